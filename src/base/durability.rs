@@ -1,0 +1,73 @@
+//! How much an answer to a write waits for.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The level at which a write is kept before it is answered; ordered from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Durability {
+    /// Merged and applied in this process; the file has it within 2 ms, the disk some time later.
+    Memory = 0,
+    /// A sync of this host's disk that covers it has returned.
+    Disk = 1,
+    /// As `Disk`, on this host and on its peer.
+    Both = 2,
+}
+
+impl Durability {
+    /// The word used in flags, in the `Durability` header field and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Both => "both",
+        }
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The word is none of `memory`, `disk`, `both`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnknownDurability;
+
+impl fmt::Display for UnknownDurability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("allowed are memory, disk and both")
+    }
+}
+
+impl std::error::Error for UnknownDurability {}
+
+impl FromStr for Durability {
+    type Err = UnknownDurability;
+
+    fn from_str(word: &str) -> Result<Self, UnknownDurability> {
+        match word {
+            "memory" => Ok(Self::Memory),
+            "disk" => Ok(Self::Disk),
+            "both" => Ok(Self::Both),
+            _ => Err(UnknownDurability),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_levels_agree() {
+        for level in [Durability::Memory, Durability::Disk, Durability::Both] {
+            assert_eq!(level.as_str().parse(), Ok(level));
+        }
+        assert_eq!("Disk".parse::<Durability>(), Err(UnknownDurability));
+        assert!(Durability::Memory < Durability::Disk && Durability::Disk < Durability::Both);
+    }
+}

@@ -1,0 +1,115 @@
+//! Every bound of the server, in one place: what a client may send, what a queue may hold, how long anything waits.
+//!
+//! Constants that are part of a format or of an algorithm stay constants. Those that an operator may set are fields
+//! of [`Limits`], whose `Default` holds the values of `docs/limits` in the README. Relations between them are
+//! asserted at compile time below.
+
+/// Most bytes in a batch's body, in the journal and on the wire.
+pub const BATCH_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes in a lane's ring; at most one batch's body, so that a whole lane always fits into one batch.
+pub const LANE_BYTES: usize = 1024 * 1024;
+/// Bytes of a segment, unless set when the data directory is made.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Least bytes of a segment: three largest batches and its header.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Alignment in bytes of direct writes and of a segment's header.
+pub const BLOCK_BYTES: usize = 4096;
+/// Turns after which a commit starts although the worker still finds work (`docs/decisions`, commit rule 2).
+pub const COMMIT_TURNS_MAX: u32 = 4;
+/// In `memory`, the longest a committed byte stays out of the file, in milliseconds.
+pub const MEMORY_WRITE_MS: u64 = 2;
+/// Most details of rejected pixels in the answer to one batch.
+pub const BATCH_REJECTS_MAX: usize = 1_000;
+/// Bytes a worker reads from one connection before it turns to the next one.
+pub const READ_TURN_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a worker's read buffer, shared by its connections.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes of one piece of a streamed answer.
+pub const PIECE_BYTES: usize = 128 * 1024;
+/// Jobs that wait for a job thread; a request beyond that is answered 503.
+pub const JOB_QUEUE_MAX: usize = 4096;
+/// Empty lines tolerated before a request line (RFC 9112, section 2.2).
+pub const EMPTY_LINES_MAX: usize = 4;
+
+/// Bounds that an operator may set; names are those of the `[limits]` table of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Request line, bytes; longer is answered 414.
+    pub request_line_bytes: usize,
+    /// Header block, bytes; longer is answered 431.
+    pub header_bytes: usize,
+    /// One header field, bytes; longer is answered 431.
+    pub header_field_bytes: usize,
+    /// Number of header fields; more is answered 431. At most 64.
+    pub header_fields: usize,
+    /// Body of a single pixel, bytes; longer is answered 413.
+    pub pixel_body_bytes: usize,
+    /// Body of a batch of pixels, bytes; longer is answered 413.
+    pub batch_body_bytes: usize,
+    /// Chunk-size line with its extensions, bytes; longer is answered 400.
+    pub chunk_line_bytes: usize,
+    /// Trailers after a chunked body, bytes; longer is answered 431.
+    pub trailer_bytes: usize,
+    /// From accept to the first byte of a request, milliseconds; then the connection is closed.
+    pub first_byte_ms: u64,
+    /// From the first byte to the end of the header block, milliseconds; then 408.
+    pub header_ms: u64,
+    /// Grace before a body's rate is looked at, milliseconds.
+    pub body_grace_ms: u64,
+    /// Least rate of a body after the grace, bytes per second; below it 408.
+    pub body_rate_bytes: u64,
+    /// Idle time between requests, milliseconds; then the connection is closed.
+    pub idle_ms: u64,
+    /// The same when over 80 % of the connections are used.
+    pub idle_crowded_ms: u64,
+    /// Without progress of a write, milliseconds; then the connection is reset.
+    pub write_stall_ms: u64,
+    /// Requests of one connection that wait for their commit; beyond that its socket is not read.
+    pub pipeline_requests: usize,
+    /// Output of one connection that waits for its socket, bytes; beyond that the socket is not read.
+    pub output_bytes: usize,
+    /// Connections of the whole server; over 95 % a new one is answered 503. The file limit less 256 bounds it too.
+    pub connections: usize,
+    /// Bodies kept in memory by all connections together, bytes; beyond that 503.
+    pub buffered_bytes: usize,
+    /// How long a full lane holds back a request before it is answered 503, milliseconds.
+    pub lane_full_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line_bytes: 8 * 1024,
+            header_bytes: 16 * 1024,
+            header_field_bytes: 8 * 1024,
+            header_fields: 64,
+            pixel_body_bytes: 4 * 1024,
+            batch_body_bytes: 16 * 1024 * 1024,
+            chunk_line_bytes: 64,
+            trailer_bytes: 4 * 1024,
+            first_byte_ms: 10_000,
+            header_ms: 10_000,
+            body_grace_ms: 5_000,
+            body_rate_bytes: 512,
+            idle_ms: 15_000,
+            idle_crowded_ms: 1_000,
+            write_stall_ms: 10_000,
+            pipeline_requests: 256,
+            output_bytes: 256 * 1024,
+            connections: 20_000,
+            buffered_bytes: 256 * 1024 * 1024,
+            lane_full_ms: 100,
+        }
+    }
+}
+
+/// Most header fields a request may have, whatever is set: the size of the parser's table.
+pub const HEADER_FIELDS_MAX: usize = 64;
+
+const _: () = {
+    assert!(LANE_BYTES <= BATCH_BODY_BYTES_MAX, "a full lane fits into one batch");
+    assert!(LANE_BYTES.is_power_of_two(), "positions in the ring are masked");
+    assert!(SEGMENT_BYTES_MIN as usize >= 3 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES), "a segment holds several batches");
+    assert!(SEGMENT_BYTES_DEFAULT >= SEGMENT_BYTES_MIN);
+    assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
+};

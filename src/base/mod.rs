@@ -1,0 +1,7 @@
+//! What every layer may use: identities, limits, the vocabulary's small types. No I/O, no time.
+
+pub mod durability;
+pub mod ids;
+pub mod limits;
+pub mod tag;
+pub mod vector;

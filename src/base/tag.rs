@@ -1,0 +1,49 @@
+//! Tags: the first byte of every record.
+//!
+//! The high nibble is the application, the low nibble the kind of change. Zero is no tag, because segments are
+//! zero-filled before they are written.
+
+/// Application ids: the high nibble of their records' tags.
+pub mod app {
+    /// The pixel service.
+    pub const PIXEL: u8 = 1;
+    /// The Fibonacci service.
+    pub const PEX: u8 = 2;
+    /// The message board.
+    pub const BOARD: u8 = 3;
+    /// The thumbnail service.
+    pub const THUMBS: u8 = 4;
+    /// The toy shop.
+    pub const TOYS: u8 = 5;
+    /// Conformance suites' mirror; it keeps nothing.
+    pub const ECHO: u8 = 13;
+    /// The engine's own endpoints; they keep nothing.
+    pub const ENGINE: u8 = 14;
+}
+
+/// A pixel of the red channel.
+pub const PIXEL_R: u8 = 0x11;
+/// A pixel of the green channel.
+pub const PIXEL_G: u8 = 0x12;
+/// A pixel of the blue channel.
+pub const PIXEL_B: u8 = 0x13;
+/// The list of pixels was cleared up to the floors in the payload.
+pub const PIXEL_CLEAR: u8 = 0x1F;
+
+/// Length in bytes of a pixel's record: tag, value, x, y.
+pub const PIXEL_RECORD_BYTES: usize = 10;
+/// Length in bytes of the head of every other record: tag and u32 payload length.
+pub const RECORD_HEAD_BYTES: usize = 5;
+
+/// The application a tag belongs to.
+#[must_use]
+pub fn app_of(tag: u8) -> u8 {
+    tag >> 4
+}
+
+/// Whether a record with this tag is a pixel, whose length is fixed.
+#[inline]
+#[must_use]
+pub fn is_pixel(tag: u8) -> bool {
+    matches!(tag, PIXEL_R..=PIXEL_B)
+}

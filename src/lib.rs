@@ -1,0 +1,28 @@
+//! pixeld: an HTTP server for one or two bare Linux hosts that keeps every write it acknowledged.
+//!
+//! # The path of one request
+//!
+//! ```text
+//! socket -> connection -> request -> app.handle -> lane -> committer -> log (disk, peer) -> apply -> response -> socket
+//! ```
+//!
+//! A request that changes something becomes a *record* in this host's log. The record is *committed* once the host
+//! has it at the configured durability, then *applied* in log order to the applications' state; then, and only then,
+//! is the change visible and answered. Recovery, the second host's copy and an audit are the same `apply` over the
+//! same bytes.
+//!
+//! # Layers
+//!
+//! Imports go down only, folders of one level do not see each other, and there are no cycles;
+//! `tests/architecture.rs` reads the sources and fails where that is broken.
+//!
+//! ```text
+//! 5  main, cli, config
+//! 4  engine | bench | doctor | send
+//! 3  apps
+//! 2  http | log | peer
+//! 1  os
+//! 0  base
+//! ```
+
+pub mod base;

@@ -1,0 +1,3 @@
+//! The `pixeld` binary.
+
+fn main() {}
