@@ -109,7 +109,10 @@ pub const HEADER_FIELDS_MAX: usize = 64;
 const _: () = {
     assert!(LANE_BYTES <= BATCH_BODY_BYTES_MAX, "a full lane fits into one batch");
     assert!(LANE_BYTES.is_power_of_two(), "positions in the ring are masked");
-    assert!(SEGMENT_BYTES_MIN as usize >= 3 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES), "a segment holds several batches");
+    assert!(
+        SEGMENT_BYTES_MIN as usize >= 3 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES),
+        "a segment holds several batches"
+    );
     assert!(SEGMENT_BYTES_DEFAULT >= SEGMENT_BYTES_MIN);
     assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
 };
