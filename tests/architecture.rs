@@ -1,0 +1,192 @@
+//! Reads the sources and fails where the architecture is broken: an import that goes up or to a neighbour, a cycle of
+//! modules, a crate outside of its home, a clock, socket, file or thread in a pure layer. The layers are drawn in
+//! `src/lib.rs`; the tables stand in `architecture/rules.rs`. Long files and functions are reported, not refused.
+
+#[path = "architecture/paths.rs"]
+mod paths;
+#[path = "architecture/rules.rs"]
+mod rules;
+#[path = "architecture/tokens.rs"]
+mod tokens;
+
+use std::fs;
+use std::path::Path;
+
+/// Every Rust file below `src`: its path and its text, sorted.
+fn sources() -> Vec<(String, String)> {
+    fn collect(directory: &Path, root: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(directory).expect("a readable directory") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                collect(&path, root, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below the root").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("a text")));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    collect(&root.join("src"), root, &mut found);
+    found.sort();
+    assert!(found.len() > 5, "the sources were not found");
+    found
+}
+
+/// Names of the packages that the manifest lists, as the sources write them.
+fn dependencies() -> Vec<String> {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = text.parse().expect("a manifest in TOML");
+    let mut tables = vec![manifest["dependencies"].clone()];
+    if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
+        tables.extend(targets.values().filter_map(|target| target.get("dependencies").cloned()));
+    }
+    let names = |table: toml::Value| table.as_table().expect("a table").keys().cloned().collect::<Vec<_>>();
+    tables.into_iter().flat_map(names).map(|name| name.replace('-', "_")).collect()
+}
+
+fn listed<T: ToString>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {}", item.to_string())).collect()
+}
+
+#[test]
+fn the_sources_keep_the_architecture() {
+    let breaches = rules::breaches(&paths::read(&sources()));
+    assert!(breaches.is_empty(), "{} breaches:{}", breaches.len(), listed(&breaches));
+}
+
+#[test]
+fn every_dependency_has_a_home() {
+    let strangers = rules::strangers(&dependencies());
+    assert!(strangers.is_empty(), "tests/architecture/rules.rs:{}", listed(&strangers));
+}
+
+/// Shown by `cargo test --test architecture outliers -- --nocapture`, which `scripts/test` ends with.
+#[test]
+fn outliers_are_reported() {
+    let files = paths::read(&sources());
+    let outliers = rules::outliers(&files);
+    println!("{} files; longer than they should be: {}{}", files.len(), outliers.len(), listed(&outliers));
+    let unused = rules::unused(&dependencies(), &files);
+    println!("dependencies that no source names: {}{}", unused.len(), listed(&unused));
+}
+
+/// The rules applied to snippets: each file is a path and a text.
+fn judged(snippets: &[(&str, &str)]) -> Vec<String> {
+    let own = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
+    let sources: Vec<(String, String)> = snippets.iter().map(own).collect();
+    rules::breaches(&paths::read(&sources)).iter().map(ToString::to_string).collect()
+}
+
+const ROOT: (&str, &str) =
+    ("src/lib.rs", "pub mod http; pub mod log; pub mod os; pub mod engine; pub mod base;");
+
+#[test]
+fn a_sound_tree_is_let_through() {
+    let found = judged(&[
+        ROOT,
+        ("src/main.rs", "use pixeld::cli; fn main() -> anyhow::Result<()> { pixeld::cli::run() }"),
+        ("src/cli/mod.rs", "use crate::config::Config; use crate::engine::server; pub fn run() {}"),
+        ("src/config/mod.rs", "use crate::base::limits;"),
+        ("src/engine/mod.rs", "use crate::http; use crate::log; use mio::Poll; use std::time::Instant;"),
+        ("src/engine/server.rs", "use super::super::os::clock;"),
+        ("src/http/mod.rs", "//! use crate::engine;\nuse httparse::Request; use std::time::Duration;"),
+        ("src/log/mod.rs", "use crate::os::disk::Disk; const S: &str = \"use std::fs; crate::engine\";"),
+        ("src/os/mod.rs", "pub mod disk; pub mod clock;"),
+        ("src/os/disk.rs", "use std::fs; #[cfg(test)] mod tests { use crate::engine::server; }"),
+        ("src/os/clock.rs", "pub fn now() -> std::time::Instant { std::time::Instant::now() }"),
+        ("src/base/limits.rs", "#[cfg(test)] mod cases;"),
+        ("src/base/limits/cases.rs", "use std::fs; use crate::engine;"),
+    ]);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn an_upward_import_is_refused() {
+    let up = [ROOT, ("src/engine/mod.rs", ""), ("src/http/mod.rs", "\nuse crate::engine::Turn;")];
+    assert_eq!(judged(&up), ["src/http/mod.rs:2: imports upward: `engine`"]);
+    let inline = [ROOT, ("src/engine/mod.rs", ""), ("src/os/mod.rs", "fn f() { crate::engine::turn() }")];
+    assert_eq!(judged(&inline), ["src/os/mod.rs:1: imports upward: `engine`"]);
+    let root = [("src/lib.rs", "pub struct Shared;"), ("src/base/mod.rs", "use crate::Shared;")];
+    assert_eq!(judged(&root), ["src/base/mod.rs:1: imports upward: ``"]);
+    let top = [("src/cli/mod.rs", ""), ("src/config/mod.rs", "use crate::cli::Arguments;")];
+    assert_eq!(judged(&top), ["src/config/mod.rs:1: imports upward: `cli`"]);
+}
+
+#[test]
+fn a_neighbour_is_not_imported() {
+    let found = judged(&[
+        ROOT,
+        ("src/http/mod.rs", ""),
+        ("src/base/mod.rs", ""),
+        ("src/log/a.rs", "use crate::{http, base};"),
+    ]);
+    assert_eq!(found, ["src/log/a.rs:1: imports its neighbour `http`"]);
+}
+
+#[test]
+fn a_module_without_a_layer_is_refused() {
+    let found = judged(&[("src/utils.rs", "")]);
+    assert_eq!(found, ["src/utils.rs:1: `utils` has no layer in tests/architecture/rules.rs"]);
+}
+
+#[test]
+fn cycles_are_found_between_folders_and_inside_of_one() {
+    let inside = [
+        ("src/log/mod.rs", "pub mod a; pub mod b; pub mod c;"),
+        ("src/log/a.rs", "use super::b::B;"),
+        ("src/log/b.rs", "\nuse crate::log::c::C;"),
+        ("src/log/c.rs", "fn f() { super::a::go() }"),
+    ];
+    assert_eq!(judged(&inside), ["src/log/a.rs:1: a cycle of modules: log::a, log::b, log::c"]);
+    let parent =
+        [("src/log/mod.rs", "pub mod a; use a::A; pub struct P;"), ("src/log/a.rs", "use super::P;")];
+    assert_eq!(judged(&parent), ["src/log/mod.rs:1: a cycle of modules: log, log::a"]);
+    let facade = [
+        ("src/log/mod.rs", "mod a; mod b; pub use a::A; pub use b::B;"),
+        ("src/log/a.rs", "use super::B;"),
+        ("src/log/b.rs", ""),
+    ];
+    assert_eq!(judged(&facade), Vec::<String>::new(), "a re-export is no import");
+}
+
+#[test]
+fn a_crate_outside_of_its_home_is_refused() {
+    let found = judged(&[ROOT, ("src/http/mod.rs", "fn f() { mio::Poll::new(); }")]);
+    assert_eq!(found, ["src/http/mod.rs:1: `mio` is at home in os, engine, bench"]);
+    let found = judged(&[ROOT, ("src/engine/mod.rs", "use socket2::{Domain, Type};")]);
+    assert_eq!(found, ["src/engine/mod.rs:1: `socket2` is at home in os"]);
+}
+
+#[test]
+fn a_pure_layer_names_no_clock_socket_file_or_thread() {
+    for (text, named) in [
+        ("use std::fs::File;", "std::fs::File"),
+        ("use std::{io, net};", "std::net"),
+        ("use std::time; fn f() { time::SystemTime::now() }", "std::time::SystemTime::now"),
+        ("fn f() { std::thread::sleep(d) }", "std::thread::sleep"),
+        ("use crate::os::clock::Clock;", "os::clock"),
+        ("fn f(t: ::std::time::Instant) {}", "std::time::Instant"),
+    ] {
+        let found = judged(&[("src/os/clock.rs", ""), ("src/log/mod.rs", text)]);
+        assert_eq!(found, [format!("src/log/mod.rs:1: a pure layer names `{named}`")]);
+    }
+}
+
+#[test]
+fn strangers_unused_crates_and_outliers_are_named() {
+    let homed: Vec<String> = rules::HOMES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(rules::strangers(&homed), Vec::<String>::new());
+    let mut changed = homed.clone();
+    changed[0] = "newcomer".to_owned();
+    assert_eq!(rules::strangers(&changed).len(), 2, "one without a home, one home without its crate");
+
+    let long = format!("use mio::Poll;\nfn f() {{\n{}}}\n", "g();\n".repeat(rules::FILE_LINES));
+    let test = format!("#[cfg(test)] mod t {{ {} }}", "\n".repeat(rules::FILE_LINES));
+    let files = paths::read(&[("src/os/a.rs".to_owned(), long), ("src/os/b.rs".to_owned(), test)]);
+    let found: Vec<String> = rules::outliers(&files).iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["src/os/a.rs:403: 403 lines", "src/os/a.rs:2: function `f` has 402 lines"]);
+    assert!(!rules::unused(&homed, &files).contains(&"mio".to_owned()));
+    assert!(rules::unused(&homed, &files).contains(&"socket2".to_owned()));
+}
