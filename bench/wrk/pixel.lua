@@ -1,0 +1,25 @@
+-- One pixel in each request. The request is always the same, made once: wrk must not be what is measured.
+-- Depth comes from the environment (DEPTH=16): that many requests are pipelined, and wrk reads their answers as one.
+local depth = tonumber(os.getenv("DEPTH") or "1")
+
+wrk.method = "POST"
+wrk.body = '{"x":10,"y":20,"channel":"R","value":128}'
+wrk.headers["Content-Type"] = "application/json"
+
+-- Without a request function wrk sends its own copy and calls no Lua at all.
+if depth > 1 then
+   local batch
+   function request()
+      batch = batch or string.rep(wrk.format(), depth)
+      return batch
+   end
+end
+
+-- wrk counts each answer of a pipeline, so no correction is due here; anything but a success spoils the run.
+function done(summary, latency, requests)
+   local errors = summary.errors
+   io.write(string.format(
+      '{"requests":%d,"duration_us":%d,"p50_us":%.0f,"p99_us":%.0f,"max_us":%.0f,"errors":%d}\n',
+      summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+      errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
