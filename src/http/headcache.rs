@@ -1,0 +1,207 @@
+//! Recognises a request head that was read before, byte for byte but for the digits of its Content-Length.
+//!
+//! Clients send the same head again and again; comparing it costs a few nanoseconds where reading it costs a hundred.
+//! A head of which only the length's digits differ is as valid as the one that was read, so all that was decided about
+//! that one (the value kept with it) holds, except what depends on the length itself.
+
+use std::ops::Range;
+
+/// Heads kept by one cache.
+pub const HEADS_MAX: usize = 64;
+/// Longest head kept, bytes.
+pub const HEAD_BYTES_MAX: usize = 1024;
+/// Most digits of a length that is recognised; a longer one is read the long way.
+const DIGITS_MAX: usize = 8;
+/// The hint of a connection that has no head in the cache.
+pub const NO_HINT: u16 = u16::MAX;
+
+/// A head that was recognised at the start of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit<T> {
+    /// Bytes up to the body.
+    pub head_len: usize,
+    /// Bytes of the body; 0 if the head has no Content-Length. Not yet compared with any limit, nor with what has
+    /// been read.
+    pub content_length: u64,
+    /// What was kept with the head.
+    pub value: T,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    /// Up to the digits of the length; the whole head if it has none.
+    prefix: Box<[u8]>,
+    /// From the last digit on; never empty where there are digits, because a head ends with an empty line.
+    suffix: Box<[u8]>,
+    value: T,
+}
+
+/// The heads that one worker has read last, for all of its connections: these keep a hint each, 2 bytes, instead of a
+/// copy of their head. At most 64 KiB.
+#[derive(Debug)]
+pub struct HeadCache<T> {
+    entries: Vec<Entry<T>>,
+    /// The entry that gives way next.
+    oldest: usize,
+}
+
+impl<T: Copy> Default for HeadCache<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Copy> HeadCache<T> {
+    /// A cache that knows no head.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { entries: Vec::with_capacity(HEADS_MAX), oldest: 0 }
+    }
+
+    /// The head that `hint` stands for, if the input starts with it. Other entries are not tried: a connection that
+    /// changes its head is read the long way once and gets a new hint from [`HeadCache::insert`].
+    ///
+    /// Ask only where a request may begin ([`super::connection::Machine::is_idle`]).
+    #[inline]
+    #[must_use]
+    pub fn find(&self, hint: u16, input: &[u8]) -> Option<Hit<T>> {
+        let entry = self.entries.get(usize::from(hint))?;
+        let behind_prefix = input.strip_prefix(&*entry.prefix)?;
+        if entry.suffix.is_empty() {
+            return Some(Hit { head_len: entry.prefix.len(), content_length: 0, value: entry.value });
+        }
+        let (content_length, digits) = canonical_number(behind_prefix)?;
+        let behind_head = behind_prefix.get(digits..)?.strip_prefix(&*entry.suffix)?;
+        Some(Hit { head_len: input.len() - behind_head.len(), content_length, value: entry.value })
+    }
+
+    /// Keeps a head that was read and accepted, with the place of its length's digits ([`super::request::Head`] has
+    /// both), and gives the hint to find it by. A head that is there already gets the new value. [`NO_HINT`] if it is
+    /// too long or its length is not written the usual way.
+    pub fn insert(&mut self, head: &[u8], length_digits: Option<Range<usize>>, value: T) -> u16 {
+        debug_assert!(head.ends_with(b"\r\n\r\n"), "a whole head");
+        let digits = length_digits.unwrap_or(head.len()..head.len());
+        let (Some(prefix), Some(suffix)) = (head.get(..digits.start), head.get(digits.end..)) else {
+            return NO_HINT;
+        };
+        if head.len() > HEAD_BYTES_MAX || !is_canonical(&head[digits]) {
+            return NO_HINT;
+        }
+        let is_equal = |entry: &Entry<T>| *entry.prefix == *prefix && *entry.suffix == *suffix;
+        let at = self.entries.iter().position(is_equal).unwrap_or_else(|| self.make_room());
+        let entry = Entry { prefix: prefix.into(), suffix: suffix.into(), value };
+        match self.entries.get_mut(at) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
+        }
+        u16::try_from(at).unwrap_or(NO_HINT)
+    }
+
+    /// Forgets all heads; for when what was decided about them no longer holds, such as after a change of limits.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.oldest = 0;
+    }
+
+    fn make_room(&mut self) -> usize {
+        if self.entries.len() < HEADS_MAX {
+            return self.entries.len();
+        }
+        debug_assert!(self.oldest < HEADS_MAX);
+        let at = self.oldest;
+        self.oldest = (at + 1) % HEADS_MAX;
+        at
+    }
+}
+
+/// No digits at all (a head without a length), or a number that [`canonical_number`] reads to its end.
+fn is_canonical(digits: &[u8]) -> bool {
+    digits.is_empty() || canonical_number(digits).is_some_and(|(_, length)| length == digits.len())
+}
+
+/// The number that `input` starts with, and its digits: no leading zeros, at most [`DIGITS_MAX`]. A longer one is cut
+/// there and then fails to be followed by the suffix, which starts with no digit.
+#[inline]
+fn canonical_number(input: &[u8]) -> Option<(u64, usize)> {
+    let mut number = 0;
+    let mut digits = 0;
+    for &byte in input.iter().take(DIGITS_MAX) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number * 10 + u64::from(digit);
+        digits += 1;
+    }
+    let has_leading_zero = digits > 1 && input[0] == b'0';
+    (digits > 0 && !has_leading_zero).then_some((number, digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"POST /pixel HTTP/1.1\r\nContent-Length: 48\r\nHost: a\r\n\r\n";
+
+    fn cached() -> (HeadCache<u8>, u16) {
+        let mut cache = HeadCache::new();
+        let hint = cache.insert(HEAD, Some(38..40), 7);
+        (cache, hint)
+    }
+
+    fn with_length(length: &str) -> Vec<u8> {
+        [&HEAD[..38], length.as_bytes(), &HEAD[40..], b"rest"].concat()
+    }
+
+    #[test]
+    fn recognises_a_head_with_any_length() {
+        let (cache, hint) = cached();
+        for length in ["0", "5", "48", "12345678"] {
+            let head_len = HEAD.len() - 2 + length.len();
+            let hit = Hit { head_len, content_length: length.parse().unwrap(), value: 7 };
+            assert_eq!(cache.find(hint, &with_length(length)), Some(hit));
+        }
+        for length in ["", "00", "048", "123456789", "4x", "+4", " 4", "4 "] {
+            assert_eq!(cache.find(hint, &with_length(length)), None, "{length:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_cut_or_changed_is_not_recognised() {
+        let (cache, hint) = cached();
+        for cut in 0..HEAD.len() {
+            assert_eq!(cache.find(hint, &HEAD[..cut]), None);
+            let mut changed = HEAD.to_vec();
+            changed[cut] ^= 0x80;
+            assert_eq!(cache.find(hint, &changed), None);
+        }
+        assert_eq!(cache.find(NO_HINT, HEAD), None);
+        assert_eq!(cache.find(hint + 1, HEAD), None);
+    }
+
+    #[test]
+    fn equal_heads_share_an_entry_and_old_ones_give_way() {
+        let (mut cache, first) = cached();
+        assert_eq!(cache.insert(&with_length("9")[..HEAD.len() - 1], Some(38..39), 8), first);
+        assert_eq!(cache.find(first, HEAD).map(|hit| hit.value), Some(8));
+        let head = |name: usize| format!("GET /{name} HTTP/1.1\r\n\r\n").into_bytes();
+        for name in 1..HEADS_MAX {
+            assert_eq!(usize::from(cache.insert(&head(name), None, 0)), name);
+        }
+        assert_eq!(cache.insert(&head(HEADS_MAX), None, 1), first);
+        assert_eq!(cache.find(first, HEAD), None);
+        let hit = Hit { head_len: 20, content_length: 0, value: 1 };
+        assert_eq!(cache.find(first, &head(HEADS_MAX)), Some(hit));
+        cache.clear();
+        assert_eq!(cache.find(first, &head(HEADS_MAX)), None);
+    }
+
+    #[test]
+    fn long_heads_and_odd_lengths_get_no_hint() {
+        let mut cache = HeadCache::new();
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(HEAD_BYTES_MAX));
+        assert_eq!(cache.insert(long.as_bytes(), None, ()), NO_HINT);
+        assert_eq!(cache.insert(b"A: 01\r\n\r\n", Some(3..5), ()), NO_HINT);
+        assert_eq!(cache.insert(b"A: 1\r\n\r\n", Some(3..4), ()), 0);
+    }
+}

@@ -1,0 +1,81 @@
+//! Percent-encoding and the parameters of a query.
+
+use std::borrow::Cow;
+
+/// The parameters of a query or of a form, decoded, in order: `a=1&b` gives (a, 1) and (b, ""). Empty pieces between
+/// two `&` are skipped.
+pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    query.split('&').filter(|piece| !piece.is_empty()).map(|piece| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        (decode(name), decode(value))
+    })
+}
+
+/// The value of the last parameter of that name; as in the original, a later one wins.
+#[must_use]
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    parameters(query).filter(|(found, _)| found == name).map(|(_, value)| value).last()
+}
+
+/// Decodes a part of a query: `+` is a space, `%41` is `A`.
+#[must_use]
+pub fn decode(part: &str) -> Cow<'_, str> {
+    decode_bytes(part, true)
+}
+
+/// Decodes a part of a path, where `+` is itself. An encoded `/` becomes one too, so split a path before it is decoded.
+#[must_use]
+pub fn decode_path(part: &str) -> Cow<'_, str> {
+    decode_bytes(part, false)
+}
+
+/// A `%` without two hexadecimal digits stays as it is; what is not UTF-8 after decoding is replaced by U+FFFD.
+fn decode_bytes(part: &str, plus_is_space: bool) -> Cow<'_, str> {
+    let is_special = |byte: u8| byte == b'%' || (plus_is_space && byte == b'+');
+    if !part.bytes().any(is_special) {
+        return Cow::Borrowed(part);
+    }
+    let mut decoded = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let escaped = if *byte == b'%' { hex_pair(tail) } else { None };
+        decoded.push(match escaped {
+            Some(value) => value,
+            None if plus_is_space && *byte == b'+' => b' ',
+            None => *byte,
+        });
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+fn hex_pair(bytes: &[u8]) -> Option<u8> {
+    let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_in_order() {
+        let pairs =
+            |query| parameters(query).map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>();
+        assert_eq!(pairs("a=1&b&&c=d=e&=f"), ["a:1", "b:", "c:d=e", ":f"]);
+        assert_eq!(pairs("x+y=%41%2b+%C3%a9"), ["x y:A+ é"]);
+        assert!(pairs("").is_empty());
+        assert_eq!(parameter("a=1&b=2&a=3", "a").as_deref(), Some("3"));
+        assert_eq!(parameter("a=1", "b"), None);
+    }
+
+    #[test]
+    fn decoding_never_fails() {
+        assert_eq!(decode("%"), "%");
+        assert_eq!(decode("%4"), "%4");
+        assert_eq!(decode("%4g%%41"), "%4g%A");
+        assert_eq!(decode("%ff"), "\u{fffd}");
+        assert_eq!(decode_path("a+b%2fc"), "a+b/c");
+        assert!(matches!(decode("plain"), Cow::Borrowed("plain")));
+    }
+}

@@ -1,0 +1,236 @@
+//! Answers as bytes: whole ones with Content-Length, streamed ones in chunks.
+
+use super::date::DATE_BYTES;
+use super::refusal::Refusal;
+use super::request::Version;
+use super::status;
+use crate::base::durability::Durability;
+
+/// What a client that sent `Expect: 100-continue` waits for.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The last chunk of a streamed answer, without trailers.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// An answer that is complete before its first byte is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Status code, 200 to 599.
+    pub status: u16,
+    /// Content-Type; empty for none.
+    pub content_type: &'static str,
+    /// Further fields. Control characters in values become spaces: a value may hold what a client sent.
+    pub headers: Vec<(&'static str, String)>,
+    /// The content; not sent with 204 and 304.
+    pub body: Vec<u8>,
+}
+
+/// The start of an answer whose length is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamHead {
+    /// Status code, 200 to 599, but none without content.
+    pub status: u16,
+    /// Content-Type; empty for none.
+    pub content_type: &'static str,
+    /// Further fields, as in [`Response`].
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What an answer takes from its request and its moment.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadContext<'a> {
+    /// The client's version.
+    pub version: Version,
+    /// Whether the connection stays open.
+    pub keep_alive: bool,
+    /// The request was HEAD: the same fields, no content.
+    pub head_only: bool,
+    /// The Date field's value.
+    pub date: &'a [u8; DATE_BYTES],
+    /// What an answered write has reached; `None` for everything else.
+    pub durability: Option<Durability>,
+}
+
+impl Response {
+    /// An answer without further fields.
+    #[must_use]
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: body.into() }
+    }
+
+    /// The same answer with one more field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<Refusal> for Response {
+    /// The reason as a line of plain text.
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.status, "text/plain; charset=utf-8", format!("{}\n", refusal.reason))
+    }
+}
+
+/// Appends a whole answer.
+pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) {
+    debug_assert!((200..600).contains(&response.status), "status {}", response.status);
+    let is_bodiless = status::is_bodiless(response.status);
+    out.reserve(256 + response.body.len());
+    write_start(response.status, response.content_type, context, out);
+    if !is_bodiless {
+        out.extend_from_slice(b"Content-Length: ");
+        out.extend_from_slice(itoa::Buffer::new().format(response.body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    write_end(&response.headers, context.version, context.keep_alive, out);
+    if !is_bodiless && !context.head_only {
+        out.extend_from_slice(&response.body);
+    }
+}
+
+/// Appends the head of a streamed answer. Its content follows in chunks ([`open_chunk`], [`close_chunk`]) and ends with
+/// [`LAST_CHUNK`] if this gives true. If it gives false (HTTP/1.0 knows no chunks) the content follows as it is and ends
+/// with the connection, which the head says whatever `keep_alive` is. Nothing follows the head if `head_only`.
+pub fn write_stream_head(head: &StreamHead, context: &HeadContext<'_>, out: &mut Vec<u8>) -> bool {
+    debug_assert!(!status::is_bodiless(head.status), "status {}", head.status);
+    let is_chunked = context.version == Version::Http11;
+    out.reserve(256);
+    write_start(head.status, head.content_type, context, out);
+    if is_chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    write_end(&head.headers, context.version, context.keep_alive && is_chunked, out);
+    is_chunked
+}
+
+/// Digits of a chunk's size as [`open_chunk`] writes it: leading zeros keep its length fixed (RFC 9112, section 7.1).
+const SIZE_DIGITS: usize = 8;
+
+/// Leaves room for a chunk's first line; its data is appended next. Give the result to [`close_chunk`].
+pub fn open_chunk(out: &mut Vec<u8>) -> usize {
+    out.extend_from_slice(b"00000000\r\n");
+    out.len()
+}
+
+/// Completes the chunk whose data starts at `start`. One without data vanishes: a chunk of size 0 would end the answer.
+pub fn close_chunk(out: &mut Vec<u8>, start: usize) {
+    let line_start = start - SIZE_DIGITS - 2;
+    let mut size = out.len() - start;
+    if size == 0 {
+        out.truncate(line_start);
+        return;
+    }
+    debug_assert!(u32::try_from(size).is_ok(), "eight digits hold the size");
+    for digit in out[line_start..line_start + SIZE_DIGITS].iter_mut().rev() {
+        *digit = b"0123456789abcdef"[size % 16];
+        size /= 16;
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_start(status: u16, content_type: &str, context: &HeadContext<'_>, out: &mut Vec<u8>) {
+    // The server's own version, whatever the client's (RFC 9110, section 2.5).
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status::phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\nDate: ");
+    out.extend_from_slice(context.date);
+    out.extend_from_slice(b"\r\n");
+    if !content_type.is_empty() {
+        write_field("Content-Type", content_type, out);
+    }
+    if let Some(durability) = context.durability {
+        write_field("Durability", durability.as_str(), out);
+    }
+}
+
+fn write_end(headers: &[(&'static str, String)], version: Version, keep_alive: bool, out: &mut Vec<u8>) {
+    for (name, value) in headers {
+        write_field(name, value, out);
+    }
+    match (keep_alive, version) {
+        (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
+        (true, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (true, Version::Http11) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend(value.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTEXT: HeadContext<'static> = HeadContext {
+        version: Version::Http11,
+        keep_alive: true,
+        head_only: false,
+        date: b"Sun, 06 Nov 1994 08:49:37 GMT",
+        durability: None,
+    };
+
+    fn written(response: &Response, context: &HeadContext<'_>) -> String {
+        let mut out = Vec::new();
+        write(response, context, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn whole_answers() {
+        let response = Response::new(200, "application/json", "{}").with("Allow", "GET\r\nX: y");
+        let context = HeadContext { durability: Some(Durability::Disk), ..CONTEXT };
+        assert_eq!(
+            written(&response, &context),
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: application/json\r\n\
+             Durability: disk\r\nContent-Length: 2\r\nAllow: GET  X: y\r\n\r\n{}"
+        );
+        let head_only = HeadContext { head_only: true, ..CONTEXT };
+        assert!(written(&response, &head_only).ends_with("Content-Length: 2\r\nAllow: GET  X: y\r\n\r\n"));
+        let empty = written(&Response::new(204, "", "dropped"), &CONTEXT);
+        assert_eq!(empty, "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
+        let refused =
+            written(&Refusal::new(414, "too long").into(), &HeadContext { keep_alive: false, ..CONTEXT });
+        assert!(refused.starts_with("HTTP/1.1 414 URI Too Long\r\n"));
+        assert!(refused.ends_with("Content-Length: 9\r\nConnection: close\r\n\r\ntoo long\n"));
+    }
+
+    #[test]
+    fn connections_say_what_their_version_does_not_imply() {
+        let connection = |version, keep_alive| {
+            let text = written(&Response::new(200, "", ""), &HeadContext { version, keep_alive, ..CONTEXT });
+            text.split_once("Connection: ").map(|(_, rest)| rest.trim_end().to_owned())
+        };
+        assert_eq!(connection(Version::Http11, true), None);
+        assert_eq!(connection(Version::Http11, false).as_deref(), Some("close"));
+        assert_eq!(connection(Version::Http10, true).as_deref(), Some("keep-alive"));
+        assert_eq!(connection(Version::Http10, false).as_deref(), Some("close"));
+    }
+
+    #[test]
+    fn streamed_answers() {
+        let head = StreamHead { status: 200, content_type: "text/csv", headers: vec![] };
+        let mut out = Vec::new();
+        assert!(write_stream_head(&head, &CONTEXT, &mut out));
+        assert!(out.ends_with(b"Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        out.clear();
+        for piece in [&b"hello"[..], b"", &[b'x'; 300]] {
+            let start = open_chunk(&mut out);
+            out.extend_from_slice(piece);
+            close_chunk(&mut out, start);
+        }
+        let expected = [b"00000005\r\nhello\r\n0000012c\r\n", &[b'x'; 300][..], b"\r\n"].concat();
+        assert_eq!(out, expected);
+        out.clear();
+        assert!(!write_stream_head(&head, &HeadContext { version: Version::Http10, ..CONTEXT }, &mut out));
+        assert!(out.ends_with(b"Content-Type: text/csv\r\nConnection: close\r\n\r\n"));
+    }
+}

@@ -1,0 +1,248 @@
+//! Where a request's head ends, found while it arrives: every byte is looked at once, however slowly it comes.
+//!
+//! ```text
+//! Before --token character--> RequestLine --CRLF--> Fields --empty line--> end
+//!    ^ '-CRLF, at most EMPTY_LINES_MAX-'               '-field CRLF-'
+//! ```
+//!
+//! What can be refused before the end of the head is in sight is refused here, at once: a line that ends with LF
+//! alone, a folded line, anything over its limit. Each of these depends on the bytes up to it and on nothing else, so
+//! a head gets the same answer however it was cut into reads. What the lines say is `request`'s part.
+
+use memchr::memchr;
+
+use super::refusal::Refusal;
+use crate::base::limits::{EMPTY_LINES_MAX, HEADER_FIELDS_MAX, Limits};
+
+const BARE_LF: Refusal = Refusal::bad("a line ends with LF alone");
+const BARE_CR: Refusal = Refusal::bad("CR without LF");
+const EMPTY_LINES: Refusal = Refusal::bad("too many empty lines before a request line");
+const NO_METHOD: Refusal = Refusal::bad("a request line starts with a method");
+const FOLDED: Refusal = Refusal::bad("a header line starts with white space");
+const LINE_LONG: Refusal = Refusal::new(414, "the request line is too long");
+const FIELD_LONG: Refusal = Refusal::new(431, "a header field is too long");
+const BLOCK_LONG: Refusal = Refusal::new(431, "the header is too long");
+const FIELDS_MANY: Refusal = Refusal::new(431, "too many header fields");
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Before,
+    RequestLine,
+    Fields,
+}
+
+/// How far the search for the end of a head has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadScan {
+    place: Place,
+    /// The last byte seen is a CR that may begin a line end.
+    after_cr: bool,
+    empty_lines: u8,
+    fields: u16,
+    /// Bytes of the current line so far.
+    line_bytes: usize,
+    /// Bytes of all whole lines after the request line.
+    block_bytes: usize,
+}
+
+/// What a piece of input holds of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// It does not end here; what of the input belongs to it begins at `start` (after empty lines).
+    More {
+        /// Offset in the input.
+        start: usize,
+    },
+    /// It ends here; `start..end` of the input belongs to it, the empty line included.
+    End {
+        /// Offset in the input.
+        start: usize,
+        /// Offset in the input, behind the last byte.
+        end: usize,
+    },
+}
+
+impl HeadScan {
+    /// Whether not a single byte has been seen, not even of an empty line.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a request line has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.place != Place::Before
+    }
+
+    /// Looks at the next bytes of a connection. After an `End` or an error the scan starts anew.
+    ///
+    /// # Errors
+    /// The refusal for the first thing that is wrong, in the order of the bytes: 400, 414 or 431.
+    pub fn feed(&mut self, input: &[u8], limits: &Limits) -> Result<Scanned, Refusal> {
+        debug_assert!(self.fields as usize <= HEADER_FIELDS_MAX);
+        let result = self.advance(input, limits);
+        if !matches!(result, Ok(Scanned::More { .. })) {
+            *self = Self::default();
+        }
+        debug_assert!(!matches!(result, Ok(Scanned::End { start, end }) if start >= end && start > 0));
+        result
+    }
+
+    fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Scanned, Refusal> {
+        let start = if self.place == Place::Before { self.skip_empty_lines(input)? } else { 0 };
+        let mut at = start;
+        while at < input.len() {
+            if self.line_bytes == 0 && self.place == Place::Fields && matches!(input[at], b' ' | b'\t') {
+                return Err(FOLDED);
+            }
+            let rest = &input[at..];
+            let line_end = memchr(b'\n', rest);
+            let seen = line_end.unwrap_or(rest.len());
+            self.line_bytes += seen;
+            self.check_lengths(limits)?;
+            if seen > 0 {
+                self.after_cr = rest[seen - 1] == b'\r';
+            }
+            if line_end.is_none() {
+                break;
+            }
+            at += seen + 1;
+            if self.end_line(limits)? {
+                return Ok(Scanned::End { start, end: at });
+            }
+        }
+        Ok(Scanned::More { start })
+    }
+
+    /// Offset of the first byte that belongs to a request line; the input's length if there is none yet.
+    fn skip_empty_lines(&mut self, input: &[u8]) -> Result<usize, Refusal> {
+        for (at, &byte) in input.iter().enumerate() {
+            match byte {
+                b'\r' if !self.after_cr => self.after_cr = true,
+                b'\n' if self.after_cr => self.count_empty_line()?,
+                b'\n' => return Err(BARE_LF),
+                _ if self.after_cr => return Err(BARE_CR),
+                // Anything but HTTP, such as a TLS greeting, is told so at its first byte.
+                _ if !is_token_byte(byte) => return Err(NO_METHOD),
+                _ => {
+                    self.place = Place::RequestLine;
+                    return Ok(at);
+                }
+            }
+        }
+        Ok(input.len())
+    }
+
+    fn count_empty_line(&mut self) -> Result<(), Refusal> {
+        self.after_cr = false;
+        self.empty_lines += 1;
+        if usize::from(self.empty_lines) > EMPTY_LINES_MAX { Err(EMPTY_LINES) } else { Ok(()) }
+    }
+
+    /// Limits count a line without its CR and LF, and the block without its last, empty line. The line's CR may be
+    /// among the bytes seen, hence the one more.
+    fn check_lengths(&self, limits: &Limits) -> Result<(), Refusal> {
+        match self.place {
+            Place::RequestLine if self.line_bytes > limits.request_line_bytes + 1 => Err(LINE_LONG),
+            Place::Fields if self.line_bytes > limits.header_field_bytes + 1 => Err(FIELD_LONG),
+            Place::Fields if self.block_bytes + self.line_bytes > limits.header_bytes + 1 => Err(BLOCK_LONG),
+            _ => Ok(()),
+        }
+    }
+
+    /// At the LF of a line; true if it was the empty one that ends the head.
+    fn end_line(&mut self, limits: &Limits) -> Result<bool, Refusal> {
+        if !self.after_cr {
+            return Err(BARE_LF);
+        }
+        if self.place == Place::Fields {
+            if self.line_bytes == 1 {
+                return Ok(true);
+            }
+            self.fields += 1;
+            if usize::from(self.fields) > limits.header_fields.min(HEADER_FIELDS_MAX) {
+                return Err(FIELDS_MANY);
+            }
+            self.block_bytes += self.line_bytes + 1;
+        }
+        self.place = Place::Fields;
+        self.line_bytes = 0;
+        self.after_cr = false;
+        Ok(false)
+    }
+}
+
+/// Whether a byte may stand in a token such as a method or a field's name (RFC 9110, section 5.6.2).
+#[must_use]
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether a byte may stand in a field's value: anything but a control character, and the tab (RFC 9110, section 5.5).
+#[must_use]
+pub fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(input: &[u8]) -> Result<Scanned, Refusal> {
+        HeadScan::default().feed(input, &Limits::default())
+    }
+
+    #[test]
+    fn the_head_ends_at_the_empty_line_wherever_the_input_is_cut() {
+        let input = b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+        let end = input.len() - 4;
+        assert_eq!(scan(input), Ok(Scanned::End { start: 4, end }));
+        for cut in 0..end {
+            let mut scan = HeadScan::default();
+            let limits = Limits::default();
+            assert!(matches!(scan.feed(&input[..cut], &limits), Ok(Scanned::More { .. })), "{cut}");
+            let start = 4_usize.saturating_sub(cut);
+            assert_eq!(scan.feed(&input[cut..], &limits), Ok(Scanned::End { start, end: end - cut }));
+            assert!(scan.is_untouched());
+        }
+    }
+
+    #[test]
+    fn what_needs_no_more_bytes_is_refused_at_once() {
+        assert_eq!(scan(b"GET / HTTP/1.1\n"), Err(BARE_LF));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nHost: a\n"), Err(BARE_LF));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\n\n"), Err(BARE_LF));
+        assert_eq!(scan(b"\n"), Err(BARE_LF));
+        assert_eq!(scan(b"\rG"), Err(BARE_CR));
+        assert_eq!(scan(b"\r\r"), Err(BARE_CR));
+        assert_eq!(scan(b"\x16\x03\x01"), Err(NO_METHOD));
+        assert_eq!(scan(b" GET"), Err(NO_METHOD));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\n "), Err(FOLDED));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\t"), Err(FOLDED));
+        assert_eq!(scan(&b"\r\n".repeat(EMPTY_LINES_MAX + 1)), Err(EMPTY_LINES));
+        assert_eq!(scan(&b"\r\n".repeat(EMPTY_LINES_MAX)), Ok(Scanned::More { start: 2 * EMPTY_LINES_MAX }));
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        let limits = Limits {
+            request_line_bytes: 20,
+            header_bytes: 30,
+            header_field_bytes: 12,
+            header_fields: 3,
+            ..Limits::default()
+        };
+        let scan = |input: &str| HeadScan::default().feed(input.as_bytes(), &limits).err();
+        assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(20))), None);
+        assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(21))), Some(LINE_LONG));
+        assert_eq!(scan(&"G".repeat(22)), Some(LINE_LONG), "without waiting for the line's end");
+        assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(12))), None);
+        assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(13))), Some(FIELD_LONG));
+        assert_eq!(scan("G\r\naaaaaaaa\r\nbbbbbbbb\r\ncccccccc\r\n\r\n"), None);
+        assert_eq!(scan("G\r\naaaaaaaa\r\nbbbbbbbb\r\nccccccccc\r\n\r\n"), Some(BLOCK_LONG));
+        assert_eq!(scan("G\r\na\r\nb\r\nc\r\n\r\n"), None);
+        assert_eq!(scan("G\r\na\r\nb\r\nc\r\nd\r\n"), Some(FIELDS_MANY));
+    }
+}
