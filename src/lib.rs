@@ -25,5 +25,6 @@
 //! 0  base
 //! ```
 
+pub mod apps;
 pub mod base;
 pub mod http;

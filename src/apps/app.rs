@@ -1,0 +1,184 @@
+//! What an application is: routes, a handler, a state.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::base::ids::NodeId;
+use crate::base::limits::Limits;
+use crate::http::method::Method;
+use crate::http::request::Head;
+use crate::http::response::{Response, StreamHead};
+
+use super::answer;
+use super::state::{Applied, State};
+
+/// One application. All of it is pure: requests, time and state come in, actions go out.
+pub trait App: Send + Sync {
+    /// The word for it in `--apps`.
+    fn name(&self) -> &'static str;
+
+    /// The high nibble of its records' tags.
+    fn id(&self) -> u8;
+
+    /// What it serves; listed once. The index page, the OpenAPI document and `Allow` come from here.
+    fn routes(&self) -> &'static [Route];
+
+    /// Answers a request on a worker; never blocks, and takes the state's lock for a few copies at most.
+    fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action;
+
+    /// The state before the first record; nothing for an application that keeps nothing.
+    fn new_state(&self) -> Option<Box<dyn State>>;
+
+    /// The answer to a path that nobody serves, in this application's style.
+    fn not_found(&self) -> Response {
+        answer::detail(404, "Not Found")
+    }
+
+    /// The answer to a method that a path of this application does not have; `Allow` is added to it.
+    fn method_not_allowed(&self) -> Response {
+        answer::detail(405, "Method Not Allowed")
+    }
+}
+
+/// A whole request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Request line and header fields.
+    pub head: &'a Head<'a>,
+    /// The body; empty where the route has none.
+    pub body: &'a [u8],
+    /// What the route's pattern captured.
+    pub captures: Captures<'a>,
+}
+
+/// Most captures of one path pattern.
+pub const CAPTURES_MAX: usize = 2;
+
+/// The segments of a path that stand where its pattern has names, still percent-encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captures<'a> {
+    /// In the order of the pattern; unused ones are empty.
+    pub segments: [&'a str; CAPTURES_MAX],
+}
+
+/// What to do about a request.
+pub enum Action {
+    /// Answer now.
+    Respond(Response),
+    /// Log these records; answer once they are kept at the durability asked for, and applied.
+    Append {
+        /// Whole records, one after the other.
+        records: Vec<u8>,
+        /// The answer to give then.
+        response: Response,
+    },
+    /// Let a job thread answer, piece by piece.
+    Job(Box<dyn Job>),
+}
+
+/// What a request may look at.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The applied state, shared with the committer.
+    pub applied: &'a RwLock<Applied>,
+    /// This host's data directory.
+    pub node: NodeId,
+    /// The bounds in force.
+    pub limits: &'a Limits,
+    /// Number of this process.
+    pub pid: u32,
+    /// Wall clock, microseconds since 1970.
+    pub now_us: u64,
+}
+
+impl View<'_> {
+    /// Locks the applied state for reading: hold it for a few copies only, the committer waits for it.
+    pub fn applied(&self) -> RwLockReadGuard<'_, Applied> {
+        // A panic ends the process, so nobody sees a state that was left half changed.
+        self.applied.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One method of one path.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its method; nothing for every method there is. GET serves HEAD too; OPTIONS is answered for every path.
+    pub method: Option<Method>,
+    /// `/pixels/count`, or with captures: `/media/{name}`. `/{*}` is any path.
+    pub path: &'static str,
+    /// What `handle` is told.
+    pub endpoint: u8,
+    /// What is done with a request's body.
+    pub body: Body,
+    /// A line for the index page and for OpenAPI.
+    pub summary: &'static str,
+    /// Members of the OpenAPI operation object beyond `summary` (parameters, requestBody, responses), in JSON; empty
+    /// for none.
+    pub operation: &'static str,
+    /// How to take the usual request without calling `handle`.
+    pub express: Option<Express>,
+}
+
+impl Route {
+    /// A route without body and express lane.
+    #[must_use]
+    pub const fn new(method: Method, path: &'static str, endpoint: u8, summary: &'static str) -> Self {
+        Self { method: Some(method), path, endpoint, body: Body::None, summary, operation: "", express: None }
+    }
+}
+
+/// What is done with the body of a request. The functions give the most bytes it may have; more is answered 413.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    /// There is no use for one: it is read and forgotten, up to the bound of a single pixel.
+    None,
+    /// It is kept until it is whole.
+    Whole(fn(&Limits) -> usize),
+    /// It is taken as it comes in.
+    Stream(fn(&Limits) -> usize),
+}
+
+/// A route's express lane: a request whose head `admits` likes and whose whole body `scan` reads is logged as one
+/// pixel's record, and answered with 200, `application/json` and `body` once it is kept. Every other one goes to
+/// `handle`. `admits` looks at the head only, so that its answer may be remembered with the head.
+#[derive(Clone, Copy, Debug)]
+pub struct Express {
+    /// Whether the lane may be used under this head.
+    pub admits: fn(&Head<'_>) -> bool,
+    /// The record of a body of the usual form.
+    pub scan: fn(&[u8]) -> Option<[u8; 10]>,
+    /// The answer's content.
+    pub body: &'static str,
+}
+
+/// How a job answers.
+#[derive(Debug)]
+pub enum Start {
+    /// At once.
+    Whole(Response),
+    /// In pieces; ask for them with [`Job::next`].
+    Stream(StreamHead),
+}
+
+/// What a piece was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStep {
+    /// There are more. An empty piece only means that the job's time was up: let others have a turn, then go on.
+    More,
+    /// It was the last one.
+    Done,
+    /// The answer cannot be completed: the connection must be cut, so that the client does not take it for whole.
+    Failed,
+}
+
+/// Work that must not run on a worker. Between calls it holds no thread: the next piece is asked for when the socket
+/// has taken the last one.
+pub trait Job: Send {
+    /// Begins the answer. Called once, first. May read from the disk.
+    fn start(&mut self) -> Start;
+
+    /// Appends the next piece, about [`crate::base::limits::PIECE_BYTES`], to `out`.
+    fn next(&mut self, out: &mut Vec<u8>) -> JobStep;
+}
+
+/// The applications that a host serves.
+pub type Apps = Vec<Arc<dyn App>>;

@@ -1,0 +1,44 @@
+//! A mirror for conformance suites: any method and any path answer 200 with the request's body. Off unless asked for.
+
+use crate::base::tag;
+use crate::http::method::Method;
+use crate::http::response::Response;
+
+use super::app::{Action, App, Body, Request, Route, View};
+use super::state::State;
+
+/// The mirror. It keeps nothing.
+#[derive(Debug)]
+pub struct Echo;
+
+static ROUTES: [Route; 1] = [Route {
+    method: None,
+    body: Body::Whole(|limits| limits.batch_body_bytes),
+    ..Route::new(Method::Get, "/{*}", 0, "Answers with the request's body, whatever the method")
+}];
+
+impl App for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn id(&self) -> u8 {
+        tag::app::ECHO
+    }
+
+    fn routes(&self) -> &'static [Route] {
+        &ROUTES
+    }
+
+    fn handle(&self, _endpoint: u8, request: &Request<'_>, _view: &View<'_>) -> Action {
+        let response = Response::new(200, "", request.body);
+        let content_type = request.head.header_text("content-type").unwrap_or("application/octet-stream");
+        // A page that is sent here must not become a page of this host.
+        let response = response.with("Content-Type", content_type).with("X-Content-Type-Options", "nosniff");
+        Action::Respond(response.with("Content-Security-Policy", "sandbox"))
+    }
+
+    fn new_state(&self) -> Option<Box<dyn State>> {
+        None
+    }
+}

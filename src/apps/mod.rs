@@ -1,0 +1,14 @@
+//! The applications: what a request means, which records it makes, and what those add up to.
+//!
+//! ```text
+//! router -> app.handle -> Action -> (engine: lane, log, commit) -> state.apply
+//! ```
+//!
+//! Everything here is pure: requests, bytes and time come in, actions and bytes go out.
+
+pub mod answer;
+pub mod app;
+pub mod echo;
+pub mod pixel;
+pub mod router;
+pub mod state;

@@ -1,0 +1,179 @@
+//! What the pixel service keeps in memory: for each stream a count and a floor, never the pixels themselves.
+//!
+//! The list of pixels is the journal. A clear raises floors: a pixel is listed if its number in its stream lies above
+//! that stream's floor. A floor also tells how many pixels its stream had up to it, so the number of pixels listed is
+//! a difference, no matter how many a clear took away. Joining floors takes the higher of two, which commutes; so
+//! both hosts arrive at the same state whatever order they saw things in.
+
+use crate::apps::state::{Entry, RestoreError, Stamp, State};
+use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+
+use super::record::{Channel, Pixel};
+
+/// Encoded bytes of a floor in a clear's record: node, inc, seq, pixels.
+const FLOOR_BYTES: usize = 32;
+/// Encoded bytes of a stream in a snapshot: its pixels and its floor.
+const STREAM_BYTES: usize = 40;
+
+/// How far a stream was cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Floor {
+    /// The last record that was cleared.
+    pub seq: Seq,
+    /// Pixels of the stream up to and including it.
+    pub pixels: u64,
+}
+
+/// What is known of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stream {
+    origin: Origin,
+    /// Pixels applied, ever.
+    pixels: u64,
+    floor: Floor,
+}
+
+/// The pixel service's state: one entry for each stream, sorted by origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PixelState {
+    streams: Vec<Stream>,
+}
+
+/// The floors at one moment, for a reader of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Floors {
+    floors: Vec<(Origin, Seq)>,
+}
+
+impl Floors {
+    /// The last record of a stream that is not listed any more, 0 if all are.
+    #[must_use]
+    pub fn of(&self, origin: Origin) -> Seq {
+        self.floors.iter().find(|(of, _)| *of == origin).map_or(0, |(_, seq)| *seq)
+    }
+}
+
+impl PixelState {
+    /// Number of pixels listed.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        // A floor may be known before the pixels below it have arrived from the peer.
+        self.streams.iter().map(|stream| stream.pixels.saturating_sub(stream.floor.pixels)).sum()
+    }
+
+    /// The floors as they are now.
+    #[must_use]
+    pub fn floors(&self) -> Floors {
+        let raised = self.streams.iter().filter(|stream| stream.floor.seq > 0);
+        Floors { floors: raised.map(|stream| (stream.origin, stream.floor.seq)).collect() }
+    }
+
+    fn stream(&mut self, origin: Origin) -> &mut Stream {
+        let at = match self.streams.binary_search_by_key(&origin, |stream| stream.origin) {
+            Ok(at) => at,
+            Err(at) => {
+                self.streams.insert(at, Stream { origin, pixels: 0, floor: Floor::default() });
+                at
+            }
+        };
+        &mut self.streams[at]
+    }
+
+    fn pixels_of(&self, origin: Origin) -> u64 {
+        let found = self.streams.binary_search_by_key(&origin, |stream| stream.origin);
+        found.map_or(0, |at| self.streams[at].pixels)
+    }
+}
+
+/// A clear as the service asks for it: its floors are filled in when it is stamped.
+#[must_use]
+pub fn clear_record() -> Vec<u8> {
+    let mut record = vec![PIXEL_CLEAR];
+    record.extend_from_slice(&0_u32.to_le_bytes());
+    record
+}
+
+impl State for PixelState {
+    /// Gives a clear the floors it stands for: everything applied here, and of its own stream everything before it.
+    fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
+        if record.first() != Some(&PIXEL_CLEAR) {
+            return out.extend_from_slice(record);
+        }
+        let own = at.entry.origin;
+        let own_floor = Floor { seq: at.entry.seq - 1, pixels: self.pixels_of(own) + at.pixels_before };
+        let others = at.vector.iter().filter(|(origin, _)| *origin != own);
+        let floors = others
+            .map(|(origin, seq)| (origin, Floor { seq, pixels: self.pixels_of(origin) }))
+            .chain((own_floor.seq > 0).then_some((own, own_floor)));
+        let head = out.len();
+        out.extend_from_slice(&clear_record());
+        for (origin, floor) in floors {
+            for word in [origin.node.0, origin.inc.0, floor.seq, floor.pixels] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        let length = u32::try_from(out.len() - head - RECORD_HEAD_BYTES).expect("fewer than 2^27 streams");
+        out[head + 1..head + RECORD_HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn apply(&mut self, at: &Entry, record: &[u8]) {
+        match record.split_first() {
+            Some((&tag, _)) if tag::is_pixel(tag) => self.stream(at.origin).pixels += 1,
+            Some((&PIXEL_CLEAR, _)) if record.len() >= RECORD_HEAD_BYTES => {
+                for entry in record[RECORD_HEAD_BYTES..].chunks_exact(FLOOR_BYTES) {
+                    let floor = Floor { seq: word(entry, 2), pixels: word(entry, 3) };
+                    let stream = self.stream(origin_of(entry));
+                    stream.floor = stream.floor.max(floor);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_run(&mut self, first: &Entry, run: &[u8]) {
+        self.stream(first.origin).pixels += (run.len() / PIXEL_RECORD_BYTES) as u64;
+    }
+
+    fn snapshot(&self, out: &mut Vec<u8>) {
+        for stream in &self.streams {
+            let Stream { origin, pixels, floor } = stream;
+            for word in [origin.node.0, origin.inc.0, *pixels, floor.seq, floor.pixels] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let streams: Vec<Stream> = bytes
+            .chunks_exact(STREAM_BYTES)
+            .map(|entry| Stream {
+                origin: origin_of(entry),
+                pixels: word(entry, 2),
+                floor: Floor { seq: word(entry, 3), pixels: word(entry, 4) },
+            })
+            .collect();
+        let whole = bytes.len().is_multiple_of(STREAM_BYTES);
+        if !whole || !streams.is_sorted_by(|a, b| a.origin < b.origin) {
+            return Err(RestoreError);
+        }
+        self.streams = streams;
+        Ok(())
+    }
+
+    fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(5) {
+            return clear_record();
+        }
+        let channel = [Channel::R, Channel::G, Channel::B][(seed % 3) as usize];
+        Pixel { x: seed as i32, y: (seed >> 32) as i32, channel, value: (seed >> 16) as u8 }.encode().to_vec()
+    }
+}
+
+fn word(entry: &[u8], index: usize) -> u64 {
+    u64::from_le_bytes(entry[8 * index..8 * index + 8].try_into().expect("eight bytes"))
+}
+
+fn origin_of(entry: &[u8]) -> Origin {
+    Origin { node: NodeId(word(entry, 0)), inc: Inc(word(entry, 1)) }
+}

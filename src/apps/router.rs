@@ -1,0 +1,213 @@
+//! Which application answers a request: the routes of all of them, in one table.
+
+use std::sync::Arc;
+
+use crate::http::method::Method;
+use crate::http::query;
+
+use super::app::{App, Apps, CAPTURES_MAX, Captures, Route};
+
+/// The routes of the applications that a host serves.
+pub struct Router {
+    apps: Apps,
+    /// Application and route; the more literal a path is, the earlier it stands.
+    table: Vec<(usize, &'static Route)>,
+}
+
+/// What a method and a path lead to. Applications are numbers for [`Router::app`].
+#[derive(Debug)]
+pub enum Match<'p> {
+    /// A route.
+    Found {
+        /// Whose it is.
+        app: usize,
+        /// The route; of a HEAD request that of GET.
+        route: &'static Route,
+        /// What its pattern captured.
+        captures: Captures<'p>,
+    },
+    /// OPTIONS, which every path answers with 204 and `Allow`.
+    Options {
+        /// Value of `Allow`.
+        allow: String,
+    },
+    /// Nobody serves the path: 404.
+    NotFound {
+        /// In whose style to say so.
+        owner: usize,
+    },
+    /// The path does not have the method: 405.
+    MethodNotAllowed {
+        /// Value of `Allow`.
+        allow: String,
+        /// In whose style to say so.
+        owner: usize,
+    },
+}
+
+impl Router {
+    /// The table of these applications. The first one says in whose style an unknown path is answered.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn new(apps: Apps) -> Self {
+        assert!(!apps.is_empty(), "a host serves at least one application");
+        let routes = apps.iter().enumerate().flat_map(|(app, of)| of.routes().iter().map(move |r| (app, r)));
+        let mut table: Vec<_> = routes.collect();
+        table.sort_by_key(|(_, route)| (is_any_path(route), route.path.matches('{').count()));
+        Self { apps, table }
+    }
+
+    /// The applications, in the order in which they were given.
+    #[must_use]
+    pub fn apps(&self) -> &[Arc<dyn App>] {
+        &self.apps
+    }
+
+    /// An application by its number.
+    #[must_use]
+    pub fn app(&self, number: usize) -> &dyn App {
+        &*self.apps[number]
+    }
+
+    /// Looks a request up.
+    #[must_use]
+    pub fn find<'p>(&self, method: Method, path: &'p str) -> Match<'p> {
+        let mut owner = None;
+        for &(app, route) in &self.table {
+            let Some(captures) = captures(route.path, path) else { continue };
+            if serves(route, method) {
+                return Match::Found { app, route, captures };
+            }
+            owner = owner.or(Some(app));
+        }
+        match owner {
+            Some(_) if method == Method::Options => Match::Options { allow: self.allow(path) },
+            Some(owner) => Match::MethodNotAllowed { allow: self.allow(path), owner },
+            None if method == Method::Options && path == "*" => Match::Options { allow: self.allow(path) },
+            None => Match::NotFound { owner: 0 },
+        }
+    }
+
+    /// The methods of a path, or with `*` those of all paths.
+    fn allow(&self, path: &str) -> String {
+        let mut methods = Vec::new();
+        for (_, route) in &self.table {
+            if path == "*" || captures(route.path, path).is_some() {
+                methods.extend(route.method);
+                methods.extend((route.method == Some(Method::Get)).then_some(Method::Head));
+            }
+        }
+        methods.push(Method::Options);
+        let mut words: Vec<_> = methods.into_iter().map(Method::as_str).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.join(", ")
+    }
+}
+
+fn is_any_path(route: &Route) -> bool {
+    route.path == "/{*}"
+}
+
+fn serves(route: &Route, method: Method) -> bool {
+    route.method.is_none_or(|own| own == method || (own == Method::Get && method == Method::Head))
+}
+
+/// What `pattern` captures of `path`; nothing if they do not fit. An encoded `/` does not divide segments.
+fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
+    let mut captures = Captures::default();
+    if pattern == "/{*}" {
+        return Some(captures);
+    }
+    let (mut expected, mut found, mut count) = (pattern.split('/'), path.split('/'), 0);
+    loop {
+        match (expected.next(), found.next()) {
+            (None, None) => return Some(captures),
+            (Some(name), Some(segment)) if name.starts_with('{') && !segment.is_empty() => {
+                debug_assert!(count < CAPTURES_MAX, "{pattern} has too many captures");
+                captures.segments[count] = segment;
+                count += 1;
+            }
+            (Some(literal), Some(segment)) if literal == query::decode_path(segment) => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apps::app::{Action, Request, View};
+    use crate::apps::state::State;
+
+    struct Shop;
+    struct Mirror;
+
+    static SHOP: [Route; 4] = [
+        Route::new(Method::Get, "/things/{id}", 1, ""),
+        Route::new(Method::Get, "/things/count", 2, ""),
+        Route::new(Method::Delete, "/things/{id}", 3, ""),
+        Route::new(Method::Post, "/", 4, ""),
+    ];
+    static MIRROR: [Route; 1] = [Route { method: None, ..Route::new(Method::Get, "/{*}", 9, "") }];
+
+    macro_rules! app {
+        ($name:ident $routes:ident) => {
+            impl App for $name {
+                fn name(&self) -> &'static str {
+                    stringify!($name)
+                }
+                fn id(&self) -> u8 {
+                    0
+                }
+                fn routes(&self) -> &'static [Route] {
+                    &$routes
+                }
+                fn handle(&self, _: u8, _: &Request<'_>, _: &View<'_>) -> Action {
+                    Action::Respond(self.not_found())
+                }
+                fn new_state(&self) -> Option<Box<dyn State>> {
+                    None
+                }
+            }
+        };
+    }
+    app!(Shop SHOP);
+    app!(Mirror MIRROR);
+
+    fn found(router: &Router, method: Method, path: &str) -> Result<(u8, String), String> {
+        match router.find(method, path) {
+            Match::Found { route, captures, .. } => Ok((route.endpoint, captures.segments[0].to_owned())),
+            Match::Options { allow } => Err(format!("204 {allow}")),
+            Match::NotFound { .. } => Err("404".to_owned()),
+            Match::MethodNotAllowed { allow, .. } => Err(format!("405 {allow}")),
+        }
+    }
+
+    #[test]
+    fn literal_paths_come_before_captures_and_head_is_served_by_get() {
+        let router = Router::new(vec![Arc::new(Shop)]);
+        let find = |method, path| found(&router, method, path);
+        assert_eq!(find(Method::Get, "/things/count"), Ok((2, String::new())));
+        assert_eq!(find(Method::Head, "/things/7%2F8"), Ok((1, "7%2F8".to_owned())));
+        assert_eq!(find(Method::Get, "/t%68ings/count"), Ok((2, String::new())));
+        assert_eq!(find(Method::Post, "/"), Ok((4, String::new())));
+        assert_eq!(find(Method::Get, "/things/"), Err("404".to_owned()));
+        assert_eq!(find(Method::Get, "/things/1/2"), Err("404".to_owned()));
+        assert_eq!(find(Method::Get, "/things"), Err("404".to_owned()));
+        assert_eq!(find(Method::Get, "/"), Err("405 OPTIONS, POST".to_owned()));
+        assert_eq!(find(Method::Post, "/things/1"), Err("405 DELETE, GET, HEAD, OPTIONS".to_owned()));
+        assert_eq!(find(Method::Options, "/things/1"), Err("204 DELETE, GET, HEAD, OPTIONS".to_owned()));
+        assert_eq!(find(Method::Options, "*"), Err("204 DELETE, GET, HEAD, OPTIONS, POST".to_owned()));
+    }
+
+    #[test]
+    fn a_mirror_takes_what_is_left() {
+        let router = Router::new(vec![Arc::new(Mirror), Arc::new(Shop)]);
+        assert_eq!(found(&router, Method::Post, "/"), Ok((4, String::new())));
+        assert_eq!(found(&router, Method::PropFind, "/things/1"), Ok((9, String::new())));
+        assert_eq!(found(&router, Method::Options, "*"), Ok((9, String::new())));
+    }
+}

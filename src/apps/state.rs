@@ -1,0 +1,257 @@
+//! What the applications keep in memory: a fold over the records of all streams.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::base::ids::{Origin, Position, Seq};
+use crate::base::tag::{self, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::vector::VersionVector;
+
+/// Where a record stands in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose stream.
+    pub origin: Origin,
+    /// Its number in that stream.
+    pub seq: Seq,
+    /// Hybrid time of its batch, microseconds.
+    pub time_us: u64,
+}
+
+/// What a record may be stamped with: the order it got, and what was applied before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// Where the record will stand.
+    pub entry: Entry,
+    /// What is applied here, up to the batch that is being made: of the record's own stream, its records between this
+    /// vector and `entry.seq` stand in that same batch.
+    pub vector: &'a VersionVector,
+    /// Pixels among those records.
+    pub pixels_before: u64,
+}
+
+/// The bytes are no snapshot of this application's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestoreError;
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a snapshot of this application's state")
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+/// One application's state.
+///
+/// Streams may be interleaved in any way that keeps each one's own order; the state, and the bytes of its snapshot,
+/// must come out the same. A property test holds every registered application to that.
+pub trait State: Any + Send + Sync {
+    /// Fills in what depends on the record's place in the log; runs under the commit token, before its batch is
+    /// sealed. Appends the whole record to `out`; most records need nothing.
+    fn stamp(&self, _at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(record);
+    }
+
+    /// Takes one committed record. Total: what cannot be understood changes nothing.
+    fn apply(&mut self, at: &Entry, record: &[u8]);
+
+    /// Takes a run of pixel records, of which the first stands at `first`.
+    fn apply_run(&mut self, first: &Entry, run: &[u8]) {
+        for (record, seq) in run.chunks_exact(PIXEL_RECORD_BYTES).zip(first.seq..) {
+            self.apply(&Entry { seq, ..*first }, record);
+        }
+    }
+
+    /// Appends the state's bytes: equal states are equal bytes.
+    fn snapshot(&self, out: &mut Vec<u8>);
+
+    /// Becomes the state that was written by [`State::snapshot`].
+    ///
+    /// # Errors
+    /// The bytes are no snapshot; the state is unchanged.
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError>;
+
+    /// A record as an application might make it, chosen by `seed`: what tests fold.
+    fn sample(&self, seed: u64) -> Vec<u8>;
+}
+
+/// Number of application ids: they are half of a tag's byte.
+const IDS: usize = 16;
+
+/// The state of every application, and how far the journal is applied to it. The committer writes it, everyone else
+/// reads it, behind one lock.
+#[derive(Default)]
+pub struct Applied {
+    states: [Option<Box<dyn State>>; IDS],
+    /// End of the last batch applied.
+    pub position: Position,
+    /// For each stream, the last record applied.
+    pub vector: VersionVector,
+    /// Hybrid time of the latest batch applied, microseconds.
+    pub time_us: u64,
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied")
+            .field("position", &self.position)
+            .field("vector", &self.vector)
+            .field("time_us", &self.time_us)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A committed batch, as far as applying it needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Where its first record stands.
+    pub first: Entry,
+    /// Number of its records.
+    pub count: u32,
+    /// Its records.
+    pub body: &'a [u8],
+    /// Where it ends in this host's journal.
+    pub end: Position,
+}
+
+impl Applied {
+    /// Adds the empty state of the application `id`.
+    ///
+    /// # Panics
+    /// If `id` is taken, or too large for a tag.
+    pub fn insert(&mut self, id: u8, state: Box<dyn State>) {
+        let slot = &mut self.states[usize::from(id)];
+        assert!(slot.is_none(), "two applications with the id {id}");
+        *slot = Some(state);
+    }
+
+    /// The state of one type, if its application is enabled.
+    #[must_use]
+    pub fn state<T: State>(&self) -> Option<&T> {
+        self.states.iter().flatten().find_map(|state| (&**state as &dyn Any).downcast_ref())
+    }
+
+    /// Copies a batch's records to `out`, each stamped by its application. `first` is where the first one will stand.
+    /// A stamped record may be longer than it was.
+    pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
+        let (mut seq, mut pixels_before) = (first.seq, 0);
+        for piece in pieces(body) {
+            match piece {
+                Piece::Pixels(run) => {
+                    out.extend_from_slice(run);
+                    pixels_before += (run.len() / PIXEL_RECORD_BYTES) as u64;
+                }
+                Piece::Other(record) => {
+                    let at = Stamp { entry: Entry { seq, ..*first }, vector: &self.vector, pixels_before };
+                    match &self.states[usize::from(tag::app_of(record[0]))] {
+                        Some(state) => state.stamp(&at, record, out),
+                        None => out.extend_from_slice(record),
+                    }
+                }
+            }
+            seq += piece.count();
+        }
+    }
+
+    /// Folds a committed batch into the states. Records of applications that are not enabled are passed over.
+    pub fn apply_batch(&mut self, batch: &Batch<'_>) {
+        let mut seq = batch.first.seq;
+        for piece in pieces(batch.body) {
+            let at = Entry { seq, ..batch.first };
+            if let Some(state) = &mut self.states[usize::from(tag::app_of(piece.tag()))] {
+                match piece {
+                    Piece::Pixels(run) => state.apply_run(&at, run),
+                    Piece::Other(record) => state.apply(&at, record),
+                }
+            }
+            seq += piece.count();
+        }
+        debug_assert_eq!(seq - batch.first.seq, u64::from(batch.count), "the header counts the records");
+        debug_assert!(batch.end >= self.position, "the journal is applied forwards");
+        self.vector.raise(batch.first.origin, batch.first.seq + u64::from(batch.count) - 1);
+        self.position = batch.end;
+        self.time_us = self.time_us.max(batch.first.time_us);
+    }
+
+    /// The snapshot of each state, by application id.
+    #[must_use]
+    pub fn sections(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut sections = Vec::new();
+        for (id, state) in (0_u8..).zip(&self.states) {
+            if let Some(state) = state {
+                let mut bytes = Vec::new();
+                state.snapshot(&mut bytes);
+                sections.push((id, bytes));
+            }
+        }
+        sections
+    }
+
+    /// Takes one section of a snapshot; one of an application that is not enabled is passed over.
+    ///
+    /// # Errors
+    /// The bytes are no snapshot of that state.
+    pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
+        match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {
+            Some(state) => state.restore(bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A batch's body in the pieces it is applied in.
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    /// Pixels that stand side by side.
+    Pixels(&'a [u8]),
+    /// One record of any other kind.
+    Other(&'a [u8]),
+}
+
+impl Piece<'_> {
+    fn tag(&self) -> u8 {
+        match self {
+            Self::Pixels(bytes) | Self::Other(bytes) => bytes[0],
+        }
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            Self::Pixels(run) => (run.len() / PIXEL_RECORD_BYTES) as u64,
+            Self::Other(_) => 1,
+        }
+    }
+}
+
+fn pieces(body: &[u8]) -> Pieces<'_> {
+    Pieces { rest: body }
+}
+
+struct Pieces<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    /// Ends early at bytes that are no record, which a checksum keeps from ever getting here.
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let run = pixels_ahead(self.rest);
+        if run > 0 {
+            let (run, rest) = self.rest.split_at(run);
+            self.rest = rest;
+            return Some(Piece::Pixels(run));
+        }
+        let length = u32::from_le_bytes(self.rest.get(1..RECORD_HEAD_BYTES)?.try_into().ok()?) as usize;
+        let (record, rest) = self.rest.split_at_checked(RECORD_HEAD_BYTES.checked_add(length)?)?;
+        self.rest = rest;
+        Some(Piece::Other(record))
+    }
+}
+
+/// Bytes of the pixels at the start of `records`.
+fn pixels_ahead(records: &[u8]) -> usize {
+    let pixels = records.chunks_exact(PIXEL_RECORD_BYTES).take_while(|record| tag::is_pixel(record[0]));
+    pixels.count() * PIXEL_RECORD_BYTES
+}
