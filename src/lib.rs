@@ -27,4 +27,5 @@
 
 pub mod apps;
 pub mod base;
+pub mod config;
 pub mod http;

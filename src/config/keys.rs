@@ -1,0 +1,93 @@
+//! The names of all keys, and how each is spelled in the three places.
+
+use super::limits;
+
+/// Keys outside of tables; those of `[limits]` are in [`limits::LIMITS`].
+pub const KEYS: [&str; 14] = [
+    "listen",
+    "data_dir",
+    "durability",
+    "apps",
+    "workers",
+    "cores",
+    "job_threads",
+    "disk_reserve",
+    "segment_size",
+    "accept_loss",
+    "durability_timeout",
+    "shutdown_timeout",
+    "log_level",
+    "log_format",
+];
+
+/// Keys that a running server takes over on SIGHUP; the others need a restart.
+#[must_use]
+pub fn is_reloadable(key: &str) -> bool {
+    key == "log_level" || key.starts_with("limits.")
+}
+
+/// Every key that can be set, those of tables with the table's name before a dot.
+pub fn all() -> impl Iterator<Item = String> {
+    KEYS.iter().map(|key| (*key).to_owned()).chain(limits::LIMITS.iter().map(|limit| limit.key()))
+}
+
+/// The flag that sets `key`: `--data-dir`, `--limit header_bytes=`.
+#[must_use]
+pub fn flag(key: &str) -> String {
+    match key.strip_prefix("limits.") {
+        Some(limit) => format!("--limit {limit}"),
+        None => format!("--{}", key.replace('_', "-")),
+    }
+}
+
+/// The environment variable that sets `key`: `PIXELD_DATA_DIR`, `PIXELD_LIMITS_HEADER_BYTES`.
+#[must_use]
+pub fn variable(key: &str) -> String {
+    format!("PIXELD_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// What to tell about a key that there is not: the nearest one, or where they are listed.
+#[must_use]
+pub fn hint(written: &str) -> String {
+    let nearest = all().map(|key| (distance(written, &key), key)).min();
+    match nearest {
+        Some((distance, key)) if distance <= 2 + written.len() / 5 => format!("did you mean {key:?}?"),
+        _ => "`pixeld serve --print-config` lists all keys".to_owned(),
+    }
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        assert_eq!(flag("data_dir"), "--data-dir");
+        assert_eq!(flag("limits.header_bytes"), "--limit header_bytes");
+        assert_eq!(variable("limits.header_bytes"), "PIXELD_LIMITS_HEADER_BYTES");
+    }
+
+    #[test]
+    fn hints_name_what_was_meant() {
+        assert_eq!(hint("durabilty"), "did you mean \"durability\"?");
+        assert_eq!(hint("limits.header_byte"), "did you mean \"limits.header_bytes\"?");
+        assert_eq!(hint("zzzzzzzzzz"), "`pixeld serve --print-config` lists all keys");
+        assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
+    }
+}

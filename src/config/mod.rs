@@ -1,0 +1,13 @@
+//! The configuration of `pixeld serve`: one typed [`read::Config`], every value with its origin.
+//!
+//! A flag wins over a `PIXELD_*` variable, that over the TOML file, that over the default. Whatever is unknown or out
+//! of bounds is an error that names the place, the key, the value and what is allowed; all of them are told at once.
+//! A key is spelled `data_dir` in the file, `--data-dir` as a flag and `PIXELD_DATA_DIR` as a variable.
+
+pub mod error;
+pub mod keys;
+pub mod limits;
+pub mod read;
+pub mod reload;
+pub mod sources;
+pub mod units;

@@ -1,0 +1,150 @@
+//! What was set where, as text: the flags, the environment and the file, merged by precedence.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Origin};
+use super::keys;
+
+/// The variable that names the configuration file, beside the flag `--config`.
+pub const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
+
+/// Everything a configuration is made from; kept by the server, which reads the file again on SIGHUP.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Keys set by flags, with their values.
+    pub flags: Vec<(String, Vec<String>)>,
+    /// The environment; variables that do not start with `PIXELD_` are passed over.
+    pub environment: Vec<(String, String)>,
+    /// The file that `--config` names.
+    pub file: Option<PathBuf>,
+}
+
+/// The values of one key at the place that won.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// One for each element; keys that are no lists have one.
+    pub values: Vec<String>,
+    /// Where they were set.
+    pub origin: Origin,
+}
+
+/// The winning values of all keys that were set anywhere.
+pub type Merged = BTreeMap<String, Raw>;
+
+/// Collects the three sources. Keys that there are not are added to `errors`, as is a file that cannot be read.
+pub fn merge(sources: &Sources, errors: &mut Vec<ConfigError>) -> Merged {
+    let mut merged = Merged::new();
+    if let Some((path, origin)) = file_named(sources) {
+        match fs::read_to_string(&path) {
+            Ok(text) => from_file(&path, &text, &mut merged, errors),
+            Err(error) => errors.push(ConfigError::Unreadable { origin, path, reason: error.to_string() }),
+        }
+    }
+    from_environment(&sources.environment, &mut merged, errors);
+    for (key, values) in &sources.flags {
+        let origin = Origin::Flag(keys::flag(key));
+        if keys::all().any(|known| known == *key) {
+            merged.insert(key.clone(), Raw { values: values.clone(), origin });
+        } else {
+            errors.push(unknown(origin, key));
+        }
+    }
+    merged
+}
+
+fn file_named(sources: &Sources) -> Option<(PathBuf, Origin)> {
+    let flag = sources.file.clone().map(|path| (path, Origin::Flag("--config".to_owned())));
+    flag.or_else(|| {
+        let (_, path) = sources.environment.iter().find(|(name, _)| name == CONFIG_VARIABLE)?;
+        Some((path.into(), Origin::Environment(CONFIG_VARIABLE.to_owned())))
+    })
+}
+
+fn unknown(origin: Origin, key: &str) -> ConfigError {
+    ConfigError::Key { origin, key: key.to_owned(), hint: keys::hint(key) }
+}
+
+fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
+    for (name, value) in environment {
+        if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE {
+            continue;
+        }
+        let origin = Origin::Environment(name.clone());
+        match keys::all().find(|key| keys::variable(key) == *name) {
+            Some(key) => drop(merged.insert(key, Raw { values: vec![value.clone()], origin })),
+            None => {
+                let written = name.trim_start_matches("PIXELD_").to_lowercase();
+                errors.push(unknown(origin, &written.replacen("limits_", "limits.", 1)));
+            }
+        }
+    }
+}
+
+fn from_file(path: &Path, text: &str, merged: &mut Merged, errors: &mut Vec<ConfigError>) {
+    let at = |span: Range<usize>| {
+        let before = &text.as_bytes()[..span.start.min(text.len())];
+        Origin::File(path.to_owned(), 1 + before.iter().filter(|byte| **byte == b'\n').count())
+    };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let origin = at(error.span().unwrap_or_default());
+            errors.push(ConfigError::Syntax { origin, reason: error.message().to_owned() });
+            return;
+        }
+    };
+    collect("", table.get_ref(), &at, merged, errors);
+}
+
+/// Adds the keys of `table`, whose own name is `prefix` with a dot, or empty for the file itself.
+fn collect(
+    prefix: &str,
+    table: &DeTable<'_>,
+    at: &dyn Fn(Range<usize>) -> Origin,
+    merged: &mut Merged,
+    errors: &mut Vec<ConfigError>,
+) {
+    for (name, value) in table {
+        let key = format!("{prefix}{}", name.get_ref().replace('-', "_"));
+        let origin = at(name.span());
+        if let DeValue::Table(inner) = value.get_ref()
+            && keys::all().any(|known| known.starts_with(&format!("{key}.")))
+        {
+            collect(&format!("{key}."), inner, at, merged, errors);
+        } else if !keys::all().any(|known| known == key) {
+            errors.push(unknown(origin, &key));
+        } else {
+            match texts(value.get_ref()) {
+                Some(values) => drop(merged.insert(key, Raw { values, origin })),
+                None => errors.push(ConfigError::Value {
+                    origin,
+                    key,
+                    value: value.get_ref().type_str().to_owned(),
+                    allowed: "a string, a number, true or false, or a list of those".to_owned(),
+                }),
+            }
+        }
+    }
+}
+
+/// A value of the file as texts, one for each element of a list.
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    match value {
+        DeValue::Array(items) => {
+            let inner = items.iter().map(|item| texts(item.get_ref()).filter(|texts| texts.len() == 1));
+            Some(inner.collect::<Option<Vec<_>>>()?.concat())
+        }
+        DeValue::String(text) => Some(vec![text.to_string()]),
+        DeValue::Boolean(truth) => Some(vec![truth.to_string()]),
+        DeValue::Integer(number) => {
+            Some(vec![i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string()])
+        }
+        DeValue::Float(number) => Some(vec![number.as_str().to_owned()]),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}

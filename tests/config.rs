@@ -1,0 +1,235 @@
+//! The configuration as an operator meets it: precedence, origins, errors, reload.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pixeld::base::durability::Durability;
+use pixeld::config::error::Origin;
+use pixeld::config::read::{Config, LogFormat, load};
+use pixeld::config::reload::reload;
+use pixeld::config::sources::Sources;
+use pixeld::config::{keys, read};
+
+const CORES: usize = 4;
+
+fn file(directory: &Path, text: &str) -> PathBuf {
+    let path = directory.join("pixeld.toml");
+    fs::write(&path, text).expect("a file");
+    path
+}
+
+fn flags(pairs: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect()
+}
+
+fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn origin(config: &Config, key: &str) -> String {
+    let entry = config.entries.iter().find(|entry| entry.key == key).expect("an entry");
+    let full = entry.origin.to_string();
+    full.rsplit('/').next().expect("a name").to_owned()
+}
+
+/// The errors of a configuration file, one a line, without its directory.
+fn refused(text: &str) -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = file(directory.path(), text);
+    let sources = Sources { file: Some(path.clone()), ..Sources::default() };
+    let errors = load(&sources, CORES).expect_err("refused").to_string();
+    errors.replace(&path.display().to_string(), "pixeld.toml")
+}
+
+#[test]
+fn defaults() {
+    let config = load(&Sources::default(), CORES).expect("defaults are sound");
+    assert_eq!(config.listen[0].address, ([127, 0, 0, 1], 8000).into());
+    assert_eq!(config.data_dir, Path::new("./pixeld-data"));
+    assert_eq!((config.durability, config.workers, config.cores.len()), (Durability::Disk, CORES, 0));
+    assert_eq!((config.apps, config.log_level), (vec!["pixel"], "info"));
+    assert_eq!(config.disk_reserve_bytes, None);
+    assert!(config.entries.iter().all(|entry| entry.origin == Origin::Default));
+    let known: Vec<String> = keys::all().collect();
+    let mut told: Vec<String> = config.entries.iter().map(|entry| entry.key.clone()).collect();
+    told.sort_by_key(|key| known.iter().position(|known| known == key));
+    assert_eq!(told, known, "every key is told once");
+}
+
+/// Each row: what the flag, the variable and the file say, who wins.
+#[test]
+fn precedence_is_flag_then_environment_then_file_then_default() {
+    let rows = [
+        (None, None, None, "disk", "default"),
+        (None, None, Some("memory"), "memory", "pixeld.toml:2"),
+        (None, Some("memory"), None, "memory", "environment PIXELD_DURABILITY"),
+        (None, Some("disk"), Some("memory"), "disk", "environment PIXELD_DURABILITY"),
+        (Some("memory"), None, None, "memory", "--durability"),
+        (Some("memory"), None, Some("disk"), "memory", "--durability"),
+        (Some("memory"), Some("disk"), None, "memory", "--durability"),
+        (Some("disk"), Some("memory"), Some("memory"), "disk", "--durability"),
+    ];
+    for (flag, variable, in_file, value, from) in rows {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = in_file.map(|value| format!("# ours\ndurability = \"{value}\"\n"));
+        let sources = Sources {
+            flags: flag.map(|value| flags(&[("durability", value)])).unwrap_or_default(),
+            environment: variable
+                .map(|value| environment(&[("PIXELD_DURABILITY", value)]))
+                .unwrap_or_default(),
+            file: text.map(|text| file(directory.path(), &text)),
+        };
+        let config = load(&sources, CORES).expect("sound");
+        assert_eq!((config.durability.as_str(), origin(&config, "durability").as_str()), (value, from));
+    }
+}
+
+#[test]
+fn every_key_can_be_set_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = r#"
+        listen = ["127.0.0.1:1", "[::1]:2=index"]
+        data-dir = "/srv/pixels"
+        durability = "memory"
+        apps = ["pixel", "echo"]
+        workers = 2
+        cores = [1, 3]
+        job_threads = 0x3
+        disk_reserve = "64MiB"
+        segment_size = 8_388_608
+        accept_loss = true
+        durability_timeout = "2s"
+        shutdown_timeout = "500ms"
+        log_level = "debug"
+        log_format = "json"
+        limits.idle_ms = 250
+        [limits]
+        header_bytes = "32KiB"
+    "#
+    .replace("limits.idle_ms = 250\n        [limits]", "[limits]\n        idle_ms = 250");
+    let sources = Sources { file: Some(file(directory.path(), &text)), ..Sources::default() };
+    let config = load(&sources, CORES).expect("sound");
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!((config.cores.as_slice(), config.workers, config.job_threads), ([1, 3].as_slice(), 2, 3));
+    assert_eq!((config.disk_reserve_bytes, config.segment_bytes), (Some(64 << 20), 8 << 20));
+    assert!(config.accept_loss && config.log_format == LogFormat::Json);
+    assert_eq!((config.durability_timeout_ms, config.shutdown_timeout_ms), (2000, 500));
+    assert_eq!((config.limits.idle_ms, config.limits.header_bytes), (250, 32 << 10));
+    assert_eq!(origin(&config, "limits.header_bytes"), "pixeld.toml:18");
+}
+
+#[test]
+fn flags_and_variables_reach_lists_and_limits() {
+    let sources = Sources {
+        flags: vec![
+            ("listen".to_owned(), vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()]),
+            ("limits.connections".to_owned(), vec!["7".to_owned()]),
+        ],
+        environment: environment(&[
+            ("PIXELD_APPS", "pixel, echo"),
+            ("PIXELD_CORES", "0,2-3"),
+            ("PIXELD_LIMITS_IDLE_MS", "3s"),
+            ("PATH", "/bin"),
+        ]),
+        file: None,
+    };
+    let config = load(&sources, CORES).expect("sound");
+    assert_eq!((config.listen.len(), config.apps.len(), config.limits.connections), (2, 2, 7));
+    assert_eq!(
+        (config.cores.as_slice(), config.workers),
+        ([0, 2, 3].as_slice(), 3),
+        "a worker for each core"
+    );
+    assert_eq!(config.limits.idle_ms, 3000);
+    assert_eq!(origin(&config, "limits.connections"), "--limit connections");
+}
+
+#[test]
+fn errors_name_place_key_value_and_what_is_allowed() {
+    assert_eq!(
+        refused("\ndurability = \"fast\""),
+        "pixeld.toml:2: durability = \"fast\": allowed is memory, disk or both"
+    );
+    assert_eq!(
+        refused("durabilty = \"disk\""),
+        "pixeld.toml:1: unknown key \"durabilty\"; did you mean \"durability\"?"
+    );
+    assert_eq!(
+        refused("[limits]\nheader_fields = 65"),
+        "pixeld.toml:2: limits.header_fields = \"65\": allowed is a number from 8 to 64"
+    );
+    assert!(refused("[limits]\nidle = 3").contains("pixeld.toml:2: unknown key \"limits.idle\""));
+    assert!(refused("x = \n").starts_with("pixeld.toml:1: "));
+    assert!(refused("durability = \"both\"").contains("both needs a second host"));
+    assert!(refused("listen = \"127.0.0.1:1=pex\"").contains("pex needs the application of that name"));
+    assert!(refused("listen = \"8000\"").contains("ADDRESS:PORT"));
+    assert!(refused("listen = []").contains("listen"));
+    assert!(refused("apps = [\"pixel\", \"pixel\"]").contains("each once"));
+    assert!(refused("cores = \"0\"\nworkers = 2").contains("at most 1"));
+    assert!(refused("workers = 0").contains("a number from 1 to 256"));
+    assert!(refused("segment_size = 5000000").contains("multiple of 4KiB"));
+    assert!(refused("durability = 1979-05-27").contains("datetime"));
+    assert!(refused("durability = { a = 1 }").contains("table"));
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let sources = Sources {
+        flags: flags(&[("workers", "many")]),
+        environment: environment(&[("PIXELD_LOG_LEVEL", "loud"), ("PIXELD_LISTENS", "x")]),
+        file: Some(PathBuf::from("/nonexistent/pixeld.toml")),
+    };
+    let errors = load(&sources, CORES).expect_err("refused").to_string();
+    for part in [
+        "--config: /nonexistent/pixeld.toml cannot be read: ",
+        "environment PIXELD_LISTENS: unknown key \"listens\"; did you mean \"listen\"?",
+        "environment PIXELD_LOG_LEVEL: log_level = \"loud\": allowed is error, warn, info, debug, trace",
+        "--workers: workers = \"many\": allowed is a number from 1 to 256",
+    ] {
+        assert!(errors.contains(part), "{part} in\n{errors}");
+    }
+    assert_eq!(errors.lines().count(), 4);
+}
+
+#[test]
+fn what_is_printed_is_a_file_that_gives_the_same_configuration() {
+    let sources = Sources {
+        flags: flags(&[("data_dir", "/a \"b\""), ("limits.idle_ms", "3s"), ("workers", "2")]),
+        ..Sources::default()
+    };
+    let config = load(&sources, CORES).expect("sound");
+    let printed = config.print();
+    assert!(printed.contains("workers = 2") && printed.contains("# --workers"), "{printed}");
+    assert!(printed.contains("# --limit idle_ms") && printed.contains("# default"), "{printed}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let again = Sources { file: Some(file(directory.path(), &printed)), ..Sources::default() };
+    let again = load(&again, CORES).expect("what is printed is sound");
+    let values = |config: &Config| -> Vec<(String, String)> {
+        config.entries.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+    };
+    assert_eq!(values(&again), values(&config));
+    assert_eq!(Config { entries: Vec::new(), ..again }, Config { entries: Vec::new(), ..config });
+}
+
+#[test]
+fn a_reload_tells_what_takes_effect_and_what_does_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let sources = Sources { file: Some(file(directory.path(), "workers = 2")), ..Sources::default() };
+    let current = load(&sources, CORES).expect("sound");
+    let unchanged = reload(&current, &sources, CORES).expect("sound");
+    assert!(unchanged.changed.is_empty() && unchanged.restart.is_empty());
+
+    file(directory.path(), "workers = 3\nlog_level = \"warn\"\n[limits]\nconnections = 9");
+    let reloaded = reload(&current, &sources, CORES).expect("sound");
+    assert_eq!(reloaded.changed, ["log_level", "limits.connections"]);
+    assert_eq!(reloaded.restart, ["workers"]);
+    assert_eq!((reloaded.config.limits.connections, reloaded.config.log_level), (9, "warn"));
+
+    file(directory.path(), "log_level = \"warn\"\nworkers = \"x\"");
+    assert!(reload(&current, &sources, CORES).is_err(), "all or nothing");
+}
+
+#[test]
+fn every_application_and_root_has_a_name_of_its_own() {
+    assert!(read::ROOTS.contains(&"index") && read::APPS.contains(&"pixel"));
+}
