@@ -5,11 +5,11 @@
 //!    ^ '-CRLF, at most EMPTY_LINES_MAX-'               '-field CRLF-'
 //! ```
 //!
-//! What can be refused before the end of the head is in sight is refused here, at once: a line that ends with LF
+//! What can be refused before the end of the head is in sight is refused here, at once: LF or CR
 //! alone, a folded line, anything over its limit. Each of these depends on the bytes up to it and on nothing else, so
 //! a head gets the same answer however it was cut into reads. What the lines say is `request`'s part.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use super::refusal::Refusal;
 use crate::base::limits::{EMPTY_LINES_MAX, HEADER_FIELDS_MAX, Limits};
@@ -36,11 +36,11 @@ enum Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadScan {
     place: Place,
-    /// The last byte seen is a CR that may begin a line end.
+    /// The last byte seen is a CR; an LF has to follow.
     after_cr: bool,
     empty_lines: u8,
     fields: u16,
-    /// Bytes of the current line so far.
+    /// Bytes of the current line so far, without CR and LF.
     line_bytes: usize,
     /// Bytes of all whole lines after the request line.
     block_bytes: usize,
@@ -94,26 +94,38 @@ impl HeadScan {
         let start = if self.place == Place::Before { self.skip_empty_lines(input)? } else { 0 };
         let mut at = start;
         while at < input.len() {
-            if self.line_bytes == 0 && self.place == Place::Fields && matches!(input[at], b' ' | b'\t') {
-                return Err(FOLDED);
+            if !self.after_cr {
+                at += self.read_line(&input[at..], limits)?;
+                continue;
             }
-            let rest = &input[at..];
-            let line_end = memchr(b'\n', rest);
-            let seen = line_end.unwrap_or(rest.len());
-            self.line_bytes += seen;
-            self.check_lengths(limits)?;
-            if seen > 0 {
-                self.after_cr = rest[seen - 1] == b'\r';
+            if input[at] != b'\n' {
+                return Err(BARE_CR);
             }
-            if line_end.is_none() {
-                break;
-            }
-            at += seen + 1;
+            at += 1;
             if self.end_line(limits)? {
                 return Ok(Scanned::End { start, end: at });
             }
         }
         Ok(Scanned::More { start })
+    }
+
+    /// Bytes up to and including the CR of the current line, or all if there is none.
+    fn read_line(&mut self, rest: &[u8], limits: &Limits) -> Result<usize, Refusal> {
+        if self.line_bytes == 0 && self.place == Place::Fields && matches!(rest[0], b' ' | b'\t') {
+            return Err(FOLDED);
+        }
+        let line_end = memchr2(b'\r', b'\n', rest);
+        let length = line_end.unwrap_or(rest.len());
+        self.line_bytes += length;
+        self.check_lengths(limits)?;
+        match line_end {
+            Some(at) if rest[at] == b'\n' => Err(BARE_LF),
+            Some(at) => {
+                self.after_cr = true;
+                Ok(at + 1)
+            }
+            None => Ok(length),
+        }
     }
 
     /// Offset of the first byte that belongs to a request line; the input's length if there is none yet.
@@ -141,31 +153,28 @@ impl HeadScan {
         if usize::from(self.empty_lines) > EMPTY_LINES_MAX { Err(EMPTY_LINES) } else { Ok(()) }
     }
 
-    /// Limits count a line without its CR and LF, and the block without its last, empty line. The line's CR may be
-    /// among the bytes seen, hence the one more.
+    /// A line counts without its CR and LF, the header without the empty line at its end.
     fn check_lengths(&self, limits: &Limits) -> Result<(), Refusal> {
         match self.place {
-            Place::RequestLine if self.line_bytes > limits.request_line_bytes + 1 => Err(LINE_LONG),
-            Place::Fields if self.line_bytes > limits.header_field_bytes + 1 => Err(FIELD_LONG),
-            Place::Fields if self.block_bytes + self.line_bytes > limits.header_bytes + 1 => Err(BLOCK_LONG),
+            Place::RequestLine if self.line_bytes > limits.request_line_bytes => Err(LINE_LONG),
+            Place::Fields if self.line_bytes > limits.header_field_bytes => Err(FIELD_LONG),
+            Place::Fields if self.block_bytes + self.line_bytes > limits.header_bytes => Err(BLOCK_LONG),
             _ => Ok(()),
         }
     }
 
-    /// At the LF of a line; true if it was the empty one that ends the head.
+    /// Behind the LF of a line; true if it was the empty one that ends the head.
     fn end_line(&mut self, limits: &Limits) -> Result<bool, Refusal> {
-        if !self.after_cr {
-            return Err(BARE_LF);
-        }
+        debug_assert!(self.place != Place::Before && self.after_cr);
         if self.place == Place::Fields {
-            if self.line_bytes == 1 {
+            if self.line_bytes == 0 {
                 return Ok(true);
             }
             self.fields += 1;
             if usize::from(self.fields) > limits.header_fields.min(HEADER_FIELDS_MAX) {
                 return Err(FIELDS_MANY);
             }
-            self.block_bytes += self.line_bytes + 1;
+            self.block_bytes += self.line_bytes + 2;
         }
         self.place = Place::Fields;
         self.line_bytes = 0;
@@ -219,6 +228,9 @@ mod tests {
         assert_eq!(scan(b"\r\r"), Err(BARE_CR));
         assert_eq!(scan(b"\x16\x03\x01"), Err(NO_METHOD));
         assert_eq!(scan(b" GET"), Err(NO_METHOD));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\r"), Err(BARE_CR));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\n\rH"), Err(BARE_CR));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\rc"), Err(BARE_CR));
         assert_eq!(scan(b"GET / HTTP/1.1\r\n "), Err(FOLDED));
         assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\t"), Err(FOLDED));
         assert_eq!(scan(&b"\r\n".repeat(EMPTY_LINES_MAX + 1)), Err(EMPTY_LINES));
@@ -237,7 +249,7 @@ mod tests {
         let scan = |input: &str| HeadScan::default().feed(input.as_bytes(), &limits).err();
         assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(20))), None);
         assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(21))), Some(LINE_LONG));
-        assert_eq!(scan(&"G".repeat(22)), Some(LINE_LONG), "without waiting for the line's end");
+        assert_eq!(scan(&"G".repeat(21)), Some(LINE_LONG), "without waiting for the line's end");
         assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(12))), None);
         assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(13))), Some(FIELD_LONG));
         assert_eq!(scan("G\r\naaaaaaaa\r\nbbbbbbbb\r\ncccccccc\r\n\r\n"), None);
