@@ -29,3 +29,4 @@ pub mod apps;
 pub mod base;
 pub mod config;
 pub mod http;
+pub mod send;

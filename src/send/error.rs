@@ -1,0 +1,59 @@
+//! What stops a transfer.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a picture could not be sent or read back; each says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The file is no picture that can be read.
+    #[error("{path} cannot be sent: {reason}; a PNG or JPEG is needed", path = path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The address is none.
+    #[error("{url:?} is no address of a server; it looks like http://127.0.0.1:8000")]
+    Url {
+        /// As it was given.
+        url: String,
+    },
+    /// No answer for longer than the patience allows.
+    #[error(
+        "no answer from {address} for {patience_s} s: {reason}; is `pixeld serve` running there? Nothing before \
+         request {from} is missing: go on with --from {from}"
+    )]
+    Unreachable {
+        /// Where the server should be.
+        address: String,
+        /// How long was waited, in seconds.
+        patience_s: u64,
+        /// The last thing that went wrong.
+        reason: String,
+        /// Number of the first request without an answer.
+        from: u64,
+    },
+    /// The server refuses a pixel for good.
+    #[error("request {request} was refused with {status}: {body}; go on with --from {from}")]
+    Refused {
+        /// Number of the request.
+        request: u64,
+        /// Status of the answer.
+        status: u16,
+        /// The answer's body.
+        body: String,
+        /// Number of the first request without a good answer.
+        from: u64,
+    },
+    /// The list of pixels could not be read.
+    #[error("the pixels cannot be read back: {0}; try again with --check")]
+    ReadBack(String),
+}
+
+impl From<io::Error> for SendError {
+    fn from(error: io::Error) -> Self {
+        Self::ReadBack(error.to_string())
+    }
+}

@@ -1,0 +1,121 @@
+//! The whole of `pixeld send`: post, read back, compare, report.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::error::SendError;
+use super::picture::Picture;
+use super::post::{Pace, Post};
+use super::readback::read_back;
+use super::tally::Verdict;
+use super::target::Target;
+
+/// What to send where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A PNG or JPEG.
+    pub picture: PathBuf,
+    /// The server's address.
+    pub url: String,
+    /// Connections, depth and patience.
+    pub pace: Pace,
+    /// Number of the first request; those before it were answered in an earlier run.
+    pub from: u64,
+    /// Only read back and compare.
+    pub check_only: bool,
+}
+
+/// Posts the picture, reads it back and writes a report to `out`; gives whether it is identical.
+///
+/// # Errors
+/// What stopped the transfer.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
+    let picture = Picture::open(&options.picture)?;
+    let target = Target::parse(&options.url)?;
+    if !options.check_only {
+        let text = post(&picture, &target, options)?;
+        report(out, &text)?;
+    }
+    let started = Instant::now();
+    let bar = bar("reading", picture.samples());
+    let (tally, bytes) = read_back(&target, &picture, &mut |listed| bar.set_position(listed))?;
+    bar.finish_and_clear();
+    let verdict = tally.verdict(&picture);
+    let seconds = started.elapsed();
+    let rate = per_second(bytes, seconds) / 1e6;
+    report(
+        out,
+        &format!(
+            "read back {} pixels, {:.1} MB in {:.2} s: {rate:.1} MB/s\n{}\n",
+            verdict.listed,
+            mega(bytes),
+            seconds.as_secs_f64(),
+            sentence(&verdict)
+        ),
+    )?;
+    Ok(verdict.is_identical())
+}
+
+fn report(out: &mut dyn Write, text: &str) -> Result<(), SendError> {
+    let broken = |error: io::Error| SendError::ReadBack(format!("the report cannot be written: {error}"));
+    out.write_all(text.as_bytes()).map_err(broken)
+}
+
+fn post(picture: &Picture, target: &Target, options: &Options) -> Result<String, SendError> {
+    let from = options.from.min(picture.samples());
+    let post = Post::new(picture, target, &options.pace, from);
+    let bar = bar("sending", picture.samples() - from);
+    let started = Instant::now();
+    let result = post.run(&mut |post| bar.set_position(post.answered()));
+    bar.finish_and_clear();
+    result?;
+    let seconds = started.elapsed();
+    Ok(format!(
+        "sent {} pixels ({} x {}, 3 channels{}) in {:.2} s: {:.0} requests/s over {} connections, {} unanswered at a \
+         time on each\n{} sent again, {} reconnects\n",
+        post.answered(),
+        picture.width(),
+        picture.height(),
+        if from > 0 { format!(", from request {from} on") } else { String::new() },
+        seconds.as_secs_f64(),
+        per_second(post.answered(), seconds),
+        options.pace.connections,
+        options.pace.depth,
+        post.again(),
+        post.reconnects(),
+    ))
+}
+
+/// A progress bar on stderr; invisible when that is no terminal.
+fn bar(verb: &'static str, length: u64) -> ProgressBar {
+    let form = "{prefix} [{bar:40}] {human_pos}/{human_len} pixels, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(form).expect("a template of known fields");
+    ProgressBar::new(length).with_style(style).with_prefix(verb)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn per_second(count: u64, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64().max(1e-9)
+}
+
+fn mega(bytes: u64) -> f64 {
+    per_second(bytes, Duration::from_secs(1_000_000))
+}
+
+/// The verdict for people.
+fn sentence(verdict: &Verdict) -> String {
+    let Some((sample, value)) = verdict.first else {
+        return match verdict.others {
+            0 => "identical: every pixel came back with its value".to_owned(),
+            others => format!("identical: every pixel came back with its value, beside {others} others"),
+        };
+    };
+    let found = value.map_or("nothing".to_owned(), |value| value.to_string());
+    format!(
+        "NOT identical: {} values are missing, {} are different; the first: x {}, y {}, channel {} should be {} and is {found}",
+        verdict.missing, verdict.different, sample.x, sample.y, sample.channel, sample.value
+    )
+}
