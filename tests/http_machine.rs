@@ -8,7 +8,7 @@ use feed::{Event, WHOLE_BYTES_MAX, plan};
 use pixeld::base::limits::Limits;
 use pixeld::http::connection::{Machine, Plan, Step};
 use pixeld::http::headcache::{HeadCache, Hit};
-use pixeld::http::request::{Framing, HeaderSlots};
+use pixeld::http::request::{Framing, HeaderSlots, parse_head};
 use proptest::prelude::*;
 
 const GET: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -114,14 +114,21 @@ fn a_100_is_due_for_a_stream_and_for_chunks() {
     let streamed = String::from_utf8_lossy(EXPECT).replace("/p", "/stream");
     let mut connection = Connection::new();
     assert!(matches!(connection.next(streamed.as_bytes()), Step::Begin { .. }));
+    assert!(connection.machine.owes_event());
     assert!(matches!(connection.next(b""), Step::Continue { consumed: 0 }));
+    assert!(!connection.machine.owes_event());
     assert!(matches!(connection.next(b""), Step::NeedMore { .. }));
     assert!(matches!(connection.next(b"abc"), Step::Piece { .. }));
+    assert!(connection.machine.owes_event());
     assert!(matches!(connection.next(b""), Step::End { consumed: 0 }));
+    assert!(!connection.machine.owes_event());
 
     let chunked = String::from_utf8_lossy(EXPECT).replace("Content-Length: 3", "Transfer-Encoding: chunked");
     assert!(matches!(connection.next(chunked.as_bytes()), Step::Continue { .. }));
     assert!(matches!(connection.next(b"3\r\nabc\r\n0\r\n\r\n"), Step::Request { body: b"abc", .. }));
+    let with_body = [chunked.as_bytes(), b"0\r\n\r\n"].concat();
+    assert!(matches!(connection.next(&with_body), Step::Request { body: b"", .. }));
+    assert!(!connection.machine.owes_event());
 }
 
 #[test]
@@ -260,6 +267,29 @@ proptest! {
         let whole = feed::whole(&input);
         prop_assert_eq!(&feed::events(reads(&input, &cuts), &limits), &whole);
         prop_assert_eq!(&feed::events(input.chunks(1), &limits), &whole);
+    }
+
+    #[test]
+    fn a_hit_says_what_reading_would_say(
+        length in "[0-9]{1,10}|[ +0-9a]{0,3}",
+        change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut cache = HeadCache::new();
+        let head = &POST[..POST.len() - 3];
+        let digits = head.len() - 5..head.len() - 4;
+        let hint = cache.insert(head, Some(digits.clone()), ());
+        let mut input = [&head[..digits.start], length.as_bytes(), &head[digits.end..], b"GET"].concat();
+        if let Some((index, byte)) = change {
+            *index.get_mut(&mut input) = byte;
+        }
+        if let Some(hit) = cache.find(hint, &input) {
+            let mut slots = HeaderSlots::new();
+            let read = parse_head(&input[..hit.head_len], &mut slots, &Limits::default()).expect("a valid head");
+            prop_assert_eq!(read.framing, Framing::Length(hit.content_length));
+        } else {
+            let is_usual = length.parse::<u32>().is_ok_and(|number| number.to_string() == length && length.len() <= 8);
+            prop_assert!(change.is_some() || !is_usual, "missed {:?}", length);
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //!   '----CR- LF -----> Data | TrailerStart            '-Name -:- Value -CR- LF -> TrailerStart
 //! ```
 
+use super::charset;
 use super::framing::Framing;
 use super::refusal::Refusal;
-use super::scan::{is_token_byte, is_value_byte};
 use crate::base::limits::Limits;
 
 const TOO_LARGE: Refusal = Refusal::new(413, "the body is too large");
@@ -151,7 +151,7 @@ impl BodyDecoder {
             return Err(LINE_LONG);
         }
         match (self.place, byte) {
-            (Place::Extension, _) if is_value_byte(byte) => Ok(Place::Extension),
+            (Place::Extension, _) if charset::is_value(byte) => Ok(Place::Extension),
             (Place::Extension, _) => Err(EXTENSION),
             (_, b';') if self.has_digit => Ok(Place::Extension),
             (_, b' ' | b'\t') if self.has_digit => Ok(Place::SizeBlank),
@@ -183,10 +183,12 @@ impl BodyDecoder {
             return Err(TRAILERS_LONG);
         }
         match (self.place, byte) {
-            (Place::TrailerStart | Place::TrailerName, _) if is_token_byte(byte) => Ok(Place::TrailerName),
+            (Place::TrailerStart | Place::TrailerName, _) if charset::is_token(byte) => {
+                Ok(Place::TrailerName)
+            }
             (Place::TrailerName, b':') => Ok(Place::TrailerValue),
             (Place::TrailerValue, b'\r') => Ok(Place::TrailerLf),
-            (Place::TrailerValue, _) if is_value_byte(byte) => Ok(Place::TrailerValue),
+            (Place::TrailerValue, _) if charset::is_value(byte) => Ok(Place::TrailerValue),
             (Place::TrailerLf, b'\n') => Ok(Place::TrailerStart),
             _ => Err(TRAILER),
         }
@@ -245,6 +247,8 @@ mod tests {
             b"5 5",
             b"5;\x00",
             b"5;a\n",
+            b"1\r\na\r\n;",
+            b"1\r\na\r\n\r",
             b"1\r\nab",
             b"1\r\na\n",
             b"1\r\na\rb",

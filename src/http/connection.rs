@@ -185,6 +185,14 @@ impl Machine {
         self.state == State::Dead
     }
 
+    /// Whether a call without further input gives an event: the end of a stream, or a 100. A caller that asks this
+    /// need not call with an empty input; memory of the last request is then freed by [`Machine::release`].
+    #[must_use]
+    pub fn owes_event(&self) -> bool {
+        let is_at_end = self.decoder.is_some_and(|decoder| decoder.is_ended());
+        self.owes_continue || (self.state == State::Stream && is_at_end)
+    }
+
     /// The client will send no more: whether that cuts off a request in the middle. Such a request is not answered;
     /// complete ones before it are.
     #[must_use]

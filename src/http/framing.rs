@@ -1,7 +1,7 @@
 //! What a head says about itself: how long its body is, whether the connection lives on, whom it is for.
 
+use super::charset;
 use super::refusal::Refusal;
-use super::scan::is_token_byte;
 use super::target::is_authority;
 
 const HOST_MISSING: Refusal = Refusal::bad("HTTP/1.1 needs a Host field");
@@ -112,7 +112,7 @@ impl Fields {
     /// Empty elements, which lists in general may have, are refused: a reader that stops at one sees another list.
     fn note_codings(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for coding in value.split(|&byte| byte == b',').map(trim_blanks) {
-            if coding.is_empty() || !coding.iter().all(|&byte| is_token_byte(byte)) {
+            if coding.is_empty() || !coding.iter().all(|&byte| charset::is_token(byte)) {
                 return Err(CODING_INVALID);
             }
             if !coding.eq_ignore_ascii_case(b"chunked") {

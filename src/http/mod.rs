@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod body;
+pub mod charset;
 pub mod connection;
 pub mod date;
 pub mod framing;

@@ -11,6 +11,7 @@
 
 use memchr::memchr2;
 
+use super::charset;
 use super::refusal::Refusal;
 use crate::base::limits::{EMPTY_LINES_MAX, HEADER_FIELDS_MAX, Limits};
 
@@ -137,7 +138,7 @@ impl HeadScan {
                 b'\n' => return Err(BARE_LF),
                 _ if self.after_cr => return Err(BARE_CR),
                 // Anything but HTTP, such as a TLS greeting, is told so at its first byte.
-                _ if !is_token_byte(byte) => return Err(NO_METHOD),
+                _ if !charset::is_token(byte) => return Err(NO_METHOD),
                 _ => {
                     self.place = Place::RequestLine;
                     return Ok(at);
@@ -181,18 +182,6 @@ impl HeadScan {
         self.after_cr = false;
         Ok(false)
     }
-}
-
-/// Whether a byte may stand in a token such as a method or a field's name (RFC 9110, section 5.6.2).
-#[must_use]
-pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Whether a byte may stand in a field's value: anything but a control character, and the tab (RFC 9110, section 5.5).
-#[must_use]
-pub fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 #[cfg(test)]

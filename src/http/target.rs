@@ -1,5 +1,6 @@
 //! Request targets and authorities (RFC 9112, section 3.2; RFC 3986, section 3.2).
 
+use super::charset;
 use super::method::Method;
 use super::refusal::Refusal;
 
@@ -89,12 +90,13 @@ fn is_ip_literal(inside: &[u8]) -> bool {
 
 /// A registered name or an IPv4 address: `reg-name` of RFC 3986, where a percent sign is followed by two digits.
 fn is_name(host: &[u8]) -> bool {
-    let mut rest = host;
+    let Some(odd) = host.iter().position(|&byte| !charset::is_host(byte)) else { return true };
+    let mut rest = &host[odd..];
     loop {
         rest = match rest {
             [] => return true,
             [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
-            [byte, tail @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) => tail,
+            [byte, tail @ ..] if charset::is_host(*byte) => tail,
             _ => return false,
         };
     }
