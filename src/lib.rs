@@ -27,6 +27,7 @@
 
 pub mod apps;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod send;

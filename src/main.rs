@@ -1,3 +1,12 @@
 //! The `pixeld` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pixeld::cli::run().unwrap_or_else(|error| {
+        let code = error.exit_code();
+        // With all its causes, in one line.
+        eprintln!("pixeld: {:#}", anyhow::Error::from(error));
+        code
+    })
+}

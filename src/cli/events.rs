@@ -1,0 +1,135 @@
+//! Events of the service's life as lines on stderr: logfmt for people, JSON for machines. There is no access log.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
+
+use crate::config::read::LogFormat;
+
+/// Changes the level of a running process.
+#[derive(Clone, Debug)]
+pub struct LevelSwitch(reload::Handle<LevelFilter, Registry>);
+
+impl LevelSwitch {
+    /// From now on only events of at least this severity are written; `word` is one of the configuration's levels.
+    pub fn set(&self, word: &str) {
+        // It can only fail when the subscriber is gone, and then there is nobody to hear of it.
+        let _ = self.0.reload(filter(word));
+    }
+}
+
+/// Starts to write events to stderr; called once.
+#[must_use]
+pub fn start(level: &str, format: LogFormat) -> LevelSwitch {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().event_format(Line { format }).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first one.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    LevelSwitch(handle)
+}
+
+fn filter(word: &str) -> LevelFilter {
+    word.parse().unwrap_or(LevelFilter::INFO)
+}
+
+/// One event as one line.
+struct Line {
+    format: LogFormat,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut fields = Fields(vec![("time", time), ("level", word(*event.metadata().level()).to_owned())]);
+        event.record(&mut fields);
+        writeln!(writer, "{}", fields.line(self.format))
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// Names and values of an event, the message among them.
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    fn line(&self, format: LogFormat) -> String {
+        match format {
+            LogFormat::Text => {
+                let pairs = self.0.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+                pairs.collect::<Vec<_>>().join(" ")
+            }
+            LogFormat::Json => {
+                let pairs = self.0.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+                serde_json::Value::Object(pairs.collect()).to_string()
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        let _ = write!(text, "{value:?}");
+        self.0.push((field.name(), text));
+    }
+}
+
+/// A value of a logfmt line: as it is if it is one plain word, else quoted, so that a line stays a line.
+fn quoted(value: &str) -> String {
+    let plain =
+        !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));
+    if plain { value.to_owned() } else { format!("{value:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_in_both_forms() {
+        let pairs = [("level", "info"), ("message", "torn \"tail\"\nat"), ("segment", "3"), ("path", "")];
+        let fields = Fields(pairs.map(|(name, value)| (name, value.to_owned())).to_vec());
+        let text = r#"level=info message="torn \"tail\"\nat" segment=3 path="""#;
+        assert_eq!(fields.line(LogFormat::Text), text);
+        let json = r#"{"level":"info","message":"torn \"tail\"\nat","segment":"3","path":""}"#;
+        assert_eq!(fields.line(LogFormat::Json), json);
+    }
+
+    #[test]
+    fn every_level_of_the_configuration_is_one() {
+        for level in crate::config::read::LOG_LEVELS {
+            assert_eq!(filter(level).into_level().map(word), Some(level));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The command line: one file for each subcommand, and the events that go to stderr.
+//!
+//! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong.
+
+mod error;
+pub mod events;
+mod send;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::base::version;
+pub use error::CliError;
+
+/// An HTTP server that keeps every write it acknowledged.
+#[derive(Debug, Parser)]
+#[command(name = "pixeld", version = version::FULL, max_term_width = 100, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
+
+`pixeld COMMAND --help` tells more about each.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Send(send::Arguments),
+}
+
+/// Runs the process's command line. A usage error is told on stderr and ends the process with 2.
+///
+/// # Errors
+/// What stopped the command.
+pub fn run() -> Result<ExitCode, CliError> {
+    match Arguments::parse().command {
+        Command::Send(arguments) => arguments.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}
