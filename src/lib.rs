@@ -30,4 +30,6 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod log;
+pub mod os;
 pub mod send;

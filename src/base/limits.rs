@@ -12,6 +12,18 @@ pub const LANE_BYTES: usize = 1024 * 1024;
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// Least bytes of a segment: three largest batches and its header.
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
+pub const ORIGINS_MAX: usize = 32_768;
+/// Bytes read at once when the journal is replayed.
+pub const REPLAY_PIECE_BYTES: usize = 1024 * 1024;
+/// Bytes a scan of the journal reads ahead.
+pub const SCAN_PIECE_BYTES: usize = 256 * 1024;
+/// Bytes written at once: when a segment is zero-filled, and at most of what was staged.
+pub const WRITE_PIECE_BYTES: usize = 1024 * 1024;
+/// Snapshots kept: the newest, and the one before should the newest turn out damaged.
+pub const SNAPSHOTS_KEPT: usize = 2;
+/// Copies of torn tails kept; the oldest goes when a further one is made.
+pub const TORN_COPIES_MAX: usize = 16;
 /// Alignment in bytes of direct writes and of a segment's header.
 pub const BLOCK_BYTES: usize = 4096;
 /// Turns after which a commit starts although the worker still finds work (`docs/decisions`, commit rule 2).
@@ -114,5 +126,10 @@ const _: () = {
         "a segment holds several batches"
     );
     assert!(SEGMENT_BYTES_DEFAULT >= SEGMENT_BYTES_MIN);
+    assert!(
+        SEGMENT_BYTES_MIN as usize >= ORIGINS_MAX * 32 + 2 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES),
+        "the longest header leaves room for batches"
+    );
+    assert!(WRITE_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
     assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
 };

@@ -1,0 +1,223 @@
+//! The appender: gives each batch its place, number, time and chain. Pure; whoever holds the commit token has it.
+
+use super::batch::BatchHeader;
+use super::frame::{FRAME_HEAD_BYTES, Slot, SlotKey, frame_bytes};
+use super::segment::{Layout, SegmentHeader, header_bytes};
+use super::staged::Staged;
+use super::streams::{Stream, Streams};
+use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
+use crate::base::limits::BATCH_BODY_BYTES_MAX;
+use crate::base::vector::VersionVector;
+
+/// Batches that [`Appender::room`] allows for: their frames' heads and padding are taken off the room.
+const ROOM_BATCHES: u64 = 1024;
+
+/// Where the journal ends and what the next batch follows on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Behind the last frame. At the start of a segment: not even its header is written.
+    pub position: Position,
+    /// Behind the last frame of the segment before; what the header of the segment at `position` says.
+    pub previous_end: Position,
+    /// How far each stream has come.
+    pub streams: Streams,
+    /// The latest time of any batch, microseconds since 1970.
+    pub time_us: u64,
+}
+
+/// Adds batches of this process's origin at the end of the journal.
+pub struct Appender {
+    cluster: ClusterId,
+    key: SlotKey,
+    layout: Layout,
+    own: Stream,
+    end: End,
+    vector: VersionVector,
+}
+
+/// What a batch became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Number of its first record in this origin's stream.
+    pub first_seq: Seq,
+    /// Number of its records.
+    pub count: u32,
+    /// Its time: later than that of every batch before, microseconds since 1970.
+    pub time_us: u64,
+    /// Where its frame starts.
+    pub start: Position,
+    /// Where the next frame starts.
+    pub end: Position,
+    /// The segment it had to enter, whose spare is used up by that.
+    pub entered: Option<u32>,
+}
+
+impl Appender {
+    /// An appender for a new start `inc` of the process on `node`, going on at `end`.
+    #[must_use]
+    pub fn new(cluster: ClusterId, node: NodeId, inc: Inc, layout: Layout, end: End) -> Self {
+        let own = end.streams.of(cluster, Origin { node, inc });
+        assert_eq!(own.seq, 0, "each start of the process has an inc of its own");
+        assert!(end.position.0 >= layout.segment_bytes, "segments are numbered from 1");
+        let vector = end.streams.vector();
+        Self { cluster, key: SlotKey::new(cluster, node), layout, own, end, vector }
+    }
+
+    /// Who makes the records.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.own.origin
+    }
+
+    /// Number that the next record gets.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.own.seq + 1
+    }
+
+    /// Behind the last frame.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.end.position
+    }
+
+    /// How far each origin's stream has come.
+    #[must_use]
+    pub fn vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// How far each origin's stream has come, with chains.
+    #[must_use]
+    pub fn streams(&self) -> &Streams {
+        &self.end.streams
+    }
+
+    /// The time of the last batch, microseconds since 1970.
+    #[must_use]
+    pub fn time_us(&self) -> u64 {
+        self.end.time_us
+    }
+
+    /// The time that a batch sealed now will have: `now_us`, but later than every batch before it.
+    #[must_use]
+    pub fn next_time_us(&self, now_us: u64) -> u64 {
+        now_us.max(self.end.time_us + 1)
+    }
+
+    /// The segment that the last frame is in.
+    #[must_use]
+    pub fn segment(&self) -> u32 {
+        self.layout.segment_of(self.end.position)
+    }
+
+    /// The segment that has to be made ahead: the one behind the current one.
+    #[must_use]
+    pub fn spare_number(&self) -> u32 {
+        self.segment() + 1
+    }
+
+    /// Bytes of bodies that surely fit, whatever batches (up to 1024) they come in, with or without the spare.
+    #[must_use]
+    pub fn room(&self, spare_ready: bool) -> u64 {
+        let current = self.rest_of_segment();
+        let spare = if spare_ready { self.capacity() } else { 0 };
+        // Records that don't fit into the rest of this segment all go into the spare, so it is one or the other.
+        current.max(spare).saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8))
+    }
+
+    /// Whether a batch with a body of `body_len` bytes has a place. A segment is never filled to its last byte, so that
+    /// a position at a segment's start always means that nothing of it is written.
+    #[must_use]
+    pub fn fits(&self, body_len: usize, spare_ready: bool) -> bool {
+        let length = frame_bytes(body_len);
+        length < self.rest_of_segment() || (spare_ready && length < self.capacity())
+    }
+
+    /// Bytes for frames in a segment whose header is written next.
+    fn capacity(&self) -> u64 {
+        // One stream more than now: ours may not have a batch yet.
+        self.layout.segment_bytes.saturating_sub(header_bytes(self.end.streams.len() + 1) as u64)
+    }
+
+    fn rest_of_segment(&self) -> u64 {
+        match self.layout.offset_of(self.end.position) {
+            0 => self.capacity(),
+            offset => self.layout.segment_bytes - offset,
+        }
+    }
+
+    /// Seals a batch of `count` records and appends its frame to `out`, behind the header of a new segment if the
+    /// current one is full. `now_us` is the clock, microseconds since 1970; `synced` is how far the disk has got.
+    ///
+    /// The caller has asked [`Appender::fits`], and makes the next spare when [`Sealed::entered`] tells.
+    pub fn stage(
+        &mut self,
+        body: &[u8],
+        count: u32,
+        now_us: u64,
+        synced: Position,
+        out: &mut Staged,
+    ) -> Sealed {
+        assert!(!body.is_empty() && body.len() <= BATCH_BODY_BYTES_MAX, "a body has bounds");
+        assert!(synced <= self.end.position, "nothing is synced before it is staged");
+        let length = frame_bytes(body.len());
+        let entered = self.enter_segment(length, synced, out);
+        let time_us = self.next_time_us(now_us);
+        let header =
+            BatchHeader::seal(self.own.origin, self.next_seq(), count, time_us, self.own.chain, body);
+        let start = self.end.position;
+        let slot = Slot { segment: self.segment(), position: start, synced };
+        let head = (slot.encode(self.key), header.encode());
+        out.extend_at(start, |bytes| push_frame(bytes, &head.0, &head.1, body, length));
+
+        self.own.seq = header.last_seq();
+        self.own.chain = header.chain;
+        self.end.streams.set(self.own);
+        self.vector.raise(self.own.origin, self.own.seq);
+        self.end.time_us = time_us;
+        self.end.position = Position(start.0 + length);
+        Sealed { first_seq: header.first_seq, count, time_us, start, end: self.end.position, entered }
+    }
+
+    /// Appends a segment's header if this frame begins a segment, and gives that segment's number.
+    fn enter_segment(&mut self, length: u64, synced: Position, out: &mut Staged) -> Option<u32> {
+        let offset = self.layout.offset_of(self.end.position);
+        if offset > 0 && length < self.layout.segment_bytes - offset {
+            return None;
+        }
+        if offset > 0 {
+            self.end.previous_end = self.end.position;
+            self.end.position = self.layout.start_of(self.segment() + 1);
+        }
+        let number = self.segment();
+        let header = SegmentHeader {
+            number,
+            cluster: self.cluster,
+            node: self.own.origin.node,
+            segment_bytes: self.layout.segment_bytes,
+            previous_end: self.end.previous_end,
+            synced,
+            time_us: self.end.time_us,
+            streams: self.end.streams.clone(),
+        };
+        let start = self.end.position;
+        self.end.position = Position(start.0 + header.length() as u64);
+        assert!(
+            self.layout.segment_of(self.end.position) == number
+                && length < self.layout.segment_bytes - self.layout.offset_of(self.end.position),
+            "the caller asked whether the batch fits"
+        );
+        out.enter(start, header);
+        Some(number)
+    }
+}
+
+fn push_frame(out: &mut Vec<u8>, slot: &[u8], header: &[u8], body: &[u8], length: u64) {
+    let end = out.len() + usize::try_from(length).expect("a frame fits into memory");
+    out.reserve(end - out.len());
+    out.extend_from_slice(slot);
+    out.extend_from_slice(header);
+    out.extend_from_slice(body);
+    out.resize(end, 0);
+}

@@ -1,0 +1,37 @@
+//! The journal: what this host keeps, as one sequence of batches.
+//!
+//! Formats are pure and each lives in one file that writer, reader, recovery and inspector share. Input and output go
+//! through [`crate::os::disk::Disk`] only. The bytes are drawn in `docs/journal.md`.
+//!
+//! ```text
+//! record    one change; many make a body            identity  who this directory is
+//! batch     header, checksums, chain                snapshot  state at a position
+//! frame     where a batch stands in the file        recover   from what a crash left to a journal that goes on
+//! segment   one file of frames                      inspect   what is in a directory, changing nothing
+//!
+//! append -> staged -> writer -> file                what is committed
+//!              |-> tail ----------> reader, scan    what is read back
+//! ```
+
+mod anchor;
+pub mod append;
+pub mod batch;
+mod cut;
+pub mod damage;
+pub mod frame;
+pub mod identity;
+pub mod reader;
+pub mod record;
+pub mod recover;
+mod remains;
+mod replay;
+pub mod scan;
+pub mod segment;
+pub mod snapshot;
+pub mod spare;
+pub mod staged;
+pub mod streams;
+mod tail;
+mod tear;
+mod window;
+pub mod writer;

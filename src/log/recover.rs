@@ -1,0 +1,254 @@
+//! Recovery: from what a crash left to a journal that goes on.
+//!
+//! ```text
+//! identity -> snapshot -> headers of the segments before it -> replay of the batches behind it
+//!   -> nothing more: go on          -> torn tail: copy, zero, go on          -> damage: refuse, or cut if told to
+//! ```
+//!
+//! A tail is torn when nothing says that it was durable. When a later slot, a later segment or a snapshot says so, what
+//! was acknowledged is damaged; a place that can't be read is damage always. All of it may be killed at any call and run
+//! again.
+
+use std::io;
+use std::sync::Arc;
+
+use super::anchor::{self, Anchor};
+use super::append::{Appender, End};
+use super::cut;
+use super::damage::{Damage, Fault, Located};
+use super::identity::{IDENTITY_NAME, Identity, is_segment_size};
+use super::reader::Reader;
+use super::replay::{Segments, Walk};
+use super::scan::BatchView;
+use super::segment::{self, SEGMENT_FIRST, SegmentError, SegmentHeader};
+use super::snapshot::{self, Snapshot};
+use super::spare::{SpareError, UNFINISHED_SUFFIX, make_spare};
+use super::tear::Tear;
+use super::writer::Writer;
+use crate::base::ids::{ClusterId, Inc, NodeId, Position};
+use crate::base::limits::ORIGINS_MAX;
+use crate::os::disk::{Access, Disk};
+
+/// How to open a data directory.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Size of a segment in bytes, should the directory be new; see [`is_segment_size`].
+    pub segment_bytes: u64,
+    /// Go on without acknowledged data that is damaged, instead of refusing.
+    pub accept_loss: bool,
+    /// Cluster, should the directory be new.
+    pub cluster: ClusterId,
+    /// Id of the directory, should it be new.
+    pub node: NodeId,
+    /// Id of this start of the process; random.
+    pub inc: Inc,
+}
+
+/// What is handed to the one who rebuilds the state.
+#[derive(Clone, Copy, Debug)]
+pub enum Replay<'a> {
+    /// First, and at most once: the state to start from.
+    Snapshot(&'a Snapshot),
+    /// Then each batch behind it, in order.
+    Batch(&'a BatchView<'a>),
+}
+
+/// Takes what is replayed; its error ends recovery with [`RecoverError::Refused`].
+pub type OnReplay<'f> = dyn FnMut(Replay<'_>) -> Result<(), String> + 'f;
+
+/// A journal that goes on.
+pub struct Opened {
+    /// Who the directory is, with the new `inc`.
+    pub identity: Identity,
+    /// For the holder of the commit token.
+    pub appender: Appender,
+    /// For the one who writes.
+    pub writer: Writer,
+    /// For everybody.
+    pub reader: Arc<Reader>,
+    /// Whether the segment behind the current one is made already.
+    pub spare_ready: bool,
+    /// What was found and done.
+    pub report: Report,
+}
+
+/// What recovery found and did; worth a line in the log of a start.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The directory was empty.
+    pub is_new: bool,
+    /// Where the snapshot stands that the state was started from.
+    pub snapshot: Option<Position>,
+    /// Snapshots that are damaged or unreadable and were put aside.
+    pub bad_snapshots: Vec<Position>,
+    /// Damage before the snapshot, for which the segments up to there were put aside, accepted by the operator.
+    pub given_up: Option<Damage>,
+    /// Batches replayed.
+    pub batches: u64,
+    /// Bytes of the journal replayed.
+    pub bytes: u64,
+    /// What was cut off.
+    pub cut: Option<Cut>,
+}
+
+/// Bytes that were cut off at the journal's end.
+#[derive(Debug)]
+pub struct Cut {
+    /// Where the journal ends now.
+    pub position: Position,
+    /// What was not valid there, if it wasn't simply zero.
+    pub fault: Option<Located>,
+    /// Files that what was cut off was copied to.
+    pub copies: Vec<String>,
+    /// Acknowledged data that is lost with it, accepted by the operator. Nothing: a torn tail.
+    pub loss: Option<Damage>,
+}
+
+/// Why the journal can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The disk failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// No room for the first segment.
+    #[error("no space for the first segment")]
+    NoSpace,
+    /// There is a journal, and no file that says whose.
+    #[error("there is a journal, but the file {IDENTITY_NAME} is missing")]
+    NoIdentity,
+    /// What the options say can't be.
+    #[error("a segment can't have {0} bytes")]
+    SegmentSize(u64),
+    /// Acknowledged data is damaged.
+    #[error("acknowledged data is damaged: {0}")]
+    Damaged(Box<Damage>),
+    /// Neither a snapshot nor the journal's first segment is there to start from; no option helps.
+    #[error("there is nothing to start from: no readable snapshot, and {}", .0)]
+    NoBase(Box<Damage>),
+    /// As many starts of the process have written as a journal may know.
+    #[error("the journal knows {ORIGINS_MAX} origins and has no room for another one")]
+    TooManyOrigins,
+    /// The one who rebuilds the state refused something.
+    #[error("replaying the journal: {0}")]
+    Refused(String),
+}
+
+pub(super) fn io_error(what: &'static str) -> impl Fn(io::Error) -> RecoverError {
+    move |source| RecoverError::Io { what, source }
+}
+
+/// Opens the journal of a data directory, makes it if the directory is new, and hands its content to `on_replay`.
+///
+/// All that was replayed is durable when this returns.
+///
+/// # Errors
+/// [`RecoverError::Damaged`] says what is missing; with `accept_loss` the journal is cut off there instead.
+pub fn open(
+    disk: &Arc<dyn Disk>,
+    options: &OpenOptions,
+    on_replay: &mut OnReplay<'_>,
+) -> Result<Opened, RecoverError> {
+    remove_unfinished(&**disk).map_err(io_error("removing unfinished files"))?;
+    let stored = Identity::load(&**disk).map_err(io_error("reading the identity"))?;
+    let identity = match stored {
+        Some(stored) => Identity { inc: options.inc, ..stored },
+        None => begin(&**disk, options)?,
+    };
+    let segments = Segments::open(&**disk, identity, Access::Write).map_err(io_error("opening segments"))?;
+    let mut report = Report { is_new: stored.is_none(), ..Report::default() };
+    let reached = replay(&**disk, &segments, options.accept_loss, &mut report, on_replay)?;
+    if reached.end.streams.len() >= ORIGINS_MAX {
+        return Err(RecoverError::TooManyOrigins);
+    }
+    if stored.is_some() {
+        identity.store(&**disk).map_err(io_error("writing the identity"))?;
+    }
+    go_on(disk, &segments, reached, report).map_err(io_error("reading the last block"))
+}
+
+fn go_on(disk: &Arc<dyn Disk>, segments: &Segments, reached: Reached, report: Report) -> io::Result<Opened> {
+    let Segments { identity, layout, key, .. } = *segments;
+    let end = reached.end;
+    let partial = cut::partial_block(segments, end.position)?;
+    let writer = Writer::new(Arc::clone(disk), layout, end.position, &partial);
+    let reader = Reader::new(Arc::clone(disk), layout, key, &reached.headers, end.position, &partial);
+    let appender = Appender::new(identity.cluster, identity.node, identity.inc, layout, end);
+    let spare_ready = segments.files.contains_key(&appender.spare_number());
+    Ok(Opened { identity, appender, writer, reader: Arc::new(reader), spare_ready, report })
+}
+
+/// Files that were being made when the process ended.
+fn remove_unfinished(disk: &dyn Disk) -> io::Result<()> {
+    let names = disk.list()?;
+    let unfinished: Vec<_> = names.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX)).collect();
+    unfinished.iter().try_for_each(|name| disk.remove(name))?;
+    if unfinished.is_empty() { Ok(()) } else { disk.sync_directory() }
+}
+
+/// Makes the first segment. The identity comes after it: once that is there, a missing segment is damage.
+fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverError> {
+    let OpenOptions { segment_bytes, cluster, node, inc, .. } = *options;
+    if !is_segment_size(segment_bytes) {
+        return Err(RecoverError::SegmentSize(segment_bytes));
+    }
+    let identity = Identity { cluster, node, inc, segment_bytes };
+    let segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
+    let is_blank =
+        |number| matches!(segments.header(number), Err(Fault::Header(SegmentError::Spare) | Fault::Missing));
+    let has_snapshot = !snapshot::positions(disk).map_err(io_error("listing snapshots"))?.is_empty();
+    if has_snapshot || segments.files.keys().any(|&number| number != SEGMENT_FIRST || !is_blank(number)) {
+        return Err(RecoverError::NoIdentity);
+    }
+    if segments.files.contains_key(&SEGMENT_FIRST) {
+        // An earlier start came this far, maybe with another size.
+        disk.remove(&segment::name(SEGMENT_FIRST)).map_err(io_error("removing a blank segment"))?;
+    }
+    make_spare(disk, SEGMENT_FIRST, segment_bytes).map_err(|error| match error {
+        SpareError::NoSpace { .. } => RecoverError::NoSpace,
+        SpareError::Io { source, .. } => RecoverError::Io { what: "making the first segment", source },
+    })?;
+    identity.store(disk).map_err(io_error("writing the identity"))?;
+    Ok(identity)
+}
+
+/// Where the journal was found to end.
+struct Reached {
+    end: End,
+    headers: Vec<SegmentHeader>,
+}
+
+/// Finds where to start, replays from there, and makes what was replayed the journal's durable end.
+fn replay(
+    disk: &dyn Disk,
+    segments: &Segments,
+    accept_loss: bool,
+    report: &mut Report,
+    on_replay: &mut OnReplay<'_>,
+) -> Result<Reached, RecoverError> {
+    let Anchor { snapshot, mut headers, promised } = anchor::find(disk, segments, accept_loss, report)?;
+    if let Some(snapshot) = &snapshot {
+        report.snapshot = Some(snapshot.position);
+        on_replay(Replay::Snapshot(snapshot)).map_err(RecoverError::Refused)?;
+    }
+    let start = anchor::start(segments, snapshot, headers.last());
+    let from = start.position;
+    let mut walk = Walk::new(segments, start);
+    let fault = walk.run(&mut |batch: &BatchView<'_>| on_replay(Replay::Batch(batch)));
+    let fault = fault.map_err(RecoverError::Refused)?;
+    headers.append(&mut walk.headers);
+    report.batches = walk.batches;
+    report.bytes = walk.end.position.0 - from.0;
+
+    let Walk { end, synced, .. } = walk;
+    let tear = Tear::find(segments, &end, fault, promised)?;
+    report.cut = tear.cut(disk, segments, &end, accept_loss)?;
+    cut::secure(segments, synced.min(end.position), end.position)
+        .map_err(io_error("writing the tail again"))?;
+    Ok(Reached { end, headers })
+}

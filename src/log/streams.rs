@@ -1,0 +1,158 @@
+//! How far each origin's stream has come: its last seq and its chain.
+//!
+//! ```text
+//! 0 u64 node   8 u64 inc   16 u64 seq   24 u64 chain      per stream, in rising order of (node, inc)
+//! ```
+
+use super::batch::{BatchHeader, first_chain};
+use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use crate::base::limits::ORIGINS_MAX;
+use crate::base::vector::VersionVector;
+
+/// Encoded length in bytes of one stream's state.
+pub const STREAM_BYTES: usize = 32;
+
+/// One origin's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Who makes its records.
+    pub origin: Origin,
+    /// Its last record's number.
+    pub seq: Seq,
+    /// Its last batch's chain.
+    pub chain: u64,
+}
+
+/// All streams that have a batch in the journal, sorted by origin, so that equal states are equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    entries: Vec<Stream>,
+}
+
+/// Why a batch doesn't continue its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamFault {
+    /// Its first record's number isn't the next one.
+    #[error("the batch starts at seq {found} of {origin}, due is {due}")]
+    Sequence {
+        /// The stream.
+        origin: Origin,
+        /// The number the header says.
+        found: Seq,
+        /// The number that would have continued the stream.
+        due: Seq,
+    },
+    /// It was made after another history than the one that is here.
+    #[error("the chain of {origin} breaks at seq {seq}")]
+    Chain {
+        /// The stream.
+        origin: Origin,
+        /// The batch's first record.
+        seq: Seq,
+    },
+    /// One more origin than a journal may know.
+    #[error("more than {ORIGINS_MAX} origins")]
+    TooMany,
+}
+
+impl Streams {
+    /// Where the stream of `origin` stands; before its first batch, seq 0 and the first chain.
+    #[must_use]
+    pub fn of(&self, cluster: ClusterId, origin: Origin) -> Stream {
+        match self.find(origin) {
+            Ok(at) => self.entries[at],
+            Err(_) => Stream { origin, seq: 0, chain: first_chain(cluster, origin) },
+        }
+    }
+
+    /// Takes a batch if it is the next of its stream.
+    ///
+    /// # Errors
+    /// Why it isn't; nothing has changed then.
+    pub fn follow(&mut self, cluster: ClusterId, header: &BatchHeader) -> Result<(), StreamFault> {
+        let origin = header.origin;
+        let before = self.of(cluster, origin);
+        if header.first_seq != before.seq + 1 {
+            let due = before.seq + 1;
+            return Err(StreamFault::Sequence { origin, found: header.first_seq, due });
+        }
+        if header.chain != header.link(before.chain) {
+            return Err(StreamFault::Chain { origin, seq: header.first_seq });
+        }
+        let after = Stream { origin, seq: header.last_seq(), chain: header.chain };
+        match self.find(origin) {
+            Ok(at) => self.entries[at] = after,
+            Err(_) if self.entries.len() >= ORIGINS_MAX => return Err(StreamFault::TooMany),
+            Err(at) => self.entries.insert(at, after),
+        }
+        Ok(())
+    }
+
+    /// The state of each stream, in the order of their origins.
+    pub fn iter(&self) -> impl Iterator<Item = Stream> + '_ {
+        self.entries.iter().copied()
+    }
+
+    /// Number of streams.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no batch was ever written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The sequence numbers alone.
+    #[must_use]
+    pub fn vector(&self) -> VersionVector {
+        let mut vector = VersionVector::new();
+        self.entries.iter().for_each(|stream| vector.raise(stream.origin, stream.seq));
+        vector
+    }
+
+    /// Sets a stream's state without asking whether it follows; for the one who just sealed the batch.
+    pub(super) fn set(&mut self, stream: Stream) {
+        match self.find(stream.origin) {
+            Ok(at) => {
+                debug_assert!(stream.seq > self.entries[at].seq);
+                self.entries[at] = stream;
+            }
+            Err(at) => {
+                assert!(self.entries.len() < ORIGINS_MAX, "recovery leaves room for one more origin");
+                self.entries.insert(at, stream);
+            }
+        }
+    }
+
+    /// Appends the encoding: [`STREAM_BYTES`] for each stream.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        for stream in &self.entries {
+            for word in [stream.origin.node.0, stream.origin.inc.0, stream.seq, stream.chain] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+    }
+
+    /// Reads an encoding that takes all of `bytes`; nothing if it is none.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if !bytes.len().is_multiple_of(STREAM_BYTES) || bytes.len() / STREAM_BYTES > ORIGINS_MAX {
+            return None;
+        }
+        let entries: Vec<_> = bytes.chunks_exact(STREAM_BYTES).map(decode_stream).collect();
+        let is_sound = entries.is_sorted_by(|a, b| a.origin < b.origin) && entries.iter().all(|s| s.seq > 0);
+        is_sound.then_some(Self { entries })
+    }
+
+    fn find(&self, origin: Origin) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&origin, |stream| stream.origin)
+    }
+}
+
+fn decode_stream(bytes: &[u8]) -> Stream {
+    let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    Stream { origin: Origin { node: NodeId(long(0)), inc: Inc(long(8)) }, seq: long(16), chain: long(24) }
+}

@@ -1,0 +1,121 @@
+//! Torn or damaged? The decision about what stands behind the last valid frame, and the cut that follows from it.
+
+use std::io;
+
+use super::anchor::Promised;
+use super::append::End;
+use super::cut::{self, LOST_SUFFIX, TORN_SUFFIX};
+use super::damage::{Damage, Fault, Located, missing_between};
+use super::recover::{Cut, RecoverError, io_error};
+use super::remains::{Part, Remains};
+use super::replay::Segments;
+use super::segment;
+use super::streams::StreamFault;
+use crate::base::ids::Position;
+use crate::os::disk::Disk;
+
+/// What stands behind the journal's end.
+pub(super) struct Tear {
+    fault: Option<Located>,
+    remains: Remains,
+    promised: Promised,
+    /// The first number behind the end that is missing although a later segment is there.
+    gap: Option<u32>,
+}
+
+impl Tear {
+    /// Looks at everything behind `end`, where `fault` was met.
+    pub(super) fn find(
+        segments: &Segments,
+        end: &End,
+        fault: Option<Located>,
+        promised: Promised,
+    ) -> Result<Self, RecoverError> {
+        if matches!(fault, Some(Located { fault: Fault::Stream(StreamFault::TooMany), .. })) {
+            return Err(RecoverError::TooManyOrigins);
+        }
+        let layout = segments.layout;
+        let mut remains = Remains::new(layout, segments.key);
+        let current = layout.segment_of(end.position);
+        let mut gap = None;
+        let mut due = current;
+        for (&number, file) in segments.files.range(current..) {
+            if number != due {
+                gap.get_or_insert(due);
+            }
+            due = number + 1;
+            let start = if number == current { layout.offset_of(end.position) } else { 0 };
+            remains.examine(number, start, &**file);
+            if start == 0
+                && let Ok(header) = segments.header(number)
+            {
+                remains.synced = remains.synced.max(header.synced);
+                remains.vector.join(&header.streams.vector());
+            }
+        }
+        Ok(Self { fault, remains, promised, gap })
+    }
+
+    /// Cuts off what stands behind `end`, if anything does; refuses to if it was acknowledged.
+    pub(super) fn cut(
+        mut self,
+        disk: &dyn Disk,
+        segments: &Segments,
+        end: &End,
+        accept_loss: bool,
+    ) -> Result<Option<Cut>, RecoverError> {
+        let loss = self.damage(segments, end);
+        match loss {
+            Some(damage) if !accept_loss => return Err(RecoverError::Damaged(Box::new(damage))),
+            None if self.remains.parts.is_empty() => return Ok(None),
+            _ => {}
+        }
+        let suffix = if loss.is_some() { LOST_SUFFIX } else { TORN_SUFFIX };
+        let copies =
+            self.clear(disk, segments, suffix).map_err(io_error("cutting off the journal's tail"))?;
+        Ok(Some(Cut { position: end.position, fault: self.fault.take(), copies, loss }))
+    }
+
+    /// What is damaged, if this is no tear.
+    fn damage(&mut self, segments: &Segments, end: &End) -> Option<Damage> {
+        let synced_to = self.remains.synced.max(self.promised.position).max(end.position);
+        let is_impossible = self.fault.as_ref().is_some_and(|at| at.fault.is_never_a_tear());
+        let unreadable = self.remains.unreadable.take();
+        if synced_to == end.position && !is_impossible && unreadable.is_none() && self.gap.is_none() {
+            return None;
+        }
+        let gap = self.gap.map(|segment| Located { segment, offset: 0, fault: Fault::Missing });
+        let nothing = || {
+            let (segment, offset) = place_of(segments, end.position);
+            Located { segment, offset, fault: Fault::Lost }
+        };
+        let at = self.fault.take().or(gap).or(unreadable).unwrap_or_else(nothing);
+        let mut known = self.remains.vector.clone();
+        known.join(&self.promised.vector);
+        let missing = missing_between(&end.streams.vector(), &known);
+        Some(Damage { at, readable_to: end.position, synced_to, missing })
+    }
+
+    /// Copies everything first, then clears it away from the last byte to the first.
+    fn clear(&self, disk: &dyn Disk, segments: &Segments, suffix: &str) -> io::Result<Vec<String>> {
+        let copy = |part: &Part| cut::copy_part(disk, &*segments.files[&part.segment], *part, suffix);
+        let copies = self.remains.parts.iter().map(copy).collect::<io::Result<Vec<_>>>()?;
+        cut::remove_old_copies(disk)?;
+        if let Some(gap) = self.gap {
+            // Numbers must have no holes, so segments behind one go altogether.
+            for &number in segments.files.range(gap..).map(|(number, _)| number).rev() {
+                disk.remove(&segment::name(number))?;
+                disk.sync_directory()?;
+            }
+        }
+        let kept = |part: &&Part| self.gap.is_none_or(|gap| part.segment < gap);
+        for part in self.remains.parts.iter().rev().filter(kept) {
+            cut::zero_part(segments, *part)?;
+        }
+        Ok(copies)
+    }
+}
+
+fn place_of(segments: &Segments, position: Position) -> (u32, u64) {
+    (segments.layout.segment_of(position), segments.layout.offset_of(position))
+}

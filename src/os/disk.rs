@@ -1,0 +1,111 @@
+//! The disk as the journal sees it: one flat directory of files.
+//!
+//! Everything above goes through these two traits, so that the tests can put a simulated disk underneath that crashes
+//! at any call, loses or tears what was not synced, and fails on demand. [`super::files::RealDisk`] is the other one.
+
+use std::io;
+use std::sync::Arc;
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing in place.
+    Write,
+}
+
+/// Room on the file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What a process without privileges may still use.
+    pub free_bytes: u64,
+    /// The whole file system.
+    pub total_bytes: u64,
+}
+
+/// A flat directory. Names hold no separator. A change of names is durable after [`Disk::sync_directory`].
+pub trait Disk: Send + Sync {
+    /// Names of the files, in no order.
+    ///
+    /// # Errors
+    /// Those of reading a directory.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file that exists.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of opening a file.
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Makes a file that must not exist, with `size_bytes` reserved where the file system can; they read as zero.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; no space (see [`is_no_space`]).
+    fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name, at once and as a whole; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// Those of renaming.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// Those of removing.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes all changes of names durable.
+    ///
+    /// # Errors
+    /// A failed sync is final: what it should have made durable may be lost although a second call succeeds.
+    fn sync_directory(&self) -> io::Result<()>;
+
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// Those of statvfs.
+    fn space(&self) -> io::Result<Space>;
+}
+
+/// A file; offsets are bytes from its start. Calls of several threads may overlap.
+pub trait DiskFile: Send + Sync {
+    /// Its length.
+    ///
+    /// # Errors
+    /// Those of fstat.
+    fn size_bytes(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from `offset` on, less only where the file ends; gives the number of bytes read.
+    ///
+    /// # Errors
+    /// A device that can't read the place (EIO).
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Hands all of `bytes` to the operating system; durable after the next [`DiskFile::sync`].
+    ///
+    /// # Errors
+    /// Those of writing; what of `bytes` is in the file is then unknown.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes whole blocks and returns when they are durable. Start, length and address are multiples of
+    /// [`crate::base::limits::BLOCK_BYTES`]. Says nothing about bytes written before by [`DiskFile::write_at`].
+    ///
+    /// # Errors
+    /// As [`DiskFile::write_at`] and [`DiskFile::sync`].
+    fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes all that was written durable, and the length.
+    ///
+    /// # Errors
+    /// Final: the system marks the lost pages clean, so a second call would succeed with the data gone.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Whether the error says that there is no room (on the file system or in a quota), which ends by itself when
+/// somebody makes room; every other error of a write is final.
+#[must_use]
+pub fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

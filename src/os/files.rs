@@ -1,0 +1,224 @@
+//! The real disk: a directory of the file system.
+//!
+//! A durable write is one `pwritev2` with RWF_DSYNC on a descriptor opened with O_DIRECT: no page of the cache is
+//! dirtied, nothing else waits in line, one system call does both. Where the file system refuses either, it becomes
+//! `pwrite` and `fdatasync`, which promise the same.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use super::disk::{Access, Disk, DiskFile, Space};
+use crate::base::limits::BLOCK_BYTES;
+
+/// A directory of the file system; files are made readable and writable for the owner only.
+pub struct RealDisk {
+    path: PathBuf,
+    /// Kept open: it is what syncing the directory needs.
+    directory: File,
+}
+
+impl RealDisk {
+    /// The directory at `path`, which must exist.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_path_buf(), directory: File::open(path)? })
+    }
+
+    fn path_of(&self, name: &str) -> PathBuf {
+        assert!(!name.is_empty() && !name.contains('/'), "the directory is flat");
+        self.path.join(name)
+    }
+}
+
+impl Disk for RealDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.path_of(name);
+        let file = OpenOptions::new().read(true).write(access == Access::Write).open(&path)?;
+        let direct = if access == Access::Write { open_direct(&path)? } else { None };
+        Ok(Arc::new(RealFile::new(file, direct)))
+    }
+
+    fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.path_of(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        if size_bytes > 0 {
+            reserve(&file, size_bytes)?;
+        }
+        let direct = open_direct(&path)?;
+        Ok(Arc::new(RealFile::new(file, direct)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path_of(from), self.path_of(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path_of(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.sync_all()
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let figures = rustix::fs::fstatvfs(&self.directory)?;
+        Ok(Space {
+            free_bytes: figures.f_bavail * figures.f_frsize,
+            total_bytes: figures.f_blocks * figures.f_frsize,
+        })
+    }
+}
+
+/// A second descriptor that goes round the page cache, or none where the file system has no such thing.
+fn open_direct(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::DIRECT.bits().cast_signed();
+    match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reserves room; where that is not known the writes that follow find out whether there is any.
+fn reserve(file: &File, size_bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size_bytes) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(size_bytes),
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct RealFile {
+    file: File,
+    direct: Option<File>,
+    /// Set when the first direct write was refused, so that the question is asked only once.
+    refused: AtomicBool,
+}
+
+impl RealFile {
+    fn new(file: File, direct: Option<File>) -> Self {
+        Self { file, direct, refused: AtomicBool::new(false) }
+    }
+
+    /// Writes from the start of `blocks` as many bytes as go directly; the rest is the caller's.
+    fn write_direct(&self, blocks: &[u8], offset: u64) -> io::Result<usize> {
+        let Some(direct) = self.direct.as_ref().filter(|_| !self.refused.load(Ordering::Relaxed)) else {
+            return Ok(0);
+        };
+        let mut done = 0;
+        while done < blocks.len() {
+            let rest = [IoSlice::new(&blocks[done..])];
+            match rustix::io::pwritev2(direct, &rest, offset + done as u64, ReadWriteFlags::DSYNC) {
+                Ok(0) => break,
+                Ok(written) => done += written,
+                Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    self.refused.store(true, Ordering::Relaxed);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl DiskFile for RealFile {
+    fn size_bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()> {
+        debug_assert!(blocks.len().is_multiple_of(BLOCK_BYTES));
+        debug_assert!(offset.is_multiple_of(BLOCK_BYTES as u64));
+        let done = self.write_direct(blocks, offset)?;
+        if done == blocks.len() {
+            return Ok(());
+        }
+        self.file.write_all_at(&blocks[done..], offset + done as u64)?;
+        self.file.sync_data()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::aligned::AlignedBuffer;
+    use crate::os::disk::is_no_space;
+
+    #[test]
+    fn files_are_made_written_and_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        let file = disk.create("a", 3 * BLOCK_BYTES as u64).unwrap();
+        let mut block = AlignedBuffer::zeroed(BLOCK_BYTES);
+        block.bytes_mut().fill(7);
+        file.write_durable_at(block.bytes(), BLOCK_BYTES as u64).unwrap();
+        file.write_at(b"tail", 2 * BLOCK_BYTES as u64).unwrap();
+        file.sync().unwrap();
+        assert_eq!(disk.create("a", 0).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        disk.rename("a", "b").unwrap();
+        disk.sync_directory().unwrap();
+        let file = disk.open("b", Access::Read).unwrap();
+        let mut bytes = vec![1; 4 * BLOCK_BYTES];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 3 * BLOCK_BYTES);
+        assert!(bytes[..BLOCK_BYTES].iter().all(|&byte| byte == 0));
+        assert!(bytes[BLOCK_BYTES..2 * BLOCK_BYTES].iter().all(|&byte| byte == 7));
+        assert_eq!(&bytes[2 * BLOCK_BYTES..][..5], b"tail\0");
+        assert_eq!(disk.list().unwrap(), ["b"]);
+        disk.remove("b").unwrap();
+        assert_eq!(disk.open("b", Access::Read).err().unwrap().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn room_is_told_and_its_end_is_recognised() {
+        let directory = tempfile::tempdir().unwrap();
+        let space = RealDisk::open(directory.path()).unwrap().space().unwrap();
+        assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
+        assert!(is_no_space(&io::Error::from(Errno::NOSPC)) && is_no_space(&io::Error::from(Errno::DQUOT)));
+        assert!(!is_no_space(&io::Error::from(Errno::IO)));
+    }
+}

@@ -1,0 +1,7 @@
+//! The operating system: the only layer that names files, sockets, clocks and threads.
+
+pub mod aligned;
+pub mod datadir;
+pub mod disk;
+pub mod files;
+pub mod random;

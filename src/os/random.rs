@@ -1,0 +1,41 @@
+//! Random numbers of the operating system, for identities.
+
+use crate::base::ids::{ClusterId, Inc, NodeId};
+
+/// A new cluster's id.
+///
+/// # Errors
+/// The system has no source of randomness.
+pub fn cluster_id() -> std::io::Result<ClusterId> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(ClusterId(bytes))
+}
+
+/// A new data directory's id.
+///
+/// # Errors
+/// The system has no source of randomness.
+pub fn node_id() -> std::io::Result<NodeId> {
+    Ok(NodeId(getrandom::u64()?))
+}
+
+/// The id of this start of the process.
+///
+/// # Errors
+/// The system has no source of randomness.
+pub fn inc() -> std::io::Result<Inc> {
+    Ok(Inc(getrandom::u64()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_are_not_the_same() {
+        assert_ne!(cluster_id().unwrap(), cluster_id().unwrap());
+        assert_ne!(node_id().unwrap(), node_id().unwrap());
+        assert_ne!(inc().unwrap(), inc().unwrap());
+    }
+}
