@@ -1,7 +1,11 @@
 //! The operating system: the only layer that names files, sockets, clocks and threads.
 
 pub mod aligned;
+pub mod clock;
 pub mod datadir;
 pub mod disk;
 pub mod files;
 pub mod random;
+pub mod signal;
+pub mod socket;
+pub mod thread;

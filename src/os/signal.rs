@@ -1,0 +1,46 @@
+//! Signals as values: a thread takes them out of the kernel's hands and passes them on in order.
+
+use std::io;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What an operator asks of the running server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM or SIGINT: end in order.
+    Stop,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The signals this process listens to. SIGPIPE is ignored by Rust's runtime already.
+pub struct SignalStream {
+    signals: Signals,
+}
+
+impl SignalStream {
+    /// Takes over SIGTERM, SIGINT and SIGHUP.
+    ///
+    /// # Errors
+    /// When a handler cannot be installed.
+    pub fn take() -> io::Result<Self> {
+        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])? })
+    }
+
+    /// Waits for the next one.
+    pub fn wait(&mut self) -> Signal {
+        loop {
+            match self.signals.forever().next() {
+                Some(SIGHUP) => return Signal::Reload,
+                Some(_) => return Signal::Stop,
+                None => {}
+            }
+        }
+    }
+}
+
+/// Ends this process at once, without any clean-up.
+pub fn exit_now(code: i32) -> ! {
+    std::process::exit(code)
+}
