@@ -7,9 +7,11 @@ use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
+use crate::log::reader::Reader;
 
 use super::answer;
 use super::state::{Applied, State};
+use super::upload::Upload;
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
 pub trait App: Send + Sync {
@@ -24,6 +26,14 @@ pub trait App: Send + Sync {
 
     /// Answers a request on a worker; never blocks, and takes the state's lock for a few copies at most.
     fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action;
+
+    /// Takes up a request whose route streams its body.
+    ///
+    /// # Errors
+    /// The answer to a request that is refused by its head; the body is not read then.
+    fn upload(&self, _endpoint: u8, _head: &Head<'_>, _view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
+        Err(self.not_found())
+    }
 
     /// The state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
@@ -80,6 +90,8 @@ pub enum Action {
 pub struct View<'a> {
     /// The applied state, shared with the committer.
     pub applied: &'a RwLock<Applied>,
+    /// The journal, to be read by jobs.
+    pub reader: &'a Arc<Reader>,
     /// This host's data directory.
     pub node: NodeId,
     /// The bounds in force.
@@ -133,7 +145,7 @@ pub enum Body {
     None,
     /// It is kept until it is whole.
     Whole(fn(&Limits) -> usize),
-    /// It is taken as it comes in.
+    /// It goes to an [`Upload`] as it comes in.
     Stream(fn(&Limits) -> usize),
 }
 

@@ -9,6 +9,12 @@
 pub mod answer;
 pub mod app;
 pub mod echo;
+#[cfg(test)]
+mod fold;
+pub mod index;
+pub mod openapi;
 pub mod pixel;
+pub mod registry;
 pub mod router;
 pub mod state;
+pub mod upload;

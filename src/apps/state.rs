@@ -174,6 +174,16 @@ impl Applied {
         self.time_us = self.time_us.max(batch.first.time_us);
     }
 
+    /// A record of one of the applications, chosen by `seed`: what tests fold.
+    ///
+    /// # Panics
+    /// If no application keeps a state.
+    #[must_use]
+    pub fn sample(&self, seed: u64) -> Vec<u8> {
+        let states: Vec<_> = self.states.iter().flatten().collect();
+        states[(seed % states.len() as u64) as usize].sample(seed / states.len() as u64)
+    }
+
     /// The snapshot of each state, by application id.
     #[must_use]
     pub fn sections(&self) -> Vec<(u8, Vec<u8>)> {

@@ -15,6 +15,8 @@ pub mod app {
     pub const THUMBS: u8 = 4;
     /// The toy shop.
     pub const TOYS: u8 = 5;
+    /// The index page; it keeps nothing.
+    pub const INDEX: u8 = 12;
     /// Conformance suites' mirror; it keeps nothing.
     pub const ECHO: u8 = 13;
     /// The engine's own endpoints; they keep nothing.

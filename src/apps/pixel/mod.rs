@@ -1,9 +1,23 @@
-//! The pixel service.
+//! The pixel service: takes single pixels and batches, lists them, clears the list.
+//!
+//! ```text
+//! POST /pixel     body -> template, else scanner, else validate -> record
+//! POST /pixels    batch: array, lines, binary                   -> records, as they come in
+//! GET  /pixels    query -> list (a job) -> page -> render
+//! DELETE /pixels  a record; state gives it its floors
+//! ```
 
+pub mod batch;
 pub mod body;
+pub mod cursor;
 pub mod detail;
+pub mod list;
+pub mod page;
+pub mod query;
 pub mod record;
+pub mod render;
 pub mod scanner;
+pub mod service;
 pub mod state;
 pub mod template;
 pub mod validate;

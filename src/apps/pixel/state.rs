@@ -177,3 +177,95 @@ fn word(entry: &[u8], index: usize) -> u64 {
 fn origin_of(entry: &[u8]) -> Origin {
     Origin { node: NodeId(word(entry, 0)), inc: Inc(word(entry, 1)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apps::state::{Applied, Batch};
+    use crate::base::ids::Position;
+
+    const OWN: Origin = Origin { node: NodeId(1), inc: Inc(1) };
+    const PEER: Origin = Origin { node: NodeId(2), inc: Inc(1) };
+
+    fn pixels(count: usize) -> Vec<u8> {
+        Pixel { x: 1, y: 2, channel: Channel::R, value: 3 }.encode().repeat(count)
+    }
+
+    fn host() -> Applied {
+        let mut applied = Applied::default();
+        applied.insert(tag::app::PIXEL, Box::new(PixelState::default()));
+        applied
+    }
+
+    /// Stamps and applies a batch of this host's own; gives it as its peer receives it.
+    fn commit(applied: &mut Applied, origin: Origin, records: &[u8], count: u32) -> Vec<u8> {
+        let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us: 0 };
+        let mut body = Vec::new();
+        applied.stamp_batch(&first, records, &mut body);
+        receive(applied, origin, &body, count);
+        body
+    }
+
+    /// Applies a batch as it was sealed.
+    fn receive(applied: &mut Applied, origin: Origin, body: &[u8], count: u32) {
+        let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us: 0 };
+        applied.apply_batch(&Batch { first, count, body, end: Position(applied.position.0 + 1) });
+    }
+
+    fn total(applied: &Applied) -> u64 {
+        applied.state::<PixelState>().unwrap().total()
+    }
+
+    #[test]
+    fn a_clear_takes_what_was_before_it_in_its_own_batch_too() {
+        let mut applied = host();
+        commit(&mut applied, OWN, &pixels(5), 5);
+        receive(&mut applied, PEER, &pixels(4), 4);
+        assert_eq!(total(&applied), 9);
+        let batch =
+            [pixels(3), clear_record(), pixels(1), clear_record(), clear_record(), pixels(2)].concat();
+        commit(&mut applied, OWN, &batch, 9);
+        assert_eq!(total(&applied), 2);
+        let floors = applied.state::<PixelState>().unwrap().floors();
+        assert_eq!((floors.of(OWN), floors.of(PEER)), (11, 4), "the last clear is the 12th record");
+    }
+
+    #[test]
+    fn a_write_that_raced_with_a_clear_survives_it() {
+        let (mut here, mut there) = (host(), host());
+        let first = commit(&mut there, PEER, &pixels(3), 3);
+        receive(&mut here, PEER, &first, 3);
+        let raced = commit(&mut there, PEER, &pixels(2), 2);
+        let cleared = commit(&mut here, OWN, &[pixels(1), clear_record()].concat(), 2);
+        assert_eq!(total(&here), 0);
+        receive(&mut here, PEER, &raced, 2);
+        receive(&mut there, OWN, &cleared, 2);
+        assert_eq!((total(&here), total(&there)), (2, 2));
+        assert_eq!(here.sections(), there.sections());
+    }
+
+    #[test]
+    fn a_floor_may_come_before_what_it_clears() {
+        let mut origin = host();
+        let cleared = commit(&mut origin, OWN, &[pixels(3), clear_record(), pixels(1)].concat(), 5);
+        let mut late = host();
+        let clear = &cleared[30..cleared.len() - 10];
+        receive(&mut late, PEER, clear, 1);
+        assert_eq!(total(&late), 0);
+        receive(&mut late, OWN, &cleared, 5);
+        assert_eq!(total(&late), 1);
+    }
+
+    #[test]
+    fn what_is_no_snapshot_changes_nothing() {
+        let mut state = PixelState::default();
+        state.apply_run(&Entry { origin: OWN, seq: 1, time_us: 0 }, &pixels(2));
+        let mut bytes = Vec::new();
+        state.snapshot(&mut bytes);
+        assert_eq!(state.restore(&bytes[1..]), Err(RestoreError));
+        assert_eq!(state.restore(&bytes.repeat(2)), Err(RestoreError), "one stream twice");
+        assert_eq!(state.total(), 2);
+        assert_eq!(state.restore(&[]), Ok(()));
+        assert_eq!(state.total(), 0);
+    }
+}

@@ -1,0 +1,182 @@
+//! `application/json`: an array of pixels, taken whole or not at all when its syntax is broken.
+
+use crate::apps::answer;
+use crate::apps::pixel::body;
+use crate::apps::pixel::detail::{Details, Fault, Input, Location};
+use crate::apps::pixel::validate::{self, Refusal};
+use crate::apps::upload::{Ended, Fed, Upload};
+use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::http::response::Response;
+use crate::log::lane::Producer;
+
+use super::elements::{Elements, Event};
+use super::tally::Tally;
+
+/// An upload of one array. Elements are judged as they come in; their records wait for the end.
+#[derive(Debug)]
+pub struct Array {
+    /// Longest element, bytes.
+    element_bytes_max: usize,
+    elements: Elements,
+    /// The start of an element whose end has not come yet; before the array, the text so far.
+    partial: Vec<u8>,
+    records: Vec<u8>,
+    /// Bytes of `records` that the lane has.
+    pushed: usize,
+    /// Bytes of the body seen.
+    seen: usize,
+    tally: Tally,
+    refused: Option<Refused>,
+}
+
+/// Why the whole array is refused.
+#[derive(Debug)]
+enum Refused {
+    Details(Details),
+    NotUtf8,
+    /// An element is longer than this.
+    TooLong(usize),
+    /// It doesn't begin as an array; what it is can be told at the end.
+    NoArray,
+}
+
+impl Array {
+    /// An upload whose elements may have `element_bytes_max` bytes each.
+    #[must_use]
+    pub fn new(element_bytes_max: usize) -> Self {
+        Self {
+            element_bytes_max,
+            elements: Elements::default(),
+            partial: Vec::new(),
+            records: Vec::new(),
+            pushed: 0,
+            seen: 0,
+            tally: Tally::default(),
+            refused: None,
+        }
+    }
+
+    /// Refuses the whole array; what was read from it is given back.
+    fn refuse(&mut self, why: Refused) {
+        self.records = Vec::new();
+        self.partial = Vec::new();
+        self.refused = Some(why);
+    }
+
+    fn refuse_syntax(&mut self, reason: &str, at: usize) {
+        let place = Location::Character(at);
+        let details = Details::one(&Fault::JsonInvalid(reason), place, Input::Json("{}"));
+        self.refuse(Refused::Details(details));
+    }
+
+    fn element(&mut self, text: &[u8]) {
+        match body::read(text) {
+            Ok(pixel) => {
+                self.tally.accept(1);
+                self.records.extend_from_slice(&pixel.encode());
+            }
+            Err(Refusal::Invalid(details)) => self.tally.reject(|| details),
+            Err(Refusal::Malformed(_)) => self.refuse_syntax("malformed element", self.seen),
+            Err(Refusal::NotUtf8) => self.refuse(Refused::NotUtf8),
+        }
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        if self.partial.len() + part.len() > self.element_bytes_max {
+            return self.refuse(Refused::TooLong(self.element_bytes_max));
+        }
+        self.partial.extend_from_slice(part);
+    }
+
+    fn take(&mut self, event: Event, bytes: &[u8]) {
+        match event {
+            Event::Nothing => {}
+            Event::Part => self.keep(bytes),
+            Event::Element if self.partial.is_empty() && bytes.len() <= self.element_bytes_max => {
+                self.element(bytes);
+            }
+            Event::Element => {
+                self.keep(bytes);
+                if self.refused.is_none() {
+                    let text = std::mem::take(&mut self.partial);
+                    self.element(&text);
+                }
+            }
+            Event::Broken => self.refuse_syntax("not an array of objects", self.seen + bytes.len()),
+        }
+    }
+
+    /// What the body is, given that it is no array.
+    fn no_array(&self) -> Response {
+        if self.seen > self.partial.len() {
+            let details = Details::one(&Fault::NoList, Location::Body, Input::Json("null"));
+            return answer::json(422, details.body());
+        }
+        match validate::no_list(&self.partial) {
+            Refusal::Malformed(details) | Refusal::Invalid(details) => answer::json(422, details.body()),
+            Refusal::NotUtf8 => unparsable(),
+        }
+    }
+
+    fn refusal(&self, why: &Refused) -> Response {
+        match why {
+            Refused::Details(details) => answer::json(422, details.body()),
+            Refused::NotUtf8 => unparsable(),
+            Refused::TooLong(most) => {
+                answer::detail(413, &format!("An element of the array is longer than {most} bytes"))
+            }
+            Refused::NoArray => self.no_array(),
+        }
+    }
+}
+
+/// The answer to a body that is not UTF-8.
+#[must_use]
+pub fn unparsable() -> Response {
+    answer::detail(400, "There was an error parsing the body")
+}
+
+impl Upload for Array {
+    fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
+        let mut rest = bytes;
+        while !rest.is_empty() && self.refused.is_none() {
+            let was_before = self.elements.is_before();
+            let (event, end) = self.elements.next(rest);
+            if was_before && event == Event::Broken {
+                self.refuse(Refused::NoArray);
+                break;
+            }
+            self.take(event, &rest[..end]);
+            self.seen += end;
+            rest = &rest[end..];
+        }
+        if matches!(self.refused, Some(Refused::NoArray)) {
+            // Kept for the echo only, so that a single pixel sent here by mistake comes back.
+            let room = self.element_bytes_max - self.partial.len();
+            self.partial.extend_from_slice(&rest[..rest.len().min(room)]);
+            self.seen += rest.len();
+        }
+        Fed::all(bytes)
+    }
+
+    fn end(&mut self, lane: &mut Producer) -> Ended {
+        if self.seen == 0 && self.refused.is_none() {
+            self.refuse(Refused::NoArray);
+        }
+        if !self.elements.is_whole() && self.refused.is_none() {
+            self.refuse_syntax("the array has no end", self.seen);
+        }
+        if let Some(why) = &self.refused {
+            return Ended::Done(self.refusal(why));
+        }
+        while self.pushed < self.records.len() {
+            let room = lane.free() / PIXEL_RECORD_BYTES * PIXEL_RECORD_BYTES;
+            let end = self.records.len().min(self.pushed + room);
+            if room == 0 || !lane.push(&self.records[self.pushed..end]) {
+                return Ended::Blocked;
+            }
+            self.pushed = end;
+        }
+        Ended::Done(self.tally.response())
+    }
+}

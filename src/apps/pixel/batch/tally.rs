@@ -1,0 +1,66 @@
+//! What became of a batch's pixels, and the answer that says so.
+
+use crate::apps::answer;
+use crate::apps::pixel::detail::Details;
+use crate::base::limits::BATCH_REJECTS_MAX;
+use crate::http::response::Response;
+
+/// Bytes of details after which further ones are counted only: inputs are echoed, and may be long.
+const DETAIL_BYTES_MAX: usize = 1024 * 1024;
+
+/// Counts of a batch, and the details of what was rejected.
+#[derive(Debug, Default)]
+pub struct Tally {
+    accepted: u64,
+    rejected: u64,
+    /// Entries of the answer's list, with commas between them.
+    entries: Vec<u8>,
+    entries_count: usize,
+}
+
+impl Tally {
+    /// Number of the next pixel in the batch, from 0.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.accepted + self.rejected
+    }
+
+    /// Counts pixels that are taken.
+    pub fn accept(&mut self, pixels: u64) {
+        self.accepted += pixels;
+    }
+
+    /// Counts one that is not; `details` is asked for only while there is room for it.
+    pub fn reject(&mut self, details: impl FnOnce() -> Details) {
+        let index = self.index();
+        self.rejected += 1;
+        if self.entries_count == BATCH_REJECTS_MAX || self.entries.len() > DETAIL_BYTES_MAX {
+            return;
+        }
+        if self.entries_count > 0 {
+            self.entries.push(b',');
+        }
+        self.entries_count += 1;
+        self.entries.extend_from_slice(format!("{{\"index\":{index},\"detail\":").as_bytes());
+        details().write_list(&mut self.entries);
+        self.entries.push(b'}');
+    }
+
+    /// The answer: 200 if all were taken, 207 if some, 422 if none.
+    #[must_use]
+    pub fn response(&mut self) -> Response {
+        let status = match (self.accepted, self.rejected) {
+            (_, 0) => 200,
+            (0, _) => 422,
+            _ => 207,
+        };
+        let mut body = format!("{{\"accepted\":{},\"rejected\":[", self.accepted).into_bytes();
+        body.append(&mut self.entries);
+        body.push(b']');
+        if self.rejected > self.entries_count as u64 {
+            body.extend_from_slice(format!(",\"rejected_total\":{}", self.rejected).as_bytes());
+        }
+        body.push(b'}');
+        answer::json(status, body)
+    }
+}

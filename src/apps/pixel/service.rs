@@ -1,0 +1,177 @@
+//! The pixel service's routes and what they do.
+
+use crate::apps::answer;
+use crate::apps::app::{Action, App, Body, Express, Request, Route, View};
+use crate::apps::state::State;
+use crate::apps::upload::Upload;
+use crate::base::tag;
+use crate::http::accept;
+use crate::http::method::Method;
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+use super::batch::array::{Array, unparsable};
+use super::batch::binary::Binary;
+use super::batch::lines::Lines;
+use super::list::{self, List, Moment};
+use super::record::Record;
+use super::render::Format;
+use super::state::{PixelState, clear_record};
+use super::validate::{self, Refusal};
+use super::{body, query};
+
+/// The application.
+#[derive(Debug)]
+pub struct PixelApp;
+
+const POST_PIXEL: u8 = 0;
+const POST_PIXELS: u8 = 1;
+const GET_PIXELS: u8 = 2;
+const DELETE_PIXELS: u8 = 3;
+const GET_COUNT: u8 = 4;
+const GET_HEALTH: u8 = 5;
+
+const STATUS_OK: &str = r#"{"status":"ok"}"#;
+
+static ROUTES: [Route; 6] = [
+    Route {
+        body: Body::Whole(|limits| limits.pixel_body_bytes),
+        operation: include_str!("openapi/post_pixel.json"),
+        express: Some(Express { admits, scan, body: STATUS_OK }),
+        ..Route::new(Method::Post, "/pixel", POST_PIXEL, "Keeps one pixel")
+    },
+    Route {
+        body: Body::Stream(|limits| limits.batch_body_bytes),
+        operation: include_str!("openapi/post_pixels.json"),
+        ..Route::new(Method::Post, "/pixels", POST_PIXELS, "Keeps many pixels")
+    },
+    Route {
+        operation: include_str!("openapi/get_pixels.json"),
+        ..Route::new(Method::Get, "/pixels", GET_PIXELS, "Lists pixels in the order in which they were kept")
+    },
+    Route {
+        operation: include_str!("openapi/delete_pixels.json"),
+        ..Route::new(Method::Delete, "/pixels", DELETE_PIXELS, "Clears the list of pixels")
+    },
+    Route {
+        operation: include_str!("openapi/get_count.json"),
+        ..Route::new(Method::Get, "/pixels/count", GET_COUNT, "Counts the pixels")
+    },
+    Route {
+        operation: include_str!("openapi/get_health.json"),
+        ..Route::new(
+            Method::Get,
+            "/health",
+            GET_HEALTH,
+            "Tells that the service is up, and how much it keeps",
+        )
+    },
+];
+
+impl App for PixelApp {
+    fn name(&self) -> &'static str {
+        "pixel"
+    }
+
+    fn id(&self) -> u8 {
+        tag::app::PIXEL
+    }
+
+    fn routes(&self) -> &'static [Route] {
+        &ROUTES
+    }
+
+    fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action {
+        match endpoint {
+            POST_PIXEL => post_pixel(request.head.header_text("content-type"), request.body),
+            GET_PIXELS => get_pixels(request, view),
+            DELETE_PIXELS => Action::Append {
+                records: clear_record(),
+                response: answer::json(200, r#"{"status":"cleared"}"#),
+            },
+            GET_COUNT => respond(200, format!("{{\"total\":{}}}", total(view))),
+            GET_HEALTH => {
+                let (pid, total) = (view.pid, total(view));
+                respond(200, format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}}}"))
+            }
+            _ => Action::Respond(self.not_found()),
+        }
+    }
+
+    fn upload(&self, _: u8, head: &Head<'_>, view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
+        let content_type = head.header_text("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let pixel_bytes_max = view.limits.pixel_body_bytes;
+        if body::is_json(content_type) {
+            Ok(Box::new(Array::new(pixel_bytes_max)))
+        } else if media_type.eq_ignore_ascii_case("application/x-ndjson") {
+            Ok(Box::new(Lines::new(pixel_bytes_max)))
+        } else if media_type.eq_ignore_ascii_case("application/vnd.pixeld") {
+            Ok(Box::new(Binary::default()))
+        } else {
+            Err(answer::detail(
+                415,
+                "A batch is application/json, application/x-ndjson or application/vnd.pixeld",
+            ))
+        }
+    }
+
+    fn new_state(&self) -> Option<Box<dyn State>> {
+        Some(Box::new(PixelState::default()))
+    }
+}
+
+fn respond(status: u16, body: impl Into<Vec<u8>>) -> Action {
+    Action::Respond(answer::json(status, body))
+}
+
+/// Whether the body is to be read as JSON: a type is required, as FastAPI does by default, so that no form on a
+/// foreign page can write here.
+fn admits(head: &Head<'_>) -> bool {
+    head.header_text("content-type").is_some_and(body::is_json)
+}
+
+fn scan(text: &[u8]) -> Option<Record> {
+    body::read_usual(text).map(|pixel| pixel.encode())
+}
+
+/// What `POST /pixel` does about a body of this Content-Type.
+#[must_use]
+pub fn post_pixel(content_type: Option<&str>, text: &[u8]) -> Action {
+    let is_json = content_type.is_some_and(body::is_json);
+    match if is_json { body::read(text) } else { Err(validate::refuse_type(text)) } {
+        Ok(pixel) => {
+            Action::Append { records: pixel.encode().to_vec(), response: answer::json(200, STATUS_OK) }
+        }
+        Err(Refusal::Malformed(details) | Refusal::Invalid(details)) => respond(422, details.body()),
+        Err(Refusal::NotUtf8) => Action::Respond(unparsable()),
+    }
+}
+
+fn get_pixels(request: &Request<'_>, view: &View<'_>) -> Action {
+    let query = match query::read(request.head.query.unwrap_or_default()) {
+        Ok(query) => query,
+        Err(details) => return respond(422, details.body()),
+    };
+    if query.after.is_some_and(|after| after.node != view.node) {
+        return Action::Respond(list::gone());
+    }
+    // As the original: a client that accepts none of the forms gets JSON all the same.
+    let accepted: Vec<_> = request.head.values("accept").collect();
+    let choice = accept::choose(accepted.iter().copied(), &Format::MEDIA_TYPES).unwrap_or(0);
+    let moment = {
+        let applied = view.applied();
+        let state = applied.state::<PixelState>();
+        Moment {
+            node: view.node,
+            end: applied.position,
+            floors: state.map(PixelState::floors).unwrap_or_default(),
+            total: state.map_or(0, PixelState::total),
+        }
+    };
+    Action::Job(Box::new(List::new(view.reader, query, Format::ALL[choice], moment)))
+}
+
+fn total(view: &View<'_>) -> u64 {
+    view.applied().state::<PixelState>().map_or(0, PixelState::total)
+}

@@ -1,0 +1,50 @@
+//! The applications there are.
+
+use std::sync::Arc;
+
+use super::app::{App, Apps};
+use super::echo::Echo;
+use super::pixel::service::PixelApp;
+use super::state::Applied;
+
+/// Every application, the one that is served by default first.
+#[must_use]
+pub fn all() -> Apps {
+    vec![Arc::new(PixelApp), Arc::new(Echo)]
+}
+
+/// The application of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<Arc<dyn App>> {
+    all().into_iter().find(|app| app.name() == name)
+}
+
+/// The empty state of these applications.
+#[must_use]
+pub fn new_applied(apps: &[Arc<dyn App>]) -> Applied {
+    let mut applied = Applied::default();
+    for app in apps {
+        if let Some(state) = app.new_state() {
+            applied.insert(app.id(), state);
+        }
+    }
+    applied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_ids_are_unique_and_routes_are_what_they_should_be() {
+        let apps = all();
+        for (at, app) in apps.iter().enumerate() {
+            assert_eq!(named(app.name()).unwrap().id(), app.id());
+            assert!((1..16).contains(&app.id()), "{}: an id is a nibble, and 0 is none", app.name());
+            assert!(apps[at + 1..].iter().all(|other| other.id() != app.id() && other.name() != app.name()));
+            for route in app.routes() {
+                assert!(route.path.starts_with('/') && !route.summary.is_empty(), "{}", route.path);
+            }
+        }
+    }
+}
