@@ -139,10 +139,13 @@ fn cycles_are_found_between_folders_and_inside_of_one() {
         ("src/log/b.rs", "\nuse crate::log::c::C;"),
         ("src/log/c.rs", "fn f() { super::a::go() }"),
     ];
-    assert_eq!(judged(&inside), ["src/log/a.rs:1: a cycle of modules: log::a, log::b, log::c"]);
+    assert_eq!(
+        judged(&inside),
+        ["src/log/a.rs:1: a cycle of modules: log::a:1 -> log::b, log::b:2 -> log::c, log::c:1 -> log::a"]
+    );
     let parent =
         [("src/log/mod.rs", "pub mod a; use a::A; pub struct P;"), ("src/log/a.rs", "use super::P;")];
-    assert_eq!(judged(&parent), ["src/log/mod.rs:1: a cycle of modules: log, log::a"]);
+    assert_eq!(judged(&parent), ["src/log/mod.rs:1: a cycle of modules: log:1 -> log::a, log::a:1 -> log"]);
     let facade = [
         ("src/log/mod.rs", "mod a; mod b; pub use a::A; pub use b::B;"),
         ("src/log/a.rs", "use super::B;"),

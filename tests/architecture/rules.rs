@@ -65,7 +65,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("mio", &["os", "engine", "bench"]),
     ("rustix", &["os"]),
     ("serde", &["apps", "config", "bench", "send"]),
-    ("serde_json", &["apps", "config", "bench", "send", "cli"]),
+    ("serde_json", &["apps", "engine", "config", "bench", "send", "cli"]),
     ("signal_hook", &["os"]),
     ("socket2", &["os"]),
     (
@@ -180,14 +180,29 @@ fn cycles(files: &[File], edges: &BTreeMap<Module, Vec<(Module, usize)>>) -> Vec
             .filter(|other| reach.get(*other).is_some_and(|back| back.contains(&file.module)))
             .collect();
         if knot.contains(&file.module) && knot.iter().all(|module| told.insert((*module).clone())) {
-            let names: Vec<String> = knot.iter().map(|module| module.join("::")).collect();
+            let ties: Vec<String> = knot.iter().flat_map(|module| ties(module, &knot, edges)).collect();
             let inward = |(to, _): &&(Module, usize)| knot.contains(to);
             let line = edges[&file.module].iter().find(inward).map_or(1, |(_, line)| *line);
-            let what = format!("a cycle of modules: {}", names.join(", "));
+            let what = format!("a cycle of modules: {}", ties.join(", "));
             found.push(Breach { file: file.name.clone(), line, what });
         }
     }
     found
+}
+
+/// The imports of `module` that stay in `knot`, each with its first line.
+fn ties(
+    module: &Module,
+    knot: &BTreeSet<&Module>,
+    edges: &BTreeMap<Module, Vec<(Module, usize)>>,
+) -> Vec<String> {
+    let mut first = BTreeMap::new();
+    for (to, line) in edges[module].iter().filter(|(to, _)| knot.contains(to)) {
+        let least = first.entry(to).or_insert(*line);
+        *least = (*least).min(*line);
+    }
+    let tie = |(to, line): (&Module, usize)| format!("{}:{line} -> {}", module.join("::"), to.join("::"));
+    first.into_iter().map(tie).collect()
 }
 
 /// All modules that can be reached from `start` by at least one import.

@@ -207,12 +207,33 @@ pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
 /// Number of tokens of the attribute `tokens` start with, if it is a `cfg` that holds in tests only.
 fn test_attribute(tokens: &[Token]) -> Option<usize> {
     let length = attribute_length(tokens)?;
-    let words: Vec<&str> = tokens[..length].iter().filter_map(Token::word).collect();
-    let only_tests = words.first() == Some(&"cfg")
-        && words.contains(&"test")
-        && !words.contains(&"not")
-        && !words.contains(&"any");
-    only_tests.then_some(length)
+    let cfg = tokens[..length].iter().position(|token| token.is("cfg"))?;
+    needs_test(&tokens[cfg + 2..length - 2]).then_some(length)
+}
+
+/// Whether a condition of a `cfg` can hold in tests only: `test`, or an `all` with such a part.
+fn needs_test(condition: &[Token]) -> bool {
+    match condition {
+        [word] => word.is("test"),
+        [word, open, inner @ .., _] if word.is("all") && open.marks('(') => {
+            parts(inner).into_iter().any(needs_test)
+        }
+        _ => false,
+    }
+}
+
+/// What stands between the commas of a list, those in brackets not counted.
+fn parts(tokens: &[Token]) -> Vec<&[Token]> {
+    let (mut found, mut start, mut at) = (Vec::new(), 0, 0);
+    while at < tokens.len() {
+        if tokens[at].marks(',') {
+            found.push(&tokens[start..at]);
+            start = at + 1;
+        }
+        at = if tokens[at].marks('(') { closing(tokens, at) } else { at } + 1;
+    }
+    found.push(&tokens[start..]);
+    found
 }
 
 /// Number of tokens of the attribute `tokens` start with, from `#` to `]`.
@@ -301,13 +322,14 @@ mod tests {
     fn items_of_tests_are_left_out() {
         let source = "
             mod kept; #[cfg(test)] #[allow(x)] mod gone { fn f() { a } } use keep::A;
-            #[cfg(test)] use gone::{B, C}; #[cfg(not(test))] fn kept() {} #[cfg(all(test, unix))] fn gone(a: [u8; 2]) {}
+            #[cfg(test)] use gone::{C, D}; #[cfg(not(test))] fn kept() {} #[cfg(all(test, unix))] fn gone(a: [u8; 2]) {}
+            #[cfg(all(unix, not(loom), test))] fn gone() {} #[cfg(any(test, unix))] fn kept() {} #[cfg(loom)] use keep::B;
             #[cfg(test)] mod cases; struct S { #[cfg(test)] gone: u8, kept: u8 }
         ";
         let (kept, modules) = without_tests(&tokens(source));
         let words: Vec<&str> = kept.iter().filter_map(Token::word).collect();
-        assert!(!words.contains(&"gone") && !words.contains(&"B"), "{words:?}");
-        assert_eq!(words.iter().filter(|word| word.starts_with("ke")).count(), 4, "{words:?}");
+        assert!(!words.contains(&"gone") && !words.contains(&"C"), "{words:?}");
+        assert_eq!(words.iter().filter(|word| word.starts_with("ke")).count(), 6, "{words:?}");
         assert_eq!(modules, ["cases"]);
         assert_eq!(without_tests(&tokens("#![cfg(test)] use gone::A;")).0, []);
     }
