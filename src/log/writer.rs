@@ -64,7 +64,11 @@ pub struct Writer {
     /// Starts with the bytes of the last block that are in the file already.
     buffer: AlignedBuffer,
     position: Position,
+    /// The end of the last frame that is durable; while a segment is entered that is still in the one before, because
+    /// the place where the new one starts must not be called durable before its header is.
     synced: Position,
+    /// Whether the open file has something that is not durable.
+    is_behind: bool,
     has_failed: bool,
 }
 
@@ -76,7 +80,16 @@ impl Writer {
         assert_eq!(partial.len() as u64, position.0 % BLOCK, "the last block, as far as it is filled");
         let mut buffer = AlignedBuffer::zeroed(WRITE_PIECE_BYTES + BLOCK_BYTES);
         buffer.bytes_mut()[..partial.len()].copy_from_slice(partial);
-        Self { disk, layout, file: None, buffer, position, synced: position, has_failed: false }
+        Self {
+            disk,
+            layout,
+            file: None,
+            buffer,
+            position,
+            synced: position,
+            is_behind: false,
+            has_failed: false,
+        }
     }
 
     /// All before this is in the files, at least in the system's memory.
@@ -110,14 +123,14 @@ impl Writer {
     /// Final.
     pub fn sync(&mut self) -> Result<Position, WriteError> {
         self.refuse_after_failure()?;
-        if self.synced < self.position
-            && let Some((_, file)) = &self.file
-        {
+        if self.is_behind {
+            let (_, file) = self.file.as_ref().expect("it has been written to");
             let outcome = file.sync();
             self.settle(WriteStep::Sync, self.position, outcome)?;
             self.synced = self.position;
+            self.is_behind = false;
         }
-        assert_eq!(self.synced, self.position, "what is not synced is in the open file");
+        assert!(self.synced <= self.position);
         Ok(self.synced)
     }
 
@@ -143,7 +156,6 @@ impl Writer {
         if self.layout.segment_of(self.position) != number {
             assert_eq!(position, self.layout.start_of(number), "a segment is entered at its start");
             self.position = position;
-            self.synced = position;
         }
         Ok(())
     }
@@ -162,7 +174,7 @@ impl Writer {
         let offset = self.layout.offset_of(start);
         let blocks = &self.buffer.bytes()[..length];
         // A durable write says nothing of what was written without sync before it.
-        let durable = sync && self.synced == self.position;
+        let durable = sync && !self.is_behind;
         let outcome =
             if durable { file.write_durable_at(blocks, offset) } else { file.write_at(blocks, offset) };
         self.settle(WriteStep::Write, start, outcome)?;
@@ -170,6 +182,8 @@ impl Writer {
         self.position = Position(self.position.0 + piece.len() as u64);
         if durable {
             self.synced = self.position;
+        } else {
+            self.is_behind = true;
         }
         let last = filled - filled % BLOCK_BYTES;
         self.buffer.bytes_mut().copy_within(last..filled, 0);
