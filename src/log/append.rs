@@ -13,7 +13,7 @@ use crate::base::vector::VersionVector;
 const ROOM_BATCHES: u64 = 1024;
 
 /// Where the journal ends and what the next batch follows on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct End {
     /// Behind the last frame. At the start of a segment: not even its header is written.
     pub position: Position,

@@ -20,6 +20,7 @@ mod cut;
 pub mod damage;
 pub mod frame;
 pub mod identity;
+pub mod inspect;
 pub mod lane;
 pub mod reader;
 pub mod record;

@@ -23,6 +23,7 @@ use super::scan::BatchView;
 use super::segment::{self, SEGMENT_FIRST, SegmentError, SegmentHeader};
 use super::snapshot::{self, Snapshot};
 use super::spare::{SpareError, UNFINISHED_SUFFIX, make_spare};
+use super::streams::StreamFault;
 use super::tear::Tear;
 use super::writer::Writer;
 use crate::base::ids::{ClusterId, Inc, NodeId, Position};
@@ -246,7 +247,10 @@ fn replay(
     report.bytes = walk.end.position.0 - from.0;
 
     let Walk { end, synced, .. } = walk;
-    let tear = Tear::find(segments, &end, fault, promised)?;
+    if matches!(fault, Some(Located { fault: Fault::Stream(StreamFault::TooMany), .. })) {
+        return Err(RecoverError::TooManyOrigins);
+    }
+    let tear = Tear::find(segments, &end, fault).with_promise(promised);
     report.cut = tear.cut(disk, segments, &end, accept_loss)?;
     cut::secure(segments, synced.min(end.position), end.position)
         .map_err(io_error("writing the tail again"))?;

@@ -10,8 +10,6 @@ use super::recover::{Cut, RecoverError, io_error};
 use super::remains::{Part, Remains};
 use super::replay::Segments;
 use super::segment;
-use super::streams::StreamFault;
-use crate::base::ids::Position;
 use crate::os::disk::Disk;
 
 /// What stands behind the journal's end.
@@ -25,15 +23,7 @@ pub(super) struct Tear {
 
 impl Tear {
     /// Looks at everything behind `end`, where `fault` was met.
-    pub(super) fn find(
-        segments: &Segments,
-        end: &End,
-        fault: Option<Located>,
-        promised: Promised,
-    ) -> Result<Self, RecoverError> {
-        if matches!(fault, Some(Located { fault: Fault::Stream(StreamFault::TooMany), .. })) {
-            return Err(RecoverError::TooManyOrigins);
-        }
+    pub(super) fn find(segments: &Segments, end: &End, fault: Option<Located>) -> Self {
         let layout = segments.layout;
         let mut remains = Remains::new(layout, segments.key);
         let current = layout.segment_of(end.position);
@@ -53,7 +43,24 @@ impl Tear {
                 remains.vector.join(&header.streams.vector());
             }
         }
-        Ok(Self { fault, remains, promised, gap })
+        Self { fault, remains, promised: Promised::default(), gap }
+    }
+
+    /// Adds what snapshots say was durable.
+    pub(super) fn with_promise(mut self, promised: Promised) -> Self {
+        self.promised = promised;
+        self
+    }
+
+    /// What is not valid behind the end, if it is a tear; nothing at all, if nothing is there.
+    ///
+    /// The error says what is damaged, if this is no tear.
+    pub(super) fn judge(mut self, segments: &Segments, end: &End) -> Result<Option<Located>, Box<Damage>> {
+        match self.damage(segments, end) {
+            Some(damage) => Err(Box::new(damage)),
+            None if self.remains.parts.is_empty() => Ok(None),
+            None => Ok(Some(self.fault.unwrap_or_else(|| nothing_at(segments, end)))),
+        }
     }
 
     /// Cuts off what stands behind `end`, if anything does; refuses to if it was acknowledged.
@@ -73,7 +80,7 @@ impl Tear {
         let suffix = if loss.is_some() { LOST_SUFFIX } else { TORN_SUFFIX };
         let copies =
             self.clear(disk, segments, suffix).map_err(io_error("cutting off the journal's tail"))?;
-        Ok(Some(Cut { position: end.position, fault: self.fault.take(), copies, loss }))
+        Ok(Some(Cut { position: end.position, fault: self.fault, copies, loss }))
     }
 
     /// What is damaged, if this is no tear.
@@ -85,14 +92,11 @@ impl Tear {
             return None;
         }
         let gap = self.gap.map(|segment| Located { segment, offset: 0, fault: Fault::Missing });
-        let nothing = || {
-            let (segment, offset) = place_of(segments, end.position);
-            Located { segment, offset, fault: Fault::Lost }
-        };
-        let at = self.fault.take().or(gap).or(unreadable).unwrap_or_else(nothing);
+        let found = self.fault.take().or(gap).or(unreadable);
         let mut known = self.remains.vector.clone();
         known.join(&self.promised.vector);
         let missing = missing_between(&end.streams.vector(), &known);
+        let at = found.unwrap_or_else(|| nothing_at(segments, end));
         Some(Damage { at, readable_to: end.position, synced_to, missing })
     }
 
@@ -108,14 +112,16 @@ impl Tear {
                 disk.sync_directory()?;
             }
         }
-        let kept = |part: &&Part| self.gap.is_none_or(|gap| part.segment < gap);
-        for part in self.remains.parts.iter().rev().filter(kept) {
+        let is_kept = |part: &&Part| self.gap.is_none_or(|gap| part.segment < gap);
+        for part in self.remains.parts.iter().rev().filter(is_kept) {
             cut::zero_part(segments, *part)?;
         }
         Ok(copies)
     }
 }
 
-fn place_of(segments: &Segments, position: Position) -> (u32, u64) {
-    (segments.layout.segment_of(position), segments.layout.offset_of(position))
+fn nothing_at(segments: &Segments, end: &End) -> Located {
+    let (segment, offset) =
+        (segments.layout.segment_of(end.position), segments.layout.offset_of(end.position));
+    Located { segment, offset, fault: Fault::Lost }
 }
