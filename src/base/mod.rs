@@ -1,5 +1,6 @@
 //! What every layer may use: identities, limits, the vocabulary's small types. No I/O, no time.
 
+pub mod aligned;
 pub mod durability;
 pub mod ids;
 pub mod limits;

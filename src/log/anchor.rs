@@ -5,7 +5,7 @@ use std::io;
 use super::append::End;
 use super::cut::LOST_SUFFIX;
 use super::damage::{Damage, Fault, Located, missing_between};
-use super::recover::{RecoverError, Report, io_error};
+use super::outcome::{RecoverError, Report, io_error};
 use super::replay::Segments;
 use super::segment::{self, SEGMENT_FIRST, SegmentHeader};
 use super::snapshot::{self, Snapshot};

@@ -9,9 +9,9 @@ use super::remains::Part;
 use super::replay::Segments;
 use super::segment;
 use super::spare::{UNFINISHED_SUFFIX, fill_zeros};
+use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, TORN_COPIES_MAX, WRITE_PIECE_BYTES};
-use crate::os::aligned::AlignedBuffer;
 use crate::os::disk::{Disk, DiskFile};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;

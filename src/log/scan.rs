@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::batch::BatchHeader;
 use super::frame::{FrameFault, Place};
-use super::reader::{Reader, Span};
+use super::source::{Source, Span};
 use super::window::{Found, Window};
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::SCAN_PIECE_BYTES;
@@ -77,7 +77,7 @@ pub enum ReadError {
 
 /// Reads batches in order. Its segments are not removed before it is dropped.
 pub struct Scan {
-    reader: Arc<Reader>,
+    source: Arc<Source>,
     /// Segments still to be read, the current one first.
     spans: VecDeque<Span>,
     pinned: Option<RangeInclusive<u32>>,
@@ -88,10 +88,11 @@ pub struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(reader: Arc<Reader>, spans: VecDeque<Span>, from: Position, to: Position) -> Self {
+    pub(super) fn new(source: Arc<Source>, from: Position, to: Position) -> Self {
+        let spans = source.pin(from, to);
         let pinned = spans.front().zip(spans.back()).map(|(first, last)| first.number..=last.number);
         let window = Window::new(SCAN_PIECE_BYTES);
-        Self { reader, spans, pinned, position: from, to, file: None, window }
+        Self { source, spans, pinned, position: from, to, file: None, window }
     }
 
     /// Where the next batch is looked for: behind the last one given.
@@ -106,16 +107,16 @@ impl Scan {
     /// The scan stays where it is; there is nothing to be had from it any more.
     pub fn next_batch(&mut self) -> Result<Option<BatchView<'_>>, ReadError> {
         let Some((number, limit)) = self.enter_segment() else { return Ok(None) };
-        let (reader, start) = (&self.reader, self.position);
-        let base = reader.layout.start_of(number);
+        let (source, start) = (&self.source, self.position);
+        let base = source.layout.start_of(number);
         let offset = start.0 - base.0;
         let io_error = |source| ReadError::Io { segment: number, offset, source };
         if self.file.is_none() {
-            self.file = Some(reader.open(number).map_err(io_error)?);
+            self.file = Some(source.open(number).map_err(io_error)?);
         }
         let file = self.file.as_deref().expect("opened above");
-        let place = Place { segment: number, position: start, key: reader.key };
-        let mut read = |buffer: &mut [u8], at: u64| reader.read(file, Position(base.0 + at), buffer);
+        let place = Place { segment: number, position: start, key: source.key };
+        let mut read = |buffer: &mut [u8], at: u64| source.read(file, Position(base.0 + at), buffer);
         let found = self.window.frame(place, offset, limit, &mut read).map_err(io_error)?;
         let fault = match found {
             Found::Frame { header, length, .. } => {
@@ -137,7 +138,7 @@ impl Scan {
             let end = span.end.map_or(self.to, |end| end.min(self.to));
             self.position = self.position.max(span.first_frame);
             if self.position < end {
-                return Some((span.number, end.0 - self.reader.layout.start_of(span.number).0));
+                return Some((span.number, end.0 - self.source.layout.start_of(span.number).0));
             }
             if end == self.to {
                 return None;
@@ -152,7 +153,7 @@ impl Scan {
 impl Drop for Scan {
     fn drop(&mut self) {
         if let Some(pinned) = &self.pinned {
-            self.reader.unpin(pinned);
+            self.source.unpin(pinned);
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::segment;
+use crate::base::aligned::AlignedBuffer;
 use crate::base::limits::WRITE_PIECE_BYTES;
-use crate::os::aligned::AlignedBuffer;
 use crate::os::disk::{Access, Disk, DiskFile, is_no_space};
 
 /// Suffix of files that are not finished; recovery removes them.

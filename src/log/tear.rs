@@ -6,7 +6,7 @@ use super::anchor::Promised;
 use super::append::End;
 use super::cut::{self, LOST_SUFFIX, TORN_SUFFIX};
 use super::damage::{Damage, Fault, Located, missing_between};
-use super::recover::{Cut, RecoverError, io_error};
+use super::outcome::{Cut, RecoverError, io_error};
 use super::remains::{Part, Remains};
 use super::replay::Segments;
 use super::segment;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::segment::{self, Layout};
 use super::staged::Staged;
+use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, WRITE_PIECE_BYTES};
-use crate::os::aligned::AlignedBuffer;
 use crate::os::disk::{Access, Disk, DiskFile};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;

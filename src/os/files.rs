@@ -186,7 +186,7 @@ impl DiskFile for RealFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::aligned::AlignedBuffer;
+    use crate::base::aligned::AlignedBuffer;
     use crate::os::disk::is_no_space;
 
     #[test]

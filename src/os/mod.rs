@@ -1,6 +1,5 @@
 //! The operating system: the only layer that names files, sockets, clocks and threads.
 
-pub mod aligned;
 pub mod clock;
 pub mod datadir;
 pub mod disk;

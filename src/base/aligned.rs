@@ -1,6 +1,6 @@
 //! Memory that starts on a block boundary, as direct writes ask for.
 
-use crate::base::limits::BLOCK_BYTES;
+use super::limits::BLOCK_BYTES;
 
 /// A fixed number of zeroed bytes whose first one stands on a multiple of [`BLOCK_BYTES`].
 ///
