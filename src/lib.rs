@@ -29,6 +29,7 @@ pub mod apps;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod http;
 pub mod log;
 pub mod os;

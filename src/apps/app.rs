@@ -128,13 +128,24 @@ pub struct Route {
     pub operation: &'static str,
     /// How to take the usual request without calling `handle`.
     pub express: Option<Express>,
+    /// It removes what the journal holds, so it is taken while the disk is too full for other writes.
+    pub frees_space: bool,
 }
 
 impl Route {
     /// A route without body and express lane.
     #[must_use]
     pub const fn new(method: Method, path: &'static str, endpoint: u8, summary: &'static str) -> Self {
-        Self { method: Some(method), path, endpoint, body: Body::None, summary, operation: "", express: None }
+        Self {
+            method: Some(method),
+            path,
+            endpoint,
+            body: Body::None,
+            summary,
+            operation: "",
+            express: None,
+            frees_space: false,
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use crate::http::query;
 
 use super::app::{App, Apps, CAPTURES_MAX, Captures, Route};
 
+/// The pattern that every path fits.
+pub const ANY_PATH: &str = "/{*}";
+
 /// The routes of the applications that a host serves.
 pub struct Router {
     apps: Apps,
@@ -23,6 +26,8 @@ pub enum Match<'p> {
         app: usize,
         /// The route; of a HEAD request that of GET.
         route: &'static Route,
+        /// The route's place among all routes, see [`Router::routes`].
+        place: usize,
         /// What its pattern captured.
         captures: Captures<'p>,
     },
@@ -71,14 +76,19 @@ impl Router {
         &*self.apps[number]
     }
 
+    /// All routes, the more literal ones first.
+    pub fn routes(&self) -> impl ExactSizeIterator<Item = &'static Route> + '_ {
+        self.table.iter().map(|(_, route)| *route)
+    }
+
     /// Looks a request up.
     #[must_use]
     pub fn find<'p>(&self, method: Method, path: &'p str) -> Match<'p> {
         let mut owner = None;
-        for &(app, route) in &self.table {
+        for (place, &(app, route)) in self.table.iter().enumerate() {
             let Some(captures) = captures(route.path, path) else { continue };
             if serves(route, method) {
-                return Match::Found { app, route, captures };
+                return Match::Found { app, route, place, captures };
             }
             owner = owner.or(Some(app));
         }
@@ -108,7 +118,7 @@ impl Router {
 }
 
 fn is_any_path(route: &Route) -> bool {
-    route.path == "/{*}"
+    route.path == ANY_PATH
 }
 
 fn serves(route: &Route, method: Method) -> bool {
@@ -118,7 +128,7 @@ fn serves(route: &Route, method: Method) -> bool {
 /// What `pattern` captures of `path`; nothing if they do not fit. An encoded `/` does not divide segments.
 fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
     let mut captures = Captures::default();
-    if pattern == "/{*}" {
+    if pattern == ANY_PATH {
         return Some(captures);
     }
     let (mut expected, mut found, mut count) = (pattern.split('/'), path.split('/'), 0);

@@ -63,6 +63,12 @@ pub trait State: Any + Send + Sync {
         }
     }
 
+    /// Whether a record behind `start` and up to `end` is still read from the journal, because the state holds only
+    /// where it is. Segments without such records may go once a snapshot covers them.
+    fn lists(&self, _start: &VersionVector, _end: &VersionVector) -> bool {
+        false
+    }
+
     /// Appends the state's bytes: equal states are equal bytes.
     fn snapshot(&self, out: &mut Vec<u8>);
 
@@ -182,6 +188,12 @@ impl Applied {
     pub fn sample(&self, seed: u64) -> Vec<u8> {
         let states: Vec<_> = self.states.iter().flatten().collect();
         states[(seed % states.len() as u64) as usize].sample(seed / states.len() as u64)
+    }
+
+    /// Whether any application reads records behind `start` and up to `end` from the journal.
+    #[must_use]
+    pub fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
+        self.states.iter().flatten().any(|state| state.lists(start, end))
     }
 
     /// The snapshot of each state, by application id.

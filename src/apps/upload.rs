@@ -40,6 +40,11 @@ pub trait Upload: Send {
     /// Takes the next bytes of the body, at most [`crate::base::limits::READ_TURN_BYTES_MAX`] of them.
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed;
 
+    /// Bytes held in memory until the end of the body.
+    fn buffered_bytes(&self) -> usize {
+        0
+    }
+
     /// Takes the end of the body. After [`Ended::Blocked`] it is called again.
     fn end(&mut self, lane: &mut Producer) -> Ended;
 }

@@ -51,6 +51,7 @@ static ROUTES: [Route; 6] = [
     },
     Route {
         operation: include_str!("openapi/delete_pixels.json"),
+        frees_space: true,
         ..Route::new(Method::Delete, "/pixels", DELETE_PIXELS, "Clears the list of pixels")
     },
     Route {

@@ -8,6 +8,7 @@
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::vector::VersionVector;
 
 use super::record::{Channel, Pixel};
 
@@ -133,6 +134,12 @@ impl State for PixelState {
 
     fn apply_run(&mut self, first: &Entry, run: &[u8]) {
         self.stream(first.origin).pixels += (run.len() / PIXEL_RECORD_BYTES) as u64;
+    }
+
+    /// The list of pixels is the journal: records above the floor of their stream stay.
+    fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
+        let floors = self.floors();
+        end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

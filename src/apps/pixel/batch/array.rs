@@ -159,6 +159,10 @@ impl Upload for Array {
         Fed::all(bytes)
     }
 
+    fn buffered_bytes(&self) -> usize {
+        self.partial.capacity() + self.records.capacity()
+    }
+
     fn end(&mut self, lane: &mut Producer) -> Ended {
         if self.seen == 0 && self.refused.is_none() {
             self.refuse(Refused::NoArray);

@@ -1,0 +1,176 @@
+//! The commit step: merge the lanes, stamp, seal and stage a batch, make it durable, apply it, publish.
+//!
+//! One batch at a time, behind one token. In `memory` the worker that gets the token runs the step at the end of its
+//! turn; in `disk` the one disk thread runs it, so that no event loop waits for a disk. Time comes in as an argument
+//! and bytes go out through the journal's `Disk`, so a simulation runs this code unchanged.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::shared::Shared;
+use super::space::Room;
+use crate::apps::state::{Batch, Entry};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES};
+use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::log::append::{Appender, Sealed};
+use crate::log::lane::{Consumer, Taken};
+use crate::log::staged::Staged;
+
+/// The most that a stamp adds to a record for each stream: its origin, its number, a count.
+const STAMP_BYTES_PER_STREAM: usize = 32;
+
+/// What the commit token protects.
+pub struct Committer {
+    lanes: Vec<Consumer>,
+    /// For each lane, the position up to which the batch under way took it.
+    reached: Vec<u64>,
+    /// For each lane, whether the batch under way holds records of it.
+    concerned: Vec<bool>,
+    appender: Appender,
+    /// The records as the workers made them.
+    merged: Vec<u8>,
+    /// The records as stamped; empty when nothing needed a stamp.
+    stamped: Vec<u8>,
+    scratch: Vec<u8>,
+    /// Which lane goes first, so that a batch that has no room for all is not always full of the same one's.
+    first_lane: usize,
+}
+
+/// A batch that is staged but not yet applied.
+#[must_use = "what is staged must be applied and published"]
+pub struct Prepared {
+    sealed: Sealed,
+    count: u32,
+}
+
+impl Committer {
+    /// A committer for `lanes` that goes on where `appender` stands.
+    #[must_use]
+    pub fn new(lanes: Vec<Consumer>, appender: Appender) -> Self {
+        Self {
+            reached: vec![0; lanes.len()],
+            concerned: vec![false; lanes.len()],
+            lanes,
+            appender,
+            merged: Vec::with_capacity(BATCH_BODY_BYTES_MAX),
+            stamped: Vec::new(),
+            scratch: Vec::new(),
+            first_lane: 0,
+        }
+    }
+
+    /// Merges what the lanes hold into a batch and stages it. Nothing when there is nothing, or no room in the journal
+    /// (the intake is closed long before that, so the lanes' records then wait for the next segment).
+    pub fn prepare(&mut self, shared: &Shared, now_us: u64, staged: &mut Staged) -> Option<Prepared> {
+        let spare_ready = shared.spare_ready.load(Ordering::Acquire);
+        if !self.appender.fits(BATCH_BODY_BYTES_MAX, spare_ready) {
+            return None;
+        }
+        let count = self.merge(shared, now_us);
+        if count == 0 {
+            return None;
+        }
+        let synced = crate::base::ids::Position(shared.synced.load(Ordering::Relaxed));
+        let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+        let segment = self.appender.segment();
+        let sealed = self.appender.stage(body, count, now_us, synced, staged);
+        if self.appender.segment() != segment {
+            // The spare is the current segment now; the keeper makes the next one.
+            shared.spare_number.store(self.appender.spare_number(), Ordering::Release);
+            shared.spare_ready.store(false, Ordering::Release);
+            shared.keeper.wake();
+        }
+        self.regulate(shared);
+        Some(Prepared { sealed, count })
+    }
+
+    /// Applies the batch, publishes it and wakes the workers that wait for it, or whose records it left behind.
+    /// The worker `own` runs this itself and needs no waking.
+    pub fn finish(&mut self, shared: &Shared, prepared: &Prepared, own: Option<usize>) {
+        let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+        let sealed = &prepared.sealed;
+        let entry = Entry { origin: self.appender.origin(), seq: sealed.first_seq, time_us: sealed.time_us };
+        let batch = Batch { first: entry, count: prepared.count, body, end: sealed.end };
+        shared.applied.write().unwrap_or_else(PoisonError::into_inner).apply_batch(&batch);
+        let commit = &shared.metrics.commit;
+        commit.batches.add(1);
+        commit.records.add(u64::from(prepared.count));
+        commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
+        commit.end_position.set(sealed.end.0);
+        for ((worker, &reached), concerned) in
+            shared.workers.iter().zip(&self.reached).zip(&mut self.concerned)
+        {
+            *concerned = worker.committed() != reached;
+            worker.publish(reached);
+        }
+        if own.is_none() {
+            // Before the wake-ups, so that whoever wakes can start the next batch.
+            shared.in_flight.store(false, Ordering::SeqCst);
+        }
+        self.wake(shared, own);
+    }
+
+    /// Wakes every worker but `own` whose records were in this batch or were left behind: one call per sleep.
+    fn wake(&self, shared: &Shared, own: Option<usize>) {
+        for (index, worker) in shared.workers.iter().enumerate() {
+            if own != Some(index) && (self.concerned[index] || self.lanes[index].waiting() > 0) {
+                worker.wake();
+            }
+        }
+    }
+
+    /// Takes the lanes' records in turn; gives their number.
+    fn merge(&mut self, shared: &Shared, now_us: u64) -> u32 {
+        self.merged.clear();
+        self.stamped.clear();
+        let (mut pixels, mut others) = (0_u32, 0_u32);
+        let mut room = BATCH_BODY_BYTES_MAX;
+        let stamp_bytes = self.stamp_bytes();
+        let lanes = self.lanes.len();
+        for turn in 0..lanes {
+            let lane = (self.first_lane + turn) % lanes;
+            let merged = &mut self.merged;
+            self.reached[lane] =
+                self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
+                    Taken::Pixel(bytes) => {
+                        merged.extend_from_slice(bytes);
+                        pixels += 1;
+                    }
+                    Taken::Other(bytes) => {
+                        merged.extend_from_slice(bytes);
+                        others += 1;
+                    }
+                });
+        }
+        self.first_lane = (self.first_lane + 1) % lanes;
+        debug_assert!(others > 0 || self.merged.len() == pixels as usize * PIXEL_RECORD_BYTES);
+        if others > 0 {
+            let (origin, seq) = (self.appender.origin(), self.appender.next_seq());
+            let entry = Entry { origin, seq, time_us: now_us };
+            let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            applied.stamp_batch(&entry, &self.merged, &mut self.stamped);
+            debug_assert!(
+                self.stamped.len() <= BATCH_BODY_BYTES_MAX,
+                "the lanes were taken with room for stamps"
+            );
+        }
+        pixels + others
+    }
+
+    /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.
+    fn stamp_bytes(&self) -> usize {
+        (self.appender.vector().len() + 1) * STAMP_BYTES_PER_STREAM
+    }
+
+    /// Tells the intake how the journal's room compares with what the lanes may hold, so that whatever is in a lane
+    /// can always be committed.
+    fn regulate(&self, shared: &Shared) {
+        let spare_ready = shared.spare_ready.load(Ordering::Acquire);
+        let room = self.appender.room(spare_ready);
+        let lanes_bytes = (self.lanes.len() * LANE_BYTES + BLOCK_BYTES) as u64;
+        shared.space.set_room(Room {
+            for_writes: room >= lanes_bytes + 2 * BATCH_BODY_BYTES_MAX as u64,
+            for_clears: room >= lanes_bytes + BATCH_BODY_BYTES_MAX as u64,
+        });
+    }
+}

@@ -1,0 +1,250 @@
+//! One connection as its worker keeps it: the socket, the protocol's state, what waits to be read or written.
+//!
+//! Buffers are there only while something is in them, so that an idle connection is this struct and nothing else.
+
+use mio::net::TcpStream;
+
+use super::held::{Asked, Late};
+use super::receiving::Receiving;
+use crate::apps::app::Job;
+use crate::base::limits::Limits;
+use crate::http::connection::Machine;
+
+/// What a connection is busy with beyond reading and writing. While it is not [`Task::None`], what the client sent
+/// behind the current request stays unread.
+pub enum Task {
+    /// Nothing.
+    None,
+    /// Records that found the lane full; they are tried again after each commit.
+    Stalled {
+        /// The records.
+        records: Vec<u8>,
+        /// The answer once they are committed.
+        late: Box<Late>,
+        /// Since when, milliseconds of the worker's clock.
+        since_ms: u64,
+    },
+    /// A body that goes into the lane as it arrives.
+    Upload(Box<Receiving>),
+    /// A job thread has the job and makes the next piece.
+    Working {
+        /// The request it answers.
+        asked: Asked,
+        /// The answer's head has been written.
+        started: bool,
+    },
+    /// The job's next piece is asked for when the socket has drained.
+    Paused {
+        /// The job.
+        job: Box<dyn Job>,
+        /// The request it answers.
+        asked: Asked,
+    },
+}
+
+/// What the connection is doing as far as its client's patience and ours are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// For the first byte of its first request.
+    FirstByte,
+    /// For the next request.
+    Idle,
+    /// For the rest of a header block.
+    Header,
+    /// For the rest of a body.
+    Body,
+    /// For the client to take what we wrote.
+    Write,
+    /// For the client's end after ours (lingering close).
+    Linger,
+    /// For the commit step, the lane or a job thread: no deadline of the client's.
+    Us,
+}
+
+/// One connection.
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+    /// The protocol's state.
+    pub machine: Machine,
+    /// Which remembered head to compare the next request with.
+    pub head_hint: u16,
+    /// Bytes received and not yet consumed.
+    pub input: Vec<u8>,
+    /// Bytes to be sent; those before `sent` have been.
+    pub output: Vec<u8>,
+    /// How much of `output` has been sent.
+    pub sent: usize,
+    /// Requests whose answers are held for their commit.
+    pub held: u32,
+    /// What it is busy with.
+    pub task: Task,
+    /// The kernel may have bytes for us.
+    pub readable: bool,
+    /// The last send came up short; the kernel tells when it can take more.
+    pub blocked: bool,
+    /// The client has sent its end.
+    pub read_closed: bool,
+    /// After what is in `output` the connection ends.
+    pub closing: bool,
+    /// Our end has been sent; input is thrown away until the client's.
+    pub lingering: bool,
+    /// Usual answers that may be sent, only counted so far; they come behind `output`.
+    pub owed: u32,
+    /// Which usual answer is owed.
+    pub owed_express: u8,
+    /// It is in its worker's list of those to be served again.
+    pub listed: bool,
+    /// It is in its worker's list of those with something to send.
+    pub dirty: bool,
+    /// It is in its worker's list of those that wait for room in the lane.
+    pub stalled: bool,
+    /// The current request was not read to its end: closing at once would reset the client before it has our answer.
+    pub unread: bool,
+    /// A streamed answer cannot be completed.
+    pub broken: bool,
+    /// Some request has been completed.
+    pub served: bool,
+    /// What the deadline counts from, milliseconds of the worker's clock.
+    pub since_ms: u64,
+    /// The earliest entry it has in the wheel.
+    pub scheduled_ms: u64,
+    /// What it was waiting for when `since_ms` was set.
+    pub wait: Wait,
+    /// Bytes of the current body that have arrived, for its rate.
+    pub body_bytes: u64,
+    /// What is counted for it in the server's bound of memory for bodies.
+    pub accounted_bytes: usize,
+}
+
+/// How long a closing connection listens for the client's end, so that our last answer is not lost to a reset.
+const LINGER_MS: u64 = 2_000;
+/// How often a body's rate is looked at.
+const BODY_CHECK_MS: u64 = 500;
+
+impl Connection {
+    /// A fresh connection accepted at `now_ms`.
+    #[must_use]
+    pub fn new(stream: TcpStream, now_ms: u64) -> Self {
+        Self {
+            stream,
+            machine: Machine::new(),
+            head_hint: 0,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            held: 0,
+            task: Task::None,
+            // A client's first bytes often came with the connection; looking costs one recv.
+            readable: true,
+            blocked: false,
+            read_closed: false,
+            closing: false,
+            lingering: false,
+            owed: 0,
+            owed_express: 0,
+            listed: false,
+            dirty: false,
+            stalled: false,
+            unread: false,
+            broken: false,
+            served: false,
+            since_ms: now_ms,
+            scheduled_ms: u64::MAX,
+            wait: Wait::FirstByte,
+            body_bytes: 0,
+            accounted_bytes: 0,
+        }
+    }
+
+    /// Whether what the client sent may be looked at now.
+    #[must_use]
+    pub fn may_read(&self, limits: &Limits) -> bool {
+        let reading = matches!(self.task, Task::None) || self.is_receiving();
+        reading && !self.closing && self.output.len() - self.sent <= limits.output_bytes
+    }
+
+    /// Whether a streamed body is being received and the lane has room.
+    #[must_use]
+    pub fn is_receiving(&self) -> bool {
+        matches!(&self.task, Task::Upload(receiving) if !receiving.is_blocked())
+    }
+
+    /// Bytes held for bodies that are not complete.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        let received = match &self.task {
+            Task::Upload(receiving) => receiving.buffered_bytes(),
+            Task::Stalled { records, .. } => records.capacity(),
+            _ => 0,
+        };
+        self.machine.buffered_bytes() + received
+    }
+
+    /// Whether input was kept that can be handled now.
+    #[must_use]
+    pub fn has_more_to_handle(&self) -> bool {
+        self.held == 0
+            && matches!(self.task, Task::None)
+            && !self.closing
+            && (!self.input.is_empty() || self.readable)
+    }
+
+    /// Whether nothing at all is under way: what a server that drains may close at once.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.held == 0
+            && self.input.is_empty()
+            && self.output.is_empty()
+            && self.owed == 0
+            && self.machine.is_idle()
+            && matches!(self.task, Task::None)
+    }
+
+    /// What it waits for now, by its state.
+    #[must_use]
+    pub fn waits_for(&self) -> Wait {
+        if self.lingering {
+            return Wait::Linger;
+        }
+        if self.blocked {
+            return Wait::Write;
+        }
+        if self.held > 0 || !(matches!(self.task, Task::None) || self.is_receiving()) {
+            return Wait::Us;
+        }
+        if self.machine.in_body() || self.is_receiving() {
+            return Wait::Body;
+        }
+        match (self.machine.in_head() || !self.input.is_empty(), self.served) {
+            (true, _) => Wait::Header,
+            (false, true) => Wait::Idle,
+            (false, false) => Wait::FirstByte,
+        }
+    }
+
+    /// When to look at it next, milliseconds of the worker's clock.
+    #[must_use]
+    pub fn due_ms(&self, limits: &Limits, crowded: bool, now_ms: u64) -> u64 {
+        match self.wait {
+            Wait::FirstByte => self.since_ms + limits.first_byte_ms,
+            Wait::Idle if crowded => self.since_ms + limits.idle_crowded_ms,
+            Wait::Idle => self.since_ms + limits.idle_ms,
+            Wait::Header => self.since_ms + limits.header_ms,
+            Wait::Body => (self.since_ms + limits.body_grace_ms).max(now_ms + BODY_CHECK_MS),
+            Wait::Write => self.since_ms + limits.write_stall_ms,
+            Wait::Linger => self.since_ms + LINGER_MS,
+            Wait::Us => match self.task {
+                Task::Stalled { since_ms, .. } => since_ms + limits.lane_full_ms,
+                _ => now_ms + limits.idle_ms,
+            },
+        }
+    }
+
+    /// Whether the body under way is slower than the limit, once its grace is over.
+    #[must_use]
+    pub fn body_is_slow(&self, limits: &Limits, now_ms: u64) -> bool {
+        let elapsed_ms = now_ms.saturating_sub(self.since_ms);
+        elapsed_ms >= limits.body_grace_ms && self.body_bytes * 1_000 < limits.body_rate_bytes * elapsed_ms
+    }
+}

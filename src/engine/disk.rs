@@ -1,0 +1,65 @@
+//! `disk`: the one thread that runs the commit step and waits for the disk, so that no event loop does.
+
+use std::sync::atomic::Ordering;
+
+use super::committer::Committer;
+use super::shared::Shared;
+use crate::log::staged::Staged;
+use crate::log::writer::{WriteError, Writer};
+use crate::os::clock::{Clock, wall_us};
+use crate::os::thread;
+
+/// Runs a commit step whenever a worker starts one, until the server stops; then once more for what is left.
+///
+/// # Errors
+/// The first failed write or sync; final.
+pub fn commit_on_request(
+    shared: &Shared,
+    committer: &mut Committer,
+    writer: &mut Writer,
+    clock: Clock,
+) -> Result<(), WriteError> {
+    shared.disk.settle();
+    shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
+    let mut staged = Staged::default();
+    loop {
+        if shared.in_flight.load(Ordering::Acquire) {
+            if !commit_once(shared, committer, writer, &mut staged, clock)? {
+                shared.in_flight.store(false, Ordering::SeqCst);
+            }
+        } else if shared.stopping.load(Ordering::Acquire) {
+            while commit_once(shared, committer, writer, &mut staged, clock)? {}
+            writer.sync()?;
+            return Ok(());
+        } else {
+            std::thread::park();
+        }
+    }
+}
+
+/// One batch: merge, write, apply, publish. False if there was none.
+fn commit_once(
+    shared: &Shared,
+    committer: &mut Committer,
+    writer: &mut Writer,
+    staged: &mut Staged,
+    clock: Clock,
+) -> Result<bool, WriteError> {
+    staged.clear();
+    let start_us = clock.now_us();
+    let Some(prepared) = committer.prepare(shared, wall_us(), staged) else { return Ok(false) };
+    let merged_us = clock.now_us();
+    writer.write(staged, true)?;
+    let synced_us = clock.now_us();
+    shared.reader.extend(staged);
+    shared.reader.written(writer.position());
+    shared.synced.store(writer.synced().0, Ordering::Release);
+    let commit = &shared.metrics.commit;
+    commit.syncs.add(1);
+    commit.synced_position.set(writer.synced().0);
+    committer.finish(shared, &prepared, None);
+    commit.merge_us.record(merged_us - start_us, 1);
+    commit.sync_us.record(synced_us - merged_us, 1);
+    commit.apply_us.record(clock.now_us() - synced_us, 1);
+    Ok(true)
+}

@@ -1,0 +1,231 @@
+//! The counters as Prometheus reads them (text format 0.0.4).
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+use hdrhistogram::Histogram;
+
+use super::metrics::{Counter, REJECTS, WorkerMetrics};
+use super::shared::{Phase, Shared};
+use crate::apps::router::Router;
+use crate::base::version;
+use crate::http::method::Method;
+use crate::os::thread;
+
+/// Upper bounds of every histogram's buckets, in microseconds: from a cached answer to a stalled disk.
+const BUCKETS_US: [u64; 19] = [
+    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
+
+/// Writes families of samples.
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = if labels.is_empty() {
+            writeln!(self.text, "{name} {value}")
+        } else {
+            writeln!(self.text, "{name}{{{labels}}} {value}")
+        };
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram<u64>) {
+        let comma = if labels.is_empty() { "" } else { "," };
+        let mut sum_us = 0.0;
+        for recorded in histogram.iter_recorded() {
+            sum_us += recorded.value_iterated_to() as f64 * recorded.count_since_last_iteration() as f64;
+        }
+        for bound in BUCKETS_US {
+            let count = histogram.count_between(0, bound);
+            let le = bound as f64 / 1e6;
+            self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{le}\""), count);
+        }
+        self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"+Inf\""), histogram.len());
+        self.sample(&format!("{name}_sum"), labels, sum_us / 1e6);
+        self.sample(&format!("{name}_count"), labels, histogram.len());
+    }
+}
+
+/// Everything the server counts, as text.
+#[must_use]
+pub fn render(shared: &Shared, router: &Router) -> String {
+    let mut page = Page { text: String::with_capacity(16 * 1024) };
+    page.family("pixeld_build_info", "gauge", "What this server was built from.");
+    page.sample(
+        "pixeld_build_info",
+        &format!("version=\"{}\",commit=\"{}\"", version::VERSION, version::COMMIT),
+        1,
+    );
+    requests(&mut page, shared, router);
+    connections(&mut page, shared);
+    workers(&mut page, shared);
+    journal(&mut page, shared);
+    stages(&mut page, shared);
+    process(&mut page, shared);
+    page.text
+}
+
+fn requests(page: &mut Page, shared: &Shared, router: &Router) {
+    let name = "pixeld_http_requests_total";
+    page.family(name, "counter", "Answered requests by route and status.");
+    let any = |method: Option<Method>| method.map_or("*", Method::as_str);
+    let labels: Vec<_> =
+        router.routes().map(|route| format!("{} {}", any(route.method), route.path)).collect();
+    let mut cells = std::collections::BTreeMap::new();
+    for worker in &shared.metrics.workers {
+        for (route, status, count) in worker.requests.iter() {
+            *cells.entry((route, status)).or_insert(0) += count;
+        }
+    }
+    for ((route, status), count) in cells {
+        let label = labels.get(route).map_or("none", String::as_str);
+        page.sample(name, &format!("route=\"{label}\",code=\"{status}\""), count);
+    }
+    let name = "pixeld_http_rejected_total";
+    page.family(name, "counter", "Requests and connections turned away, by reason.");
+    for (reason, label) in REJECTS.iter().enumerate() {
+        let count: u64 = shared.metrics.workers.iter().map(|worker| worker.rejects[reason].value()).sum();
+        page.sample(name, &format!("reason=\"{label}\""), count);
+    }
+    let total = |counter: fn(&WorkerMetrics) -> &Counter| -> u64 {
+        shared.metrics.workers.iter().map(|worker| counter(worker).value()).sum()
+    };
+    let help = "Bytes received from clients.";
+    page.single("pixeld_http_request_bytes_total", "counter", help, total(|worker| &worker.read_bytes));
+    let help = "Bytes sent to clients.";
+    page.single("pixeld_http_response_bytes_total", "counter", help, total(|worker| &worker.written_bytes));
+    page.family("pixeld_ingest_pixels_total", "counter", "Pixels acknowledged one by one.");
+    page.sample("pixeld_ingest_pixels_total", "outcome=\"accepted\"", total(|worker| &worker.pixels));
+}
+
+fn connections(page: &mut Page, shared: &Shared) {
+    let help = "Connections now open, of all workers.";
+    page.single("pixeld_http_connections", "gauge", help, shared.connections.load(Relaxed));
+    let help = "Connections that the limits allow.";
+    page.single("pixeld_http_connections_limit", "gauge", help, shared.limits().connections);
+    per_worker(page, shared, "pixeld_worker_connections", "gauge", "Connections now open.", |w| {
+        &w.connections
+    });
+    let name = "pixeld_http_connections_accepted_total";
+    per_worker(page, shared, name, "counter", "Connections taken from the listeners.", |w| &w.accepted);
+}
+
+fn workers(page: &mut Page, shared: &Shared) {
+    let name = "pixeld_worker_cpu_seconds_total";
+    page.family(name, "counter", "CPU time of each thread that serves.");
+    let threads = shared.metrics.workers.iter().map(|worker| worker.thread.load(Relaxed)).enumerate();
+    for (index, id) in threads {
+        if let Some((user, system)) = thread::cpu_seconds(id) {
+            page.sample(name, &format!("worker=\"{index}\",mode=\"user\""), user);
+            page.sample(name, &format!("worker=\"{index}\",mode=\"system\""), system);
+        }
+    }
+    if let Some((user, system)) = thread::cpu_seconds(shared.metrics.commit.disk_thread.load(Relaxed)) {
+        page.sample(name, "worker=\"disk\",mode=\"user\"", user);
+        page.sample(name, "worker=\"disk\",mode=\"system\"", system);
+    }
+    per_worker(page, shared, "pixeld_worker_turns_total", "counter", "Turns of the event loop.", |w| {
+        &w.turns
+    });
+    let help = "Turns that began with a sleep.";
+    per_worker(page, shared, "pixeld_worker_wakeups_total", "counter", help, |w| &w.wakeups);
+    let name = "pixeld_worker_syscalls_total";
+    page.family(name, "counter", "System calls of the event loop.");
+    for (index, worker) in shared.metrics.workers.iter().enumerate() {
+        page.sample(name, &format!("worker=\"{index}\",call=\"recv\""), worker.recvs.value());
+        page.sample(name, &format!("worker=\"{index}\",call=\"send\""), worker.sends.value());
+        page.sample(name, &format!("worker=\"{index}\",call=\"epoll_wait\""), worker.turns.value());
+    }
+}
+
+fn per_worker(
+    page: &mut Page,
+    shared: &Shared,
+    name: &str,
+    kind: &str,
+    help: &str,
+    counter: fn(&WorkerMetrics) -> &Counter,
+) {
+    page.family(name, kind, help);
+    for (index, worker) in shared.metrics.workers.iter().enumerate() {
+        page.sample(name, &format!("worker=\"{index}\""), counter(worker).value());
+    }
+}
+
+fn journal(page: &mut Page, shared: &Shared) {
+    let commit = &shared.metrics.commit;
+    page.single("pixeld_journal_batches_total", "counter", "Batches committed.", commit.batches.value());
+    page.single("pixeld_journal_records_total", "counter", "Records committed.", commit.records.value());
+    let help = "Bytes of frames appended.";
+    page.single("pixeld_journal_written_bytes_total", "counter", help, commit.journal_bytes.value());
+    page.single("pixeld_journal_syncs_total", "counter", "Durable writes and syncs.", commit.syncs.value());
+    let help = "Journal position behind the last committed batch, bytes.";
+    page.single("pixeld_journal_written_offset", "gauge", help, commit.end_position.value());
+    let help = "Journal position up to which the disk has everything, bytes.";
+    page.single("pixeld_journal_synced_offset", "gauge", help, shared.synced.load(Relaxed));
+    page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
+    let help = "1 while writes are answered 507 because the disk is short of space.";
+    page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
+    page.family(
+        "pixeld_journal_fsync_seconds",
+        "histogram",
+        "Time of a durable write or sync of the journal.",
+    );
+    page.histogram("pixeld_journal_fsync_seconds", "", &commit.sync_us.copy());
+}
+
+fn stages(page: &mut Page, shared: &Shared) {
+    let name = "pixeld_stage_seconds";
+    page.family(
+        name,
+        "histogram",
+        "Time in each stage of a write; commit_wait is per request, the others per batch.",
+    );
+    let mut waits = shared.metrics.workers.iter().map(|worker| worker.commit_wait_us.copy());
+    if let Some(mut all) = waits.next() {
+        for wait in waits {
+            // Both have the same bounds, so one always fits into the other.
+            let _ = all.add(&wait);
+        }
+        page.histogram(name, "stage=\"commit_wait\"", &all);
+    }
+    let commit = &shared.metrics.commit;
+    page.histogram(name, "stage=\"merge\"", &commit.merge_us.copy());
+    page.histogram(name, "stage=\"sync\"", &commit.sync_us.copy());
+    page.histogram(name, "stage=\"apply\"", &commit.apply_us.copy());
+}
+
+fn process(page: &mut Page, shared: &Shared) {
+    let ready = u8::from(shared.phase() == Phase::Ready);
+    page.single("pixeld_ready", "gauge", "1 while /readyz says so.", ready);
+    let name = "pixeld_config_last_reload_successful";
+    page.single(
+        name,
+        "gauge",
+        "0 after a SIGHUP whose configuration was refused.",
+        u8::from(shared.reload_ok.load(Relaxed)),
+    );
+    if let Some((user, system)) = thread::process_cpu_seconds() {
+        page.single("process_cpu_seconds_total", "counter", "User and system CPU time.", user + system);
+    }
+    if let Some(bytes) = thread::resident_bytes() {
+        page.single("process_resident_memory_bytes", "gauge", "Resident memory.", bytes);
+    }
+    let (open, limit) = thread::descriptors();
+    page.single("process_open_fds", "gauge", "Open file descriptors.", open);
+    page.single("process_max_fds", "gauge", "Most file descriptors.", limit);
+    let start = shared.started_us as f64 / 1e6;
+    page.single("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.", start);
+}

@@ -1,0 +1,120 @@
+//! Answers that wait for their commit, in the order of the worker's lane.
+//!
+//! The usual answer ("the pixel is stored") is the same bytes for every request, so a run of them that one connection
+//! sent in one read is one entry with a count. Any other answer is kept as it was made.
+
+use std::collections::VecDeque;
+
+use super::table::Key;
+use crate::base::durability::Durability;
+use crate::http::response::Response;
+
+/// How an answer that was made before its commit is to be written afterwards.
+pub struct Late {
+    /// The answer.
+    pub response: Response,
+    /// What of the request the answer's head depends on.
+    pub framing: AnswerFraming,
+    /// The route, for the count of requests.
+    pub route: usize,
+    /// The level its records have to reach.
+    pub durability: Durability,
+}
+
+impl Late {
+    /// The answer to `asked`.
+    #[must_use]
+    pub fn new(response: Response, asked: &Asked) -> Box<Self> {
+        Box::new(Self { response, framing: asked.framing, route: asked.route, durability: asked.durability })
+    }
+}
+
+/// A request as far as its answer depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// For the answer's head.
+    pub framing: AnswerFraming,
+    /// The row of the route in the count of requests.
+    pub route: usize,
+    /// The level its records have to reach.
+    pub durability: Durability,
+    /// Its record makes room on the disk.
+    pub frees_space: bool,
+}
+
+/// What of a request the head of its answer depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerFraming {
+    /// HTTP/1.0 gets no chunks.
+    pub version: crate::http::request::Version,
+    /// Whether the connection stays open afterwards.
+    pub keep_alive: bool,
+    /// HEAD: the head of the answer only.
+    pub head_only: bool,
+}
+
+/// One entry: `count` answers to `key` once the lane is committed up to `position`.
+pub struct Held {
+    /// Whose answers.
+    pub key: Key,
+    /// How many requests they answer.
+    pub count: u32,
+    /// The lane's position behind their records.
+    pub position: u64,
+    /// When they were read, microseconds of the worker's clock, for the histogram of waits.
+    pub read_us: u64,
+    /// The route of the usual answer.
+    pub route: usize,
+    /// Not the usual answer but this one.
+    pub late: Option<Box<Late>>,
+}
+
+/// The held answers of one worker.
+#[derive(Default)]
+pub struct HeldAnswers {
+    queue: VecDeque<Held>,
+}
+
+impl HeldAnswers {
+    /// Holds an answer; positions never fall.
+    #[inline]
+    pub fn push(&mut self, held: Held) {
+        debug_assert!(self.queue.back().is_none_or(|last| last.position <= held.position));
+        debug_assert!(held.count > 0);
+        self.queue.push_back(held);
+    }
+
+    /// The next entry whose records are all committed.
+    #[inline]
+    pub fn pop(&mut self, committed: u64) -> Option<Held> {
+        if self.queue.front()?.position > committed {
+            return None;
+        }
+        self.queue.pop_front()
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_before_its_position_is_committed() {
+        let mut answers = HeldAnswers::default();
+        for position in [2, 4, 4, 6] {
+            let key = Key { place: position as u32, generation: 0 };
+            answers.push(Held { key, count: 1, position, read_us: 0, route: 0, late: None });
+        }
+        assert!(answers.pop(1).is_none());
+        assert_eq!(answers.pop(4).map(|held| held.position), Some(2));
+        assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
+        assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
+        assert!(answers.pop(5).is_none() && !answers.is_empty());
+    }
+}

@@ -1,0 +1,96 @@
+//! Job threads: a bounded queue of work that must not run on a worker.
+//!
+//! A job is run piece by piece. It travels with its buffer from the worker to a job thread and back, and waits at the
+//! worker while the client's socket is full; so a slow client never holds a job thread, and memory is one piece per
+//! answer. Job threads give way to workers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::mailbox::{JobDone, Mail};
+use super::shared::Shared;
+use super::table::Key;
+use crate::apps::app::{Job, JobStep, Start};
+use crate::base::limits::JOB_QUEUE_MAX;
+use crate::os::thread;
+
+/// A job on its way to a job thread.
+pub struct JobOrder {
+    /// The worker that wants the piece.
+    pub worker: usize,
+    /// The connection the answer is for.
+    pub key: Key,
+    /// The job.
+    pub job: Box<dyn Job>,
+    /// Whether its head was made already.
+    pub started: bool,
+    /// Room for the piece.
+    pub piece: Vec<u8>,
+}
+
+/// The workers' end of the queue.
+#[derive(Clone)]
+pub struct JobQueue {
+    sender: Sender<JobOrder>,
+}
+
+impl JobQueue {
+    /// Hands a job over; gives it back if too many wait already.
+    ///
+    /// # Errors
+    /// The order itself, boxed by nobody: the caller answers 503.
+    pub fn offer(&self, order: JobOrder) -> Result<(), JobOrder> {
+        self.sender.try_send(order).map_err(|refused| match refused {
+            TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
+        })
+    }
+}
+
+/// Starts `threads` job threads; they end when the last [`JobQueue`] is dropped.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn start(
+    threads: usize,
+    shared: &Arc<Shared>,
+) -> std::io::Result<(JobQueue, Vec<std::thread::JoinHandle<()>>)> {
+    let (sender, receiver) = bounded(JOB_QUEUE_MAX);
+    let mut handles = Vec::with_capacity(threads);
+    for index in 0..threads {
+        let (receiver, shared) = (receiver.clone(), shared.clone());
+        let body = move || {
+            thread::give_way();
+            work(index, &receiver, &shared);
+        };
+        handles.push(thread::spawn(&format!("job-{index}"), body)?);
+    }
+    Ok((JobQueue { sender }, handles))
+}
+
+fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared) {
+    while let Ok(order) = orders.recv() {
+        let worker = order.worker;
+        let done = run(order);
+        shared.metrics.job_pieces[index].add(1);
+        shared.workers[worker].send(Mail::Job(done));
+    }
+}
+
+/// One step of a job. In builds that unwind, a panic ends this job only.
+fn run(order: JobOrder) -> JobDone {
+    let JobOrder { key, mut job, started, mut piece, .. } = order;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let head = if started { None } else { Some(job.start()) };
+        let step = match &head {
+            Some(Start::Whole(_)) => JobStep::Done,
+            _ => job.next(&mut piece),
+        };
+        (head, step, job)
+    }));
+    match outcome {
+        Ok((head, step, job)) => JobDone { key, job: Some(job), head, piece, step },
+        Err(_) => JobDone { key, job: None, head: None, piece: Vec::new(), step: JobStep::Failed },
+    }
+}

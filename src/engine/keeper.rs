@@ -1,0 +1,125 @@
+//! The keeper: the thread that looks after the files. It makes the next segment ahead, watches the free space, folds
+//! snapshots and removes segments that nobody needs any more. Nothing waits for it but the intake, when it is late.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::settings::Reserve;
+use super::shared::Shared;
+use super::snapshots::{self, Folder};
+use super::space::Room;
+use crate::log::reader::SegmentInfo;
+use crate::log::spare::{self, SpareError};
+use crate::os::disk::Disk;
+
+/// How often it looks; space that is there again is used within this time.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// What the keeper works with.
+pub struct Keeper {
+    /// The server.
+    pub shared: Arc<Shared>,
+    /// The data directory.
+    pub disk: Arc<dyn Disk>,
+    /// Size of a segment.
+    pub segment_bytes: u64,
+    /// What is left to others.
+    pub reserve: Reserve,
+    /// Makes the snapshots.
+    pub folder: Folder,
+}
+
+impl Keeper {
+    /// Looks after the files until the server stops.
+    pub fn run(mut self) {
+        self.shared.keeper.settle();
+        let mut complained = false;
+        while !self.shared.stopping.load(Ordering::Acquire) {
+            self.look_at_space();
+            self.make_spare(&mut complained);
+            self.tidy();
+            std::thread::park_timeout(PERIOD);
+        }
+    }
+
+    /// Compares the free space with the reserve.
+    fn look_at_space(&self) {
+        let below = match self.disk.space() {
+            Ok(space) => space.free_bytes < self.reserve.bytes(space.total_bytes),
+            Err(error) => {
+                tracing::warn!(%error, "can't tell how much space is free in the data directory");
+                false
+            }
+        };
+        let was_short = self.shared.space.is_short();
+        self.shared.space.set_below_reserve(below);
+        self.report(was_short);
+    }
+
+    /// Makes the next segment, if it isn't there. No space for it is no error: writes are refused before the current
+    /// one is full, and it is tried again.
+    fn make_spare(&self, complained: &mut bool) {
+        if self.shared.spare_ready.load(Ordering::Acquire) {
+            return;
+        }
+        let was_short = self.shared.space.is_short();
+        let number = self.shared.spare_number.load(Ordering::Acquire);
+        match spare::make_spare(&*self.disk, number, self.segment_bytes) {
+            Ok(()) => {
+                self.shared.spare_ready.store(true, Ordering::Release);
+                self.shared.space.set_spare_failed(false);
+                self.shared.space.set_room(Room { for_writes: true, for_clears: true });
+                *complained = false;
+                self.report(was_short);
+                // Whatever waits in a lane can be committed now.
+                self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
+            }
+            Err(error) => {
+                self.shared.space.set_spare_failed(true);
+                if !std::mem::replace(complained, true) {
+                    let no_space = matches!(error, SpareError::NoSpace { .. });
+                    tracing::warn!(%error, no_space, "can't make the next segment of the journal; trying again");
+                }
+                self.report(was_short);
+            }
+        }
+    }
+
+    fn report(&self, was_short: bool) {
+        match (was_short, self.shared.space.is_short()) {
+            (false, true) => {
+                tracing::error!(
+                    "the disk is short of space: writes are answered 507 until there is room; make room or lower --disk-reserve"
+                );
+            }
+            (true, false) => tracing::info!("there is space again: writes are taken"),
+            _ => {}
+        }
+    }
+
+    /// Folds a snapshot when one is due, and removes the segments that it makes unnecessary.
+    fn tidy(&mut self) {
+        let segments = self.shared.reader.segments();
+        if !self.folder.is_due(&self.shared, &segments) {
+            return;
+        }
+        match self.folder.fold(&self.shared, &self.disk) {
+            Ok(folded) => self.remove(&segments, &folded),
+            Err(error) => tracing::error!(%error, "can't make a snapshot; the next start will take longer"),
+        }
+    }
+
+    /// Removes the oldest segments as far as the snapshot covers them and no record in them is listed any more.
+    fn remove(&self, segments: &[SegmentInfo], folded: &snapshots::Folded) {
+        let needed = segments.iter().find(|segment| !folded.makes_unnecessary(segment));
+        let Some(first_needed) = needed else { return };
+        match self.shared.reader.remove_before(first_needed.number) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed segments that hold nothing listed any more"),
+            Err(error) => {
+                tracing::error!(%error, "can't remove a segment; it will be tried at the next start");
+            }
+        }
+    }
+}

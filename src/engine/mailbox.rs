@@ -1,0 +1,33 @@
+//! What other threads tell a worker. Commits do not come this way: they are positions, read once per turn.
+
+use std::sync::Arc;
+
+use super::table::Key;
+use crate::apps::app::{Job, JobStep, Start};
+use crate::base::limits::Limits;
+
+/// A message to a worker.
+pub enum Mail {
+    /// A job thread made a piece of an answer.
+    Job(JobDone),
+    /// New limits.
+    Limits(Arc<Limits>),
+    /// Stop accepting, finish what is in flight.
+    Drain,
+    /// End now, whatever is in flight.
+    Quit,
+}
+
+/// A job on its way back.
+pub struct JobDone {
+    /// The connection the answer is for.
+    pub key: Key,
+    /// The job, unless its thread panicked.
+    pub job: Option<Box<dyn Job>>,
+    /// The head of the answer, if this was the first run.
+    pub head: Option<Start>,
+    /// The piece.
+    pub piece: Vec<u8>,
+    /// Whether there is more.
+    pub step: JobStep,
+}

@@ -1,0 +1,129 @@
+//! `memory`: the commit step in the worker's own turn, and the disk thread that writes behind it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+use super::committer::Committer;
+use super::shared::Shared;
+use crate::base::limits::{INLINE_SAMPLED, MEMORY_WRITE_MS};
+use crate::log::staged::Staged;
+use crate::log::writer::{WriteError, Writer};
+use crate::os::clock::{Clock, wall_us};
+use crate::os::thread;
+
+/// A worker's access to the commit token.
+pub struct InlineCommit {
+    token: Arc<Mutex<Committer>>,
+    staged: Staged,
+    clock: Clock,
+    runs: u32,
+}
+
+impl InlineCommit {
+    /// Access to `token`.
+    #[must_use]
+    pub fn new(token: Arc<Mutex<Committer>>, clock: Clock) -> Self {
+        Self { token, staged: Staged::default(), clock, runs: 0 }
+    }
+
+    /// Runs the commit step unless another worker is at it; that one then wakes the worker `own` if it left its
+    /// records behind.
+    pub fn try_run(&mut self, shared: &Shared, own: usize, wall_us: u64) {
+        let mut committer = match self.token.try_lock() {
+            Ok(committer) => committer,
+            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        };
+        self.staged.clear();
+        // A look at the clock costs as much as a record, so only some runs are timed.
+        self.runs = self.runs.wrapping_add(1);
+        let timed = self.runs.is_multiple_of(INLINE_SAMPLED).then(|| self.clock.now_us());
+        let Some(prepared) = committer.prepare(shared, wall_us, &mut self.staged) else { return };
+        shared.reader.extend(&self.staged);
+        let merged = timed.map(|_| self.clock.now_us());
+        committer.finish(shared, &prepared, Some(own));
+        if let (Some(start_us), Some(merged_us)) = (timed, merged) {
+            let commit = &shared.metrics.commit;
+            commit.merge_us.record(merged_us - start_us, 1);
+            commit.apply_us.record(self.clock.now_us() - merged_us, 1);
+        }
+        drop(committer);
+        if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
+            shared.disk.wake();
+        }
+    }
+}
+
+/// The disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after.
+///
+/// # Errors
+/// The first failed write or sync; final.
+pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
+    shared.disk.settle();
+    shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
+    let mut staged = Staged::default();
+    loop {
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping;
+        write_once(shared, writer, &mut staged, sync, clock)?;
+        if stopping {
+            return Ok(());
+        }
+        rest(shared);
+    }
+}
+
+/// Writes everything that is in memory only.
+fn write_once(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &mut Staged,
+    sync: bool,
+    clock: Clock,
+) -> Result<(), WriteError> {
+    staged.clear();
+    shared.reader.copy_unwritten(staged);
+    let start_us = clock.now_us();
+    if !staged.is_empty() {
+        writer.write(staged, false)?;
+        shared.reader.written(writer.position());
+    }
+    if sync {
+        let synced = writer.sync()?;
+        let commit = &shared.metrics.commit;
+        commit.sync_us.record(clock.now_us() - start_us, 1);
+        commit.syncs.add(1);
+        commit.synced_position.set(synced.0);
+        shared.synced.store(synced.0, Ordering::Release);
+        shared.workers.iter().for_each(super::shared::WorkerSide::wake);
+    }
+    Ok(())
+}
+
+/// Sleeps: a millisecond while there is work, until it is woken when there is none.
+fn rest(shared: &Shared) {
+    // Three quarters of the promise: waking up and the write take their time too.
+    const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
+    shared.writer_idle.store(true, Ordering::SeqCst);
+    std::sync::atomic::fence(Ordering::SeqCst);
+    let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.stopping.load(Ordering::SeqCst);
+    if shared.reader.unwritten_bytes() == 0 && !wanted() {
+        std::thread::park();
+    }
+    shared.writer_idle.store(false, Ordering::SeqCst);
+    if !wanted() {
+        std::thread::park_timeout(PAUSE);
+    }
+}
+
+/// The token of a server that has one in memory mode, for the end: what is still in a lane is committed.
+pub fn commit_rest(token: &Mutex<Committer>, shared: &Shared) {
+    let mut committer = token.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut staged = Staged::default();
+    while let Some(prepared) = committer.prepare(shared, wall_us(), &mut staged) {
+        shared.reader.extend(&staged);
+        staged.clear();
+        committer.finish(shared, &prepared, None);
+    }
+}

@@ -1,0 +1,261 @@
+//! What the server counts: shards that each thread writes alone, added up when somebody asks.
+//!
+//! A counter has one writer, which stores old plus new without an atomic read-modify-write; readers may see it a moment
+//! late, never torn. Times go into HDR histograms, a sample per group of requests that shared the time, not per request.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+
+use hdrhistogram::Histogram;
+
+/// A number that one thread changes and any thread reads.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the counter's own thread may call this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Replaces the value (a gauge). Only its own thread may call this.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The value as of a moment ago.
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Statuses that are counted each by itself; any other one of this server would be a mistake and counts as the last.
+pub const STATUSES: [u16; 31] = [
+    200, 201, 202, 204, 206, 207, 304, 307, 308, 400, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415,
+    416, 417, 422, 431, 501, 503, 504, 505, 507, 500,
+];
+
+/// Requests by route and status.
+pub struct RequestTable {
+    cells: Vec<Counter>,
+}
+
+impl RequestTable {
+    fn new(routes: usize) -> Self {
+        // One row more: requests that no route took.
+        Self { cells: (0..(routes + 1) * STATUSES.len()).map(|_| Counter::default()).collect() }
+    }
+
+    /// Counts `n` answers of `status` on `route`; a route beyond the table stands for "none".
+    pub fn count(&self, route: usize, status: u16, n: u64) {
+        let rows = self.cells.len() / STATUSES.len();
+        let column = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
+        self.cells[route.min(rows - 1) * STATUSES.len() + column].add(n);
+    }
+
+    /// Every cell that is not zero: route (the number of routes stands for none), status, count.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, u16, u64)> + '_ {
+        let cell = |(at, counter): (usize, &Counter)| {
+            (at / STATUSES.len(), STATUSES[at % STATUSES.len()], counter.value())
+        };
+        self.cells.iter().enumerate().map(cell).filter(|cell| cell.2 > 0)
+    }
+}
+
+/// Why a request or a connection was turned away before any application saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Reject {
+    /// Too many connections.
+    Connections,
+    /// A lane stayed full.
+    LaneFull,
+    /// No space left above the reserve.
+    DiskFull,
+    /// A malformed request, or one over a limit.
+    BadRequest,
+    /// The header or the body came too slowly.
+    Slow,
+    /// A client that does not read its answers.
+    Stalled,
+    /// Too many bodies in memory, or too many jobs waiting.
+    Busy,
+    /// A level of durability that this server does not have.
+    Durability,
+}
+
+/// Label values of [`Reject`], in its order.
+pub const REJECTS: [&str; 8] =
+    ["connections", "lane_full", "disk_full", "bad_request", "slow", "stalled", "busy", "durability"];
+
+/// One worker's shard.
+pub struct WorkerMetrics {
+    /// The thread's id, for its CPU time.
+    pub thread: AtomicI32,
+    /// Answers by route and status.
+    pub requests: RequestTable,
+    /// Connections taken from the listeners.
+    pub accepted: Counter,
+    /// Connections now open (a gauge).
+    pub connections: Counter,
+    /// Connections with a request under way at the end of the last turn that changed it (a gauge).
+    pub active: Counter,
+    /// Bytes read from sockets.
+    pub read_bytes: Counter,
+    /// Bytes written to sockets.
+    pub written_bytes: Counter,
+    /// Turns of the loop.
+    pub turns: Counter,
+    /// Turns that began by waking from a sleep.
+    pub wakeups: Counter,
+    /// Calls of recv.
+    pub recvs: Counter,
+    /// Calls of send.
+    pub sends: Counter,
+    /// Pixels accepted.
+    pub pixels: Counter,
+    /// Rejections by [`Reject`].
+    pub rejects: [Counter; REJECTS.len()],
+    /// From reading a write to its commit, in microseconds.
+    pub commit_wait_us: Stage,
+}
+
+/// Times of one stage of a request, in whole units of the caller's choice (microseconds everywhere here).
+pub struct Stage {
+    histogram: Mutex<Histogram<u64>>,
+}
+
+impl Stage {
+    /// Bounds: 1 us to 100 s, two significant digits: 14 KiB.
+    fn new() -> Self {
+        let histogram =
+            Histogram::new_with_bounds(1, 100_000_000, 2).expect("bounds that hdrhistogram takes");
+        Self { histogram: Mutex::new(histogram) }
+    }
+
+    /// Records `count` samples of `us`. The lock is only ever contended by a scrape, for the length of a copy.
+    pub fn record(&self, us: u64, count: u64) {
+        let mut histogram = self.histogram.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        histogram.saturating_record_n(us, count);
+    }
+
+    /// A copy of what was recorded so far.
+    #[must_use]
+    pub fn copy(&self) -> Histogram<u64> {
+        self.histogram.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+/// The commit step's shard, written by whoever holds the token, and the disk thread's.
+pub struct CommitMetrics {
+    /// The disk thread's id, for its CPU time.
+    pub disk_thread: AtomicI32,
+    /// Batches committed.
+    pub batches: Counter,
+    /// Records committed.
+    pub records: Counter,
+    /// Bytes of frames written to the journal.
+    pub journal_bytes: Counter,
+    /// Syncs (durable writes) done.
+    pub syncs: Counter,
+    /// Where the journal ends in memory (a gauge).
+    pub end_position: Counter,
+    /// Up to where the disk has it (a gauge; changed by the disk thread only).
+    pub synced_position: Counter,
+    /// A durable write or a sync, in microseconds.
+    pub sync_us: Stage,
+    /// Merging, sealing and staging a batch, in microseconds.
+    pub merge_us: Stage,
+    /// Applying a batch, in microseconds.
+    pub apply_us: Stage,
+}
+
+/// Everything the server counts.
+pub struct Metrics {
+    /// A shard per worker.
+    pub workers: Vec<WorkerMetrics>,
+    /// The commit step's and the disk thread's.
+    pub commit: CommitMetrics,
+    /// Pieces of streamed answers made by job threads; each job thread has its own counter.
+    pub job_pieces: Vec<Counter>,
+}
+
+impl Metrics {
+    /// Shards for `workers` and `jobs` threads and `routes` routes.
+    #[must_use]
+    pub fn new(workers: usize, jobs: usize, routes: usize) -> Self {
+        Self {
+            workers: (0..workers).map(|_| WorkerMetrics::new(routes)).collect(),
+            commit: CommitMetrics::new(),
+            job_pieces: (0..jobs).map(|_| Counter::default()).collect(),
+        }
+    }
+}
+
+impl WorkerMetrics {
+    fn new(routes: usize) -> Self {
+        Self {
+            thread: AtomicI32::new(0),
+            requests: RequestTable::new(routes),
+            accepted: Counter::default(),
+            connections: Counter::default(),
+            active: Counter::default(),
+            read_bytes: Counter::default(),
+            written_bytes: Counter::default(),
+            turns: Counter::default(),
+            wakeups: Counter::default(),
+            recvs: Counter::default(),
+            sends: Counter::default(),
+            pixels: Counter::default(),
+            rejects: Default::default(),
+            commit_wait_us: Stage::new(),
+        }
+    }
+}
+
+impl CommitMetrics {
+    fn new() -> Self {
+        Self {
+            disk_thread: AtomicI32::new(0),
+            batches: Counter::default(),
+            records: Counter::default(),
+            journal_bytes: Counter::default(),
+            syncs: Counter::default(),
+            end_position: Counter::default(),
+            synced_position: Counter::default(),
+            sync_us: Stage::new(),
+            merge_us: Stage::new(),
+            apply_us: Stage::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_and_status() {
+        let table = RequestTable::new(2);
+        table.count(0, 200, 3);
+        table.count(1, 422, 1);
+        table.count(7, 404, 1);
+        table.count(1, 299, 1);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(0, 200, 3), (1, 422, 1), (1, 500, 1), (2, 404, 1)]);
+    }
+
+    #[test]
+    fn a_stage_keeps_count_and_size() {
+        let stage = Stage::new();
+        stage.record(0, 1);
+        stage.record(1_000, 9);
+        stage.record(u64::MAX, 1);
+        let copy = stage.copy();
+        assert_eq!(copy.len(), 11);
+        assert!((copy.value_at_quantile(0.5) as f64 - 1_000.0).abs() < 10.0);
+    }
+}

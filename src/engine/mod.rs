@@ -1,0 +1,31 @@
+//! The engine: where sockets, threads, the clock and the disk meet the pure layers below.
+//!
+//! ```text
+//! worker: wait -> accept -> serve -> publish lane -> commit -> take commits -> write -> expire
+//! commit: merge lanes -> stamp -> seal -> stage -> (write, sync) -> apply -> publish
+//! ```
+//!
+//! Workers share nothing but the log: a lane each towards the commit step, a committed position each back from it.
+
+pub mod committer;
+pub mod connection;
+pub mod deadlines;
+pub mod disk;
+pub mod exposition;
+pub mod held;
+pub mod jobs;
+pub mod keeper;
+pub mod mailbox;
+pub mod memory;
+pub mod metrics;
+pub mod opening;
+pub mod receiving;
+pub mod server;
+pub mod service;
+pub mod settings;
+pub mod shared;
+pub mod snapshots;
+pub mod space;
+pub mod table;
+pub mod usual;
+pub mod worker;

@@ -1,0 +1,93 @@
+//! Opening a data directory: lock, recovery, and the state that its records add up to.
+
+use super::settings::Settings;
+use super::snapshots;
+use crate::apps::app::Apps;
+use crate::apps::registry;
+use crate::apps::state::{Applied, Batch, Entry};
+use crate::base::ids::Position;
+use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
+use crate::log::snapshot::Snapshot;
+use crate::log::streams::Streams;
+use crate::os::datadir::{DataDir, DataDirError};
+use crate::os::random;
+
+/// Why a data directory can't be served from.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is in use, or can't be made.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// Its journal.
+    #[error("the journal in {}: {source}", path.display())]
+    Journal {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        #[source]
+        source: RecoverError,
+    },
+    /// No randomness for identities.
+    #[error("no random numbers: {0}")]
+    Random(#[from] std::io::Error),
+}
+
+/// An opened data directory.
+pub struct Opening {
+    /// The lock.
+    pub directory: DataDir,
+    /// The state as of the journal's end.
+    pub applied: Applied,
+    /// The journal.
+    pub opened: Opened,
+    /// The snapshot that the start began with.
+    pub last: Snapshot,
+}
+
+/// Locks, recovers and replays.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open(settings: &Settings, apps: &Apps) -> Result<Opening, OpenError> {
+    let directory = DataDir::open(&settings.data_dir)?;
+    let options = OpenOptions {
+        segment_bytes: settings.segment_bytes,
+        accept_loss: settings.accept_loss,
+        cluster: random::cluster_id()?,
+        node: random::node_id()?,
+        inc: random::inc()?,
+    };
+    let mut last = None;
+    let mut applied = None;
+    let mut on_replay = |replay: Replay<'_>| match replay {
+        Replay::Snapshot(snapshot) => {
+            applied = Some(snapshots::restore(apps, snapshot).map_err(|error| error.to_string())?);
+            last = Some(snapshot.clone());
+            Ok(())
+        }
+        Replay::Batch(batch) => {
+            let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
+            let applied = applied.get_or_insert_with(|| registry::new_applied(apps));
+            applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
+            Ok(())
+        }
+    };
+    let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
+    let opened = recover::open(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
+    let last = last.unwrap_or_else(|| nothing(&opened));
+    let mut applied = applied.unwrap_or_else(|| registry::new_applied(apps));
+    applied.position = opened.appender.position();
+    Ok(Opening { directory, applied, opened, last })
+}
+
+/// The snapshot of a journal before its first batch.
+fn nothing(opened: &Opened) -> Snapshot {
+    Snapshot {
+        cluster: opened.identity.cluster,
+        node: opened.identity.node,
+        position: Position(0),
+        time_us: 0,
+        streams: Streams::default(),
+        sections: Vec::new(),
+    }
+}

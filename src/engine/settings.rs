@@ -1,0 +1,70 @@
+//! What a server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::apps::app::Apps;
+use crate::base::durability::Durability;
+use crate::base::limits::Limits;
+
+/// What a server is started with; the configuration in its last form.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where it listens; port 0 picks a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where it keeps what it acknowledged.
+    pub data_dir: PathBuf,
+    /// What an answer to a write waits for, at least.
+    pub durability: Durability,
+    /// Number of workers, at least 1.
+    pub workers: usize,
+    /// The cores they are pinned to, in order and round robin; empty: not pinned.
+    pub cores: Vec<usize>,
+    /// Number of job threads, at least 1.
+    pub job_threads: usize,
+    /// The applications; the engine adds its own endpoints.
+    pub apps: Apps,
+    /// Bounds.
+    pub limits: Limits,
+    /// Disk space left to others.
+    pub reserve: Reserve,
+    /// Bytes of a segment, should the data directory be new.
+    pub segment_bytes: u64,
+    /// Start although acknowledged data is damaged.
+    pub accept_loss: bool,
+    /// How long a stop waits for what is in flight.
+    pub shutdown_timeout: Duration,
+}
+
+/// How much of the disk is left to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// A fixed number of bytes.
+    Bytes(u64),
+    /// 1 GiB or a twentieth of the disk, whichever is more.
+    Usual,
+}
+
+impl Reserve {
+    /// Bytes to be left free on a disk of `total_bytes`.
+    #[must_use]
+    pub fn bytes(self, total_bytes: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Usual => (total_bytes / 20).max(1 << 30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_reserve_is_the_larger_of_two() {
+        assert_eq!(Reserve::Usual.bytes(10 << 30), 1 << 30);
+        assert_eq!(Reserve::Usual.bytes(100 << 30), 5 << 30);
+        assert_eq!(Reserve::Bytes(7).bytes(100 << 30), 7);
+    }
+}

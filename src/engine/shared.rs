@@ -1,0 +1,244 @@
+//! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::thread::Thread;
+
+use crossbeam_channel::Sender;
+use mio::Waker;
+
+use super::mailbox::Mail;
+use super::metrics::Metrics;
+use super::settings::Settings;
+use super::space::Space;
+use crate::apps::state::Applied;
+use crate::base::durability::Durability;
+use crate::base::ids::NodeId;
+use crate::base::limits::Limits;
+use crate::log::reader::Reader;
+use crate::log::recover::Opened;
+use crate::os::clock::wall_us;
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Recovering; nothing is listening yet.
+    Starting = 0,
+    /// Taking requests.
+    Ready = 1,
+    /// Finishing what is in flight; nothing new is accepted.
+    Draining = 2,
+}
+
+/// One worker as the committer and the job threads see it.
+pub struct WorkerSide {
+    committed: Padded<AtomicU64>,
+    asleep: Padded<AtomicBool>,
+    waker: Waker,
+    mailbox: Sender<Mail>,
+}
+
+#[repr(align(128))]
+struct Padded<T>(T);
+
+impl WorkerSide {
+    /// The sides of a worker that can be reached through `waker` and `mailbox`.
+    #[must_use]
+    pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
+        Self { committed: Padded(AtomicU64::new(0)), asleep: Padded(AtomicBool::new(false)), waker, mailbox }
+    }
+
+    /// The lane's position up to which everything is committed and applied.
+    #[inline]
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed.0.load(Ordering::Acquire)
+    }
+
+    /// Publishes a commit. The token's holder calls this after the batch was applied (I-3).
+    pub fn publish(&self, position: u64) {
+        debug_assert!(position >= self.committed.0.load(Ordering::Relaxed), "commits never go back");
+        self.committed.0.store(position, Ordering::Release);
+    }
+
+    /// Announces that the worker is about to sleep; it must look once more at everything that could wake it.
+    pub fn fall_asleep(&self) {
+        self.asleep.0.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+    }
+
+    /// The worker is up.
+    #[inline]
+    pub fn wake_up(&self) {
+        self.asleep.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Wakes the worker if it sleeps or is about to; at most one system call per sleep.
+    pub fn wake(&self) {
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if self.asleep.0.load(Ordering::SeqCst) && self.asleep.0.swap(false, Ordering::SeqCst) {
+            // The eventfd's counter cannot overflow: one write per sleep, and mio resets it.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// Puts `mail` into the worker's mailbox and wakes it. A worker that has ended takes no mail any more.
+    pub fn send(&self, mail: Mail) {
+        if self.mailbox.send(mail).is_ok() {
+            self.wake();
+        }
+    }
+}
+
+/// A place where a thread parks, known to others once it runs.
+#[derive(Default)]
+pub struct Parked {
+    thread: OnceLock<Thread>,
+}
+
+impl Parked {
+    /// The calling thread is the one that parks here.
+    pub fn settle(&self) {
+        self.thread.get_or_init(std::thread::current);
+    }
+
+    /// Wakes it; a system call only if it is parked.
+    pub fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// Shared by all threads of a server.
+pub struct Shared {
+    /// The level that every write waits for at least.
+    pub durability: Durability,
+    /// The level that a request may ask for at most: `disk` without a peer.
+    pub durability_max: Durability,
+    /// This host's data directory.
+    pub node: NodeId,
+    /// This process's number.
+    pub pid: u32,
+    /// The applications' state with the position and the vector it stands at.
+    pub applied: Arc<RwLock<Applied>>,
+    /// The journal as readers see it.
+    pub reader: Arc<Reader>,
+    /// A side per worker.
+    pub workers: Vec<WorkerSide>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Connections of all workers.
+    pub connections: AtomicUsize,
+    /// Bytes of bodies kept in memory by all connections.
+    pub buffered_bytes: AtomicUsize,
+    /// A batch is being committed by the disk thread; set by the worker that starts it.
+    pub in_flight: AtomicBool,
+    /// Where the disk thread parks.
+    pub disk: Parked,
+    /// Where the keeper parks.
+    pub keeper: Parked,
+    /// Journal position up to which the disk has everything.
+    pub synced: AtomicU64,
+    /// Somebody at `memory` waits for a sync.
+    pub sync_wanted: AtomicBool,
+    /// The disk thread of a server at `memory` sleeps until somebody wakes it.
+    pub writer_idle: AtomicBool,
+    /// The workers have ended: what is left is to be made durable.
+    pub stopping: AtomicBool,
+    /// The segment after the one being written is ready to be used.
+    pub spare_ready: AtomicBool,
+    /// The number of that segment.
+    pub spare_number: AtomicU32,
+    /// The last SIGHUP's configuration was taken.
+    pub reload_ok: AtomicBool,
+    /// When the process started, microseconds since 1970.
+    pub started_us: u64,
+    /// Room in the journal and on its disk.
+    pub space: Space,
+    phase: AtomicU8,
+    limits: RwLock<Arc<Limits>>,
+}
+
+impl Shared {
+    /// The shared parts of a server that is starting.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        applied: Applied,
+        opened: &Opened,
+        workers: Vec<WorkerSide>,
+        metrics: Metrics,
+    ) -> Self {
+        let position = applied.position.0;
+        metrics.commit.end_position.set(position);
+        metrics.commit.synced_position.set(position);
+        Self {
+            durability: settings.durability,
+            // Without a peer there is nothing above the disk.
+            durability_max: Durability::Disk,
+            node: opened.identity.node,
+            pid: std::process::id(),
+            applied: Arc::new(RwLock::new(applied)),
+            reader: opened.reader.clone(),
+            workers,
+            metrics,
+            connections: AtomicUsize::new(0),
+            buffered_bytes: AtomicUsize::new(0),
+            in_flight: AtomicBool::new(false),
+            disk: Parked::default(),
+            keeper: Parked::default(),
+            synced: AtomicU64::new(position),
+            sync_wanted: AtomicBool::new(false),
+            writer_idle: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            spare_ready: AtomicBool::new(opened.spare_ready),
+            spare_number: AtomicU32::new(opened.appender.spare_number()),
+            reload_ok: AtomicBool::new(true),
+            started_us: wall_us(),
+            space: Space::default(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            limits: RwLock::new(Arc::new(settings.limits.clone())),
+        }
+    }
+
+    /// Starts a commit by the disk thread unless one is under way.
+    pub fn start_commit(&self) {
+        if !self.in_flight.load(Ordering::Relaxed) && !self.in_flight.swap(true, Ordering::AcqRel) {
+            self.disk.wake();
+        }
+    }
+
+    /// Where the server is in its life.
+    #[inline]
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Moves on to `phase`.
+    pub fn enter(&self, phase: Phase) {
+        debug_assert!(phase >= self.phase(), "a server's life goes one way");
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the limits and tells every worker.
+    pub fn set_limits(&self, limits: Limits) {
+        let limits = Arc::new(limits);
+        *self.limits.write().unwrap_or_else(std::sync::PoisonError::into_inner) = limits.clone();
+        for worker in &self.workers {
+            worker.send(Mail::Limits(limits.clone()));
+        }
+    }
+}

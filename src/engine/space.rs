@@ -1,0 +1,130 @@
+//! Whether writes are taken, by the room there is in the journal and on its disk.
+//!
+//! Records that are in a lane must find room, because nothing that was logged is ever taken back. So the intake closes
+//! while there is still room for everything that the lanes can hold: for milliseconds when the next segment is only
+//! late, with 507 when the disk has no space for it or is below the reserve.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+
+/// Whether writes are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Intake {
+    /// Yes.
+    Open = 0,
+    /// Not before the next segment is ready: treated as a full lane.
+    Waiting = 1,
+    /// Only those that free space; the others are answered 507.
+    FreeingOnly = 2,
+    /// None: 507.
+    Closed = 3,
+}
+
+/// Whether the current segment and the spare have room for what the lanes may hold, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// For any write.
+    pub for_writes: bool,
+    /// For a clear, which is small and is what makes room again.
+    pub for_clears: bool,
+}
+
+/// The facts that decide, each from the thread that knows it, and the decision.
+pub struct Space {
+    for_writes: AtomicBool,
+    for_clears: AtomicBool,
+    spare_failed: AtomicBool,
+    below_reserve: AtomicBool,
+    intake: AtomicU8,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Self {
+            for_writes: AtomicBool::new(true),
+            for_clears: AtomicBool::new(true),
+            spare_failed: AtomicBool::new(false),
+            below_reserve: AtomicBool::new(false),
+            intake: AtomicU8::new(Intake::Open as u8),
+        }
+    }
+}
+
+impl Space {
+    /// Whether writes are taken now.
+    #[inline]
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        match self.intake.load(Relaxed) {
+            0 => Intake::Open,
+            1 => Intake::Waiting,
+            2 => Intake::FreeingOnly,
+            _ => Intake::Closed,
+        }
+    }
+
+    /// After a batch, or when a segment was added: the journal's room.
+    pub fn set_room(&self, room: Room) {
+        self.for_writes.store(room.for_writes, Relaxed);
+        self.for_clears.store(room.for_clears, Relaxed);
+        self.decide();
+    }
+
+    /// After a try to make the next segment: whether there was no space for it.
+    pub fn set_spare_failed(&self, failed: bool) {
+        self.spare_failed.store(failed, Relaxed);
+        self.decide();
+    }
+
+    /// After a look at the disk: whether its free space is below the reserve.
+    pub fn set_below_reserve(&self, below: bool) {
+        self.below_reserve.store(below, Relaxed);
+        self.decide();
+    }
+
+    /// Whether the disk is the reason that writes are not taken.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        matches!(self.intake(), Intake::FreeingOnly | Intake::Closed)
+    }
+
+    /// Two threads that decide at once may leave an old answer behind; the keeper decides again within its period.
+    fn decide(&self) {
+        let (below_reserve, room) = (self.below_reserve.load(Relaxed), self.for_writes.load(Relaxed));
+        let intake = if room && !below_reserve {
+            Intake::Open
+        } else if !below_reserve && !self.spare_failed.load(Relaxed) {
+            Intake::Waiting
+        } else if self.for_clears.load(Relaxed) {
+            Intake::FreeingOnly
+        } else {
+            Intake::Closed
+        };
+        self.intake.store(intake as u8, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_intake_follows_from_the_facts() {
+        for (for_writes, for_clears, spare_failed, below_reserve, expected) in [
+            (true, true, false, false, Intake::Open),
+            // The current segment still has room although the next one could not be made.
+            (true, true, true, false, Intake::Open),
+            (true, true, false, true, Intake::FreeingOnly),
+            (false, true, false, false, Intake::Waiting),
+            (false, true, true, false, Intake::FreeingOnly),
+            (false, false, true, true, Intake::Closed),
+            (false, false, false, false, Intake::Waiting),
+        ] {
+            let space = Space::default();
+            space.set_room(Room { for_writes, for_clears });
+            space.set_spare_failed(spare_failed);
+            space.set_below_reserve(below_reserve);
+            assert_eq!(space.intake(), expected);
+        }
+    }
+}

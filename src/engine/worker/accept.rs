@@ -1,0 +1,89 @@
+//! New connections.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::{Worker, route};
+use crate::engine::connection::Connection;
+use crate::engine::metrics::Reject;
+use crate::engine::table::Key;
+use crate::os::socket;
+
+/// Connections taken from one listener before those that are open get their turn.
+const ACCEPTS_PER_TURN: usize = 128;
+
+impl Worker {
+    /// Takes new connections from the listeners that have some.
+    pub(super) fn accept(&mut self) {
+        for index in 0..self.listeners.len() {
+            if self.accepting[index] {
+                self.accepting[index] = self.accept_from(index);
+            }
+        }
+    }
+
+    /// Gives whether the listener may have more.
+    fn accept_from(&mut self, index: usize) -> bool {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.listeners[index].accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // The client went away while it waited; the next one may not have.
+                Err(error) if is_about_one_client(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: the kernel keeps the connection, and tells again with the next one.
+                    tracing::warn!(%error, worker = self.index, "can't accept connections; close some or raise the limit of open files");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn admit(&mut self, mut stream: TcpStream) {
+        let open = self.shared.connections.fetch_add(1, Relaxed) + 1;
+        self.metrics().accepted.add(1);
+        let key = self.table.next_key();
+        let registered =
+            self.poll.registry().register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE);
+        if open > self.limits.connections || registered.is_err() || socket::send_at_once(&stream).is_err() {
+            self.shared.connections.fetch_sub(1, Relaxed);
+            self.reject(Reject::Connections);
+            return;
+        }
+        let mut connection = Connection::new(stream, self.now_ms());
+        if open * 100 > self.limits.connections * 95 {
+            self.reject(Reject::Connections);
+            self.refuse(key, &mut connection, route::CROWDED);
+        }
+        let inserted = self.table.insert(connection);
+        debug_assert_eq!(inserted, key);
+        self.greet(key);
+    }
+
+    /// Looks at a new connection in this very turn: its first request has often come with it.
+    fn greet(&mut self, key: Key) {
+        if let Some(mut connection) = self.table.lend(key) {
+            self.serve_again(key, &mut connection);
+            self.arm(key, &mut connection);
+            self.table.give_back(key, connection);
+        }
+    }
+
+    /// More than 80 % of the connections are used: idle ones are closed sooner.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80
+    }
+
+    pub(super) fn reject(&self, reason: Reject) {
+        self.metrics().rejects[reason as usize].add(1);
+    }
+}
+
+fn is_about_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

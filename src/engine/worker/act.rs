@@ -1,0 +1,243 @@
+//! What a request comes to: its route, its application's answer, and what the worker does about it.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::route::{self, Target};
+use super::{NO_ROUTE, Worker};
+use crate::apps::app::{Action, Request, Route, View};
+use crate::base::durability::Durability;
+use crate::engine::connection::{Connection, Task};
+use crate::engine::held::{AnswerFraming, Asked, Held, Late};
+use crate::engine::metrics::Reject;
+use crate::engine::shared::Shared;
+use crate::engine::space::Intake;
+use crate::engine::table::Key;
+use crate::http::connection::Step;
+use crate::http::request::{Head, HeaderSlots};
+use crate::http::response::{self, Response};
+use crate::os::clock::wall_us;
+
+impl Worker {
+    /// Takes one step of the protocol; gives the bytes of `input` it consumed, and whether there may be another step.
+    pub(super) fn step(&mut self, key: Key, connection: &mut Connection, input: &[u8]) -> (usize, bool) {
+        // The step borrows from the machine what the application looks at, while the answer goes to the connection.
+        let mut machine = std::mem::take(&mut connection.machine);
+        let mut slots = HeaderSlots::new();
+        let (router, limits) = (self.router.clone(), self.limits.clone());
+        let mut plan = |head: &Head<'_>| route::plan(&router, head, &limits);
+        let mut more = true;
+        let consumed = match machine.next(input, &mut slots, &limits, &mut plan) {
+            Step::NeedMore { consumed } => {
+                more = false;
+                consumed
+            }
+            Step::Continue { consumed } => {
+                connection.output.extend_from_slice(response::CONTINUE);
+                self.owe(key, connection);
+                consumed
+            }
+            Step::Request { consumed, head, body } => {
+                self.request(key, connection, &head, body);
+                consumed
+            }
+            Step::Begin { consumed, head } => {
+                self.begin(key, connection, &head);
+                consumed
+            }
+            Step::Piece { consumed, bytes } => {
+                self.feed(key, connection, bytes);
+                consumed
+            }
+            Step::End { consumed } => {
+                self.end_upload(key, connection);
+                consumed
+            }
+            Step::Refused { refusal } => {
+                self.reject(Reject::BadRequest);
+                self.refuse(key, connection, refusal);
+                input.len()
+            }
+        };
+        connection.body_bytes += consumed as u64;
+        machine.release();
+        connection.machine = machine;
+        self.account(key, connection);
+        (consumed, more)
+    }
+
+    /// Counts the memory that the connection holds for bodies; over the bound of the whole server it is turned away.
+    fn account(&mut self, key: Key, connection: &mut Connection) {
+        let now = connection.buffered_bytes();
+        if now == connection.accounted_bytes {
+            return;
+        }
+        let total = &self.shared.buffered_bytes;
+        total.fetch_add(now, Relaxed);
+        let before = std::mem::replace(&mut connection.accounted_bytes, now);
+        let over = total.fetch_sub(before, Relaxed).wrapping_sub(before) > self.limits.buffered_bytes;
+        if over && now > before {
+            self.reject(Reject::Busy);
+            self.refuse(key, connection, route::TOO_MUCH);
+        }
+    }
+
+    /// A whole request.
+    fn request(&mut self, key: Key, connection: &mut Connection, head: &Head<'_>, body: &[u8]) {
+        connection.served = true;
+        let router = self.router.clone();
+        match route::target(&router, head) {
+            Target::Route { app, route, place, captures } => {
+                let asked = self.asked(head, place, route);
+                self.remember(connection, &asked, route, head);
+                let shared = self.shared.clone();
+                let action =
+                    app.handle(route.endpoint, &Request { head, body, captures }, &self.view(&shared));
+                self.act(key, connection, action, asked);
+            }
+            Target::Nobody(response) => {
+                let framing = self.framing(head);
+                self.answer(key, connection, &response, framing, NO_ROUTE);
+            }
+        }
+    }
+
+    pub(super) fn view<'a>(&'a self, shared: &'a Shared) -> View<'a> {
+        View {
+            applied: &shared.applied,
+            reader: &shared.reader,
+            node: shared.node,
+            limits: &self.limits,
+            pid: shared.pid,
+            now_us: wall_us(),
+        }
+    }
+
+    pub(super) fn asked(&self, head: &Head<'_>, index: usize, route: &Route) -> Asked {
+        // A word that names no level asks for nothing: the server's level stands, and the answer says it.
+        let asked = head.header_text("durability").and_then(|word| word.trim().parse().ok());
+        let durability = self.shared.durability.max(asked.unwrap_or(Durability::Memory));
+        Asked { framing: self.framing(head), route: index, durability, frees_space: route.frees_space }
+    }
+
+    pub(super) fn framing(&self, head: &Head<'_>) -> AnswerFraming {
+        AnswerFraming {
+            version: head.version,
+            keep_alive: head.keep_alive && !self.draining,
+            head_only: head.method == crate::http::method::Method::Head,
+        }
+    }
+
+    /// Remembers the head of a usual write, so that the next one like it is not parsed.
+    fn remember(&mut self, connection: &mut Connection, asked: &Asked, route: &Route, head: &Head<'_>) {
+        let Some(express) = &route.express else { return };
+        let usual = asked.durability == self.shared.durability
+            && asked.framing.keep_alive
+            && head.version == crate::http::request::Version::Http11
+            && !head.expect_continue
+            && (express.admits)(head);
+        if usual {
+            let known = route::Known { scan: express.scan, route: asked.route as u16 };
+            connection.head_hint = self.heads.insert(head.bytes(), head.length_digits.clone(), known);
+        }
+    }
+
+    /// Does what the application decided.
+    fn act(&mut self, key: Key, connection: &mut Connection, action: Action, asked: Asked) {
+        match action {
+            Action::Respond(response) => self.answer(key, connection, &response, asked.framing, asked.route),
+            Action::Append { records, response } => {
+                if let Err(refusal) = self.may_write(&asked) {
+                    self.answer(key, connection, &refusal, asked.framing, asked.route);
+                    return;
+                }
+                self.append(key, connection, records, Late::new(response, &asked));
+            }
+            Action::Job(job) => self.start_job(key, connection, job, asked),
+        }
+    }
+
+    /// Whether the intake takes this write, and at the level it asks for.
+    pub(super) fn may_write(&self, asked: &Asked) -> Result<(), Response> {
+        if asked.durability > self.shared.durability_max {
+            self.reject(Reject::Durability);
+            return Err(route::no_peer());
+        }
+        match self.shared.space.intake() {
+            Intake::Open | Intake::Waiting => Ok(()),
+            Intake::FreeingOnly if asked.frees_space => Ok(()),
+            Intake::FreeingOnly | Intake::Closed => {
+                self.reject(Reject::DiskFull);
+                Err(route::no_space())
+            }
+        }
+    }
+
+    /// Puts records into the lane and holds their answer, or stalls the connection while the lane is full.
+    fn append(&mut self, key: Key, connection: &mut Connection, records: Vec<u8>, late: Box<Late>) {
+        if self.push(&records) {
+            self.hold_late(key, connection, late);
+        } else {
+            connection.task = Task::Stalled { records, late, since_ms: self.now_ms() };
+            self.stall(key, connection);
+            self.arm(key, connection);
+        }
+    }
+
+    /// Appends to the lane, unless the journal waits for its next segment.
+    fn push(&mut self, records: &[u8]) -> bool {
+        self.shared.space.intake() != Intake::Waiting && self.producer.push(records)
+    }
+
+    /// Has `key` tried again after the next commit.
+    pub(super) fn stall(&mut self, key: Key, connection: &mut Connection) {
+        if !connection.stalled {
+            connection.stalled = true;
+            self.stalled.push(key);
+        }
+    }
+
+    /// Holds an answer until what the lane holds now is committed.
+    pub(super) fn hold_late(&mut self, key: Key, connection: &mut Connection, late: Box<Late>) {
+        connection.held += 1;
+        let (position, read_us, route) = (self.producer.position(), self.now_us, late.route);
+        self.held.push(Held { key, count: 1, position, read_us, route, late: Some(late) });
+    }
+
+    /// Tries the stalled connections again; those whose time is up are told to come back later.
+    pub(super) fn retry_stalled(&mut self) {
+        for key in std::mem::take(&mut self.stalled) {
+            self.with(key, |worker, connection| {
+                connection.stalled = false;
+                match std::mem::replace(&mut connection.task, Task::None) {
+                    Task::Stalled { records, late, since_ms } => {
+                        worker.retry_append(key, connection, records, late, since_ms);
+                    }
+                    task => {
+                        connection.task = task;
+                        worker.retry_upload(key, connection);
+                    }
+                }
+                worker.settle(key, connection)
+            });
+        }
+    }
+
+    fn retry_append(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        records: Vec<u8>,
+        late: Box<Late>,
+        since_ms: u64,
+    ) {
+        if self.push(&records) {
+            self.hold_late(key, connection, late);
+        } else if self.now_ms() >= since_ms + self.limits.lane_full_ms {
+            self.reject(Reject::LaneFull);
+            self.answer(key, connection, &route::lane_full(), late.framing, late.route);
+        } else {
+            connection.task = Task::Stalled { records, late, since_ms };
+            self.stall(key, connection);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Commits: what the committer published is answered, and who waited for it goes on.
+
+use std::sync::atomic::Ordering;
+
+use super::Worker;
+use super::read::Fate;
+use crate::base::durability::Durability;
+use crate::base::limits::INLINE_SAMPLED;
+use crate::engine::connection::Connection;
+use crate::engine::held::Held;
+use crate::engine::mailbox::Mail;
+use crate::engine::table::Key;
+
+impl Worker {
+    /// In `memory`: runs the commit step if the token is free. If another worker has it, that one wakes this one.
+    pub(super) fn commit_inline(&mut self) {
+        if self.producer.position() == self.committed {
+            return;
+        }
+        if let Some(commit) = &mut self.inline_commit {
+            commit.try_run(&self.shared, self.index, self.now_us + self.wall_offset_us);
+        }
+    }
+
+    /// Reads the mailbox.
+    pub(super) fn take_mail(&mut self) {
+        while let Ok(mail) = self.mail.try_recv() {
+            match mail {
+                Mail::Job(done) => self.take_piece(done),
+                Mail::Limits(limits) => {
+                    self.limits = limits;
+                    // What was decided about the remembered heads may depend on the limits.
+                    self.heads.clear();
+                    self.render_usual();
+                }
+                Mail::Drain => self.drain(),
+                Mail::Quit => self.quitting = true,
+            }
+        }
+    }
+
+    /// Moves every answer whose records are committed to its connection's output.
+    pub(super) fn take_commits(&mut self) {
+        let committed = self.side().committed();
+        self.take_synced();
+        if committed == self.committed {
+            return;
+        }
+        self.committed = committed;
+        let now_us = self.time_of_commit();
+        let (mut read_us, mut samples) = (0, 0);
+        while let Some(held) = self.held.pop(committed) {
+            if held.read_us != read_us {
+                self.record_wait(now_us - read_us, samples);
+                (read_us, samples) = (held.read_us, 0);
+            }
+            samples += u64::from(held.count);
+            self.release(held);
+        }
+        self.record_wait(now_us.saturating_sub(read_us), samples);
+        if !self.stalled.is_empty() {
+            self.retry_stalled();
+        }
+    }
+
+    /// In `memory` the commit was made in this very turn; its time is taken in some of them only.
+    fn time_of_commit(&mut self) -> u64 {
+        self.commits_taken = self.commits_taken.wrapping_add(1);
+        if self.inline_commit.is_some() && !self.commits_taken.is_multiple_of(INLINE_SAMPLED) {
+            return self.now_us;
+        }
+        self.clock.now_us()
+    }
+
+    fn record_wait(&self, wait_us: u64, samples: u64) {
+        if samples > 0 && wait_us > 0 {
+            self.metrics().commit_wait_us.record(wait_us, samples);
+        }
+    }
+
+    /// Gives a committed answer to its connection, if that is still there.
+    fn release(&mut self, held: Held) {
+        if held.late.as_ref().is_some_and(|late| late.durability > self.shared.durability) {
+            self.await_sync(held);
+            return;
+        }
+        let key = held.key;
+        self.with(key, |worker, connection| {
+            connection.held -= held.count;
+            match held.late {
+                None => worker.owe_usual(key, connection, held.count, held.route),
+                Some(late) => {
+                    let level = Some(late.durability);
+                    worker.put(key, connection, &late.response, late.framing, late.route, level);
+                }
+            }
+            Fate::Stays
+        });
+    }
+
+    fn owe_usual(&mut self, key: Key, connection: &mut Connection, count: u32, route: usize) {
+        let express = self.express_of(route).unwrap_or(0);
+        let other = connection.owed > 0 && connection.owed_express != express;
+        if other || connection.owed + count > self.limits.pipeline_requests as u32 {
+            self.materialize(connection);
+        }
+        connection.owed += count;
+        connection.owed_express = express;
+        let metrics = self.metrics();
+        metrics.requests.count(route, 200, u64::from(count));
+        metrics.pixels.add(u64::from(count));
+        self.owe(key, connection);
+    }
+
+    /// A write asked for more than this server's level: its answer waits until the disk has what is committed now.
+    fn await_sync(&mut self, held: Held) {
+        debug_assert!(self.shared.durability == Durability::Memory, "nothing but `memory` is below `disk`");
+        let needed = self.shared.metrics.commit.end_position.value();
+        self.unsynced.push_back((needed, held));
+        self.shared.sync_wanted.store(true, Ordering::SeqCst);
+        self.shared.disk.wake();
+    }
+
+    /// Answers the writes that waited for a sync.
+    fn take_synced(&mut self) {
+        if !self.has_synced_news() {
+            return;
+        }
+        let synced = self.shared.synced.load(Ordering::Acquire);
+        while self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced) {
+            let Some((_, held)) = self.unsynced.pop_front() else { break };
+            self.with(held.key, |worker, connection| {
+                connection.held -= held.count;
+                if let Some(late) = held.late {
+                    let level = Some(late.durability);
+                    worker.put(held.key, connection, &late.response, late.framing, late.route, level);
+                }
+                Fate::Stays
+            });
+        }
+    }
+
+    /// Whether a sync has covered a write that waits for one.
+    pub(super) fn has_synced_news(&self) -> bool {
+        let synced = self.shared.synced.load(Ordering::Acquire);
+        self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced)
+    }
+
+    /// Stops accepting: what the kernel has queued is still taken, so that nobody who got through is reset.
+    fn drain(&mut self) {
+        if self.draining {
+            return;
+        }
+        self.accepting.fill(true);
+        self.accept();
+        for listener in &mut self.listeners {
+            // Closing it is what counts; a failure to deregister is the end of it as well.
+            let _ = self.poll.registry().deregister(listener);
+        }
+        self.listeners.clear();
+        self.accepting.clear();
+        self.draining = true;
+        self.heads.clear();
+        let keys: Vec<Key> = self.table.keys().collect();
+        for key in keys {
+            self.with(key, |worker, connection| worker.settle(key, connection));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A worker: one pinned thread with its own listeners, event loop, connections and lane.
+//!
+//! [`Worker::turn`] is the loop's whole story; each of its steps is a file beside this one. A worker never blocks but
+//! in [`Worker::wait`], takes no lock that another thread holds for longer than a memory copy, and allocates nothing
+//! for a usual pixel.
+
+mod accept;
+mod act;
+mod commits;
+mod expire;
+mod read;
+mod route;
+mod stream;
+mod wait;
+mod write;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+
+use self::route::Known;
+use super::connection::Connection;
+use super::deadlines::{self, Wheel};
+use super::held::{Held, HeldAnswers};
+use super::jobs::JobQueue;
+use super::mailbox::Mail;
+use super::metrics::WorkerMetrics;
+use super::shared::{Shared, WorkerSide};
+use super::space::Intake;
+use super::table::{Key, Table};
+use super::usual::UsualAnswer;
+use crate::apps::router::Router;
+use crate::base::limits::{Limits, READ_BUFFER_BYTES};
+use crate::http::date::DateCell;
+use crate::http::headcache::HeadCache;
+use crate::log::lane::Producer;
+use crate::os::clock::{Clock, wall_us};
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+/// The waker's token; the listeners' follow it, all far above any place in the table.
+pub const WAKER: Token = Token(usize::MAX >> 1);
+
+/// The row of requests that no route took.
+const NO_ROUTE: usize = usize::MAX;
+
+/// What a worker is made of.
+pub struct WorkerParts {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Its event loop, with the waker registered.
+    pub poll: Poll,
+    /// A listener for each address.
+    pub listeners: Vec<std::net::TcpListener>,
+    /// What is shared.
+    pub shared: Arc<Shared>,
+    /// Which application answers what.
+    pub router: Arc<Router>,
+    /// Its lane.
+    pub producer: Producer,
+    /// Its mailbox.
+    pub mail: Receiver<Mail>,
+    /// Where jobs go.
+    pub jobs: JobQueue,
+    /// The server's clock.
+    pub clock: Clock,
+    /// Runs the commit step in this worker's turn; nothing where the disk thread does.
+    pub inline_commit: Option<super::memory::InlineCommit>,
+}
+
+/// A worker, on its own thread.
+pub struct Worker {
+    index: usize,
+    poll: Poll,
+    events: Events,
+    listeners: Vec<TcpListener>,
+    shared: Arc<Shared>,
+    router: Arc<Router>,
+    producer: Producer,
+    mail: Receiver<Mail>,
+    jobs: JobQueue,
+    inline_commit: Option<super::memory::InlineCommit>,
+    table: Table<Connection>,
+    held: HeldAnswers,
+    heads: HeadCache<Known>,
+    /// The routes with an express lane: place and answer. Their number here is that of the usual answer.
+    express: Vec<(usize, &'static str)>,
+    usual: Vec<UsualAnswer>,
+    /// Memory of outputs that were sent.
+    spare_buffers: Vec<Vec<u8>>,
+    wheel: Wheel,
+    limits: Arc<Limits>,
+    /// Read from the clock once per turn.
+    clock: Clock,
+    now_us: u64,
+    /// The second that the Date field names, since 1970, and when the next one begins by `clock`.
+    second: u64,
+    next_second_us: u64,
+    /// What to add to `now_us` for the wall clock's time.
+    wall_offset_us: u64,
+    date: DateCell,
+    /// Shared by all connections: what is read stays here unless it is incomplete.
+    buffer: Vec<u8>,
+    /// Connections with something to do in the next turn although the kernel has no news of them.
+    again: Vec<Key>,
+    serving: Vec<Key>,
+    /// Connections with something to send.
+    dirty: Vec<Key>,
+    /// Connections whose records wait for room in the lane.
+    stalled: Vec<Key>,
+    /// Writes that wait for more than this server's level: the journal position they need on the disk.
+    unsynced: VecDeque<(u64, Held)>,
+    fired: Vec<deadlines::Entry>,
+    accepting: Vec<bool>,
+    /// The last poll found nothing to do.
+    quiet: bool,
+    /// Turns since the lane holds something that no commit has been started for.
+    waited_turns: u32,
+    committed: u64,
+    commits_taken: u32,
+    /// When idle connections were last looked at because there are too many.
+    swept_ms: u64,
+    draining: bool,
+    quitting: bool,
+}
+
+impl Worker {
+    /// Takes the parts over.
+    ///
+    /// # Errors
+    /// When a listener cannot be registered.
+    pub fn new(parts: WorkerParts) -> std::io::Result<Self> {
+        let mut listeners = Vec::with_capacity(parts.listeners.len());
+        for (index, listener) in parts.listeners.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(listener);
+            parts.poll.registry().register(&mut listener, Token(WAKER.0 + 1 + index), Interest::READABLE)?;
+            listeners.push(listener);
+        }
+        let limits = parts.shared.limits();
+        let routes = parts.router.routes().enumerate();
+        let express = routes.filter_map(|(place, route)| Some((place, route.express?.body))).collect();
+        let mut worker = Self {
+            index: parts.index,
+            poll: parts.poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            accepting: vec![true; listeners.len()],
+            listeners,
+            router: parts.router,
+            producer: parts.producer,
+            mail: parts.mail,
+            jobs: parts.jobs,
+            inline_commit: parts.inline_commit,
+            table: Table::new(),
+            held: HeldAnswers::default(),
+            heads: HeadCache::new(),
+            usual: Vec::new(),
+            express,
+            wheel: Wheel::new(parts.clock.now_us() / 1_000),
+            limits,
+            clock: parts.clock,
+            now_us: parts.clock.now_us(),
+            second: 0,
+            next_second_us: 0,
+            wall_offset_us: 0,
+            date: DateCell::new(0),
+            buffer: vec![0; READ_BUFFER_BYTES],
+            again: Vec::new(),
+            serving: Vec::new(),
+            dirty: Vec::new(),
+            stalled: Vec::new(),
+            unsynced: VecDeque::new(),
+            spare_buffers: Vec::new(),
+            swept_ms: 0,
+            fired: Vec::new(),
+            quiet: false,
+            waited_turns: 0,
+            committed: 0,
+            commits_taken: 0,
+            draining: false,
+            quitting: false,
+            shared: parts.shared,
+        };
+        worker.render_usual();
+        Ok(worker)
+    }
+
+    /// Serves until the server has been told to stop and everything in flight is done.
+    ///
+    /// # Errors
+    /// When the event loop itself fails; that ends the server.
+    pub fn run(mut self) -> std::io::Result<()> {
+        self.metrics().thread.store(crate::os::thread::id(), std::sync::atomic::Ordering::Relaxed);
+        while !self.has_ended() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.quitting || (self.draining && self.table.is_empty())
+    }
+
+    /// One turn: everything that is ready is read, handed to one commit, and answered.
+    fn turn(&mut self) -> std::io::Result<()> {
+        self.wait()?;
+        self.accept();
+        self.serve();
+        self.producer.publish();
+        self.start_commit();
+        self.take_mail();
+        self.take_commits();
+        self.write();
+        self.expire();
+        self.count_turn();
+        Ok(())
+    }
+
+    /// Takes the time for the whole turn; the wall clock only once a second, for the Date field.
+    fn tick(&mut self) {
+        self.now_us = self.clock.now_us();
+        if self.now_us >= self.next_second_us {
+            let wall_us = wall_us();
+            self.wall_offset_us = wall_us.saturating_sub(self.now_us);
+            self.second = wall_us / 1_000_000;
+            self.next_second_us = self.now_us + 1_000_000 - wall_us % 1_000_000;
+            self.date.refresh(self.second);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_us / 1_000
+    }
+
+    fn metrics(&self) -> &WorkerMetrics {
+        &self.shared.metrics.workers[self.index]
+    }
+
+    fn side(&self) -> &WorkerSide {
+        &self.shared.workers[self.index]
+    }
+
+    /// Whether usual writes may take their short cut.
+    fn takes_writes(&self) -> bool {
+        self.shared.space.intake() == Intake::Open && !self.draining
+    }
+
+    /// Which usual answer belongs to the route at `place`.
+    fn express_of(&self, place: usize) -> Option<u8> {
+        self.express.iter().position(|(of, _)| *of == place).map(|index| index as u8)
+    }
+
+    fn render_usual(&mut self) {
+        let usual =
+            |(_, body): &(usize, &'static str)| UsualAnswer::new(body, self.shared.durability, &self.limits);
+        self.usual = self.express.iter().map(usual).collect();
+    }
+
+    fn count_turn(&self) {
+        let metrics = self.metrics();
+        metrics.turns.add(1);
+        metrics.connections.set(self.table.len() as u64);
+    }
+
+    /// Has `key` served in the next turn.
+    fn serve_again(&mut self, key: Key, connection: &mut Connection) {
+        if !connection.listed {
+            connection.listed = true;
+            self.again.push(key);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where a request goes, how its body is taken, and the engine's own refusals.
+
+use crate::apps::app::{App, Body, Captures, Route};
+use crate::apps::router::{Match, Router};
+use crate::base::limits::Limits;
+use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::http::connection::Plan;
+use crate::http::refusal::Refusal;
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+/// What a worker remembers with the head of a usual write.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// Makes the record of a usual body.
+    pub scan: fn(&[u8]) -> Option<[u8; PIXEL_RECORD_BYTES]>,
+    /// The row of the route in the count of requests.
+    pub route: u16,
+}
+
+/// What answers a request.
+pub enum Target<'r, 'p> {
+    /// A route's application.
+    Route {
+        /// The application.
+        app: &'r dyn App,
+        /// The route.
+        route: &'static Route,
+        /// Its place among all routes.
+        place: usize,
+        /// What its pattern captured.
+        captures: Captures<'p>,
+    },
+    /// Nobody: this answer is given.
+    Nobody(Response),
+}
+
+/// Looks a request up.
+pub fn target<'r, 'p>(router: &'r Router, head: &Head<'p>) -> Target<'r, 'p> {
+    match router.find(head.method, head.path) {
+        Match::Found { app, route, place, captures } => {
+            Target::Route { app: router.app(app), route, place, captures }
+        }
+        Match::Options { allow } => Target::Nobody(Response::new(204, "", "").with("Allow", allow)),
+        Match::NotFound { owner } => Target::Nobody(router.app(owner).not_found()),
+        Match::MethodNotAllowed { allow, owner } => {
+            Target::Nobody(router.app(owner).method_not_allowed().with("Allow", allow))
+        }
+    }
+}
+
+/// How the body of a request with this head is taken. That of a request which nobody answers is read too, up to the
+/// size of a pixel's, so that the connection can go on.
+pub fn plan(router: &Router, head: &Head<'_>, limits: &Limits) -> Plan {
+    let unwanted = Plan::Whole { max_bytes: limits.pixel_body_bytes };
+    match router.find(head.method, head.path) {
+        Match::Found { route, .. } => match route.body {
+            Body::None => unwanted,
+            Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },
+            Body::Stream(max_bytes) => Plan::Stream { max_bytes: max_bytes(limits) },
+        },
+        _ => unwanted,
+    }
+}
+
+fn text(status: u16, sentence: &str) -> Response {
+    Response::new(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
+}
+
+/// The disk is full.
+pub fn no_space() -> Response {
+    text(507, "No space left above the reserve on this host's disk; nothing was stored. Reads go on.")
+}
+
+/// A lane stayed full: nothing was logged.
+pub fn lane_full() -> Response {
+    text(503, "The server is behind with its writes; nothing was stored. Send again later.")
+        .with("Retry-After", "1")
+}
+
+/// Too much is waiting: nothing was logged.
+pub fn busy() -> Response {
+    text(503, "Too many requests are waiting; nothing was stored. Send again later.").with("Retry-After", "1")
+}
+
+/// `Durability: both` was asked of a server without a peer: nothing was logged.
+pub fn no_peer() -> Response {
+    text(503, "This server has no peer, so `Durability: both` can't be reached; nothing was stored.")
+        .with("Retry-After", "60")
+}
+
+/// Too many connections, as the protocol refuses.
+pub const CROWDED: Refusal = Refusal::new(503, "too many connections; come back later");
+
+/// Too many bodies in memory: nothing of this one was logged.
+pub const TOO_MUCH: Refusal =
+    Refusal::new(503, "too many bodies are in memory; nothing was stored, send again later");

@@ -1,0 +1,80 @@
+//! The first step of a turn: ask the kernel what is ready, and sleep if nothing is.
+
+use std::io;
+use std::time::Duration;
+
+use super::{WAKER, Worker};
+use crate::base::limits::COMMIT_TURNS_MAX;
+
+impl Worker {
+    /// Polls. It does not sleep while connections wait to be served again, nor while the lane holds something that no
+    /// commit has been started for: then it only looks, because finding nothing is what starts the commit.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        let busy = !self.again.is_empty() || self.wants_commit() || self.accepting.contains(&true);
+        let timeout = if busy { Some(Duration::ZERO) } else { self.sleep_time() };
+        if timeout != Some(Duration::ZERO) {
+            self.side().fall_asleep();
+            // The second look: whatever was published before the flag was up would wake nobody.
+            let timeout = if self.has_news() { Some(Duration::ZERO) } else { timeout };
+            self.poll_for(timeout)?;
+            self.side().wake_up();
+            self.metrics().wakeups.add(1);
+        } else {
+            self.poll_for(timeout)?;
+        }
+        self.tick();
+        self.quiet = self.events.is_empty() && self.again.is_empty();
+        for event in &self.events {
+            if event.token().0 > WAKER.0 {
+                self.accepting[event.token().0 - WAKER.0 - 1] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the lane holds something for which a commit should be started.
+    pub(super) fn wants_commit(&self) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.producer.position() != self.committed && !self.shared.in_flight.load(Relaxed)
+    }
+
+    /// Starts a commit by the idle rule: when the poll found nothing to do, or after a few turns that found more.
+    pub(super) fn start_commit(&mut self) {
+        if self.inline_commit.is_some() {
+            self.commit_inline();
+            return;
+        }
+        if !self.wants_commit() {
+            self.waited_turns = 0;
+            return;
+        }
+        self.waited_turns += 1;
+        if self.quiet || self.waited_turns > COMMIT_TURNS_MAX {
+            self.shared.start_commit();
+            self.waited_turns = 0;
+        }
+    }
+
+    fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Anything that another thread left for this one.
+    fn has_news(&self) -> bool {
+        self.side().committed() != self.committed
+            || !self.mail.is_empty()
+            || self.wants_commit()
+            || self.has_synced_news()
+    }
+
+    fn sleep_time(&self) -> Option<Duration> {
+        // The clock stood still while the turn ran; a millisecond more keeps the wheel from being asked too early.
+        self.wheel.wait_ms(self.now_ms()).map(|ms| Duration::from_millis(ms + 1))
+    }
+}

@@ -1,0 +1,220 @@
+//! Answers on their way out.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::read::Fate;
+use super::{NO_ROUTE, Worker};
+use crate::base::durability::Durability;
+use crate::engine::connection::{Connection, Task};
+use crate::engine::held::AnswerFraming;
+use crate::engine::metrics::Reject;
+use crate::engine::table::Key;
+use crate::http::refusal::Refusal;
+use crate::http::response::{self, HeadContext, Response};
+use crate::os::socket;
+
+/// Buffers of at most this size are kept for the next answers.
+const KEPT_BUFFER_BYTES: usize = 16 * 1024;
+/// How many of them.
+const KEPT_BUFFERS: usize = 64;
+
+impl Worker {
+    /// Puts an answer that waits for nothing behind the connection's output.
+    pub(super) fn answer(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        response: &Response,
+        framing: AnswerFraming,
+        route: usize,
+    ) {
+        self.put(key, connection, response, framing, route, None);
+    }
+
+    /// The same for a write that has reached `durability`.
+    pub(super) fn put(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        response: &Response,
+        framing: AnswerFraming,
+        route: usize,
+        durability: Option<Durability>,
+    ) {
+        self.materialize(connection);
+        self.metrics().requests.count(route, response.status, 1);
+        let AnswerFraming { version, keep_alive, head_only } = framing;
+        let context = HeadContext { version, keep_alive, head_only, date: self.date.bytes(), durability };
+        take_buffer(&mut self.spare_buffers, &mut connection.output);
+        response::write(response, &context, &mut connection.output);
+        connection.closing |= !keep_alive;
+        self.owe(key, connection);
+    }
+
+    /// Answers what is no request, or one over a limit; the connection ends behind it.
+    pub(super) fn refuse(&mut self, key: Key, connection: &mut Connection, refusal: Refusal) {
+        let framing = AnswerFraming {
+            version: crate::http::request::Version::Http11,
+            keep_alive: false,
+            head_only: false,
+        };
+        connection.task = Task::None;
+        connection.unread = true;
+        let mut response = Response::from(refusal);
+        if refusal.status == 503 {
+            response = response.with("Retry-After", "1");
+        }
+        self.answer(key, connection, &response, framing, NO_ROUTE);
+    }
+
+    /// Has `key` written to at the end of this turn.
+    pub(super) fn owe(&mut self, key: Key, connection: &mut Connection) {
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Turns usual answers that are still only counted into bytes, so that something can follow them.
+    pub(super) fn materialize(&mut self, connection: &mut Connection) {
+        if connection.owed > 0 {
+            let usual = &mut self.usual[usize::from(connection.owed_express)];
+            let bytes = usual.times(connection.owed, self.second, self.date.bytes());
+            take_buffer(&mut self.spare_buffers, &mut connection.output);
+            connection.output.extend_from_slice(bytes);
+            connection.owed = 0;
+        }
+    }
+
+    /// Sends what connections are owed.
+    pub(super) fn write(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            self.with(key, |worker, connection| {
+                connection.dirty = false;
+                worker.flush(key, connection)
+            });
+        }
+        // Nothing above owes anything anew, so the memory can be used again.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    fn flush(&mut self, key: Key, connection: &mut Connection) -> Fate {
+        if connection.blocked {
+            self.materialize(connection);
+            return Fate::Stays;
+        }
+        if connection.owed > 0 && connection.output.is_empty() {
+            if self.send_usual(connection).is_err() {
+                return Fate::Ends;
+            }
+        } else {
+            self.materialize(connection);
+        }
+        match self.send_output(connection) {
+            Ok(()) => {}
+            Err(_) => return Fate::Ends,
+        }
+        if connection.output.is_empty() {
+            self.resume_job(key, connection);
+        }
+        if connection.has_more_to_handle() {
+            self.serve_again(key, connection);
+        }
+        self.settle(key, connection)
+    }
+
+    /// The usual answers, from where they lie; what the socket does not take is copied.
+    fn send_usual(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let usual = &mut self.usual[usize::from(connection.owed_express)];
+        let bytes = usual.times(connection.owed, self.second, self.date.bytes());
+        connection.owed = 0;
+        let sent = send(&connection.stream, bytes)?;
+        if sent < bytes.len() {
+            take_buffer(&mut self.spare_buffers, &mut connection.output);
+            connection.output.extend_from_slice(&bytes[sent..]);
+            connection.blocked = true;
+        }
+        self.metrics().sends.add(1);
+        self.metrics().written_bytes.add(sent as u64);
+        Ok(())
+    }
+
+    fn send_output(&mut self, connection: &mut Connection) -> io::Result<()> {
+        if connection.output.is_empty() || connection.blocked {
+            return Ok(());
+        }
+        let rest = &connection.output[connection.sent..];
+        let sent = send(&connection.stream, rest)?;
+        connection.blocked = sent < rest.len();
+        connection.sent += sent;
+        if sent > 0 {
+            connection.since_ms = self.now_us / 1_000;
+        }
+        self.metrics().sends.add(1);
+        self.metrics().written_bytes.add(sent as u64);
+        if connection.sent == connection.output.len() {
+            connection.sent = 0;
+            give_buffer(&mut self.spare_buffers, &mut connection.output);
+        }
+        Ok(())
+    }
+
+    /// Everything is said: closes, or first sends our end and listens for the client's, so that an answer to a request
+    /// that was not read to its end is not lost to a reset.
+    pub(super) fn end(&mut self, key: Key, connection: &mut Connection) -> Fate {
+        if !connection.unread || connection.stream.shutdown(Shutdown::Write).is_err() {
+            return Fate::Ends;
+        }
+        connection.lingering = true;
+        connection.input = Vec::new();
+        connection.wait = connection.waits_for();
+        connection.since_ms = self.now_ms();
+        self.arm(key, connection);
+        self.serve_again(key, connection);
+        Fate::Stays
+    }
+
+    /// Closes a lent connection for good.
+    pub(super) fn close(&mut self, key: Key, connection: &mut Connection) {
+        // Dropping the socket takes it out of the event loop.
+        self.table.forget(key);
+        self.shared.buffered_bytes.fetch_sub(connection.accounted_bytes, Relaxed);
+        self.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Resets a connection whose client does not take what we write.
+    pub(super) fn reset(&mut self, connection: &mut Connection) -> Fate {
+        self.reject(Reject::Stalled);
+        socket::reset_on_close(&connection.stream);
+        Fate::Ends
+    }
+}
+
+/// One send; what would block counts as nothing sent.
+fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match socket::send(stream, bytes) {
+        Ok(sent) => Ok(sent),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives an empty output some memory that was used before.
+fn take_buffer(spare: &mut Vec<Vec<u8>>, output: &mut Vec<u8>) {
+    if output.capacity() == 0 {
+        *output = spare.pop().unwrap_or_default();
+    }
+}
+
+/// Takes the memory of an output that is all sent.
+fn give_buffer(spare: &mut Vec<Vec<u8>>, output: &mut Vec<u8>) {
+    let mut buffer = std::mem::take(output);
+    if buffer.capacity() <= KEPT_BUFFER_BYTES && spare.len() < KEPT_BUFFERS {
+        buffer.clear();
+        spare.push(buffer);
+    }
+}
