@@ -4,9 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     pixeld::cli::run().unwrap_or_else(|error| {
-        let code = error.exit_code();
-        // With all its causes, in one line.
-        eprintln!("pixeld: {:#}", anyhow::Error::from(error));
-        code
+        eprintln!("pixeld: {error}");
+        error.exit_code()
     })
 }

@@ -86,7 +86,7 @@ const ROOT: (&str, &str) =
 fn a_sound_tree_is_let_through() {
     let found = judged(&[
         ROOT,
-        ("src/main.rs", "use pixeld::cli; fn main() -> anyhow::Result<()> { pixeld::cli::run() }"),
+        ("src/main.rs", "use pixeld::cli; fn main() -> std::process::ExitCode { pixeld::cli::run() }"),
         ("src/cli/mod.rs", "use crate::config::Config; use crate::engine::server; pub fn run() {}"),
         ("src/config/mod.rs", "use crate::base::limits;"),
         ("src/engine/mod.rs", "use crate::http; use crate::log; use mio::Poll; use std::time::Instant;"),

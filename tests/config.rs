@@ -224,6 +224,9 @@ fn a_reload_tells_what_takes_effect_and_what_does_not() {
     assert_eq!(reloaded.changed, ["log_level", "limits.connections"]);
     assert_eq!(reloaded.restart, ["workers"]);
     assert_eq!((reloaded.config.limits.connections, reloaded.config.log_level), (9, "warn"));
+    assert_eq!(reloaded.config.workers, 2, "what needs a restart stays in force");
+    let again = reload(&reloaded.config, &sources, CORES).expect("sound");
+    assert_eq!((again.changed, again.restart), (vec![], vec!["workers".to_owned()]));
 
     file(directory.path(), "log_level = \"warn\"\nworkers = \"x\"");
     assert!(reload(&current, &sources, CORES).is_err(), "all or nothing");

@@ -4,7 +4,9 @@
 
 mod error;
 pub mod events;
+mod inspect;
 mod send;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -23,12 +25,16 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  pixeld serve                             on 127.0.0.1:8000, data in ./pixeld-data
   pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
+  pixeld inspect ./pixeld-data             verify every checksum, number and chain; say what is there
 
 `pixeld COMMAND --help` tells more about each.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(Box<serve::Arguments>),
+    Inspect(inspect::Arguments),
     Send(send::Arguments),
 }
 
@@ -38,6 +44,8 @@ enum Command {
 /// What stopped the command.
 pub fn run() -> Result<ExitCode, CliError> {
     match Arguments::parse().command {
+        Command::Serve(arguments) => arguments.run(),
+        Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
     }
 }

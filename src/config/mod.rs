@@ -9,5 +9,6 @@ pub mod keys;
 pub mod limits;
 pub mod read;
 pub mod reload;
+pub mod settings;
 pub mod sources;
 pub mod units;

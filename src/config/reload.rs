@@ -8,7 +8,7 @@ use super::sources::Sources;
 /// A configuration read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reloaded {
-    /// The whole of it; of this the limits and the log level take effect.
+    /// The configuration in force from now on: the current one with new limits and a new log level.
     pub config: Config,
     /// Keys that changed and take effect.
     pub changed: Vec<String>,
@@ -21,11 +21,21 @@ pub struct Reloaded {
 /// # Errors
 /// Everything that is wrong; then nothing of it may take effect.
 pub fn reload(current: &Config, sources: &Sources, cores: usize) -> Result<Reloaded, ConfigErrors> {
-    let config = load(sources, cores)?;
+    let read = load(sources, cores)?;
     // Both list every key once and in the same order.
-    debug_assert_eq!(config.entries.len(), current.entries.len());
-    let pairs = config.entries.iter().zip(&current.entries);
-    let keys = pairs.filter(|(new, old)| new.value != old.value).map(|(new, _)| new.key.clone());
-    let (changed, restart) = keys.partition(|key| keys::is_reloadable(key));
-    Ok(Reloaded { changed, restart, config })
+    debug_assert_eq!(read.entries.len(), current.entries.len());
+    let (mut changed, mut restart) = (Vec::new(), Vec::new());
+    let mut config = Config { limits: read.limits, log_level: read.log_level, ..current.clone() };
+    for (entry, new) in config.entries.iter_mut().zip(read.entries) {
+        if new.value == entry.value {
+            continue;
+        }
+        if keys::is_reloadable(&new.key) {
+            changed.push(new.key.clone());
+            *entry = new;
+        } else {
+            restart.push(new.key);
+        }
+    }
+    Ok(Reloaded { config, changed, restart })
 }

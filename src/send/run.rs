@@ -33,8 +33,8 @@ pub struct Options {
 /// # Errors
 /// What stopped the transfer.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
-    let picture = Picture::open(&options.picture)?;
     let target = Target::parse(&options.url)?;
+    let picture = Picture::open(&options.picture)?;
     if !options.check_only {
         let text = post(&picture, &target, options)?;
         report(out, &text)?;

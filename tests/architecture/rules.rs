@@ -47,7 +47,6 @@ const IMPURE: [&[&str]; 8] = [
 
 /// Where a crate may be named: modules, from the root on. What is not at home anywhere else is everybody's.
 pub const HOMES: &[(&str, &[&str])] = &[
-    ("anyhow", &["main"]),
     ("base64", &["apps", "bench"]),
     ("clap", &["cli", "config"]),
     ("core_affinity", &["os"]),

@@ -1,0 +1,118 @@
+//! `pixeld inspect`.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::CliError;
+use crate::base::ids::Origin;
+use crate::base::tag;
+use crate::http::date::DateCell;
+use crate::log::inspect::{InspectError, StreamSummary, Summary, dump, verify};
+use crate::os::files::RealDisk;
+
+/// Verify a data directory and say what is in it; changes nothing
+///
+/// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream. A server may
+/// be running on the directory meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(super) struct Arguments {
+    /// The data directory
+    dir: PathBuf,
+    /// Write every record as a line of text: position, stream, sequence number, time, what it says
+    #[arg(long, conflicts_with = "hash")]
+    dump: bool,
+    /// Write only a line for each stream: its name, first and last number, and the hash of its batches. Two hosts that
+    /// retain the same range of a stream have the same hash
+    #[arg(long)]
+    hash: bool,
+}
+
+const AFTER: &str = "\
+Exit: 0 sound, 1 damaged (with the segment and the offset), or not readable.
+
+Examples:
+  pixeld inspect ./pixeld-data
+  pixeld inspect ./pixeld-data --dump | tail";
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let wrong = |source: InspectError| CliError::Inspect { path: self.dir.clone(), source };
+        let disk = RealDisk::open(&self.dir)
+            .map_err(|source| wrong(InspectError::Io { what: "opening the directory", source }))?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        let result = if self.dump {
+            dump(&disk, &mut out)
+        } else {
+            verify(&disk).and_then(|summary| {
+                let text = if self.hash { hashes(&summary) } else { tell(&summary) };
+                let failed = |source| InspectError::Io { what: "writing the summary", source };
+                out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+            })
+        };
+        match result {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            // Whoever reads has seen enough: `| head`.
+            Err(InspectError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => Err(wrong(error)),
+        }
+    }
+}
+
+/// One line for each stream, for `diff` between hosts.
+fn hashes(summary: &Summary) -> String {
+    let line = |(origin, stream): (&Origin, &StreamSummary)| {
+        format!("{origin} {}..{} {:016x}\n", stream.first_seq, stream.last_seq, stream.hash)
+    };
+    summary.streams.iter().map(line).collect()
+}
+
+fn tell(summary: &Summary) -> String {
+    let identity = &summary.identity;
+    let mut lines = vec![
+        format!("sound: {} batches, every checksum, number and chain", summary.batches),
+        format!("cluster   {}", identity.cluster),
+        format!("node      {}", identity.node),
+    ];
+    lines.push(match summary.segments {
+        Some((first, last)) => {
+            format!(
+                "segments  {first} to {last}, of {} bytes; the journal ends at {}",
+                identity.segment_bytes, summary.end
+            )
+        }
+        None => "segments  none yet".to_owned(),
+    });
+    lines.extend(summary.records.iter().map(|(tag, count)| format!("records   {count} {}", name_of(*tag))));
+    if let Some((first, last)) = summary.times_us {
+        lines.push(format!("written   {} to {}", date(first), date(last)));
+    }
+    for (origin, stream) in &summary.streams {
+        let (first, last, chain, hash) = (stream.first_seq, stream.last_seq, stream.chain, stream.hash);
+        lines.push(format!("stream    {origin}: {first}..{last}, chain {chain:016x}, hash {hash:016x}"));
+    }
+    lines.extend(summary.snapshots.iter().map(|position| format!("snapshot  at {position}")));
+    if let Some(torn) = &summary.torn {
+        lines.push(format!("torn      {torn}: never acknowledged, the next start cuts it off"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A time of the journal to the second.
+fn date(us: u64) -> String {
+    String::from_utf8_lossy(DateCell::new(us / 1_000_000).bytes()).into_owned()
+}
+
+/// What records with this tag are.
+fn name_of(tag: u8) -> String {
+    match tag {
+        tag::PIXEL_R => "pixels of channel R".to_owned(),
+        tag::PIXEL_G => "pixels of channel G".to_owned(),
+        tag::PIXEL_B => "pixels of channel B".to_owned(),
+        tag::PIXEL_CLEAR => "clears of the pixels".to_owned(),
+        _ => format!("with tag 0x{tag:02x}"),
+    }
+}

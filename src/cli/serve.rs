@@ -1,0 +1,276 @@
+//! `pixeld serve`: from the command line to a running server and back.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::available_parallelism;
+
+use super::CliError;
+use super::events::{self, LevelSwitch};
+use crate::base::version;
+use crate::config::read::{Config, LogFormat, load};
+use crate::config::reload::reload;
+use crate::config::settings;
+use crate::config::sources::Sources;
+use crate::engine::server::{Ending, Server};
+use crate::os::signal::{Signal, SignalStream, exit_now};
+use crate::os::thread;
+
+/// Take writes, keep them, serve them back
+///
+/// Without arguments: listens on 127.0.0.1:8000, keeps everything in ./pixeld-data, one worker for each core, and
+/// answers a write when it is on the disk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER, after_long_help = AFTER_LONG)]
+pub(super) struct Arguments {
+    /// Address to listen on, repeatable [default: 127.0.0.1:8000]
+    #[arg(short, long, value_name = "ADDR[=ROOT]")]
+    listen: Vec<String>,
+    /// Directory of everything that is kept; one server at a time [default: ./pixeld-data]
+    #[arg(short, long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What an answer to a write waits for: memory, disk or both [default: disk]
+    #[arg(long, value_name = "LEVEL")]
+    durability: Option<String>,
+    /// Applications to serve: pixel, echo [default: pixel]
+    #[arg(long, value_name = "NAME,...")]
+    apps: Vec<String>,
+    /// Number of workers [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    workers: Option<String>,
+    /// Cores that the workers are pinned to, such as 0,2-3 [default: all]
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
+    /// Threads that stream lists and do other slow work [default: 2]
+    #[arg(long, value_name = "N")]
+    job_threads: Option<String>,
+    /// Free space below which writes are refused with 507 [default: auto, the larger of 1GiB and 5 %]
+    #[arg(long, value_name = "SIZE")]
+    disk_reserve: Option<String>,
+    /// Size of a journal segment in a new data directory [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    segment_size: Option<String>,
+    /// Start although acknowledged data is damaged, and say what is missing
+    #[arg(long)]
+    accept_loss: bool,
+    /// How long an answer waits for the second host [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    durability_timeout: Option<String>,
+    /// How long a stop waits for requests in flight [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    shutdown_timeout: Option<String>,
+    /// A bound such as idle_ms=5s, repeatable; --print-config lists all [see limits there]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
+    limit: Vec<(String, String)>,
+    /// Events that are logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Form of log lines: text or json [default: text]
+    #[arg(long, value_name = "FORM")]
+    log_format: Option<String>,
+    /// Configuration file in TOML
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say what is wrong with the configuration and end: 0 sound, 2 not
+    #[arg(long)]
+    check_config: bool,
+    /// Print the effective configuration as TOML, each value with where it came from, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and how else values can be set.";
+
+const AFTER_LONG: &str = "\
+What an answer with a 2xx status means:
+  --durability memory   taken and visible; kill -9 loses at most the last 2 ms, a power cut more
+  --durability disk     a sync of this host's disk that covers it has returned: survives kill -9 and power cuts
+  --durability both     as disk, on two hosts (needs a second host)
+A request may ask for more than the server's level with a header such as `Durability: disk`.
+
+Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is
+PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\").
+A flag wins over the environment, that over the file, that over the default.
+
+Signals: SIGTERM or SIGINT finishes what is in flight, syncs and ends with 0, a second one ends at once; SIGHUP reads
+log_level and [limits] again.
+
+Exit: 0 stopped, 1 failed, 2 usage or configuration, 74 the disk failed.
+
+Examples:
+  pixeld serve
+  pixeld serve --listen 0.0.0.0:8000 --data-dir /srv/pixeld --cores 0-3
+  pixeld serve --config /etc/pixeld.toml --check-config
+  PIXELD_DURABILITY=memory pixeld serve --print-config";
+
+fn limit(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "NAME=VALUE is needed, such as idle_ms=5s".to_owned())
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let sources = self.sources();
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let config = load(&sources, cores)?;
+        if self.print_config {
+            print!("{}", config.print());
+        }
+        if self.check_config {
+            println!("the configuration is sound");
+        }
+        if self.print_config || self.check_config {
+            return Ok(ExitCode::SUCCESS);
+        }
+        Running::start(config, sources, cores)?.serve()
+    }
+
+    fn sources(&self) -> Sources {
+        let list = |key: &str, values: &[String]| (key.to_owned(), values.to_vec());
+        let mut flags = vec![list("listen", &self.listen), list("apps", &self.apps)];
+        for (key, value) in [
+            ("data_dir", &self.data_dir),
+            ("durability", &self.durability),
+            ("workers", &self.workers),
+            ("cores", &self.cores),
+            ("job_threads", &self.job_threads),
+            ("disk_reserve", &self.disk_reserve),
+            ("segment_size", &self.segment_size),
+            ("durability_timeout", &self.durability_timeout),
+            ("shutdown_timeout", &self.shutdown_timeout),
+            ("log_level", &self.log_level),
+            ("log_format", &self.log_format),
+        ] {
+            flags.push((key.to_owned(), value.iter().cloned().collect()));
+        }
+        flags.retain(|(_, values)| !values.is_empty());
+        flags.extend(self.accept_loss.then(|| list("accept_loss", &["true".to_owned()])));
+        flags.extend(self.limit.iter().map(|(name, value)| (format!("limits.{name}"), vec![value.clone()])));
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        };
+        let environment = std::env::vars_os().filter_map(text).collect();
+        Sources { flags, environment, file: self.config.clone() }
+    }
+}
+
+/// A server with what its signals need.
+struct Running {
+    server: Server,
+    signals: Receiver<Signal>,
+    level: LevelSwitch,
+    config: Config,
+    sources: Sources,
+    cores: usize,
+}
+
+impl Running {
+    fn start(config: Config, sources: Sources, cores: usize) -> Result<Self, CliError> {
+        let level = events::start(config.log_level, config.log_format);
+        let started = Arc::new(AtomicBool::new(false));
+        let signals = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
+        let server = Server::start(settings::of(&config, thread::allowed_cores()))?;
+        started.store(true, Ordering::SeqCst);
+        let running = Self { server, signals, level, config, sources, cores };
+        running.announce();
+        Ok(running)
+    }
+
+    /// Says where the server listens, what it keeps and how to try it.
+    fn announce(&self) {
+        let report = self.server.report();
+        if !report.is_new {
+            tracing::info!(batches = report.batches, bytes = report.bytes, "recovered");
+        }
+        let addresses: Vec<String> =
+            self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
+        let (data_dir, durability) = (self.config.data_dir.display(), self.config.durability);
+        let (workers, apps) = (self.config.workers, self.config.apps.join(","));
+        match self.config.log_format {
+            LogFormat::Text => {
+                eprintln!(
+                    "pixeld {} listens on {}\nkeeps every write it answers in {data_dir} (durability {durability}); \
+                     {workers} workers; {apps}",
+                    version::FULL,
+                    addresses.join(", ")
+                );
+                eprintln!("try: {}", example(&addresses[0], &self.config.apps));
+            }
+            LogFormat::Json => {
+                let addresses = addresses.join(",");
+                tracing::info!(version = version::FULL, addresses, %data_dir, %durability, workers, apps, "listening");
+            }
+        }
+    }
+
+    /// Serves until it is told to stop.
+    fn serve(mut self) -> Result<ExitCode, CliError> {
+        while let Ok(signal) = self.signals.recv() {
+            match signal {
+                Signal::Reload => self.reload(),
+                Signal::Stop => break,
+            }
+        }
+        tracing::info!("stopping: nothing new is taken, what is in flight is finished");
+        match self.server.stop() {
+            Ending::Drained => tracing::info!("stopped"),
+            Ending::Cut(connections) => tracing::warn!(connections, "stopped before these were finished"),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Takes over new limits and the log level, or nothing at all.
+    fn reload(&mut self) {
+        let result = reload(&self.config, &self.sources, self.cores);
+        self.server.shared().reload_ok.store(result.is_ok(), Ordering::Relaxed);
+        match result {
+            Ok(reloaded) => {
+                let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));
+                self.server.shared().set_limits(reloaded.config.limits.clone());
+                self.level.set(reloaded.config.log_level);
+                self.config = reloaded.config;
+                tracing::info!(changed, "configuration read again");
+                if !restart.is_empty() {
+                    tracing::warn!(keys = restart, "these changed too and take effect with the next start");
+                }
+            }
+            Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
+        }
+    }
+}
+
+/// A command line that shows the server at work.
+fn example(address: &str, apps: &[&str]) -> String {
+    if apps.contains(&"pixel") {
+        let pixel = r#"{"x":10,"y":20,"channel":"R","value":128}"#;
+        format!(
+            "curl -H 'Content-Type: application/json' -d '{pixel}' {address}/pixel; curl {address}/pixels"
+        )
+    } else {
+        format!("curl {address}/")
+    }
+}
+
+/// Passes signals on, except those that end the process at once: a stop before the server has `started`, when nothing
+/// was acknowledged yet, and a second stop.
+fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<Receiver<Signal>> {
+    let mut stream = SignalStream::take()?;
+    let (sender, receiver) = channel();
+    thread::spawn("signals", move || {
+        let mut stopping = false;
+        loop {
+            let signal = stream.wait();
+            if signal == Signal::Stop && (stopping || !started.load(Ordering::SeqCst)) {
+                exit_now(if stopping { 1 } else { 0 });
+            }
+            stopping |= signal == Signal::Stop;
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}

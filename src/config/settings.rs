@@ -1,0 +1,26 @@
+//! From the configuration to what the engine is started with.
+
+use std::time::Duration;
+
+use super::read::Config;
+use crate::apps::registry;
+use crate::engine::settings::{Reserve, Settings};
+
+/// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
+#[must_use]
+pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
+    Settings {
+        listen: config.listen.iter().map(|listen| listen.address).collect(),
+        data_dir: config.data_dir.clone(),
+        durability: config.durability,
+        workers: config.workers,
+        cores: if config.cores.is_empty() { cores } else { config.cores.clone() },
+        job_threads: config.job_threads,
+        apps: config.apps.iter().filter_map(|name| registry::named(name)).collect(),
+        limits: config.limits.clone(),
+        reserve: config.disk_reserve_bytes.map_or(Reserve::Usual, Reserve::Bytes),
+        segment_bytes: config.segment_bytes,
+        accept_loss: config.accept_loss,
+        shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
+    }
+}

@@ -1,0 +1,128 @@
+//! A real server process for black-box tests: started, asked, killed.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long anything may take before a test gives up; generous, since the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `pixeld serve`; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// The command, with an environment free of the caller's settings.
+pub fn pixeld(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixeld"));
+    command.args(arguments);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PIXELD_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// An address that nobody listens on at the moment.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+impl Server {
+    /// Starts a server with this data directory and waits until it takes requests.
+    pub fn start(address: SocketAddr, data_dir: &Path, arguments: &[&str]) -> Self {
+        let listen = address.to_string();
+        let fixed = ["serve", "--listen", &listen, "--workers", "2", "--disk-reserve", "1MiB", "--data-dir"];
+        let mut command = pixeld(&fixed);
+        let mut child =
+            command.arg(data_dir).args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let lines = collect(child.stderr.take().expect("piped"));
+        let mut server = Self { child, address, lines };
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = server.child.try_wait().expect("a child") {
+                panic!("the server ended with {status}: {}", server.stderr());
+            }
+            assert!(started.elapsed() < PATIENCE, "no answer: {}", server.stderr());
+            sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What was written to stderr so far.
+    pub fn stderr(&self) -> String {
+        self.lines.lock().expect("a lock").join("\n")
+    }
+
+    /// Waits until stderr has `text`.
+    pub fn wait_for(&self, text: &str) {
+        let started = Instant::now();
+        while !self.stderr().contains(text) {
+            assert!(started.elapsed() < PATIENCE, "no {text:?} in: {}", self.stderr());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for the end of a process that was told to stop.
+    pub fn wait(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "still running: {}", self.stderr());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends one request on a connection of its own; gives status and body.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.get(9..12).and_then(|text| text.parse().ok()).expect("a status");
+        (status, answer.split_once("\r\n\r\n").expect("a head").1.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&lines);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            shared.lock().expect("a lock").push(line);
+        }
+    });
+    lines
+}
