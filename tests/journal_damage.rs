@@ -12,7 +12,7 @@ use pixeld::log::inspect::{self, InspectError};
 use pixeld::log::recover::RecoverError;
 use pixeld::log::scan::ReadError;
 use pixeld::log::segment;
-use sim_disk::{Fall, SimDisk};
+use sim_disk::{Failure, Fall, SimDisk};
 
 /// Two segments of batches, 64 KiB: all but the last few of them known to be durable.
 fn journal() -> (SimDisk, Vec<Batch>) {
@@ -294,4 +294,55 @@ fn a_journal_without_identity_is_refused_and_a_damaged_one_too() {
     assert!(matches!(&error, RecoverError::Io { source, .. } if source.kind() == ErrorKind::InvalidData));
     pixeld::os::disk::Disk::remove(&disk, "identity").unwrap();
     assert!(matches!(Host::open(&disk), Err(RecoverError::NoIdentity)));
+}
+
+#[test]
+fn an_accepted_cut_may_be_killed_at_any_call() {
+    let (disk, written) = journal();
+    let name = segment::name(1);
+    let mut content = disk.content(&name);
+    content[usize::try_from(written[5].start.0 - SEGMENT_BYTES).unwrap() + 90] ^= 1;
+    disk.replace(&name, &content);
+    let accepting = |inc| pixeld::log::recover::OpenOptions { accept_loss: true, ..options(inc) };
+    let probe = disk.copy();
+    Host::open_with(&probe, &accepting(1)).unwrap();
+    for call in 0..probe.calls() {
+        for fall in [Fall::Kill, Fall::Power(call), Fall::Power(call + 50)] {
+            let copy = disk.copy();
+            copy.fail_at(call, Failure::Crash, call);
+            assert!(Host::open_with(&copy, &accepting(2)).is_err());
+            let copy = copy.fall(fall);
+            let host = Host::open_with(&copy, &accepting(3)).unwrap();
+            assert_eq!(host.replayed, written[..5], "cut off at call {call}, {fall:?}");
+            assert_eq!(Host::open(&copy).unwrap().replayed, written[..5]);
+            let kept = pixeld::os::disk::Disk::list(&copy).unwrap();
+            assert!(kept.iter().any(|name| name.ends_with(".lost")), "what was given up is kept: {kept:?}");
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_copied_and_copies_are_bounded() {
+    let disk = SimDisk::new();
+    let mut written = Vec::new();
+    for round in 0..40 {
+        let mut host = Host::open(&disk).unwrap();
+        assert_eq!(host.replayed, written);
+        host.append(100, true);
+        written = host.written.clone();
+        let name = segment::name(host.opened.appender.segment());
+        let mut content = disk.content(&name);
+        let end = usize::try_from(host.opened.appender.position().0 % SEGMENT_BYTES).unwrap();
+        content[end..end + 30].fill(round);
+        disk.replace(&name, &content);
+        let torn = inspect::verify(&disk).unwrap().torn;
+        assert_eq!(torn.is_some(), round > 0, "zeros are no tail");
+    }
+    let host = Host::open(&disk).unwrap();
+    assert_eq!(host.opened.report.cut.as_ref().unwrap().copies.len(), 1);
+    let copies = pixeld::os::disk::Disk::list(&disk).unwrap();
+    let copies = copies.iter().filter(|name| name.ends_with(".torn")).count();
+    assert_eq!(copies, pixeld::base::limits::TORN_COPIES_MAX);
+    let copy = &host.opened.report.cut.as_ref().unwrap().copies[0];
+    assert_eq!(disk.content(copy)[..30], [39; 30]);
 }
