@@ -4,8 +4,9 @@ use std::any::Any;
 use std::fmt;
 
 use crate::base::ids::{Origin, Position, Seq};
-use crate::base::tag::{self, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::tag::{self, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
+use crate::log::record;
 
 /// Where a record stands in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,8 +266,8 @@ impl<'a> Iterator for Pieces<'a> {
             self.rest = rest;
             return Some(Piece::Pixels(run));
         }
-        let length = u32::from_le_bytes(self.rest.get(1..RECORD_HEAD_BYTES)?.try_into().ok()?) as usize;
-        let (record, rest) = self.rest.split_at_checked(RECORD_HEAD_BYTES.checked_add(length)?)?;
+        let length = record::length_of(self.rest).ok()??;
+        let (record, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(Piece::Other(record))
     }

@@ -112,10 +112,12 @@ impl List {
     }
 
     fn list(&mut self, out: &mut Vec<u8>) -> Result<Progress, ReadError> {
+        let out_bytes = out.len() + PIECE_BYTES;
         let mut read_bytes = 0;
         loop {
             if let Some(held) = &mut self.held {
-                held.listed += self.page.render(&mut held.place, &held.records[held.listed..], out);
+                held.listed +=
+                    self.page.render(&mut held.place, &held.records[held.listed..], out, out_bytes);
                 if held.listed == held.records.len() {
                     self.held = None;
                 }
@@ -123,12 +125,12 @@ impl List {
             if self.page.is_full() {
                 return Ok(Progress::Over);
             }
-            if out.len() >= PIECE_BYTES || read_bytes >= STEP_BYTES {
+            if out.len() >= out_bytes || read_bytes >= STEP_BYTES {
                 return Ok(Progress::Again);
             }
             let Some(batch) = self.scan.next_batch()? else { return Ok(Progress::Over) };
             let mut place = place_of(&batch, 0);
-            let read = self.page.render(&mut place, batch.body, out);
+            let read = self.page.render(&mut place, batch.body, out, out_bytes);
             read_bytes += batch.body.len();
             self.held = Held::of(place, &batch.body[read..]);
         }

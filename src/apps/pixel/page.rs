@@ -1,8 +1,6 @@
 //! A page of the list of pixels, rendered from the bodies of batches.
 
 use crate::base::ids::{NodeId, Origin, Position, Seq};
-use crate::base::limits::PIECE_BYTES;
-use crate::base::tag::{self, PIXEL_RECORD_BYTES};
 use crate::log::record;
 
 use super::cursor::Cursor;
@@ -85,15 +83,22 @@ impl Page {
         out.push(b'}');
     }
 
-    /// Appends the pixels of `records`, of which the first stands at `place`, until the page is full or `out` is.
-    /// Gives the bytes that were read; `place` moves along.
-    pub fn render(&mut self, place: &mut Place, records: &[u8], out: &mut Vec<u8>) -> usize {
+    /// Appends the pixels of `records`, of which the first stands at `place`, until the page is full or `out` has
+    /// `out_bytes`. Gives the bytes that were read; `place` moves along.
+    pub fn render(
+        &mut self,
+        place: &mut Place,
+        records: &[u8],
+        out: &mut Vec<u8>,
+        out_bytes: usize,
+    ) -> usize {
         let floor = self.floors.of(place.origin);
         let mut rest = records;
-        while !self.is_full() && out.len() < PIECE_BYTES {
+        while !self.is_full() && out.len() < out_bytes {
             let Some((record, after)) = split(rest) else { return records.len() };
             let is_listed = place.first_seq + u64::from(place.index) > floor;
-            if let Some(pixel) = pixel_of(record).filter(|pixel| is_listed && self.filter.passes(pixel)) {
+            if let Some(pixel) = Pixel::decode(record).filter(|pixel| is_listed && self.filter.passes(pixel))
+            {
                 self.list(&pixel, place, out);
             }
             place.index += 1;
@@ -124,7 +129,7 @@ impl Page {
         let floor = self.floors.of(place.origin);
         let (mut rest, mut seq, mut count) = (records, place.first_seq + u64::from(place.index), 0);
         while let Some((record, after)) = split(rest) {
-            let passes = seq > floor && pixel_of(record).is_some_and(|pixel| self.filter.passes(&pixel));
+            let passes = seq > floor && Pixel::decode(record).is_some_and(|pixel| self.filter.passes(&pixel));
             count += u64::from(passes);
             (rest, seq) = (after, seq + 1);
         }
@@ -149,18 +154,13 @@ fn split(records: &[u8]) -> Option<(&[u8], &[u8])> {
     records.split_at_checked(length)
 }
 
-#[inline]
-fn pixel_of(record: &[u8]) -> Option<Pixel> {
-    let bytes: &[u8; PIXEL_RECORD_BYTES] = record.try_into().ok()?;
-    if tag::is_pixel(bytes[0]) { Pixel::decode(bytes) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::apps::pixel::query;
     use crate::apps::pixel::record::Channel;
     use crate::base::ids::Inc;
+    use crate::base::tag;
 
     const ORIGIN: Origin = Origin { node: NodeId(1), inc: Inc(2) };
 
@@ -183,7 +183,7 @@ mod tests {
         let mut page = Page::new(NodeId(1), format, &query, Floors::default());
         let mut out = Vec::new();
         page.open(3, &mut out);
-        page.render(&mut place(), &records(), &mut out);
+        page.render(&mut place(), &records(), &mut out, 1000);
         page.close(&mut out);
         (String::from_utf8(out).unwrap(), page.last)
     }
@@ -217,7 +217,7 @@ mod tests {
         let mut page = Page::new(NodeId(1), Format::Csv, &query, state.floors());
         assert_eq!(page.count(&place(), &records()), 1);
         let mut out = Vec::new();
-        page.render(&mut place(), &records(), &mut out);
+        page.render(&mut place(), &records(), &mut out, 1000);
         assert_eq!(out, b"3,-3,G,3\n");
     }
 }

@@ -1,6 +1,7 @@
-//! A pixel, and its ten bytes in the log.
+//! A pixel as the service knows it; its bytes are those of [`crate::log::record`].
 
 use crate::base::tag::{PIXEL_B, PIXEL_G, PIXEL_R, PIXEL_RECORD_BYTES};
+use crate::log::record;
 
 /// The bytes of one pixel's record: tag, value, x and y (i32, little endian).
 pub type Record = [u8; PIXEL_RECORD_BYTES];
@@ -72,21 +73,16 @@ impl Pixel {
     #[inline]
     #[must_use]
     pub fn encode(&self) -> Record {
-        let (x, y) = (self.x.to_le_bytes(), self.y.to_le_bytes());
-        [self.channel as u8, self.value, x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]]
+        let Self { x, y, channel, value } = *self;
+        record::Pixel { tag: channel as u8, value, x, y }.encode()
     }
 
-    /// The pixel of a record; nothing if its tag is no pixel's.
+    /// The pixel of a record; nothing if it is no pixel's.
     #[inline]
     #[must_use]
-    pub fn decode(record: &Record) -> Option<Self> {
-        let [tag, value, x0, x1, x2, x3, y0, y1, y2, y3] = *record;
-        Some(Self {
-            x: i32::from_le_bytes([x0, x1, x2, x3]),
-            y: i32::from_le_bytes([y0, y1, y2, y3]),
-            channel: Channel::from_tag(tag)?,
-            value,
-        })
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let record::Pixel { tag, value, x, y } = record::Pixel::decode(bytes)?;
+        Some(Self { x, y, channel: Channel::from_tag(tag)?, value })
     }
 }
 

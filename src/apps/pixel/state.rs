@@ -7,8 +7,9 @@
 
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
+use crate::log::record;
 
 use super::record::{Channel, Pixel};
 
@@ -90,8 +91,8 @@ impl PixelState {
 /// A clear as the service asks for it: its floors are filled in when it is stamped.
 #[must_use]
 pub fn clear_record() -> Vec<u8> {
-    let mut record = vec![PIXEL_CLEAR];
-    record.extend_from_slice(&0_u32.to_le_bytes());
+    let mut record = Vec::new();
+    record::push(&mut record, PIXEL_CLEAR, &[]);
     record
 }
 
@@ -107,22 +108,20 @@ impl State for PixelState {
         let floors = others
             .map(|(origin, seq)| (origin, Floor { seq, pixels: self.pixels_of(origin) }))
             .chain((own_floor.seq > 0).then_some((own, own_floor)));
-        let head = out.len();
-        out.extend_from_slice(&clear_record());
+        let mut payload = Vec::new();
         for (origin, floor) in floors {
             for word in [origin.node.0, origin.inc.0, floor.seq, floor.pixels] {
-                out.extend_from_slice(&word.to_le_bytes());
+                payload.extend_from_slice(&word.to_le_bytes());
             }
         }
-        let length = u32::try_from(out.len() - head - RECORD_HEAD_BYTES).expect("fewer than 2^27 streams");
-        out[head + 1..head + RECORD_HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+        record::push(out, PIXEL_CLEAR, &payload);
     }
 
     fn apply(&mut self, at: &Entry, record: &[u8]) {
         match record.split_first() {
             Some((&tag, _)) if tag::is_pixel(tag) => self.stream(at.origin).pixels += 1,
-            Some((&PIXEL_CLEAR, _)) if record.len() >= RECORD_HEAD_BYTES => {
-                for entry in record[RECORD_HEAD_BYTES..].chunks_exact(FLOOR_BYTES) {
+            Some((&PIXEL_CLEAR, _)) => {
+                for entry in record::payload(record).chunks_exact(FLOOR_BYTES) {
                     let floor = Floor { seq: word(entry, 2), pixels: word(entry, 3) };
                     let stream = self.stream(origin_of(entry));
                     stream.floor = stream.floor.max(floor);
