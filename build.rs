@@ -14,7 +14,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // Without a repository of our own, git would find one that the sources happen to lie in.
     let commit = Path::new(".git").exists().then(|| git(&["rev-parse", "--short=12", "HEAD"])).flatten();
-    println!("cargo::rustc-env=PIXELD_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    // Not PIXELD_*: `cargo run` hands it to the program, which takes such names for settings.
+    println!("cargo::rustc-env=COMMIT_OF_BUILD={}", commit.as_deref().unwrap_or("unknown"));
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
         && commit.is_some()
         && Path::new(&log).exists()

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::config::error::Origin;
+use pixeld::config::keys;
 use pixeld::config::read::{Config, LogFormat, load};
 use pixeld::config::reload::reload;
 use pixeld::config::sources::Sources;
-use pixeld::config::{keys, read};
 
 const CORES: usize = 4;
 
@@ -233,6 +234,9 @@ fn a_reload_tells_what_takes_effect_and_what_does_not() {
 }
 
 #[test]
-fn every_application_and_root_has_a_name_of_its_own() {
-    assert!(read::ROOTS.contains(&"index") && read::APPS.contains(&"pixel"));
+fn every_application_can_be_enabled() {
+    let names: Vec<&str> = registry::all().iter().map(|app| app.name()).collect();
+    let sources = Sources { flags: flags(&[("apps", &names.join(","))]), ..Sources::default() };
+    assert_eq!(load(&sources, CORES).expect("sound").apps, names);
+    assert!(refused("apps = \"fax\"").contains(&format!("one or more of {}", names.join(", "))));
 }

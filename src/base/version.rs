@@ -3,6 +3,6 @@
 /// The package's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit it was built from, or `unknown` when it was built outside of a repository.
-pub const COMMIT: &str = env!("PIXELD_COMMIT");
+pub const COMMIT: &str = env!("COMMIT_OF_BUILD");
 /// Both, as `--version` shows them.
-pub const FULL: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("PIXELD_COMMIT"), ")");
+pub const FULL: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("COMMIT_OF_BUILD"), ")");

@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// How long a stop waits for requests in flight [default: 10s]
     #[arg(long, value_name = "DURATION")]
     shutdown_timeout: Option<String>,
-    /// A bound such as idle_ms=5s, repeatable; --print-config lists all [see limits there]
+    /// A bound such as idle_ms=5s, repeatable; --print-config lists all
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     limit: Vec<(String, String)>,
     /// Events that are logged: error, warn, info, debug or trace [default: info]

@@ -8,11 +8,10 @@ use super::error::{ConfigError, ConfigErrors, Origin};
 use super::limits::LIMITS;
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
+use crate::apps::registry;
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 
-/// Applications that this build has.
-pub const APPS: [&str; 2] = ["pixel", "echo"];
 /// What `/` may show.
 pub const ROOTS: [&str; 4] = ["index", "pex", "board", "toys"];
 /// Least severity of the events that are written to stderr, from the fewest to the most.
@@ -60,7 +59,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What an answer to a write waits for, at least.
     pub durability: Durability,
-    /// Enabled applications, of [`APPS`].
+    /// Enabled applications, by their names in [`registry`].
     pub apps: Vec<&'static str>,
     /// Number of workers.
     pub workers: usize,
@@ -133,14 +132,15 @@ struct Reader {
 
 impl Reader {
     fn config(&mut self, cores: usize) -> Config {
-        let allowed_apps = format!("one or more of {}", APPS.join(", "));
+        let known_apps: Vec<&'static str> = registry::all().iter().map(|app| app.name()).collect();
+        let allowed_apps = format!("one or more of {}", known_apps.join(", "));
         let mut config = Config {
             listen: self.list("listen", "127.0.0.1:8000", LISTEN_FORM, listen),
             data_dir: self.one("data_dir", "./pixeld-data", "a path", |text| {
                 (!text.is_empty()).then(|| PathBuf::from(text))
             }),
             durability: self.one("durability", "disk", "memory, disk or both", |text| text.parse().ok()),
-            apps: self.list("apps", "pixel", &allowed_apps, |text| one_of(&APPS, text)),
+            apps: self.list("apps", "pixel", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
             job_threads: self.number("job_threads", 2, JOB_THREADS_MAX),
@@ -306,7 +306,7 @@ const LISTEN_FORM: &str = "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:
                            with a ROOT of index, pex, board or toys";
 const RESERVE_FORM: &str = "auto (the larger of 1GiB and 5 %), or a size such as 512, 64KiB, 10MiB or 1GiB";
 
-fn one_of<const N: usize>(words: &[&'static str; N], text: &str) -> Option<&'static str> {
+fn one_of(words: &[&'static str], text: &str) -> Option<&'static str> {
     words.iter().find(|word| **word == text).copied()
 }
 
