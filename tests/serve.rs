@@ -3,6 +3,7 @@
 mod process;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use process::{Server, free_address, pixeld};
@@ -154,17 +155,49 @@ fn inspect_tells_a_sound_directory_from_a_damaged_one() {
     let (code, stdout, _) = output(&["inspect", path, "--hash"]);
     assert!(code == 0 && stdout.lines().count() == 1 && stdout.contains(" 1..4 "), "{stdout}");
 
-    let segment =
-        fs::read_dir(directory.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let segment = segment.filter(|path| path.metadata().is_ok_and(|data| data.len() > 1 << 20)).min();
-    let segment = segment.expect("a segment");
-    let mut bytes = fs::read(&segment).expect("a file");
-    let first = bytes.windows(4).position(|window| window == b"PXB1").expect("a batch");
-    bytes[first + 70] ^= 1;
-    fs::write(&segment, bytes).expect("a file");
+    let segment = flip(directory.path(), |batches| batches.first().copied());
     let (code, stdout, stderr) = output(&["inspect", path]);
     let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
     assert!(code == 1 && stderr.contains(name) && stderr.contains("offset"), "{code}: {stdout}{stderr}");
     let (code, _, stderr) = output(&["inspect", "src"]);
     assert!(code == 1 && stderr.contains("no data directory"), "{code}: {stderr}");
+}
+
+/// Flips a bit in the body of one batch of the journal; `choose` picks it among the places of all. Gives the file.
+fn flip(directory: &Path, choose: fn(&[usize]) -> Option<usize>) -> PathBuf {
+    let files = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let segment = files.filter(|path| path.metadata().is_ok_and(|data| data.len() > 1 << 20)).min();
+    let segment = segment.expect("a segment");
+    let mut bytes = fs::read(&segment).expect("a file");
+    let batches: Vec<usize> = memchr::memmem::find_iter(&bytes, b"PXB1").collect();
+    bytes[choose(&batches).expect("a batch") + 70] ^= 1;
+    fs::write(&segment, bytes).expect("a file");
+    segment
+}
+
+#[test]
+fn a_start_tells_what_it_cut_off_and_refuses_to_lose_what_was_acknowledged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("a path");
+    let address = free_address();
+    let mut server = Server::start(address, directory.path(), &[]);
+    server.wait_for("the data directory is new");
+    for _ in 0..4 {
+        assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+    }
+    server.kill();
+
+    flip(directory.path(), |batches| batches.last().copied());
+    let mut server = Server::start(address, directory.path(), &[]);
+    server.wait_for("cut off a torn tail");
+    assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+    server.kill();
+
+    flip(directory.path(), |batches| batches.get(1).copied());
+    let listen = address.to_string();
+    let (code, _, stderr) = output(&["serve", "--listen", &listen, "--data-dir", path]);
+    assert!(code == 1 && stderr.contains("missing") && stderr.contains("--accept-loss"), "{code}: {stderr}");
+    let server = Server::start(address, directory.path(), &["--accept-loss"]);
+    server.wait_for("acknowledged data is lost, as --accept-loss allows");
+    assert_eq!(server.ask("GET", "/pixels/count", ""), (200, r#"{"total":1}"#.to_owned()));
 }

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
+use crate::engine::opening::OpenError;
 use crate::engine::server::StartError;
 use crate::log::inspect::InspectError;
+use crate::log::recover::RecoverError;
+use crate::os::datadir::DataDirError;
 use crate::send::error::SendError;
 
 /// The cause, told by `main` on stderr.
@@ -15,7 +18,7 @@ pub enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// The server did not start.
-    #[error("the server can't start: {0}")]
+    #[error("the server can't start: {0}{next}", next = next_step(.0))]
     Start(#[from] StartError),
     /// The process cannot listen to its signals.
     #[error("no signals can be taken: {0}")]
@@ -31,6 +34,20 @@ pub enum CliError {
     /// A picture could not be sent or read back.
     #[error(transparent)]
     Send(#[from] SendError),
+}
+
+/// What an operator can do about it, where the error itself does not say.
+fn next_step(error: &StartError) -> &'static str {
+    match error {
+        StartError::Open(OpenError::Journal { source: RecoverError::Damaged(_), .. }) => {
+            "\nKeep a copy of the directory; `pixeld inspect` shows more. To start without what is missing: --accept-loss"
+        }
+        StartError::Open(OpenError::Directory(DataDirError::Locked { .. })) => {
+            "\nStop that process, or serve from another directory: --data-dir"
+        }
+        StartError::Listen { .. } => "\nChoose another address: --listen",
+        _ => "",
+    }
 }
 
 impl CliError {

@@ -5,6 +5,7 @@
 mod error;
 pub mod events;
 mod inspect;
+mod recovery;
 mod send;
 mod serve;
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::available_parallelism;
 
-use super::CliError;
 use super::events::{self, LevelSwitch};
+use super::{CliError, recovery};
 use crate::base::version;
 use crate::config::read::{Config, LogFormat, load};
 use crate::config::reload::reload;
@@ -181,10 +181,7 @@ impl Running {
 
     /// Says where the server listens, what it keeps and how to try it.
     fn announce(&self) {
-        let report = self.server.report();
-        if !report.is_new {
-            tracing::info!(batches = report.batches, bytes = report.bytes, "recovered");
-        }
+        recovery::log(self.server.report());
         let addresses: Vec<String> =
             self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
         let (data_dir, durability) = (self.config.data_dir.display(), self.config.durability);

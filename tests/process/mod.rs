@@ -93,6 +93,12 @@ impl Server {
         }
     }
 
+    /// Ends it like a crash, with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the process is there");
+        self.child.wait().expect("a child");
+    }
+
     /// Sends one request on a connection of its own; gives status and body.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
@@ -111,6 +117,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
