@@ -69,3 +69,37 @@ fn a_scan_may_start_at_any_batch_and_keeps_its_segments() {
     let rest = host.scanned();
     assert!(!rest.is_empty() && rest == host.written[host.written.len() - rest.len()..]);
 }
+
+#[test]
+fn a_start_has_few_files_open_however_many_there_are() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    while host.opened.appender.segment() < 40 {
+        host.append(20_000, true);
+    }
+    let disk = disk.fall(Fall::Power(1));
+    let again = Host::open(&disk).unwrap();
+    assert_eq!(again.scanned(), host.written);
+    assert!(disk.open_files_max() <= 3, "{} files were open", disk.open_files_max());
+}
+
+#[test]
+fn a_snapshot_of_nothing_is_a_place_to_start_from() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    for position in [Position(0), Position(SEGMENT_BYTES)] {
+        let snapshot = pixeld::log::snapshot::Snapshot {
+            cluster: host.opened.identity.cluster,
+            node: host.opened.identity.node,
+            position,
+            time_us: 0,
+            streams: pixeld::log::streams::Streams::default(),
+            sections: vec![(1, Vec::new())],
+        };
+        pixeld::log::snapshot::store(&*host.disk, &snapshot).unwrap();
+        let again = Host::open(&disk).unwrap();
+        assert_eq!(again.opened.report.snapshot, Some(position));
+    }
+    host.append(100, true);
+    assert_eq!(Host::open(&disk).unwrap().replayed, host.written);
+}

@@ -34,10 +34,12 @@ pub(super) struct Promised {
 /// The end of the journal as it was at the anchor. `last` is the header of the segment the snapshot stands in.
 pub(super) fn start(segments: &Segments, snapshot: Option<Snapshot>, last: Option<&SegmentHeader>) -> End {
     let previous_end = last.map_or(Position(0), |header| header.previous_end);
-    let position = segments.layout.start_of(SEGMENT_FIRST);
+    let first = segments.layout.start_of(SEGMENT_FIRST);
     match snapshot {
-        Some(Snapshot { position, streams, time_us, .. }) => End { position, previous_end, streams, time_us },
-        None => End { position, previous_end, streams: Streams::default(), time_us: 0 },
+        Some(Snapshot { position, streams, time_us, .. }) => {
+            End { position: position.max(first), previous_end, streams, time_us }
+        }
+        None => End { position: first, previous_end, streams: Streams::default(), time_us: 0 },
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) fn find(
             }
         }
     }
-    if segments.files.contains_key(&SEGMENT_FIRST) {
+    if segments.numbers.contains(&SEGMENT_FIRST) {
         return Ok(Anchor { snapshot: None, headers: Vec::new(), promised });
     }
     let damage = first_damage.unwrap_or_else(|| Damage {
@@ -103,10 +105,11 @@ struct Broken {
 /// The headers of all segments there are up to the one that `position` is in. Their content isn't looked at.
 fn headers_to(segments: &Segments, position: Position) -> Result<Vec<SegmentHeader>, Box<Broken>> {
     let layout = segments.layout;
-    if position == layout.start_of(SEGMENT_FIRST) {
+    if position <= layout.start_of(SEGMENT_FIRST) {
+        // One of nothing: it stands before the first segment's header.
         return Ok(Vec::new());
     }
-    let first = segments.files.keys().next().copied().unwrap_or(SEGMENT_FIRST);
+    let first = segments.oldest();
     let mut sound = Vec::new();
     for number in (first.min(layout.segment_of(position))..=layout.segment_of(position)).rev() {
         match segments.header(number) {
@@ -121,7 +124,7 @@ fn headers_to(segments: &Segments, position: Position) -> Result<Vec<SegmentHead
 }
 
 fn broken(segments: &Segments, at: Located, sound: Vec<SegmentHeader>, position: Position) -> Broken {
-    let oldest = segments.files.keys().next().and_then(|&number| segments.header(number).ok());
+    let oldest = segments.header(segments.oldest()).ok();
     let from = oldest.map(|header| header.streams.vector()).unwrap_or_default();
     let to = sound.first().map(|header| header.streams.vector()).unwrap_or_default();
     let damage = Damage {
@@ -135,7 +138,7 @@ fn broken(segments: &Segments, at: Located, sound: Vec<SegmentHeader>, position:
 
 /// Puts the segments up to `last` aside, oldest first, as if they had been removed.
 fn give_up(disk: &dyn Disk, segments: &Segments, last: u32) -> io::Result<()> {
-    segments.files.range(..=last).try_for_each(|(&number, _)| put_aside(disk, &segment::name(number)))
+    segments.numbers.range(..=last).try_for_each(|&number| put_aside(disk, &segment::name(number)))
 }
 
 /// Gives a file a name under which nobody looks for it, and that is never removed.

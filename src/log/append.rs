@@ -48,7 +48,7 @@ pub struct Sealed {
     pub start: Position,
     /// Where the next frame starts.
     pub end: Position,
-    /// The segment it had to enter, whose spare is used up by that.
+    /// The segment whose first batch this is: it was the spare until now, unless it is the journal's first.
     pub entered: Option<u32>,
 }
 

@@ -7,7 +7,6 @@ use std::io;
 
 use super::remains::Part;
 use super::replay::Segments;
-use super::segment;
 use super::spare::{UNFINISHED_SUFFIX, fill_zeros};
 use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
@@ -65,11 +64,11 @@ pub(super) fn remove_old_copies(disk: &dyn Disk) -> io::Result<()> {
 
 /// Overwrites a part of a segment's file with zeros, durably; all of the file behind it is zero already.
 pub(super) fn zero_part(segments: &Segments, part: Part) -> io::Result<()> {
-    let file = &segments.files[&part.segment];
+    let file = segments.file(part.segment)?;
     let start_block = part.start - part.start % BLOCK;
-    rewrite(&**file, start_block, part.start)?;
+    rewrite(&*file, start_block, part.start)?;
     let end = part.end.next_multiple_of(BLOCK);
-    fill_zeros(&**file, part.start.next_multiple_of(BLOCK).min(end), end)?;
+    fill_zeros(&*file, part.start.next_multiple_of(BLOCK).min(end), end)?;
     file.sync()
 }
 
@@ -81,9 +80,12 @@ pub(super) fn secure(segments: &Segments, synced: Position, end: Position) -> io
     let layout = segments.layout;
     let number = layout.segment_of(end);
     let start = layout.start_of(number);
-    let Some(file) = segments.files.get(&number).filter(|_| end > start) else { return Ok(()) };
+    if end == start {
+        return Ok(());
+    }
+    let file = segments.file(number)?;
     let from = synced.max(start).0 - start.0;
-    rewrite(&**file, from - from % BLOCK, end.0 - start.0)?;
+    rewrite(&*file, from - from % BLOCK, end.0 - start.0)?;
     file.sync()
 }
 
@@ -112,14 +114,10 @@ pub(super) fn partial_block(segments: &Segments, end: Position) -> io::Result<Ve
     if !bytes.is_empty() {
         let number = segments.layout.segment_of(end);
         let offset = segments.layout.offset_of(end) - bytes.len() as u64;
-        let file = segments.files.get(&number).ok_or_else(|| missing(number))?;
+        let file = segments.file(number)?;
         if file.read_at(&mut bytes, offset)? < bytes.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(bytes)
-}
-
-fn missing(number: u32) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", segment::name(number)))
 }

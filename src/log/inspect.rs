@@ -13,7 +13,6 @@ use super::identity::{IDENTITY_NAME, Identity};
 use super::record::{self, Pixel, RecordError};
 use super::replay::{Segments, Walk};
 use super::scan::BatchView;
-use super::segment::SEGMENT_FIRST;
 use super::snapshot;
 use super::tear::Tear;
 use crate::base::ids::{Origin, Position, Seq};
@@ -47,6 +46,12 @@ pub enum InspectError {
         offset: u64,
         /// What is wrong.
         error: RecordError,
+    },
+    /// A server removed a segment before it could be read.
+    #[error("{} was removed while the journal was being read; try again", super::segment::name(*segment))]
+    Removed {
+        /// Number of the segment.
+        segment: u32,
     },
     /// A snapshot can't be read.
     #[error("snapshot {name}: {source}")]
@@ -126,7 +131,7 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
     }
     let Journal { segments, end } = journal;
     let newest = segments.layout.segment_of(end.position);
-    let oldest = segments.files.keys().next().copied().unwrap_or(SEGMENT_FIRST);
+    let oldest = segments.oldest();
     Ok(Summary {
         identity: segments.identity,
         segments: (segments.layout.offset_of(end.position) > 0).then_some((oldest, newest)),
@@ -188,17 +193,17 @@ fn dump_batch(batch: &BatchView<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A journal that is read from its oldest segment on.
-struct Journal {
-    segments: Segments,
+struct Journal<'d> {
+    segments: Segments<'d>,
     end: End,
 }
 
-impl Journal {
-    fn open(disk: &dyn Disk) -> Result<Self, InspectError> {
+impl<'d> Journal<'d> {
+    fn open(disk: &'d dyn Disk) -> Result<Self, InspectError> {
         let identity = Identity::load(disk).map_err(io_error("reading the identity"))?;
         let identity = identity.ok_or(InspectError::NoJournal)?;
         let segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
-        let first = segments.files.keys().next().copied().unwrap_or(SEGMENT_FIRST);
+        let first = segments.oldest();
         let position = segments.layout.start_of(first);
         let mut end = End { position, ..End::default() };
         // Of the oldest segment there is nothing to compare the header with; of a broken one the walk will tell.
@@ -211,7 +216,7 @@ impl Journal {
     /// Reads all batches; gives what is wrong behind the last one if that is a mere tear.
     fn read(
         &mut self,
-        disk: &dyn Disk,
+        disk: &'d dyn Disk,
         on_batch: &mut dyn FnMut(&BatchView<'_>) -> Result<(), RecordError>,
     ) -> Result<Option<Located>, InspectError> {
         let fault = self.walk(on_batch)?;
@@ -222,6 +227,9 @@ impl Journal {
         // A server that writes meanwhile leaves the same traces. But then there is more to read by now.
         let identity = self.segments.identity;
         self.segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
+        if damage.at.segment < self.segments.oldest() {
+            return Err(InspectError::Removed { segment: damage.at.segment });
+        }
         self.walk(on_batch)?;
         if self.end.position > damage.readable_to { Ok(None) } else { Err(InspectError::Damaged(damage)) }
     }

@@ -111,7 +111,7 @@ fn go_on(disk: &Arc<dyn Disk>, segments: &Segments, reached: Reached, report: Re
     let writer = Writer::new(Arc::clone(disk), layout, end.position, &partial);
     let reader = Reader::new(Arc::clone(disk), layout, key, &reached.headers, end.position, &partial);
     let appender = Appender::new(identity.cluster, identity.node, identity.inc, layout, end);
-    let spare_ready = segments.files.contains_key(&appender.spare_number());
+    let spare_ready = segments.numbers.contains(&appender.spare_number());
     Ok(Opened { identity, appender, writer, reader: Arc::new(reader), spare_ready, report })
 }
 
@@ -134,10 +134,10 @@ fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverErro
     let is_blank =
         |number| matches!(segments.header(number), Err(Fault::Header(SegmentError::Spare) | Fault::Missing));
     let has_snapshot = !snapshot::positions(disk).map_err(io_error("listing snapshots"))?.is_empty();
-    if has_snapshot || segments.files.keys().any(|&number| number != SEGMENT_FIRST || !is_blank(number)) {
+    if has_snapshot || segments.numbers.iter().any(|&number| number != SEGMENT_FIRST || !is_blank(number)) {
         return Err(RecoverError::NoIdentity);
     }
-    if segments.files.contains_key(&SEGMENT_FIRST) {
+    if segments.numbers.contains(&SEGMENT_FIRST) {
         // An earlier start came this far, maybe with another size.
         disk.remove(&segment::name(SEGMENT_FIRST)).map_err(io_error("removing a blank segment"))?;
     }

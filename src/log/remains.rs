@@ -127,7 +127,8 @@ impl Remains {
         }
     }
 
-    fn note_unreadable(&mut self, segment: u32, offset: u64, error: io::Error) {
+    /// Notes a place that can't be read.
+    pub(super) fn note_unreadable(&mut self, segment: u32, offset: u64, error: io::Error) {
         let fault = Fault::Unreadable(error);
         self.unreadable.get_or_insert(Located { segment, offset, fault });
     }

@@ -1,6 +1,6 @@
 //! Replay: reading the journal forward, checking everything, up to the first thing that is not valid.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -15,31 +15,48 @@ use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, REPLAY_PIECE_BYTES};
 use crate::os::disk::{Access, Disk, DiskFile};
 
-/// The segments' files of a directory.
-pub(super) struct Segments {
+/// The segments of a directory. Their files are opened when they are looked at, because there may be more of them than a
+/// process may have open.
+pub(super) struct Segments<'d> {
+    disk: &'d dyn Disk,
+    access: Access,
     pub(super) identity: Identity,
     pub(super) layout: Layout,
     pub(super) key: SlotKey,
-    pub(super) files: BTreeMap<u32, Arc<dyn DiskFile>>,
+    pub(super) numbers: BTreeSet<u32>,
 }
 
-impl Segments {
-    /// Opens all there are.
-    pub(super) fn open(disk: &dyn Disk, identity: Identity, access: Access) -> io::Result<Self> {
+impl<'d> Segments<'d> {
+    /// Lists all there are, and makes sure that each can be opened: a lack of rights is no damage.
+    pub(super) fn open(disk: &'d dyn Disk, identity: Identity, access: Access) -> io::Result<Self> {
         let layout = Layout { segment_bytes: identity.segment_bytes };
         let key = SlotKey::new(identity.cluster, identity.node);
-        let mut files = BTreeMap::new();
-        for name in disk.list()? {
-            if let Some(number) = segment::number_of(&name) {
-                files.insert(number, disk.open(&name, access)?);
-            }
-        }
-        Ok(Self { identity, layout, key, files })
+        let numbers: BTreeSet<_> = disk.list()?.iter().filter_map(|name| segment::number_of(name)).collect();
+        let segments = Self { disk, access, identity, layout, key, numbers };
+        segments.numbers.iter().try_for_each(|&number| segments.file(number).map(drop))?;
+        Ok(segments)
+    }
+
+    /// Opens a segment's file.
+    pub(super) fn file(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(&segment::name(number), self.access)
+    }
+
+    fn file_or_fault(&self, number: u32) -> Result<Arc<dyn DiskFile>, Fault> {
+        self.file(number).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Fault::Missing,
+            _ => Fault::Unreadable(error),
+        })
+    }
+
+    /// The oldest one's number; the first one's if there is none at all.
+    pub(super) fn oldest(&self) -> u32 {
+        self.numbers.first().copied().unwrap_or(SEGMENT_FIRST)
     }
 
     /// Reads a segment's header and checks that it belongs here.
     pub(super) fn header(&self, number: u32) -> Result<SegmentHeader, Fault> {
-        let file = self.files.get(&number).ok_or(Fault::Missing)?;
+        let file = self.file_or_fault(number)?;
         let mut bytes = vec![0; BLOCK_BYTES];
         loop {
             let length = file.read_at(&mut bytes, 0).map_err(Fault::Unreadable)?;
@@ -77,7 +94,7 @@ impl Segments {
 
 /// A walk over the journal's batches.
 pub(super) struct Walk<'s> {
-    segments: &'s Segments,
+    segments: &'s Segments<'s>,
     window: Window,
     /// How far it has come.
     pub(super) end: End,
@@ -90,7 +107,7 @@ pub(super) struct Walk<'s> {
 
 impl<'s> Walk<'s> {
     /// A walk that goes on from `end`.
-    pub(super) fn new(segments: &'s Segments, end: End) -> Self {
+    pub(super) fn new(segments: &'s Segments<'s>, end: End) -> Self {
         let window = Window::new(REPLAY_PIECE_BYTES);
         let synced = end.position;
         Self { segments, window, end, headers: Vec::new(), synced, batches: 0 }
@@ -163,7 +180,10 @@ impl<'s> Walk<'s> {
     ) -> Result<Option<Fault>, E> {
         let segments = self.segments;
         let layout = segments.layout;
-        let Some(file) = segments.files.get(&number) else { return Ok(Some(Fault::Missing)) };
+        let file = match segments.file_or_fault(number) {
+            Ok(file) => file,
+            Err(fault) => return Ok(Some(fault)),
+        };
         let mut read = |buffer: &mut [u8], at: u64| file.read_at(buffer, at);
         loop {
             let position = self.end.position;

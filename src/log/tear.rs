@@ -29,13 +29,16 @@ impl Tear {
         let current = layout.segment_of(end.position);
         let mut gap = None;
         let mut due = current;
-        for (&number, file) in segments.files.range(current..) {
+        for &number in segments.numbers.range(current..) {
             if number != due {
                 gap.get_or_insert(due);
             }
             due = number + 1;
             let start = if number == current { layout.offset_of(end.position) } else { 0 };
-            remains.examine(number, start, &**file);
+            match segments.file(number) {
+                Ok(file) => remains.examine(number, start, &*file),
+                Err(error) => remains.note_unreadable(number, start, error),
+            }
             if start == 0
                 && let Ok(header) = segments.header(number)
             {
@@ -102,12 +105,12 @@ impl Tear {
 
     /// Copies everything first, then clears it away from the last byte to the first.
     fn clear(&self, disk: &dyn Disk, segments: &Segments, suffix: &str) -> io::Result<Vec<String>> {
-        let copy = |part: &Part| cut::copy_part(disk, &*segments.files[&part.segment], *part, suffix);
+        let copy = |part: &Part| cut::copy_part(disk, &*segments.file(part.segment)?, *part, suffix);
         let copies = self.remains.parts.iter().map(copy).collect::<io::Result<Vec<_>>>()?;
         cut::remove_old_copies(disk)?;
         if let Some(gap) = self.gap {
             // Numbers must have no holes, so segments behind one go altogether.
-            for &number in segments.files.range(gap..).map(|(number, _)| number).rev() {
+            for &number in segments.numbers.range(gap..).rev() {
                 disk.remove(&segment::name(number))?;
                 disk.sync_directory()?;
             }

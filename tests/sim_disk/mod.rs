@@ -51,6 +51,8 @@ struct State {
     random: u64,
     unreadable: Vec<(String, Range<u64>)>,
     capacity_bytes: u64,
+    /// Files that are open now, and that were at most at the same time.
+    open: (usize, usize),
     /// What each call was, for messages.
     log: Vec<String>,
 }
@@ -145,6 +147,7 @@ impl SimDisk {
             random: 1,
             unreadable: Vec::new(),
             capacity_bytes: 1 << 30,
+            open: (0, 0),
             log: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -168,6 +171,7 @@ impl SimDisk {
             random: state.random,
             unreadable: state.unreadable.clone(),
             capacity_bytes: state.capacity_bytes,
+            open: (0, 0),
             log: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -176,6 +180,11 @@ impl SimDisk {
     /// Calls so far that change something.
     pub fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    /// Most files that were open at the same time.
+    pub fn open_files_max(&self) -> usize {
+        self.state().open.1
     }
 
     pub fn last_call(&self) -> String {
@@ -303,7 +312,8 @@ impl Disk for SimDisk {
             return Err(down());
         }
         let id = state.id_of(name)?;
-        Ok(Arc::new(SimFile { disk: self.clone(), id, name: name.to_owned(), access }))
+        drop(state);
+        Ok(SimFile::opened(self, id, name, access))
     }
 
     fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
@@ -321,7 +331,8 @@ impl Disk for SimDisk {
         state.change_names(format!("create {name}"), |state| {
             state.names.insert(name.to_owned(), id);
         })?;
-        Ok(Arc::new(SimFile { disk: self.clone(), id, name: name.to_owned(), access: Access::Write }))
+        drop(state);
+        Ok(SimFile::opened(self, id, name, Access::Write))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -368,7 +379,21 @@ struct SimFile {
     access: Access,
 }
 
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.disk.state().open.0 -= 1;
+    }
+}
+
 impl SimFile {
+    fn opened(disk: &SimDisk, id: usize, name: &str, access: Access) -> Arc<dyn DiskFile> {
+        let mut state = disk.state();
+        state.open.0 += 1;
+        state.open.1 = state.open.1.max(state.open.0);
+        drop(state);
+        Arc::new(Self { disk: disk.clone(), id, name: name.to_owned(), access })
+    }
+
     /// Writes as far as the plan lets it, and heals what it overwrites.
     fn write(&self, bytes: &[u8], offset: u64, is_durable: bool) -> io::Result<()> {
         assert_eq!(self.access, Access::Write, "{} is open for reading", self.name);
