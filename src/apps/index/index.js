@@ -40,8 +40,9 @@ function show(now) {
   const millis = (s) => s === undefined ? undefined : (s * 1000).toFixed(2) + " ms";
   const rows = [
     ["pixels kept", whole(now.health.store_size)],
+    ["pixels per second", whole(rate(now, "pixeld_ingest_pixels_total"))],
     ["requests per second", whole(rate(now, "pixeld_http_requests_total"))],
-    ["open connections", whole(now.metrics.get("pixeld_connections") ?? now.metrics.get("pixeld_worker_connections"))],
+    ["open connections", whole(now.metrics.get("pixeld_http_connections"))],
     ["mean sync", millis(mean(now, "pixeld_journal_fsync_seconds"))],
     ["process", now.health.pid === undefined ? undefined : String(now.health.pid)],
   ];
