@@ -30,6 +30,8 @@ pub const BLOCK_BYTES: usize = 4096;
 pub const COMMIT_TURNS_MAX: u32 = 4;
 /// In `memory`, the longest a committed byte stays out of the file, in milliseconds.
 pub const MEMORY_WRITE_MS: u64 = 2;
+/// In `memory`, bytes that may be committed and not yet in the file; beyond that writes wait for the disk thread.
+pub const UNWRITTEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// In `memory`, one commit in so many is timed for /metrics.
 pub const INLINE_SAMPLED: u32 = 16;
 /// Most details of rejected pixels in the answer to one batch.

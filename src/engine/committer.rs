@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering;
 use super::shared::Shared;
 use super::space::Room;
 use crate::apps::state::{Batch, Entry};
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES};
+use crate::base::durability::Durability;
+use crate::base::ids::Position;
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, UNWRITTEN_BYTES_MAX};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
@@ -70,7 +72,7 @@ impl Committer {
         if count == 0 {
             return None;
         }
-        let synced = crate::base::ids::Position(shared.synced.load(Ordering::Relaxed));
+        let synced = Position(shared.synced.load(Ordering::Relaxed));
         let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
         let segment = self.appender.segment();
         let sealed = self.appender.stage(body, count, now_us, synced, staged);
@@ -81,6 +83,10 @@ impl Committer {
             shared.keeper.wake();
         }
         self.regulate(shared);
+        if shared.durability == Durability::Memory {
+            let unwritten = sealed.end.0.saturating_sub(shared.written.load(Ordering::Acquire));
+            shared.space.set_behind(unwritten > UNWRITTEN_BYTES_MAX);
+        }
         Some(Prepared { sealed, count })
     }
 

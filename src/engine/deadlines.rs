@@ -29,13 +29,14 @@ impl Wheel {
         Self { slots: vec![Vec::new(); SLOTS], occupied: [0; SLOTS / WORD_BITS], tick: now_ms / TICK_MS }
     }
 
-    /// Lets `entry` fire at `at_ms` or up to a tick later; one beyond the wheel's turn fires early.
-    pub fn schedule(&mut self, at_ms: u64, entry: Entry) {
+    /// Lets `entry` fire at `at_ms` or up to a tick later; one beyond the wheel's turn fires early. Gives when.
+    pub fn schedule(&mut self, at_ms: u64, entry: Entry) -> u64 {
         let last = self.tick + SLOTS as u64 - 1;
         let tick = at_ms.div_ceil(TICK_MS).clamp(self.tick + 1, last);
         let slot = tick as usize % SLOTS;
         self.slots[slot].push(entry);
         self.occupied[slot / WORD_BITS] |= 1 << (slot % WORD_BITS);
+        tick * TICK_MS
     }
 
     /// Moves every entry whose time has come into `fired`.
@@ -51,11 +52,11 @@ impl Wheel {
         self.tick = self.tick.max(now);
     }
 
-    /// Milliseconds from `now_ms` to the next entry; nothing when there is none.
+    /// When the next entry fires, in milliseconds of the same clock; nothing when there is none.
     #[must_use]
-    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+    pub fn next_ms(&self) -> Option<u64> {
         let tick = (1..SLOTS as u64).map(|ahead| self.tick + ahead).find(|tick| self.holds(*tick))?;
-        Some((tick * TICK_MS).saturating_sub(now_ms))
+        Some(tick * TICK_MS)
     }
 
     fn holds(&self, tick: u64) -> bool {
@@ -80,13 +81,13 @@ mod tests {
         wheel.schedule(1_100, (1, 0));
         wheel.schedule(1_101, (2, 0));
         wheel.schedule(900, (3, 0));
-        assert_eq!(wheel.wait_ms(1_000), Some(50), "one in the past is due at the next tick");
+        assert_eq!(wheel.next_ms(), Some(1_050), "one in the past is due at the next tick");
         assert_eq!(expired(&mut wheel, 1_049), [0; 0]);
         assert_eq!(expired(&mut wheel, 1_099), [3]);
         assert_eq!(expired(&mut wheel, 1_100), [1]);
-        assert_eq!(wheel.wait_ms(1_100), Some(50));
+        assert_eq!(wheel.next_ms(), Some(1_150));
         assert_eq!(expired(&mut wheel, 1_150), [2]);
-        assert_eq!(wheel.wait_ms(1_150), None);
+        assert_eq!(wheel.next_ms(), None);
     }
 
     #[test]

@@ -88,6 +88,8 @@ fn write_once(
     if !staged.is_empty() {
         writer.write(staged, false)?;
         shared.reader.written(writer.position());
+        shared.written.store(writer.position().0, Ordering::Release);
+        shared.space.set_behind(false);
     }
     if sync {
         let synced = writer.sync()?;

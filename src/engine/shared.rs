@@ -1,6 +1,6 @@
 //! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::thread::Thread;
 
@@ -35,6 +35,8 @@ pub enum Phase {
 pub struct WorkerSide {
     committed: Padded<AtomicU64>,
     asleep: Padded<AtomicBool>,
+    /// Something is in the mailbox: a look at this costs less than one into an empty mailbox.
+    mail: Padded<AtomicBool>,
     waker: Waker,
     mailbox: Sender<Mail>,
 }
@@ -46,7 +48,8 @@ impl WorkerSide {
     /// The sides of a worker that can be reached through `waker` and `mailbox`.
     #[must_use]
     pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
-        Self { committed: Padded(AtomicU64::new(0)), asleep: Padded(AtomicBool::new(false)), waker, mailbox }
+        let flag = || Padded(AtomicBool::new(false));
+        Self { committed: Padded(AtomicU64::new(0)), asleep: flag(), mail: flag(), waker, mailbox }
     }
 
     /// The lane's position up to which everything is committed and applied.
@@ -64,8 +67,8 @@ impl WorkerSide {
 
     /// Announces that the worker is about to sleep; it must look once more at everything that could wake it.
     pub fn fall_asleep(&self) {
-        self.asleep.0.store(true, Ordering::SeqCst);
-        std::sync::atomic::fence(Ordering::SeqCst);
+        self.asleep.0.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 
     /// The worker is up.
@@ -76,8 +79,8 @@ impl WorkerSide {
 
     /// Wakes the worker if it sleeps or is about to; at most one system call per sleep.
     pub fn wake(&self) {
-        std::sync::atomic::fence(Ordering::SeqCst);
-        if self.asleep.0.load(Ordering::SeqCst) && self.asleep.0.swap(false, Ordering::SeqCst) {
+        fence(Ordering::SeqCst);
+        if self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::Relaxed) {
             // The eventfd's counter cannot overflow: one write per sleep, and mio resets it.
             let _ = self.waker.wake();
         }
@@ -86,8 +89,22 @@ impl WorkerSide {
     /// Puts `mail` into the worker's mailbox and wakes it. A worker that has ended takes no mail any more.
     pub fn send(&self, mail: Mail) {
         if self.mailbox.send(mail).is_ok() {
+            self.mail.0.store(true, Ordering::Release);
             self.wake();
         }
+    }
+
+    /// Whether something is in the mailbox.
+    #[inline]
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.mail.0.load(Ordering::Relaxed)
+    }
+
+    /// Before the mailbox is emptied: what is sent from now on raises the flag again.
+    pub fn mail_seen(&self) {
+        // An exchange, not a store: it must not move behind the mailbox's reads.
+        self.mail.0.swap(false, Ordering::AcqRel);
     }
 }
 
@@ -141,6 +158,8 @@ pub struct Shared {
     pub keeper: Parked,
     /// Journal position up to which the disk has everything.
     pub synced: AtomicU64,
+    /// In `memory`: journal position up to which the file has everything.
+    pub written: AtomicU64,
     /// Somebody at `memory` waits for a sync.
     pub sync_wanted: AtomicBool,
     /// The disk thread of a server at `memory` sleeps until somebody wakes it.
@@ -190,6 +209,7 @@ impl Shared {
             disk: Parked::default(),
             keeper: Parked::default(),
             synced: AtomicU64::new(position),
+            written: AtomicU64::new(position),
             sync_wanted: AtomicBool::new(false),
             writer_idle: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

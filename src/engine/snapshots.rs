@@ -48,8 +48,8 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Whether a start needs no batch of this segment: the snapshot stands behind it, and no record in it is read
-    /// from the journal by its application.
+    /// Whether a start needs no batch of this segment: the snapshot, which was read back when it was stored,
+    /// stands behind it, and no record in it is read from the journal by its application.
     #[must_use]
     pub fn makes_unnecessary(&self, segment: &SegmentInfo) -> bool {
         let covered = segment.end.is_some_and(|end| end <= self.applied.position);

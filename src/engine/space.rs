@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 pub enum Intake {
     /// Yes.
     Open = 0,
-    /// Not before the next segment is ready: treated as a full lane.
+    /// Not before the next segment is ready, or the disk thread has caught up: treated as a full lane.
     Waiting = 1,
     /// Only those that free space; the others are answered 507.
     FreeingOnly = 2,
@@ -35,6 +35,7 @@ pub struct Space {
     for_clears: AtomicBool,
     spare_failed: AtomicBool,
     below_reserve: AtomicBool,
+    behind: AtomicBool,
     intake: AtomicU8,
 }
 
@@ -45,6 +46,7 @@ impl Default for Space {
             for_clears: AtomicBool::new(true),
             spare_failed: AtomicBool::new(false),
             below_reserve: AtomicBool::new(false),
+            behind: AtomicBool::new(false),
             intake: AtomicU8::new(Intake::Open as u8),
         }
     }
@@ -82,6 +84,13 @@ impl Space {
         self.decide();
     }
 
+    /// In `memory`: whether more is committed and not yet written than may be.
+    pub fn set_behind(&self, behind: bool) {
+        if self.behind.swap(behind, Relaxed) != behind {
+            self.decide();
+        }
+    }
+
     /// Whether the disk is the reason that writes are not taken.
     #[must_use]
     pub fn is_short(&self) -> bool {
@@ -92,7 +101,7 @@ impl Space {
     fn decide(&self) {
         let (below_reserve, room) = (self.below_reserve.load(Relaxed), self.for_writes.load(Relaxed));
         let intake = if room && !below_reserve {
-            Intake::Open
+            if self.behind.load(Relaxed) { Intake::Waiting } else { Intake::Open }
         } else if !below_reserve && !self.spare_failed.load(Relaxed) {
             Intake::Waiting
         } else if self.for_clears.load(Relaxed) {

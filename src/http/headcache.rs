@@ -29,10 +29,11 @@ pub struct Hit<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    /// Up to the digits of the length.
-    prefix: Box<[u8]>,
-    /// What follows these; starts with no digit.
-    suffix: Box<[u8]>,
+    /// The head as it was read.
+    head: Box<[u8]>,
+    /// Where the digits of its length stand; what follows them starts with no digit.
+    digits: Range<usize>,
+    content_length: u64,
     value: T,
 }
 
@@ -66,9 +67,14 @@ impl<T: Copy> HeadCache<T> {
     #[must_use]
     pub fn find(&self, hint: u16, input: &[u8]) -> Option<Hit<T>> {
         let entry = self.entries.get(usize::from(hint))?;
-        let behind_prefix = input.strip_prefix(&*entry.prefix)?;
+        if input.starts_with(&entry.head) {
+            // The same to the last byte: one comparison is all.
+            let Entry { content_length, value, .. } = *entry;
+            return Some(Hit { head_len: entry.head.len(), content_length, value });
+        }
+        let behind_prefix = input.strip_prefix(&entry.head[..entry.digits.start])?;
         let (content_length, digits) = canonical_number(behind_prefix)?;
-        let behind_head = behind_prefix.get(digits..)?.strip_prefix(&*entry.suffix)?;
+        let behind_head = behind_prefix.get(digits..)?.strip_prefix(&entry.head[entry.digits.end..])?;
         Some(Hit { head_len: input.len() - behind_head.len(), content_length, value: entry.value })
     }
 
@@ -79,11 +85,15 @@ impl<T: Copy> HeadCache<T> {
     /// Content-Length: its body may be in chunks, which a hit could not tell from the next request.
     pub fn insert(&mut self, head: &[u8], length_digits: Option<Range<usize>>, value: T) -> u16 {
         debug_assert!(head.ends_with(b"\r\n\r\n"), "a whole head");
-        let Some(parts) = length_digits.and_then(|digits| split(head, digits)) else { return NO_HINT };
-        let (prefix, suffix) = parts;
-        let is_equal = |entry: &Entry<T>| *entry.prefix == *prefix && *entry.suffix == *suffix;
+        let Some(digits) = length_digits else { return NO_HINT };
+        let Some(content_length) = kept_length(head, &digits) else { return NO_HINT };
+        let is_equal = |entry: &Entry<T>| {
+            let (known, new) = (&entry.head, head);
+            known[..entry.digits.start] == new[..digits.start]
+                && known[entry.digits.end..] == new[digits.end..]
+        };
         let at = self.entries.iter().position(is_equal).unwrap_or_else(|| self.make_room());
-        let entry = Entry { prefix: prefix.into(), suffix: suffix.into(), value };
+        let entry = Entry { head: head.into(), digits, content_length, value };
         match self.entries.get_mut(at) {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
@@ -108,12 +118,10 @@ impl<T: Copy> HeadCache<T> {
     }
 }
 
-/// What lies before and behind the digits of a head that may be kept.
-fn split(head: &[u8], digits: Range<usize>) -> Option<(&[u8], &[u8])> {
-    let (prefix, suffix) = (head.get(..digits.start)?, head.get(digits.end..)?);
-    let (_, length) = canonical_number(head.get(digits.start..)?)?;
-    let is_kept = head.len() <= HEAD_BYTES_MAX && length == digits.len();
-    is_kept.then_some((prefix, suffix))
+/// The length that stands at `digits` in a head that may be kept.
+fn kept_length(head: &[u8], digits: &Range<usize>) -> Option<u64> {
+    let (content_length, count) = canonical_number(head.get(digits.start..)?)?;
+    (head.len() <= HEAD_BYTES_MAX && count == digits.len()).then_some(content_length)
 }
 
 /// The number that `input` starts with, and its digits: no leading zeros, at most [`DIGITS_MAX`]. A longer one is cut

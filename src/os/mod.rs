@@ -8,3 +8,4 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod thread;
+pub mod timer;

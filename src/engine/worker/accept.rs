@@ -62,6 +62,7 @@ impl Worker {
         let inserted = self.table.insert(connection);
         debug_assert_eq!(inserted, key);
         self.greet(key);
+        self.sweep_if_crowded();
     }
 
     /// Looks at a new connection in this very turn: its first request has often come with it.
@@ -71,11 +72,6 @@ impl Worker {
             self.arm(key, &mut connection);
             self.table.give_back(key, connection);
         }
-    }
-
-    /// More than 80 % of the connections are used: idle ones are closed sooner.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80
     }
 
     pub(super) fn reject(&self, reason: Reject) {

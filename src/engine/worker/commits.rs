@@ -24,6 +24,10 @@ impl Worker {
 
     /// Reads the mailbox.
     pub(super) fn take_mail(&mut self) {
+        if !self.side().has_mail() {
+            return;
+        }
+        self.side().mail_seen();
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Job(done) => self.take_piece(done),

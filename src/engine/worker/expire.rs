@@ -1,5 +1,7 @@
 //! Deadlines: of clients that send or read too slowly, of connections that nobody uses, of full lanes.
 
+use std::time::Duration;
+
 use super::Worker;
 use super::read::Fate;
 use crate::engine::connection::{Connection, Wait};
@@ -7,10 +9,17 @@ use crate::engine::metrics::Reject;
 use crate::engine::table::Key;
 use crate::http::refusal::Refusal;
 
+/// How often all connections are looked at while there are too many.
+const SWEEP_MS: u64 = 1_000;
+
 impl Worker {
     /// Looks at the connections whose time may have come.
     pub(super) fn expire(&mut self) {
         let now_ms = self.now_ms();
+        if now_ms < self.timer_ms {
+            return;
+        }
+        self.timer_ms = u64::MAX;
         let mut fired = std::mem::take(&mut self.fired);
         self.wheel.expire(now_ms, &mut fired);
         for (place, generation) in fired.drain(..) {
@@ -18,21 +27,33 @@ impl Worker {
             self.with(key, |worker, connection| worker.look_at(key, connection));
         }
         self.fired = fired;
-        if self.is_crowded() && now_ms >= self.swept_ms + 1_000 {
-            self.swept_ms = now_ms;
-            self.sweep();
-        }
         if !self.stalled.is_empty() {
             self.retry_stalled();
+        }
+        if let Some(next_ms) = self.wheel.next_ms() {
+            self.set_timer(next_ms);
+        }
+    }
+
+    /// Sets the timer to `at_ms`, unless it fires before that.
+    fn set_timer(&mut self, at_ms: u64) {
+        if at_ms < self.timer_ms {
+            self.timer_ms = at_ms;
+            // The timer must not be early: the turn it starts would find nothing due and set it again.
+            let delay = Duration::from_millis(at_ms.saturating_sub(self.now_ms()) + 1);
+            if let Err(error) = self.timer.set(delay) {
+                tracing::error!(%error, worker = self.index, "can't set the timer; deadlines come late");
+            }
         }
     }
 
     /// Puts the connection's deadline into the wheel, unless an entry that fires no later is there.
     pub(super) fn arm(&mut self, key: Key, connection: &mut Connection) {
-        let due_ms = connection.due_ms(&self.limits, self.is_crowded(), self.now_ms());
+        let due_ms = connection.due_ms(&self.limits, self.crowded, self.now_ms());
         if due_ms < connection.scheduled_ms {
             connection.scheduled_ms = due_ms;
-            self.wheel.schedule(due_ms, (key.place, key.generation));
+            let fires_ms = self.wheel.schedule(due_ms, (key.place, key.generation));
+            self.set_timer(fires_ms);
         }
     }
 
@@ -44,7 +65,7 @@ impl Worker {
             return Fate::Stays;
         }
         connection.scheduled_ms = u64::MAX;
-        let due_ms = connection.due_ms(&self.limits, self.is_crowded(), now_ms);
+        let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
         let late = match connection.wait {
             Wait::Body => connection.body_is_slow(&self.limits, now_ms),
             Wait::Us => false,
@@ -67,7 +88,11 @@ impl Worker {
     }
 
     /// Most connections are used: idle ones have a shorter time from now on, whatever their entry says.
-    fn sweep(&mut self) {
+    pub(super) fn sweep_if_crowded(&mut self) {
+        if !self.crowded || self.now_ms() < self.swept_ms + SWEEP_MS {
+            return;
+        }
+        self.swept_ms = self.now_ms();
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
             self.with(key, |worker, connection| {

@@ -15,10 +15,13 @@ mod wait;
 mod write;
 
 use std::collections::VecDeque;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
 use mio::net::TcpListener;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use self::route::Known;
@@ -38,11 +41,14 @@ use crate::http::date::DateCell;
 use crate::http::headcache::HeadCache;
 use crate::log::lane::Producer;
 use crate::os::clock::{Clock, wall_us};
+use crate::os::timer::Timer;
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// The waker's token; the listeners' follow it, all far above any place in the table.
+/// The waker's token; the timer's and the listeners' follow it, all far above any place in the table.
 pub const WAKER: Token = Token(usize::MAX >> 1);
+const TIMER: Token = Token(WAKER.0 + 1);
+const FIRST_LISTENER: usize = TIMER.0 + 1;
 
 /// The row of requests that no route took.
 const NO_ROUTE: usize = usize::MAX;
@@ -92,6 +98,9 @@ pub struct Worker {
     /// Memory of outputs that were sent.
     spare_buffers: Vec<Vec<u8>>,
     wheel: Wheel,
+    timer: Timer,
+    /// When the timer fires, milliseconds of the worker's clock; it is only ever set earlier, or after it fired.
+    timer_ms: u64,
     limits: Arc<Limits>,
     /// Read from the clock once per turn.
     clock: Clock,
@@ -121,7 +130,9 @@ pub struct Worker {
     waited_turns: u32,
     committed: u64,
     commits_taken: u32,
-    /// When idle connections were last looked at because there are too many.
+    /// More than 80 % of the server's connections are used: idle ones are closed sooner.
+    crowded: bool,
+    /// When idle connections were last looked at because of that.
     swept_ms: u64,
     draining: bool,
     quitting: bool,
@@ -136,9 +147,16 @@ impl Worker {
         let mut listeners = Vec::with_capacity(parts.listeners.len());
         for (index, listener) in parts.listeners.into_iter().enumerate() {
             let mut listener = TcpListener::from_std(listener);
-            parts.poll.registry().register(&mut listener, Token(WAKER.0 + 1 + index), Interest::READABLE)?;
+            parts.poll.registry().register(
+                &mut listener,
+                Token(FIRST_LISTENER + index),
+                Interest::READABLE,
+            )?;
             listeners.push(listener);
         }
+        let timer = Timer::new()?;
+        let mut source = SourceFd(&timer.as_raw_fd());
+        parts.poll.registry().register(&mut source, TIMER, Interest::READABLE)?;
         let limits = parts.shared.limits();
         let routes = parts.router.routes().enumerate();
         let express = routes.filter_map(|(place, route)| Some((place, route.express?.body))).collect();
@@ -159,6 +177,8 @@ impl Worker {
             usual: Vec::new(),
             express,
             wheel: Wheel::new(parts.clock.now_us() / 1_000),
+            timer,
+            timer_ms: u64::MAX,
             limits,
             clock: parts.clock,
             now_us: parts.clock.now_us(),
@@ -173,6 +193,7 @@ impl Worker {
             stalled: Vec::new(),
             unsynced: VecDeque::new(),
             spare_buffers: Vec::new(),
+            crowded: false,
             swept_ms: 0,
             fired: Vec::new(),
             quiet: false,
@@ -258,7 +279,8 @@ impl Worker {
         self.usual = self.express.iter().map(usual).collect();
     }
 
-    fn count_turn(&self) {
+    fn count_turn(&mut self) {
+        self.crowded = self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80;
         let metrics = self.metrics();
         metrics.turns.add(1);
         metrics.connections.set(self.table.len() as u64);

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Worker;
 use crate::base::limits::READ_TURN_BYTES_MAX;
-use crate::engine::connection::{Connection, Task};
+use crate::engine::connection::{Connection, Task, Wait};
 use crate::engine::held::Held;
 use crate::engine::table::Key;
 use crate::os::socket;
@@ -208,7 +208,12 @@ impl Worker {
             connection.body_bytes = 0;
             connection.wait = wait;
             connection.since_ms = self.now_ms();
-            self.arm(key, connection);
+            // An idle connection's time only moves on, and one that waits for us has none: both do with the entry
+            // they have, which is what happens at every usual request.
+            let kept = matches!(wait, Wait::Idle | Wait::Us) && connection.scheduled_ms != u64::MAX;
+            if !kept || self.crowded {
+                self.arm(key, connection);
+            }
         }
         Fate::Stays
     }

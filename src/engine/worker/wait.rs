@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{WAKER, Worker};
+use super::{FIRST_LISTENER, Worker};
 use crate::base::limits::COMMIT_TURNS_MAX;
 
 impl Worker {
@@ -11,22 +11,22 @@ impl Worker {
     /// commit has been started for: then it only looks, because finding nothing is what starts the commit.
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let busy = !self.again.is_empty() || self.wants_commit() || self.accepting.contains(&true);
-        let timeout = if busy { Some(Duration::ZERO) } else { self.sleep_time() };
-        if timeout != Some(Duration::ZERO) {
+        if busy {
+            self.poll_for(Some(Duration::ZERO))?;
+        } else {
             self.side().fall_asleep();
-            // The second look: whatever was published before the flag was up would wake nobody.
-            let timeout = if self.has_news() { Some(Duration::ZERO) } else { timeout };
+            // The second look: whatever was published before the flag was up would wake nobody. The sleep has no
+            // time-out, because the deadlines have a timer.
+            let timeout = self.has_news().then_some(Duration::ZERO);
             self.poll_for(timeout)?;
             self.side().wake_up();
             self.metrics().wakeups.add(1);
-        } else {
-            self.poll_for(timeout)?;
         }
         self.tick();
         self.quiet = self.events.is_empty() && self.again.is_empty();
         for event in &self.events {
-            if event.token().0 > WAKER.0 {
-                self.accepting[event.token().0 - WAKER.0 - 1] = true;
+            if event.token().0 >= FIRST_LISTENER {
+                self.accepting[event.token().0 - FIRST_LISTENER] = true;
             }
         }
         Ok(())
@@ -68,13 +68,8 @@ impl Worker {
     /// Anything that another thread left for this one.
     fn has_news(&self) -> bool {
         self.side().committed() != self.committed
-            || !self.mail.is_empty()
+            || self.side().has_mail()
             || self.wants_commit()
             || self.has_synced_news()
-    }
-
-    fn sleep_time(&self) -> Option<Duration> {
-        // The clock stood still while the turn ran; a millisecond more keeps the wheel from being asked too early.
-        self.wheel.wait_ms(self.now_ms()).map(|ms| Duration::from_millis(ms + 1))
     }
 }
