@@ -125,6 +125,10 @@ impl State for PixelState {
                     let floor = Floor { seq: word(entry, 2), pixels: word(entry, 3) };
                     let stream = self.stream(origin_of(entry));
                     stream.floor = stream.floor.max(floor);
+                    if stream.origin == at.origin && stream.floor.seq + 1 == at.seq {
+                        // The clear itself is no pixel: counted in, it lets go of the segment that ends with it.
+                        stream.floor.seq = at.seq;
+                    }
                 }
             }
             _ => {}
@@ -233,7 +237,7 @@ mod tests {
         commit(&mut applied, OWN, &batch, 9);
         assert_eq!(total(&applied), 2);
         let floors = applied.state::<PixelState>().unwrap().floors();
-        assert_eq!((floors.of(OWN), floors.of(PEER)), (11, 4), "the last clear is the 12th record");
+        assert_eq!((floors.of(OWN), floors.of(PEER)), (12, 4), "the last clear, the 12th record, included");
     }
 
     #[test]

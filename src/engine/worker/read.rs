@@ -63,7 +63,8 @@ impl Worker {
         if connection.lingering {
             return discard(connection, buffer);
         }
-        if !connection.input.is_empty() {
+        // A body that was taken whole while the lane was full owes its end although nothing more will arrive.
+        if !connection.input.is_empty() || connection.machine.owes_event() {
             self.handle_kept(key, connection, buffer);
         }
         let mut budget = READ_TURN_BYTES_MAX;
@@ -137,7 +138,7 @@ impl Worker {
             if connection.held > 0 {
                 break;
             }
-            if at == input.len() && connection.machine.is_idle() {
+            if at == input.len() && !connection.machine.owes_event() {
                 break;
             }
             let (consumed, more) = self.step(key, connection, &input[at..]);
