@@ -12,7 +12,7 @@ use super::space::Room;
 use crate::apps::state::{Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, UNWRITTEN_BYTES_MAX};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, UNWRITTEN_BYTES_MAX};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
@@ -173,7 +173,8 @@ impl Committer {
     fn regulate(&self, shared: &Shared) {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         let room = self.appender.room(spare_ready);
-        let lanes_bytes = (self.lanes.len() * LANE_BYTES + BLOCK_BYTES) as u64;
+        let lanes_bytes = self.lanes.iter().map(Consumer::capacity_bytes).sum::<usize>() + BLOCK_BYTES;
+        let lanes_bytes = lanes_bytes as u64;
         shared.space.set_room(Room {
             for_writes: room >= lanes_bytes + 2 * BATCH_BODY_BYTES_MAX as u64,
             for_clears: room >= lanes_bytes + BATCH_BODY_BYTES_MAX as u64,

@@ -22,12 +22,11 @@ use super::settings::Settings;
 use super::shared::{Phase, Shared, WorkerSide};
 use super::snapshots::Folder;
 use super::worker::{WAKER, Worker, WorkerParts};
-use super::{disk, memory};
+use super::{disk, memory, space};
 use crate::apps::app::Apps;
 use crate::apps::index::Index;
 use crate::apps::router::{ANY_PATH, Router};
 use crate::base::durability::Durability;
-use crate::base::limits::LANE_BYTES;
 use crate::log::lane::{Consumer, Producer, lane};
 use crate::log::recover::Report;
 use crate::log::writer::{WriteError, Writer};
@@ -99,7 +98,8 @@ impl Server {
         let opening = opening::open(&settings, &apps)?;
         let addresses = bind_first(&settings.listen)?;
         let router = Arc::new(Router::new(apps.clone()));
-        let (seats, sides, consumers) = seats(&settings, &addresses)?;
+        let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
+        let (seats, sides, consumers) = seats(&settings, &addresses, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
         let Opening { directory, applied, opened, last } = opening;
         let disk = directory.disk();
@@ -202,13 +202,13 @@ fn bind_first(listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, StartError> {
 type Seats = (Vec<Seat>, Vec<WorkerSide>, Vec<Consumer>);
 
 /// Event loops, mailboxes, lanes and listeners, in the order of the workers.
-fn seats(settings: &Settings, addresses: &[SocketAddr]) -> Result<Seats, StartError> {
+fn seats(settings: &Settings, addresses: &[SocketAddr], lane_bytes: usize) -> Result<Seats, StartError> {
     let (mut seats, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..settings.workers {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (sender, mail) = unbounded();
-        let (producer, consumer) = lane(LANE_BYTES);
+        let (producer, consumer) = lane(lane_bytes);
         let listen = |&address| {
             socket::listen_shared(address).map_err(|source| StartError::Listen { address, source })
         };

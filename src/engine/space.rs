@@ -6,6 +6,25 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, LANE_BYTES, SEGMENT_BYTES_MIN};
+
+/// Bytes of a segment that no lane may count on: the longest header, the heads of frames, and what the intake keeps
+/// back for one write and one clear. An eighth of the smallest segment is left for the lanes.
+const KEPT_BACK_BYTES: u64 = SEGMENT_BYTES_MIN - SEGMENT_BYTES_MIN / 8;
+
+const _: () =
+    assert!(KEPT_BACK_BYTES > 3 * BATCH_BODY_BYTES_MAX as u64, "a header and two batches, and more");
+
+/// Bytes of each of `workers` lanes before a journal with segments of `segment_bytes`. All lanes together fit into an
+/// empty segment beside what is kept back; larger ones would close the intake for good.
+#[must_use]
+pub fn lane_bytes(segment_bytes: u64, workers: usize) -> usize {
+    debug_assert!(segment_bytes >= SEGMENT_BYTES_MIN && workers > 0);
+    let share = (segment_bytes - KEPT_BACK_BYTES) as usize / workers;
+    // The largest power of two that is not above the share.
+    LANE_BYTES.min(1 << share.ilog2())
+}
+
 /// Whether writes are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -116,6 +135,22 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_lanes_together_fit_into_an_empty_segment() {
+        assert_eq!(lane_bytes(64 << 20, 1), LANE_BYTES);
+        assert_eq!(lane_bytes(SEGMENT_BYTES_MIN, 2), 256 << 10);
+        for segment_bytes in [SEGMENT_BYTES_MIN, 64 << 20, 1 << 30] {
+            for workers in 1..=256 {
+                let lane = lane_bytes(segment_bytes, workers);
+                assert!(lane >= 2048, "{segment_bytes} {workers}");
+                assert!(
+                    (lane * workers) as u64 + KEPT_BACK_BYTES <= segment_bytes,
+                    "{segment_bytes} {workers}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn the_intake_follows_from_the_facts() {

@@ -184,6 +184,12 @@ pub enum Taken<'a> {
 }
 
 impl Consumer {
+    /// Size of the ring in bytes: the most that its records may have together.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.ring.words.len() * WORD_BYTES
+    }
+
     /// Hands published records to `sink`, in order, and frees their room; gives the position reached. Stops before
     /// the record that would take `room` below zero: a pixel costs its ten bytes, any other record its own length and
     /// `stamp_bytes`, by which it may grow. `scratch` holds such a record while `sink` looks at it.
