@@ -93,6 +93,13 @@ impl HeldAnswers {
         self.queue.pop_front()
     }
 
+    /// Whether an entry's records are all committed. That of a request that logged nothing is from the start.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, committed: u64) -> bool {
+        self.queue.front().is_some_and(|first| first.position <= committed)
+    }
+
     /// Whether nothing is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -47,7 +47,7 @@ impl Worker {
     pub(super) fn take_commits(&mut self) {
         let committed = self.side().committed();
         self.take_synced();
-        if committed == self.committed {
+        if committed == self.committed && !self.held.is_due(committed) {
             return;
         }
         self.committed = committed;

@@ -68,6 +68,7 @@ impl Worker {
     /// Anything that another thread left for this one.
     fn has_news(&self) -> bool {
         self.side().committed() != self.committed
+            || self.held.is_due(self.committed)
             || self.side().has_mail()
             || self.wants_commit()
             || self.has_synced_news()
