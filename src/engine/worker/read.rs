@@ -196,8 +196,9 @@ impl Worker {
         };
         let idle = connection.held == 0 && !busy;
         if idle && connection.output.is_empty() {
-            if connection.read_closed || (self.draining && connection.is_quiet()) {
-                // Whatever is left in the input can't become a request any more.
+            // Requests that came before the client's end are still answered; a part of one has gone into the machine.
+            let said_all = connection.read_closed && (connection.input.is_empty() || connection.closing);
+            if said_all || (self.draining && connection.is_quiet()) {
                 return Fate::Ends;
             }
             if connection.closing && !connection.lingering {
