@@ -156,7 +156,9 @@ impl Worker {
             return;
         }
         self.accepting.fill(true);
-        self.accept();
+        while self.accepting.contains(&true) {
+            self.accept();
+        }
         for listener in &mut self.listeners {
             // Closing it is what counts; a failure to deregister is the end of it as well.
             let _ = self.poll.registry().deregister(listener);
@@ -167,7 +169,12 @@ impl Worker {
         self.heads.clear();
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
-            self.with(key, |worker, connection| worker.settle(key, connection));
+            self.with(key, |worker, connection| {
+                // A request may have come that the kernel has not told of yet.
+                connection.readable = true;
+                worker.serve_again(key, connection);
+                Fate::Stays
+            });
         }
     }
 }
