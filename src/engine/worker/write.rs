@@ -120,6 +120,9 @@ impl Worker {
         }
         if connection.output.is_empty() {
             self.resume_job(key, connection);
+            if connection.broken {
+                return Fate::Ends;
+            }
         }
         if connection.has_more_to_handle() {
             self.serve_again(key, connection);
