@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub mod client;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -11,6 +13,9 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use client::Client;
 
 /// How long anything may take before a test gives up; generous, since the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,7 +25,15 @@ pub struct Server {
     child: Child,
     pub address: SocketAddr,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Goes with the server.
+    directory: Option<TempDir>,
 }
+
+/// What a server of a test has unless it says otherwise: few threads, small files, no bound by the machine's disk.
+const USUAL: [(&str, &str); 3] = [("--workers", "2"), ("--disk-reserve", "1MiB"), ("--segment-size", "4MiB")];
+
+/// Port 0: the kernel picks a free one.
+pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The command, with an environment free of the caller's settings.
 pub fn pixeld(arguments: &[&str]) -> Command {
@@ -40,22 +53,63 @@ pub fn free_address() -> SocketAddr {
 impl Server {
     /// Starts a server with this data directory and waits until it takes requests.
     pub fn start(address: SocketAddr, data_dir: &Path, arguments: &[&str]) -> Self {
-        let listen = address.to_string();
-        let fixed = ["serve", "--listen", &listen, "--workers", "2", "--disk-reserve", "1MiB", "--data-dir"];
-        let mut command = pixeld(&fixed);
-        let mut child =
-            command.arg(data_dir).args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let lines = collect(child.stderr.take().expect("piped"));
-        let mut server = Self { child, address, lines };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = server.child.try_wait().expect("a child") {
-                panic!("the server ended with {status}: {}", server.stderr());
-            }
-            assert!(started.elapsed() < PATIENCE, "no answer: {}", server.stderr());
-            sleep(Duration::from_millis(5));
+        let mut command = pixeld(&["serve", "--listen", &address.to_string(), "--data-dir"]);
+        command.arg(data_dir).args(arguments).stderr(Stdio::piped());
+        for (flag, value) in USUAL.iter().filter(|(flag, _)| !arguments.contains(flag)) {
+            command.args([flag, value]);
         }
+        let mut child = command.spawn().expect("the binary starts");
+        let lines = collect(child.stderr.take().expect("piped"));
+        let mut server = Self { child, address, lines, directory: None };
+        server.address = server.await_start();
         server
+    }
+
+    /// Starts one with a port and a directory of its own.
+    pub fn fresh(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut server = Self::start(ANY_PORT, directory.path(), arguments);
+        server.directory = Some(directory);
+        server
+    }
+
+    /// Ends one made by [`Server::fresh`] with SIGKILL and starts it again on what it left.
+    pub fn kill_and_restart(mut self, arguments: &[&str]) -> Self {
+        let directory = self.directory.take().expect("a server with a directory of its own");
+        drop(self);
+        let mut server = Self::start(ANY_PORT, directory.path(), arguments);
+        server.directory = Some(directory);
+        server
+    }
+
+    /// The directory of a server made by [`Server::fresh`].
+    pub fn data_dir(&self) -> &Path {
+        self.directory.as_ref().expect("a server with a directory of its own").path()
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Waits for the start line and reads the address in it.
+    fn await_start(&mut self) -> SocketAddr {
+        let started = Instant::now();
+        loop {
+            let stderr = self.stderr();
+            if let Some((_, rest)) = stderr.split_once("http://") {
+                let is_part = |letter: char| letter.is_ascii_hexdigit() || ".:[]".contains(letter);
+                return rest
+                    .split(|letter| !is_part(letter))
+                    .next()
+                    .and_then(|at| at.parse().ok())
+                    .expect(&stderr);
+            }
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                panic!("the server ended with {status}: {}", self.stderr());
+            }
+            assert!(started.elapsed() < PATIENCE, "no start line: {stderr}");
+            sleep(Duration::from_millis(2));
+        }
     }
 
     pub fn pid(&self) -> u32 {
