@@ -27,6 +27,7 @@
 
 pub mod apps;
 pub mod base;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod engine;

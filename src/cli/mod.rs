@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong.
 
+mod bench;
 mod error;
 pub mod events;
 mod inspect;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   pixeld serve                             on 127.0.0.1:8000, data in ./pixeld-data
   pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
+  pixeld bench                             measure that server, and say who was the wall
   pixeld inspect ./pixeld-data             verify every checksum, number and chain; say what is there
 
 `pixeld COMMAND --help` tells more about each.";
@@ -37,6 +39,7 @@ enum Command {
     Serve(Box<serve::Arguments>),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
+    Bench(Box<bench::Arguments>),
 }
 
 /// Runs the process's command line. A usage error is told on stderr and ends the process with 2.
@@ -48,6 +51,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Serve(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
+        Command::Bench(arguments) => arguments.run(),
     }
 }
 

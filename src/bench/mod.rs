@@ -1,0 +1,36 @@
+//! `pixeld bench`: a load generator that can be believed.
+//!
+//! A [`scenario`] says what a run does. Each thread's [`driver`] keeps a schedule ([`pacer`]), writes requests
+//! ([`request`], [`template`]), reads answers ([`client`], [`connection`]) and counts ([`tally`]); [`run`] starts the
+//! threads and adds up. A [`session`] makes a [`report`] of it, with a [`verdict`] on who was the wall, what
+//! [`verify`] read back, and the [`goal`]s. Everything without a socket, a clock or a file in its name is pure.
+
+pub mod calibration;
+pub mod chaos;
+pub mod client;
+pub mod connection;
+pub mod driver;
+pub mod environment;
+pub mod exit;
+pub mod fetch;
+pub mod goal;
+pub mod launch;
+pub mod live;
+pub mod machine;
+pub mod null;
+pub mod pacer;
+pub mod quantity;
+pub mod random;
+pub mod report;
+pub mod request;
+pub mod run;
+pub mod scenario;
+pub mod server;
+pub mod session;
+pub mod stages;
+pub mod stream;
+pub mod tally;
+pub mod target;
+pub mod template;
+pub mod verdict;
+pub mod verify;

@@ -1,0 +1,157 @@
+//! Where the requests go: a URL, or a path on a unix socket.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+/// How the target's socket is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// TCP to the first address that the name gave.
+    Tcp(SocketAddr),
+    /// A unix stream socket.
+    Unix(PathBuf),
+}
+
+/// A target that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The URL as given, with `http://` and a path.
+    pub url: String,
+    /// Value of the Host field.
+    pub host: String,
+    /// Path with query, never empty.
+    pub path: String,
+    /// The socket.
+    pub endpoint: Endpoint,
+}
+
+/// The pieces of a URL before its name is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Name or address and port, as the Host field wants it.
+    pub host: String,
+    /// Name or address.
+    pub name: String,
+    /// Port, 80 unless given.
+    pub port: u16,
+    /// Path with query; `None` when the URL ends with the host.
+    pub path: Option<String>,
+}
+
+impl Url {
+    /// Reads `http://host[:port][/path]`; the scheme may be left out.
+    ///
+    /// # Errors
+    /// A sentence with an example of what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") {
+            return Err(format!("{text}: this build has no TLS; measure the plain port, http://..."));
+        }
+        let rest = text.strip_prefix("http://").unwrap_or(text);
+        if rest.contains("://") {
+            return Err(format!("{text}: unknown scheme; write for example http://127.0.0.1:8000/pixel"));
+        }
+        let (host, path) = match rest.find(['/', '?']) {
+            Some(at) if rest.as_bytes()[at] == b'/' => (&rest[..at], Some(rest[at..].to_string())),
+            Some(at) => (&rest[..at], Some(format!("/{}", &rest[at..]))),
+            None => (rest, None),
+        };
+        let (name, port) = split_port(host)
+            .ok_or_else(|| format!("`{text}` is not a URL; write for example http://127.0.0.1:8000/pixel"))?;
+        let path = path.map(|path| path.split('#').next().unwrap_or_default().to_string());
+        if path.as_ref().is_some_and(|path| path.bytes().any(|b| b <= b' ' || b == 0x7f)) {
+            return Err(format!("`{text}` has a space or control character in its path; write it as %20"));
+        }
+        Ok(Self { host: host.to_string(), name: name.to_string(), port, path })
+    }
+}
+
+fn split_port(host: &str) -> Option<(&str, u16)> {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let (name, after) = rest.split_once(']')?;
+            (name, after.strip_prefix(':').or((after.is_empty()).then_some("80"))?)
+        }
+        None => host.split_once(':').unwrap_or((host, "80")),
+    };
+    let clean = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@');
+    Some((name, port.parse().ok().filter(|&port| port > 0 && clean)?))
+}
+
+impl Target {
+    /// Looks up `url`; with `unix` the socket is that path and the URL only gives Host and path.
+    /// A URL without a path means `default_path`.
+    ///
+    /// # Errors
+    /// A sentence that names the next step.
+    pub fn resolve(url: &str, unix: Option<PathBuf>, default_path: &str) -> Result<Self, String> {
+        let parsed = Url::parse(url)?;
+        let endpoint = match unix {
+            Some(path) => Endpoint::Unix(path),
+            None => Endpoint::Tcp(look_up(&parsed)?),
+        };
+        let path = parsed.path.unwrap_or_else(|| default_path.to_string());
+        Ok(Self { url: format!("http://{}{path}", parsed.host), host: parsed.host, path, endpoint })
+    }
+
+    /// The same server at another path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Self {
+        Self { url: format!("http://{}{path}", self.host), path: path.to_string(), ..self.clone() }
+    }
+
+    /// Whether the target runs on this host, so that `/proc` has its figures.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Unix(_) => true,
+            // An address is ours when a socket can be bound to it.
+            Endpoint::Tcp(address) => std::net::UdpSocket::bind((address.ip(), 0)).is_ok(),
+        }
+    }
+}
+
+fn look_up(url: &Url) -> Result<SocketAddr, String> {
+    let name = &url.name;
+    (name.as_str(), url.port)
+        .to_socket_addrs()
+        .map_err(|error| format!("cannot look up `{name}`: {error}; check the name or give an address"))?
+        .next()
+        .ok_or_else(|| format!("`{name}` has no address; check the name or give an address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_by_table() {
+        for (text, host, port, path) in [
+            ("http://127.0.0.1:8000/pixel", "127.0.0.1:8000", 8000, Some("/pixel")),
+            ("127.0.0.1:8000", "127.0.0.1:8000", 8000, None),
+            ("http://localhost", "localhost", 80, None),
+            ("http://h/a?b=c#d", "h", 80, Some("/a?b=c")),
+            ("http://h?b", "h", 80, Some("/?b")),
+            ("http://[::1]:81/", "[::1]:81", 81, Some("/")),
+            ("http://[::1]", "[::1]", 80, None),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.host.as_str(), url.port, url.path.as_deref()), (host, port, path), "{text}");
+        }
+        for text in
+            ["", "http://", "https://h/", "ftp://h/", "http://h:x/", "http://h:0/", "http://a b/", "h/a b"]
+        {
+            assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn resolves_and_moves() {
+        let target = Target::resolve("http://127.0.0.1:8000", None, "/pixel").unwrap();
+        assert_eq!(target.url, "http://127.0.0.1:8000/pixel");
+        assert_eq!(target.at("/pixels").path, "/pixels");
+        assert!(target.is_local());
+        let unix = Target::resolve("http://x/a", Some("/run/p.sock".into()), "/").unwrap();
+        assert_eq!(unix.endpoint, Endpoint::Unix("/run/p.sock".into()));
+    }
+}

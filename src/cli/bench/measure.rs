@@ -1,0 +1,292 @@
+//! The arguments of a measurement, and the order that they make.
+
+use crate::bench::chaos::Chaos;
+use crate::bench::goal::Goal;
+use crate::bench::launch::Launch;
+use crate::bench::pacer::Arrivals;
+use crate::bench::quantity::{count, duration_ns, whole};
+use crate::bench::request::{Bodies, RequestForm};
+use crate::bench::scenario::{self, Load, Scenario, threads_for};
+use crate::bench::session::{Order, Outputs};
+use crate::bench::target::Target;
+use crate::bench::template::{PIXEL, Template};
+use crate::bench::verify;
+use std::path::{Path, PathBuf};
+
+/// What one measurement needs.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Measure {
+    /// Target; a URL without a path means /pixel
+    #[arg(default_value = "http://127.0.0.1:8000")]
+    url: String,
+    #[command(flatten)]
+    load: LoadArguments,
+    #[command(flatten)]
+    request: RequestArguments,
+    #[command(flatten)]
+    check: CheckArguments,
+    /// Report for machines, - for stdout
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    json: Option<PathBuf>,
+    /// Percentile distribution for HdrHistogram's plotters
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    hgrm: Option<PathBuf>,
+    /// Figures over time; of a ramp, its steps
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    csv: Option<PathBuf>,
+    /// Report with plots, one file
+    #[arg(long, value_name = "FILE", help_heading = "Outputs")]
+    html: Option<PathBuf>,
+}
+
+/// How much, how long, from where.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct LoadArguments {
+    /// Connections
+    #[arg(short, long, value_name = "N", default_value = "64", value_parser = positive)]
+    connections: usize,
+    /// Threads [default: half of the CPUs; with --pin one for each CPU named]
+    #[arg(short, long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
+    /// Length of the measured part [default: 10s; with -n no bound]
+    #[arg(short, long, value_name = "TIME", value_parser = duration_ns)]
+    duration: Option<u64>,
+    /// End after N requests
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
+    requests: Option<u64>,
+    /// Requests that one connection may have without an answer
+    #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
+    pipeline: usize,
+    /// Open loop: R requests per second, whatever the target does
+    #[arg(short, long, value_name = "R", value_parser = count)]
+    rate: Option<f64>,
+    /// Poisson arrivals instead of equal gaps
+    #[arg(long)]
+    poisson: bool,
+    /// Ramp of an open loop, requests per second, such as 100,200,500
+    #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = count, conflicts_with = "rate")]
+    steps: Vec<f64>,
+    /// Length of each step
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_ns)]
+    step_duration: u64,
+    /// Load before the measured part, not counted
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
+    warmup: u64,
+    /// How long an answer is awaited
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration_ns)]
+    timeout: u64,
+    /// CPUs for the threads, such as 1,3
+    #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
+    pin: Vec<usize>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RequestArguments {
+    /// Method [default: POST; GET when the URL's path is not /pixel and there is no body]
+    #[arg(short, long, help_heading = "Request")]
+    method: Option<String>,
+    /// Further header field, repeatable
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header, help_heading = "Request")]
+    headers: Vec<(String, String)>,
+    /// Body, or @FILE; {{n}}, {{n % 256}}, {{rand 0 255}}, {{pick R G B}} differ from request to request
+    #[arg(short, long, value_name = "BODY", help_heading = "Request")]
+    body: Option<String>,
+    /// File with a body in each line, used in turn
+    #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = "Request")]
+    body_lines: Option<PathBuf>,
+    /// Connect to this unix socket
+    #[arg(long, value_name = "PATH", help_heading = "Request")]
+    unix: Option<PathBuf>,
+    /// Speak TLS (not in this build)
+    #[arg(long, help_heading = "Request")]
+    https: bool,
+}
+
+/// What has to hold.
+#[derive(Clone, Debug, clap::Args)]
+struct CheckArguments {
+    /// What must hold, repeatable: p99<2ms, errors=0, error_rate<0.1%, rate>=50k, server_cpu<5us
+    #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
+    goals: Vec<Goal>,
+    /// End with 4 when the client was the wall
+    #[arg(long, help_heading = "Checks")]
+    strict: bool,
+    /// Read everything back: acknowledged = stored
+    #[arg(long, help_heading = "Checks")]
+    verify: bool,
+    /// Another host that must have everything too, repeatable
+    #[arg(long, value_name = "URL", requires = "verify", help_heading = "Checks")]
+    verify_host: Vec<String>,
+    /// Start this server first and stop it at the end
+    #[arg(long, value_name = "COMMAND", help_heading = "Checks")]
+    start: Option<String>,
+    /// CPUs for that server
+    #[arg(long, value_name = "CPU,...", value_delimiter = ',', requires = "start", help_heading = "Checks")]
+    start_pin: Vec<usize>,
+    /// What happens to that server: 'kill server@5s', 'stop server@5s', 'pause server@5s for 500ms'
+    #[arg(long, value_name = "DEED", value_parser = Chaos::parse, requires = "start", help_heading = "Checks")]
+    chaos: Vec<Chaos>,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    whole(text).and_then(|value| usize::try_from(value).map_err(|error| error.to_string()))
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\r', '\n']) {
+        return Err(format!("`{name}` is no field name; write 'Name: value'"));
+    }
+    Ok((name.to_string(), value.trim().to_string()))
+}
+
+impl Measure {
+    /// Reads files, looks names up and puts everything together.
+    pub(super) fn order(&self) -> Result<Order, String> {
+        if self.request.https {
+            return Err("this build has no TLS; measure the plain port without --https".into());
+        }
+        let target = Target::resolve(&self.url, self.request.unix.clone(), "/pixel")?;
+        let verify = self.verify()?;
+        let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
+        let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
+        Ok(Order {
+            scenario: self.load.scenario(target, form),
+            steps: self.load.steps.clone(),
+            arrivals: self.load.arrivals(),
+            goals: self.check.goals.clone(),
+            is_strict: self.check.strict,
+            verify,
+            chaos: self.check.chaos.clone(),
+            launch: self.check.launch()?,
+            outputs: self.outputs(),
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+        })
+    }
+
+    fn outputs(&self) -> Outputs {
+        let files = [&self.json, &self.hgrm, &self.csv, &self.html];
+        let uses_stdout = files.iter().any(|file| file.as_deref() == Some(Path::new("-")));
+        Outputs {
+            json: self.json.clone(),
+            hgrm: self.hgrm.clone(),
+            csv: self.csv.clone(),
+            html: self.html.clone(),
+            has_table: !uses_stdout,
+        }
+    }
+
+    /// A run number that no earlier run on the same server had, and the further hosts to read back from.
+    fn verify(&self) -> Result<Option<(i32, Vec<Target>)>, String> {
+        if !self.check.verify {
+            return Ok(None);
+        }
+        if self.request.body.is_some() || self.request.body_lines.is_some() || self.request.method.is_some() {
+            return Err("--verify sends its own pixels; leave out -b, --body-lines and -m".into());
+        }
+        let hosts = self.check.verify_host.iter().map(|url| Target::resolve(url, None, "/pixel"));
+        Ok(Some((verify::run_number()?, hosts.collect::<Result<_, _>>()?)))
+    }
+}
+
+impl LoadArguments {
+    fn arrivals(&self) -> Arrivals {
+        if self.poisson { Arrivals::Poisson } else { Arrivals::Constant }
+    }
+
+    /// The run that these arguments describe.
+    pub(super) fn scenario(&self, target: Target, form: RequestForm) -> Scenario {
+        let threads = self.threads.unwrap_or(match self.pin.len() {
+            0 => threads_for(self.connections),
+            cpus => cpus,
+        });
+        let duration_ns = match (self.duration, self.requests) {
+            _ if !self.steps.is_empty() => self.step_duration,
+            (Some(ns), _) => ns,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => scenario::DURATION_NS,
+        };
+        Scenario {
+            connections: self.connections,
+            threads: threads.min(self.connections),
+            pipeline: self.pipeline,
+            load: self.rate.map_or(Load::Closed, |rate| Load::Open { rate, arrivals: self.arrivals() }),
+            duration_ns: duration_ns.max(1),
+            requests: self.requests,
+            warmup_ns: self.warmup,
+            timeout_ns: self.timeout.max(1),
+            pins: self.pin.clone(),
+            ..Scenario::new(target, form)
+        }
+    }
+}
+
+impl RequestArguments {
+    /// The requests that these arguments describe; with the number of a verified run its own pixels.
+    pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
+        let posts_pixels = target.path.split('?').next() == Some("/pixel");
+        let bodies = match (verified_run, &self.body, &self.body_lines, &self.method) {
+            (Some(run), ..) => Bodies::One(compile(&verify::template(run))?),
+            (None, Some(body), ..) => Bodies::One(body_template(body)?),
+            (None, None, Some(file), _) => Bodies::Lines(line_templates(file)?),
+            (None, None, None, Some(method)) if method != "POST" => Bodies::None,
+            (None, None, None, _) if posts_pixels => Bodies::One(compile(PIXEL)?),
+            _ => Bodies::None,
+        };
+        let default = if posts_pixels || bodies != Bodies::None { "POST" } else { "GET" };
+        let method = self.method.clone().unwrap_or_else(|| default.to_string());
+        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(format!("`{method}` is no method; write for example GET"));
+        }
+        Ok(RequestForm {
+            method,
+            path: target.path.clone(),
+            host: target.host.clone(),
+            headers: self.headers.clone(),
+            bodies,
+        })
+    }
+}
+
+impl CheckArguments {
+    fn launch(&self) -> Result<Option<Launch>, String> {
+        let Some(line) = &self.start else { return Ok(None) };
+        let log = std::env::temp_dir().join(format!("pixeld-bench-{}.log", std::process::id()));
+        Ok(Some(Launch { cpus: self.start_pin.clone(), ..Launch::parse(line, log)? }))
+    }
+}
+
+fn compile(text: &str) -> Result<Template, String> {
+    Template::compile(text).map_err(|error| error.to_string())
+}
+
+fn body_template(body: &str) -> Result<Template, String> {
+    let Some(file) = body.strip_prefix('@') else { return compile(body) };
+    let bytes = read(Path::new(file))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => compile(&text).map_err(|error| format!("{file}: {error}")),
+        Err(binary) => Ok(Template::literal(binary.into_bytes())),
+    }
+}
+
+fn line_templates(file: &Path) -> Result<Vec<Template>, String> {
+    let text = String::from_utf8(read(file)?).map_err(|_| format!("{} is no text", file.display()))?;
+    let lines: Vec<Template> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(at, line)| {
+            compile(line).map_err(|error| format!("{}, line {}: {error}", file.display(), at + 1))
+        })
+        .collect::<Result<_, _>>()?;
+    if lines.is_empty() {
+        return Err(format!("{} has no lines; write a body into each", file.display()));
+    }
+    Ok(lines)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}

@@ -1,0 +1,57 @@
+//! `pixeld bench`: measuring, and the tools around it.
+
+mod ending;
+mod measure;
+mod tools;
+
+use super::CliError;
+use crate::bench::exit::Exit;
+use crate::bench::session::carry_out;
+use ending::{Stop, stop_on_interrupt};
+use std::process::ExitCode;
+
+/// Measure an HTTP server, and say who was the wall
+///
+/// Without options: a closed loop of 64 connections for 10 s that posts a different pixel with each request.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    tool: Option<tools::Tool>,
+    #[command(flatten)]
+    measure: measure::Measure,
+}
+
+const EXAMPLES: &str = "\
+Exit: 0 ok, 1 the run failed, 2 usage, 3 a goal was missed, 4 the client was the wall (with --strict), 5 slower than the
+baseline, 6 an acknowledged write was lost, 130 interrupted (the report is still written).
+
+Examples:
+  pixeld bench                                        as fast as 64 connections ask
+  pixeld bench -r 50k --goal 'p99<2ms' --goal errors=0
+  pixeld bench --steps 100,200,500,1000,2000,5000 --step-duration 30s --html ramp.html
+  pixeld bench --start 'pixeld serve --data-dir /tmp/d' --verify --chaos 'kill server@5s'
+  pixeld bench http://10.0.0.7:8000/health -m GET -c 256 -t 4 -p 16";
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let outcome = match self.tool {
+            Some(tool) => tool.run(),
+            None => self
+                .measure
+                .order()
+                .map_err(Stop::Usage)
+                .and_then(|order| carry_out(&order, &stop_on_interrupt()).map_err(Stop::Failed)),
+        };
+        Ok(match outcome {
+            Ok(exit) => exit.into(),
+            Err(Stop::Usage(what)) => told(&what, Exit::Usage),
+            Err(Stop::Failed(what)) => told(&what, Exit::Failed),
+        })
+    }
+}
+
+fn told(what: &str, exit: Exit) -> ExitCode {
+    eprintln!("pixeld bench: {what}");
+    exit.into()
+}
