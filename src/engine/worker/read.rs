@@ -210,9 +210,11 @@ impl Worker {
             connection.body_bytes = 0;
             connection.wait = wait;
             connection.since_ms = self.now_ms();
-            // An idle connection's time only moves on, and one that waits for us has none: both do with the entry
-            // they have, which is what happens at every usual request.
-            let kept = matches!(wait, Wait::Idle | Wait::Us) && connection.scheduled_ms != u64::MAX;
+            // An idle connection's time only moves on, and one that waits for us has none unless it found the lane
+            // full: both do with the entry they have, which is what happens at every usual request.
+            let far =
+                matches!(wait, Wait::Idle | Wait::Us) && !matches!(connection.task, Task::Stalled { .. });
+            let kept = far && connection.scheduled_ms != u64::MAX;
             if !kept || self.crowded {
                 self.arm(key, connection);
             }
