@@ -148,6 +148,9 @@ fn workers(page: &mut Page, shared: &Shared) {
         page.sample(name, &format!("worker=\"{index}\",call=\"send\""), worker.sends.value());
         page.sample(name, &format!("worker=\"{index}\",call=\"epoll_wait\""), worker.turns.value());
     }
+    let pieces: u64 = shared.metrics.job_pieces.iter().map(Counter::value).sum();
+    let help = "Pieces of streamed answers that the job threads made.";
+    page.single("pixeld_job_pieces_total", "counter", help, pieces);
 }
 
 fn per_worker(

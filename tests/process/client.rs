@@ -156,7 +156,14 @@ impl Client {
 
     /// Everything up to the server's end or a reset.
     pub fn rest(&mut self) -> Vec<u8> {
-        while matches!(self.fill(), Ok(1..)) {}
+        loop {
+            match self.fill() {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if is_reset(&error) => break,
+                Err(error) => panic!("{error} after {}", lossy(&self.received)),
+            }
+        }
         std::mem::take(&mut self.received)
     }
 

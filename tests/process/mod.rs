@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 pub mod client;
+pub mod hold;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use client::Client;
 
 /// How long anything may take before a test gives up; generous, since the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A running `pixeld serve`; killed when dropped.
 pub struct Server {
