@@ -62,7 +62,6 @@ impl Worker {
         let inserted = self.table.insert(connection);
         debug_assert_eq!(inserted, key);
         self.greet(key);
-        self.sweep_if_crowded();
     }
 
     /// Looks at a new connection in this very turn: its first request has often come with it.

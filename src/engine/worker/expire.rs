@@ -1,15 +1,17 @@
 //! Deadlines: of clients that send or read too slowly, of connections that nobody uses, of full lanes.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Worker;
 use super::read::Fate;
 use crate::engine::connection::{Connection, Wait};
 use crate::engine::metrics::Reject;
+use crate::engine::shared::WorkerSide;
 use crate::engine::table::Key;
 use crate::http::refusal::Refusal;
 
-/// How often all connections are looked at while there are too many.
+/// All connections are looked at no more often than this because there are too many.
 const SWEEP_MS: u64 = 1_000;
 
 impl Worker {
@@ -87,12 +89,32 @@ impl Worker {
         }
     }
 
-    /// Most connections are used: idle ones have a shorter time from now on, whatever their entry says.
-    pub(super) fn sweep_if_crowded(&mut self) {
-        if !self.crowded || self.now_ms() < self.swept_ms + SWEEP_MS {
-            return;
+    /// Looks whether most connections are used. When that begins, idle ones have a shorter time, whatever their entry
+    /// says, and the other workers are told, which may have nothing else to wake up for.
+    pub(super) fn notice_crowd(&mut self) {
+        if self.crowd_begins() {
+            self.crowded = true;
+            self.swept_ms = self.now_ms();
+            self.sweep();
+            self.shared.workers.iter().for_each(WorkerSide::wake);
+        } else if self.is_crowded() && !self.crowded {
+            self.set_timer(self.swept_ms + SWEEP_MS);
+        } else {
+            self.crowded = self.is_crowded();
         }
-        self.swept_ms = self.now_ms();
+    }
+
+    /// Whether most connections are used and idle ones have not been given their shorter time for that yet. Not more
+    /// often than every [`SWEEP_MS`], because all of them are looked at.
+    pub(super) fn crowd_begins(&self) -> bool {
+        self.is_crowded() && !self.crowded && self.now_ms() >= self.swept_ms + SWEEP_MS
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80
+    }
+
+    fn sweep(&mut self) {
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
             self.with(key, |worker, connection| {

@@ -17,7 +17,6 @@ mod write;
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
 use mio::net::TcpListener;
@@ -235,6 +234,7 @@ impl Worker {
         self.take_commits();
         self.write();
         self.expire();
+        self.notice_crowd();
         self.count_turn();
         Ok(())
     }
@@ -279,8 +279,7 @@ impl Worker {
         self.usual = self.express.iter().map(usual).collect();
     }
 
-    fn count_turn(&mut self) {
-        self.crowded = self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80;
+    fn count_turn(&self) {
         let metrics = self.metrics();
         metrics.turns.add(1);
         metrics.connections.set(self.table.len() as u64);

@@ -72,5 +72,6 @@ impl Worker {
             || self.side().has_mail()
             || self.wants_commit()
             || self.has_synced_news()
+            || self.crowd_begins()
     }
 }
