@@ -18,6 +18,7 @@ use crate::base::limits::Limits;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
 use crate::os::clock::wall_us;
+use crate::os::thread;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +129,18 @@ impl Parked {
     }
 }
 
+/// Descriptors left to files, event loops and whatever a library opens.
+const DESCRIPTORS_KEPT: u64 = 256;
+
+/// No more connections than there may be descriptors: a client is told that there are too many of them, which it never
+/// would be by a server that cannot accept.
+fn within_descriptors(mut limits: Limits) -> Limits {
+    let most = thread::descriptor_limit();
+    let most = most - DESCRIPTORS_KEPT.min(most / 2);
+    limits.connections = limits.connections.min(usize::try_from(most).unwrap_or(usize::MAX));
+    limits
+}
+
 /// Shared by all threads of a server.
 pub struct Shared {
     /// The level that every write waits for at least.
@@ -219,7 +232,7 @@ impl Shared {
             started_us: wall_us(),
             space: Space::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            limits: RwLock::new(Arc::new(settings.limits.clone())),
+            limits: RwLock::new(Arc::new(within_descriptors(settings.limits.clone()))),
         }
     }
 
@@ -255,7 +268,7 @@ impl Shared {
 
     /// Replaces the limits and tells every worker.
     pub fn set_limits(&self, limits: Limits) {
-        let limits = Arc::new(limits);
+        let limits = Arc::new(within_descriptors(limits));
         *self.limits.write().unwrap_or_else(std::sync::PoisonError::into_inner) = limits.clone();
         for worker in &self.workers {
             worker.send(Mail::Limits(limits.clone()));
