@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use client::Client;
 
 /// How long anything may take before a test gives up; generous, since the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `pixeld serve`; killed when dropped.
 pub struct Server {

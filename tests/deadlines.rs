@@ -1,0 +1,184 @@
+//! Clients that are slow, or do not read, or say nothing: each has its time, set short here, and its answer.
+
+mod process;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use process::Server;
+use process::client::{Next, pixel, plain, post_pixel, request};
+
+/// The deadline under test; nothing else may come near it.
+const SHORT: &str = "200ms";
+const SHORT_MS: Duration = Duration::from_millis(200);
+
+fn limited(name: &str) -> Server {
+    Server::fresh(&["--limit", &format!("{name}={SHORT}")])
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let server = limited("first_byte_ms");
+    let mut client = server.connect();
+    let started = Instant::now();
+    client.assert_end();
+    assert!(started.elapsed() >= SHORT_MS);
+    // Empty lines are no beginning.
+    server.connect().send("\r\n\r\n").assert_end();
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_one_in_use_is_not() {
+    let server = limited("idle_ms");
+    let mut client = server.connect();
+    for _ in 0..8 {
+        sleep(SHORT_MS / 4);
+        assert_eq!(client.send(plain("GET", "/livez")).answer().status, 200);
+        assert_eq!(client.send(post_pixel(1, 1, 'R', 1)).answer().status, 200);
+    }
+    let started = Instant::now();
+    client.assert_end();
+    assert!(started.elapsed() >= SHORT_MS * 3 / 4);
+}
+
+#[test]
+fn a_header_has_its_time_however_it_trickles() {
+    let server = limited("header_ms");
+    let mut client = server.connect();
+    let started = Instant::now();
+    let answer = loop {
+        client.send_in_vain("a");
+        client.stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
+        if client.stream.peek(&mut [0]).is_ok() {
+            break client.answer();
+        }
+    };
+    assert!(answer.status == 408 && answer.closes(), "{}", answer.head);
+    assert!(started.elapsed() >= SHORT_MS);
+    let mut client = server.connect();
+    assert_eq!(client.send("GET /livez HTTP/1.1\r\nHost: x\r\n").answer().status, 408);
+    client.assert_end();
+}
+
+#[test]
+fn a_body_may_be_slow_but_not_slower_than_its_rate() {
+    let server = Server::fresh(&["--limit", "body_grace_ms=200ms", "--limit", "body_rate_bytes=512"]);
+    for (path, content_type) in [("/pixel", "application/json"), ("/pixels", "application/x-ndjson")] {
+        let body = format!("{{\"n\":\"{}\",{}", "n".repeat(3_000), &pixel(1, 2, 'R', 3)[1..]);
+        let whole = request("POST", path, content_type, &body);
+        let head = whole.len() - body.len();
+        let mut steady = server.connect();
+        for piece in whole.chunks(100) {
+            steady.send(piece);
+            // Ten times the rate: the machine may take its time as well.
+            sleep(Duration::from_millis(20));
+        }
+        assert_eq!(steady.answer().status, 200, "{path}");
+        let mut stuck = server.connect();
+        let started = Instant::now();
+        let answer = stuck.send(&whole[..head + 10]).answer();
+        assert!(answer.status == 408 && answer.closes(), "{path}: {}", answer.head);
+        assert!(started.elapsed() >= SHORT_MS);
+        stuck.assert_end();
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_reset() {
+    let server = limited("write_stall_ms");
+    let mut client = server.connect();
+    let records: Vec<u8> = [0x11; 10].repeat(400_000);
+    assert_eq!(
+        client.send(request("POST", "/pixels", "application/vnd.pixeld", records)).answer().status,
+        200
+    );
+    client.send(plain("GET", "/pixels"));
+    let mut watcher = server.connect();
+    while !watcher
+        .send(plain("GET", "/metrics"))
+        .answer()
+        .text()
+        .contains("rejected_total{reason=\"stalled\"} 1\n")
+    {
+        sleep(Duration::from_millis(20));
+    }
+    assert!(!client.rest().ends_with(b"0\r\n\r\n"));
+}
+
+#[test]
+fn idle_connections_go_sooner_when_most_are_used() {
+    let server = Server::fresh(&[
+        "--limit",
+        "connections=20",
+        "--limit",
+        "idle_ms=1h",
+        "--limit",
+        "idle_crowded_ms=200ms",
+    ]);
+    let mut clients: Vec<_> = (0..16).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.send(plain("GET", "/livez")).answer().status, 200);
+    }
+    clients[0].assert_silence(Duration::from_millis(600));
+    let mut last = server.connect();
+    assert_eq!(last.send(plain("GET", "/livez")).answer().status, 200);
+    for client in &mut clients {
+        client.assert_end();
+    }
+}
+
+#[test]
+fn connections_over_the_limit_are_told_so() {
+    let server = Server::fresh(&["--limit", "connections=20"]);
+    let mut clients: Vec<_> = (0..19).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.send(plain("GET", "/livez")).answer().status, 200);
+    }
+    let mut crowded = server.connect();
+    let answer = crowded.answer();
+    assert_eq!((answer.status, answer.closes()), (503, true));
+    assert!(answer.field("retry-after").is_some());
+    crowded.assert_end();
+    drop(crowded);
+    clients.truncate(10);
+    let started = Instant::now();
+    loop {
+        // The server learns of the closed ones in its time.
+        let mut client = server.connect();
+        if let Next::Answer(answer) = client.send_in_vain(plain("GET", "/livez")).next(false)
+            && answer.status == 200
+        {
+            break;
+        }
+        assert!(started.elapsed() < process::PATIENCE, "it never takes connections again");
+        sleep(Duration::from_millis(5));
+    }
+    let metrics = clients[0].send(plain("GET", "/metrics")).answer();
+    assert!(metrics.text().contains("pixeld_http_connections_limit 20\n"));
+}
+
+#[test]
+fn a_request_cut_at_every_read_is_no_slow_one() {
+    // Each piece ends one request and begins the next: the time of a header begins with its own first byte.
+    let server = limited("header_ms");
+    let mut client = server.connect();
+    let request = plain("GET", "/livez");
+    client.send(&request[..10]);
+    for _ in 0..20 {
+        sleep(SHORT_MS / 8);
+        client.send([&request[10..], &request[..10]].concat());
+        assert_eq!(client.answer().status, 200);
+    }
+}
+
+#[test]
+fn there_are_never_more_connections_than_descriptors() {
+    let server = Server::fresh(&["--limit", "connections=1000000"]);
+    let metrics = server.connect().send(plain("GET", "/metrics")).answer();
+    let value = |name: &str| -> u64 {
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim().parse().expect("a number")
+    };
+    let most = value("process_max_fds ");
+    assert_eq!(value("pixeld_http_connections_limit "), 1_000_000.min(most - 256.min(most / 2)));
+}
