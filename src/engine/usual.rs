@@ -28,12 +28,18 @@ impl UsualAnswer {
             durability,
             bytes: Vec::new(),
             each: 0,
-            copies: limits.pipeline_requests,
+            copies: limits.pipeline_requests.max(1),
             second: u64::MAX,
         }
     }
 
-    /// The bytes of `count` answers; `count` is at most the limit of pipelined requests.
+    /// How many answers [`UsualAnswer::times`] gives at most.
+    #[must_use]
+    pub fn copies(&self) -> u32 {
+        self.copies as u32
+    }
+
+    /// The bytes of `count` answers, at most [`UsualAnswer::copies`].
     pub fn times(&mut self, count: u32, second: u64, date: &[u8; 29]) -> &[u8] {
         debug_assert!(count as usize <= self.copies, "a connection holds no more than the limit");
         if self.second != second {
@@ -57,5 +63,22 @@ impl UsualAnswer {
             response::write(&response, &context, &mut self.bytes);
         }
         self.each = self.bytes.len() / self.copies;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_whole_and_renewed_with_the_second() {
+        let limits = Limits { pipeline_requests: 3, ..Limits::default() };
+        let mut usual = UsualAnswer::new("{}", Durability::Disk, &limits);
+        let first = usual.times(1, 7, b"Sun, 06 Nov 1994 08:49:37 GMT").to_vec();
+        assert!(first.starts_with(b"HTTP/1.1 200 OK\r\n") && first.ends_with(b"\r\n\r\n{}"));
+        assert_eq!(usual.times(3, 7, b"not looked at in this second "), [&*first, &first, &first].concat());
+        assert_eq!(usual.copies(), 3);
+        let later = usual.times(1, 8, b"Sun, 06 Nov 1994 08:49:38 GMT").to_vec();
+        assert!(later != first && later.len() == first.len());
     }
 }

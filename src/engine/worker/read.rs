@@ -159,7 +159,8 @@ impl Worker {
             return 0;
         }
         let (mut at, mut count, mut route) = (0, 0, 0);
-        let room = self.limits.pipeline_requests as u32 - connection.held;
+        // Saturating: a reload may have lowered the limit below what is held already.
+        let room = (self.limits.pipeline_requests as u32).saturating_sub(connection.held);
         while count < room {
             let Some(hit) = self.heads.find(connection.head_hint, &input[at..]) else { break };
             let body = at + hit.head_len;

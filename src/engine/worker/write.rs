@@ -11,6 +11,7 @@ use crate::engine::connection::{Connection, Task};
 use crate::engine::held::AnswerFraming;
 use crate::engine::metrics::Reject;
 use crate::engine::table::Key;
+use crate::engine::usual::UsualAnswer;
 use crate::http::refusal::Refusal;
 use crate::http::response::{self, HeadContext, Response};
 use crate::os::socket;
@@ -79,12 +80,14 @@ impl Worker {
 
     /// Turns usual answers that are still only counted into bytes, so that something can follow them.
     pub(super) fn materialize(&mut self, connection: &mut Connection) {
-        if connection.owed > 0 {
+        while connection.owed > 0 {
             let usual = &mut self.usual[usize::from(connection.owed_express)];
-            let bytes = usual.times(connection.owed, self.second, self.date.bytes());
+            // A reload may have lowered the limit below what was held then.
+            let count = connection.owed.min(usual.copies());
+            let bytes = usual.times(count, self.second, self.date.bytes());
             take_buffer(&mut self.spare_buffers, &mut connection.output);
             connection.output.extend_from_slice(bytes);
-            connection.owed = 0;
+            connection.owed -= count;
         }
     }
 
@@ -107,7 +110,8 @@ impl Worker {
             self.materialize(connection);
             return Fate::Stays;
         }
-        if connection.owed > 0 && connection.output.is_empty() {
+        let copies = self.usual.get(usize::from(connection.owed_express)).map_or(0, UsualAnswer::copies);
+        if (1..=copies).contains(&connection.owed) && connection.output.is_empty() {
             if self.send_usual(connection).is_err() {
                 return Fate::Ends;
             }
