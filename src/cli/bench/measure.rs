@@ -81,7 +81,7 @@ pub(super) struct LoadArguments {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct RequestArguments {
     /// Method [default: POST; GET when the URL's path is not /pixel and there is no body]
     #[arg(short, long, help_heading = "Request")]
@@ -97,7 +97,7 @@ pub(super) struct RequestArguments {
     body_lines: Option<PathBuf>,
     /// Connect to this unix socket
     #[arg(long, value_name = "PATH", help_heading = "Request")]
-    unix: Option<PathBuf>,
+    pub(super) unix: Option<PathBuf>,
     /// Speak TLS (not in this build)
     #[arg(long, help_heading = "Request")]
     https: bool,

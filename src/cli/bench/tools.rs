@@ -1,19 +1,124 @@
 //! The subcommands of `pixeld bench`.
 
 use super::ending::{Stop, stop_on_interrupt};
+use super::measure::{LoadArguments, RequestArguments};
+use crate::base::version;
+use crate::bench::bootstrap::Outcome;
+use crate::bench::calibrate::Calibrate;
+use crate::bench::compare::{self, Comparison, Side};
 use crate::bench::exit::Exit;
+use crate::bench::goal::Goal;
 use crate::bench::null::NullResponder;
+use crate::bench::peers::Contender;
+use crate::bench::quantity::{count, show_cpu, show_ns, show_rate};
+use crate::bench::scenario::Scenario;
+use crate::bench::search::{self, Bracket};
+use crate::bench::target::Target;
+use crate::bench::{diff, environment, published};
+use serde_json::Value;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// A subcommand.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Tool {
-    Null(Null),
+    Calibrate(CalibrateArguments),
+    Search(SearchArguments),
+    Compare(CompareArguments),
+    Diff(DiffArguments),
+    Table(TableArguments),
+    Null(NullArguments),
+}
+
+/// Measure the generator itself, against a responder that does nothing; later reports say what share was used
+#[derive(Debug, clap::Args)]
+pub(super) struct CalibrateArguments {
+    #[command(flatten)]
+    load: LoadArguments,
+    /// CPUs of the null responder
+    #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
+    server_pin: Vec<usize>,
+}
+
+/// Find the highest rate that holds a goal
+#[derive(Debug, clap::Args)]
+pub(super) struct SearchArguments {
+    /// Target; a URL without a path means /pixel
+    #[arg(default_value = "http://127.0.0.1:8000")]
+    url: String,
+    #[command(flatten)]
+    load: LoadArguments,
+    #[command(flatten)]
+    request: RequestArguments,
+    /// What must hold, repeatable
+    #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, required = true)]
+    goals: Vec<Goal>,
+    /// Rate to start with
+    #[arg(long, value_name = "R", default_value = "1000", value_parser = count)]
+    from: f64,
+    /// Width of the interval that is good enough, such as 0.05
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = count)]
+    precision: f64,
+    /// Result for machines
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Run targets in interleaved rounds and say which one is faster, with intervals
+#[derive(Debug, clap::Args)]
+pub(super) struct CompareArguments {
+    /// Names of bench/peers/*.toml, files of that kind, or URLs; the first one is the measure
+    #[arg(required = true)]
+    targets: Vec<String>,
+    /// Also measure the first target with wrk
+    #[arg(long)]
+    wrk: bool,
+    #[command(flatten)]
+    load: LoadArguments,
+    #[command(flatten)]
+    request: RequestArguments,
+    /// Rounds of each target
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rounds: usize,
+    /// CPUs of the servers that are started
+    #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
+    server_pin: Vec<usize>,
+    /// Folder of the peers
+    #[arg(long, value_name = "DIR", default_value = "bench/peers")]
+    peers: PathBuf,
+    /// Folder in which the servers run and keep their data [default: the system's temporary one]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// File to append the result to, a line for each target
+    #[arg(long, value_name = "FILE")]
+    append: Option<PathBuf>,
+}
+
+/// Compare two reports of --json
+#[derive(Debug, clap::Args)]
+pub(super) struct DiffArguments {
+    old: PathBuf,
+    new: PathBuf,
+    /// Compare although the conditions differ
+    #[arg(long)]
+    force: bool,
+}
+
+/// Make bench/README.md's tables from result files
+#[derive(Debug, clap::Args)]
+pub(super) struct TableArguments {
+    /// Files of results; later lines replace earlier ones of the same server and conditions
+    #[arg(required = true)]
+    results: Vec<PathBuf>,
+    /// README to put the tables into; without it they go to stdout
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
 }
 
 /// Answer every request at once and do nothing else: what is left is the generator
 #[derive(Debug, clap::Args)]
-pub(super) struct Null {
+pub(super) struct NullArguments {
     /// Address to listen on
     #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:8099")]
     listen: SocketAddr,
@@ -22,12 +127,152 @@ pub(super) struct Null {
 impl Tool {
     pub(super) fn run(self) -> Result<Exit, Stop> {
         match self {
+            Self::Calibrate(arguments) => arguments.run(),
+            Self::Search(arguments) => arguments.run(),
+            Self::Compare(arguments) => arguments.run(),
+            Self::Diff(arguments) => arguments.run(),
+            Self::Table(arguments) => arguments.run(),
             Self::Null(arguments) => arguments.run(),
         }
     }
 }
 
-impl Null {
+/// The load of a tool whose target is chosen later.
+fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Result<Scenario, Stop> {
+    let target = Target::resolve(url, request.unix.clone(), "/pixel").map_err(Stop::Usage)?;
+    let form = request.form(&target, None).map_err(Stop::Usage)?;
+    Ok(load.scenario(target, form))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("pixeld-bench-{name}-{}", std::process::id()))
+}
+
+fn command_line() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+fn read(path: &Path) -> Result<String, Stop> {
+    fs::read_to_string(path).map_err(|error| Stop::Usage(format!("cannot read {}: {error}", path.display())))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Stop> {
+    fs::write(path, text).map_err(|error| Stop::Failed(format!("cannot write {}: {error}", path.display())))
+}
+
+impl CalibrateArguments {
+    fn run(&self) -> Result<Exit, Stop> {
+        let scenario = scenario(&self.load, &RequestArguments::default(), "http://127.0.0.1:1")?;
+        let calibrate = Calibrate { scenario, server_cpus: self.server_pin.clone() };
+        let runs = scratch("calibrate");
+        let found = calibrate.run(&runs, &stop_on_interrupt()).map_err(Stop::Failed)?;
+        let _ = fs::remove_dir_all(&runs);
+        println!("floor latency     {} (one connection, p50)", show_ns(found.floor_ns));
+        println!(
+            "highest rate      {} (depth 1), {} (depth 16)",
+            show_rate(found.rate),
+            show_rate(found.rate_pipelined)
+        );
+        println!(
+            "CPU per request   {} (depth 1), {} (depth 16)",
+            show_cpu(found.cpu_ns),
+            show_cpu(found.cpu_ns_pipelined)
+        );
+        let (p50, p99) = (show_ns(found.pacing_p50_ns), show_ns(found.pacing_p99_ns));
+        println!("pacing error      p50 {p50}, p99 {p99} (open loop at half of the highest rate)");
+        println!("kept in {}", found.save().map_err(Stop::Failed)?.display());
+        Ok(Exit::Ok)
+    }
+}
+
+impl SearchArguments {
+    fn run(&self) -> Result<Exit, Stop> {
+        let scenario = scenario(&self.load, &self.request, &self.url)?;
+        let bracket = Bracket::new(self.from, self.precision);
+        let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop_on_interrupt())
+            .map_err(Stop::Failed)?;
+        print!("{}", search::render(&found));
+        if let Some(path) = &self.json {
+            write(path, &format!("{:#}\n", search::document(&found)))?;
+        }
+        Ok(if found.bracket.holds.is_some() { Exit::Ok } else { Exit::GoalMissed })
+    }
+}
+
+impl CompareArguments {
+    fn run(&self) -> Result<Exit, Stop> {
+        let mut sides = self.sides()?;
+        let comparison = Comparison {
+            scenario: scenario(&self.load, &self.request, "http://127.0.0.1:1")?,
+            rounds: self.rounds.max(1),
+            server_cpus: self.server_pin.clone(),
+            runs: self.run_dir.clone().unwrap_or_else(|| scratch("compare")),
+        };
+        let stop = stop_on_interrupt();
+        let environment = environment::describe();
+        comparison.run(&mut sides, &stop).map_err(Stop::Failed)?;
+        print!("{}", compare::render(&sides));
+        if let Some(path) = &self.append {
+            let lines = compare::lines(&sides, &comparison, &environment, version::FULL, &command_line());
+            append(path, &lines)?;
+        }
+        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(Exit::Interrupted);
+        }
+        let is_slower = sides[1..].iter().any(|side| side.outcome(&sides[0]) == Some(Outcome::Slower));
+        Ok(if is_slower { Exit::Slower } else { Exit::Ok })
+    }
+
+    fn sides(&self) -> Result<Vec<Side>, Stop> {
+        let side = |name: &String, is_wrk: bool| {
+            let contender = Contender::find(name, &self.peers).map_err(Stop::Usage)?;
+            let name = if is_wrk { format!("{} by wrk", contender.name) } else { contender.name.clone() };
+            Ok(Side { name, contender, is_wrk, rounds: Vec::new() })
+        };
+        let mut sides: Vec<Side> =
+            self.targets.iter().map(|name| side(name, false)).collect::<Result<_, Stop>>()?;
+        if self.wrk {
+            sides.insert(1, side(&self.targets[0], true)?);
+        }
+        if sides.len() < 2 {
+            return Err(Stop::Usage("compare takes two targets, or one and --wrk".into()));
+        }
+        Ok(sides)
+    }
+}
+
+fn append(path: &Path, lines: &[Value]) -> Result<(), Stop> {
+    let before = fs::read_to_string(path).unwrap_or_default();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    write(path, &(before + &text))
+}
+
+impl DiffArguments {
+    fn run(&self) -> Result<Exit, Stop> {
+        let report = |path: &Path| -> Result<Value, Stop> {
+            serde_json::from_str(&read(path)?)
+                .map_err(|error| Stop::Usage(format!("{}: {error}", path.display())))
+        };
+        let difference =
+            diff::compare(&report(&self.old)?, &report(&self.new)?, self.force).map_err(Stop::Usage)?;
+        print!("{}", difference.text);
+        Ok(if difference.outcome == Outcome::Slower { Exit::Slower } else { Exit::Ok })
+    }
+}
+
+impl TableArguments {
+    fn run(&self) -> Result<Exit, Stop> {
+        let lines = self.results.iter().map(|path| read(path)).collect::<Result<String, _>>()?;
+        let tables = published::render(&lines).map_err(Stop::Usage)?;
+        match &self.readme {
+            None => print!("{tables}"),
+            Some(readme) => write(readme, &published::place(&read(readme)?, &tables).map_err(Stop::Usage)?)?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl NullArguments {
     fn run(&self) -> Result<Exit, Stop> {
         let failed = |error: std::io::Error| {
             Stop::Failed(format!("cannot listen on {}: {error}; choose another --listen", self.listen))

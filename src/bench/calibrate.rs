@@ -1,0 +1,98 @@
+//! `bench calibrate`: the generator against the null responder. What it finds is the most that any later run can show.
+
+use super::bootstrap::median;
+use super::calibration::{Calibration, host};
+use super::launch::{Launch, Launched};
+use super::pacer::Arrivals;
+use super::request::RequestForm;
+use super::run::{Measured, Watch, run};
+use super::scenario::{Load, Scenario};
+use super::server::ServerProbe;
+use super::target::Target;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Depth at which the pipelined ceiling is found.
+const DEPTH: usize = 16;
+/// Runs whose median counts.
+const ROUNDS: usize = 3;
+
+/// How the calibration is run.
+#[derive(Clone, Debug)]
+pub struct Calibrate {
+    /// Connections, threads, pins and duration of each run.
+    pub scenario: Scenario,
+    /// CPUs of the null responder.
+    pub server_cpus: Vec<usize>,
+}
+
+impl Calibrate {
+    /// Starts a null responder on a free port and measures.
+    ///
+    /// # Errors
+    /// A sentence that names the next step.
+    pub fn run(&self, runs: &Path, stop: &Arc<AtomicBool>) -> Result<Calibration, String> {
+        let port = free_port()?;
+        let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+        let address = format!("127.0.0.1:{port}");
+        let words = [&exe.display().to_string(), "bench", "null", "--listen", &address];
+        std::fs::create_dir_all(runs).map_err(|error| format!("cannot make {}: {error}", runs.display()))?;
+        let launch = Launch {
+            command: words.map(ToString::to_string).to_vec(),
+            cpus: self.server_cpus.clone(),
+            log: runs.join("null.log"),
+            variables: Vec::new(),
+        };
+        let target = Target::resolve(&format!("http://{address}"), None, "/pixel")?;
+        let mut server = launch.start()?;
+        server.await_answer(&target)?;
+        self.measure(&target, &server, stop)
+    }
+
+    fn measure(
+        &self,
+        target: &Target,
+        server: &Launched,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Calibration, String> {
+        let probe = ServerProbe::of_group(server.group(), target);
+        let form = RequestForm {
+            path: target.path.clone(),
+            host: target.host.clone(),
+            ..self.scenario.form.clone()
+        };
+        let base = Scenario { target: target.clone(), form, load: Load::Closed, ..self.scenario.clone() };
+        let measure = |scenario: &Scenario| -> Result<Measured, String> {
+            run(scenario, &mut Watch { server: &probe, stop, is_live: true, on_start: &mut |_| {} })
+        };
+        let rounds = |scenario: &Scenario| -> Result<(f64, f64), String> {
+            let runs: Vec<Measured> = (0..ROUNDS).map(|_| measure(scenario)).collect::<Result<_, _>>()?;
+            let rates: Vec<f64> = runs.iter().map(Measured::rate).collect();
+            let costs: Vec<f64> = runs.iter().filter_map(Measured::client_cpu_ns_per_request).collect();
+            Ok((median(&rates), median(&costs)))
+        };
+        let floor = measure(&Scenario { connections: 1, threads: 1, pipeline: 1, ..base.clone() })?;
+        let (rate, cpu_ns) = rounds(&Scenario { pipeline: 1, ..base.clone() })?;
+        let (rate_pipelined, cpu_ns_pipelined) = rounds(&Scenario { pipeline: DEPTH, ..base.clone() })?;
+        let load = Load::Open { rate: rate / 2.0, arrivals: Arrivals::Constant };
+        let paced = measure(&Scenario { pipeline: 1, load, ..base })?;
+        Ok(Calibration {
+            host: host(),
+            floor_ns: floor.total.latency.value_at_quantile(0.5),
+            rate,
+            rate_pipelined,
+            cpu_ns,
+            cpu_ns_pipelined,
+            pacing_p50_ns: paced.total.lag.value_at_quantile(0.5),
+            pacing_p99_ns: paced.total.lag.value_at_quantile(0.99),
+        })
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port: {error}"))
+}
