@@ -43,6 +43,7 @@ pub struct Committer {
 pub struct Prepared {
     sealed: Sealed,
     count: u32,
+    pixels: u32,
 }
 
 impl Committer {
@@ -68,7 +69,8 @@ impl Committer {
         if !self.appender.fits(BATCH_BODY_BYTES_MAX, spare_ready) {
             return None;
         }
-        let count = self.merge(shared, now_us);
+        let (pixels, others) = self.merge(shared, now_us);
+        let count = pixels + others;
         if count == 0 {
             return None;
         }
@@ -87,7 +89,7 @@ impl Committer {
             let unwritten = sealed.end.0.saturating_sub(shared.written.load(Ordering::Acquire));
             shared.space.set_behind(unwritten > UNWRITTEN_BYTES_MAX);
         }
-        Some(Prepared { sealed, count })
+        Some(Prepared { sealed, count, pixels })
     }
 
     /// Applies the batch, publishes it and wakes the workers that wait for it, or whose records it left behind.
@@ -101,6 +103,7 @@ impl Committer {
         let commit = &shared.metrics.commit;
         commit.batches.add(1);
         commit.records.add(u64::from(prepared.count));
+        commit.pixels.add(u64::from(prepared.pixels));
         commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
         commit.end_position.set(sealed.end.0);
         for ((worker, &reached), concerned) in
@@ -125,8 +128,8 @@ impl Committer {
         }
     }
 
-    /// Takes the lanes' records in turn; gives their number.
-    fn merge(&mut self, shared: &Shared, now_us: u64) -> u32 {
+    /// Takes the lanes' records in turn; gives the number of pixels and that of others.
+    fn merge(&mut self, shared: &Shared, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.stamped.clear();
         let (mut pixels, mut others) = (0_u32, 0_u32);
@@ -160,7 +163,7 @@ impl Committer {
                 "the lanes were taken with room for stamps"
             );
         }
-        pixels + others
+        (pixels, others)
     }
 
     /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.

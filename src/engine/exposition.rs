@@ -106,8 +106,12 @@ fn requests(page: &mut Page, shared: &Shared, router: &Router) {
     page.single("pixeld_http_request_bytes_total", "counter", help, total(|worker| &worker.read_bytes));
     let help = "Bytes sent to clients.";
     page.single("pixeld_http_response_bytes_total", "counter", help, total(|worker| &worker.written_bytes));
-    page.family("pixeld_ingest_pixels_total", "counter", "Pixels acknowledged one by one.");
-    page.sample("pixeld_ingest_pixels_total", "outcome=\"accepted\"", total(|worker| &worker.pixels));
+    page.family(
+        "pixeld_ingest_pixels_total",
+        "counter",
+        "Pixels committed, single ones and those of batches.",
+    );
+    page.sample("pixeld_ingest_pixels_total", "outcome=\"accepted\"", shared.metrics.commit.pixels.value());
 }
 
 fn connections(page: &mut Page, shared: &Shared) {

@@ -116,8 +116,6 @@ pub struct WorkerMetrics {
     pub recvs: Counter,
     /// Calls of send.
     pub sends: Counter,
-    /// Pixels accepted.
-    pub pixels: Counter,
     /// Rejections by [`Reject`].
     pub rejects: [Counter; REJECTS.len()],
     /// From reading a write to its commit, in microseconds.
@@ -158,6 +156,8 @@ pub struct CommitMetrics {
     pub batches: Counter,
     /// Records committed.
     pub records: Counter,
+    /// Those of them that are pixels.
+    pub pixels: Counter,
     /// Bytes of frames written to the journal.
     pub journal_bytes: Counter,
     /// Syncs (durable writes) done.
@@ -210,7 +210,6 @@ impl WorkerMetrics {
             wakeups: Counter::default(),
             recvs: Counter::default(),
             sends: Counter::default(),
-            pixels: Counter::default(),
             rejects: Default::default(),
             commit_wait_us: Stage::new(),
         }
@@ -223,6 +222,7 @@ impl CommitMetrics {
             disk_thread: AtomicI32::new(0),
             batches: Counter::default(),
             records: Counter::default(),
+            pixels: Counter::default(),
             journal_bytes: Counter::default(),
             syncs: Counter::default(),
             end_position: Counter::default(),

@@ -110,9 +110,7 @@ impl Worker {
         }
         connection.owed += count;
         connection.owed_express = express;
-        let metrics = self.metrics();
-        metrics.requests.count(route, 200, u64::from(count));
-        metrics.pixels.add(u64::from(count));
+        self.metrics().requests.count(route, 200, u64::from(count));
         self.owe(key, connection);
     }
 
