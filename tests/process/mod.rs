@@ -33,6 +33,10 @@ pub struct Server {
 /// What a server of a test has unless it says otherwise: few threads, small files, no bound by the machine's disk.
 const USUAL: [(&str, &str); 3] = [("--workers", "2"), ("--disk-reserve", "1MiB"), ("--segment-size", "4MiB")];
 
+/// Times that a test does not run into because the machine is busy, unless it is about one of them.
+const PATIENT: [&str; 6] =
+    ["first_byte_ms", "header_ms", "body_grace_ms", "idle_ms", "write_stall_ms", "lane_full_ms"];
+
 /// Port 0: the kernel picks a free one.
 pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -58,6 +62,11 @@ impl Server {
         command.arg(data_dir).args(arguments).stderr(Stdio::piped());
         for (flag, value) in USUAL.iter().filter(|(flag, _)| !arguments.contains(flag)) {
             command.args([flag, value]);
+        }
+        for limit in PATIENT.iter().map(|name| format!("{name}=")) {
+            if !arguments.iter().any(|argument| argument.starts_with(&limit)) {
+                command.args(["--limit".to_owned(), limit + "60s"]);
+            }
         }
         let mut child = command.spawn().expect("the binary starts");
         let lines = collect(child.stderr.take().expect("piped"));
