@@ -1,7 +1,7 @@
 //! What a comparison runs: servers described in `bench/peers/*.toml`, or any URL.
 
 use super::launch::{Launch, Launched};
-use super::server::ServerProbe;
+use super::server::{Processes, ServerProbe};
 use super::target::Target;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub struct Peer {
     /// Environment variables.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// Whether it takes nothing but the load: a server that derives the length of all requests from the first one.
+    #[serde(default)]
+    pub takes_only_load: bool,
     /// Redis speaks a protocol of its own: the command that its own benchmark program repeats.
     #[serde(default)]
     pub redis_command: Vec<String>,
@@ -131,12 +134,13 @@ impl Contender {
         };
         let mut server =
             launch.start().map_err(|error| format!("{}: {error}. {}", self.name, peer.install))?;
-        if peer.redis_command.is_empty() {
-            server.await_answer(&self.target)?;
-        } else {
+        let probe = if peer.takes_only_load || !peer.redis_command.is_empty() {
             server.await_connection(&self.target)?;
-        }
-        let probe = ServerProbe::of_group(server.group(), &self.target);
+            ServerProbe { processes: Processes::Group(server.group()), metrics: None }
+        } else {
+            server.await_answer(&self.target)?;
+            ServerProbe::of_group(server.group(), &self.target)
+        };
         Ok(Ready { probe, server: Some(server), run: Some(run) })
     }
 
