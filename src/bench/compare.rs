@@ -76,8 +76,9 @@ impl Comparison {
         for side in sides.iter().filter(|side| side.is_wrk) {
             wrk_can_reach(&side.contender.target)?;
         }
-        for side in sides.iter() {
-            side.contender.build()?;
+        let mut built = Vec::new();
+        for contender in sides.iter().map(|side| &side.contender) {
+            contender.build(&mut built)?;
         }
         let number = sides.len();
         for round in 0..self.rounds {
@@ -186,7 +187,7 @@ pub fn render(sides: &[Side]) -> String {
             let shown = if value.is_finite() && value > 0.0 { (figure.3)(value) } else { "-".into() };
             let _ = write!(out, "  {} {shown}", figure.0);
         }
-        let errors: f64 = side.rounds.iter().map(|round| round.errors).sum();
+        let errors: f64 = side.rounds.iter().fold(0.0, |sum, round| sum + round.errors);
         let _ = writeln!(out, "  errors {errors}  ({} rounds, medians)", side.rounds.len());
     }
     for side in others {

@@ -87,14 +87,17 @@ impl Contender {
         Ok(Self { name: short, peer: Some(peer), target, folder })
     }
 
-    /// Builds what has to be built.
+    /// Builds what has to be built; a command line that is in `built` already is not run again.
     ///
     /// # Errors
     /// The end of the build's output.
-    pub fn build(&self) -> Result<(), String> {
+    pub fn build(&self, built: &mut Vec<Vec<String>>) -> Result<(), String> {
         let Some(peer) = &self.peer else { return Ok(()) };
         for line in &peer.build {
             let line: Vec<String> = line.iter().map(|word| self.filled(word, Path::new("."))).collect();
+            if built.contains(&line) {
+                continue;
+            }
             eprintln!("{}: {}", self.name, line.join(" "));
             let output = Command::new(&line[0]).args(&line[1..]).output().map_err(|error| {
                 format!("{}: cannot run `{}`: {error}. {}", self.name, line[0], peer.install)
@@ -105,6 +108,7 @@ impl Contender {
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
                 return Err(format!("{}: `{}` failed:\n{}", self.name, line.join(" "), tail.join("\n")));
             }
+            built.push(line);
         }
         Ok(())
     }

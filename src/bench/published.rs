@@ -69,7 +69,7 @@ fn table_row(row: &Value) -> String {
         figure("p99", ns),
         text(&row["client"]),
         row["rounds"],
-        row["errors"],
+        row["errors"].as_f64().unwrap_or(0.0),
         row["keeps"].as_str().unwrap_or("-"),
     )
 }

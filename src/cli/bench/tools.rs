@@ -19,6 +19,7 @@ use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// A subcommand.
 #[derive(Debug, clap::Subcommand)]
@@ -212,12 +213,12 @@ impl CompareArguments {
         let environment = environment::describe();
         comparison.run(&mut sides, &stop).map_err(Stop::Failed)?;
         print!("{}", compare::render(&sides));
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Exit::Interrupted); // half a comparison is not kept
+        }
         if let Some(path) = &self.append {
             let lines = compare::lines(&sides, &comparison, &environment, version::FULL, &command_line());
             append(path, &lines)?;
-        }
-        if stop.load(std::sync::atomic::Ordering::Relaxed) {
-            return Ok(Exit::Interrupted);
         }
         let is_slower = sides[1..].iter().any(|side| side.outcome(&sides[0]) == Some(Outcome::Slower));
         Ok(if is_slower { Exit::Slower } else { Exit::Ok })
