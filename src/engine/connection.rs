@@ -170,6 +170,12 @@ impl Connection {
         matches!(&self.task, Task::Upload(receiving) if !receiving.is_blocked())
     }
 
+    /// Whether a body is being received that goes into the lane piece by piece.
+    #[must_use]
+    pub fn is_logging(&self) -> bool {
+        matches!(&self.task, Task::Upload(receiving) if receiving.is_logging())
+    }
+
     /// Bytes held for bodies that are not complete.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {

@@ -31,6 +31,12 @@ impl Receiving {
         self.blocked
     }
 
+    /// Whether pieces of it are logged as they come; an upload that keeps them until its end logs all or nothing.
+    #[must_use]
+    pub fn is_logging(&self) -> bool {
+        self.upload.buffered_bytes() == 0
+    }
+
     /// Bytes held for it.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {

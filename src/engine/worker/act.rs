@@ -65,7 +65,8 @@ impl Worker {
         (consumed, more)
     }
 
-    /// Counts the memory that the connection holds for bodies; over the bound of the whole server it is turned away.
+    /// Counts the memory that the connection holds for bodies; over the bound of the whole server it is turned away,
+    /// unless something of its body is logged already: what it holds then is at most one read, and waits for the lane.
     fn account(&mut self, key: Key, connection: &mut Connection) {
         let now = connection.buffered_bytes();
         if now == connection.accounted_bytes {
@@ -75,7 +76,7 @@ impl Worker {
         total.fetch_add(now, Relaxed);
         let before = std::mem::replace(&mut connection.accounted_bytes, now);
         let over = total.fetch_sub(before, Relaxed).wrapping_sub(before) > self.limits.buffered_bytes;
-        if over && now > before {
+        if over && now > before && !connection.is_logging() {
             self.reject(Reject::Busy);
             self.refuse(key, connection, route::TOO_MUCH);
         }
