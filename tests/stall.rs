@@ -174,3 +174,36 @@ fn a_full_queue_of_jobs_refuses_new_ones_and_cuts_half_an_answer_off() {
     assert_eq!((taken.len(), refused.len()), (QUEUE, 10));
     assert!(refused.iter().all(|answer| answer.status == 503 && answer.field("retry-after") == Some("1")));
 }
+
+#[test]
+fn a_batch_that_is_partly_logged_is_never_said_to_be_refused() {
+    const LINES: &str = "application/x-ndjson";
+    let server = Server::fresh(&["--workers", "1", "--limit", "buffered_bytes=1MiB"]);
+    let line = process::client::pixel(1, 2, 'R', 3) + "\n";
+    let body = line.repeat(4_000);
+    let whole = request("POST", "/pixels", LINES, &body);
+    let begun = whole.len() - body.len() + line.len();
+    let Some(hold) = server.hold("disk") else { return };
+    // Their first lines are in the lane, then it is full.
+    let mut batches: Vec<_> = (0..24).map(|_| server.connect()).collect();
+    for client in &mut batches {
+        client.send(&whole[..begun]);
+    }
+    let mut filler = server.connect();
+    filler.send(request("POST", "/pixels", "application/vnd.pixeld", records(40_000)));
+    let mut watcher = server.connect();
+    assert_eq!(watcher.send(plain("GET", "/livez")).answer().status, 200);
+    // What they send now is kept in memory, all together beyond the bound for bodies.
+    for client in &mut batches {
+        client.send(&whole[begun..]);
+    }
+    for client in &mut batches {
+        client.assert_silence(Duration::from_millis(5));
+    }
+    drop(hold);
+    for client in &mut batches {
+        assert_eq!(client.answer().text(), r#"{"accepted":4000,"rejected":[]}"#);
+    }
+    assert_eq!(filler.answer().status, 200);
+    assert_eq!(count(&mut watcher), 24 * 4_000 + 40_000);
+}
