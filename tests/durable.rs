@@ -160,6 +160,25 @@ fn disk_asked_of_a_memory_server_is_kept() {
     assert!(from.iter().sum::<u32>() > 0, "there was no load");
 }
 
+/// The last milliseconds may be gone; what is left is a beginning of what was sent, whole and in order.
+#[test]
+fn at_memory_kill_9_takes_nothing_out_of_the_middle() {
+    let memory = ["--durability", "memory", SEGMENT[0], SEGMENT[1]];
+    let mut server = Server::fresh(&memory);
+    let mut from = vec![0; WRITERS as usize];
+    for _ in 0..3 {
+        let pid = server.pid();
+        let end = || {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
+            rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
+        };
+        load(&server, &from, "", Duration::from_millis(60), end);
+        server = server.kill_and_restart(&memory);
+        from = check(&listed(&server), &from);
+    }
+    assert!(from.iter().sum::<u32>() > 0, "there was no load");
+}
+
 #[test]
 fn a_clear_frees_its_segments_and_survives() {
     let server = Server::fresh(&SEGMENT);
