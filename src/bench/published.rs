@@ -28,8 +28,9 @@ pub fn render(lines: &str) -> Result<String, String> {
         out.push_str("| server | server CPU/request | over the first | rate | p50 | p99 | client | rounds | errors | keeps the data |\n");
         out.push_str("|---|--:|--:|--:|--:|--:|---|--:|--:|---|\n");
         rows.iter().for_each(|row| out.push_str(&table_row(row)));
-        let _ =
-            writeln!(out, "\nRatios are to {}, with their 95 % intervals.\n", text(&rows[0]["ratios_to"]));
+        let first = text(&rows[0]["ratios_to"]);
+        let load = rows[0]["environment"]["load_before"].as_f64().unwrap_or(0.0);
+        let _ = writeln!(out, "\nRatios are to {first}, with 95 % intervals. Load average before: {load}.\n");
     }
     Ok(out)
 }
