@@ -114,12 +114,8 @@ fn no_acknowledged_pixel_is_lost_by_kill_9() {
     let mut server = Server::fresh(&SEGMENT);
     let mut from = vec![0; WRITERS as usize];
     for round in 0..kills() {
-        let pid = server.pid();
         let during = Duration::from_millis(10 + u64::from(round * 37 % 120));
-        let end = || {
-            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-            rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
-        };
+        let end = || server.signal(Signal::KILL);
         let acknowledged = load(&server, &from, "", during, end);
         server = server.kill_and_restart(&SEGMENT);
         // What was stored without its answer having arrived is there too; the next round goes on behind it.
@@ -131,11 +127,7 @@ fn no_acknowledged_pixel_is_lost_by_kill_9() {
 #[test]
 fn a_stop_in_order_answers_what_it_took_and_keeps_what_it_answered() {
     let mut server = Server::fresh(&SEGMENT);
-    let pid = server.pid();
-    let end = || {
-        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-        rustix::process::kill_process(pid, Signal::TERM).expect("it runs");
-    };
+    let end = || server.signal(Signal::TERM);
     let acknowledged = load(&server, &[0; WRITERS as usize], "", Duration::from_millis(150), end);
     assert!(server.wait().success(), "{}", server.stderr());
     let server = server.kill_and_restart(&SEGMENT);
@@ -148,11 +140,7 @@ fn disk_asked_of_a_memory_server_is_kept() {
     let mut server = Server::fresh(&memory);
     let mut from = vec![0; WRITERS as usize];
     for _ in 0..3 {
-        let pid = server.pid();
-        let end = || {
-            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-            rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
-        };
+        let end = || server.signal(Signal::KILL);
         let acknowledged = load(&server, &from, "Durability: disk\r\n", Duration::from_millis(60), end);
         server = server.kill_and_restart(&memory);
         from = check(&listed(&server), &acknowledged);
@@ -167,11 +155,7 @@ fn at_memory_kill_9_takes_nothing_out_of_the_middle() {
     let mut server = Server::fresh(&memory);
     let mut from = vec![0; WRITERS as usize];
     for _ in 0..3 {
-        let pid = server.pid();
-        let end = || {
-            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-            rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
-        };
+        let end = || server.signal(Signal::KILL);
         load(&server, &from, "", Duration::from_millis(60), end);
         server = server.kill_and_restart(&memory);
         from = check(&listed(&server), &from);
