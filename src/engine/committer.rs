@@ -5,7 +5,7 @@
 //! and bytes go out through the journal's `Disk`, so a simulation runs this code unchanged.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use super::shared::Shared;
 use super::space::Room;
@@ -112,11 +112,26 @@ impl Committer {
             *concerned = worker.committed() != reached;
             worker.publish(reached);
         }
-        if own.is_none() {
-            // Before the wake-ups, so that whoever wakes can start the next batch.
-            shared.in_flight.store(false, Ordering::SeqCst);
+        match own {
+            Some(_) => self.wake(shared, own),
+            None => self.let_next_start(shared),
         }
-        self.wake(shared, own);
+    }
+
+    /// The disk thread was started and found nothing: a worker started it before it had seen the batch that took its
+    /// records. Another one may have gone to sleep meanwhile, since a batch seemed to be under way.
+    pub fn stand_down(&mut self, shared: &Shared) {
+        self.concerned.fill(false);
+        self.let_next_start(shared);
+    }
+
+    /// Lets a worker start the next batch, and wakes those that have something to do now. A worker publishes its lane,
+    /// raises its flag, and then looks whether a batch is in flight; this lowers that, and then looks at the lanes and
+    /// the flags. With a fence between the two on either side, one of them sees the other.
+    fn let_next_start(&self, shared: &Shared) {
+        shared.in_flight.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.wake(shared, None);
     }
 
     /// Wakes every worker but `own` whose records were in this batch or were left behind: one call per sleep.

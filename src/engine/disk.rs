@@ -25,7 +25,7 @@ pub fn commit_on_request(
     loop {
         if shared.in_flight.load(Ordering::Acquire) {
             if !commit_once(shared, committer, writer, &mut staged, clock)? {
-                shared.in_flight.store(false, Ordering::SeqCst);
+                committer.stand_down(shared);
             }
         } else if shared.stopping.load(Ordering::Acquire) {
             while commit_once(shared, committer, writer, &mut staged, clock)? {}
