@@ -347,8 +347,7 @@ mod tests {
     }
 }
 
-/// Every interleaving of the two ends, and every order that the memory model allows:
-/// `RUSTFLAGS="--cfg loom" cargo test --release --lib lane`.
+/// Every interleaving of the two ends, and every order that the memory model allows; built by `tests/loom`.
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
