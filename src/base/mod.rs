@@ -1,9 +1,11 @@
 //! What every layer may use: identities, limits, the vocabulary's small types. No I/O, no time.
 
 pub mod aligned;
+pub mod batch;
 pub mod durability;
 pub mod ids;
 pub mod limits;
+pub mod streams;
 pub mod tag;
 pub mod vector;
 pub mod version;

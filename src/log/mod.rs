@@ -15,7 +15,6 @@
 
 mod anchor;
 pub mod append;
-pub mod batch;
 mod cut;
 pub mod damage;
 pub mod frame;
@@ -34,8 +33,10 @@ pub mod snapshot;
 mod source;
 pub mod spare;
 pub mod staged;
-pub mod streams;
 mod tail;
 mod tear;
 mod window;
 pub mod writer;
+
+// The link sends the same batches and names the same streams, so both stand below it and the journal.
+pub use crate::base::{batch, streams};

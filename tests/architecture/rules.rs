@@ -50,7 +50,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("base64", &["apps", "bench"]),
     ("clap", &["cli", "config"]),
     ("core_affinity", &["os"]),
-    ("crc32c", &["log", "peer"]),
+    ("crc32c", &["base", "log", "peer"]),
     ("crossbeam_channel", &["engine", "bench"]),
     ("dashu_int", &["apps"]),
     ("fast_image_resize", &["apps"]),
@@ -81,7 +81,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("tracing", &["engine", "bench", "cli", "main"]),
     ("tracing_subscriber", &["cli"]),
     ("uuid", &["apps"]),
-    ("xxhash_rust", &["log", "peer"]),
+    ("xxhash_rust", &["base", "log", "peer"]),
 ];
 
 /// Lines of a file, and of a function, beyond which they are reported.

@@ -5,9 +5,9 @@
 //! ```
 
 use super::batch::{BatchHeader, first_chain};
-use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
-use crate::base::limits::ORIGINS_MAX;
-use crate::base::vector::VersionVector;
+use super::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use super::limits::ORIGINS_MAX;
+use super::vector::VersionVector;
 
 /// Encoded length in bytes of one stream's state.
 pub const STREAM_BYTES: usize = 32;
@@ -114,7 +114,7 @@ impl Streams {
     }
 
     /// Sets a stream's state without asking whether it follows; for the one who just sealed the batch.
-    pub(super) fn set(&mut self, stream: Stream) {
+    pub fn set(&mut self, stream: Stream) {
         match self.find(stream.origin) {
             Ok(at) => {
                 debug_assert!(stream.seq > self.entries[at].seq);

@@ -12,8 +12,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
-use crate::base::limits::BATCH_BODY_BYTES_MAX;
+use super::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use super::limits::BATCH_BODY_BYTES_MAX;
 
 /// Length of a header in bytes.
 pub const BATCH_HEADER_BYTES: usize = 64;
