@@ -16,6 +16,11 @@ fn main() {
     let commit = Path::new(".git").exists().then(|| git(&["rev-parse", "--short=12", "HEAD"])).flatten();
     // Not PIXELD_*: `cargo run` hands it to the program, which takes such names for settings.
     println!("cargo::rustc-env=COMMIT_OF_BUILD={}", commit.as_deref().unwrap_or("unknown"));
+    // Seconds since 1970 at which the commit was made; 0 where there is none. What the binary holds is as old as that.
+    let time = commit.is_some().then(|| git(&["log", "-1", "--format=%ct"])).flatten();
+    let time = time.or_else(|| std::env::var("SOURCE_DATE_EPOCH").ok());
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    println!("cargo::rustc-env=COMMIT_TIME_OF_BUILD={}", time.as_deref().unwrap_or("0"));
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
         && commit.is_some()
         && Path::new(&log).exists()

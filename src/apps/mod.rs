@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod app;
 pub mod echo;
+pub mod files;
 #[cfg(test)]
 mod fold;
 pub mod index;

@@ -42,6 +42,8 @@ pub const READ_TURN_BYTES_MAX: usize = 256 * 1024;
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of one piece of a streamed answer.
 pub const PIECE_BYTES: usize = 128 * 1024;
+/// Bytes of static content sent to one connection before the others get their turn.
+pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.
 pub const JOB_QUEUE_MAX: usize = 4096;
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).

@@ -40,6 +40,8 @@ pub enum Task {
         /// The request it answers.
         asked: Asked,
     },
+    /// Static content that is sent behind the output, from where it lies.
+    Sending(&'static [u8]),
 }
 
 /// What the connection is doing as far as its client's patience and ours are concerned.

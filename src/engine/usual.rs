@@ -60,7 +60,8 @@ impl UsualAnswer {
         let response = Response::new(200, "application/json", self.body);
         self.bytes.clear();
         for _ in 0..self.copies {
-            response::write(&response, &context, &mut self.bytes);
+            let rest = response::write(&response, &context, &mut self.bytes);
+            debug_assert!(rest.is_none(), "an owned body is copied");
         }
         self.each = self.bytes.len() / self.copies;
     }

@@ -53,7 +53,7 @@ fn weigh(range: &[u8], media_type: &str) -> Option<(Fit, u16)> {
 }
 
 /// `0.5` is 500; at most three decimals, at most 1.
-fn thousandths(text: &str) -> Option<u16> {
+pub(super) fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3
         || !matches!(whole, "0" | "1")

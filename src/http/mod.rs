@@ -12,6 +12,8 @@
 pub mod accept;
 pub mod body;
 pub mod charset;
+pub mod coding;
+pub mod conditional;
 pub mod connection;
 pub mod date;
 pub mod framing;

@@ -1,5 +1,7 @@
 //! Answers as bytes: whole ones with Content-Length, streamed ones in chunks.
 
+use std::borrow::Cow;
+
 use super::date::DATE_BYTES;
 use super::refusal::Refusal;
 use super::request::Version;
@@ -12,6 +14,9 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The last chunk of a streamed answer, without trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+/// Static content of more bytes than this is not copied behind its head, but sent from where it lies.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
+
 /// An answer that is complete before its first byte is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -21,8 +26,8 @@ pub struct Response {
     pub content_type: &'static str,
     /// Further fields. Control characters in values become spaces: a value may hold what a client sent.
     pub headers: Vec<(&'static str, String)>,
-    /// The content; not sent with 204 and 304.
-    pub body: Vec<u8>,
+    /// The content; not sent with 204 and 304. Files of the program are borrowed.
+    pub body: Cow<'static, [u8]>,
 }
 
 /// The start of an answer whose length is not known yet.
@@ -55,7 +60,13 @@ impl Response {
     /// An answer without further fields.
     #[must_use]
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: body.into() }
+        Self { status, content_type, headers: Vec::new(), body: Cow::Owned(body.into()) }
+    }
+
+    /// An answer whose content is part of the program, without further fields.
+    #[must_use]
+    pub fn fixed(status: u16, content_type: &'static str, body: &'static [u8]) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: Cow::Borrowed(body) }
     }
 
     /// The same answer with one more field.
@@ -73,11 +84,18 @@ impl From<Refusal> for Response {
     }
 }
 
-/// Appends a whole answer.
-pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) {
+/// Appends a whole answer, but for large static content: that is given back, to be sent behind `out` from where it
+/// lies, so that a client that takes its time over a picture holds no copy of it.
+#[must_use]
+pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) -> Option<&'static [u8]> {
     debug_assert!((200..600).contains(&response.status), "status {}", response.status);
     let is_bodiless = status::is_bodiless(response.status);
-    out.reserve(256 + response.body.len());
+    let rest = match &response.body {
+        _ if is_bodiless || context.head_only => Some(&[][..]),
+        Cow::Borrowed(bytes) if bytes.len() > COPIED_BYTES_MAX => Some(*bytes),
+        _ => None,
+    };
+    out.reserve(256 + if rest.is_some() { 0 } else { response.body.len() });
     write_start(response.status, response.content_type, context, out);
     if !is_bodiless {
         out.extend_from_slice(b"Content-Length: ");
@@ -85,9 +103,10 @@ pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) 
         out.extend_from_slice(b"\r\n");
     }
     write_end(&response.headers, context.version, context.keep_alive, out);
-    if !is_bodiless && !context.head_only {
+    if rest.is_none() {
         out.extend_from_slice(&response.body);
     }
+    rest.filter(|rest| !rest.is_empty())
 }
 
 /// Appends the head of a streamed answer. Its content follows in chunks ([`open_chunk`], [`close_chunk`]) and ends with
@@ -180,8 +199,20 @@ mod tests {
 
     fn written(response: &Response, context: &HeadContext<'_>) -> String {
         let mut out = Vec::new();
-        write(response, context, &mut out);
+        assert_eq!(write(response, context, &mut out), None);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn large_static_content_stays_where_it_lies() {
+        static LARGE: [u8; COPIED_BYTES_MAX + 1] = [b'x'; COPIED_BYTES_MAX + 1];
+        let mut out = Vec::new();
+        let rest = write(&Response::fixed(200, "", &LARGE), &CONTEXT, &mut out).unwrap();
+        assert_eq!((rest.as_ptr(), rest.len()), (LARGE.as_ptr(), LARGE.len()));
+        assert!(out.ends_with(b"Content-Length: 16385\r\n\r\n"));
+        let head_only = HeadContext { head_only: true, ..CONTEXT };
+        assert_eq!(write(&Response::fixed(200, "", &LARGE), &head_only, &mut out), None);
+        assert!(written(&Response::fixed(200, "", &LARGE[1..]), &CONTEXT).ends_with("xxx"));
     }
 
     #[test]

@@ -7,10 +7,13 @@ use super::{FIRST_LISTENER, Worker};
 use crate::base::limits::COMMIT_TURNS_MAX;
 
 impl Worker {
-    /// Polls. It does not sleep while connections wait to be served again, nor while the lane holds something that no
+    /// Polls. It does not sleep while connections wait to be served again or have more to send, nor while the lane holds something that no
     /// commit has been started for: then it only looks, because finding nothing is what starts the commit.
     pub(super) fn wait(&mut self) -> io::Result<()> {
-        let busy = !self.again.is_empty() || self.wants_commit() || self.accepting.contains(&true);
+        let busy = !self.again.is_empty()
+            || !self.dirty.is_empty()
+            || self.wants_commit()
+            || self.accepting.contains(&true);
         if busy {
             self.poll_for(Some(Duration::ZERO))?;
         } else {

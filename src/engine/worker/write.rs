@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::read::Fate;
 use super::{NO_ROUTE, Worker};
 use crate::base::durability::Durability;
+use crate::base::limits::STATIC_PIECE_BYTES;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::AnswerFraming;
 use crate::engine::metrics::Reject;
@@ -49,7 +50,10 @@ impl Worker {
         let AnswerFraming { version, keep_alive, head_only } = framing;
         let context = HeadContext { version, keep_alive, head_only, date: self.date.bytes(), durability };
         take_buffer(&mut self.spare_buffers, &mut connection.output);
-        response::write(response, &context, &mut connection.output);
+        if let Some(rest) = response::write(response, &context, &mut connection.output) {
+            debug_assert!(matches!(connection.task, Task::None), "one answer at a time is under way");
+            connection.task = Task::Sending(rest);
+        }
         connection.closing |= !keep_alive;
         self.owe(key, connection);
     }
@@ -100,7 +104,7 @@ impl Worker {
                 worker.flush(key, connection)
             });
         }
-        // Nothing above owes anything anew, so the memory can be used again.
+        // What is owed anew, the next piece of static content, is for the next turn; the memory is used again.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }
@@ -118,9 +122,8 @@ impl Worker {
         } else {
             self.materialize(connection);
         }
-        match self.send_output(connection) {
-            Ok(()) => {}
-            Err(_) => return Fate::Ends,
+        if self.send_output(connection).is_err() || self.send_static(key, connection).is_err() {
+            return Fate::Ends;
         }
         if connection.output.is_empty() {
             self.resume_job(key, connection);
@@ -166,6 +169,27 @@ impl Worker {
         if connection.sent == connection.output.len() {
             connection.sent = 0;
             give_buffer(&mut self.spare_buffers, &mut connection.output);
+        }
+        Ok(())
+    }
+
+    /// Static content behind the output; one piece for each turn, so that the other connections get theirs.
+    fn send_static(&mut self, key: Key, connection: &mut Connection) -> io::Result<()> {
+        let Task::Sending(rest) = connection.task else { return Ok(()) };
+        if connection.blocked || !connection.output.is_empty() {
+            return Ok(());
+        }
+        let piece = &rest[..rest.len().min(STATIC_PIECE_BYTES)];
+        let sent = send(&connection.stream, piece)?;
+        connection.blocked = sent < piece.len();
+        if sent > 0 {
+            connection.since_ms = self.now_us / 1_000;
+        }
+        self.metrics().sends.add(1);
+        self.metrics().written_bytes.add(sent as u64);
+        connection.task = if sent == rest.len() { Task::None } else { Task::Sending(&rest[sent..]) };
+        if !connection.blocked && sent < rest.len() {
+            self.owe(key, connection);
         }
         Ok(())
     }

@@ -1,0 +1,208 @@
+//! Files that are part of the program: pages, style sheets, scripts, pictures.
+//!
+//! A file's tag is a hash of its content, its gzip form is made once at start, and what it is sent from is the program
+//! itself: no request reads a disk or compresses anything.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::base::version;
+use crate::http::coding;
+use crate::http::conditional::{self, Validators, Verdict};
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+/// Bytes of the hash that names a version of a file: 64 bits tell the few versions of a few files apart.
+const HASH_BYTES: usize = 8;
+
+/// How long a client may keep a file without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Not at all: it asks each time, and is mostly told that nothing has changed.
+    Revalidated,
+    /// For good: the file's name changes with its content.
+    Immutable,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct File {
+    content_type: &'static str,
+    content: Form,
+    /// Where that is shorter.
+    gzip: Option<Form>,
+    caching: Caching,
+    modified_s: Option<u64>,
+    hash: String,
+}
+
+/// What is sent, with the tag that names it: each coding has its own (RFC 9110, section 8.8.3.3).
+#[derive(Debug)]
+struct Form {
+    bytes: &'static [u8],
+    etag: String,
+}
+
+impl File {
+    /// A file with this content. It lives as long as the program, like the content.
+    #[must_use]
+    pub fn new(content_type: &'static str, content: &'static [u8], caching: Caching) -> Self {
+        let hash = hash_of(content);
+        let form = |bytes, mark| Form { bytes, etag: format!("\"{hash}{mark}\"") };
+        Self {
+            content_type,
+            gzip: compressed(content).map(|bytes| form(bytes, "-gzip")),
+            content: form(content, ""),
+            caching,
+            modified_s: version::commit_time_s(),
+            hash,
+        }
+    }
+
+    /// A path for this version of the file: `/static/shop.css` becomes `/static/shop.<hash>.css`.
+    #[must_use]
+    pub fn hashed_path(&self, path: &str) -> String {
+        let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
+        format!("{stem}.{}.{extension}", self.hash)
+    }
+
+    /// Answers a GET or HEAD request: everything, a part, or that the client has it already.
+    ///
+    /// A part is one of the content as it is, never of its gzip form.
+    #[must_use]
+    pub fn answer(&self, head: &Head<'_>) -> Response {
+        let wants_gzip =
+            head.header("range").is_none() && coding::prefers_gzip(head.values("accept-encoding"));
+        let zipped = self.gzip.as_ref().filter(|_| wants_gzip);
+        let form = zipped.unwrap_or(&self.content);
+        let validators = Validators { etag: &form.etag, modified_s: self.modified_s };
+        let response = match conditional::judge(head, validators, form.bytes.len()) {
+            Verdict::Whole => Response::fixed(200, self.content_type, form.bytes),
+            Verdict::NotModified => Response::new(304, "", ""),
+            Verdict::Failed => Response::new(412, "text/plain; charset=utf-8", "This is another version.\n"),
+            Verdict::Part(range) => {
+                let whole = form.bytes.len();
+                let said = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
+                Response::fixed(206, self.content_type, &form.bytes[range]).with("Content-Range", said)
+            }
+            Verdict::Unsatisfiable => {
+                let said = format!("bytes */{}", form.bytes.len());
+                Response::new(416, "text/plain; charset=utf-8", "There are no such bytes.\n")
+                    .with("Content-Range", said)
+            }
+        };
+        let has_content = matches!(response.status, 200 | 206);
+        let response = if has_content && zipped.is_some() {
+            response.with("Content-Encoding", "gzip")
+        } else {
+            response
+        };
+        self.with_fields(response, &form.etag)
+    }
+
+    fn with_fields(&self, response: Response, etag: &str) -> Response {
+        let mut response = response
+            .with("ETag", etag)
+            .with("Accept-Ranges", "bytes")
+            .with("X-Content-Type-Options", "nosniff")
+            .with(
+                "Cache-Control",
+                match self.caching {
+                    Caching::Revalidated => "no-cache",
+                    Caching::Immutable => "public, max-age=31536000, immutable",
+                },
+            );
+        if self.gzip.is_some() {
+            response = response.with("Vary", "Accept-Encoding");
+        }
+        match self.modified_s {
+            Some(modified_s) => response.with("Last-Modified", conditional::date_of(modified_s)),
+            None => response,
+        }
+    }
+}
+
+fn hash_of(content: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * HASH_BYTES);
+    for byte in &Sha256::digest(content)[..HASH_BYTES] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The content's gzip form, if it is shorter by enough to be worth a decompression: a picture's is not.
+fn compressed(content: &[u8]) -> Option<&'static [u8]> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 2), Compression::best());
+    encoder.write_all(content).ok()?;
+    let bytes = encoder.finish().ok()?;
+    // Made once and kept for as long as the program runs, as the content is.
+    (bytes.len() < content.len() / 10 * 9).then(|| &*bytes.leak())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::http::request::{HeaderSlots, parse_head};
+
+    static TEXT: &[u8] = &[b'a'; 5000];
+
+    fn ask(file: &File, fields: &str) -> Response {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut slots = HeaderSlots::new();
+        file.answer(&parse_head(text.as_bytes(), &mut slots, &Limits::default()).unwrap())
+    }
+
+    fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+        response.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_gzip_form_has_its_own_tag_and_the_same_content() {
+        let file = File::new("text/css", TEXT, Caching::Immutable);
+        let (plain, zipped) = (ask(&file, ""), ask(&file, "Accept-Encoding: gzip\r\n"));
+        assert_eq!((&*plain.body, field(&plain, "Content-Encoding")), (TEXT, None));
+        assert_eq!(field(&zipped, "Content-Encoding"), Some("gzip"));
+        let mut unzipped = Vec::new();
+        flate2::read::GzDecoder::new(&*zipped.body).read_to_end(&mut unzipped).unwrap();
+        assert_eq!(unzipped, TEXT);
+        assert_ne!(field(&plain, "ETag"), field(&zipped, "ETag"));
+        for response in [&plain, &zipped] {
+            assert_eq!(field(response, "Vary"), Some("Accept-Encoding"));
+            assert_eq!(field(response, "Cache-Control"), Some("public, max-age=31536000, immutable"));
+            let again =
+                format!("If-None-Match: {}\r\nAccept-Encoding: gzip\r\n", field(&zipped, "ETag").unwrap());
+            let not_modified = ask(&file, &again);
+            assert_eq!((not_modified.status, field(&not_modified, "ETag")), (304, field(&zipped, "ETag")));
+        }
+    }
+
+    #[test]
+    fn a_part_is_one_of_the_plain_content() {
+        let file = File::new("text/css", TEXT, Caching::Revalidated);
+        let part = ask(&file, "Range: bytes=4990-\r\nAccept-Encoding: gzip\r\n");
+        assert_eq!((part.status, part.body.len()), (206, 10));
+        assert_eq!(field(&part, "Content-Range"), Some("bytes 4990-4999/5000"));
+        assert_eq!(field(&part, "Content-Encoding"), None);
+        assert_eq!(field(&part, "Cache-Control"), Some("no-cache"));
+        let beyond = ask(&file, "Range: bytes=5000-\r\n");
+        assert_eq!((beyond.status, field(&beyond, "Content-Range")), (416, Some("bytes */5000")));
+    }
+
+    #[test]
+    fn names_change_with_the_content_and_noise_is_not_compressed() {
+        let noise: Vec<u8> = (0..64_u8).flat_map(|at| Sha256::digest([at])).collect();
+        let noise = File::new("image/png", noise.leak(), Caching::Immutable);
+        assert!(noise.gzip.is_none() && field(&ask(&noise, ""), "Vary").is_none());
+        let path = noise.hashed_path("/static/train.png");
+        assert!(path.starts_with("/static/train.") && path.ends_with(".png") && path.len() == 34, "{path}");
+        let other = File::new("image/png", b"x", Caching::Immutable);
+        assert_ne!(path, other.hashed_path("/static/train.png"));
+    }
+}

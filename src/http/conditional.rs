@@ -1,0 +1,223 @@
+//! Conditional requests and requests for a part (RFC 9110, sections 13 and 14).
+
+use std::ops::Range;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::method::Method;
+use super::request::Head;
+
+/// What tells one version of some content from another.
+#[derive(Clone, Copy, Debug)]
+pub struct Validators<'a> {
+    /// A strong entity tag with its quotes.
+    pub etag: &'a str,
+    /// When it was last changed, seconds since 1970, if that is known.
+    pub modified_s: Option<u64>,
+}
+
+/// How a GET or HEAD request is to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// 200 with everything.
+    Whole,
+    /// 206 with these bytes.
+    Part(Range<usize>),
+    /// 304: the client has it.
+    NotModified,
+    /// 412: the client wants another version.
+    Failed,
+    /// 416: no byte of what is there was asked for.
+    Unsatisfiable,
+}
+
+/// Looks at the preconditions in the order of section 13.2.2, then at Range. `length` is that of the whole content.
+///
+/// More than one range is answered with everything, as section 14.2 allows; so is a range that is none.
+#[must_use]
+pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verdict {
+    let modified = validators.modified_s;
+    if let Some(matches) = any_tag(head, "if-match", |tag| tag == validators.etag) {
+        if !matches {
+            return Verdict::Failed;
+        }
+    } else if let (Some(since), Some(modified)) = (date(head, "if-unmodified-since"), modified)
+        && modified > since
+    {
+        return Verdict::Failed;
+    }
+    let weakly = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == validators.etag;
+    if let Some(matches) = any_tag(head, "if-none-match", weakly) {
+        if matches {
+            return Verdict::NotModified;
+        }
+    } else if let (Some(since), Some(modified)) = (date(head, "if-modified-since"), modified)
+        && modified <= since
+    {
+        return Verdict::NotModified;
+    }
+    match head.header_text("range") {
+        Some(range) if head.method == Method::Get && is_same(head, validators) => part(range, length),
+        _ => Verdict::Whole,
+    }
+}
+
+/// Whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` fits whatever is there.
+fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&str) -> bool) -> Option<bool> {
+    let mut found = None;
+    for value in head.values(name) {
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        // Our tags have no comma in them, so what a comma in a foreign one is cut into fits nothing.
+        let fitting = text.split(',').map(str::trim).any(|tag| tag == "*" || fits(tag));
+        found = Some(found == Some(true) || fitting);
+    }
+    found
+}
+
+/// A date of a field as seconds since 1970; what is no date is as good as absent.
+fn date(head: &Head<'_>, name: &str) -> Option<u64> {
+    seconds(head.header_text(name)?)
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let time = httpdate::parse_http_date(text.trim()).ok()?;
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
+/// A second since 1970 as a Last-Modified field has it.
+#[must_use]
+pub fn date_of(unix_s: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_s))
+}
+
+/// Whether a part fits what the client has: If-Range is absent or names this very version, strongly compared.
+fn is_same(head: &Head<'_>, validators: Validators<'_>) -> bool {
+    match head.header_text("if-range").map(str::trim) {
+        None => head.header("if-range").is_none(),
+        Some(tag) if tag.ends_with('"') => tag == validators.etag,
+        Some(date) => validators.modified_s.is_some() && seconds(date) == validators.modified_s,
+    }
+}
+
+/// Reads `bytes=first-last`, `bytes=first-` or `bytes=-count`.
+fn part(range: &str, length: usize) -> Verdict {
+    let Some((unit, spec)) = range.split_once('=') else { return Verdict::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else { return Verdict::Whole };
+    if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
+        return Verdict::Whole;
+    }
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first > last => Verdict::Whole,
+        (Some(first), _) if first >= length && (last.is_empty() || number(last).is_some()) => {
+            Verdict::Unsatisfiable
+        }
+        (Some(first), Some(last)) => Verdict::Part(first..last.saturating_add(1).min(length)),
+        (Some(first), None) if last.is_empty() => Verdict::Part(first..length),
+        (None, Some(count)) if first.is_empty() && (count == 0 || length == 0) => Verdict::Unsatisfiable,
+        (None, Some(count)) if first.is_empty() => Verdict::Part(length.saturating_sub(count)..length),
+        _ => Verdict::Whole,
+    }
+}
+
+/// Digits and nothing else; a number too large for any content is the largest there is.
+fn number(text: &str) -> Option<usize> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::http::request::{HeaderSlots, parse_head};
+
+    const MODIFIED_S: u64 = 784_111_777;
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+
+    fn verdict_for(method: &str, fields: &str, modified_s: Option<u64>) -> Verdict {
+        let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut slots = HeaderSlots::new();
+        let head = parse_head(text.as_bytes(), &mut slots, &Limits::default()).unwrap();
+        judge(&head, Validators { etag: "\"a\"", modified_s }, 100)
+    }
+
+    fn verdict(fields: &str) -> Verdict {
+        verdict_for("GET", fields, Some(MODIFIED_S))
+    }
+
+    #[test]
+    fn tags_decide_before_dates() {
+        for (fields, expected) in [
+            ("", Verdict::Whole),
+            ("If-None-Match: \"a\"\r\n", Verdict::NotModified),
+            ("If-None-Match: W/\"a\"\r\n", Verdict::NotModified),
+            ("If-None-Match: \"b\", \"a\"\r\n", Verdict::NotModified),
+            ("If-None-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Verdict::NotModified),
+            ("If-None-Match: *\r\n", Verdict::NotModified),
+            ("If-None-Match: \"b\"\r\n", Verdict::Whole),
+            ("If-None-Match: a\r\n", Verdict::Whole),
+            ("If-Match: \"a\"\r\n", Verdict::Whole),
+            ("If-Match: *\r\n", Verdict::Whole),
+            ("If-Match: W/\"a\"\r\n", Verdict::Failed),
+            ("If-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Verdict::Failed),
+        ] {
+            assert_eq!(verdict(fields), expected, "{fields}");
+        }
+        let both = format!("If-None-Match: \"b\"\r\nIf-Modified-Since: {DATE}\r\n");
+        assert_eq!(verdict(&both), Verdict::Whole, "the date is not looked at beside a tag");
+    }
+
+    #[test]
+    fn dates_decide_where_there_are_no_tags() {
+        let with = |name: &str, date: &str| verdict(&format!("{name}: {date}\r\n"));
+        assert_eq!(with("If-Modified-Since", DATE), Verdict::NotModified);
+        assert_eq!(with("If-Modified-Since", LATER), Verdict::NotModified);
+        assert_eq!(with("If-Modified-Since", EARLIER), Verdict::Whole);
+        assert_eq!(with("If-Modified-Since", "yesterday"), Verdict::Whole);
+        assert_eq!(with("If-Unmodified-Since", EARLIER), Verdict::Failed);
+        assert_eq!(with("If-Unmodified-Since", DATE), Verdict::Whole);
+        let unknown = format!("If-Modified-Since: {LATER}\r\n");
+        assert_eq!(verdict_for("GET", &unknown, None), Verdict::Whole);
+        assert_eq!(date_of(MODIFIED_S), DATE);
+    }
+
+    #[test]
+    fn ranges_of_a_hundred_bytes() {
+        for (range, expected) in [
+            ("bytes=0-9", Verdict::Part(0..10)),
+            ("bytes=90-", Verdict::Part(90..100)),
+            ("Bytes=99-500", Verdict::Part(99..100)),
+            ("bytes=-1", Verdict::Part(99..100)),
+            ("bytes=-500", Verdict::Part(0..100)),
+            ("bytes=0-99999999999999999999999", Verdict::Part(0..100)),
+            ("bytes=100-", Verdict::Unsatisfiable),
+            ("bytes=100-200", Verdict::Unsatisfiable),
+            ("bytes=-0", Verdict::Unsatisfiable),
+            ("bytes=9-0", Verdict::Whole),
+            ("bytes=0-1,5-6", Verdict::Whole),
+            ("bytes=-", Verdict::Whole),
+            ("bytes=a-b", Verdict::Whole),
+            ("bytes=1-b", Verdict::Whole),
+            ("bytes=200-b", Verdict::Whole),
+            ("bytes=--1", Verdict::Whole),
+            ("bytes=+1-2", Verdict::Whole),
+            ("items=0-9", Verdict::Whole),
+            ("0-9", Verdict::Whole),
+        ] {
+            assert_eq!(verdict(&format!("Range: {range}\r\n")), expected, "{range}");
+        }
+        assert_eq!(verdict_for("HEAD", "Range: bytes=0-9\r\n", None), Verdict::Whole);
+        assert_eq!(verdict("Range: bytes=0-9\r\nIf-None-Match: \"a\"\r\n"), Verdict::NotModified);
+    }
+
+    #[test]
+    fn a_part_of_another_version_is_not_sent() {
+        let with = |value: &str| verdict(&format!("Range: bytes=0-9\r\nIf-Range: {value}\r\n"));
+        let part = Verdict::Part(0..10);
+        assert_eq!((with("\"a\""), with(DATE)), (part.clone(), part));
+        for other in ["\"b\"", "W/\"a\"", LATER, EARLIER, "nonsense"] {
+            assert_eq!(with(other), Verdict::Whole, "{other}");
+        }
+    }
+}
