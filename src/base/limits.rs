@@ -46,6 +46,14 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.
 pub const JOB_QUEUE_MAX: usize = 4096;
+/// Bytes of a `multipart/form-data` body that are not the content of its parts.
+pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the fields in front of one part.
+pub const MULTIPART_HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a part's name, and of its file's name.
+pub const MULTIPART_NAME_BYTES_MAX: usize = 1024;
+/// Parts of one form.
+pub const MULTIPART_PARTS_MAX: usize = 64;
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
 pub const EMPTY_LINES_MAX: usize = 4;
 

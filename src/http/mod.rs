@@ -19,6 +19,8 @@ pub mod date;
 pub mod framing;
 pub mod headcache;
 pub mod method;
+pub mod multipart;
+pub mod parameters;
 pub mod query;
 pub mod refusal;
 pub mod request;
