@@ -60,6 +60,8 @@ fn allocations_of(durability: Durability) {
         segment_bytes: SEGMENT_BYTES_MIN,
         accept_loss: false,
         shutdown_timeout: Duration::from_secs(10),
+        durability_timeout: Duration::from_secs(1),
+        peer: None,
     };
     let server = Server::start(settings).expect("a server");
     let mut stream = TcpStream::connect(server.addresses()[0]).expect("connected");

@@ -14,6 +14,17 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
 pub const ORIGINS_MAX: usize = 32_768;
+/// Bytes of batches that one host may have on their way to the other without a word that they are durable there.
+pub const PEER_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that arrived from the peer and wait for the commit step: the window, and one batch with its header.
+pub const INBOX_BYTES_MAX: usize = PEER_WINDOW_BYTES + BATCH_BODY_BYTES_MAX + 64;
+/// Bytes of the peer's batches that one commit step takes, so that this host's own writes do not wait for all of them.
+pub const INBOX_STEP_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of this host's batches that wait for a slow peer in memory; beyond that they are read from the journal.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Requests of one worker that wait for the peer; beyond that, and what its lane holds, a write at `both` is answered
+/// 503 before anything is logged.
+pub const PEER_WAITERS_MAX: usize = 65_536;
 /// Bytes read at once when the journal is replayed.
 pub const REPLAY_PIECE_BYTES: usize = 1024 * 1024;
 /// Bytes a scan of the journal reads ahead.

@@ -53,6 +53,16 @@ pub enum StreamFault {
     /// One more origin than a journal may know.
     #[error("more than {ORIGINS_MAX} origins")]
     TooMany,
+    /// It names this very start of the process, whose batches nobody else can have made.
+    #[error(
+        "the batch at seq {seq} names this host's own start {origin} as its origin; is the other directory a copy?"
+    )]
+    Own {
+        /// The stream.
+        origin: Origin,
+        /// The batch's first record.
+        seq: Seq,
+    },
 }
 
 impl Streams {
@@ -65,11 +75,11 @@ impl Streams {
         }
     }
 
-    /// Takes a batch if it is the next of its stream.
+    /// Where its stream stands behind a batch, if it is the next one.
     ///
     /// # Errors
-    /// Why it isn't; nothing has changed then.
-    pub fn follow(&mut self, cluster: ClusterId, header: &BatchHeader) -> Result<(), StreamFault> {
+    /// Why it isn't.
+    pub fn behind(&self, cluster: ClusterId, header: &BatchHeader) -> Result<Stream, StreamFault> {
         let origin = header.origin;
         let before = self.of(cluster, origin);
         if header.first_seq != before.seq + 1 {
@@ -79,12 +89,19 @@ impl Streams {
         if header.chain != header.link(before.chain) {
             return Err(StreamFault::Chain { origin, seq: header.first_seq });
         }
-        let after = Stream { origin, seq: header.last_seq(), chain: header.chain };
-        match self.find(origin) {
-            Ok(at) => self.entries[at] = after,
-            Err(_) if self.entries.len() >= ORIGINS_MAX => return Err(StreamFault::TooMany),
-            Err(at) => self.entries.insert(at, after),
+        if before.seq == 0 && self.entries.len() >= ORIGINS_MAX {
+            return Err(StreamFault::TooMany);
         }
+        Ok(Stream { origin, seq: header.last_seq(), chain: header.chain })
+    }
+
+    /// Takes a batch if it is the next of its stream.
+    ///
+    /// # Errors
+    /// Why it isn't; nothing has changed then.
+    pub fn follow(&mut self, cluster: ClusterId, header: &BatchHeader) -> Result<(), StreamFault> {
+        let after = self.behind(cluster, header)?;
+        self.set(after);
         Ok(())
     }
 
@@ -113,11 +130,12 @@ impl Streams {
         vector
     }
 
-    /// Sets a stream's state without asking whether it follows; for the one who just sealed the batch.
+    /// Sets where a stream stands, which is not before where it stood, without asking whether it follows; for the one who
+    /// just sealed the batch, or has asked. There is room for one more origin if it is new.
     pub fn set(&mut self, stream: Stream) {
         match self.find(stream.origin) {
             Ok(at) => {
-                debug_assert!(stream.seq > self.entries[at].seq);
+                debug_assert!(stream.seq >= self.entries[at].seq);
                 self.entries[at] = stream;
             }
             Err(at) => {

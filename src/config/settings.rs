@@ -22,5 +22,7 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         segment_bytes: config.segment_bytes,
         accept_loss: config.accept_loss,
         shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
+        durability_timeout: Duration::from_millis(config.durability_timeout_ms),
+        peer: None,
     }
 }

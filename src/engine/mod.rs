@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod memory;
 pub mod metrics;
 pub mod opening;
+pub mod peering;
 pub mod receiving;
 pub mod server;
 pub mod service;

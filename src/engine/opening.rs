@@ -6,9 +6,9 @@ use crate::apps::app::Apps;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::ids::Position;
+use crate::base::streams::Streams;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
-use crate::log::streams::Streams;
 use crate::os::datadir::{DataDir, DataDirError};
 use crate::os::random;
 

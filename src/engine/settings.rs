@@ -35,6 +35,37 @@ pub struct Settings {
     pub accept_loss: bool,
     /// How long a stop waits for what is in flight.
     pub shutdown_timeout: Duration,
+    /// How long an answer at `both` waits for the peer before it says that it was not reached.
+    pub durability_timeout: Duration,
+    /// The second host; nothing for a host that is alone.
+    pub peer: Option<PeerSettings>,
+}
+
+/// What a host with a peer is started with.
+#[derive(Clone, Debug)]
+pub struct PeerSettings {
+    /// How much of the journal waits for a peer that is away.
+    pub retention: Retention,
+}
+
+/// Bytes of journal that are kept for nobody but a peer that does not have them yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// A fixed number of bytes.
+    Bytes(u64),
+    /// Half of what would be free without them.
+    Usual,
+}
+
+impl Retention {
+    /// The bytes that may be kept while `kept_bytes` are and `free_bytes` are free.
+    #[must_use]
+    pub fn bytes(self, kept_bytes: u64, free_bytes: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Usual => (kept_bytes + free_bytes) / 2,
+        }
+    }
 }
 
 /// How much of the disk is left to others.
@@ -66,5 +97,12 @@ mod tests {
         assert_eq!(Reserve::Usual.bytes(10 << 30), 1 << 30);
         assert_eq!(Reserve::Usual.bytes(100 << 30), 5 << 30);
         assert_eq!(Reserve::Bytes(7).bytes(100 << 30), 7);
+    }
+
+    #[test]
+    fn the_usual_retention_shares_the_free_space_evenly() {
+        assert_eq!(Retention::Usual.bytes(0, 100), 50);
+        assert_eq!(Retention::Usual.bytes(50, 50), 50, "what is kept already has taken its half");
+        assert_eq!(Retention::Bytes(7).bytes(100, 100), 7);
     }
 }

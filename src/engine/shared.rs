@@ -9,11 +9,12 @@ use mio::Waker;
 
 use super::mailbox::Mail;
 use super::metrics::Metrics;
+use super::peering::Peering;
 use super::settings::Settings;
 use super::space::Space;
 use crate::apps::state::Applied;
 use crate::base::durability::Durability;
-use crate::base::ids::NodeId;
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::Limits;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
@@ -38,6 +39,8 @@ pub struct WorkerSide {
     asleep: Padded<AtomicBool>,
     /// Something is in the mailbox: a look at this costs less than one into an empty mailbox.
     mail: Padded<AtomicBool>,
+    /// An answer of this worker waits for the peer.
+    awaits_peer: Padded<AtomicBool>,
     waker: Waker,
     mailbox: Sender<Mail>,
 }
@@ -50,7 +53,8 @@ impl WorkerSide {
     #[must_use]
     pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
         let flag = || Padded(AtomicBool::new(false));
-        Self { committed: Padded(AtomicU64::new(0)), asleep: flag(), mail: flag(), waker, mailbox }
+        let committed = Padded(AtomicU64::new(0));
+        Self { committed, asleep: flag(), mail: flag(), awaits_peer: flag(), waker, mailbox }
     }
 
     /// The lane's position up to which everything is committed and applied.
@@ -85,6 +89,12 @@ impl WorkerSide {
             // The eventfd's counter cannot overflow: one write per sleep, and mio resets it.
             let _ = self.waker.wake();
         }
+    }
+
+    /// Says whether an answer of this worker waits for the peer, so that it is to be woken when more is durable there.
+    /// The worker says so before it looks once more and falls asleep.
+    pub fn await_peer(&self, waits: bool) {
+        self.awaits_peer.0.store(waits, Ordering::Relaxed);
     }
 
     /// Puts `mail` into the worker's mailbox and wakes it. A worker that has ended takes no mail any more.
@@ -147,6 +157,10 @@ pub struct Shared {
     pub durability: Durability,
     /// The level that a request may ask for at most: `disk` without a peer.
     pub durability_max: Durability,
+    /// How long an answer at `both` waits for the peer, microseconds.
+    pub durability_timeout_us: u64,
+    /// What there is because of a peer; nothing on a host that is alone.
+    pub peering: Option<Peering>,
     /// This host's data directory.
     pub node: NodeId,
     /// This process's number.
@@ -209,7 +223,12 @@ impl Shared {
         Self {
             durability: settings.durability,
             // Without a peer there is nothing above the disk.
-            durability_max: Durability::Disk,
+            durability_max: if settings.peer.is_some() { Durability::Both } else { Durability::Disk },
+            durability_timeout_us: settings.durability_timeout.as_micros() as u64,
+            peering: settings
+                .peer
+                .is_some()
+                .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             node: opened.identity.node,
             pid: std::process::id(),
             applied: Arc::new(RwLock::new(applied)),
@@ -240,6 +259,21 @@ impl Shared {
     pub fn start_commit(&self) {
         if !self.in_flight.load(Ordering::Relaxed) && !self.in_flight.swap(true, Ordering::AcqRel) {
             self.disk.wake();
+        }
+    }
+
+    /// The peer says how far it has come in a stream; wakes the workers whose answers wait for that. For the link.
+    pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
+        let Some(peering) = &self.peering else { return };
+        if !peering.standing.acked(origin, received, durable, now_us) {
+            return;
+        }
+        // A worker raises its flag, then looks how far the peer is; this tells how far, and then looks at the flags.
+        fence(Ordering::SeqCst);
+        for worker in &self.workers {
+            if worker.awaits_peer.0.load(Ordering::Relaxed) {
+                worker.wake();
+            }
         }
     }
 

@@ -9,10 +9,10 @@ use crate::apps::app::Apps;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::ids::Position;
+use crate::base::streams::StreamFault;
 use crate::log::reader::SegmentInfo;
 use crate::log::scan::ReadError;
 use crate::log::snapshot::{self, Snapshot};
-use crate::log::streams::StreamFault;
 use crate::os::disk::Disk;
 
 /// Bytes of journal after which the next snapshot is made: they bound the time of a start (about 1 GB/s).

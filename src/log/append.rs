@@ -4,9 +4,9 @@ use super::batch::BatchHeader;
 use super::frame::{FRAME_HEAD_BYTES, Slot, SlotKey, frame_bytes};
 use super::segment::{Layout, SegmentHeader, header_bytes};
 use super::staged::Staged;
-use super::streams::{Stream, Streams};
+use super::streams::{Stream, StreamFault, Streams};
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use crate::base::limits::BATCH_BODY_BYTES_MAX;
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, ORIGINS_MAX};
 use crate::base::vector::VersionVector;
 
 /// Batches that [`Appender::room`] allows for: their frames' heads and padding are taken off the room.
@@ -25,7 +25,7 @@ pub struct End {
     pub time_us: u64,
 }
 
-/// Adds batches of this process's origin at the end of the journal.
+/// Adds batches at the end of the journal: those of this process's origin, and those of others as they are.
 pub struct Appender {
     cluster: ClusterId,
     key: SlotKey,
@@ -38,11 +38,13 @@ pub struct Appender {
 /// What a batch became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// Number of its first record in this origin's stream.
+    /// Its header.
+    pub header: BatchHeader,
+    /// Number of its first record in its origin's stream.
     pub first_seq: Seq,
     /// Number of its records.
     pub count: u32,
-    /// Its time: later than that of every batch before, microseconds since 1970.
+    /// Its time: of a batch made here, later than that of every batch before; microseconds since 1970.
     pub time_us: u64,
     /// Where its frame starts.
     pub start: Position,
@@ -136,8 +138,8 @@ impl Appender {
 
     /// Bytes for frames in a segment whose header is written next.
     fn capacity(&self) -> u64 {
-        // One stream more than now: ours may not have a batch yet.
-        self.layout.segment_bytes.saturating_sub(header_bytes(self.end.streams.len() + 1) as u64)
+        // Ours may not have a batch yet, and one of the peer's may be new in this very step.
+        self.layout.segment_bytes.saturating_sub(header_bytes(self.end.streams.len() + 2) as u64)
     }
 
     fn rest_of_segment(&self) -> u64 {
@@ -159,25 +161,64 @@ impl Appender {
         synced: Position,
         out: &mut Staged,
     ) -> Sealed {
+        let time_us = self.next_time_us(now_us);
+        let header =
+            BatchHeader::seal(self.own.origin, self.next_seq(), count, time_us, self.own.chain, body);
+        let sealed = self.push(&header, body, synced, out);
+        self.own = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
+        self.end.streams.set(self.own);
+        sealed
+    }
+
+    /// Appends a batch that another start of a process has sealed, on this host or on its peer: the same bytes, in a
+    /// frame of this journal. `body` is what the header's checksum says, which the caller has verified.
+    ///
+    /// The caller has asked [`Appender::fits`], as for [`Appender::stage`].
+    ///
+    /// # Errors
+    /// The batch doesn't continue its stream, names this process as its origin, or would take the last place for an
+    /// origin, which is kept for the next start of this host. Nothing has changed then.
+    pub fn stage_verbatim(
+        &mut self,
+        header: &BatchHeader,
+        body: &[u8],
+        synced: Position,
+        out: &mut Staged,
+    ) -> Result<Sealed, StreamFault> {
+        assert_eq!(body.len(), header.body_len as usize, "a header says how long its body is");
+        debug_assert_eq!(crc32c::crc32c(body), header.body_crc, "the body was verified when it arrived");
+        if header.origin == self.own.origin {
+            return Err(StreamFault::Own { origin: header.origin, seq: header.first_seq });
+        }
+        let stream = self.end.streams.behind(self.cluster, header)?;
+        if header.first_seq == 1 && self.origins() + 2 > ORIGINS_MAX {
+            return Err(StreamFault::TooMany);
+        }
+        let sealed = self.push(header, body, synced, out);
+        self.end.streams.set(stream);
+        Ok(sealed)
+    }
+
+    /// Origins there are, with this process's own whether it has made a batch or not.
+    fn origins(&self) -> usize {
+        self.end.streams.len() + usize::from(self.own.seq == 0)
+    }
+
+    /// Appends a sealed batch's frame; the streams stand where they did before it.
+    fn push(&mut self, header: &BatchHeader, body: &[u8], synced: Position, out: &mut Staged) -> Sealed {
         assert!(!body.is_empty() && body.len() <= BATCH_BODY_BYTES_MAX, "a body has bounds");
         assert!(synced <= self.end.position, "nothing is synced before it is staged");
         let length = frame_bytes(body.len());
         let entered = self.enter_segment(length, synced, out);
-        let time_us = self.next_time_us(now_us);
-        let header =
-            BatchHeader::seal(self.own.origin, self.next_seq(), count, time_us, self.own.chain, body);
         let start = self.end.position;
         let slot = Slot { segment: self.segment(), position: start, synced };
         let head = (slot.encode(self.key), header.encode());
         out.extend_at(start, |bytes| push_frame(bytes, &head.0, &head.1, body, length));
-
-        self.own.seq = header.last_seq();
-        self.own.chain = header.chain;
-        self.end.streams.set(self.own);
-        self.vector.raise(self.own.origin, self.own.seq);
-        self.end.time_us = time_us;
+        self.vector.raise(header.origin, header.last_seq());
+        self.end.time_us = self.end.time_us.max(header.time_us);
         self.end.position = Position(start.0 + length);
-        Sealed { first_seq: header.first_seq, count, time_us, start, end: self.end.position, entered }
+        let BatchHeader { first_seq, count, time_us, .. } = *header;
+        Sealed { header: *header, first_seq, count, time_us, start, end: self.end.position, entered }
     }
 
     /// Appends a segment's header if this frame begins a segment, and gives that segment's number.

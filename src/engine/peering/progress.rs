@@ -1,0 +1,123 @@
+//! How far this host has come in each stream: received (in its journal and applied) and durable, for STATE and ACK.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::ids::Position;
+use crate::base::streams::{Stream, Streams};
+
+/// Steps that wait for a sync, each for itself; beyond that one stands for several, and becomes durable with the last.
+const PENDING_MAX: usize = 64;
+
+/// What changed since it was asked last; a stream is named once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Streams that have grown.
+    pub received: Vec<Stream>,
+    /// Streams of which more is durable.
+    pub durable: Vec<Stream>,
+}
+
+impl Changes {
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.received.is_empty() && self.durable.is_empty()
+    }
+}
+
+/// Written by the commit step and the thread that syncs, read by the link.
+pub struct Progress {
+    state: Mutex<State>,
+}
+
+struct State {
+    received: Streams,
+    durable: Streams,
+    /// What becomes durable with a sync up to a position, in rising order of these.
+    pending: VecDeque<(Position, Stream)>,
+    changes: Changes,
+}
+
+impl Progress {
+    /// Of a journal that was just opened: all of it is durable.
+    #[must_use]
+    pub fn new(streams: Streams) -> Self {
+        let state = State {
+            received: streams.clone(),
+            durable: streams,
+            pending: VecDeque::new(),
+            changes: Changes::default(),
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// All streams: as far as they are received, and as far as they are durable. What changed before is told with it.
+    /// For the begin of a session.
+    #[must_use]
+    pub fn begin(&self) -> (Streams, Streams) {
+        let mut state = self.state();
+        state.changes = Changes::default();
+        (state.received.clone(), state.durable.clone())
+    }
+
+    /// What changed since the last call.
+    #[must_use]
+    pub fn take_changes(&self) -> Changes {
+        std::mem::take(&mut self.state().changes)
+    }
+
+    /// Whether something received is not durable yet.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !self.state().pending.is_empty()
+    }
+
+    /// A batch is applied: its stream stands at `stream`, its frame ends at `end`, and everything before `synced` is
+    /// durable.
+    pub fn applied(&self, stream: Stream, end: Position, synced: Position) {
+        let mut state = self.state();
+        state.received.set(stream);
+        note(&mut state.changes.received, stream);
+        state.wait_for(end, stream);
+        state.release(synced);
+    }
+
+    /// Everything before `synced` is durable.
+    pub fn synced(&self, synced: Position) {
+        self.state().release(synced);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait_for(&mut self, end: Position, stream: Stream) {
+        if self.pending.len() >= PENDING_MAX
+            && let Some(last) = self.pending.back_mut()
+            && last.1.origin == stream.origin
+        {
+            *last = (end, stream);
+            return;
+        }
+        self.pending.push_back((end, stream));
+    }
+
+    fn release(&mut self, synced: Position) {
+        while self.pending.front().is_some_and(|(end, _)| *end <= synced) {
+            let Some((_, stream)) = self.pending.pop_front() else { break };
+            self.durable.set(stream);
+            note(&mut self.changes.durable, stream);
+        }
+    }
+}
+
+/// The last word on a stream is the one that counts. Few streams change at a time, and the current one is at the end.
+fn note(changed: &mut Vec<Stream>, stream: Stream) {
+    match changed.iter_mut().rev().find(|known| known.origin == stream.origin) {
+        Some(known) => *known = stream,
+        None => changed.push(stream),
+    }
+}

@@ -1,0 +1,132 @@
+//! Standing: what is known of the peer. The link writes it; workers, the keeper, /health and /metrics read it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::ids::{NodeId, Origin, Seq};
+use crate::base::vector::VersionVector;
+
+/// The peer as of a moment ago.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// Its data directory; nothing before one was ever connected.
+    pub node: Option<NodeId>,
+    /// Whether a session is established.
+    pub connected: bool,
+    /// When that last changed, microseconds of the server's clock; 0 before the first session.
+    pub since_us: u64,
+    /// When anything was heard of it last, microseconds of the server's clock.
+    pub heard_us: u64,
+    /// Why there is no session, in words for an operator; empty while there is one.
+    pub why: String,
+    /// Of each stream, what it has received.
+    pub received: VersionVector,
+    /// Of each stream, what is durable there.
+    pub durable: VersionVector,
+    /// Bytes of this host's journal that lie between the last batch sent and the journal's end.
+    pub behind_bytes: u64,
+}
+
+/// Shared by the link and those who want to know.
+pub struct Standing {
+    own: Origin,
+    connected: AtomicBool,
+    /// Of this process's stream, what is durable at the peer: what answers at `both` wait for.
+    own_durable: AtomicU64,
+    picture: Mutex<Picture>,
+}
+
+impl Standing {
+    /// Nothing is known of the peer. `own` is this start of the process.
+    #[must_use]
+    pub fn new(own: Origin) -> Self {
+        let picture = Picture { why: "not connected yet".to_owned(), ..Picture::default() };
+        Self {
+            own,
+            connected: AtomicBool::new(false),
+            own_durable: AtomicU64::new(0),
+            picture: Mutex::new(picture),
+        }
+    }
+
+    /// What was known when the process ended last: what `node` had durably then.
+    pub fn remember(&self, node: NodeId, durable: VersionVector) {
+        let mut picture = self.picture();
+        (picture.node, picture.durable) = (Some(node), durable);
+    }
+
+    /// A session with `node` is established, which has said in its STATE what it has. That replaces all that was
+    /// known: the directory may be new, or have lost its tail.
+    pub fn established(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) {
+        self.own_durable.store(durable.seq_of(self.own), Ordering::Release);
+        self.connected.store(true, Ordering::Release);
+        *self.picture() = Picture {
+            node: Some(node),
+            connected: true,
+            since_us: now_us,
+            heard_us: now_us,
+            why: String::new(),
+            received,
+            durable,
+            behind_bytes: 0,
+        };
+    }
+
+    /// The peer says how far it has come in a stream. True if more of this process's stream is durable there: then
+    /// those are woken who wait for it ([`crate::engine::shared::Shared::peer_has`] does both).
+    pub fn acked(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) -> bool {
+        let mut picture = self.picture();
+        picture.heard_us = now_us;
+        picture.received.raise(origin, received);
+        picture.durable.raise(origin, durable);
+        drop(picture);
+        let is_news = origin == self.own && durable > self.own_durable.load(Ordering::Relaxed);
+        if is_news {
+            self.own_durable.store(durable, Ordering::Release);
+        }
+        is_news
+    }
+
+    /// Something was heard of the peer.
+    pub fn heard(&self, now_us: u64) {
+        self.picture().heard_us = now_us;
+    }
+
+    /// How much of the journal is still to be sent.
+    pub fn behind(&self, bytes: u64) {
+        self.picture().behind_bytes = bytes;
+    }
+
+    /// There is no session any more, or another try to get one has failed. What the peer has stays known.
+    pub fn away(&self, why: &str, now_us: u64) {
+        self.connected.store(false, Ordering::Release);
+        let mut picture = self.picture();
+        if std::mem::replace(&mut picture.connected, false) {
+            picture.since_us = now_us;
+        }
+        why.clone_into(&mut picture.why);
+    }
+
+    /// Whether a session is established.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// The last record of this process's stream that is durable at the peer.
+    #[inline]
+    #[must_use]
+    pub fn own_durable(&self) -> Seq {
+        self.own_durable.load(Ordering::Acquire)
+    }
+
+    /// A copy of all that is known.
+    #[must_use]
+    pub fn look(&self) -> Picture {
+        self.picture().clone()
+    }
+
+    fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,158 @@
+//! The parts between the commit step and the link, each by itself.
+
+use super::inbox::{Arrived, Inbox};
+use super::outbox::{Departing, Next, Outbox};
+use super::progress::{Changes, Progress};
+use super::standing::Standing;
+use crate::base::batch::BatchHeader;
+use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
+use crate::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX};
+use crate::base::streams::{Stream, StreamFault, Streams};
+use crate::base::vector::VersionVector;
+
+const OWN: Origin = Origin { node: NodeId(1), inc: Inc(7) };
+const PEER: Origin = Origin { node: NodeId(2), inc: Inc(9) };
+
+fn header(origin: Origin, first_seq: Seq, body: &[u8]) -> BatchHeader {
+    BatchHeader::seal(origin, first_seq, 10, first_seq, 0, body)
+}
+
+fn arrived(first_seq: Seq, length: usize) -> Arrived {
+    let body = vec![0x11; length];
+    Arrived { header: header(PEER, first_seq, &body), body }
+}
+
+fn departing(first_seq: Seq, length: usize) -> Departing {
+    let body = vec![0x11; length];
+    let start = Position(first_seq * 1000);
+    Departing { header: header(OWN, first_seq, &body), body, start, end: Position(start.0 + 500) }
+}
+
+fn stream(origin: Origin, seq: Seq) -> Stream {
+    Stream { origin, seq, chain: seq * 3 }
+}
+
+#[test]
+fn an_inbox_gives_in_order_what_it_took_and_no_more_than_it_has_room_for() {
+    let inbox = Inbox::default();
+    let mut first_seq = 1;
+    let refused = loop {
+        match inbox.push(arrived(first_seq, 500_000)) {
+            Ok(()) => first_seq += 10,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(inbox.room_bytes() < 500_064 && inbox.room_bytes() + inbox.waiting_bytes() == INBOX_BYTES_MAX);
+    assert_eq!(refused.header.first_seq, first_seq, "a batch without room is given back");
+    assert_eq!(inbox.take_if(|_| false), None);
+    assert_eq!(inbox.take_if(|header| header.first_seq == 1).map(|batch| batch.body.len()), Some(500_000));
+    assert!(inbox.push(refused).is_ok());
+    for due in (11..=first_seq).step_by(10) {
+        assert_eq!(inbox.take_if(|_| true).map(|batch| batch.header.first_seq), Some(due));
+    }
+    assert_eq!((inbox.take_if(|_| true), inbox.waiting_bytes()), (None, 0));
+}
+
+#[test]
+fn a_refusal_empties_the_inbox_and_is_told_once() {
+    let inbox = Inbox::default();
+    inbox.push(arrived(1, 10)).unwrap();
+    inbox.refuse(StreamFault::TooMany);
+    assert_eq!((inbox.waiting_bytes(), inbox.take_if(|_| true)), (0, None));
+    assert_eq!(inbox.take_refusal(), Some(StreamFault::TooMany));
+    assert_eq!(inbox.take_refusal(), None);
+}
+
+#[test]
+fn an_outbox_gives_what_follows_or_says_that_the_journal_has_it() {
+    let outbox = Outbox::default();
+    assert_eq!(outbox.take(0), Next::Nothing);
+    outbox.pass(10);
+    assert_eq!(outbox.take(0), Next::Journal, "sealed before the session began");
+    assert_eq!(outbox.take(10), Next::Nothing);
+    outbox.open();
+    outbox.push(departing(11, 30));
+    outbox.push(departing(21, 30));
+    assert_eq!(outbox.take(0), Next::Journal, "what lies before is still missing");
+    assert_eq!(outbox.take(10), Next::Batch(departing(11, 30)));
+    assert_eq!(outbox.take(30), Next::Nothing, "the journal was faster");
+    outbox.push(departing(31, 30));
+    outbox.close();
+    assert!(!outbox.is_open());
+    assert_eq!((outbox.take(30), outbox.waiting_bytes()), (Next::Journal, 0));
+}
+
+#[test]
+fn an_outbox_that_overflows_forgets_everything_and_goes_on() {
+    let outbox = Outbox::default();
+    outbox.open();
+    let length = 1_000_000;
+    let count = (OUTBOX_BYTES_MAX / length) as u64;
+    for batch in 0..=count {
+        assert!(outbox.waiting_bytes() <= OUTBOX_BYTES_MAX);
+        outbox.push(departing(batch * 10 + 1, length));
+    }
+    assert_eq!((outbox.waiting_bytes(), outbox.take(0)), (0, Next::Journal));
+    let last = (count + 1) * 10;
+    assert_eq!(outbox.take(last), Next::Nothing);
+    outbox.push(departing(last + 1, 30));
+    assert_eq!(outbox.take(last), Next::Batch(departing(last + 1, 30)));
+}
+
+#[test]
+fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_told_once() {
+    let progress = Progress::new(Streams::default());
+    progress.applied(stream(PEER, 5), Position(100), Position(0));
+    progress.applied(stream(OWN, 3), Position(150), Position(0));
+    progress.applied(stream(PEER, 9), Position(200), Position(100));
+    assert!(progress.is_behind());
+    let changes = progress.take_changes();
+    assert_eq!(changes.received, [stream(PEER, 9), stream(OWN, 3)]);
+    assert_eq!(changes.durable, [stream(PEER, 5)]);
+    assert_eq!(progress.take_changes(), Changes::default());
+    progress.synced(Position(199));
+    assert_eq!(progress.take_changes().durable, [stream(OWN, 3)]);
+    let (received, durable) = progress.begin();
+    assert_eq!((received.vector().seq_of(PEER), durable.vector().seq_of(PEER)), (9, 5));
+    progress.synced(Position(200));
+    assert!(!progress.is_behind());
+}
+
+#[test]
+fn however_many_steps_wait_for_a_sync_nothing_is_durable_early_and_all_is_in_the_end() {
+    let progress = Progress::new(Streams::default());
+    for step in 1..=1000 {
+        progress.applied(stream(PEER, step), Position(step * 10), Position(0));
+    }
+    progress.synced(Position(635));
+    let seq_of = |changes: Changes| changes.durable.first().map(|stream| stream.seq);
+    assert_eq!(seq_of(progress.take_changes()), Some(63));
+    progress.synced(Position(9_999));
+    assert_eq!(seq_of(progress.take_changes()), None, "one stands for the rest, up to its end");
+    progress.synced(Position(10_000));
+    assert_eq!(seq_of(progress.take_changes()), Some(1000));
+}
+
+#[test]
+fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
+    let standing = Standing::new(OWN);
+    assert!(!standing.is_connected() && standing.own_durable() == 0);
+    let vector = |seq| {
+        let mut vector = VersionVector::new();
+        vector.raise(OWN, seq);
+        vector
+    };
+    standing.established(NodeId(2), vector(8), vector(5), 100);
+    assert!(standing.is_connected() && standing.own_durable() == 5);
+    assert!(!standing.acked(OWN, 9, 5, 110), "no more is durable");
+    assert!(standing.acked(OWN, 9, 9, 120));
+    assert!(!standing.acked(PEER, 4, 4, 130), "nobody waits for another stream");
+    standing.away("no route", 140);
+    let picture = standing.look();
+    assert_eq!((picture.connected, picture.since_us, picture.heard_us), (false, 140, 130));
+    assert_eq!((picture.durable.seq_of(OWN), picture.why.as_str()), (9, "no route"));
+    standing.away("still no route", 150);
+    assert_eq!(standing.look().since_us, 140, "it has been away since then");
+    standing.established(NodeId(3), vector(0), vector(0), 160);
+    assert_eq!((standing.own_durable(), standing.look().durable.seq_of(OWN)), (0, 0), "a new disk is empty");
+}
