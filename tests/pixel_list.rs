@@ -105,6 +105,8 @@ impl Site {
             applied: &self.applied,
             reader: &self.opened.reader,
             node: self.node,
+            cluster: self.opened.identity.cluster,
+            random: || [0; 16],
             limits: &self.limits,
             pid: 4711,
             now_us: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::base::ids::NodeId;
+use crate::base::ids::{ClusterId, NodeId};
 use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::request::Head;
@@ -94,6 +94,10 @@ pub struct View<'a> {
     pub reader: &'a Arc<Reader>,
     /// This host's data directory.
     pub node: NodeId,
+    /// The hosts that share their data.
+    pub cluster: ClusterId,
+    /// Sixteen random bytes for an identity.
+    pub random: fn() -> [u8; 16],
     /// The bounds in force.
     pub limits: &'a Limits,
     /// Number of this process.

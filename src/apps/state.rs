@@ -29,6 +29,33 @@ pub struct Stamp<'a> {
     pub vector: &'a VersionVector,
     /// Pixels among those records.
     pub pixels_before: u64,
+    /// Which of two hosts this is; nothing on a host without a peer.
+    pub side: Option<Side>,
+}
+
+/// Which of two hosts this one is, for numbers that both give and that must differ: the lowest bit of its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Its numbers are even.
+    Even = 0,
+    /// Its numbers are odd.
+    Odd = 1,
+}
+
+impl Stamp<'_> {
+    /// A number for something new, larger than `last`, the largest that is applied here or was given in this batch. On
+    /// a host without a peer numbers are 1, 2, 3...; with one, the time in microseconds with the host's lowest bit, so
+    /// that the two never give the same. Below 2^53 until the year 2255.
+    #[must_use]
+    pub fn new_id(&self, last: u64) -> u64 {
+        match self.side {
+            None => last + 1,
+            Some(side) => {
+                let number = self.entry.time_us.max(last + 1);
+                number + ((number ^ side as u64) & 1)
+            }
+        }
+    }
 }
 
 /// The bytes are no snapshot of this application's state.
@@ -97,6 +124,8 @@ pub struct Applied {
     pub vector: VersionVector,
     /// Hybrid time of the latest batch applied, microseconds.
     pub time_us: u64,
+    /// Which of two hosts this is; nothing on a host without a peer.
+    pub side: Option<Side>,
 }
 
 impl fmt::Debug for Applied {
@@ -150,7 +179,8 @@ impl Applied {
                     pixels_before += (run.len() / PIXEL_RECORD_BYTES) as u64;
                 }
                 Piece::Other(record) => {
-                    let at = Stamp { entry: Entry { seq, ..*first }, vector: &self.vector, pixels_before };
+                    let entry = Entry { seq, ..*first };
+                    let at = Stamp { entry, vector: &self.vector, pixels_before, side: self.side };
                     match &self.states[usize::from(tag::app_of(record[0]))] {
                         Some(state) => state.stamp(&at, record, out),
                         None => out.extend_from_slice(record),
@@ -277,4 +307,28 @@ impl<'a> Iterator for Pieces<'a> {
 fn pixels_ahead(records: &[u8]) -> usize {
     let pixels = records.chunks_exact(PIXEL_RECORD_BYTES).take_while(|record| tag::is_pixel(record[0]));
     pixels.count() * PIXEL_RECORD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{Inc, NodeId};
+
+    #[test]
+    fn numbers_of_two_hosts_differ_and_grow() {
+        let origin = Origin { node: NodeId(1), inc: Inc(1) };
+        let vector = VersionVector::new();
+        let id = |side, time_us, last| {
+            let entry = Entry { origin, seq: 1, time_us };
+            Stamp { entry, vector: &vector, pixels_before: 0, side }.new_id(last)
+        };
+        assert_eq!([id(None, 500, 0), id(None, 500, 7)], [1, 8]);
+        for time_us in [1_795_234_432_000_000, 1_795_234_432_000_001] {
+            for last in [0, time_us - 1, time_us, time_us + 1, time_us + 8] {
+                let (even, odd) = (id(Some(Side::Even), time_us, last), id(Some(Side::Odd), time_us, last));
+                assert!(even % 2 == 0 && odd % 2 == 1);
+                assert!(even.min(odd) > last && even.max(odd) <= time_us.max(last) + 2);
+            }
+        }
+    }
 }

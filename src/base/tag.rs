@@ -32,6 +32,11 @@ pub const PIXEL_B: u8 = 0x13;
 /// The list of pixels was cleared up to the floors in the payload.
 pub const PIXEL_CLEAR: u8 = 0x1F;
 
+/// A toy is added to the shop.
+pub const TOYS_PRODUCT: u8 = 0x51;
+/// A toy is ordered.
+pub const TOYS_ORDER: u8 = 0x52;
+
 /// Length in bytes of a pixel's record: tag, value, x, y.
 pub const PIXEL_RECORD_BYTES: usize = 10;
 /// Length in bytes of the head of every other record: tag and u32 payload length.

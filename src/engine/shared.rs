@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::space::Space;
 use crate::apps::state::Applied;
 use crate::base::durability::Durability;
-use crate::base::ids::{NodeId, Origin, Seq};
+use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
@@ -163,6 +163,8 @@ pub struct Shared {
     pub peering: Option<Peering>,
     /// This host's data directory.
     pub node: NodeId,
+    /// The hosts that share their data.
+    pub cluster: ClusterId,
     /// This process's number.
     pub pid: u32,
     /// The applications' state with the position and the vector it stands at.
@@ -230,6 +232,7 @@ impl Shared {
                 .is_some()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             node: opened.identity.node,
+            cluster: opened.identity.cluster,
             pid: std::process::id(),
             applied: Arc::new(RwLock::new(applied)),
             reader: opened.reader.clone(),

@@ -47,9 +47,62 @@ impl DateCell {
     }
 }
 
+/// A second of UTC as people write it (the proleptic Gregorian calendar, without leap seconds, as Unix counts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// 1970 to 9999.
+    pub year: u64,
+    /// 1 to 12.
+    pub month: u64,
+    /// 1 to 31.
+    pub day: u64,
+    /// 0 to 23.
+    pub hour: u64,
+    /// 0 to 59.
+    pub minute: u64,
+    /// 0 to 59.
+    pub second: u64,
+}
+
+impl Civil {
+    /// The moment `unix_s` seconds after the start of 1970; seconds beyond the year 9999 stay there.
+    #[must_use]
+    pub fn of(unix_s: u64) -> Self {
+        let unix_s = unix_s.min(SECOND_MAX);
+        let (days, of_day) = (unix_s / 86_400, unix_s % 86_400);
+        // Counted from 1 March of the year 0, the leap day is the last of its year, and 400 years are an era.
+        let days = days + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        Self {
+            year: era * 400 + year_of_era + u64::from(month <= 2),
+            month,
+            day: of_year - (153 * from_march + 2) / 5 + 1,
+            hour: of_day / 3_600,
+            minute: of_day / 60 % 60,
+            second: of_day % 60,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_agree_with_the_dates_of_rfc_9110() {
+        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        for unix_s in (0..=SECOND_MAX).step_by(86_400 * 17 + 3_601).chain([SECOND_MAX]) {
+            let Civil { year, month, day, hour, minute, second } = Civil::of(unix_s);
+            let name = &MONTHS[month as usize * 3 - 3..month as usize * 3];
+            let text = format!("{day:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
+            assert_eq!(&DateCell::new(unix_s).bytes()[5..], text.as_bytes());
+        }
+        assert_eq!(Civil::of(u64::MAX), Civil::of(SECOND_MAX));
+    }
 
     #[test]
     fn dates_are_written_as_rfc_9110_has_them() {

@@ -28,6 +28,17 @@ pub fn inc() -> std::io::Result<Inc> {
     Ok(Inc(getrandom::u64()?))
 }
 
+/// Sixteen random bytes.
+///
+/// # Panics
+/// The system has no source of randomness any more, although a server needed it at its start.
+#[must_use]
+pub fn bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +48,6 @@ mod tests {
         assert_ne!(cluster_id().unwrap(), cluster_id().unwrap());
         assert_ne!(node_id().unwrap(), node_id().unwrap());
         assert_ne!(inc().unwrap(), inc().unwrap());
+        assert_ne!(bytes(), bytes());
     }
 }

@@ -16,6 +16,7 @@ use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
 use crate::http::response::{self, Response};
 use crate::os::clock::wall_us;
+use crate::os::random;
 
 impl Worker {
     /// Takes one step of the protocol; gives the bytes of `input` it consumed, and whether there may be another step.
@@ -107,6 +108,8 @@ impl Worker {
             applied: &shared.applied,
             reader: &shared.reader,
             node: shared.node,
+            cluster: shared.cluster,
+            random: random::bytes,
             limits: &self.limits,
             pid: shared.pid,
             now_us: wall_us(),
