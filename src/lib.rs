@@ -34,4 +34,5 @@ pub mod engine;
 pub mod http;
 pub mod log;
 pub mod os;
+pub mod peer;
 pub mod send;

@@ -87,6 +87,40 @@ pub const TOYS_LIST_MAX: usize = 1_000;
 pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
 /// How long the answer about the last toy is kept, milliseconds.
 pub const TOYS_LAST_KEPT_MS: u64 = 15_000;
+/// Most bytes in the payload of a frame between peers: a batch's header and its longest body.
+pub const PEER_PAYLOAD_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + 64;
+/// Most bytes in the payload of a HELLO, and of any frame that comes before it is complete.
+pub const PEER_HELLO_BYTES_MAX: usize = 1024;
+/// Most bytes of the text of a BYE or ERROR.
+pub const PEER_TEXT_BYTES_MAX: usize = 1024;
+/// Most bytes of batches that were sent to the peer and not acknowledged.
+pub const PEER_UNACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that wait for the connection, beyond which no batch, blob or snapshot is added.
+pub const PEER_OUTPUT_BYTES: usize = 256 * 1024;
+/// Bytes that wait for the connection, beyond which answers to the peer wait too: it does not read.
+pub const PEER_OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one piece of a blob or a snapshot.
+pub const PEER_PIECE_BYTES: usize = 256 * 1024;
+/// Most bytes of a blob.
+pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most bytes of a snapshot that a joining host takes.
+pub const PEER_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Least time between two acknowledgements of what is not yet durable, microseconds.
+pub const PEER_ACK_EVERY_US: u64 = 1_000;
+/// Bytes of batches after which an acknowledgement doesn't wait for that time.
+pub const PEER_ACK_EVERY_BYTES: usize = 64 * 1024;
+/// Time between two PINGs, microseconds.
+pub const PEER_PING_EVERY_US: u64 = 500_000;
+/// Time between two STATEs, microseconds.
+pub const PEER_STATE_EVERY_US: u64 = 10_000_000;
+/// From the connection to the peer's HELLO and STATE, microseconds; then the connection is closed.
+pub const PEER_HELLO_US: u64 = 3_000_000;
+/// Silence after which the peer is suspected to be away, microseconds.
+pub const PEER_SUSPECT_US: u64 = 2_000_000;
+/// Silence after which the connection is closed, microseconds.
+pub const PEER_DEAD_US: u64 = 5_000_000;
+/// Greatest time that a batch may bear, microseconds since 1970 (the year 2255): later times only rise from it.
+pub const BATCH_TIME_US_MAX: u64 = 9_000_000_000_000_000;
 
 /// Bounds that an operator may set; names are those of the `[limits]` table of the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +209,13 @@ const _: () = {
         SEGMENT_BYTES_MIN as usize >= ORIGINS_MAX * 32 + 2 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES),
         "the longest header leaves room for batches"
     );
+    assert!(PEER_UNACKED_BYTES_MAX >= 2 * PEER_PAYLOAD_BYTES_MAX, "a largest batch waits beside another");
+    assert!(
+        8 + ORIGINS_MAX * 32 <= PEER_PAYLOAD_BYTES_MAX,
+        "one frame acknowledges every stream, or names where each starts"
+    );
+    assert!(PEER_PIECE_BYTES + 48 <= PEER_PAYLOAD_BYTES_MAX);
+    assert!(PEER_PING_EVERY_US < PEER_SUSPECT_US && PEER_SUSPECT_US < PEER_DEAD_US);
     assert!(WRITE_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
     assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
 };

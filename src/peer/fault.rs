@@ -1,0 +1,219 @@
+//! What ends a connection to the peer, in words that an operator can act on.
+
+use std::fmt;
+
+use super::frame::{FrameError, Kind};
+use crate::base::batch::BatchError;
+use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::limits::{ORIGINS_MAX, PEER_TEXT_BYTES_MAX, PEER_UNACKED_BYTES_MAX};
+
+/// What an ERROR says to a program; the text beside it is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum ErrorCode {
+    /// Bytes that are no frame, or a payload that is none of its kind.
+    Malformed = 1,
+    /// A sound frame at the wrong time, or one that says what can't be.
+    Unexpected = 2,
+    /// No version that both speak.
+    Version = 3,
+    /// The hosts belong to different clusters.
+    OtherCluster = 4,
+    /// The speaker talks to its own data directory, or to a copy of it.
+    OwnNode = 5,
+    /// Two histories of one stream.
+    OtherHistory = 6,
+    /// A part of a stream that is needed is in neither journal any more.
+    RangeGone = 7,
+    /// More streams than a journal may know.
+    TooManyOrigins = 8,
+    /// Something was due and did not come.
+    TimedOut = 9,
+    /// The host can't go on for a reason of its own; the text tells.
+    Failed = 10,
+}
+
+/// What a BYE says to a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum ByeCode {
+    /// The process stops.
+    Stopping = 1,
+    /// Another connection between the two took over.
+    Replaced = 2,
+}
+
+/// How a peer broke the protocol, or why it can't be this host's peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// No frame.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// A payload that is none of its kind.
+    #[error("a {} that is none: {what}", kind.name())]
+    Payload {
+        /// The frame.
+        kind: Kind,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A batch that is none.
+    #[error("a BATCH that is none: {0}")]
+    Batch(#[from] BatchError),
+    /// A frame that may not come now.
+    #[error("a {} {when}", kind.name())]
+    Unexpected {
+        /// The frame.
+        kind: Kind,
+        /// When it came.
+        when: &'static str,
+    },
+    /// A number that can't be.
+    #[error("a {} says {what} of {origin}", kind.name())]
+    Impossible {
+        /// The frame.
+        kind: Kind,
+        /// What it says.
+        what: &'static str,
+        /// The stream.
+        origin: Origin,
+    },
+    /// No version that both speak.
+    #[error(
+        "the peer speaks versions {min} to {max} of the protocol, this host speaks {own}: update the older of the two"
+    )]
+    Version {
+        /// The least it speaks.
+        min: u16,
+        /// The greatest it speaks.
+        max: u16,
+        /// What is spoken here.
+        own: u16,
+    },
+    /// The other cluster.
+    #[error(
+        "the peer belongs to the cluster {theirs}, this host to {ours}: make the directory of the one that is to join \
+         with `pixeld init --join` and the other one's cluster id"
+    )]
+    OtherCluster {
+        /// The peer's.
+        theirs: ClusterId,
+        /// This host's.
+        ours: ClusterId,
+    },
+    /// This host, or a copy of it.
+    #[error(
+        "the peer has this host's own node id {0}: either --peer leads back to this host, or the peer's data directory \
+         is a copy of this one; a second host has to be made with `pixeld init --join`"
+    )]
+    OwnNode(NodeId),
+    /// Two histories of one stream.
+    #[error(
+        "the peer has other records than this host under the same numbers, stream {origin} at {seq}: a data directory \
+         was copied, or a machine was set back to an earlier state; keep the host whose data is wanted and make the \
+         other one afresh with `pixeld init --join`"
+    )]
+    OtherHistory {
+        /// The stream.
+        origin: Origin,
+        /// A number at which both have something else.
+        seq: Seq,
+    },
+    /// Neither can give what the other lacks.
+    #[error(
+        "records {from} and up of the stream {origin} are needed and not kept any more: make the host that lacks them \
+         afresh with `pixeld init --join`, it then takes a snapshot"
+    )]
+    RangeGone {
+        /// The stream.
+        origin: Origin,
+        /// The first number that is needed.
+        from: Seq,
+    },
+    /// More than a journal may know.
+    #[error("more than {ORIGINS_MAX} streams")]
+    TooManyOrigins,
+    /// The peer sent more than it may before an answer.
+    #[error("more than {PEER_UNACKED_BYTES_MAX} bytes came that were not acknowledged yet")]
+    Window,
+}
+
+impl Violation {
+    /// What the ERROR says to a program.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Frame(_) | Self::Payload { .. } | Self::Batch(_) => ErrorCode::Malformed,
+            Self::Unexpected { .. } | Self::Impossible { .. } | Self::Window => ErrorCode::Unexpected,
+            Self::Version { .. } => ErrorCode::Version,
+            Self::OtherCluster { .. } => ErrorCode::OtherCluster,
+            Self::OwnNode(_) => ErrorCode::OwnNode,
+            Self::OtherHistory { .. } => ErrorCode::OtherHistory,
+            Self::RangeGone { .. } => ErrorCode::RangeGone,
+            Self::TooManyOrigins => ErrorCode::TooManyOrigins,
+        }
+    }
+}
+
+/// Why a connection has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The peer broke the protocol, or can't be this host's peer; it was told so.
+    Violation(Violation),
+    /// This host can't go on; the peer was told so.
+    Failed(String),
+    /// The peer says that this host did something wrong, or can't be its peer.
+    Refused {
+        /// See [`ErrorCode`].
+        code: u16,
+        /// Its words, printable.
+        text: String,
+    },
+    /// The peer leaves.
+    Bye {
+        /// See [`ByeCode`].
+        code: u16,
+        /// Its words, printable.
+        text: String,
+    },
+    /// This host leaves.
+    Left(ByeCode),
+    /// No HELLO and STATE in time.
+    NoHello,
+    /// Nothing was heard for too long.
+    Silent,
+}
+
+impl Close {
+    /// Whether trying again is of no use before somebody has changed something: the next try comes to the same end.
+    #[must_use]
+    pub fn needs_operator(&self) -> bool {
+        let code = match self {
+            Self::Violation(violation) => violation.code() as u16,
+            Self::Refused { code, .. } => *code,
+            _ => return false,
+        };
+        (ErrorCode::Version as u16..=ErrorCode::TooManyOrigins as u16).contains(&code)
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violation(violation) => violation.fmt(f),
+            Self::Failed(text) => f.write_str(text),
+            Self::Refused { code, text } => write!(f, "the peer ended the connection (error {code}): {text}"),
+            Self::Bye { code, text } => write!(f, "the peer left ({code}): {text}"),
+            Self::Left(ByeCode::Stopping) => f.write_str("this host stops"),
+            Self::Left(ByeCode::Replaced) => f.write_str("another connection to the peer took over"),
+            Self::NoHello => f.write_str("the peer did not introduce itself in time"),
+            Self::Silent => f.write_str("nothing was heard from the peer for too long"),
+        }
+    }
+}
+
+/// The text of a BYE or ERROR as it may be logged: printable, bounded.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEER_TEXT_BYTES_MAX)]);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,215 @@
+//! The ledger: for every stream, what this host has, what it has taken from the connection, what it has sent, and what
+//! the peer says it has.
+
+use std::collections::BTreeMap;
+
+use super::fault::Violation;
+use super::frame::Kind;
+use super::message::{Held, Receipt};
+use crate::base::batch::{BatchHeader, first_chain};
+use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::limits::ORIGINS_MAX;
+
+/// One stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    /// What this host has committed of it.
+    pub held: Held,
+    /// The last record that this host has committed or taken from the connection, and the chain there.
+    pub taken: (Seq, u64),
+    /// The last record that was sent on this connection, and the chain there; 0 before the first.
+    pub sent: (Seq, u64),
+    /// The last record that was ever sent on this connection.
+    pub sent_most: Seq,
+    /// What the peer has.
+    pub peer: Receipt,
+    /// The first record that the peer can still send; 0 if it has none of the stream.
+    pub peer_first: Seq,
+    /// Where the stream is to be continued was said, and it wasn't continued there yet.
+    pub is_resyncing: bool,
+    /// The next ACK names it.
+    pub is_due: bool,
+}
+
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The next one of its stream.
+    Next,
+    /// This host has it already.
+    Older,
+    /// There are records missing before it, from this one on.
+    Gap(Seq),
+}
+
+/// All streams that either host knows.
+pub(super) struct Ledger {
+    cluster: ClusterId,
+    /// The stream that this process makes.
+    own: Origin,
+    /// The peer's data directory, once it is known.
+    peer: Option<NodeId>,
+    lines: BTreeMap<Origin, Line>,
+}
+
+impl Ledger {
+    pub(super) fn new(cluster: ClusterId, own: Origin, held: &[Held]) -> Self {
+        let mut ledger = Self { cluster, own, peer: None, lines: BTreeMap::new() };
+        ledger.line(own);
+        for held in held {
+            ledger.hold(held);
+        }
+        ledger
+    }
+
+    pub(super) fn meet(&mut self, peer: NodeId) {
+        self.peer = Some(peer);
+    }
+
+    pub(super) fn own(&self) -> &Line {
+        &self.lines[&self.own]
+    }
+
+    pub(super) fn get(&self, origin: Origin) -> Option<&Line> {
+        self.lines.get(&origin)
+    }
+
+    pub(super) fn get_mut(&mut self, origin: Origin) -> Option<&mut Line> {
+        self.lines.get_mut(&origin)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Line> {
+        self.lines.values()
+    }
+
+    fn line(&mut self, origin: Origin) -> &mut Line {
+        let cluster = self.cluster;
+        self.lines.entry(origin).or_insert_with(|| {
+            let chain = first_chain(cluster, origin);
+            Line {
+                held: Held { origin, received: 0, durable: 0, first: 1, chain },
+                taken: (0, chain),
+                sent: (0, chain),
+                sent_most: 0,
+                peer: Receipt { origin, received: 0, durable: 0 },
+                peer_first: 0,
+                is_resyncing: false,
+                is_due: false,
+            }
+        })
+    }
+
+    /// The line of a stream that the peer spoke of.
+    fn line_of_peer(&mut self, origin: Origin) -> Result<&mut Line, Violation> {
+        if !self.lines.contains_key(&origin) && self.lines.len() >= ORIGINS_MAX {
+            return Err(Violation::TooManyOrigins);
+        }
+        Ok(self.line(origin))
+    }
+
+    /// Notes what this host has now; gives the line as it was before.
+    pub(super) fn hold(&mut self, held: &Held) -> Line {
+        let line = self.line(held.origin);
+        let before = *line;
+        debug_assert!(held.received >= line.held.received && held.durable >= line.held.durable);
+        line.held = *held;
+        if held.received > line.taken.0 {
+            line.taken = (held.received, held.chain);
+        }
+        before
+    }
+
+    /// Notes that a batch was sent.
+    pub(super) fn note_sent(&mut self, header: &BatchHeader) {
+        let line = self.line(header.origin);
+        line.sent = (header.last_seq(), header.chain);
+        line.sent_most = line.sent_most.max(header.last_seq());
+    }
+
+    /// Notes that the peer was told to start a stream behind `seq`.
+    pub(super) fn note_start(&mut self, origin: Origin, seq: Seq, chain: u64) {
+        let line = self.line(origin);
+        line.sent = (seq, chain);
+        line.sent_most = line.sent_most.max(seq);
+    }
+
+    /// The streams of a snapshot that this host takes: each goes on behind `seq`.
+    pub(super) fn start_from(&mut self, origin: Origin, seq: Seq, chain: u64) -> Result<(), Violation> {
+        self.line_of_peer(origin)?.taken = (seq, chain);
+        Ok(())
+    }
+
+    /// What the peer says it has of a stream, in a STATE.
+    pub(super) fn peer_holds(&mut self, theirs: &Held) -> Result<(), Violation> {
+        let own = self.own;
+        let line = self.line_of_peer(theirs.origin)?;
+        let known = [(line.held.received, line.held.chain), line.taken, line.sent];
+        let differs = |&(seq, chain): &(Seq, u64)| seq == theirs.received && chain != theirs.chain;
+        let made = line.held.received.max(line.sent_most);
+        if known.iter().any(differs) || (theirs.origin == own && theirs.received > made) {
+            return Err(Violation::OtherHistory { origin: theirs.origin, seq: theirs.received });
+        }
+        line.peer_first = theirs.first;
+        line.peer_has(
+            Kind::State,
+            Receipt { origin: theirs.origin, received: theirs.received, durable: theirs.durable },
+        )
+    }
+
+    /// What the peer says it has of a stream, in an ACK or a PONG.
+    pub(super) fn peer_received(&mut self, kind: Kind, receipt: Receipt) -> Result<(), Violation> {
+        let origin = receipt.origin;
+        let impossible = |what| Violation::Impossible { kind, what, origin };
+        let is_peers = self.peer == Some(origin.node);
+        let line = self.lines.get_mut(&origin).ok_or_else(|| impossible("something"))?;
+        let most = line.held.received.max(line.sent_most).max(line.peer.received);
+        if receipt.received > most && !is_peers {
+            return Err(impossible("that more was received than there is"));
+        }
+        line.peer_has(kind, receipt)
+    }
+
+    /// Judges a batch that came; takes it if it is the next one of its stream.
+    pub(super) fn judge(&mut self, header: &BatchHeader) -> Result<Verdict, Violation> {
+        let own = self.own;
+        let (origin, first, last) = (header.origin, header.first_seq, header.last_seq());
+        let line = self.line_of_peer(origin)?;
+        let other_history = Violation::OtherHistory { origin, seq: first };
+        let (taken, chain) = line.taken;
+        if origin == own && last > line.held.received.max(line.sent_most) {
+            return Err(other_history);
+        }
+        if first == taken + 1 {
+            if header.chain != header.link(chain) {
+                return Err(other_history);
+            }
+            line.taken = (last, header.chain);
+            line.is_resyncing = false;
+            return Ok(Verdict::Next);
+        }
+        if first > taken {
+            return Ok(Verdict::Gap(taken + 1));
+        }
+        // The same stream has the same batches, and so ends of batches at the same numbers.
+        if last > taken || (last == taken && header.chain != chain) {
+            return Err(other_history);
+        }
+        Ok(Verdict::Older)
+    }
+}
+
+impl Line {
+    fn peer_has(&mut self, kind: Kind, receipt: Receipt) -> Result<(), Violation> {
+        if receipt.received < self.peer.received || receipt.durable < self.peer.durable {
+            let what = "that less was received than before";
+            return Err(Violation::Impossible { kind, what, origin: receipt.origin });
+        }
+        self.peer = receipt;
+        Ok(())
+    }
+
+    pub(super) fn receipt(&self) -> Receipt {
+        let Held { origin, received, durable, .. } = self.held;
+        Receipt { origin, received, durable }
+    }
+}

@@ -1,0 +1,421 @@
+//! Messages: what stands in the payloads of frames. All numbers are little endian.
+//!
+//! ```text
+//! HELLO   0 u16 least version  2 u16 greatest version  4 u32 flags  8 u128 cluster  24 u64 node  32 u64 inc
+//!        40 u64 nonce  48 u64 wall clock, us  56 u64 zero; what a later version adds stands behind
+//! STATE   0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable, first, chain
+//! ACK     0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable
+//! RESYNC  0 u64 node  8 u64 inc  16 u64 seq
+//! BLOB    0 sha256  32 u64 length of the blob  40 u64 offset  48 bytes
+//! WANT    0 sha256
+//! SNAP    with flag STREAMS: 0 u32 count  4 u32 zero  8 per stream: u64 node, inc, seq, chain
+//!         without:           0 u64 length of the snapshot  8 u64 offset  16 bytes
+//! PING    0 u64 time       PONG  0 u64 that time  8 u64 received  16 u64 durable
+//! BYE, ERROR  0 u16 code  2 u16 zero  4 text
+//! ```
+//!
+//! A BATCH carries a batch's header and body as they stand in the journal ([`crate::base::batch`]).
+
+use super::fault::Violation;
+use super::frame::Kind;
+use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
+use crate::base::streams::{STREAM_BYTES, Streams};
+
+/// The version of the protocol that is spoken here.
+pub const PEER_VERSION: u16 = 1;
+/// Length of a HELLO in bytes.
+pub const HELLO_BYTES: usize = 64;
+/// In a HELLO: the speaker's directory is empty, and it takes a snapshot.
+pub const HELLO_EMPTY: u32 = 1;
+/// In a STATE, and in a SNAP with streams: the next frame continues it.
+pub const FLAG_MORE: u8 = 1;
+/// In a SNAP: it carries streams.
+pub const FLAG_STREAMS: u8 = 2;
+/// In a BLOB: the speaker does not have it, because no record of its names it any more.
+pub const FLAG_GONE: u8 = 1;
+/// Bytes per stream in a STATE.
+pub const HELD_BYTES: usize = 48;
+/// Bytes per stream in an ACK.
+pub const RECEIPT_BYTES: usize = 32;
+/// Bytes before a blob's content.
+pub const BLOB_HEAD_BYTES: usize = 48;
+/// Bytes before a snapshot's content.
+pub const PART_HEAD_BYTES: usize = 16;
+/// Bytes before the entries of a list.
+const LIST_HEAD_BYTES: usize = 8;
+
+/// The SHA-256 of a blob's content: its name.
+pub type BlobHash = [u8; 32];
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The least version of the protocol it speaks.
+    pub version_min: u16,
+    /// The greatest.
+    pub version_max: u16,
+    /// The cluster it belongs to.
+    pub cluster: ClusterId,
+    /// Its data directory.
+    pub node: NodeId,
+    /// This start of its process.
+    pub inc: Inc,
+    /// Random; names the connection in both hosts' logs.
+    pub nonce: u64,
+    /// Its wall clock, microseconds since 1970; for people.
+    pub clock_us: u64,
+    /// Its directory is empty, and it takes a snapshot.
+    pub is_empty: bool,
+}
+
+/// What a host has of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The stream.
+    pub origin: Origin,
+    /// The last record that is committed there; 0 for none.
+    pub received: Seq,
+    /// The last record that is on its disk, at most `received`.
+    pub durable: Seq,
+    /// The first record that it can still send, `received` + 1 if none.
+    pub first: Seq,
+    /// The chain at `received`.
+    pub chain: u64,
+}
+
+/// How far a stream was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The stream.
+    pub origin: Origin,
+    /// The last record that is committed there; 0 for none.
+    pub received: Seq,
+    /// The last record that is on its disk, at most `received`.
+    pub durable: Seq,
+}
+
+impl Receipt {
+    /// Of a stream of which nothing was received.
+    #[must_use]
+    pub fn none(origin: Origin) -> Self {
+        Self { origin, received: 0, durable: 0 }
+    }
+}
+
+fn half(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn origin(bytes: &[u8]) -> Origin {
+    Origin { node: NodeId(long(bytes, 0)), inc: Inc(long(bytes, 8)) }
+}
+
+fn none(kind: Kind, what: &'static str) -> Violation {
+    Violation::Payload { kind, what }
+}
+
+/// The payload, if it has this length.
+fn exactly(kind: Kind, payload: &[u8], length: usize) -> Result<&[u8], Violation> {
+    if payload.len() == length { Ok(payload) } else { Err(none(kind, "its length is another one")) }
+}
+
+impl Hello {
+    /// Its payload.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HELLO_BYTES] {
+        let mut bytes = [0; HELLO_BYTES];
+        bytes[..2].copy_from_slice(&self.version_min.to_le_bytes());
+        bytes[2..4].copy_from_slice(&self.version_max.to_le_bytes());
+        bytes[4..8].copy_from_slice(&(if self.is_empty { HELLO_EMPTY } else { 0 }).to_le_bytes());
+        bytes[8..24].copy_from_slice(&self.cluster.0);
+        for (at, value) in [(24, self.node.0), (32, self.inc.0), (40, self.nonce), (48, self.clock_us)] {
+            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads a payload. Flags, and what stands behind the known fields, are a later version's: passed over.
+    ///
+    /// # Errors
+    /// It is too short, or its versions are none.
+    pub fn decode(payload: &[u8]) -> Result<Self, Violation> {
+        let Some(bytes) = payload.get(..HELLO_BYTES) else {
+            return Err(none(Kind::Hello, "it is too short"));
+        };
+        let (version_min, version_max) = (half(bytes, 0), half(bytes, 2));
+        if version_min == 0 || version_min > version_max {
+            return Err(none(Kind::Hello, "its versions are none"));
+        }
+        Ok(Self {
+            version_min,
+            version_max,
+            cluster: ClusterId(bytes[8..24].try_into().expect("sixteen bytes")),
+            node: NodeId(long(bytes, 24)),
+            inc: Inc(long(bytes, 32)),
+            nonce: long(bytes, 40),
+            clock_us: long(bytes, 48),
+            is_empty: word(bytes, 4) & HELLO_EMPTY != 0,
+        })
+    }
+}
+
+/// The entries of a list, in rising order of their streams.
+fn entries(
+    kind: Kind,
+    payload: &[u8],
+    entry_bytes: usize,
+) -> Result<std::slice::ChunksExact<'_, u8>, Violation> {
+    let Some((head, rest)) = payload.split_at_checked(LIST_HEAD_BYTES) else {
+        return Err(none(kind, "it is too short"));
+    };
+    let count = word(head, 0) as usize;
+    if word(head, 4) != 0 || count > ORIGINS_MAX || rest.len() != count * entry_bytes {
+        return Err(none(kind, "its length and its count don't agree"));
+    }
+    let entries = rest.chunks_exact(entry_bytes);
+    if !entries.clone().map(origin).is_sorted_by(|a, b| a < b) {
+        return Err(none(kind, "its streams are out of order"));
+    }
+    Ok(entries)
+}
+
+fn list_head(count: usize) -> [u8; LIST_HEAD_BYTES] {
+    let mut head = [0; LIST_HEAD_BYTES];
+    head[..4].copy_from_slice(&u32::try_from(count).expect("bounded").to_le_bytes());
+    head
+}
+
+/// The payload of a STATE, or of a part of one.
+#[must_use]
+pub fn encode_state(held: &[Held]) -> Vec<u8> {
+    let mut out = list_head(held.len()).to_vec();
+    for entry in held {
+        let Held { origin, received, durable, first, chain } = *entry;
+        for value in [origin.node.0, origin.inc.0, received, durable, first, chain] {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+    out
+}
+
+/// Reads the payload of a STATE.
+///
+/// # Errors
+/// It is none.
+pub fn decode_state(payload: &[u8]) -> Result<Vec<Held>, Violation> {
+    let read = |entry: &[u8]| {
+        let held = Held {
+            origin: origin(entry),
+            received: long(entry, 16),
+            durable: long(entry, 24),
+            first: long(entry, 32),
+            chain: long(entry, 40),
+        };
+        let is_possible = (1..u64::MAX).contains(&held.received)
+            && held.durable <= held.received
+            && (1..=held.received + 1).contains(&held.first);
+        if is_possible { Ok(held) } else { Err(none(Kind::State, "its numbers can't be")) }
+    };
+    entries(Kind::State, payload, HELD_BYTES)?.map(read).collect()
+}
+
+/// The payload of an ACK.
+#[must_use]
+pub fn encode_ack(receipts: &[Receipt]) -> Vec<u8> {
+    let mut out = list_head(receipts.len()).to_vec();
+    for Receipt { origin, received, durable } in receipts {
+        for value in [origin.node.0, origin.inc.0, *received, *durable] {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+    out
+}
+
+/// Reads the payload of an ACK.
+///
+/// # Errors
+/// It is none.
+pub fn decode_ack(payload: &[u8]) -> Result<Vec<Receipt>, Violation> {
+    let read = |entry: &[u8]| {
+        let (received, durable) = (long(entry, 16), long(entry, 24));
+        if durable > received || received == u64::MAX {
+            return Err(none(Kind::Ack, "its numbers can't be"));
+        }
+        Ok(Receipt { origin: origin(entry), received, durable })
+    };
+    entries(Kind::Ack, payload, RECEIPT_BYTES)?.map(read).collect()
+}
+
+/// The payload of a RESYNC.
+#[must_use]
+pub fn encode_resync(origin: Origin, seq: Seq) -> [u8; 24] {
+    let mut out = [0; 24];
+    for (at, value) in [(0, origin.node.0), (8, origin.inc.0), (16, seq)] {
+        out[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    out
+}
+
+/// Reads the payload of a RESYNC.
+///
+/// # Errors
+/// It is none.
+pub fn decode_resync(payload: &[u8]) -> Result<(Origin, Seq), Violation> {
+    let payload = exactly(Kind::Resync, payload, 24)?;
+    match long(payload, 16) {
+        0 => Err(none(Kind::Resync, "records are numbered from 1")),
+        seq => Ok((origin(payload), seq)),
+    }
+}
+
+/// The payload of a SNAP with streams; its rest is left to the encoding of [`Streams`].
+#[must_use]
+pub fn encode_starts(streams: &Streams) -> Vec<u8> {
+    let mut out = list_head(streams.len()).to_vec();
+    streams.encode(&mut out);
+    out
+}
+
+/// Reads the payload of a SNAP with streams.
+///
+/// # Errors
+/// It is none.
+pub fn decode_starts(payload: &[u8]) -> Result<Streams, Violation> {
+    let entries = entries(Kind::Snap, payload, STREAM_BYTES)?;
+    Streams::decode(&payload[LIST_HEAD_BYTES..][..entries.len() * STREAM_BYTES])
+        .ok_or_else(|| none(Kind::Snap, "its numbers can't be"))
+}
+
+/// A piece of something longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Length of the whole in bytes.
+    pub total: u64,
+    /// Where the piece starts.
+    pub offset: u64,
+    /// The piece, at least one byte.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Piece<'a> {
+    fn new(kind: Kind, total: u64, offset: u64, bytes: &'a [u8], total_max: u64) -> Result<Self, Violation> {
+        let end = offset.checked_add(bytes.len() as u64);
+        if bytes.is_empty() || total > total_max || end.is_none_or(|end| end > total) {
+            return Err(none(kind, "its numbers can't be"));
+        }
+        Ok(Self { total, offset, bytes })
+    }
+
+    /// Whether it is the last one.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.offset + self.bytes.len() as u64 == self.total
+    }
+}
+
+/// What stands before the bytes of a snapshot's piece.
+#[must_use]
+pub fn encode_part_head(total: u64, offset: u64) -> [u8; PART_HEAD_BYTES] {
+    let mut out = [0; PART_HEAD_BYTES];
+    out[..8].copy_from_slice(&total.to_le_bytes());
+    out[8..].copy_from_slice(&offset.to_le_bytes());
+    out
+}
+
+/// Reads the payload of a SNAP without streams.
+///
+/// # Errors
+/// It is none.
+pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
+    let Some((head, bytes)) = payload.split_at_checked(PART_HEAD_BYTES) else {
+        return Err(none(Kind::Snap, "it is too short"));
+    };
+    Piece::new(Kind::Snap, long(head, 0), long(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
+}
+
+/// What stands before the bytes of a blob's piece.
+#[must_use]
+pub fn encode_blob_head(hash: &BlobHash, total: u64, offset: u64) -> [u8; BLOB_HEAD_BYTES] {
+    let mut out = [0; BLOB_HEAD_BYTES];
+    out[..32].copy_from_slice(hash);
+    out[32..].copy_from_slice(&encode_part_head(total, offset));
+    out
+}
+
+/// Reads the payload of a BLOB: its name, and a piece of it unless it is gone.
+///
+/// # Errors
+/// It is none.
+pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobHash, Option<Piece<'_>>), Violation> {
+    let Some((head, bytes)) = payload.split_at_checked(BLOB_HEAD_BYTES) else {
+        return Err(none(Kind::Blob, "it is too short"));
+    };
+    let hash = head[..32].try_into().expect("thirty-two bytes");
+    let (total, offset) = (long(head, 32), long(head, 40));
+    if flags & FLAG_GONE == 0 {
+        return Piece::new(Kind::Blob, total, offset, bytes, BLOB_BYTES_MAX).map(|piece| (hash, Some(piece)));
+    }
+    if total != 0 || offset != 0 || !bytes.is_empty() {
+        return Err(none(Kind::Blob, "it is gone and has a length"));
+    }
+    Ok((hash, None))
+}
+
+/// Reads the payload of a WANT.
+///
+/// # Errors
+/// It is none.
+pub fn decode_want(payload: &[u8]) -> Result<BlobHash, Violation> {
+    Ok(exactly(Kind::Want, payload, 32)?.try_into().expect("thirty-two bytes"))
+}
+
+/// Reads the payload of a PING.
+///
+/// # Errors
+/// It is none.
+pub fn decode_ping(payload: &[u8]) -> Result<u64, Violation> {
+    Ok(long(exactly(Kind::Ping, payload, 8)?, 0))
+}
+
+/// The payload of a PONG: the time of the PING, and what the speaker has of the stream that its peer makes now.
+#[must_use]
+pub fn encode_pong(time: u64, received: Seq, durable: Seq) -> [u8; 24] {
+    let mut out = [0; 24];
+    for (at, value) in [(0, time), (8, received), (16, durable)] {
+        out[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    out
+}
+
+/// Reads the payload of a PONG; `own` is the stream that this process makes.
+///
+/// # Errors
+/// It is none.
+pub fn decode_pong(payload: &[u8], own: Origin) -> Result<(u64, Receipt), Violation> {
+    let payload = exactly(Kind::Pong, payload, 24)?;
+    let receipt = Receipt { origin: own, received: long(payload, 8), durable: long(payload, 16) };
+    if receipt.durable > receipt.received {
+        return Err(none(Kind::Pong, "its numbers can't be"));
+    }
+    Ok((long(payload, 0), receipt))
+}
+
+/// Reads the payload of a BYE or ERROR: its code and its text, printable.
+///
+/// # Errors
+/// It is none.
+pub fn decode_parting(kind: Kind, payload: &[u8]) -> Result<(u16, String), Violation> {
+    match payload.split_at_checked(4) {
+        Some((head, text)) => Ok((half(head, 0), super::fault::printable(text))),
+        None => Err(none(kind, "it is too short")),
+    }
+}

@@ -1,0 +1,17 @@
+//! The peer protocol: what two hosts say to each other, as bytes and as rules. Pure: bytes and time come in, bytes and
+//! effects go out. Drawn byte for byte in `docs/peer-protocol.md`.
+//!
+//! ```text
+//! frame    16 bytes of head, a payload, a checksum of each       message  what stands in the payloads
+//! ledger   what this host and its peer have of each stream       flight   what was sent and is not acknowledged yet
+//! transfer what comes in pieces
+//! session  one connection: who may say what when                 fault    what ends it, in words
+//! ```
+
+pub mod fault;
+pub mod flight;
+pub mod frame;
+mod ledger;
+pub mod message;
+pub mod session;
+mod transfer;
