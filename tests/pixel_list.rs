@@ -16,6 +16,8 @@ use pixeld::apps::state::{Applied, Batch, Entry};
 use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, PIECE_BYTES};
 use pixeld::http::request::{HeaderSlots, parse_head};
+use pixeld::log::blobs::Blobs;
+use pixeld::log::blobs::files::FileStore;
 use pixeld::log::recover::{self, Opened, Replay};
 use pixeld::log::spare::make_spare;
 use pixeld::log::staged::Staged;
@@ -27,6 +29,7 @@ use sim_disk::SimDisk;
 /// A host without threads and sockets.
 struct Site {
     disk: Arc<dyn Disk>,
+    blobs: Arc<Blobs>,
     opened: Opened,
     applied: RwLock<Applied>,
     router: Router,
@@ -56,11 +59,12 @@ impl Site {
 
     fn on(disk: &SimDisk) -> Self {
         let disk = disk.shared();
-        let applied = registry::new_applied(&registry::all());
+        let applied = registry::new_applied();
         let refuse = &mut |_: Replay<'_>| Err("the disk is new".to_owned());
         let opened = recover::open(&disk, &options(journal::fresh()), refuse).expect("a new directory");
         Self {
             is_spare_ready: opened.spare_ready,
+            blobs: Arc::new(Blobs::new(Box::new(FileStore::new(disk.clone())))),
             disk,
             opened,
             applied: RwLock::new(applied),
@@ -107,6 +111,7 @@ impl Site {
             node: self.node,
             cluster: self.opened.identity.cluster,
             random: || [0; 16],
+            blobs: &self.blobs,
             limits: &self.limits,
             pid: 4711,
             now_us: 0,

@@ -7,6 +7,7 @@ use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
+use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
 
 use super::answer;
@@ -98,6 +99,8 @@ pub struct View<'a> {
     pub cluster: ClusterId,
     /// Sixteen random bytes for an identity.
     pub random: fn() -> [u8; 16],
+    /// The blobs, to be written and read by uploads and jobs.
+    pub blobs: &'a Arc<Blobs>,
     /// The bounds in force.
     pub limits: &'a Limits,
     /// Number of this process.

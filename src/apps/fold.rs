@@ -31,7 +31,7 @@ fn apply(applied: &mut Applied, batch: &Sealed) {
 }
 
 fn empty() -> Applied {
-    registry::new_applied(&registry::all())
+    registry::new_applied()
 }
 
 /// What one host does next.

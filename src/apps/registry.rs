@@ -19,11 +19,12 @@ pub fn named(name: &str) -> Option<Arc<dyn App>> {
     all().into_iter().find(|app| app.name() == name)
 }
 
-/// The empty state of these applications.
+/// The empty states of all applications, of those too that are not served: what they keep must outlast a start
+/// without them.
 #[must_use]
-pub fn new_applied(apps: &[Arc<dyn App>]) -> Applied {
+pub fn new_applied() -> Applied {
     let mut applied = Applied::default();
-    for app in apps {
+    for app in all() {
         if let Some(state) = app.new_state() {
             applied.insert(app.id(), state);
         }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
+use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag::{self, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
@@ -95,6 +96,24 @@ pub trait State: Any + Send + Sync {
     /// where it is. Segments without such records may go once a snapshot covers them.
     fn lists(&self, _start: &VersionVector, _end: &VersionVector) -> bool {
         false
+    }
+
+    /// Tells the blobs that a record names: they must be durable wherever the record is.
+    fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
+
+    /// Whether the state names a blob.
+    fn names_blob(&self, _id: &BlobId) -> bool {
+        false
+    }
+
+    /// Whether there are blobs that it has ceased to name.
+    fn has_released(&self) -> bool {
+        false
+    }
+
+    /// Gives those blobs, once. They are no part of the state.
+    fn take_released(&mut self) -> Vec<BlobId> {
+        Vec::new()
     }
 
     /// Appends the state's bytes: equal states are equal bytes.
@@ -191,7 +210,7 @@ impl Applied {
         }
     }
 
-    /// Folds a committed batch into the states. Records of applications that are not enabled are passed over.
+    /// Folds a committed batch into the states. Records of applications that there are not are passed over.
     pub fn apply_batch(&mut self, batch: &Batch<'_>) {
         let mut seq = batch.first.seq;
         for piece in pieces(batch.body) {
@@ -225,6 +244,34 @@ impl Applied {
     #[must_use]
     pub fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
         self.states.iter().flatten().any(|state| state.lists(start, end))
+    }
+
+    /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.
+    pub fn blobs_of_batch(&self, body: &[u8], visit: &mut dyn FnMut(BlobId)) {
+        for piece in pieces(body) {
+            if let Piece::Other(record) = piece
+                && let Some(state) = &self.states[usize::from(tag::app_of(piece.tag()))]
+            {
+                state.blobs_of(record, visit);
+            }
+        }
+    }
+
+    /// Whether any state names a blob.
+    #[must_use]
+    pub fn names_blob(&self, id: &BlobId) -> bool {
+        self.states.iter().flatten().any(|state| state.names_blob(id))
+    }
+
+    /// Whether there are blobs that a state has ceased to name.
+    #[must_use]
+    pub fn has_released(&self) -> bool {
+        self.states.iter().flatten().any(|state| state.has_released())
+    }
+
+    /// Gives those blobs, once; another state may still name them.
+    pub fn take_released(&mut self) -> Vec<BlobId> {
+        self.states.iter_mut().flatten().flat_map(|state| state.take_released()).collect()
     }
 
     /// The snapshot of each state, by application id.

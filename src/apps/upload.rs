@@ -1,38 +1,59 @@
 //! Request bodies that are taken as they come in.
 
+use std::any::Any;
+
 use crate::http::response::Response;
 use crate::log::lane::Producer;
+
+/// Why an upload takes nothing for the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The lane is full: give the rest once it has room.
+    Lane,
+    /// It has something to do that a worker must not wait for: call [`Upload::work`] on a job thread first.
+    Work,
+}
 
 /// What an upload made of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fed {
     /// Bytes that need not be given again.
     pub consumed: usize,
-    /// The lane is full: give the rest once it has room.
-    pub is_blocked: bool,
+    /// Why it stopped there, if it did.
+    pub pause: Option<Pause>,
 }
 
 impl Fed {
     /// All of `bytes` were taken.
     #[must_use]
     pub fn all(bytes: &[u8]) -> Self {
-        Self { consumed: bytes.len(), is_blocked: false }
+        Self { consumed: bytes.len(), pause: None }
     }
 
     /// The lane is full after `consumed` bytes.
     #[must_use]
     pub fn blocked(consumed: usize) -> Self {
-        Self { consumed, is_blocked: true }
+        Self { consumed, pause: Some(Pause::Lane) }
+    }
+
+    /// There is work to be done after `consumed` bytes.
+    #[must_use]
+    pub fn work(consumed: usize) -> Self {
+        Self { consumed, pause: Some(Pause::Work) }
     }
 }
 
+/// Something that is kept until an answer's records are applied, for what its end does: a blob's pin.
+pub type Hold = Box<dyn Any + Send>;
+
 /// What an upload made of its end.
-#[derive(Debug)]
 pub enum Ended {
-    /// The lane is full: ask again once it has room.
-    Blocked,
+    /// Not yet: ask again once the lane has room, or the work is done.
+    Paused(Pause),
     /// The answer, to be given once all records are kept that were put into the lane.
     Done(Response),
+    /// The same, and what is to be kept until those records are applied.
+    Holding(Response, Hold),
 }
 
 /// A request body that is taken as it comes in. Each call does an amount of work in proportion to its bytes.
@@ -45,6 +66,9 @@ pub trait Upload: Send {
         0
     }
 
-    /// Takes the end of the body. After [`Ended::Blocked`] it is called again.
+    /// Does what [`Pause::Work`] asked for; may wait for the disk. Called on a job thread.
+    fn work(&mut self) {}
+
+    /// Takes the end of the body. After [`Ended::Paused`] it is called again.
     fn end(&mut self, lane: &mut Producer) -> Ended;
 }

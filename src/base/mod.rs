@@ -2,6 +2,7 @@
 
 pub mod aligned;
 pub mod batch;
+pub mod blob;
 pub mod durability;
 pub mod ids;
 pub mod limits;

@@ -9,6 +9,7 @@ use super::receiving::Receiving;
 use crate::apps::app::Job;
 use crate::base::limits::Limits;
 use crate::http::connection::Machine;
+use crate::http::response::Pieces;
 
 /// What a connection is busy with beyond reading and writing. While it is not [`Task::None`], what the client sent
 /// behind the current request stays unread.
@@ -30,8 +31,8 @@ pub enum Task {
     Working {
         /// The request it answers.
         asked: Asked,
-        /// The answer's head has been written.
-        started: bool,
+        /// How the pieces are written; nothing before the answer's head is.
+        pieces: Option<Pieces>,
     },
     /// The job's next piece is asked for when the socket has drained.
     Paused {
@@ -39,6 +40,8 @@ pub enum Task {
         job: Box<dyn Job>,
         /// The request it answers.
         asked: Asked,
+        /// How the pieces are written.
+        pieces: Pieces,
     },
     /// Static content that is sent behind the output, from where it lies.
     Sending(&'static [u8]),
@@ -166,10 +169,10 @@ impl Connection {
         reading && !self.closing && self.output.len() - self.sent <= limits.output_bytes
     }
 
-    /// Whether a streamed body is being received and the lane has room.
+    /// Whether a streamed body is being received and its application takes more of it.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
-        matches!(&self.task, Task::Upload(receiving) if !receiving.is_blocked())
+        matches!(&self.task, Task::Upload(receiving) if receiving.pause().is_none())
     }
 
     /// Whether a body is being received that goes into the lane piece by piece.

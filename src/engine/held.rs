@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::table::Key;
+use crate::apps::upload::Hold;
 use crate::base::durability::Durability;
 use crate::http::response::Response;
 
@@ -19,13 +20,21 @@ pub struct Late {
     pub route: usize,
     /// The level its records have to reach.
     pub durability: Durability,
+    /// What ends when its records are applied.
+    pub hold: Option<Hold>,
 }
 
 impl Late {
     /// The answer to `asked`.
     #[must_use]
     pub fn new(response: Response, asked: &Asked) -> Box<Self> {
-        Box::new(Self { response, framing: asked.framing, route: asked.route, durability: asked.durability })
+        Box::new(Self {
+            response,
+            framing: asked.framing,
+            route: asked.route,
+            durability: asked.durability,
+            hold: None,
+        })
     }
 }
 

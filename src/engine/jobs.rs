@@ -9,25 +9,35 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::mailbox::{JobDone, Mail};
+use super::mailbox::{JobDone, Mail, UploadDone};
 use super::shared::Shared;
 use super::table::Key;
 use crate::apps::app::{Job, JobStep, Start};
+use crate::apps::upload::Upload;
 use crate::base::limits::JOB_QUEUE_MAX;
 use crate::os::thread;
 
-/// A job on its way to a job thread.
+/// Something on its way to a job thread.
 pub struct JobOrder {
-    /// The worker that wants the piece.
+    /// The worker that wants it done.
     pub worker: usize,
-    /// The connection the answer is for.
+    /// The connection it is for.
     pub key: Key,
-    /// The job.
-    pub job: Box<dyn Job>,
-    /// Whether its head was made already.
-    pub started: bool,
-    /// Room for the piece.
-    pub piece: Vec<u8>,
+    /// What is to be done.
+    pub task: JobTask,
+}
+
+/// What a job thread does.
+pub enum JobTask {
+    /// The next piece of an answer.
+    Piece {
+        /// The job.
+        job: Box<dyn Job>,
+        /// Whether its head was made already.
+        started: bool,
+    },
+    /// What an upload has to do before it takes more.
+    Upload(Box<dyn Upload>),
 }
 
 /// The workers' end of the queue.
@@ -71,16 +81,28 @@ pub fn start(
 
 fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared) {
     while let Ok(order) = orders.recv() {
-        let worker = order.worker;
-        let done = run(order);
+        let JobOrder { worker, key, task } = order;
+        let mail = match task {
+            JobTask::Piece { job, started } => Mail::Job(run(key, job, started)),
+            JobTask::Upload(upload) => Mail::Upload(UploadDone { key, upload: work_on(upload) }),
+        };
         shared.metrics.job_pieces[index].add(1);
-        shared.workers[worker].send(Mail::Job(done));
+        shared.workers[worker].send(mail);
     }
 }
 
+/// What an upload has to do. In builds that unwind, a panic ends this upload only.
+fn work_on(mut upload: Box<dyn Upload>) -> Option<Box<dyn Upload>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        upload.work();
+        upload
+    }))
+    .ok()
+}
+
 /// One step of a job. In builds that unwind, a panic ends this job only.
-fn run(order: JobOrder) -> JobDone {
-    let JobOrder { key, mut job, started, mut piece, .. } = order;
+fn run(key: Key, mut job: Box<dyn Job>, started: bool) -> JobDone {
+    let mut piece = Vec::new();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let head = if started { None } else { Some(job.start()) };
         let step = match &head {

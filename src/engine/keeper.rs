@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::released::Released;
 use super::settings::Reserve;
 use super::shared::Shared;
 use super::snapshots::{self, Folder};
@@ -19,18 +20,32 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// What the keeper works with.
 pub struct Keeper {
     /// The server.
-    pub shared: Arc<Shared>,
+    shared: Arc<Shared>,
     /// The data directory.
-    pub disk: Arc<dyn Disk>,
+    disk: Arc<dyn Disk>,
     /// Size of a segment.
-    pub segment_bytes: u64,
+    segment_bytes: u64,
     /// What is left to others.
-    pub reserve: Reserve,
+    reserve: Reserve,
     /// Makes the snapshots.
-    pub folder: Folder,
+    folder: Folder,
+    /// Blobs that may go.
+    released: Released,
 }
 
 impl Keeper {
+    /// The keeper of the files on `disk`.
+    #[must_use]
+    pub fn new(
+        shared: Arc<Shared>,
+        disk: Arc<dyn Disk>,
+        segment_bytes: u64,
+        reserve: Reserve,
+        folder: Folder,
+    ) -> Self {
+        Self { shared, disk, segment_bytes, reserve, folder, released: Released::default() }
+    }
+
     /// Looks after the files until the server stops.
     pub fn run(mut self) {
         self.shared.keeper.settle();
@@ -39,6 +54,7 @@ impl Keeper {
             self.look_at_space();
             self.make_spare(&mut complained);
             self.tidy();
+            self.released.look_after(&self.shared);
             std::thread::park_timeout(PERIOD);
         }
     }

@@ -4,18 +4,29 @@ use std::sync::Arc;
 
 use super::table::Key;
 use crate::apps::app::{Job, JobStep, Start};
+use crate::apps::upload::Upload;
 use crate::base::limits::Limits;
 
 /// A message to a worker.
 pub enum Mail {
     /// A job thread made a piece of an answer.
     Job(JobDone),
+    /// A job thread did what an upload had to do.
+    Upload(UploadDone),
     /// New limits.
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.
     Drain,
     /// End now, whatever is in flight.
     Quit,
+}
+
+/// An upload on its way back.
+pub struct UploadDone {
+    /// The connection it is for.
+    pub key: Key,
+    /// The upload, unless its thread panicked.
+    pub upload: Option<Box<dyn Upload>>,
 }
 
 /// A job on its way back.

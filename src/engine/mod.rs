@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod opening;
 pub mod peering;
 pub mod receiving;
+mod released;
 pub mod server;
 pub mod service;
 pub mod settings;

@@ -1,12 +1,15 @@
 //! Opening a data directory: lock, recovery, and the state that its records add up to.
 
+use std::sync::Arc;
+
 use super::settings::Settings;
 use super::snapshots;
-use crate::apps::app::Apps;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::ids::Position;
 use crate::base::streams::Streams;
+use crate::log::blobs::files::FileStore;
+use crate::log::blobs::{Blobs, Removed};
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
 use crate::os::datadir::{DataDir, DataDirError};
@@ -27,6 +30,9 @@ pub enum OpenError {
         #[source]
         source: RecoverError,
     },
+    /// Its blobs.
+    #[error("the blobs in the data directory: {0}")]
+    Blobs(#[source] std::io::Error),
     /// No randomness for identities.
     #[error("no random numbers: {0}")]
     Random(#[from] std::io::Error),
@@ -42,13 +48,15 @@ pub struct Opening {
     pub opened: Opened,
     /// The snapshot that the start began with.
     pub last: Snapshot,
+    /// The blobs, without those that nothing names.
+    pub blobs: Arc<Blobs>,
 }
 
 /// Locks, recovers and replays.
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn open(settings: &Settings, apps: &Apps) -> Result<Opening, OpenError> {
+pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let directory = DataDir::open(&settings.data_dir)?;
     let options = OpenOptions {
         segment_bytes: settings.segment_bytes,
@@ -61,13 +69,13 @@ pub fn open(settings: &Settings, apps: &Apps) -> Result<Opening, OpenError> {
     let mut applied = None;
     let mut on_replay = |replay: Replay<'_>| match replay {
         Replay::Snapshot(snapshot) => {
-            applied = Some(snapshots::restore(apps, snapshot).map_err(|error| error.to_string())?);
+            applied = Some(snapshots::restore(snapshot).map_err(|error| error.to_string())?);
             last = Some(snapshot.clone());
             Ok(())
         }
         Replay::Batch(batch) => {
             let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
-            let applied = applied.get_or_insert_with(|| registry::new_applied(apps));
+            let applied = applied.get_or_insert_with(registry::new_applied);
             applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
             Ok(())
         }
@@ -75,9 +83,22 @@ pub fn open(settings: &Settings, apps: &Apps) -> Result<Opening, OpenError> {
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
     let opened = recover::open(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
     let last = last.unwrap_or_else(|| nothing(&opened));
-    let mut applied = applied.unwrap_or_else(|| registry::new_applied(apps));
+    let mut applied = applied.unwrap_or_else(registry::new_applied);
     applied.position = opened.appender.position();
-    Ok(Opening { directory, applied, opened, last })
+    let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(directory.disk()))));
+    sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
+    Ok(Opening { directory, applied, opened, last, blobs })
+}
+
+/// Removes what a crash left of blobs that no record names, and says so.
+fn sweep(blobs: &Blobs, applied: &mut Applied) -> std::io::Result<()> {
+    // What the replay released is found anyway.
+    applied.take_released();
+    let Removed { blobs, unfinished } = blobs.sweep(|id| applied.names_blob(id))?;
+    if blobs > 0 || unfinished > 0 {
+        tracing::info!(blobs, unfinished, "removed blobs that no record names, left by a crash");
+    }
+    Ok(())
 }
 
 /// The snapshot of a journal before its first batch.

@@ -16,6 +16,7 @@ use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
+use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
 use crate::os::clock::wall_us;
@@ -171,6 +172,8 @@ pub struct Shared {
     pub applied: Arc<RwLock<Applied>>,
     /// The journal as readers see it.
     pub reader: Arc<Reader>,
+    /// What records name by its hash.
+    pub blobs: Arc<Blobs>,
     /// A side per worker.
     pub workers: Vec<WorkerSide>,
     /// Counters.
@@ -216,6 +219,7 @@ impl Shared {
         settings: &Settings,
         applied: Applied,
         opened: &Opened,
+        blobs: Arc<Blobs>,
         workers: Vec<WorkerSide>,
         metrics: Metrics,
     ) -> Self {
@@ -236,6 +240,7 @@ impl Shared {
             pid: std::process::id(),
             applied: Arc::new(RwLock::new(applied)),
             reader: opened.reader.clone(),
+            blobs,
             workers,
             metrics,
             connections: AtomicUsize::new(0),

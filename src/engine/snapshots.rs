@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::shared::Shared;
-use crate::apps::app::Apps;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::ids::Position;
@@ -37,7 +36,6 @@ pub enum FoldError {
 
 /// Makes snapshots, and remembers where the last one stands.
 pub struct Folder {
-    apps: Apps,
     /// The newest verified snapshot; one of nothing before the first.
     last: Snapshot,
 }
@@ -62,12 +60,12 @@ fn is_unlisted(applied: &Applied, segment: &SegmentInfo) -> bool {
     segment.end_vector.as_ref().is_some_and(|end| !applied.lists(&segment.start_vector, end))
 }
 
-/// The states of `apps` before the first record, or as a snapshot has them.
+/// The states of all applications as a snapshot has them.
 ///
 /// # Errors
 /// A section that is no snapshot of its application's state.
-pub fn restore(apps: &Apps, last: &Snapshot) -> Result<Applied, crate::apps::state::RestoreError> {
-    let mut applied = registry::new_applied(apps);
+pub fn restore(last: &Snapshot) -> Result<Applied, crate::apps::state::RestoreError> {
+    let mut applied = registry::new_applied();
     for (id, bytes) in &last.sections {
         applied.restore(*id, bytes)?;
     }
@@ -80,8 +78,8 @@ pub fn restore(apps: &Apps, last: &Snapshot) -> Result<Applied, crate::apps::sta
 impl Folder {
     /// Goes on from `last`.
     #[must_use]
-    pub fn new(apps: Apps, last: Snapshot) -> Self {
-        Self { apps, last }
+    pub fn new(last: Snapshot) -> Self {
+        Self { last }
     }
 
     /// Whether a snapshot would shorten the next start, or let the oldest segment go.
@@ -105,7 +103,7 @@ impl Folder {
     pub fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Result<Folded, FoldError> {
         let to = Position(shared.synced.load(Ordering::Acquire));
         let mut next = self.last.clone();
-        let mut applied = restore(&self.apps, &next)?;
+        let mut applied = restore(&next)?;
         let mut scan = shared.reader.scan(next.position, to);
         while let Some(batch) = scan.next_batch()? {
             next.follow(&batch)?;

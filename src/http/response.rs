@@ -30,7 +30,7 @@ pub struct Response {
     pub body: Cow<'static, [u8]>,
 }
 
-/// The start of an answer whose length is not known yet.
+/// The start of an answer whose content follows in pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamHead {
     /// Status code, 200 to 599, but none without content.
@@ -39,6 +39,19 @@ pub struct StreamHead {
     pub content_type: &'static str,
     /// Further fields, as in [`Response`].
     pub headers: Vec<(&'static str, String)>,
+    /// Bytes of the content, if that is known: exactly so many must follow.
+    pub length: Option<u64>,
+}
+
+/// How the pieces of a streamed answer are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pieces {
+    /// As chunks, with [`LAST_CHUNK`] at the end.
+    Chunks,
+    /// As they are: the head says how many bytes they are together.
+    Counted,
+    /// As they are, up to the end of the connection: HTTP/1.0 knows no chunks.
+    UntilClose,
 }
 
 /// What an answer takes from its request and its moment.
@@ -109,19 +122,26 @@ pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) 
     rest.filter(|rest| !rest.is_empty())
 }
 
-/// Appends the head of a streamed answer. Its content follows in chunks ([`open_chunk`], [`close_chunk`]) and ends with
-/// [`LAST_CHUNK`] if this gives true. If it gives false (HTTP/1.0 knows no chunks) the content follows as it is and ends
-/// with the connection, which the head says whatever `keep_alive` is. Nothing follows the head if `head_only`.
-pub fn write_stream_head(head: &StreamHead, context: &HeadContext<'_>, out: &mut Vec<u8>) -> bool {
+/// Appends the head of a streamed answer, and gives how its content is to follow: in chunks ([`open_chunk`],
+/// [`close_chunk`]), or as it is. With [`Pieces::UntilClose`] the head says that the connection ends, whatever
+/// `keep_alive` is. Nothing follows the head if `head_only`.
+pub fn write_stream_head(head: &StreamHead, context: &HeadContext<'_>, out: &mut Vec<u8>) -> Pieces {
     debug_assert!(!status::is_bodiless(head.status), "status {}", head.status);
-    let is_chunked = context.version == Version::Http11;
     out.reserve(256);
     write_start(head.status, head.content_type, context, out);
-    if is_chunked {
-        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    }
-    write_end(&head.headers, context.version, context.keep_alive && is_chunked, out);
-    is_chunked
+    let pieces = match (head.length, context.version) {
+        (Some(length), _) => {
+            write_field("Content-Length", itoa::Buffer::new().format(length), out);
+            Pieces::Counted
+        }
+        (None, Version::Http11) => {
+            write_field("Transfer-Encoding", "chunked", out);
+            Pieces::Chunks
+        }
+        (None, Version::Http10) => Pieces::UntilClose,
+    };
+    write_end(&head.headers, context.version, context.keep_alive && pieces != Pieces::UntilClose, out);
+    pieces
 }
 
 /// Digits of a chunk's size as [`open_chunk`] writes it: leading zeros keep its length fixed (RFC 9112, section 7.1).
@@ -248,9 +268,9 @@ mod tests {
 
     #[test]
     fn streamed_answers() {
-        let head = StreamHead { status: 200, content_type: "text/csv", headers: vec![] };
+        let head = StreamHead { status: 200, content_type: "text/csv", headers: vec![], length: None };
         let mut out = Vec::new();
-        assert!(write_stream_head(&head, &CONTEXT, &mut out));
+        assert_eq!(write_stream_head(&head, &CONTEXT, &mut out), Pieces::Chunks);
         assert!(out.ends_with(b"Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"));
         out.clear();
         for piece in [&b"hello"[..], b"", &[b'x'; 300]] {
@@ -261,7 +281,12 @@ mod tests {
         let expected = [b"00000005\r\nhello\r\n0000012c\r\n", &[b'x'; 300][..], b"\r\n"].concat();
         assert_eq!(out, expected);
         out.clear();
-        assert!(!write_stream_head(&head, &HeadContext { version: Version::Http10, ..CONTEXT }, &mut out));
+        let old = HeadContext { version: Version::Http10, ..CONTEXT };
+        assert_eq!(write_stream_head(&head, &old, &mut out), Pieces::UntilClose);
         assert!(out.ends_with(b"Content-Type: text/csv\r\nConnection: close\r\n\r\n"));
+        out.clear();
+        let counted = StreamHead { length: Some(7), ..head };
+        assert_eq!(write_stream_head(&counted, &old, &mut out), Pieces::Counted);
+        assert!(out.ends_with(b"Content-Length: 7\r\nConnection: keep-alive\r\n\r\n"));
     }
 }

@@ -8,6 +8,7 @@
 //! batch     header, checksums, chain                snapshot  state at a position
 //! frame     where a batch stands in the file        recover   from what a crash left to a journal that goes on
 //! segment   one file of frames                      inspect   what is in a directory, changing nothing
+//! blobs     contents that records name by their hash
 //!
 //! append -> staged -> writer -> file                what is committed
 //!              |-> tail ----------> reader, scan    what is read back
@@ -15,6 +16,7 @@
 
 mod anchor;
 pub mod append;
+pub mod blobs;
 mod cut;
 pub mod damage;
 pub mod frame;

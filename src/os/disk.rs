@@ -1,4 +1,4 @@
-//! The disk as the journal sees it: one flat directory of files.
+//! The disk as the journal and the blobs see it: a directory of files, and directories of files in it.
 //!
 //! Everything above goes through these two traits, so that the tests can put a simulated disk underneath that crashes
 //! at any call, loses or tears what was not synced, and fails on demand. [`super::files::RealDisk`] is the other one.
@@ -24,9 +24,10 @@ pub struct Space {
     pub total_bytes: u64,
 }
 
-/// A flat directory. Names hold no separator. A change of names is durable after [`Disk::sync_directory`].
+/// A directory. A name may have names of directories before it, with `/` between them, that [`Disk::make_directory`]
+/// made. A change of names is durable after [`Disk::sync_directory`], or [`Disk::sync_in`] for those with directories.
 pub trait Disk: Send + Sync {
-    /// Names of the files, in no order.
+    /// Names of the files, without those in directories, in no order.
     ///
     /// # Errors
     /// Those of reading a directory.
@@ -56,7 +57,25 @@ pub trait Disk: Send + Sync {
     /// Those of removing.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes all changes of names durable.
+    /// Makes a directory unless it is there; its name is durable in either case.
+    ///
+    /// # Errors
+    /// Those of making and of syncing.
+    fn make_directory(&self, name: &str) -> io::Result<()>;
+
+    /// Names of the files in a directory, in no order and without its own name.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of reading a directory.
+    fn list_in(&self, directory: &str) -> io::Result<Vec<String>>;
+
+    /// Makes the changes of names in a directory durable: what was made there, renamed to there, removed from there.
+    ///
+    /// # Errors
+    /// As [`Disk::sync_directory`].
+    fn sync_in(&self, directory: &str) -> io::Result<()>;
+
+    /// Makes all changes of names durable that are not in directories.
     ///
     /// # Errors
     /// A failed sync is final: what it should have made durable may be lost although a second call succeeds.

@@ -4,9 +4,9 @@
 //! dirtied, nothing else waits in line, one system call does both. Where the file system refuses either, it becomes
 //! `pwrite` and `fdatasync`, which promise the same.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,23 +34,35 @@ impl RealDisk {
     }
 
     fn path_of(&self, name: &str) -> PathBuf {
-        assert!(!name.is_empty() && !name.contains('/'), "the directory is flat");
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+        assert!(name.split('/').all(is_plain), "a name leads down only");
         self.path.join(name)
     }
 }
 
 impl Disk for RealDisk {
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file()
-                && let Ok(name) = entry.file_name().into_string()
-            {
-                names.push(name);
-            }
+        files_in(&self.path)
+    }
+
+    fn make_directory(&self, name: &str) -> io::Result<()> {
+        let path = self.path_of(name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
-        Ok(names)
+        match name.rsplit_once('/') {
+            Some((parent, _)) => self.sync_in(parent),
+            None => self.sync_directory(),
+        }
+    }
+
+    fn list_in(&self, directory: &str) -> io::Result<Vec<String>> {
+        files_in(&self.path_of(directory))
+    }
+
+    fn sync_in(&self, directory: &str) -> io::Result<()> {
+        File::open(self.path_of(directory))?.sync_all()
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
@@ -89,6 +101,20 @@ impl Disk for RealDisk {
             total_bytes: figures.f_blocks * figures.f_frsize,
         })
     }
+}
+
+/// Names of the files in a directory.
+fn files_in(path: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// A second descriptor that goes round the page cache, or none where the file system has no such thing.

@@ -252,6 +252,11 @@ impl SimDisk {
     }
 }
 
+/// The name of a file without that of the directory it is in; nothing if it is in another one.
+fn in_directory<'a>(name: &'a str, directory: &str) -> Option<&'a str> {
+    name.strip_prefix(directory)?.strip_prefix('/').filter(|rest| !rest.contains('/'))
+}
+
 fn down() -> io::Error {
     io::Error::other("the machine is down")
 }
@@ -303,7 +308,41 @@ impl State {
 impl Disk for SimDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         let state = self.state();
-        if state.is_down { Err(down()) } else { Ok(state.names.keys().cloned().collect()) }
+        if state.is_down {
+            return Err(down());
+        }
+        Ok(state.names.keys().filter(|name| !name.contains('/')).cloned().collect())
+    }
+
+    /// Directories are always there: only names of files are lost.
+    fn make_directory(&self, _name: &str) -> io::Result<()> {
+        if self.state().is_down { Err(down()) } else { Ok(()) }
+    }
+
+    fn list_in(&self, directory: &str) -> io::Result<Vec<String>> {
+        let state = self.state();
+        if state.is_down {
+            return Err(down());
+        }
+        Ok(state.names.keys().filter_map(|name| in_directory(name, directory)).map(str::to_owned).collect())
+    }
+
+    fn sync_in(&self, directory: &str) -> io::Result<()> {
+        let mut state = self.state();
+        match state.call(format!("sync directory {directory}"))? {
+            None => {
+                // Whatever becomes of the other directories, this one is as it is now.
+                let State { names, durable_names, pending_names, .. } = &mut *state;
+                for version in pending_names.iter_mut().chain([durable_names]) {
+                    version.retain(|name, _| in_directory(name, directory).is_none());
+                    let own = names.iter().filter(|(name, _)| in_directory(name, directory).is_some());
+                    version.extend(own.map(|(name, id)| (name.clone(), *id)));
+                }
+                Ok(())
+            }
+            Some(Failure::Crash) => Err(down()),
+            Some(Failure::Error(kind)) => Err(kind.into()),
+        }
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {

@@ -161,6 +161,7 @@ impl Job for List {
                 status: 200,
                 content_type: self.format.media_type(),
                 headers: Vec::new(),
+                length: None,
             })
         } else {
             Start::Whole(gone())

@@ -68,7 +68,7 @@ impl Worker {
 
     /// Counts the memory that the connection holds for bodies; over the bound of the whole server it is turned away,
     /// unless something of its body is logged already: what it holds then is at most one read, and waits for the lane.
-    fn account(&mut self, key: Key, connection: &mut Connection) {
+    pub(super) fn account(&mut self, key: Key, connection: &mut Connection) {
         let now = connection.buffered_bytes();
         if now == connection.accounted_bytes {
             return;
@@ -110,6 +110,7 @@ impl Worker {
             node: shared.node,
             cluster: shared.cluster,
             random: random::bytes,
+            blobs: &shared.blobs,
             limits: &self.limits,
             pid: shared.pid,
             now_us: wall_us(),

@@ -31,6 +31,7 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Job(done) => self.take_piece(done),
+                Mail::Upload(done) => self.take_upload(done),
                 Mail::Limits(limits) => {
                     self.limits = limits;
                     // What was decided about the remembered heads may depend on the limits.

@@ -4,15 +4,16 @@ use super::Worker;
 use super::read::Fate;
 use super::route::{self, Target};
 use crate::apps::app::{Job, JobStep, Start};
+use crate::apps::upload::Pause;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::{AnswerFraming, Asked, Late};
-use crate::engine::jobs::JobOrder;
-use crate::engine::mailbox::JobDone;
+use crate::engine::jobs::{JobOrder, JobTask};
+use crate::engine::mailbox::{JobDone, UploadDone};
 use crate::engine::metrics::Reject;
 use crate::engine::receiving::Receiving;
 use crate::engine::table::Key;
-use crate::http::request::{Head, Version};
-use crate::http::response::{self, HeadContext, StreamHead};
+use crate::http::request::Head;
+use crate::http::response::{self, HeadContext, Pieces, Response, StreamHead};
 
 impl Worker {
     /// The head of a request whose body is streamed. One that is refused is answered at once, and the connection ends:
@@ -70,13 +71,54 @@ impl Worker {
 
     fn go_on_receiving(&mut self, key: Key, connection: &mut Connection) {
         let Task::Upload(receiving) = &mut connection.task else { return };
-        if let Some(response) = receiving.take_answer() {
-            let late = Late::new(response, &receiving.asked);
+        if let Some((response, hold)) = receiving.take_answer() {
+            let mut late = Late::new(response, &receiving.asked);
+            late.hold = hold;
             connection.task = Task::None;
             self.hold_late(key, connection, late);
-        } else if receiving.is_blocked() {
-            self.stall(key, connection);
+            return;
         }
+        match receiving.pause() {
+            None => {}
+            Some(Pause::Lane) => self.stall(key, connection),
+            Some(Pause::Work) => self.order_work(key, connection),
+        }
+    }
+
+    /// Hands an upload that has work to do to the job threads.
+    fn order_work(&mut self, key: Key, connection: &mut Connection) {
+        let Task::Upload(receiving) = &mut connection.task else { return };
+        let (asked, Some(upload)) = (receiving.asked, receiving.take_work()) else { return };
+        let order = JobOrder { worker: self.index, key, task: JobTask::Upload(upload) };
+        if self.jobs.offer(order).is_err() {
+            self.reject(Reject::Busy);
+            self.cut_upload(key, connection, &route::busy(), asked);
+        }
+    }
+
+    /// Answers before the body has been read to its end; the connection ends behind it.
+    fn cut_upload(&mut self, key: Key, connection: &mut Connection, response: &Response, asked: Asked) {
+        connection.task = Task::None;
+        connection.unread = true;
+        let framing = AnswerFraming { keep_alive: false, ..asked.framing };
+        self.answer(key, connection, response, framing, asked.route);
+    }
+
+    /// A job thread did what an upload had to do.
+    pub(super) fn take_upload(&mut self, done: UploadDone) {
+        let UploadDone { key, upload } = done;
+        self.with(key, |worker, connection| {
+            let Task::Upload(receiving) = &mut connection.task else { return Fate::Stays };
+            // Without its upload the body leads nowhere: a panic has been printed by its thread.
+            let Some(upload) = upload else { return Fate::Ends };
+            receiving.give_back(upload, &mut worker.producer);
+            worker.go_on_receiving(key, connection);
+            if connection.is_receiving() {
+                worker.serve_again(key, connection);
+            }
+            worker.account(key, connection);
+            worker.settle(key, connection)
+        });
     }
 
     /// Hands a job to the job threads.
@@ -87,14 +129,14 @@ impl Worker {
         job: Box<dyn Job>,
         asked: Asked,
     ) {
-        connection.task = Task::Working { asked, started: false };
+        connection.task = Task::Working { asked, pieces: None };
         self.order(key, connection, job);
     }
 
     /// Asks for the next piece once the socket has taken the last one.
     pub(super) fn resume_job(&mut self, key: Key, connection: &mut Connection) {
-        if let Task::Paused { asked, .. } = connection.task {
-            let working = Task::Working { asked, started: true };
+        if let Task::Paused { asked, pieces, .. } = connection.task {
+            let working = Task::Working { asked, pieces: Some(pieces) };
             if let Task::Paused { job, .. } = std::mem::replace(&mut connection.task, working) {
                 self.order(key, connection, job);
             }
@@ -102,8 +144,9 @@ impl Worker {
     }
 
     fn order(&mut self, key: Key, connection: &mut Connection, job: Box<dyn Job>) {
-        let Task::Working { asked, started } = connection.task else { return };
-        let order = JobOrder { worker: self.index, key, job, started, piece: Vec::new() };
+        let Task::Working { asked, pieces } = connection.task else { return };
+        let started = pieces.is_some();
+        let order = JobOrder { worker: self.index, key, task: JobTask::Piece { job, started } };
         if self.jobs.offer(order).is_err() {
             self.reject(Reject::Busy);
             connection.task = Task::None;
@@ -118,24 +161,24 @@ impl Worker {
     /// A job thread made a piece.
     pub(super) fn take_piece(&mut self, done: JobDone) {
         self.with(done.key, |worker, connection| {
-            let Task::Working { asked, started } = connection.task else { return Fate::Stays };
-            match done.head {
+            let Task::Working { asked, pieces } = connection.task else { return Fate::Stays };
+            let pieces = match done.head {
                 Some(Start::Whole(response)) => {
                     connection.task = Task::None;
                     worker.answer(done.key, connection, &response, asked.framing, asked.route);
                     return Fate::Stays;
                 }
-                Some(Start::Stream(head)) => worker.put_stream_head(connection, &head, asked),
-                None if !started => return Fate::Ends,
-                None => {}
-            }
+                Some(Start::Stream(head)) => Some(worker.put_stream_head(connection, &head, asked)),
+                None => pieces,
+            };
+            let Some(pieces) = pieces else { return Fate::Ends };
             if done.step == JobStep::Failed {
                 // Cut the connection: a client must not take half an answer for a whole one.
                 return Fate::Ends;
             }
-            worker.put_piece(connection, &done.piece, done.step, asked.framing);
+            worker.put_piece(connection, &done.piece, done.step, asked.framing, pieces);
             connection.task = match (done.step, done.job) {
-                (JobStep::More, Some(job)) if !asked.framing.head_only => Task::Paused { job, asked },
+                (JobStep::More, Some(job)) if !asked.framing.head_only => Task::Paused { job, asked, pieces },
                 _ => Task::None,
             };
             worker.owe(done.key, connection);
@@ -143,20 +186,28 @@ impl Worker {
         });
     }
 
-    fn put_stream_head(&mut self, connection: &mut Connection, head: &StreamHead, asked: Asked) {
+    fn put_stream_head(&mut self, connection: &mut Connection, head: &StreamHead, asked: Asked) -> Pieces {
         self.metrics().requests.count(asked.route, head.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = self.date.bytes();
         let context = HeadContext { version, keep_alive, head_only, date, durability: None };
-        let chunked = response::write_stream_head(head, &context, &mut connection.output);
-        connection.closing |= !keep_alive || !chunked;
+        let pieces = response::write_stream_head(head, &context, &mut connection.output);
+        connection.closing |= !keep_alive || pieces == Pieces::UntilClose;
+        pieces
     }
 
-    fn put_piece(&self, connection: &mut Connection, piece: &[u8], step: JobStep, framing: AnswerFraming) {
+    fn put_piece(
+        &self,
+        connection: &mut Connection,
+        piece: &[u8],
+        step: JobStep,
+        framing: AnswerFraming,
+        pieces: Pieces,
+    ) {
         if framing.head_only {
             return;
         }
-        if framing.version == Version::Http10 {
+        if pieces != Pieces::Chunks {
             connection.output.extend_from_slice(piece);
             return;
         }

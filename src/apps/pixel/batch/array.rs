@@ -4,7 +4,7 @@ use crate::apps::answer;
 use crate::apps::pixel::body;
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::validate::{self, Refusal};
-use crate::apps::upload::{Ended, Fed, Upload};
+use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
@@ -177,7 +177,7 @@ impl Upload for Array {
             let room = lane.free() / PIXEL_RECORD_BYTES * PIXEL_RECORD_BYTES;
             let end = self.records.len().min(self.pushed + room);
             if room == 0 || !lane.push(&self.records[self.pushed..end]) {
-                return Ended::Blocked;
+                return Ended::Paused(Pause::Lane);
             }
             self.pushed = end;
         }

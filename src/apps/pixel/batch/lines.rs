@@ -4,7 +4,7 @@ use crate::apps::pixel::body;
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
 use crate::apps::pixel::validate::Refusal;
-use crate::apps::upload::{Ended, Fed, Upload};
+use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::log::lane::Producer;
 
 use super::tally::Tally;
@@ -138,10 +138,10 @@ impl Upload for Lines {
 
     fn end(&mut self, lane: &mut Producer) -> Ended {
         if !self.release(lane) {
-            return Ended::Blocked;
+            return Ended::Paused(Pause::Lane);
         }
         if (self.skipping || !self.partial.is_empty()) && !self.finish_partial(&[], lane) {
-            return Ended::Blocked;
+            return Ended::Paused(Pause::Lane);
         }
         Ended::Done(self.tally.response())
     }

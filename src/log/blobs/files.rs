@@ -1,0 +1,170 @@
+//! Blobs as files below the data directory: `blobs/ab/cdef...`, the hexadecimal digits of the name in two parts.
+//!
+//! A content is written to `blobs/new-N`, synced, renamed, and the directory that it is in now is synced. A file with
+//! a blob's name is therefore whole, whatever happened.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::store::{BlobReader, BlobStore, Unfinished};
+use crate::base::blob::BlobId;
+use crate::os::disk::{Access, Disk, DiskFile};
+
+/// The directory.
+pub const DIRECTORY: &str = "blobs";
+const UNFINISHED: &str = "new-";
+
+/// Blobs as files. A clone is the same store.
+#[derive(Clone)]
+pub struct FileStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    disk: Arc<dyn Disk>,
+    next: AtomicU64,
+    /// Directories whose names are known to be durable.
+    made: Mutex<BTreeSet<String>>,
+}
+
+impl FileStore {
+    /// The store below the directory that `disk` is. Touches nothing.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { shared: Arc::new(Shared { disk, next: AtomicU64::new(0), made: Mutex::default() }) }
+    }
+}
+
+impl Shared {
+    /// Sees to it that a directory is there, and its name durable: another process may have made it and crashed.
+    fn make(&self, directory: &str) -> io::Result<()> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.contains(directory) {
+            self.disk.make_directory(directory)?;
+            made.insert(directory.to_owned());
+        }
+        Ok(())
+    }
+
+    fn names_in(&self, directory: &str) -> io::Result<Vec<String>> {
+        match self.disk.list_in(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => names,
+        }
+    }
+}
+
+/// Directory and whole name of a blob's file.
+fn place_of(id: &BlobId) -> (String, String) {
+    let text = id.to_string();
+    let (prefix, rest) = text.split_at(2);
+    let directory = format!("{DIRECTORY}/{prefix}");
+    let name = format!("{directory}/{rest}");
+    (directory, name)
+}
+
+impl BlobStore for FileStore {
+    fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
+        self.shared.make(DIRECTORY)?;
+        let number = self.shared.next.fetch_add(1, Relaxed);
+        let name = format!("{DIRECTORY}/{UNFINISHED}{number}");
+        let file = self.shared.disk.create(&name, 0)?;
+        Ok(Box::new(NewFile { shared: self.shared.clone(), name, file, size_bytes: 0 }))
+    }
+
+    fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
+        let file = self.shared.disk.open(&place_of(id).1, Access::Read)?;
+        let size_bytes = file.size_bytes()?;
+        Ok(Box::new(OpenFile { file, size_bytes }))
+    }
+
+    fn remove(&self, id: &BlobId) -> io::Result<bool> {
+        match self.shared.disk.remove(&place_of(id).1) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<BlobId>> {
+        let mut found = Vec::new();
+        for byte in 0..=u8::MAX {
+            let prefix = format!("{byte:02x}");
+            let names = self.shared.names_in(&format!("{DIRECTORY}/{prefix}"))?;
+            found.extend(names.iter().filter_map(|name| BlobId::parse(&format!("{prefix}{name}"))));
+        }
+        Ok(found)
+    }
+
+    fn remove_unfinished(&self) -> io::Result<u64> {
+        let mut removed = 0;
+        for name in self.shared.names_in(DIRECTORY)? {
+            if name.starts_with(UNFINISHED) {
+                self.shared.disk.remove(&format!("{DIRECTORY}/{name}"))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// A file without its blob's name.
+struct NewFile {
+    shared: Arc<Shared>,
+    name: String,
+    file: Arc<dyn DiskFile>,
+    size_bytes: u64,
+}
+
+impl Unfinished for NewFile {
+    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.write_at(piece, self.size_bytes)?;
+        self.size_bytes += piece.len() as u64;
+        Ok(())
+    }
+
+    fn read_back(&self) -> io::Result<Vec<u8>> {
+        let mut content = vec![0; usize::try_from(self.size_bytes).map_err(io::Error::other)?];
+        read_exactly(&*self.file, &mut content, 0)?;
+        Ok(content)
+    }
+
+    fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
+        let (directory, name) = place_of(id);
+        let durable = self.file.sync().and_then(|()| self.shared.make(&directory));
+        let renamed = durable.and_then(|()| self.shared.disk.rename(&self.name, &name));
+        if let Err(error) = renamed {
+            // What is left of it is of no use; that it can't be removed is the smaller trouble of the two.
+            let _ = self.shared.disk.remove(&self.name);
+            return Err(error);
+        }
+        // Needed although the blob was there: who put it there may not have come to this.
+        self.shared.disk.sync_in(&directory)
+    }
+
+    fn discard(self: Box<Self>) -> io::Result<()> {
+        self.shared.disk.remove(&self.name)
+    }
+}
+
+struct OpenFile {
+    file: Arc<dyn DiskFile>,
+    size_bytes: u64,
+}
+
+impl BlobReader for OpenFile {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        read_exactly(&*self.file, buffer, offset)
+    }
+}
+
+fn read_exactly(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let read = file.read_at(buffer, offset)?;
+    if read == buffer.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}

@@ -1,0 +1,246 @@
+//! Blobs: contents too large for a record, each kept once under the SHA-256 of its bytes.
+//!
+//! ```text
+//! Writer: pieces -> store (a temporary) -> durable -> named by its hash -> Pin -> a record that names it
+//! ```
+//!
+//! A record that names a blob is logged only after the blob is durable, and the blob's [`Pin`] is held until that
+//! record is applied. So a blob that neither a state names nor a pin holds is named by nothing, now or later, and may
+//! go. What a crash left, named by nothing, goes by a sweep at the next start.
+
+pub mod files;
+pub mod store;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use crate::base::blob::BlobId;
+use store::{BlobReader, BlobStore, Unfinished};
+
+/// The blobs of one host.
+pub struct Blobs {
+    store: Box<dyn BlobStore>,
+    /// Blobs that must stay although no applied record names them yet, each with the number of its pins.
+    pins: Mutex<BTreeMap<BlobId, usize>>,
+    /// What writers left that were dropped; removed later, by a thread that may wait for the disk.
+    abandoned: Mutex<Vec<Box<dyn Unfinished>>>,
+}
+
+/// Keeps a blob although no record names it yet. Hold it until that record is applied.
+#[must_use = "without its pin a blob may go before a record names it"]
+pub struct Pin {
+    blobs: Arc<Blobs>,
+    id: BlobId,
+}
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Number of blobs.
+    pub blobs: u64,
+    /// Writes that were never finished.
+    pub unfinished: u64,
+}
+
+/// Takes one blob's content piece by piece. Its calls wait for the disk. Dropped before it is finished, it leaves
+/// nothing behind.
+pub struct Writer {
+    blobs: Arc<Blobs>,
+    unfinished: Option<Box<dyn Unfinished>>,
+    hash: Sha256,
+    size_bytes: u64,
+}
+
+impl Blobs {
+    /// The blobs in `store`.
+    #[must_use]
+    pub fn new(store: Box<dyn BlobStore>) -> Self {
+        Self { store, pins: Mutex::default(), abandoned: Mutex::default() }
+    }
+
+    /// Begins a blob.
+    ///
+    /// # Errors
+    /// Those of the store; no space (see [`crate::os::disk::is_no_space`]).
+    pub fn writer(self: &Arc<Self>) -> io::Result<Writer> {
+        let unfinished = Some(self.store.begin()?);
+        Ok(Writer { blobs: self.clone(), unfinished, hash: Sha256::new(), size_bytes: 0 })
+    }
+
+    /// Keeps a content that is in memory.
+    ///
+    /// # Errors
+    /// As [`Writer::write`] and [`Writer::finish`].
+    pub fn keep(self: &Arc<Self>, content: &[u8]) -> io::Result<Pin> {
+        let mut writer = self.writer()?;
+        writer.write(content)?;
+        writer.finish()
+    }
+
+    /// Opens a blob for reading.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of the store.
+    pub fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
+        self.store.open(id)
+    }
+
+    /// The whole content of a blob.
+    ///
+    /// # Errors
+    /// As [`Blobs::open`]; `InvalidData` if it is not the content that its name says.
+    pub fn read(&self, id: &BlobId) -> io::Result<Vec<u8>> {
+        let reader = self.open(id)?;
+        let mut content = vec![0; usize::try_from(reader.size_bytes()).map_err(io::Error::other)?];
+        reader.read_at(&mut content, 0)?;
+        if id_of(&content) == *id { Ok(content) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
+    /// Whether a blob is there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn contains(&self, id: &BlobId) -> io::Result<bool> {
+        match self.open(id) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes those of `candidates` that `is_named` denies. Gives what was removed, and those that are pinned and have
+    /// to be looked at again.
+    ///
+    /// # Errors
+    /// Those of the store; the blobs that are left are found by the next sweep.
+    pub fn remove(
+        &self,
+        candidates: Vec<BlobId>,
+        is_named: impl Fn(&BlobId) -> bool,
+    ) -> io::Result<(Removed, Vec<BlobId>)> {
+        let (mut removed, mut pinned) = (Removed::default(), Vec::new());
+        for id in candidates {
+            // The lock is held while the blob goes: a writer of the same content pins first and looks afterwards. The
+            // pin is looked at before the names: it goes only after the record that names the blob is applied.
+            let pins = self.pins();
+            if pins.contains_key(&id) {
+                pinned.push(id);
+            } else if !is_named(&id) && self.store.remove(&id)? {
+                removed.blobs += 1;
+            }
+        }
+        Ok((removed, pinned))
+    }
+
+    /// Removes every blob that `is_named` denies, and what was never finished: for a start, while nobody writes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn sweep(&self, is_named: impl Fn(&BlobId) -> bool) -> io::Result<Removed> {
+        let unfinished = self.store.remove_unfinished()?;
+        let (removed, _) = self.remove(self.store.list()?, is_named)?;
+        Ok(Removed { unfinished, ..removed })
+    }
+
+    /// Removes what dropped writers left.
+    ///
+    /// # Errors
+    /// Those of the store; what is left is found by the next sweep.
+    pub fn clear_abandoned(&self) -> io::Result<()> {
+        let abandoned = std::mem::take(&mut *self.abandoned());
+        abandoned.into_iter().try_for_each(Unfinished::discard)
+    }
+
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<BlobId, usize>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abandoned(&self) -> MutexGuard<'_, Vec<Box<dyn Unfinished>>> {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pin(self: &Arc<Self>, id: BlobId) -> Pin {
+        *self.pins().entry(id).or_default() += 1;
+        Pin { blobs: self.clone(), id }
+    }
+}
+
+impl Pin {
+    /// The blob.
+    #[must_use]
+    pub fn id(&self) -> BlobId {
+        self.id
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.blobs.pins();
+        if let Some(count) = pins.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.id);
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// Those of the store; the blob can't be finished then.
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        let unfinished = self.unfinished.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        self.hash.update(piece);
+        self.size_bytes += piece.len() as u64;
+        unfinished.write(piece).inspect_err(|_| self.abandon())
+    }
+
+    /// Bytes taken so far.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Reads back what was taken so far.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn read_back(&self) -> io::Result<Vec<u8>> {
+        self.unfinished.as_ref().ok_or(io::ErrorKind::BrokenPipe)?.read_back()
+    }
+
+    /// Makes the blob durable, its name too. A content that is there already is kept once.
+    ///
+    /// # Errors
+    /// Those of the store. A sync that failed is not tried again: the blob is given up.
+    pub fn finish(mut self) -> io::Result<Pin> {
+        let unfinished = self.unfinished.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let id = BlobId(std::mem::take(&mut self.hash).finalize().into());
+        let pin = self.blobs.pin(id);
+        unfinished.finish(&id)?;
+        Ok(pin)
+    }
+
+    fn abandon(&mut self) {
+        if let Some(unfinished) = self.unfinished.take() {
+            self.blobs.abandoned().push(unfinished);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// The name of a content.
+#[must_use]
+pub fn id_of(content: &[u8]) -> BlobId {
+    BlobId(Sha256::digest(content).into())
+}

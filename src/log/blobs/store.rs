@@ -1,0 +1,77 @@
+//! Where blobs are: a directory, or anything else that can do what is asked for here.
+
+use std::io;
+
+use crate::base::blob::BlobId;
+
+/// A place for blobs. Its calls may wait for a disk or a network.
+pub trait BlobStore: Send + Sync {
+    /// Begins a blob whose name is not known yet.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn begin(&self) -> io::Result<Box<dyn Unfinished>>;
+
+    /// Opens a blob.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of the place.
+    fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>>;
+
+    /// Removes a blob; gives whether it was there.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn remove(&self, id: &BlobId) -> io::Result<bool>;
+
+    /// Every blob, in no order.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn list(&self) -> io::Result<Vec<BlobId>>;
+
+    /// Removes what was begun and never finished; gives how much of it there was.
+    ///
+    /// # Errors
+    /// Those of the place.
+    fn remove_unfinished(&self) -> io::Result<u64>;
+}
+
+/// A blob that is being written.
+pub trait Unfinished: Send {
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// Those of writing.
+    fn write(&mut self, piece: &[u8]) -> io::Result<()>;
+
+    /// What was written so far.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn read_back(&self) -> io::Result<Vec<u8>>;
+
+    /// Makes it the blob `id`, durably. If that is there already, the one is as good as the other.
+    ///
+    /// # Errors
+    /// Final for this blob: nothing of it may be relied on.
+    fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()>;
+
+    /// Gives it up.
+    ///
+    /// # Errors
+    /// Those of removing.
+    fn discard(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A blob that is open: it can be read to its end although it is removed meanwhile.
+pub trait BlobReader: Send {
+    /// Its length.
+    fn size_bytes(&self) -> u64;
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` behind its end, and those of reading.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
