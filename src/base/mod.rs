@@ -4,6 +4,7 @@ pub mod aligned;
 pub mod batch;
 pub mod blob;
 pub mod durability;
+pub mod fingerprint;
 pub mod ids;
 pub mod limits;
 pub mod streams;

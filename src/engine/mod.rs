@@ -15,6 +15,7 @@ pub mod exposition;
 pub mod held;
 pub mod jobs;
 pub mod keeper;
+pub mod link;
 pub mod mailbox;
 pub mod memory;
 pub mod metrics;

@@ -47,7 +47,7 @@ const IMPURE: [&[&str]; 8] = [
 
 /// Where a crate may be named: modules, from the root on. What is not at home anywhere else is everybody's.
 pub const HOMES: &[(&str, &[&str])] = &[
-    ("base64", &["apps", "bench"]),
+    ("base64", &["apps", "engine", "bench"]),
     ("clap", &["cli", "config"]),
     ("core_affinity", &["os"]),
     ("crc32c", &["base", "log", "peer"]),

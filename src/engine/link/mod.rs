@@ -1,0 +1,4 @@
+//! The link to the second host: keys, TLS.
+
+pub mod key;
+pub mod tls;
