@@ -100,6 +100,11 @@ fn every_key_can_be_set_in_the_file() {
         segment_size = 8_388_608
         accept_loss = true
         durability_timeout = "2s"
+        peer_listen = "127.0.0.1:3"
+        peer = "127.0.0.1:4"
+        peer_key = "none"
+        insecure_peer = true
+        peer_retention = "1GiB"
         shutdown_timeout = "500ms"
         log_level = "debug"
         log_format = "json"
@@ -115,8 +120,12 @@ fn every_key_can_be_set_in_the_file() {
     assert_eq!((config.disk_reserve_bytes, config.segment_bytes), (Some(64 << 20), 8 << 20));
     assert!(config.accept_loss && config.log_format == LogFormat::Json);
     assert_eq!((config.durability_timeout_ms, config.shutdown_timeout_ms), (2000, 500));
+    let peer = config.peer;
+    assert_eq!((peer.listen.map(|at| at.port()), peer.dial.map(|at| at.port())), (Some(3), Some(4)));
+    assert!(peer.is_there() && peer.insecure && peer.key.is_none());
+    assert_eq!(peer.retention_bytes, Some(1 << 30));
     assert_eq!((config.limits.idle_ms, config.limits.header_bytes), (250, 32 << 10));
-    assert_eq!(origin(&config, "limits.header_bytes"), "pixeld.toml:18");
+    assert_eq!(origin(&config, "limits.header_bytes"), "pixeld.toml:23");
 }
 
 #[test]
@@ -162,6 +171,9 @@ fn errors_name_place_key_value_and_what_is_allowed() {
     assert!(refused("[limits]\nidle = 3").contains("pixeld.toml:2: unknown key \"limits.idle\""));
     assert!(refused("x = \n").starts_with("pixeld.toml:1: "));
     assert!(refused("durability = \"both\"").contains("both needs a second host"));
+    assert!(refused("peer = \"10.0.0.1:1\"").starts_with("default: peer_key = \"none\": allowed is what"));
+    assert!(refused("peer = \"10.0.0.1:1\"\ninsecure_peer = true").contains("pixeld.toml:2: insecure_peer"));
+    assert!(refused("peer_key = \"sha256:12\"").contains("what `pixeld init --show key` prints"));
     assert!(refused("listen = \"127.0.0.1:1=pex\"").contains("pex needs the application of that name"));
     assert!(refused("listen = \"8000\"").contains("ADDRESS:PORT"));
     assert!(refused("listen = []").contains("listen"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
+use crate::engine::founding::FoundError;
 use crate::engine::opening::OpenError;
 use crate::engine::server::StartError;
 use crate::log::inspect::InspectError;
@@ -23,6 +24,9 @@ pub enum CliError {
     /// The process cannot listen to its signals.
     #[error("no signals can be taken: {0}")]
     Signals(std::io::Error),
+    /// A data directory got no identity, or has none.
+    #[error(transparent)]
+    Found(#[from] FoundError),
     /// A data directory is damaged, or none.
     #[error("{path}: {source}", path = path.display())]
     Inspect {
@@ -56,7 +60,9 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Send(SendError::Url { .. }) => ExitCode::from(2),
-            Self::Inspect { .. } | Self::Start(_) | Self::Signals(_) | Self::Send(_) => ExitCode::FAILURE,
+            Self::Found(_) | Self::Inspect { .. } | Self::Start(_) | Self::Signals(_) | Self::Send(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }

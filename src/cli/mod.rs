@@ -5,6 +5,7 @@
 mod bench;
 mod error;
 pub mod events;
+mod init;
 mod inspect;
 mod recovery;
 mod send;
@@ -30,6 +31,7 @@ Examples:
   pixeld serve                             on 127.0.0.1:8000, data in ./pixeld-data
   pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
   pixeld bench                             measure that server, and say who was the wall
+  pixeld init --join CLUSTER_ID            become the second host of a pair; `pixeld init --help` shows both
   pixeld inspect ./pixeld-data             verify every checksum, number and chain; say what is there
 
 `pixeld COMMAND --help` tells more about each.";
@@ -37,6 +39,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Arguments>),
+    Init(init::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Bench(Box<bench::Arguments>),
@@ -49,6 +52,7 @@ enum Command {
 pub fn run() -> Result<ExitCode, CliError> {
     match Arguments::parse().command {
         Command::Serve(arguments) => arguments.run(),
+        Command::Init(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),

@@ -59,6 +59,21 @@ pub(super) struct Arguments {
     /// How long an answer waits for the second host [default: 1s]
     #[arg(long, value_name = "DURATION")]
     durability_timeout: Option<String>,
+    /// Address at which the second host may dial this one
+    #[arg(long, value_name = "ADDR")]
+    peer_listen: Option<String>,
+    /// Address at which this host dials the second one
+    #[arg(long, value_name = "ADDR")]
+    peer: Option<String>,
+    /// The second host's key, as `pixeld init --show key` prints it there
+    #[arg(long, value_name = "sha256:...")]
+    peer_key: Option<String>,
+    /// No keys and no encryption between two hosts on this machine
+    #[arg(long)]
+    insecure_peer: bool,
+    /// Journal that waits for a second host that is away [default: auto, half of the free space]
+    #[arg(long, value_name = "SIZE")]
+    peer_retention: Option<String>,
     /// How long a stop waits for requests in flight [default: 10s]
     #[arg(long, value_name = "DURATION")]
     shutdown_timeout: Option<String>,
@@ -89,7 +104,11 @@ What an answer with a 2xx status means:
   --durability memory   taken and visible; kill -9 loses at most the last 2 ms, a power cut more
   --durability disk     a sync of this host's disk that covers it has returned: survives kill -9 and power cuts
   --durability both     as disk, on two hosts (needs a second host)
-A request may ask for more than the server's level with a header such as `Durability: disk`.
+A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in
+time is answered 504, with the level that was reached.
+
+Two hosts: `pixeld init --help` tells how. Each takes writes and keeps an exact copy of the other's; one that is away is
+waited for with what it lacks, and delays nothing but answers at `both`.
 
 Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is
 PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\").
@@ -140,6 +159,10 @@ impl Arguments {
             ("disk_reserve", &self.disk_reserve),
             ("segment_size", &self.segment_size),
             ("durability_timeout", &self.durability_timeout),
+            ("peer_listen", &self.peer_listen),
+            ("peer", &self.peer),
+            ("peer_key", &self.peer_key),
+            ("peer_retention", &self.peer_retention),
             ("shutdown_timeout", &self.shutdown_timeout),
             ("log_level", &self.log_level),
             ("log_format", &self.log_format),
@@ -147,7 +170,9 @@ impl Arguments {
             flags.push((key.to_owned(), value.iter().cloned().collect()));
         }
         flags.retain(|(_, values)| !values.is_empty());
-        flags.extend(self.accept_loss.then(|| list("accept_loss", &["true".to_owned()])));
+        for (key, is_set) in [("accept_loss", self.accept_loss), ("insecure_peer", self.insecure_peer)] {
+            flags.extend(is_set.then(|| list(key, &["true".to_owned()])));
+        }
         flags.extend(self.limit.iter().map(|(name, value)| (format!("limits.{name}"), vec![value.clone()])));
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))

@@ -3,7 +3,7 @@
 use super::limits;
 
 /// Keys outside of tables; those of `[limits]` are in [`limits::LIMITS`].
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 19] = [
     "listen",
     "data_dir",
     "durability",
@@ -15,6 +15,11 @@ pub const KEYS: [&str; 14] = [
     "segment_size",
     "accept_loss",
     "durability_timeout",
+    "peer_listen",
+    "peer",
+    "peer_key",
+    "insecure_peer",
+    "peer_retention",
     "shutdown_timeout",
     "log_level",
     "log_format",

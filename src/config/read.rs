@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::limits::LIMITS;
+use super::peer::{self, Peer};
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
 use crate::apps::registry;
@@ -75,6 +76,8 @@ pub struct Config {
     pub accept_loss: bool,
     /// How long an answer waits for the peer.
     pub durability_timeout_ms: u64,
+    /// The second host.
+    pub peer: Peer,
     /// How long a shutdown waits for what is in flight.
     pub shutdown_timeout_ms: u64,
     /// Least severity that is logged, one of [`LOG_LEVELS`].
@@ -151,6 +154,7 @@ impl Reader {
             segment_bytes: self.segment_bytes(),
             accept_loss: self.one("accept_loss", "false", "true or false", |text| text.parse().ok()),
             durability_timeout_ms: self.duration_ms("durability_timeout", "1s"),
+            peer: self.peer(),
             shutdown_timeout_ms: self.duration_ms("shutdown_timeout", "10s"),
             log_level: self
                 .one("log_level", "info", &LOG_LEVELS.join(", "), |text| one_of(&LOG_LEVELS, text)),
@@ -171,11 +175,14 @@ impl Reader {
 
     /// What no key can tell alone.
     fn relations(&mut self, config: &Config) {
-        if config.durability == Durability::Both {
+        if config.durability == Durability::Both && !config.peer.is_there() {
             self.refuse(
                 "durability",
-                "memory or disk; both needs a second host, which this build cannot have yet",
+                "memory or disk; both needs a second host: peer, peer_listen, peer_key",
             );
+        }
+        if let Some((key, allowed)) = config.peer.contradiction() {
+            self.refuse(key, allowed);
         }
         if let Some(listen) = config.listen.iter().find(|listen| !is_served(listen.root, &config.apps)) {
             let allowed = format!("ADDR or ADDR=index; {} needs the application of that name", listen.root);
@@ -261,6 +268,16 @@ impl Reader {
     fn duration_ms(&mut self, key: &str, default: &str) -> u64 {
         let allowed = format!("{} of at most {}", units::DURATION_FORM, units::show_duration(TIMEOUT_MS_MAX));
         self.one(key, default, &allowed, |text| units::duration_ms(text).filter(|ms| *ms <= TIMEOUT_MS_MAX))
+    }
+
+    fn peer(&mut self) -> Peer {
+        Peer {
+            listen: self.one("peer_listen", "none", peer::ADDRESS_FORM, peer::address),
+            dial: self.one("peer", "none", peer::ADDRESS_FORM, peer::address),
+            key: self.one("peer_key", "none", peer::KEY_FORM, peer::key),
+            insecure: self.one("insecure_peer", "false", "true or false", |text| text.parse().ok()),
+            retention_bytes: self.one("peer_retention", "auto", peer::RETENTION_FORM, peer::retention),
+        }
     }
 
     fn cores(&mut self) -> Vec<usize> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::peer::Peer;
 use super::read::Config;
 use crate::apps::registry;
-use crate::engine::settings::{Reserve, Settings};
+use crate::engine::settings::{PeerSettings, Reserve, Retention, Settings};
 
 /// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
 #[must_use]
@@ -23,6 +24,15 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         accept_loss: config.accept_loss,
         shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
         durability_timeout: Duration::from_millis(config.durability_timeout_ms),
-        peer: None,
+        peer: peer(&config.peer),
     }
+}
+
+fn peer(peer: &Peer) -> Option<PeerSettings> {
+    peer.is_there().then(|| PeerSettings {
+        listen: peer.listen,
+        dial: peer.dial,
+        pinned: peer.key,
+        retention: peer.retention_bytes.map_or(Retention::Usual, Retention::Bytes),
+    })
 }

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod deadlines;
 pub mod disk;
 pub mod exposition;
+pub mod founding;
 pub mod held;
 pub mod jobs;
 pub mod keeper;

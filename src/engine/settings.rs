@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::apps::app::Apps;
 use crate::base::durability::Durability;
+use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::Limits;
 
 /// What a server is started with; the configuration in its last form.
@@ -44,6 +45,12 @@ pub struct Settings {
 /// What a host with a peer is started with.
 #[derive(Clone, Debug)]
 pub struct PeerSettings {
+    /// Where the peer may dial this host.
+    pub listen: Option<SocketAddr>,
+    /// Where this host dials the peer; one of the two is there.
+    pub dial: Option<SocketAddr>,
+    /// The peer's public key; without one the link is neither encrypted nor verified, which is for tests on one machine.
+    pub pinned: Option<Fingerprint>,
     /// How much of the journal waits for a peer that is away.
     pub retention: Retention,
 }

@@ -136,7 +136,8 @@ mod tests {
     /// The example of RFC 8410, section 10.3, without a public part; the fingerprint by `sha256sum` of 10.1's key.
     #[test]
     fn a_key_of_another_program_is_read() {
-        let pem = format!("{BEGIN}\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n{END}\n");
+        let pem =
+            format!("{BEGIN}\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n{END}\n");
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(KEY_NAME), pem).unwrap();
         let key = HostKey::load(&RealDisk::open(directory.path()).unwrap()).unwrap().unwrap();

@@ -1,0 +1,151 @@
+//! `pixeld init`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::CliError;
+use crate::base::fingerprint::hex;
+use crate::base::ids::ClusterId;
+use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use crate::config::units;
+use crate::engine::founding::{self, Known};
+
+/// Make a data directory's identity and key, for two hosts that share their data
+///
+/// `pixeld serve` makes a data directory by itself; for one host this is not needed. Of two hosts the first one's cluster
+/// id is given to the second, and each host's key to the other one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(super) struct Arguments {
+    /// The data directory; made if there is none, else it has to be empty
+    #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR", default_value = "./pixeld-data")]
+    data_dir: PathBuf,
+    /// Become the second host of this cluster: the cluster_id that the first one has
+    #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show")]
+    join: Option<ClusterId>,
+    /// Size of a journal segment [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = segment_size, conflicts_with = "show")]
+    segment_size: Option<u64>,
+    /// Make nothing, print what a directory has, also while a server runs on it: all of it, or one value alone
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "all")]
+    show: Option<What>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum What {
+    All,
+    ClusterId,
+    NodeId,
+    Key,
+}
+
+const AFTER: &str = "\
+Two hosts on one machine, to try it:
+  pixeld init --data-dir a
+  pixeld init --data-dir b --join $(pixeld init --data-dir a --show cluster_id)
+  pixeld serve --data-dir a --listen 127.0.0.1:8001 --peer-listen 127.0.0.1:9001 --peer 127.0.0.1:9002 \\
+    --peer-key $(pixeld init --data-dir b --show key) &
+  pixeld serve --data-dir b --listen 127.0.0.1:8002 --peer-listen 127.0.0.1:9002 --peer 127.0.0.1:9001 \\
+    --peer-key $(pixeld init --data-dir a --show key) &
+
+A host that has run alone gets a second one in the same way: its cluster_id and key are those that --show prints, the
+second host joins with an empty directory and takes everything over, and the first is started again with --peer. A second
+host that is lost is replaced in the same way too: only the new one's key has to be told to the other.
+
+The private key is in the file peer.key of the directory, readable for its owner only.
+
+Exit: 0 done, 1 it failed and nothing was changed, 2 usage.";
+
+fn cluster(text: &str) -> Result<ClusterId, String> {
+    let wanted = "32 hexadecimal digits, as `pixeld init --show cluster_id` prints them on the first host";
+    hex(text).map(ClusterId).ok_or_else(|| wanted.to_owned())
+}
+
+fn segment_size(text: &str) -> Result<u64, String> {
+    let fits = |bytes: &u64| {
+        (SEGMENT_BYTES_MIN..=1 << 30).contains(bytes) && bytes.is_multiple_of(BLOCK_BYTES as u64)
+    };
+    let least = units::show_size(SEGMENT_BYTES_MIN);
+    units::size(text)
+        .filter(fits)
+        .ok_or_else(|| format!("a size of at least {least} and at most 1GiB, a multiple of 4KiB"))
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let known = match self.show {
+            Some(_) => founding::known(&self.data_dir)?,
+            None => {
+                let segment_bytes = self.segment_size.unwrap_or(SEGMENT_BYTES_DEFAULT);
+                founding::found(&self.data_dir, segment_bytes, self.join)?
+            }
+        };
+        print!("{}", tell(&known, self.show.unwrap_or(What::All), self.json));
+        if self.show.is_none() && !self.json {
+            eprintln!("{}", self.next_step(&known));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What to do now, for people.
+    fn next_step(&self, known: &Known) -> String {
+        let dir = self.data_dir.display();
+        let serve = format!("pixeld serve --data-dir {dir} --peer-listen ADDR --peer ADDR --peer-key KEY");
+        match self.join {
+            None => format!(
+                "Next, on the second host: pixeld init --join {}\nThen here, with its key: {serve}",
+                known.cluster
+            ),
+            Some(_) => format!(
+                "Next: {serve}, with the first host's key; and tell the first host this one's key: {}",
+                known.key
+            ),
+        }
+    }
+}
+
+fn tell(known: &Known, what: What, json: bool) -> String {
+    let Known { cluster, node, key } = known;
+    let all = [
+        (What::ClusterId, "cluster_id", cluster.to_string()),
+        (What::NodeId, "node_id", node.to_string()),
+        (What::Key, "key", key.to_string()),
+    ];
+    let chosen = all.into_iter().filter(|(one, ..)| what == What::All || what == *one);
+    if json {
+        let fields = chosen.map(|(_, name, value)| (name.to_owned(), value.into()));
+        return serde_json::Value::Object(fields.collect()).to_string() + "\n";
+    }
+    let line = |(_, name, value): (What, &str, String)| {
+        if what == What::All { format!("{name} {value}\n") } else { format!("{value}\n") }
+    };
+    chosen.map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::fingerprint::Fingerprint;
+    use crate::base::ids::NodeId;
+
+    #[test]
+    fn all_or_one_as_text_or_json() {
+        let known = Known { cluster: ClusterId([1; 16]), node: NodeId(2), key: Fingerprint([3; 32]) };
+        let text = tell(&known, What::All, false);
+        assert!(text.starts_with(&format!(
+            "cluster_id {}\nnode_id 0000000000000002\nkey sha256:0303",
+            "01".repeat(16)
+        )));
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(tell(&known, What::ClusterId, false), "01".repeat(16) + "\n");
+        assert_eq!(tell(&known, What::NodeId, true), "{\"node_id\":\"0000000000000002\"}\n");
+        let json: serde_json::Value = serde_json::from_str(&tell(&known, What::All, true)).unwrap();
+        assert_eq!(json["key"], known.key.to_string());
+        assert_eq!(cluster(&"01".repeat(16)), Ok(known.cluster));
+        assert!(cluster("0101").is_err() && segment_size("5000000").is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! The keys about the second host, as texts and what they have to have to do with each other.
+
+use std::net::SocketAddr;
+
+use super::units;
+use crate::base::fingerprint::Fingerprint;
+
+/// Stands for an address or a key that is not set.
+const NONE: &str = "none";
+
+/// What `peer` and `peer_listen` may look like, for error texts.
+pub(super) const ADDRESS_FORM: &str = "none, or ADDRESS:PORT such as 10.0.0.2:9000";
+/// What `peer_key` may look like, for error texts.
+pub(super) const KEY_FORM: &str =
+    "none, or what `pixeld init --show key` prints on the other host, sha256:...";
+/// What `peer_retention` may look like, for error texts.
+pub(super) const RETENTION_FORM: &str =
+    "auto (half of the free space), or a size such as 512, 64KiB, 10MiB or 1GiB";
+
+/// The second host as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the second host may dial this one.
+    pub listen: Option<SocketAddr>,
+    /// Where this host dials the second one.
+    pub dial: Option<SocketAddr>,
+    /// The second host's public key.
+    pub key: Option<Fingerprint>,
+    /// Neither key nor encryption; on this machine only.
+    pub insecure: bool,
+    /// Bytes of journal that wait for a second host that is away; none: half of the free space.
+    pub retention_bytes: Option<u64>,
+}
+
+impl Peer {
+    /// Whether there is to be a second host.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.listen.is_some() || self.dial.is_some()
+    }
+
+    /// The first key whose value will not do beside the others, and what would.
+    pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let addresses = [self.listen, self.dial];
+        let leaves = addresses.iter().flatten().any(|address| !address.ip().is_loopback());
+        match (self.is_there(), self.key, self.insecure) {
+            (false, Some(_), _) => Some(("peer_key", "none without peer or peer_listen")),
+            (false, _, true) => Some(("insecure_peer", "false without peer or peer_listen")),
+            (false, None, false) | (true, Some(_), false) => None,
+            (true, None, false) => Some((
+                "peer_key",
+                "what `pixeld init --show key` prints on the other host, sha256:...; on one machine insecure_peer does without",
+            )),
+            (true, Some(_), true) => Some(("insecure_peer", "false beside peer_key")),
+            (true, None, true) if leaves => Some((
+                "insecure_peer",
+                "false, with a peer_key, where peer or peer_listen is no address of this machine alone (127.0.0.1 or [::1])",
+            )),
+            (true, None, true) => None,
+        }
+    }
+}
+
+/// An address, or none; nothing if the text is neither.
+pub(super) fn address(text: &str) -> Option<Option<SocketAddr>> {
+    if text == NONE { Some(None) } else { units::address(text).map(Some) }
+}
+
+/// A key, or none; nothing if the text is neither.
+pub(super) fn key(text: &str) -> Option<Option<Fingerprint>> {
+    if text == NONE { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+/// A number of bytes, or none for the usual; nothing if the text is neither.
+pub(super) fn retention(text: &str) -> Option<Option<u64>> {
+    if text == "auto" { Some(None) } else { units::size(text).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_together() {
+        let near = Some(([127, 0, 0, 1], 1).into());
+        let far = Some(([10, 0, 0, 1], 1).into());
+        let key = Some(Fingerprint([7; 32]));
+        let peer = |listen, dial, key, insecure| Peer { listen, dial, key, insecure, retention_bytes: None };
+        let wrong = |peer: Peer| peer.contradiction().map(|(key, _)| key);
+        for sound in [
+            peer(None, None, None, false),
+            peer(far, far, key, false),
+            peer(far, None, key, false),
+            peer(None, near, key, false),
+            peer(near, near, None, true),
+        ] {
+            assert_eq!(wrong(sound), None, "{sound:?}");
+        }
+        assert_eq!(wrong(peer(None, None, key, false)), Some("peer_key"));
+        assert_eq!(wrong(peer(None, None, None, true)), Some("insecure_peer"));
+        assert_eq!(wrong(peer(near, near, None, false)), Some("peer_key"));
+        assert_eq!(wrong(peer(near, near, key, true)), Some("insecure_peer"));
+        assert_eq!(wrong(peer(near, far, None, true)), Some("insecure_peer"));
+        assert_eq!(wrong(peer(far, near, None, true)), Some("insecure_peer"));
+    }
+}

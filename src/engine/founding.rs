@@ -1,0 +1,182 @@
+//! Founding: a data directory gets its identity and its key before anything is served from it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::link::key::{HostKey, KEY_NAME};
+use crate::base::fingerprint::Fingerprint;
+use crate::base::ids::{ClusterId, NodeId};
+use crate::log::identity::Identity;
+use crate::log::recover::{self, OpenOptions, RecoverError};
+use crate::log::segment::{SEGMENT_FIRST, name};
+use crate::log::spare::UNFINISHED_SUFFIX;
+use crate::os::datadir::{DataDir, DataDirError, LOCK_NAME};
+use crate::os::disk::Disk;
+use crate::os::files::RealDisk;
+use crate::os::random;
+
+/// What a mount point has from the start.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Who a data directory is, as the other host has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The pair of hosts.
+    pub cluster: ClusterId,
+    /// This directory.
+    pub node: NodeId,
+    /// Its public key.
+    pub key: Fingerprint,
+}
+
+/// Why a directory has no identity, or gets none.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundError {
+    /// It is in use, or can't be made.
+    #[error(transparent)]
+    Directory(#[from] DataDirError),
+    /// Something else is in it.
+    #[error(
+        "{} is not empty ({what}): an identity is made in an empty directory or a new one; nothing was changed",
+        path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// What was found in it.
+        what: String,
+    },
+    /// It has one, which stays.
+    #[error(
+        "{} has an identity already, of the cluster {cluster}; `pixeld init --data-dir {0} --show` prints it. A host \
+         that joins another one starts with an empty directory. Nothing was changed",
+        path.display()
+    )]
+    Already {
+        /// The directory.
+        path: PathBuf,
+        /// Its cluster.
+        cluster: ClusterId,
+    },
+    /// It has none.
+    #[error("{} is no data directory: `pixeld init` or `pixeld serve` makes one", path.display())]
+    None {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Its journal can't be begun.
+    #[error("{}: {source}", path.display())]
+    Journal {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: RecoverError,
+    },
+    /// Its files.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Gives the directory at `path` an identity and a key, durable when this returns: in the cluster `join`, or in a new one.
+/// The directory is made if there is none; one that exists has to be empty, but for what an earlier try left.
+///
+/// # Errors
+/// See [`FoundError`]; what was there is unchanged.
+pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result<Known, FoundError> {
+    let io = |source| FoundError::Io { path: path.to_owned(), source };
+    let fresh = || -> io::Result<_> {
+        let cluster = join.map_or_else(random::cluster_id, Ok)?;
+        Ok((cluster, random::node_id()?, random::inc()?))
+    };
+    if path.is_dir() {
+        must_be_empty(path)?;
+    }
+    let directory = DataDir::open(path)?;
+    let disk = directory.disk();
+    must_be_empty(path)?;
+    let (cluster, node, inc) = fresh().map_err(io)?;
+    let key = HostKey::load_or_make(&*disk).map_err(io)?.fingerprint();
+    let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, inc };
+    // Opening a new journal makes its first segment and then, last of all, the identity.
+    let journal = |source| FoundError::Journal { path: path.to_owned(), source };
+    let opened = recover::open(&disk, &options, &mut |_| Ok(())).map_err(journal)?;
+    Ok(Known { cluster: opened.identity.cluster, node: opened.identity.node, key })
+}
+
+/// Who the directory at `path` is. A server may be running on it.
+///
+/// # Errors
+/// See [`FoundError`].
+pub fn known(path: &Path) -> Result<Known, FoundError> {
+    let io = |source| FoundError::Io { path: path.to_owned(), source };
+    let none = || FoundError::None { path: path.to_owned() };
+    if !path.is_dir() {
+        return Err(none());
+    }
+    let disk = RealDisk::open(path).map_err(io)?;
+    let identity = Identity::load(&disk).map_err(io)?.ok_or_else(none)?;
+    let key = match HostKey::load(&disk).map_err(io)? {
+        Some(key) => key,
+        // Of a time before there were keys. A server that runs now makes none any more.
+        None => HostKey::load_or_make(&*DataDir::open(path)?.disk()).map_err(io)?,
+    };
+    Ok(Known { cluster: identity.cluster, node: identity.node, key: key.fingerprint() })
+}
+
+/// Nothing is there but what [`found`] makes before the identity.
+fn must_be_empty(path: &Path) -> Result<(), FoundError> {
+    let io = |source| FoundError::Io { path: path.to_owned(), source };
+    if let Some(identity) = Identity::load(&RealDisk::open(path).map_err(io)? as &dyn Disk).map_err(io)? {
+        return Err(FoundError::Already { path: path.to_owned(), cluster: identity.cluster });
+    }
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let what = entry.map_err(io)?.file_name().to_string_lossy().into_owned();
+        let first = name(SEGMENT_FIRST);
+        let is_ours = [LOCK_NAME, KEY_NAME, LOST_AND_FOUND, &first].contains(&what.as_str());
+        if !is_ours && !what.ends_with(UNFINISHED_SUFFIX) {
+            return Err(FoundError::NotEmpty { path: path.to_owned(), what });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::SEGMENT_BYTES_MIN;
+
+    #[test]
+    fn an_identity_is_made_once_and_joined_by_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let (a, b) = (parent.path().join("a"), parent.path().join("b"));
+        assert!(matches!(known(&a), Err(FoundError::None { .. })));
+        let first = found(&a, SEGMENT_BYTES_MIN, None).unwrap();
+        assert_eq!(known(&a).unwrap(), first);
+        let second = found(&b, SEGMENT_BYTES_MIN, Some(first.cluster)).unwrap();
+        assert_eq!(second.cluster, first.cluster);
+        assert!(second.node != first.node && second.key != first.key);
+        for join in [None, Some(second.cluster), Some(ClusterId([1; 16]))] {
+            assert!(matches!(found(&a, SEGMENT_BYTES_MIN, join), Err(FoundError::Already { .. })));
+        }
+        assert_eq!(known(&a).unwrap(), first);
+    }
+
+    #[test]
+    fn only_an_empty_directory_is_taken_or_one_that_was_half_done() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("letter"), "dear").unwrap();
+        let refused = found(directory.path(), SEGMENT_BYTES_MIN, None);
+        assert!(matches!(refused, Err(FoundError::NotEmpty { what, .. }) if what == "letter"));
+        assert!(!directory.path().join(LOCK_NAME).exists(), "nothing was changed");
+        std::fs::remove_file(directory.path().join("letter")).unwrap();
+        let made = found(directory.path(), SEGMENT_BYTES_MIN, None).unwrap();
+        std::fs::remove_file(directory.path().join("identity")).unwrap();
+        let again = found(directory.path(), SEGMENT_BYTES_MIN, None).unwrap();
+        assert!(again.node != made.node && again.key == made.key, "it was not finished without an identity");
+    }
+}
