@@ -197,6 +197,8 @@ impl Driver {
         self.wait(events)?;
         for event in events.iter() {
             self.handle(event);
+            // After a stall answers come in bulk: a schedule does not wait until all of them are read.
+            self.send_all_due();
         }
         let now_ns = self.now_ns();
         if now_ns >= self.next_expire_ns {
@@ -213,13 +215,18 @@ impl Driver {
 
     /// Sends what the schedule wants, and in a closed loop the first requests of each connection.
     fn offer(&mut self) {
-        if self.pacer.is_some() {
-            while self.send_due() {}
-        }
+        self.send_all_due();
         while self.unstarted > 0 && self.now_ns() >= self.start_of_next_line() {
             let at = self.lines.len() - self.unstarted;
             self.unstarted -= 1;
             self.refill(at);
+        }
+    }
+
+    #[inline]
+    fn send_all_due(&mut self) {
+        if self.pacer.is_some() {
+            while self.send_due() {}
         }
     }
 
