@@ -31,7 +31,7 @@ fn p99_ns(measured: &Measured) -> u64 {
 }
 
 fn null() -> SocketAddr {
-    let mut responder = NullResponder::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut responder = NullResponder::bind("127.0.0.1:0".parse().unwrap(), Duration::ZERO).unwrap();
     let address = responder.address().unwrap();
     thread::spawn(move || responder.run(&AtomicBool::new(false)));
     address

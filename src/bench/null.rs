@@ -4,10 +4,11 @@
 use memchr::memmem;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The answer to everything.
 pub const ANSWER: &[u8] =
@@ -24,6 +25,16 @@ struct Client {
     stream: Option<TcpStream>,
     partial: Vec<u8>,
     out: Vec<u8>,
+    /// Which of the connections that had this place; late answers of an earlier one are dropped.
+    number: u64,
+}
+
+/// Answers that are held back.
+struct Late {
+    due: Instant,
+    at: usize,
+    number: u64,
+    answers: usize,
 }
 
 /// The responder, bound to an address.
@@ -34,14 +45,19 @@ pub struct NullResponder {
     free: Vec<usize>,
     counter: RequestCounter,
     buffer: Vec<u8>,
+    delay: Duration,
+    /// In the order of their times, since all have the same delay.
+    late: VecDeque<Late>,
+    accepted: u64,
 }
 
 impl NullResponder {
-    /// Binds to `address`; port 0 takes any.
+    /// Binds to `address`; port 0 takes any. Each answer is sent `delay` after its request was read, to the
+    /// millisecond: a server whose latency is known, which no CPU of this host limits.
     ///
     /// # Errors
     /// The system's.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr, delay: Duration) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -52,6 +68,9 @@ impl NullResponder {
             free: Vec::new(),
             counter: RequestCounter::default(),
             buffer: vec![0; READ_BYTES],
+            delay,
+            late: VecDeque::new(),
+            accepted: 0,
         })
     }
 
@@ -70,7 +89,8 @@ impl NullResponder {
     pub fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !stop.load(Ordering::Relaxed) {
-            match self.poll.poll(&mut events, Some(LOOK_EVERY)) {
+            let until_due = self.late.front().map(|late| late.due.saturating_duration_since(Instant::now()));
+            match self.poll.poll(&mut events, Some(until_due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY))) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -80,6 +100,7 @@ impl NullResponder {
                     Token(at) => self.serve(at),
                 }
             }
+            self.send_late();
         }
         Ok(())
     }
@@ -94,7 +115,9 @@ impl NullResponder {
             if stream.set_nodelay(true).is_ok()
                 && self.poll.registry().register(&mut stream, Token(at), interest).is_ok()
             {
-                self.clients[at] = Client { stream: Some(stream), ..Client::default() };
+                self.accepted += 1;
+                self.clients[at] =
+                    Client { stream: Some(stream), number: self.accepted, ..Client::default() };
             } else {
                 self.free.push(at);
             }
@@ -118,7 +141,12 @@ impl NullResponder {
                         client.partial.drain(..used);
                         requests
                     };
-                    (0..requests).for_each(|_| client.out.extend_from_slice(ANSWER));
+                    if self.delay.is_zero() {
+                        client.answer(requests);
+                    } else if requests > 0 {
+                        let due = Instant::now() + self.delay;
+                        self.late.push_back(Late { due, at, number: client.number, answers: requests });
+                    }
                     if client.partial.len() > REQUEST_BYTES_MAX {
                         break Err(ErrorKind::InvalidData.into());
                     }
@@ -132,13 +160,35 @@ impl NullResponder {
             }
         };
         if outcome.is_err() {
-            *client = Client::default();
-            self.free.push(at);
+            self.release(at);
+        }
+    }
+
+    fn release(&mut self, at: usize) {
+        self.clients[at] = Client::default();
+        self.free.push(at);
+    }
+
+    fn send_late(&mut self) {
+        let now = Instant::now();
+        while self.late.front().is_some_and(|late| late.due <= now) {
+            let Some(late) = self.late.pop_front() else { return };
+            let client = &mut self.clients[late.at];
+            if client.number == late.number {
+                client.answer(late.answers);
+                if client.flush().is_err() {
+                    self.release(late.at);
+                }
+            }
         }
     }
 }
 
 impl Client {
+    fn answer(&mut self, requests: usize) {
+        (0..requests).for_each(|_| self.out.extend_from_slice(ANSWER));
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let mut written = 0;

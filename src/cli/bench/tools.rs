@@ -10,7 +10,7 @@ use crate::bench::exit::Exit;
 use crate::bench::goal::Goal;
 use crate::bench::null::NullResponder;
 use crate::bench::peers::Contender;
-use crate::bench::quantity::{count, show_cpu, show_ns, show_rate};
+use crate::bench::quantity::{count, duration_ns, show_cpu, show_ns, show_rate};
 use crate::bench::scenario::Scenario;
 use crate::bench::search::{self, Bracket};
 use crate::bench::target::Target;
@@ -20,6 +20,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A subcommand.
 #[derive(Debug, clap::Subcommand)]
@@ -123,6 +124,9 @@ pub(super) struct NullArguments {
     /// Address to listen on
     #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:8099")]
     listen: SocketAddr,
+    /// Answer this long after each request, to the millisecond
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
+    delay: u64,
 }
 
 impl Tool {
@@ -278,7 +282,8 @@ impl NullArguments {
         let failed = |error: std::io::Error| {
             Stop::Failed(format!("cannot listen on {}: {error}; choose another --listen", self.listen))
         };
-        let mut responder = NullResponder::bind(self.listen).map_err(failed)?;
+        let mut responder =
+            NullResponder::bind(self.listen, Duration::from_nanos(self.delay)).map_err(failed)?;
         println!("http://{}", responder.address().map_err(failed)?);
         responder.run(&stop_on_interrupt()).map_err(failed)?;
         Ok(Exit::Ok)
