@@ -4,20 +4,21 @@
 //! Every write is tried at once; epoll is asked only when the kernel took less than all. Sockets are watched
 //! edge-triggered in both directions from the start, so no turn changes what is watched.
 
+mod answers;
+mod asking;
 mod ends;
 mod lost;
 
-use super::connection::{Connection, Fault, InFlight};
+use super::connection::Connection;
 use super::pacer::{Pace, Pacer};
 use super::request::RequestWriter;
 use super::scenario::{Load, Scenario};
 use super::stream::Stream;
-use super::tally::{Bitmap, Failure, Tally, Window};
-use mio::event::Event;
+use super::tally::{Bitmap, Tally, Window};
 use mio::{Events, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
@@ -29,8 +30,6 @@ const READ_BYTES: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 /// An open loop sleeps until this long before the next request and then spins: a sleeping CPU wakes late.
 const SPIN_NS: u64 = 60_000;
-/// Time over which a closed loop's connections start, at most.
-const STAGGER_NS_MAX: u64 = 20_000_000;
 
 /// What a thread tells the collector.
 #[derive(Debug)]
@@ -213,121 +212,6 @@ impl Driver {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Sends what the schedule wants, and in a closed loop the first requests of each connection.
-    fn offer(&mut self) {
-        self.send_all_due();
-        while self.unstarted > 0 && self.now_ns() >= self.start_of_next_line() {
-            let at = self.lines.len() - self.unstarted;
-            self.unstarted -= 1;
-            self.refill(at);
-        }
-    }
-
-    #[inline]
-    fn send_all_due(&mut self) {
-        if self.pacer.is_some() {
-            while self.send_due() {}
-        }
-    }
-
-    /// A closed loop's connections start one after the other, so that they don't ask in one burst for ever.
-    fn start_of_next_line(&self) -> u64 {
-        let all_ns = STAGGER_NS_MAX.min(self.scenario.duration_ns / 50);
-        let at = (self.lines.len() - self.unstarted) as u64;
-        let place = at * self.scenario.threads as u64 + self.thread as u64;
-        all_ns * place / self.scenario.connections as u64
-    }
-
-    /// Sends on one free connection; false when nothing is due or nothing is free.
-    fn send_due(&mut self) -> bool {
-        let now_ns = self.now_ns();
-        let Some(pacer) = &mut self.pacer else { return false };
-        let (Pace::Due { intended_ns }, true) = (pacer.pace(now_ns), self.left > 0) else { return false };
-        let Some(at) = self.free.pop_front() else { return false };
-        self.lines[at].is_queued = false;
-        // Far behind, a connection takes its share of the backlog in one write; on time, that share is one request.
-        let behind = (now_ns - intended_ns) as f64 * self.scenario.rate().unwrap_or(0.0) / 1e9;
-        let share = (behind as usize / self.scenario.threads / (self.free.len() + 1)).max(1);
-        let room = self.scenario.pipeline - self.lines[at].connection.depth();
-        for _ in 0..share.min(room) {
-            let Some(Pace::Due { intended_ns }) = self.pacer.as_ref().map(|pacer| pacer.pace(now_ns)) else {
-                break;
-            };
-            if self.left == 0 {
-                break;
-            }
-            self.ask(at, intended_ns, now_ns);
-            if intended_ns >= self.window.start_ns {
-                let possible_ns = intended_ns.max(self.free_since_ns);
-                self.tally.lag.saturating_record(now_ns.saturating_sub(possible_ns));
-            }
-            if let Some(pacer) = &mut self.pacer {
-                pacer.sent();
-            }
-        }
-        self.flush(at);
-        self.queue(at, now_ns);
-        true
-    }
-
-    /// Puts a connection with room into the queue of an open loop.
-    fn queue(&mut self, at: usize, now_ns: u64) {
-        let line = &mut self.lines[at];
-        let has_room = line.stream.is_some() && line.connection.depth() < self.scenario.pipeline;
-        if self.pacer.is_some() && has_room && !line.is_connecting && !line.is_queued {
-            line.is_queued = true;
-            if self.free.is_empty() {
-                self.free_since_ns = now_ns;
-            }
-            self.free.push_back(at);
-        }
-    }
-
-    /// Fills a connection of a closed loop up to its depth.
-    #[inline]
-    fn refill(&mut self, at: usize) {
-        let now_ns = self.now_ns();
-        if now_ns >= self.window.end_ns {
-            return;
-        }
-        while self.lines[at].connection.depth() < self.scenario.pipeline && self.left > 0 {
-            self.ask(at, now_ns, now_ns);
-        }
-        self.flush(at);
-    }
-
-    #[inline]
-    fn ask(&mut self, at: usize, intended_ns: u64, sent_ns: u64) {
-        debug_assert!(self.left > 0, "a bounded run asks no more than its bound");
-        let connection = &mut self.lines[at].connection;
-        let number = self.scenario.first_number
-            + self.finished.numbered * self.scenario.threads as u64
-            + self.thread as u64;
-        self.writer.write(number, &mut connection.out);
-        connection.asked(InFlight { intended_ns, sent_ns, number: self.finished.numbered });
-        self.finished.numbered += 1;
-        self.left -= 1;
-        self.in_flight += 1;
-        self.tally.sent += 1;
-    }
-
-    #[inline]
-    fn flush(&mut self, at: usize) {
-        let line = &mut self.lines[at];
-        let Some(stream) = &mut line.stream else { return };
-        while !line.connection.unwritten().is_empty() {
-            match stream.write(line.connection.unwritten()) {
-                Ok(bytes) => {
-                    self.tally.bytes_out += bytes as u64;
-                    line.connection.wrote(bytes);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.lose(at, Failure::Reset),
-            }
-        }
-    }
-
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now_ns = self.now_ns();
         let mut until_ns = self.next_expire_ns;
@@ -361,75 +245,5 @@ impl Driver {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn handle(&mut self, event: &Event) {
-        let at = event.token().0;
-        if self.lines[at].is_connecting && !self.finish_connect(at) {
-            return;
-        }
-        if event.is_writable() && !self.lines[at].connection.unwritten().is_empty() {
-            self.flush(at);
-        }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.read(at, event.is_read_closed() || event.is_error());
-        }
-    }
-
-    /// Reads what is there. A read that does not fill the buffer emptied the socket, unless its end is announced.
-    fn read(&mut self, at: usize, ends: bool) {
-        loop {
-            let line = &mut self.lines[at];
-            let Some(stream) = &mut line.stream else { return };
-            match stream.read(&mut self.buffer) {
-                Ok(0) => return self.end_of_input(at),
-                Ok(bytes) => {
-                    self.tally.bytes_in += bytes as u64;
-                    if !self.take(at, bytes) {
-                        return;
-                    }
-                    if bytes < self.buffer.len() && !ends {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.lose(at, Failure::Reset),
-            }
-        }
-        if self.pacer.is_none() {
-            self.refill(at);
-        } else {
-            self.queue(at, self.now_ns());
-        }
-    }
-
-    /// Takes `bytes` of the buffer as input of a connection; false when that ended it.
-    #[inline]
-    fn take(&mut self, at: usize, bytes: usize) -> bool {
-        let now_ns = self.now_ns();
-        let (tally, finished, window) = (&mut *self.tally, &mut self.finished, &self.window);
-        let (in_flight, keeps) = (&mut self.in_flight, self.scenario.keeps_acknowledged);
-        let line = &mut self.lines[at];
-        let outcome = line.connection.receive(&self.buffer[..bytes], |request, answer| {
-            window.answered(tally, request, answer, now_ns);
-            *in_flight -= 1;
-            if now_ns <= window.end_ns {
-                finished.last_answer_ns = now_ns;
-            }
-            if keeps && answer.is_success() {
-                finished.acknowledged.set(request.number);
-            }
-        });
-        match outcome {
-            Ok(()) => line.failures_in_row = 0,
-            Err(Fault::Closing) => self.lose(at, Failure::Closed),
-            Err(Fault::Garbage(_)) => self.lose(at, Failure::Garbage),
-            Err(Fault::Unasked) => {
-                self.tally.failures.add(Failure::Garbage, 1);
-                self.lose(at, Failure::Garbage);
-            }
-        }
-        outcome.is_ok()
     }
 }
