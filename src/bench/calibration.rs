@@ -1,5 +1,6 @@
 //! What `bench calibrate` found out about the generator on this host, kept for later reports.
 
+use super::environment;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::{env, fs};
@@ -7,7 +8,7 @@ use std::{env, fs};
 /// The generator's own figures, against the null responder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Host name; another host's figures are not used.
+    /// Host name and CPU; another host's figures are not used.
     pub host: String,
     /// Median latency of one connection, nanoseconds.
     pub floor_ns: u64,
@@ -54,10 +55,12 @@ impl Calibration {
     }
 }
 
-/// This host's name.
+/// This host's name and CPU: a virtual machine keeps its name when it moves to another model.
 #[must_use]
 pub fn host() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string()
+    let found = environment::describe();
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_string();
+    format!("{}, {} x {}", text("host"), found["cpus"], text("cpu"))
 }
 
 fn file() -> Option<PathBuf> {
