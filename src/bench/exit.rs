@@ -22,8 +22,59 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+/// What a finished run says about its target and about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// An acknowledged write is not there.
+    pub has_lost: bool,
+    /// An interrupt ended the run.
+    pub is_interrupted: bool,
+    /// Anything was answered.
+    pub has_answers: bool,
+    /// The client was the wall, and that was to count.
+    pub is_client_wall: bool,
+    /// A goal was missed.
+    pub has_missed: bool,
+}
+
+impl Findings {
+    /// The exit code: of several findings the one that takes away most of what the run is worth.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self { has_lost: true, .. } => Exit::Lost,
+            Self { is_interrupted: true, .. } => Exit::Interrupted,
+            Self { has_answers: false, .. } => Exit::Failed,
+            Self { is_client_wall: true, .. } => Exit::ClientWall,
+            Self { has_missed: true, .. } => Exit::GoalMissed,
+            _ => Exit::Ok,
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_by_table() {
+        let fine = Findings { has_answers: true, ..Findings::default() };
+        for (findings, code) in [
+            (fine, 0),
+            (Findings::default(), 1),
+            (Findings { has_missed: true, ..fine }, 3),
+            (Findings { is_client_wall: true, ..fine }, 4),
+            (Findings { is_client_wall: true, has_missed: true, ..fine }, 4),
+            (Findings { has_lost: true, is_interrupted: true, ..Findings::default() }, 6),
+            (Findings { is_interrupted: true, ..Findings::default() }, 130),
+        ] {
+            assert_eq!(findings.exit() as u8, code, "{findings:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::calibration::Calibration;
 use super::chaos::{Chaos, unleash};
 use super::environment;
-use super::exit::Exit;
+use super::exit::{Exit, Findings};
 use super::goal::{Figures, Goal};
 use super::launch::{Launch, Launched};
 use super::pacer::Arrivals;
@@ -74,19 +74,14 @@ pub fn carry_out(order: &Order, stop: &Arc<AtomicBool>) -> Result<Exit, String> 
 fn judge(order: &Order, report: &Report) -> Exit {
     let lost = report.verified.as_ref().map_or(0, |verified| verified.lost);
     let shrunk = report.growth.is_some_and(|growth| growth.stored < growth.acknowledged as i64);
-    if lost > 0 || shrunk {
-        Exit::Lost
-    } else if report.is_interrupted {
-        Exit::Interrupted
-    } else if report.total.answers == 0 {
-        Exit::Failed
-    } else if order.is_strict && report.verdict.wall == Wall::Client {
-        Exit::ClientWall
-    } else if report.goals.iter().any(|goal| !goal.is_met) {
-        Exit::GoalMissed
-    } else {
-        Exit::Ok
-    }
+    let findings = Findings {
+        has_lost: lost > 0 || shrunk,
+        is_interrupted: report.is_interrupted,
+        has_answers: report.total.answers > 0,
+        is_client_wall: order.is_strict && report.verdict.wall == Wall::Client,
+        has_missed: report.goals.iter().any(|goal| !goal.is_met),
+    };
+    findings.exit()
 }
 
 /// Measures and checks, without writing anything.
