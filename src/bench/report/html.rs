@@ -1,5 +1,6 @@
 //! The report as one self-contained HTML file: the table for people and plots in SVG.
 
+use super::super::quantity::{show_ns, show_rate};
 use super::Report;
 use super::plot::{Axis, Line, Plot};
 use super::table;
@@ -44,8 +45,8 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;mar
 
 fn headline(report: &Report) -> String {
     let bound = if report.verdict.wall.is_lower_bound() && !report.is_open { "at least " } else { "" };
-    let p99 = super::super::quantity::show_ns(report.total.latency.value_at_quantile(0.99));
-    format!("{bound}{}, p99 {p99}", super::super::quantity::show_rate(report.rate))
+    let p99 = show_ns(report.total.latency.value_at_quantile(0.99));
+    format!("{bound}{}, p99 {p99}", show_rate(report.rate))
 }
 
 fn by_percentile(report: &Report) -> Plot {
@@ -58,7 +59,7 @@ fn by_percentile(report: &Report) -> Plot {
         .steps
         .iter()
         .take(6)
-        .map(|step| Line::new(&format!("{:.0}/s", step.offered), percentile_points(&step.total.latency)));
+        .map(|step| Line::new(&show_rate(step.offered), percentile_points(&step.total.latency)));
     if !report.steps.is_empty() {
         lines = step_lines.collect();
     }

@@ -1,6 +1,6 @@
 //! Line plots in SVG: the few kinds of axes that reports need.
 
-use super::super::quantity::show_ns;
+use super::super::quantity::{show_count, show_ns};
 use plotters::prelude::*;
 
 /// Size of a plot's drawing, scaled by the page.
@@ -71,8 +71,8 @@ impl Axis {
         match self {
             Self::LogTime => show_ns(10f64.powf(place).round() as u64),
             Self::Time => format!("{place:.1} s"),
-            Self::Rate if place >= 10_000.0 => format!("{:.0}k", place / 1e3),
-            Self::Rate => format!("{place:.0}"),
+            Self::Rate if place > 0.0 && place < 10.0 => format!("{place:.1}"),
+            Self::Rate => show_count(place.round() as u64),
             Self::Percentile => match place.round() as u32 {
                 0 => "0 %".into(),
                 1 => "90 %".into(),
@@ -176,7 +176,7 @@ mod tests {
             (Axis::Percentile, 3.0, "99.9 %"),
             (Axis::Time, 2.5, "2.5 s"),
             (Axis::Rate, 500.0, "500"),
-            (Axis::Rate, 20_000.0, "20k"),
+            (Axis::Rate, 20_000.0, "20,000"),
         ] {
             assert_eq!(axis.label(place), label);
         }
