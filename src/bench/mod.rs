@@ -23,6 +23,7 @@ pub mod launch;
 pub mod live;
 pub mod machine;
 pub mod null;
+pub mod options;
 pub mod pacer;
 pub mod peers;
 pub mod published;

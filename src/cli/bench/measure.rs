@@ -19,6 +19,9 @@ pub(super) struct Measure {
     /// Target; a URL without a path means /pixel
     #[arg(default_value = "http://127.0.0.1:8000")]
     url: String,
+    /// TOML file of long options such as `pipeline = 16`; options beside it have the last word
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
     #[command(flatten)]
     load: LoadArguments,
     #[command(flatten)]

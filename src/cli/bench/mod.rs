@@ -2,11 +2,12 @@
 
 mod ending;
 mod measure;
+mod scenario_file;
 mod tools;
 
 use super::CliError;
 use crate::bench::exit::Exit;
-use crate::bench::session::carry_out;
+use crate::bench::session::{Order, carry_out};
 use ending::{Stop, stop_on_interrupt};
 use std::process::ExitCode;
 
@@ -31,15 +32,14 @@ Examples:
   pixeld bench -r 50k --goal 'p99<2ms' --goal errors=0
   pixeld bench --steps 100,200,500,1000,2000,5000 --step-duration 30s --html ramp.html
   pixeld bench --start 'pixeld serve --data-dir /tmp/d' --verify --chaos 'kill server@5s'
-  pixeld bench http://10.0.0.7:8000/health -m GET -c 256 -t 4 -p 16";
+  pixeld bench http://10.0.0.7:8000/health -m GET -c 256 -t 4 -p 16
+  pixeld bench --scenario bench/scenarios/ramp.toml --step-duration 5s";
 
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let outcome = match self.tool {
             Some(tool) => tool.run(),
-            None => self
-                .measure
-                .order()
+            None => order(&self.measure)
                 .map_err(Stop::Usage)
                 .and_then(|order| carry_out(&order, &stop_on_interrupt()).map_err(Stop::Failed)),
         };
@@ -48,6 +48,13 @@ impl Arguments {
             Err(Stop::Usage(what)) => told(&what, Exit::Usage),
             Err(Stop::Failed(what)) => told(&what, Exit::Failed),
         })
+    }
+}
+
+fn order(measure: &measure::Measure) -> Result<Order, String> {
+    match &measure.scenario {
+        Some(file) => scenario_file::measurement(file)?.order(),
+        None => measure.order(),
     }
 }
 

@@ -1,0 +1,32 @@
+//! `--scenario FILE`: options of a measurement kept in a file, which the command line overrules.
+
+use super::measure::Measure;
+use crate::bench::options;
+use clap::Parser;
+use std::ffi::OsString;
+use std::path::Path;
+use std::{env, fs};
+
+/// A measurement without the rest of the command line. Of an option that is given twice the last value counts.
+#[derive(Debug, Parser)]
+#[command(name = "pixeld bench", args_override_self = true, disable_help_flag = true)]
+struct Alone {
+    #[command(flatten)]
+    measure: Measure,
+}
+
+/// The measurement that the file and, with the last word, the arguments of this process describe.
+///
+/// # Errors
+/// A sentence that names the file and what is wrong in it; conflicts and values as clap tells them.
+pub(super) fn measurement(file: &Path) -> Result<Measure, String> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("cannot read the scenario {}: {error}", file.display()))?;
+    let own: Vec<OsString> = env::args_os().skip_while(|word| word != "bench").skip(1).collect();
+    let words = options::words(&text, |name| options::is_given(name, &own))
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    let line = ["pixeld bench".into()].into_iter().chain(words.into_iter().map(OsString::from)).chain(own);
+    Alone::try_parse_from(line)
+        .map(|alone| alone.measure)
+        .map_err(|error| format!("{}: {}", file.display(), error.render().to_string().trim_end()))
+}
