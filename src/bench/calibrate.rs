@@ -4,17 +4,23 @@ use super::bootstrap::median;
 use super::calibration::{Calibration, host};
 use super::launch::{Launch, Launched};
 use super::pacer::Arrivals;
-use super::request::RequestForm;
+use super::random::Random;
+use super::request::{Bodies, RequestForm, RequestWriter};
 use super::run::{Measured, Watch, run};
 use super::scenario::{Load, Scenario};
 use super::server::ServerProbe;
 use super::target::Target;
+use super::template::{PIXEL, Template};
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// Depth at which the pipelined ceiling is found.
 const DEPTH: usize = 16;
+/// Requests written in a batch, and batches of which the quickest counts: it had the CPU to itself.
+const WRITTEN: (u64, usize) = (10_000, 50);
 /// Runs whose median counts.
 const ROUNDS: usize = 3;
 
@@ -77,8 +83,11 @@ impl Calibrate {
         let (rate_pipelined, cpu_ns_pipelined) = rounds(&Scenario { pipeline: DEPTH, ..base.clone() })?;
         let load = Load::Open { rate: rate / 2.0, arrivals: Arrivals::Constant };
         let paced = measure(&Scenario { pipeline: 1, load, ..base })?;
+        let (body_ns, request_ns) = writing_ns(&self.scenario.form)?;
         Ok(Calibration {
             host: host(),
+            body_ns,
+            request_ns,
             floor_ns: floor.total.latency.value_at_quantile(0.5),
             rate,
             rate_pipelined,
@@ -88,6 +97,30 @@ impl Calibrate {
             pacing_p99_ns: paced.total.lag.value_at_quantile(0.99),
         })
     }
+}
+
+/// What one body of the usual template takes, and a whole request with it; nanoseconds.
+fn writing_ns(form: &RequestForm) -> Result<(f64, f64), String> {
+    let template = Template::compile(PIXEL).map_err(|error| error.to_string())?;
+    let form = RequestForm { bodies: Bodies::One(template.clone()), ..form.clone() };
+    let (mut random, mut writer) = (Random::new(1), RequestWriter::new(form, 1));
+    let body_ns = quickest_ns(|number, out| template.write(number, &mut random, out));
+    Ok((body_ns, quickest_ns(|number, out| writer.write(number, out))))
+}
+
+fn quickest_ns(mut write: impl FnMut(u64, &mut Vec<u8>)) -> f64 {
+    let (written, batches) = WRITTEN;
+    let mut out = Vec::with_capacity(4_096);
+    let mut batch = || {
+        let start = Instant::now();
+        for number in 0..written {
+            out.clear();
+            write(black_box(number), &mut out);
+            black_box(&out);
+        }
+        start.elapsed().as_nanos() as f64 / written as f64
+    };
+    (0..batches).map(|_| batch()).fold(f64::MAX, f64::min)
 }
 
 fn free_port() -> Result<u16, String> {

@@ -20,6 +20,12 @@ pub struct Calibration {
     pub cpu_ns: f64,
     /// The same at depth 16.
     pub cpu_ns_pipelined: f64,
+    /// Time to write one body of the usual template, nanoseconds.
+    #[serde(default)]
+    pub body_ns: f64,
+    /// Time to write one whole request with such a body, nanoseconds.
+    #[serde(default)]
+    pub request_ns: f64,
     /// How late requests of an open loop left at half of the highest rate, median, nanoseconds.
     pub pacing_p50_ns: u64,
     /// The same, 99th percentile.

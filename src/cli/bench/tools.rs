@@ -183,6 +183,10 @@ impl CalibrateArguments {
             show_cpu(found.cpu_ns),
             show_cpu(found.cpu_ns_pipelined)
         );
+        println!(
+            "writing           {:.1} ns (a body from the template), {:.1} ns (a request with it)",
+            found.body_ns, found.request_ns
+        );
         let (p50, p99) = (show_ns(found.pacing_p50_ns), show_ns(found.pacing_p99_ns));
         println!("pacing error      p50 {p50}, p99 {p99} (open loop at half of the highest rate)");
         println!("kept in {}", found.save().map_err(Stop::Failed)?.display());
