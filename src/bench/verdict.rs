@@ -79,6 +79,8 @@ pub struct Inputs {
     pub host_idle: f64,
     /// Share of the time that the hypervisor gave to others.
     pub host_stolen: f64,
+    /// Share of the time that the host spent in soft interrupts: mostly its network stack.
+    pub host_softirq: f64,
     /// Share of segments sent again.
     pub retransmits: f64,
     /// Time of a TCP handshake, nanoseconds; 0 when not measured.
@@ -194,8 +196,9 @@ fn figures(inputs: &Inputs) -> Vec<String> {
         }
     }
     lines.push(format!(
-        "host: idle {}, taken by the hypervisor {}; segments sent again {:.3} %",
+        "host: idle {}, in soft interrupts {}, taken by the hypervisor {}; segments sent again {:.3} %",
         percent(inputs.host_idle),
+        percent(inputs.host_softirq),
         percent(inputs.host_stolen),
         inputs.retransmits * 100.0
     ));
@@ -220,6 +223,7 @@ mod tests {
         server_waited: Some(0.01),
         host_idle: 0.5,
         host_stolen: 0.0,
+        host_softirq: 0.0,
         retransmits: 0.0,
         round_trip_ns: 50_000,
         latency_p50_ns: 1_000_000,

@@ -154,6 +154,7 @@ fn inputs(inputs: &Inputs) -> Value {
         "server_waited": inputs.server_waited,
         "host_idle": inputs.host_idle,
         "host_stolen": inputs.host_stolen,
+        "host_softirq": inputs.host_softirq,
         "retransmits": inputs.retransmits,
         "round_trip_ns": inputs.round_trip_ns,
         "is_remote": inputs.is_remote,

@@ -238,6 +238,7 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         server_waited: threads.map(|server| share(server.process.waited_for_cpu_ns)),
         host_idle: measured.host.idle,
         host_stolen: measured.host.stolen,
+        host_softirq: measured.host.softirq,
         retransmits: measured.host.retransmits,
         round_trip_ns,
         latency_p50_ns: measured.total.latency.value_at_quantile(0.5),

@@ -59,12 +59,12 @@ fn heading(out: &mut String, report: &Report) {
     };
     let _ = writeln!(
         out,
-        "{} {}\n{load}; {} connections, depth {}, {} threads, {}",
+        "{} {}\n{load}; {} connections, depth {}, {}, {}",
         scenario["method"].as_str().unwrap_or_default(),
         report.url,
         scenario["connections"],
         scenario["pipeline"],
-        scenario["threads"],
+        if scenario["threads"] == 1 { "1 thread".into() } else { format!("{} threads", scenario["threads"]) },
         show_ns(report.window_ns),
     );
     let _ = writeln!(
