@@ -109,6 +109,15 @@ fn diff_ends_with_5_when_the_new_run_is_slower() {
 }
 
 #[test]
+fn the_help_shows_placeholders_as_they_are_written() {
+    let told = bench(&["--help"]);
+    assert_eq!(told.code, 0);
+    for part in ["{{ n }}", "--scenario", "130 interrupted", "Examples:"] {
+        assert!(told.out.contains(part), "{part}: {}", told.out);
+    }
+}
+
+#[test]
 fn diff_takes_what_a_run_wrote() {
     let (null, folder) = (Null::start(&[]), tempfile::tempdir().unwrap());
     let json = folder.path().join("r.json").display().to_string();
@@ -279,13 +288,9 @@ fn every_scenario_of_the_project_runs_and_the_command_line_overrules_it() {
             ["-c", "3", "-t", "1", "-d", "200ms", "--step-duration", "100ms", "--warmup", "0s", "-n", "9"];
         let told =
             bench(&[&[&null.url, "--scenario", path.to_str().unwrap(), "--json", &json], &load[..]].concat());
-        // The null responder keeps nothing, so it has no list to read back; goals may be missed on a busy host.
-        assert!(
-            [0, 3].contains(&told.code) || (verifies && told.code == 1),
-            "{}: {}",
-            path.display(),
-            told.err
-        );
+        // The null responder keeps nothing, so all that it acknowledged is lost; goals may be missed on a busy host.
+        let codes = if verifies { &[6][..] } else { &[0, 3] };
+        assert!(codes.contains(&told.code), "{}: {} {}", path.display(), told.code, told.err);
         if !verifies {
             assert_eq!(read(Path::new(&json))["scenario"]["connections"], 3);
         }

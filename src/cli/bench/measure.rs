@@ -92,7 +92,7 @@ pub(super) struct RequestArguments {
     /// Further header field, repeatable
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header, help_heading = "Request")]
     headers: Vec<(String, String)>,
-    /// Body, or @FILE; {{n}}, {{n % 256}}, {{rand 0 255}}, {{pick R G B}} differ from request to request
+    /// Body, or @FILE; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
     body: Option<String>,
     /// File with a body in each line, used in turn

@@ -100,7 +100,9 @@ pub(super) struct CompareArguments {
 /// Compare two reports of --json
 #[derive(Debug, clap::Args)]
 pub(super) struct DiffArguments {
+    /// Report of the earlier run, the baseline
     old: PathBuf,
+    /// Report of the run that is judged
     new: PathBuf,
     /// Compare although the conditions differ
     #[arg(long)]
