@@ -22,9 +22,6 @@ pub const INBOX_BYTES_MAX: usize = PEER_WINDOW_BYTES + BATCH_BODY_BYTES_MAX + 64
 pub const INBOX_STEP_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of this host's batches that wait for a slow peer in memory; beyond that they are read from the journal.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Requests of one worker that wait for the peer; beyond that, and what its lane holds, a write at `both` is answered
-/// 503 before anything is logged.
-pub const PEER_WAITERS_MAX: usize = 65_536;
 /// Bytes read at once when the journal is replayed.
 pub const REPLAY_PIECE_BYTES: usize = 1024 * 1024;
 /// Bytes a scan of the journal reads ahead.
@@ -165,6 +162,9 @@ pub struct Limits {
     pub buffered_bytes: usize,
     /// How long a full lane holds back a request before it is answered 503, milliseconds.
     pub lane_full_ms: u64,
+    /// Requests of one worker that wait for the second host. Beyond that, and what is in its lane then, a write at
+    /// `both` is answered 503 before anything is logged.
+    pub peer_waiters: usize,
 }
 
 impl Default for Limits {
@@ -190,6 +190,7 @@ impl Default for Limits {
             connections: 20_000,
             buffered_bytes: 256 * 1024 * 1024,
             lane_full_ms: 100,
+            peer_waiters: 65_536,
         }
     }
 }

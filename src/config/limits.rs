@@ -45,7 +45,7 @@ macro_rules! limit {
 }
 
 /// Every field of [`Limits`], in its order.
-pub const LIMITS: [Limit; 20] = [
+pub const LIMITS: [Limit; 21] = [
     limit!(request_line_bytes: Bytes, 256, 64 * KIB),
     limit!(header_bytes: Bytes, KIB, MIB),
     limit!(header_field_bytes: Bytes, 256, MIB),
@@ -66,6 +66,7 @@ pub const LIMITS: [Limit; 20] = [
     limit!(connections: Count, 1, 1_000_000),
     limit!(buffered_bytes: Bytes, MIB, 64 * GIB),
     limit!(lane_full_ms: Millis, 1, 60_000),
+    limit!(peer_waiters: Count, 1, 10_000_000),
 ];
 
 impl Limit {

@@ -1,18 +1,22 @@
-//! The commit step: merge the lanes, stamp, seal and stage a batch, make it durable, apply it, publish.
+//! The commit step: merge the lanes, stamp, seal and stage a batch, take what arrived from the peer, make it durable,
+//! apply it, publish.
 //!
-//! One batch at a time, behind one token. In `memory` the worker that gets the token runs the step at the end of its
+//! One step at a time, behind one token. In `memory` the worker that gets the token runs the step at the end of its
 //! turn; in `disk` the one disk thread runs it, so that no event loop waits for a disk. Time comes in as an argument
 //! and bytes go out through the journal's `Disk`, so a simulation runs this code unchanged.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{Ordering, fence};
 
+use super::peering::Peering;
+use super::peering::outbox::Departing;
 use super::shared::Shared;
 use super::space::Room;
 use crate::apps::state::{Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, UNWRITTEN_BYTES_MAX};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, INBOX_STEP_BYTES, UNWRITTEN_BYTES_MAX};
+use crate::base::streams::{Stream, StreamFault};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
@@ -36,13 +40,21 @@ pub struct Committer {
     scratch: Vec<u8>,
     /// Which lane goes first, so that a batch that has no room for all is not always full of the same one's.
     first_lane: usize,
+    /// The peer's batches of the step under way: where they stand, and their records.
+    arrived: Vec<(Sealed, Vec<u8>)>,
+    /// The next batch of the peer waits for room in the journal, or for the disk thread.
+    is_stuck: bool,
 }
 
-/// A batch that is staged but not yet applied.
+/// What is staged but not yet applied: this host's own batch, then what arrived from the peer.
 #[must_use = "what is staged must be applied and published"]
 pub struct Prepared {
+    own: Option<Own>,
+}
+
+/// The batch of this host's own records.
+struct Own {
     sealed: Sealed,
-    count: u32,
     pixels: u32,
 }
 
@@ -59,25 +71,35 @@ impl Committer {
             stamped: Vec::new(),
             scratch: Vec::new(),
             first_lane: 0,
+            arrived: Vec::new(),
+            is_stuck: false,
         }
     }
 
-    /// Merges what the lanes hold into a batch and stages it. Nothing when there is nothing, or no room in the journal
-    /// (the intake is closed long before that, so the lanes' records then wait for the next segment).
+    /// Merges what the lanes hold into a batch and stages it, and then what arrived from the peer. Nothing when there
+    /// is nothing, or no room in the journal (the intake is closed long before that, so the lanes' records then wait
+    /// for the next segment).
     pub fn prepare(&mut self, shared: &Shared, now_us: u64, staged: &mut Staged) -> Option<Prepared> {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         if !self.appender.fits(BATCH_BODY_BYTES_MAX, spare_ready) {
+            self.is_stuck = true;
             return None;
         }
         let (pixels, others) = self.merge(shared, now_us);
         let count = pixels + others;
-        if count == 0 {
+        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let segment = self.appender.segment();
+        let own = (count > 0).then(|| {
+            let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+            Own { sealed: self.appender.stage(body, count, now_us, synced, staged), pixels }
+        });
+        if let Some(peering) = &shared.peering {
+            self.ship(peering, own.as_ref());
+            self.take_arrived(shared, peering, segment, staged);
+        }
+        if own.is_none() && self.arrived.is_empty() {
             return None;
         }
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
-        let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-        let segment = self.appender.segment();
-        let sealed = self.appender.stage(body, count, now_us, synced, staged);
         if self.appender.segment() != segment {
             // The spare is the current segment now; the keeper makes the next one.
             shared.spare_number.store(self.appender.spare_number(), Ordering::Release);
@@ -86,26 +108,26 @@ impl Committer {
         }
         self.regulate(shared);
         if shared.durability == Durability::Memory {
-            let unwritten = sealed.end.0.saturating_sub(shared.written.load(Ordering::Acquire));
-            shared.space.set_behind(unwritten > UNWRITTEN_BYTES_MAX);
+            shared.space.set_behind(self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX);
         }
-        Some(Prepared { sealed, count, pixels })
+        Some(Prepared { own })
     }
 
-    /// Applies the batch, publishes it and wakes the workers that wait for it, or whose records it left behind.
+    /// Applies what was prepared, publishes it and wakes the workers that wait for it, or whose records it left behind.
     /// The worker `own` runs this itself and needs no waking.
     pub fn finish(&mut self, shared: &Shared, prepared: &Prepared, own: Option<usize>) {
-        let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-        let sealed = &prepared.sealed;
-        let entry = Entry { origin: self.appender.origin(), seq: sealed.first_seq, time_us: sealed.time_us };
-        let batch = Batch { first: entry, count: prepared.count, body, end: sealed.end };
-        shared.applied.write().unwrap_or_else(PoisonError::into_inner).apply_batch(&batch);
         let commit = &shared.metrics.commit;
-        commit.batches.add(1);
-        commit.records.add(u64::from(prepared.count));
-        commit.pixels.add(u64::from(prepared.pixels));
-        commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
-        commit.end_position.set(sealed.end.0);
+        if let Some(Own { sealed, pixels }) = &prepared.own {
+            let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+            apply(shared, sealed, body);
+            commit.batches.add(1);
+            commit.records.add(u64::from(sealed.count));
+            commit.pixels.add(u64::from(*pixels));
+        }
+        if let Some(peering) = &shared.peering {
+            self.finish_peers(shared, peering, prepared);
+        }
+        commit.end_position.set(self.appender.position().0);
         for ((worker, &reached), concerned) in
             shared.workers.iter().zip(&self.reached).zip(&mut self.concerned)
         {
@@ -125,6 +147,13 @@ impl Committer {
         self.let_next_start(shared);
     }
 
+    /// Whether the peer's next batch waits for the keeper to make a segment, or for the disk thread of a server at
+    /// `memory`; each of them rings the link's bell.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
     /// Lets a worker start the next batch, and wakes those that have something to do now. A worker publishes its lane,
     /// raises its flag, and then looks whether a batch is in flight; this lowers that, and then looks at the lanes and
     /// the flags. With a fence between the two on either side, one of them sees the other.
@@ -132,6 +161,98 @@ impl Committer {
         shared.in_flight.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         self.wake(shared, None);
+        // What arrived meanwhile found a step under way. One that is stuck is tried again when there is a new segment.
+        if !self.is_stuck || shared.spare_ready.load(Ordering::SeqCst) {
+            shared.commit_arrived();
+        }
+    }
+
+    /// Hands a new batch to the link. It may leave before it is durable here: what this host loses in a power cut, the
+    /// peer hands back.
+    fn ship(&self, peering: &Peering, own: Option<&Own>) {
+        let Some(Own { sealed, .. }) = own else { return };
+        if peering.outbox.is_open() {
+            let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+            let Sealed { header, start, end, .. } = *sealed;
+            peering.outbox.push(Departing { header, body: body.clone(), start, end });
+            peering.bell.ring();
+        } else {
+            peering.outbox.pass(sealed.header.last_seq());
+        }
+    }
+
+    /// Stages what arrived, as much as a step may take and the journal has room for. `segment` is where the step began:
+    /// a step enters one new segment at most.
+    fn take_arrived(&mut self, shared: &Shared, peering: &Peering, segment: u32, staged: &mut Staged) {
+        self.arrived.clear();
+        self.is_stuck = false;
+        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let mut taken = 0;
+        while taken < INBOX_STEP_BYTES && peering.inbox.waiting_bytes() > 0 {
+            let spare_ready =
+                self.appender.segment() == segment && shared.spare_ready.load(Ordering::Acquire);
+            let mut has_room = true;
+            let next = peering.inbox.take_if(|header| {
+                has_room = self.has_room_for(shared, header.body_len as usize, spare_ready);
+                has_room
+            });
+            self.is_stuck = !has_room;
+            let Some(next) = next else { return };
+            match self.appender.stage_verbatim(&next.header, &next.body, synced, staged) {
+                Ok(sealed) => {
+                    taken += next.body.len();
+                    self.arrived.push((sealed, next.body));
+                }
+                // It came with an earlier session too.
+                Err(StreamFault::Sequence { due, .. }) if next.header.last_seq() < due => {}
+                Err(fault) => {
+                    peering.inbox.refuse(fault);
+                    peering.bell.ring();
+                }
+            }
+        }
+    }
+
+    /// Whether a batch of the peer may be staged: behind it there must still be room for all that the lanes can hold
+    /// and for a clear, which is what makes room.
+    fn has_room_for(&self, shared: &Shared, body_len: usize, spare_ready: bool) -> bool {
+        if shared.durability == Durability::Memory && self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX {
+            return false;
+        }
+        let kept = self.lanes_bytes() + BATCH_BODY_BYTES_MAX as u64;
+        self.appender.room_behind(body_len, spare_ready).is_some_and(|room| room >= kept)
+    }
+
+    /// Applies the peer's batches and tells the link how far every stream has come.
+    fn finish_peers(&mut self, shared: &Shared, peering: &Peering, prepared: &Prepared) {
+        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let tell = |sealed: &Sealed| {
+            let header = &sealed.header;
+            let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
+            peering.progress.applied(stream, sealed.end, synced);
+        };
+        if let Some(Own { sealed, .. }) = &prepared.own {
+            tell(sealed);
+            peering.own_committed.store(sealed.header.last_seq(), Ordering::Release);
+        }
+        let commit = &shared.metrics.commit;
+        for (sealed, body) in self.arrived.drain(..) {
+            apply(shared, &sealed, &body);
+            tell(&sealed);
+            commit.peer_batches.add(1);
+            commit.peer_records.add(u64::from(sealed.count));
+        }
+        peering.bell.ring();
+    }
+
+    /// In `memory`: bytes that are committed and in no file yet.
+    fn unwritten_bytes(&self, shared: &Shared) -> u64 {
+        self.appender.position().0.saturating_sub(shared.written.load(Ordering::Acquire))
+    }
+
+    /// The most that can be in the lanes, with some room for what a batch adds.
+    fn lanes_bytes(&self) -> u64 {
+        (self.lanes.iter().map(Consumer::capacity_bytes).sum::<usize>() + BLOCK_BYTES) as u64
     }
 
     /// Wakes every worker but `own` whose records were in this batch or were left behind: one call per sleep.
@@ -191,11 +312,18 @@ impl Committer {
     fn regulate(&self, shared: &Shared) {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         let room = self.appender.room(spare_ready);
-        let lanes_bytes = self.lanes.iter().map(Consumer::capacity_bytes).sum::<usize>() + BLOCK_BYTES;
-        let lanes_bytes = lanes_bytes as u64;
+        let lanes_bytes = self.lanes_bytes();
         shared.space.set_room(Room {
             for_writes: room >= lanes_bytes + 2 * BATCH_BODY_BYTES_MAX as u64,
             for_clears: room >= lanes_bytes + BATCH_BODY_BYTES_MAX as u64,
         });
     }
+}
+
+/// Applies one batch, and counts its bytes.
+fn apply(shared: &Shared, sealed: &Sealed, body: &[u8]) {
+    let entry = Entry { origin: sealed.header.origin, seq: sealed.first_seq, time_us: sealed.time_us };
+    let batch = Batch { first: entry, count: sealed.count, body, end: sealed.end };
+    shared.applied.write().unwrap_or_else(PoisonError::into_inner).apply_batch(&batch);
+    shared.metrics.commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
 }

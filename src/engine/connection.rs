@@ -25,6 +25,9 @@ pub enum Task {
         /// Since when, milliseconds of the worker's clock.
         since_ms: u64,
     },
+    /// Its one held answer waits for more than the server's level. What is read behind it would only wait for that
+    /// level, and be answered first.
+    Exceeding,
     /// A body that goes into the lane as it arrives.
     Upload(Box<Receiving>),
     /// A job thread has the job and makes the next piece.
@@ -167,6 +170,14 @@ impl Connection {
     pub fn may_read(&self, limits: &Limits) -> bool {
         let reading = matches!(self.task, Task::None) || self.is_receiving();
         reading && !self.closing && self.output.len() - self.sent <= limits.output_bytes
+    }
+
+    /// `count` of its answers are held no longer.
+    pub fn settle_held(&mut self, count: u32) {
+        self.held -= count;
+        if matches!(self.task, Task::Exceeding) {
+            self.task = Task::None;
+        }
     }
 
     /// Whether a streamed body is being received and its application takes more of it.

@@ -90,6 +90,7 @@ impl Keeper {
                 self.report(was_short);
                 // Whatever waits in a lane can be committed now.
                 self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
+                self.shared.commit_arrived();
             }
             Err(error) => {
                 self.shared.space.set_spare_failed(true);

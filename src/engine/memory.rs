@@ -49,9 +49,34 @@ impl InlineCommit {
             commit.apply_us.record(self.clock.now_us() - merged_us, 1);
         }
         drop(committer);
-        if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
-            shared.disk.wake();
+        wake_writer(shared);
+    }
+
+    /// Runs the commit step for what arrived from the peer, until the inbox is empty or has to wait. Only the link may
+    /// call this: it waits for the token, which a worker never does.
+    pub fn run_for_peer(&mut self, shared: &Shared, wall_us: u64) {
+        let waiting = || shared.peering.as_ref().is_some_and(|peering| peering.inbox.waiting_bytes() > 0);
+        while waiting() {
+            let mut committer = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+            self.staged.clear();
+            if let Some(prepared) = committer.prepare(shared, wall_us, &mut self.staged) {
+                shared.reader.extend(&self.staged);
+                committer.finish(shared, &prepared, None);
+            }
+            let is_stuck = committer.is_stuck();
+            drop(committer);
+            wake_writer(shared);
+            if is_stuck {
+                return;
+            }
         }
+    }
+}
+
+/// Wakes the disk thread if it sleeps until somebody does.
+fn wake_writer(shared: &Shared) {
+    if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
+        shared.disk.wake();
     }
 }
 
@@ -65,7 +90,7 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
     let mut staged = Staged::default();
     loop {
         let stopping = shared.stopping.load(Ordering::Acquire);
-        let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping;
+        let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
         write_once(shared, writer, &mut staged, sync, clock)?;
         if stopping {
             return Ok(());
@@ -92,15 +117,30 @@ fn write_once(
         shared.space.set_behind(false);
     }
     if sync {
-        let synced = writer.sync()?;
+        writer.sync()?;
         let commit = &shared.metrics.commit;
         commit.sync_us.record(clock.now_us() - start_us, 1);
         commit.syncs.add(1);
-        commit.synced_position.set(synced.0);
+    }
+    // Without a sync that was asked for there is one whenever a segment is entered.
+    let synced = writer.synced();
+    if shared.synced.load(Ordering::Relaxed) != synced.0 {
+        shared.metrics.commit.synced_position.set(synced.0);
         shared.synced.store(synced.0, Ordering::Release);
         shared.workers.iter().for_each(super::shared::WorkerSide::wake);
     }
+    if let Some(peering) = &shared.peering {
+        peering.progress.synced(synced);
+        // The link has something to tell the peer, or to go on with what waited for this write.
+        peering.bell.ring();
+    }
     Ok(())
+}
+
+/// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
+/// more than one sync for it in about a millisecond.
+fn owes_sync(shared: &Shared) -> bool {
+    shared.peering.as_ref().is_some_and(|peering| peering.progress.owes_sync())
 }
 
 /// Sleeps: a millisecond while there is work, until it is woken when there is none.
@@ -110,7 +150,7 @@ fn rest(shared: &Shared) {
     shared.writer_idle.store(true, Ordering::SeqCst);
     std::sync::atomic::fence(Ordering::SeqCst);
     let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.stopping.load(Ordering::SeqCst);
-    if shared.reader.unwritten_bytes() == 0 && !wanted() {
+    if shared.reader.unwritten_bytes() == 0 && !wanted() && !owes_sync(shared) {
         std::thread::park();
     }
     shared.writer_idle.store(false, Ordering::SeqCst);

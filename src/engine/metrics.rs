@@ -120,6 +120,10 @@ pub struct WorkerMetrics {
     pub rejects: [Counter; REJECTS.len()],
     /// From reading a write to its commit, in microseconds.
     pub commit_wait_us: Stage,
+    /// From reading a write at `both` to its answer, in microseconds.
+    pub peer_wait_us: Stage,
+    /// Writes at `both` that were answered 504, because the peer did not have them in time.
+    pub peer_late: Counter,
 }
 
 /// Times of one stage of a request, in whole units of the caller's choice (microseconds everywhere here).
@@ -152,12 +156,16 @@ impl Stage {
 pub struct CommitMetrics {
     /// The disk thread's id, for its CPU time.
     pub disk_thread: AtomicI32,
-    /// Batches committed.
+    /// Batches of this host's own records committed.
     pub batches: Counter,
-    /// Records committed.
+    /// Its own records committed.
     pub records: Counter,
     /// Those of them that are pixels.
     pub pixels: Counter,
+    /// Batches that arrived from the peer and are committed.
+    pub peer_batches: Counter,
+    /// Their records.
+    pub peer_records: Counter,
     /// Bytes of frames written to the journal.
     pub journal_bytes: Counter,
     /// Syncs (durable writes) done.
@@ -212,6 +220,8 @@ impl WorkerMetrics {
             sends: Counter::default(),
             rejects: Default::default(),
             commit_wait_us: Stage::new(),
+            peer_wait_us: Stage::new(),
+            peer_late: Counter::default(),
         }
     }
 }
@@ -223,6 +233,8 @@ impl CommitMetrics {
             batches: Counter::default(),
             records: Counter::default(),
             pixels: Counter::default(),
+            peer_batches: Counter::default(),
+            peer_records: Counter::default(),
             journal_bytes: Counter::default(),
             syncs: Counter::default(),
             end_position: Counter::default(),

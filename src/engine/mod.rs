@@ -7,6 +7,7 @@
 //!
 //! Workers share nothing but the log: a lane each towards the commit step, a committed position each back from it.
 
+pub mod awaiting;
 pub mod committer;
 pub mod connection;
 pub mod deadlines;

@@ -270,6 +270,20 @@ impl Shared {
         }
     }
 
+    /// Has what arrived from the peer committed: by the disk thread, or in `memory` by the link, whose bell rings.
+    pub fn commit_arrived(&self) {
+        let Some(peering) = &self.peering else { return };
+        if self.durability == Durability::Memory {
+            peering.bell.ring();
+            return;
+        }
+        // What arrived is in the inbox; a step that ends lowers its flag first and then looks there.
+        fence(Ordering::SeqCst);
+        if peering.inbox.waiting_bytes() > 0 {
+            self.start_commit();
+        }
+    }
+
     /// The peer says how far it has come in a stream; wakes the workers whose answers wait for that. For the link.
     pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
         let Some(peering) = &self.peering else { return };

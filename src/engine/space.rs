@@ -6,7 +6,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, LANE_BYTES, SEGMENT_BYTES_MIN};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, SEGMENT_BYTES_MIN};
+use crate::log::segment::SEGMENT_HEADER_BYTES_MAX;
 
 /// Bytes of a segment that no lane may count on: the longest header, the heads of frames, and what the intake keeps
 /// back for one write and one clear. An eighth of the smallest segment is left for the lanes.
@@ -14,6 +15,10 @@ const KEPT_BACK_BYTES: u64 = SEGMENT_BYTES_MIN - SEGMENT_BYTES_MIN / 8;
 
 const _: () =
     assert!(KEPT_BACK_BYTES > 3 * BATCH_BODY_BYTES_MAX as u64, "a header and two batches, and more");
+const _: () = assert!(
+    KEPT_BACK_BYTES as usize > SEGMENT_HEADER_BYTES_MAX + 2 * BATCH_BODY_BYTES_MAX + 64 * BLOCK_BYTES,
+    "with a spare there is room for a batch of the peer and, behind it, for the lanes and a clear"
+);
 
 /// Bytes of each of `workers` lanes before a journal with segments of `segment_bytes`. All lanes together fit into an
 /// empty segment beside what is kept back; larger ones would close the intake for good.

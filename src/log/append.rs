@@ -128,6 +128,23 @@ impl Appender {
         current.max(spare).saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8))
     }
 
+    /// What [`Appender::room`] would say behind a batch with a body of `body_len` bytes; nothing if that has no place.
+    #[must_use]
+    pub fn room_behind(&self, body_len: usize, spare_ready: bool) -> Option<u64> {
+        if !self.fits(body_len, spare_ready) {
+            return None;
+        }
+        let (length, rest) = (frame_bytes(body_len), self.rest_of_segment());
+        let behind = if length >= rest {
+            self.capacity() - length
+        } else if spare_ready {
+            (rest - length).max(self.capacity())
+        } else {
+            rest - length
+        };
+        Some(behind.saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8)))
+    }
+
     /// Whether a batch with a body of `body_len` bytes has a place. A segment is never filled to its last byte, so that
     /// a position at a segment's start always means that nothing of it is written.
     #[must_use]

@@ -8,11 +8,14 @@
 //! Everything here is bounded, and nothing waits: a slow peer costs the commit step a copy of each batch at most. A
 //! server without a peer has none of it.
 
+pub mod arrivals;
 pub mod bell;
 pub mod inbox;
 pub mod outbox;
 pub mod progress;
 pub mod standing;
+
+use std::sync::atomic::AtomicU64;
 
 use self::bell::Bell;
 use self::inbox::Inbox;
@@ -34,6 +37,8 @@ pub struct Peering {
     pub progress: Progress,
     /// What the peer has.
     pub standing: Standing,
+    /// The last record of this process's stream that is committed here.
+    pub own_committed: AtomicU64,
     /// Wakes the link.
     pub bell: Bell,
 }
@@ -46,8 +51,9 @@ impl Peering {
             own,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            progress: Progress::new(streams),
+            progress: Progress::new(own, streams),
             standing: Standing::new(own),
+            own_committed: AtomicU64::new(0),
             bell: Bell::default(),
         }
     }

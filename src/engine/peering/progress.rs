@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::ids::Position;
+use crate::base::ids::{Origin, Position};
 use crate::base::streams::{Stream, Streams};
 
-/// Steps that wait for a sync, each for itself; beyond that one stands for several, and becomes durable with the last.
+/// Batches that wait for a sync, each for itself; beyond that one stands for several of its stream, and becomes durable
+/// with the last.
 const PENDING_MAX: usize = 64;
 
 /// What changed since it was asked last; a stream is named once.
@@ -28,6 +29,7 @@ impl Changes {
 
 /// Written by the commit step and the thread that syncs, read by the link.
 pub struct Progress {
+    own: Origin,
     state: Mutex<State>,
 }
 
@@ -40,16 +42,16 @@ struct State {
 }
 
 impl Progress {
-    /// Of a journal that was just opened: all of it is durable.
+    /// Of a journal that was just opened by the start `own` of the process: all of it is durable.
     #[must_use]
-    pub fn new(streams: Streams) -> Self {
+    pub fn new(own: Origin, streams: Streams) -> Self {
         let state = State {
             received: streams.clone(),
             durable: streams,
             pending: VecDeque::new(),
             changes: Changes::default(),
         };
-        Self { state: Mutex::new(state) }
+        Self { own, state: Mutex::new(state) }
     }
 
     /// All streams: as far as they are received, and as far as they are durable. What changed before is told with it.
@@ -67,10 +69,10 @@ impl Progress {
         std::mem::take(&mut self.state().changes)
     }
 
-    /// Whether something received is not durable yet.
+    /// Whether something that came from the peer is not durable yet: it waits for a word about that.
     #[must_use]
-    pub fn is_behind(&self) -> bool {
-        !self.state().pending.is_empty()
+    pub fn owes_sync(&self) -> bool {
+        self.state().pending.iter().any(|(_, stream)| stream.origin != self.own)
     }
 
     /// A batch is applied: its stream stands at `stream`, its frame ends at `end`, and everything before `synced` is
@@ -96,11 +98,9 @@ impl Progress {
 impl State {
     fn wait_for(&mut self, end: Position, stream: Stream) {
         if self.pending.len() >= PENDING_MAX
-            && let Some(last) = self.pending.back_mut()
-            && last.1.origin == stream.origin
+            && let Some(last) = self.pending.iter().rposition(|(_, known)| known.origin == stream.origin)
         {
-            *last = (end, stream);
-            return;
+            self.pending.remove(last);
         }
         self.pending.push_back((end, stream));
     }

@@ -101,11 +101,11 @@ fn an_outbox_that_overflows_forgets_everything_and_goes_on() {
 
 #[test]
 fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_told_once() {
-    let progress = Progress::new(Streams::default());
+    let progress = Progress::new(OWN, Streams::default());
     progress.applied(stream(PEER, 5), Position(100), Position(0));
     progress.applied(stream(OWN, 3), Position(150), Position(0));
     progress.applied(stream(PEER, 9), Position(200), Position(100));
-    assert!(progress.is_behind());
+    assert!(progress.owes_sync());
     let changes = progress.take_changes();
     assert_eq!(changes.received, [stream(PEER, 9), stream(OWN, 3)]);
     assert_eq!(changes.durable, [stream(PEER, 5)]);
@@ -115,12 +115,13 @@ fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_told_once() {
     let (received, durable) = progress.begin();
     assert_eq!((received.vector().seq_of(PEER), durable.vector().seq_of(PEER)), (9, 5));
     progress.synced(Position(200));
-    assert!(!progress.is_behind());
+    progress.applied(stream(OWN, 4), Position(300), Position(0));
+    assert!(!progress.owes_sync(), "the peer does not wait for this host's own");
 }
 
 #[test]
 fn however_many_steps_wait_for_a_sync_nothing_is_durable_early_and_all_is_in_the_end() {
-    let progress = Progress::new(Streams::default());
+    let progress = Progress::new(OWN, Streams::default());
     for step in 1..=1000 {
         progress.applied(stream(PEER, step), Position(step * 10), Position(0));
     }

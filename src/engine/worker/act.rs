@@ -167,6 +167,10 @@ impl Worker {
             self.reject(Reject::Durability);
             return Err(route::no_peer());
         }
+        if asked.durability == Durability::Both && self.is_peer_behind() {
+            self.reject(Reject::Busy);
+            return Err(route::peer_behind());
+        }
         match self.shared.space.intake() {
             Intake::Open | Intake::Waiting => Ok(()),
             Intake::FreeingOnly if asked.frees_space => Ok(()),
@@ -203,6 +207,9 @@ impl Worker {
     /// Holds an answer until what the lane holds now is committed.
     pub(super) fn hold_late(&mut self, key: Key, connection: &mut Connection, late: Box<Late>) {
         connection.held += 1;
+        if late.durability > self.shared.durability {
+            connection.task = Task::Exceeding;
+        }
         let (position, read_us, route) = (self.producer.position(), self.now_us, late.route);
         self.held.push(Held { key, count: 1, position, read_us, route, late: Some(late) });
     }

@@ -36,6 +36,7 @@ impl Worker {
                     self.limits = limits;
                     // What was decided about the remembered heads may depend on the limits.
                     self.heads.clear();
+                    self.reconsider_express();
                     self.render_usual();
                 }
                 Mail::Drain => self.drain(),
@@ -83,15 +84,21 @@ impl Worker {
         }
     }
 
-    /// Gives a committed answer to its connection, if that is still there.
+    /// Gives a committed answer to its connection, if that is still there, or holds it until its level is reached.
     fn release(&mut self, held: Held) {
-        if held.late.as_ref().is_some_and(|late| late.durability > self.shared.durability) {
-            self.await_sync(held);
-            return;
+        let level = held.late.as_ref().map_or(self.shared.durability, |late| late.durability);
+        if level > self.reached {
+            self.await_level(level, held);
+        } else {
+            self.hand_over(held);
         }
+    }
+
+    /// Gives an answer whose level is reached to its connection, if that is still there.
+    pub(super) fn hand_over(&mut self, held: Held) {
         let key = held.key;
         self.with(key, |worker, connection| {
-            connection.held -= held.count;
+            connection.settle_held(held.count);
             match held.late {
                 None => worker.owe_usual(key, connection, held.count, held.route),
                 Some(late) => {
@@ -115,38 +122,32 @@ impl Worker {
         self.owe(key, connection);
     }
 
-    /// A write asked for more than this server's level: its answer waits until the disk has what is committed now.
-    fn await_sync(&mut self, held: Held) {
-        debug_assert!(self.shared.durability == Durability::Memory, "nothing but `memory` is below `disk`");
+    /// A write asked for more than a commit reaches here: its answer waits for a sync of what is committed now, or for
+    /// the peer.
+    fn await_level(&mut self, level: Durability, held: Held) {
         let needed = self.shared.metrics.commit.end_position.value();
-        self.unsynced.push_back((needed, held));
-        self.shared.sync_wanted.store(true, Ordering::SeqCst);
-        self.shared.disk.wake();
+        if self.reached == Durability::Memory {
+            self.shared.sync_wanted.store(true, Ordering::SeqCst);
+            self.shared.disk.wake();
+        }
+        match level {
+            Durability::Both => self.await_peer(needed, held),
+            _ => self.unsynced.push_back((needed, held)),
+        }
     }
 
     /// Answers the writes that waited for a sync.
     fn take_synced(&mut self) {
-        if !self.has_synced_news() {
-            return;
-        }
-        let synced = self.shared.synced.load(Ordering::Acquire);
-        while self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced) {
+        while self.has_synced_news() {
             let Some((_, held)) = self.unsynced.pop_front() else { break };
-            self.with(held.key, |worker, connection| {
-                connection.held -= held.count;
-                if let Some(late) = held.late {
-                    let level = Some(late.durability);
-                    worker.put(held.key, connection, &late.response, late.framing, late.route, level);
-                }
-                Fate::Stays
-            });
+            self.hand_over(held);
         }
     }
 
     /// Whether a sync has covered a write that waits for one.
     pub(super) fn has_synced_news(&self) -> bool {
-        let synced = self.shared.synced.load(Ordering::Acquire);
-        self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced)
+        let synced = || self.shared.synced.load(Ordering::Acquire);
+        self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced())
     }
 
     /// Stops accepting: what the kernel has queued is still taken, so that nobody who got through is reset.
@@ -165,6 +166,7 @@ impl Worker {
         self.listeners.clear();
         self.accepting.clear();
         self.draining = true;
+        self.reconsider_express();
         self.heads.clear();
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {

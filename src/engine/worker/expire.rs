@@ -35,10 +35,13 @@ impl Worker {
         if let Some(next_ms) = self.wheel.next_ms() {
             self.set_timer(next_ms);
         }
+        if let Some(first) = self.awaiting.first() {
+            self.set_timer(first.due_us.div_ceil(1_000));
+        }
     }
 
     /// Sets the timer to `at_ms`, unless it fires before that.
-    fn set_timer(&mut self, at_ms: u64) {
+    pub(super) fn set_timer(&mut self, at_ms: u64) {
         if at_ms < self.timer_ms {
             self.timer_ms = at_ms;
             // The timer must not be early: the turn it starts would find nothing due and set it again.

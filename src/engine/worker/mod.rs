@@ -8,6 +8,7 @@ mod accept;
 mod act;
 mod commits;
 mod expire;
+mod peer;
 mod read;
 mod route;
 mod stream;
@@ -24,6 +25,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use self::route::Known;
+use super::awaiting::Awaiting;
 use super::connection::Connection;
 use super::deadlines::{self, Wheel};
 use super::held::{Held, HeldAnswers};
@@ -35,6 +37,7 @@ use super::space::Intake;
 use super::table::{Key, Table};
 use super::usual::UsualAnswer;
 use crate::apps::router::Router;
+use crate::base::durability::Durability;
 use crate::base::limits::{Limits, READ_BUFFER_BYTES};
 use crate::http::date::DateCell;
 use crate::http::headcache::HeadCache;
@@ -119,8 +122,14 @@ pub struct Worker {
     dirty: Vec<Key>,
     /// Connections whose records wait for room in the lane.
     stalled: Vec<Key>,
-    /// Writes that wait for more than this server's level: the journal position they need on the disk.
+    /// The level that is reached when a write is committed: `memory`, or `disk` at both of the others.
+    reached: Durability,
+    /// Writes that wait for a sync on a server at `memory`: the journal position they need on the disk.
     unsynced: VecDeque<(u64, Held)>,
+    /// Writes that wait for the peer.
+    awaiting: Awaiting,
+    /// Usual writes may take their short cut, as far as that depends on this worker.
+    express_open: bool,
     fired: Vec<deadlines::Entry>,
     accepting: Vec<bool>,
     /// The last poll found nothing to do.
@@ -190,7 +199,10 @@ impl Worker {
             serving: Vec::new(),
             dirty: Vec::new(),
             stalled: Vec::new(),
+            reached: parts.shared.durability.min(Durability::Disk),
             unsynced: VecDeque::new(),
+            awaiting: Awaiting::default(),
+            express_open: true,
             spare_buffers: Vec::new(),
             crowded: false,
             swept_ms: 0,
@@ -232,6 +244,7 @@ impl Worker {
         self.start_commit();
         self.take_mail();
         self.take_commits();
+        self.take_shipped();
         self.write();
         self.expire();
         self.notice_crowd();
@@ -265,7 +278,13 @@ impl Worker {
 
     /// Whether usual writes may take their short cut.
     fn takes_writes(&self) -> bool {
-        self.shared.space.intake() == Intake::Open && !self.draining
+        self.shared.space.intake() == Intake::Open && self.express_open
+    }
+
+    /// To be called when what it depends on has changed.
+    fn reconsider_express(&mut self) {
+        let peer_behind = self.shared.durability == Durability::Both && self.is_peer_behind();
+        self.express_open = !self.draining && !peer_behind;
     }
 
     /// Which usual answer belongs to the route at `place`.

@@ -85,8 +85,23 @@ pub fn busy() -> Response {
 
 /// `Durability: both` was asked of a server without a peer: nothing was logged.
 pub fn no_peer() -> Response {
-    text(503, "This server has no peer, so `Durability: both` can't be reached; nothing was stored.")
+    text(503, "This server has no peer (--peer), so `Durability: both` can't be reached; nothing was stored.")
         .with("Retry-After", "60")
+}
+
+/// Too many answers at `both` wait for the peer: nothing was logged.
+pub fn peer_behind() -> Response {
+    text(503, "Too many writes at `Durability: both` wait for the second host; nothing was stored. Send again later.")
+        .with("Retry-After", "1")
+}
+
+/// The peer did not say in time that it has the write. It is logged, so it must not be sent again.
+pub fn peer_late() -> Response {
+    text(
+        504,
+        "The write is stored on this host, but the second host did not confirm it in time. It will be replicated; do not \
+         send it again.",
+    )
 }
 
 /// Too many connections, as the protocol refuses.

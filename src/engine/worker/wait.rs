@@ -75,6 +75,7 @@ impl Worker {
             || self.side().has_mail()
             || self.wants_commit()
             || self.has_synced_news()
+            || self.has_shipped_news()
             || self.crowd_begins()
     }
 }
