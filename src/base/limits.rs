@@ -14,7 +14,7 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
 pub const ORIGINS_MAX: usize = 32_768;
-/// Bytes of batches that one host may have on their way to the other without a word that they are durable there.
+/// Bytes of batches that one host may have on their way to the other without a word that they were committed there.
 pub const PEER_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes that arrived from the peer and wait for the commit step: the window, and one batch with its header.
 pub const INBOX_BYTES_MAX: usize = PEER_WINDOW_BYTES + BATCH_BODY_BYTES_MAX + 64;
@@ -90,12 +90,18 @@ pub const PEER_PAYLOAD_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + 64;
 pub const PEER_HELLO_BYTES_MAX: usize = 1024;
 /// Most bytes of the text of a BYE or ERROR.
 pub const PEER_TEXT_BYTES_MAX: usize = 1024;
-/// Most bytes of batches that were sent to the peer and not acknowledged.
-pub const PEER_UNACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes that wait for the connection, beyond which no batch, blob or snapshot is added.
 pub const PEER_OUTPUT_BYTES: usize = 256 * 1024;
 /// Bytes that wait for the connection, beyond which answers to the peer wait too: it does not read.
 pub const PEER_OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Time between two looks at how much of the journal is kept, microseconds.
+pub const PEER_RETAIN_EVERY_US: u64 = 1_000_000;
+/// Blobs that the peer may have asked for and not got yet; it asks for one at a time.
+pub const PEER_WANTS_MAX: usize = 16;
+/// Blobs that are remembered as sent, so that they don't go twice.
+pub const PEER_RECENT_BLOBS: usize = 256;
+/// Blobs that came, or are known to be gone, before the batch that names them.
+pub const PEER_FRESH_BLOBS_MAX: usize = 32_768;
 /// Bytes of one piece of a blob or a snapshot.
 pub const PEER_PIECE_BYTES: usize = 256 * 1024;
 /// Most bytes of a blob.
@@ -210,7 +216,7 @@ const _: () = {
         SEGMENT_BYTES_MIN as usize >= ORIGINS_MAX * 32 + 2 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES),
         "the longest header leaves room for batches"
     );
-    assert!(PEER_UNACKED_BYTES_MAX >= 2 * PEER_PAYLOAD_BYTES_MAX, "a largest batch waits beside another");
+    assert!(PEER_WINDOW_BYTES >= 2 * PEER_PAYLOAD_BYTES_MAX, "a largest batch waits beside another");
     assert!(
         8 + ORIGINS_MAX * 32 <= PEER_PAYLOAD_BYTES_MAX,
         "one frame acknowledges every stream, or names where each starts"

@@ -122,6 +122,12 @@ impl Streams {
         self.entries.is_empty()
     }
 
+    /// The last record's number of one stream, 0 before its first batch.
+    #[must_use]
+    pub fn seq_of(&self, origin: Origin) -> Seq {
+        self.find(origin).map_or(0, |at| self.entries[at].seq)
+    }
+
     /// The sequence numbers alone.
     #[must_use]
     pub fn vector(&self) -> VersionVector {

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::frame::SlotKey;
 use super::scan::Scan;
-use super::segment::{self, Layout, SegmentHeader};
+use super::segment::{self, HeaderLook, Layout, SegmentHeader};
 use super::source::{Segment, Source};
 use super::staged::Staged;
+use super::streams::Streams;
 use super::tail::Tail;
 use crate::base::ids::Position;
+use crate::base::limits::BLOCK_BYTES;
 use crate::base::vector::VersionVector;
 use crate::os::disk::Disk;
 
@@ -100,6 +102,32 @@ impl Reader {
             is_pinned: segment.pins > 0,
         };
         segments.iter().zip(next).map(info).collect()
+    }
+
+    /// How far each stream had come before the oldest batch that is kept.
+    #[must_use]
+    pub fn start_vector(&self) -> Arc<VersionVector> {
+        self.source.segments().front().map(|oldest| Arc::clone(&oldest.start_vector)).unwrap_or_default()
+    }
+
+    /// How far each stream had come before the oldest batch that is kept, with chains; read from that segment's header.
+    ///
+    /// # Errors
+    /// Those of the disk; `InvalidData` if the header is damaged.
+    pub fn start_streams(&self) -> io::Result<Streams> {
+        let Some(number) = self.source.segments().front().map(|oldest| oldest.span.number) else {
+            return Ok(Streams::default());
+        };
+        let file = self.source.open(number)?;
+        let start = self.source.layout.start_of(number);
+        let mut bytes = vec![0; BLOCK_BYTES];
+        loop {
+            self.source.read(&*file, start, &mut bytes)?;
+            match SegmentHeader::decode(&bytes).map_err(io::Error::other)? {
+                HeaderLook::Header(header) => return Ok(header.streams),
+                HeaderLook::More(length) => bytes.resize(length, 0),
+            }
+        }
     }
 
     /// Removes the oldest segments, up to but without `segment`, until one is pinned or being written. Gives how many.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::frame::{FrameError, Kind};
 use crate::base::batch::BatchError;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
-use crate::base::limits::{ORIGINS_MAX, PEER_TEXT_BYTES_MAX, PEER_UNACKED_BYTES_MAX};
+use crate::base::limits::{ORIGINS_MAX, PEER_TEXT_BYTES_MAX, PEER_WINDOW_BYTES};
 
 /// What an ERROR says to a program; the text beside it is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub enum Violation {
     #[error("more than {ORIGINS_MAX} streams")]
     TooManyOrigins,
     /// The peer sent more than it may before an answer.
-    #[error("more than {PEER_UNACKED_BYTES_MAX} bytes came that were not acknowledged yet")]
+    #[error("more than {PEER_WINDOW_BYTES} bytes came that were not acknowledged yet")]
     Window,
 }
 

@@ -18,6 +18,7 @@
 
 use super::fault::Violation;
 use super::frame::Kind;
+use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
 use crate::base::streams::{STREAM_BYTES, Streams};
@@ -44,9 +45,6 @@ pub const BLOB_HEAD_BYTES: usize = 48;
 pub const PART_HEAD_BYTES: usize = 16;
 /// Bytes before the entries of a list.
 const LIST_HEAD_BYTES: usize = 8;
-
-/// The SHA-256 of a blob's content: its name.
-pub type BlobHash = [u8; 32];
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,9 +342,9 @@ pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
 
 /// What stands before the bytes of a blob's piece.
 #[must_use]
-pub fn encode_blob_head(hash: &BlobHash, total: u64, offset: u64) -> [u8; BLOB_HEAD_BYTES] {
+pub fn encode_blob_head(hash: &BlobId, total: u64, offset: u64) -> [u8; BLOB_HEAD_BYTES] {
     let mut out = [0; BLOB_HEAD_BYTES];
-    out[..32].copy_from_slice(hash);
+    out[..32].copy_from_slice(&hash.0);
     out[32..].copy_from_slice(&encode_part_head(total, offset));
     out
 }
@@ -355,11 +353,11 @@ pub fn encode_blob_head(hash: &BlobHash, total: u64, offset: u64) -> [u8; BLOB_H
 ///
 /// # Errors
 /// It is none.
-pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobHash, Option<Piece<'_>>), Violation> {
+pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_>>), Violation> {
     let Some((head, bytes)) = payload.split_at_checked(BLOB_HEAD_BYTES) else {
         return Err(none(Kind::Blob, "it is too short"));
     };
-    let hash = head[..32].try_into().expect("thirty-two bytes");
+    let hash = BlobId(head[..32].try_into().expect("thirty-two bytes"));
     let (total, offset) = (long(head, 32), long(head, 40));
     if flags & FLAG_GONE == 0 {
         return Piece::new(Kind::Blob, total, offset, bytes, BLOB_BYTES_MAX).map(|piece| (hash, Some(piece)));
@@ -374,8 +372,8 @@ pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobHash, Option<Piece<
 ///
 /// # Errors
 /// It is none.
-pub fn decode_want(payload: &[u8]) -> Result<BlobHash, Violation> {
-    Ok(exactly(Kind::Want, payload, 32)?.try_into().expect("thirty-two bytes"))
+pub fn decode_want(payload: &[u8]) -> Result<BlobId, Violation> {
+    Ok(BlobId(exactly(Kind::Want, payload, 32)?.try_into().expect("thirty-two bytes")))
 }
 
 /// Reads the payload of a PING.

@@ -4,12 +4,13 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Violation;
 use super::frame::Kind;
-use super::message::{BlobHash, Piece};
+use super::message::Piece;
+use crate::base::blob::BlobId;
 use crate::base::streams::Streams;
 
 /// A blob that is coming in.
 pub(super) struct BlobIn {
-    hash: BlobHash,
+    hash: BlobId,
     progress: Progress,
     content: Sha256,
 }
@@ -43,19 +44,19 @@ impl Progress {
 
 impl BlobIn {
     /// A blob of this name, of which the first piece is this one.
-    pub(super) fn new(hash: BlobHash, first: &Piece<'_>) -> Self {
+    pub(super) fn new(hash: BlobId, first: &Piece<'_>) -> Self {
         Self { hash, progress: Progress::new(first), content: Sha256::new() }
     }
 
     /// Takes the next piece; whether it was the last one, and the content is what the name says.
-    pub(super) fn take(&mut self, hash: &BlobHash, piece: &Piece<'_>) -> Result<bool, Violation> {
+    pub(super) fn take(&mut self, hash: &BlobId, piece: &Piece<'_>) -> Result<bool, Violation> {
         const KIND: Kind = Kind::Blob;
         if self.hash != *hash {
             return Err(Violation::Unexpected { kind: KIND, when: "amid another one" });
         }
         let is_last = self.progress.take(KIND, piece)?;
         self.content.update(piece.bytes);
-        if is_last && self.content.clone().finalize()[..] != self.hash {
+        if is_last && self.content.clone().finalize()[..] != self.hash.0 {
             return Err(Violation::Payload { kind: KIND, what: "its content has another hash" });
         }
         Ok(is_last)

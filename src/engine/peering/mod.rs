@@ -13,6 +13,7 @@ pub mod bell;
 pub mod inbox;
 pub mod outbox;
 pub mod progress;
+pub mod replica;
 pub mod standing;
 
 use std::sync::atomic::AtomicU64;

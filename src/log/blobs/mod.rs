@@ -111,6 +111,24 @@ impl Blobs {
         }
     }
 
+    /// Pins a blob that may be there already; nothing if it isn't.
+    ///
+    /// # Errors
+    /// As [`Blobs::contains`].
+    pub fn pin_present(self: &Arc<Self>, id: &BlobId) -> io::Result<Option<Pin>> {
+        // The pin comes first: what is there behind it stays.
+        let pin = self.pin(*id);
+        Ok(self.contains(id)?.then_some(pin))
+    }
+
+    /// Every blob, in no order. Some may go before they are opened.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn list(&self) -> io::Result<Vec<BlobId>> {
+        self.store.list()
+    }
+
     /// Removes those of `candidates` that `is_named` denies. Gives what was removed, and those that are pinned and have
     /// to be looked at again.
     ///

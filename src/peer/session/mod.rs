@@ -25,14 +25,15 @@ use super::fault::{Close, Violation};
 use super::flight::Flight;
 use super::frame::Inflow;
 use super::ledger::Ledger;
-use super::message::{BlobHash, Hello, PEER_VERSION, Receipt};
+use super::message::{Hello, PEER_VERSION};
 use super::transfer::{BlobIn, SnapIn};
 use crate::base::batch::BatchHeader;
+use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::limits::{PEER_DEAD_US, PEER_HELLO_US, PEER_SUSPECT_US};
 use crate::base::streams::Streams;
 
-pub use super::message::Held;
+pub use super::message::{Held, Receipt};
 
 /// Who this host is.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +82,8 @@ pub enum Effect {
         /// Its records.
         body: Vec<u8>,
     },
-    /// The peer has more of some streams than before.
-    Receipts,
+    /// The peer has told how far it has come in these streams.
+    Receipts(Vec<Receipt>),
     /// The peer has told its whole state once more. If it lacks something although nothing is under way to it, sending
     /// has to start over.
     State,
@@ -112,7 +113,7 @@ pub enum Effect {
     /// `offset` + length is `total`, and the content has been found to have this hash.
     Blob {
         /// Its name.
-        hash: BlobHash,
+        id: BlobId,
         /// Its length in bytes.
         total: u64,
         /// Where these bytes stand.
@@ -121,9 +122,9 @@ pub enum Effect {
         bytes: Vec<u8>,
     },
     /// The peer does not have this blob any more: a later record says why, so no batch has to wait for it.
-    BlobGone(BlobHash),
+    BlobGone(BlobId),
     /// The peer wants this blob: send it, or say that it is gone.
-    BlobWanted(BlobHash),
+    BlobWanted(BlobId),
     /// The session has ended; the last effect.
     Closed(Close),
 }
@@ -262,6 +263,17 @@ impl Session {
     #[must_use]
     pub fn peer_first(&self, origin: Origin) -> Seq {
         self.ledger.get(origin).map_or(0, |line| line.peer_first)
+    }
+
+    /// What this host has of a stream, as it was told.
+    #[must_use]
+    pub fn held(&self, origin: Origin) -> Option<Held> {
+        self.ledger.get(origin).map(|line| line.held)
+    }
+
+    /// What this host has of every stream that either host knows, in rising order.
+    pub fn holdings(&self) -> impl Iterator<Item = Held> + '_ {
+        self.ledger.iter().map(|line| line.held)
     }
 
     /// The last record of a stream that the peer has or was sent.

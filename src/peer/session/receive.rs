@@ -4,7 +4,7 @@ use super::{Effect, Peer, Phase, Session};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::limits::{
     BATCH_TIME_US_MAX, ORIGINS_MAX, PEER_DEAD_US, PEER_HELLO_BYTES_MAX, PEER_PAYLOAD_BYTES_MAX,
-    PEER_PING_EVERY_US, PEER_UNACKED_BYTES_MAX,
+    PEER_PING_EVERY_US, PEER_WINDOW_BYTES,
 };
 use crate::peer::fault::{Close, Violation};
 use crate::peer::frame::{Frame, Kind};
@@ -171,7 +171,7 @@ impl Session {
             Verdict::Next => {
                 let bytes = payload.len();
                 self.inbound.push(header.origin, header.last_seq(), bytes);
-                if self.inbound.bytes() > PEER_UNACKED_BYTES_MAX {
+                if self.inbound.bytes() > PEER_WINDOW_BYTES {
                     return Err(Violation::Window);
                 }
                 self.has_taken = true;
@@ -194,11 +194,12 @@ impl Session {
     }
 
     fn on_ack(&mut self, payload: &[u8]) -> Result<Option<Effect>, Violation> {
-        for receipt in message::decode_ack(payload)? {
-            self.ledger.peer_received(Kind::Ack, receipt)?;
+        let receipts = message::decode_ack(payload)?;
+        for receipt in &receipts {
+            self.ledger.peer_received(Kind::Ack, *receipt)?;
         }
         self.settle_outbound();
-        Ok(Some(Effect::Receipts))
+        Ok(Some(Effect::Receipts(receipts)))
     }
 
     fn on_pong(&mut self, payload: &[u8], now_us: u64) -> Result<Option<Effect>, Violation> {
@@ -206,7 +207,7 @@ impl Session {
         self.ledger.peer_received(Kind::Pong, receipt)?;
         self.settle_outbound();
         self.pacing.rtt_us = now_us.checked_sub(time);
-        Ok(Some(Effect::Receipts))
+        Ok(Some(Effect::Receipts(vec![receipt])))
     }
 
     fn on_resync(&mut self, payload: &[u8]) -> Result<Option<Effect>, Violation> {
@@ -237,7 +238,7 @@ impl Session {
             self.blob = None;
         }
         let Piece { total, offset, bytes } = piece;
-        Ok(Effect::Blob { hash, total, offset, bytes: bytes.to_vec() })
+        Ok(Effect::Blob { id: hash, total, offset, bytes: bytes.to_vec() })
     }
 
     fn on_snap(&mut self, flags: u8, payload: &[u8]) -> Result<Option<Effect>, Violation> {

@@ -2,17 +2,17 @@
 
 use super::{Phase, Session};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::base::limits::{
     ORIGINS_MAX, PEER_ACK_EVERY_BYTES, PEER_ACK_EVERY_US, PEER_OUTPUT_BYTES, PEER_OUTPUT_BYTES_MAX,
-    PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US, PEER_STATE_EVERY_US, PEER_TEXT_BYTES_MAX,
-    PEER_UNACKED_BYTES_MAX,
+    PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US, PEER_STATE_EVERY_US, PEER_TEXT_BYTES_MAX, PEER_WINDOW_BYTES,
 };
 use crate::base::streams::Streams;
 use crate::peer::fault::{ByeCode, Close, ErrorCode, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
-use crate::peer::message::{self, BlobHash, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Receipt};
+use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Receipt};
 
 /// Streams in one STATE frame.
 const STATE_STREAMS: usize = (PEER_PAYLOAD_BYTES_MAX - 8) / HELD_BYTES;
@@ -43,7 +43,7 @@ impl Session {
     #[must_use]
     pub fn may_send(&self, body_len: usize) -> bool {
         let bytes = BATCH_HEADER_BYTES + body_len;
-        self.has_room() && self.outbound.bytes() + bytes <= PEER_UNACKED_BYTES_MAX
+        self.has_room() && self.outbound.bytes() + bytes <= PEER_WINDOW_BYTES
     }
 
     /// Whether there is room for a piece of a blob or of a snapshot.
@@ -63,20 +63,20 @@ impl Session {
 
     /// Sends a piece of a blob; the caller has asked [`Session::has_room`], and sends no other blob and no batch before
     /// the last piece of this one. At most [`crate::base::limits::PEER_PIECE_BYTES`] at once.
-    pub fn send_blob(&mut self, hash: &BlobHash, total: u64, offset: u64, bytes: &[u8]) {
+    pub fn send_blob(&mut self, hash: &BlobId, total: u64, offset: u64, bytes: &[u8]) {
         let head = message::encode_blob_head(hash, total, offset);
         frame::push(&mut self.output, Kind::Blob, 0, &[&head, bytes]);
     }
 
     /// Tells the peer that no record names this blob any more.
-    pub fn send_blob_gone(&mut self, hash: &BlobHash) {
+    pub fn send_blob_gone(&mut self, hash: &BlobId) {
         let head = message::encode_blob_head(hash, 0, 0);
         frame::push(&mut self.output, Kind::Blob, FLAG_GONE, &[&head]);
     }
 
     /// Asks the peer for a blob that a batch names and that is not here.
-    pub fn want(&mut self, hash: &BlobHash) {
-        frame::push(&mut self.output, Kind::Want, 0, &[hash]);
+    pub fn want(&mut self, hash: &BlobId) {
+        frame::push(&mut self.output, Kind::Want, 0, &[&hash.0]);
     }
 
     /// Begins a snapshot for a peer that is empty: `starts` is where each stream stands before the first batch that

@@ -5,7 +5,6 @@ use crate::base::batch::first_chain;
 use crate::base::limits::*;
 use crate::peer::fault::{ByeCode, ErrorCode};
 use crate::peer::frame::Kind;
-use crate::peer::message;
 
 mod talk;
 

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn receipt(origin: Origin, received: Seq, durable: Seq) -> Effect {
+    Effect::Receipts(vec![Receipt { origin, received, durable }])
+}
+
 #[test]
 fn they_meet_and_tell_what_they_have() {
     let mut mine = Maker::new(origin(1, 3));
@@ -10,7 +14,7 @@ fn they_meet_and_tell_what_they_have() {
     theirs.next(6);
     let held = [Held { first: 3, durable: 2, ..mine.held() }];
     let (a, b) = pair(&held, &[theirs.held()]);
-    let receipt = message::Receipt { origin: mine.origin, received: 4, durable: 2 };
+    let receipt = Receipt { origin: mine.origin, received: 4, durable: 2 };
     assert_eq!((b.peer_has(mine.origin), b.peer_first(mine.origin)), (receipt, 3));
     assert_eq!(a.peer_has(theirs.origin).received, 6);
     assert_eq!((a.peer_first(origin(2, 8)), a.shipped(origin(2, 8))), (0, 0));
@@ -32,11 +36,11 @@ fn a_batch_is_taken_committed_and_acknowledged() {
 
     // Committed, and later synced: each is told once, the sync at once.
     b.hold(&Held { durable: 0, ..maker.held() }, 2 * MS);
-    assert_eq!(carry(&mut b, &mut a, 2 * MS), [Effect::Receipts]);
+    assert_eq!(carry(&mut b, &mut a, 2 * MS), [receipt(maker.origin, 3, 0)]);
     assert_eq!((a.peer_has(maker.origin).received, a.peer_has(maker.origin).durable), (3, 0));
     assert_eq!(a.unacked_bytes(), 0);
     b.hold(&maker.held(), 2 * MS + 1);
-    assert_eq!(carry(&mut b, &mut a, 2 * MS + 1), [Effect::Receipts]);
+    assert_eq!(carry(&mut b, &mut a, 2 * MS + 1), [receipt(maker.origin, 3, 3)]);
     assert_eq!(a.peer_has(maker.origin).durable, 3);
     b.hold(&maker.held(), 9 * MS);
     assert_eq!(kinds(b.output()), [], "what is no news is not told");
@@ -77,7 +81,7 @@ fn no_more_than_the_window_is_under_way() {
         a.send_batch(&header, &body);
         sent += body.len() + 64;
         taken += carry(&mut a, &mut b, MS).len();
-        assert!(sent <= PEER_UNACKED_BYTES_MAX && taken * 1_000_064 == sent);
+        assert!(sent <= PEER_WINDOW_BYTES && taken * 1_000_064 == sent);
     }
     assert_eq!(taken, 8);
     assert!(a.may_send(100_000), "a smaller one still has a place");
@@ -131,7 +135,7 @@ fn a_batch_that_is_there_already_is_acknowledged_and_nothing_else() {
     let (mut a, mut b) = pair(&[maker.held()], &[maker.held()]);
     a.send_batch(&header, &body);
     assert_eq!(carry(&mut a, &mut b, MS), []);
-    assert_eq!(carry(&mut b, &mut a, MS), [Effect::Receipts]);
+    assert_eq!(carry(&mut b, &mut a, MS), [receipt(maker.origin, 2, 2)]);
     assert_eq!(a.unacked_bytes(), 0);
 }
 
@@ -284,13 +288,13 @@ fn blobs_come_whole_and_in_order_before_their_batch() {
     use sha2::{Digest, Sha256};
     let (mut a, mut b) = pair(&[], &[]);
     let content = b"a picture";
-    let hash: BlobHash = Sha256::digest(content).into();
+    let hash = BlobId(Sha256::digest(content).into());
     b.want(&hash);
     assert_eq!(carry(&mut b, &mut a, MS), [Effect::BlobWanted(hash)]);
     a.send_blob(&hash, 9, 0, &content[..4]);
     a.send_blob(&hash, 9, 4, &content[4..]);
-    a.send_blob_gone(&[1; 32]);
-    let piece = |offset, bytes: &[u8]| Effect::Blob { hash, total: 9, offset, bytes: bytes.to_vec() };
-    let expected = [piece(0, b"a pi"), piece(4, b"cture"), Effect::BlobGone([1; 32])];
+    a.send_blob_gone(&BlobId([1; 32]));
+    let piece = |offset, bytes: &[u8]| Effect::Blob { id: hash, total: 9, offset, bytes: bytes.to_vec() };
+    let expected = [piece(0, b"a pi"), piece(4, b"cture"), Effect::BlobGone(BlobId([1; 32]))];
     assert_eq!(carry(&mut a, &mut b, MS), expected);
 }

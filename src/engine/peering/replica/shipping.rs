@@ -1,0 +1,315 @@
+//! What goes out: a cursor over this host's journal, and at its end the outbox.
+//!
+//! Every batch that the peer lacks goes, whoever made it, in the order of this journal; what the peer has is passed
+//! over, and what it sent itself too. The blobs that a batch names go before it. A peer that is empty, while the oldest
+//! segments are gone here, gets a snapshot and the journal from its oldest batch on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use super::{peering_of, readable_to};
+use crate::base::batch::BatchHeader;
+use crate::base::blob::BlobId;
+use crate::base::ids::{Origin, Position, Seq};
+use crate::base::limits::{PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_WANTS_MAX};
+use crate::engine::peering::outbox::{Departing, Next};
+use crate::engine::shared::Shared;
+use crate::log::blobs::store::BlobReader;
+use crate::log::scan::Scan;
+use crate::log::snapshot;
+use crate::os::disk::Disk;
+use crate::peer::session::Session;
+
+/// What is being sent.
+pub(super) struct Shipping {
+    disk: Arc<dyn Disk>,
+    /// The journal, as far as it is being read.
+    scan: Option<Scan>,
+    /// What lies before this in the journal was sent, or the peer has it.
+    reached: Position,
+    /// A batch that waits for its blobs, or for room.
+    next: Option<Outgoing>,
+    /// Blobs that the peer asked for.
+    wanted: VecDeque<BlobId>,
+    /// The blob under way.
+    blob: Option<BlobOut>,
+    /// Blobs that were sent lately: they need not go twice.
+    recent: VecDeque<BlobId>,
+    snapshot: Option<SnapshotOut>,
+    has_begun: bool,
+}
+
+struct Outgoing {
+    header: BatchHeader,
+    body: Vec<u8>,
+    blobs: VecDeque<BlobId>,
+}
+
+struct BlobOut {
+    id: BlobId,
+    reader: Box<dyn BlobReader>,
+    offset: u64,
+}
+
+struct SnapshotOut {
+    blobs: VecDeque<BlobId>,
+    bytes: Vec<u8>,
+    offset: usize,
+}
+
+/// Where sending starts.
+enum Plan {
+    Journal(Position),
+    Snapshot,
+    Gone { origin: Origin, from: Seq },
+}
+
+impl Shipping {
+    pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            scan: None,
+            reached: Position(0),
+            next: None,
+            wanted: VecDeque::new(),
+            blob: None,
+            recent: VecDeque::new(),
+            snapshot: None,
+            has_begun: false,
+        }
+    }
+
+    /// The session is established.
+    pub(super) fn begin(&mut self, shared: &Shared, session: &mut Session, peer_is_empty: bool) {
+        self.has_begun = true;
+        self.plan(shared, session, peer_is_empty);
+    }
+
+    pub(super) fn is_in_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// The session is over.
+    pub(super) fn end(&mut self) {
+        *self = Self::new(Arc::clone(&self.disk));
+    }
+
+    /// Bytes of the journal that are still to be looked at.
+    pub(super) fn behind_bytes(&self, shared: &Shared) -> u64 {
+        readable_to(shared).0.saturating_sub(self.reached.0)
+    }
+
+    /// Decides where sending starts, by what the peer has and was sent.
+    pub(super) fn plan(&mut self, shared: &Shared, session: &mut Session, peer_is_empty: bool) {
+        self.next = None;
+        let to = readable_to(shared);
+        // The scan comes before the look at what there is: its segments stay.
+        let pinned = shared.reader.scan(Position(0), to);
+        match look(shared, session, peer_is_empty) {
+            Plan::Journal(from) => {
+                self.reached = from;
+                self.scan = Some(shared.reader.scan(from, to));
+            }
+            Plan::Snapshot => match self.begin_snapshot(shared, session) {
+                Ok(()) => {
+                    self.reached = Position(0);
+                    self.scan = Some(pinned);
+                }
+                Err(error) => session.fail(format!("this host can't read its snapshot: {error}")),
+            },
+            Plan::Gone { origin, from } => session.refuse_range(origin, from),
+        }
+    }
+
+    fn begin_snapshot(&mut self, shared: &Shared, session: &mut Session) -> std::io::Result<()> {
+        let newest = snapshot::positions(&*self.disk)?.into_iter().next();
+        let position = newest.ok_or(std::io::ErrorKind::NotFound)?;
+        let bytes = snapshot::load(&*self.disk, position)?.encode();
+        let blobs = shared.blobs.list()?.into();
+        session.begin_snapshot(&shared.reader.start_streams()?);
+        self.snapshot = Some(SnapshotOut { blobs, bytes, offset: 0 });
+        Ok(())
+    }
+
+    /// The peer has told its whole state. Should it lack something although nothing is under way, it is sent again.
+    pub(super) fn look_again(&mut self, shared: &Shared, session: &mut Session) {
+        let is_idle = self.scan.is_none() && self.next.is_none() && self.snapshot.is_none();
+        let is_behind =
+            |session: &Session| session.holdings().any(|held| session.shipped(held.origin) < held.received);
+        if self.has_begun && is_idle && session.unacked_bytes() == 0 && is_behind(session) {
+            self.plan(shared, session, false);
+        }
+    }
+
+    /// The peer asks for a blob.
+    pub(super) fn want(&mut self, id: BlobId, session: &mut Session) {
+        if self.wanted.len() >= PEER_WANTS_MAX {
+            session.fail(format!("the peer wants more than {PEER_WANTS_MAX} blobs at once"));
+        } else {
+            self.wanted.push_back(id);
+        }
+    }
+
+    /// Sends as much as there is room for.
+    pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session) {
+        while self.has_begun && session.has_room() && self.step(shared, session) {}
+    }
+
+    /// One step; false if there is nothing to send, or no room for it.
+    fn step(&mut self, shared: &Shared, session: &mut Session) -> bool {
+        if self.blob.is_some() {
+            self.send_blob_piece(session);
+            return true;
+        }
+        if let Some(id) = self.wanted.pop_front() {
+            self.open_blob(shared, session, id);
+            return true;
+        }
+        if self.snapshot.is_some() {
+            self.send_snapshot_step(shared, session);
+            return true;
+        }
+        if self.next.is_some() {
+            return self.send_next(shared, session);
+        }
+        if self.scan.is_some() {
+            self.read_journal(shared, session);
+            return true;
+        }
+        self.ask_outbox(shared, session)
+    }
+
+    /// Sends the batch that waits, or the next of its blobs.
+    fn send_next(&mut self, shared: &Shared, session: &mut Session) -> bool {
+        let Some(next) = &mut self.next else { return false };
+        if let Some(id) = next.blobs.pop_front() {
+            if !self.recent.contains(&id) {
+                self.open_blob(shared, session, id);
+            }
+            return true;
+        }
+        if !session.may_send(next.body.len()) {
+            return false;
+        }
+        session.send_batch(&next.header, &next.body);
+        self.next = None;
+        true
+    }
+
+    /// Looks at the next batch of the journal, and sends it if the peer lacks it and there is room.
+    fn read_journal(&mut self, shared: &Shared, session: &mut Session) {
+        let Some(scan) = &mut self.scan else { return };
+        match scan.next_batch() {
+            Ok(Some(batch)) => {
+                self.reached = batch.end;
+                if batch.header.last_seq() <= session.shipped(batch.origin) {
+                    return;
+                }
+                let blobs = blobs_of(shared, batch.body);
+                if blobs.is_empty() && session.may_send(batch.body.len()) {
+                    session.send_batch(&batch.header, batch.body);
+                } else {
+                    self.next = Some(Outgoing { header: batch.header, body: batch.body.to_vec(), blobs });
+                }
+            }
+            Ok(None) => {
+                self.scan = None;
+                // From here on new batches are kept in memory for the peer; what was made meanwhile is in the journal.
+                peering_of(shared).outbox.open();
+            }
+            Err(error) => session.fail(format!("this host can't read its journal: {error}")),
+        }
+    }
+
+    /// Takes the next batch from the outbox, or goes back to the journal if it is not there.
+    fn ask_outbox(&mut self, shared: &Shared, session: &Session) -> bool {
+        let peering = peering_of(shared);
+        match peering.outbox.take(session.shipped(peering.own)) {
+            Next::Batch(Departing { header, body, end, .. }) => {
+                self.reached = end;
+                let blobs = blobs_of(shared, &body);
+                self.next = Some(Outgoing { header, body, blobs });
+                true
+            }
+            Next::Nothing => false,
+            Next::Journal => {
+                let to = readable_to(shared);
+                if to <= self.reached {
+                    return false;
+                }
+                self.scan = Some(shared.reader.scan(self.reached, to));
+                true
+            }
+        }
+    }
+
+    /// Begins a blob; one that is gone is said to be.
+    fn open_blob(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
+        match shared.blobs.open(&id) {
+            Ok(reader) if reader.size_bytes() > 0 => self.blob = Some(BlobOut { id, reader, offset: 0 }),
+            Ok(_) => session.send_blob_gone(&id),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => session.send_blob_gone(&id),
+            Err(error) => session.fail(format!("this host can't read the blob {id}: {error}")),
+        }
+    }
+
+    fn send_blob_piece(&mut self, session: &mut Session) {
+        let Some(blob) = &mut self.blob else { return };
+        let total = blob.reader.size_bytes();
+        let length = (total - blob.offset).min(PEER_PIECE_BYTES as u64);
+        let mut piece = vec![0; usize::try_from(length).expect("a piece")];
+        if let Err(error) = blob.reader.read_at(&mut piece, blob.offset) {
+            return session.fail(format!("this host can't read the blob {}: {error}", blob.id));
+        }
+        session.send_blob(&blob.id, total, blob.offset, &piece);
+        blob.offset += length;
+        if blob.offset == total {
+            self.recent.push_back(blob.id);
+            if self.recent.len() > PEER_RECENT_BLOBS {
+                self.recent.pop_front();
+            }
+            self.blob = None;
+        }
+    }
+
+    fn send_snapshot_step(&mut self, shared: &Shared, session: &mut Session) {
+        let Some(out) = &mut self.snapshot else { return };
+        if let Some(id) = out.blobs.pop_front() {
+            return self.open_blob(shared, session, id);
+        }
+        let piece = &out.bytes[out.offset..][..PEER_PIECE_BYTES.min(out.bytes.len() - out.offset)];
+        session.send_snapshot(out.bytes.len() as u64, out.offset as u64, piece);
+        out.offset += piece.len();
+        if out.offset == out.bytes.len() {
+            self.snapshot = None;
+        }
+    }
+}
+
+/// Where sending starts: at the last place before which the peer has everything that is kept here.
+fn look(shared: &Shared, session: &Session, peer_is_empty: bool) -> Plan {
+    let kept_from = shared.reader.start_vector();
+    let missing = kept_from.iter().find(|&(origin, seq)| session.shipped(origin) < seq);
+    if let Some((origin, _)) = missing {
+        if peer_is_empty {
+            return Plan::Snapshot;
+        }
+        return Plan::Gone { origin, from: session.shipped(origin) + 1 };
+    }
+    let mut from = Position(0);
+    for segment in shared.reader.segments() {
+        let (Some(end_vector), Some(end)) = (segment.end_vector, segment.end) else { break };
+        if end_vector.iter().any(|(origin, seq)| session.shipped(origin) < seq) {
+            break;
+        }
+        from = end;
+    }
+    Plan::Journal(from)
+}
+
+fn blobs_of(shared: &Shared, body: &[u8]) -> VecDeque<BlobId> {
+    let mut blobs = VecDeque::new();
+    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    applied.blobs_of_batch(body, &mut |id| blobs.push_back(id));
+    blobs
+}

@@ -1,0 +1,209 @@
+//! What comes in: batches on their way to the inbox, each behind the blobs that it names; and a snapshot.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use super::peering_of;
+use crate::base::batch::BatchHeader;
+use crate::base::blob::BlobId;
+use crate::base::ids::{Origin, Seq};
+use crate::base::limits::PEER_FRESH_BLOBS_MAX;
+use crate::base::streams::Streams;
+use crate::engine::peering::inbox::Arrived;
+use crate::engine::shared::Shared;
+use crate::log::blobs::{Pin, Writer};
+use crate::log::snapshot::Snapshot;
+use crate::peer::session::Session;
+
+/// A snapshot that came whole.
+pub struct Join {
+    /// Where each stream stands before the first batch that follows.
+    pub starts: Streams,
+    /// The peer's state, and how far its streams had come: batches up to there are kept and not applied.
+    pub snapshot: Snapshot,
+    /// The blobs that came with it; to be held until the state that names them is in force.
+    pub blobs: Vec<Pin>,
+}
+
+/// What is being taken.
+#[derive(Default)]
+pub(super) struct Taking {
+    /// Batches, the first of which waits for a blob.
+    waiting: VecDeque<Waiting>,
+    /// The blob that was asked for.
+    asked: Option<BlobId>,
+    writer: Option<Writer>,
+    /// Blobs that no batch has named yet: those of the next one.
+    fresh: VecDeque<Pin>,
+    /// Blobs that the peer does not have any more.
+    gone: VecDeque<BlobId>,
+    /// Blobs of batches that are not applied yet.
+    pinned: VecDeque<(Origin, Seq, Vec<Pin>)>,
+    snapshot: Option<(Streams, Vec<u8>)>,
+    join: Option<Join>,
+    is_held: bool,
+}
+
+struct Waiting {
+    batch: Arrived,
+    blobs: Vec<BlobId>,
+}
+
+impl Taking {
+    /// Whether a snapshot waits to be adopted.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    pub(super) fn is_in_snapshot(&self) -> bool {
+        self.snapshot.is_some() || self.is_held
+    }
+
+    pub(super) fn take_join(&mut self) -> Option<Join> {
+        self.join.take()
+    }
+
+    /// The snapshot is adopted, or will never be.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// The session is over.
+    pub(super) fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A batch came.
+    pub(super) fn batch(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+        header: BatchHeader,
+        body: Vec<u8>,
+    ) {
+        let mut blobs = Vec::new();
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        applied.blobs_of_batch(&body, &mut |id| blobs.push(id));
+        drop(applied);
+        self.waiting.push_back(Waiting { batch: Arrived { header, body }, blobs });
+        self.pass_on(shared, session);
+    }
+
+    /// A piece of a blob came; with the last one the session has checked the content.
+    pub(super) fn blob(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+        id: BlobId,
+        bytes: &[u8],
+        is_last: bool,
+    ) {
+        match self.take_piece(shared, bytes, is_last) {
+            Ok(()) if is_last => {
+                self.asked.take_if(|asked| *asked == id);
+                self.pass_on(shared, session);
+            }
+            Ok(()) => {}
+            Err(error) => session.fail(format!("this host can't keep the blob {id}: {error}")),
+        }
+    }
+
+    fn take_piece(&mut self, shared: &Shared, bytes: &[u8], is_last: bool) -> std::io::Result<()> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => shared.blobs.writer()?,
+        };
+        writer.write(bytes)?;
+        if !is_last {
+            self.writer = Some(writer);
+            return Ok(());
+        }
+        self.fresh.push_back(writer.finish()?);
+        if self.fresh.len() > PEER_FRESH_BLOBS_MAX && self.snapshot.is_none() {
+            self.fresh.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The peer does not have a blob any more.
+    pub(super) fn blob_gone(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
+        self.asked.take_if(|asked| *asked == id);
+        self.gone.push_back(id);
+        if self.gone.len() > PEER_FRESH_BLOBS_MAX {
+            self.gone.pop_front();
+        }
+        self.pass_on(shared, session);
+    }
+
+    /// Hands batches to the commit step, up to one whose blobs are not all there.
+    fn pass_on(&mut self, shared: &Shared, session: &mut Session) {
+        while let Some(first) = self.waiting.pop_front() {
+            let pins = match self.pins_of(shared, &first.blobs) {
+                Ok(Ok(pins)) => pins,
+                Ok(Err(missing)) => {
+                    self.waiting.push_front(first);
+                    if self.asked.replace(missing) != Some(missing) {
+                        session.want(&missing);
+                    }
+                    return;
+                }
+                Err(error) => return session.fail(format!("this host can't look for blobs: {error}")),
+            };
+            let header = first.batch.header;
+            if peering_of(shared).inbox.push(first.batch).is_err() {
+                return session.fail("more came than there is room for".to_owned());
+            }
+            if !pins.is_empty() {
+                self.pinned.push_back((header.origin, header.last_seq(), pins));
+            }
+        }
+    }
+
+    /// Pins of all these blobs, or the first one that is missing. Those that are gone need none.
+    fn pins_of(&mut self, shared: &Shared, ids: &[BlobId]) -> std::io::Result<Result<Vec<Pin>, BlobId>> {
+        let mut pins = Vec::with_capacity(ids.len());
+        for &id in ids {
+            match shared.blobs.pin_present(&id)? {
+                Some(pin) => pins.push(pin),
+                None if self.gone.contains(&id) => {}
+                None => return Ok(Err(id)),
+            }
+        }
+        self.fresh.retain(|pin| !ids.contains(&pin.id()));
+        Ok(Ok(pins))
+    }
+
+    /// Lets go of blobs whose records are applied: the state holds them now.
+    pub(super) fn settle(&mut self, session: &Session) {
+        let is_applied =
+            |origin: Origin, seq: Seq| session.held(origin).is_some_and(|held| held.received >= seq);
+        while self.pinned.front().is_some_and(|(origin, seq, _)| is_applied(*origin, *seq)) {
+            self.pinned.pop_front();
+        }
+    }
+
+    pub(super) fn snapshot_begins(&mut self, starts: Streams) {
+        self.snapshot = Some((starts, Vec::new()));
+    }
+
+    pub(super) fn snapshot_part(&mut self, shared: &Shared, session: &mut Session, total: u64, bytes: &[u8]) {
+        let Some((_, content)) = &mut self.snapshot else { return };
+        content.extend_from_slice(bytes);
+        if (content.len() as u64) < total {
+            return;
+        }
+        let Some((starts, content)) = self.snapshot.take() else { return };
+        match Snapshot::decode(&content) {
+            Some(snapshot) if snapshot.cluster == shared.cluster && covers(&snapshot.streams, &starts) => {
+                self.is_held = true;
+                self.join = Some(Join { starts, snapshot, blobs: self.fresh.drain(..).collect() });
+            }
+            _ => session.fail("the snapshot that came is none of this cluster's".to_owned()),
+        }
+    }
+}
+
+/// Whether a snapshot stands at or behind the place where batches start.
+fn covers(snapshot: &Streams, starts: &Streams) -> bool {
+    snapshot.vector().covers(&starts.vector())
+}
