@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 fn answer(content_type: Option<&str>, body: &[u8]) -> (u16, Value) {
     let response = match post_pixel(content_type, body) {
         Action::Respond(response) | Action::Append { response, .. } => response,
-        Action::Job(_) => panic!("a pixel is no job"),
+        _ => panic!("a pixel is a record, and its answer is known"),
     };
     assert_eq!(response.content_type, "application/json");
     (response.status, serde_json::from_slice(&response.body).expect("an answer in JSON"))

@@ -38,7 +38,7 @@ fn judge(body: &[u8]) -> (bool, bool) {
                 response.status == 400 || answer.starts_with(r#"{"detail":[{"type":"json_invalid""#);
             (false, is_malformed)
         }
-        Action::Job(_) => panic!("a pixel is no job"),
+        _ => panic!("a pixel is a record, and its answer is known"),
     }
 }
 

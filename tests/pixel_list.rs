@@ -13,6 +13,7 @@ use pixeld::apps::pixel::state::clear_record;
 use pixeld::apps::registry;
 use pixeld::apps::router::{Match, Router};
 use pixeld::apps::state::{Applied, Batch, Entry};
+use pixeld::apps::wait::{Ticket, Wake};
 use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, PIECE_BYTES};
 use pixeld::http::request::{HeaderSlots, parse_head};
@@ -25,6 +26,15 @@ use pixeld::os::disk::Disk;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sim_disk::SimDisk;
+
+/// The list never waits.
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(&self, ticket: Ticket) {
+        panic!("{ticket:?} was woken");
+    }
+}
 
 /// A host without threads and sockets.
 struct Site {
@@ -112,6 +122,8 @@ impl Site {
             cluster: self.opened.identity.cluster,
             random: || [0; 16],
             blobs: &self.blobs,
+            ticket: Ticket { worker: 0, place: 0, generation: 0, wait: 1 },
+            waker: &(Arc::new(Nobody) as Arc<dyn Wake>),
             limits: &self.limits,
             pid: 4711,
             now_us: 0,
@@ -130,7 +142,7 @@ impl Site {
         match self.act(target, accept) {
             Action::Respond(response) => whole(response),
             Action::Job(job) => finish(job),
-            Action::Append { .. } => panic!("{target} writes nothing"),
+            _ => panic!("{target} writes nothing"),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::log::reader::Reader;
 use super::answer;
 use super::state::{Applied, State};
 use super::upload::Upload;
+use super::wait::{Resume, Ticket, Wait, Wake};
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
 pub trait App: Send + Sync {
@@ -82,8 +83,18 @@ pub enum Action {
         /// The answer to give then.
         response: Response,
     },
+    /// Log this one record; the answer is made from what applying it gave ([`State::apply`]), once it is kept at the
+    /// durability asked for.
+    Command {
+        /// The record.
+        record: Vec<u8>,
+        /// Makes the answer.
+        then: Box<dyn Resume>,
+    },
     /// Let a job thread answer, piece by piece.
     Job(Box<dyn Job>),
+    /// Hold the request until a time, or until somebody has news for it.
+    Wait(Wait),
 }
 
 /// What a request may look at.
@@ -93,14 +104,18 @@ pub struct View<'a> {
     pub applied: &'a RwLock<Applied>,
     /// The journal, to be read by jobs.
     pub reader: &'a Arc<Reader>,
+    /// This host and its peer.
+    pub cluster: ClusterId,
     /// This host's data directory.
     pub node: NodeId,
-    /// The hosts that share their data.
-    pub cluster: ClusterId,
     /// Sixteen random bytes for an identity.
     pub random: fn() -> [u8; 16],
     /// The blobs, to be written and read by uploads and jobs.
     pub blobs: &'a Arc<Blobs>,
+    /// What this request is woken by, should it wait.
+    pub ticket: Ticket,
+    /// Wakes requests that wait, from any thread.
+    pub waker: &'a Arc<dyn Wake>,
     /// The bounds in force.
     pub limits: &'a Limits,
     /// Number of this process.

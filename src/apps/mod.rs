@@ -19,3 +19,4 @@ pub mod registry;
 pub mod router;
 pub mod state;
 pub mod upload;
+pub mod wait;

@@ -1,6 +1,7 @@
 //! What the applications keep in memory: a fold over the records of all streams.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 
 use crate::base::blob::BlobId;
@@ -32,6 +33,9 @@ pub struct Stamp<'a> {
     pub pixels_before: u64,
     /// Which of two hosts this is; nothing on a host without a peer.
     pub side: Option<Side>,
+    /// A number of the record's application, 0 at the start of each batch, for what earlier records of the same batch
+    /// have been stamped with: they are not applied yet.
+    pub ahead: &'a Cell<u64>,
 }
 
 /// Which of two hosts this one is, for numbers that both give and that must differ: the lowest bit of its numbers.
@@ -82,8 +86,9 @@ pub trait State: Any + Send + Sync {
         out.extend_from_slice(record);
     }
 
-    /// Takes one committed record. Total: what cannot be understood changes nothing.
-    fn apply(&mut self, at: &Entry, record: &[u8]);
+    /// Takes one committed record. Total: what cannot be understood changes nothing. Gives what the answer to the
+    /// command that made it is made from ([`super::app::Action::Command`]), nothing for records of other requests.
+    fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64>;
 
     /// Takes a run of pixel records, of which the first stands at `first`.
     fn apply_run(&mut self, first: &Entry, run: &[u8]) {
@@ -191,6 +196,7 @@ impl Applied {
     /// A stamped record may be longer than it was.
     pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
         let (mut seq, mut pixels_before) = (first.seq, 0);
+        let ahead: [Cell<u64>; IDS] = Default::default();
         for piece in pieces(body) {
             match piece {
                 Piece::Pixels(run) => {
@@ -198,9 +204,10 @@ impl Applied {
                     pixels_before += (run.len() / PIXEL_RECORD_BYTES) as u64;
                 }
                 Piece::Other(record) => {
-                    let entry = Entry { seq, ..*first };
-                    let at = Stamp { entry, vector: &self.vector, pixels_before, side: self.side };
-                    match &self.states[usize::from(tag::app_of(record[0]))] {
+                    let app = usize::from(tag::app_of(record[0]));
+                    let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
+                    let at = Stamp { entry, vector, pixels_before, side: self.side, ahead };
+                    match &self.states[app] {
                         Some(state) => state.stamp(&at, record, out),
                         None => out.extend_from_slice(record),
                     }
@@ -212,14 +219,24 @@ impl Applied {
 
     /// Folds a committed batch into the states. Records of applications that there are not are passed over.
     pub fn apply_batch(&mut self, batch: &Batch<'_>) {
+        self.fold(batch, |_| {});
+    }
+
+    /// The same for a batch of this process: adds to `outcomes` what each record gave that is no pixel.
+    pub fn apply_own_batch(&mut self, batch: &Batch<'_>, outcomes: &mut Vec<Option<u64>>) {
+        self.fold(batch, |outcome| outcomes.push(outcome));
+    }
+
+    /// Applies a batch; `each` is told what each record gave that is no pixel.
+    fn fold(&mut self, batch: &Batch<'_>, mut each: impl FnMut(Option<u64>)) {
         let mut seq = batch.first.seq;
         for piece in pieces(batch.body) {
             let at = Entry { seq, ..batch.first };
-            if let Some(state) = &mut self.states[usize::from(tag::app_of(piece.tag()))] {
-                match piece {
-                    Piece::Pixels(run) => state.apply_run(&at, run),
-                    Piece::Other(record) => state.apply(&at, record),
-                }
+            let state = self.states[usize::from(tag::app_of(piece.tag()))].as_mut();
+            match (piece, state) {
+                (Piece::Pixels(run), Some(state)) => state.apply_run(&at, run),
+                (Piece::Pixels(_), None) => {}
+                (Piece::Other(record), state) => each(state.and_then(|state| state.apply(&at, record))),
             }
             seq += piece.count();
         }
@@ -367,7 +384,7 @@ mod tests {
         let vector = VersionVector::new();
         let id = |side, time_us, last| {
             let entry = Entry { origin, seq: 1, time_us };
-            Stamp { entry, vector: &vector, pixels_before: 0, side }.new_id(last)
+            Stamp { entry, vector: &vector, pixels_before: 0, side, ahead: &Cell::new(0) }.new_id(last)
         };
         assert_eq!([id(None, 500, 0), id(None, 500, 7)], [1, 8]);
         for time_us in [1_795_234_432_000_000, 1_795_234_432_000_001] {

@@ -38,6 +38,10 @@ pub struct Committer {
     /// The records as stamped; empty when nothing needed a stamp.
     stamped: Vec<u8>,
     scratch: Vec<u8>,
+    /// Of each record that is no pixel, its lane and the position behind it there.
+    others: Vec<(usize, u64)>,
+    /// What each of them gave when it was applied.
+    outcomes: Vec<Option<u64>>,
     /// Which lane goes first, so that a batch that has no room for all is not always full of the same one's.
     first_lane: usize,
     /// The peer's batches of the step under way: where they stand, and their records.
@@ -70,6 +74,8 @@ impl Committer {
             merged: Vec::with_capacity(BATCH_BODY_BYTES_MAX),
             stamped: Vec::new(),
             scratch: Vec::new(),
+            others: Vec::new(),
+            outcomes: Vec::new(),
             first_lane: 0,
             arrived: Vec::new(),
             is_stuck: false,
@@ -119,7 +125,9 @@ impl Committer {
         let commit = &shared.metrics.commit;
         if let Some(Own { sealed, pixels }) = &prepared.own {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-            apply(shared, sealed, body);
+            self.outcomes.clear();
+            apply(shared, sealed, body, Some(&mut self.outcomes));
+            self.hand_over_outcomes(shared);
             commit.batches.add(1);
             commit.records.add(u64::from(sealed.count));
             commit.pixels.add(u64::from(*pixels));
@@ -137,6 +145,17 @@ impl Committer {
         match own {
             Some(_) => self.wake(shared, own),
             None => self.let_next_start(shared),
+        }
+    }
+
+    /// Gives the workers what their commands came to, before they see the commit.
+    fn hand_over_outcomes(&self, shared: &Shared) {
+        debug_assert_eq!(self.others.len(), self.outcomes.len());
+        let outcomes = self.others.iter().zip(&self.outcomes);
+        for (&(lane, position), outcome) in outcomes {
+            if let Some(outcome) = *outcome {
+                shared.workers[lane].outcomes.add(position, outcome);
+            }
         }
     }
 
@@ -237,7 +256,7 @@ impl Committer {
         }
         let commit = &shared.metrics.commit;
         for (sealed, body) in self.arrived.drain(..) {
-            apply(shared, &sealed, &body);
+            apply(shared, &sealed, &body, None);
             tell(&sealed);
             commit.peer_batches.add(1);
             commit.peer_records.add(u64::from(sealed.count));
@@ -268,21 +287,23 @@ impl Committer {
     fn merge(&mut self, shared: &Shared, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.stamped.clear();
+        self.others.clear();
         let (mut pixels, mut others) = (0_u32, 0_u32);
         let mut room = BATCH_BODY_BYTES_MAX;
         let stamp_bytes = self.stamp_bytes();
         let lanes = self.lanes.len();
         for turn in 0..lanes {
             let lane = (self.first_lane + turn) % lanes;
-            let merged = &mut self.merged;
+            let (merged, positions) = (&mut self.merged, &mut self.others);
             self.reached[lane] =
                 self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
                     Taken::Pixel(bytes) => {
                         merged.extend_from_slice(bytes);
                         pixels += 1;
                     }
-                    Taken::Other(bytes) => {
+                    Taken::Other(bytes, position) => {
                         merged.extend_from_slice(bytes);
+                        positions.push((lane, position));
                         others += 1;
                     }
                 });
@@ -321,9 +342,14 @@ impl Committer {
 }
 
 /// Applies one batch, and counts its bytes.
-fn apply(shared: &Shared, sealed: &Sealed, body: &[u8]) {
+fn apply(shared: &Shared, sealed: &Sealed, body: &[u8], outcomes: Option<&mut Vec<Option<u64>>>) {
     let entry = Entry { origin: sealed.header.origin, seq: sealed.first_seq, time_us: sealed.time_us };
     let batch = Batch { first: entry, count: sealed.count, body, end: sealed.end };
-    shared.applied.write().unwrap_or_else(PoisonError::into_inner).apply_batch(&batch);
+    let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+    match outcomes {
+        Some(outcomes) => applied.apply_own_batch(&batch, outcomes),
+        None => applied.apply_batch(&batch),
+    }
+    drop(applied);
     shared.metrics.commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
 }

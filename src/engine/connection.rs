@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
 use crate::apps::app::Job;
+use crate::apps::wait::Resume;
 use crate::base::limits::Limits;
 use crate::http::connection::Machine;
 use crate::http::response::Pieces;
@@ -46,6 +47,15 @@ pub enum Task {
         /// How the pieces are written.
         pieces: Pieces,
     },
+    /// The request waits for a time, or to be woken.
+    Waiting {
+        /// How it goes on.
+        then: Box<dyn Resume>,
+        /// The request.
+        asked: Asked,
+        /// Until when at most, milliseconds of the worker's clock; the largest number for no time.
+        until_ms: u64,
+    },
     /// Static content that is sent behind the output, from where it lies.
     Sending(&'static [u8]),
 }
@@ -65,7 +75,7 @@ pub enum Wait {
     Write,
     /// For the client's end after ours (lingering close).
     Linger,
-    /// For the commit step, the lane or a job thread: no deadline of the client's.
+    /// For the commit step, the lane, a job thread or a wait of the application: no deadline of the client's.
     Us,
 }
 
@@ -111,6 +121,8 @@ pub struct Connection {
     pub unread: bool,
     /// A streamed answer cannot be completed.
     pub broken: bool,
+    /// Waits that have begun on it: the number of the one that is under way, if any.
+    pub waits: u32,
     /// Some request has been completed.
     pub served: bool,
     /// What the deadline counts from, milliseconds of the worker's clock.
@@ -156,6 +168,7 @@ impl Connection {
             stalled: false,
             unread: false,
             broken: false,
+            waits: 0,
             served: false,
             since_ms: now_ms,
             scheduled_ms: u64::MAX,
@@ -258,6 +271,7 @@ impl Connection {
             Wait::Linger => self.since_ms + LINGER_MS,
             Wait::Us => match self.task {
                 Task::Stalled { since_ms, .. } => since_ms + limits.lane_full_ms,
+                Task::Waiting { until_ms, .. } => until_ms,
                 _ => now_ms + limits.idle_ms,
             },
         }

@@ -7,34 +7,35 @@ use std::collections::VecDeque;
 
 use super::table::Key;
 use crate::apps::upload::Hold;
+use crate::apps::wait::Resume;
 use crate::base::durability::Durability;
 use crate::http::response::Response;
 
-/// How an answer that was made before its commit is to be written afterwards.
+/// An answer that waits for its commit and is not the usual one.
 pub struct Late {
-    /// The answer.
-    pub response: Response,
-    /// What of the request the answer's head depends on.
-    pub framing: AnswerFraming,
-    /// The route, for the count of requests.
-    pub route: usize,
-    /// The level its records have to reach.
-    pub durability: Durability,
+    /// Where it comes from.
+    pub answer: LateAnswer,
+    /// The request; its records have to reach its level.
+    pub asked: Asked,
     /// What ends when its records are applied.
     pub hold: Option<Hold>,
 }
 
+/// Where a late answer comes from.
+pub enum LateAnswer {
+    /// It was made before the commit.
+    Made(Response),
+    /// It is made from what a command comes to.
+    Command(Box<dyn Resume>),
+    /// The same, and this is what it came to.
+    Applied(Box<dyn Resume>, u64),
+}
+
 impl Late {
-    /// The answer to `asked`.
+    /// An answer to `asked`.
     #[must_use]
-    pub fn new(response: Response, asked: &Asked) -> Box<Self> {
-        Box::new(Self {
-            response,
-            framing: asked.framing,
-            route: asked.route,
-            durability: asked.durability,
-            hold: None,
-        })
+    pub fn new(answer: LateAnswer, asked: &Asked) -> Box<Self> {
+        Box::new(Self { answer, asked: *asked, hold: None })
     }
 }
 
@@ -47,6 +48,8 @@ pub struct Asked {
     pub route: usize,
     /// The level its records have to reach.
     pub durability: Durability,
+    /// The level they have reached; the answer says so.
+    pub reached: Option<Durability>,
     /// Its record makes room on the disk.
     pub frees_space: bool,
 }

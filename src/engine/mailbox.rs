@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::table::Key;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::Upload;
+use crate::apps::wait::Ticket;
 use crate::base::limits::Limits;
 
 /// A message to a worker.
@@ -13,6 +14,8 @@ pub enum Mail {
     Job(JobDone),
     /// A job thread did what an upload had to do.
     Upload(UploadDone),
+    /// A request that waits may go on.
+    Wake(Ticket),
     /// New limits.
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.

@@ -22,6 +22,7 @@ pub mod mailbox;
 pub mod memory;
 pub mod metrics;
 pub mod opening;
+pub mod outcomes;
 pub mod peering;
 pub mod receiving;
 mod released;

@@ -9,10 +9,12 @@ use mio::Waker;
 
 use super::mailbox::Mail;
 use super::metrics::Metrics;
+use super::outcomes::Outcomes;
 use super::peering::Peering;
 use super::settings::Settings;
 use super::space::Space;
 use crate::apps::state::Applied;
+use crate::apps::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
@@ -44,6 +46,8 @@ pub struct WorkerSide {
     awaits_peer: Padded<AtomicBool>,
     waker: Waker,
     mailbox: Sender<Mail>,
+    /// What its committed commands came to.
+    pub outcomes: Outcomes,
 }
 
 #[repr(align(128))]
@@ -55,7 +59,8 @@ impl WorkerSide {
     pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
         let flag = || Padded(AtomicBool::new(false));
         let committed = Padded(AtomicU64::new(0));
-        Self { committed, asleep: flag(), mail: flag(), awaits_peer: flag(), waker, mailbox }
+        let outcomes = Outcomes::default();
+        Self { committed, asleep: flag(), mail: flag(), awaits_peer: flag(), waker, mailbox, outcomes }
     }
 
     /// The lane's position up to which everything is committed and applied.
@@ -329,5 +334,11 @@ impl Shared {
         for worker in &self.workers {
             worker.send(Mail::Limits(limits.clone()));
         }
+    }
+}
+
+impl Wake for Shared {
+    fn wake(&self, ticket: Ticket) {
+        self.workers[ticket.worker as usize].send(Mail::Wake(ticket));
     }
 }

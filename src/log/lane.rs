@@ -179,8 +179,8 @@ pub struct Consumer {
 pub enum Taken<'a> {
     /// A pixel's ten bytes.
     Pixel(&'a [u8; PIXEL_RECORD_BYTES]),
-    /// Any other record, its head included.
-    Other(&'a [u8]),
+    /// Any other record, its head included, and the position behind it.
+    Other(&'a [u8], u64),
 }
 
 impl Consumer {
@@ -219,7 +219,7 @@ impl Consumer {
                 sink(Taken::Pixel(&record));
             } else {
                 self.read_other(first, scratch);
-                sink(Taken::Other(scratch));
+                sink(Taken::Other(scratch, self.head));
             }
         }
         debug_assert!(self.head <= tail, "records end at the published position");
@@ -268,7 +268,7 @@ mod tests {
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
         consumer.take(&mut { usize::MAX }, 0, &mut scratch, |record| match record {
             Taken::Pixel(bytes) => out.extend_from_slice(bytes),
-            Taken::Other(bytes) => out.extend_from_slice(bytes),
+            Taken::Other(bytes, _) => out.extend_from_slice(bytes),
         });
         out
     }

@@ -117,7 +117,7 @@ impl State for PixelState {
         record::push(out, PIXEL_CLEAR, &payload);
     }
 
-    fn apply(&mut self, at: &Entry, record: &[u8]) {
+    fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record.split_first() {
             Some((&tag, _)) if tag::is_pixel(tag) => self.stream(at.origin).pixels += 1,
             Some((&PIXEL_CLEAR, _)) => {
@@ -133,6 +133,7 @@ impl State for PixelState {
             }
             _ => {}
         }
+        None
     }
 
     fn apply_run(&mut self, first: &Entry, run: &[u8]) {

@@ -7,7 +7,7 @@ use super::{NO_ROUTE, Worker};
 use crate::apps::app::{Action, Request, Route, View};
 use crate::base::durability::Durability;
 use crate::engine::connection::{Connection, Task};
-use crate::engine::held::{AnswerFraming, Asked, Held, Late};
+use crate::engine::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
 use crate::engine::metrics::Reject;
 use crate::engine::shared::Shared;
 use crate::engine::space::Intake;
@@ -92,8 +92,8 @@ impl Worker {
                 let asked = self.asked(head, place, route);
                 self.remember(connection, &asked, route, head);
                 let shared = self.shared.clone();
-                let action =
-                    app.handle(route.endpoint, &Request { head, body, captures }, &self.view(&shared));
+                let view = self.view(&shared, key, connection);
+                let action = app.handle(route.endpoint, &Request { head, body, captures }, &view);
                 self.act(key, connection, action, asked);
             }
             Target::Nobody(response) => {
@@ -103,14 +103,16 @@ impl Worker {
         }
     }
 
-    pub(super) fn view<'a>(&'a self, shared: &'a Shared) -> View<'a> {
+    pub(super) fn view<'a>(&'a self, shared: &'a Shared, key: Key, connection: &Connection) -> View<'a> {
         View {
             applied: &shared.applied,
             reader: &shared.reader,
-            node: shared.node,
             cluster: shared.cluster,
+            node: shared.node,
             random: random::bytes,
             blobs: &shared.blobs,
+            ticket: self.next_ticket(key, connection),
+            waker: &self.waker,
             limits: &self.limits,
             pid: shared.pid,
             now_us: wall_us(),
@@ -121,7 +123,8 @@ impl Worker {
         // A word that names no level asks for nothing: the server's level stands, and the answer says it.
         let asked = head.header_text("durability").and_then(|word| word.trim().parse().ok());
         let durability = self.shared.durability.max(asked.unwrap_or(Durability::Memory));
-        Asked { framing: self.framing(head), route: index, durability, frees_space: route.frees_space }
+        let (framing, frees_space) = (self.framing(head), route.frees_space);
+        Asked { framing, route: index, durability, reached: None, frees_space }
     }
 
     pub(super) fn framing(&self, head: &Head<'_>) -> AnswerFraming {
@@ -147,17 +150,43 @@ impl Worker {
     }
 
     /// Does what the application decided.
-    fn act(&mut self, key: Key, connection: &mut Connection, action: Action, asked: Asked) {
+    pub(super) fn act(&mut self, key: Key, connection: &mut Connection, action: Action, asked: Asked) {
         match action {
-            Action::Respond(response) => self.answer(key, connection, &response, asked.framing, asked.route),
+            Action::Respond(response) => self.respond(key, connection, &response, &asked),
             Action::Append { records, response } => {
-                if let Err(refusal) = self.may_write(&asked) {
-                    self.answer(key, connection, &refusal, asked.framing, asked.route);
-                    return;
-                }
-                self.append(key, connection, records, Late::new(response, &asked));
+                self.log(key, connection, records, LateAnswer::Made(response), &asked);
+            }
+            Action::Command { record, then } => {
+                self.log(key, connection, record, LateAnswer::Command(then), &asked);
             }
             Action::Job(job) => self.start_job(key, connection, job, asked),
+            Action::Wait(wait) => self.start_wait(key, connection, wait, asked),
+        }
+    }
+
+    /// Answers; a write's answer says which level was reached.
+    pub(super) fn respond(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        response: &Response,
+        asked: &Asked,
+    ) {
+        self.put(key, connection, response, asked.framing, asked.route, asked.reached);
+    }
+
+    /// Logs what a request makes, if it may be logged now.
+    fn log(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        records: Vec<u8>,
+        answer: LateAnswer,
+        asked: &Asked,
+    ) {
+        match self.may_write(asked) {
+            Ok(()) => self.append(key, connection, records, Late::new(answer, asked)),
+            Err(refusal) => self.respond(key, connection, &refusal, asked),
         }
     }
 
@@ -207,10 +236,10 @@ impl Worker {
     /// Holds an answer until what the lane holds now is committed.
     pub(super) fn hold_late(&mut self, key: Key, connection: &mut Connection, late: Box<Late>) {
         connection.held += 1;
-        if late.durability > self.shared.durability {
+        if late.asked.durability > self.shared.durability {
             connection.task = Task::Exceeding;
         }
-        let (position, read_us, route) = (self.producer.position(), self.now_us, late.route);
+        let (position, read_us, route) = (self.producer.position(), self.now_us, late.asked.route);
         self.held.push(Held { key, count: 1, position, read_us, route, late: Some(late) });
     }
 
@@ -245,7 +274,7 @@ impl Worker {
             self.hold_late(key, connection, late);
         } else if self.now_ms() >= since_ms + self.limits.lane_full_ms {
             self.reject(Reject::LaneFull);
-            self.answer(key, connection, &route::lane_full(), late.framing, late.route);
+            self.respond(key, connection, &route::lane_full(), &late.asked);
         } else {
             connection.task = Task::Stalled { records, late, since_ms };
             self.stall(key, connection);

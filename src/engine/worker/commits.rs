@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Worker;
 use super::read::Fate;
+use super::{Worker, route};
 use crate::base::durability::Durability;
 use crate::base::limits::INLINE_SAMPLED;
 use crate::engine::connection::Connection;
-use crate::engine::held::Held;
+use crate::engine::held::{Held, Late, LateAnswer};
 use crate::engine::mailbox::Mail;
 use crate::engine::table::Key;
 
@@ -32,6 +32,7 @@ impl Worker {
             match mail {
                 Mail::Job(done) => self.take_piece(done),
                 Mail::Upload(done) => self.take_upload(done),
+                Mail::Wake(ticket) => self.take_wake(ticket),
                 Mail::Limits(limits) => {
                     self.limits = limits;
                     // What was decided about the remembered heads may depend on the limits.
@@ -85,8 +86,11 @@ impl Worker {
     }
 
     /// Gives a committed answer to its connection, if that is still there, or holds it until its level is reached.
-    fn release(&mut self, held: Held) {
-        let level = held.late.as_ref().map_or(self.shared.durability, |late| late.durability);
+    fn release(&mut self, mut held: Held) {
+        if let Some(late) = held.late.take() {
+            held.late = Some(self.with_outcome(late, held.position));
+        }
+        let level = held.late.as_ref().map_or(self.shared.durability, |late| late.asked.durability);
         if level > self.reached {
             self.await_level(level, held);
         } else {
@@ -102,12 +106,24 @@ impl Worker {
             match held.late {
                 None => worker.owe_usual(key, connection, held.count, held.route),
                 Some(late) => {
-                    let level = Some(late.durability);
-                    worker.put(key, connection, &late.response, late.framing, late.route, level);
+                    let level = late.asked.durability;
+                    worker.give(key, connection, *late, level);
                 }
             }
             Fate::Stays
         });
+    }
+
+    /// Adds what a command came to, which is only kept for the asking in the order of the lane.
+    fn with_outcome(&self, mut late: Box<Late>, position: u64) -> Box<Late> {
+        late.answer = match late.answer {
+            LateAnswer::Command(then) => match self.side().outcomes.take(position) {
+                Some(outcome) => LateAnswer::Applied(then, outcome),
+                None => LateAnswer::Made(route::not_applied()),
+            },
+            answer => answer,
+        };
+        late
     }
 
     fn owe_usual(&mut self, key: Key, connection: &mut Connection, count: u32, route: usize) {

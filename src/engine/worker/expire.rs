@@ -70,6 +70,9 @@ impl Worker {
             return Fate::Stays;
         }
         connection.scheduled_ms = u64::MAX;
+        if self.wait_is_over(key, connection) {
+            return self.settle(key, connection);
+        }
         let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
         let late = match connection.wait {
             Wait::Body => connection.body_is_slow(&self.limits, now_ms),

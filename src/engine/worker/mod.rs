@@ -13,6 +13,7 @@ mod read;
 mod route;
 mod stream;
 mod wait;
+mod waits;
 mod write;
 
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ use super::space::Intake;
 use super::table::{Key, Table};
 use super::usual::UsualAnswer;
 use crate::apps::router::Router;
+use crate::apps::wait::Wake;
 use crate::base::durability::Durability;
 use crate::base::limits::{Limits, READ_BUFFER_BYTES};
 use crate::http::date::DateCell;
@@ -86,6 +88,8 @@ pub struct Worker {
     events: Events,
     listeners: Vec<TcpListener>,
     shared: Arc<Shared>,
+    /// The same, as applications know it.
+    waker: Arc<dyn Wake>,
     router: Arc<Router>,
     producer: Producer,
     mail: Receiver<Mail>,
@@ -213,6 +217,7 @@ impl Worker {
             commits_taken: 0,
             draining: false,
             quitting: false,
+            waker: parts.shared.clone(),
             shared: parts.shared,
         };
         worker.render_usual();

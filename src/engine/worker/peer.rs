@@ -86,7 +86,7 @@ impl Worker {
         let Waiter { held, .. } = waiter;
         let usual = AnswerFraming { version: Version::Http11, keep_alive: true, head_only: false };
         let (framing, route) =
-            held.late.as_ref().map_or((usual, held.route), |late| (late.framing, late.route));
+            held.late.as_ref().map_or((usual, held.route), |late| (late.asked.framing, late.asked.route));
         let response = route::peer_late();
         self.metrics().peer_late.add(u64::from(held.count));
         self.with(held.key, |worker, connection| {

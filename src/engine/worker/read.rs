@@ -212,10 +212,10 @@ impl Worker {
             connection.wait = wait;
             connection.since_ms = self.now_ms();
             // An idle connection's time only moves on, and one that waits for us has none unless it found the lane
-            // full: both do with an entry that fires before, which they have at every usual request.
+            // full or its application named one: both do with an entry that fires before, which they have at every usual request.
             let kept = match wait {
                 Wait::Idle => connection.scheduled_ms <= connection.since_ms + self.limits.idle_ms,
-                Wait::Us => !matches!(connection.task, Task::Stalled { .. }),
+                Wait::Us => !matches!(connection.task, Task::Stalled { .. } | Task::Waiting { .. }),
                 _ => false,
             };
             let kept = kept && connection.scheduled_ms != u64::MAX;

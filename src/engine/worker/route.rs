@@ -83,6 +83,11 @@ pub fn busy() -> Response {
     text(503, "Too many requests are waiting; nothing was stored. Send again later.").with("Retry-After", "1")
 }
 
+/// A command was logged of which its application made nothing: the fault is in the program.
+pub fn not_applied() -> Response {
+    text(500, "The request was stored, but nothing is known of what it came to. Please report this.")
+}
+
 /// `Durability: both` was asked of a server without a peer: nothing was logged.
 pub fn no_peer() -> Response {
     text(503, "This server has no peer (--peer), so `Durability: both` can't be reached; nothing was stored.")

@@ -6,7 +6,7 @@ use super::route::{self, Target};
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::Pause;
 use crate::engine::connection::{Connection, Task};
-use crate::engine::held::{AnswerFraming, Asked, Late};
+use crate::engine::held::{AnswerFraming, Asked, Late, LateAnswer};
 use crate::engine::jobs::{JobOrder, JobTask};
 use crate::engine::mailbox::{JobDone, UploadDone};
 use crate::engine::metrics::Reject;
@@ -27,7 +27,7 @@ impl Worker {
         let asked = self.asked(head, place, route);
         let shared = self.shared.clone();
         let upload = match self.may_write(&asked) {
-            Ok(()) => app.upload(route.endpoint, head, &self.view(&shared)),
+            Ok(()) => app.upload(route.endpoint, head, &self.view(&shared, key, connection)),
             Err(response) => Err(response),
         };
         match upload {
@@ -72,7 +72,7 @@ impl Worker {
     fn go_on_receiving(&mut self, key: Key, connection: &mut Connection) {
         let Task::Upload(receiving) = &mut connection.task else { return };
         if let Some((response, hold)) = receiving.take_answer() {
-            let mut late = Late::new(response, &receiving.asked);
+            let mut late = Late::new(LateAnswer::Made(response), &receiving.asked);
             late.hold = hold;
             connection.task = Task::None;
             self.hold_late(key, connection, late);
@@ -153,7 +153,7 @@ impl Worker {
             if started {
                 connection.broken = true;
             } else {
-                self.answer(key, connection, &route::busy(), asked.framing, asked.route);
+                self.respond(key, connection, &route::busy(), &asked);
             }
         }
     }
@@ -165,7 +165,7 @@ impl Worker {
             let pieces = match done.head {
                 Some(Start::Whole(response)) => {
                     connection.task = Task::None;
-                    worker.answer(done.key, connection, &response, asked.framing, asked.route);
+                    worker.respond(done.key, connection, &response, &asked);
                     return Fate::Stays;
                 }
                 Some(Start::Stream(head)) => Some(worker.put_stream_head(connection, &head, asked)),
@@ -190,7 +190,7 @@ impl Worker {
         self.metrics().requests.count(asked.route, head.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = self.date.bytes();
-        let context = HeadContext { version, keep_alive, head_only, date, durability: None };
+        let context = HeadContext { version, keep_alive, head_only, date, durability: asked.reached };
         let pieces = response::write_stream_head(head, &context, &mut connection.output);
         connection.closing |= !keep_alive || pieces == Pieces::UntilClose;
         pieces

@@ -17,7 +17,7 @@ fn drain(producer: &mut Producer, consumer: &mut Consumer, out: &mut Vec<u8>) {
     producer.publish();
     consumer.take(&mut { usize::MAX }, 0, &mut Vec::new(), |taken| match taken {
         Taken::Pixel(record) => out.extend_from_slice(record),
-        Taken::Other(_) => panic!("a batch makes pixels only"),
+        Taken::Other(..) => panic!("a batch makes pixels only"),
     });
 }
 
