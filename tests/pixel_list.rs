@@ -112,7 +112,9 @@ impl Site {
         let text = format!("GET {target} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n");
         let mut slots = HeaderSlots::new();
         let head = parse_head(text.as_bytes(), &mut slots, &self.limits).expect("a valid head");
-        let Match::Found { app, route, captures, .. } = self.router.find(head.method, head.path) else {
+        let Match::Found { app, route, captures, .. } =
+            self.router.find(self.router.usual_root(), head.method, head.path)
+        else {
             panic!("{target} is served")
         };
         let view = View {

@@ -6,9 +6,22 @@ use crate::http::method::Method;
 use crate::http::query;
 
 use super::app::{App, Apps, CAPTURES_MAX, Captures, Route};
+use super::index::Index;
 
 /// The pattern that every path fits.
 pub const ANY_PATH: &str = "/{*}";
+
+/// The page of one application's own listeners.
+pub const HOME_PATH: &str = "/";
+
+/// What a listener shows at `/`, and in whose style it answers a path that nobody serves. Made by [`Router::root`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The application whose `/` it is; those of the others are not served here.
+    home: u8,
+    /// The application that answers unknown paths.
+    style: u8,
+}
 
 /// The routes of the applications that a host serves.
 pub struct Router {
@@ -51,17 +64,32 @@ pub enum Match<'p> {
 }
 
 impl Router {
-    /// The table of these applications. The first one says in whose style an unknown path is answered.
+    /// The table of these applications.
     ///
     /// # Panics
-    /// If there are none.
+    /// If there are none, or hundreds.
     #[must_use]
     pub fn new(apps: Apps) -> Self {
-        assert!(!apps.is_empty(), "a host serves at least one application");
+        assert!((1..=255).contains(&apps.len()), "a host serves at least one application, and few");
         let routes = apps.iter().enumerate().flat_map(|(app, of)| of.routes().iter().map(move |r| (app, r)));
         let mut table: Vec<_> = routes.collect();
         table.sort_by_key(|(_, route)| (is_any_path(route), route.path.matches('{').count()));
         Self { apps, table }
+    }
+
+    /// The root of the application `name`, if it is served. That of the index, which has no style of its own, answers
+    /// unknown paths like the first application.
+    #[must_use]
+    pub fn root(&self, name: &str) -> Option<Root> {
+        let home = self.apps.iter().position(|app| app.name() == name)? as u8;
+        let style = if name == Index::NAME { 0 } else { home };
+        Some(Root { home, style })
+    }
+
+    /// The root of a listener that names none: the index, or the first application where there is no index.
+    #[must_use]
+    pub fn usual_root(&self) -> Root {
+        self.root(Index::NAME).unwrap_or(Root { home: 0, style: 0 })
     }
 
     /// The applications, in the order in which they were given.
@@ -81,11 +109,14 @@ impl Router {
         self.table.iter().map(|(_, route)| *route)
     }
 
-    /// Looks a request up.
+    /// Looks a request up that came to a listener with this root.
     #[must_use]
-    pub fn find<'p>(&self, method: Method, path: &'p str) -> Match<'p> {
+    pub fn find<'p>(&self, root: Root, method: Method, path: &'p str) -> Match<'p> {
         let mut owner = None;
         for (place, &(app, route)) in self.table.iter().enumerate() {
+            if !is_shown(root, app, route) {
+                continue;
+            }
             let Some(captures) = captures(route.path, path) else { continue };
             if serves(route, method) {
                 return Match::Found { app, route, place, captures };
@@ -93,17 +124,19 @@ impl Router {
             owner = owner.or(Some(app));
         }
         match owner {
-            Some(_) if method == Method::Options => Match::Options { allow: self.allow(path) },
-            Some(owner) => Match::MethodNotAllowed { allow: self.allow(path), owner },
-            None if method == Method::Options && path == "*" => Match::Options { allow: self.allow(path) },
-            None => Match::NotFound { owner: 0 },
+            Some(_) if method == Method::Options => Match::Options { allow: self.allow(root, path) },
+            Some(owner) => Match::MethodNotAllowed { allow: self.allow(root, path), owner },
+            None if method == Method::Options && path == "*" => {
+                Match::Options { allow: self.allow(root, path) }
+            }
+            None => Match::NotFound { owner: usize::from(root.style) },
         }
     }
 
     /// The methods of a path, or with `*` those of all paths.
-    fn allow(&self, path: &str) -> String {
+    fn allow(&self, root: Root, path: &str) -> String {
         let mut methods = Vec::new();
-        for (_, route) in &self.table {
+        for (_, route) in self.table.iter().filter(|(app, route)| is_shown(root, *app, route)) {
             if path == "*" || captures(route.path, path).is_some() {
                 methods.extend(route.method);
                 methods.extend((route.method == Some(Method::Get)).then_some(Method::Head));
@@ -115,6 +148,11 @@ impl Router {
         words.dedup();
         words.join(", ")
     }
+}
+
+/// Whether a listener with this root has the route at all.
+fn is_shown(root: Root, app: usize, route: &Route) -> bool {
+    route.path != HOME_PATH || app == usize::from(root.home)
 }
 
 fn is_any_path(route: &Route) -> bool {
@@ -154,6 +192,7 @@ mod tests {
 
     struct Shop;
     struct Mirror;
+    struct Hut;
 
     static SHOP: [Route; 4] = [
         Route::new(Method::Get, "/things/{id}", 1, ""),
@@ -161,6 +200,7 @@ mod tests {
         Route::new(Method::Delete, "/things/{id}", 3, ""),
         Route::new(Method::Post, "/", 4, ""),
     ];
+    static HUT: [Route; 1] = [Route::new(Method::Get, "/", 5, "")];
     static MIRROR: [Route; 1] = [Route { method: None, ..Route::new(Method::Get, "/{*}", 9, "") }];
 
     macro_rules! app {
@@ -184,11 +224,12 @@ mod tests {
             }
         };
     }
+    app!(Hut HUT);
     app!(Shop SHOP);
     app!(Mirror MIRROR);
 
     fn found(router: &Router, method: Method, path: &str) -> Result<(u8, String), String> {
-        match router.find(method, path) {
+        match router.find(router.usual_root(), method, path) {
             Match::Found { route, captures, .. } => Ok((route.endpoint, captures.segments[0].to_owned())),
             Match::Options { allow } => Err(format!("204 {allow}")),
             Match::NotFound { .. } => Err("404".to_owned()),
@@ -211,6 +252,25 @@ mod tests {
         assert_eq!(find(Method::Post, "/things/1"), Err("405 DELETE, GET, HEAD, OPTIONS".to_owned()));
         assert_eq!(find(Method::Options, "/things/1"), Err("204 DELETE, GET, HEAD, OPTIONS".to_owned()));
         assert_eq!(find(Method::Options, "*"), Err("204 DELETE, GET, HEAD, OPTIONS, POST".to_owned()));
+    }
+
+    #[test]
+    fn each_root_has_its_own_home_and_style() {
+        let router = Router::new(vec![Arc::new(Hut), Arc::new(Shop)]);
+        let find = |name, method, path| match router.find(router.root(name).unwrap(), method, path) {
+            Match::Found { app, .. } => format!("{app}"),
+            Match::NotFound { owner } => format!("404 of {owner}"),
+            Match::MethodNotAllowed { allow, owner } => format!("405 of {owner}: {allow}"),
+            Match::Options { allow } => allow,
+        };
+        assert_eq!(find("Hut", Method::Get, "/"), "0");
+        assert_eq!(find("Shop", Method::Get, "/"), "405 of 1: OPTIONS, POST");
+        assert_eq!(find("Shop", Method::Options, "/"), "OPTIONS, POST");
+        assert_eq!(find("Hut", Method::Get, "/nowhere"), "404 of 0");
+        assert_eq!(find("Shop", Method::Get, "/nowhere"), "404 of 1");
+        assert_eq!(find("Hut", Method::Get, "/things/1"), "1", "all else is served everywhere");
+        assert_eq!(router.root("Barn"), None);
+        assert_eq!(router.usual_root(), router.root("Hut").unwrap(), "without an index the first one's");
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::peer::Peer;
 use super::read::Config;
 use crate::apps::registry;
-use crate::engine::settings::{PeerSettings, Reserve, Retention, Settings};
+use crate::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 
 /// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
 #[must_use]
 pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
     Settings {
-        listen: config.listen.iter().map(|listen| listen.address).collect(),
+        listen: config.listen.iter().map(|of| Listen { address: of.address, root: of.root }).collect(),
         data_dir: config.data_dir.clone(),
         durability: config.durability,
         workers: config.workers,

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
 use crate::apps::app::Job;
+use crate::apps::router::Root;
 use crate::apps::wait::Resume;
 use crate::base::limits::Limits;
 use crate::http::connection::Machine;
@@ -83,6 +84,8 @@ pub enum Wait {
 pub struct Connection {
     /// The socket.
     pub stream: TcpStream,
+    /// What its listener shows at `/`.
+    pub root: Root,
     /// The protocol's state.
     pub machine: Machine,
     /// Which remembered head to compare the next request with.
@@ -143,11 +146,12 @@ const LINGER_MS: u64 = 2_000;
 const BODY_CHECK_MS: u64 = 500;
 
 impl Connection {
-    /// A fresh connection accepted at `now_ms`.
+    /// A fresh connection accepted at `now_ms` from a listener with this root.
     #[must_use]
-    pub fn new(stream: TcpStream, now_ms: u64) -> Self {
+    pub fn new(stream: TcpStream, root: Root, now_ms: u64) -> Self {
         Self {
             stream,
+            root,
             machine: Machine::new(),
             head_hint: 0,
             input: Vec::new(),

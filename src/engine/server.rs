@@ -18,7 +18,7 @@ use super::memory::InlineCommit;
 use super::metrics::Metrics;
 use super::opening::{self, OpenError, Opening};
 use super::service::Service;
-use super::settings::Settings;
+use super::settings::{Listen, Settings};
 use super::shared::{Phase, Shared, WorkerSide};
 use super::snapshots::Folder;
 use super::worker::{WAKER, Worker, WorkerParts};
@@ -191,8 +191,9 @@ fn join(thread: JoinHandle<()>) {
 
 /// Takes each address alone first, so that one that another server has is refused instead of shared with it, and a
 /// port 0 becomes the same port for all workers.
-fn bind_first(listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, StartError> {
-    let probe = |&address: &SocketAddr| {
+fn bind_first(listen: &[Listen]) -> Result<Vec<SocketAddr>, StartError> {
+    let probe = |listen: &Listen| {
+        let address = listen.address;
         socket::probe_free(address).map_err(|source| StartError::Listen { address, source })
     };
     listen.iter().map(probe).collect()
@@ -262,12 +263,15 @@ fn start_workers(
     token: Option<&Arc<Mutex<Committer>>>,
     clock: Clock,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let root = |listen: &Listen| router.root(listen.root).unwrap_or(router.usual_root());
+    let roots: Vec<_> = settings.listen.iter().map(root).collect();
     let mut handles = Vec::with_capacity(seats.len());
     for (index, seat) in seats.into_iter().enumerate() {
         let worker = Worker::new(WorkerParts {
             index,
             poll: seat.poll,
             listeners: seat.listeners,
+            roots: roots.clone(),
             shared: shared.clone(),
             router: router.clone(),
             producer: seat.producer,

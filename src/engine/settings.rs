@@ -13,7 +13,7 @@ use crate::base::limits::Limits;
 #[derive(Clone)]
 pub struct Settings {
     /// Where it listens; port 0 picks a free one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// Where it keeps what it acknowledged.
     pub data_dir: PathBuf,
     /// What an answer to a write waits for, at least.
@@ -40,6 +40,15 @@ pub struct Settings {
     pub durability_timeout: Duration,
     /// The second host; nothing for a host that is alone.
     pub peer: Option<PeerSettings>,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// The application that is shown at `/` and answers unknown paths; `index` is always there.
+    pub root: &'static str,
 }
 
 /// What a host with a peer is started with.

@@ -7,6 +7,7 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use super::{Worker, route};
+use crate::apps::router::Root;
 use crate::engine::connection::Connection;
 use crate::engine::metrics::Reject;
 use crate::engine::table::Key;
@@ -29,7 +30,7 @@ impl Worker {
     fn accept_from(&mut self, index: usize) -> bool {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.listeners[index].accept() {
-                Ok((stream, _)) => self.admit(stream),
+                Ok((stream, _)) => self.admit(stream, self.roots[index]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // The client went away while it waited; the next one may not have.
                 Err(error) if is_about_one_client(&error) => {}
@@ -43,7 +44,7 @@ impl Worker {
         true
     }
 
-    fn admit(&mut self, mut stream: TcpStream) {
+    fn admit(&mut self, mut stream: TcpStream, root: Root) {
         let open = self.shared.connections.fetch_add(1, Relaxed) + 1;
         self.metrics().accepted.add(1);
         let key = self.table.next_key();
@@ -54,7 +55,7 @@ impl Worker {
             self.reject(Reject::Connections);
             return;
         }
-        let mut connection = Connection::new(stream, self.now_ms());
+        let mut connection = Connection::new(stream, root, self.now_ms());
         if open * 100 > self.limits.connections * 95 {
             self.reject(Reject::Connections);
             self.refuse(key, &mut connection, route::CROWDED);

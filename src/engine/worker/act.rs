@@ -25,7 +25,8 @@ impl Worker {
         let mut machine = std::mem::take(&mut connection.machine);
         let mut slots = HeaderSlots::new();
         let (router, limits) = (self.router.clone(), self.limits.clone());
-        let mut plan = |head: &Head<'_>| route::plan(&router, head, &limits);
+        let root = connection.root;
+        let mut plan = |head: &Head<'_>| route::plan(&router, root, head, &limits);
         let mut more = true;
         let consumed = match machine.next(input, &mut slots, &limits, &mut plan) {
             Step::NeedMore { consumed } => {
@@ -87,7 +88,7 @@ impl Worker {
     fn request(&mut self, key: Key, connection: &mut Connection, head: &Head<'_>, body: &[u8]) {
         connection.served = true;
         let router = self.router.clone();
-        match route::target(&router, head) {
+        match route::target(&router, connection.root, head) {
             Target::Route { app, route, place, captures } => {
                 let asked = self.asked(head, place, route);
                 self.remember(connection, &asked, route, head);

@@ -37,7 +37,7 @@ use super::shared::{Shared, WorkerSide};
 use super::space::Intake;
 use super::table::{Key, Table};
 use super::usual::UsualAnswer;
-use crate::apps::router::Router;
+use crate::apps::router::{Root, Router};
 use crate::apps::wait::Wake;
 use crate::base::durability::Durability;
 use crate::base::limits::{Limits, READ_BUFFER_BYTES};
@@ -65,6 +65,8 @@ pub struct WorkerParts {
     pub poll: Poll,
     /// A listener for each address.
     pub listeners: Vec<std::net::TcpListener>,
+    /// What each of them shows at `/`.
+    pub roots: Vec<Root>,
     /// What is shared.
     pub shared: Arc<Shared>,
     /// Which application answers what.
@@ -87,6 +89,7 @@ pub struct Worker {
     poll: Poll,
     events: Events,
     listeners: Vec<TcpListener>,
+    roots: Vec<Root>,
     shared: Arc<Shared>,
     /// The same, as applications know it.
     waker: Arc<dyn Wake>,
@@ -178,6 +181,7 @@ impl Worker {
             events: Events::with_capacity(EVENTS_MAX),
             accepting: vec![true; listeners.len()],
             listeners,
+            roots: parts.roots,
             router: parts.router,
             producer: parts.producer,
             mail: parts.mail,

@@ -1,7 +1,7 @@
 //! Where a request goes, how its body is taken, and the engine's own refusals.
 
 use crate::apps::app::{App, Body, Captures, Route};
-use crate::apps::router::{Match, Router};
+use crate::apps::router::{Match, Root, Router};
 use crate::base::limits::Limits;
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::http::connection::Plan;
@@ -36,8 +36,8 @@ pub enum Target<'r, 'p> {
 }
 
 /// Looks a request up.
-pub fn target<'r, 'p>(router: &'r Router, head: &Head<'p>) -> Target<'r, 'p> {
-    match router.find(head.method, head.path) {
+pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target<'r, 'p> {
+    match router.find(root, head.method, head.path) {
         Match::Found { app, route, place, captures } => {
             Target::Route { app: router.app(app), route, place, captures }
         }
@@ -51,9 +51,9 @@ pub fn target<'r, 'p>(router: &'r Router, head: &Head<'p>) -> Target<'r, 'p> {
 
 /// How the body of a request with this head is taken. That of a request which nobody answers is read too, up to the
 /// size of a pixel's, so that the connection can go on.
-pub fn plan(router: &Router, head: &Head<'_>, limits: &Limits) -> Plan {
+pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> Plan {
     let unwanted = Plan::Whole { max_bytes: limits.pixel_body_bytes };
-    match router.find(head.method, head.path) {
+    match router.find(root, head.method, head.path) {
         Match::Found { route, .. } => match route.body {
             Body::None => unwanted,
             Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },

@@ -21,7 +21,7 @@ impl Worker {
     pub(super) fn begin(&mut self, key: Key, connection: &mut Connection, head: &Head<'_>) {
         connection.served = true;
         let router = self.router.clone();
-        let Target::Route { app, route, place, .. } = route::target(&router, head) else {
+        let Target::Route { app, route, place, .. } = route::target(&router, connection.root, head) else {
             unreachable!("only a route plans a streamed body");
         };
         let asked = self.asked(head, place, route);
