@@ -1,10 +1,14 @@
 -- One pixel in each request. The request is always the same, made once: wrk must not be what is measured.
--- Depth comes from the environment (DEPTH=16): that many requests are pipelined, and wrk reads their answers as one.
+-- Depth comes from the environment (DEPTH=16): that many requests are pipelined, and wrk reads their answers as one. So do
+-- another method and another body (METHOD=GET BODY=), which `pixeld bench compare --wrk` takes from its own load.
 local depth = tonumber(os.getenv("DEPTH") or "1")
 
-wrk.method = "POST"
-wrk.body = '{"x":10,"y":20,"channel":"R","value":128}'
-wrk.headers["Content-Type"] = "application/json"
+local body = os.getenv("BODY") or '{"x":10,"y":20,"channel":"R","value":128}'
+wrk.method = os.getenv("METHOD") or "POST"
+if body ~= "" then
+   wrk.body = body
+   wrk.headers["Content-Type"] = "application/json"
+end
 
 -- Without a request function wrk sends its own copy and calls no Lua at all.
 if depth > 1 then

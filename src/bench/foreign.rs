@@ -2,7 +2,9 @@
 
 use super::scenario::Scenario;
 use super::target::{Endpoint, Target};
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -34,7 +36,7 @@ pub const WRK_CAVEATS: [&str; 4] = [
     "wrk re-arms epoll around every write",
 ];
 
-/// Runs wrk with the scenario's connections, depth, threads and duration.
+/// Runs wrk with the scenario's connections, depth, threads, duration and method, and its first body in all requests.
 ///
 /// # Errors
 /// A sentence that names the next step.
@@ -50,7 +52,9 @@ pub fn wrk(scenario: &Scenario, folder: &Path) -> Result<Foreign, String> {
         .args(["-d", &format!("{seconds:.0}s"), "-s"])
         .arg(&script)
         .arg(&scenario.target.url)
-        .env("DEPTH", scenario.pipeline.to_string());
+        .env("DEPTH", scenario.pipeline.to_string())
+        .env("METHOD", &scenario.form.method)
+        .env("BODY", OsString::from_vec(scenario.form.first_body()));
     let (output, cpu_ns) = run(command, &scenario.pins, "wrk", "apt install wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     parse_wrk(&text)

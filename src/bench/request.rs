@@ -38,6 +38,18 @@ impl RequestForm {
         self.method == "HEAD"
     }
 
+    /// The body of the first request, for clients that send one body for ever; empty when there is none.
+    #[must_use]
+    pub fn first_body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        match &self.bodies {
+            Bodies::None => {}
+            Bodies::One(template) => template.write(0, &mut Random::new(0), &mut body),
+            Bodies::Lines(lines) => lines[0].write(0, &mut Random::new(0), &mut body),
+        }
+        body
+    }
+
     fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
     }
@@ -136,6 +148,18 @@ mod tests {
         form.headers.push(("host".into(), "other".into()));
         let mut writer = RequestWriter::new(form, 0);
         assert_eq!(written(&mut writer, 1), "POST /pixel HTTP/1.1\r\nX-A: b\r\nhost: other\r\n\r\n");
+    }
+
+    #[test]
+    fn the_first_body_stands_for_all() {
+        let template = |text| Template::compile(text).unwrap();
+        for (bodies, expected) in [
+            (Bodies::None, &b""[..]),
+            (Bodies::One(template("a{{n}}")), b"a0"),
+            (Bodies::Lines(vec![template("b"), template("c")]), b"b"),
+        ] {
+            assert_eq!(form(bodies).first_body(), expected);
+        }
     }
 
     #[test]
