@@ -11,7 +11,7 @@ use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::server::Server;
-use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 use process::client::{Client, plain, post_pixel, request};
 
 /// Long enough that nothing but a lost wake-up lets it pass.
@@ -30,7 +30,7 @@ impl Host {
     fn start(durability: Durability, durability_timeout: Duration, limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            listen: vec![Listen { address: "127.0.0.1:0".parse().unwrap(), root: "index" }],
             data_dir: directory.path().to_path_buf(),
             durability,
             workers: 2,

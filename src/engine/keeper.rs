@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::released::Released;
+use super::retention::{self, Patience, Verdict};
 use super::settings::Reserve;
 use super::shared::Shared;
-use super::snapshots::{self, Folder};
+use super::snapshots::Folder;
 use super::space::Room;
 use crate::log::reader::SegmentInfo;
 use crate::log::spare::{self, SpareError};
@@ -31,6 +32,8 @@ pub struct Keeper {
     folder: Folder,
     /// Blobs that may go.
     released: Released,
+    /// How long segments wait for the peer.
+    patience: Patience,
 }
 
 impl Keeper {
@@ -42,8 +45,9 @@ impl Keeper {
         segment_bytes: u64,
         reserve: Reserve,
         folder: Folder,
+        patience: Patience,
     ) -> Self {
-        Self { shared, disk, segment_bytes, reserve, folder, released: Released::default() }
+        Self { shared, disk, segment_bytes, reserve, folder, released: Released::default(), patience }
     }
 
     /// Looks after the files until the server stops.
@@ -53,6 +57,7 @@ impl Keeper {
         while !self.shared.stopping.load(Ordering::Acquire) {
             self.look_at_space();
             self.make_spare(&mut complained);
+            self.patience.look_at_peer(&self.shared, &*self.disk);
             self.tidy();
             self.released.look_after(&self.shared);
             std::thread::park_timeout(PERIOD);
@@ -118,25 +123,42 @@ impl Keeper {
     /// Folds a snapshot when one is due, and removes the segments that it makes unnecessary.
     fn tidy(&mut self) {
         let segments = self.shared.reader.segments();
-        if !self.folder.is_due(&self.shared, &segments) {
-            return;
+        let may_go = |unneeded: &[SegmentInfo]| self.verdict(unneeded).segments > 0;
+        if !self.folder.is_due(&self.shared, &segments, may_go) {
+            // What was kept for the peer only may have arrived there since.
+            let unneeded = self.folder.unneeded(&self.shared, &segments);
+            return self.remove(&segments[..unneeded]);
         }
         match self.folder.fold(&self.shared, &self.disk) {
-            Ok(folded) => self.remove(&segments, &folded),
+            Ok(folded) => {
+                let unneeded = segments.iter().take_while(|segment| folded.makes_unnecessary(segment));
+                self.remove(&segments[..unneeded.count()]);
+            }
             Err(error) => tracing::error!(%error, "can't make a snapshot; the next start will take longer"),
         }
     }
 
-    /// Removes the oldest segments as far as the snapshot covers them and no record in them is listed any more.
-    fn remove(&self, segments: &[SegmentInfo], folded: &snapshots::Folded) {
-        let needed = segments.iter().find(|segment| !folded.makes_unnecessary(segment));
-        let Some(first_needed) = needed else { return };
-        match self.shared.reader.remove_before(first_needed.number) {
+    /// Removes the oldest segments, which the snapshot covers and whose records are not listed any more, as far as the
+    /// peer has them or has been waited for long enough.
+    fn remove(&mut self, unneeded: &[SegmentInfo]) {
+        if unneeded.is_empty() {
+            return;
+        }
+        let verdict = self.verdict(unneeded);
+        self.patience.note(&verdict);
+        let Some(last) = verdict.segments.checked_sub(1).and_then(|last| unneeded.get(last)) else { return };
+        match self.shared.reader.remove_before(last.number + 1) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed segments that hold nothing listed any more"),
             Err(error) => {
                 tracing::error!(%error, "can't remove a segment; it will be tried at the next start");
             }
         }
+    }
+
+    fn verdict(&self, unneeded: &[SegmentInfo]) -> Verdict {
+        let waiting = self.patience.waiting(&self.shared);
+        let free_bytes = self.disk.space().map_or(u64::MAX / 2, |space| space.free_bytes);
+        retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes)
     }
 }

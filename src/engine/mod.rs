@@ -26,6 +26,7 @@ pub mod outcomes;
 pub mod peering;
 pub mod receiving;
 mod released;
+pub mod retention;
 pub mod server;
 pub mod service;
 pub mod settings;

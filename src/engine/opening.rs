@@ -10,6 +10,7 @@ use crate::base::ids::Position;
 use crate::base::streams::Streams;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::{Blobs, Removed};
+use crate::log::known_peer::KnownPeer;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
 use crate::os::datadir::{DataDir, DataDirError};
@@ -33,6 +34,9 @@ pub enum OpenError {
     /// Its blobs.
     #[error("the blobs in the data directory: {0}")]
     Blobs(#[source] std::io::Error),
+    /// The file that names the peer.
+    #[error("the file that says what the peer has: {0}; `pixeld forget-peer` removes it")]
+    Peer(std::io::Error),
     /// No randomness for identities.
     #[error("no random numbers: {0}")]
     Random(#[from] std::io::Error),
@@ -50,6 +54,8 @@ pub struct Opening {
     pub last: Snapshot,
     /// The blobs, without those that nothing names.
     pub blobs: Arc<Blobs>,
+    /// The peer that was known when the process ended last.
+    pub known_peer: Option<KnownPeer>,
 }
 
 /// Locks, recovers and replays.
@@ -87,7 +93,8 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     applied.position = opened.appender.position();
     let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(directory.disk()))));
     sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
-    Ok(Opening { directory, applied, opened, last, blobs })
+    let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
+    Ok(Opening { directory, applied, opened, last, blobs, known_peer })
 }
 
 /// Removes what a crash left of blobs that no record names, and says so.

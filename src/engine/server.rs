@@ -17,8 +17,9 @@ use super::mailbox::Mail;
 use super::memory::InlineCommit;
 use super::metrics::Metrics;
 use super::opening::{self, OpenError, Opening};
+use super::retention::Patience;
 use super::service::Service;
-use super::settings::{Listen, Settings};
+use super::settings::{Listen, Retention, Settings};
 use super::shared::{Phase, Shared, WorkerSide};
 use super::snapshots::Folder;
 use super::worker::{WAKER, Worker, WorkerParts};
@@ -27,6 +28,7 @@ use crate::apps::app::Apps;
 use crate::apps::index::Index;
 use crate::apps::router::{ANY_PATH, Router};
 use crate::base::durability::Durability;
+use crate::log::known_peer::KnownPeer;
 use crate::log::lane::{Consumer, Producer, lane};
 use crate::log::recover::Report;
 use crate::log::writer::{WriteError, Writer};
@@ -101,16 +103,17 @@ impl Server {
         let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
         let (seats, sides, consumers) = seats(&settings, &addresses, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
-        let Opening { directory, applied, opened, last, blobs } = opening;
+        let Opening { directory, applied, opened, last, blobs, known_peer } = opening;
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
+        let patience = patience(&settings, &shared, known_peer);
         service.attach(shared.clone(), router.clone());
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
         let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
         let folder = Folder::new(last);
-        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder);
+        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience);
         let behind = vec![disk_thread, thread::spawn("keeper", move || keeper.run())?];
         shared.enter(Phase::Ready);
         let workers = start_workers(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
@@ -170,6 +173,19 @@ impl Server {
         self.behind.into_iter().for_each(join);
         ending
     }
+}
+
+/// How long segments wait for the peer that is configured, or that was known when the process ended last.
+fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> Patience {
+    match (&shared.peering, &known) {
+        (Some(peering), Some(known)) => peering.standing.remember(known.node, known.durable.clone()),
+        (None, Some(known)) => tracing::warn!(
+            node = %known.node,
+            "no peer is configured, but segments are kept for one that was; `pixeld forget-peer` lets them go"
+        ),
+        _ => {}
+    }
+    Patience::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
 }
 
 /// The applications with the engine's endpoints, and the index page where no application claims every path.

@@ -82,18 +82,40 @@ impl Folder {
         Self { last }
     }
 
-    /// Whether a snapshot would shorten the next start, or let the oldest segment go.
+    /// Whether a snapshot would shorten the next start, or let the oldest segment go. `may_go` tells of the oldest
+    /// segments, which nobody on this host reads any more, whether one of them may be removed.
     #[must_use]
-    pub fn is_due(&self, shared: &Shared, segments: &[SegmentInfo]) -> bool {
+    pub fn is_due(
+        &self,
+        shared: &Shared,
+        segments: &[SegmentInfo],
+        may_go: impl FnOnce(&[SegmentInfo]) -> bool,
+    ) -> bool {
         let synced = shared.synced.load(Ordering::Acquire);
         let behind = synced.saturating_sub(self.last.position.0);
-        if behind >= EVERY_BYTES {
-            return true;
+        if behind == 0 || behind >= EVERY_BYTES {
+            return behind > 0;
         }
+        let unlisted = {
+            let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            let is_unread = |segment: &&SegmentInfo| !segment.is_pinned && is_unlisted(&applied, segment);
+            segments.iter().take_while(is_unread).count()
+        };
+        // They may go once a snapshot holds the clear that emptied them.
+        unlisted > 0 && may_go(&segments[..unlisted])
+    }
+
+    /// How many of the oldest segments nobody on this host needs any more by the snapshot there is, if that holds
+    /// everything; 0 while something was written since, which is for the next one to say.
+    #[must_use]
+    pub fn unneeded(&self, shared: &Shared, segments: &[SegmentInfo]) -> usize {
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-        // The oldest segment may go once a snapshot holds the clear that emptied it.
-        behind > 0
-            && segments.first().is_some_and(|oldest| !oldest.is_pinned && is_unlisted(&applied, oldest))
+        if applied.position > self.last.position {
+            return 0;
+        }
+        let is_covered = |segment: &SegmentInfo| segment.end.is_some_and(|end| end <= self.last.position);
+        let is_unneeded = |segment: &&SegmentInfo| is_covered(segment) && is_unlisted(&applied, segment);
+        segments.iter().take_while(is_unneeded).count()
     }
 
     /// Folds everything that is durable into a new snapshot and stores it.

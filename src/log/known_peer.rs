@@ -1,0 +1,127 @@
+//! The file `peer`: which data directory this one is paired with, and how much of each stream is durable there.
+//!
+//! ```text
+//!  0 u32 magic 'PXPE'   4 u32 crc32c of 8..   8 u32 version = 1   12 u32 zero   16 u64 node   24 version vector
+//! ```
+//!
+//! While it is there, segments wait for that directory, whether a server is told to connect to it or not. What it says
+//! of the vector is old by seconds, which only keeps a segment longer.
+
+use std::io;
+
+use super::spare::UNFINISHED_SUFFIX;
+use crate::base::ids::NodeId;
+use crate::base::vector::VersionVector;
+use crate::os::disk::{Access, Disk};
+
+/// Name of the file.
+pub const PEER_NAME: &str = "peer";
+const MAGIC: [u8; 4] = *b"PXPE";
+const VERSION: u32 = 1;
+const FIXED_BYTES: usize = 24;
+
+/// What the file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPeer {
+    /// The peer's data directory.
+    pub node: NodeId,
+    /// Of each stream, what is durable there at least.
+    pub durable: VersionVector,
+}
+
+impl KnownPeer {
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(FIXED_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.node.0.to_le_bytes());
+        self.durable.encode(&mut bytes);
+        let crc = crc32c::crc32c(&bytes[8..]);
+        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the file's content; nothing if it is damaged or of another version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>()?;
+        let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
+        let is_sound = fixed[..4] == MAGIC && word(4) == crc32c::crc32c(&bytes[8..]) && word(8) == VERSION;
+        let (durable, length) = VersionVector::decode(rest)?;
+        let node = NodeId(u64::from_le_bytes(fixed[16..].try_into().expect("eight bytes")));
+        (is_sound && length == rest.len()).then_some(Self { node, durable })
+    }
+
+    /// Reads the file; nothing if there is none, because there never was a peer or it was forgotten.
+    ///
+    /// # Errors
+    /// Those of the disk; `InvalidData` if it is damaged.
+    pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
+        let file = match disk.open(PEER_NAME, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
+        let length = file.read_at(&mut bytes, 0)?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file peer is damaged");
+        Self::decode(&bytes[..length]).map(Some).ok_or_else(damaged)
+    }
+
+    /// Writes it so that a crash leaves the old content or the new one.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
+        let unfinished = format!("{PEER_NAME}{UNFINISHED_SUFFIX}");
+        if disk.list()?.contains(&unfinished) {
+            disk.remove(&unfinished)?;
+        }
+        let file = disk.create(&unfinished, 0)?;
+        file.write_at(&self.encode(), 0)?;
+        file.sync()?;
+        disk.rename(&unfinished, PEER_NAME)?;
+        disk.sync_directory()
+    }
+
+    /// Removes the file: no segment waits for that directory any more. Gives what it said; nothing if there was none.
+    /// No server may be running.
+    ///
+    /// # Errors
+    /// Those of the disk. A damaged file is removed too.
+    pub fn forget(disk: &dyn Disk) -> io::Result<Option<Self>> {
+        let known = match Self::load(disk) {
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            Ok(None) => return Ok(None),
+            known => known.ok().flatten(),
+        };
+        disk.remove(PEER_NAME)?;
+        disk.sync_directory()?;
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{Inc, Origin};
+
+    #[test]
+    fn bytes_round_trip_and_anything_else_is_refused() {
+        let mut durable = VersionVector::new();
+        durable.raise(Origin { node: NodeId(3), inc: Inc(4) }, 5);
+        let known = KnownPeer { node: NodeId(3), durable };
+        let bytes = known.encode();
+        assert_eq!(KnownPeer::decode(&bytes), Some(known));
+        for at in 0..bytes.len() {
+            assert_eq!(KnownPeer::decode(&bytes[..at]), None);
+            let mut spoilt = bytes.clone();
+            spoilt[at] ^= 1;
+            assert_eq!(KnownPeer::decode(&spoilt), None, "byte {at}");
+        }
+    }
+}
