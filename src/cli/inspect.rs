@@ -1,25 +1,29 @@
 //! `pixeld inspect`.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::CliError;
+use super::{CliError, compare as told};
 use crate::base::ids::Origin;
 use crate::base::tag;
 use crate::http::date::DateCell;
-use crate::log::inspect::{InspectError, StreamSummary, Summary, dump, verify};
+use crate::log::inspect::{InspectError, StreamSummary, Summary, compare, dump, verify};
 use crate::os::files::RealDisk;
 
-/// Verify a data directory and say what is in it; changes nothing
+/// Verify a data directory and say what is in it, or compare two; changes nothing
 ///
 /// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream. A server may
-/// be running on the directory meanwhile.
+/// be running on the directory meanwhile. With two directories, those of two hosts, says of each stream whether both hold
+/// the same bytes, and which of them lacks what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
     /// The data directory
     dir: PathBuf,
+    /// Another one to compare it with
+    #[arg(conflicts_with_all = ["dump", "hash"])]
+    other: Option<PathBuf>,
     /// Write every record as a line of text: position, stream, sequence number, time, what it says
     #[arg(long, conflicts_with = "hash")]
     dump: bool,
@@ -27,39 +31,75 @@ pub(super) struct Arguments {
     /// retain the same range of a stream have the same hash
     #[arg(long)]
     hash: bool,
+    /// Write the comparison of two directories as JSON
+    #[arg(long, requires = "other")]
+    json: bool,
 }
 
 const AFTER: &str = "\
-Exit: 0 sound, 1 damaged (with the segment and the offset), or not readable.
+Exit: 0 sound; 1 damaged (with the segment and the offset), or not readable. Of two: 0 the same, 3 one lacks records of
+the other, 4 different, 1 one of them is damaged or not readable.
 
 Examples:
   pixeld inspect ./pixeld-data
-  pixeld inspect ./pixeld-data --dump | tail";
+  pixeld inspect ./pixeld-data --dump | tail
+  pixeld inspect ./a ./b && echo equal";
 
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let wrong = |source: InspectError| CliError::Inspect { path: self.dir.clone(), source };
-        let disk = RealDisk::open(&self.dir)
-            .map_err(|source| wrong(InspectError::Io { what: "opening the directory", source }))?;
         let mut out = BufWriter::new(io::stdout().lock());
+        let result = match &self.other {
+            Some(other) => self.compare(other, &mut out),
+            None => self.look(&mut out),
+        };
+        match result {
+            // Whoever reads has seen enough: `| head`.
+            Err(CliError::Inspect { source: InspectError::Io { source, .. }, .. })
+                if source.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Ok(ExitCode::SUCCESS)
+            }
+            result => result,
+        }
+    }
+
+    fn look(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+        let disk = open(&self.dir)?;
         let result = if self.dump {
-            dump(&disk, &mut out)
+            dump(&disk, out)
         } else {
             verify(&disk).and_then(|summary| {
                 let text = if self.hash { hashes(&summary) } else { tell(&summary) };
-                let failed = |source| InspectError::Io { what: "writing the summary", source };
-                out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+                write(out, &text)
             })
         };
-        match result {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            // Whoever reads has seen enough: `| head`.
-            Err(InspectError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(error) => Err(wrong(error)),
-        }
+        result.map(|()| ExitCode::SUCCESS).map_err(wrong(&self.dir))
     }
+
+    fn compare(&self, other: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+        let (dirs, disks) = ([&*self.dir, other], [open(&self.dir)?, open(other)?]);
+        let comparison =
+            compare::compare([&disks[0], &disks[1]]).map_err(|(index, source)| wrong(dirs[index])(source))?;
+        let names = dirs.map(|dir| dir.display().to_string());
+        let names = [&*names[0], &*names[1]];
+        let text = if self.json { told::json(&comparison, names) } else { told::tell(&comparison, names) };
+        write(out, &text).map_err(wrong(&self.dir))?;
+        Ok(told::exit_code(&comparison))
+    }
+}
+
+fn wrong(path: &Path) -> impl Fn(InspectError) -> CliError {
+    move |source| CliError::Inspect { path: path.to_owned(), source }
+}
+
+fn open(path: &Path) -> Result<RealDisk, CliError> {
+    RealDisk::open(path)
+        .map_err(|source| wrong(path)(InspectError::Io { what: "opening the directory", source }))
+}
+
+fn write(out: &mut dyn Write, text: &str) -> Result<(), InspectError> {
+    let failed = |source| InspectError::Io { what: "writing the summary", source };
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)
 }
 
 /// One line for each stream, for `diff` between hosts.

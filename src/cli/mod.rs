@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong.
 
 mod bench;
+mod compare;
 mod error;
 pub mod events;
 mod init;

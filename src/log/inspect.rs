@@ -2,6 +2,8 @@
 //!
 //! A server may be running on the directory meanwhile; what it writes behind the end that was read is none of ours.
 
+pub mod compare;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

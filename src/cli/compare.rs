@@ -1,0 +1,90 @@
+//! What `pixeld inspect A B` says.
+
+use std::process::ExitCode;
+
+use crate::log::inspect::compare::{Comparison, StreamComparison, Verdict};
+
+/// The comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
+pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) -> String {
+    let mut lines: Vec<String> = [0, 1]
+        .map(|index| {
+            let side = &comparison.sides[index];
+            format!("{} is node {} of cluster {}", names[index], side.node, side.cluster)
+        })
+        .into();
+    if comparison.sides[0].cluster != comparison.sides[1].cluster {
+        lines.push("different: they belong to different clusters".to_owned());
+        return lines.join("\n") + "\n";
+    }
+    lines.extend(comparison.streams.iter().map(|stream| of_stream(stream, names)));
+    lines.push(match comparison.verdict() {
+        Verdict::Same => "same: every stream ends at the same record, and all that both keep is equal to the byte".to_owned(),
+        Verdict::Behind => "behind: all that both keep is equal to the byte, but one lacks records of the other".to_owned(),
+        Verdict::Different => "different: a stream holds other bytes in one than in the other. This must not be; is one of them a \
+             copy that was served from?".to_owned(),
+    });
+    lines.join("\n") + "\n"
+}
+
+fn of_stream(stream: &StreamComparison, names: [&str; 2]) -> String {
+    let StreamComparison { origin, last: [a, b], common, differs_at } = *stream;
+    let kept = match common {
+        Some((first, last)) => format!("{first}..{last} kept by both"),
+        None => "nothing kept by both".to_owned(),
+    };
+    let says = match differs_at {
+        Some(0) => "DIFFERS: another history".to_owned(),
+        Some(seq) => format!("DIFFERS from record {seq} on"),
+        None if a == b => format!("same up to {a}"),
+        None => {
+            let (behind, ahead) = if a < b { (names[0], names[1]) } else { (names[1], names[0]) };
+            format!("{behind} ends at {}, {ahead} at {}", a.min(b), a.max(b))
+        }
+    };
+    format!("stream {origin}: {says}; {kept}")
+}
+
+/// The comparison for programs.
+pub(super) fn json(comparison: &Comparison, names: [&str; 2]) -> String {
+    let side = |index: usize| {
+        let side = &comparison.sides[index];
+        serde_json::json!({
+            "dir": names[index],
+            "cluster": side.cluster.to_string(),
+            "node": side.node.to_string(),
+        })
+    };
+    let stream = |stream: &StreamComparison| {
+        serde_json::json!({
+            "node": stream.origin.node.to_string(),
+            "inc": stream.origin.inc.to_string(),
+            "verdict": word(stream.verdict()),
+            "last": stream.last,
+            "common": stream.common.map(|(first, last)| [first, last]),
+            "differs_at": stream.differs_at,
+        })
+    };
+    let value = serde_json::json!({
+        "verdict": word(comparison.verdict()),
+        "sides": [side(0), side(1)],
+        "streams": comparison.streams.iter().map(stream).collect::<Vec<_>>(),
+    });
+    format!("{value:#}\n")
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Same => "same",
+        Verdict::Behind => "behind",
+        Verdict::Different => "different",
+    }
+}
+
+/// 0 same, 3 behind, 4 different; 1 is for a directory that can't be compared.
+pub(super) fn exit_code(comparison: &Comparison) -> ExitCode {
+    match comparison.verdict() {
+        Verdict::Same => ExitCode::SUCCESS,
+        Verdict::Behind => ExitCode::from(3),
+        Verdict::Different => ExitCode::from(4),
+    }
+}
