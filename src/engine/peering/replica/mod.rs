@@ -15,15 +15,16 @@
 //!
 //! One connection has one replica. A host has one at a time: the next one may begin when this one is dropped.
 
+mod access;
 mod shipping;
 mod taking;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
+use self::access::peering_of;
 use self::shipping::Shipping;
 pub use self::taking::Join;
 use self::taking::Taking;
-use super::Peering;
 use crate::base::ids::{NodeId, Seq};
 use crate::base::limits::{PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
@@ -283,17 +284,8 @@ impl Drop for Replica {
     }
 }
 
-fn peering_of(shared: &Shared) -> &Peering {
-    shared.peering.as_ref().expect("a replica belongs to a server with a peer")
-}
-
 fn held(stream: Stream, durable: &Streams, starts: &VersionVector) -> Held {
     let Stream { origin, seq, chain } = stream;
     let durable: Seq = durable.seq_of(origin).min(seq);
     Held { origin, received: seq, durable, first: starts.seq_of(origin) + 1, chain }
-}
-
-/// How far the journal can be read: behind the last batch that was applied.
-fn readable_to(shared: &Shared) -> crate::base::ids::Position {
-    shared.applied.read().unwrap_or_else(PoisonError::into_inner).position
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use super::{peering_of, readable_to};
+use super::access::{peering_of, readable_to};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Position, Seq};

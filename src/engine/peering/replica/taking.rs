@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
-use super::peering_of;
+use super::access::peering_of;
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
