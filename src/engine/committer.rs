@@ -70,8 +70,8 @@ impl Committer {
             reached: vec![0; lanes.len()],
             concerned: vec![false; lanes.len()],
             lanes,
+            merged: Vec::with_capacity(appender.body_bytes_max()),
             appender,
-            merged: Vec::with_capacity(BATCH_BODY_BYTES_MAX),
             stamped: Vec::new(),
             scratch: Vec::new(),
             others: Vec::new(),
@@ -87,7 +87,7 @@ impl Committer {
     /// for the next segment).
     pub fn prepare(&mut self, shared: &Shared, now_us: u64, staged: &mut Staged) -> Option<Prepared> {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
-        if !self.appender.fits(BATCH_BODY_BYTES_MAX, spare_ready) {
+        if !self.appender.fits(self.appender.body_bytes_max(), spare_ready) {
             self.is_stuck = true;
             return None;
         }
@@ -238,7 +238,7 @@ impl Committer {
         if shared.durability == Durability::Memory && self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX {
             return false;
         }
-        let kept = self.lanes_bytes() + BATCH_BODY_BYTES_MAX as u64;
+        let kept = self.lanes_bytes() + self.appender.body_bytes_max() as u64;
         self.appender.room_behind(body_len, spare_ready).is_some_and(|room| room >= kept)
     }
 
@@ -289,7 +289,7 @@ impl Committer {
         self.stamped.clear();
         self.others.clear();
         let (mut pixels, mut others) = (0_u32, 0_u32);
-        let mut room = BATCH_BODY_BYTES_MAX;
+        let mut room = self.appender.body_bytes_max();
         let stamp_bytes = self.stamp_bytes();
         let lanes = self.lanes.len();
         for turn in 0..lanes {
@@ -333,10 +333,10 @@ impl Committer {
     fn regulate(&self, shared: &Shared) {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         let room = self.appender.room(spare_ready);
-        let lanes_bytes = self.lanes_bytes();
+        let (lanes_bytes, body_bytes) = (self.lanes_bytes(), self.appender.body_bytes_max() as u64);
         shared.space.set_room(Room {
-            for_writes: room >= lanes_bytes + 2 * BATCH_BODY_BYTES_MAX as u64,
-            for_clears: room >= lanes_bytes + BATCH_BODY_BYTES_MAX as u64,
+            for_writes: room >= lanes_bytes + 2 * body_bytes,
+            for_clears: room >= lanes_bytes + body_bytes,
         });
     }
 }

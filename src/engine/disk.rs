@@ -49,6 +49,25 @@ fn commit_once(
     let start_us = clock.now_us();
     let Some(prepared) = committer.prepare(shared, wall_us(), staged) else { return Ok(false) };
     let merged_us = clock.now_us();
+    let synced_us = make_durable(shared, writer, staged, clock)?;
+    committer.finish(shared, &prepared, None);
+    let commit = &shared.metrics.commit;
+    commit.merge_us.record(merged_us - start_us, 1);
+    commit.sync_us.record(synced_us - merged_us, 1);
+    commit.apply_us.record(clock.now_us() - synced_us, 1);
+    Ok(true)
+}
+
+/// Writes what a step has staged and lets it be read; gives when it was durable. [`Committer::finish`] comes next.
+///
+/// # Errors
+/// A failed write or sync; final.
+pub fn make_durable(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &Staged,
+    clock: Clock,
+) -> Result<u64, WriteError> {
     writer.write(staged, true)?;
     let synced_us = clock.now_us();
     shared.reader.extend(staged);
@@ -57,9 +76,5 @@ fn commit_once(
     let commit = &shared.metrics.commit;
     commit.syncs.add(1);
     commit.synced_position.set(writer.synced().0);
-    committer.finish(shared, &prepared, None);
-    commit.merge_us.record(merged_us - start_us, 1);
-    commit.sync_us.record(synced_us - merged_us, 1);
-    commit.apply_us.record(clock.now_us() - synced_us, 1);
-    Ok(true)
+    Ok(synced_us)
 }

@@ -99,8 +99,11 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
     }
 }
 
-/// Writes everything that is in memory only.
-fn write_once(
+/// Writes everything that is in memory only, and syncs it if that is asked for.
+///
+/// # Errors
+/// A failed write or sync; final.
+pub fn write_once(
     shared: &Shared,
     writer: &mut Writer,
     staged: &mut Staged,
@@ -139,7 +142,8 @@ fn write_once(
 
 /// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
 /// more than one sync for it in about a millisecond.
-fn owes_sync(shared: &Shared) -> bool {
+#[must_use]
+pub fn owes_sync(shared: &Shared) -> bool {
     shared.peering.as_ref().is_some_and(|peering| peering.progress.owes_sync())
 }
 

@@ -128,6 +128,14 @@ impl Appender {
         current.max(spare).saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8))
     }
 
+    /// The longest body that a commit step of this journal makes: what the format allows, and no more than a quarter of
+    /// a segment. Only tests have segments so small that it matters.
+    #[must_use]
+    pub fn body_bytes_max(&self) -> usize {
+        let quarter = usize::try_from(self.layout.segment_bytes / 4).unwrap_or(usize::MAX);
+        BATCH_BODY_BYTES_MAX.min(quarter)
+    }
+
     /// What [`Appender::room`] would say behind a batch with a body of `body_len` bytes; nothing if that has no place.
     #[must_use]
     pub fn room_behind(&self, body_len: usize, spare_ready: bool) -> Option<u64> {

@@ -178,6 +178,8 @@ pub enum Close {
     },
     /// This host leaves.
     Left(ByeCode),
+    /// The connection is gone.
+    Lost(String),
     /// No HELLO and STATE in time.
     NoHello,
     /// Nothing was heard for too long.
@@ -201,7 +203,7 @@ impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Violation(violation) => violation.fmt(f),
-            Self::Failed(text) => f.write_str(text),
+            Self::Failed(text) | Self::Lost(text) => f.write_str(text),
             Self::Refused { code, text } => write!(f, "the peer ended the connection (error {code}): {text}"),
             Self::Bye { code, text } => write!(f, "the peer left ({code}): {text}"),
             Self::Left(ByeCode::Stopping) => f.write_str("this host stops"),

@@ -47,14 +47,16 @@ pub(super) struct Ledger {
     cluster: ClusterId,
     /// The stream that this process makes.
     own: Origin,
+    /// The last record of it that the peer may have although it is not committed here.
+    made: Seq,
     /// The peer's data directory, once it is known.
     peer: Option<NodeId>,
     lines: BTreeMap<Origin, Line>,
 }
 
 impl Ledger {
-    pub(super) fn new(cluster: ClusterId, own: Origin, held: &[Held]) -> Self {
-        let mut ledger = Self { cluster, own, peer: None, lines: BTreeMap::new() };
+    pub(super) fn new(cluster: ClusterId, own: Origin, made: Seq, held: &[Held]) -> Self {
+        let mut ledger = Self { cluster, own, made, peer: None, lines: BTreeMap::new() };
         ledger.line(own);
         for held in held {
             ledger.hold(held);
@@ -141,11 +143,11 @@ impl Ledger {
 
     /// What the peer says it has of a stream, in a STATE.
     pub(super) fn peer_holds(&mut self, theirs: &Held) -> Result<(), Violation> {
-        let own = self.own;
+        let (own, made) = (self.own, self.made);
         let line = self.line_of_peer(theirs.origin)?;
         let known = [(line.held.received, line.held.chain), line.taken, line.sent];
         let differs = |&(seq, chain): &(Seq, u64)| seq == theirs.received && chain != theirs.chain;
-        let made = line.held.received.max(line.sent_most);
+        let made = line.held.received.max(line.sent_most).max(made);
         if known.iter().any(differs) || (theirs.origin == own && theirs.received > made) {
             return Err(Violation::OtherHistory { origin: theirs.origin, seq: theirs.received });
         }
@@ -162,7 +164,8 @@ impl Ledger {
         let impossible = |what| Violation::Impossible { kind, what, origin };
         let is_peers = self.peer == Some(origin.node);
         let line = self.lines.get_mut(&origin).ok_or_else(|| impossible("something"))?;
-        let most = line.held.received.max(line.sent_most).max(line.peer.received);
+        let made = if origin == self.own { self.made } else { 0 };
+        let most = line.held.received.max(line.sent_most).max(line.peer.received).max(made);
         if receipt.received > most && !is_peers {
             return Err(impossible("that more was received than there is"));
         }
@@ -171,13 +174,14 @@ impl Ledger {
 
     /// Judges a batch that came; takes it if it is the next one of its stream.
     pub(super) fn judge(&mut self, header: &BatchHeader) -> Result<Verdict, Violation> {
-        let own = self.own;
+        let (own, made) = (self.own, self.made);
         let (origin, first, last) = (header.origin, header.first_seq, header.last_seq());
         let line = self.line_of_peer(origin)?;
         let other_history = Violation::OtherHistory { origin, seq: first };
         let (taken, chain) = line.taken;
-        if origin == own && last > line.held.received.max(line.sent_most) {
-            return Err(other_history);
+        if origin == own {
+            let made = line.held.received.max(line.sent_most).max(made);
+            return if last > made { Err(other_history) } else { Ok(Verdict::Older) };
         }
         if first == taken + 1 {
             if header.chain != header.link(chain) {

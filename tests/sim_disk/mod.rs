@@ -198,6 +198,11 @@ impl SimDisk {
         state.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     }
 
+    /// Forgets a failure that was planned and has not come yet.
+    pub fn spare_failure(&self) {
+        self.state().failure = None;
+    }
+
     pub fn is_down(&self) -> bool {
         self.state().is_down
     }

@@ -107,6 +107,12 @@ impl Outbox {
         }
     }
 
+    /// The last record of this process's stream that was ever sealed, committed or not: the peer may have it.
+    #[must_use]
+    pub fn sealed(&self) -> Seq {
+        self.queue().sealed
+    }
+
     /// Bytes that wait to be sent.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub nonce: u64,
     /// The wall clock, microseconds since 1970; only told to the peer.
     pub clock_us: u64,
+    /// The last record of this start's own stream that may have been sent on an earlier connection; committed or not.
+    pub made: Seq,
     /// The journal is empty: a snapshot is welcome.
     pub is_empty: bool,
 }
@@ -207,7 +209,7 @@ impl Session {
             settings,
             phase: Phase::Hello,
             peer: None,
-            ledger: Ledger::new(settings.cluster, own, held),
+            ledger: Ledger::new(settings.cluster, own, settings.made, held),
             inflow: Inflow::default(),
             output: Vec::new(),
             written: 0,
@@ -237,7 +239,7 @@ impl Session {
     }
 
     fn hello(&self) -> Hello {
-        let Settings { cluster, node, inc, nonce, clock_us, is_empty } = self.settings;
+        let Settings { cluster, node, inc, nonce, clock_us, is_empty, .. } = self.settings;
         let (version_min, version_max) = (PEER_VERSION, PEER_VERSION);
         Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty }
     }
@@ -276,10 +278,14 @@ impl Session {
         self.ledger.iter().map(|line| line.held)
     }
 
-    /// The last record of a stream that the peer has or was sent.
+    /// The last record of a stream that the peer has or was sent. The stream that the peer makes now is never sent: it
+    /// has all of it, although not all may be committed there yet.
     #[must_use]
     pub fn shipped(&self, origin: Origin) -> Seq {
-        self.ledger.get(origin).map_or(0, |line| line.peer.received.max(line.sent.0))
+        match self.peer {
+            Some(Peer { node, inc, .. }) if origin == (Origin { node, inc }) => Seq::MAX,
+            _ => self.ledger.get(origin).map_or(0, |line| line.peer.received.max(line.sent.0)),
+        }
     }
 
     /// The last record of a stream that was taken from the peer or is held here.

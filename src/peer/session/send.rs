@@ -134,6 +134,11 @@ impl Session {
         self.end(Close::Failed(text));
     }
 
+    /// The connection is gone, in words for an operator.
+    pub fn lost(&mut self, why: String) {
+        self.end(Close::Lost(why));
+    }
+
     pub(super) fn send_hello(&mut self) {
         let hello = self.hello().encode();
         frame::push(&mut self.output, Kind::Hello, 0, &[&hello]);
@@ -165,7 +170,7 @@ impl Session {
             Close::NoHello | Close::Silent => (Kind::Error, ErrorCode::TimedOut as u16),
             Close::Failed(_) => (Kind::Error, ErrorCode::Failed as u16),
             Close::Left(code) => (Kind::Bye, *code as u16),
-            Close::Refused { .. } | Close::Bye { .. } => return,
+            Close::Refused { .. } | Close::Bye { .. } | Close::Lost(_) => return,
         };
         let text = close.to_string();
         let text = &text.as_bytes()[..text.len().min(PEER_TEXT_BYTES_MAX)];

@@ -17,7 +17,15 @@ fn origin(node: u64, inc: u64) -> Origin {
 
 fn settings(node: u64, inc: u64) -> Settings {
     let (node, inc) = (NodeId(node), Inc(inc));
-    Settings { cluster: CLUSTER, node, inc, nonce: node.0 ^ inc.0, clock_us: 1_000_000, is_empty: false }
+    Settings {
+        cluster: CLUSTER,
+        node,
+        inc,
+        nonce: node.0 ^ inc.0,
+        clock_us: 1_000_000,
+        made: 0,
+        is_empty: false,
+    }
 }
 
 /// Makes the batches of one stream.

@@ -76,6 +76,7 @@ impl Replica {
             inc: peering.own.inc,
             nonce: greeting.nonce,
             clock_us: greeting.clock_us,
+            made: peering.outbox.sealed(),
             is_empty: greeting.is_joining && held.is_empty(),
         };
         Self {
@@ -177,6 +178,13 @@ impl Replica {
     pub fn fail(&mut self, text: String, now_us: u64) {
         self.session.fail(text);
         self.taking.release();
+        self.turn(now_us);
+    }
+
+    /// The connection is gone, in words for an operator. What was received before counts.
+    pub fn lost(&mut self, why: &str, now_us: u64) {
+        self.turn(now_us);
+        self.session.lost(why.to_owned());
         self.turn(now_us);
     }
 

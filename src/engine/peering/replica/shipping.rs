@@ -25,6 +25,8 @@ pub(super) struct Shipping {
     disk: Arc<dyn Disk>,
     /// The journal, as far as it is being read.
     scan: Option<Scan>,
+    /// Where that ends.
+    scan_to: Position,
     /// What lies before this in the journal was sent, or the peer has it.
     reached: Position,
     /// A batch that waits for its blobs, or for room.
@@ -69,6 +71,7 @@ impl Shipping {
         Self {
             disk,
             scan: None,
+            scan_to: Position(0),
             reached: Position(0),
             next: None,
             wanted: VecDeque::new(),
@@ -103,6 +106,7 @@ impl Shipping {
     pub(super) fn plan(&mut self, shared: &Shared, session: &mut Session, peer_is_empty: bool) {
         self.next = None;
         let to = readable_to(shared);
+        self.scan_to = to;
         // The scan comes before the look at what there is: its segments stay.
         let pinned = shared.reader.scan(Position(0), to);
         match look(shared, session, peer_is_empty) {
@@ -213,6 +217,7 @@ impl Shipping {
                 }
             }
             Ok(None) => {
+                self.reached = self.reached.max(self.scan_to);
                 self.scan = None;
                 // From here on new batches are kept in memory for the peer; what was made meanwhile is in the journal.
                 peering_of(shared).outbox.open();
@@ -238,6 +243,7 @@ impl Shipping {
                     return false;
                 }
                 self.scan = Some(shared.reader.scan(self.reached, to));
+                self.scan_to = to;
                 true
             }
         }

@@ -1,0 +1,262 @@
+//! One host: what the engine's threads do, one step at a time.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pixeld::apps::registry;
+use pixeld::apps::state::{Batch, Entry};
+use pixeld::base::durability::Durability;
+use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
+use pixeld::base::limits::Limits;
+use pixeld::engine::committer::{Committer, Prepared};
+use pixeld::engine::disk::make_durable;
+use pixeld::engine::memory::{InlineCommit, owes_sync, write_once};
+use pixeld::engine::metrics::Metrics;
+use pixeld::engine::peering::Peering;
+use pixeld::engine::peering::arrivals::Arrivals;
+use pixeld::engine::peering::replica::{Greeting, Replica};
+use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::Shared;
+use pixeld::engine::snapshots::{self, Folder};
+use pixeld::log::blobs::Blobs;
+use pixeld::log::blobs::files::FileStore;
+use pixeld::log::lane::{Producer, lane};
+use pixeld::log::recover::{self, OpenOptions, Replay};
+use pixeld::log::snapshot::Snapshot;
+use pixeld::log::spare::make_spare;
+use pixeld::log::staged::Staged;
+use pixeld::log::streams::Streams;
+use pixeld::log::writer::Writer;
+use pixeld::os::clock::Clock;
+
+use super::sim_disk::SimDisk;
+
+pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
+const SEGMENT_BYTES: u64 = 256 * 1024;
+const LANE_BYTES: usize = 4096;
+
+/// A running process.
+pub struct Up {
+    pub shared: Arc<Shared>,
+    token: Arc<Mutex<Committer>>,
+    inline: Option<InlineCommit>,
+    arrivals: Arrivals,
+    writer: Writer,
+    producer: Producer,
+    staged: Staged,
+    prepared: Option<Prepared>,
+    pub replica: Option<Replica>,
+    folder: Folder,
+    disk: SimDisk,
+    clock: Clock,
+    /// Batches that a sync will make durable: where they end, this process's last record there.
+    unsynced: VecDeque<(Position, Seq)>,
+    pub committed: Seq,
+    pub durable: Seq,
+}
+
+/// What a process can't survive.
+pub type Fatal = String;
+
+fn settings(durability: Durability) -> Settings {
+    Settings {
+        listen: Vec::new(),
+        data_dir: "/simulated".into(),
+        durability,
+        workers: 1,
+        cores: Vec::new(),
+        job_threads: 1,
+        apps: registry::all(),
+        limits: Limits::default(),
+        reserve: Reserve::Bytes(0),
+        segment_bytes: SEGMENT_BYTES,
+        accept_loss: false,
+        shutdown_timeout: Duration::from_secs(1),
+        durability_timeout: Duration::from_secs(1),
+        peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+    }
+}
+
+impl Up {
+    /// Starts a process: recovery, replay, and the parts that its threads share.
+    pub fn start(disk: &SimDisk, node: NodeId, inc: Inc, durability: Durability) -> Result<Self, Fatal> {
+        let options =
+            OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, inc };
+        let (mut applied, mut last) = (registry::new_applied(), None);
+        let mut on_replay = |replay: Replay<'_>| {
+            match replay {
+                Replay::Snapshot(snapshot) => {
+                    applied = snapshots::restore(snapshot).map_err(|error| error.to_string())?;
+                    last = Some(snapshot.clone());
+                }
+                Replay::Batch(batch) => {
+                    let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
+                    let (count, body, end) = (batch.count, batch.body, batch.end);
+                    applied.apply_batch(&Batch { first, count, body, end });
+                }
+            }
+            Ok(())
+        };
+        let opened =
+            recover::open(&disk.shared(), &options, &mut on_replay).map_err(|error| error.to_string())?;
+        applied.position = opened.appender.position();
+        let nothing = Snapshot {
+            cluster: CLUSTER,
+            node,
+            position: Position(0),
+            time_us: 0,
+            streams: Streams::default(),
+            sections: Vec::new(),
+        };
+        let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(disk.shared()))));
+        let metrics = Metrics::new(0, 0, 0);
+        let shared =
+            Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, Vec::new(), metrics));
+        let (producer, consumer) = lane(LANE_BYTES);
+        let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
+        let clock = Clock::start();
+        let inline =
+            || (durability == Durability::Memory).then(|| InlineCommit::new(Arc::clone(&token), clock));
+        Ok(Self {
+            arrivals: Arrivals::new(Arc::clone(&shared), inline()),
+            inline: inline(),
+            shared,
+            token,
+            writer: opened.writer,
+            producer,
+            staged: Staged::default(),
+            prepared: None,
+            replica: None,
+            folder: Folder::new(last.unwrap_or(nothing)),
+            disk: disk.clone(),
+            clock,
+            unsynced: VecDeque::new(),
+            committed: 0,
+            durable: 0,
+        })
+    }
+
+    pub fn peering(&self) -> &Peering {
+        self.shared.peering.as_ref().expect("a host with a peer")
+    }
+
+    pub fn origin(&self) -> Origin {
+        self.peering().own
+    }
+
+    /// Logs records, as a worker does; false if the lane has no room.
+    pub fn log(&mut self, records: &[u8], wall_us: u64) -> bool {
+        if !self.producer.push(records) {
+            return false;
+        }
+        self.producer.publish();
+        self.start_commit(wall_us);
+        true
+    }
+
+    /// The end of a worker's turn.
+    fn start_commit(&mut self, wall_us: u64) {
+        match &mut self.inline {
+            Some(inline) => inline.try_run(&self.shared, 0, wall_us),
+            None => self.shared.start_commit(),
+        }
+        self.note_commit();
+    }
+
+    /// Whether the disk thread has a step to begin.
+    pub fn has_step(&self) -> bool {
+        self.prepared.is_none() && self.shared.in_flight.load(Ordering::Acquire)
+    }
+
+    /// The first half of the disk thread's step; whether there was anything.
+    pub fn prepare(&mut self, wall_us: u64) -> bool {
+        self.staged.clear();
+        let mut committer = self.token.lock().unwrap();
+        self.prepared = committer.prepare(&self.shared, wall_us, &mut self.staged);
+        if self.prepared.is_none() {
+            committer.stand_down(&self.shared);
+        }
+        self.prepared.is_some()
+    }
+
+    /// The second half: the disk has answered.
+    pub fn finish(&mut self) -> Result<(), Fatal> {
+        let Some(prepared) = self.prepared.take() else { return Ok(()) };
+        make_durable(&self.shared, &mut self.writer, &self.staged, self.clock)
+            .map_err(|error| error.to_string())?;
+        let mut committer = self.token.lock().unwrap();
+        committer.finish(&self.shared, &prepared, None);
+        drop(committer);
+        self.note_commit();
+        // What the step left behind: a worker starts the next one.
+        self.shared.start_commit();
+        Ok(())
+    }
+
+    /// Whether the disk thread of a server at `memory` has something to do.
+    pub fn is_behind(&self) -> bool {
+        self.inline.is_some() && (self.shared.reader.unwritten_bytes() > 0 || owes_sync(&self.shared))
+    }
+
+    /// Its turn.
+    pub fn write_behind(&mut self, sync: bool) -> Result<(), Fatal> {
+        let sync = sync || owes_sync(&self.shared);
+        write_once(&self.shared, &mut self.writer, &mut self.staged, sync, self.clock)
+            .map_err(|error| error.to_string())?;
+        self.note_commit();
+        Ok(())
+    }
+
+    pub fn lacks_spare(&self) -> bool {
+        !self.shared.spare_ready.load(Ordering::Acquire)
+    }
+
+    /// The keeper makes the next segment.
+    pub fn make_spare(&mut self, wall_us: u64) -> Result<(), Fatal> {
+        let number = self.shared.spare_number.load(Ordering::Acquire);
+        make_spare(&self.disk, number, SEGMENT_BYTES).map_err(|error| error.to_string())?;
+        self.shared.spare_ready.store(true, Ordering::Release);
+        self.shared.commit_arrived();
+        self.start_commit(wall_us);
+        Ok(())
+    }
+
+    /// The keeper makes a snapshot.
+    pub fn fold(&mut self) -> Result<(), Fatal> {
+        self.folder.fold(&self.shared, &self.disk.shared()).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn note_commit(&mut self) {
+        let applied = self.shared.applied.read().unwrap();
+        let (seq, end) = (applied.vector.seq_of(self.peering().own), applied.position);
+        drop(applied);
+        if seq > self.committed {
+            self.committed = seq;
+            self.unsynced.push_back((end, seq));
+        }
+        let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        while self.unsynced.front().is_some_and(|(end, _)| *end <= synced) {
+            self.durable = self.unsynced.pop_front().unwrap().1;
+        }
+    }
+
+    /// The last own record that a write at `both` was told to be kept.
+    pub fn kept_by_both(&self) -> Seq {
+        self.durable.min(self.peering().standing.own_durable())
+    }
+
+    /// A connection was made.
+    pub fn connect(&mut self, nonce: u64, clock_us: u64, now_us: u64) {
+        self.replica = None;
+        let greeting = Greeting { nonce, clock_us, is_joining: false };
+        self.replica = Some(Replica::begin(&self.shared, &self.disk.shared(), greeting, now_us));
+    }
+
+    /// What arrived is committed.
+    pub fn commit_arrived(&mut self, wall_us: u64) {
+        self.arrivals.commit(wall_us);
+        self.note_commit();
+    }
+}

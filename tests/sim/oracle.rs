@@ -1,0 +1,113 @@
+//! What must be true, whatever happened.
+
+use std::collections::BTreeMap;
+
+use pixeld::base::ids::{NodeId, Origin, Position, Seq};
+use pixeld::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX, PEER_OUTPUT_BYTES_MAX};
+
+use super::host::Up;
+
+/// What was promised about one stream: up to which record at which level.
+#[derive(Clone, Copy, Debug, Default)]
+struct Promise {
+    memory: Seq,
+    disk: Seq,
+    both: Seq,
+}
+
+/// Remembers what was promised.
+#[derive(Default)]
+pub struct Oracle {
+    promises: BTreeMap<Origin, Promise>,
+}
+
+impl Oracle {
+    /// Notes what a host has answered so far.
+    pub fn note(&mut self, up: &Up) {
+        let promise = self.promises.entry(up.origin()).or_default();
+        promise.memory = promise.memory.max(up.committed);
+        promise.disk = promise.disk.max(up.durable);
+        promise.both = promise.both.max(up.kept_by_both());
+    }
+
+    /// The host's process has ended: nothing but what is on a disk was promised to survive that.
+    pub fn fell(&mut self, node: NodeId) {
+        self.of(node, |promise| promise.memory = 0);
+    }
+
+    /// The host's disk is gone: what only it had may be gone.
+    pub fn lost_disk(&mut self, node: NodeId) {
+        self.of(node, |promise| promise.disk = 0);
+    }
+
+    fn of(&mut self, node: NodeId, change: impl Fn(&mut Promise)) {
+        self.promises.iter_mut().filter(|(origin, _)| origin.node == node).for_each(|(_, p)| change(p));
+    }
+
+    /// Every promise is kept by this host.
+    pub fn check_kept(&self, up: &Up) {
+        let applied = up.shared.applied.read().unwrap();
+        for (&origin, promise) in &self.promises {
+            let has = applied.vector.seq_of(origin);
+            for (level, seq) in [("memory", promise.memory), ("disk", promise.disk), ("both", promise.both)] {
+                assert!(
+                    has >= seq,
+                    "{} has {has} of {origin}, {seq} were acknowledged at {level}",
+                    up.origin()
+                );
+            }
+        }
+    }
+
+    /// Records that were acknowledged at `both`.
+    pub fn kept_by_both(&self) -> u64 {
+        self.promises.values().map(|promise| promise.both).sum()
+    }
+}
+
+/// No queue is longer than it may be.
+pub fn check_bounds(up: &Up) {
+    let peering = up.peering();
+    assert!(peering.inbox.waiting_bytes() <= INBOX_BYTES_MAX);
+    assert!(peering.outbox.waiting_bytes() <= OUTBOX_BYTES_MAX);
+    if let Some(replica) = &up.replica {
+        assert!(replica.output().len() <= 2 * PEER_OUTPUT_BYTES_MAX, "{}", replica.output().len());
+    }
+}
+
+/// Whether both have the same records, durably.
+pub fn agree(a: &Up, b: &Up) -> bool {
+    let [one, other] = [a, b].map(|up| up.shared.applied.read().unwrap().vector.clone());
+    let is_durable = |up: &Up| !up.is_behind() && up.durable == up.committed;
+    one == other && is_durable(a) && is_durable(b)
+}
+
+/// All batches of a journal, by stream and number, with their bytes' checksums; each checked against its stream.
+fn batches(up: &Up) -> BTreeMap<(Origin, Seq), [u8; 64]> {
+    let end = up.shared.applied.read().unwrap().position;
+    let mut scan = up.shared.reader.scan(Position(0), end);
+    let mut found = BTreeMap::new();
+    while let Some(batch) = scan.next_batch().expect("a readable journal") {
+        let header = batch.header.encode();
+        assert!(
+            found.insert((batch.origin, batch.first_seq), header).is_none(),
+            "a batch stands there twice"
+        );
+    }
+    found
+}
+
+/// The same bytes for the same numbers, and the same state.
+pub fn check_equal(a: &Up, b: &Up) {
+    let (mine, theirs) = (batches(a), batches(b));
+    // The header covers the body by its checksum, and by its chain all that came before it.
+    for (place, header) in &mine {
+        assert_eq!(theirs.get(place), Some(header), "batch {} {}", place.0, place.1);
+    }
+    assert_eq!(mine.len(), theirs.len());
+    let (mine, theirs) = (a.shared.applied.read().unwrap(), b.shared.applied.read().unwrap());
+    assert_eq!(mine.vector, theirs.vector);
+    for (one, other) in mine.sections().iter().zip(&theirs.sections()) {
+        assert!(one == other, "the states of application {} differ", one.0);
+    }
+}
