@@ -6,7 +6,7 @@ mod sim_disk;
 use std::sync::{Arc, RwLock};
 
 use journal::{NODE, SEGMENT_BYTES, options};
-use pixeld::apps::app::{Action, Job, JobStep, Request, Start, View};
+use pixeld::apps::app::{Action, Job, JobStep, PeerReport, Request, Start, View};
 use pixeld::apps::pixel::record::{Channel, Pixel};
 use pixeld::apps::pixel::service::PixelApp;
 use pixeld::apps::pixel::state::clear_record;
@@ -46,6 +46,15 @@ struct Site {
     node: NodeId,
     limits: Limits,
     is_spare_ready: bool,
+}
+
+/// No second host.
+struct Alone;
+
+impl PeerReport for Alone {
+    fn peer_json(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An answer, taken to its end.
@@ -129,6 +138,7 @@ impl Site {
             limits: &self.limits,
             pid: 4711,
             now_us: 0,
+            peer: &Alone,
         };
         self.router.app(app).handle(route.endpoint, &Request { head: &head, body: b"", captures }, &view)
     }

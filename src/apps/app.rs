@@ -122,6 +122,14 @@ pub struct View<'a> {
     pub pid: u32,
     /// Wall clock, microseconds since 1970.
     pub now_us: u64,
+    /// The second host.
+    pub peer: &'a dyn PeerReport,
+}
+
+/// Knows how the second host is.
+pub trait PeerReport {
+    /// An object of JSON that says it; nothing on a host that is alone.
+    fn peer_json(&self) -> Option<String>;
 }
 
 impl View<'_> {

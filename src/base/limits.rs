@@ -22,6 +22,10 @@ pub const INBOX_BYTES_MAX: usize = PEER_WINDOW_BYTES + BATCH_BODY_BYTES_MAX + 64
 pub const INBOX_STEP_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of this host's batches that wait for a slow peer in memory; beyond that they are read from the journal.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Batches whose way to the peer is timed at once; further ones are sent and not timed.
+pub const DELAYS_MAX: usize = 16_384;
+/// Connections to the peer's port that have not shown who they are; the oldest goes for a further one.
+pub const PEER_GREETING_MAX: usize = 16;
 /// Bytes read at once when the journal is replayed.
 pub const REPLAY_PIECE_BYTES: usize = 1024 * 1024;
 /// Bytes a scan of the journal reads ahead.

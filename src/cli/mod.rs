@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod error;
 pub mod events;
+mod forget;
 mod init;
 mod inspect;
 mod recovery;
@@ -41,6 +42,7 @@ Examples:
 enum Command {
     Serve(Box<serve::Arguments>),
     Init(init::Arguments),
+    ForgetPeer(forget::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Bench(Box<bench::Arguments>),
@@ -54,6 +56,7 @@ pub fn run() -> Result<ExitCode, CliError> {
     match Arguments::parse().command {
         Command::Serve(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
+        Command::ForgetPeer(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),

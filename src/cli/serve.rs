@@ -10,7 +10,9 @@ use std::thread::available_parallelism;
 
 use super::events::{self, LevelSwitch};
 use super::{CliError, recovery};
+use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
+use crate::config::peer::Peer;
 use crate::config::read::{Config, LogFormat, load};
 use crate::config::reload::reload;
 use crate::config::settings;
@@ -220,6 +222,9 @@ impl Running {
                     addresses.join(", ")
                 );
                 eprintln!("try: {}", example(&addresses[0], &self.config.apps));
+                if let Some(line) = second_host(&self.config.peer, self.server.key()) {
+                    eprintln!("{line}");
+                }
             }
             LogFormat::Json => {
                 let addresses = addresses.join(",");
@@ -262,6 +267,16 @@ impl Running {
             Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
         }
     }
+}
+
+/// Where the second host is looked for, and by what key it knows this one.
+fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
+    let ways =
+        [peer.dial.map(|at| format!("dials {at}")), peer.listen.map(|at| format!("may be dialed at {at}"))];
+    let ways: Vec<String> = ways.into_iter().flatten().collect();
+    let key =
+        if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
+    peer.is_there().then(|| format!("second host: {}; {key}", ways.join(", ")))
 }
 
 /// A command line that shows the server at work.

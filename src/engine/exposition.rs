@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use hdrhistogram::Histogram;
 
+use super::link::report::Report;
 use super::metrics::{Counter, REJECTS, WorkerMetrics};
+use super::peering::counters::FAILURES;
 use super::shared::{Phase, Shared};
 use crate::apps::router::Router;
 use crate::base::version;
@@ -73,6 +75,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     workers(&mut page, shared);
     journal(&mut page, shared);
     stages(&mut page, shared);
+    replication(&mut page, shared);
     process(&mut page, shared);
     page.text
 }
@@ -212,6 +215,62 @@ fn stages(page: &mut Page, shared: &Shared) {
     page.histogram(name, "stage=\"merge\"", &commit.merge_us.copy());
     page.histogram(name, "stage=\"sync\"", &commit.sync_us.copy());
     page.histogram(name, "stage=\"apply\"", &commit.apply_us.copy());
+}
+
+fn replication(page: &mut Page, shared: &Shared) {
+    let (Some(report), Some(peering)) = (Report::of(shared), &shared.peering) else { return };
+    let name = "pixeld_replication_state";
+    page.family(name, "gauge", "1 for the state that the exchange with the second host is in.");
+    for state in ["connected", "away"] {
+        page.sample(name, &format!("state=\"{state}\""), u8::from(report.state() == state));
+    }
+    let help = "Journal position before which everything was sent to the second host, bytes.";
+    page.single("pixeld_replication_sent_offset", "gauge", help, report.sent_offset);
+    let help = "Journal position before which everything is on the second host's disk, bytes.";
+    page.single("pixeld_replication_acked_offset", "gauge", help, report.acked_offset);
+    let help = "Bytes of the journal behind the first that is not on the second host's disk.";
+    page.single("pixeld_replication_lag_bytes", "gauge", help, report.lag_bytes);
+    let help = "Records that are not on the second host's disk.";
+    page.single("pixeld_replication_lag_records", "gauge", help, report.lag_records);
+    let help = "Age of the oldest record that is not on the second host's disk.";
+    page.single("pixeld_replication_lag_seconds", "gauge", help, report.lag_seconds);
+    if let Some(seconds) = report.heard_seconds {
+        let help = "Time since anything was heard from the second host.";
+        page.single("pixeld_replication_heard_seconds", "gauge", help, seconds);
+    }
+    let counters = &peering.counters;
+    let help = "Round trip of the last heartbeat.";
+    page.single("pixeld_replication_rtt_seconds", "gauge", help, counters.rtt_us.value() as f64 / 1e6);
+    let help = "Exchanges with the second host that were begun after the first one.";
+    let reconnects = counters.sessions.value().saturating_sub(1);
+    page.single("pixeld_replication_reconnects_total", "counter", help, reconnects);
+    let name = "pixeld_replication_failures_total";
+    page.family(name, "counter", "Connections to the second host that failed, by reason.");
+    for (reason, counter) in FAILURES.iter().zip(&counters.failures) {
+        page.sample(name, &format!("reason=\"{reason}\""), counter.value());
+    }
+    let name = "pixeld_replication_bytes_total";
+    page.family(
+        name,
+        "counter",
+        "Bytes exchanged with the second host: what was sent before encryption, what came behind it.",
+    );
+    page.sample(name, "direction=\"sent\"", counters.sent_bytes.value());
+    page.sample(name, "direction=\"received\"", counters.received_bytes.value());
+    let name = "pixeld_replication_records";
+    page.family(
+        name,
+        "gauge",
+        "Records of each host's streams: here, received by the peer, on the peer's disk.",
+    );
+    for (stream, records) in [("own", report.own), ("peer", report.peer)] {
+        page.sample(name, &format!("stream=\"{stream}\",at=\"here\""), records.here);
+        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_received\""), records.received);
+        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_durable\""), records.durable);
+    }
+    let name = "pixeld_replication_delay_seconds";
+    page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
+    page.histogram(name, "", &counters.delay_us.copy());
 }
 
 fn process(page: &mut Page, shared: &Shared) {

@@ -7,6 +7,7 @@ use super::link::key::{HostKey, KEY_NAME};
 use crate::base::fingerprint::Fingerprint;
 use crate::base::ids::{ClusterId, NodeId};
 use crate::log::identity::Identity;
+use crate::log::known_peer::KnownPeer;
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::log::segment::{SEGMENT_FIRST, name};
 use crate::log::spare::UNFINISHED_SUFFIX;
@@ -126,6 +127,22 @@ pub fn known(path: &Path) -> Result<Known, FoundError> {
         None => HostKey::load_or_make(&*DataDir::open(path)?.disk()).map_err(io)?,
     };
     Ok(Known { cluster: identity.cluster, node: identity.node, key: key.fingerprint() })
+}
+
+/// Makes the directory at `path` forget its peer, for which nothing is kept any more; gives who it was. No server may be
+/// running on it.
+///
+/// # Errors
+/// See [`FoundError`].
+pub fn forget_peer(path: &Path) -> Result<Option<NodeId>, FoundError> {
+    let io = |source| FoundError::Io { path: path.to_owned(), source };
+    let none = || FoundError::None { path: path.to_owned() };
+    if !path.is_dir() {
+        return Err(none());
+    }
+    Identity::load(&RealDisk::open(path).map_err(io)?).map_err(io)?.ok_or_else(none)?;
+    let directory = DataDir::open(path)?;
+    Ok(KnownPeer::forget(&*directory.disk()).map_err(io)?.map(|known| known.node))
 }
 
 /// Nothing is there but what [`found`] makes before the identity.

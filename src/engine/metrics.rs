@@ -133,7 +133,8 @@ pub struct Stage {
 
 impl Stage {
     /// Bounds: 1 us to 100 s, two significant digits: 14 KiB.
-    fn new() -> Self {
+    #[must_use]
+    pub(super) fn new() -> Self {
         let histogram =
             Histogram::new_with_bounds(1, 100_000_000, 2).expect("bounds that hdrhistogram takes");
         Self { histogram: Mutex::new(histogram) }

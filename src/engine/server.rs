@@ -13,10 +13,13 @@ use mio::{Poll, Waker};
 use super::committer::Committer;
 use super::jobs::{self, JobQueue};
 use super::keeper::Keeper;
+use super::link::Link;
+use super::link::key::HostKey;
 use super::mailbox::Mail;
 use super::memory::InlineCommit;
 use super::metrics::Metrics;
 use super::opening::{self, OpenError, Opening};
+use super::peering::arrivals::Arrivals;
 use super::retention::Patience;
 use super::service::Service;
 use super::settings::{Listen, Retention, Settings};
@@ -28,6 +31,7 @@ use crate::apps::app::Apps;
 use crate::apps::index::Index;
 use crate::apps::router::{ANY_PATH, Router};
 use crate::base::durability::Durability;
+use crate::base::fingerprint::Fingerprint;
 use crate::log::known_peer::KnownPeer;
 use crate::log::lane::{Consumer, Producer, lane};
 use crate::log::recover::Report;
@@ -51,6 +55,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The key that the second host knows this one by.
+    #[error("the key of this host: {0}")]
+    Key(io::Error),
     /// Threads or event loops.
     #[error("starting: {0}")]
     Io(#[from] io::Error),
@@ -73,6 +80,8 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     /// The disk thread and the keeper.
     behind: Vec<JoinHandle<()>>,
+    link: Option<Link>,
+    key: Fingerprint,
     token: Option<Arc<Mutex<Committer>>>,
     shutdown_timeout: Duration,
     /// Keeps the data directory locked.
@@ -94,11 +103,12 @@ impl Server {
     /// See [`StartError`].
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         thread::raise_descriptor_limit();
-        let clock = Clock::start();
         let service = Arc::new(Service::default());
         let apps = with_own(&settings.apps, service.clone());
         let opening = opening::open(&settings)?;
+        let key = HostKey::load_or_make(&*opening.directory.disk()).map_err(StartError::Key)?;
         let addresses = bind_first(&settings.listen)?;
+        let peer_listener = bind_peer(&settings)?;
         let router = Arc::new(Router::new(apps));
         let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
         let (seats, sides, consumers) = seats(&settings, &addresses, lane_bytes)?;
@@ -108,6 +118,7 @@ impl Server {
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
         let patience = patience(&settings, &shared, known_peer);
+        let clock = shared.clock;
         service.attach(shared.clone(), router.clone());
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
@@ -115,6 +126,14 @@ impl Server {
         let folder = Folder::new(last);
         let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience);
         let behind = vec![disk_thread, thread::spawn("keeper", move || keeper.run())?];
+        let link = match &settings.peer {
+            Some(peer) => {
+                let inline = token.as_ref().map(|token| InlineCommit::new(token.clone(), clock));
+                let arrivals = Arrivals::new(shared.clone(), inline);
+                Some(Link::start(&shared, arrivals, directory.disk(), peer, &key, peer_listener)?)
+            }
+            None => None,
+        };
         shared.enter(Phase::Ready);
         let workers = start_workers(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
         Ok(Self {
@@ -123,6 +142,8 @@ impl Server {
             report: opened.report,
             workers,
             behind,
+            link,
+            key: key.fingerprint(),
             token,
             shutdown_timeout: settings.shutdown_timeout,
             _directory: directory,
@@ -133,6 +154,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The fingerprint of this host's key, which its peer has to know.
+    #[must_use]
+    pub fn key(&self) -> Fingerprint {
+        self.key
     }
 
     /// What recovery found.
@@ -171,6 +198,9 @@ impl Server {
         self.shared.disk.wake();
         self.shared.keeper.wake();
         self.behind.into_iter().for_each(join);
+        if let Some(link) = self.link {
+            link.stop();
+        }
         ending
     }
 }
@@ -213,6 +243,14 @@ fn bind_first(listen: &[Listen]) -> Result<Vec<SocketAddr>, StartError> {
         socket::probe_free(address).map_err(|source| StartError::Listen { address, source })
     };
     listen.iter().map(probe).collect()
+}
+
+/// Listens where the peer may dial.
+fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
+    let address = settings.peer.as_ref().and_then(|peer| peer.listen);
+    let listen =
+        |address| socket::listen_alone(address).map_err(|source| StartError::Listen { address, source });
+    address.map(listen).transpose()
 }
 
 type Seats = (Vec<Seat>, Vec<WorkerSide>, Vec<Consumer>);

@@ -18,7 +18,12 @@ const METRICS: u8 = 3;
 
 static ROUTES: [Route; 4] = [
     Route::new(Method::Get, "/livez", LIVE, "200 while the process serves"),
-    Route::new(Method::Get, "/readyz", READY, "200 while new requests are welcome, 503 while draining"),
+    Route::new(
+        Method::Get,
+        "/readyz",
+        READY,
+        "200 while new requests are welcome, whether or not the second host is there; 503 while draining",
+    ),
     Route::new(Method::Get, "/version", VERSION, "What is running"),
     Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus"),
 ];

@@ -21,7 +21,7 @@ use crate::base::limits::Limits;
 use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
-use crate::os::clock::wall_us;
+use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 
 /// Where a server is in its life.
@@ -209,6 +209,8 @@ pub struct Shared {
     pub spare_number: AtomicU32,
     /// The last SIGHUP's configuration was taken.
     pub reload_ok: AtomicBool,
+    /// The server's clock.
+    pub clock: Clock,
     /// When the process started, microseconds since 1970.
     pub started_us: u64,
     /// Room in the journal and on its disk.
@@ -261,6 +263,7 @@ impl Shared {
             spare_ready: AtomicBool::new(opened.spare_ready),
             spare_number: AtomicU32::new(opened.appender.spare_number()),
             reload_ok: AtomicBool::new(true),
+            clock: Clock::start(),
             started_us: wall_us(),
             space: Space::default(),
             phase: AtomicU8::new(Phase::Starting as u8),

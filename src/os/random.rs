@@ -39,6 +39,14 @@ pub fn bytes() -> [u8; 16] {
     bytes
 }
 
+/// A random number.
+///
+/// # Errors
+/// The system has no source of randomness.
+pub fn number() -> std::io::Result<u64> {
+    Ok(getrandom::u64()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

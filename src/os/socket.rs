@@ -25,8 +25,15 @@ pub fn listen_shared(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// `AddrInUse` when any other socket listens there.
 pub fn probe_free(address: SocketAddr) -> io::Result<SocketAddr> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    listen_on(socket, address)?.local_addr()
+    listen_alone(address)?.local_addr()
+}
+
+/// A non-blocking listener on `address` that nobody shares.
+///
+/// # Errors
+/// Those of socket, setsockopt, bind and listen.
+pub fn listen_alone(address: SocketAddr) -> io::Result<TcpListener> {
+    listen_on(Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?, address)
 }
 
 fn listen_on(socket: Socket, address: SocketAddr) -> io::Result<TcpListener> {

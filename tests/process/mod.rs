@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod hold;
+pub mod pair;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -35,6 +35,12 @@ function mean(now, name) {
   return count ? rate(now, name + "_sum") / count : undefined;
 }
 
+function peer(peer) {
+  if (!peer) return undefined;
+  const lag = peer.lag_records ? `, ${Math.round(peer.lag_records).toLocaleString("en")} records behind` : "";
+  return peer.state + lag;
+}
+
 function show(now) {
   const whole = (n) => n === undefined ? undefined : Math.round(n).toLocaleString("en");
   const millis = (s) => s === undefined ? undefined : (s * 1000).toFixed(2) + " ms";
@@ -44,6 +50,7 @@ function show(now) {
     ["requests per second", whole(rate(now, "pixeld_http_requests_total"))],
     ["open connections", whole(now.metrics.get("pixeld_http_connections"))],
     ["mean sync", millis(mean(now, "pixeld_journal_fsync_seconds"))],
+    ["second host", peer(now.health.peer)],
     ["process", now.health.pid === undefined ? undefined : String(now.health.pid)],
   ];
   const nodes = [];

@@ -93,7 +93,8 @@ impl App for PixelApp {
             GET_COUNT => respond(200, format!("{{\"total\":{}}}", total(view))),
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
-                respond(200, format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}}}"))
+                let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
+                respond(200, format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{peer}}}"))
             }
             _ => Action::Respond(self.not_found()),
         }

@@ -1,4 +1,99 @@
-//! The link to the second host: keys, TLS.
+//! The link to the second host: one thread, its keys, its connections, what is said over them.
+//!
+//! ```text
+//! driver: wait -> read -> have what arrived committed -> a turn of the replica -> write -> dial
+//!
+//! wire, tls               a socket and what encrypts it
+//! connections, greeting   which of two connections survives
+//! dialer, trouble         when to try again, what to say meanwhile
+//! key                     who this host is
+//! report                  how the second host is, for people and programs
+//! ```
+//!
+//! What is said over a connection is decided in [`super::peering::replica`], which knows no sockets. Nothing here holds up a local write: the commit step hands over a copy of each batch and goes on.
 
+pub mod connections;
+pub mod dialer;
+mod driver;
+pub mod greeting;
 pub mod key;
+pub mod report;
 pub mod tls;
+pub mod trouble;
+pub mod wire;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+
+use self::driver::{BELL, Driver, Parts};
+use self::key::HostKey;
+use self::tls::Keys;
+use self::trouble::KnownKeys;
+use super::peering::arrivals::Arrivals;
+use super::settings::PeerSettings;
+use super::shared::Shared;
+use crate::os::disk::Disk;
+use crate::os::thread;
+
+/// A running link.
+pub struct Link {
+    shared: Arc<Shared>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Link {
+    /// Starts the link of a server with a peer; `listener` is where the peer may dial.
+    ///
+    /// # Errors
+    /// No event loop, no thread, or a key that can't be used.
+    pub fn start(
+        shared: &Arc<Shared>,
+        arrivals: Arrivals,
+        disk: Arc<dyn Disk>,
+        settings: &PeerSettings,
+        key: &HostKey,
+        listener: Option<TcpListener>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        if let Some(peering) = &shared.peering {
+            peering.bell.attach(Waker::new(poll.registry(), BELL)?);
+        }
+        let keys =
+            settings.pinned.map(|pinned| Keys::new(key, pinned)).transpose().map_err(io::Error::other)?;
+        let own = settings.pinned.map(|_| key.fingerprint());
+        let stop = Arc::new(AtomicBool::new(false));
+        let driver = Driver::new(Parts {
+            shared: shared.clone(),
+            disk,
+            arrivals,
+            poll,
+            listener,
+            dial: settings.dial,
+            keys,
+            known: KnownKeys { own, pinned: settings.pinned },
+            stop: stop.clone(),
+        })?;
+        let body = move || {
+            if let Err(error) = driver.run() {
+                tracing::error!(%error, "the link to the second host failed; start again to have one");
+            }
+        };
+        Ok(Self { shared: shared.clone(), stop, thread: thread::spawn("link", body)? })
+    }
+
+    /// Waits until the peer has what it can have within a second, says goodbye and ends.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(peering) = &self.shared.peering {
+            peering.bell.ring();
+        }
+        // A panic has been printed by the thread itself.
+        let _ = self.thread.join();
+    }
+}

@@ -10,6 +10,8 @@
 
 pub mod arrivals;
 pub mod bell;
+pub mod counters;
+pub mod delays;
 pub mod inbox;
 pub mod outbox;
 pub mod progress;
@@ -17,13 +19,17 @@ pub mod replica;
 pub mod standing;
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::bell::Bell;
+use self::counters::Counters;
+use self::delays::Delays;
 use self::inbox::Inbox;
 use self::outbox::Outbox;
 use self::progress::Progress;
 use self::standing::Standing;
-use crate::base::ids::Origin;
+use crate::base::batch::BatchHeader;
+use crate::base::ids::{Origin, Position};
 use crate::base::streams::Streams;
 
 /// What the threads of a server with a peer share because of it.
@@ -42,6 +48,9 @@ pub struct Peering {
     pub own_committed: AtomicU64,
     /// Wakes the link.
     pub bell: Bell,
+    /// What the link counts.
+    pub counters: Counters,
+    delays: Mutex<Delays>,
 }
 
 impl Peering {
@@ -56,7 +65,30 @@ impl Peering {
             standing: Standing::new(own),
             own_committed: AtomicU64::new(0),
             bell: Bell::default(),
+            counters: Counters::default(),
+            delays: Mutex::default(),
         }
+    }
+
+    /// A batch was sent to the peer whose frame ends at `end`.
+    pub fn time_sent(&self, header: &BatchHeader, end: Position) {
+        self.delays().sent(header, self.own, end);
+    }
+
+    /// Everything in the journal before `position` was sent to the peer, or need not be.
+    pub fn reached(&self, position: Position) {
+        self.delays().reach(position);
+    }
+
+    /// Measures how long the batches took that are durable at the peer by now, `wall_us` microseconds since 1970.
+    pub fn time_durable(&self, wall_us: u64) {
+        let seq = self.standing.own_durable();
+        self.delays().acked(seq, wall_us, |us| self.counters.delay_us.record(us, 1));
+    }
+
+    /// What is under way to the peer. Held for a look.
+    pub fn delays(&self) -> MutexGuard<'_, Delays> {
+        self.delays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -117,6 +117,7 @@ impl Worker {
             limits: &self.limits,
             pid: shared.pid,
             now_us: wall_us(),
+            peer: shared,
         }
     }
 

@@ -157,6 +157,9 @@ impl Shipping {
     /// Sends as much as there is room for.
     pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session) {
         while self.has_begun && session.has_room() && self.step(shared, session) {}
+        if self.has_begun {
+            peering_of(shared).reached(self.reached);
+        }
     }
 
     /// One step; false if there is nothing to send, or no room for it.
@@ -196,6 +199,7 @@ impl Shipping {
             return false;
         }
         session.send_batch(&next.header, &next.body);
+        peering_of(shared).time_sent(&next.header, self.reached);
         self.next = None;
         true
     }
@@ -212,6 +216,7 @@ impl Shipping {
                 let blobs = blobs_of(shared, batch.body);
                 if blobs.is_empty() && session.may_send(batch.body.len()) {
                     session.send_batch(&batch.header, batch.body);
+                    peering_of(shared).time_sent(&batch.header, batch.end);
                 } else {
                     self.next = Some(Outgoing { header: batch.header, body: batch.body.to_vec(), blobs });
                 }
@@ -229,6 +234,7 @@ impl Shipping {
     /// Takes the next batch from the outbox, or goes back to the journal if it is not there.
     fn ask_outbox(&mut self, shared: &Shared, session: &Session) -> bool {
         let peering = peering_of(shared);
+        let committed = readable_to(shared);
         match peering.outbox.take(session.shipped(peering.own)) {
             Next::Batch(Departing { header, body, end, .. }) => {
                 self.reached = end;
@@ -236,14 +242,17 @@ impl Shipping {
                 self.next = Some(Outgoing { header, body, blobs });
                 true
             }
-            Next::Nothing => false,
+            Next::Nothing => {
+                // What else was committed by then is the peer's own.
+                self.reached = self.reached.max(committed);
+                false
+            }
             Next::Journal => {
-                let to = readable_to(shared);
-                if to <= self.reached {
+                if committed <= self.reached {
                     return false;
                 }
-                self.scan = Some(shared.reader.scan(self.reached, to));
-                self.scan_to = to;
+                self.scan = Some(shared.reader.scan(self.reached, committed));
+                self.scan_to = committed;
                 true
             }
         }

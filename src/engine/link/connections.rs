@@ -1,0 +1,148 @@
+//! Connections to the peer: those that are being made, and the one by which the two hosts exchange.
+//!
+//! Either host may dial, and both do while they do not know better. When both have reached the other, both keep the
+//! connection that the host with the lower node id dialed, so exactly one survives without another word.
+
+use std::net::SocketAddr;
+
+use mio::Token;
+
+use super::wire::Wire;
+use crate::base::ids::NodeId;
+use crate::base::limits::PEER_HELLO_US;
+use crate::engine::peering::replica::Replica;
+use crate::peer::message::Hello;
+use crate::peer::session::Presence;
+
+/// One connection.
+pub struct Connection {
+    /// Its name in the event loop.
+    pub token: Token,
+    /// The socket.
+    pub wire: Wire,
+    /// What is exchanged over it, on one connection at a time.
+    pub replica: Option<Replica>,
+    /// What the other side said before there was a replica.
+    pub heard: Vec<u8>,
+    /// This host dialed.
+    pub dialed: bool,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// When it was made, microseconds of the server's clock.
+    pub since_us: u64,
+    /// That the peer is there was told.
+    pub is_announced: bool,
+}
+
+impl Connection {
+    /// One that was just made.
+    #[must_use]
+    pub fn new(token: Token, wire: Wire, dialed: bool, remote: SocketAddr, since_us: u64) -> Self {
+        Self { token, wire, replica: None, heard: Vec::new(), dialed, remote, since_us, is_announced: false }
+    }
+
+    /// Whether there may be something to read that is welcome.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        self.wire.is_readable() && self.replica.as_ref().is_none_or(Replica::wants_input)
+    }
+
+    /// When something has to be done about it at the latest, microseconds.
+    #[must_use]
+    pub fn deadline_us(&self) -> Option<u64> {
+        match &self.replica {
+            Some(replica) => replica.deadline(),
+            None => Some(self.greeted_by_us()),
+        }
+    }
+
+    /// When the other side has to have shown who it is.
+    #[must_use]
+    pub fn greeted_by_us(&self) -> u64 {
+        self.since_us + PEER_HELLO_US
+    }
+
+    /// Whether the peer was not heard lately.
+    #[must_use]
+    pub fn is_suspect(&self, now_us: u64) -> bool {
+        let presence = self.replica.as_ref().map(|replica| replica.presence(now_us));
+        matches!(presence, Some(Presence::Suspect | Presence::Gone))
+    }
+
+    /// Whether a connection on which the peer has just said `hello`, having dialed it, is to be kept rather than this
+    /// one, which has the replica. `own` is this host.
+    #[must_use]
+    pub fn gives_way_to(&self, hello: &Hello, own: NodeId, now_us: u64) -> bool {
+        let Some(replica) = &self.replica else { return true };
+        let is_other = replica.peer().is_some_and(|peer| (peer.node, peer.inc) != (hello.node, hello.inc));
+        // A host dials again only when it has given up the connection that it dialed before.
+        is_other || self.is_suspect(now_us) || !self.dialed || hello.node < own
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Connections {
+    list: Vec<Connection>,
+}
+
+impl Connections {
+    /// Adds one that was just made.
+    pub fn add(&mut self, connection: Connection) {
+        self.list.push(connection);
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, token: Token) -> Option<Connection> {
+        let at = self.list.iter().position(|connection| connection.token == token)?;
+        Some(self.list.remove(at))
+    }
+
+    /// The oldest one that has not shown who it is, if there are more than `most` of these.
+    #[must_use]
+    pub fn surplus(&self, most: usize) -> Option<Token> {
+        let mut greeting = self.list.iter().filter(|connection| connection.replica.is_none());
+        let oldest = greeting.next()?.token;
+        (greeting.count() >= most).then_some(oldest)
+    }
+
+    /// The one of this name.
+    pub fn get(&mut self, token: Token) -> Option<&mut Connection> {
+        self.list.iter_mut().find(|connection| connection.token == token)
+    }
+
+    /// The one that has the replica.
+    pub fn active(&mut self) -> Option<&mut Connection> {
+        self.list.iter_mut().find(|connection| connection.replica.is_some())
+    }
+
+    /// Whether one has the replica.
+    #[must_use]
+    pub fn has_active(&self) -> bool {
+        self.list.iter().any(|connection| connection.replica.is_some())
+    }
+
+    /// Whether this host is trying to reach the peer right now.
+    #[must_use]
+    pub fn is_dialing(&self) -> bool {
+        self.list.iter().any(|connection| connection.dialed)
+    }
+
+    /// Names of all.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<Token> {
+        self.list.iter().map(|connection| connection.token).collect()
+    }
+
+    /// Whether any of them is to be read at once.
+    #[must_use]
+    pub fn have_input(&self) -> bool {
+        self.list.iter().any(Connection::has_input)
+    }
+
+    /// When something has to be done about any of them at the latest, microseconds.
+    #[must_use]
+    pub fn deadline_us(&self) -> Option<u64> {
+        self.list.iter().filter_map(Connection::deadline_us).min()
+    }
+}

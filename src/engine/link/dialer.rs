@@ -1,0 +1,78 @@
+//! The dialer: when this host tries to reach the peer.
+
+use std::net::SocketAddr;
+
+/// The first pause after a failure, microseconds; it doubles.
+const PAUSE_US: u64 = 50_000;
+/// The longest pause, microseconds.
+const PAUSE_US_MAX: u64 = 2_000_000;
+/// How much longer the host waits whose peer is to dial.
+const PATIENCE_US: u64 = 1_000_000;
+
+/// Where to dial, and when next.
+pub struct Dialer {
+    address: SocketAddr,
+    next_us: u64,
+    failures: u32,
+}
+
+impl Dialer {
+    /// Dials at once.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, next_us: 0, failures: 0 }
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// When to dial next, microseconds.
+    #[must_use]
+    pub fn next_us(&self) -> u64 {
+        self.next_us
+    }
+
+    /// A session was established: the next failure is the first.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// There is no connection (any more): waits for a while, half of it by chance. `random` is a random number;
+    /// `peer_dials` when the other host has the lower node id and so is the one to dial.
+    pub fn failed(&mut self, now_us: u64, random: u64, peer_dials: bool) {
+        let pause = (PAUSE_US << self.failures.min(16)).min(PAUSE_US_MAX);
+        self.failures += 1;
+        let patience = if peer_dials { PATIENCE_US } else { 0 };
+        let pause = (pause / 2 + random % (pause / 2 + 1) + patience).min(PAUSE_US_MAX);
+        self.next_us = now_us + pause;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_two_seconds_and_start_again_after_a_success() {
+        let mut dialer = Dialer::new(([127, 0, 0, 1], 1).into());
+        assert_eq!(dialer.next_us(), 0);
+        let mut longest = 0;
+        for round in 0..40_u64 {
+            let now = 1_000_000 * round;
+            dialer.failed(now, u64::MAX - round, round % 2 == 1);
+            let pause = dialer.next_us() - now;
+            assert!((PAUSE_US / 2..=PAUSE_US_MAX).contains(&pause), "{pause}");
+            longest = longest.max(pause);
+        }
+        assert!(longest > PAUSE_US_MAX / 2);
+        dialer.succeeded();
+        dialer.failed(0, 0, false);
+        assert_eq!(dialer.next_us(), PAUSE_US / 2);
+        dialer.succeeded();
+        dialer.failed(0, 0, true);
+        assert!(dialer.next_us() >= PATIENCE_US, "the other one goes first");
+    }
+}

@@ -1,0 +1,146 @@
+//! Trouble: why there is no connection to the peer, in words that an operator can act on, told once.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::tls;
+use crate::base::fingerprint::Fingerprint;
+use crate::engine::peering::counters::Failure;
+use crate::peer::fault::Close;
+
+/// How long the same words are not logged again, microseconds.
+const SILENT_US: u64 = 60_000_000;
+/// How many different words are remembered.
+const REMEMBERED_MAX: usize = 16;
+
+/// What is known about the keys of both sides, for the words.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KnownKeys {
+    /// This host's.
+    pub own: Option<Fingerprint>,
+    /// The one that the other host ought to have.
+    pub pinned: Option<Fingerprint>,
+}
+
+/// A connection that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// For the counters.
+    pub failure: Failure,
+    /// For people.
+    pub why: String,
+}
+
+impl Trouble {
+    /// The socket failed, or TLS on it.
+    #[must_use]
+    pub fn of_socket(error: &io::Error, remote: SocketAddr, is_connected: bool, keys: KnownKeys) -> Self {
+        if let (Some(shown), Some(pinned)) = (tls::other_key(error), keys.pinned) {
+            let why = format!(
+                "the host at {remote} has the key {shown}, expected was {pinned}: if it was set up afresh, start this \
+                 host with --peer-key {shown}; if not, something else is there"
+            );
+            return Self { failure: Failure::Key, why };
+        }
+        if let (true, Some(own)) = (tls::is_refusal(error), keys.own) {
+            let why = format!(
+                "the host at {remote} refused this host's key: start it with --peer-key {own} if this is its second host"
+            );
+            return Self { failure: Failure::Key, why };
+        }
+        if error.kind() == io::ErrorKind::InvalidData {
+            let why = format!(
+                "{remote} does not speak as a second host does ({error}): --peer and --peer-listen are not the addresses \
+                 for clients, and --insecure-peer is for both hosts or for none"
+            );
+            return Self { failure: Failure::Protocol, why };
+        }
+        let next = if error.kind() == io::ErrorKind::ConnectionRefused {
+            ": nobody listens there; is the second host running, with that --peer-listen?"
+        } else {
+            ""
+        };
+        let what = if is_connected { "the connection failed" } else { "can't be reached" };
+        Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
+    }
+
+    /// The other side closed without a word.
+    #[must_use]
+    pub fn of_end(remote: SocketAddr) -> Self {
+        Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
+    }
+
+    /// The session ended; nothing for one that ended in order.
+    #[must_use]
+    pub fn of_close(close: &Close, remote: SocketAddr, is_connected: bool) -> Option<Self> {
+        let failure = match close {
+            Close::Bye { .. } | Close::Left(_) | Close::Lost(_) => return None,
+            Close::NoHello | Close::Silent if !is_connected => {
+                let why =
+                    format!("{remote}: no answer; is the address right, and does a firewall let it through?");
+                return Some(Self { failure: Failure::Network, why });
+            }
+            Close::NoHello | Close::Silent => Failure::Silence,
+            Close::Failed(_) => Failure::Own,
+            _ if close.needs_operator() => Failure::Identity,
+            Close::Violation(_) | Close::Refused { .. } => Failure::Protocol,
+        };
+        Some(Self { failure, why: close.to_string() })
+    }
+}
+
+/// Which words were logged lately.
+#[derive(Default)]
+pub struct Told {
+    words: Vec<(String, u64)>,
+}
+
+impl Told {
+    /// Whether these words are news.
+    pub fn is_news(&mut self, words: &str, now_us: u64) -> bool {
+        self.words.retain(|(_, told_us)| now_us < told_us + SILENT_US);
+        if self.words.iter().any(|(told, _)| told == words) {
+            return false;
+        }
+        if self.words.len() >= REMEMBERED_MAX {
+            self.words.remove(0);
+        }
+        self.words.push((words.to_owned(), now_us));
+        true
+    }
+
+    /// What went wrong before is over.
+    pub fn forget(&mut self) {
+        self.words.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::fault::ByeCode;
+
+    #[test]
+    fn the_same_words_are_told_once_a_minute() {
+        let mut told = Told::default();
+        assert!(told.is_news("a", 0) && !told.is_news("a", 1) && told.is_news("b", 2));
+        assert!(!told.is_news("a", SILENT_US - 1) && told.is_news("a", SILENT_US));
+        for n in 0..100 {
+            told.is_news(&n.to_string(), SILENT_US);
+        }
+        assert!(told.words.len() <= REMEMBERED_MAX);
+        told.forget();
+        assert!(told.is_news("99", SILENT_US));
+    }
+
+    #[test]
+    fn an_end_in_order_is_no_trouble() {
+        let remote = ([127, 0, 0, 1], 7).into();
+        assert_eq!(Trouble::of_close(&Close::Left(ByeCode::Replaced), remote, true), None);
+        let silent = Trouble::of_close(&Close::NoHello, remote, false).expect("trouble");
+        assert!(silent.why.contains("no answer") && silent.failure == Failure::Network);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let refused = Trouble::of_socket(&refused, remote, false, KnownKeys::default());
+        assert!(refused.why.contains("nobody listens there"), "{}", refused.why);
+    }
+}

@@ -1,0 +1,161 @@
+//! The wire: one TCP connection, encrypted or not, that never blocks.
+
+use std::io::{self, Read};
+
+use mio::net::TcpStream;
+
+use super::tls::{Arrival, Tls};
+use crate::os::socket;
+
+/// A connection to the peer, or to somebody who has not shown yet that it is.
+pub struct Wire {
+    stream: TcpStream,
+    tls: Option<Tls>,
+    /// Not known to be connected: this side dialed.
+    is_connecting: bool,
+    readable: bool,
+    writable: bool,
+}
+
+/// What reading came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// So many bytes came; there may be more.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// The other side has closed.
+    End,
+}
+
+impl Wire {
+    /// Over `stream`; without `tls` for a test on one machine.
+    #[must_use]
+    pub fn new(stream: TcpStream, tls: Option<Tls>, dialed: bool) -> Self {
+        Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed }
+    }
+
+    /// The socket, to be registered.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// The event loop says what the socket is ready for.
+    pub fn ready(&mut self, readable: bool, writable: bool) {
+        self.readable |= readable;
+        self.writable |= writable;
+    }
+
+    /// Whether there may be something to read at once.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.readable && !self.is_connecting
+    }
+
+    /// Whether the connection is there; asked when the socket is first ready.
+    ///
+    /// # Errors
+    /// Why it could not be made.
+    pub fn is_connected(&mut self) -> io::Result<bool> {
+        if !self.is_connecting {
+            return Ok(true);
+        }
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        if !self.writable {
+            return Ok(false);
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => {
+                self.is_connecting = false;
+                // A refusal costs some milliseconds of delay and nothing else.
+                let _ = socket::send_at_once(&self.stream);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the other side's key has been verified, or there are none.
+    #[must_use]
+    pub fn is_secured(&self) -> bool {
+        !self.is_connecting && self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking())
+    }
+
+    /// Reads once, by way of `buffer`, and appends what it means to `plain`.
+    ///
+    /// # Errors
+    /// Those of the socket and of TLS; after one of the latter there is an alert to be sent.
+    pub fn read(&mut self, buffer: &mut [u8], plain: &mut Vec<u8>) -> io::Result<Reading> {
+        if !self.is_readable() {
+            return Ok(Reading::Nothing);
+        }
+        let count = match self.stream.read(buffer) {
+            Ok(0) => return Ok(Reading::End),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(Reading::Nothing);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Reading::Bytes(0)),
+            Err(error) => return Err(error),
+        };
+        let mut rest = &buffer[..count];
+        match &mut self.tls {
+            Some(tls) => {
+                while !rest.is_empty() {
+                    if tls.read(&mut rest, plain)? == Arrival::End {
+                        return Ok(Reading::End);
+                    }
+                }
+            }
+            None => plain.extend_from_slice(rest),
+        }
+        Ok(Reading::Bytes(count))
+    }
+
+    /// Writes as much of `output` as the socket takes; gives how many bytes of it are taken.
+    ///
+    /// # Errors
+    /// Those of the socket and of TLS.
+    pub fn write(&mut self, output: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while self.writable && !self.is_connecting {
+            let rest = &output[taken..];
+            let count = match &mut self.tls {
+                Some(tls) => {
+                    let count = tls.encrypt(rest)?;
+                    self.writable = tls.write(&mut self.stream)?;
+                    count
+                }
+                None if rest.is_empty() => 0,
+                None => match socket::send(&self.stream, rest) {
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.writable = false;
+                        0
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            taken += count;
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Tries to say a last word, and that it is the last; what does not leave at once is lost.
+    pub fn part(&mut self, output: &[u8]) {
+        let _ = self.write(output);
+        if let Some(tls) = &mut self.tls
+            && !self.is_connecting
+        {
+            tls.close();
+            let _ = tls.write(&mut self.stream);
+        }
+    }
+}
