@@ -18,5 +18,6 @@ pub mod pixel;
 pub mod registry;
 pub mod router;
 pub mod state;
+pub mod toys;
 pub mod upload;
 pub mod wait;

@@ -6,17 +6,32 @@ use super::app::{App, Apps};
 use super::echo::Echo;
 use super::pixel::service::PixelApp;
 use super::state::Applied;
+use super::toys::service::ToysApp;
+use super::toys::settings::ToysSettings;
 
-/// Every application, the one that is served by default first.
+/// What applications are made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppSettings {
+    /// The toy shop's.
+    pub toys: ToysSettings,
+}
+
+/// Every application as it is unless something is set, the one that is served by default first.
 #[must_use]
 pub fn all() -> Apps {
-    vec![Arc::new(PixelApp), Arc::new(Echo)]
+    with(&AppSettings::default())
+}
+
+/// Every application.
+#[must_use]
+pub fn with(settings: &AppSettings) -> Apps {
+    vec![Arc::new(PixelApp), Arc::new(ToysApp::new(settings.toys)), Arc::new(Echo)]
 }
 
 /// The application of that name.
 #[must_use]
-pub fn named(name: &str) -> Option<Arc<dyn App>> {
-    all().into_iter().find(|app| app.name() == name)
+pub fn named(name: &str, settings: &AppSettings) -> Option<Arc<dyn App>> {
+    with(settings).into_iter().find(|app| app.name() == name)
 }
 
 /// The empty states of all applications, of those too that are not served: what they keep must outlast a start
@@ -40,7 +55,7 @@ mod tests {
     fn names_and_ids_are_unique_and_routes_are_what_they_should_be() {
         let apps = all();
         for (at, app) in apps.iter().enumerate() {
-            assert_eq!(named(app.name()).unwrap().id(), app.id());
+            assert_eq!(named(app.name(), &AppSettings::default()).unwrap().id(), app.id());
             assert!((1..16).contains(&app.id()), "{}: an id is a nibble, and 0 is none", app.name());
             assert!(apps[at + 1..].iter().all(|other| other.id() != app.id() && other.name() != app.name()));
             for route in app.routes() {

@@ -82,8 +82,10 @@ pub const TOYS_NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const TOYS_CACHE_ENTRIES_MAX: usize = 1024;
 /// Bytes of those answers and of their names.
 pub const TOYS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Toys or orders in one list; there is a cursor to the next.
+/// Toys in one page of the list.
 pub const TOYS_LIST_MAX: usize = 1_000;
+/// Bytes of the names in one page of the list, of which there is at least one.
+pub const TOYS_LIST_BYTES_MAX: usize = 1024 * 1024;
 /// How long the answer of the slow call is kept, milliseconds.
 pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
 /// How long the answer about the last toy is kept, milliseconds.

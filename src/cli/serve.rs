@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// What an answer to a write waits for: memory, disk or both [default: disk]
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Applications to serve: pixel, echo [default: pixel]
+    /// Applications to serve: pixel, toys, echo [default: pixel,toys]
     #[arg(long, value_name = "NAME,...")]
     apps: Vec<String>,
     /// Number of workers [default: one for each core]
@@ -82,6 +82,15 @@ pub(super) struct Arguments {
     /// A bound such as idle_ms=5s, repeatable; --print-config lists all
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     limit: Vec<(String, String)>,
+    /// How long the toy shop's slow call takes [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    toys_heavy_ms: Option<String>,
+    /// How long the toy shop looks for its last toy [default: 0ms]
+    #[arg(long, value_name = "DURATION")]
+    toys_db_ms: Option<String>,
+    /// How long an order of the toy shop takes [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    toys_order_ms: Option<String>,
     /// Events that are logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -168,6 +177,9 @@ impl Arguments {
             ("shutdown_timeout", &self.shutdown_timeout),
             ("log_level", &self.log_level),
             ("log_format", &self.log_format),
+            ("toys.heavy_ms", &self.toys_heavy_ms),
+            ("toys.db_ms", &self.toys_db_ms),
+            ("toys.order_ms", &self.toys_order_ms),
         ] {
             flags.push((key.to_owned(), value.iter().cloned().collect()));
         }

@@ -2,8 +2,8 @@
 
 use super::limits;
 
-/// Keys outside of tables; those of `[limits]` are in [`limits::LIMITS`].
-pub const KEYS: [&str; 19] = [
+/// Keys, those of tables with the table's name before a dot; the keys of `[limits]` are in [`limits::LIMITS`].
+pub const KEYS: [&str; 22] = [
     "listen",
     "data_dir",
     "durability",
@@ -23,6 +23,9 @@ pub const KEYS: [&str; 19] = [
     "shutdown_timeout",
     "log_level",
     "log_format",
+    "toys.heavy_ms",
+    "toys.db_ms",
+    "toys.order_ms",
 ];
 
 /// Keys that a running server takes over on SIGHUP; the others need a restart.
@@ -36,12 +39,12 @@ pub fn all() -> impl Iterator<Item = String> {
     KEYS.iter().map(|key| (*key).to_owned()).chain(limits::LIMITS.iter().map(|limit| limit.key()))
 }
 
-/// The flag that sets `key`: `--data-dir`, `--limit header_bytes=`.
+/// The flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes=`.
 #[must_use]
 pub fn flag(key: &str) -> String {
     match key.strip_prefix("limits.") {
         Some(limit) => format!("--limit {limit}"),
-        None => format!("--{}", key.replace('_', "-")),
+        None => format!("--{}", key.replace(['_', '.'], "-")),
     }
 }
 
@@ -84,6 +87,7 @@ mod tests {
     #[test]
     fn spellings() {
         assert_eq!(flag("data_dir"), "--data-dir");
+        assert_eq!(flag("toys.heavy_ms"), "--toys-heavy-ms");
         assert_eq!(flag("limits.header_bytes"), "--limit header_bytes");
         assert_eq!(variable("limits.header_bytes"), "PIXELD_LIMITS_HEADER_BYTES");
     }

@@ -10,6 +10,7 @@ use super::peer::{self, Peer};
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
 use crate::apps::registry;
+use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 
@@ -84,6 +85,8 @@ pub struct Config {
     pub log_level: &'static str,
     /// Form of a log line.
     pub log_format: LogFormat,
+    /// How long the toy shop's slow calls take.
+    pub toys: ToysSettings,
     /// Bounds of requests, connections and queues.
     pub limits: Limits,
     /// All of the above as text with origins, in the order of the keys.
@@ -143,7 +146,7 @@ impl Reader {
                 (!text.is_empty()).then(|| PathBuf::from(text))
             }),
             durability: self.one("durability", "disk", "memory, disk or both", |text| text.parse().ok()),
-            apps: self.list("apps", "pixel", &allowed_apps, |text| one_of(&known_apps, text)),
+            apps: self.list("apps", "pixel,toys", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
             job_threads: self.number("job_threads", 2, JOB_THREADS_MAX),
@@ -163,11 +166,13 @@ impl Reader {
                 "json" => Some(LogFormat::Json),
                 _ => None,
             }),
+            toys: ToysSettings::default(),
             limits: Limits::default(),
             entries: Vec::new(),
         };
         let workers = if config.cores.is_empty() { cores } else { config.cores.len() };
         config.workers = self.number("workers", workers.clamp(1, WORKERS_MAX), WORKERS_MAX);
+        config.toys = self.toys();
         config.limits = self.limits();
         self.relations(&config);
         config
@@ -300,6 +305,24 @@ impl Reader {
         self.one("segment_size", &default, &allowed, |text| {
             let fits = |bytes: &u64| (SEGMENT_BYTES_MIN..=1 << 30).contains(bytes);
             units::size(text).filter(fits).filter(|bytes| bytes.is_multiple_of(BLOCK_BYTES as u64))
+        })
+    }
+
+    fn toys(&mut self) -> ToysSettings {
+        let default = ToysSettings::default();
+        ToysSettings {
+            heavy_ms: self.wait_ms("toys.heavy_ms", default.heavy_ms),
+            db_ms: self.wait_ms("toys.db_ms", default.db_ms),
+            order_ms: self.wait_ms("toys.order_ms", default.order_ms),
+        }
+    }
+
+    /// A time that may be none, and in whose name the unit stands already.
+    fn wait_ms(&mut self, key: &str, default: u64) -> u64 {
+        let most = units::show_duration(TIME_MS_MAX);
+        let allowed = format!("{} (a number alone is milliseconds) of at most {most}", units::DURATION_FORM);
+        self.one(key, &units::show_duration(default), &allowed, |text| {
+            text.parse().ok().or_else(|| units::duration_ms(text)).filter(|ms| *ms <= TIME_MS_MAX)
         })
     }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::peer::Peer;
 use super::read::Config;
-use crate::apps::registry;
+use crate::apps::registry::{self, AppSettings};
 use crate::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 
 /// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
 #[must_use]
 pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
+    let apps = AppSettings { toys: config.toys };
     Settings {
         listen: config.listen.iter().map(|of| Listen { address: of.address, root: of.root }).collect(),
         data_dir: config.data_dir.clone(),
@@ -17,7 +18,7 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         workers: config.workers,
         cores: if config.cores.is_empty() { cores } else { config.cores.clone() },
         job_threads: config.job_threads,
-        apps: config.apps.iter().filter_map(|name| registry::named(name)).collect(),
+        apps: config.apps.iter().filter_map(|name| registry::named(name, &apps)).collect(),
         limits: config.limits.clone(),
         reserve: config.disk_reserve_bytes.map_or(Reserve::Usual, Reserve::Bytes),
         segment_bytes: config.segment_bytes,

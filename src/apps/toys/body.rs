@@ -1,0 +1,81 @@
+//! The JSON bodies that name a toy.
+
+use serde_json::Value;
+
+use crate::base::limits::TOYS_NAME_BYTES_MAX;
+use crate::http::response::Response;
+
+use super::html;
+
+/// The text that a body gives under one of `members`; the first one that is there counts, all others are passed over.
+///
+/// # Errors
+/// The answer to a body that gives none: 415, 400 or 422.
+pub fn text_in(content_type: Option<&str>, body: &[u8], members: &[&str]) -> Result<String, Response> {
+    if !content_type.is_some_and(is_json) {
+        return Err(html::error(415, "Send the body as application/json."));
+    }
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| html::error(400, &html::escape(&format!("The body is no JSON: {error}."))))?;
+    let needed = members.iter().map(|member| format!("\"{member}\"")).collect::<Vec<_>>().join(" or ");
+    match members.iter().find_map(|member| value.get(member)) {
+        Some(Value::String(text)) => checked(text.as_str()).map(str::to_owned),
+        Some(_) => Err(html::error(422, &format!("The member {needed} must be a string."))),
+        None => Err(html::error(422, &format!("The body must be an object with the member {needed}."))),
+    }
+}
+
+/// The text, if it is not too long.
+///
+/// # Errors
+/// The answer to a text that is: 422.
+pub fn checked(text: &str) -> Result<&str, Response> {
+    if text.len() <= TOYS_NAME_BYTES_MAX {
+        return Ok(text);
+    }
+    let sentence =
+        format!("A name may have {TOYS_NAME_BYTES_MAX} bytes in UTF-8, this one has {}.", text.len());
+    Err(html::error(422, &sentence))
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(content_type: Option<&str>, body: &[u8]) -> Result<String, u16> {
+        text_in(content_type, body, &["name", "product"]).map_err(|response| response.status)
+    }
+
+    #[test]
+    fn texts_of_any_kind_are_taken() {
+        let json = Some("application/json; charset=utf-8");
+        assert_eq!(
+            status(json, br#"{"product":"a","name":"\"<\u0000\ud83d\ude82"}"#),
+            Ok("\"<\0🚂".to_owned())
+        );
+        assert_eq!(status(Some("application/vnd.shop+JSON"), br#"{"product":""}"#), Ok(String::new()));
+        let longest = "x".repeat(TOYS_NAME_BYTES_MAX);
+        assert_eq!(status(json, format!("{{\"name\":\"{longest}\"}}").as_bytes()), Ok(longest.clone()));
+        assert_eq!(status(json, format!("{{\"name\":\"{longest}x\"}}").as_bytes()), Err(422));
+    }
+
+    #[test]
+    fn what_gives_no_text_is_refused() {
+        let json = Some("application/json");
+        for body in [&b"{}"[..], b"[]", b"null", b"\"name\"", br#"{"name":1}"#, br#"{"name":null}"#] {
+            assert_eq!(status(json, body), Err(422), "{}", String::from_utf8_lossy(body));
+        }
+        for body in [&b""[..], b"{", b"{\"name\":\"\xff\"}", br#"{"name":"\ud83d"}"#, br#"{"name":"a"} x"#] {
+            assert_eq!(status(json, body), Err(400), "{}", String::from_utf8_lossy(body));
+        }
+        for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+            assert_eq!(status(content_type, br#"{"name":"a"}"#), Err(415));
+        }
+    }
+}

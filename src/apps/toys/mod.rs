@@ -1,0 +1,20 @@
+//! The toy shop: slow calls behind a cache, products, orders, and the page with its buttons.
+//!
+//! ```text
+//! GET  /api/misc/heavy        cache -> hit, or a wait that all callers of that name share
+//! GET  /api/products?product= record -> state (and with it the cached last is out of date)
+//! POST /api/orders            idempotency key -> id -> record -> state: the least of two stands
+//! GET  /toys, /static/...     page: files of the program
+//! ```
+
+pub mod body;
+pub mod cache;
+pub mod html;
+pub mod idempotency;
+pub mod orders;
+pub mod page;
+pub mod record;
+pub mod service;
+pub mod settings;
+pub mod slow;
+pub mod state;

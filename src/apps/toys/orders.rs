@@ -1,0 +1,163 @@
+//! Orders: made while the client waits, or taken to be done later, once for each idempotency key.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::apps::app::{Action, View};
+use crate::apps::wait::{News, Resume};
+use crate::base::ids::ClusterId;
+use crate::base::limits::TOYS_KEY_BYTES_MAX;
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+use super::html::{self, escape};
+use super::idempotency::{self, KeyError, fingerprint, order_id};
+use super::record::{self, Fingerprint};
+use super::state::{Order, ToysState};
+
+/// An order that is logged when its time is over.
+#[derive(Debug)]
+pub struct Making {
+    /// Its id.
+    pub id: Uuid,
+    /// What was ordered.
+    pub product: String,
+}
+
+impl Making {
+    /// The answer to it.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        let (id, product) = (self.id, escape(&self.product));
+        html::answer(200, format!("Your process {id} has been created with this product : {product}"))
+    }
+
+    /// Logs it: it is done.
+    #[must_use]
+    pub fn append(&self) -> Action {
+        let mut records = Vec::new();
+        let (id, product) = (self.id.into_bytes(), &self.product);
+        record::Order { id, takes_ms: 0, fingerprint: Fingerprint::default(), product }.push(&mut records);
+        Action::Append { records, response: self.response() }
+    }
+}
+
+impl Resume for Making {
+    fn resume(self: Box<Self>, _view: &View<'_>, _news: News) -> Action {
+        self.append()
+    }
+}
+
+/// An order that is taken to be done later.
+#[derive(Debug)]
+pub struct Taking {
+    id: Uuid,
+    fingerprint: Fingerprint,
+    /// What is ordered.
+    pub product: String,
+}
+
+impl Taking {
+    /// An order that no other request can mean.
+    #[must_use]
+    pub fn new(id: Uuid, product: String) -> Self {
+        Self { id, fingerprint: Fingerprint::default(), product }
+    }
+
+    /// The order with this key, sent with this body.
+    #[must_use]
+    pub fn once(cluster: ClusterId, key: &str, body: &[u8], product: String) -> Self {
+        Self { id: order_id(cluster, key), fingerprint: fingerprint(body), product }
+    }
+
+    /// Its record.
+    #[must_use]
+    pub fn record(&self, takes_ms: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        let (id, product) = (self.id.into_bytes(), &self.product);
+        record::Order { id, takes_ms, fingerprint: self.fingerprint, product }.push(&mut out);
+        out
+    }
+
+    /// The answer if there is an order with this id already: the same as before, unless it is still being done (409),
+    /// or was another one (422).
+    #[must_use]
+    pub fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
+        let applied = view.applied();
+        let standing = applied.state::<ToysState>()?.order(self.id.as_bytes())?;
+        Some(self.answer_beside(standing, view.now_us))
+    }
+
+    fn answer_beside(&self, standing: &Order, now_us: u64) -> Response {
+        if standing.fingerprint != self.fingerprint {
+            return html::error(
+                422,
+                "This Idempotency-Key was used for another body. Take a new key for a new order.",
+            );
+        }
+        if standing.is_done(now_us) {
+            return self.accepted();
+        }
+        let rest_s = (standing.done_us - now_us).div_ceil(1_000_000);
+        html::error(409, "The order with this Idempotency-Key is still being done. Ask again later.")
+            .with("Retry-After", rest_s.to_string())
+            .with("Location", self.location())
+    }
+
+    fn accepted(&self) -> Response {
+        let body = json!({"id": self.id.to_string(), "product": self.product});
+        html::json(202, &body).with("Location", self.location())
+    }
+
+    fn location(&self) -> String {
+        format!("/api/orders/{}", self.id)
+    }
+}
+
+impl Resume for Taking {
+    /// Applying gives 1 if this order stands, 0 if one with its key was there before.
+    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
+        let repetition = if news == News::Applied(1) { None } else { self.answer_to_repetition(view) };
+        Action::Respond(repetition.unwrap_or_else(|| self.accepted()))
+    }
+}
+
+/// The request's idempotency key.
+///
+/// # Errors
+/// The answer to a field that is none: 400.
+pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
+    idempotency::key_of(head).map_err(|error| match error {
+        KeyError::Malformed => {
+            html::error(400, "The Idempotency-Key must stand there once, as a string of printable ASCII.")
+        }
+        KeyError::Long => {
+            html::error(400, &format!("The Idempotency-Key may have {TOYS_KEY_BYTES_MAX} characters."))
+        }
+    })
+}
+
+/// `GET /api/orders/?order_id=`: whether it is done, in the original's words.
+#[must_use]
+pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
+    let applied = view.applied();
+    let order = id.and_then(|id| find(applied.state::<ToysState>()?, id));
+    let found = if order.is_some_and(|order| order.is_done(view.now_us)) { "('Success',)" } else { "None" };
+    html::answer(200, format!("order \"{}\": {found}", escape(id.unwrap_or("None"))))
+}
+
+/// `GET /api/orders/{id}`.
+#[must_use]
+pub fn show(id: &str, view: &View<'_>) -> Response {
+    let applied = view.applied();
+    let Some(order) = applied.state::<ToysState>().and_then(|shop| find(shop, id)) else {
+        return html::not_found();
+    };
+    let state = if order.is_done(view.now_us) { "Success" } else { "Processing" };
+    let id = Uuid::try_parse(id).map(|id| id.to_string()).unwrap_or_default();
+    html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
+}
+
+fn find<'a>(shop: &'a ToysState, id: &str) -> Option<&'a Order> {
+    shop.order(Uuid::try_parse(id).ok()?.as_bytes())
+}

@@ -1,0 +1,109 @@
+//! The two slow calls: each name's answer is made once and kept for a while, and everybody who asks meanwhile waits for
+//! the same one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::apps::app::{Action, View};
+use crate::apps::wait::{News, Resume, Wait};
+use crate::base::limits::{
+    TOYS_CACHE_BYTES_MAX, TOYS_CACHE_ENTRIES_MAX, TOYS_HEAVY_KEPT_MS, TOYS_LAST_KEPT_MS,
+};
+use crate::http::response::Response;
+
+use super::cache::{Bounds, Cache, Entry};
+use super::html::{self, escape};
+use super::state::ToysState;
+
+/// What is kept of the slow calls, for all workers of this host.
+#[derive(Debug)]
+pub struct Slow {
+    heavy: Mutex<Cache>,
+    last: Mutex<Option<Last>>,
+}
+
+/// An answer about the last toy.
+#[derive(Debug)]
+struct Last {
+    /// How many toys there were: with another number the answer is out of date.
+    count: usize,
+    entry: Entry,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        let bounds = Bounds { entries: TOYS_CACHE_ENTRIES_MAX, bytes: TOYS_CACHE_BYTES_MAX };
+        Self { heavy: Mutex::new(Cache::new(bounds)), last: Mutex::new(None) }
+    }
+}
+
+impl Slow {
+    /// `GET /api/misc/heavy`, which takes `takes_ms`.
+    #[must_use]
+    pub fn heavy(&self, name: &str, takes_ms: u64, now_us: u64) -> Action {
+        let mut cache = lock(&self.heavy);
+        let found = cache.find(name, now_us);
+        let is_known = found.is_some();
+        let entry = found.unwrap_or_else(|| {
+            let entry = Entry::begin(now_us, takes_ms, TOYS_HEAVY_KEPT_MS, |ready| {
+                format!("{ready}: Woody -{}- Woody", escape(name))
+            });
+            cache.insert(name, entry.clone(), now_us);
+            entry
+        });
+        drop(cache);
+        answer_or_wait(entry, is_known, now_us)
+    }
+
+    /// `GET /api/products/last`, which takes `takes_ms`. What it tells is true when it is asked.
+    #[must_use]
+    pub fn last(&self, takes_ms: u64, view: &View<'_>) -> Action {
+        let (applied, now_us) = (view.applied(), view.now_us);
+        let shop = applied.state::<ToysState>();
+        let count = shop.map_or(0, ToysState::count);
+        let mut kept = lock(&self.last);
+        let found = kept.as_ref().filter(|last| last.count == count && last.entry.is_current(now_us));
+        let is_known = found.is_some();
+        let entry = found.map(|last| last.entry.clone()).unwrap_or_else(|| {
+            let text = match shop.and_then(ToysState::last) {
+                Some(product) => format!("{count} products (last={})", escape(&product.name)),
+                None => "No product found".to_owned(),
+            };
+            let about = |ready: String| format!("db: {ready} - {text}");
+            let entry = Entry::begin(now_us, takes_ms, TOYS_LAST_KEPT_MS, about);
+            *kept = Some(Last { count, entry: entry.clone() });
+            entry
+        });
+        drop((kept, applied));
+        answer_or_wait(entry, is_known, now_us)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic ends the process, so nobody sees what was left half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An entry that was ready when it was asked for is a hit; who waited for it, or began it, has a miss.
+fn answer_or_wait(entry: Entry, is_known: bool, now_us: u64) -> Action {
+    if entry.wait_us(now_us) == 0 {
+        return Action::Respond(answer(&entry, is_known, now_us));
+    }
+    Action::Wait(Wait { until_us: Some(entry.ready_us), then: Box::new(Waiting { entry }) })
+}
+
+fn answer(entry: &Entry, is_hit: bool, now_us: u64) -> Response {
+    html::answer(200, entry.body.as_bytes())
+        .with("X-Cache", if is_hit { "hit" } else { "miss" })
+        .with("Age", entry.age_s(now_us).to_string())
+}
+
+/// A caller who waits.
+struct Waiting {
+    entry: Entry,
+}
+
+impl Resume for Waiting {
+    fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
+        Action::Respond(answer(&self.entry, false, view.now_us))
+    }
+}
