@@ -70,6 +70,20 @@ fn the_page_is_asked_for_each_time_and_its_files_once() {
 }
 
 #[test]
+fn the_page_is_the_root_of_a_listener_that_asks_for_it() {
+    let address = format!("{}=toys", process::free_address());
+    let server = Server::fresh(&["--apps", "pixel,toys", "--listen", &address, "--durability", "memory"]);
+    let page = ask(&mut server.connect(), "/toys", "");
+    let at = address.trim_end_matches("=toys").parse().expect("an address");
+    let mut client = Client::connect(at);
+    assert_eq!(ask(&mut client, "/", "").body, page.body);
+    assert!(ask(&mut client, "/nowhere", "").text().starts_with("<!doctype html>"), "in the shop's style");
+    let index = ask(&mut server.connect(), "/", "");
+    assert!(index.body != page.body && index.text().contains("href=\"/toys\""));
+    assert_eq!(ask(&mut server.connect(), "/nowhere", "").json()["detail"], "Not Found");
+}
+
+#[test]
 fn texts_are_zipped_for_those_who_take_it_and_the_picture_for_nobody() {
     let server = shop();
     let mut client = server.connect();

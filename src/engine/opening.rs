@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::settings::Settings;
+use super::link::key::HostKey;
+use super::settings::{PeerSettings, Settings};
 use super::snapshots;
 use crate::apps::registry;
-use crate::apps::state::{Applied, Batch, Entry};
+use crate::apps::state::{Applied, Batch, Entry, Side};
 use crate::base::ids::Position;
 use crate::base::streams::Streams;
 use crate::log::blobs::files::FileStore;
@@ -37,6 +38,9 @@ pub enum OpenError {
     /// The file that names the peer.
     #[error("the file that says what the peer has: {0}; `pixeld forget-peer` removes it")]
     Peer(std::io::Error),
+    /// This host's key, which tells it from its peer.
+    #[error("the key of this host: {0}")]
+    Key(#[source] std::io::Error),
     /// No randomness for identities.
     #[error("no random numbers: {0}")]
     Random(#[from] std::io::Error),
@@ -91,10 +95,22 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let last = last.unwrap_or_else(|| nothing(&opened));
     let mut applied = applied.unwrap_or_else(registry::new_applied);
     applied.position = opened.appender.position();
+    applied.side = settings.peer.as_ref().map(|peer| side_of(peer, &directory)).transpose()?;
     let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(directory.disk()))));
     sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
     let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
     Ok(Opening { directory, applied, opened, last, blobs, known_peer })
+}
+
+/// Which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.
+fn side_of(peer: &PeerSettings, directory: &DataDir) -> Result<Side, OpenError> {
+    let is_first = match peer.pinned {
+        Some(theirs) => {
+            HostKey::load_or_make(&*directory.disk()).map_err(OpenError::Key)?.fingerprint().0 < theirs.0
+        }
+        None => peer.dial.is_some(),
+    };
+    Ok(if is_first { Side::Even } else { Side::Odd })
 }
 
 /// Removes what a crash left of blobs that no record names, and says so.

@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::{Builder, Uuid};
 
 use crate::apps::app::{Action, App, Body, Request, Route, View};
+use crate::apps::router::HOME_PATH;
 use crate::apps::state::State;
 use crate::apps::wait::{News, Resume, Wait};
 use crate::base::limits::{TOYS_BODY_BYTES_MAX, TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
@@ -43,6 +44,7 @@ const ORDERS: u8 = 9;
 const POST_ORDER: u8 = 10;
 const ORDER: u8 = 11;
 const PAGE: u8 = 12;
+const ROOT: u8 = 13;
 
 /// What is said of an absent parameter, as the original does.
 const ABSENT: &str = "None";
@@ -58,6 +60,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         ..Route::new(Method::Post, path, endpoint, summary)
     };
     let own = [
+        get(HOME_PATH, ROOT, "The toy shop's page, where it is the root", ""),
         get("/toys", PAGE, "The toy shop's page", ""),
         get("/api/ping", PING, "Says ping", ""),
         get("/api/misc/time", TIME, "Tells the time", ""),
@@ -142,7 +145,7 @@ impl App for ToysApp {
             }
             POST_ORDER => post_order(request, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
             ORDER => Action::Respond(orders::show(&query::decode_path(request.captures.segments[0]), view)),
-            PAGE => Action::Respond(page::page(head)),
+            PAGE | ROOT => Action::Respond(page::page(head)),
             _ => Action::Respond(page::file(endpoint, head).unwrap_or_else(html::not_found)),
         }
     }
