@@ -6,7 +6,6 @@ use crate::http::method::Method;
 use crate::http::query;
 
 use super::app::{App, Apps, CAPTURES_MAX, Captures, Route};
-use super::index::Index;
 
 /// The pattern that every path fits.
 pub const ANY_PATH: &str = "/{*}";
@@ -14,11 +13,15 @@ pub const ANY_PATH: &str = "/{*}";
 /// The page of one application's own listeners.
 pub const HOME_PATH: &str = "/";
 
+/// The index page's word where a listener's root is chosen.
+pub const INDEX: &str = "index";
+
 /// What a listener shows at `/`, and in whose style it answers a path that nobody serves. Made by [`Router::root`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// The application whose `/` it is; those of the others are not served here.
-    home: u8,
+    /// The application whose `/` it is, and those of the others are not served here; nothing where whoever has a `/`
+    /// serves it.
+    home: Option<u8>,
     /// The application that answers unknown paths.
     style: u8,
 }
@@ -82,14 +85,14 @@ impl Router {
     #[must_use]
     pub fn root(&self, name: &str) -> Option<Root> {
         let home = self.apps.iter().position(|app| app.name() == name)? as u8;
-        let style = if name == Index::NAME { 0 } else { home };
-        Some(Root { home, style })
+        let style = if name == INDEX { 0 } else { home };
+        Some(Root { home: Some(home), style })
     }
 
-    /// The root of a listener that names none: the index, or the first application where there is no index.
+    /// The root of a listener that names none: the index, where there is one.
     #[must_use]
     pub fn usual_root(&self) -> Root {
-        self.root(Index::NAME).unwrap_or(Root { home: 0, style: 0 })
+        self.root(INDEX).unwrap_or(Root { home: None, style: 0 })
     }
 
     /// The applications, in the order in which they were given.
@@ -152,7 +155,7 @@ impl Router {
 
 /// Whether a listener with this root has the route at all.
 fn is_shown(root: Root, app: usize, route: &Route) -> bool {
-    route.path != HOME_PATH || app == usize::from(root.home)
+    route.path != HOME_PATH || root.home.is_none_or(|home| app == usize::from(home))
 }
 
 fn is_any_path(route: &Route) -> bool {
@@ -270,7 +273,7 @@ mod tests {
         assert_eq!(find("Shop", Method::Get, "/nowhere"), "404 of 1");
         assert_eq!(find("Hut", Method::Get, "/things/1"), "1", "all else is served everywhere");
         assert_eq!(router.root("Barn"), None);
-        assert_eq!(router.usual_root(), router.root("Hut").unwrap(), "without an index the first one's");
+        assert!(matches!(router.find(router.usual_root(), Method::Get, "/"), Match::Found { app: 0, .. }));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::http::response::Response;
 use super::answer;
 use super::app::{Action, App, Apps, Request, Route, View};
 use super::openapi::{self, Section};
-use super::router::HOME_PATH;
+use super::router::{HOME_PATH, INDEX};
 use super::state::State;
 
 /// The index page of one set of applications, with the OpenAPI document.
@@ -38,21 +38,18 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl Index {
-    /// Its word where a listener's root is chosen.
-    pub const NAME: &str = "index";
-
     /// The index of these applications and of itself.
     #[must_use]
     pub fn new(apps: &Apps) -> Self {
         let sections = apps.iter().map(|app| Section { name: app.name(), routes: app.routes() });
-        let sections: Vec<_> = sections.chain([Section { name: Self::NAME, routes: &ROUTES }]).collect();
+        let sections: Vec<_> = sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect();
         Self { page: page(&sections), document: openapi::document(&sections) }
     }
 }
 
 impl App for Index {
     fn name(&self) -> &'static str {
-        Self::NAME
+        INDEX
     }
 
     fn id(&self) -> u8 {
@@ -92,7 +89,7 @@ fn page(sections: &[Section]) -> String {
         let _ = write!(html, "<section>\n<h2>{}</h2>\n<ul>\n", section.name);
         for route in section.routes {
             // The homes of the applications are seen at their own listeners.
-            if route.path == HOME_PATH && section.name != Index::NAME {
+            if route.path == HOME_PATH && section.name != INDEX {
                 continue;
             }
             html.push_str(&line(route));
