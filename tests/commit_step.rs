@@ -12,20 +12,25 @@ use pixeld::base::batch::BatchHeader;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Position};
 use pixeld::base::limits::{BATCH_BODY_BYTES_MAX, Limits, SEGMENT_BYTES_MIN};
-use pixeld::base::streams::StreamFault;
+use pixeld::base::streams::{StreamFault, Streams};
 use pixeld::engine::committer::Committer;
 use pixeld::engine::memory::{self, InlineCommit};
 use pixeld::engine::metrics::Metrics;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::peering::inbox::Arrived;
+use pixeld::engine::peering::joining::Join;
 use pixeld::engine::peering::outbox::Next;
 use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
+use pixeld::engine::snapshots;
 use pixeld::engine::space::lane_bytes;
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
+use pixeld::log::inspect::compare::{self, Verdict};
+use pixeld::log::joining;
 use pixeld::log::lane::{Producer, lane};
 use pixeld::log::recover::{self, OpenOptions, Replay};
+use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::log::spare::make_spare;
 use pixeld::log::staged::Staged;
 use pixeld::log::writer::Writer;
@@ -77,9 +82,12 @@ impl Host {
         };
         let mut applied = registry::new_applied();
         let opened = recover::open(&disk.shared(), &options, &mut |replay| {
-            if let Replay::Batch(view) = replay {
-                let first = Entry { origin: view.origin, seq: view.first_seq, time_us: view.time_us };
-                applied.apply_batch(&Batch { first, count: view.count, body: view.body, end: view.end });
+            match replay {
+                Replay::Snapshot(snapshot) => applied = snapshots::restore(snapshot).unwrap(),
+                Replay::Batch(view) => {
+                    let first = Entry { origin: view.origin, seq: view.first_seq, time_us: view.time_us };
+                    applied.apply_batch(&Batch { first, count: view.count, body: view.body, end: view.end });
+                }
             }
             Ok(())
         })
@@ -377,6 +385,125 @@ impl Host {
         self.write_behind();
         self.applied(|applied| applied.position) > before
     }
+}
+
+/// What a host that has removed its first three batches gives to one that is empty: 50 of `there`'s batches are in the
+/// snapshot, two come behind it.
+fn a_join(there: &mut Host) -> (Join, Vec<Arrived>) {
+    let mut starts = Streams::default();
+    for step in 0..50 {
+        there.post(step + 1);
+        there.step();
+        if step == 2 {
+            starts = there.peering().progress.begin().0;
+        }
+    }
+    let snapshot = Snapshot {
+        cluster: CLUSTER,
+        node: NodeId(2),
+        position: there.applied(|applied| applied.position),
+        time_us: there.applied(|applied| applied.time_us),
+        streams: there.peering().progress.begin().0,
+        sections: there.applied(Applied::sections),
+    };
+    there.post(5);
+    there.step();
+    let batches = there.batches().into_iter().map(|(header, body)| Arrived { header, body });
+    (Join { starts, snapshot, blobs: Vec::new() }, batches.skip(3).collect())
+}
+
+#[test]
+fn an_empty_host_takes_a_snapshot_and_what_the_peer_still_keeps() {
+    let mut here = Host::open(SimDisk::new(), 1, 11, Durability::Disk);
+    let mut there = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
+    let (join, batches) = a_join(&mut there);
+    here.post(7);
+    here.peering().joining.offer(here.disk.shared(), join);
+    assert!(here.step());
+    assert_eq!(here.peering().joining.take_outcome(), Some(Ok(())));
+    here.make_spare();
+    assert_eq!(here.peering().progress.take_changes().received[0].seq, 6, "what follows is due");
+    for (count, batch) in batches.iter().cloned().enumerate() {
+        assert!(here.peering().joining.joined(Position(u64::MAX)).is_none(), "{count}");
+        here.peering().inbox.push(batch).unwrap();
+        if count % 20 == 19 {
+            assert!(here.step());
+        }
+        // A crash until then leaves an empty directory, which can begin again.
+        if count == 30 {
+            let disk = here.disk.copy();
+            let again = Host::open(disk, 1, 12, Durability::Disk);
+            assert!(again.batches().is_empty() && again.applied(|applied| applied.vector.is_empty()));
+            assert!(!joining::is_marked(&*again.disk.shared()).unwrap());
+        }
+    }
+    assert!(here.step());
+    let snapshot = here.peering().joining.joined(Position(u64::MAX)).expect("everything is there");
+    assert!(here.peering().joining.joined(Position(0)).is_none(), "not before it is durable");
+    assert_eq!(here.applied(Applied::sections), there.applied(Applied::sections));
+    assert_eq!(here.batches(), there.batches().split_off(3), "byte for byte");
+    // The keeper's part, and then what this host had of its own.
+    snapshot::store(&*here.disk.shared(), &snapshot).unwrap();
+    joining::finish(&*here.disk.shared()).unwrap();
+    here.peering().joining.end();
+    assert!(here.step());
+    assert_eq!(here.batches().last().unwrap().0.count, 7);
+    let (sections, batches) = (here.applied(Applied::sections), here.batches());
+    let again = Host::open(here.disk.copy(), 1, 13, Durability::Disk);
+    assert_eq!((again.applied(Applied::sections), again.batches()), (sections, batches));
+    let disks = [here.disk.shared(), there.disk.shared()];
+    let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();
+    assert_eq!(compared.verdict(), Verdict::Behind, "its own seven");
+    let common = compared.streams.iter().find(|stream| stream.origin == there.peering().own).unwrap();
+    assert_eq!((common.verdict(), common.common), (Verdict::Same, Some((7, 1280))));
+}
+
+#[test]
+fn a_host_that_has_written_takes_no_snapshot_and_keeps_what_it_has() {
+    let mut here = Host::open(SimDisk::new(), 1, 11, Durability::Disk);
+    let mut there = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
+    let (join, _) = a_join(&mut there);
+    here.post(1);
+    here.step();
+    here.peering().joining.offer(here.disk.shared(), join);
+    assert!(!here.step());
+    assert!(matches!(here.peering().joining.take_outcome(), Some(Err(_))));
+    assert!(!here.peering().joining.is_under_way() && !joining::is_marked(&*here.disk.shared()).unwrap());
+    here.post(1);
+    assert!(here.step());
+    assert_eq!(here.batches().len(), 2);
+}
+
+#[test]
+fn two_directories_are_compared_stream_by_stream() {
+    let mut here = Host::open(SimDisk::new(), 1, 11, Durability::Disk);
+    let mut there = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
+    there.peering().outbox.open();
+    for _ in 0..3 {
+        there.post(4);
+        there.step();
+    }
+    there.ship_to(&here);
+    here.step();
+    let verdict = |a: &Host, b: &Host| {
+        let disks = [a.disk.shared(), b.disk.shared()];
+        let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();
+        (compared.verdict(), compared.streams[0])
+    };
+    let (same, stream) = verdict(&here, &there);
+    assert_eq!((same, stream.last, stream.common), (Verdict::Same, [12, 12], Some((1, 12))));
+    there.post(1);
+    there.step();
+    assert_eq!((verdict(&here, &there).0, verdict(&there, &here).0), (Verdict::Behind, Verdict::Behind));
+    // The same start of the same host with another history: a copied directory that was served from.
+    let mut copy = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
+    copy.post(4);
+    copy.step();
+    copy.now_us += 5;
+    copy.post(4);
+    copy.step();
+    let (different, stream) = verdict(&there, &copy);
+    assert_eq!((different, stream.differs_at), (Verdict::Different, Some(5)));
 }
 
 #[test]

@@ -5,19 +5,19 @@
 //! turn; in `disk` the one disk thread runs it, so that no event loop waits for a disk. Time comes in as an argument
 //! and bytes go out through the journal's `Disk`, so a simulation runs this code unchanged.
 
+mod peer;
+
 use std::sync::PoisonError;
 use std::sync::atomic::{Ordering, fence};
 
-use super::peering::Peering;
-use super::peering::outbox::Departing;
 use super::shared::Shared;
 use super::space::Room;
 use crate::apps::state::{Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, INBOX_STEP_BYTES, UNWRITTEN_BYTES_MAX};
-use crate::base::streams::{Stream, StreamFault};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, UNWRITTEN_BYTES_MAX};
 use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::vector::VersionVector;
 use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
 use crate::log::staged::Staged;
@@ -48,6 +48,8 @@ pub struct Committer {
     arrived: Vec<(Sealed, Vec<u8>)>,
     /// The next batch of the peer waits for room in the journal, or for the disk thread.
     is_stuck: bool,
+    /// While this host joins: what the peer's snapshot covers.
+    joins_at: Option<VersionVector>,
 }
 
 /// What is staged but not yet applied: this host's own batch, then what arrived from the peer.
@@ -79,6 +81,7 @@ impl Committer {
             first_lane: 0,
             arrived: Vec::new(),
             is_stuck: false,
+            joins_at: None,
         }
     }
 
@@ -91,7 +94,14 @@ impl Committer {
             self.is_stuck = true;
             return None;
         }
-        let (pixels, others) = self.merge(shared, now_us);
+        let joining = shared.peering.as_ref().filter(|peering| peering.joining.is_under_way());
+        if let Some(peering) = joining
+            && let Some(prepared) = self.adopt(shared, peering, staged)
+        {
+            return Some(prepared);
+        }
+        // A host that is joining loses all it has in a crash, so its own records wait in their lanes.
+        let (pixels, others) = if joining.is_some() { (0, 0) } else { self.merge(shared, now_us) };
         let count = pixels + others;
         let synced = Position(shared.synced.load(Ordering::Relaxed));
         let segment = self.appender.segment();
@@ -184,84 +194,6 @@ impl Committer {
         if !self.is_stuck || shared.spare_ready.load(Ordering::SeqCst) {
             shared.commit_arrived();
         }
-    }
-
-    /// Hands a new batch to the link. It may leave before it is durable here: what this host loses in a power cut, the
-    /// peer hands back.
-    fn ship(&self, peering: &Peering, own: Option<&Own>) {
-        let Some(Own { sealed, .. }) = own else { return };
-        if peering.outbox.is_open() {
-            let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-            let Sealed { header, start, end, .. } = *sealed;
-            peering.outbox.push(Departing { header, body: body.clone(), start, end });
-            peering.bell.ring();
-        } else {
-            peering.outbox.pass(sealed.header.last_seq());
-        }
-    }
-
-    /// Stages what arrived, as much as a step may take and the journal has room for. `segment` is where the step began:
-    /// a step enters one new segment at most.
-    fn take_arrived(&mut self, shared: &Shared, peering: &Peering, segment: u32, staged: &mut Staged) {
-        self.arrived.clear();
-        self.is_stuck = false;
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
-        let mut taken = 0;
-        while taken < INBOX_STEP_BYTES && peering.inbox.waiting_bytes() > 0 {
-            let spare_ready =
-                self.appender.segment() == segment && shared.spare_ready.load(Ordering::Acquire);
-            let mut has_room = true;
-            let next = peering.inbox.take_if(|header| {
-                has_room = self.has_room_for(shared, header.body_len as usize, spare_ready);
-                has_room
-            });
-            self.is_stuck = !has_room;
-            let Some(next) = next else { return };
-            match self.appender.stage_verbatim(&next.header, &next.body, synced, staged) {
-                Ok(sealed) => {
-                    taken += next.body.len();
-                    self.arrived.push((sealed, next.body));
-                }
-                // It came with an earlier session too.
-                Err(StreamFault::Sequence { due, .. }) if next.header.last_seq() < due => {}
-                Err(fault) => {
-                    peering.inbox.refuse(fault);
-                    peering.bell.ring();
-                }
-            }
-        }
-    }
-
-    /// Whether a batch of the peer may be staged: behind it there must still be room for all that the lanes can hold
-    /// and for a clear, which is what makes room.
-    fn has_room_for(&self, shared: &Shared, body_len: usize, spare_ready: bool) -> bool {
-        if shared.durability == Durability::Memory && self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX {
-            return false;
-        }
-        let kept = self.lanes_bytes() + self.appender.body_bytes_max() as u64;
-        self.appender.room_behind(body_len, spare_ready).is_some_and(|room| room >= kept)
-    }
-
-    /// Applies the peer's batches and tells the link how far every stream has come.
-    fn finish_peers(&mut self, shared: &Shared, peering: &Peering, prepared: &Prepared) {
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
-        let tell = |sealed: &Sealed| {
-            let header = &sealed.header;
-            let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
-            peering.progress.applied(stream, sealed.end, synced);
-        };
-        if let Some(Own { sealed, .. }) = &prepared.own {
-            tell(sealed);
-            peering.own_committed.store(sealed.header.last_seq(), Ordering::Release);
-        }
-        let commit = &shared.metrics.commit;
-        for (sealed, body) in self.arrived.drain(..) {
-            apply(shared, &sealed, &body, None);
-            tell(&sealed);
-            commit.peer_batches.add(1);
-            commit.peer_records.add(u64::from(sealed.count));
-        }
-        peering.bell.ring();
     }
 
     /// In `memory`: bytes that are committed and in no file yet.

@@ -11,8 +11,10 @@ use super::settings::Reserve;
 use super::shared::Shared;
 use super::snapshots::Folder;
 use super::space::Room;
+use crate::base::ids::Position;
 use crate::log::reader::SegmentInfo;
 use crate::log::spare::{self, SpareError};
+use crate::log::{joining, snapshot};
 use crate::os::disk::Disk;
 
 /// How often it looks; space that is there again is used within this time.
@@ -122,6 +124,9 @@ impl Keeper {
 
     /// Folds a snapshot when one is due, and removes the segments that it makes unnecessary.
     fn tidy(&mut self) {
+        if self.is_joining() {
+            return;
+        }
         let segments = self.shared.reader.segments();
         let may_go = |unneeded: &[SegmentInfo]| self.verdict(unneeded).segments > 0;
         if !self.folder.is_due(&self.shared, &segments, may_go) {
@@ -154,6 +159,28 @@ impl Keeper {
                 tracing::error!(%error, "can't remove a segment; it will be tried at the next start");
             }
         }
+    }
+
+    /// While the host joins, nothing is folded or removed; in the end its first snapshot is stored and the mark goes.
+    fn is_joining(&mut self) -> bool {
+        let Some(joining) = self.shared.peering.as_ref().map(|peering| &peering.joining) else {
+            return false;
+        };
+        if !joining.is_under_way() {
+            return false;
+        }
+        let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        let Some(snapshot) = joining.joined(synced) else { return true };
+        let stored = snapshot::store(&*self.disk, &snapshot).and_then(|()| joining::finish(&*self.disk));
+        if let Err(error) = stored {
+            tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
+            return true;
+        }
+        tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");
+        self.folder = Folder::new(snapshot);
+        joining.end();
+        self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
+        false
     }
 
     fn verdict(&self, unneeded: &[SegmentInfo]) -> Verdict {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::committer::Committer;
+use super::peering::Peering;
 use super::shared::Shared;
 use crate::base::limits::{INLINE_SAMPLED, MEMORY_WRITE_MS};
 use crate::log::staged::Staged;
@@ -55,7 +56,7 @@ impl InlineCommit {
     /// Runs the commit step for what arrived from the peer, until the inbox is empty or has to wait. Only the link may
     /// call this: it waits for the token, which a worker never does.
     pub fn run_for_peer(&mut self, shared: &Shared, wall_us: u64) {
-        let waiting = || shared.peering.as_ref().is_some_and(|peering| peering.inbox.waiting_bytes() > 0);
+        let waiting = || shared.peering.as_ref().is_some_and(Peering::has_work);
         while waiting() {
             let mut committer = self.token.lock().unwrap_or_else(PoisonError::into_inner);
             self.staged.clear();

@@ -287,7 +287,7 @@ impl Shared {
         }
         // What arrived is in the inbox; a step that ends lowers its flag first and then looks there.
         fence(Ordering::SeqCst);
-        if peering.inbox.waiting_bytes() > 0 {
+        if peering.has_work() {
             self.start_commit();
         }
     }

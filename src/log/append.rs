@@ -6,7 +6,7 @@ use super::segment::{Layout, SegmentHeader, header_bytes};
 use super::staged::Staged;
 use super::streams::{Stream, StreamFault, Streams};
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, ORIGINS_MAX};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, ORIGINS_MAX};
 use crate::base::vector::VersionVector;
 
 /// Batches that [`Appender::room`] allows for: their frames' heads and padding are taken off the room.
@@ -222,6 +222,28 @@ impl Appender {
         let sealed = self.push(header, body, synced, out);
         self.end.streams.set(stream);
         Ok(sealed)
+    }
+
+    /// Whether no batch was ever staged, by this start of the process or by an earlier one.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.end.streams.is_empty() && self.layout.offset_of(self.end.position) == 0
+    }
+
+    /// Begins a journal behind streams that another host has: enters the spare, whose header says where they stand, and
+    /// gives its number. Its first segment stays blank, so that nobody can take this journal for one that is whole.
+    ///
+    /// # Panics
+    /// If the journal is not blank.
+    pub fn adopt(&mut self, starts: Streams, time_us: u64, out: &mut Staged) -> u32 {
+        assert!(self.is_blank(), "only a host that has nothing takes what another one has");
+        // As if the segment before it held its header and nothing else.
+        self.end.previous_end = Position(self.end.position.0 + BLOCK_BYTES as u64);
+        self.end.position = self.layout.start_of(self.segment() + 1);
+        self.end.time_us = time_us;
+        self.vector = starts.vector();
+        self.end.streams = starts;
+        self.enter_segment(0, Position(0), out).expect("at a segment's start one is entered")
     }
 
     /// Origins there are, with this process's own whether it has made a batch or not.

@@ -22,6 +22,7 @@ pub mod damage;
 pub mod frame;
 pub mod identity;
 pub mod inspect;
+pub mod joining;
 pub mod known_peer;
 pub mod lane;
 mod outcome;

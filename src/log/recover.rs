@@ -17,6 +17,7 @@ use super::append::{Appender, End};
 use super::cut;
 use super::damage::{Fault, Located};
 use super::identity::{Identity, is_segment_size};
+use super::joining;
 use super::outcome::io_error;
 pub use super::outcome::{Cut, RecoverError, Report};
 use super::reader::Reader;
@@ -89,7 +90,12 @@ pub fn open(
     remove_unfinished(&**disk).map_err(io_error("removing unfinished files"))?;
     let stored = Identity::load(&**disk).map_err(io_error("reading the identity"))?;
     let identity = match stored {
-        Some(stored) => Identity { inc: options.inc, ..stored },
+        Some(stored) => {
+            if joining::is_marked(&**disk).map_err(io_error("listing the directory"))? {
+                joining::undo(&**disk, stored.segment_bytes).map_err(no_segment)?;
+            }
+            Identity { inc: options.inc, ..stored }
+        }
         None => begin(&**disk, options)?,
     };
     let segments = Segments::open(&**disk, identity, Access::Write).map_err(io_error("opening segments"))?;
@@ -141,12 +147,16 @@ fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverErro
         // An earlier start came this far, maybe with another size.
         disk.remove(&segment::name(SEGMENT_FIRST)).map_err(io_error("removing a blank segment"))?;
     }
-    make_spare(disk, SEGMENT_FIRST, segment_bytes).map_err(|error| match error {
-        SpareError::NoSpace { .. } => RecoverError::NoSpace,
-        SpareError::Io { source, .. } => RecoverError::Io { what: "making the first segment", source },
-    })?;
+    make_spare(disk, SEGMENT_FIRST, segment_bytes).map_err(no_segment)?;
     identity.store(disk).map_err(io_error("writing the identity"))?;
     Ok(identity)
+}
+
+fn no_segment(error: SpareError) -> RecoverError {
+    match error {
+        SpareError::NoSpace { .. } => RecoverError::NoSpace,
+        SpareError::Io { source, .. } => RecoverError::Io { what: "making the first segment", source },
+    }
 }
 
 /// Where the journal was found to end.

@@ -13,6 +13,7 @@ pub mod bell;
 pub mod counters;
 pub mod delays;
 pub mod inbox;
+pub mod joining;
 pub mod outbox;
 pub mod progress;
 pub mod replica;
@@ -25,6 +26,7 @@ use self::bell::Bell;
 use self::counters::Counters;
 use self::delays::Delays;
 use self::inbox::Inbox;
+use self::joining::Joining;
 use self::outbox::Outbox;
 use self::progress::Progress;
 use self::standing::Standing;
@@ -46,6 +48,8 @@ pub struct Peering {
     pub standing: Standing,
     /// The last record of this process's stream that is committed here.
     pub own_committed: AtomicU64,
+    /// An empty host takes the peer's snapshot.
+    pub joining: Joining,
     /// Wakes the link.
     pub bell: Bell,
     /// What the link counts.
@@ -64,6 +68,7 @@ impl Peering {
             progress: Progress::new(own, streams),
             standing: Standing::new(own),
             own_committed: AtomicU64::new(0),
+            joining: Joining::default(),
             bell: Bell::default(),
             counters: Counters::default(),
             delays: Mutex::default(),
@@ -89,6 +94,12 @@ impl Peering {
     /// What is under way to the peer. Held for a look.
     pub fn delays(&self) -> MutexGuard<'_, Delays> {
         self.delays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the commit step has something to do for the peer.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.inbox.waiting_bytes() > 0 || self.joining.is_offered()
     }
 }
 

@@ -85,6 +85,17 @@ impl Progress {
         state.release(synced);
     }
 
+    /// A journal that was empty stands behind these streams now; what lies before them is not asked for any more.
+    pub fn adopt(&self, starts: &Streams) {
+        let mut state = self.state();
+        for stream in starts.iter() {
+            state.received.set(stream);
+            state.durable.set(stream);
+            note(&mut state.changes.received, stream);
+            note(&mut state.changes.durable, stream);
+        }
+    }
+
     /// Everything before `synced` is durable.
     pub fn synced(&self, synced: Position) {
         self.state().release(synced);

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use self::access::peering_of;
 use self::shipping::Shipping;
-pub use self::taking::Join;
 use self::taking::Taking;
+use super::joining::Join;
 use crate::base::ids::{NodeId, Seq};
 use crate::base::limits::{PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};

@@ -10,20 +10,11 @@ use crate::base::ids::{Origin, Seq};
 use crate::base::limits::PEER_FRESH_BLOBS_MAX;
 use crate::base::streams::Streams;
 use crate::engine::peering::inbox::Arrived;
+use crate::engine::peering::joining::Join;
 use crate::engine::shared::Shared;
 use crate::log::blobs::{Pin, Writer};
 use crate::log::snapshot::Snapshot;
 use crate::peer::session::Session;
-
-/// A snapshot that came whole.
-pub struct Join {
-    /// Where each stream stands before the first batch that follows.
-    pub starts: Streams,
-    /// The peer's state, and how far its streams had come: batches up to there are kept and not applied.
-    pub snapshot: Snapshot,
-    /// The blobs that came with it; to be held until the state that names them is in force.
-    pub blobs: Vec<Pin>,
-}
 
 /// What is being taken.
 #[derive(Default)]
