@@ -241,6 +241,15 @@ impl Driver {
             }
             return true;
         };
+        if let Some(join) = replica.take_join() {
+            peering.joining.offer(Arc::clone(&self.disk), join);
+            self.arrivals.commit(wall_us());
+        }
+        match peering.joining.take_outcome() {
+            Some(Ok(())) => replica.adopted(now_us),
+            Some(Err(why)) => replica.fail(format!("this host can't take the snapshot: {why}"), now_us),
+            None => {}
+        }
         peering.time_durable(wall_us());
         peering.counters.rtt_us.set(replica.rtt_us().unwrap_or(0));
         if let Some(peer) = replica.peer().copied()
@@ -369,7 +378,7 @@ impl Driver {
         let greeting = replica::Greeting {
             nonce: random::number().unwrap_or_default(),
             clock_us: wall_us(),
-            is_joining: false,
+            is_joining: true,
         };
         let mut replica = Replica::begin(&self.shared, &self.disk, greeting, now_us);
         if let Some(connection) = self.connections.get(token) {

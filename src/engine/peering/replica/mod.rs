@@ -51,8 +51,8 @@ pub struct Greeting {
     pub nonce: u64,
     /// Wall clock, microseconds since 1970.
     pub clock_us: u64,
-    /// This host takes a snapshot, should the peer have no other way to give it everything: its journal is empty and it
-    /// takes no writes before it has joined.
+    /// This host takes a snapshot, should its journal be empty and the peer have no other way to give it everything.
+    /// Should it have written something when the snapshot is there, it refuses it.
     pub is_joining: bool,
 }
 
