@@ -13,7 +13,7 @@ use crate::log::reader::Reader;
 use super::answer;
 use super::state::{Applied, State};
 use super::upload::Upload;
-use super::wait::{Resume, Ticket, Wait, Wake};
+use super::wait::{News, Ticket, Wake};
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
 pub trait App: Send + Sync {
@@ -95,6 +95,21 @@ pub enum Action {
     Job(Box<dyn Job>),
     /// Hold the request until a time, or until somebody has news for it.
     Wait(Wait),
+}
+
+/// How a request goes on that was held.
+pub trait Resume: Send {
+    /// What to do now. Runs on the request's worker and never blocks; it may hold the request again.
+    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action;
+}
+
+/// A request that waits.
+pub struct Wait {
+    /// Until when at most, microseconds since 1970, reached with the grain of the worker's deadlines (50 ms, never
+    /// early); without a time it waits to be woken.
+    pub until_us: Option<u64>,
+    /// How it goes on.
+    pub then: Box<dyn Resume>,
 }
 
 /// What a request may look at.

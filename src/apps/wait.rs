@@ -3,14 +3,6 @@
 //! A request that waits holds no thread and no lock: it is a boxed continuation in its connection. The requests behind
 //! it on the same connection stay unread meanwhile, so answers keep their order.
 
-use super::app::{Action, View};
-
-/// How a request goes on that was held.
-pub trait Resume: Send {
-    /// What to do now. Runs on the request's worker and never blocks; it may hold the request again.
-    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action;
-}
-
 /// Why a held request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
@@ -20,15 +12,6 @@ pub enum News {
     Time,
     /// Somebody woke it.
     Woken,
-}
-
-/// A request that waits.
-pub struct Wait {
-    /// Until when at most, microseconds since 1970, reached with the grain of the worker's deadlines (50 ms, never
-    /// early); without a time it waits to be woken.
-    pub until_us: Option<u64>,
-    /// How it goes on.
-    pub then: Box<dyn Resume>,
 }
 
 /// Names one wait of one request of this process. A ticket of a wait that is over wakes nobody.

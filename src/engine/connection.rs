@@ -6,9 +6,8 @@ use mio::net::TcpStream;
 
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
-use crate::apps::app::Job;
+use crate::apps::app::{Job, Resume};
 use crate::apps::router::Root;
-use crate::apps::wait::Resume;
 use crate::base::limits::Limits;
 use crate::http::connection::Machine;
 use crate::http::response::Pieces;

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use super::table::Key;
+use crate::apps::app::Resume;
 use crate::apps::upload::Hold;
-use crate::apps::wait::Resume;
 use crate::base::durability::Durability;
 use crate::http::response::Response;
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apps::app::{Action, View};
-use crate::apps::wait::{News, Resume};
+use crate::apps::app::{Action, Resume, View};
+use crate::apps::wait::News;
 use crate::base::ids::ClusterId;
 use crate::base::limits::TOYS_KEY_BYTES_MAX;
 use crate::http::request::Head;

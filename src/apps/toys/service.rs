@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use serde_json::json;
 use uuid::{Builder, Uuid};
 
-use crate::apps::app::{Action, App, Body, Request, Route, View};
+use crate::apps::app::{Action, App, Body, Request, Resume, Route, View, Wait};
 use crate::apps::router::HOME_PATH;
 use crate::apps::state::State;
-use crate::apps::wait::{News, Resume, Wait};
+use crate::apps::wait::News;
 use crate::base::limits::{TOYS_BODY_BYTES_MAX, TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
 use crate::base::tag;
 use crate::http::method::Method;

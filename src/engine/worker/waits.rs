@@ -2,7 +2,8 @@
 
 use super::Worker;
 use super::read::Fate;
-use crate::apps::wait::{News, Resume, Ticket, Wait};
+use crate::apps::app::{Resume, Wait};
+use crate::apps::wait::{News, Ticket};
 use crate::base::durability::Durability;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::{Asked, Late, LateAnswer};
