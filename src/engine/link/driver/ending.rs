@@ -1,0 +1,72 @@
+//! Ending: connections that are over, and why.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use mio::Token;
+
+use super::Driver;
+use crate::engine::link::trouble::Trouble;
+use crate::engine::peering::Peering;
+use crate::engine::peering::replica::Replica;
+use crate::peer::fault::{ByeCode, Close};
+
+impl Driver {
+    /// A session has ended.
+    pub(super) fn close(&mut self, token: Token, close: &Close, peering: &Peering, now_us: u64) {
+        let Some(connection) = self.connections.get(token) else { return };
+        let trouble = Trouble::of_close(close, connection.remote, true);
+        if trouble.is_none() && connection.is_announced {
+            tracing::info!(why = %close, "the second host has left");
+        }
+        self.lose(token, trouble, peering, now_us);
+    }
+
+    pub(super) fn lose_to_error(&mut self, token: Token, error: &io::Error, peering: &Peering, now_us: u64) {
+        let Some(connection) = self.connections.get(token) else { return };
+        let is_connected = matches!(connection.wire.is_connected(), Ok(true));
+        let trouble = Trouble::of_socket(error, connection.remote, is_connected, self.known);
+        self.lose(token, Some(trouble), peering, now_us);
+    }
+
+    /// A connection is over, or came to nothing.
+    pub(super) fn lose(&mut self, token: Token, trouble: Option<Trouble>, peering: &Peering, now_us: u64) {
+        let Some(mut connection) = self.connections.remove(token) else { return };
+        let was_there = connection.is_announced;
+        connection.wire.part(connection.replica.as_ref().map_or(&[], Replica::output));
+        if connection.replica.is_some() {
+            peering.delays().clear();
+        }
+        let was_ours = connection.dialed || connection.replica.is_some();
+        drop(connection);
+        if was_ours {
+            self.pause(now_us);
+        }
+        let Some(Trouble { failure, why }) = trouble else { return };
+        peering.counters.failed(failure);
+        if !self.connections.has_active() {
+            peering.standing.away(&why, now_us);
+        }
+        if self.told.is_news(&why, now_us) {
+            let event = if was_there { "lost the second host" } else { "no connection to the second host" };
+            tracing::warn!(why, "{event}; trying again");
+        }
+    }
+
+    /// Whether nobody waits for anything: there is no peer, or it has all that this process made.
+    pub(super) fn is_even(&self, peering: &Peering) -> bool {
+        !self.connections.has_active()
+            || peering.standing.own_durable() >= peering.own_committed.load(Ordering::Acquire)
+    }
+
+    /// Says goodbye.
+    pub(super) fn end(&mut self) {
+        let now_us = self.now_us();
+        if let Some(active) = self.connections.active()
+            && let Some(replica) = &mut active.replica
+        {
+            replica.leave(ByeCode::Stopping, now_us);
+            active.wire.part(replica.output());
+        }
+    }
+}
