@@ -68,7 +68,10 @@ impl Report {
             records.here += seq;
             records.received += picture.received.seq_of(origin);
             records.durable += durable;
-            lag_records += seq.saturating_sub(durable);
+            // What the peer made itself it has; it says so with its STATE only.
+            if picture.node != Some(origin.node) {
+                lag_records += seq.saturating_sub(durable);
+            }
         }
         let (sent_offset, acked_offset, oldest_us) = {
             let delays = peering.delays();
