@@ -30,6 +30,7 @@ pub mod base;
 pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod http;
 pub mod log;

@@ -48,6 +48,7 @@ fn exchange(stream: &mut TcpStream, pipeline: &[u8], answers: &mut [u8], rounds:
 fn allocations_of(durability: Durability) {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
+        steer: pixeld::engine::steering::Steer::Off,
         listen: vec![Listen { address: "127.0.0.1:0".parse().expect("an address"), root: "index" }],
         data_dir: directory.path().to_path_buf(),
         durability,

@@ -12,6 +12,7 @@ use pixeld::base::vector::VersionVector;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::server::Server;
 use pixeld::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
 /// Long enough that nothing but a lost wake-up lets it pass.
@@ -35,6 +36,7 @@ impl Host {
             durability,
             workers: 2,
             cores: Vec::new(),
+            steer: Steer::Off,
             job_threads: 1,
             apps: registry::all(),
             limits,

@@ -59,6 +59,7 @@ fn settings(durability: Durability) -> Settings {
         durability,
         workers: 1,
         cores: Vec::new(),
+        steer: pixeld::engine::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
         limits: Limits::default(),

@@ -28,6 +28,7 @@ fn start(directory: &Path, peer: Option<Retention>) -> Server {
         durability: Durability::Disk,
         workers: 1,
         cores: Vec::new(),
+        steer: pixeld::engine::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
         limits: Limits::default(),

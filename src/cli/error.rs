@@ -21,6 +21,12 @@ pub enum CliError {
     /// The server did not start.
     #[error("the server can't start: {0}{next}", next = next_step(.0))]
     Start(#[from] StartError),
+    /// The sockets that somebody opened for this process can't be taken.
+    #[error("the listening sockets that this process was given can't be taken: {0}")]
+    Inherited(std::io::Error),
+    /// The new process that everything was handed over to did not serve.
+    #[error("{0}")]
+    HandedOver(String),
     /// The process cannot listen to its signals.
     #[error("no signals can be taken: {0}")]
     Signals(std::io::Error),
@@ -35,6 +41,9 @@ pub enum CliError {
         /// What was found.
         source: InspectError,
     },
+    /// What was asked for does not exist.
+    #[error("{0}")]
+    Usage(String),
     /// A picture could not be sent or read back.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -59,10 +68,14 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Send(SendError::Url { .. }) => ExitCode::from(2),
-            Self::Found(_) | Self::Inspect { .. } | Self::Start(_) | Self::Signals(_) | Self::Send(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Config(_) | Self::Usage(_) | Self::Send(SendError::Url { .. }) => ExitCode::from(2),
+            Self::Found(_)
+            | Self::Inspect { .. }
+            | Self::Start(_)
+            | Self::Signals(_)
+            | Self::Inherited(_)
+            | Self::HandedOver(_)
+            | Self::Send(_) => ExitCode::FAILURE,
         }
     }
 }

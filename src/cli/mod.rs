@@ -4,18 +4,23 @@
 
 mod bench;
 mod compare;
+mod doctor;
 mod error;
 pub mod events;
 mod forget;
+mod healthy;
 mod init;
 mod inspect;
+mod pages;
 mod recovery;
 mod send;
 mod serve;
+mod succession;
+mod watchdog;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::version;
 pub use error::CliError;
@@ -34,6 +39,7 @@ Examples:
   pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
   pixeld bench                             measure that server, and say who was the wall
   pixeld init --join CLUSTER_ID            become the second host of a pair; `pixeld init --help` shows both
+  pixeld doctor                            say what holds this machine back
   pixeld inspect ./pixeld-data             verify every checksum, number and chain; say what is there
 
 `pixeld COMMAND --help` tells more about each.";
@@ -46,6 +52,10 @@ enum Command {
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Bench(Box<bench::Arguments>),
+    Doctor(Box<doctor::Arguments>),
+    Healthy(healthy::Arguments),
+    #[command(hide = true)]
+    Pages(pages::Arguments),
 }
 
 /// Runs the process's command line. A usage error is told on stderr and ends the process with 2.
@@ -60,13 +70,15 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Doctor(arguments) => arguments.run(),
+        Command::Healthy(arguments) => arguments.run(),
+        Command::Pages(arguments) => arguments.run(Arguments::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {

@@ -1,15 +1,17 @@
 //! `pixeld serve`: from the command line to a running server and back.
 
+use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
 use super::events::{self, LevelSwitch};
-use super::{CliError, recovery};
+use super::succession::{Predecessor, Successor};
+use super::{CliError, recovery, watchdog};
 use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
 use crate::config::peer::Peer;
@@ -18,6 +20,9 @@ use crate::config::reload::reload;
 use crate::config::settings;
 use crate::config::sources::Sources;
 use crate::engine::server::{Ending, Server};
+use crate::engine::settings::Listen;
+use crate::os::inherit;
+use crate::os::notify::Manager;
 use crate::os::signal::{Signal, SignalStream, exit_now};
 use crate::os::thread;
 
@@ -46,6 +51,10 @@ pub(super) struct Arguments {
     /// Cores that the workers are pinned to, such as 0,2-3 [default: all]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
+    /// Give a new connection to the worker on the CPU that received it: auto and cbpf where the network card's queues and
+    /// interrupts are one to one with the workers, off never [default: auto]
+    #[arg(long, value_name = "HOW")]
+    steer: Option<String>,
     /// Threads that stream lists and do other slow work [default: 2]
     #[arg(long, value_name = "N")]
     job_threads: Option<String>,
@@ -106,6 +115,9 @@ pub(super) struct Arguments {
     /// Print the effective configuration as TOML, each value with where it came from, and end
     #[arg(long)]
     print_config: bool,
+    /// Take over from the process at the other end of standard input; for that process to say
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and how else values can be set.";
@@ -126,7 +138,10 @@ PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir =
 A flag wins over the environment, that over the file, that over the default.
 
 Signals: SIGTERM or SIGINT finishes what is in flight, syncs and ends with 0, a second one ends at once; SIGHUP reads
-log_level and [limits] again.
+log_level and [limits] again; SIGUSR2 starts the program anew and hands everything over to it, so that no request is lost
+or refused (after an upgrade of the program file, or a change of the configuration).
+
+Started by systemd (LISTEN_FDS), it serves on the sockets that it is given.
 
 Exit: 0 stopped, 1 failed, 2 usage or configuration, 74 the disk failed.
 
@@ -155,7 +170,7 @@ impl Arguments {
         if self.print_config || self.check_config {
             return Ok(ExitCode::SUCCESS);
         }
-        Running::start(config, sources, cores)?.serve()
+        Running::start(config, sources, cores, self.take_over)?.serve()
     }
 
     fn sources(&self) -> Sources {
@@ -166,6 +181,7 @@ impl Arguments {
             ("durability", &self.durability),
             ("workers", &self.workers),
             ("cores", &self.cores),
+            ("steer", &self.steer),
             ("job_threads", &self.job_threads),
             ("disk_reserve", &self.disk_reserve),
             ("segment_size", &self.segment_size),
@@ -204,17 +220,38 @@ struct Running {
     config: Config,
     sources: Sources,
     cores: usize,
+    manager: Manager,
 }
 
 impl Running {
-    fn start(config: Config, sources: Sources, cores: usize) -> Result<Self, CliError> {
+    fn start(config: Config, sources: Sources, cores: usize, take_over: bool) -> Result<Self, CliError> {
+        let mut inherited = inherit::listeners().map_err(CliError::Inherited)?;
+        let mut settings = settings::of(&config, thread::allowed_cores());
+        if !inherited.is_empty() {
+            settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
+        }
         let level = events::start(config.log_level, config.log_format);
         let started = Arc::new(AtomicBool::new(false));
         let signals = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
-        let server = Server::start(settings::of(&config, thread::allowed_cores()))?;
+        let (manager, serving) = (Manager::from_environment(), Arc::new(OnceLock::new()));
+        watchdog::start(&manager, &serving).map_err(CliError::Signals)?;
+        let (mut predecessor, mut connections) = (None, Vec::new());
+        if take_over {
+            let (process, listeners) = Predecessor::meet().map_err(CliError::Inherited)?;
+            inherited = listeners;
+            connections = process.await_release().map_err(CliError::Inherited)?;
+            predecessor = Some(process);
+        }
+        let mut server = Server::start_with(settings, inherited)?;
+        connections.into_iter().for_each(|connection| server.adopt(connection));
+        if let Some(predecessor) = predecessor {
+            predecessor.relieve();
+        }
         started.store(true, Ordering::SeqCst);
-        let running = Self { server, signals, level, config, sources, cores };
+        serving.get_or_init(|| server.shared().clone());
+        let running = Self { server, signals, level, config, sources, cores, manager };
         running.announce();
+        running.manager.tell("READY=1\nSTATUS=serving");
         Ok(running)
     }
 
@@ -250,14 +287,33 @@ impl Running {
         while let Ok(signal) = self.signals.recv() {
             match signal {
                 Signal::Reload => self.reload(),
+                Signal::HandOver => match Successor::start(self.server.listeners()) {
+                    Ok(successor) => return self.hand_over(successor),
+                    Err(why) => tracing::error!(why, "can't hand over; this process goes on serving"),
+                },
                 Signal::Stop => break,
             }
         }
+        self.manager.tell("STOPPING=1");
         tracing::info!("stopping: nothing new is taken, what is in flight is finished");
         match self.server.stop() {
             Ending::Drained => tracing::info!("stopped"),
             Ending::Cut(connections) => tracing::warn!(connections, "stopped before these were finished"),
         }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Leaves everything to the new process.
+    fn hand_over(self, successor: Successor) -> Result<ExitCode, CliError> {
+        let pid = successor.pid();
+        self.manager.tell(&format!("MAINPID={pid}"));
+        tracing::info!(pid, "handing over to a new process");
+        match self.server.hand_over(&mut |connection| successor.give(&connection)) {
+            Ending::Drained => {}
+            Ending::Cut(connections) => tracing::warn!(connections, "handed over before these were finished"),
+        }
+        successor.let_go().map_err(CliError::HandedOver)?;
+        tracing::info!(pid, "handed over");
         Ok(ExitCode::SUCCESS)
     }
 
@@ -289,6 +345,19 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     let key =
         if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
     peer.is_there().then(|| format!("second host: {}; {key}", ways.join(", ")))
+}
+
+/// The addresses of sockets, each once; one shows what the configured listener on its port shows.
+fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Result<Vec<Listen>> {
+    let mut found: Vec<Listen> = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        let root = configured.iter().find(|listen| listen.address.port() == address.port());
+        if found.iter().all(|listen| listen.address != address) {
+            found.push(Listen { address, root: root.map_or("index", |listen| listen.root) });
+        }
+    }
+    Ok(found)
 }
 
 /// A command line that shows the server at work.

@@ -3,13 +3,14 @@
 use super::limits;
 
 /// Keys, those of tables with the table's name before a dot; the keys of `[limits]` are in [`limits::LIMITS`].
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "listen",
     "data_dir",
     "durability",
     "apps",
     "workers",
     "cores",
+    "steer",
     "job_threads",
     "disk_reserve",
     "segment_size",

@@ -13,6 +13,7 @@ use crate::apps::registry;
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use crate::engine::steering::Steer;
 
 /// What `/` may show.
 pub const ROOTS: [&str; 4] = ["index", "pex", "board", "toys"];
@@ -67,6 +68,8 @@ pub struct Config {
     pub workers: usize,
     /// Cores that the workers are pinned to, in turn; none: all cores of the process.
     pub cores: Vec<usize>,
+    /// Whether new connections go to the worker on the CPU that received them.
+    pub steer: Steer,
     /// Number of job threads.
     pub job_threads: usize,
     /// Free bytes below which writes get 507; none: the larger of 1 GiB and 5 % of the file system.
@@ -149,6 +152,9 @@ impl Reader {
             apps: self.list("apps", "pixel,toys", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
+            steer: self.one("steer", "auto", "auto, off or cbpf", |text| {
+                Steer::NAMES.iter().find(|(name, _)| *name == text).map(|(_, steer)| *steer)
+            }),
             job_threads: self.number("job_threads", 2, JOB_THREADS_MAX),
             disk_reserve_bytes: self.one("disk_reserve", "auto", RESERVE_FORM, |text| match text {
                 "auto" => Some(None),

@@ -16,6 +16,7 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         data_dir: config.data_dir.clone(),
         durability: config.durability,
         workers: config.workers,
+        steer: config.steer,
         cores: if config.cores.is_empty() { cores } else { config.cores.clone() },
         job_threads: config.job_threads,
         apps: config.apps.iter().filter_map(|name| registry::named(name, &apps)).collect(),

@@ -13,6 +13,9 @@ use super::keys;
 /// The variable that names the configuration file, beside the flag `--config`.
 pub const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
 
+/// A variable that is there in every pod of Kubernetes.
+const POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
+
 /// Everything a configuration is made from; kept by the server, which reads the file again on SIGHUP.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -69,9 +72,18 @@ fn unknown(origin: Origin, key: &str) -> ConfigError {
     ConfigError::Key { origin, key: key.to_owned(), hint: keys::hint(key) }
 }
 
+/// Whether Kubernetes made this variable for a Service whose name begins with `pixeld`: it puts the Service's address and
+/// ports into every pod of the namespace, which says nothing about our configuration.
+fn is_of_a_service(name: &str) -> bool {
+    let is_port = |rest: &str| rest.is_empty() || rest.starts_with('_');
+    let behind = |word: &str| name.find(word).is_some_and(|at| is_port(&name[at + word.len()..]));
+    name.ends_with("_SERVICE_HOST") || behind("_SERVICE_PORT") || behind("_PORT")
+}
+
 fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
+    let in_pod = environment.iter().any(|(name, _)| name == POD_VARIABLE);
     for (name, value) in environment {
-        if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE {
+        if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || (in_pod && is_of_a_service(name)) {
             continue;
         }
         let origin = Origin::Environment(name.clone());
@@ -146,5 +158,37 @@ fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
         }
         DeValue::Float(number) => Some(vec![number.as_str().to_owned()]),
         DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_pod_variables_of_services_are_not_ours() {
+        let foreign = [
+            "PIXELD_SERVICE_HOST",
+            "PIXELD_SERVICE_PORT",
+            "PIXELD_SERVICE_PORT_HTTP",
+            "PIXELD_PORT",
+            "PIXELD_PORT_8000_TCP_ADDR",
+            "PIXELD_0_SERVICE_HOST",
+        ];
+        let all = foreign.iter().chain(&["PIXELD_DATADIR"]).map(|name| ((*name).to_owned(), "x".to_owned()));
+        let mut environment: Vec<_> = all.collect();
+        let unknown = |environment: &[(String, String)]| {
+            let (mut errors, mut merged) = (Vec::new(), Merged::new());
+            from_environment(environment, &mut merged, &mut errors);
+            assert!(merged.is_empty());
+            errors.len()
+        };
+        assert_eq!(unknown(&environment), 7, "elsewhere a mistake is told");
+        environment.push((POD_VARIABLE.to_owned(), "10.0.0.1".to_owned()));
+        assert_eq!(unknown(&environment), 1, "a mistake is told in a pod too");
+        assert!(
+            keys::all().all(|key| !is_of_a_service(&keys::variable(&key))),
+            "no key of ours is passed over"
+        );
     }
 }

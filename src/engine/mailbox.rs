@@ -1,9 +1,14 @@
 //! What other threads tell a worker. Commits do not come this way: they are positions, read once per turn.
 
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+
+use crossbeam_channel::Sender;
 
 use super::table::Key;
 use crate::apps::app::{Job, JobStep, Start};
+use crate::apps::router::Root;
 use crate::apps::upload::Upload;
 use crate::apps::wait::Ticket;
 use crate::base::limits::Limits;
@@ -20,6 +25,10 @@ pub enum Mail {
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.
     Drain,
+    /// Stop accepting, finish what is in flight, and give each connection that is idle to the successor.
+    HandOver(Sender<OwnedFd>),
+    /// A connection that the predecessor gave us, and the root of its listener.
+    Adopt(TcpStream, Root),
     /// End now, whatever is in flight.
     Quit,
 }

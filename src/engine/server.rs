@@ -1,67 +1,44 @@
 //! A server from start to stop: recovery, threads, draining.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, unbounded};
-use mio::{Poll, Waker};
+use crossbeam_channel::unbounded;
 
 use super::committer::Committer;
-use super::jobs::{self, JobQueue};
+use super::jobs;
 use super::keeper::Keeper;
 use super::link::Link;
 use super::link::key::HostKey;
+use super::listening::{self, Listening};
 use super::mailbox::Mail;
 use super::memory::InlineCommit;
 use super::metrics::Metrics;
-use super::opening::{self, OpenError, Opening};
+use super::opening::{self, Opening};
 use super::peering::arrivals::Arrivals;
 use super::retention::Patience;
 use super::service::Service;
-use super::settings::{Listen, Retention, Settings};
-use super::shared::{Phase, Shared, WorkerSide};
+use super::settings::{Retention, Settings};
+use super::shared::{Phase, Shared};
 use super::snapshots::Folder;
-use super::worker::{WAKER, Worker, WorkerParts};
-use super::{disk, memory, space};
+pub use super::starting::StartError;
+use super::{disk, memory, seats, space};
 use crate::apps::app::Apps;
 use crate::apps::index::Index;
-use crate::apps::router::{ANY_PATH, Router};
+use crate::apps::router::{ANY_PATH, Root, Router};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::log::known_peer::KnownPeer;
-use crate::log::lane::{Consumer, Producer, lane};
 use crate::log::recover::Report;
 use crate::log::writer::{WriteError, Writer};
 use crate::os::clock::{Clock, wall_us};
 use crate::os::datadir::DataDir;
 use crate::os::{socket, thread};
-
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// An address cannot be listened on.
-    #[error("can't listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The key that the second host knows this one by.
-    #[error("the key of this host: {0}")]
-    Key(io::Error),
-    /// Threads or event loops.
-    #[error("starting: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +53,12 @@ pub enum Ending {
 pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
+    /// The root of each address.
+    roots: Vec<Root>,
+    /// All workers' listeners once more, for a successor.
+    listeners: Vec<TcpListener>,
+    /// Connections of the predecessor so far, which go to the workers in turn.
+    adopted: usize,
     report: Report,
     workers: Vec<JoinHandle<()>>,
     /// The disk thread and the keeper.
@@ -88,30 +71,35 @@ pub struct Server {
     _directory: DataDir,
 }
 
-/// Each worker's parts before it is one.
-struct Seat {
-    poll: Poll,
-    mail: Receiver<Mail>,
-    producer: Producer,
-    listeners: Vec<std::net::TcpListener>,
-}
-
 impl Server {
     /// Recovers the data directory, starts every thread and listens. Requests are taken when this returns.
     ///
     /// # Errors
     /// See [`StartError`].
     pub fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_with(settings, Vec::new())
+    }
+
+    /// The same with listeners that somebody opened for us, which are used where they are on a configured address.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start_with(settings: Settings, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
         thread::raise_descriptor_limit();
         let service = Arc::new(Service::default());
         let apps = with_own(&settings.apps, service.clone());
         let opening = opening::open(&settings)?;
         let key = HostKey::load_or_make(&*opening.directory.disk()).map_err(StartError::Key)?;
-        let addresses = bind_first(&settings.listen)?;
+        let Listening { addresses, seats: listeners } = listening::listen(&settings, inherited)?;
         let peer_listener = bind_peer(&settings)?;
         let router = Arc::new(Router::new(apps));
         let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
-        let (seats, sides, consumers) = seats(&settings, &addresses, lane_bytes)?;
+        let roots: Vec<Root> = settings
+            .listen
+            .iter()
+            .map(|listen| router.root(listen.root).unwrap_or(router.usual_root()))
+            .collect();
+        let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
         let Opening { directory, applied, opened, last, blobs, known_peer } = opening;
         let disk = directory.disk();
@@ -135,10 +123,13 @@ impl Server {
             None => None,
         };
         shared.enter(Phase::Ready);
-        let workers = start_workers(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
+        let workers = seats::start(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
         Ok(Self {
             shared,
             addresses,
+            roots,
+            listeners: listeners.into_iter().flatten().map(|(_, listener)| listener).collect(),
+            adopted: 0,
             report: opened.report,
             workers,
             behind,
@@ -174,17 +165,68 @@ impl Server {
         &self.shared
     }
 
+    /// The listeners, for a successor that is to have the same ones.
+    #[must_use]
+    pub fn listeners(&self) -> &[TcpListener] {
+        &self.listeners
+    }
+
+    /// Serves a connection that the predecessor gave us.
+    pub fn adopt(&mut self, stream: TcpStream) {
+        // Non-blocking as it was: that belongs to the socket, not to the process.
+        let root = stream.local_addr().ok().and_then(|local| {
+            let is_its = |address: &SocketAddr| *address == local;
+            let same_port = |address: &SocketAddr| address.port() == local.port();
+            let addresses = || self.addresses.iter();
+            addresses().position(is_its).or_else(|| addresses().position(same_port))
+        });
+        self.adopted += 1;
+        let worker = &self.shared.workers[self.adopted % self.shared.workers.len()];
+        worker.send(Mail::Adopt(stream, self.roots[root.unwrap_or(0)]));
+    }
+
     /// Stops: not ready, no new connections, what is in flight is finished, everything is synced.
     #[must_use]
-    pub fn stop(self) -> Ending {
+    pub fn stop(mut self) -> Ending {
+        self.listeners.clear();
         self.shared.enter(Phase::Draining);
         for worker in &self.shared.workers {
             worker.send(Mail::Drain);
         }
         let deadline_us = wall_us() + self.shutdown_timeout.as_micros() as u64;
-        while self.workers.iter().any(|worker| !worker.is_finished()) && wall_us() < deadline_us {
+        while !self.has_drained() && wall_us() < deadline_us {
             std::thread::sleep(Duration::from_millis(5));
         }
+        self.finish()
+    }
+
+    /// Stops in favour of a successor that has the listeners: what is in flight is finished, every other connection is
+    /// given to `pass`, everything is synced and the data directory released. Nothing is told to clients.
+    #[must_use]
+    pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> Ending {
+        self.listeners.clear();
+        let (sender, idle) = unbounded();
+        for worker in &self.shared.workers {
+            worker.send(Mail::HandOver(sender.clone()));
+        }
+        drop(sender);
+        let patience = self.shutdown_timeout.min(HAND_OVER_PATIENCE).as_micros() as u64;
+        let deadline_us = wall_us() + patience;
+        while !self.has_drained() && wall_us() < deadline_us {
+            if let Ok(connection) = idle.recv_timeout(Duration::from_millis(5)) {
+                pass(connection);
+            }
+        }
+        idle.try_iter().for_each(&mut *pass);
+        self.finish()
+    }
+
+    fn has_drained(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Ends every thread; what is committed is synced.
+    fn finish(self) -> Ending {
         let left = self.shared.connections.load(Ordering::Relaxed);
         let ending = if left == 0 { Ending::Drained } else { Ending::Cut(left) };
         for worker in &self.shared.workers {
@@ -218,6 +260,9 @@ fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> P
     Patience::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
 }
 
+/// How long a hand-over waits for requests in flight: new ones wait as long.
+const HAND_OVER_PATIENCE: Duration = Duration::from_secs(3);
+
 /// The applications with the engine's endpoints, and the index page where no application claims every path.
 fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
     let mut all = apps.clone();
@@ -235,43 +280,12 @@ fn join(thread: JoinHandle<()>) {
     let _ = thread.join();
 }
 
-/// Takes each address alone first, so that one that another server has is refused instead of shared with it, and a
-/// port 0 becomes the same port for all workers.
-fn bind_first(listen: &[Listen]) -> Result<Vec<SocketAddr>, StartError> {
-    let probe = |listen: &Listen| {
-        let address = listen.address;
-        socket::probe_free(address).map_err(|source| StartError::Listen { address, source })
-    };
-    listen.iter().map(probe).collect()
-}
-
 /// Listens where the peer may dial.
 fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
     let address = settings.peer.as_ref().and_then(|peer| peer.listen);
     let listen =
         |address| socket::listen_alone(address).map_err(|source| StartError::Listen { address, source });
     address.map(listen).transpose()
-}
-
-type Seats = (Vec<Seat>, Vec<WorkerSide>, Vec<Consumer>);
-
-/// Event loops, mailboxes, lanes and listeners, in the order of the workers.
-fn seats(settings: &Settings, addresses: &[SocketAddr], lane_bytes: usize) -> Result<Seats, StartError> {
-    let (mut seats, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..settings.workers {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let (sender, mail) = unbounded();
-        let (producer, consumer) = lane(lane_bytes);
-        let listen = |&address| {
-            socket::listen_shared(address).map_err(|source| StartError::Listen { address, source })
-        };
-        let listeners = addresses.iter().map(listen).collect::<Result<_, _>>()?;
-        seats.push(Seat { poll, mail, producer, listeners });
-        sides.push(WorkerSide::new(waker, sender));
-        consumers.push(consumer);
-    }
-    Ok((seats, sides, consumers))
 }
 
 type Token = Option<Arc<Mutex<Committer>>>;
@@ -307,47 +321,3 @@ fn give_up_on(outcome: Result<(), WriteError>) {
 
 /// Exit code after a failed write or sync.
 pub const EXIT_DISK: i32 = 74;
-
-fn start_workers(
-    settings: &Settings,
-    seats: Vec<Seat>,
-    shared: &Arc<Shared>,
-    router: &Arc<Router>,
-    jobs: &JobQueue,
-    token: Option<&Arc<Mutex<Committer>>>,
-    clock: Clock,
-) -> Result<Vec<JoinHandle<()>>, StartError> {
-    let root = |listen: &Listen| router.root(listen.root).unwrap_or(router.usual_root());
-    let roots: Vec<_> = settings.listen.iter().map(root).collect();
-    let mut handles = Vec::with_capacity(seats.len());
-    for (index, seat) in seats.into_iter().enumerate() {
-        let worker = Worker::new(WorkerParts {
-            index,
-            poll: seat.poll,
-            listeners: seat.listeners,
-            roots: roots.clone(),
-            shared: shared.clone(),
-            router: router.clone(),
-            producer: seat.producer,
-            mail: seat.mail,
-            jobs: jobs.clone(),
-            clock,
-            inline_commit: token.map(|token| InlineCommit::new(token.clone(), clock)),
-        })?;
-        let core = (!settings.cores.is_empty()).then(|| settings.cores[index % settings.cores.len()]);
-        handles.push(thread::spawn(&format!("worker-{index}"), move || run_pinned(worker, index, core))?);
-    }
-    Ok(handles)
-}
-
-fn run_pinned(worker: Worker, index: usize, core: Option<usize>) {
-    if let Some(core) = core
-        && !thread::pin_to(core)
-    {
-        tracing::warn!(worker = index, core, "can't pin the worker to its core");
-    }
-    if let Err(error) = worker.run() {
-        tracing::error!(%error, worker = index, "the event loop failed");
-        crate::os::signal::exit_now(1);
-    }
-}

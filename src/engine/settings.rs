@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::steering::Steer;
 use crate::apps::app::Apps;
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Number of workers, at least 1.
     pub workers: usize,
+    /// Whether new connections go to the worker on the CPU that received them.
+    pub steer: Steer,
     /// The cores they are pinned to, in order and round robin; empty: not pinned.
     pub cores: Vec<usize>,
     /// Number of job threads, at least 1.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 /// What an operator asks of the running server.
@@ -12,6 +12,8 @@ pub enum Signal {
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,
+    /// SIGUSR2: start the program anew and hand everything over to it.
+    HandOver,
 }
 
 /// The signals this process listens to. SIGPIPE is ignored by Rust's runtime already.
@@ -20,12 +22,12 @@ pub struct SignalStream {
 }
 
 impl SignalStream {
-    /// Takes over SIGTERM, SIGINT and SIGHUP.
+    /// Takes over SIGTERM, SIGINT, SIGHUP and SIGUSR2.
     ///
     /// # Errors
     /// When a handler cannot be installed.
     pub fn take() -> io::Result<Self> {
-        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])? })
+        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])? })
     }
 
     /// Waits for the next one.
@@ -33,6 +35,7 @@ impl SignalStream {
         loop {
             match self.signals.forever().next() {
                 Some(SIGHUP) => return Signal::Reload,
+                Some(SIGUSR2) => return Signal::HandOver,
                 Some(_) => return Signal::Stop,
                 None => {}
             }

@@ -44,7 +44,7 @@ impl Worker {
         true
     }
 
-    fn admit(&mut self, mut stream: TcpStream, root: Root) {
+    pub(super) fn admit(&mut self, mut stream: TcpStream, root: Root) {
         let open = self.shared.connections.fetch_add(1, Relaxed) + 1;
         self.metrics().accepted.add(1);
         let key = self.table.next_key();

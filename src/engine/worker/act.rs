@@ -132,7 +132,7 @@ impl Worker {
     pub(super) fn framing(&self, head: &Head<'_>) -> AnswerFraming {
         AnswerFraming {
             version: head.version,
-            keep_alive: head.keep_alive && !self.draining,
+            keep_alive: head.keep_alive && (!self.draining || self.passing.is_some()),
             head_only: head.method == crate::http::method::Method::Head,
         }
     }

@@ -41,6 +41,8 @@ impl Worker {
                     self.render_usual();
                 }
                 Mail::Drain => self.drain(),
+                Mail::HandOver(successor) => self.leave_to(successor),
+                Mail::Adopt(stream, root) => self.adopt(stream, root),
                 Mail::Quit => self.quitting = true,
             }
         }
@@ -175,6 +177,11 @@ impl Worker {
         while self.accepting.contains(&true) {
             self.accept();
         }
+        self.stop_listening();
+    }
+
+    /// Closes the listeners, and has every connection looked at once more.
+    pub(super) fn stop_listening(&mut self) {
         for listener in &mut self.listeners {
             // Closing it is what counts; a failure to deregister is the end of it as well.
             let _ = self.poll.registry().deregister(listener);

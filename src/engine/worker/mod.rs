@@ -8,6 +8,7 @@ mod accept;
 mod act;
 mod commits;
 mod expire;
+mod pass;
 mod peer;
 mod read;
 mod route;
@@ -17,10 +18,10 @@ mod waits;
 mod write;
 
 use std::collections::VecDeque;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -150,6 +151,8 @@ pub struct Worker {
     /// When idle connections were last looked at because of that.
     swept_ms: u64,
     draining: bool,
+    /// Where idle connections go while the server hands over to its successor.
+    passing: Option<Sender<OwnedFd>>,
     quitting: bool,
 }
 
@@ -220,6 +223,7 @@ impl Worker {
             committed: 0,
             commits_taken: 0,
             draining: false,
+            passing: None,
             quitting: false,
             waker: parts.shared.clone(),
             shared: parts.shared,

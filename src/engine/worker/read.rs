@@ -199,7 +199,11 @@ impl Worker {
         if idle && connection.output.is_empty() {
             // Requests that came before the client's end are still answered; a part of one has gone into the machine.
             let said_all = connection.read_closed && (connection.input.is_empty() || connection.closing);
-            if said_all || (self.draining && connection.is_quiet()) {
+            let leaves = self.draining && connection.is_quiet();
+            if leaves && !said_all && !connection.closing && self.passing.is_some() {
+                return self.pass(connection);
+            }
+            if said_all || leaves {
                 return Fate::Ends;
             }
             if connection.closing && !connection.lingering {

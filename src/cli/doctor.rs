@@ -1,0 +1,103 @@
+//! `pixeld doctor`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::CliError;
+use crate::config::units;
+use crate::doctor::machine::Machine;
+use crate::doctor::profile::Profile;
+use crate::doctor::question::Question;
+use crate::doctor::watch::Counters;
+use crate::doctor::{examine, report};
+
+/// Say what holds this machine back, and what to do about it; changes nothing
+///
+/// Looks at limits, processors, the network card and its interrupts, the network stack, what was dropped, the disk (with
+/// 200 durable writes), the clock, the path to the second host, security and the build. Works without root and says what
+/// root would add.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(super) struct Arguments {
+    /// Values that are wanted: throughput, latency, dev or bench-unsafe
+    #[arg(long, value_name = "NAME", default_value = "throughput", value_parser = profile)]
+    profile: Profile,
+    /// The network card [default: that of the default route]
+    #[arg(long, value_name = "CARD")]
+    nic: Option<String>,
+    /// Where the journal is, or will be
+    #[arg(short, long, value_name = "DIR", default_value = "./pixeld-data", env = "PIXELD_DATA_DIR")]
+    data_dir: PathBuf,
+    /// The second host, to see how far it is
+    #[arg(long, value_name = "HOST:PORT")]
+    peer: Option<String>,
+    /// Tell everything about one check
+    #[arg(long, value_name = "ID", conflicts_with_all = ["json", "fix_script", "watch"])]
+    explain: Option<String>,
+    /// Print the checks as JSON
+    #[arg(long, conflicts_with_all = ["fix_script", "watch"])]
+    json: bool,
+    /// Print a shell script that would change what can be changed; it is not run
+    #[arg(long, conflicts_with = "watch")]
+    fix_script: bool,
+    /// Watch the counters for so long, under load, and name the bottleneck
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    watch: Option<std::time::Duration>,
+    /// Look at a copy of another machine's /proc and /sys below this directory
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+const AFTER: &str = "\
+Exit: 0 nothing to do, 1 something costs speed (WARN), 2 something loses data or requests (FAIL).
+
+Examples:
+  pixeld doctor
+  pixeld doctor --profile latency --nic eth0 --peer 10.0.0.2:8001
+  pixeld doctor --explain net.core.somaxconn
+  pixeld doctor --fix-script > fix.sh
+  pixeld doctor --watch 10s                while the load is on";
+
+fn profile(text: &str) -> Result<Profile, String> {
+    let names: Vec<&str> = Profile::NAMES.iter().map(|(name, _)| *name).collect();
+    Profile::named(text).ok_or_else(|| format!("allowed is {}", names.join(", ")))
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let ms = units::duration_ms(text).filter(|ms| (100..=3_600_000).contains(ms));
+    ms.map(std::time::Duration::from_millis).ok_or_else(|| format!("{} of 100ms to 1h", units::DURATION_FORM))
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        if let Some(id) = &self.explain {
+            print!("{}", report::explain(id).map_err(CliError::Usage)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.root.is_dir() {
+            return Err(CliError::Usage(format!(
+                "--root {}: there is no such directory",
+                self.root.display()
+            )));
+        }
+        let machine = Machine::at(self.root);
+        if let Some(time) = self.watch {
+            let (before, started) = (Counters::read(&machine), Instant::now());
+            std::thread::sleep(time);
+            print!("{}", Counters::read(&machine).since(&before, started.elapsed()).render());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let question =
+            Question { profile: self.profile, nic: self.nic, data_dir: self.data_dir, peer: self.peer };
+        let findings = examine(&machine, &question);
+        if self.json {
+            println!("{:#}", report::document(&findings));
+        } else if self.fix_script {
+            print!("{}", report::script(&findings));
+        } else {
+            print!("{}", report::screen(&findings, machine.is_root()));
+        }
+        Ok(ExitCode::from(report::exit_code(&findings)))
+    }
+}

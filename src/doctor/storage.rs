@@ -1,0 +1,144 @@
+//! Where the journal lies, and how long the disk takes to keep something.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::finding::Finding;
+use super::machine::Machine;
+use crate::base::aligned::AlignedBuffer;
+use crate::base::limits::BLOCK_BYTES;
+use crate::os::disk::Disk;
+use crate::os::files::RealDisk;
+
+/// Durable writes of the probe.
+const PROBES: usize = 200;
+/// The probe ends after this time, however few writes it made.
+const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+/// The file that the probe writes and removes.
+const PROBE_NAME: &str = "pixeld-doctor.probe";
+
+pub(super) fn check(machine: &Machine, data_dir: &Path) -> Vec<Finding> {
+    let at = existing(machine, data_dir);
+    let mut found = mount(machine, &at);
+    found.push(reserve(machine, &at));
+    found.push(probe(machine, &at));
+    found
+}
+
+/// The directory, or the nearest one above it that is there already.
+fn existing(machine: &Machine, data_dir: &Path) -> PathBuf {
+    let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    let found = absolute.ancestors().find(|path| !machine.is_live() || path.is_dir());
+    found.unwrap_or(Path::new("/")).to_owned()
+}
+
+fn mount(machine: &Machine, at: &Path) -> Vec<Finding> {
+    const KIND: &str = "storage.filesystem";
+    const VOLUME: &str = "storage.volume";
+    let table = machine.text("proc/self/mounts").unwrap_or_default();
+    let mounts = table.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        Some((*fields.get(1)?, *fields.get(2)?)).filter(|(point, _)| at.starts_with(point))
+    });
+    // Of those on one point the last one mounted counts.
+    let Some((point, kind)) = mounts.max_by_key(|(point, _)| point.len()) else {
+        return vec![
+            Finding::skip(KIND, "/proc/self/mounts can't be read"),
+            Finding::skip(VOLUME, "/proc/self/mounts can't be read"),
+        ];
+    };
+    let shown = format!("{kind} on {point}");
+    let kind = match kind {
+        "tmpfs" | "ramfs" => {
+            Finding::fail(KIND, shown, "a disk: this is gone with the next restart of the machine")
+        }
+        "overlay" => Finding::warn(KIND, shown, "a volume: a container's own layer goes with the container"),
+        "nfs" | "nfs4" | "cifs" | "9p" => {
+            Finding::warn(KIND, shown, "a local disk: syncs and locks go over a network")
+        }
+        _ => Finding::pass(KIND, shown),
+    };
+    let volume = if point == "/" {
+        Finding::warn(VOLUME, "the system's own", "a volume of its own for the journal")
+    } else {
+        Finding::pass(VOLUME, point)
+    };
+    vec![kind, volume]
+}
+
+fn reserve(machine: &Machine, at: &Path) -> Finding {
+    const ID: &str = "storage.space";
+    if !machine.is_live() {
+        return Finding::skip(ID, "a copy of files has no disk");
+    }
+    match RealDisk::open(at).and_then(|disk| disk.space()) {
+        Err(error) => Finding::skip(ID, error.to_string()),
+        Ok(space) => {
+            // What `--disk-reserve auto` leaves to others.
+            let reserve = (space.total_bytes / 20).max(1 << 30);
+            let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
+            let (free, reserve_shown) = (gib(space.free_bytes), gib(reserve));
+            match space.free_bytes {
+                free_bytes if free_bytes < reserve => Finding::fail(
+                    ID,
+                    format!("{free} free"),
+                    format!("more than {reserve_shown}: writes get 507"),
+                ),
+                free_bytes if free_bytes < 2 * reserve => {
+                    Finding::warn(ID, format!("{free} free"), format!("twice the reserve of {reserve_shown}"))
+                }
+                _ => Finding::pass(ID, format!("{free} free")),
+            }
+        }
+    }
+}
+
+/// The journal's own call, one block at a time: an open file, written through to the device.
+fn probe(machine: &Machine, at: &Path) -> Finding {
+    const ID: &str = "storage.sync";
+    if !machine.is_live() {
+        return Finding::skip(ID, "a copy of files has no disk");
+    }
+    let mut times = match measure(at) {
+        Ok(times) => times,
+        Err(error) => {
+            return Finding::skip(
+                ID,
+                format!("can't write in {}: {error}; root would, or --data-dir", at.display()),
+            );
+        }
+    };
+    times.sort();
+    let (half, high) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    let current = format!("p50 {half:.0?}, p99 {high:.0?} of {} durable writes of 4 KiB", times.len());
+    match (half, high) {
+        (half, high) if half < Duration::from_millis(5) && high < Duration::from_millis(20) => {
+            Finding::pass(ID, current)
+        }
+        (half, _) if half < Duration::from_millis(50) => {
+            Finding::warn(ID, current, "p50 below 5 ms, p99 below 20 ms")
+        }
+        _ => Finding::fail(ID, current, "p50 below 5 ms: every write waits for this"),
+    }
+}
+
+fn measure(at: &Path) -> std::io::Result<Vec<Duration>> {
+    let disk = RealDisk::open(at)?;
+    // A probe that was killed may have left its file.
+    let _ = disk.remove(PROBE_NAME);
+    let file = disk.create(PROBE_NAME, (PROBES * BLOCK_BYTES) as u64)?;
+    let blocks = AlignedBuffer::zeroed(BLOCK_BYTES);
+    let started = Instant::now();
+    let mut times = Vec::with_capacity(PROBES);
+    let mut outcome = Ok(());
+    for number in 0..PROBES {
+        let begun = Instant::now();
+        outcome = file.write_durable_at(blocks.bytes(), (number * BLOCK_BYTES) as u64);
+        times.push(begun.elapsed());
+        if outcome.is_err() || started.elapsed() > PROBE_PATIENCE {
+            break;
+        }
+    }
+    disk.remove(PROBE_NAME)?;
+    outcome.map(|()| times)
+}

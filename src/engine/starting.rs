@@ -1,0 +1,29 @@
+//! What keeps a server from starting.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::opening::OpenError;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The key that the second host knows this one by.
+    #[error("the key of this host: {0}")]
+    Key(io::Error),
+    /// Threads or event loops.
+    #[error("starting: {0}")]
+    Io(#[from] io::Error),
+}
