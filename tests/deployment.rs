@@ -1,0 +1,238 @@
+//! What puts pixeld on a host: units, install, package, proxies and manifests, as far as one machine can try them.
+
+mod process;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use process::{Server, pixeld};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Runs a program; nothing, with a word about it, where it is not there.
+fn run(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
+    let found = Command::new(program).args(arguments).current_dir(HERE).output();
+    if found.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        eprintln!("skipped: {program} is not there");
+        return None;
+    }
+    let Output { status, stdout, stderr } = found.expect("a program");
+    Some((status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned()))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = Path::new(HERE).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    let Some((done, report)) = run(
+        "systemd-analyze",
+        &["security", "--offline=true", "--no-pager", "scripts/systemd/pixeld.service"],
+    ) else {
+        return;
+    };
+    let level =
+        report.lines().find_map(|line| line.split_once("Overall exposure level for pixeld.service: "));
+    let level: f64 = level
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{report}"));
+    assert!(done && level <= 2.0, "{level}");
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = env!("CARGO_BIN_EXE_pixeld");
+    let mut units = Vec::new();
+    for unit in [
+        "scripts/systemd/pixeld.service",
+        "scripts/systemd/pixeld.socket",
+        "tuning/systemd/pixeld-tuning.service",
+    ] {
+        let text = read(unit)
+            .replace("/usr/bin/pixeld", program)
+            .replace("/usr/lib/pixeld/tuning/", &format!("{HERE}/tuning/"));
+        let path = directory.path().join(Path::new(unit).file_name().expect("a name"));
+        fs::write(&path, text).expect("a file");
+        units.push(path.to_str().expect("a path").to_owned());
+    }
+    let arguments: Vec<&str> =
+        ["verify", "--man=no"].into_iter().chain(units.iter().map(String::as_str)).collect();
+    if let Some((done, report)) = run("systemd-analyze", &arguments) {
+        let ours: Vec<&str> = report.lines().filter(|line| line.contains("pixeld")).collect();
+        assert!(done && ours.is_empty(), "{report}");
+    }
+}
+
+#[test]
+fn the_installed_configuration_is_sound() {
+    for arguments in [&["--config", "scripts/systemd/pixeld.toml"][..], &["--config", "/dev/null"]] {
+        let output = pixeld(&["serve", "--check-config"])
+            .args(arguments)
+            .current_dir(HERE)
+            .output()
+            .expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for file in ["scripts/kubernetes/pixeld.yaml", "scripts/ec2/cloud-init.yaml"] {
+        let (text, directory) = (read(file), tempfile::tempdir().expect("a directory"));
+        let lines = text.lines().skip_while(|line| !line.trim_start().starts_with("listen = "));
+        let toml: Vec<&str> = lines
+            .map(str::trim_start)
+            .take_while(|line| line.contains(" = ") || line.starts_with('#'))
+            .collect();
+        let path = directory.path().join("pixeld.toml");
+        fs::write(&path, toml.join("\n")).expect("a file");
+        let output = pixeld(&["serve", "--check-config", "--config"]).arg(&path).output().expect("it starts");
+        assert!(output.status.success() && toml.len() >= 4, "{file}: {toml:?}");
+    }
+}
+
+#[test]
+fn install_and_uninstall_leave_what_was_kept() {
+    let root = tempfile::tempdir().expect("a directory");
+    let script = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(format!("{HERE}/scripts/{name}"));
+        let output = command.args(arguments).env("DESTDIR", root.path()).output().expect("bash is there");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let arguments = ["--program", env!("CARGO_BIN_EXE_pixeld"), "--tune", "throughput"];
+    let (code, report) = script("install", &arguments);
+    assert_eq!(code, Some(0), "{report}");
+    for file in [
+        "usr/bin/pixeld",
+        "etc/pixeld/pixeld.toml",
+        "etc/systemd/system/pixeld.service",
+        "etc/sysctl.d/90-pixeld-throughput.conf",
+        "usr/lib/pixeld/tuning/tune",
+    ] {
+        assert!(root.path().join(file).is_file(), "{file}");
+    }
+    let version =
+        Command::new(root.path().join("usr/bin/pixeld")).arg("--version").output().expect("it starts");
+    assert!(version.status.success());
+
+    fs::write(root.path().join("etc/pixeld/pixeld.toml"), "workers = 1\n").expect("a file");
+    let (code, report) = script("install", &arguments);
+    assert!(code == Some(0) && report.contains("kept /etc/pixeld/pixeld.toml"), "{report}");
+    let (code, report) = script("uninstall", &[]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(!root.path().join("usr/bin/pixeld").exists() && !root.path().join("usr/lib/pixeld").exists());
+    assert_eq!(
+        fs::read_to_string(root.path().join("etc/pixeld/pixeld.toml")).expect("kept"),
+        "workers = 1\n"
+    );
+    assert_eq!(script("uninstall", &["--purge"]).0, Some(0));
+    assert!(!root.path().join("etc/pixeld").exists());
+    assert_eq!(script("install", &["--fast"]).0, Some(2));
+    assert_eq!(script("install", &["--tune", "fast"]).0, Some(2));
+}
+
+#[test]
+fn nginx_understands_the_tls_configuration() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
+    let (key, certificate) = (at("privkey.pem"), at("fullchain.pem"));
+    let subject =
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=pixels.example.org"];
+    let arguments = [&subject[..], &["-keyout", &key, "-out", &certificate]].concat();
+    let Some((true, _)) = run("openssl", &arguments) else { return };
+    let live = "/etc/letsencrypt/live/pixels.example.org";
+    let servers = read("scripts/nginx/tls.conf").replace(live, directory.path().to_str().expect("a path"));
+    let whole = format!("pid {};\nerror_log stderr;\nevents {{}}\nhttp {{\n{servers}\n}}\n", at("pid"));
+    fs::write(at("nginx.conf"), whole).expect("a file");
+    if let Some((done, report)) = run("nginx", &["-t", "-q", "-c", &at("nginx.conf")]) {
+        assert!(done, "{report}");
+    }
+}
+
+#[test]
+fn a_health_check_without_curl() {
+    let mut server = Server::fresh(&[]);
+    let url = format!("http://{}", server.address);
+    let ask = || pixeld(&["healthy", &url]).output().expect("it starts");
+    assert!(ask().status.success());
+    server.kill();
+    let output = ask();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&url));
+    assert_eq!(pixeld(&["healthy", "ftp://x"]).output().expect("it starts").status.code(), Some(2));
+}
+
+#[test]
+fn man_pages_and_completions_name_every_command() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(pixeld(&["pages"]).arg(directory.path()).status().expect("it starts").success());
+    for command in ["serve", "doctor", "inspect", "bench", "send"] {
+        assert!(directory.path().join(format!("pixeld-{command}.1")).is_file(), "{command}");
+        for file in ["pixeld.1", "pixeld.bash", "pixeld.fish", "_pixeld"] {
+            let text = fs::read_to_string(directory.path().join(file)).expect("a file");
+            assert!(text.contains(command), "{command} in {file}");
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_asks_for_metrics_that_there_are() {
+    let server = Server::fresh(&[]);
+    assert_eq!(server.ask("POST", "/pixel", r#"{"x":1,"y":2,"channel":"R","value":3}"#).0, 200);
+    let metrics = server.ask("GET", "/metrics", "").1;
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("scripts/grafana/pixeld.json")).expect("JSON");
+    let mut names = 0;
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            let query = target["expr"].as_str().expect("a query");
+            let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in words.filter(|word| word.starts_with("pixeld_") || word.starts_with("process_")) {
+                assert!(metrics.contains(&format!("\n{name}")), "{name} of {panel}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names >= 12);
+}
+
+/// Builds the package of this binary and installs, uses, removes and purges it in a copy of this system that is thrown
+/// away. Needs cargo-deb, root, and overlays of file systems.
+#[test]
+#[ignore = "slow; scripts/test runs it where cargo-deb is there"]
+fn the_package_installs_and_leaves() {
+    let target = tempfile::tempdir().expect("a directory");
+    let output = Command::new(format!("{HERE}/scripts/package"))
+        .args(["--program", env!("CARGO_BIN_EXE_pixeld")])
+        .env("CARGO_TARGET_DIR", target.path())
+        .current_dir(HERE)
+        .output()
+        .expect("bash is there");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let package = stdout.lines().last().expect("a path").trim().to_owned();
+    let script = "set -eu
+        place=$(mktemp -d) && mount -t tmpfs none \"$place\" && mkdir \"$place\"/upper \"$place\"/work \"$place\"/root
+        mount -t overlay overlay -o lowerdir=/,upperdir=\"$place\"/upper,workdir=\"$place\"/work \"$place\"/root
+        cp \"$1\" \"$place\"/root/pixeld.deb
+        chroot \"$place\"/root sh -eu -c '
+            dpkg --force-depends -i /pixeld.deb
+            pixeld --version
+            getent passwd pixeld
+            pixeld serve --config /etc/pixeld/pixeld.toml --check-config
+            test -f /usr/lib/systemd/system/pixeld.service
+            test -f /usr/share/bash-completion/completions/pixeld
+            ls /usr/share/man/man1/pixeld-serve.1*
+            /usr/lib/pixeld/tuning/tune --help >/dev/null
+            echo \"workers = 1\" >/etc/pixeld/pixeld.toml
+            dpkg -r pixeld
+            test ! -e /usr/bin/pixeld
+            grep -q workers /etc/pixeld/pixeld.toml
+            dpkg -P pixeld
+            test ! -e /etc/pixeld/pixeld.toml
+            echo gone
+        '";
+    if let Some((done, report)) = run("unshare", &["--mount", "bash", "-c", script, "bash", &package]) {
+        assert!(done && report.contains("the configuration is sound") && report.contains("gone"), "{report}");
+    }
+}
