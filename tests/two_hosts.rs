@@ -137,6 +137,34 @@ fn a_newcomer_gets_everything_and_so_does_its_successor() {
     await_same(&server, &third, 320);
 }
 
+/// The journal's beginning is gone when the second host comes.
+#[test]
+fn a_newcomer_gets_a_snapshot_of_what_is_not_in_the_journal_any_more() {
+    let pair = Pair::found();
+    let alone = pair.a.start_alone(&[]);
+    // Two segments and more, of pixels that nobody lists afterwards.
+    let pixels = [0x12, 7, 1, 0, 0, 0, 2, 0, 0, 0].repeat(400_000);
+    for _ in 0..3 {
+        let mut client = alone.connect();
+        assert_eq!(
+            client.send(request("POST", "/pixels", "application/vnd.pixeld", &pixels)).answer().status,
+            200
+        );
+    }
+    post_all(&alone, 0, 5, 1);
+    assert_eq!(alone.ask("DELETE", "/pixels", "").0, 200);
+    alone.wait_for("removed segments");
+    post_all(&alone, 0, 7, 2);
+    drop(alone);
+    let (a, b) = pair.start(&[]);
+    await_same(&a, &b, 7);
+    post_all(&b, 0, 7, 3);
+    await_same(&a, &b, 14);
+    drop(b);
+    let b = pair.b.start(&pair.a, &[]);
+    await_same(&a, &b, 14);
+}
+
 /// The last batch of a host is lost with a power cut, after the other one had it.
 #[test]
 fn a_lost_tail_is_handed_back() {
