@@ -29,7 +29,7 @@ pub const PEER_VERSION: u16 = 1;
 pub const HELLO_BYTES: usize = 64;
 /// In a HELLO: the speaker's directory is empty, and it takes a snapshot.
 pub const HELLO_EMPTY: u32 = 1;
-/// In a STATE, and in a SNAP with streams: the next frame continues it.
+/// In a STATE: the next frame continues it.
 pub const FLAG_MORE: u8 = 1;
 /// In a SNAP: it carries streams.
 pub const FLAG_STREAMS: u8 = 2;

@@ -34,7 +34,7 @@ use pixeld::os::clock::Clock;
 use super::sim_disk::SimDisk;
 
 pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
-const SEGMENT_BYTES: u64 = 256 * 1024;
+const SEGMENT_BYTES: u64 = 160 * 1024;
 const LANE_BYTES: usize = 4096;
 
 /// A running process.
@@ -198,7 +198,10 @@ impl Up {
 
     /// Whether the disk thread of a server at `memory` has something to do.
     pub fn is_behind(&self) -> bool {
-        self.inline.is_some() && (self.shared.reader.unwritten_bytes() > 0 || owes_sync(&self.shared))
+        // Somebody waits for a sync of this host's own records, sooner or later.
+        let is_wanted = self.durable < self.committed;
+        self.inline.is_some()
+            && (is_wanted || self.shared.reader.unwritten_bytes() > 0 || owes_sync(&self.shared))
     }
 
     /// Its turn.

@@ -78,7 +78,7 @@ pub fn check_bounds(up: &Up) {
 /// Whether both have the same records, durably.
 pub fn agree(a: &Up, b: &Up) -> bool {
     let [one, other] = [a, b].map(|up| up.shared.applied.read().unwrap().vector.clone());
-    let is_durable = |up: &Up| !up.is_behind() && up.durable == up.committed;
+    let is_durable = |up: &Up| !up.is_behind() && !up.has_step() && up.durable == up.committed;
     one == other && is_durable(a) && is_durable(b)
 }
 

@@ -117,6 +117,10 @@ pub struct World {
     /// No connection can be made before this.
     dark_until_us: u64,
     ends_us: u64,
+    /// Writes much, so that segments fill.
+    is_heavy: bool,
+    /// Takes so long that a silent peer is given up.
+    is_long: bool,
     is_healing: bool,
     disks_to_lose: u64,
     oracle: Oracle,
@@ -139,7 +143,8 @@ impl World {
             wall_shift_us: chance.below(3 * SECOND).cast_signed(),
             is_starting: false,
         });
-        let ends_us = chance.within(200 * MS, 6 * SECOND);
+        let (is_heavy, is_long) = (chance.once_in(8), chance.once_in(8));
+        let ends_us = chance.within(200 * MS, if is_long { 16 * SECOND } else { 4 * SECOND });
         let disks_to_lose = u64::from(chance.once_in(6));
         let mut world = Self {
             seed,
@@ -154,6 +159,8 @@ impl World {
             weather,
             dark_until_us: 0,
             ends_us,
+            is_heavy,
+            is_long,
             is_healing: false,
             disks_to_lose,
             oracle: Oracle::default(),
@@ -211,7 +218,7 @@ impl World {
             self.oracle.check_kept(a);
             self.oracle.check_kept(b);
             oracle::check_equal(a, b);
-            self.tally.segments += a.shared.reader.segments().len() as u64 - 1;
+            self.tally.segments += a.shared.reader.segments().len().saturating_sub(1) as u64;
             if round == 0 {
                 // What a start makes of it is the same once more.
                 self.trace("both are started once more".to_owned());
@@ -308,22 +315,23 @@ impl World {
     fn write(&mut self, host: usize) {
         let wall_us = self.wall_us(host);
         let count = self.chance.within(1, 6);
-        let is_many = self.chance.once_in(30);
+        let is_many = self.chance.once_in(if self.is_heavy { 2 } else { 30 });
         let seeds: Vec<u64> = (0..count).map(|_| self.chance.next()).collect();
         if let Some(up) = &mut self.hosts[host].up {
             let records: Vec<u8> = if is_many {
-                (0..380).flat_map(|x| Pixel { tag: 0x11, value: 9, x, y: seeds[0] as i32 }.encode()).collect()
+                (0..200).flat_map(|x| Pixel { tag: 0x11, value: 9, x, y: seeds[0] as i32 }.encode()).collect()
             } else {
                 let applied = up.shared.applied.read().unwrap();
                 seeds.iter().flat_map(|&seed| applied.sample(seed)).collect()
             };
             if up.log(&records, wall_us) {
-                self.tally.records += if is_many { 380 } else { count };
+                self.tally.records += if is_many { 200 } else { count };
             }
             self.look(host);
         }
         if !self.is_healing {
-            let rate_us = if self.chance.once_in(4) { 2 * MS } else { 40 * MS };
+            let slow_us = if self.is_long { 200 * MS } else { 40 * MS };
+            let rate_us = if self.chance.once_in(4) { 2 * MS } else { slow_us };
             let delay_us = self.chance.within(100, rate_us);
             self.later(delay_us, Event::Write(host));
         }

@@ -51,7 +51,7 @@ impl Session {
         let Frame { kind, flags, payload } = frame;
         let known = match kind {
             Kind::State => FLAG_MORE,
-            Kind::Snap => FLAG_MORE | FLAG_STREAMS,
+            Kind::Snap => FLAG_STREAMS,
             Kind::Blob => FLAG_GONE,
             _ => 0,
         };

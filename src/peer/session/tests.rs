@@ -3,9 +3,14 @@
 use super::*;
 use crate::base::batch::first_chain;
 use crate::base::limits::*;
+use crate::peer::fault::Violation;
 use crate::peer::fault::{ByeCode, ErrorCode};
-use crate::peer::frame::Kind;
+use crate::peer::frame::{self, Kind};
+use crate::peer::message;
 
+mod breaches;
+mod noise;
+mod pieces;
 mod talk;
 
 const CLUSTER: ClusterId = ClusterId([7; 16]);

@@ -1,0 +1,214 @@
+//! Every breach of the rules ends the session, with an ERROR that says so and no effect before it.
+
+use super::*;
+use crate::peer::frame::FrameError;
+use crate::peer::message::{FLAG_GONE, FLAG_MORE, FLAG_STREAMS};
+
+/// The frames that a peer of node 2, start 20, begins with.
+fn greeting(held: &[Held]) -> Vec<u8> {
+    let other = Session::new(settings(2, 20), &[], 0);
+    let mut bytes = other.output().to_vec();
+    frame::push(&mut bytes, Kind::State, 0, &[&message::encode_state(held)]);
+    bytes
+}
+
+fn framed(kind: Kind, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::push(&mut bytes, kind, flags, &[payload]);
+    bytes
+}
+
+/// What a session of node 1, start 10, that holds `held` makes of bytes behind a greeting.
+fn verdict(held: &[Held], bytes: &[u8]) -> (Vec<Effect>, Session) {
+    let mut session = Session::new(settings(1, 10), held, 0);
+    session.receive(&greeting(&[]), 0);
+    assert_eq!(effects(&mut session, 0).len(), 1);
+    session.sent(session.output().len());
+    session.receive(bytes, MS);
+    (effects(&mut session, MS), session)
+}
+
+/// Bytes behind a greeting that end the session with this code, and nothing else.
+fn assert_breach(held: &[Held], bytes: &[u8], code: ErrorCode, why: &str) {
+    let (found, session) = verdict(held, bytes);
+    let [Effect::Closed(Close::Violation(violation))] = &found[..] else { panic!("{why}: {found:?}") };
+    assert_eq!(violation.code(), code, "{why}: {violation}");
+    assert!(violation.to_string().contains(why), "{why}: {violation}");
+    let said = frames(session.output());
+    let [(Kind::Error, payload)] = &said[..] else { panic!("{why}: {said:?}") };
+    let (told, text) = message::decode_parting(Kind::Error, payload).unwrap();
+    assert_eq!((told, text), (code as u16, violation.to_string()));
+}
+
+#[test]
+fn frames_that_are_none() {
+    let batch = Maker::new(origin(2, 20)).next(1);
+    let payload = [&batch.0.encode()[..], &batch.1].concat();
+    let malformed = |kind, flags, payload: &[u8], why| {
+        assert_breach(&[], &framed(kind, flags, payload), ErrorCode::Malformed, why);
+    };
+    malformed(Kind::Ping, 1, &[0; 8], "a PING that is none: its flags are unknown");
+    malformed(Kind::Ping, 0, &[0; 7], "a PING that is none: its length is another one");
+    malformed(Kind::Pong, 0, &[0; 8], "a PONG that is none");
+    malformed(Kind::Pong, 0, &message::encode_pong(0, 1, 2), "a PONG that is none: its numbers");
+    malformed(Kind::Want, 0, &[0; 31], "a WANT that is none");
+    malformed(Kind::Resync, 0, &[0; 23], "a RESYNC that is none");
+    malformed(Kind::Resync, 0, &[0; 24], "records are numbered from 1");
+    malformed(Kind::Ack, 0, &[0; 7], "an ACK that is none".trim_start_matches("an "));
+    malformed(Kind::Ack, 0, &[1, 0, 0, 0, 0, 0, 0, 0], "its length and its count");
+    malformed(Kind::Bye, 0, &[0; 3], "a BYE that is none");
+    malformed(Kind::Error, 0, &[], "a ERROR that is none");
+    malformed(Kind::Blob, 0, &[0; 47], "a BLOB that is none: it is too short");
+    malformed(Kind::Blob, 0, &[0; 48], "a BLOB that is none: its numbers");
+    malformed(Kind::Blob, FLAG_GONE, &[0; 49], "it is gone and has a length");
+    malformed(Kind::Batch, 0, &payload[..63], "a BATCH that is none: it is too short");
+    malformed(Kind::Batch, 0, &payload[..73], "its body is another one");
+    malformed(Kind::Batch, 0, &[0; 80], "there is no batch");
+    let mut flipped = payload.clone();
+    flipped[70] ^= 1;
+    malformed(Kind::Batch, 0, &flipped, "its body is another one");
+
+    let receipt = Receipt { origin: origin(1, 10), received: 1, durable: 2 };
+    malformed(Kind::Ack, 0, &message::encode_ack(&[receipt]), "its numbers can't be");
+    let receipt = Receipt { durable: 1, ..receipt };
+    malformed(Kind::Ack, 0, &message::encode_ack(&[receipt, receipt]), "its streams are out of order");
+    let held = Held { origin: origin(3, 3), received: 5, durable: 5, first: 7, chain: 1 };
+    malformed(Kind::State, 0, &message::encode_state(&[held]), "its numbers can't be");
+    malformed(Kind::State, FLAG_MORE, &message::encode_state(&[]), "its parts don't follow");
+
+    let mut bytes = framed(Kind::Ping, 0, &[0; 8]);
+    bytes[20] ^= 4;
+    assert_breach(&[], &bytes, ErrorCode::Malformed, &FrameError::Payload.to_string());
+    bytes[0] ^= 4;
+    assert_breach(&[], &bytes, ErrorCode::Malformed, &FrameError::Head.to_string());
+}
+
+#[test]
+fn frames_out_of_turn() {
+    let unexpected = |bytes: &[u8], why| assert_breach(&[], bytes, ErrorCode::Unexpected, why);
+    let hello = Session::new(settings(2, 20), &[], 0).output().to_vec();
+    unexpected(&hello, "a HELLO after the first one");
+    let mut maker = Maker::new(origin(2, 20));
+    let (header, body) = maker.next(1);
+    let batch = framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat());
+
+    let held = Held { origin: origin(3, 3), received: 5, durable: 5, first: 1, chain: 1 };
+    let part = framed(Kind::State, FLAG_MORE, &message::encode_state(&[held]));
+    unexpected(&[&part[..], &batch].concat(), "a BATCH amid a STATE");
+    let piece = [&message::encode_blob_head(&BlobId([9; 32]), 2, 0)[..], b"x"].concat();
+    let piece = framed(Kind::Blob, 0, &piece);
+    let (found, _) = verdict(&[], &[&piece[..], &batch].concat());
+    assert!(matches!(found[..], [Effect::Blob { .. }, Effect::Closed(_)]), "{found:?}");
+    let (found, _) = verdict(&[], &[&piece[..], &piece].concat());
+    assert!(matches!(found[..], [Effect::Blob { .. }, Effect::Closed(_)]), "the same piece again: {found:?}");
+    unexpected(&framed(Kind::Snap, FLAG_STREAMS, &[0; 8]), "a SNAP although this host is not empty");
+
+    // What can't be said of a stream.
+    let ack = |received| {
+        let receipt = Receipt { origin: origin(1, 10), received, durable: 0 };
+        framed(Kind::Ack, 0, &message::encode_ack(&[receipt]))
+    };
+    let mut own = Maker::new(origin(1, 10));
+    own.next(4);
+    let wrong = |bytes: &[u8], why| assert_breach(&[own.held()], bytes, ErrorCode::Unexpected, why);
+    wrong(&ack(5), "more was received than there is");
+    let (found, _) = verdict(&[own.held()], &[ack(4), ack(3)].concat());
+    assert!(matches!(found[..], [Effect::Receipts(_), Effect::Closed(_)]), "{found:?}");
+    let resync = framed(Kind::Resync, 0, &message::encode_resync(origin(1, 10), 1));
+    wrong(&resync, "something was sent that wasn't");
+    let header = BatchHeader::seal(origin(2, 20), 1, 1, BATCH_TIME_US_MAX + 1, maker.chain, &body);
+    unexpected(&framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat()), "an impossible time");
+}
+
+#[test]
+fn other_histories_are_refused_with_a_sentence() {
+    let mut one = Maker::new(origin(2, 3));
+    one.next(2);
+    let mut other = Maker { chain: one.chain ^ 1, ..one };
+    let mut mine = one;
+    let told = "keep the host whose data is wanted and make the other one afresh";
+    let refused = |held: &[Held], bytes: &[u8]| assert_breach(held, bytes, ErrorCode::OtherHistory, told);
+    let sent = |(header, body): (BatchHeader, Vec<u8>)| {
+        framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat())
+    };
+    let state = framed(Kind::State, 0, &message::encode_state(&[other.held()]));
+    refused(&[one.held()], &state);
+    refused(&[one.held()], &sent(other.next(1)));
+    // The same numbers in other batches.
+    let longer = sent(Maker::new(origin(2, 3)).next(3));
+    refused(&[one.held()], &longer);
+    let last = sent(Maker { seq: 0, chain: 5, ..one }.next(2));
+    refused(&[one.held()], &last);
+    // Somebody else goes on with the stream that this process makes.
+    let mut copy = Maker::new(origin(1, 10));
+    copy.next(1);
+    refused(&[], &sent(Maker::new(origin(1, 10)).next(1)));
+    refused(&[], &framed(Kind::State, 0, &message::encode_state(&[copy.held()])));
+    let (found, _) = verdict(&[one.held()], &sent(mine.next(1)));
+    assert!(matches!(found[..], [Effect::Take { .. }]), "the same history goes on: {found:?}");
+}
+
+#[test]
+fn who_cannot_be_the_peer_is_refused_before_anything_is_told() {
+    let refused = |theirs: Settings, code: ErrorCode, told: &str| {
+        let mut session = Session::new(settings(1, 10), &[], 0);
+        session.sent(session.output().len());
+        session.receive(Session::new(theirs, &[], 0).output(), 0);
+        let found = effects(&mut session, 0);
+        let [Effect::Closed(close @ Close::Violation(violation))] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(violation.code(), code);
+        assert!(violation.to_string().contains(told) && close.needs_operator(), "{violation}");
+        assert_eq!(kinds(session.output()), [Kind::Error], "no STATE");
+    };
+    let stranger = Settings { cluster: ClusterId([8; 16]), ..settings(2, 20) };
+    refused(stranger, ErrorCode::OtherCluster, "pixeld init --join");
+    refused(settings(1, 20), ErrorCode::OwnNode, "a copy of this one");
+
+    let mut session = Session::new(settings(1, 10), &[], 0);
+    let theirs = Session::new(settings(2, 20), &[], 0);
+    let mut payload = frames(theirs.output())[0].1.clone();
+    payload[..4].copy_from_slice(&[2, 0, 9, 0]);
+    session.receive(&framed(Kind::Hello, 0, &payload), 0);
+    let found = effects(&mut session, 0);
+    let expected = Violation::Version { min: 2, max: 9, own: 1 };
+    assert_eq!(found, [Effect::Closed(Close::Violation(expected))]);
+    // A later version's longer HELLO that still speaks this one is welcome.
+    let mut session = Session::new(settings(1, 10), &[], 0);
+    payload[..4].copy_from_slice(&[1, 0, 9, 0]);
+    payload.extend_from_slice(b"something new");
+    session.receive(&framed(Kind::Hello, 0, &payload), 0);
+    assert_eq!(effects(&mut session, 0), []);
+    assert_eq!(kinds(session.output()), [Kind::Hello, Kind::State]);
+}
+
+#[test]
+fn nothing_comes_before_a_greeting_and_little_is_read_of_it() {
+    for kind in [Kind::State, Kind::Batch, Kind::Ack, Kind::Resync, Kind::Blob, Kind::Want, Kind::Snap] {
+        let mut session = Session::new(settings(1, 10), &[], 0);
+        session.receive(&framed(kind, 0, &[0; 100]), 0);
+        let expected = Violation::Unexpected { kind, when: "before a HELLO" };
+        assert_eq!(effects(&mut session, 0), [Effect::Closed(Close::Violation(expected))]);
+    }
+    let mut session = Session::new(settings(1, 10), &[], 0);
+    session.receive(&framed(Kind::Hello, 0, &[0; 1025])[..16], 0);
+    let found = effects(&mut session, 0);
+    assert!(matches!(close_of(&found), Close::Violation(Violation::Frame(FrameError::Length { .. }))));
+    let mut session = Session::new(settings(1, 10), &[], 0);
+    session.receive(&greeting(&[])[..80], 0);
+    session.receive(&framed(Kind::Ping, 0, &[0; 8]), 0);
+    let expected = Violation::Unexpected { kind: Kind::Ping, when: "before a STATE" };
+    assert_eq!(effects(&mut session, 0), [Effect::Closed(Close::Violation(expected))]);
+}
+
+#[test]
+fn a_peer_that_ignores_the_window_is_stopped() {
+    let mut maker = Maker::new(origin(2, 20));
+    let mut bytes = Vec::new();
+    for _ in 0..9 {
+        let (header, body) = maker.next(100_000);
+        bytes.extend(framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat()));
+    }
+    let (found, _) = verdict(&[], &bytes);
+    assert_eq!(found.len(), 9);
+    assert_eq!(close_of(&found), &Close::Violation(Violation::Window));
+}
