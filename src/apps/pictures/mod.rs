@@ -1,0 +1,9 @@
+//! Pictures: what kind they are, how large, what they say about who took them, and how they look when small.
+//!
+//! Everything a client sends here may be built to do harm: sizes are read before pixels are decoded, every length is
+//! checked against what is there, and a deadline is looked at while a decoder reads.
+
+pub mod kind;
+pub mod size;
+pub mod strip;
+pub mod thumbnail;

@@ -1,0 +1,212 @@
+use std::cell::Cell;
+
+use image::{ImageFormat, RgbImage};
+use proptest::prelude::*;
+
+use super::*;
+
+const NEVER: &dyn Fn() -> bool = &|| false;
+
+fn order(kind: Kind) -> Order<'static> {
+    Order { kind, width: 100, height: 100, pixels_max: 50_000_000, is_late: NEVER }
+}
+
+fn gradient(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+    })
+}
+
+fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    gradient(width, height).write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+fn size_of(bytes: &[u8]) -> (u32, u32) {
+    let small = image::load_from_memory(bytes).unwrap();
+    (small.width(), small.height())
+}
+
+/// An animation: a square that moves, on nothing.
+fn moving(frames: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = GifEncoder::new(&mut out);
+    encoder.set_repeat(Repeat::Infinite).unwrap();
+    for at in 0..frames {
+        let frame = RgbaImage::from_fn(300, 225, |x, y| {
+            let is_in = (at * 20..at * 20 + 60).contains(&x) && (60..160).contains(&y);
+            image::Rgba(if is_in { [200, 30, 30, 255] } else { [0; 4] })
+        });
+        let delay = image::Delay::from_numer_denom_ms(70, 1);
+        encoder.encode_frame(Frame::from_parts(frame, 0, 0, delay)).unwrap();
+    }
+    drop(encoder);
+    out
+}
+
+#[test]
+fn every_kind_into_every_kind_at_the_sizes_that_are_asked_for() {
+    for (width, height, expected) in [
+        (256, 160, (100, 63)),
+        (590, 393, (100, 67)),
+        (386, 395, (98, 100)),
+        (3, 2, (100, 67)),
+        (2000, 3, (100, 1)),
+    ] {
+        for format in
+            [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
+        {
+            let large = picture(width, height, format);
+            for kind in Kind::ALL {
+                let small = thumbnail(&large, &order(kind)).unwrap();
+                assert_eq!((Kind::of(&small), size_of(&small)), (Some(kind), expected), "{format:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn colours_stay_where_they_are() {
+    let small = thumbnail(&picture(500, 400, ImageFormat::Png), &order(Kind::Png)).unwrap();
+    let (small, exact) = (image::load_from_memory(&small).unwrap().to_rgb8(), gradient(100, 80));
+    for (found, expected) in small.pixels().zip(exact.pixels()) {
+        let distance = found.0.iter().zip(expected.0).map(|(a, b)| a.abs_diff(b)).max();
+        assert!(distance <= Some(6), "{found:?} {expected:?}");
+    }
+}
+
+/// Made by Pillow 13.0.0 from the same picture: `resize((100, 75), Image.LANCZOS)`.
+const PILLOW: &[u8] = include_bytes!("pillow_lanczos.png");
+
+#[test]
+fn it_looks_as_pillow_makes_it() {
+    let large = RgbImage::from_fn(640, 480, |x, y| {
+        let board = if (x / 16 + y / 16) % 2 == 1 { 230 } else { 40 };
+        image::Rgb([(x * 255 / 640) as u8, board, (x * y / 40 % 256) as u8])
+    });
+    let mut bytes = Cursor::new(Vec::new());
+    large.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    let small = thumbnail(bytes.get_ref(), &order(Kind::Png)).unwrap();
+    let [small, pillow] = [&small[..], PILLOW].map(|bytes| image::load_from_memory(bytes).unwrap().to_rgb8());
+    let squares = small.as_raw().iter().zip(pillow.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+    let mean = squares.sum::<f64>() / small.as_raw().len() as f64;
+    let psnr = 10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10();
+    println!("PSNR against Pillow: {psnr:.1} dB");
+    assert!(psnr > 45.0, "{psnr:.1} dB");
+}
+
+#[test]
+fn a_turned_picture_is_turned_back() {
+    let plain = picture(300, 200, ImageFormat::Jpeg);
+    for (number, expected) in [(1, (100, 67)), (3, (100, 67)), (6, (67, 100)), (8, (67, 100)), (5, (67, 100))]
+    {
+        let block =
+            [&b"Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[number, 0, 0, 0, 0, 0, 0]]
+                .concat();
+        let segment = [&[0xFF, 0xE1], &(block.len() as u16 + 2).to_be_bytes()[..], &block].concat();
+        let turned = [&plain[..2], &segment, &plain[2..]].concat();
+        let small = thumbnail(&turned, &order(Kind::Png)).unwrap();
+        assert_eq!(size_of(&small), expected, "orientation {number}");
+        // Red grows to the right in the file: after a quarter turn to the right it grows downwards.
+        let small = image::load_from_memory(&small).unwrap().to_rgb8();
+        if number == 6 {
+            assert!(small.get_pixel(30, 95).0[0] > small.get_pixel(30, 5).0[0] + 150);
+        }
+    }
+}
+
+#[test]
+fn an_animation_stays_one_with_its_frames_times_and_holes() {
+    let small = thumbnail(&moving(12), &order(Kind::Gif)).unwrap();
+    let decoder = GifDecoder::new(Cursor::new(&small)).unwrap();
+    assert_eq!(decoder.dimensions(), (100, 75));
+    assert!(matches!(decoder.loop_count(), LoopCount::Infinite));
+    let frames = decoder.into_frames().collect_frames().unwrap();
+    assert_eq!(frames.len(), 12);
+    for (at, frame) in (0_u32..).zip(&frames) {
+        assert_eq!(frame.delay().numer_denom_ms(), (70, 1));
+        let middle = frame.buffer().get_pixel((at * 20 + 30) / 3, 35);
+        assert!(middle.0[3] == 255 && middle.0[0] > 150, "frame {at}: {middle:?}");
+        assert_eq!(frame.buffer().get_pixel(99, 70).0[3], 0, "frame {at}: nothing stays behind");
+    }
+    let still = thumbnail(&moving(12), &order(Kind::Png)).unwrap();
+    assert_eq!((Kind::of(&still), size_of(&still)), (Some(Kind::Png), (100, 75)));
+}
+
+#[test]
+fn transparent_pictures_have_no_dark_edges() {
+    let large =
+        RgbaImage::from_fn(400, 400, |x, _| image::Rgba(if x < 201 { [255, 255, 255, 255] } else { [0; 4] }));
+    let mut bytes = Cursor::new(Vec::new());
+    large.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    let small = thumbnail(bytes.get_ref(), &order(Kind::Png)).unwrap();
+    for pixel in image::load_from_memory(&small).unwrap().to_rgba8().pixels() {
+        assert!(pixel.0[3] == 0 || pixel.0[0] > 245, "{pixel:?}");
+    }
+    let flat = thumbnail(bytes.get_ref(), &order(Kind::Jpeg)).unwrap();
+    assert!(image::load_from_memory(&flat).unwrap().to_rgb8().pixels().all(|pixel| pixel.0[0] > 230));
+}
+
+/// A picture that says it is much larger than it is.
+fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut png = picture(1, 1, ImageFormat::Png);
+    png[16..20].copy_from_slice(&width.to_be_bytes());
+    png[20..24].copy_from_slice(&height.to_be_bytes());
+    let mut check = flate2::Crc::new();
+    check.update(&png[12..29]);
+    png[29..33].copy_from_slice(&check.sum().to_be_bytes());
+    png
+}
+
+#[test]
+fn what_would_be_too_large_is_not_decoded() {
+    let too_large = Err(Fault::TooLarge { most: 50_000_000 });
+    assert_eq!(thumbnail(&png_of(60_000, 60_000), &order(Kind::Png)), too_large);
+    assert_eq!(thumbnail(&png_of(u32::MAX >> 1, 1), &order(Kind::Png)), too_large);
+    let mut gif = moving(2);
+    gif[6..10].copy_from_slice(&[0xFF; 4]);
+    assert_eq!(thumbnail(&gif, &order(Kind::Gif)), too_large);
+    // Small frames, but many: they add up.
+    let many = Order { pixels_max: 5 * 300 * 225, ..order(Kind::Gif) };
+    assert_eq!(thumbnail(&moving(6), &many), Err(Fault::TooLarge { most: 5 * 300 * 225 }));
+    assert!(thumbnail(&moving(5), &many).is_ok());
+}
+
+#[test]
+fn no_picture_half_a_picture_and_one_that_takes_for_ever() {
+    for bytes in
+        [&b""[..], b"abc", b"\x89PNG\r\n\x1A\n", b"GIF89a", b"\xFF\xD8\xFF", b"BM", b"RIFF\0\0\0\0WEBP"]
+    {
+        assert_eq!(thumbnail(bytes, &order(Kind::Png)), Err(Fault::Corrupted), "{bytes:?}");
+    }
+    let whole = picture(300, 200, ImageFormat::Png);
+    assert_eq!(thumbnail(&whole[..whole.len() / 2], &order(Kind::Png)), Err(Fault::Corrupted));
+    let asked = Cell::new(0);
+    let is_late = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 8
+    };
+    let late = Order { is_late: &is_late, ..order(Kind::Gif) };
+    assert_eq!(thumbnail(&moving(30), &late), Err(Fault::TooSlow));
+    assert!(asked.get() < 40, "it ends soon after: {}", asked.get());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damage_never_panics(which in 0..5_usize, changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8), cut in 0..400_usize) {
+        let format = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP][which];
+        let mut bytes = picture(40, 30, format);
+        for (at, byte) in changes {
+            let length = bytes.len();
+            bytes[at % length] = byte;
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut).max(4));
+        let small = Order { pixels_max: 1_000_000, ..order(Kind::Png) };
+        if let Ok(small) = thumbnail(&bytes, &small) {
+            prop_assert_eq!(Kind::of(&small), Some(Kind::Png));
+        }
+    }
+}
