@@ -8,7 +8,9 @@
 
 pub mod answer;
 pub mod app;
+pub mod board;
 pub mod echo;
+pub mod fields;
 pub mod files;
 #[cfg(test)]
 mod fold;
@@ -16,6 +18,7 @@ pub mod index;
 pub mod openapi;
 pub mod pictures;
 pub mod pixel;
+pub mod references;
 pub mod registry;
 pub mod router;
 pub mod state;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::app::{App, Apps};
+use super::board::service::BoardApp;
+use super::board::settings::BoardSettings;
 use super::echo::Echo;
 use super::pixel::service::PixelApp;
 use super::state::Applied;
@@ -10,8 +12,10 @@ use super::toys::service::ToysApp;
 use super::toys::settings::ToysSettings;
 
 /// What applications are made with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppSettings {
+    /// The board's.
+    pub board: BoardSettings,
     /// The toy shop's.
     pub toys: ToysSettings,
 }
@@ -25,7 +29,12 @@ pub fn all() -> Apps {
 /// Every application.
 #[must_use]
 pub fn with(settings: &AppSettings) -> Apps {
-    vec![Arc::new(PixelApp), Arc::new(ToysApp::new(settings.toys)), Arc::new(Echo)]
+    vec![
+        Arc::new(PixelApp),
+        Arc::new(BoardApp::new(&settings.board)),
+        Arc::new(ToysApp::new(settings.toys)),
+        Arc::new(Echo),
+    ]
 }
 
 /// The application of that name.

@@ -68,6 +68,24 @@ pub const MULTIPART_NAME_BYTES_MAX: usize = 1024;
 pub const MULTIPART_PARTS_MAX: usize = 64;
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
 pub const EMPTY_LINES_MAX: usize = 4;
+/// Bytes of an upload that are handed to a job thread at once, and held in memory until then.
+pub const UPLOAD_PIECE_BYTES: usize = 256 * 1024;
+/// Characters of a message on the board; a longer one is answered 422.
+pub const BOARD_MESSAGE_CHARS_MAX: usize = 255;
+/// Bytes of a picture's name on the board; a longer one is cut.
+pub const BOARD_NAME_BYTES_MAX: usize = 200;
+/// Most messages on the board; beyond that a new one is answered 507.
+pub const BOARD_MESSAGES_MAX: usize = 1_000_000;
+/// Bytes of all messages and names on the board; beyond that a new message is answered 507.
+pub const BOARD_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Messages in one list of the board; there is a cursor to the next.
+pub const BOARD_LIST_MAX: usize = 100;
+/// Messages that a visitor who was away for a moment is told of at once.
+pub const BOARD_NEWS_MAX: usize = 64;
+/// How long a question for news of the board is held, milliseconds: less than a stop waits for what is in flight.
+pub const BOARD_NEWS_HOLD_MS: u64 = 5_000;
+/// How often it is looked whether the peer has sent news, milliseconds.
+pub const BOARD_NEWS_LOOK_MS: u64 = 500;
 /// Bytes of the name of a toy or of what is ordered; longer is answered 422.
 pub const TOYS_NAME_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a body that holds such a name in JSON, where a byte may be six; longer is answered 413.
@@ -177,6 +195,8 @@ pub struct Limits {
     /// Requests of one worker that wait for the second host. Beyond that, and what is in its lane then, a write at
     /// `both` is answered 503 before anything is logged.
     pub peer_waiters: usize,
+    /// A picture on the board, bytes; a larger one is answered 413.
+    pub board_max_picture: usize,
 }
 
 impl Default for Limits {
@@ -203,6 +223,7 @@ impl Default for Limits {
             buffered_bytes: 256 * 1024 * 1024,
             lane_full_ms: 100,
             peer_waiters: 65_536,
+            board_max_picture: 10 * 1024 * 1024,
         }
     }
 }

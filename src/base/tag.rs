@@ -32,6 +32,11 @@ pub const PIXEL_B: u8 = 0x13;
 /// The list of pixels was cleared up to the floors in the payload.
 pub const PIXEL_CLEAR: u8 = 0x1F;
 
+/// A message is posted.
+pub const BOARD_POST: u8 = 0x31;
+/// A message is taken off the board.
+pub const BOARD_DELETE: u8 = 0x32;
+
 /// A toy is added to the shop.
 pub const TOYS_PRODUCT: u8 = 0x51;
 /// A toy is ordered.

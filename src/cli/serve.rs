@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// What an answer to a write waits for: memory, disk or both [default: disk]
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Applications to serve: pixel, toys, echo [default: pixel,toys]
+    /// Applications to serve: pixel, board, toys, echo [default: pixel,board,toys]
     #[arg(long, value_name = "NAME,...")]
     apps: Vec<String>,
     /// Number of workers [default: one for each core]
@@ -88,9 +88,15 @@ pub(super) struct Arguments {
     /// How long a stop waits for requests in flight [default: 10s]
     #[arg(long, value_name = "DURATION")]
     shutdown_timeout: Option<String>,
-    /// A bound such as idle_ms=5s, repeatable; --print-config lists all
+    /// A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     limit: Vec<(String, String)>,
+    /// What addresses of the board's pictures start with: a path here or a CDN's address [default: /media]
+    #[arg(long, value_name = "BASE")]
+    board_public_base: Option<String>,
+    /// Keep what the board's pictures say about who took them, where and when: true or false [default: false]
+    #[arg(long, value_name = "TRUTH")]
+    board_keep_metadata: Option<String>,
     /// How long the toy shop's slow call takes [default: 5s]
     #[arg(long, value_name = "DURATION")]
     toys_heavy_ms: Option<String>,
@@ -193,6 +199,8 @@ impl Arguments {
             ("shutdown_timeout", &self.shutdown_timeout),
             ("log_level", &self.log_level),
             ("log_format", &self.log_format),
+            ("board.public_base", &self.board_public_base),
+            ("board.keep_metadata", &self.board_keep_metadata),
             ("toys.heavy_ms", &self.toys_heavy_ms),
             ("toys.db_ms", &self.toys_db_ms),
             ("toys.order_ms", &self.toys_order_ms),
@@ -203,7 +211,10 @@ impl Arguments {
         for (key, is_set) in [("accept_loss", self.accept_loss), ("insecure_peer", self.insecure_peer)] {
             flags.extend(is_set.then(|| list(key, &["true".to_owned()])));
         }
-        flags.extend(self.limit.iter().map(|(name, value)| (format!("limits.{name}"), vec![value.clone()])));
+        // Bounds of applications stand in a table of their name.
+        let limit_key =
+            |name: &str| if name.contains('.') { name.to_owned() } else { format!("limits.{name}") };
+        flags.extend(self.limit.iter().map(|(name, value)| (limit_key(name), vec![value.clone()])));
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };

@@ -2,8 +2,8 @@
 
 use super::limits;
 
-/// Keys, those of tables with the table's name before a dot; the keys of `[limits]` are in [`limits::LIMITS`].
-pub const KEYS: [&str; 23] = [
+/// Keys that are no bounds, those of tables with the table's name before a dot; bounds are in [`limits::LIMITS`].
+pub const KEYS: [&str; 25] = [
     "listen",
     "data_dir",
     "durability",
@@ -24,6 +24,8 @@ pub const KEYS: [&str; 23] = [
     "shutdown_timeout",
     "log_level",
     "log_format",
+    "board.public_base",
+    "board.keep_metadata",
     "toys.heavy_ms",
     "toys.db_ms",
     "toys.order_ms",
@@ -32,7 +34,7 @@ pub const KEYS: [&str; 23] = [
 /// Keys that a running server takes over on SIGHUP; the others need a restart.
 #[must_use]
 pub fn is_reloadable(key: &str) -> bool {
-    key == "log_level" || key.starts_with("limits.")
+    key == "log_level" || limits::LIMITS.iter().any(|limit| limit.key() == key)
 }
 
 /// Every key that can be set, those of tables with the table's name before a dot.
@@ -40,11 +42,12 @@ pub fn all() -> impl Iterator<Item = String> {
     KEYS.iter().map(|key| (*key).to_owned()).chain(limits::LIMITS.iter().map(|limit| limit.key()))
 }
 
-/// The flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes=`.
+/// The flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes`, `--limit board.max_picture`.
 #[must_use]
 pub fn flag(key: &str) -> String {
     match key.strip_prefix("limits.") {
         Some(limit) => format!("--limit {limit}"),
+        None if limits::LIMITS.iter().any(|limit| limit.key() == key) => format!("--limit {key}"),
         None => format!("--{}", key.replace(['_', '.'], "-")),
     }
 }

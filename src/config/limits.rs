@@ -19,8 +19,10 @@ pub enum Field<'a> {
 /// A row of the table.
 #[derive(Debug)]
 pub struct Limit {
-    /// The field's name, and the key's.
+    /// The field's name.
     pub name: &'static str,
+    /// The table that it stands in: `limits`, or that of its application, whose name the field's name begins with.
+    pub table: &'static str,
     /// Least value, in the field's unit.
     pub least: u64,
     /// Greatest value, in the field's unit.
@@ -35,8 +37,12 @@ const HOUR: u64 = 3_600_000;
 
 macro_rules! limit {
     ($name:ident: $unit:ident, $least:expr, $most:expr) => {
+        limit!($name in "limits": $unit, $least, $most)
+    };
+    ($name:ident in $table:literal: $unit:ident, $least:expr, $most:expr) => {
         Limit {
             name: stringify!($name),
+            table: $table,
             least: $least,
             most: $most,
             field: |limits| Field::$unit(&mut limits.$name),
@@ -45,7 +51,7 @@ macro_rules! limit {
 }
 
 /// Every field of [`Limits`], in its order.
-pub const LIMITS: [Limit; 21] = [
+pub const LIMITS: [Limit; 22] = [
     limit!(request_line_bytes: Bytes, 256, 64 * KIB),
     limit!(header_bytes: Bytes, KIB, MIB),
     limit!(header_field_bytes: Bytes, 256, MIB),
@@ -67,13 +73,15 @@ pub const LIMITS: [Limit; 21] = [
     limit!(buffered_bytes: Bytes, MIB, 64 * GIB),
     limit!(lane_full_ms: Millis, 1, 60_000),
     limit!(peer_waiters: Count, 1, 10_000_000),
+    limit!(board_max_picture in "board": Bytes, KIB, GIB),
 ];
 
 impl Limit {
     /// The key: the name behind its table's.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("limits.{}", self.name)
+        let name = self.name.strip_prefix(self.table).and_then(|rest| rest.strip_prefix('_'));
+        format!("{}.{}", self.table, name.unwrap_or(self.name))
     }
 
     /// Sets the field from `text`.

@@ -9,6 +9,7 @@ use super::limits::LIMITS;
 use super::peer::{self, Peer};
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
+use crate::apps::board::settings::{BoardSettings, MEDIA_PATH};
 use crate::apps::registry;
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
@@ -88,6 +89,8 @@ pub struct Config {
     pub log_level: &'static str,
     /// Form of a log line.
     pub log_format: LogFormat,
+    /// The board.
+    pub board: BoardSettings,
     /// How long the toy shop's slow calls take.
     pub toys: ToysSettings,
     /// Bounds of requests, connections and queues.
@@ -149,7 +152,7 @@ impl Reader {
                 (!text.is_empty()).then(|| PathBuf::from(text))
             }),
             durability: self.one("durability", "disk", "memory, disk or both", |text| text.parse().ok()),
-            apps: self.list("apps", "pixel,toys", &allowed_apps, |text| one_of(&known_apps, text)),
+            apps: self.list("apps", "pixel,board,toys", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
             steer: self.one("steer", "auto", "auto, off or cbpf", |text| {
@@ -172,14 +175,18 @@ impl Reader {
                 "json" => Some(LogFormat::Json),
                 _ => None,
             }),
+            board: BoardSettings::default(),
             toys: ToysSettings::default(),
             limits: Limits::default(),
             entries: Vec::new(),
         };
         let workers = if config.cores.is_empty() { cores } else { config.cores.len() };
         config.workers = self.number("workers", workers.clamp(1, WORKERS_MAX), WORKERS_MAX);
+        config.board = self.board();
         config.toys = self.toys();
         config.limits = self.limits();
+        // Tables are printed one behind the other.
+        self.entries.sort_by_key(|entry| table_of(&entry.key).to_owned());
         self.relations(&config);
         config
     }
@@ -332,6 +339,21 @@ impl Reader {
         })
     }
 
+    fn board(&mut self) -> BoardSettings {
+        let form = "a path such as /media, or an address such as https://cdn.example.net/board, without a slash at its end";
+        let public_base = self.one("board.public_base", MEDIA_PATH, form, |text| {
+            let is_address =
+                text.starts_with('/') || text.starts_with("https://") || text.starts_with("http://");
+            // It stands in a policy's list of sources and before a name in addresses.
+            let is_plain =
+                text.bytes().all(|byte| byte.is_ascii_graphic() && !b";,\"'<>\\?#".contains(&byte));
+            (is_address && is_plain && !text.ends_with('/')).then(|| text.to_owned())
+        });
+        let keep_metadata =
+            self.one("board.keep_metadata", "false", "true or false", |text| text.parse().ok());
+        BoardSettings { public_base, keep_metadata }
+    }
+
     fn limits(&mut self) -> Limits {
         let mut limits = Limits::default();
         for limit in &LIMITS {
@@ -351,6 +373,11 @@ impl Reader {
 const LISTEN_FORM: &str = "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000 or [::]:8000=index, \
                            with a ROOT of index, pex, board or toys";
 const RESERVE_FORM: &str = "auto (the larger of 1GiB and 5 %), or a size such as 512, 64KiB, 10MiB or 1GiB";
+
+/// The table that a key stands in; empty for the file itself.
+fn table_of(key: &str) -> &str {
+    key.split_once('.').map_or("", |(table, _)| table)
+}
 
 fn one_of(words: &[&'static str], text: &str) -> Option<&'static str> {
     words.iter().find(|word| **word == text).copied()

@@ -118,7 +118,7 @@ mod tests {
     fn the_page_names_every_route_and_holds_no_inline_script() {
         let index = Index::new(&registry::all());
         for app in registry::all() {
-            for route in app.routes() {
+            for route in app.routes().iter().filter(|route| route.path != HOME_PATH) {
                 assert!(index.page.contains(route.summary), "{}", route.path);
             }
         }

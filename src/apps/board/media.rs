@@ -1,0 +1,106 @@
+//! Pictures out of the store, whole or in part.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::apps::answer;
+use crate::apps::app::{Action, Job, JobStep, Start};
+use crate::base::blob::BlobId;
+use crate::base::limits::PIECE_BYTES;
+use crate::http::conditional::{self, Validators, Verdict};
+use crate::http::request::Head;
+use crate::http::response::{Response, StreamHead};
+use crate::log::blobs::Blobs;
+use crate::log::blobs::store::BlobReader;
+
+/// A content as its record describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Media {
+    /// The blob.
+    pub blob: BlobId,
+    /// Its length.
+    pub size_bytes: u64,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// Answers a GET or HEAD request for a content that never changes under its name.
+pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
+    let etag = format!("\"{}\"", media.blob);
+    let Ok(length) = usize::try_from(media.size_bytes) else { return Action::Respond(gone()) };
+    let (status, range) = match conditional::judge(head, Validators { etag: &etag, modified_s: None }, length)
+    {
+        Verdict::Whole => (200, 0..length),
+        Verdict::Part(range) => (206, range),
+        Verdict::NotModified => {
+            return Action::Respond(Response { headers: fields(&etag), ..Response::new(304, "", "") });
+        }
+        Verdict::Failed => return Action::Respond(answer::detail(412, "This is another version")),
+        Verdict::Unsatisfiable => {
+            let response = answer::detail(416, "There are no such bytes");
+            return Action::Respond(response.with("Content-Range", format!("bytes */{length}")));
+        }
+    };
+    let mut headers = fields(&etag);
+    if status == 206 {
+        headers.push(("Content-Range", format!("bytes {}-{}/{length}", range.start, range.end - 1)));
+    }
+    let head = StreamHead {
+        status,
+        content_type: media.content_type,
+        headers,
+        length: Some((range.end - range.start) as u64),
+    };
+    Action::Job(Box::new(Sending { blobs: blobs.clone(), media, head, range, reader: None }))
+}
+
+fn fields(etag: &str) -> Vec<(&'static str, String)> {
+    [
+        ("ETag", etag),
+        ("Accept-Ranges", "bytes"),
+        ("Cache-Control", "public, max-age=31536000, immutable"),
+        ("X-Content-Type-Options", "nosniff"),
+        // Whatever the bytes are, a browser that is led here directly runs nothing of them.
+        ("Content-Security-Policy", "default-src 'none'; sandbox"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// The content is named, but not here: a peer has it, or the store lost it.
+fn gone() -> Response {
+    answer::detail(404, "This content is not on this host")
+}
+
+/// The job.
+struct Sending {
+    blobs: Arc<Blobs>,
+    media: Media,
+    head: StreamHead,
+    range: Range<usize>,
+    reader: Option<Box<dyn BlobReader>>,
+}
+
+impl Job for Sending {
+    fn start(&mut self) -> Start {
+        match self.blobs.open(&self.media.blob) {
+            Ok(reader) if reader.size_bytes() == self.media.size_bytes => {
+                self.reader = Some(reader);
+                Start::Stream(self.head.clone())
+            }
+            _ => Start::Whole(gone()),
+        }
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> JobStep {
+        let Some(reader) = &self.reader else { return JobStep::Failed };
+        let length = self.range.len().min(PIECE_BYTES);
+        let start = out.len();
+        out.resize(start + length, 0);
+        if reader.read_at(&mut out[start..], self.range.start as u64).is_err() {
+            return JobStep::Failed;
+        }
+        self.range.start += length;
+        if self.range.is_empty() { JobStep::Done } else { JobStep::More }
+    }
+}

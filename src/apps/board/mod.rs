@@ -1,0 +1,18 @@
+//! The message board: a text and a picture each, the newest first.
+//!
+//! ```text
+//! POST /upload/   multipart -> upload (picture -> strip -> blob) -> record
+//! GET  /media/..  name -> state -> blob (a job)
+//! GET  /board     the page, which asks for /messages and listens to /board/events
+//! ```
+
+mod json;
+mod media;
+pub mod name;
+mod news;
+mod page;
+pub mod record;
+pub mod service;
+pub mod settings;
+pub mod state;
+mod upload;

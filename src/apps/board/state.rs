@@ -1,0 +1,320 @@
+//! What the board keeps in memory: its messages, and what is needed to take one off before it has arrived.
+//!
+//! A message is named by the place of its post (origin and number), which every host knows alike. A delete that arrives
+//! before its post leaves a tombstone, and the post takes that away. Which of them came first is told by the last post
+//! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::apps::fields::{Fields, push_origin};
+use crate::apps::pictures::kind::Kind;
+use crate::apps::references::References;
+use crate::apps::state::{Entry, RestoreError, Stamp, State};
+use crate::base::blob::BlobId;
+use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::limits::BOARD_NEWS_MAX;
+use crate::base::tag::BOARD_POST;
+
+use super::record::{self, Change, Post};
+
+/// Where a message stands: by its number, which two hosts may have given twice only while they had no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The message's number.
+    pub id: u64,
+    /// Who made its post.
+    pub origin: Origin,
+    /// The post's number in its stream.
+    pub seq: Seq,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What was posted.
+    pub post: Post,
+    /// When, microseconds since 1970.
+    pub time_us: u64,
+}
+
+/// The board's state.
+#[derive(Clone, Debug, Default)]
+pub struct BoardState {
+    messages: BTreeMap<Key, Message>,
+    /// The largest number given.
+    last_id: u64,
+    /// For each stream its last post.
+    seen: BTreeMap<Origin, Seq>,
+    /// Posts that were taken off before they came.
+    tombstones: BTreeSet<(Origin, Seq)>,
+    /// Below: nothing that is kept.
+    by_place: BTreeMap<(Origin, Seq), Key>,
+    by_uuid: BTreeMap<[u8; 16], Key>,
+    references: References,
+    /// The latest messages in the order in which they came here, and the number of all that ever came.
+    news: VecDeque<Key>,
+    arrived: u64,
+    text_bytes: usize,
+}
+
+impl BoardState {
+    /// Messages below the number `before`, the newest first.
+    pub fn newest(&self, before: u64) -> impl Iterator<Item = (&Key, &Message)> {
+        let origin = Origin { node: NodeId(0), inc: Inc(0) };
+        self.messages.range(..Key { id: before, origin, seq: 0 }).rev()
+    }
+
+    /// The message with a number.
+    #[must_use]
+    pub fn message(&self, id: u64) -> Option<(&Key, &Message)> {
+        self.newest(id.checked_add(1)?).next().filter(|(key, _)| key.id == id)
+    }
+
+    /// The message whose picture has this name.
+    #[must_use]
+    pub fn picture(&self, uuid: [u8; 16], name: &str) -> Option<&Message> {
+        let message = self.messages.get(self.by_uuid.get(&uuid)?)?;
+        (message.post.name == name).then_some(message)
+    }
+
+    /// How many messages have come here since the process started.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Messages that have come since `arrived`, as far as they are remembered and still there, in that order.
+    pub fn news(&self, arrived: u64) -> impl Iterator<Item = (&Key, &Message)> {
+        let count = usize::try_from(self.arrived.saturating_sub(arrived)).unwrap_or(usize::MAX);
+        let from = self.news.len().saturating_sub(count);
+        self.news.range(from..).filter_map(|key| self.messages.get_key_value(key))
+    }
+
+    /// Number of messages, and bytes of their texts.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.messages.len(), self.text_bytes)
+    }
+
+    fn insert(&mut self, key: Key, message: Message) {
+        self.references.add(message.post.blob);
+        self.by_uuid.insert(message.post.uuid, key);
+        self.by_place.insert((key.origin, key.seq), key);
+        self.text_bytes += text_bytes(&message);
+        self.messages.insert(key, message);
+    }
+
+    fn post(&mut self, at: &Entry, post: Post) {
+        self.last_id = self.last_id.max(post.id);
+        let seen = self.seen.entry(at.origin).or_default();
+        *seen = at.seq.max(*seen);
+        // A stream is in order: one that names an earlier place named no post.
+        while let Some(&passed) = self.tombstones.range((at.origin, 0)..(at.origin, at.seq)).next() {
+            self.tombstones.remove(&passed);
+        }
+        if self.tombstones.remove(&(at.origin, at.seq)) {
+            self.references.remove(post.blob);
+            return;
+        }
+        let key = Key { id: post.id, origin: at.origin, seq: at.seq };
+        self.arrived += 1;
+        self.news.push_back(key);
+        if self.news.len() > BOARD_NEWS_MAX {
+            self.news.pop_front();
+        }
+        self.insert(key, Message { post, time_us: at.time_us });
+    }
+
+    fn delete(&mut self, origin: Origin, seq: Seq) {
+        if self.seen.get(&origin).is_none_or(|seen| *seen < seq) {
+            self.tombstones.insert((origin, seq));
+            return;
+        }
+        if let Some(key) = self.by_place.remove(&(origin, seq))
+            && let Some(message) = self.messages.remove(&key)
+        {
+            self.by_uuid.remove(&message.post.uuid);
+            self.text_bytes -= text_bytes(&message);
+            self.references.remove(message.post.blob);
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (mut state, mut fields) = (Self::default(), Fields::of(bytes));
+        state.last_id = fields.u64()?;
+        for _ in 0..fields.u64()? {
+            state.seen.insert(fields.origin()?, fields.u64()?);
+        }
+        for _ in 0..fields.u64()? {
+            state.tombstones.insert((fields.origin()?, fields.u64()?));
+        }
+        for _ in 0..fields.u64()? {
+            let (origin, seq, time_us) = (fields.origin()?, fields.u64()?, fields.u64()?);
+            let post = Post::read(&mut fields)?;
+            state.insert(Key { id: post.id, origin, seq }, Message { post, time_us });
+        }
+        fields.is_empty().then_some(state)
+    }
+}
+
+fn text_bytes(message: &Message) -> usize {
+    message.post.name.len() + message.post.message.len()
+}
+
+impl State for BoardState {
+    /// Gives a post its number.
+    fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
+        if record.first() != Some(&BOARD_POST) {
+            return out.extend_from_slice(record);
+        }
+        let id = at.new_id(self.last_id.max(at.ahead.get()));
+        at.ahead.set(id);
+        record::push_stamped(record, id, out);
+    }
+
+    fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
+        match record::read(record) {
+            Some(Change::Post(post)) => self.post(at, post),
+            Some(Change::Delete(origin, seq)) => self.delete(origin, seq),
+            None => {}
+        }
+        None
+    }
+
+    fn blobs_of(&self, record: &[u8], visit: &mut dyn FnMut(BlobId)) {
+        if let Some(Change::Post(post)) = record::read(record) {
+            visit(post.blob);
+        }
+    }
+
+    fn names_blob(&self, id: &BlobId) -> bool {
+        self.references.contains(id)
+    }
+
+    fn has_released(&self) -> bool {
+        self.references.has_released()
+    }
+
+    fn take_released(&mut self) -> Vec<BlobId> {
+        self.references.take_released()
+    }
+
+    fn snapshot(&self, out: &mut Vec<u8>) {
+        let count = |count: usize| (count as u64).to_le_bytes();
+        out.extend_from_slice(&self.last_id.to_le_bytes());
+        out.extend_from_slice(&count(self.seen.len()));
+        for (origin, seq) in &self.seen {
+            push_origin(out, *origin);
+            out.extend_from_slice(&seq.to_le_bytes());
+        }
+        out.extend_from_slice(&count(self.tombstones.len()));
+        for (origin, seq) in &self.tombstones {
+            push_origin(out, *origin);
+            out.extend_from_slice(&seq.to_le_bytes());
+        }
+        out.extend_from_slice(&count(self.messages.len()));
+        for (key, message) in &self.messages {
+            push_origin(out, key.origin);
+            out.extend_from_slice(&key.seq.to_le_bytes());
+            out.extend_from_slice(&message.time_us.to_le_bytes());
+            message.post.push(out);
+        }
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        *self = Self::read(bytes).ok_or(RestoreError)?;
+        Ok(())
+    }
+
+    fn sample(&self, seed: u64) -> Vec<u8> {
+        // Deletes of what is there, of what was there, and of what is yet to come.
+        let origins: Vec<_> = self.seen.iter().collect();
+        if seed.is_multiple_of(3) && !origins.is_empty() {
+            let (origin, seen) = origins[(seed / 3) as usize % origins.len()];
+            return record::delete_record(*origin, 1 + (seed / 7) % (seen + 3));
+        }
+        Post {
+            id: 0,
+            uuid: [seed.to_le_bytes(), (!seed).to_le_bytes()].concat().try_into().expect("16 bytes"),
+            blob: BlobId([(seed % 5) as u8; 32]),
+            kind: Kind::Png,
+            size_bytes: seed,
+            name: format!("{seed}.png"),
+            message: "hi".to_owned(),
+        }
+        .record()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Origin = Origin { node: NodeId(1), inc: Inc(1) };
+
+    fn post(id: u64, blob: u8) -> Vec<u8> {
+        let (name, message) = ("a.png".to_owned(), format!("message {id}"));
+        let (blob, kind) = (BlobId([blob; 32]), Kind::Png);
+        Post { id, uuid: [id as u8; 16], blob, kind, size_bytes: 9, name, message }.record()
+    }
+
+    fn at(seq: Seq) -> Entry {
+        Entry { origin: ONE, seq, time_us: seq * 1_000_000 }
+    }
+
+    #[test]
+    fn newest_first_below_a_number_and_by_name() {
+        let mut state = BoardState::default();
+        for seq in 1..=7 {
+            state.apply(&at(seq), &post(seq, 1));
+        }
+        let ids = |before| state.newest(before).map(|(key, _)| key.id).collect::<Vec<_>>();
+        assert_eq!(ids(u64::MAX), [7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(ids(3), [2, 1]);
+        assert_eq!(state.message(4).map(|(_, message)| &*message.post.message), Some("message 4"));
+        assert!(
+            state.message(8).is_none() && state.message(0).is_none() && state.message(u64::MAX).is_none()
+        );
+        assert!(state.picture([3; 16], "a.png").is_some());
+        assert!(state.picture([3; 16], "b.png").is_none() && state.picture([9; 16], "a.png").is_none());
+    }
+
+    #[test]
+    fn a_delete_in_any_order_leaves_nothing() {
+        let (post, delete) = (post(1, 1), record::delete_record(ONE, 1));
+        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1], [2, 1, 0]] {
+            let mut state = BoardState::default();
+            for step in order {
+                state.apply(&at(1), if step == 0 { &post } else { &delete });
+            }
+            assert_eq!((state.size(), state.tombstones.len()), ((0, 0), 0), "{order:?}");
+            assert_eq!(state.take_released(), [BlobId([1; 32])], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_blob_is_released_by_the_last_message_that_names_it() {
+        let mut state = BoardState::default();
+        state.apply(&at(1), &post(1, 1));
+        state.apply(&at(2), &post(2, 1));
+        state.apply(&at(3), &record::delete_record(ONE, 1));
+        assert!(!state.has_released() && state.names_blob(&BlobId([1; 32])));
+        state.apply(&at(4), &record::delete_record(ONE, 2));
+        assert!(!state.names_blob(&BlobId([1; 32])));
+        assert_eq!(state.take_released(), [BlobId([1; 32])]);
+        assert!(!state.has_released());
+    }
+
+    #[test]
+    fn news_are_told_from_where_one_stands() {
+        let mut state = BoardState::default();
+        for seq in 1..=BOARD_NEWS_MAX as u64 + 5 {
+            state.apply(&at(seq), &post(seq, 1));
+        }
+        let since = |arrived| state.news(arrived).map(|(key, _)| key.id).collect::<Vec<_>>();
+        let all = state.arrived();
+        assert_eq!(since(all), Vec::<u64>::new());
+        assert_eq!(since(all - 2), [all - 1, all]);
+        assert_eq!(since(0).len(), BOARD_NEWS_MAX);
+    }
+}

@@ -1,0 +1,48 @@
+//! How often each blob is named by a state, and which ones it has ceased to name.
+
+use std::collections::BTreeMap;
+
+use crate::base::blob::BlobId;
+
+/// The blobs of one state.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    counts: BTreeMap<BlobId, u64>,
+    released: Vec<BlobId>,
+}
+
+impl References {
+    /// One more record names the blob.
+    pub fn add(&mut self, id: BlobId) {
+        *self.counts.entry(id).or_default() += 1;
+    }
+
+    /// One fewer does. A record that was undone before it was counted still may have brought its blob with it.
+    pub fn remove(&mut self, id: BlobId) {
+        if let Some(count) = self.counts.get_mut(&id) {
+            *count -= 1;
+            if *count > 0 {
+                return;
+            }
+            self.counts.remove(&id);
+        }
+        self.released.push(id);
+    }
+
+    /// Whether any record names it.
+    #[must_use]
+    pub fn contains(&self, id: &BlobId) -> bool {
+        self.counts.contains_key(id)
+    }
+
+    /// Whether there are blobs that no record names any more.
+    #[must_use]
+    pub fn has_released(&self) -> bool {
+        !self.released.is_empty()
+    }
+
+    /// Gives those blobs, once.
+    pub fn take_released(&mut self) -> Vec<BlobId> {
+        std::mem::take(&mut self.released)
+    }
+}

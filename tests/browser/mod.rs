@@ -1,0 +1,158 @@
+//! A real browser, driven by the WebDriver protocol (W3C), which is JSON over plain HTTP. Where there is no chromedriver
+//! a test says that it skips.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::PATIENCE;
+
+/// The name under which WebDriver answers with an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A headless browser of the test's own.
+pub struct Browser {
+    driver: Child,
+    address: SocketAddr,
+    session: String,
+    /// The browser's, which goes with it.
+    profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one; nothing where there is none.
+    pub fn start() -> Option<Self> {
+        let mut command = Command::new("chromedriver");
+        let mut driver = match command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
+            Ok(driver) => driver,
+            Err(error) => {
+                eprintln!("skipped: no chromedriver ({error}); Debian's package is chromium-driver");
+                return None;
+            }
+        };
+        let mut lines = BufReader::new(driver.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let rest = line.split_once("started successfully on port ")?.1;
+            rest.trim_end_matches('.').parse::<u16>().ok()
+        });
+        thread::spawn(move || lines.for_each(drop));
+        let profile = tempfile::tempdir().expect("a directory");
+        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
+        let mut browser = Self { driver, address, session: String::new(), profile };
+        browser.open();
+        Some(browser)
+    }
+
+    fn open(&mut self) {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let options = json!({"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1500", profile]});
+        let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
+        let opened = self.ask("POST", "/session", &json!({"capabilities": {"alwaysMatch": wanted}}));
+        self.session = format!("/session/{}", opened["sessionId"].as_str().expect("a session"));
+    }
+
+    /// One command; gives its value.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, value) = self.send(method, path, body).expect("an answer of the driver");
+        assert_eq!(status, "200", "{method} {path}: {value}");
+        value
+    }
+
+    /// The driver writes fields without the blank that our own client insists on, so this reads them itself.
+    fn send(&self, method: &str, path: &str, body: &Value) -> io::Result<(String, Value)> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (session, length) = (&self.session, body.len());
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let head = format!(
+            "{method} {session}{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes())?;
+        let mut reader = BufReader::new(stream);
+        let (mut status, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            match line.trim_end().split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().map_err(io::Error::other)?;
+                }
+                None if line.trim_end().is_empty() => break,
+                None => status = line.split(' ').nth(1).unwrap_or_default().to_owned(),
+                Some(_) => {}
+            }
+        }
+        let mut answer = vec![0; length];
+        reader.read_exact(&mut answer)?;
+        let mut answer: Value = serde_json::from_slice(&answer).map_err(io::Error::other)?;
+        Ok((status, answer["value"].take()))
+    }
+
+    pub fn go_to(&self, url: &str) {
+        self.ask("POST", "/url", &json!({ "url": url }));
+    }
+
+    pub fn find(&self, selector: &str) -> String {
+        let found = self.ask("POST", "/element", &json!({"using": "css selector", "value": selector}));
+        found[ELEMENT].as_str().expect("an element").to_owned()
+    }
+
+    pub fn click(&self, selector: &str) {
+        self.ask("POST", &format!("/element/{}/click", self.find(selector)), &json!({}));
+    }
+
+    /// Clears a field and types into it.
+    pub fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector);
+        self.ask("POST", &format!("/element/{element}/clear"), &json!({}));
+        self.ask("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// What a script gives. It runs in the page, with the driver's rights, whatever the page's policy is.
+    pub fn evaluate(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Waits until a script gives something else than null or false; gives that.
+    pub fn wait_for(&self, script: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            match self.evaluate(script) {
+                Value::Null | Value::Bool(false) => {}
+                value => return value,
+            }
+            assert!(started.elapsed() < PATIENCE, "in vain: {script}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the browser complained about since it was asked last.
+    pub fn complaints(&self) -> Value {
+        self.ask("POST", "/se/log", &json!({"type": "browser"}))
+    }
+
+    /// Puts a picture of the page into the directory of test results.
+    pub fn photograph(&self, name: &str) {
+        let picture = self.ask("GET", "/screenshot", &Value::Null);
+        let picture = STANDARD.decode(picture.as_str().expect("base64")).expect("base64");
+        std::fs::write(format!("{}/{name}.png", env!("CARGO_TARGET_TMPDIR")), picture).expect("a picture");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends the browser, and then its driver; a test that fails has said so already.
+        let _ = self.send("DELETE", "", &Value::Null);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
