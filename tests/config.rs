@@ -48,7 +48,7 @@ fn defaults() {
     assert_eq!(config.listen[0].address, ([127, 0, 0, 1], 8000).into());
     assert_eq!(config.data_dir, Path::new("./pixeld-data"));
     assert_eq!((config.durability, config.workers, config.cores.len()), (Durability::Disk, CORES, 0));
-    assert_eq!((config.apps, config.log_level), (vec!["pixel", "board", "toys"], "info"));
+    assert_eq!((config.apps, config.log_level), (vec!["pixel", "pex", "board", "toys"], "info"));
     assert_eq!(config.disk_reserve_bytes, None);
     assert!(config.entries.iter().all(|entry| entry.origin == Origin::Default));
     let known: Vec<String> = keys::all().collect();
@@ -108,6 +108,8 @@ fn every_key_can_be_set_in_the_file() {
         shutdown_timeout = "500ms"
         log_level = "debug"
         log_format = "json"
+        [pex]
+        max_position = 93
         limits.idle_ms = 250
         [limits]
         header_bytes = "32KiB"
@@ -125,7 +127,8 @@ fn every_key_can_be_set_in_the_file() {
     assert!(peer.is_there() && peer.insecure && peer.key.is_none());
     assert_eq!(peer.retention_bytes, Some(1 << 30));
     assert_eq!((config.limits.idle_ms, config.limits.header_bytes), (250, 32 << 10));
-    assert_eq!(origin(&config, "limits.header_bytes"), "pixeld.toml:23");
+    assert_eq!(origin(&config, "limits.header_bytes"), "pixeld.toml:25");
+    assert_eq!(config.pex.max_position, 93);
 }
 
 #[test]
@@ -174,7 +177,10 @@ fn errors_name_place_key_value_and_what_is_allowed() {
     assert!(refused("peer = \"10.0.0.1:1\"").starts_with("default: peer_key = \"none\": allowed is what"));
     assert!(refused("peer = \"10.0.0.1:1\"\ninsecure_peer = true").contains("pixeld.toml:2: insecure_peer"));
     assert!(refused("peer_key = \"sha256:12\"").contains("what `pixeld init --show key` prints"));
-    assert!(refused("listen = \"127.0.0.1:1=pex\"").contains("pex needs the application of that name"));
+    assert!(
+        refused("apps = \"pixel\"\nlisten = \"127.0.0.1:1=pex\"")
+            .contains("pex needs the application of that name")
+    );
     assert!(refused("listen = \"8000\"").contains("ADDRESS:PORT"));
     assert!(refused("listen = []").contains("listen"));
     assert!(refused("apps = [\"pixel\", \"pixel\"]").contains("each once"));

@@ -16,6 +16,7 @@ pub mod files;
 mod fold;
 pub mod index;
 pub mod openapi;
+pub mod pex;
 pub mod pictures;
 pub mod pixel;
 pub mod references;

@@ -6,6 +6,8 @@ use super::app::{App, Apps};
 use super::board::service::BoardApp;
 use super::board::settings::BoardSettings;
 use super::echo::Echo;
+use super::pex::service::PexApp;
+use super::pex::settings::PexSettings;
 use super::pixel::service::PixelApp;
 use super::state::Applied;
 use super::toys::service::ToysApp;
@@ -14,6 +16,8 @@ use super::toys::settings::ToysSettings;
 /// What applications are made with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppSettings {
+    /// The Fibonacci service's.
+    pub pex: PexSettings,
     /// The board's.
     pub board: BoardSettings,
     /// The toy shop's.
@@ -31,6 +35,7 @@ pub fn all() -> Apps {
 pub fn with(settings: &AppSettings) -> Apps {
     vec![
         Arc::new(PixelApp),
+        Arc::new(PexApp::new(settings.pex)),
         Arc::new(BoardApp::new(&settings.board)),
         Arc::new(ToysApp::new(settings.toys)),
         Arc::new(Echo),

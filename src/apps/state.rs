@@ -86,6 +86,12 @@ pub trait State: Any + Send + Sync {
         out.extend_from_slice(record);
     }
 
+    /// What stamps the records of one batch where each depends on those before it, which are not applied yet. Made for
+    /// every batch with such a record; without one, [`State::stamp`] is called.
+    fn stamper(&self) -> Option<Box<dyn Stamper + '_>> {
+        None
+    }
+
     /// Takes one committed record. Total: what cannot be understood changes nothing. Gives what the answer to the
     /// command that made it is made from ([`super::app::Action::Command`]), nothing for records of other requests.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64>;
@@ -132,6 +138,12 @@ pub trait State: Any + Send + Sync {
 
     /// A record as an application might make it, chosen by `seed`: what tests fold.
     fn sample(&self, seed: u64) -> Vec<u8>;
+}
+
+/// Stamps the records of one application in one batch, in their order: see [`State::stamper`].
+pub trait Stamper {
+    /// As [`State::stamp`].
+    fn stamp(&mut self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>);
 }
 
 /// Number of application ids: they are half of a tag's byte.
@@ -197,6 +209,7 @@ impl Applied {
     pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
         let (mut seq, mut pixels_before) = (first.seq, 0);
         let ahead: [Cell<u64>; IDS] = Default::default();
+        let mut stampers: [Option<Option<Box<dyn Stamper + '_>>>; IDS] = Default::default();
         for piece in pieces(body) {
             match piece {
                 Piece::Pixels(run) => {
@@ -208,7 +221,10 @@ impl Applied {
                     let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
                     let at = Stamp { entry, vector, pixels_before, side: self.side, ahead };
                     match &self.states[app] {
-                        Some(state) => state.stamp(&at, record, out),
+                        Some(state) => match stampers[app].get_or_insert_with(|| state.stamper()) {
+                            Some(stamper) => stamper.stamp(&at, record, out),
+                            None => state.stamp(&at, record, out),
+                        },
                         None => out.extend_from_slice(record),
                     }
                 }

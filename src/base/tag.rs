@@ -32,6 +32,14 @@ pub const PIXEL_B: u8 = 0x13;
 /// The list of pixels was cleared up to the floors in the payload.
 pub const PIXEL_CLEAR: u8 = 0x1F;
 
+/// The Fibonacci service makes a step on.
+pub const PEX_NEXT: u8 = 0x21;
+/// It makes a step back.
+pub const PEX_PREVIOUS: u8 = 0x22;
+/// It takes over another server's count.
+pub const PEX_IMPORT: u8 = 0x23;
+/// It goes back to zero, up to the floors in the payload.
+pub const PEX_RESET: u8 = 0x2F;
 /// A message is posted.
 pub const BOARD_POST: u8 = 0x31;
 /// A message is taken off the board.

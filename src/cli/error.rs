@@ -44,6 +44,14 @@ pub enum CliError {
     /// What was asked for does not exist.
     #[error("{0}")]
     Usage(String),
+    /// What was to be imported is no count of the original Fibonacci server.
+    #[error("{path}: {reason}; nothing was changed", path = path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A picture could not be sent or read back.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -68,7 +76,9 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::Send(SendError::Url { .. }) => ExitCode::from(2),
+            Self::Config(_) | Self::Usage(_) | Self::Import { .. } | Self::Send(SendError::Url { .. }) => {
+                ExitCode::from(2)
+            }
             Self::Found(_)
             | Self::Inspect { .. }
             | Self::Start(_)

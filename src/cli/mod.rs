@@ -9,6 +9,7 @@ mod error;
 pub mod events;
 mod forget;
 mod healthy;
+mod import;
 mod init;
 mod inspect;
 mod pages;

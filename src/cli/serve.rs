@@ -11,7 +11,8 @@ use std::thread::available_parallelism;
 
 use super::events::{self, LevelSwitch};
 use super::succession::{Predecessor, Successor};
-use super::{CliError, recovery, watchdog};
+use super::{CliError, import, recovery, watchdog};
+use crate::apps::pex::import::Import;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
 use crate::config::peer::Peer;
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     /// What an answer to a write waits for: memory, disk or both [default: disk]
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Applications to serve: pixel, board, toys, echo [default: pixel,board,toys]
+    /// Applications to serve: pixel, pex, board, toys, echo [default: pixel,pex,board,toys]
     #[arg(long, value_name = "NAME,...")]
     apps: Vec<String>,
     /// Number of workers [default: one for each core]
@@ -97,6 +98,9 @@ pub(super) struct Arguments {
     /// Keep what the board's pictures say about who took them, where and when: true or false [default: false]
     #[arg(long, value_name = "TRUTH")]
     board_keep_metadata: Option<String>,
+    /// Last position of the Fibonacci service, and the largest number it tells [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pex_max_position: Option<String>,
     /// How long the toy shop's slow call takes [default: 5s]
     #[arg(long, value_name = "DURATION")]
     toys_heavy_ms: Option<String>,
@@ -112,6 +116,10 @@ pub(super) struct Arguments {
     /// Form of log lines: text or json [default: text]
     #[arg(long, value_name = "FORM")]
     log_format: Option<String>,
+    /// Take over the count of the original Fibonacci server: its line Hitcount,Position,Previous,Current,Next. Once,
+    /// into a service that has not counted yet
+    #[arg(long, value_name = "FILE")]
+    import_fibo: Option<PathBuf>,
     /// Configuration file in TOML
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -176,7 +184,8 @@ impl Arguments {
         if self.print_config || self.check_config {
             return Ok(ExitCode::SUCCESS);
         }
-        Running::start(config, sources, cores, self.take_over)?.serve()
+        let import = self.import_fibo.as_deref().map(|path| import::read(path, &config)).transpose()?;
+        Running::start(config, import, sources, cores, self.take_over)?.serve()
     }
 
     fn sources(&self) -> Sources {
@@ -201,6 +210,7 @@ impl Arguments {
             ("log_format", &self.log_format),
             ("board.public_base", &self.board_public_base),
             ("board.keep_metadata", &self.board_keep_metadata),
+            ("pex.max_position", &self.pex_max_position),
             ("toys.heavy_ms", &self.toys_heavy_ms),
             ("toys.db_ms", &self.toys_db_ms),
             ("toys.order_ms", &self.toys_order_ms),
@@ -235,7 +245,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: Config, sources: Sources, cores: usize, take_over: bool) -> Result<Self, CliError> {
+    fn start(
+        config: Config,
+        import: Option<Import>,
+        sources: Sources,
+        cores: usize,
+        take_over: bool,
+    ) -> Result<Self, CliError> {
         let mut inherited = inherit::listeners().map_err(CliError::Inherited)?;
         let mut settings = settings::of(&config, thread::allowed_cores());
         if !inherited.is_empty() {
@@ -253,7 +269,10 @@ impl Running {
             connections = process.await_release().map_err(CliError::Inherited)?;
             predecessor = Some(process);
         }
-        let mut server = Server::start_with(settings, inherited)?;
+        let mut server = Server::start_with(settings, inherited, import.map(import::record))?;
+        if let Some(Import { hits, position }) = import {
+            tracing::info!(hits, position, "took over the count of the original Fibonacci server");
+        }
         connections.into_iter().for_each(|connection| server.adopt(connection));
         if let Some(predecessor) = predecessor {
             predecessor.relieve();

@@ -3,7 +3,7 @@
 use super::limits;
 
 /// Keys that are no bounds, those of tables with the table's name before a dot; bounds are in [`limits::LIMITS`].
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 26] = [
     "listen",
     "data_dir",
     "durability",
@@ -26,6 +26,7 @@ pub const KEYS: [&str; 25] = [
     "log_format",
     "board.public_base",
     "board.keep_metadata",
+    "pex.max_position",
     "toys.heavy_ms",
     "toys.db_ms",
     "toys.order_ms",

@@ -10,10 +10,11 @@ use super::peer::{self, Peer};
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
 use crate::apps::board::settings::{BoardSettings, MEDIA_PATH};
+use crate::apps::pex::settings::PexSettings;
 use crate::apps::registry;
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
-use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use crate::base::limits::{BLOCK_BYTES, Limits, PEX_POSITION_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::engine::steering::Steer;
 
 /// What `/` may show.
@@ -91,6 +92,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The board.
     pub board: BoardSettings,
+    /// How far the Fibonacci service counts.
+    pub pex: PexSettings,
     /// How long the toy shop's slow calls take.
     pub toys: ToysSettings,
     /// Bounds of requests, connections and queues.
@@ -152,7 +155,7 @@ impl Reader {
                 (!text.is_empty()).then(|| PathBuf::from(text))
             }),
             durability: self.one("durability", "disk", "memory, disk or both", |text| text.parse().ok()),
-            apps: self.list("apps", "pixel,board,toys", &allowed_apps, |text| one_of(&known_apps, text)),
+            apps: self.list("apps", "pixel,pex,board,toys", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
             steer: self.one("steer", "auto", "auto, off or cbpf", |text| {
@@ -176,6 +179,7 @@ impl Reader {
                 _ => None,
             }),
             board: BoardSettings::default(),
+            pex: PexSettings::default(),
             toys: ToysSettings::default(),
             limits: Limits::default(),
             entries: Vec::new(),
@@ -183,6 +187,7 @@ impl Reader {
         let workers = if config.cores.is_empty() { cores } else { config.cores.len() };
         config.workers = self.number("workers", workers.clamp(1, WORKERS_MAX), WORKERS_MAX);
         config.board = self.board();
+        config.pex = self.pex();
         config.toys = self.toys();
         config.limits = self.limits();
         // Tables are printed one behind the other.
@@ -319,6 +324,15 @@ impl Reader {
             let fits = |bytes: &u64| (SEGMENT_BYTES_MIN..=1 << 30).contains(bytes);
             units::size(text).filter(fits).filter(|bytes| bytes.is_multiple_of(BLOCK_BYTES as u64))
         })
+    }
+
+    fn pex(&mut self) -> PexSettings {
+        let default = PexSettings::default().max_position.to_string();
+        let allowed = format!("a number from 1 to {PEX_POSITION_MAX}");
+        let max_position = self.one("pex.max_position", &default, &allowed, |text| {
+            text.parse().ok().filter(|position| (1..=PEX_POSITION_MAX).contains(position))
+        });
+        PexSettings { max_position }
     }
 
     fn toys(&mut self) -> ToysSettings {

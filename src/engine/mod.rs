@@ -13,6 +13,7 @@ pub mod connection;
 pub mod deadlines;
 pub mod disk;
 pub mod exposition;
+pub mod first;
 pub mod founding;
 pub mod held;
 pub mod jobs;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 
 use super::committer::Committer;
+use super::first;
 use super::jobs;
 use super::keeper::Keeper;
 use super::link::Link;
@@ -23,7 +24,7 @@ use super::opening::{self, Opening};
 use super::peering::arrivals::Arrivals;
 use super::retention::Patience;
 use super::service::Service;
-use super::settings::{Retention, Settings};
+use super::settings::{FirstRecord, Retention, Settings};
 use super::shared::{Phase, Shared};
 use super::snapshots::Folder;
 pub use super::starting::StartError;
@@ -77,21 +78,29 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        Self::start_with(settings, Vec::new())
+        Self::start_with(settings, Vec::new(), None)
     }
 
-    /// The same with listeners that somebody opened for us, which are used where they are on a configured address.
+    /// The same with listeners that somebody opened for us, which are used where they are on a configured address, and
+    /// with a record that is logged before anybody is served.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start_with(settings: Settings, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
+    pub fn start_with(
+        settings: Settings,
+        inherited: Vec<TcpListener>,
+        first: Option<FirstRecord>,
+    ) -> Result<Self, StartError> {
         thread::raise_descriptor_limit();
         let service = Arc::new(Service::default());
         let apps = with_own(&settings.apps, service.clone());
-        let opening = opening::open(&settings)?;
+        let mut opening = opening::open(&settings)?;
         let key = HostKey::load_or_make(&*opening.directory.disk()).map_err(StartError::Key)?;
         let Listening { addresses, seats: listeners } = listening::listen(&settings, inherited)?;
         let peer_listener = bind_peer(&settings)?;
+        if let Some(first) = &first {
+            first::log(first, &mut opening)?;
+        }
         let router = Arc::new(Router::new(apps));
         let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
         let roots: Vec<Root> = settings

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::steering::Steer;
 use crate::apps::app::Apps;
+use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::Limits;
@@ -43,6 +44,15 @@ pub struct Settings {
     pub durability_timeout: Duration,
     /// The second host; nothing for a host that is alone.
     pub peer: Option<PeerSettings>,
+}
+
+/// A record to be logged before anybody is served.
+#[derive(Clone, Debug)]
+pub struct FirstRecord {
+    /// The record.
+    pub record: Vec<u8>,
+    /// Whether what was recovered leaves room for it; if not, why.
+    pub is_welcome: fn(&Applied) -> Result<(), String>,
 }
 
 /// An address to listen on.

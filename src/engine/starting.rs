@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::first::FirstError;
 use super::opening::OpenError;
 
 /// Why a server did not start.
@@ -11,6 +12,9 @@ pub enum StartError {
     /// The data directory.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was to be logged first.
+    #[error(transparent)]
+    First(#[from] FirstError),
     /// An address cannot be listened on.
     #[error("can't listen on {address}: {source}")]
     Listen {

@@ -88,6 +88,14 @@ pub fn not_applied() -> Response {
     text(500, "The request was stored, but nothing is known of what it came to. Please report this.")
 }
 
+/// Too much is waiting to make the answer to a write that is kept.
+pub fn busy_later() -> Response {
+    text(
+        504,
+        "This is stored, do not send it again; too many requests are waiting for the answer to be made.",
+    )
+}
+
 /// `Durability: both` was asked of a server without a peer: nothing was logged.
 pub fn no_peer() -> Response {
     text(503, "This server has no peer (--peer), so `Durability: both` can't be reached; nothing was stored.")

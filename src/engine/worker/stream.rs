@@ -153,7 +153,8 @@ impl Worker {
             if started {
                 connection.broken = true;
             } else {
-                self.respond(key, connection, &route::busy(), &asked);
+                let refusal = if asked.reached.is_some() { route::busy_later() } else { route::busy() };
+                self.respond(key, connection, &refusal, &asked);
             }
         }
     }

@@ -1,0 +1,17 @@
+//! The Fibonacci service: a position that is moved by steps, each exactly once, and the number that stands there.
+//!
+//! A step is a record whose effect is fixed when it is stamped; applying it moves the position and nothing else. The
+//! digits are made where the answer is made: at once while they are few, by a job thread when they are many, once for
+//! all who ask.
+
+mod answer;
+pub mod digits;
+pub mod import;
+pub mod numbers;
+pub mod record;
+pub mod service;
+pub mod settings;
+pub mod state;
+pub mod steps;
+pub mod stream;
+mod telling;

@@ -1,0 +1,129 @@
+//! From a position to the answer that holds its number: at once, from what is kept, or by a job thread.
+
+use std::sync::Arc;
+
+use crate::apps::app::{Action, Job, JobStep, Resume, Start, View, Wait};
+use crate::apps::wait::News;
+use crate::base::limits::{PEX_INLINE_POSITION_MAX, PIECE_BYTES};
+use crate::http::response::{Response, StreamHead};
+
+use super::numbers::{Found, Line, Maker, Numbers, Promise};
+use super::{answer, digits};
+
+/// Longer answers are sent in pieces, so that a client that takes its time holds no copy of a long number.
+const WHOLE_BYTES_MAX: usize = 16 * 1024;
+
+/// A number that a request is to be told.
+#[derive(Clone)]
+pub struct Telling {
+    /// Where long numbers are kept.
+    pub numbers: Arc<Numbers>,
+    /// Which number.
+    pub n: u64,
+    /// Value of Cache-Control.
+    pub caching: &'static str,
+    /// The answer's head only: the digits need not be made.
+    pub head_only: bool,
+    /// A step was made for this request, so it must not be sent again.
+    pub stored: bool,
+}
+
+impl Telling {
+    /// What to do for it.
+    #[must_use]
+    pub fn tell(self, view: &View<'_>) -> Action {
+        if self.n <= PEX_INLINE_POSITION_MAX {
+            return Action::Respond(self.with_caching(answer::short(self.n)));
+        }
+        if self.head_only {
+            return self.job(Source::Counted);
+        }
+        match self.numbers.find(self.n, view.ticket, view.waker) {
+            Found::Kept(line) if line.len() <= WHOLE_BYTES_MAX => {
+                Action::Respond(self.with_caching(answer::kept(&line)))
+            }
+            Found::Kept(line) => self.job(Source::Made(line)),
+            Found::Wanted(maker) => self.job(Source::ToMake(maker)),
+            Found::Promised(promise) => {
+                Action::Wait(Wait { until_us: None, then: Box::new(Waiting { telling: self, promise }) })
+            }
+            Found::TooMany => Action::Respond(answer::too_many(self.stored)),
+        }
+    }
+
+    fn job(self, source: Source) -> Action {
+        Action::Job(Box::new(Delivery { telling: self, source, sent: 0 }))
+    }
+
+    fn with_caching(&self, response: Response) -> Response {
+        response.with("Cache-Control", self.caching)
+    }
+}
+
+/// A request that waits until another one has made its number.
+struct Waiting {
+    telling: Telling,
+    promise: Promise,
+}
+
+impl Resume for Waiting {
+    fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
+        match self.promise.get() {
+            Some(line) if line.len() <= WHOLE_BYTES_MAX => {
+                Action::Respond(self.telling.with_caching(answer::kept(line)))
+            }
+            Some(line) => self.telling.clone().job(Source::Made(line.clone())),
+            None => self.telling.tell(view),
+        }
+    }
+}
+
+/// The job that makes a number, or that sends a long one piece by piece.
+struct Delivery {
+    telling: Telling,
+    source: Source,
+    sent: usize,
+}
+
+enum Source {
+    /// Its length is enough.
+    Counted,
+    Made(Line),
+    ToMake(Maker),
+}
+
+impl Delivery {
+    fn stream(&self, bytes: usize) -> Start {
+        Start::Stream(StreamHead {
+            status: 200,
+            content_type: answer::TEXT,
+            headers: vec![("Cache-Control", self.telling.caching.to_owned())],
+            length: Some(bytes as u64),
+        })
+    }
+}
+
+impl Job for Delivery {
+    fn start(&mut self) -> Start {
+        if let Source::ToMake(maker) = &mut self.source {
+            let line: Line = (digits::text(maker.n()) + "\n").into_bytes().into();
+            maker.hand_over(&line);
+            self.source = Source::Made(line);
+        }
+        match &self.source {
+            Source::Made(line) if line.len() <= WHOLE_BYTES_MAX => {
+                Start::Whole(self.telling.with_caching(answer::kept(line)))
+            }
+            Source::Made(line) => self.stream(line.len()),
+            Source::Counted | Source::ToMake(_) => self.stream(digits::count(self.telling.n) as usize + 1),
+        }
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> JobStep {
+        let Source::Made(line) = &self.source else { return JobStep::Done };
+        let end = line.len().min(self.sent + PIECE_BYTES);
+        out.extend_from_slice(&line[self.sent..end]);
+        self.sent = end;
+        if end == line.len() { JobStep::Done } else { JobStep::More }
+    }
+}

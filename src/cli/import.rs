@@ -1,0 +1,28 @@
+//! `--import-fibo`: the count of the original Fibonacci server as the first record of this one.
+
+use std::path::Path;
+
+use super::CliError;
+use crate::apps::pex::import::{Import, is_welcome};
+use crate::config::read::Config;
+use crate::engine::settings::FirstRecord;
+
+/// Reads the file that `--import-fibo` names.
+///
+/// # Errors
+/// The file with what is wrong with it.
+pub(super) fn read(path: &Path, config: &Config) -> Result<Import, CliError> {
+    let refuse = |reason: String| CliError::Import { path: path.to_owned(), reason };
+    if !config.apps.contains(&"pex") {
+        return Err(refuse(
+            "pex, the application that it is for, is not among those that are served".to_owned(),
+        ));
+    }
+    let content = std::fs::read(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+    Import::read(&content, config.pex.max_position).map_err(|error| refuse(error.to_string()))
+}
+
+/// The record that takes the count over.
+pub(super) fn record(import: Import) -> FirstRecord {
+    FirstRecord { record: import.record(), is_welcome }
+}
