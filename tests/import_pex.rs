@@ -78,3 +78,34 @@ fn a_broken_file_is_named_and_nothing_is_changed() {
     );
     assert!(!data_dir.exists(), "no server was started");
 }
+
+/// F(n) as the original has it: modulo 2^64.
+fn wrapped(n: u64) -> u64 {
+    (0..n).fold((0_u64, 1_u64), |(a, b), _| (b, a.wrapping_add(b))).0
+}
+
+#[test]
+fn steps_among_long_numbers_are_told_exactly_and_say_how_they_are_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, data_dir) = (directory.path().join("fibo.csv"), directory.path().join("data"));
+    let line = format!("9000,4000,{},{},{}\n", wrapped(3_999), wrapped(4_000), wrapped(4_001));
+    fs::write(&file, line).expect("a file");
+    let server = Server::start(ANY_PORT, &data_dir, &["--import-fibo", file.to_str().expect("a text")]);
+    let mut clients: Vec<_> = (0..16).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(plain("GET", "/next"));
+    }
+    let mut told: Vec<_> = clients
+        .iter_mut()
+        .map(|client| {
+            let answer = client.answer();
+            assert_eq!((answer.status, answer.field("durability")), (200, Some("disk")));
+            answer.text().to_owned()
+        })
+        .collect();
+    told.sort();
+    let mut expected: Vec<_> = (4_001..=4_016).map(|n| get(&server, &format!("/fib/{n}"))).collect();
+    expected.sort();
+    assert_eq!(told, expected);
+    assert_eq!(get(&server, "/state"), "{\"hits\":9016,\"position\":4016,\"digits\":839}");
+}

@@ -85,7 +85,7 @@ fn a_step_says_how_it_is_kept_and_that_it_is_not_to_be_cached() {
         for path in ["/next", "/previous", "/reset"] {
             assert_eq!(get(&mut client, path).field("durability"), Some(durability), "{path}");
         }
-        for path in ["/next", "/current", "/previous"] {
+        for path in ["/next", "/current", "/previous", "/reset"] {
             assert_eq!(get(&mut client, path).field("cache-control"), Some("no-store"), "{path}");
         }
         for path in ["/current", "/state", "/fib/7"] {

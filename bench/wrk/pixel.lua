@@ -1,6 +1,7 @@
 -- One pixel in each request. The request is always the same, made once: wrk must not be what is measured.
 -- Depth comes from the environment (DEPTH=16): that many requests are pipelined, and wrk reads their answers as one. So do
--- another method and another body (METHOD=GET BODY=), which `pixeld bench compare --wrk` takes from its own load.
+-- another method and another body (METHOD=GET BODY=), which `pixeld bench compare --wrk` takes from its own load, and
+-- paths that are asked for in turns (PATHS=/next,/previous), which is a call of Lua for each request.
 local depth = tonumber(os.getenv("DEPTH") or "1")
 
 local body = os.getenv("BODY") or '{"x":10,"y":20,"channel":"R","value":128}'
@@ -10,12 +11,18 @@ if body ~= "" then
    wrk.headers["Content-Type"] = "application/json"
 end
 
+local paths = {}
+for path in string.gmatch(os.getenv("PATHS") or "", "[^,]+") do
+   paths[#paths + 1] = path
+end
+
 -- Without a request function wrk sends its own copy and calls no Lua at all.
-if depth > 1 then
-   local batch
+if depth > 1 or #paths > 1 then
+   local batches, turn = {}, 0
    function request()
-      batch = batch or string.rep(wrk.format(), depth)
-      return batch
+      turn = turn % math.max(#paths, 1) + 1
+      batches[turn] = batches[turn] or string.rep(wrk.format(nil, paths[turn]), depth)
+      return batches[turn]
    end
 end
 
