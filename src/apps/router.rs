@@ -29,8 +29,29 @@ pub struct Root {
 /// The routes of the applications that a host serves.
 pub struct Router {
     apps: Apps,
-    /// Application and route; the more literal a path is, the earlier it stands.
-    table: Vec<(usize, &'static Route)>,
+    /// The more literal a path is, the earlier it stands.
+    table: Vec<Line>,
+}
+
+/// A route in the table.
+struct Line {
+    app: usize,
+    route: &'static Route,
+    /// Bytes of its pattern before the first name.
+    fixed: usize,
+}
+
+impl Line {
+    fn new(app: usize, route: &'static Route) -> Self {
+        let fixed = if is_any_path(route) { 0 } else { route.path.find('{').unwrap_or(route.path.len()) };
+        Self { app, route, fixed }
+    }
+
+    /// Whether a path in which nothing is encoded can fit: of dozens of routes this leaves one or two to be taken apart.
+    fn begins(&self, path: &str) -> bool {
+        let pattern = self.route.path;
+        if self.fixed == pattern.len() { path == pattern } else { path.starts_with(&pattern[..self.fixed]) }
+    }
 }
 
 /// What a method and a path lead to. Applications are numbers for [`Router::app`].
@@ -74,9 +95,10 @@ impl Router {
     #[must_use]
     pub fn new(apps: Apps) -> Self {
         assert!((1..=255).contains(&apps.len()), "a host serves at least one application, and few");
-        let routes = apps.iter().enumerate().flat_map(|(app, of)| of.routes().iter().map(move |r| (app, r)));
-        let mut table: Vec<_> = routes.collect();
-        table.sort_by_key(|(_, route)| (is_any_path(route), route.path.matches('{').count()));
+        let lines =
+            |(app, of): (usize, &'_ Arc<dyn App>)| of.routes().iter().map(move |route| Line::new(app, route));
+        let mut table: Vec<_> = apps.iter().enumerate().flat_map(lines).collect();
+        table.sort_by_key(|line| (is_any_path(line.route), line.route.path.matches('{').count()));
         Self { apps, table }
     }
 
@@ -109,15 +131,17 @@ impl Router {
 
     /// All routes, the more literal ones first.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &'static Route> + '_ {
-        self.table.iter().map(|(_, route)| *route)
+        self.table.iter().map(|line| line.route)
     }
 
     /// Looks a request up that came to a listener with this root.
     #[must_use]
     pub fn find<'p>(&self, root: Root, method: Method, path: &'p str) -> Match<'p> {
         let mut owner = None;
-        for (place, &(app, route)) in self.table.iter().enumerate() {
-            if !is_shown(root, app, route) {
+        let is_plain = !path.contains('%');
+        for (place, line) in self.table.iter().enumerate() {
+            let &Line { app, route, .. } = line;
+            if (is_plain && !line.begins(path)) || !is_shown(root, app, route) {
                 continue;
             }
             let Some(captures) = captures(route.path, path) else { continue };
@@ -139,7 +163,7 @@ impl Router {
     /// The methods of a path, or with `*` those of all paths.
     fn allow(&self, root: Root, path: &str) -> String {
         let mut methods = Vec::new();
-        for (_, route) in self.table.iter().filter(|(app, route)| is_shown(root, *app, route)) {
+        for Line { route, .. } in self.table.iter().filter(|line| is_shown(root, line.app, line.route)) {
             if path == "*" || captures(route.path, path).is_some() {
                 methods.extend(route.method);
                 methods.extend((route.method == Some(Method::Get)).then_some(Method::Head));
