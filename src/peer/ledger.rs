@@ -7,7 +7,7 @@ use super::fault::Violation;
 use super::frame::Kind;
 use super::message::{Held, Receipt};
 use crate::base::batch::{BatchHeader, first_chain};
-use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::ids::{ClusterId, Origin, Seq};
 use crate::base::limits::ORIGINS_MAX;
 
 /// One stream.
@@ -49,23 +49,17 @@ pub(super) struct Ledger {
     own: Origin,
     /// The last record of it that the peer may have although it is not committed here.
     made: Seq,
-    /// The peer's data directory, once it is known.
-    peer: Option<NodeId>,
     lines: BTreeMap<Origin, Line>,
 }
 
 impl Ledger {
     pub(super) fn new(cluster: ClusterId, own: Origin, made: Seq, held: &[Held]) -> Self {
-        let mut ledger = Self { cluster, own, made, peer: None, lines: BTreeMap::new() };
+        let mut ledger = Self { cluster, own, made, lines: BTreeMap::new() };
         ledger.line(own);
         for held in held {
             ledger.hold(held);
         }
         ledger
-    }
-
-    pub(super) fn meet(&mut self, peer: NodeId) {
-        self.peer = Some(peer);
     }
 
     pub(super) fn own(&self) -> &Line {
@@ -162,11 +156,11 @@ impl Ledger {
     pub(super) fn peer_received(&mut self, kind: Kind, receipt: Receipt) -> Result<(), Violation> {
         let origin = receipt.origin;
         let impossible = |what| Violation::Impossible { kind, what, origin };
-        let is_peers = self.peer == Some(origin.node);
         let line = self.lines.get_mut(&origin).ok_or_else(|| impossible("something"))?;
-        let made = if origin == self.own { self.made } else { 0 };
-        let most = line.held.received.max(line.sent_most).max(line.peer.received).max(made);
-        if receipt.received > most && !is_peers {
+        // Of any other stream the peer may have more: it had a batch in hand when the last connection ended, which
+        // this host has lost since.
+        let most = line.held.received.max(line.sent_most).max(line.peer.received).max(self.made);
+        if origin == self.own && receipt.received > most {
             return Err(impossible("that more was received than there is"));
         }
         line.peer_has(kind, receipt)

@@ -107,7 +107,6 @@ impl Session {
             nonce: theirs.nonce,
             clock_ahead_us: theirs.clock_us.cast_signed().wrapping_sub(ours.clock_us.cast_signed()),
         });
-        self.ledger.meet(theirs.node);
         self.phase = Phase::State;
         self.pacing.greeted_by_us = now_us + PEER_DEAD_US;
         self.send_state(now_us);
