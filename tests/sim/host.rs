@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use pixeld::apps::registry;
 use pixeld::apps::state::{Batch, Entry};
 use pixeld::base::durability::Durability;
@@ -12,13 +13,14 @@ use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use pixeld::base::limits::Limits;
 use pixeld::engine::committer::{Committer, Prepared};
 use pixeld::engine::disk::make_durable;
+use pixeld::engine::mailbox::Mail;
 use pixeld::engine::memory::{InlineCommit, owes_sync, write_once};
 use pixeld::engine::metrics::Metrics;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::peering::arrivals::Arrivals;
 use pixeld::engine::peering::replica::{Greeting, Replica};
 use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
-use pixeld::engine::shared::Shared;
+use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::snapshots::{self, Folder};
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
@@ -51,6 +53,8 @@ pub struct Up {
     folder: Folder,
     disk: SimDisk,
     clock: Clock,
+    /// The worker's other ends, which nobody looks at: its turns are the simulation's.
+    _worker: (mio::Poll, Receiver<Mail>),
     /// Batches that a sync will make durable: where they end, this process's last record there.
     unsynced: VecDeque<(Position, Seq)>,
     pub committed: Seq,
@@ -113,8 +117,12 @@ impl Up {
         };
         let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(disk.shared()))));
         let metrics = Metrics::new(0, 0, 0);
+        let poll = mio::Poll::new().map_err(|error| error.to_string())?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).map_err(|error| error.to_string())?;
+        let (mailbox, mail) = crossbeam_channel::unbounded();
+        let side = WorkerSide::new(waker, mailbox);
         let shared =
-            Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, Vec::new(), metrics));
+            Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, vec![side], metrics));
         let (producer, consumer) = lane(LANE_BYTES);
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
         let clock = Clock::start();
@@ -133,6 +141,7 @@ impl Up {
             folder: Folder::new(last.unwrap_or(nothing)),
             disk: disk.clone(),
             clock,
+            _worker: (poll, mail),
             unsynced: VecDeque::new(),
             committed: 0,
             durable: 0,

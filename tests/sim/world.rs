@@ -143,7 +143,7 @@ impl World {
             wall_shift_us: chance.below(3 * SECOND).cast_signed(),
             is_starting: false,
         });
-        let (is_heavy, is_long) = (chance.once_in(8), chance.once_in(8));
+        let (is_heavy, is_long) = (chance.once_in(24), chance.once_in(24));
         let ends_us = chance.within(200 * MS, if is_long { 16 * SECOND } else { 4 * SECOND });
         let disks_to_lose = u64::from(chance.once_in(6));
         let mut world = Self {
