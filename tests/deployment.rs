@@ -212,10 +212,10 @@ fn the_package_installs_and_leaves() {
     assert!(output.status.success(), "{stdout}{stderr}");
     let package = stdout.lines().last().expect("a path").trim().to_owned();
     let script = "set -eu
-        place=$(mktemp -d) && mount -t tmpfs none \"$place\" && mkdir \"$place\"/upper \"$place\"/work \"$place\"/root
-        mount -t overlay overlay -o lowerdir=/,upperdir=\"$place\"/upper,workdir=\"$place\"/work \"$place\"/root
-        cp \"$1\" \"$place\"/root/pixeld.deb
-        chroot \"$place\"/root sh -eu -c '
+        place=$(mktemp -d) && mount -t tmpfs none \"$place\" && mkdir \"$place\"/upper \"$place\"/work \"$place\"/merged
+        mount -t overlay overlay -o lowerdir=/,upperdir=\"$place\"/upper,workdir=\"$place\"/work \"$place\"/merged
+        cp \"$1\" \"$place\"/merged/pixeld.deb
+        chroot \"$place\"/merged sh -eu -c '
             dpkg --force-depends -i /pixeld.deb
             pixeld --version
             getent passwd pixeld
