@@ -12,8 +12,8 @@ fuzz_target!(|picture: &[u8]| {
     if let Some(once) = stripped(kind, picture) {
         assert!(once.len() <= picture.len() + 64);
     }
-    let order = Order { kind: Kind::Png, width: 100, height: 100, pixels_max: 1_000_000, is_late: &|| false };
-    if let Ok(small) = thumbnail(picture, &order) {
+    let order = Order { kind: Kind::Png, width: 100, height: 100, pixels_max: 1_000_000 };
+    if let Ok(small) = thumbnail(picture, &order, &|| false) {
         assert_eq!(Kind::of(&small), Some(Kind::Png));
     }
 });

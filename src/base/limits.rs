@@ -58,6 +58,18 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.
 pub const JOB_QUEUE_MAX: usize = 4096;
+/// Bytes of a thumbnail; an animation that would be longer is refused.
+pub const THUMBNAIL_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a picture that are read and passed to its decoder at once.
+pub const DECODER_PIECE_BYTES: usize = 64 * 1024;
+/// Memory of a decoder for each pixel that it may decode, bytes (`docs/decisions/0012`).
+pub const DECODER_PIXEL_BYTES: u64 = 14;
+/// Memory of a decoder beside pixels and pictures, bytes: tables, stacks, a thumbnail.
+pub const DECODER_MEMORY_BYTES: u64 = 96 * 1024 * 1024;
+/// Memory above which a decoder ends after a picture instead of keeping it, bytes.
+pub const DECODER_KEPT_BYTES: u64 = 48 * 1024 * 1024;
+/// How long after its deadline a decoder that did not give up is killed, milliseconds.
+pub const DECODER_GRACE_MS: u64 = 1_000;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.

@@ -52,6 +52,9 @@ pub enum CliError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The decoder of pictures could not do its work.
+    #[error("no pictures can be decoded: {0}")]
+    Decoder(std::io::Error),
     /// A picture could not be sent or read back.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -85,6 +88,7 @@ impl CliError {
             | Self::Signals(_)
             | Self::Inherited(_)
             | Self::HandedOver(_)
+            | Self::Decoder(_)
             | Self::Send(_) => ExitCode::FAILURE,
         }
     }

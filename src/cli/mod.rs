@@ -4,6 +4,7 @@
 
 mod bench;
 mod compare;
+mod decoder;
 mod doctor;
 mod error;
 pub mod events;
@@ -55,6 +56,8 @@ enum Command {
     Bench(Box<bench::Arguments>),
     Doctor(Box<doctor::Arguments>),
     Healthy(healthy::Arguments),
+    #[command(hide = true, name = decoder::SUBCOMMAND)]
+    Decoder(decoder::Arguments),
     #[command(hide = true)]
     Pages(pages::Arguments),
 }
@@ -73,6 +76,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Bench(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Healthy(arguments) => arguments.run(),
+        Command::Decoder(arguments) => arguments.run(),
         Command::Pages(arguments) => arguments.run(Arguments::command()),
     }
 }

@@ -11,6 +11,7 @@ pub mod awaiting;
 pub mod committer;
 pub mod connection;
 pub mod deadlines;
+pub mod decoder;
 pub mod disk;
 pub mod exposition;
 pub mod first;

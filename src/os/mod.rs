@@ -11,6 +11,7 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod steer;
+pub mod subprocess;
 pub mod thread;
 pub mod timer;
 pub mod topology;

@@ -69,6 +69,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("mio", &["os", "engine", "bench"]),
     ("nix", &["os"]),
     ("plotters", &["bench"]),
+    ("png", &["apps"]),
     ("ring", &["os", "peer", "engine", "cli"]),
     ("rustix", &["os", "bench"]),
     ("rustls", &["peer", "engine"]),

@@ -4,6 +4,9 @@
 //! checked against what is there, and a deadline is looked at while a decoder reads.
 
 pub mod kind;
+pub mod reduce;
+pub mod rows;
 pub mod size;
 pub mod strip;
 pub mod thumbnail;
+pub mod thumbnailer;

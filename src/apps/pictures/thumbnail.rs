@@ -9,13 +9,15 @@ use image::codecs::gif::{GifDecoder, GifEncoder, Repeat};
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::{PngDecoder, PngEncoder};
 use image::codecs::webp::{WebPDecoder, WebPEncoder};
-use image::metadata::LoopCount;
+use image::metadata::{LoopCount, Orientation};
 use image::{
     AnimationDecoder, DynamicImage, ExtendedColorType, Frame, ImageDecoder, ImageEncoder, ImageError, Limits,
     RgbaImage,
 };
 
 use super::kind::Kind;
+use super::reduce::Reduced;
+use super::rows::{Rows, kept_bytes};
 use super::size::fit;
 use super::strip::{Block, Blocks};
 
@@ -37,8 +39,8 @@ pub enum Fault {
 }
 
 /// What is asked for.
-#[derive(Clone, Copy)]
-pub struct Order<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
     /// The kind of the thumbnail.
     pub kind: Kind,
     /// What it fits, pixels.
@@ -47,9 +49,10 @@ pub struct Order<'a> {
     pub height: u32,
     /// Pixels that may be decoded, summed over the frames.
     pub pixels_max: u64,
-    /// Whether the time is up; asked again and again while the picture is decoded.
-    pub is_late: &'a dyn Fn() -> bool,
 }
+
+/// Says whether the time is up; asked again and again while a picture is decoded.
+type IsLate<'a> = &'a dyn Fn() -> bool;
 
 /// Bytes of a pixel in memory at most: 16 bits for each of four channels.
 const PIXEL_BYTES_MAX: u64 = 8;
@@ -60,26 +63,36 @@ const JPEG_QUALITY: u8 = 90;
 /// How hard the colours of a GIF are looked for: 1 is best, 30 is fastest.
 const GIF_SPEED: i32 = 10;
 
-/// Makes a thumbnail: same aspect, EXIF orientation applied, an animated GIF animated if a GIF is asked for.
+/// Makes a thumbnail: same aspect, EXIF orientation applied, an animated GIF animated if a GIF is asked for. It gives up
+/// soon after `is_late` says that the time is up.
 ///
 /// # Errors
 /// See [`Fault`]. Nothing is decoded of a picture that is too large.
-pub fn thumbnail(picture: &[u8], order: &Order<'_>) -> Result<Vec<u8>, Fault> {
+pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
     let kind = Kind::of(picture).ok_or(Fault::Corrupted)?;
-    let source = || Timed { inner: Cursor::new(picture), is_late: order.is_late };
-    let judge = |error: ImageError| if (order.is_late)() { Fault::TooSlow } else { fault_of(&error, order) };
+    let source = || Timed { inner: Cursor::new(picture), is_late };
+    let judge = |error: ImageError| if is_late() { Fault::TooSlow } else { fault_of(&error, order) };
     if kind == Kind::Gif {
         let decoder = GifDecoder::new(source()).map_err(judge)?;
         let frames = frames_of(picture);
         check(decoder.dimensions(), frames, order)?;
         if frames > 1 && order.kind == Kind::Gif {
-            return animation(decoder, order).map_err(judge);
+            return animation(decoder, order, is_late).map_err(judge);
         }
         return still(decoder, order).map_err(judge);
     }
     match kind {
         Kind::Jpeg => still(checked(JpegDecoder::new(source()), order)?, order),
-        Kind::Png => still(checked(PngDecoder::with_limits(source(), limits(order)), order)?, order),
+        Kind::Png => {
+            let kept = kept_bytes(picture, order.pixels_max, EXTRA_BYTES_MAX);
+            let timely = |fault| if is_late() { Fault::TooSlow } else { fault };
+            if let Some(small) = by_rows(source(), kept, order).map_err(timely)? {
+                return Ok(small);
+            }
+            let mut limits = Limits::default();
+            limits.max_alloc = Some(kept);
+            still(checked(PngDecoder::with_limits(source(), limits), order)?, order)
+        }
         Kind::Bmp => still(checked(BmpDecoder::new(source()), order)?, order),
         Kind::Webp => still(checked(WebPDecoder::new(source()), order)?, order),
         Kind::Gif => unreachable!("taken above"),
@@ -87,28 +100,28 @@ pub fn thumbnail(picture: &[u8], order: &Order<'_>) -> Result<Vec<u8>, Fault> {
     .map_err(judge)
 }
 
-fn fault_of(error: &ImageError, order: &Order<'_>) -> Fault {
+fn fault_of(error: &ImageError, order: &Order) -> Fault {
     match error {
         ImageError::Limits(_) => Fault::TooLarge { most: order.pixels_max },
         _ => Fault::Corrupted,
     }
 }
 
-fn limits(order: &Order<'_>) -> Limits {
+fn limits(order: &Order) -> Limits {
     let mut limits = Limits::default();
     limits.max_alloc = Some(order.pixels_max.saturating_mul(PIXEL_BYTES_MAX).saturating_add(EXTRA_BYTES_MAX));
     limits
 }
 
 /// A decoder that has read the picture's size and no more, once that is found to be within the bound.
-fn checked<D: ImageDecoder>(decoder: Result<D, ImageError>, order: &Order<'_>) -> Result<D, Fault> {
+fn checked<D: ImageDecoder>(decoder: Result<D, ImageError>, order: &Order) -> Result<D, Fault> {
     let mut decoder = decoder.map_err(|error| fault_of(&error, order))?;
     check(decoder.dimensions(), 1, order)?;
     decoder.set_limits(limits(order)).map_err(|error| fault_of(&error, order))?;
     Ok(decoder)
 }
 
-fn check((width, height): (u32, u32), frames: u64, order: &Order<'_>) -> Result<(), Fault> {
+fn check((width, height): (u32, u32), frames: u64, order: &Order) -> Result<(), Fault> {
     let pixels = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(frames.max(1));
     if pixels == 0 {
         return Err(Fault::Corrupted);
@@ -124,26 +137,55 @@ fn frames_of(picture: &[u8]) -> u64 {
     Blocks::new(picture).map_or(0, |blocks| blocks.filter(|block| *block == Block::Image).count() as u64)
 }
 
-fn still<D: ImageDecoder>(mut decoder: D, order: &Order<'_>) -> Result<Vec<u8>, ImageError> {
-    let orientation = decoder.orientation()?;
-    let decoded = DynamicImage::from_decoder(decoder)?;
-    let (turned, decoded) = {
-        // Scaling first makes the turn cheap; the sides change places with a quarter turn.
-        let (width, height) = (decoded.width(), decoded.height());
-        let mut probe = DynamicImage::new_luma8(2, 1);
-        probe.apply_orientation(orientation);
-        let is_quarter = probe.width() == 1;
-        let (width, height) = if is_quarter { (height, width) } else { (width, height) };
-        let (width, height) = fit(width, height, order.width, order.height);
-        (if is_quarter { (height, width) } else { (width, height) }, decoded)
+/// The thumbnail of a PNG that is large enough to be reduced as it is decoded.
+fn by_rows<R: BufRead + Seek>(source: R, kept_bytes: u64, order: &Order) -> Result<Option<Vec<u8>>, Fault> {
+    let fault = |error| match error {
+        png::DecodingError::LimitsExceeded => Fault::TooLarge { most: order.pixels_max },
+        _ => Fault::Corrupted,
     };
-    let mut small = scaled(&decoded, turned.0, turned.1)?;
-    drop(decoded);
+    let rows = Rows::open(source, kept_bytes).map_err(fault)?;
+    let (size, orientation) = (rows.size(), rows.orientation());
+    check(size, 1, order)?;
+    let reduced = rows.reduced(unturned_size(size, orientation, order)).map_err(fault)?;
+    let small = reduced.map(|reduced| turned(&reduced, size, orientation, order)).transpose();
+    small.map_err(|error| fault_of(&error, order))
+}
+
+fn still<D: ImageDecoder>(mut decoder: D, order: &Order) -> Result<Vec<u8>, ImageError> {
+    let (size, orientation) = (decoder.dimensions(), decoder.orientation()?);
+    turned(&DynamicImage::from_decoder(decoder)?.into(), size, orientation, order)
+}
+
+/// The thumbnail of a picture that is `size` large and turned.
+fn turned(
+    picture: &Reduced,
+    size: (u32, u32),
+    orientation: Orientation,
+    order: &Order,
+) -> Result<Vec<u8>, ImageError> {
+    // Scaling first makes the turn cheap.
+    let mut small = scaled(picture, unturned_size(size, orientation, order))?;
     small.apply_orientation(orientation);
     encoded(&small, order.kind)
 }
 
-fn animation<R: BufRead + Seek>(decoder: GifDecoder<R>, order: &Order<'_>) -> Result<Vec<u8>, ImageError> {
+/// The size of the thumbnail before it is turned: the sides change places with a quarter turn.
+fn unturned_size((width, height): (u32, u32), orientation: Orientation, order: &Order) -> (u32, u32) {
+    let mut probe = DynamicImage::new_luma8(2, 1);
+    probe.apply_orientation(orientation);
+    if probe.width() == 1 {
+        let (width, height) = fit(height, width, order.width, order.height);
+        (height, width)
+    } else {
+        fit(width, height, order.width, order.height)
+    }
+}
+
+fn animation<R: BufRead + Seek>(
+    decoder: GifDecoder<R>,
+    order: &Order,
+    is_late: IsLate<'_>,
+) -> Result<Vec<u8>, ImageError> {
     let (width, height) = decoder.dimensions();
     let (width, height) = fit(width, height, order.width, order.height);
     let repeat = match decoder.loop_count() {
@@ -154,12 +196,13 @@ fn animation<R: BufRead + Seek>(decoder: GifDecoder<R>, order: &Order<'_>) -> Re
     let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
     encoder.set_repeat(repeat)?;
     for frame in decoder.into_frames() {
-        if (order.is_late)() {
+        if is_late() {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
         let frame = frame?;
         let delay = frame.delay();
-        let small = scaled(&frame.into_buffer().into(), width, height)?;
+        let frame = DynamicImage::from(frame.into_buffer());
+        let small = scaled(&frame.into(), (width, height))?;
         encoder.encode_frame(Frame::from_parts(opaque_or_not(small.into_rgba8()), 0, 0, delay))?;
     }
     drop(encoder);
@@ -175,14 +218,16 @@ fn opaque_or_not(mut picture: RgbaImage) -> RgbaImage {
 }
 
 /// Scales with Lanczos's filter over three lobes, colours weighted by their alpha. The result has 8 bits a channel.
-fn scaled(picture: &DynamicImage, width: u32, height: u32) -> Result<DynamicImage, ImageError> {
+fn scaled(from: &Reduced, (width, height): (u32, u32)) -> Result<DynamicImage, ImageError> {
     use image::ColorType::{L8, L16, La8, La16, Rgb8, Rgb16, Rgb32F};
+    let picture = &from.picture;
     let failed = |_| ImageError::IoError(io::ErrorKind::InvalidData.into());
     let run = |bytes: &[u8], pixel: PixelType| {
-        let from = ImageRef::new(picture.width(), picture.height(), bytes, pixel).map_err(failed)?;
+        let large = ImageRef::new(picture.width(), picture.height(), bytes, pixel).map_err(failed)?;
         let mut to = Image::new(width, height, pixel);
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-        let resized = Resizer::new().resize(&from, &mut to, &options);
+        let options = options.crop(0.0, 0.0, from.area.0, from.area.1);
+        let resized = Resizer::new().resize(&large, &mut to, &options);
         resized.map_err(|_| ImageError::IoError(io::ErrorKind::InvalidData.into()))?;
         Ok::<_, ImageError>(to.into_vec())
     };
@@ -263,7 +308,7 @@ fn on_white(picture: &RgbaImage) -> image::RgbImage {
 /// A picture's bytes, which end with an error once the time is up: a decoder that goes on reading goes on no longer.
 struct Timed<'a> {
     inner: Cursor<&'a [u8]>,
-    is_late: &'a dyn Fn() -> bool,
+    is_late: IsLate<'a>,
 }
 
 impl Timed<'_> {

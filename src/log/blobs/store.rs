@@ -75,3 +75,17 @@ pub trait BlobReader: Send {
     /// `UnexpectedEof` behind its end, and those of reading.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
+
+/// A content that is in memory.
+impl BlobReader for &[u8] {
+    fn size_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let from = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
+        let piece = from.and_then(|rest| rest.get(..buffer.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(piece);
+        Ok(())
+    }
+}

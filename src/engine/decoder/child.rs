@@ -1,0 +1,87 @@
+//! The decoder's own side: takes orders from standard input, one after the other, until that ends.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::frame::{Flaw, ORDER_BYTES, OrderHead, OutcomeHead};
+use crate::apps::pictures::thumbnail::{Fault, thumbnail};
+use crate::base::limits::{DECODER_KEPT_BYTES, THUMBNAIL_BYTES_MAX};
+use crate::os::signal::exit_now;
+use crate::os::subprocess::{Confinement, is_above};
+use crate::os::thread;
+
+/// Is a decoder with `memory_bytes` of memory. Ends the process when standard input ends, whatever it is at then.
+///
+/// # Errors
+/// When it can't be confined, or its pipes fail.
+pub fn run(memory_bytes: u64) -> io::Result<()> {
+    Confinement { name: c"decoder", memory_bytes }.apply()?;
+    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let (sender, orders) = channel();
+    // Beside the thread that decodes, so that the end of the host is noticed while a picture is decoded.
+    thread::spawn("orders", move || exit_now(i32::from(take_orders(&sender).is_err())))?;
+    for (head, picture) in orders {
+        let result = work(&head, &picture);
+        drop(picture);
+        // Memory that the allocator would keep goes back with the process.
+        let is_last = is_above(DECODER_KEPT_BYTES);
+        let length = result.as_ref().map_or(0, Vec::len) as u32;
+        let result = result.map_err(|fault| (Flaw::of(&fault), fault));
+        let head =
+            OutcomeHead { result: result.as_ref().map(|_| length).map_err(|(flaw, _)| *flaw), is_last };
+        out.write_all(&head.to_bytes())?;
+        out.write_all(&result.unwrap_or_default())?;
+        if is_last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Passes orders on until there are no more.
+fn take_orders(sender: &Sender<(OrderHead, Vec<u8>)>) -> io::Result<()> {
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut head = [0; ORDER_BYTES];
+    loop {
+        match input.read_exact(&mut head) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        let head = OrderHead::read(&head).ok_or(io::ErrorKind::InvalidData)?;
+        let mut picture = vec![0; head.picture_bytes as usize];
+        input.read_exact(&mut picture)?;
+        if sender.send((head, picture)).is_err() {
+            // The other thread is about to end the process.
+            return Ok(());
+        }
+    }
+}
+
+fn work(head: &OrderHead, picture: &[u8]) -> Result<Vec<u8>, Fault> {
+    #[cfg(debug_assertions)]
+    misbehave(picture);
+    let until = Instant::now() + Duration::from_millis(u64::from(head.patience_ms));
+    let thumbnail = thumbnail(picture, &head.order, &|| Instant::now() >= until)?;
+    if thumbnail.len() > THUMBNAIL_BYTES_MAX { Err(Fault::Corrupted) } else { Ok(thumbnail) }
+}
+
+/// Pictures with which tests provoke what no decoder should do. Not in a release build.
+#[cfg(debug_assertions)]
+fn misbehave(picture: &[u8]) {
+    match picture {
+        b"PIXELD-TEST panic" => panic!("a test asked for it"),
+        b"PIXELD-TEST loop" => loop {
+            std::hint::spin_loop();
+        },
+        b"PIXELD-TEST memory" => {
+            let mut all = Vec::new();
+            loop {
+                all.push(vec![1_u8; 16 << 20]);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,170 @@
+//! A decoder: the process that makes thumbnails of pictures from strangers.
+//!
+//! ```text
+//! job thread: order, picture --pipe--> decoder: decode, scale, encode --pipe--> outcome, thumbnail
+//! ```
+//!
+//! A decoder of pictures may crash, never end or eat memory, and only a process of its own can be stopped in each of
+//! these cases without harm to others. It lives as long as it behaves and is started when the next picture comes.
+//! `docs/decisions/0012` tells what it costs.
+
+pub mod child;
+pub mod frame;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::apps::pictures::thumbnail::{Fault, Order};
+use crate::apps::pictures::thumbnailer::{Failure, Thumbnailer};
+use crate::base::limits::{
+    DECODER_GRACE_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES, THUMBNAIL_BYTES_MAX,
+};
+use crate::log::blobs::store::BlobReader;
+use crate::os::subprocess::{OWN_PROGRAM, Subprocess};
+use frame::{OUTCOME_BYTES, OrderHead, OutcomeHead};
+
+/// The hidden subcommand that is a decoder.
+pub const SUBCOMMAND: &str = "decode-pictures";
+
+/// What a decoder is given.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The program; its own, but for tests.
+    pub program: PathBuf,
+    /// Memory that it may use, bytes.
+    pub memory_bytes: u64,
+    /// When it gives up a picture by itself.
+    pub patience: Duration,
+    /// When it is killed, after that.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// For pictures of at most `pixels_max` pixels and `picture_bytes_max` bytes that may take `patience`.
+    #[must_use]
+    pub fn new(pixels_max: u64, picture_bytes_max: u64, patience: Duration) -> Self {
+        let pixels_bytes = pixels_max.saturating_mul(DECODER_PIXEL_BYTES);
+        Self {
+            program: OWN_PROGRAM.into(),
+            memory_bytes: DECODER_MEMORY_BYTES
+                .saturating_add(pixels_bytes)
+                .saturating_add(picture_bytes_max.saturating_mul(2)),
+            patience,
+            grace: Duration::from_millis(DECODER_GRACE_MS),
+        }
+    }
+}
+
+/// One decoder, for one thread at a time. Nothing is started before the first picture comes.
+pub struct Decoder {
+    settings: Settings,
+    process: Option<Subprocess>,
+    started: u64,
+}
+
+/// What went wrong between the two processes.
+enum Trouble {
+    /// Its pipes are closed.
+    Ended,
+    /// The time is up.
+    Late,
+    /// What it says makes no sense.
+    Nonsense,
+    /// The picture can't be read.
+    Source(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut { Self::Late } else { Self::Ended }
+    }
+}
+
+impl Decoder {
+    /// One that will be started when it is needed.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, process: None, started: 0 }
+    }
+
+    /// The process that waits for the next picture, if there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Subprocess::id)
+    }
+
+    /// How many processes were started.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// The process of the last picture if it still lives, or a new one.
+    fn process(&mut self) -> io::Result<Subprocess> {
+        if let Some(mut process) = self.process.take()
+            && !process.has_ended()
+        {
+            return Ok(process);
+        }
+        let memory = self.settings.memory_bytes.to_string();
+        let process = Subprocess::start(&self.settings.program, "pixeld", &[SUBCOMMAND, &memory])?;
+        self.started += 1;
+        Ok(process)
+    }
+
+    /// Sends the order and the picture, piece by piece, and takes the outcome.
+    fn ask(
+        &self,
+        process: &Subprocess,
+        picture: &dyn BlobReader,
+        order: &Order,
+        until: Instant,
+    ) -> Result<(OutcomeHead, Vec<u8>), Trouble> {
+        let too_large = |_| Trouble::Source(io::ErrorKind::FileTooLarge.into());
+        let picture_bytes = u32::try_from(picture.size_bytes()).map_err(too_large)?;
+        let patience_ms = u32::try_from(self.settings.patience.as_millis()).unwrap_or(u32::MAX);
+        process.write(&OrderHead { order: *order, patience_ms, picture_bytes }.to_bytes(), until)?;
+        let mut piece = vec![0; DECODER_PIECE_BYTES.min(picture_bytes as usize)];
+        let mut sent = 0;
+        while sent < picture_bytes as usize {
+            let length = piece.len().min(picture_bytes as usize - sent);
+            picture.read_at(&mut piece[..length], sent as u64).map_err(Trouble::Source)?;
+            process.write(&piece[..length], until)?;
+            sent += length;
+        }
+        let mut head = [0; OUTCOME_BYTES];
+        process.read(&mut head, until)?;
+        let head = OutcomeHead::read(&head).ok_or(Trouble::Nonsense)?;
+        let length = head.result.unwrap_or(0) as usize;
+        if length > THUMBNAIL_BYTES_MAX {
+            return Err(Trouble::Nonsense);
+        }
+        let mut thumbnail = vec![0; length];
+        process.read(&mut thumbnail, until)?;
+        Ok((head, thumbnail))
+    }
+}
+
+impl Thumbnailer for Decoder {
+    fn thumbnail(&mut self, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure> {
+        let process = self.process().map_err(Failure::NoDecoder)?;
+        let began = Instant::now();
+        let until = began + self.settings.patience + self.settings.grace;
+        match self.ask(&process, picture, order, until) {
+            Ok((head, thumbnail)) => {
+                if !head.is_last {
+                    self.process = Some(process);
+                }
+                head.result.map(|_| thumbnail).map_err(|flaw| flaw.fault(order).into())
+            }
+            Err(Trouble::Ended) => Err(Failure::Died { how: process.end() }),
+            Err(Trouble::Late) => Err(Failure::Killed { after: began.elapsed() }),
+            Err(Trouble::Nonsense) => Err(Failure::Died { how: "it answered nonsense".to_owned() }),
+            Err(Trouble::Source(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(Fault::Corrupted.into())
+            }
+            Err(Trouble::Source(error)) => Err(Failure::Unreadable(error)),
+        }
+    }
+}

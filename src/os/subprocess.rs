@@ -1,0 +1,268 @@
+//! A process of this program's own, kept for work that may crash, run away or eat memory; and what such a process does to
+//! itself so that little of that reaches others.
+//!
+//! It has three descriptors, pipes to whoever started it, and an empty environment. It may be ended at any moment.
+
+use std::ffi::CStr;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+
+/// The program that this process runs. The kernel's own name for it: it leads to the same program when its file was
+/// replaced or removed meanwhile.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+/// Bytes of what an ended process wrote to its standard error that are looked at.
+const LAST_WORDS_BYTES: usize = 400;
+
+/// A process that was started here. Dropped, it is killed and nothing of it stays behind.
+pub struct Subprocess {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    errors: ChildStderr,
+}
+
+impl Subprocess {
+    /// Starts `program`, which calls itself `name` in lists of processes.
+    ///
+    /// # Errors
+    /// Those of starting a process: no such program, too many processes or descriptors, no memory.
+    pub fn start(program: &Path, name: &str, arguments: &[&str]) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg0(name).args(arguments).env_clear().current_dir("/");
+        // A group of its own: Ctrl-C in a terminal is for the server, which then ends this one.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn()?;
+        let taken = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = taken else {
+            unreachable!("all three are pipes");
+        };
+        let made = Self { child, input, output, errors };
+        fcntl_setfl(&made.input, OFlags::NONBLOCK)?;
+        fcntl_setfl(&made.output, OFlags::NONBLOCK)?;
+        fcntl_setfl(&made.errors, OFlags::NONBLOCK)?;
+        Ok(made)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself, or was ended by somebody else.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Writes all of `bytes` to its standard input.
+    ///
+    /// # Errors
+    /// `TimedOut` once it is `until`, `BrokenPipe` when it has ended.
+    pub fn write(&self, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match rustix::io::write(&self.input, bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(Errno::AGAIN) => wait_for(&self.input, PollFlags::OUT, until)?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from its standard output.
+    ///
+    /// # Errors
+    /// `TimedOut` once it is `until`, `UnexpectedEof` when it has ended.
+    pub fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<()> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match rustix::io::read(&self.output, &mut buffer[done..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => done += read,
+                Err(Errno::AGAIN) => wait_for(&self.output, PollFlags::IN, until)?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills it, unless it has ended already, and says how it ended and what it said last: one line without control
+    /// characters.
+    #[must_use]
+    pub fn end(mut self) -> String {
+        // A process that is past its end keeps the status that it has.
+        let _ = self.child.kill();
+        let how = self.child.wait().map_or_else(|error| error.to_string(), told);
+        let mut words = vec![0; LAST_WORDS_BYTES];
+        let length = self.errors.read(&mut words).unwrap_or(0);
+        let words = String::from_utf8_lossy(&words[..length]).replace(char::is_control, " ");
+        match words.trim() {
+            "" => how,
+            words => format!("{how}: {words}"),
+        }
+    }
+}
+
+impl Drop for Subprocess {
+    fn drop(&mut self) {
+        // It may have ended already. Waiting takes it out of the list of processes.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn told(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with {code}"),
+        (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
+            Some(name) => format!("it was ended by {name}"),
+            None => format!("it was ended by signal {signal}"),
+        },
+        (None, None) => "it ended".to_owned(),
+    }
+}
+
+fn wait_for(end: impl AsFd, what: PollFlags, until: Instant) -> io::Result<()> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+    match poll(&mut [PollFd::new(&end, what)], Some(&timeout)) {
+        // That the time is up is found by the next call.
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a process may have that does work of the dangerous kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Confinement {
+    /// Its name in lists of processes, 15 bytes at most.
+    pub name: &'static CStr,
+    /// Bytes of memory that it may write to.
+    pub memory_bytes: u64,
+}
+
+/// Address space beyond the memory that is written to: the program, libraries, stacks, what the allocator only reserves.
+const ADDRESS_SPACE_EXTRA_BYTES: u64 = 512 * 1024 * 1024;
+/// Descriptors: the three pipes, and some for looking at itself.
+const DESCRIPTORS_MAX: u64 = 8;
+/// Among processes the first to go when the machine runs out of memory (proc(5), oom_score_adj).
+const OOM_SCORE: &str = "800";
+
+impl Confinement {
+    /// Puts the calling process under these bounds, for good: memory, descriptors, no file that grows, no core file, no
+    /// new privileges, the least priority. Signals that tell a group of processes to end are left to the one that
+    /// started it. To be called before there are other threads, which inherit all of it.
+    ///
+    /// # Errors
+    /// When a bound is refused: then nothing dangerous may be done.
+    pub fn apply(&self) -> io::Result<()> {
+        let bound = |resource, most| {
+            setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(io::Error::from)
+        };
+        bound(Resource::Core, 0)?;
+        bound(Resource::Fsize, 0)?;
+        bound(Resource::Nofile, DESCRIPTORS_MAX)?;
+        bound(Resource::Data, self.memory_bytes)?;
+        bound(Resource::As, self.memory_bytes.saturating_add(ADDRESS_SPACE_EXTRA_BYTES))?;
+        rustix::thread::set_no_new_privs(true)?;
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
+            signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+        }
+        // What follows is for the comfort of others; a refusal makes nothing unsafe.
+        let _ = rustix::thread::set_name(self.name);
+        let _ = rustix::process::nice(19);
+        let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+        Ok(())
+    }
+}
+
+/// Bytes of memory that this process has, in all, and how much may it keep when it has nothing to do.
+#[must_use]
+pub fn is_above(resident_max: u64) -> bool {
+    super::thread::resident_bytes().is_some_and(|bytes| bytes > resident_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn shell(script: &str) -> Subprocess {
+        Subprocess::start(Path::new("/bin/sh"), "shell", &["-c", script]).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn bytes_go_there_and_back_and_the_environment_stays_here() {
+        let process = shell("cat; echo $0 $HOME");
+        let sent: Vec<u8> = (0..60_000_u32).map(|at| at as u8).collect();
+        process.write(&sent, soon()).unwrap();
+        let mut back = vec![0; sent.len()];
+        process.read(&mut back, soon()).unwrap();
+        assert!(sent == back);
+        let late = Instant::now() + Duration::from_millis(5);
+        assert_eq!(process.read(&mut back, late).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let more = vec![0; 1 << 20];
+        let late = Instant::now() + Duration::from_millis(5);
+        assert_eq!(process.write(&more, late).unwrap_err().kind(), io::ErrorKind::TimedOut, "nobody reads");
+    }
+
+    #[test]
+    fn an_end_is_told_with_its_last_words() {
+        let mut byte = [0];
+        for (script, how) in [
+            ("exit 3", "it ended with 3"),
+            ("printf 'no\\nmore' >&2; kill -ABRT $$", "it was ended by SIGABRT: no more"),
+            ("kill -9 $$", "it was ended by SIGKILL"),
+        ] {
+            let process = shell(script);
+            let ended = process.read(&mut byte, soon()).unwrap_err();
+            assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof, "{script}");
+            assert_eq!(process.end(), how, "{script}");
+        }
+        let mut process = shell("read line; exit 0");
+        assert!(!process.has_ended());
+        process.write(b"\n", soon()).unwrap();
+        while !process.has_ended() {
+            std::thread::yield_now();
+        }
+        assert_eq!(process.write(b"\n", soon()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(process.end(), "it ended with 0");
+    }
+
+    #[test]
+    fn a_dropped_one_is_gone() {
+        let process = shell("while :; do :; done");
+        let directory = format!("/proc/{}", process.id());
+        assert!(Path::new(&directory).exists());
+        drop(process);
+        assert!(!Path::new(&directory).exists());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error() {
+        let error = Subprocess::start(Path::new("/nowhere"), "x", &[]).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,340 @@
+//! The process that decodes pictures: what it makes, what it can do to others, and what is left of it when it was ended.
+//!
+//! Builds with debug assertions know three pictures that make a decoder panic, run for ever or eat memory.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Cursor};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use image::{ImageFormat, RgbaImage};
+use pixeld::apps::pictures::kind::Kind;
+use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
+use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
+use pixeld::engine::decoder::{Decoder, Settings};
+use rustix::process::{Pid, Signal, kill_process};
+
+const PIXELS_MAX: u64 = 50_000_000;
+const ORDER: Order = Order { kind: Kind::Png, width: 100, height: 100, pixels_max: PIXELS_MAX };
+/// How long anything may take before a test gives up; generous, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn settings() -> Settings {
+    let program = env!("CARGO_BIN_EXE_pixeld").into();
+    Settings { program, ..Settings::new(PIXELS_MAX, 10 << 20, PATIENCE) }
+}
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let picture = RgbaImage::from_fn(width, height, |x, y| image::Rgba([x as u8, y as u8, 7, 255]));
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, ImageFormat::Png).expect("a picture");
+    out.into_inner()
+}
+
+/// One whose thumbnail is made, by which a decoder is known to work.
+fn makes_thumbnails(decoder: &mut Decoder) -> u32 {
+    let picture = png(300, 200);
+    let made = decoder.thumbnail(&&picture[..], &ORDER).expect("a thumbnail");
+    assert!(made == thumbnail(&picture, &ORDER, &|| false).expect("a thumbnail"), "as in this process");
+    decoder.pid().expect("it lives on")
+}
+
+fn pid(number: u32) -> Pid {
+    i32::try_from(number).ok().and_then(Pid::from_raw).expect("a process number")
+}
+
+fn of_process(number: u32, what: &str) -> String {
+    fs::read_to_string(format!("/proc/{number}/{what}")).expect("a process")
+}
+
+fn is_there(number: u32) -> bool {
+    Path::new(&format!("/proc/{number}")).exists()
+}
+
+fn await_end(number: u32) {
+    let began = Instant::now();
+    // One that ended and was not waited for yet is not there any more either.
+    let is_running = || {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    };
+    while is_running() {
+        assert!(began.elapsed() < PATIENCE, "{number} is still there");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn one_process_makes_one_thumbnail_after_the_other() {
+    let mut decoder = Decoder::new(settings());
+    assert_eq!((decoder.pid(), decoder.started()), (None, 0), "none is started before there is a picture");
+    let first = makes_thumbnails(&mut decoder);
+    for kind in Kind::ALL {
+        let made = decoder.thumbnail(&&png(386, 395)[..], &Order { kind, ..ORDER }).expect("a thumbnail");
+        assert_eq!(Kind::of(&made), Some(kind));
+    }
+    for (picture, fault) in [
+        (&b""[..], Fault::Corrupted),
+        (b"no picture", Fault::Corrupted),
+        (&png(300, 200)[..900], Fault::Corrupted),
+    ] {
+        let failure = decoder.thumbnail(&picture, &ORDER).expect_err("no picture");
+        assert!(matches!(&failure, Failure::Picture(found) if *found == fault), "{failure}");
+        assert!(failure.is_of_picture());
+    }
+    let small = Order { pixels_max: 300 * 200 - 1, ..ORDER };
+    let failure = decoder.thumbnail(&&png(300, 200)[..], &small).expect_err("too large");
+    assert_eq!(failure.to_string(), "The picture has more pixels than the 59999 that are decoded");
+    assert_eq!((makes_thumbnails(&mut decoder), decoder.started()), (first, 1));
+    drop(decoder);
+    assert!(!is_there(first), "nothing is left of it, not even its status");
+}
+
+/// Number and file of each.
+fn descriptors_of(process: u32) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{process}/fd")).expect("a process") {
+        let entry = entry.expect("a descriptor");
+        // The one that lists them is closed again.
+        if let Ok(leads_to) = fs::read_link(entry.path()) {
+            found.push((entry.file_name().into_string().expect("a number"), leads_to.display().to_string()));
+        }
+    }
+    found
+}
+
+#[test]
+fn it_has_three_pipes_no_environment_and_little_of_everything() {
+    let inherited = descriptors_of(std::process::id());
+    let _listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let _file = fs::File::open("/proc/self/exe").expect("a file");
+    let mut decoder = Decoder::new(settings());
+    let number = makes_thumbnails(&mut decoder);
+    let mut open = descriptors_of(number);
+    open.retain(|(_, leads_to)| !leads_to.starts_with("pipe:"));
+    // What this test itself was started with is nobody's secret.
+    open.retain(|descriptor| !inherited.contains(descriptor));
+    assert_eq!(open, [], "listeners, journal and files stay with the server");
+    assert_eq!(of_process(number, "environ"), "");
+    assert_eq!(of_process(number, "comm").trim_end(), "decoder");
+    assert_eq!(fs::read_link(format!("/proc/{number}/cwd")).expect("a directory"), Path::new("/"));
+    let limits = of_process(number, "limits");
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).expect("a limit");
+        line[name.len()..].split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let memory = settings().memory_bytes.to_string();
+    assert_eq!(limit("Max core file size"), ["0", "0"]);
+    assert_eq!(limit("Max file size"), ["0", "0"]);
+    assert_eq!(limit("Max open files"), ["8", "8"]);
+    assert_eq!(limit("Max data size"), [&memory[..], &memory[..]]);
+    assert_ne!(limit("Max address space")[1], "unlimited");
+    let status = of_process(number, "status");
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    let stat = of_process(number, "stat");
+    let nice = stat.rsplit_once(") ").expect("a name").1.split(' ').nth(16);
+    assert_eq!(nice, Some("19"));
+}
+
+#[test]
+fn a_panic_an_endless_loop_and_an_eater_of_memory_end_their_picture_only() {
+    if !cfg!(debug_assertions) {
+        eprintln!("skipped: a release build has no pictures that make a decoder misbehave");
+        return;
+    }
+    let mut decoder = Decoder::new(settings());
+    let mut before = makes_thumbnails(&mut decoder);
+    for (asked, how) in [("panic", "a test asked for it"), ("memory", "memory allocation of")] {
+        let picture = format!("PIXELD-TEST {asked}");
+        let failure = decoder.thumbnail(&picture.as_bytes(), &ORDER).expect_err("it died");
+        assert!(matches!(failure, Failure::Died { .. }) && failure.is_of_picture(), "{failure}");
+        let told = failure.to_string();
+        assert!(told.contains(how) && !told.contains('\n'), "{told}");
+        assert!(!is_there(before), "{asked}: its status was taken");
+        assert_ne!(makes_thumbnails(&mut decoder), before);
+        before = decoder.pid().expect("a new one");
+    }
+    let hasty =
+        Settings { patience: Duration::from_millis(100), grace: Duration::from_millis(200), ..settings() };
+    let mut decoder = Decoder::new(hasty);
+    let failure = decoder.thumbnail(&&b"PIXELD-TEST loop"[..], &ORDER).expect_err("it never ends");
+    assert!(matches!(failure, Failure::Killed { after } if after >= Duration::from_millis(300)), "{failure}");
+    assert!(failure.is_of_picture());
+    assert_eq!(decoder.pid(), None);
+}
+
+#[test]
+fn one_that_is_killed_from_outside_fails_the_picture_it_is_at_and_no_other() {
+    if !cfg!(debug_assertions) {
+        eprintln!("skipped: a release build has no picture that keeps a decoder busy");
+        return;
+    }
+    let mut decoder = Decoder::new(settings());
+    let idle = makes_thumbnails(&mut decoder);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR2] {
+        kill_process(pid(idle), signal).expect("it is there");
+    }
+    assert_eq!(makes_thumbnails(&mut decoder), idle, "what tells a group of processes to end is not for it");
+    kill_process(pid(idle), Signal::KILL).expect("it is there");
+    await_end(idle);
+    let busy = makes_thumbnails(&mut decoder);
+    assert_ne!(busy, idle, "one that ended while it had nothing to do fails nothing");
+    let killer = std::thread::spawn(move || {
+        // It is at the picture once it has used some time.
+        let began = Instant::now();
+        let used = || of_process(busy, "stat").rsplit_once(") ").map(|(_, rest)| rest.to_owned());
+        let ticks = |stat: String| stat.split(' ').nth(11).and_then(|ticks| ticks.parse::<u64>().ok());
+        let at_first = used().and_then(ticks);
+        while used().and_then(ticks) <= at_first.map(|ticks| ticks + 2) {
+            assert!(began.elapsed() < PATIENCE);
+            sleep(Duration::from_millis(5));
+        }
+        kill_process(pid(busy), Signal::KILL).expect("it is there");
+    });
+    let failure = decoder.thumbnail(&&b"PIXELD-TEST loop"[..], &ORDER).expect_err("it was killed");
+    assert_eq!(failure.to_string(), "the decoder died: it was ended by SIGKILL");
+    killer.join().expect("no panic");
+    makes_thumbnails(&mut decoder);
+    assert_eq!(decoder.started(), 3);
+}
+
+#[test]
+fn what_cannot_be_started_or_read_is_not_the_pictures_fault() {
+    let mut decoder = Decoder::new(Settings { program: "/nowhere".into(), ..settings() });
+    let failure = decoder.thumbnail(&&b""[..], &ORDER).expect_err("no program");
+    assert!(matches!(failure, Failure::NoDecoder(_)) && !failure.is_of_picture(), "{failure}");
+
+    struct Unreadable;
+    impl pixeld::log::blobs::store::BlobReader for Unreadable {
+        fn size_bytes(&self) -> u64 {
+            1 << 20
+        }
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+            buffer.fill(1);
+            if offset < 1 << 19 { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+        }
+    }
+    let mut decoder = Decoder::new(settings());
+    let failure = decoder.thumbnail(&Unreadable, &ORDER).expect_err("half of it");
+    assert!(matches!(failure, Failure::Unreadable(_)) && !failure.is_of_picture(), "{failure}");
+    makes_thumbnails(&mut decoder);
+}
+
+/// The host of the test below: starts a decoder, tells its number, and stays in the middle of a picture.
+#[test]
+#[ignore = "is started by the test below"]
+fn a_host_that_will_be_killed() {
+    let mut decoder = Decoder::new(settings());
+    println!("\nDECODER {}", makes_thumbnails(&mut decoder));
+    if std::env::var_os("BUSY").is_some() {
+        let _ = decoder.thumbnail(&&b"PIXELD-TEST loop"[..], &ORDER);
+    }
+    sleep(PATIENCE);
+}
+
+#[test]
+fn a_decoder_goes_with_its_host_busy_or_idle() {
+    for busy in [false, true] {
+        if busy && !cfg!(debug_assertions) {
+            continue;
+        }
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args(["--ignored", "--exact", "--nocapture", "a_host_that_will_be_killed"]);
+        if busy {
+            command.env("BUSY", "1");
+        }
+        let mut host = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let lines = BufReader::new(host.stdout.take().expect("a pipe")).lines();
+        let line = lines.map_while(Result::ok).find(|line| line.starts_with("DECODER")).expect("a number");
+        let decoder = line["DECODER ".len()..].parse().expect("a number");
+        assert!(is_there(decoder));
+        host.kill().expect("it is there");
+        host.wait().expect("its end");
+        await_end(decoder);
+    }
+}
+
+/// Something between a drawing and a photograph.
+fn scene(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let mut noise = 1_u32;
+    let picture = image::RgbImage::from_fn(width, height, |x, y| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let grain = (noise >> 28) as u8;
+        let board = if (x / 40 + y / 40) % 2 == 1 { 60 } else { 0 };
+        image::Rgb([(x * 180 / width) as u8 + grain, (y * 180 / height) as u8 + grain, board + grain])
+    });
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, format).expect("a picture");
+    out.into_inner()
+}
+
+/// Milliseconds of one call, the median of many.
+fn median_ms(mut call: impl FnMut()) -> f64 {
+    let mut times: Vec<Duration> = (0..31)
+        .map(|_| {
+            let began = Instant::now();
+            call();
+            began.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --test decoder what_a_process_costs -- --ignored --nocapture"]
+fn what_a_process_costs() {
+    let mut decoder = Decoder::new(settings());
+    println!("picture | bytes | in this process, ms | by a decoder, ms | of these the pipes, ms");
+    for (width, height) in [(590, 393), (2560, 1600)] {
+        for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+            let picture = scene(width, height, format);
+            let here = median_ms(|| drop(thumbnail(&picture, &ORDER, &|| false).expect("a thumbnail")));
+            let there = median_ms(|| drop(decoder.thumbnail(&&picture[..], &ORDER).expect("a thumbnail")));
+            // As many bytes, of which the first ones are no picture's.
+            let nothing = vec![0; picture.len()];
+            let pipes = median_ms(|| drop(decoder.thumbnail(&&nothing[..], &ORDER).expect_err("no picture")));
+            let bytes = picture.len();
+            println!("{width} x {height} {format:?} | {bytes} | {here:.2} | {there:.2} | {pipes:.2}");
+        }
+    }
+    let start = median_ms(|| {
+        let mut fresh = Decoder::new(settings());
+        drop(fresh.thumbnail(&&b""[..], &ORDER).expect_err("no picture"));
+    });
+    println!("a decoder started, asked and ended: {start:.2} ms");
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --test decoder what_the_largest_pictures_need -- --ignored --nocapture"]
+fn what_the_largest_pictures_need() {
+    println!("7000 x 7000 | bytes | ms | resident at most, MiB | writable at most, MiB");
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
+    {
+        let picture = scene(7000, 7000, format);
+        let mut decoder = Decoder::new(settings());
+        let number = makes_thumbnails(&mut decoder);
+        let watcher = std::thread::spawn(move || {
+            let (mut resident, mut data) = (0, 0);
+            while let Ok(status) = fs::read_to_string(format!("/proc/{number}/status")) {
+                let kib = |name: &str| {
+                    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+                    line.trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0)
+                };
+                (resident, data) = (resident.max(kib("VmHWM:")), data.max(kib("VmData:")));
+                sleep(Duration::from_millis(1));
+            }
+            (resident >> 10, data >> 10)
+        });
+        let began = Instant::now();
+        let made =
+            decoder.thumbnail(&&picture[..], &ORDER).map(|made| made.len()).map_err(|why| why.to_string());
+        let took = began.elapsed().as_millis();
+        drop(decoder);
+        let (resident, data) = watcher.join().expect("no panic");
+        println!("{format:?} | {} | {took} | {resident} | {data} | {made:?}", picture.len());
+    }
+}
