@@ -9,24 +9,11 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use board::{BOUNDARY, blob_files, content_type, png, post_bytes, post_form};
+use board::{BOUNDARY, blob_files, content_type, large, post_bytes, post_form};
 use process::Server;
 use process::client::{Next, plain};
 
 const APPS: [&str; 2] = ["--apps", "board"];
-
-/// A picture of this size that no other seed has: an image with a chunk that browsers pass over.
-fn large(seed: u32, bytes: usize) -> Vec<u8> {
-    let small = png(1);
-    let mut filler: Vec<u8> = (0..bytes as u32).map(|at| (at.wrapping_mul(seed | 1) >> 7) as u8).collect();
-    filler[..4].copy_from_slice(&seed.to_le_bytes());
-    let mut check = flate2::Crc::new();
-    check.update(b"fiLl");
-    check.update(&filler);
-    let chunk = [&(bytes as u32).to_be_bytes(), &b"fiLl"[..], &filler, &check.sum().to_be_bytes()].concat();
-    // Behind IHDR, which is always 25 bytes.
-    [&small[..33], &chunk, &small[33..]].concat()
-}
 
 /// Posts until the server is gone; notes what was acknowledged.
 fn post_until_the_end(server: &Server, first: u32, kept: &Mutex<BTreeMap<String, u32>>) {

@@ -3,7 +3,7 @@
 //! Builds with debug assertions know three pictures that make a decoder panic, run for ever or eat memory.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -221,6 +221,60 @@ fn what_cannot_be_started_or_read_is_not_the_pictures_fault() {
     let failure = decoder.thumbnail(&Unreadable, &ORDER).expect_err("half of it");
     assert!(matches!(failure, Failure::Unreadable(_)) && !failure.is_of_picture(), "{failure}");
     makes_thumbnails(&mut decoder);
+}
+
+/// One chunk of a PNG.
+fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let mut check = flate2::Crc::new();
+    check.update(name);
+    check.update(content);
+    [&(content.len() as u32).to_be_bytes()[..], name, content, &check.sum().to_be_bytes()].concat()
+}
+
+/// So many zeros, compressed.
+fn zeros(mut bytes: usize) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    let piece = vec![0; 1 << 20];
+    while bytes > 0 {
+        let length = piece.len().min(bytes);
+        encoder.write_all(&piece[..length]).expect("memory");
+        bytes -= length;
+    }
+    encoder.finish().expect("memory")
+}
+
+/// A PNG of black pixels, 8 bits for each of three channels, with `more` before the pixels.
+fn black(width: u32, height: u32, pixels: &[u8], more: &[u8]) -> Vec<u8> {
+    let head = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let chunks = [chunk(b"IHDR", &head), more.to_vec(), chunk(b"IDAT", pixels), chunk(b"IEND", &[])];
+    [&b"\x89PNG\r\n\x1A\n"[..], &chunks.concat()].concat()
+}
+
+#[test]
+fn a_small_file_that_unpacks_to_much_costs_little() {
+    let whole = black(7000, 7000, &zeros(7000 * (1 + 3 * 7000)), &[]);
+    let profile = chunk(b"iCCP", &[b"x\0\0", &zeros(200 << 20)[..]].concat());
+    let profiled = black(100, 100, &zeros(100 * 301), &profile);
+    let long = black(900, 900, &zeros(400 << 20), &[]);
+    let huge = black(60_000, 60_000, &zeros(1 << 20), &[]);
+    for (name, picture, is_large) in [
+        ("as many pixels as may be", &whole, false),
+        ("a compressed profile", &profiled, false),
+        ("more pixels than it says", &long, false),
+        ("says that it is huge", &huge, true),
+    ] {
+        assert!(picture.len() < 2 << 20, "{name}: {}", picture.len());
+        let mut decoder = Decoder::new(settings());
+        let number = makes_thumbnails(&mut decoder);
+        let result = decoder.thumbnail(&&picture[..], &ORDER);
+        let too_large = matches!(&result, Err(Failure::Picture(Fault::TooLarge { .. })));
+        assert_eq!(too_large, is_large, "{name}: {result:?}");
+        assert_eq!(decoder.pid(), Some(number), "{name}: it took so little that it may stay");
+        let status = of_process(number, "status");
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a figure");
+        let most: u64 = most.trim_end_matches("kB").trim().parse().expect("a number");
+        assert!(most < 64 << 10, "{name}: {most} KiB");
+    }
 }
 
 /// The host of the test below: starts a decoder, tells its number, and stays in the middle of a picture.

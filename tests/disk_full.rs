@@ -2,46 +2,11 @@
 
 mod process;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use process::small_disk::SmallDisk;
 use process::{ANY_PORT, PATIENCE, Server};
-
-/// A tmpfs, unmounted when dropped.
-struct SmallDisk {
-    directory: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// Nothing where we may not mount.
-    fn new() -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=40m", "pixeld-test"]).arg(directory.path());
-        match mount.output() {
-            Ok(output) if output.status.success() => Some(Self { directory }),
-            _ => {
-                println!("skipped: a tmpfs cannot be mounted here");
-                None
-            }
-        }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.directory.path().join("ballast")
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.directory.path()).status();
-    }
-}
 
 const PIXEL: &str = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
 
@@ -114,18 +79,12 @@ fn space_that_others_took_is_waited_for() {
     let server = start(&disk.data());
     assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
     // Another program fills the disk down to below the reserve.
-    let mut size = 30 << 20;
-    while size > 1 << 16 {
-        let grown = std::fs::metadata(disk.ballast()).map_or(0, |meta| meta.len());
-        if std::fs::write(disk.ballast(), vec![1; grown as usize + size]).is_err() {
-            size /= 2;
-        }
-    }
+    disk.fill_up_to(1 << 16);
     post_until(&server, 507);
     let full = count(&server);
     assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 507);
     assert_eq!(count(&server), full, "what was refused is not there");
-    std::fs::remove_file(disk.ballast()).expect("removed");
+    disk.make_room();
     let back = post_until(&server, 200);
     println!("back after {back:?}");
     assert_ne!(count(&server), full);

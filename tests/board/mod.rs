@@ -21,6 +21,19 @@ pub fn png(seed: u8) -> Vec<u8> {
     picture(seed, image::ImageFormat::Png)
 }
 
+/// A picture of this size that no other seed has: an image with a chunk that browsers pass over.
+pub fn large(seed: u32, bytes: usize) -> Vec<u8> {
+    let small = png(1);
+    let mut filler: Vec<u8> = (0..bytes as u32).map(|at| (at.wrapping_mul(seed | 1) >> 7) as u8).collect();
+    filler[..4].copy_from_slice(&seed.to_le_bytes());
+    let mut check = flate2::Crc::new();
+    check.update(b"fiLl");
+    check.update(&filler);
+    let chunk = [&(bytes as u32).to_be_bytes(), &b"fiLl"[..], &filler, &check.sum().to_be_bytes()].concat();
+    // Behind IHDR, which is always 25 bytes.
+    [&small[..33], &chunk, &small[33..]].concat()
+}
+
 /// One part of a form.
 pub fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
     let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");

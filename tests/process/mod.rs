@@ -5,6 +5,7 @@
 pub mod client;
 pub mod hold;
 pub mod pair;
+pub mod small_disk;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
