@@ -1,6 +1,6 @@
 //! The applications there are.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::app::{App, Apps};
 use super::board::service::BoardApp;
@@ -52,8 +52,10 @@ pub fn named(name: &str, settings: &AppSettings) -> Option<Arc<dyn App>> {
 /// without them.
 #[must_use]
 pub fn new_applied() -> Applied {
+    // Made once: applications compress their pages when they are made, and every snapshot begins with empty states.
+    static USUAL: LazyLock<Apps> = LazyLock::new(all);
     let mut applied = Applied::default();
-    for app in all() {
+    for app in USUAL.iter() {
         if let Some(state) = app.new_state() {
             applied.insert(app.id(), state);
         }
