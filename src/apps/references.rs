@@ -17,16 +17,22 @@ impl References {
         *self.counts.entry(id).or_default() += 1;
     }
 
-    /// One fewer does. A record that was undone before it was counted still may have brought its blob with it.
+    /// One fewer does. It must have been added.
     pub fn remove(&mut self, id: BlobId) {
         if let Some(count) = self.counts.get_mut(&id) {
             *count -= 1;
-            if *count > 0 {
-                return;
+            if *count == 0 {
+                self.counts.remove(&id);
+                self.released.push(id);
             }
-            self.counts.remove(&id);
         }
-        self.released.push(id);
+    }
+
+    /// A record that was undone before it was counted may have brought the blob with it.
+    pub fn pass(&mut self, id: BlobId) {
+        if !self.contains(&id) {
+            self.released.push(id);
+        }
     }
 
     /// Whether any record names it.
@@ -44,5 +50,22 @@ impl References {
     /// Gives those blobs, once.
     pub fn take_released(&mut self) -> Vec<BlobId> {
         std::mem::take(&mut self.released)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_takes_nothing_from_those_who_stay() {
+        let (mut references, id) = (References::default(), BlobId([1; 32]));
+        references.add(id);
+        references.pass(id);
+        assert!(references.contains(&id) && !references.has_released());
+        references.remove(id);
+        assert_eq!((references.contains(&id), references.take_released()), (false, vec![id]));
+        references.pass(id);
+        assert_eq!(references.take_released(), [id]);
     }
 }

@@ -113,7 +113,7 @@ impl BoardState {
             self.tombstones.remove(&passed);
         }
         if self.tombstones.remove(&(at.origin, at.seq)) {
-            self.references.remove(post.blob);
+            self.references.pass(post.blob);
             return;
         }
         let key = Key { id: post.id, origin: at.origin, seq: at.seq };
@@ -303,6 +303,15 @@ mod tests {
         assert!(!state.names_blob(&BlobId([1; 32])));
         assert_eq!(state.take_released(), [BlobId([1; 32])]);
         assert!(!state.has_released());
+    }
+
+    #[test]
+    fn a_post_that_was_deleted_before_it_came_leaves_another_ones_blob() {
+        let mut state = BoardState::default();
+        state.apply(&at(1), &post(1, 1));
+        state.apply(&at(1), &record::delete_record(ONE, 2));
+        state.apply(&at(2), &post(2, 1));
+        assert!(state.names_blob(&BlobId([1; 32])) && !state.has_released());
     }
 
     #[test]
