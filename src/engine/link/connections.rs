@@ -47,6 +47,12 @@ impl Connection {
         self.wire.is_readable() && self.replica.as_ref().is_none_or(Replica::wants_input)
     }
 
+    /// Whether this host, which dialed, may speak now. Without keys nothing is read before that.
+    #[must_use]
+    pub fn may_begin(&self) -> bool {
+        self.dialed && self.replica.is_none() && self.wire.is_secured()
+    }
+
     /// When something has to be done about it at the latest, microseconds.
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {

@@ -28,7 +28,7 @@ impl Driver {
         let now_us = self.now_us();
         let Some(connection) = self.connections.get(token) else { return false };
         let reading = match connection.wire.is_connected() {
-            Ok(true) if !connection.has_input() => return false,
+            Ok(true) if !connection.has_input() && !connection.may_begin() => return false,
             Ok(true) => connection.wire.read(&mut self.buffer, &mut self.plain),
             Ok(false) => return false,
             Err(error) => Err(error),
@@ -70,7 +70,7 @@ impl Driver {
         } else if connection.dialed {
             // The host that dials speaks first.
             connection.heard.extend_from_slice(plain);
-            if connection.wire.is_secured() {
+            if connection.may_begin() {
                 // The peer may have reached this host meanwhile.
                 if self.connections.active().is_some_and(|active| !active.is_suspect(now_us)) {
                     self.lose(token, None, peering, now_us);
