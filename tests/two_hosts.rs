@@ -63,14 +63,25 @@ fn both_take_writes_and_both_have_all_of_them() {
         "pixeld_replication_records{stream=\"own\",at=\"here\"} 101",
         "pixeld_replication_records{stream=\"own\",at=\"peer_durable\"} 101",
         "pixeld_replication_records{stream=\"peer\",at=\"here\"} 100",
+        "pixeld_replication_received_records_total 100",
+        "pixeld_replication_late_total 0",
+        "pixeld_stage_seconds_count{stage=\"peer_wait\"} 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "no {line} in {metrics}");
     }
+    let batches = figure(&metrics, "pixeld_replication_received_batches_total");
+    assert!((1..=100).contains(&batches), "{batches}");
     for server in [&mut a, &mut b] {
         server.signal(Signal::TERM);
         assert!(server.wait().success(), "{}", server.stderr());
     }
     assert_eq!(pair.a.hashes(), pair.b.hashes(), "the copies are exact");
+}
+
+/// The value of a series without labels.
+fn figure(metrics: &str, name: &str) -> u64 {
+    let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
 }
 
 /// What is removed is what the host that was asked had; what the other one took meanwhile stays.
@@ -102,6 +113,7 @@ fn a_stopped_peer_delays_nobody_who_does_not_wait_for_it() {
     post_all(&a, 0, 500, 2);
     let late = a.connect().send(at_both(7, 7)).answer();
     assert_eq!((late.status, late.field("durability")), (504, Some("disk")), "{}", late.text());
+    assert_eq!(figure(&a.ask("GET", "/metrics", "").1, "pixeld_replication_late_total"), 1);
     let away = await_away(&a);
     assert!(away["lag_records"].as_u64() >= Some(501) && away["why"].is_string(), "{away}");
     assert_eq!(a.ask("GET", "/readyz", "").0, 200, "a peer that is away makes nobody unready");

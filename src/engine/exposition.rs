@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use hdrhistogram::Histogram;
 
 use super::link::report::Report;
-use super::metrics::{Counter, REJECTS, WorkerMetrics};
+use super::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use super::peering::counters::FAILURES;
 use super::shared::{Phase, Shared};
 use crate::apps::router::Router;
@@ -201,20 +201,33 @@ fn stages(page: &mut Page, shared: &Shared) {
     page.family(
         name,
         "histogram",
-        "Time in each stage of a write; commit_wait is per request, the others per batch.",
+        "Time in each stage of a write; commit_wait and, at `both`, peer_wait are per request, the others per batch.",
     );
-    let mut waits = shared.metrics.workers.iter().map(|worker| worker.commit_wait_us.copy());
-    if let Some(mut all) = waits.next() {
-        for wait in waits {
-            // Both have the same bounds, so one always fits into the other.
-            let _ = all.add(&wait);
-        }
-        page.histogram(name, "stage=\"commit_wait\"", &all);
+    per_request(page, shared, name, "commit_wait", |worker| &worker.commit_wait_us);
+    if shared.peering.is_some() {
+        per_request(page, shared, name, "peer_wait", |worker| &worker.peer_wait_us);
     }
     let commit = &shared.metrics.commit;
     page.histogram(name, "stage=\"merge\"", &commit.merge_us.copy());
     page.histogram(name, "stage=\"sync\"", &commit.sync_us.copy());
     page.histogram(name, "stage=\"apply\"", &commit.apply_us.copy());
+}
+
+/// One stage of all workers.
+fn per_request(
+    page: &mut Page,
+    shared: &Shared,
+    name: &str,
+    stage: &str,
+    of: impl Fn(&WorkerMetrics) -> &Stage,
+) {
+    let mut waits = shared.metrics.workers.iter().map(|worker| of(worker).copy());
+    let Some(mut all) = waits.next() else { return };
+    for wait in waits {
+        // Both have the same bounds, so one always fits into the other.
+        let _ = all.add(&wait);
+    }
+    page.histogram(name, &format!("stage=\"{stage}\""), &all);
 }
 
 fn replication(page: &mut Page, shared: &Shared) {
@@ -268,13 +281,21 @@ fn replication(page: &mut Page, shared: &Shared) {
         page.sample(name, &format!("stream=\"{stream}\",at=\"peer_received\""), records.received);
         page.sample(name, &format!("stream=\"{stream}\",at=\"peer_durable\""), records.durable);
     }
+    let commit = &shared.metrics.commit;
+    let help = "Batches of the second host that were committed here.";
+    page.single("pixeld_replication_received_batches_total", "counter", help, commit.peer_batches.value());
+    let help = "Records of the second host that were committed here.";
+    page.single("pixeld_replication_received_records_total", "counter", help, commit.peer_records.value());
+    let help = "Writes at `both` that were answered 504, because the second host did not have them in time.";
+    let late: u64 = shared.metrics.workers.iter().map(|worker| worker.peer_late.value()).sum();
+    page.single("pixeld_replication_late_total", "counter", help, late);
     let name = "pixeld_replication_delay_seconds";
     page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
     page.histogram(name, "", &counters.delay_us.copy());
 }
 
 fn process(page: &mut Page, shared: &Shared) {
-    let ready = u8::from(shared.phase() == Phase::Ready);
+    let ready = u8::from(shared.phase() == Phase::Ready && !shared.space.is_joining());
     page.single("pixeld_ready", "gauge", "1 while /readyz says so.", ready);
     let name = "pixeld_config_last_reload_successful";
     page.single(
