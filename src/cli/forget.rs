@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::CliError;
-use crate::engine::founding;
+use crate::engine::founding::{self, Forgotten};
 
 /// Forget a second host that does not come back, so that nothing is kept for it
 ///
 /// What a second host lacks is kept for it while it is away, up to --peer-retention. One that is lost for good is
 /// forgotten by this, with the server stopped; its successor joins with an empty directory (`pixeld init --join`). The
-/// data of this host, and what it has of the other one's, stays.
+/// data of this host, and what it has of the other one's, stays. A directory that was made by `pixeld init --join` and has
+/// never met the first host takes no writes; it does so after this.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit: 0 forgotten, or there was none; 1 it failed, for example because a server runs; 2 usage."
@@ -23,9 +24,14 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        match founding::forget_peer(&self.data_dir)? {
+        let Forgotten { node, was_newcomer } = founding::forget_peer(&self.data_dir)?;
+        match node {
             Some(node) => println!("forgot the second host with the data directory {node}"),
+            None if was_newcomer => {}
             None => println!("no second host was known"),
+        }
+        if was_newcomer {
+            println!("this directory does not wait for the first host any more: it takes writes by itself");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -95,10 +95,14 @@ impl Committer {
             return None;
         }
         let joining = shared.peering.as_ref().filter(|peering| peering.joining.is_under_way());
-        if let Some(peering) = joining
-            && let Some(prepared) = self.adopt(shared, peering, staged)
-        {
-            return Some(prepared);
+        if let Some(peering) = joining {
+            if let Some(prepared) = self.adopt(shared, peering, staged) {
+                return Some(prepared);
+            }
+            if peering.joining.is_offered() {
+                // It waits for the next segment, and so does everything else.
+                return None;
+            }
         }
         // A host that is joining loses all it has in a crash, so its own records wait in their lanes.
         let (pixels, others) = if joining.is_some() { (0, 0) } else { self.merge(shared, now_us) };

@@ -14,6 +14,11 @@ pub enum FirstError {
     /// Its application does not want it.
     #[error("{0}")]
     Unwelcome(String),
+    /// The directory waits for the first host of its cluster.
+    #[error(
+        "this directory was made by `pixeld init --join` and takes no writes before it has met the first host"
+    )]
+    Newcomer,
     /// The current segment is full, and the next one is not made yet.
     #[error("there is no room in the journal; nothing was logged, start again")]
     NoRoom,
@@ -28,7 +33,10 @@ pub enum FirstError {
 /// # Errors
 /// See [`FirstError`]; nothing was logged then, but for a failed write, which is final.
 pub fn log(first: &FirstRecord, opening: &mut Opening) -> Result<(), FirstError> {
-    let Opening { applied, opened, .. } = opening;
+    let Opening { applied, opened, is_newcomer, .. } = opening;
+    if *is_newcomer {
+        return Err(FirstError::Newcomer);
+    }
     (first.is_welcome)(applied).map_err(FirstError::Unwelcome)?;
     let appender = &mut opened.appender;
     if !appender.fits(BATCH_BODY_BYTES_MAX, opened.spare_ready) {

@@ -8,6 +8,7 @@ use crate::base::fingerprint::Fingerprint;
 use crate::base::ids::{ClusterId, NodeId};
 use crate::log::identity::Identity;
 use crate::log::known_peer::KnownPeer;
+use crate::log::newcomer::{self, NEWCOMER_NAME};
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::log::segment::{SEGMENT_FIRST, name};
 use crate::log::spare::UNFINISHED_SUFFIX;
@@ -102,6 +103,11 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
     must_be_empty(path)?;
     let (cluster, node, inc) = fresh().map_err(io)?;
     let key = HostKey::load_or_make(&*disk).map_err(io)?.fingerprint();
+    match join {
+        Some(_) => newcomer::mark(&*disk).map_err(io)?,
+        // An earlier try may have been to join.
+        None => newcomer::clear(&*disk).map(drop).map_err(io)?,
+    }
     let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, inc };
     // Opening a new journal makes its first segment and then, last of all, the identity.
     let journal = |source| FoundError::Journal { path: path.to_owned(), source };
@@ -129,12 +135,21 @@ pub fn known(path: &Path) -> Result<Known, FoundError> {
     Ok(Known { cluster: identity.cluster, node: identity.node, key: key.fingerprint() })
 }
 
-/// Makes the directory at `path` forget its peer, for which nothing is kept any more; gives who it was. No server may be
-/// running on it.
+/// What [`forget_peer`] has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The peer's directory, for which nothing is kept any more.
+    pub node: Option<NodeId>,
+    /// The directory was made to join a first host that it has never met, and does not wait for it any more.
+    pub was_newcomer: bool,
+}
+
+/// Makes the directory at `path` forget its peer, for which nothing is kept any more, and which is not waited for any
+/// more. No server may be running on it.
 ///
 /// # Errors
 /// See [`FoundError`].
-pub fn forget_peer(path: &Path) -> Result<Option<NodeId>, FoundError> {
+pub fn forget_peer(path: &Path) -> Result<Forgotten, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let none = || FoundError::None { path: path.to_owned() };
     if !path.is_dir() {
@@ -142,7 +157,9 @@ pub fn forget_peer(path: &Path) -> Result<Option<NodeId>, FoundError> {
     }
     Identity::load(&RealDisk::open(path).map_err(io)?).map_err(io)?.ok_or_else(none)?;
     let directory = DataDir::open(path)?;
-    Ok(KnownPeer::forget(&*directory.disk()).map_err(io)?.map(|known| known.node))
+    let disk = directory.disk();
+    let node = KnownPeer::forget(&*disk).map_err(io)?.map(|known| known.node);
+    Ok(Forgotten { node, was_newcomer: newcomer::clear(&*disk).map_err(io)? })
 }
 
 /// Nothing is there but what [`found`] makes before the identity.
@@ -154,7 +171,7 @@ fn must_be_empty(path: &Path) -> Result<(), FoundError> {
     for entry in std::fs::read_dir(path).map_err(io)? {
         let what = entry.map_err(io)?.file_name().to_string_lossy().into_owned();
         let first = name(SEGMENT_FIRST);
-        let is_ours = [LOCK_NAME, KEY_NAME, LOST_AND_FOUND, &first].contains(&what.as_str());
+        let is_ours = [LOCK_NAME, KEY_NAME, NEWCOMER_NAME, LOST_AND_FOUND, &first].contains(&what.as_str());
         if !is_ours && !what.ends_with(UNFINISHED_SUFFIX) {
             return Err(FoundError::NotEmpty { path: path.to_owned(), what });
         }

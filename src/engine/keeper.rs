@@ -36,6 +36,8 @@ pub struct Keeper {
     released: Released,
     /// How long segments wait for the peer.
     patience: Patience,
+    /// It was said that the next segment can't be made.
+    complained: bool,
 }
 
 impl Keeper {
@@ -49,21 +51,34 @@ impl Keeper {
         folder: Folder,
         patience: Patience,
     ) -> Self {
-        Self { shared, disk, segment_bytes, reserve, folder, released: Released::default(), patience }
+        Self {
+            shared,
+            disk,
+            segment_bytes,
+            reserve,
+            folder,
+            released: Released::default(),
+            patience,
+            complained: false,
+        }
     }
 
     /// Looks after the files until the server stops.
     pub fn run(mut self) {
         self.shared.keeper.settle();
-        let mut complained = false;
         while !self.shared.stopping.load(Ordering::Acquire) {
-            self.look_at_space();
-            self.make_spare(&mut complained);
-            self.patience.look_at_peer(&self.shared, &*self.disk);
-            self.tidy();
-            self.released.look_after(&self.shared);
+            self.turn();
             std::thread::park_timeout(PERIOD);
         }
+    }
+
+    /// Looks once at everything.
+    pub fn turn(&mut self) {
+        self.look_at_space();
+        self.make_spare();
+        self.patience.look_at_peer(&self.shared, &*self.disk);
+        self.tidy();
+        self.released.look_after(&self.shared);
     }
 
     /// Compares the free space with the reserve.
@@ -82,7 +97,7 @@ impl Keeper {
 
     /// Makes the next segment, if it isn't there. No space for it is no error: writes are refused before the current
     /// one is full, and it is tried again.
-    fn make_spare(&self, complained: &mut bool) {
+    fn make_spare(&mut self) {
         if self.shared.spare_ready.load(Ordering::Acquire) {
             return;
         }
@@ -93,7 +108,7 @@ impl Keeper {
                 self.shared.spare_ready.store(true, Ordering::Release);
                 self.shared.space.set_spare_failed(false);
                 self.shared.space.set_room(Room { for_writes: true, for_clears: true });
-                *complained = false;
+                self.complained = false;
                 self.report(was_short);
                 // Whatever waits in a lane can be committed now.
                 self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
@@ -101,7 +116,7 @@ impl Keeper {
             }
             Err(error) => {
                 self.shared.space.set_spare_failed(true);
-                if !std::mem::replace(complained, true) {
+                if !std::mem::replace(&mut self.complained, true) {
                     let no_space = matches!(error, SpareError::NoSpace { .. });
                     tracing::warn!(%error, no_space, "can't make the next segment of the journal; trying again");
                 }
@@ -134,8 +149,17 @@ impl Keeper {
             let unneeded = self.folder.unneeded(&self.shared, &segments);
             return self.remove(&segments[..unneeded]);
         }
+        self.fold();
+    }
+
+    /// Folds a snapshot now, and removes the segments that it makes unnecessary. Not while the host joins.
+    pub fn fold(&mut self) {
+        if self.is_joining() {
+            return;
+        }
         match self.folder.fold(&self.shared, &self.disk) {
             Ok(folded) => {
+                let segments = self.shared.reader.segments();
                 let unneeded = segments.iter().take_while(|segment| folded.makes_unnecessary(segment));
                 self.remove(&segments[..unneeded.count()]);
             }
@@ -179,6 +203,11 @@ impl Keeper {
         tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");
         self.folder = Folder::new(snapshot);
         joining.end();
+        if let Some(peering) = &self.shared.peering {
+            peering.progress.joined(synced);
+            peering.bell.ring();
+        }
+        self.shared.space.set_joining(false);
         self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
         false
     }

@@ -86,11 +86,22 @@ pub enum Reject {
     Busy,
     /// A level of durability that this server does not have.
     Durability,
+    /// A host that is empty and has not met the first host of its cluster.
+    Joining,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 8] =
-    ["connections", "lane_full", "disk_full", "bad_request", "slow", "stalled", "busy", "durability"];
+pub const REJECTS: [&str; 9] = [
+    "connections",
+    "lane_full",
+    "disk_full",
+    "bad_request",
+    "slow",
+    "stalled",
+    "busy",
+    "durability",
+    "joining",
+];
 
 /// One worker's shard.
 pub struct WorkerMetrics {

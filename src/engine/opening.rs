@@ -12,6 +12,7 @@ use crate::base::streams::Streams;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::{Blobs, Removed};
 use crate::log::known_peer::KnownPeer;
+use crate::log::newcomer;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
 use crate::os::datadir::{DataDir, DataDirError};
@@ -31,6 +32,19 @@ pub enum OpenError {
         /// What is wrong.
         #[source]
         source: RecoverError,
+    },
+    /// The file that says that it is new.
+    #[error("the file that says that this host is new: {0}")]
+    Newcomers(#[source] std::io::Error),
+    /// It was made to join, and nobody is to be joined.
+    #[error(
+        "{} was made by `pixeld init --join` and has not met the first host yet, so --peer or --peer-listen is needed, \
+         and --peer-key; if that host is lost for good, `pixeld forget-peer --data-dir {0}` lets this one take writes alone",
+        path.display()
+    )]
+    Newcomer {
+        /// The directory.
+        path: std::path::PathBuf,
     },
     /// Its blobs.
     #[error("the blobs in the data directory: {0}")]
@@ -60,6 +74,8 @@ pub struct Opening {
     pub blobs: Arc<Blobs>,
     /// The peer that was known when the process ended last.
     pub known_peer: Option<KnownPeer>,
+    /// It was made to join a first host that it has not met yet.
+    pub is_newcomer: bool,
 }
 
 /// Locks, recovers and replays.
@@ -92,6 +108,11 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     };
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
     let opened = recover::open(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
+    let is_newcomer =
+        newcomer::look(&*directory.disk(), opened.appender.is_blank()).map_err(OpenError::Newcomers)?;
+    if is_newcomer && settings.peer.is_none() {
+        return Err(OpenError::Newcomer { path: settings.data_dir.clone() });
+    }
     let last = last.unwrap_or_else(|| nothing(&opened));
     let mut applied = applied.unwrap_or_else(registry::new_applied);
     applied.position = opened.appender.position();
@@ -99,7 +120,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(directory.disk()))));
     sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
     let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
-    Ok(Opening { directory, applied, opened, last, blobs, known_peer })
+    Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer })
 }
 
 /// Which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.

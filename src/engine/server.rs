@@ -110,11 +110,18 @@ impl Server {
             .collect();
         let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
-        let Opening { directory, applied, opened, last, blobs, known_peer } = opening;
+        let Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer } = opening;
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
         let patience = patience(&settings, &shared, known_peer);
+        if is_newcomer {
+            shared.space.set_joining(true);
+            tracing::warn!(
+                "this directory was made by `pixeld init --join`: writes are answered 503 until the first host was met; if that takes \
+                 long, look at /health, --peer and --peer-key"
+            );
+        }
         let clock = shared.clock;
         service.attach(shared.clone(), router.clone());
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;

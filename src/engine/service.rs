@@ -22,7 +22,7 @@ static ROUTES: [Route; 4] = [
         Method::Get,
         "/readyz",
         READY,
-        "200 while new requests are welcome, whether or not the second host is there; 503 while draining",
+        "200 while new requests are welcome, whether or not the second host is there; 503 while joining one, or draining",
     ),
     Route::new(Method::Get, "/version", VERSION, "What is running"),
     Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus"),
@@ -45,6 +45,9 @@ impl Service {
         match endpoint {
             LIVE => text(200, "live\n"),
             READY => match shared.phase() {
+                Phase::Ready if shared.space.is_joining() => {
+                    text(503, "joining: no writes before the first host is met\n")
+                }
                 Phase::Ready if shared.space.is_short() => {
                     text(200, "ready, reads only: no space for writes\n")
                 }

@@ -42,6 +42,8 @@ pub enum Intake {
     FreeingOnly = 2,
     /// None: 507.
     Closed = 3,
+    /// None before the first host was met: 503.
+    Joining = 4,
 }
 
 /// Whether the current segment and the spare have room for what the lanes may hold, and more.
@@ -60,6 +62,7 @@ pub struct Space {
     spare_failed: AtomicBool,
     below_reserve: AtomicBool,
     behind: AtomicBool,
+    joining: AtomicBool,
     intake: AtomicU8,
 }
 
@@ -71,6 +74,7 @@ impl Default for Space {
             spare_failed: AtomicBool::new(false),
             below_reserve: AtomicBool::new(false),
             behind: AtomicBool::new(false),
+            joining: AtomicBool::new(false),
             intake: AtomicU8::new(Intake::Open as u8),
         }
     }
@@ -85,7 +89,8 @@ impl Space {
             0 => Intake::Open,
             1 => Intake::Waiting,
             2 => Intake::FreeingOnly,
-            _ => Intake::Closed,
+            3 => Intake::Closed,
+            _ => Intake::Joining,
         }
     }
 
@@ -115,6 +120,18 @@ impl Space {
         }
     }
 
+    /// Whether this host is empty and waits for the first host of its cluster.
+    pub fn set_joining(&self, joining: bool) {
+        self.joining.store(joining, Relaxed);
+        self.decide();
+    }
+
+    /// The same, to be asked.
+    #[must_use]
+    pub fn is_joining(&self) -> bool {
+        self.joining.load(Relaxed)
+    }
+
     /// Whether the disk is the reason that writes are not taken.
     #[must_use]
     pub fn is_short(&self) -> bool {
@@ -124,7 +141,9 @@ impl Space {
     /// Two threads that decide at once may leave an old answer behind; the keeper decides again within its period.
     fn decide(&self) {
         let (below_reserve, room) = (self.below_reserve.load(Relaxed), self.for_writes.load(Relaxed));
-        let intake = if room && !below_reserve {
+        let intake = if self.is_joining() {
+            Intake::Joining
+        } else if room && !below_reserve {
             if self.behind.load(Relaxed) { Intake::Waiting } else { Intake::Open }
         } else if !below_reserve && !self.spare_failed.load(Relaxed) {
             Intake::Waiting
@@ -173,6 +192,10 @@ mod tests {
             space.set_room(Room { for_writes, for_clears });
             space.set_spare_failed(spare_failed);
             space.set_below_reserve(below_reserve);
+            assert_eq!(space.intake(), expected);
+            space.set_joining(true);
+            assert_eq!(space.intake(), Intake::Joining, "whatever room there is");
+            space.set_joining(false);
             assert_eq!(space.intake(), expected);
         }
     }

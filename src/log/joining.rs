@@ -4,11 +4,12 @@
 //! again with an empty one. So a crash at any point of joining leaves an empty directory, or one that has joined.
 //!
 //! ```text
-//! mark -> segments from 2 on -> snapshot -> segment 1, which is blank, goes -> the mark goes
+//! mark -> segments from 2 on -> snapshot -> segment 1, which is blank, goes -> the marks go
 //! ```
 
 use std::io;
 
+use super::newcomer;
 use super::segment::{self, SEGMENT_FIRST};
 use super::snapshot;
 use super::spare::{SpareError, make_spare};
@@ -48,7 +49,8 @@ pub fn finish(disk: &dyn Disk) -> io::Result<()> {
         disk.sync_directory()?;
     }
     disk.remove(JOINING_NAME)?;
-    disk.sync_directory()
+    disk.sync_directory()?;
+    newcomer::clear(disk).map(drop)
 }
 
 /// Makes a directory empty again in which joining was broken off, with a blank first segment of `segment_bytes`.
@@ -63,6 +65,8 @@ pub fn undo(disk: &dyn Disk, segment_bytes: u64) -> Result<(), SpareError> {
     names.iter().filter(|name| is_of_it(name)).try_for_each(|name| disk.remove(name)).map_err(io)?;
     disk.sync_directory().map_err(io)?;
     make_spare(disk, SEGMENT_FIRST, segment_bytes)?;
+    // What it needs is a snapshot, as before.
+    newcomer::mark(disk).map_err(io)?;
     disk.remove(JOINING_NAME).map_err(io)?;
     disk.sync_directory().map_err(io)
 }

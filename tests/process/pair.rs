@@ -82,11 +82,13 @@ impl Pair {
         Self { a, b, cluster, directory }
     }
 
-    /// Starts both; they have found each other when this returns.
+    /// Starts both; they have found each other and take writes when this returns.
     pub fn start(&self, arguments: &[&str]) -> (Server, Server) {
         let servers = (self.a.start(&self.b, arguments), self.b.start(&self.a, arguments));
-        await_connected(&servers.0);
-        await_connected(&servers.1);
+        for server in [&servers.0, &servers.1] {
+            await_connected(server);
+            await_ready(server);
+        }
         servers
     }
 }
@@ -116,6 +118,11 @@ pub fn peer_of(server: &Server) -> Value {
 /// Waits until the two hosts exchange.
 pub fn await_connected(server: &Server) {
     await_that("a connection", || peer_of(server), |peer| peer["state"] == "connected");
+}
+
+/// Waits until a host takes writes: one that joins does not before it has met the other one.
+pub fn await_ready(server: &Server) {
+    await_that("readiness", || server.ask("GET", "/readyz", "").0, |status| *status == 200);
 }
 
 /// Waits until the peer is found to be gone.

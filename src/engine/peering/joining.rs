@@ -31,6 +31,8 @@ pub struct Join {
 #[derive(Default)]
 pub struct Joining {
     under_way: AtomicBool,
+    /// A snapshot was adopted; nothing ends the joining any more but its success.
+    adopted: AtomicBool,
     offered: AtomicBool,
     slot: Mutex<Slot>,
 }
@@ -50,6 +52,15 @@ impl Joining {
         self.slot().offer = Some((disk, join));
         self.under_way.store(true, Ordering::Release);
         self.offered.store(true, Ordering::Release);
+    }
+
+    /// The connection that brought the snapshot is over. What the commit step has not taken yet is dropped: the next
+    /// connection brings another one.
+    pub fn withdraw(&self) {
+        if self.slot().offer.take().is_some() {
+            self.offered.store(false, Ordering::Release);
+            self.under_way.store(self.adopted.load(Ordering::Acquire), Ordering::Release);
+        }
     }
 
     /// Whether the commit step has an offer to look at.
@@ -73,8 +84,10 @@ impl Joining {
 
     /// The commit step has adopted the snapshot, or says why not.
     pub fn settle(&self, outcome: Result<(), String>) {
-        if outcome.is_err() {
-            self.under_way.store(false, Ordering::Release);
+        match outcome {
+            Ok(()) => self.adopted.store(true, Ordering::Release),
+            // A second offer, of a connection that followed on the first one's, comes too late and changes nothing.
+            Err(_) => self.under_way.store(self.adopted.load(Ordering::Acquire), Ordering::Release),
         }
         self.slot().outcome = Some(outcome);
     }
@@ -99,6 +112,7 @@ impl Joining {
     /// The keeper has stored it and removed the mark.
     pub fn end(&self) {
         self.slot().joined = None;
+        self.adopted.store(false, Ordering::Release);
         self.under_way.store(false, Ordering::Release);
     }
 

@@ -38,6 +38,11 @@ struct State {
     durable: Streams,
     /// What becomes durable with a sync up to a position, in rising order of these.
     pending: VecDeque<(Position, Stream)>,
+    /// While this host joins: where the peer's snapshot made its streams start. A crash takes everything with it then, so
+    /// nothing is durable.
+    starts: Option<Streams>,
+    /// Everything before this is on the disk.
+    synced: Position,
     changes: Changes,
 }
 
@@ -49,6 +54,8 @@ impl Progress {
             received: streams.clone(),
             durable: streams,
             pending: VecDeque::new(),
+            starts: None,
+            synced: Position(0),
             changes: Changes::default(),
         };
         Self { own, state: Mutex::new(state) }
@@ -72,7 +79,8 @@ impl Progress {
     /// Whether something that came from the peer is not durable yet: it waits for a word about that.
     #[must_use]
     pub fn owes_sync(&self) -> bool {
-        self.state().pending.iter().any(|(_, stream)| stream.origin != self.own)
+        let state = self.state();
+        state.pending.iter().any(|(end, stream)| stream.origin != self.own && *end > state.synced)
     }
 
     /// A batch is applied: its stream stands at `stream`, its frame ends at `end`, and everything before `synced` is
@@ -85,15 +93,25 @@ impl Progress {
         state.release(synced);
     }
 
-    /// A journal that was empty stands behind these streams now; what lies before them is not asked for any more.
+    /// A journal that was empty stands behind these streams now; what lies before them is not asked for any more. Nothing
+    /// is durable before [`Progress::joined`].
     pub fn adopt(&self, starts: &Streams) {
         let mut state = self.state();
         for stream in starts.iter() {
             state.received.set(stream);
-            state.durable.set(stream);
             note(&mut state.changes.received, stream);
+        }
+        state.starts = Some(starts.clone());
+    }
+
+    /// The host has joined: from now on a crash leaves what is durable, which is everything before `synced`.
+    pub fn joined(&self, synced: Position) {
+        let mut state = self.state();
+        for stream in state.starts.take().iter().flat_map(Streams::iter) {
+            state.durable.set(stream);
             note(&mut state.changes.durable, stream);
         }
+        state.release(synced);
     }
 
     /// Everything before `synced` is durable.
@@ -117,6 +135,10 @@ impl State {
     }
 
     fn release(&mut self, synced: Position) {
+        self.synced = self.synced.max(synced);
+        if self.starts.is_some() {
+            return;
+        }
         while self.pending.front().is_some_and(|(end, _)| *end <= synced) {
             let Some((_, stream)) = self.pending.pop_front() else { break };
             self.durable.set(stream);

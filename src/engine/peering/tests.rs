@@ -135,6 +135,23 @@ fn however_many_steps_wait_for_a_sync_nothing_is_durable_early_and_all_is_in_the
 }
 
 #[test]
+fn nothing_is_durable_before_a_host_has_joined() {
+    let mut starts = Streams::default();
+    starts.set(stream(PEER, 20));
+    let progress = Progress::new(OWN, Streams::default());
+    progress.adopt(&starts);
+    progress.applied(stream(PEER, 25), Position(100), Position(0));
+    progress.synced(Position(100));
+    let changes = progress.take_changes();
+    assert_eq!((changes.received, changes.durable), (vec![stream(PEER, 25)], vec![]));
+    assert_eq!(progress.begin().1, Streams::default());
+    progress.joined(Position(100));
+    assert_eq!(progress.take_changes().durable, [stream(PEER, 25)]);
+    progress.applied(stream(PEER, 30), Position(200), Position(200));
+    assert_eq!(progress.take_changes().durable, [stream(PEER, 30)], "from then on as always");
+}
+
+#[test]
 fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
     let standing = Standing::new(OWN);
     assert!(!standing.is_connected() && standing.own_durable() == 0);

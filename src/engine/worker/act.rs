@@ -205,6 +205,10 @@ impl Worker {
         match self.shared.space.intake() {
             Intake::Open | Intake::Waiting => Ok(()),
             Intake::FreeingOnly if asked.frees_space => Ok(()),
+            Intake::Joining => {
+                self.reject(Reject::Joining);
+                Err(route::joining())
+            }
             Intake::FreeingOnly | Intake::Closed => {
                 self.reject(Reject::DiskFull);
                 Err(route::no_space())

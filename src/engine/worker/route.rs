@@ -72,6 +72,12 @@ pub fn no_space() -> Response {
     text(507, "No space left above the reserve on this host's disk; nothing was stored. Reads go on.")
 }
 
+/// This host is empty and has not met the first host of its cluster: nothing was logged.
+pub fn joining() -> Response {
+    text(503, "This host is joining another one and takes no writes before it has met it; nothing was stored. Send again later.")
+        .with("Retry-After", "1")
+}
+
 /// A lane stayed full: nothing was logged.
 pub fn lane_full() -> Response {
     text(503, "The server is behind with its writes; nothing was stored. Send again later.")

@@ -42,11 +42,7 @@ impl Driver {
             old.wire.part(replica.output());
         }
         peering_of(&self.shared).delays().clear();
-        let greeting = replica::Greeting {
-            nonce: random::number().unwrap_or_default(),
-            clock_us: wall_us(),
-            is_joining: true,
-        };
+        let greeting = replica::Greeting { nonce: random::number().unwrap_or_default(), clock_us: wall_us() };
         let mut replica = Replica::begin(&self.shared, &self.disk, greeting, now_us);
         if let Some(connection) = self.connections.get(token) {
             replica.receive(&std::mem::take(&mut connection.heard), now_us);

@@ -239,14 +239,9 @@ impl Driver {
             }
             return true;
         };
-        if let Some(join) = replica.take_join() {
-            peering.joining.offer(Arc::clone(&self.disk), join);
+        if replica.look_after_join(now_us) {
             self.arrivals.commit(wall_us());
-        }
-        match peering.joining.take_outcome() {
-            Some(Ok(())) => replica.adopted(now_us),
-            Some(Err(why)) => replica.fail(format!("this host can't take the snapshot: {why}"), now_us),
-            None => {}
+            replica.look_after_join(now_us);
         }
         peering.time_durable(wall_us());
         peering.counters.rtt_us.set(replica.rtt_us().unwrap_or(0));

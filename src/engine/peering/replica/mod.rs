@@ -9,7 +9,7 @@
 //! turn(now)                              always: after bytes, when the bell has rung, at deadline()
 //! arrivals.commit(..)                    what arrived is in the inbox
 //! output() -> TLS, socket; sent(n)       and a turn more when all of the output was taken: there may be more to send
-//! take_join() -> adopt it -> adopted()   a host that was empty gets a snapshot, before any batch behind it
+//! look_after_join(now)                   a host that was empty gets a snapshot, before any batch behind it
 //! closed() -> why, once it is over       what is left of the output is worth one more write
 //! ```
 //!
@@ -24,12 +24,12 @@ use std::sync::Arc;
 use self::access::peering_of;
 use self::shipping::Shipping;
 use self::taking::Taking;
-use super::joining::Join;
 use crate::base::ids::{NodeId, Seq};
 use crate::base::limits::{PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
+use crate::log::newcomer;
 use crate::os::disk::Disk;
 use crate::peer::fault::{ByeCode, Close};
 use crate::peer::session::{Effect, Held, Peer, Presence, Session, Settings};
@@ -37,6 +37,7 @@ use crate::peer::session::{Effect, Held, Peer, Presence, Session, Settings};
 /// One connection to the peer.
 pub struct Replica {
     shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
     session: Session,
     shipping: Shipping,
     taking: Taking,
@@ -51,9 +52,6 @@ pub struct Greeting {
     pub nonce: u64,
     /// Wall clock, microseconds since 1970.
     pub clock_us: u64,
-    /// This host takes a snapshot, should its journal be empty and the peer have no other way to give it everything.
-    /// Should it have written something when the snapshot is there, it refuses it.
-    pub is_joining: bool,
 }
 
 impl Replica {
@@ -77,11 +75,13 @@ impl Replica {
             nonce: greeting.nonce,
             clock_us: greeting.clock_us,
             made: peering.outbox.sealed(),
-            is_empty: greeting.is_joining && held.is_empty(),
+            // It takes no writes meanwhile, so it is as empty when a snapshot comes.
+            is_empty: shared.space.is_joining() && held.is_empty(),
         };
         Self {
             shared: Arc::clone(shared),
             session: Session::new(settings, &held, now_us),
+            disk: Arc::clone(disk),
             shipping: Shipping::new(Arc::clone(disk)),
             taking: Taking::default(),
             retain_us: now_us + PEER_RETAIN_EVERY_US,
@@ -109,6 +109,7 @@ impl Replica {
         {
             self.act(effect, now_us);
         }
+        self.look_whether_met();
         self.session.tick(now_us);
         self.shipping.ship(&self.shared, &mut self.session);
         if self.session.is_closed() {
@@ -175,7 +176,7 @@ impl Replica {
     }
 
     /// Ends it, because this host can't go on; the peer is told.
-    pub fn fail(&mut self, text: String, now_us: u64) {
+    fn fail(&mut self, text: String, now_us: u64) {
         self.session.fail(text);
         self.taking.release();
         self.turn(now_us);
@@ -188,16 +189,25 @@ impl Replica {
         self.turn(now_us);
     }
 
-    /// A snapshot that came whole. Nothing more is taken from the connection before [`Replica::adopted`].
-    #[must_use]
-    pub fn take_join(&mut self) -> Option<Join> {
-        self.taking.take_join()
-    }
-
-    /// The snapshot is adopted: the journal stands at its start, and [`super::progress::Progress`] tells so.
-    pub fn adopted(&mut self, now_us: u64) {
-        self.taking.release();
-        self.turn(now_us);
+    /// Offers a snapshot that came whole to the commit step, and looks what became of it; nothing more is taken from the
+    /// connection meanwhile. True if the commit step has something to do now.
+    pub fn look_after_join(&mut self, now_us: u64) -> bool {
+        let joining = &peering_of(&self.shared).joining;
+        let join = self.taking.take_join();
+        let has_offer = join.is_some();
+        if let Some(join) = join {
+            joining.offer(Arc::clone(&self.disk), join);
+        }
+        match joining.take_outcome() {
+            // The journal stands at the snapshot's start, and the progress tells so.
+            Some(Ok(())) => {
+                self.taking.release();
+                self.turn(now_us);
+            }
+            Some(Err(why)) => self.fail(format!("this host can't take the snapshot: {why}"), now_us),
+            None => {}
+        }
+        has_offer
     }
 
     /// Tells the session what was committed and synced since, and what is kept.
@@ -226,6 +236,23 @@ impl Replica {
                 self.session.retain(origin, seq + 1);
             }
         }
+    }
+
+    /// A host that was empty has met its peer once that has answered a PING and begun no snapshot before: then batches
+    /// bring everything, and this host's own writes are in nobody's way.
+    fn look_whether_met(&mut self) {
+        let space = &self.shared.space;
+        let gets_snapshot =
+            self.taking.has_seen_snapshot() || peering_of(&self.shared).joining.is_under_way();
+        if !space.is_joining() || gets_snapshot || self.session.rtt_us().is_none() {
+            return;
+        }
+        if let Err(error) = newcomer::clear(&*self.disk) {
+            // The next start sees by the journal that something was written.
+            tracing::warn!(%error, "can't remove the file that says that this host is new");
+        }
+        space.set_joining(false);
+        tracing::info!("met the first host: writes are taken");
     }
 
     fn act(&mut self, effect: Effect, now_us: u64) {
@@ -279,6 +306,7 @@ impl Replica {
     fn over(&mut self, close: Close, now_us: u64) {
         let peering = peering_of(&self.shared);
         peering.outbox.close();
+        peering.joining.withdraw();
         peering.standing.away(&close.to_string(), now_us);
         self.shipping.end();
         self.taking.end();

@@ -31,6 +31,7 @@ pub(super) struct Taking {
     /// Blobs of batches that are not applied yet.
     pinned: VecDeque<(Origin, Seq, Vec<Pin>)>,
     snapshot: Option<(Streams, Vec<u8>)>,
+    has_seen_snapshot: bool,
     join: Option<Join>,
     is_held: bool,
 }
@@ -50,6 +51,11 @@ impl Taking {
         self.snapshot.is_some() || self.is_held
     }
 
+    /// Whether the peer has begun a snapshot on this connection.
+    pub(super) fn has_seen_snapshot(&self) -> bool {
+        self.has_seen_snapshot
+    }
+
     pub(super) fn take_join(&mut self) -> Option<Join> {
         self.join.take()
     }
@@ -61,7 +67,7 @@ impl Taking {
 
     /// The session is over.
     pub(super) fn end(&mut self) {
-        *self = Self::default();
+        *self = Self { has_seen_snapshot: self.has_seen_snapshot, ..Self::default() };
     }
 
     /// A batch came.
@@ -91,6 +97,7 @@ impl Taking {
     ) {
         match self.take_piece(shared, bytes, is_last) {
             Ok(()) if is_last => {
+                self.gone.retain(|gone| *gone != id);
                 self.asked.take_if(|asked| *asked == id);
                 self.pass_on(shared, session);
             }
@@ -153,13 +160,16 @@ impl Taking {
     /// Pins of all these blobs, or the first one that is missing. Those that are gone need none.
     fn pins_of(&mut self, shared: &Shared, ids: &[BlobId]) -> std::io::Result<Result<Vec<Pin>, BlobId>> {
         let mut pins = Vec::with_capacity(ids.len());
+        let mut excused = Vec::new();
         for &id in ids {
             match shared.blobs.pin_present(&id)? {
                 Some(pin) => pins.push(pin),
-                None if self.gone.contains(&id) => {}
+                None if self.gone.contains(&id) => excused.push(id),
                 None => return Ok(Err(id)),
             }
         }
+        // Only this batch is excused: one that names the same content later may come with it.
+        self.gone.retain(|id| !excused.contains(id));
         self.fresh.retain(|pin| !ids.contains(&pin.id()));
         Ok(Ok(pins))
     }
@@ -175,6 +185,7 @@ impl Taking {
 
     pub(super) fn snapshot_begins(&mut self, starts: Streams) {
         self.snapshot = Some((starts, Vec::new()));
+        self.has_seen_snapshot = true;
     }
 
     pub(super) fn snapshot_part(&mut self, shared: &Shared, session: &mut Session, total: u64, bytes: &[u8]) {
