@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
+use pixeld::apps::board::record::Post;
+use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::registry;
 use pixeld::apps::state::{Batch, Entry};
 use pixeld::base::durability::Durability;
@@ -13,21 +15,25 @@ use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use pixeld::base::limits::Limits;
 use pixeld::engine::committer::{Committer, Prepared};
 use pixeld::engine::disk::make_durable;
+use pixeld::engine::keeper::Keeper;
 use pixeld::engine::mailbox::Mail;
 use pixeld::engine::memory::{InlineCommit, owes_sync, write_once};
 use pixeld::engine::metrics::Metrics;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::peering::arrivals::Arrivals;
 use pixeld::engine::peering::replica::{Greeting, Replica};
+use pixeld::engine::retention::Patience;
 use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::snapshots::{self, Folder};
-use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
+use pixeld::log::blobs::{Blobs, Pin};
+use pixeld::log::known_peer::KnownPeer;
 use pixeld::log::lane::{Producer, lane};
+use pixeld::log::newcomer;
+use pixeld::log::record;
 use pixeld::log::recover::{self, OpenOptions, Replay};
 use pixeld::log::snapshot::Snapshot;
-use pixeld::log::spare::make_spare;
 use pixeld::log::staged::Staged;
 use pixeld::log::streams::Streams;
 use pixeld::log::writer::Writer;
@@ -37,7 +43,7 @@ use super::sim_disk::SimDisk;
 
 pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
 const SEGMENT_BYTES: u64 = 160 * 1024;
-const LANE_BYTES: usize = 4096;
+const LANE_BYTES: usize = 8 * 1024;
 
 /// A running process.
 pub struct Up {
@@ -50,13 +56,17 @@ pub struct Up {
     staged: Staged,
     prepared: Option<Prepared>,
     pub replica: Option<Replica>,
-    folder: Folder,
+    keeper: Keeper,
     disk: SimDisk,
     clock: Clock,
     /// The worker's other ends, which nobody looks at: its turns are the simulation's.
     _worker: (mio::Poll, Receiver<Mail>),
     /// Batches that a sync will make durable: where they end, this process's last record there.
     unsynced: VecDeque<(Position, Seq)>,
+    /// Records that were put into the lane.
+    logged: Seq,
+    /// Pictures of records that are not committed yet, with their numbers.
+    pins: VecDeque<(Seq, Pin)>,
     pub committed: Seq,
     pub durable: Seq,
 }
@@ -73,7 +83,8 @@ fn settings(durability: Durability) -> Settings {
         cores: Vec::new(),
         steer: pixeld::engine::steering::Steer::Off,
         job_threads: 1,
-        apps: registry::all(),
+        // Their handlers are for requests, of which there are none; their states are in the registry.
+        apps: Vec::new(),
         limits: Limits::default(),
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES,
@@ -107,6 +118,8 @@ impl Up {
         let opened =
             recover::open(&disk.shared(), &options, &mut on_replay).map_err(|error| error.to_string())?;
         applied.position = opened.appender.position();
+        let io = |error: std::io::Error| error.to_string();
+        let is_newcomer = newcomer::look(disk, opened.appender.is_blank()).map_err(io)?;
         let nothing = Snapshot {
             cluster: CLUSTER,
             node,
@@ -116,13 +129,25 @@ impl Up {
             sections: Vec::new(),
         };
         let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(disk.shared()))));
+        applied.take_released();
+        blobs.sweep(|id| applied.names_blob(id)).map_err(io)?;
+        let known = KnownPeer::load(disk).map_err(io)?;
         let metrics = Metrics::new(0, 0, 0);
-        let poll = mio::Poll::new().map_err(|error| error.to_string())?;
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).map_err(|error| error.to_string())?;
+        let poll = mio::Poll::new().map_err(io)?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).map_err(io)?;
         let (mailbox, mail) = crossbeam_channel::unbounded();
         let side = WorkerSide::new(waker, mailbox);
         let shared =
             Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, vec![side], metrics));
+        shared.space.set_joining(is_newcomer);
+        let peering = shared.peering.as_ref().expect("a host with a peer");
+        if let Some(known) = &known {
+            peering.standing.remember(known.node, known.durable.clone());
+        }
+        let folder = Folder::new(last.unwrap_or(nothing));
+        let patience = Patience::new(Retention::Usual, known);
+        let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
+        let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, folder, patience);
         let (producer, consumer) = lane(LANE_BYTES);
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
         let clock = Clock::start();
@@ -138,11 +163,13 @@ impl Up {
             staged: Staged::default(),
             prepared: None,
             replica: None,
-            folder: Folder::new(last.unwrap_or(nothing)),
+            keeper,
             disk: disk.clone(),
             clock,
             _worker: (poll, mail),
             unsynced: VecDeque::new(),
+            logged: 0,
+            pins: VecDeque::new(),
             committed: 0,
             durable: 0,
         })
@@ -156,10 +183,50 @@ impl Up {
         self.peering().own
     }
 
+    /// Whether writes are refused because this host is empty and has not met the other one.
+    pub fn is_joining(&self) -> bool {
+        self.shared.space.is_joining()
+    }
+
+    /// Whether the peer's snapshot was adopted, and the journal behind it is not all there.
+    pub fn is_amid_joining(&self) -> bool {
+        self.peering().joining.is_under_way()
+    }
+
+    /// Number of the oldest segment.
+    pub fn oldest_segment(&self) -> u32 {
+        self.shared.reader.segments().first().map_or(1, |segment| segment.number)
+    }
+
+    /// Posts a picture, as a job and then a worker do; gives the post's number, or nothing if the lane has no room.
+    pub fn post_picture(
+        &mut self,
+        content: &[u8],
+        uuid: [u8; 16],
+        wall_us: u64,
+    ) -> Result<Option<Seq>, Fatal> {
+        let pin = self.shared.blobs.keep(content).map_err(|error| error.to_string())?;
+        let size_bytes = content.len() as u64;
+        let (name, message) = ("a.png".to_owned(), "a picture".to_owned());
+        let post = Post { id: 0, uuid, blob: pin.id(), kind: Kind::Png, size_bytes, name, message };
+        // The pin stays until the record is applied.
+        self.pins.push_back((self.logged + 1, pin));
+        let is_logged = self.log(&post.record(), wall_us);
+        if !is_logged {
+            self.pins.pop_back();
+        }
+        Ok(is_logged.then_some(self.logged))
+    }
+
     /// Logs records, as a worker does; false if the lane has no room.
     pub fn log(&mut self, records: &[u8], wall_us: u64) -> bool {
         if !self.producer.push(records) {
             return false;
+        }
+        let mut rest = records;
+        while let Ok(Some(length)) = record::length_of(rest) {
+            rest = &rest[length..];
+            self.logged += 1;
         }
         self.producer.publish();
         self.start_commit(wall_us);
@@ -226,19 +293,18 @@ impl Up {
         !self.shared.spare_ready.load(Ordering::Acquire)
     }
 
-    /// The keeper makes the next segment.
-    pub fn make_spare(&mut self, wall_us: u64) -> Result<(), Fatal> {
-        let number = self.shared.spare_number.load(Ordering::Acquire);
-        make_spare(&self.disk, number, SEGMENT_BYTES).map_err(|error| error.to_string())?;
-        self.shared.spare_ready.store(true, Ordering::Release);
-        self.shared.commit_arrived();
-        self.start_commit(wall_us);
-        Ok(())
+    /// The keeper's turn.
+    pub fn keep_files(&mut self, wall_us: u64) {
+        let lacked_spare = self.lacks_spare();
+        self.keeper.turn();
+        if lacked_spare && !self.lacks_spare() {
+            self.start_commit(wall_us);
+        }
     }
 
     /// The keeper makes a snapshot.
-    pub fn fold(&mut self) -> Result<(), Fatal> {
-        self.folder.fold(&self.shared, &self.disk.shared()).map(drop).map_err(|error| error.to_string())
+    pub fn fold(&mut self) {
+        self.keeper.fold();
     }
 
     fn note_commit(&mut self) {
@@ -250,6 +316,9 @@ impl Up {
             self.unsynced.push_back((end, seq));
         }
         let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        while self.pins.front().is_some_and(|(seq, _)| *seq <= self.committed) {
+            self.pins.pop_front();
+        }
         while self.unsynced.front().is_some_and(|(end, _)| *end <= synced) {
             self.durable = self.unsynced.pop_front().unwrap().1;
         }
@@ -263,7 +332,7 @@ impl Up {
     /// A connection was made.
     pub fn connect(&mut self, nonce: u64, clock_us: u64, now_us: u64) {
         self.replica = None;
-        let greeting = Greeting { nonce, clock_us, is_joining: false };
+        let greeting = Greeting { nonce, clock_us };
         self.replica = Some(Replica::begin(&self.shared, &self.disk.shared(), greeting, now_us));
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
+use pixeld::peer::frame::Kind;
+use pixeld::peer::message::FLAG_GONE;
+
 use super::chance::Chance;
+use super::pictures;
 
 /// How bad the network of a seed is; each fault comes once in so many pieces, 0 for never.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +33,41 @@ pub struct Way {
     /// Nothing arrives before this.
     pub stalled_until_us: u64,
     last_us: u64,
+    pub tap: Tap,
+}
+
+/// What was said in one direction, before anything happens to it.
+#[derive(Default)]
+pub struct Tap {
+    /// Bytes of a frame that is not said to its end.
+    begun: Vec<u8>,
+    /// Number of frames of each kind.
+    pub kinds: [u64; 16],
+    /// Pictures that were said to be gone.
+    pub gone: [bool; 8],
+}
+
+impl Tap {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.begun.extend_from_slice(bytes);
+        let mut rest = &self.begun[..];
+        while let Some((frame, after)) = next_frame(rest) {
+            self.kinds[usize::from(frame[4]) % 16] += 1;
+            let is_gone = frame[4] == Kind::Blob as u8 && frame[5] & FLAG_GONE != 0;
+            if let Some(at) = pictures::named(&frame[16..]).filter(|_| is_gone) {
+                self.gone[at] = true;
+            }
+            rest = after;
+        }
+        let kept = rest.len();
+        self.begun.drain(..self.begun.len() - kept);
+    }
+}
+
+/// The first frame of some bytes, and what follows it.
+fn next_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = bytes.first_chunk::<4>()?;
+    bytes.split_at_checked(16 + u32::from_le_bytes(*length) as usize)
 }
 
 impl Wire {
@@ -45,19 +84,25 @@ impl Wire {
         if way.is_cut {
             return None;
         }
-        let mut frames = frames(bytes);
+        way.tap.hear(bytes);
+        let mut bytes = bytes.to_vec();
         let mut what = None;
         if chance.once_in(weather.double) {
+            let mut frames = frames(&bytes);
             let at = chance.below(frames.len() as u64) as usize;
             frames.insert(at, frames[at].clone());
+            bytes = frames.concat();
             what = Some("doubled");
         }
-        if frames.len() > 1 && chance.once_in(weather.swap) {
-            let at = chance.below(frames.len() as u64 - 1) as usize;
-            frames.swap(at, at + 1);
-            what = Some("reordered");
+        if chance.once_in(weather.swap) {
+            let mut frames = frames(&bytes);
+            if frames.len() > 1 {
+                let at = chance.below(frames.len() as u64 - 1) as usize;
+                frames.swap(at, at + 1);
+                bytes = frames.concat();
+                what = Some("reordered");
+            }
         }
-        let mut bytes = frames.concat();
         if chance.once_in(weather.flip) {
             let bit = chance.below(bytes.len() as u64 * 8) as usize;
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -112,13 +157,9 @@ impl Wire {
 fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut rest = bytes;
-    while rest.len() >= 16 {
-        let length = 16 + u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-        if length > rest.len() {
-            break;
-        }
-        frames.push(rest[..length].to_vec());
-        rest = &rest[length..];
+    while let Some((frame, after)) = next_frame(rest) {
+        frames.push(frame.to_vec());
+        rest = after;
     }
     if !rest.is_empty() {
         frames.push(rest.to_vec());

@@ -1,0 +1,274 @@
+//! The world of one seed: two hosts, a connection, a clock, and what goes wrong.
+
+mod connection;
+mod tally;
+mod trouble;
+mod turns;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use pixeld::base::durability::Durability;
+use pixeld::base::ids::{NodeId, Origin, Seq};
+use pixeld::log::newcomer;
+
+pub use self::tally::Tally;
+use super::chance::Chance;
+use super::host::Up;
+use super::oracle::{self, Oracle};
+use super::sim_disk::{Fall, SimDisk};
+use super::wire::{Weather, Wire};
+
+const MS: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+/// Virtual time after which healed hosts must agree.
+const PATIENCE_US: u64 = 60 * SECOND;
+const START_WALL_US: u64 = 1_700_000_000_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Write(usize),
+    Step(usize),
+    Synced(usize),
+    Behind(usize),
+    Keeper(usize),
+    Fold(usize),
+    Link(usize),
+    Dial,
+    Trouble,
+    LoseDisk,
+    Start(usize),
+}
+
+struct Host {
+    disk: SimDisk,
+    node: NodeId,
+    durability: Durability,
+    up: Option<Up>,
+    wall_shift_us: i64,
+    is_starting: bool,
+}
+
+/// What kind of a world a seed makes.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Writes much, so that segments fill and go, and then loses a disk.
+    is_heavy: bool,
+    /// Takes so long that a silent peer is given up.
+    is_long: bool,
+    /// One write out of so many is a picture.
+    pictures: u64,
+}
+
+pub struct World {
+    seed: u64,
+    chance: Chance,
+    now_us: u64,
+    events: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    /// When each of them is due.
+    due: BTreeMap<Event, u64>,
+    order: u64,
+    hosts: [Host; 2],
+    wire: Option<Wire>,
+    weather: Weather,
+    /// Whether the network changes bytes or frames before it is healed.
+    is_falsifying: bool,
+    /// No connection can be made before this.
+    dark_until_us: u64,
+    ends_us: u64,
+    kind: Kind,
+    is_healing: bool,
+    disks_to_lose: u64,
+    /// Posts of pictures that were not taken off.
+    posts: Vec<(Origin, Seq)>,
+    /// Pictures that a host has once called gone.
+    gone: [bool; 8],
+    oracle: Oracle,
+    tally: Tally,
+    is_traced: bool,
+}
+
+/// A directory of a host that joins the other one.
+fn newcomers_disk() -> SimDisk {
+    let disk = SimDisk::new();
+    newcomer::mark(&disk).expect("a disk without a plan to fail");
+    disk
+}
+
+impl World {
+    pub fn new(seed: u64, is_traced: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let mut rare = |often: u64| if chance.once_in(3) { chance.within(often / 4, often) } else { 0 };
+        let (late, cut, flip, double, swap) = (rare(40), rare(60), rare(200), rare(40), rare(40));
+        let latency_us = if chance.once_in(3) { 40 * MS } else { 400 };
+        let weather = Weather { latency_us, late, cut, flip, double, swap };
+        let hosts = [SimDisk::new(), newcomers_disk()].map(|disk| Host {
+            disk,
+            node: NodeId(chance.next()),
+            durability: if chance.once_in(3) { Durability::Memory } else { Durability::Disk },
+            up: None,
+            wall_shift_us: chance.below(3 * SECOND).cast_signed(),
+            is_starting: false,
+        });
+        let (is_heavy, is_long) = (chance.once_in(12), chance.once_in(24));
+        let pictures = if chance.once_in(2) { chance.within(2, 20) } else { 0 };
+        let ends_us = chance.within(200 * MS, if is_long { 16 * SECOND } else { 4 * SECOND });
+        let disks_to_lose = if is_heavy { chance.within(1, 2) } else { u64::from(chance.once_in(6)) };
+        let mut world = Self {
+            seed,
+            chance,
+            now_us: 0,
+            events: BinaryHeap::new(),
+            due: BTreeMap::new(),
+            order: 0,
+            hosts,
+            wire: None,
+            is_falsifying: flip + double + swap > 0,
+            weather,
+            dark_until_us: 0,
+            ends_us,
+            kind: Kind { is_heavy, is_long, pictures },
+            is_healing: false,
+            disks_to_lose,
+            posts: Vec::new(),
+            gone: [false; 8],
+            oracle: Oracle::default(),
+            tally: Tally::default(),
+            is_traced,
+        };
+        for host in 0..2 {
+            world.hosts[host].is_starting = true;
+            let delay_us = world.chance.below(200 * MS);
+            world.later(delay_us, Event::Start(host));
+        }
+        world.later(50 * MS, Event::Dial);
+        let delay_us = world.chance.below(ends_us);
+        world.later(delay_us, Event::Trouble);
+        if disks_to_lose > 0 {
+            let delay_us = world.chance.within(ends_us / 3, ends_us - 1);
+            world.later(delay_us, Event::LoseDisk);
+        }
+        world
+    }
+
+    /// Runs until both hosts are healed and agree.
+    pub fn run(mut self) -> Tally {
+        while !self.is_healing || !self.is_settled() {
+            let Some(Reverse((at_us, _, event))) = self.events.pop() else {
+                panic!("seed {}: nothing happens any more", self.seed);
+            };
+            if self.due.get(&event) != Some(&at_us) {
+                continue;
+            }
+            self.due.remove(&event);
+            self.now_us = at_us;
+            if !self.is_healing && self.now_us >= self.ends_us {
+                self.heal();
+            }
+            assert!(
+                self.now_us < self.ends_us + PATIENCE_US,
+                "seed {}: healed hosts don't agree: {}",
+                self.seed,
+                self.standings()
+            );
+            self.happen(event);
+            for host in 0..2 {
+                if let Some(up) = &self.hosts[host].up {
+                    self.oracle.note(up);
+                    oracle::check_bounds(up);
+                }
+            }
+        }
+        self.judge();
+        self.tally
+    }
+
+    fn judge(&mut self) {
+        self.close_wire();
+        for round in 0..2 {
+            let [Some(a), Some(b)] = [&self.hosts[0].up, &self.hosts[1].up] else {
+                panic!("seed {}: both are up", self.seed);
+            };
+            for up in [a, b] {
+                self.oracle.check_kept(up);
+                oracle::check_pictures(up, |_| false);
+            }
+            oracle::check_equal(a, b);
+            let filled = a.shared.reader.segments().len().saturating_sub(1);
+            self.tally.count("segments filled", filled as u64);
+            if round == 0 {
+                // What a start makes of it is the same once more.
+                self.trace(|| "both are started once more".to_owned());
+                for host in 0..2 {
+                    self.fall(host, Fall::Power(self.seed));
+                    self.start(host);
+                }
+            }
+        }
+        self.tally.count("kept by both", self.oracle.kept_by_both());
+    }
+
+    fn is_settled(&self) -> bool {
+        match [&self.hosts[0].up, &self.hosts[1].up] {
+            [Some(a), Some(b)] => oracle::agree(a, b) && !a.has_step() && !b.has_step(),
+            _ => false,
+        }
+    }
+
+    fn standings(&self) -> String {
+        let of = |host: &Host| match &host.up {
+            Some(up) => {
+                let vector = &up.shared.applied.read().unwrap().vector;
+                format!("{vector:?} (joining: {}, {})", up.is_joining(), up.is_amid_joining())
+            }
+            None => "down".to_owned(),
+        };
+        format!("{} and {}", of(&self.hosts[0]), of(&self.hosts[1]))
+    }
+
+    fn later(&mut self, delay_us: u64, event: Event) {
+        let at_us = self.now_us + delay_us;
+        // Each thread sleeps once, until the earliest time that it has something to do.
+        if self.due.get(&event).is_none_or(|due_us| at_us < *due_us) {
+            self.due.insert(event, at_us);
+            self.order += 1;
+            self.events.push(Reverse((at_us, self.order, event)));
+        }
+    }
+
+    fn trace(&self, what: impl FnOnce() -> String) {
+        if self.is_traced {
+            println!("{:>10.3} ms  {}", self.now_us as f64 / 1e3, what());
+        }
+    }
+
+    fn wall_us(&self, host: usize) -> u64 {
+        (START_WALL_US + self.now_us).saturating_add_signed(self.hosts[host].wall_shift_us)
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Write(host) => self.write(host),
+            Event::Step(host) => self.step(host),
+            Event::Synced(host) => self.disk_turn(host, "a step", Up::finish),
+            Event::Behind(host) => {
+                let sync = self.chance.once_in(4) || self.is_healing;
+                self.disk_turn(host, "writing behind", |up| up.write_behind(sync));
+            }
+            Event::Keeper(host) => self.keep_files(host),
+            Event::Fold(host) => {
+                self.tally.count("snapshots", 1);
+                self.disk_turn(host, "making a snapshot", |up| {
+                    up.fold();
+                    Ok(())
+                });
+            }
+            Event::Link(host) => self.link(host),
+            Event::Dial => self.dial(),
+            Event::Trouble => self.trouble(),
+            Event::LoseDisk => self.lose_a_disk(),
+            Event::Start(host) if self.hosts[host].up.is_none() => self.start(host),
+            Event::Start(_) => {}
+        }
+    }
+}
