@@ -152,6 +152,37 @@ fn one_of_two_is_killed_under_load_and_comes_back() {
     assert!(all.len() <= acked.len() + failed, "nothing is there that nobody sent");
 }
 
+/// A DELETE through the balancer removes what the host that it reached had seen, which is everything once both have it.
+#[test]
+fn a_delete_through_the_balancer_clears_both() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    let Some(balancer) = Balancer::start(pair.directory.path(), &pair.a, &pair.b) else { return };
+    let post = |from: i32, to: i32| {
+        let mut client = Client::connect(balancer.address);
+        for x in from..to {
+            assert_eq!(client.send(post_pixel(x, 0, 'G', 7)).answer().status, 200);
+        }
+    };
+    let delete = || {
+        let answer = Client::connect(balancer.address).send(plain("DELETE", "/pixels")).answer();
+        assert_eq!(answer.json(), serde_json::json!({ "status": "cleared" }), "{}", answer.status);
+    };
+    post(0, 40);
+    await_that("all on both", || (count(&a), count(&b)), |counts| *counts == (40, 40));
+    delete();
+    await_that("none on either", || (count(&a), count(&b)), |counts| *counts == (0, 0));
+    post(40, 60);
+    await_that("all on both", || (count(&a), count(&b)), |counts| *counts == (20, 20));
+    // Asked of a dead host, the other one does it: to delete twice is to delete once.
+    drop(b);
+    delete();
+    assert_eq!(count(&a), 0);
+    post(60, 65);
+    let b = pair.b.start(&pair.a, &[]);
+    await_that("what came after it", || (count(&a), count(&b)), |counts| *counts == (5, 5));
+}
+
 /// Records that this host has made since its directory was.
 fn own_records(server: &Server) -> u64 {
     let metrics = server.ask("GET", "/metrics", "").1;
