@@ -2,8 +2,10 @@
 
 mod process;
 
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,7 +14,9 @@ use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use process::client::{Client, post_pixel};
+use process::pair::{Pair, await_that};
 use process::{PATIENCE, Server, free_address, pixeld};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Clients that post pixels, some on one connection for ever, some on a new one for each request.
@@ -282,4 +286,114 @@ fn an_activated_socket_outlives_its_server() {
     assert_eq!(ask(address, "/pixels/count"), format!(r#"{{"total":{}}}"#, answered + 1));
     signal(child.id(), Signal::TERM);
     assert_eq!(child.wait().expect("a child").code(), Some(0));
+}
+
+/// What a manager keeps for a service is one descriptor; systemd hands it to the next process as number 3.
+struct Keeper {
+    directory: tempfile::TempDir,
+    notify: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Keeper {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let notify = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
+        notify.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Self { directory, notify, address: free_address() }
+    }
+
+    fn start(&self, kept: Option<OwnedFd>) -> Child {
+        let server = pixeld(&["serve", "--disk-reserve", "1MiB", "--segment-size", "4MiB", "--workers", "2"]);
+        let given =
+            if kept.is_some() { "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1;" } else { "" };
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!(r#"{given} exec "$0" "$@""#));
+        command.arg(server.get_program()).args(server.get_args());
+        command.arg("--listen").arg(self.address.to_string());
+        command.arg("--data-dir").arg(self.directory.path().join("data"));
+        command.env("NOTIFY_SOCKET", self.directory.path().join("notify")).env("FDSTORE", "1");
+        command.stdin(kept.map_or(Stdio::null(), Stdio::from)).stderr(Stdio::null());
+        let child = command.spawn().expect("the binary starts");
+        while self.message().0 != "READY=1\nSTATUS=serving" {}
+        child
+    }
+
+    /// The next thing that we are told, and what came with it.
+    fn message(&self) -> (String, Option<OwnedFd>) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut text = [0; 512];
+        let mut places = [IoSliceMut::new(&mut text)];
+        let received = recvmsg(&self.notify, &mut places, &mut control, RecvFlags::CMSG_CLOEXEC);
+        let bytes = received.expect("a message").bytes;
+        let descriptors = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let descriptor = descriptors.flatten().next();
+        (String::from_utf8_lossy(&text[..bytes]).into_owned(), descriptor)
+    }
+
+    /// Stops the server as a restart does; gives what it left.
+    fn stop(&self, mut child: Child) -> Option<OwnedFd> {
+        signal(child.id(), Signal::TERM);
+        let mut kept = None;
+        loop {
+            match self.message() {
+                (text, descriptor) if text == "FDSTORE=1\nFDNAME=sockets\nFDPOLL=0" => kept = descriptor,
+                (text, _) if text == "BARRIER=1" => break,
+                _ => {}
+            }
+        }
+        assert_eq!(child.wait().expect("a child").code(), Some(0));
+        kept
+    }
+}
+
+#[test]
+fn a_manager_that_keeps_sockets_can_stop_and_start_without_a_failed_request() {
+    let keeper = Keeper::new();
+    let mut child = keeper.start(None);
+    let mut idle = Client::connect(keeper.address);
+    assert_eq!(idle.send(post_pixel(9, 9, 'B', 9)).answer().status, 200);
+    let load = Load::start(keeper.address, 6, 2);
+    let mut last = Last(child.id());
+    for _ in 0..10 {
+        load.wait_for(50);
+        let kept = keeper.stop(child).expect("a descriptor");
+        child = keeper.start(Some(kept));
+        last.0 = child.id();
+    }
+    load.wait_for(50);
+    let answered = load.end();
+    assert_eq!(idle.send(post_pixel(9, 9, 'B', 9)).answer().status, 200);
+    assert_eq!(ask(keeper.address, "/pixels/count"), format!(r#"{{"total":{}}}"#, answered + 2));
+    // A manager that lets go of what it keeps, as at a stop that is no restart, closes it.
+    drop(keeper.stop(child));
+    assert_eq!(idle.stream.read(&mut [0]).expect("closed"), 0);
+    assert!(TcpStream::connect(keeper.address).is_err());
+}
+
+/// The new process meets the peer again; what waits for the peer meanwhile is answered when they have met.
+#[test]
+fn a_host_with_a_peer_is_restarted_without_a_failed_request() {
+    let pair = Pair::found();
+    let patient = ["--durability", "both", "--durability-timeout", "30s"];
+    let (mut a, mut b) = pair.start(&patient);
+    let load = Load::start(a.address, 3, 1);
+    let (mut last_a, mut last_b) = (Last(a.pid()), Last(b.pid()));
+    for _ in 0..3 {
+        load.wait_for(50);
+        last_a.0 = restart(a.address);
+        load.wait_for(50);
+        last_b.0 = restart(b.address);
+    }
+    load.wait_for(50);
+    let answered = load.end();
+    assert_eq!(a.wait().code(), Some(0), "{}", a.stderr());
+    assert_eq!(b.wait().code(), Some(0), "{}", b.stderr());
+    let total = format!(r#"{{"total":{answered}}}"#);
+    assert_eq!(ask(a.address, "/pixels/count"), total);
+    await_that("the same list", || ask(b.address, "/pixels/count"), |count| *count == total);
 }

@@ -15,6 +15,7 @@ mod init;
 mod inspect;
 mod pages;
 mod recovery;
+mod running;
 mod send;
 mod serve;
 mod succession;

@@ -11,6 +11,9 @@
 //!
 //! The data directory has one owner at any moment. Until "ready" nothing has changed, and a new process that does not get
 //! that far leaves the old one serving. From then on connections wait in the queues of the listeners, which never close.
+//!
+//! A stop under a manager that keeps descriptors is the same with the manager between the two: what the old one would
+//! say stands in a channel, of which the manager keeps the other end until it starts the next process of the service.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -19,6 +22,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::os::notify::Manager;
 use crate::os::pass::{Channel, DESCRIPTORS_MAX};
 
 /// The flag that tells a process that its standard input is a channel to its predecessor.
@@ -31,6 +35,8 @@ const CONNECTIONS: &str = "connections";
 const READY: &str = "ready";
 const DONE: &str = "done";
 const SERVING: &str = "serving";
+/// What the channel is called that the manager keeps.
+const KEPT: &str = "sockets";
 
 /// The new process, as the old one sees it.
 pub(super) struct Successor {
@@ -103,6 +109,57 @@ impl Successor {
             }
         }
     }
+}
+
+/// Leaves listeners and idle connections with the manager, for the next process of this service.
+///
+/// # Errors
+/// Those of the channel and of the manager; then clients see what they see of any stop.
+pub(super) fn leave_with(
+    manager: &Manager,
+    listeners: &[OwnedFd],
+    connections: &[OwnedFd],
+) -> io::Result<()> {
+    let (ours, kept) = Channel::pair()?;
+    let mut left = 0;
+    for (text, sockets) in [(LISTENERS, listeners), (CONNECTIONS, connections)] {
+        for some in sockets.chunks(DESCRIPTORS_MAX) {
+            let descriptors: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
+            match ours.put(text, &descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => left += some.len(),
+                result => result?,
+            }
+        }
+    }
+    if left > 0 {
+        tracing::warn!(left, "the channel to the next process is full; these connections are closed");
+    }
+    // Its end is the end of what stands in it.
+    drop(ours);
+    manager.keep(KEPT, kept.as_fd())
+}
+
+/// Takes what an earlier process of this service left with the manager.
+///
+/// # Errors
+/// Those of the channel.
+pub(super) fn take_from(
+    manager: &Manager,
+    left: Vec<Channel>,
+) -> io::Result<(Vec<TcpListener>, Vec<TcpStream>)> {
+    let (mut listeners, mut connections) = (Vec::new(), Vec::new());
+    if !left.is_empty() {
+        manager.forget(KEPT);
+    }
+    for channel in left {
+        while let Some(message) = channel.receive(Some(Duration::ZERO))? {
+            match message.text.as_str() {
+                LISTENERS => listeners.extend(message.descriptors.into_iter().map(TcpListener::from)),
+                _ => connections.extend(message.descriptors.into_iter().map(TcpStream::from)),
+            }
+        }
+    }
+    Ok((listeners, connections))
 }
 
 /// The program file, also when a newer one has been put in its place.

@@ -28,6 +28,13 @@ pub struct Message {
     pub descriptors: Vec<OwnedFd>,
 }
 
+impl From<OwnedFd> for Channel {
+    /// The end of a channel that somebody kept.
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
 impl Channel {
     /// Two ends of a new channel.
     ///
@@ -52,6 +59,18 @@ impl Channel {
     /// # Errors
     /// `BrokenPipe` when the other process has ended.
     pub fn send(&self, text: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(text, descriptors, SendFlags::NOSIGNAL)
+    }
+
+    /// Puts a message into the channel, for somebody who reads it later.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the channel is full.
+    pub fn put(&self, text: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(text, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    }
+
+    fn send_with(&self, text: &str, descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
         debug_assert!(descriptors.len() <= DESCRIPTORS_MAX && text.len() <= TEXT_MAX);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -59,7 +78,7 @@ impl Channel {
             let fits = control.push(SendAncillaryMessage::ScmRights(descriptors));
             debug_assert!(fits, "the space is for as many as there may be");
         }
-        sendmsg(&self.0, &[IoSlice::new(text.as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
+        sendmsg(&self.0, &[IoSlice::new(text.as_bytes())], &mut control, flags)?;
         Ok(())
     }
 

@@ -1,0 +1,238 @@
+//! A server that runs, and what signals ask of it.
+
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
+
+use super::events::{self, LevelSwitch};
+use super::succession::{self, Predecessor, Successor};
+use super::{CliError, import, recovery, watchdog};
+use crate::apps::pex::import::Import;
+use crate::base::fingerprint::Fingerprint;
+use crate::base::version;
+use crate::config::peer::Peer;
+use crate::config::read::{Config, LogFormat};
+use crate::config::reload::reload;
+use crate::config::settings;
+use crate::config::sources::Sources;
+use crate::engine::server::{Ending, Server};
+use crate::engine::settings::Listen;
+use crate::os::inherit::{self, Inherited};
+use crate::os::notify::Manager;
+use crate::os::signal::{Signal, SignalStream, exit_now};
+use crate::os::thread;
+
+/// A server with what its signals need.
+pub(super) struct Running {
+    server: Server,
+    signals: Receiver<Signal>,
+    level: LevelSwitch,
+    config: Config,
+    sources: Sources,
+    cores: usize,
+    manager: Manager,
+}
+
+impl Running {
+    /// Takes what there is to take over, and serves.
+    pub(super) fn start(
+        config: Config,
+        import: Option<Import>,
+        sources: Sources,
+        cores: usize,
+        take_over: bool,
+    ) -> Result<Self, CliError> {
+        let manager = Manager::from_environment();
+        let Inherited { listeners: mut inherited, left } =
+            inherit::inherited().map_err(CliError::Inherited)?;
+        let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
+        let mut settings = settings::of(&config, thread::allowed_cores());
+        if !inherited.is_empty() {
+            settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
+        }
+        // What was left is used where the configuration asks for it; what systemd opened stands in place of that.
+        if inherited.is_empty() {
+            inherited = left;
+        }
+        let level = events::start(config.log_level, config.log_format);
+        let started = Arc::new(AtomicBool::new(false));
+        let signals = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
+        let serving = Arc::new(OnceLock::new());
+        watchdog::start(&manager, &serving).map_err(CliError::Signals)?;
+        let mut predecessor = None;
+        if take_over {
+            let (process, listeners) = Predecessor::meet().map_err(CliError::Inherited)?;
+            inherited = listeners;
+            connections = process.await_release().map_err(CliError::Inherited)?;
+            predecessor = Some(process);
+        }
+        let mut server = Server::start_with(settings, inherited, import.map(import::record))?;
+        if let Some(Import { hits, position }) = import {
+            tracing::info!(hits, position, "took over the count of the original Fibonacci server");
+        }
+        connections.into_iter().for_each(|connection| server.adopt(connection));
+        if let Some(predecessor) = predecessor {
+            predecessor.relieve();
+        }
+        started.store(true, Ordering::SeqCst);
+        serving.get_or_init(|| server.shared().clone());
+        let running = Self { server, signals, level, config, sources, cores, manager };
+        running.announce();
+        running.manager.tell("READY=1\nSTATUS=serving");
+        Ok(running)
+    }
+
+    /// Says where the server listens, what it keeps and how to try it.
+    fn announce(&self) {
+        recovery::log(self.server.report());
+        let addresses: Vec<String> =
+            self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
+        let (data_dir, durability) = (self.config.data_dir.display(), self.config.durability);
+        let (workers, apps) = (self.config.workers, self.config.apps.join(","));
+        match self.config.log_format {
+            LogFormat::Text => {
+                eprintln!(
+                    "pixeld {} listens on {}\nkeeps every write it answers in {data_dir} (durability {durability}); \
+                     {workers} workers; {apps}",
+                    version::FULL,
+                    addresses.join(", ")
+                );
+                eprintln!("try: {}", example(&addresses[0], &self.config.apps));
+                if let Some(line) = second_host(&self.config.peer, self.server.key()) {
+                    eprintln!("{line}");
+                }
+            }
+            LogFormat::Json => {
+                let addresses = addresses.join(",");
+                tracing::info!(version = version::FULL, addresses, %data_dir, %durability, workers, apps, "listening");
+            }
+        }
+    }
+
+    /// Serves until it is told to stop.
+    pub(super) fn serve(mut self) -> Result<ExitCode, CliError> {
+        while let Ok(signal) = self.signals.recv() {
+            match signal {
+                Signal::Reload => self.reload(),
+                Signal::HandOver => match Successor::start(self.server.listeners()) {
+                    Ok(successor) => return self.hand_over(successor),
+                    Err(why) => tracing::error!(why, "can't hand over; this process goes on serving"),
+                },
+                Signal::Stop => break,
+            }
+        }
+        self.manager.tell("STOPPING=1");
+        tracing::info!("stopping: nothing new is taken, what is in flight is finished");
+        let ending = if self.manager.keeps() { self.leave()? } else { self.server.stop() };
+        match ending {
+            Ending::Drained => tracing::info!("stopped"),
+            Ending::Cut(connections) => tracing::warn!(connections, "stopped before these were finished"),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Leaves every open socket with the manager: if this is a restart, the next process has them at once; if it is a
+    /// stop, the manager closes them.
+    fn leave(self) -> Result<Ending, CliError> {
+        let listeners = self.server.listeners().iter().map(|listener| listener.as_fd().try_clone_to_owned());
+        let listeners = listeners.collect::<Result<Vec<OwnedFd>, _>>().map_err(CliError::Inherited)?;
+        let mut connections = Vec::new();
+        let ending = self.server.hand_over(&mut |connection| connections.push(connection));
+        if let Err(error) = succession::leave_with(&self.manager, &listeners, &connections) {
+            tracing::warn!(%error, connections = connections.len(), "the manager did not take our sockets; they are closed");
+        }
+        Ok(ending)
+    }
+
+    /// Leaves everything to the new process.
+    fn hand_over(self, successor: Successor) -> Result<ExitCode, CliError> {
+        let pid = successor.pid();
+        self.manager.tell(&format!("MAINPID={pid}"));
+        tracing::info!(pid, "handing over to a new process");
+        match self.server.hand_over(&mut |connection| successor.give(&connection)) {
+            Ending::Drained => {}
+            Ending::Cut(connections) => tracing::warn!(connections, "handed over before these were finished"),
+        }
+        successor.let_go().map_err(CliError::HandedOver)?;
+        tracing::info!(pid, "handed over");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Takes over new limits and the log level, or nothing at all.
+    fn reload(&mut self) {
+        let result = reload(&self.config, &self.sources, self.cores);
+        self.server.shared().reload_ok.store(result.is_ok(), Ordering::Relaxed);
+        match result {
+            Ok(reloaded) => {
+                let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));
+                self.server.shared().set_limits(reloaded.config.limits.clone());
+                self.level.set(reloaded.config.log_level);
+                self.config = reloaded.config;
+                tracing::info!(changed, "configuration read again");
+                if !restart.is_empty() {
+                    tracing::warn!(keys = restart, "these changed too and take effect with the next start");
+                }
+            }
+            Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
+        }
+    }
+}
+
+/// Where the second host is looked for, and by what key it knows this one.
+fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
+    let ways =
+        [peer.dial.map(|at| format!("dials {at}")), peer.listen.map(|at| format!("may be dialed at {at}"))];
+    let ways: Vec<String> = ways.into_iter().flatten().collect();
+    let key =
+        if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
+    peer.is_there().then(|| format!("second host: {}; {key}", ways.join(", ")))
+}
+
+/// The addresses of sockets, each once; one shows what the configured listener on its port shows.
+fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Result<Vec<Listen>> {
+    let mut found: Vec<Listen> = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        let root = configured.iter().find(|listen| listen.address.port() == address.port());
+        if found.iter().all(|listen| listen.address != address) {
+            found.push(Listen { address, root: root.map_or("index", |listen| listen.root) });
+        }
+    }
+    Ok(found)
+}
+
+/// A command line that shows the server at work.
+fn example(address: &str, apps: &[&str]) -> String {
+    if apps.contains(&"pixel") {
+        let pixel = r#"{"x":10,"y":20,"channel":"R","value":128}"#;
+        format!(
+            "curl -H 'Content-Type: application/json' -d '{pixel}' {address}/pixel; curl {address}/pixels"
+        )
+    } else {
+        format!("curl {address}/")
+    }
+}
+
+/// Passes signals on, except those that end the process at once: a stop before the server has `started`, when nothing
+/// was acknowledged yet, and a second stop.
+fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<Receiver<Signal>> {
+    let mut stream = SignalStream::take()?;
+    let (sender, receiver) = channel();
+    thread::spawn("signals", move || {
+        let mut stopping = false;
+        loop {
+            let signal = stream.wait();
+            if signal == Signal::Stop && (stopping || !started.load(Ordering::SeqCst)) {
+                exit_now(if stopping { 1 } else { 0 });
+            }
+            stopping |= signal == Signal::Stop;
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
