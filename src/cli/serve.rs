@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use super::running::Running;
-use super::{CliError, import};
+use super::{CliError, import, succession};
 use crate::config::read::load;
 use crate::config::sources::Sources;
 
@@ -115,6 +115,9 @@ pub(super) struct Arguments {
     /// Take over from the process at the other end of standard input; for that process to say
     #[arg(long, hide = true)]
     take_over: bool,
+    /// Start the process that takes over, and end; for that process to say
+    #[arg(long, hide = true)]
+    launch: bool,
 }
 
 const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and how else values can be set.";
@@ -155,6 +158,9 @@ fn limit(text: &str) -> Result<(String, String), String> {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        if self.launch {
+            return succession::launch().map_err(CliError::Inherited);
+        }
         let sources = self.sources();
         let cores = available_parallelism().map_or(1, NonZero::get);
         let config = load(&sources, cores)?;

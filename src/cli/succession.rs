@@ -2,7 +2,7 @@
 //! listening sockets, finishes what is in flight, gives it every connection that is idle, and releases the data directory.
 //!
 //! ```text
-//! old: start new, send listeners ------> new: read configuration, take listeners
+//! old: launch new, send listeners -----> new: read configuration, take listeners
 //! old: stop accepting <----------------- new: "ready"
 //! old: finish, pass idle connections --> new: keep them
 //! old: sync, unlock, "done" -----------> new: lock, recover, serve
@@ -10,16 +10,19 @@
 //! ```
 //!
 //! The data directory has one owner at any moment. Until "ready" nothing has changed, and a new process that does not get
-//! that far leaves the old one serving. From then on connections wait in the queues of the listeners, which never close.
+//! that far leaves the old one serving. The new one is launched by a process that ends at once, so that it is a child of
+//! the manager, or of process 1, before it is made the service's main process: systemd does not wait for the end of one
+//! that is not its child, but kills it without a pause. From "ready" on connections wait in the queues of the listeners, which never close.
 //!
 //! A stop under a manager that keeps descriptors is the same with the manager between the two: what the old one would
 //! say stands in a channel, of which the manager keeps the other end until it starts the next process of the service.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::os::notify::Manager;
@@ -27,12 +30,15 @@ use crate::os::pass::{Channel, DESCRIPTORS_MAX};
 
 /// The flag that tells a process that its standard input is a channel to its predecessor.
 pub(super) const FLAG: &str = "--take-over";
+/// The flag that tells a process to start that one and to end.
+pub(super) const LAUNCH: &str = "--launch";
 /// How long a new process may take to read its configuration and say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const LISTENERS: &str = "listeners";
 const CONNECTIONS: &str = "connections";
-const READY: &str = "ready";
+/// Followed by the number of the new process.
+const READY: &str = "ready ";
 const DONE: &str = "done";
 const SERVING: &str = "serving";
 /// What the channel is called that the manager keeps.
@@ -40,7 +46,7 @@ const KEPT: &str = "sockets";
 
 /// The new process, as the old one sees it.
 pub(super) struct Successor {
-    child: Child,
+    pid: u32,
     channel: Channel,
 }
 
@@ -57,35 +63,20 @@ impl Successor {
         }
         let (channel, theirs) = Channel::pair().map_err(|error| format!("no channel: {error}"))?;
         let program = program().map_err(|error| format!("the program can't be found: {error}"))?;
-        let arguments = std::env::args_os().skip(1).filter(|argument| argument != FLAG);
-        let child = Command::new(&program).args(arguments).arg(FLAG).stdin(Stdio::from(theirs)).spawn();
-        let child = child.map_err(|error| format!("{} can't be started: {error}", program.display()))?;
-        let mut successor = Self { child, channel };
-        if let Err(why) = successor.introduce(listeners) {
-            // It may have ended by itself.
-            let _ = successor.child.kill();
-            let _ = successor.child.wait();
-            return Err(why);
+        let launched =
+            Command::new(&program).args(arguments()).arg(LAUNCH).stdin(Stdio::from(theirs)).status();
+        let cannot = |why: String| format!("{} can't be started: {why}", program.display());
+        let status = launched.map_err(|error| cannot(error.to_string()))?;
+        if !status.success() {
+            return Err(cannot(status.to_string()));
         }
-        Ok(successor)
-    }
-
-    fn introduce(&mut self, listeners: &[TcpListener]) -> Result<(), String> {
-        let gone = |error: io::Error| format!("the new process is gone: {error}");
-        let descriptors: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
-        for some in descriptors.chunks(DESCRIPTORS_MAX) {
-            self.channel.send(LISTENERS, some).map_err(gone)?;
-        }
-        self.channel.send(DONE, &[]).map_err(gone)?;
-        match self.channel.receive(Some(PATIENCE)).map_err(gone)? {
-            Some(message) if message.text == READY => Ok(()),
-            _ => Err("the new process ended before it was ready; its reason is above".to_owned()),
-        }
+        let pid = introduce(&channel, listeners)?;
+        Ok(Self { pid, channel })
     }
 
     /// Its number.
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// Gives it a connection; one that it does not take any more is closed.
@@ -109,6 +100,34 @@ impl Successor {
             }
         }
     }
+}
+
+/// The command line of this process without what tells it about succession.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().skip(1).filter(|argument| argument != FLAG && argument != LAUNCH)
+}
+
+/// Starts the successor with our standard input, and leaves it to whoever takes orphans.
+///
+/// # Errors
+/// Those of starting it.
+pub(super) fn launch() -> io::Result<ExitCode> {
+    Command::new(program()?).args(arguments()).arg(FLAG).spawn()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the new process the listeners and waits until it is ready; gives its number. If that fails it finds nobody at
+/// the other end of the channel, and ends.
+fn introduce(channel: &Channel, listeners: &[TcpListener]) -> Result<u32, String> {
+    let gone = |error: io::Error| format!("the new process is gone: {error}");
+    let descriptors: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
+    for some in descriptors.chunks(DESCRIPTORS_MAX) {
+        channel.send(LISTENERS, some).map_err(gone)?;
+    }
+    channel.send(DONE, &[]).map_err(gone)?;
+    let message = channel.receive(Some(PATIENCE)).map_err(gone)?;
+    let pid = message.as_ref().and_then(|message| message.text.strip_prefix(READY)?.parse().ok());
+    pid.ok_or_else(|| "the new process ended before it was ready; its reason is above".to_owned())
 }
 
 /// Leaves listeners and idle connections with the manager, for the next process of this service.
@@ -199,7 +218,7 @@ impl Predecessor {
     /// # Errors
     /// Those of the channel.
     pub(super) fn await_release(&self) -> io::Result<Vec<TcpStream>> {
-        self.channel.send(READY, &[])?;
+        self.channel.send(&format!("{READY}{}", std::process::id()), &[])?;
         let mut connections = Vec::new();
         while let Some(message) = self.channel.receive(None)? {
             if message.text == DONE {
