@@ -283,7 +283,7 @@ fn without_room_for_the_next_segment_the_peer_waits_and_the_lanes_do_not() {
         assert!(here.token.lock().unwrap().is_stuck() == waiting);
     }
     assert!(here.peering().inbox.waiting_bytes() > 0 && !here.shared.spare_ready.load(Ordering::Acquire));
-    assert!(!here.shared.in_flight.load(Ordering::Acquire), "it is not tried again and again");
+    assert!(!here.shared.step.is_started(), "it is not tried again and again");
     // Whatever a lane may hold can be committed, and a clear of its own size behind it.
     for _ in 0..2 {
         here.post(lane_pixels);
@@ -291,7 +291,7 @@ fn without_room_for_the_next_segment_the_peer_waits_and_the_lanes_do_not() {
     }
     here.make_spare();
     here.shared.commit_arrived();
-    assert!(here.shared.in_flight.load(Ordering::Acquire), "the keeper has it tried again");
+    assert!(here.shared.step.is_started(), "the keeper has it tried again");
     while here.step() {
         here.make_spare();
     }
@@ -311,7 +311,7 @@ fn a_step_that_leaves_something_behind_starts_the_next_one() {
     there.ship_to(&here);
     let mut steps = 0;
     here.shared.commit_arrived();
-    while here.shared.in_flight.load(Ordering::Acquire) {
+    while here.shared.step.is_started() {
         assert!(here.step());
         here.make_spare();
         steps += 1;

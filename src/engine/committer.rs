@@ -8,7 +8,7 @@
 mod peer;
 
 use std::sync::PoisonError;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use super::shared::Shared;
 use super::space::Room;
@@ -188,11 +188,10 @@ impl Committer {
     }
 
     /// Lets a worker start the next batch, and wakes those that have something to do now. A worker publishes its lane,
-    /// raises its flag, and then looks whether a batch is in flight; this lowers that, and then looks at the lanes and
-    /// the flags. With a fence between the two on either side, one of them sees the other.
+    /// raises its flag, and then looks whether a step is under way; this ends the step, and then looks at the lanes and
+    /// the flags ([`super::waking`]).
     fn let_next_start(&self, shared: &Shared) {
-        shared.in_flight.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        shared.step.end();
         self.wake(shared, None);
         // What arrived meanwhile found a step under way. One that is stuck is tried again when there is a new segment.
         if !self.is_stuck || shared.spare_ready.load(Ordering::SeqCst) {

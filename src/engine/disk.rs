@@ -23,7 +23,7 @@ pub fn commit_on_request(
     shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
     let mut staged = Staged::default();
     loop {
-        if shared.in_flight.load(Ordering::Acquire) {
+        if shared.step.is_started() {
             if !commit_once(shared, committer, writer, &mut staged, clock)? {
                 committer.stand_down(shared);
             }

@@ -41,4 +41,5 @@ mod starting;
 pub mod steering;
 pub mod table;
 pub mod usual;
+pub mod waking;
 pub mod worker;

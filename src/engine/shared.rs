@@ -13,6 +13,7 @@ use super::outcomes::Outcomes;
 use super::peering::Peering;
 use super::settings::Settings;
 use super::space::Space;
+use super::waking::{Doze, Step};
 use crate::apps::state::Applied;
 use crate::apps::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
@@ -39,7 +40,7 @@ pub enum Phase {
 /// One worker as the committer and the job threads see it.
 pub struct WorkerSide {
     committed: Padded<AtomicU64>,
-    asleep: Padded<AtomicBool>,
+    doze: Padded<Doze>,
     /// Something is in the mailbox: a look at this costs less than one into an empty mailbox.
     mail: Padded<AtomicBool>,
     /// An answer of this worker waits for the peer.
@@ -60,7 +61,8 @@ impl WorkerSide {
         let flag = || Padded(AtomicBool::new(false));
         let committed = Padded(AtomicU64::new(0));
         let outcomes = Outcomes::default();
-        Self { committed, asleep: flag(), mail: flag(), awaits_peer: flag(), waker, mailbox, outcomes }
+        let doze = Padded(Doze::default());
+        Self { committed, doze, mail: flag(), awaits_peer: flag(), waker, mailbox, outcomes }
     }
 
     /// The lane's position up to which everything is committed and applied.
@@ -78,20 +80,18 @@ impl WorkerSide {
 
     /// Announces that the worker is about to sleep; it must look once more at everything that could wake it.
     pub fn fall_asleep(&self) {
-        self.asleep.0.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.doze.0.fall_asleep();
     }
 
     /// The worker is up.
     #[inline]
     pub fn wake_up(&self) {
-        self.asleep.0.store(false, Ordering::Relaxed);
+        self.doze.0.wake_up();
     }
 
     /// Wakes the worker if it sleeps or is about to; at most one system call per sleep.
     pub fn wake(&self) {
-        fence(Ordering::SeqCst);
-        if self.asleep.0.load(Ordering::Relaxed) && self.asleep.0.swap(false, Ordering::Relaxed) {
+        if self.doze.0.is_to_be_called() {
             // The eventfd's counter cannot overflow: one write per sleep, and mio resets it.
             let _ = self.waker.wake();
         }
@@ -187,8 +187,8 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Bytes of bodies kept in memory by all connections.
     pub buffered_bytes: AtomicUsize,
-    /// A batch is being committed by the disk thread; set by the worker that starts it.
-    pub in_flight: AtomicBool,
+    /// The commit step that the disk thread makes.
+    pub step: Step,
     /// Where the disk thread parks.
     pub disk: Parked,
     /// Where the keeper parks.
@@ -252,7 +252,7 @@ impl Shared {
             metrics,
             connections: AtomicUsize::new(0),
             buffered_bytes: AtomicUsize::new(0),
-            in_flight: AtomicBool::new(false),
+            step: Step::default(),
             disk: Parked::default(),
             keeper: Parked::default(),
             synced: AtomicU64::new(position),
@@ -273,7 +273,7 @@ impl Shared {
 
     /// Starts a commit by the disk thread unless one is under way.
     pub fn start_commit(&self) {
-        if !self.in_flight.load(Ordering::Relaxed) && !self.in_flight.swap(true, Ordering::AcqRel) {
+        if self.step.start() {
             self.disk.wake();
         }
     }
@@ -285,10 +285,9 @@ impl Shared {
             peering.bell.ring();
             return;
         }
-        // What arrived is in the inbox; a step that ends lowers its flag first and then looks there.
-        fence(Ordering::SeqCst);
-        if peering.has_work() {
-            self.start_commit();
+        // What arrived is in the inbox; the committer looks there when a step has ended.
+        if self.step.start_for(|| peering.has_work()) {
+            self.disk.wake();
         }
     }
 

@@ -244,7 +244,7 @@ impl Up {
 
     /// Whether the disk thread has a step to begin.
     pub fn has_step(&self) -> bool {
-        self.prepared.is_none() && self.shared.in_flight.load(Ordering::Acquire)
+        self.prepared.is_none() && self.shared.step.is_started()
     }
 
     /// The first half of the disk thread's step; whether there was anything.

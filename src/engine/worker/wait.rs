@@ -37,8 +37,7 @@ impl Worker {
 
     /// Whether the lane holds something for which a commit should be started.
     pub(super) fn wants_commit(&self) -> bool {
-        use std::sync::atomic::Ordering::Relaxed;
-        self.producer.position() != self.committed && !self.shared.in_flight.load(Relaxed)
+        self.producer.position() != self.committed && !self.shared.step.is_under_way()
     }
 
     /// Starts a commit by the idle rule: when the poll found nothing to do, or after a few turns that found more.

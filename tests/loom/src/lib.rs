@@ -1,4 +1,4 @@
-//! The server's own source of the lane, and of what it uses, for loom. Nothing here is copied.
+//! The server's own sources of the lane and of waking, and of what they use, for loom. Nothing here is copied.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs)]
 
@@ -9,3 +9,9 @@ pub mod base {
 
 #[path = "../../../src/log/lane.rs"]
 pub mod lane;
+
+#[path = "../../../src/engine/waking.rs"]
+pub mod waking;
+
+#[cfg(test)]
+mod start_rule;
