@@ -238,6 +238,15 @@ impl Applied {
         self.fold(batch, |_| {});
     }
 
+    /// The same for a batch that holds pixels only: its records need not be told apart.
+    pub fn apply_pixels(&mut self, batch: &Batch<'_>) {
+        debug_assert_eq!(pixels_ahead(batch.body), batch.body.len(), "there is nothing else");
+        if let Some(state) = &mut self.states[usize::from(tag::app::PIXEL)] {
+            state.apply_run(&batch.first, batch.body);
+        }
+        self.advance(batch);
+    }
+
     /// The same for a batch of this process: adds to `outcomes` what each record gave that is no pixel.
     pub fn apply_own_batch(&mut self, batch: &Batch<'_>, outcomes: &mut Vec<Option<u64>>) {
         self.fold(batch, |outcome| outcomes.push(outcome));
@@ -257,6 +266,11 @@ impl Applied {
             seq += piece.count();
         }
         debug_assert_eq!(seq - batch.first.seq, u64::from(batch.count), "the header counts the records");
+        self.advance(batch);
+    }
+
+    /// Notes how far the journal is applied.
+    fn advance(&mut self, batch: &Batch<'_>) {
         debug_assert!(batch.end >= self.position, "the journal is applied forwards");
         self.vector.raise(batch.first.origin, batch.first.seq + u64::from(batch.count) - 1);
         self.position = batch.end;

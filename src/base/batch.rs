@@ -60,6 +60,7 @@ pub enum BatchError {
 
 impl BatchHeader {
     /// The header of a batch that follows on `previous`, the chain of its stream so far.
+    #[inline]
     #[must_use]
     pub fn seal(
         origin: Origin,
@@ -79,6 +80,7 @@ impl BatchHeader {
     }
 
     /// The chain this header ought to have if `previous` is the chain of its stream before it.
+    #[inline]
     #[must_use]
     pub fn link(&self, previous: u64) -> u64 {
         let mut hashed = [0; 8 + BATCH_HEADER_BYTES + 4];
@@ -98,6 +100,7 @@ impl BatchHeader {
         bytes
     }
 
+    #[inline]
     fn unsigned(&self) -> [u8; BATCH_HEADER_BYTES] {
         let mut bytes = [0; BATCH_HEADER_BYTES];
         bytes[..4].copy_from_slice(&BATCH_MAGIC);

@@ -138,6 +138,7 @@ impl Streams {
 
     /// Sets where a stream stands, which is not before where it stood, without asking whether it follows; for the one who
     /// just sealed the batch, or has asked. There is room for one more origin if it is new.
+    #[inline]
     pub fn set(&mut self, stream: Stream) {
         match self.find(stream.origin) {
             Ok(at) => {
@@ -171,6 +172,7 @@ impl Streams {
         is_sound.then_some(Self { entries })
     }
 
+    #[inline]
     fn find(&self, origin: Origin) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&origin, |stream| stream.origin)
     }

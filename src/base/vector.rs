@@ -26,6 +26,7 @@ impl VersionVector {
     }
 
     /// Raises the entry of `origin` to `seq`; a lower `seq` changes nothing.
+    #[inline]
     pub fn raise(&mut self, origin: Origin, seq: Seq) {
         match self.find(origin) {
             Ok(at) => self.entries[at].1 = self.entries[at].1.max(seq),
@@ -89,6 +90,7 @@ impl VersionVector {
         entries.is_sorted_by(|a, b| a.0 < b.0).then_some((Self { entries }, length))
     }
 
+    #[inline]
     fn find(&self, origin: Origin) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&origin, |entry| entry.0)
     }

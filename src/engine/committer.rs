@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use super::shared::Shared;
 use super::space::Room;
-use crate::apps::state::{Batch, Entry};
+use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, UNWRITTEN_BYTES_MAX};
@@ -32,7 +32,11 @@ pub struct Committer {
     reached: Vec<u64>,
     /// For each lane, whether the batch under way holds records of it.
     concerned: Vec<bool>,
+    /// The most that can be in the lanes, bytes, with some room for what a batch adds.
+    lanes_bytes: u64,
     appender: Appender,
+    /// The batch of the step under way, if its lanes held any.
+    own: Option<Own>,
     /// The records as the workers made them.
     merged: Vec<u8>,
     /// The records as stamped; empty when nothing needed a stamp.
@@ -52,11 +56,9 @@ pub struct Committer {
     joins_at: Option<VersionVector>,
 }
 
-/// What is staged but not yet applied: this host's own batch, then what arrived from the peer.
+/// Something is staged and not yet applied: this host's own batch, then what arrived from the peer.
 #[must_use = "what is staged must be applied and published"]
-pub struct Prepared {
-    own: Option<Own>,
-}
+pub struct Prepared(());
 
 /// The batch of this host's own records.
 struct Own {
@@ -71,9 +73,11 @@ impl Committer {
         Self {
             reached: vec![0; lanes.len()],
             concerned: vec![false; lanes.len()],
+            lanes_bytes: (lanes.iter().map(Consumer::capacity_bytes).sum::<usize>() + BLOCK_BYTES) as u64,
             lanes,
             merged: Vec::with_capacity(appender.body_bytes_max()),
             appender,
+            own: None,
             stamped: Vec::new(),
             scratch: Vec::new(),
             others: Vec::new(),
@@ -109,15 +113,17 @@ impl Committer {
         let count = pixels + others;
         let synced = Position(shared.synced.load(Ordering::Relaxed));
         let segment = self.appender.segment();
-        let own = (count > 0).then(|| {
+        self.own = if count > 0 {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-            Own { sealed: self.appender.stage(body, count, now_us, synced, staged), pixels }
-        });
+            Some(Own { sealed: self.appender.stage(body, count, now_us, synced, staged), pixels })
+        } else {
+            None
+        };
         if let Some(peering) = &shared.peering {
-            self.ship(peering, own.as_ref());
+            self.ship(peering);
             self.take_arrived(shared, peering, segment, staged);
         }
-        if own.is_none() && self.arrived.is_empty() {
+        if self.own.is_none() && self.arrived.is_empty() {
             return None;
         }
         if self.appender.segment() != segment {
@@ -130,24 +136,30 @@ impl Committer {
         if shared.durability == Durability::Memory {
             shared.space.set_behind(self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX);
         }
-        Some(Prepared { own })
+        Some(Prepared(()))
     }
 
     /// Applies what was prepared, publishes it and wakes the workers that wait for it, or whose records it left behind.
     /// The worker `own` runs this itself and needs no waking.
-    pub fn finish(&mut self, shared: &Shared, prepared: &Prepared, own: Option<usize>) {
+    pub fn finish(&mut self, shared: &Shared, _prepared: &Prepared, own: Option<usize>) {
         let commit = &shared.metrics.commit;
-        if let Some(Own { sealed, pixels }) = &prepared.own {
-            let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-            self.outcomes.clear();
-            apply(shared, sealed, body, Some(&mut self.outcomes));
-            self.hand_over_outcomes(shared);
+        if let Some(Own { sealed, pixels }) = &self.own {
+            if self.others.is_empty() {
+                apply(shared, sealed, &self.merged, Applied::apply_pixels);
+            } else {
+                let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
+                self.outcomes.clear();
+                apply(shared, sealed, body, |applied, batch| {
+                    applied.apply_own_batch(batch, &mut self.outcomes);
+                });
+                hand_over_outcomes(shared, &self.others, &self.outcomes);
+            }
             commit.batches.add(1);
             commit.records.add(u64::from(sealed.count));
             commit.pixels.add(u64::from(*pixels));
         }
         if let Some(peering) = &shared.peering {
-            self.finish_peers(shared, peering, prepared);
+            self.finish_peers(shared, peering);
         }
         commit.end_position.set(self.appender.position().0);
         for ((worker, &reached), concerned) in
@@ -159,17 +171,6 @@ impl Committer {
         match own {
             Some(_) => self.wake(shared, own),
             None => self.let_next_start(shared),
-        }
-    }
-
-    /// Gives the workers what their commands came to, before they see the commit.
-    fn hand_over_outcomes(&self, shared: &Shared) {
-        debug_assert_eq!(self.others.len(), self.outcomes.len());
-        let outcomes = self.others.iter().zip(&self.outcomes);
-        for (&(lane, position), outcome) in outcomes {
-            if let Some(outcome) = *outcome {
-                shared.workers[lane].outcomes.add(position, outcome);
-            }
         }
     }
 
@@ -202,11 +203,6 @@ impl Committer {
     /// In `memory`: bytes that are committed and in no file yet.
     fn unwritten_bytes(&self, shared: &Shared) -> u64 {
         self.appender.position().0.saturating_sub(shared.written.load(Ordering::Acquire))
-    }
-
-    /// The most that can be in the lanes, with some room for what a batch adds.
-    fn lanes_bytes(&self) -> u64 {
-        (self.lanes.iter().map(Consumer::capacity_bytes).sum::<usize>() + BLOCK_BYTES) as u64
     }
 
     /// Wakes every worker but `own` whose records were in this batch or were left behind: one call per sleep.
@@ -260,7 +256,7 @@ impl Committer {
 
     /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.
     fn stamp_bytes(&self) -> usize {
-        (self.appender.vector().len() + 1) * STAMP_BYTES_PER_STREAM
+        (self.appender.streams().len() + 1) * STAMP_BYTES_PER_STREAM
     }
 
     /// Tells the intake how the journal's room compares with what the lanes may hold, so that whatever is in a lane
@@ -268,7 +264,7 @@ impl Committer {
     fn regulate(&self, shared: &Shared) {
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         let room = self.appender.room(spare_ready);
-        let (lanes_bytes, body_bytes) = (self.lanes_bytes(), self.appender.body_bytes_max() as u64);
+        let (lanes_bytes, body_bytes) = (self.lanes_bytes, self.appender.body_bytes_max() as u64);
         shared.space.set_room(Room {
             for_writes: room >= lanes_bytes + 2 * body_bytes,
             for_clears: room >= lanes_bytes + body_bytes,
@@ -276,15 +272,23 @@ impl Committer {
     }
 }
 
-/// Applies one batch, and counts its bytes.
-fn apply(shared: &Shared, sealed: &Sealed, body: &[u8], outcomes: Option<&mut Vec<Option<u64>>>) {
+/// Gives the workers what their commands came to, before they see the commit.
+fn hand_over_outcomes(shared: &Shared, others: &[(usize, u64)], outcomes: &[Option<u64>]) {
+    debug_assert_eq!(others.len(), outcomes.len());
+    for (&(lane, position), outcome) in others.iter().zip(outcomes) {
+        if let Some(outcome) = *outcome {
+            shared.workers[lane].outcomes.add(position, outcome);
+        }
+    }
+}
+
+/// Applies one batch by `fold`, and counts its bytes.
+#[inline]
+fn apply(shared: &Shared, sealed: &Sealed, body: &[u8], fold: impl FnOnce(&mut Applied, &Batch<'_>)) {
     let entry = Entry { origin: sealed.header.origin, seq: sealed.first_seq, time_us: sealed.time_us };
     let batch = Batch { first: entry, count: sealed.count, body, end: sealed.end };
     let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
-    match outcomes {
-        Some(outcomes) => applied.apply_own_batch(&batch, outcomes),
-        None => applied.apply_batch(&batch),
-    }
+    fold(&mut applied, &batch);
     drop(applied);
     shared.metrics.commit.journal_bytes.add(sealed.end.0 - sealed.start.0);
 }

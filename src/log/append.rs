@@ -32,7 +32,6 @@ pub struct Appender {
     layout: Layout,
     own: Stream,
     end: End,
-    vector: VersionVector,
 }
 
 /// What a batch became.
@@ -61,8 +60,7 @@ impl Appender {
         let own = end.streams.of(cluster, Origin { node, inc });
         assert_eq!(own.seq, 0, "each start of the process has an inc of its own");
         assert!(end.position.0 >= layout.segment_bytes, "segments are numbered from 1");
-        let vector = end.streams.vector();
-        Self { cluster, key: SlotKey::new(cluster, node), layout, own, end, vector }
+        Self { cluster, key: SlotKey::new(cluster, node), layout, own, end }
     }
 
     /// Who makes the records.
@@ -85,8 +83,8 @@ impl Appender {
 
     /// How far each origin's stream has come.
     #[must_use]
-    pub fn vector(&self) -> &VersionVector {
-        &self.vector
+    pub fn vector(&self) -> VersionVector {
+        self.end.streams.vector()
     }
 
     /// How far each origin's stream has come, with chains.
@@ -241,9 +239,8 @@ impl Appender {
         self.end.previous_end = Position(self.end.position.0 + BLOCK_BYTES as u64);
         self.end.position = self.layout.start_of(self.segment() + 1);
         self.end.time_us = time_us;
-        self.vector = starts.vector();
         self.end.streams = starts;
-        self.enter_segment(0, Position(0), out).expect("at a segment's start one is entered")
+        self.begin_segment(0, Position(0), out)
     }
 
     /// Origins there are, with this process's own whether it has made a batch or not.
@@ -252,6 +249,7 @@ impl Appender {
     }
 
     /// Appends a sealed batch's frame; the streams stand where they did before it.
+    #[inline]
     fn push(&mut self, header: &BatchHeader, body: &[u8], synced: Position, out: &mut Staged) -> Sealed {
         assert!(!body.is_empty() && body.len() <= BATCH_BODY_BYTES_MAX, "a body has bounds");
         assert!(synced <= self.end.position, "nothing is synced before it is staged");
@@ -261,7 +259,6 @@ impl Appender {
         let slot = Slot { segment: self.segment(), position: start, synced };
         let head = (slot.encode(self.key), header.encode());
         out.extend_at(start, |bytes| push_frame(bytes, &head.0, &head.1, body, length));
-        self.vector.raise(header.origin, header.last_seq());
         self.end.time_us = self.end.time_us.max(header.time_us);
         self.end.position = Position(start.0 + length);
         let BatchHeader { first_seq, count, time_us, .. } = *header;
@@ -269,12 +266,18 @@ impl Appender {
     }
 
     /// Appends a segment's header if this frame begins a segment, and gives that segment's number.
+    #[inline]
     fn enter_segment(&mut self, length: u64, synced: Position, out: &mut Staged) -> Option<u32> {
         let offset = self.layout.offset_of(self.end.position);
         if offset > 0 && length < self.layout.segment_bytes - offset {
             return None;
         }
-        if offset > 0 {
+        Some(self.begin_segment(length, synced, out))
+    }
+
+    #[cold]
+    fn begin_segment(&mut self, length: u64, synced: Position, out: &mut Staged) -> u32 {
+        if self.layout.offset_of(self.end.position) > 0 {
             self.end.previous_end = self.end.position;
             self.end.position = self.layout.start_of(self.segment() + 1);
         }
@@ -297,7 +300,7 @@ impl Appender {
             "the caller asked whether the batch fits"
         );
         out.enter(start, header);
-        Some(number)
+        number
     }
 }
 

@@ -83,7 +83,11 @@ impl Slot {
 }
 
 fn slot_crc(bytes: &[u8; SLOT_BYTES], key: SlotKey) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(key.0, &bytes[..4]), &bytes[8..])
+    // Side by side: a call for each half would cost twice as much.
+    let mut covered = [0; SLOT_BYTES - 4];
+    covered[..4].copy_from_slice(&bytes[..4]);
+    covered[4..].copy_from_slice(&bytes[8..]);
+    crc32c::crc32c_append(key.0, &covered)
 }
 
 /// Where a frame is looked for.

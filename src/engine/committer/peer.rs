@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::{Committer, Own, Prepared, apply};
+use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
 use crate::base::limits::{INBOX_STEP_BYTES, UNWRITTEN_BYTES_MAX};
@@ -20,8 +21,8 @@ use crate::log::staged::Staged;
 impl Committer {
     /// Hands a new batch to the link. It may leave before it is durable here: what this host loses in a power cut, the
     /// peer hands back.
-    pub(super) fn ship(&self, peering: &Peering, own: Option<&Own>) {
-        let Some(Own { sealed, .. }) = own else { return };
+    pub(super) fn ship(&self, peering: &Peering) {
+        let Some(Own { sealed, .. }) = &self.own else { return };
         if peering.outbox.is_open() {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
             let Sealed { header, start, end, .. } = *sealed;
@@ -76,19 +77,19 @@ impl Committer {
         if shared.durability == Durability::Memory && self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX {
             return false;
         }
-        let kept = self.lanes_bytes() + self.appender.body_bytes_max() as u64;
+        let kept = self.lanes_bytes + self.appender.body_bytes_max() as u64;
         self.appender.room_behind(body_len, spare_ready).is_some_and(|room| room >= kept)
     }
 
     /// Applies the peer's batches and tells the link how far every stream has come.
-    pub(super) fn finish_peers(&mut self, shared: &Shared, peering: &Peering, prepared: &Prepared) {
+    pub(super) fn finish_peers(&mut self, shared: &Shared, peering: &Peering) {
         let synced = Position(shared.synced.load(Ordering::Relaxed));
         let tell = |sealed: &Sealed| {
             let header = &sealed.header;
             let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
             peering.progress.applied(stream, sealed.end, synced);
         };
-        if let Some(Own { sealed, .. }) = &prepared.own {
+        if let Some(Own { sealed, .. }) = &self.own {
             tell(sealed);
             peering.own_committed.store(sealed.header.last_seq(), Ordering::Release);
         }
@@ -152,7 +153,8 @@ impl Committer {
         self.is_stuck = false;
         self.joins_at = Some(snapshot.streams.vector());
         peering.joining.settle(Ok(()));
-        Some(Prepared { own: None })
+        self.own = None;
+        Some(Prepared(()))
     }
 
     /// Once the journal holds everything up to the peer's snapshot, this host can have one of its own.
@@ -183,5 +185,5 @@ fn apply_arrived(shared: &Shared, sealed: &Sealed, body: &[u8]) {
         return;
     }
     drop(applied);
-    apply(shared, sealed, body, None);
+    apply(shared, sealed, body, Applied::apply_batch);
 }

@@ -57,6 +57,7 @@ impl Worker {
         }
         self.committed = committed;
         let now_us = self.time_of_commit();
+        let is_reached = self.shared.durability <= self.reached;
         let (mut read_us, mut samples) = (0, 0);
         while let Some(held) = self.held.pop(committed) {
             if held.read_us != read_us {
@@ -64,7 +65,11 @@ impl Worker {
                 (read_us, samples) = (held.read_us, 0);
             }
             samples += u64::from(held.count);
-            self.release(held);
+            if held.late.is_none() && is_reached {
+                self.hand_over_usual(&held);
+            } else {
+                self.release(held);
+            }
         }
         self.record_wait(now_us.saturating_sub(read_us), samples);
         if !self.stalled.is_empty() {
@@ -102,16 +107,20 @@ impl Worker {
 
     /// Gives an answer whose level is reached to its connection, if that is still there.
     pub(super) fn hand_over(&mut self, held: Held) {
-        let key = held.key;
-        self.with(key, |worker, connection| {
+        let Some(late) = held.late else { return self.hand_over_usual(&held) };
+        self.with(held.key, |worker, connection| {
             connection.settle_held(held.count);
-            match held.late {
-                None => worker.owe_usual(key, connection, held.count, held.route),
-                Some(late) => {
-                    let level = late.asked.durability;
-                    worker.give(key, connection, *late, level);
-                }
-            }
+            let level = late.asked.durability;
+            worker.give(held.key, connection, *late, level);
+            Fate::Stays
+        });
+    }
+
+    #[inline]
+    fn hand_over_usual(&mut self, held: &Held) {
+        self.with(held.key, |worker, connection| {
+            connection.settle_held(held.count);
+            worker.owe_usual(held.key, connection, held.count, held.route);
             Fate::Stays
         });
     }
