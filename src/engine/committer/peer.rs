@@ -26,10 +26,15 @@ impl Committer {
         if peering.outbox.is_open() {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
             let Sealed { header, start, end, .. } = *sealed;
-            peering.outbox.push(Departing { header, body: body.clone(), start, end });
+            let only_pixels = self.others.is_empty();
+            peering.outbox.push(Departing { header, body: body.clone(), only_pixels, start, end });
             peering.bell.ring();
         } else {
             peering.outbox.pass(sealed.header.last_seq());
+            // A session that has begun meanwhile may have found nothing there.
+            if peering.outbox.is_open() {
+                peering.bell.ring();
+            }
         }
     }
 
@@ -93,6 +98,8 @@ impl Committer {
             tell(sealed);
             peering.own_committed.store(sealed.header.last_seq(), Ordering::Release);
         }
+        // Of its own batches the link has heard when they were sealed, and wants to hear nothing until they are acknowledged.
+        let is_news = self.own.is_none() || !self.arrived.is_empty();
         let commit = &shared.metrics.commit;
         for (sealed, body) in self.arrived.drain(..) {
             apply_arrived(shared, &sealed, &body);
@@ -101,7 +108,9 @@ impl Committer {
             commit.peer_records.add(u64::from(sealed.count));
         }
         self.look_whether_joined(shared, peering);
-        peering.bell.ring();
+        if peering.outbox.is_awaited() || is_news {
+            peering.bell.ring();
+        }
     }
 
     /// Takes the peer's snapshot, if there is one on offer: the journal begins behind the batches that the peer does not

@@ -15,6 +15,8 @@ pub struct Wire {
     is_connecting: bool,
     readable: bool,
     writable: bool,
+    /// The other side has said its last word, which is still to be read.
+    is_ending: bool,
 }
 
 /// What reading came to.
@@ -32,7 +34,7 @@ impl Wire {
     /// Over `stream`; without `tls` for a test on one machine.
     #[must_use]
     pub fn new(stream: TcpStream, tls: Option<Tls>, dialed: bool) -> Self {
-        Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed }
+        Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed, is_ending: false }
     }
 
     /// The socket, to be registered.
@@ -40,10 +42,11 @@ impl Wire {
         &mut self.stream
     }
 
-    /// The event loop says what the socket is ready for.
-    pub fn ready(&mut self, readable: bool, writable: bool) {
+    /// The event loop says what the socket is ready for; `is_ending` goes with `readable`: nothing more will come.
+    pub fn ready(&mut self, readable: bool, writable: bool, is_ending: bool) {
         self.readable |= readable;
         self.writable |= writable;
+        self.is_ending |= is_ending;
     }
 
     /// Whether there may be something to read at once.
@@ -102,6 +105,8 @@ impl Wire {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Reading::Bytes(0)),
             Err(error) => return Err(error),
         };
+        // A short read has emptied the socket: what comes then, and the end, comes with an event of its own.
+        self.readable = count == buffer.len() || self.is_ending;
         let mut rest = &buffer[..count];
         match &mut self.tls {
             Some(tls) => {

@@ -1,6 +1,7 @@
 //! The bell: wakes the link out of its event loop, with one system call per sleep at most.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::Waker;
 
@@ -11,6 +12,8 @@ use crate::engine::waking::Doze;
 pub struct Bell {
     waker: OnceLock<Waker>,
     doze: Doze,
+    /// It has rung since the link last listened.
+    has_rung: AtomicBool,
 }
 
 impl Bell {
@@ -20,7 +23,19 @@ impl Bell {
         debug_assert!(first, "there is one link");
     }
 
-    /// The link is about to sleep; it must look once more at everything that rings, and only then poll.
+    /// The link looks now at everything that rings.
+    pub fn listen(&self) {
+        // An exchange, not a store: it must not move behind the looks.
+        self.has_rung.swap(false, Ordering::AcqRel);
+    }
+
+    /// Whether it has rung since [`Bell::listen`].
+    #[must_use]
+    pub fn has_rung(&self) -> bool {
+        self.has_rung.load(Ordering::Acquire)
+    }
+
+    /// The link is about to sleep; it must ask once more whether the bell has rung, and only then poll.
     pub fn fall_asleep(&self) {
         self.doze.fall_asleep();
     }
@@ -32,6 +47,7 @@ impl Bell {
 
     /// Wakes the link if it sleeps or is about to. What there is to see must have been stored before.
     pub fn ring(&self) {
+        self.has_rung.store(true, Ordering::Release);
         if self.doze.is_to_be_called() {
             // The eventfd's counter cannot overflow: one write per sleep.
             let _ = self.waker.get().map(Waker::wake);

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::ids::{Position, Seq};
 use crate::base::limits::OUTBOX_BYTES_MAX;
+use crate::engine::waking::Doze;
 
 /// A batch of this host's own current stream, as it was sealed. It may leave before it is durable here: if this host
 /// loses it, the peer hands it back.
@@ -16,6 +17,8 @@ pub struct Departing {
     pub header: BatchHeader,
     /// Its records.
     pub body: Vec<u8>,
+    /// They are pixels, all of them: none names a blob.
+    pub only_pixels: bool,
     /// Where its frame starts in this host's journal.
     pub start: Position,
     /// Where its frame ends there.
@@ -36,7 +39,7 @@ pub enum Next {
     /// There is none yet. The bell rings when there is.
     Nothing,
     /// There are batches that are not in here: sealed before the session began, or forgotten because the peer was
-    /// slow. They are in the journal, at the latest when the bell rings next.
+    /// slow. They are in the journal, or will be when the step under way has ended ([`Outbox::await_commit`]).
     Journal,
 }
 
@@ -45,6 +48,8 @@ pub enum Next {
 #[derive(Default)]
 pub struct Outbox {
     open: AtomicBool,
+    /// The link waits for a commit.
+    awaits: Doze,
     queue: Mutex<Queue>,
 }
 
@@ -105,6 +110,17 @@ impl Outbox {
             None if queue.sealed <= sent => Next::Nothing,
             _ => Next::Journal,
         }
+    }
+
+    /// The link waits until the batch that it has to send next is in the journal; it must look once more whether it is.
+    pub fn await_commit(&self) {
+        self.awaits.fall_asleep();
+    }
+
+    /// Whether the link waits for the commit that was just made, and the bell has to ring for it.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.awaits.is_to_be_called()
     }
 
     /// The last record of this process's stream that was ever sealed, committed or not: the peer may have it.

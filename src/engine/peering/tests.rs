@@ -25,7 +25,13 @@ fn arrived(first_seq: Seq, length: usize) -> Arrived {
 fn departing(first_seq: Seq, length: usize) -> Departing {
     let body = vec![0x11; length];
     let start = Position(first_seq * 1000);
-    Departing { header: header(OWN, first_seq, &body), body, start, end: Position(start.0 + 500) }
+    Departing {
+        header: header(OWN, first_seq, &body),
+        body,
+        only_pixels: false,
+        start,
+        end: Position(start.0 + 500),
+    }
 }
 
 fn stream(origin: Origin, seq: Seq) -> Stream {
@@ -80,6 +86,9 @@ fn an_outbox_gives_what_follows_or_says_that_the_journal_has_it() {
     outbox.close();
     assert!(!outbox.is_open());
     assert_eq!((outbox.take(30), outbox.waiting_bytes()), (Next::Journal, 0));
+    assert!(!outbox.is_awaited(), "nobody waits for a commit unless it says so");
+    outbox.await_commit();
+    assert!(outbox.is_awaited() && !outbox.is_awaited(), "it is called once");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::ids::NodeId;
+use crate::base::limits::PEER_OUTPUT_BYTES;
 use crate::engine::link::connections::Connections;
 use crate::engine::link::dialer::Dialer;
 use crate::engine::link::tls::Keys;
@@ -123,11 +124,12 @@ impl Driver {
         let mut events = Events::with_capacity(64);
         let mut stop_by_us = None;
         loop {
+            peering.bell.listen();
             let mut is_busy = self.work(peering);
             if !is_busy {
-                // Whoever rings from now on wakes the loop; what was there before that is seen now.
+                // Whoever rings from now on wakes the loop; whoever did since it listened is seen now.
                 peering.bell.fall_asleep();
-                is_busy = self.work(peering);
+                is_busy = peering.bell.has_rung();
             }
             let timeout = if is_busy || self.connections.have_input() {
                 Duration::ZERO
@@ -163,10 +165,11 @@ impl Driver {
                 BELL => {}
                 LISTENER => self.accept(),
                 token => {
-                    let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                    let is_ending = event.is_read_closed() || event.is_error();
+                    let readable = event.is_readable() || is_ending;
                     let writable = event.is_writable() || event.is_write_closed() || event.is_error();
                     if let Some(connection) = self.connections.get(token) {
-                        connection.wire.ready(readable, writable);
+                        connection.wire.ready(readable, writable, is_ending);
                     }
                 }
             }
@@ -218,13 +221,21 @@ impl Driver {
                 replica.sent(taken);
             }
             peering.counters.sent_bytes.add(taken as u64);
-            // When all was taken there may be more to send.
-            is_busy = taken > 0 && waited == Some(taken);
+            // Less than there is room for was all that there is to send.
+            is_busy = taken >= PEER_OUTPUT_BYTES && waited == Some(taken);
             if !is_busy {
                 break;
             }
         }
-        self.look_after(token, peering, now_us) && is_busy
+        let waiting = self.waiting_bytes(token);
+        let is_there = self.look_after(token, peering, now_us);
+        // Looking after it may have made it say something.
+        is_there && (is_busy || self.waiting_bytes(token) > waiting)
+    }
+
+    fn waiting_bytes(&mut self, token: Token) -> usize {
+        let replica = self.connections.get(token).and_then(|connection| connection.replica.as_ref());
+        replica.map_or(0, |replica| replica.output().len())
     }
 
     /// Looks what became of a connection. False if it is no more.

@@ -234,11 +234,11 @@ impl Shipping {
     /// Takes the next batch from the outbox, or goes back to the journal if it is not there.
     fn ask_outbox(&mut self, shared: &Shared, session: &Session) -> bool {
         let peering = peering_of(shared);
-        let committed = readable_to(shared);
+        let mut committed = readable_to(shared);
         match peering.outbox.take(session.shipped(peering.own)) {
-            Next::Batch(Departing { header, body, end, .. }) => {
+            Next::Batch(Departing { header, body, only_pixels, end, .. }) => {
                 self.reached = end;
-                let blobs = blobs_of(shared, &body);
+                let blobs = if only_pixels { VecDeque::new() } else { blobs_of(shared, &body) };
                 self.next = Some(Outgoing { header, body, blobs });
                 true
             }
@@ -248,6 +248,10 @@ impl Shipping {
                 false
             }
             Next::Journal => {
+                if committed <= self.reached {
+                    peering.outbox.await_commit();
+                    committed = readable_to(shared);
+                }
                 if committed <= self.reached {
                     return false;
                 }
