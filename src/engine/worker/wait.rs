@@ -17,6 +17,9 @@ impl Worker {
         if busy {
             self.poll_for(Some(Duration::ZERO))?;
         } else {
+            // What a mail, a wait or a retry put into the lane since the turn's own publishing: while a batch is under
+            // way, its end wakes only those in whose lanes it sees something.
+            self.producer.publish();
             self.side().fall_asleep();
             // The second look: whatever was published before the flag was up would wake nobody. The sleep has no
             // time-out, because the deadlines have a timer.
