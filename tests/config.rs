@@ -48,7 +48,7 @@ fn defaults() {
     assert_eq!(config.listen[0].address, ([127, 0, 0, 1], 8000).into());
     assert_eq!(config.data_dir, Path::new("./pixeld-data"));
     assert_eq!((config.durability, config.workers, config.cores.len()), (Durability::Disk, CORES, 0));
-    assert_eq!((config.apps, config.log_level), (vec!["pixel", "pex", "board", "toys"], "info"));
+    assert_eq!((config.apps, config.log_level), (vec!["pixel", "pex", "board", "toys", "thumbs"], "info"));
     assert_eq!(config.disk_reserve_bytes, None);
     assert!(config.entries.iter().all(|entry| entry.origin == Origin::Default));
     let known: Vec<String> = keys::all().collect();

@@ -11,6 +11,7 @@ use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
 
 use super::answer;
+use super::background::Background;
 use super::state::{Applied, State};
 use super::upload::Upload;
 use super::wait::{News, Ticket, Wake};
@@ -39,6 +40,11 @@ pub trait App: Send + Sync {
 
     /// The state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
+
+    /// What it does by itself, beside answering requests.
+    fn background(&self) -> Option<Arc<dyn Background>> {
+        None
+    }
 
     /// The answer to a path that nobody serves, in this application's style.
     fn not_found(&self) -> Response {
@@ -116,7 +122,7 @@ pub struct Wait {
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The applied state, shared with the committer.
-    pub applied: &'a RwLock<Applied>,
+    pub applied: &'a Arc<RwLock<Applied>>,
     /// The journal, to be read by jobs.
     pub reader: &'a Arc<Reader>,
     /// This host and its peer.

@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod background;
 pub mod board;
 pub mod echo;
 pub mod fields;

@@ -10,6 +10,8 @@ use super::pex::service::PexApp;
 use super::pex::settings::PexSettings;
 use super::pixel::service::PixelApp;
 use super::state::Applied;
+use super::thumbs::service::ThumbsApp;
+use super::thumbs::settings::ThumbsSettings;
 use super::toys::service::ToysApp;
 use super::toys::settings::ToysSettings;
 
@@ -22,6 +24,8 @@ pub struct AppSettings {
     pub board: BoardSettings,
     /// The toy shop's.
     pub toys: ToysSettings,
+    /// The thumbnail service's.
+    pub thumbs: ThumbsSettings,
 }
 
 /// Every application as it is unless something is set, the one that is served by default first.
@@ -38,6 +42,7 @@ pub fn with(settings: &AppSettings) -> Apps {
         Arc::new(PexApp::new(settings.pex)),
         Arc::new(BoardApp::new(&settings.board)),
         Arc::new(ToysApp::new(settings.toys)),
+        Arc::new(ThumbsApp::new(settings.thumbs)),
         Arc::new(Echo),
     ]
 }

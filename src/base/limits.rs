@@ -131,6 +131,24 @@ pub const TOYS_LIST_BYTES_MAX: usize = 1024 * 1024;
 pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
 /// How long the answer about the last toy is kept, milliseconds.
 pub const TOYS_LAST_KEPT_MS: u64 = 15_000;
+/// Most pictures that the thumbnail service knows; beyond that a new one is answered 507.
+pub const THUMBS_COUNT_MAX: usize = 1_000_000;
+/// Greatest width and height that a thumbnail may be asked to fit, pixels.
+pub const THUMBS_SIDE_MAX: u16 = 2_048;
+/// Attempts of one host at one picture without an end; then there is none any more.
+pub const THUMBS_ATTEMPTS_MAX: u32 = 2;
+/// Characters of the reason why a picture has no thumbnail.
+pub const THUMBS_REASON_CHARS_MAX: usize = 200;
+/// Requests that wait for a picture's state; a further one is answered at once.
+pub const THUMBS_WAITERS_MAX: usize = 65_536;
+/// Pictures in one page of the list.
+pub const THUMBS_LIST_MAX: usize = 1_000;
+/// Pictures that are looked at for one page of the list: of a state that is rare there may be fewer in it.
+pub const THUMBS_LOOKED_AT_MAX: usize = 10_000;
+/// Bytes of thumbnails as text that are kept for the next who asks.
+pub const THUMBS_TEXTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one that is kept.
+pub const THUMBS_TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes in the payload of a frame between peers: a batch's header and its longest body.
 pub const PEER_PAYLOAD_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + 64;
 /// Most bytes in the payload of a HELLO, and of any frame that comes before it is complete.
@@ -220,6 +238,8 @@ pub struct Limits {
     pub peer_waiters: usize,
     /// A picture on the board, bytes; a larger one is answered 413.
     pub board_max_picture: usize,
+    /// The body that brings a picture to the thumbnail service, bytes; a larger one is answered 413.
+    pub thumbs_max_body: usize,
 }
 
 impl Default for Limits {
@@ -247,6 +267,7 @@ impl Default for Limits {
             lane_full_ms: 100,
             peer_waiters: 65_536,
             board_max_picture: 10 * 1024 * 1024,
+            thumbs_max_body: 10 * 1024 * 1024,
         }
     }
 }

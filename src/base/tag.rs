@@ -45,6 +45,19 @@ pub const BOARD_POST: u8 = 0x31;
 /// A message is taken off the board.
 pub const BOARD_DELETE: u8 = 0x32;
 
+/// A picture is handed in.
+pub const THUMBS_SUBMIT: u8 = 0x41;
+/// A picture is handed in whose thumbnail is known already.
+pub const THUMBS_KNOWN: u8 = 0x42;
+/// A host begins to decode a picture.
+pub const THUMBS_ATTEMPT: u8 = 0x43;
+/// A thumbnail is made.
+pub const THUMBS_DONE: u8 = 0x44;
+/// A picture has no thumbnail.
+pub const THUMBS_FAILED: u8 = 0x45;
+/// A picture is taken away.
+pub const THUMBS_DELETE: u8 = 0x46;
+
 /// A toy is added to the shop.
 pub const TOYS_PRODUCT: u8 = 0x51;
 /// A toy is ordered.

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// What an answer to a write waits for: memory, disk or both [default: disk]
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Applications to serve: pixel, pex, board, toys, echo [default: pixel,pex,board,toys]
+    /// Applications to serve: pixel, pex, board, toys, thumbs, echo [default: all but echo]
     #[arg(long, value_name = "NAME,...")]
     apps: Vec<String>,
     /// Number of workers [default: one for each core]
@@ -93,6 +93,21 @@ pub(super) struct Arguments {
     /// How long an order of the toy shop takes [default: 5s]
     #[arg(long, value_name = "DURATION")]
     toys_order_ms: Option<String>,
+    /// When a decoder gives a picture up that is to become a thumbnail [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    thumbs_deadline: Option<String>,
+    /// How long the second host must have been away before its pictures are made small here [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    thumbs_takeover: Option<String>,
+    /// How long a question for a picture's state waits for its end [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    thumbs_status_hold: Option<String>,
+    /// Pixels of a picture, summed over its frames, that are decoded [default: 50000000]
+    #[arg(long, value_name = "N")]
+    thumbs_max_pixels: Option<String>,
+    /// Pictures that are decoded at the same time [default: auto, as many as job threads]
+    #[arg(long, value_name = "N")]
+    thumbs_workers: Option<String>,
     /// Events that are logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -203,6 +218,11 @@ impl Arguments {
             ("toys.heavy_ms", &self.toys_heavy_ms),
             ("toys.db_ms", &self.toys_db_ms),
             ("toys.order_ms", &self.toys_order_ms),
+            ("thumbs.deadline", &self.thumbs_deadline),
+            ("thumbs.takeover", &self.thumbs_takeover),
+            ("thumbs.status_hold", &self.thumbs_status_hold),
+            ("thumbs.max_pixels", &self.thumbs_max_pixels),
+            ("thumbs.workers", &self.thumbs_workers),
         ] {
             flags.push((key.to_owned(), value.iter().cloned().collect()));
         }

@@ -3,7 +3,7 @@
 use super::limits;
 
 /// Keys that are no bounds, those of tables with the table's name before a dot; bounds are in [`limits::LIMITS`].
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 31] = [
     "listen",
     "data_dir",
     "durability",
@@ -30,6 +30,11 @@ pub const KEYS: [&str; 26] = [
     "toys.heavy_ms",
     "toys.db_ms",
     "toys.order_ms",
+    "thumbs.deadline",
+    "thumbs.takeover",
+    "thumbs.status_hold",
+    "thumbs.max_pixels",
+    "thumbs.workers",
 ];
 
 /// Keys that a running server takes over on SIGHUP; the others need a restart.

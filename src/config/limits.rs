@@ -51,7 +51,7 @@ macro_rules! limit {
 }
 
 /// Every field of [`Limits`], in its order.
-pub const LIMITS: [Limit; 22] = [
+pub const LIMITS: [Limit; 23] = [
     limit!(request_line_bytes: Bytes, 256, 64 * KIB),
     limit!(header_bytes: Bytes, KIB, MIB),
     limit!(header_field_bytes: Bytes, 256, MIB),
@@ -74,6 +74,8 @@ pub const LIMITS: [Limit; 22] = [
     limit!(lane_full_ms: Millis, 1, 60_000),
     limit!(peer_waiters: Count, 1, 10_000_000),
     limit!(board_max_picture in "board": Bytes, KIB, GIB),
+    // A blob may have 256 MiB.
+    limit!(thumbs_max_body in "thumbs": Bytes, KIB, 256 * MIB),
 ];
 
 impl Limit {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::limits::LIMITS;
@@ -12,13 +13,14 @@ use super::units;
 use crate::apps::board::settings::{BoardSettings, MEDIA_PATH};
 use crate::apps::pex::settings::PexSettings;
 use crate::apps::registry;
+use crate::apps::thumbs::settings::{self as thumbs, ThumbsSettings};
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, PEX_POSITION_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::engine::steering::Steer;
 
 /// What `/` may show.
-pub const ROOTS: [&str; 4] = ["index", "pex", "board", "toys"];
+pub const ROOTS: [&str; 5] = ["index", "pex", "board", "toys", "thumbs"];
 /// Least severity of the events that are written to stderr, from the fewest to the most.
 pub const LOG_LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
@@ -96,6 +98,8 @@ pub struct Config {
     pub pex: PexSettings,
     /// How long the toy shop's slow calls take.
     pub toys: ToysSettings,
+    /// The thumbnail service.
+    pub thumbs: ThumbsSettings,
     /// Bounds of requests, connections and queues.
     pub limits: Limits,
     /// All of the above as text with origins, in the order of the keys.
@@ -155,7 +159,8 @@ impl Reader {
                 (!text.is_empty()).then(|| PathBuf::from(text))
             }),
             durability: self.one("durability", "disk", "memory, disk or both", |text| text.parse().ok()),
-            apps: self.list("apps", "pixel,pex,board,toys", &allowed_apps, |text| one_of(&known_apps, text)),
+            apps: self
+                .list("apps", "pixel,pex,board,toys,thumbs", &allowed_apps, |text| one_of(&known_apps, text)),
             workers: 0,
             cores: self.cores(),
             steer: self.one("steer", "auto", "auto, off or cbpf", |text| {
@@ -181,6 +186,7 @@ impl Reader {
             board: BoardSettings::default(),
             pex: PexSettings::default(),
             toys: ToysSettings::default(),
+            thumbs: ThumbsSettings::default(),
             limits: Limits::default(),
             entries: Vec::new(),
         };
@@ -189,6 +195,7 @@ impl Reader {
         config.board = self.board();
         config.pex = self.pex();
         config.toys = self.toys();
+        config.thumbs = self.thumbs();
         config.limits = self.limits();
         // Tables are printed one behind the other.
         self.entries.sort_by_key(|entry| table_of(&entry.key).to_owned());
@@ -353,6 +360,35 @@ impl Reader {
         })
     }
 
+    fn thumbs(&mut self) -> ThumbsSettings {
+        let default = ThumbsSettings::default();
+        let pixels = format!("a number from 1 to {}", thumbs::PIXELS_MAX);
+        let workers = format!("auto (as many as job_threads), or a number from 1 to {}", thumbs::WORKERS_MAX);
+        ThumbsSettings {
+            deadline: self.time("thumbs.deadline", thumbs::DEADLINE_MIN, default.deadline),
+            takeover: self.time("thumbs.takeover", Duration::ZERO, default.takeover),
+            status_hold: self.time("thumbs.status_hold", Duration::ZERO, default.status_hold),
+            max_pixels: self.one("thumbs.max_pixels", &default.max_pixels.to_string(), &pixels, |text| {
+                text.parse().ok().filter(|pixels| (1..=thumbs::PIXELS_MAX).contains(pixels))
+            }),
+            workers: self.one("thumbs.workers", "auto", &workers, |text| match text {
+                "auto" => Some(None),
+                _ => text.parse().ok().filter(|count| (1..=thumbs::WORKERS_MAX).contains(count)).map(Some),
+            }),
+        }
+    }
+
+    /// A time of the thumbnail service.
+    fn time(&mut self, key: &str, least: Duration, default: Duration) -> Duration {
+        let show = |time: Duration| units::show_duration(time.as_millis() as u64);
+        let most = thumbs::TIME_MAX;
+        let allowed = format!("{} from {} to {}", units::DURATION_FORM, show(least), show(most));
+        self.one(key, &show(default), &allowed, |text| {
+            let time = units::duration_ms(text).map(Duration::from_millis);
+            time.filter(|time| (least..=most).contains(time))
+        })
+    }
+
     fn board(&mut self) -> BoardSettings {
         let form = "a path such as /media, or an address such as https://cdn.example.net/board, without a slash at its end";
         let public_base = self.one("board.public_base", MEDIA_PATH, form, |text| {
@@ -385,7 +421,7 @@ impl Reader {
 }
 
 const LISTEN_FORM: &str = "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000 or [::]:8000=index, \
-                           with a ROOT of index, pex, board or toys";
+                           with a ROOT of index, pex, board, toys or thumbs";
 const RESERVE_FORM: &str = "auto (the larger of 1GiB and 5 %), or a size such as 512, 64KiB, 10MiB or 1GiB";
 
 /// The table that a key stands in; empty for the file itself.

@@ -10,7 +10,8 @@ use crate::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings
 /// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
 #[must_use]
 pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
-    let apps = AppSettings { pex: config.pex, board: config.board.clone(), toys: config.toys };
+    let (pex, board, toys) = (config.pex, config.board.clone(), config.toys);
+    let apps = AppSettings { pex, board, toys, thumbs: config.thumbs };
     Settings {
         listen: config.listen.iter().map(|of| Listen { address: of.address, root: of.root }).collect(),
         data_dir: config.data_dir.clone(),

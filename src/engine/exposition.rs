@@ -1,6 +1,7 @@
 //! The counters as Prometheus reads them (text format 0.0.4).
 
 use std::fmt::Write;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hdrhistogram::Histogram;
@@ -9,6 +10,7 @@ use super::link::report::Report;
 use super::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use super::peering::counters::FAILURES;
 use super::shared::{Phase, Shared};
+use crate::apps::background::Figure;
 use crate::apps::router::Router;
 use crate::base::version;
 use crate::http::method::Method;
@@ -76,6 +78,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     journal(&mut page, shared);
     stages(&mut page, shared);
     replication(&mut page, shared);
+    backgrounds(&mut page, shared, router);
     process(&mut page, shared);
     page.text
 }
@@ -292,6 +295,18 @@ fn replication(page: &mut Page, shared: &Shared) {
     let name = "pixeld_replication_delay_seconds";
     page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
     page.histogram(name, "", &counters.delay_us.copy());
+}
+
+/// What applications count that work by themselves.
+fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
+    for work in router.apps().iter().filter_map(|app| app.background()) {
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let figures = work.figures(&applied);
+        drop(applied);
+        for Figure { name, help, is_counter, value } in figures {
+            page.single(name, if is_counter { "counter" } else { "gauge" }, help, value);
+        }
+    }
 }
 
 fn process(page: &mut Page, shared: &Shared) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::submission::Submission;
 use super::table::Key;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::router::Root;
@@ -21,6 +22,8 @@ pub enum Mail {
     Upload(UploadDone),
     /// A request that waits may go on.
     Wake(Ticket),
+    /// Another thread of this host has something to log.
+    Log(Submission),
     /// New limits.
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.

@@ -8,6 +8,7 @@
 //! Workers share nothing but the log: a lane each towards the commit step, a committed position each back from it.
 
 pub mod awaiting;
+pub mod background;
 pub mod committer;
 pub mod connection;
 pub mod deadlines;
@@ -39,6 +40,7 @@ pub mod snapshots;
 pub mod space;
 mod starting;
 pub mod steering;
+pub mod submission;
 pub mod table;
 pub mod usual;
 pub mod waking;

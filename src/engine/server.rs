@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
+use super::background::Backgrounds;
 use super::committer::Committer;
 use super::first;
 use super::jobs;
@@ -65,6 +66,7 @@ pub struct Server {
     /// The disk thread and the keeper.
     behind: Vec<JoinHandle<()>>,
     link: Option<Link>,
+    backgrounds: Option<Backgrounds>,
     key: Fingerprint,
     token: Option<Arc<Mutex<Committer>>>,
     shutdown_timeout: Duration,
@@ -140,6 +142,7 @@ impl Server {
         };
         shared.enter(Phase::Ready);
         let workers = seats::start(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
+        let backgrounds = Some(Backgrounds::start(&settings, &shared)?);
         Ok(Self {
             shared,
             addresses,
@@ -150,6 +153,7 @@ impl Server {
             workers,
             behind,
             link,
+            backgrounds,
             key: key.fingerprint(),
             token,
             shutdown_timeout: settings.shutdown_timeout,
@@ -206,6 +210,7 @@ impl Server {
     pub fn stop(mut self) -> Ending {
         self.listeners.clear();
         self.shared.enter(Phase::Draining);
+        self.stop_backgrounds(self.shutdown_timeout / 2);
         for worker in &self.shared.workers {
             worker.send(Mail::Drain);
         }
@@ -221,6 +226,7 @@ impl Server {
     #[must_use]
     pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> Ending {
         self.listeners.clear();
+        self.stop_backgrounds(self.shutdown_timeout.min(HAND_OVER_PATIENCE) / 2);
         let (sender, idle) = unbounded();
         for worker in &self.shared.workers {
             worker.send(Mail::HandOver(sender.clone()));
@@ -235,6 +241,13 @@ impl Server {
         }
         idle.try_iter().for_each(&mut *pass);
         self.finish()
+    }
+
+    /// They need workers that still log.
+    fn stop_backgrounds(&mut self, patience: Duration) {
+        if let Some(backgrounds) = self.backgrounds.take() {
+            backgrounds.stop(&self.shared, patience);
+        }
     }
 
     fn has_drained(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::apps::answer;
 use crate::apps::app::{Action, App, Body, Request, Route, View};
 use crate::apps::pictures::kind::Kind;
 use crate::apps::state::State;
-use crate::apps::upload::Upload;
+use crate::apps::upload::{Unwanted, Upload};
 use crate::base::limits::{
     BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_TEXT_BYTES_MAX, Limits, MULTIPART_FRAMING_BYTES_MAX,
 };
@@ -25,7 +25,7 @@ use super::page::{Page, Part};
 use super::record::delete_record;
 use super::settings::BoardSettings;
 use super::state::BoardState;
-use super::upload::{PostUpload, Site, Unwanted, nothing_sent, unparsable};
+use super::upload::{PostUpload, Site, nothing_sent, unparsable};
 use super::{json, name};
 
 const PAGE: u8 = 0;

@@ -278,29 +278,6 @@ impl Upload for PostUpload {
     }
 }
 
-/// Reads a body that is of no use, and answers behind it: a client that is still sending does not listen.
-pub struct Unwanted {
-    response: Option<Response>,
-}
-
-impl Unwanted {
-    /// Gives this answer in the end.
-    #[must_use]
-    pub fn new(response: Response) -> Self {
-        Self { response: Some(response) }
-    }
-}
-
-impl Upload for Unwanted {
-    fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
-        Fed::all(bytes)
-    }
-
-    fn end(&mut self, _lane: &mut Producer) -> Ended {
-        Ended::Done(self.response.take().unwrap_or_else(unparsable))
-    }
-}
-
 /// Errors in FastAPI's form.
 fn details(details: Vec<Value>) -> Response {
     answer::json(422, json!({ "detail": details }).to_string())

@@ -1,3 +1,24 @@
-//! The thumbnail service: its parts that need no server yet. Pictures are made small in [`super::pictures`].
+//! The thumbnail service: pictures are handed in, made small in the background, and fetched.
+//!
+//! ```text
+//! POST /images        body -> upload (base64) -> blob -> Submit
+//! runner              oldest Submit -> Attempt -> decoder (a process) -> blob -> Done, or Failed
+//! GET /images/{id}    state, or a wait until it changes
+//! ```
+//!
+//! There is no queue beside the log: what is handed in and has no end is what is to be done.
 
+mod answers;
 pub mod base64;
+pub mod item;
+mod list;
+pub mod media;
+pub mod record;
+pub mod runner;
+pub mod service;
+pub mod settings;
+pub mod state;
+mod thumbnail;
+mod upload;
+mod wait;
+mod watch;

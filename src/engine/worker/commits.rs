@@ -24,6 +24,9 @@ impl Worker {
 
     /// Reads the mailbox.
     pub(super) fn take_mail(&mut self) {
+        if !self.submissions.waiting.is_empty() {
+            self.log_submissions();
+        }
         if !self.side().has_mail() {
             return;
         }
@@ -33,6 +36,10 @@ impl Worker {
                 Mail::Job(done) => self.take_piece(done),
                 Mail::Upload(done) => self.take_upload(done),
                 Mail::Wake(ticket) => self.take_wake(ticket),
+                Mail::Log(submission) => {
+                    self.submissions.waiting.push_back(submission);
+                    self.log_submissions();
+                }
                 Mail::Limits(limits) => {
                     self.limits = limits;
                     // What was decided about the remembered heads may depend on the limits.
@@ -56,6 +63,7 @@ impl Worker {
             return;
         }
         self.committed = committed;
+        self.submissions.committed(committed);
         let now_us = self.time_of_commit();
         let is_reached = self.shared.durability <= self.reached;
         let (mut read_us, mut samples) = (0, 0);

@@ -13,6 +13,7 @@ mod peer;
 mod read;
 mod route;
 mod stream;
+mod submitted;
 mod wait;
 mod waits;
 mod write;
@@ -36,6 +37,7 @@ use super::mailbox::Mail;
 use super::metrics::WorkerMetrics;
 use super::shared::{Shared, WorkerSide};
 use super::space::Intake;
+use super::submission::Submissions;
 use super::table::{Key, Table};
 use super::usual::UsualAnswer;
 use crate::apps::router::{Root, Router};
@@ -130,6 +132,8 @@ pub struct Worker {
     dirty: Vec<Key>,
     /// Connections whose records wait for room in the lane.
     stalled: Vec<Key>,
+    /// What other threads have it log.
+    submissions: Submissions,
     /// The level that is reached when a write is committed: `memory`, or `disk` at both of the others.
     reached: Durability,
     /// Writes that wait for a sync on a server at `memory`: the journal position they need on the disk.
@@ -210,6 +214,7 @@ impl Worker {
             serving: Vec::new(),
             dirty: Vec::new(),
             stalled: Vec::new(),
+            submissions: Submissions::default(),
             reached: parts.shared.durability.min(Durability::Disk),
             unsynced: VecDeque::new(),
             awaiting: Awaiting::default(),

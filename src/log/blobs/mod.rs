@@ -224,6 +224,12 @@ impl Writer {
         self.size_bytes
     }
 
+    /// The name of what was taken so far.
+    #[must_use]
+    pub fn id(&self) -> BlobId {
+        BlobId(self.hash.clone().finalize().into())
+    }
+
     /// Reads back what was taken so far.
     ///
     /// # Errors

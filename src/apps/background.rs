@@ -1,0 +1,124 @@
+//! Work that an application does by itself, on threads of its own. No request waits for it; what it comes to is logged
+//! like any other change.
+
+use std::io;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use crate::base::ids::NodeId;
+use crate::log::blobs::{Blobs, Pin};
+
+use super::pictures::thumbnailer::Thumbnailer;
+use super::state::Applied;
+
+/// An application's own work.
+pub trait Background: Send + Sync {
+    /// What its threads are called, at most ten letters.
+    fn name(&self) -> &'static str;
+
+    /// How many threads it has in a server with so many job threads.
+    fn threads(&self, job_threads: usize) -> usize;
+
+    /// What its thumbnails may cost.
+    fn bounds(&self) -> Bounds;
+
+    /// Works until [`Desk::is_over`]; the whole life of one of the threads.
+    fn run(&self, desk: &mut dyn Desk);
+
+    /// The server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
+    fn stop(&self, applied: &RwLock<Applied>);
+
+    /// What it counts.
+    fn figures(&self, applied: &Applied) -> Vec<Figure>;
+}
+
+/// Bounds of making thumbnails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Pixels of a picture, summed over its frames.
+    pub pixels_max: u64,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// A number for /metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The series' name.
+    pub name: &'static str,
+    /// What it counts, as a sentence.
+    pub help: &'static str,
+    /// It only ever grows.
+    pub is_counter: bool,
+    /// The value.
+    pub value: f64,
+}
+
+/// What a thread of a [`Background`] has at hand. Its calls may wait.
+pub trait Desk {
+    /// The applied state: lock it for a few copies only, the committer waits for it.
+    fn applied(&self) -> &RwLock<Applied>;
+
+    /// The blobs, to be read.
+    fn blobs(&self) -> &Arc<Blobs>;
+
+    /// This host's data directory.
+    fn node(&self) -> NodeId;
+
+    /// How the second host is.
+    fn peer(&self) -> Presence;
+
+    /// Microseconds of a clock that never goes back.
+    fn now_us(&self) -> u64;
+
+    /// Logs records, and returns when they are kept at the server's level on this host, and applied.
+    ///
+    /// # Errors
+    /// See [`Unlogged`]; nothing was logged, but for [`Unlogged::Over`], when it may have been.
+    fn log(&self, records: Vec<u8>) -> Result<(), Unlogged>;
+
+    /// Keeps a blob until the pin goes.
+    ///
+    /// # Errors
+    /// Those of the store; `Interrupted` when the server has stopped.
+    fn keep(&self, content: &[u8]) -> io::Result<Pin>;
+
+    /// What makes thumbnails for this thread.
+    fn thumbnailer(&mut self) -> &mut dyn Thumbnailer;
+
+    /// Pauses for a while, less if the server stops.
+    fn pause(&self);
+
+    /// Whether the server stops: nothing new is begun.
+    fn is_over(&self) -> bool;
+
+    /// Writes an event for the operator.
+    fn warn(&self, sentence: &str);
+}
+
+/// How the second host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// This host has none.
+    None,
+    /// It is there.
+    Here(NodeId),
+    /// It is away.
+    Away {
+        /// Who it is, if that is known.
+        node: Option<NodeId>,
+        /// For how long, microseconds: at most since this process started.
+        for_us: u64,
+    },
+}
+
+/// Why records were not logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unlogged {
+    /// The disk is full.
+    #[error("no space left on the disk")]
+    NoSpace,
+    /// The server stops.
+    #[error("the server stops")]
+    Over,
+}

@@ -1,0 +1,113 @@
+//! What a picture is handed in as, and what its thumbnail has to fit.
+
+use crate::apps::pictures::kind::Kind;
+use crate::base::limits::THUMBS_SIDE_MAX;
+
+/// Media types that thumbnails are made of, as they are sent and given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Media {
+    /// `image/png`
+    Png,
+    /// `image/jpg`, which is none but is sent.
+    Jpg,
+    /// `image/jpeg`
+    Jpeg,
+    /// `image/gif`
+    Gif,
+}
+
+impl Media {
+    /// All of them; the place of one is its number in records.
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpg, Self::Jpeg, Self::Gif];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpg => "image/jpg",
+            Self::Jpeg => "image/jpeg",
+            Self::Gif => "image/gif",
+        }
+    }
+
+    /// The media type of that name, in any case (RFC 9110, section 8.3.1).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|media| name.eq_ignore_ascii_case(media.name()))
+    }
+
+    /// The kind of its thumbnails, whatever kind of picture came under its name.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Png => Kind::Png,
+            Self::Jpg | Self::Jpeg => Kind::Jpeg,
+            Self::Gif => Kind::Gif,
+        }
+    }
+
+    /// Its number in records.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The media type of a number in records.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// What a thumbnail has to fit, pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Frame {
+    /// At most so wide.
+    pub width: u16,
+    /// At most so high.
+    pub height: u16,
+}
+
+impl Frame {
+    /// What it is unless it is asked for.
+    pub const USUAL: Self = Self { width: 100, height: 100 };
+
+    /// Reads `WxH`, each from 1 to [`THUMBS_SIDE_MAX`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (width, height) = text.split_once('x')?;
+        let side = |text: &str| {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let side = if is_number { text.parse().ok() } else { None };
+            side.filter(|side| (1..=THUMBS_SIDE_MAX).contains(side))
+        };
+        Some(Self { width: side(width)?, height: side(height)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        for media in Media::ALL {
+            assert_eq!(Media::named(media.name()), Some(media));
+            assert_eq!(Media::numbered(media.number()), Some(media));
+        }
+        assert_eq!(Media::named("Image/PNG"), Some(Media::Png));
+        assert_eq!((Media::named("image/foo"), Media::numbered(4)), (None, None));
+    }
+
+    #[test]
+    fn frames() {
+        assert_eq!(Frame::parse("100x100"), Some(Frame::USUAL));
+        assert_eq!(Frame::parse("1x2048"), Some(Frame { width: 1, height: 2048 }));
+        for wrong in
+            ["", "x", "1", "1x", "0x1", "1x0", "2049x1", "+1x1", "1x1x1", "1X1", " 1x1", "1x99999999"]
+        {
+            assert_eq!(Frame::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Takes a picture: the text as it arrives, decoded and written piece by piece by a job thread, the record at its end.
+//!
+//! ```text
+//! bytes -> buffer -(full: work)-> base64 -> blob      end -(work: finish)-> record -> lane
+//! ```
+//!
+//! If another picture with the same content has a thumbnail already, this one has it too, and its content is not kept.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::apps::state::Applied;
+use crate::apps::upload::{Ended, Fed, Pause, Upload};
+use crate::base::limits::UPLOAD_PIECE_BYTES;
+use crate::http::response::Response;
+use crate::log::blobs::{Blobs, Pin, Writer, id_of};
+use crate::log::lane::Producer;
+use crate::os::disk::is_no_space;
+
+use super::answers;
+use super::base64::Decoder;
+use super::media::{Frame, Media};
+use super::record::{Change, Picture, Thumbnail};
+use super::state::ThumbsState;
+
+/// What a picture needs of its surroundings.
+pub struct Site {
+    /// Where it goes.
+    pub blobs: Arc<Blobs>,
+    /// What is known already.
+    pub applied: Arc<RwLock<Applied>>,
+    /// Its name to clients.
+    pub uuid: [u8; 16],
+    /// What it was sent as.
+    pub media: Media,
+    /// What its thumbnail fits.
+    pub frame: Frame,
+    /// Reads its text; nothing if it comes as it is.
+    pub decoder: Option<Decoder>,
+}
+
+/// What is logged, and what has to stay until it is applied.
+struct Kept {
+    record: Vec<u8>,
+    pin: Pin,
+}
+
+/// A picture that is being received.
+pub struct ImageUpload {
+    site: Site,
+    /// What a job thread is to take.
+    buffer: Vec<u8>,
+    /// Where a picture goes that is longer than one piece.
+    writer: Option<Writer>,
+    is_ended: bool,
+    kept: Option<Kept>,
+    /// Why it is refused. The rest of the body is read and forgotten then, so that the client reads the answer.
+    refusal: Option<Response>,
+}
+
+impl ImageUpload {
+    /// Nothing of the body has arrived.
+    #[must_use]
+    pub fn new(site: Site) -> Self {
+        Self { site, buffer: Vec::new(), writer: None, is_ended: false, kept: None, refusal: None }
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        let piece = self.decoded();
+        if !self.is_ended {
+            let writer = match &mut self.writer {
+                Some(writer) => writer,
+                none => none.insert(self.site.blobs.writer()?),
+            };
+            return writer.write(&piece);
+        }
+        if self.site.decoder.as_ref().is_some_and(|decoder| decoder.end().is_err()) {
+            self.refusal = Some(answers::error(400, NO_BASE64));
+            return Ok(());
+        }
+        self.finish(&piece)
+    }
+
+    /// The picture's bytes in the buffer, which is empty then.
+    fn decoded(&mut self) -> Vec<u8> {
+        let buffer = std::mem::take(&mut self.buffer);
+        match &mut self.site.decoder {
+            None => buffer,
+            Some(decoder) => {
+                let mut piece = Vec::new();
+                decoder.feed(&buffer, &mut piece);
+                piece
+            }
+        }
+    }
+
+    /// Keeps the picture, which ends with `piece`.
+    fn finish(&mut self, piece: &[u8]) -> io::Result<()> {
+        let mut writer = self.writer.take();
+        if let Some(writer) = &mut writer {
+            writer.write(piece)?;
+        }
+        let (raw, raw_bytes) = match &writer {
+            Some(writer) => (writer.id(), writer.size_bytes()),
+            None => (id_of(piece), piece.len() as u64),
+        };
+        let Site { uuid, media, frame, .. } = self.site;
+        let picture = Picture { uuid, media, frame, raw, raw_bytes };
+        if let Some((thumbnail, pin)) = self.known(&picture)? {
+            self.kept = Some(Kept { record: Change::Known(picture, thumbnail).record(), pin });
+            return Ok(());
+        }
+        let pin = match writer {
+            Some(writer) => writer.finish()?,
+            None => self.site.blobs.keep(piece)?,
+        };
+        self.kept = Some(Kept { record: Change::Submit(picture).record(), pin });
+        Ok(())
+    }
+
+    /// The thumbnail that another picture with this content has, if it is on this host.
+    fn known(&self, picture: &Picture) -> io::Result<Option<(Thumbnail, Pin)>> {
+        let applied = self.site.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let state = applied.state::<ThumbsState>();
+        let made = state.and_then(|state| state.made(picture.raw, picture.media, picture.frame));
+        drop(applied);
+        let Some(thumbnail) = made else { return Ok(None) };
+        Ok(self.site.blobs.pin_present(&thumbnail.blob)?.map(|pin| (thumbnail, pin)))
+    }
+}
+
+const NO_BASE64: &str = "Unable to base64 decode. Invalid base64-encoded image body";
+
+impl Upload for ImageUpload {
+    fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
+        if self.refusal.is_some() {
+            return Fed::all(bytes);
+        }
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= UPLOAD_PIECE_BYTES { Fed::work(bytes.len()) } else { Fed::all(bytes) }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        // At least one: nothing of a picture is logged before its end.
+        1 + self.buffer.capacity()
+    }
+
+    fn work(&mut self) {
+        if let Err(error) = self.take() {
+            self.writer = None;
+            self.refusal = Some(not_kept(&error));
+        }
+    }
+
+    fn end(&mut self, lane: &mut Producer) -> Ended {
+        if !std::mem::replace(&mut self.is_ended, true) && self.refusal.is_none() {
+            return Ended::Paused(Pause::Work);
+        }
+        if let Some(response) = self.refusal.take() {
+            return Ended::Done(response);
+        }
+        let Some(kept) = &self.kept else {
+            return Ended::Done(answers::error(500, "The picture was not kept; nothing was stored"));
+        };
+        if !lane.push(&kept.record) {
+            return Ended::Paused(Pause::Lane);
+        }
+        let response = answers::accepted(self.site.uuid, self.site.media);
+        match self.kept.take() {
+            Some(kept) => Ended::Holding(response, Box::new(kept.pin)),
+            None => Ended::Done(response),
+        }
+    }
+}
+
+/// The store did not take it: nothing is logged.
+fn not_kept(error: &io::Error) -> Response {
+    if is_no_space(error) {
+        answers::error(507, "No space left for the picture; nothing was stored")
+    } else {
+        answers::error(500, &format!("The picture can't be stored ({error}); nothing was stored"))
+    }
+}

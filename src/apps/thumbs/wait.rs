@@ -1,0 +1,56 @@
+//! A question for a picture's state: answered when the picture comes to its end, at the latest after a while.
+
+use crate::apps::app::{Action, Resume, View, Wait};
+use crate::apps::wait::News;
+
+use super::answers;
+use super::state::ThumbsState;
+
+/// A question.
+pub struct Question {
+    /// The picture.
+    pub uuid: [u8; 16],
+    /// As the client named it.
+    pub id: String,
+    /// When it is answered in any case, microseconds since 1970.
+    pub until_us: u64,
+}
+
+impl Question {
+    /// Answers it, or holds it.
+    #[must_use]
+    pub fn ask(self: Box<Self>, view: &View<'_>) -> Action {
+        let applied = view.applied();
+        let Some(state) = applied.state::<ThumbsState>() else {
+            return Action::Respond(answers::unknown(&self.id));
+        };
+        let Some((_, item)) = state.find(self.uuid) else {
+            return Action::Respond(answers::unknown(&self.id));
+        };
+        let is_over = item.progress.outcome.is_some() || view.now_us >= self.until_us;
+        // While the state is held, nothing can come between this look and the wait.
+        if is_over || !state.watch().await_end(self.uuid, view.ticket, view.waker) {
+            return Action::Respond(answers::status(item));
+        }
+        drop(applied);
+        Action::Wait(Wait {
+            until_us: Some(self.until_us),
+            then: Box::new(Held { question: self, ticket: view.ticket }),
+        })
+    }
+}
+
+/// One that is held.
+struct Held {
+    question: Box<Question>,
+    ticket: crate::apps::wait::Ticket,
+}
+
+impl Resume for Held {
+    fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
+        if let Some(state) = view.applied().state::<ThumbsState>() {
+            state.watch().leave(self.question.uuid, self.ticket);
+        }
+        self.question.ask(view)
+    }
+}
