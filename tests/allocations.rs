@@ -10,7 +10,7 @@ use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::engine::server::Server;
-use pixeld::engine::settings::{Listen, Reserve, Settings};
+use pixeld::engine::settings::{BlobPlace, Listen, Reserve, Settings};
 
 struct Counting;
 
@@ -60,6 +60,7 @@ fn allocations_of(durability: Durability) {
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
         accept_loss: false,
+        blobs: BlobPlace::Files,
         shutdown_timeout: Duration::from_secs(10),
         durability_timeout: Duration::from_secs(1),
         peer: None,

@@ -11,7 +11,7 @@ use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::peering::Peering;
 use pixeld::engine::server::Server;
-use pixeld::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
@@ -43,6 +43,7 @@ impl Host {
             reserve: Reserve::Bytes(1 << 20),
             segment_bytes: SEGMENT_BYTES_MIN,
             accept_loss: false,
+            blobs: BlobPlace::Files,
             shutdown_timeout: Duration::from_secs(10),
             durability_timeout,
             peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),

@@ -20,7 +20,7 @@ use pixeld::engine::peering::Peering;
 use pixeld::engine::peering::inbox::Arrived;
 use pixeld::engine::peering::joining::Join;
 use pixeld::engine::peering::outbox::Next;
-use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::snapshots;
 use pixeld::engine::space::lane_bytes;
@@ -66,6 +66,7 @@ fn settings(durability: Durability) -> Settings {
         reserve: Reserve::Usual,
         segment_bytes: SEGMENT_BYTES_MIN,
         accept_loss: false,
+        blobs: BlobPlace::Files,
         shutdown_timeout: std::time::Duration::from_secs(1),
         durability_timeout: std::time::Duration::from_secs(1),
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),

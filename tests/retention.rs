@@ -11,7 +11,7 @@ use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::server::Server;
-use pixeld::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::log::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain, post_pixel, request};
@@ -35,6 +35,7 @@ fn start(directory: &Path, peer: Option<Retention>) -> Server {
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
         accept_loss: false,
+        blobs: BlobPlace::Files,
         shutdown_timeout: Duration::from_secs(10),
         durability_timeout: Duration::from_secs(1),
         peer,

@@ -58,6 +58,14 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.
 pub const JOB_QUEUE_MAX: usize = 4096;
+/// Bytes of one part of an upload to a bucket, all of it that is in memory; a smaller content goes in one piece.
+pub const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that are read from a bucket at once, and kept for the reads that follow.
+pub const BUCKET_WINDOW_BYTES: usize = 512 * 1024;
+/// How long one call of a bucket may take, milliseconds.
+pub const BUCKET_CALL_MS: u64 = 10_000;
+/// How long a call is tried again that a bucket did not answer or refused for the moment, milliseconds.
+pub const BUCKET_RETRY_MS: u64 = 15_000;
 /// Bytes of a thumbnail; an animation that would be longer is refused.
 pub const THUMBNAIL_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a picture that are read and passed to its decoder at once.

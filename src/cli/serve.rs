@@ -75,6 +75,9 @@ pub(super) struct Arguments {
     /// A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all
     #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
     limit: Vec<(String, String)>,
+    /// Where pictures are kept: files in the data directory, or s3://BUCKET/PREFIX [default: files]
+    #[arg(long, value_name = "PLACE")]
+    blobs_store: Option<String>,
     /// What addresses of the board's pictures start with: a path here or a CDN's address [default: /media]
     #[arg(long, value_name = "BASE")]
     board_public_base: Option<String>,
@@ -212,6 +215,7 @@ impl Arguments {
             ("shutdown_timeout", &self.shutdown_timeout),
             ("log_level", &self.log_level),
             ("log_format", &self.log_format),
+            ("blobs.store", &self.blobs_store),
             ("board.public_base", &self.board_public_base),
             ("board.keep_metadata", &self.board_keep_metadata),
             ("pex.max_position", &self.pex_max_position),

@@ -3,7 +3,7 @@
 use super::limits;
 
 /// Keys that are no bounds, those of tables with the table's name before a dot; bounds are in [`limits::LIMITS`].
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 32] = [
     "listen",
     "data_dir",
     "durability",
@@ -24,6 +24,7 @@ pub const KEYS: [&str; 31] = [
     "shutdown_timeout",
     "log_level",
     "log_format",
+    "blobs.store",
     "board.public_base",
     "board.keep_metadata",
     "pex.max_position",

@@ -8,6 +8,7 @@ pub mod error;
 pub mod keys;
 pub mod limits;
 pub mod peer;
+pub mod place;
 pub mod read;
 pub mod reload;
 pub mod settings;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::limits::LIMITS;
 use super::peer::{self, Peer};
+use super::place;
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
 use crate::apps::board::settings::{BoardSettings, MEDIA_PATH};
@@ -17,6 +18,7 @@ use crate::apps::thumbs::settings::{self as thumbs, ThumbsSettings};
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, PEX_POSITION_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use crate::engine::settings::BlobPlace;
 use crate::engine::steering::Steer;
 
 /// What `/` may show.
@@ -92,6 +94,8 @@ pub struct Config {
     pub log_level: &'static str,
     /// Form of a log line.
     pub log_format: LogFormat,
+    /// Where blobs are kept.
+    pub blobs: BlobPlace,
     /// The board.
     pub board: BoardSettings,
     /// How far the Fibonacci service counts.
@@ -183,6 +187,7 @@ impl Reader {
                 "json" => Some(LogFormat::Json),
                 _ => None,
             }),
+            blobs: BlobPlace::default(),
             board: BoardSettings::default(),
             pex: PexSettings::default(),
             toys: ToysSettings::default(),
@@ -192,6 +197,7 @@ impl Reader {
         };
         let workers = if config.cores.is_empty() { cores } else { config.cores.len() };
         config.workers = self.number("workers", workers.clamp(1, WORKERS_MAX), WORKERS_MAX);
+        config.blobs = self.blobs();
         config.board = self.board();
         config.pex = self.pex();
         config.toys = self.toys();
@@ -387,6 +393,10 @@ impl Reader {
             let time = units::duration_ms(text).map(Duration::from_millis);
             time.filter(|time| (least..=most).contains(time))
         })
+    }
+
+    fn blobs(&mut self) -> BlobPlace {
+        self.one("blobs.store", "files", place::ALLOWED, place::read)
     }
 
     fn board(&mut self) -> BoardSettings {

@@ -25,6 +25,7 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         reserve: config.disk_reserve_bytes.map_or(Reserve::Usual, Reserve::Bytes),
         segment_bytes: config.segment_bytes,
         accept_loss: config.accept_loss,
+        blobs: config.blobs.clone(),
         shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
         durability_timeout: Duration::from_millis(config.durability_timeout_ms),
         peer: peer(&config.peer),

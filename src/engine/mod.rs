@@ -9,6 +9,8 @@
 
 pub mod awaiting;
 pub mod background;
+#[cfg(feature = "s3")]
+pub mod bucket;
 pub mod committer;
 pub mod connection;
 pub mod deadlines;

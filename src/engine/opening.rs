@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use super::link::key::HostKey;
-use super::settings::{PeerSettings, Settings};
+use super::settings::{BlobPlace, PeerSettings, Settings};
 use super::snapshots;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry, Side};
+use crate::base::ids::NodeId;
 use crate::base::ids::Position;
 use crate::base::streams::Streams;
 use crate::log::blobs::files::FileStore;
+use crate::log::blobs::store::BlobStore;
 use crate::log::blobs::{Blobs, Removed};
 use crate::log::known_peer::KnownPeer;
 use crate::log::newcomer;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
 use crate::os::datadir::{DataDir, DataDirError};
+use crate::os::disk::Disk;
 use crate::os::random;
 
 /// Why a data directory can't be served from.
@@ -47,7 +50,7 @@ pub enum OpenError {
         path: std::path::PathBuf,
     },
     /// Its blobs.
-    #[error("the blobs in the data directory: {0}")]
+    #[error("the blobs: {0}")]
     Blobs(#[source] std::io::Error),
     /// The file that names the peer.
     #[error("the file that says what the peer has: {0}; `pixeld forget-peer` removes it")]
@@ -117,7 +120,9 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let mut applied = applied.unwrap_or_else(registry::new_applied);
     applied.position = opened.appender.position();
     applied.side = settings.peer.as_ref().map(|peer| side_of(peer, &directory)).transpose()?;
-    let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(directory.disk()))));
+    let store =
+        store_of(&settings.blobs, opened.identity.node, directory.disk()).map_err(OpenError::Blobs)?;
+    let blobs = Arc::new(Blobs::new(store));
     sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
     let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
     Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer })
@@ -132,6 +137,27 @@ fn side_of(peer: &PeerSettings, directory: &DataDir) -> Result<Side, OpenError> 
         None => peer.dial.is_some(),
     };
     Ok(if is_first { Side::Even } else { Side::Odd })
+}
+
+/// The place of the blobs of `node`, whose directory is `disk`.
+fn store_of(place: &BlobPlace, node: NodeId, disk: Arc<dyn Disk>) -> std::io::Result<Box<dyn BlobStore>> {
+    match place {
+        BlobPlace::Files => Ok(Box::new(FileStore::new(disk))),
+        #[cfg(feature = "s3")]
+        BlobPlace::Bucket { bucket, prefix } => {
+            let store = super::bucket::BucketStore::new(bucket, prefix, node, disk)?;
+            let moved = store.take_over_files()?;
+            if moved > 0 {
+                tracing::info!(moved, bucket, "moved blobs from the data directory into the bucket");
+            }
+            Ok(Box::new(store))
+        }
+        #[cfg(not(feature = "s3"))]
+        BlobPlace::Bucket { .. } => {
+            let _ = node;
+            Err(std::io::Error::other("this build knows no buckets: build with `--features s3`"))
+        }
+    }
 }
 
 /// Removes what a crash left of blobs that no record names, and says so.

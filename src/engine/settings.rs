@@ -38,6 +38,8 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Start although acknowledged data is damaged.
     pub accept_loss: bool,
+    /// Where blobs are kept.
+    pub blobs: BlobPlace,
     /// How long a stop waits for what is in flight.
     pub shutdown_timeout: Duration,
     /// How long an answer at `both` waits for the peer before it says that it was not reached.
@@ -53,6 +55,21 @@ pub struct FirstRecord {
     pub record: Vec<u8>,
     /// Whether what was recovered leaves room for it; if not, why.
     pub is_welcome: fn(&Applied) -> Result<(), String>,
+}
+
+/// Where blobs are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BlobPlace {
+    /// As files in the data directory.
+    #[default]
+    Files,
+    /// In a bucket; feature `s3`.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What names of objects start with, without a slash at either end; may be empty.
+        prefix: String,
+    },
 }
 
 /// An address to listen on.

@@ -60,7 +60,18 @@ pub fn free_address() -> SocketAddr {
 impl Server {
     /// Starts a server with this data directory and waits until it takes requests.
     pub fn start(address: SocketAddr, data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(&[], address, data_dir, arguments)
+    }
+
+    /// Starts one with some variables in its environment.
+    pub fn start_in(
+        variables: &[(&'static str, String)],
+        address: SocketAddr,
+        data_dir: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let mut command = pixeld(&["serve", "--listen", &address.to_string(), "--data-dir"]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.arg(data_dir).args(arguments).stderr(Stdio::piped());
         for (flag, value) in USUAL.iter().filter(|(flag, _)| !arguments.contains(flag)) {
             command.args([flag, value]);

@@ -23,7 +23,7 @@ use pixeld::engine::peering::Peering;
 use pixeld::engine::peering::arrivals::Arrivals;
 use pixeld::engine::peering::replica::{Greeting, Replica};
 use pixeld::engine::retention::Patience;
-use pixeld::engine::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::snapshots::{self, Folder};
 use pixeld::log::blobs::files::FileStore;
@@ -89,6 +89,7 @@ fn settings(durability: Durability) -> Settings {
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES,
         accept_loss: false,
+        blobs: BlobPlace::Files,
         shutdown_timeout: Duration::from_secs(1),
         durability_timeout: Duration::from_secs(1),
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),

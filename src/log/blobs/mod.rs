@@ -11,9 +11,9 @@
 pub mod files;
 pub mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -23,10 +23,21 @@ use store::{BlobReader, BlobStore, Unfinished};
 /// The blobs of one host.
 pub struct Blobs {
     store: Box<dyn BlobStore>,
-    /// Blobs that must stay although no applied record names them yet, each with the number of its pins.
-    pins: Mutex<BTreeMap<BlobId, usize>>,
+    pins: Mutex<Pins>,
+    /// Rung when a blob has gone.
+    gone: Condvar,
     /// What writers left that were dropped; removed later, by a thread that may wait for the disk.
     abandoned: Mutex<Vec<Box<dyn Unfinished>>>,
+}
+
+/// Who stays and who goes.
+#[derive(Default)]
+struct Pins {
+    /// Blobs that must stay although no applied record names them yet, each with the number of its pins.
+    counts: BTreeMap<BlobId, usize>,
+    /// Blobs that are being removed: who wants to pin one waits until it is gone, and then makes it anew. The removal
+    /// itself may take its time, and pins of others come and go meanwhile.
+    going: BTreeSet<BlobId>,
 }
 
 /// Keeps a blob although no record names it yet. Hold it until that record is applied.
@@ -58,7 +69,7 @@ impl Blobs {
     /// The blobs in `store`.
     #[must_use]
     pub fn new(store: Box<dyn BlobStore>) -> Self {
-        Self { store, pins: Mutex::default(), abandoned: Mutex::default() }
+        Self { store, pins: Mutex::default(), gone: Condvar::new(), abandoned: Mutex::default() }
     }
 
     /// Begins a blob.
@@ -141,14 +152,22 @@ impl Blobs {
     ) -> io::Result<(Removed, Vec<BlobId>)> {
         let (mut removed, mut pinned) = (Removed::default(), Vec::new());
         for id in candidates {
-            // The lock is held while the blob goes: a writer of the same content pins first and looks afterwards. The
-            // pin is looked at before the names: it goes only after the record that names the blob is applied.
-            let pins = self.pins();
-            if pins.contains_key(&id) {
+            // A writer of the same content pins first and looks afterwards, and does not pin what is going. The pin is
+            // looked at before the names: it goes only after the record that names the blob is applied.
+            let mut pins = self.pins();
+            if pins.counts.contains_key(&id) {
                 pinned.push(id);
-            } else if !is_named(&id) && self.store.remove(&id)? {
-                removed.blobs += 1;
+                continue;
             }
+            if is_named(&id) {
+                continue;
+            }
+            pins.going.insert(id);
+            drop(pins);
+            let result = self.store.remove(&id);
+            self.pins().going.remove(&id);
+            self.gone.notify_all();
+            removed.blobs += u64::from(result?);
         }
         Ok((removed, pinned))
     }
@@ -172,7 +191,7 @@ impl Blobs {
         abandoned.into_iter().try_for_each(Unfinished::discard)
     }
 
-    fn pins(&self) -> MutexGuard<'_, BTreeMap<BlobId, usize>> {
+    fn pins(&self) -> MutexGuard<'_, Pins> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,7 +200,12 @@ impl Blobs {
     }
 
     fn pin(self: &Arc<Self>, id: BlobId) -> Pin {
-        *self.pins().entry(id).or_default() += 1;
+        let mut pins = self.pins();
+        while pins.going.contains(&id) {
+            pins = self.gone.wait(pins).unwrap_or_else(PoisonError::into_inner);
+        }
+        *pins.counts.entry(id).or_default() += 1;
+        drop(pins);
         Pin { blobs: self.clone(), id }
     }
 }
@@ -197,10 +221,10 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut pins = self.blobs.pins();
-        if let Some(count) = pins.get_mut(&self.id) {
+        if let Some(count) = pins.counts.get_mut(&self.id) {
             *count -= 1;
             if *count == 0 {
-                pins.remove(&self.id);
+                pins.counts.remove(&self.id);
             }
         }
     }

@@ -1,0 +1,111 @@
+//! The client of an object store, on a thread of its own; calls wait for it.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path;
+use object_store::{ClientOptions, Error, ObjectStoreExt, RetryConfig};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::base::blob::BlobId;
+use crate::base::ids::NodeId;
+use crate::base::limits::{BUCKET_CALL_MS, BUCKET_RETRY_MS};
+use crate::os::thread;
+
+/// This host's part of a bucket. A clone is the same one.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    pub(super) store: Arc<AmazonS3>,
+    /// What the names of all objects of this host start with.
+    pub(super) prefix: String,
+    thread: Arc<Thread>,
+}
+
+/// The thread that the object store's client lives on; it ends with this.
+struct Thread {
+    handle: Handle,
+    _end: oneshot::Sender<()>,
+}
+
+impl Thread {
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel::<()>();
+        thread::spawn("bucket", move || {
+            // Ends by an error when the other end is dropped.
+            let _ = runtime.block_on(ended);
+        })?;
+        Ok(Self { handle, _end: end })
+    }
+}
+
+impl Bucket {
+    /// The part of `node` below `prefix` of `bucket`, settings and credentials from the environment.
+    pub(super) fn new(bucket: &str, prefix: &str, node: NodeId) -> io::Result<Self> {
+        // Another part of the program may have chosen the same one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig {
+            max_retries: 5,
+            retry_timeout: Duration::from_millis(BUCKET_RETRY_MS),
+            ..RetryConfig::default()
+        };
+        let client = ClientOptions::new().with_timeout(Duration::from_millis(BUCKET_CALL_MS));
+        let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true");
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_retry(retry)
+            .with_client_options(client.with_allow_http(allow_http))
+            .build()
+            .map_err(io::Error::other)?;
+        let prefix = [prefix, &format!("{:016x}", node.0), "blobs"]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/");
+        Ok(Self { store: Arc::new(store), prefix, thread: Arc::new(Thread::start()?) })
+    }
+
+    /// Waits for a call.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> io::Result<T> {
+        let (sender, receiver) = channel();
+        self.thread.handle.spawn(async move {
+            // Nobody waits any more if the process ends.
+            let _ = sender.send(call.await);
+        });
+        receiver.recv().map_err(io::Error::other)?.map_err(io_error)
+    }
+
+    pub(super) fn path_of(&self, id: &BlobId) -> Path {
+        Path::from(format!("{}/{id}", self.prefix))
+    }
+
+    /// Length of a blob.
+    pub(super) fn size_bytes(&self, id: &BlobId) -> io::Result<u64> {
+        let (store, path) = (self.store.clone(), self.path_of(id));
+        Ok(self.wait(async move { store.head(&path).await })?.size)
+    }
+}
+
+/// What a call came to, as others see it: where the bucket is and what it said is for the log, not for a client.
+fn io_error(error: Error) -> io::Error {
+    if let Error::NotFound { .. } = error {
+        return io::ErrorKind::NotFound.into();
+    }
+    tracing::warn!(error = ?error.to_string(), "a call of the bucket failed");
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            io::Error::new(io::ErrorKind::PermissionDenied, "the bucket does not let us")
+        }
+        _ => io::Error::other("the bucket does not answer as it should"),
+    }
+}

@@ -1,0 +1,151 @@
+//! Blobs in a bucket of an object store that speaks S3's protocol; feature `s3`.
+//!
+//! ```text
+//! pieces -> file of this host (blobs/new-N) -> its name is known -> object prefix/node/blobs/<sha-256>
+//! ```
+//!
+//! Each host has its objects below a name of its own, so that what one host removes is never what the other one's
+//! records name, however far behind one of them is. An object is there as a whole or not at all, and an upload that was
+//! answered is durable.
+
+mod client;
+mod spool;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::base::blob::BlobId;
+use crate::base::ids::NodeId;
+use crate::base::limits::BUCKET_WINDOW_BYTES;
+use crate::log::blobs::files::FileStore;
+use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
+use crate::os::disk::Disk;
+use client::Bucket;
+use spool::Spooled;
+
+/// Blobs in a bucket.
+pub struct BucketStore {
+    bucket: Bucket,
+    disk: Arc<dyn Disk>,
+    files: FileStore,
+    next: AtomicU64,
+}
+
+impl fmt::Debug for BucketStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BucketStore({})", self.bucket.prefix)
+    }
+}
+
+impl BucketStore {
+    /// The blobs of `node` below `prefix` of `bucket`; what is on its way there is kept in `disk`. Endpoint, region and
+    /// credentials are those of the usual variables of AWS (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ALLOW_HTTP`), or of the machine's role. Calls nobody yet.
+    ///
+    /// # Errors
+    /// A setting of those makes no sense.
+    pub fn new(bucket: &str, prefix: &str, node: NodeId, disk: Arc<dyn Disk>) -> io::Result<Self> {
+        let bucket = Bucket::new(bucket, prefix, node)?;
+        let files = FileStore::new(disk.clone());
+        Ok(Self { bucket, disk, files, next: AtomicU64::new(0) })
+    }
+
+    /// Moves the blobs of a host that kept them as files before; gives how many there were. May be cut off anywhere and
+    /// done again.
+    ///
+    /// # Errors
+    /// Those of either place.
+    pub fn take_over_files(&self) -> io::Result<u64> {
+        let mut moved = 0;
+        for id in self.files.list()? {
+            let file = self.files.open(&id)?;
+            spool::upload(&self.bucket, &id, &*file)?;
+            self.files.remove(&id)?;
+            moved += 1;
+        }
+        Ok(moved)
+    }
+}
+
+impl BlobStore for BucketStore {
+    fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(Spooled::begin(self.bucket.clone(), self.disk.clone(), number)?))
+    }
+
+    fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
+        let size_bytes = self.bucket.size_bytes(id)?;
+        let object = Object { bucket: self.bucket.clone(), id: *id, size_bytes, window: Mutex::default() };
+        Ok(Box::new(object))
+    }
+
+    fn remove(&self, id: &BlobId) -> io::Result<bool> {
+        match self.bucket.size_bytes(id) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            size => size?,
+        };
+        let (store, path) = (self.bucket.store.clone(), self.bucket.path_of(id));
+        self.bucket.wait(async move { store.delete(&path).await })?;
+        Ok(true)
+    }
+
+    fn list(&self) -> io::Result<Vec<BlobId>> {
+        let (store, prefix) = (self.bucket.store.clone(), Path::from(&*self.bucket.prefix));
+        let found = self.bucket.wait(async move { store.list_with_delimiter(Some(&prefix)).await })?;
+        let name = |path: &Path| path.filename().and_then(BlobId::parse);
+        Ok(found.objects.iter().filter_map(|object| name(&object.location)).collect())
+    }
+
+    fn remove_unfinished(&self) -> io::Result<u64> {
+        self.files.remove_unfinished()
+    }
+}
+
+/// An object that is read piece by piece.
+struct Object {
+    bucket: Bucket,
+    id: BlobId,
+    size_bytes: u64,
+    /// What was fetched last, and from where: a call costs the same for some pieces as for one.
+    window: Mutex<(u64, Vec<u8>)>,
+}
+
+impl Object {
+    fn fetch(&self, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let until = (from + length.max(BUCKET_WINDOW_BYTES) as u64).min(self.size_bytes);
+        let (store, path) = (self.bucket.store.clone(), self.bucket.path_of(&self.id));
+        let bytes = self.bucket.wait(async move { store.get_range(&path, from..until).await })?;
+        Ok(bytes.to_vec())
+    }
+}
+
+impl BlobReader for Object {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > self.size_bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let covers = |window: &(u64, Vec<u8>)| {
+            let at = usize::try_from(offset.checked_sub(window.0)?).ok()?;
+            (at + buffer.len() <= window.1.len()).then_some(at)
+        };
+        if covers(&window).is_none() {
+            *window = (offset, self.fetch(offset, buffer.len())?);
+        }
+        let at = covers(&window).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(&window.1[at..at + buffer.len()]);
+        Ok(())
+    }
+}
