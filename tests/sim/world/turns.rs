@@ -121,6 +121,11 @@ impl World {
             let delay_us = if stall { self.chance.below(300 * MS) } else { self.chance.within(80, 2_000) };
             self.later(delay_us, Event::Synced(host));
         }
+        let is_amid_joining = self.hosts[host].up.as_ref().is_some_and(Up::is_amid_joining);
+        if is_amid_joining && !self.is_healing && self.chance.once_in(8) {
+            // What came so far is worth nothing then.
+            return self.fall_by_chance(host);
+        }
         // The step that adopts a snapshot writes a mark.
         self.disk_turn(host, "the begin of a step", |_| Ok(()));
     }
