@@ -31,8 +31,9 @@ use self::outbox::Outbox;
 use self::progress::Progress;
 use self::standing::Standing;
 use crate::base::batch::BatchHeader;
-use crate::base::ids::{Origin, Position};
+use crate::base::ids::{Origin, Position, Seq};
 use crate::base::streams::Streams;
+use crate::log::blobs::Pin;
 
 /// What the threads of a server with a peer share because of it.
 pub struct Peering {
@@ -55,6 +56,8 @@ pub struct Peering {
     /// What the link counts.
     pub counters: Counters,
     delays: Mutex<Delays>,
+    /// Blobs of batches that are not applied yet. A batch outlives the connection that brought it.
+    pinned: Mutex<Vec<(Origin, Seq, Vec<Pin>)>>,
 }
 
 impl Peering {
@@ -72,6 +75,7 @@ impl Peering {
             bell: Bell::default(),
             counters: Counters::default(),
             delays: Mutex::default(),
+            pinned: Mutex::default(),
         }
     }
 
@@ -94,6 +98,20 @@ impl Peering {
     /// What is under way to the peer. Held for a look.
     pub fn delays(&self) -> MutexGuard<'_, Delays> {
         self.delays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the blobs of a batch, whose last record is `seq` of `origin`, until it is applied.
+    pub fn pin(&self, origin: Origin, seq: Seq, pins: Vec<Pin>) {
+        self.pinned().push((origin, seq, pins));
+    }
+
+    /// Lets go of blobs whose records are applied: the state holds them now.
+    pub fn unpin(&self, is_applied: impl Fn(Origin, Seq) -> bool) {
+        self.pinned().retain(|(origin, seq, _)| !is_applied(*origin, *seq));
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, Vec<(Origin, Seq, Vec<Pin>)>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the commit step has something to do for the peer.

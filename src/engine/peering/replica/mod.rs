@@ -229,7 +229,8 @@ impl Replica {
                 self.session.hold(&Held { durable: stream.seq.min(held.received), ..held }, now_us);
             }
         }
-        self.taking.settle(&self.session);
+        let session = &self.session;
+        peering.unpin(|origin, seq| session.held(origin).is_some_and(|held| held.received >= seq));
         if now_us >= self.retain_us {
             self.retain_us = now_us + PEER_RETAIN_EVERY_US;
             for (origin, seq) in self.shared.reader.start_vector().iter() {

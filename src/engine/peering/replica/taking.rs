@@ -6,7 +6,6 @@ use std::sync::PoisonError;
 use super::access::peering_of;
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
-use crate::base::ids::{Origin, Seq};
 use crate::base::limits::PEER_FRESH_BLOBS_MAX;
 use crate::base::streams::Streams;
 use crate::engine::peering::inbox::Arrived;
@@ -28,8 +27,6 @@ pub(super) struct Taking {
     fresh: VecDeque<Pin>,
     /// Blobs that the peer does not have any more.
     gone: VecDeque<BlobId>,
-    /// Blobs of batches that are not applied yet.
-    pinned: VecDeque<(Origin, Seq, Vec<Pin>)>,
     snapshot: Option<(Streams, Vec<u8>)>,
     has_seen_snapshot: bool,
     join: Option<Join>,
@@ -148,11 +145,12 @@ impl Taking {
                 Err(error) => return session.fail(format!("this host can't look for blobs: {error}")),
             };
             let header = first.batch.header;
-            if peering_of(shared).inbox.push(first.batch).is_err() {
-                return session.fail("more came than there is room for".to_owned());
-            }
+            let peering = peering_of(shared);
             if !pins.is_empty() {
-                self.pinned.push_back((header.origin, header.last_seq(), pins));
+                peering.pin(header.origin, header.last_seq(), pins);
+            }
+            if peering.inbox.push(first.batch).is_err() {
+                return session.fail("more came than there is room for".to_owned());
             }
         }
     }
@@ -172,15 +170,6 @@ impl Taking {
         self.gone.retain(|id| !excused.contains(id));
         self.fresh.retain(|pin| !ids.contains(&pin.id()));
         Ok(Ok(pins))
-    }
-
-    /// Lets go of blobs whose records are applied: the state holds them now.
-    pub(super) fn settle(&mut self, session: &Session) {
-        let is_applied =
-            |origin: Origin, seq: Seq| session.held(origin).is_some_and(|held| held.received >= seq);
-        while self.pinned.front().is_some_and(|(origin, seq, _)| is_applied(*origin, *seq)) {
-            self.pinned.pop_front();
-        }
     }
 
     pub(super) fn snapshot_begins(&mut self, starts: Streams) {
