@@ -78,6 +78,8 @@ pub const DECODER_MEMORY_BYTES: u64 = 96 * 1024 * 1024;
 pub const DECODER_KEPT_BYTES: u64 = 48 * 1024 * 1024;
 /// How long after its deadline a decoder that did not give up is killed, milliseconds.
 pub const DECODER_GRACE_MS: u64 = 1_000;
+/// How many times as much may pass by the clock as a picture may have of CPU time: decoders have the least priority.
+pub const DECODER_WALL_FACTOR: u32 = 10;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.

@@ -96,7 +96,7 @@ pub(super) struct Arguments {
     /// How long an order of the toy shop takes [default: 5s]
     #[arg(long, value_name = "DURATION")]
     toys_order_ms: Option<String>,
-    /// When a decoder gives a picture up that is to become a thumbnail [default: 10s]
+    /// CPU time after which a decoder gives a picture up that is to become a thumbnail [default: 10s]
     #[arg(long, value_name = "DURATION")]
     thumbs_deadline: Option<String>,
     /// How long the second host must have been away before its pictures are made small here [default: 30s]

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -32,6 +32,21 @@ pub struct Subprocess {
     output: ChildStdout,
     errors: ChildStderr,
 }
+
+/// Until when something is waited for: as long as the process has not had its CPU time, which on a busy machine may be
+/// long after, but not for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// CPU time that the process may have used by then.
+    cpu: Duration,
+    /// When it can have used it.
+    soonest: Instant,
+    /// When nobody waits any more.
+    latest: Instant,
+}
+
+/// How often CPU time is looked at once it may be used up.
+const GLANCE: Duration = Duration::from_millis(20);
 
 impl Subprocess {
     /// Starts `program`, which calls itself `name` in lists of processes.
@@ -61,6 +76,35 @@ impl Subprocess {
         self.child.id()
     }
 
+    /// CPU time that it has used so far, to a hundredth of a second; nothing once it is gone.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        // Its name, which may hold anything, ends with the last bracket; utime and stime are the 14th and 15th field
+        // (proc(5)).
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<u64>().ok();
+        let used = ticks()? + ticks()?;
+        Some(Duration::from_millis(used * 1000 / rustix::param::clock_ticks_per_second()))
+    }
+
+    /// A deadline for what it does from now on.
+    #[must_use]
+    pub fn within(&self, cpu: Duration, wall: Duration) -> Deadline {
+        Deadline {
+            cpu: self.cpu_time().unwrap_or_default().saturating_add(cpu),
+            soonest: Instant::now() + cpu,
+            latest: Instant::now() + wall,
+        }
+    }
+
+    /// Whether the time is up.
+    fn is_late(&self, deadline: &Deadline) -> bool {
+        let now = Instant::now();
+        now >= deadline.latest
+            || now >= deadline.soonest && self.cpu_time().is_none_or(|used| used >= deadline.cpu)
+    }
+
     /// Whether it has ended by itself, or was ended by somebody else.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
@@ -69,12 +113,12 @@ impl Subprocess {
     /// Writes all of `bytes` to its standard input.
     ///
     /// # Errors
-    /// `TimedOut` once it is `until`, `BrokenPipe` when it has ended.
-    pub fn write(&self, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+    /// `TimedOut` once it is late, `BrokenPipe` when it has ended.
+    pub fn write(&self, mut bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.input, bytes) {
                 Ok(written) => bytes = &bytes[written..],
-                Err(Errno::AGAIN) => wait_for(&self.input, PollFlags::OUT, until)?,
+                Err(Errno::AGAIN) => self.wait_for(&self.input, PollFlags::OUT, deadline)?,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -85,19 +129,32 @@ impl Subprocess {
     /// Fills `buffer` from its standard output.
     ///
     /// # Errors
-    /// `TimedOut` once it is `until`, `UnexpectedEof` when it has ended.
-    pub fn read(&self, buffer: &mut [u8], until: Instant) -> io::Result<()> {
+    /// `TimedOut` once it is late, `UnexpectedEof` when it has ended.
+    pub fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<()> {
         let mut done = 0;
         while done < buffer.len() {
             match rustix::io::read(&self.output, &mut buffer[done..]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => done += read,
-                Err(Errno::AGAIN) => wait_for(&self.output, PollFlags::IN, until)?,
+                Err(Errno::AGAIN) => self.wait_for(&self.output, PollFlags::IN, deadline)?,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    fn wait_for(&self, end: impl AsFd, what: PollFlags, deadline: &Deadline) -> io::Result<()> {
+        if self.is_late(deadline) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let left = deadline.soonest.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left.max(GLANCE)).map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut [PollFd::new(&end, what)], Some(&timeout)) {
+            // That the time is up is found by the next call.
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Kills it, unless it has ended already, and says how it ended and what it said last: one line without control
@@ -133,19 +190,6 @@ fn told(status: ExitStatus) -> String {
             None => format!("it was ended by signal {signal}"),
         },
         (None, None) => "it ended".to_owned(),
-    }
-}
-
-fn wait_for(end: impl AsFd, what: PollFlags, until: Instant) -> io::Result<()> {
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-    match poll(&mut [PollFd::new(&end, what)], Some(&timeout)) {
-        // That the time is up is found by the next call.
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -201,31 +245,36 @@ pub fn is_above(resident_max: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn shell(script: &str) -> Subprocess {
         Subprocess::start(Path::new("/bin/sh"), "shell", &["-c", script]).unwrap()
     }
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(20)
+    /// What is not there by then does not come.
+    fn soon(process: &Subprocess) -> Deadline {
+        process.within(Duration::from_secs(20), Duration::from_secs(20))
+    }
+
+    fn at_once(process: &Subprocess) -> Deadline {
+        process.within(Duration::from_millis(5), Duration::from_millis(5))
     }
 
     #[test]
     fn bytes_go_there_and_back_and_the_environment_stays_here() {
         let process = shell("cat; echo $0 $HOME");
         let sent: Vec<u8> = (0..60_000_u32).map(|at| at as u8).collect();
-        process.write(&sent, soon()).unwrap();
+        process.write(&sent, &soon(&process)).unwrap();
         let mut back = vec![0; sent.len()];
-        process.read(&mut back, soon()).unwrap();
+        process.read(&mut back, &soon(&process)).unwrap();
         assert!(sent == back);
-        let late = Instant::now() + Duration::from_millis(5);
-        assert_eq!(process.read(&mut back, late).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(process.read(&mut back, &at_once(&process)).unwrap_err().kind(), io::ErrorKind::TimedOut);
         let more = vec![0; 1 << 20];
-        let late = Instant::now() + Duration::from_millis(5);
-        assert_eq!(process.write(&more, late).unwrap_err().kind(), io::ErrorKind::TimedOut, "nobody reads");
+        assert_eq!(
+            process.write(&more, &at_once(&process)).unwrap_err().kind(),
+            io::ErrorKind::TimedOut,
+            "nobody reads"
+        );
     }
 
     #[test]
@@ -237,18 +286,32 @@ mod tests {
             ("kill -9 $$", "it was ended by SIGKILL"),
         ] {
             let process = shell(script);
-            let ended = process.read(&mut byte, soon()).unwrap_err();
+            let ended = process.read(&mut byte, &soon(&process)).unwrap_err();
             assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof, "{script}");
             assert_eq!(process.end(), how, "{script}");
         }
         let mut process = shell("read line; exit 0");
         assert!(!process.has_ended());
-        process.write(b"\n", soon()).unwrap();
+        process.write(b"\n", &soon(&process)).unwrap();
         while !process.has_ended() {
             std::thread::yield_now();
         }
-        assert_eq!(process.write(b"\n", soon()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(process.write(b"\n", &soon(&process)).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(process.end(), "it ended with 0");
+    }
+
+    #[test]
+    fn time_that_others_had_does_not_count() {
+        // It sleeps: no CPU time is used, and only the clock ends the wait.
+        let (idle, mut byte) = (shell("sleep 600"), [0]);
+        let started = Instant::now();
+        let deadline = idle.within(Duration::from_millis(1), Duration::from_millis(300));
+        assert_eq!(idle.read(&mut byte, &deadline).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() >= Duration::from_millis(300));
+        let busy = shell("while :; do :; done");
+        let deadline = busy.within(Duration::from_millis(50), Duration::from_secs(600));
+        assert_eq!(busy.read(&mut byte, &deadline).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(busy.cpu_time().unwrap() >= Duration::from_millis(50));
     }
 
     #[test]

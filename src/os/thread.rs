@@ -2,6 +2,7 @@
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use core_affinity::CoreId;
 
@@ -43,6 +44,13 @@ pub fn id() -> i32 {
 pub fn cpu_seconds(id: i32) -> Option<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/self/task/{id}/stat")).ok()?;
     cpu_of_stat(&stat)
+}
+
+/// CPU time of the calling thread.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 /// User and system time in seconds of this process.

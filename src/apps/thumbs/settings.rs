@@ -6,7 +6,7 @@ use std::time::Duration;
 /// limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThumbsSettings {
-    /// When a decoder gives a picture up.
+    /// CPU time after which a decoder gives a picture up.
     pub deadline: Duration,
     /// How long the peer must have been away before its pictures are made here.
     pub takeover: Duration,

@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 use crate::apps::pictures::thumbnail::{Fault, Order};
 use crate::apps::pictures::thumbnailer::{Failure, Thumbnailer};
 use crate::base::limits::{
-    DECODER_GRACE_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES, THUMBNAIL_BYTES_MAX,
+    DECODER_GRACE_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES, DECODER_WALL_FACTOR,
+    THUMBNAIL_BYTES_MAX,
 };
 use crate::log::blobs::store::BlobReader;
-use crate::os::subprocess::{OWN_PROGRAM, Subprocess};
+use crate::os::subprocess::{Deadline, OWN_PROGRAM, Subprocess};
 use frame::{OUTCOME_BYTES, OrderHead, OutcomeHead};
 
 /// The hidden subcommand that is a decoder.
@@ -34,9 +35,9 @@ pub struct Settings {
     pub program: PathBuf,
     /// Memory that it may use, bytes.
     pub memory_bytes: u64,
-    /// When it gives up a picture by itself.
+    /// CPU time after which it gives up a picture by itself.
     pub patience: Duration,
-    /// When it is killed, after that.
+    /// CPU time after which it is killed, beyond that.
     pub grace: Duration,
 }
 
@@ -119,29 +120,29 @@ impl Decoder {
         process: &Subprocess,
         picture: &dyn BlobReader,
         order: &Order,
-        until: Instant,
+        deadline: &Deadline,
     ) -> Result<(OutcomeHead, Vec<u8>), Trouble> {
         let too_large = |_| Trouble::Source(io::ErrorKind::FileTooLarge.into());
         let picture_bytes = u32::try_from(picture.size_bytes()).map_err(too_large)?;
         let patience_ms = u32::try_from(self.settings.patience.as_millis()).unwrap_or(u32::MAX);
-        process.write(&OrderHead { order: *order, patience_ms, picture_bytes }.to_bytes(), until)?;
+        process.write(&OrderHead { order: *order, patience_ms, picture_bytes }.to_bytes(), deadline)?;
         let mut piece = vec![0; DECODER_PIECE_BYTES.min(picture_bytes as usize)];
         let mut sent = 0;
         while sent < picture_bytes as usize {
             let length = piece.len().min(picture_bytes as usize - sent);
             picture.read_at(&mut piece[..length], sent as u64).map_err(Trouble::Source)?;
-            process.write(&piece[..length], until)?;
+            process.write(&piece[..length], deadline)?;
             sent += length;
         }
         let mut head = [0; OUTCOME_BYTES];
-        process.read(&mut head, until)?;
+        process.read(&mut head, deadline)?;
         let head = OutcomeHead::read(&head).ok_or(Trouble::Nonsense)?;
         let length = head.result.unwrap_or(0) as usize;
         if length > THUMBNAIL_BYTES_MAX {
             return Err(Trouble::Nonsense);
         }
         let mut thumbnail = vec![0; length];
-        process.read(&mut thumbnail, until)?;
+        process.read(&mut thumbnail, deadline)?;
         Ok((head, thumbnail))
     }
 }
@@ -150,8 +151,9 @@ impl Thumbnailer for Decoder {
     fn thumbnail(&mut self, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure> {
         let process = self.process().map_err(Failure::NoDecoder)?;
         let began = Instant::now();
-        let until = began + self.settings.patience + self.settings.grace;
-        match self.ask(&process, picture, order, until) {
+        let cpu = self.settings.patience + self.settings.grace;
+        let deadline = process.within(cpu, cpu.saturating_mul(DECODER_WALL_FACTOR));
+        match self.ask(&process, picture, order, &deadline) {
             Ok((head, thumbnail)) => {
                 if !head.is_last {
                     self.process = Some(process);
