@@ -154,6 +154,16 @@ fn idle_connections_go_sooner_when_most_are_used() {
 }
 
 #[test]
+fn the_only_connection_that_is_allowed_is_served() {
+    let server = Server::fresh(&["--limit", "connections=1"]);
+    let mut only = server.connect();
+    assert_eq!(only.send(plain("GET", "/livez")).answer().status, 200);
+    let mut crowded = server.connect();
+    assert_eq!(crowded.answer().status, 503);
+    assert_eq!(only.send(plain("GET", "/livez")).answer().status, 200, "it is served on");
+}
+
+#[test]
 fn connections_over_the_limit_are_told_so() {
     let server = Server::fresh(&["--limit", "connections=20"]);
     let mut clients: Vec<_> = (0..19).map(|_| server.connect()).collect();

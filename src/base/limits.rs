@@ -237,7 +237,8 @@ pub struct Limits {
     pub pipeline_requests: usize,
     /// Output of one connection that waits for its socket, bytes; beyond that the socket is not read.
     pub output_bytes: usize,
-    /// Connections of the whole server; over 95 % a new one is answered 503. The file limit less 256 bounds it too.
+    /// Connections of the whole server; over 95 %, but over all of them when they are fewer than 20, a new one is answered
+    /// 503. The file limit less 256 bounds it too.
     pub connections: usize,
     /// Bodies kept in memory by all connections together, bytes; beyond that 503.
     pub buffered_bytes: usize,

@@ -86,6 +86,10 @@ fn apply_steering(settings: &Settings, address: SocketAddr, first: &TcpListener)
             tracing::info!(%address, "new connections go to the worker on the CPU that received them");
         }
         (Some(why), Steer::Cbpf) => tracing::warn!(%address, why, "connections are not steered by CPU"),
+        // Nobody expects it there, and it would be the first that a newcomer reads.
+        (Some(why), Steer::Auto | Steer::Off) if address.ip().is_loopback() => {
+            tracing::debug!(%address, why, "connections are not steered by CPU");
+        }
         (Some(why), _) => tracing::info!(%address, why, "connections are not steered by CPU"),
     }
 }

@@ -50,13 +50,14 @@ impl Worker {
         let key = self.table.next_key();
         let registered =
             self.poll.registry().register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE);
-        if open > self.limits.connections || registered.is_err() || socket::send_at_once(&stream).is_err() {
+        let (served, taken) = bounds(self.limits.connections);
+        if open > taken || registered.is_err() || socket::send_at_once(&stream).is_err() {
             self.shared.connections.fetch_sub(1, Relaxed);
             self.reject(Reject::Connections);
             return;
         }
         let mut connection = Connection::new(stream, root, self.now_ms());
-        if open * 100 > self.limits.connections * 95 {
+        if open > served {
             self.reject(Reject::Connections);
             self.refuse(key, &mut connection, route::CROWDED);
         }
@@ -79,7 +80,25 @@ impl Worker {
     }
 }
 
+/// How many connections are served of so many that are allowed, and how many are taken at all: the last 5 % are there to
+/// be told that there are too many, or one more where that is less than one.
+fn bounds(allowed: usize) -> (usize, usize) {
+    let served = allowed - allowed / 20;
+    (served, allowed.max(served + 1))
+}
+
 fn is_about_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_is_served_and_somebody_told_however_few_are_allowed() {
+        assert_eq!([1, 2, 19].map(bounds), [(1, 2), (2, 3), (19, 20)]);
+        assert_eq!([20, 100, 20_000].map(bounds), [(19, 20), (95, 100), (19_000, 20_000)]);
+    }
 }
