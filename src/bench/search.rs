@@ -132,11 +132,12 @@ fn line(offered: f64, report: &Report, does_hold: bool) -> String {
     )
 }
 
-/// The result for people.
+/// The result for people, without the curve if they have watched it (`is_curve_known`).
 #[must_use]
-pub fn render(found: &Found) -> String {
+pub fn render(found: &Found, is_curve_known: bool) -> String {
     let mut probes: Vec<&Probe> = found.probes.iter().collect();
     probes.sort_by(|a, b| a.offered.total_cmp(&b.offered));
+    probes.retain(|_| !is_curve_known);
     let mut out: String =
         probes.iter().map(|probe| line(probe.offered, &probe.report, probe.does_hold) + "\n").collect();
     out.push_str(&match (found.bracket.holds, found.bracket.fails) {

@@ -13,7 +13,6 @@ use super::scenario::{Load, Scenario};
 use super::server::ServerProbe;
 use super::stream::Stream;
 use super::target::Target;
-use super::verdict::Wall;
 use super::verify::{Ledger, NUMBERS_MAX, total};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +77,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         has_lost: lost > 0 || shrunk,
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
-        is_client_wall: order.is_strict && report.verdict.wall == Wall::Client,
+        is_client_wall: order.is_strict && report.verdict.wall.is_lower_bound(),
         has_missed: report.goals.iter().any(|goal| !goal.is_met),
     };
     findings.exit()

@@ -112,7 +112,7 @@ struct CheckArguments {
     /// What must hold, repeatable: p99<2ms, errors=0, error_rate<0.1%, rate>=50k, server_cpu<5us
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
     goals: Vec<Goal>,
-    /// End with 4 when the client was the wall
+    /// End with 4 when the client was the wall, or waited for its CPU
     #[arg(long, help_heading = "Checks")]
     strict: bool,
     /// Read everything back: acknowledged = stored

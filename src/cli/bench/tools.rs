@@ -17,6 +17,7 @@ use crate::bench::target::Target;
 use crate::bench::{diff, environment, published};
 use serde_json::Value;
 use std::fs;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -202,7 +203,8 @@ impl SearchArguments {
         let bracket = Bracket::new(self.from, self.precision);
         let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop_on_interrupt())
             .map_err(Stop::Failed)?;
-        print!("{}", search::render(&found));
+        let is_curve_known = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        print!("{}", search::render(&found, is_curve_known));
         if let Some(path) = &self.json {
             write(path, &format!("{:#}\n", search::document(&found)))?;
         }
