@@ -1,0 +1,33 @@
+//! The applications over HTTP, as their clients and browsers see them.
+
+#[path = "../board/mod.rs"]
+mod board;
+#[path = "../browser/mod.rs"]
+mod browser;
+#[path = "../journal/mod.rs"]
+mod journal;
+#[path = "../process/mod.rs"]
+mod process;
+#[path = "../sim_disk/mod.rs"]
+mod sim_disk;
+#[path = "../thumbs/mod.rs"]
+mod thumbs;
+
+mod board_browser;
+mod board_hostile;
+mod board_pictures;
+mod board_surface;
+mod board_uploads;
+mod pex_import;
+mod pex_surface;
+mod photograph;
+mod pixel_answers;
+mod pixel_json;
+mod pixel_list;
+mod pixel_surface;
+mod thumbs_kill;
+mod thumbs_surface;
+mod toys_browser;
+mod toys_page;
+mod toys_surface;
+mod uploads;

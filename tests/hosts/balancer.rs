@@ -1,0 +1,195 @@
+//! Two hosts behind nginx with `scripts/nginx.conf`: one is killed under load and comes back.
+
+use crate::process;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use process::client::{Client, Next, pixel, plain, post_pixel};
+use process::pair::{Host, Pair, await_connected, await_that, count, pixels};
+use process::{Server, free_address};
+use rustix::process::Signal;
+
+const WRITERS: usize = 8;
+const READERS: usize = 4;
+
+/// nginx over two hosts; ended when dropped.
+struct Balancer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Balancer {
+    /// Nothing, with a word about it, where there is no nginx.
+    fn start(directory: &Path, a: &Host, b: &Host) -> Option<Self> {
+        let address = free_address();
+        let text = include_str!("../../scripts/nginx.conf")
+            .replace("127.0.0.1:8000", &address.to_string())
+            .replace("127.0.0.1:8001", &a.address.to_string())
+            .replace("127.0.0.1:8002", &b.address.to_string());
+        let file = directory.join("nginx.conf");
+        std::fs::write(&file, text).expect("a file");
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(directory).arg("-c").arg(&file).args(["-g", "daemon off;"]);
+        let Ok(child) = command.stderr(Stdio::null()).spawn() else {
+            eprintln!("skipped: nginx is not installed here");
+            return None;
+        };
+        let balancer = Self { child, address };
+        await_that("nginx", || std::net::TcpStream::connect(address).is_ok(), |is_there| *is_there);
+        Some(balancer)
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        // SIGTERM reaches its workers, which SIGKILL would leave behind.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// What the clients saw.
+#[derive(Default)]
+struct Seen {
+    stop: AtomicBool,
+    next: AtomicI32,
+    acked: Mutex<Vec<i32>>,
+    failed_writes: AtomicUsize,
+    reads: AtomicUsize,
+    failed_reads: AtomicUsize,
+}
+
+impl Seen {
+    /// Posts pixels that nobody else posts, one after the other.
+    fn write(&self, address: SocketAddr) {
+        let mut client = Client::connect(address);
+        while !self.stop.load(Ordering::Relaxed) {
+            let x = self.next.fetch_add(1, Ordering::Relaxed);
+            match client.send(post_pixel(x, 0, 'G', 7)).next(false) {
+                Next::Answer(answer) if answer.status == 200 => self.acked.lock().expect("a lock").push(x),
+                outcome => {
+                    self.failed_writes.fetch_add(1, Ordering::Relaxed);
+                    if !matches!(&outcome, Next::Answer(answer) if !answer.closes()) {
+                        client = Client::connect(address);
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&self, address: SocketAddr) {
+        let mut client = Client::connect(address);
+        while !self.stop.load(Ordering::Relaxed) {
+            match client.send(plain("GET", "/pixels/count")).next(false) {
+                Next::Answer(answer) if answer.status == 200 => self.reads.fetch_add(1, Ordering::Relaxed),
+                outcome => {
+                    eprintln!("{outcome:?}");
+                    client = Client::connect(address);
+                    self.failed_reads.fetch_add(1, Ordering::Relaxed)
+                }
+            };
+        }
+    }
+
+    /// Waits until `more` further writes were answered.
+    fn await_writes(&self, more: usize) {
+        let now = || self.acked.lock().expect("a lock").len();
+        let before = now();
+        await_that("a load", now, |now| *now >= before + more);
+    }
+}
+
+#[test]
+fn one_of_two_is_killed_under_load_and_comes_back() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    let Some(balancer) = Balancer::start(pair.directory.path(), &pair.a, &pair.b) else { return };
+    let seen = Seen::default();
+    let b = thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| seen.write(balancer.address));
+        }
+        for _ in 0..READERS {
+            scope.spawn(|| seen.read(balancer.address));
+        }
+        seen.await_writes(500);
+        assert!(own_records(&a) > 0 && own_records(&b) > 0, "both take writes");
+        b.signal(Signal::KILL);
+        seen.await_writes(500);
+        drop(b);
+        let b = pair.b.start(&pair.a, &[]);
+        await_connected(&a);
+        await_connected(&b);
+        // nginx tries it again after a second.
+        let before = own_records(&b);
+        await_that("writes on the host that is back", || own_records(&b), |now| *now > before + 50);
+        seen.await_writes(500);
+        seen.stop.store(true, Ordering::Relaxed);
+        b
+    });
+    let failed = seen.failed_writes.load(Ordering::Relaxed);
+    assert!(failed <= WRITERS, "{failed} writes failed, more than were in flight");
+    assert_eq!(seen.failed_reads.load(Ordering::Relaxed), 0, "what may be sent twice fails nobody");
+    assert!(seen.reads.load(Ordering::Relaxed) > 0);
+
+    await_that("equal counts", || (count(&a), count(&b)), |(a, b)| a == b);
+    thread::sleep(Duration::from_millis(100));
+    let all = pixels(&a);
+    assert!(all == pixels(&b), "as many, and other ones");
+    assert!(all.windows(2).all(|two| two[0] != two[1]), "nothing is there twice");
+    let acked = seen.acked.into_inner().expect("a lock");
+    for x in &acked {
+        let line = pixel(*x, 0, 'G', 7);
+        assert!(all.binary_search(&line).is_ok(), "{line} was acknowledged and is lost");
+    }
+    assert!(all.len() <= acked.len() + failed, "nothing is there that nobody sent");
+}
+
+/// A DELETE through the balancer removes what the host that it reached had seen, which is everything once both have it.
+#[test]
+fn a_delete_through_the_balancer_clears_both() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    let Some(balancer) = Balancer::start(pair.directory.path(), &pair.a, &pair.b) else { return };
+    let post = |from: i32, to: i32| {
+        let mut client = Client::connect(balancer.address);
+        for x in from..to {
+            assert_eq!(client.send(post_pixel(x, 0, 'G', 7)).answer().status, 200);
+        }
+    };
+    let delete = || {
+        let answer = Client::connect(balancer.address).send(plain("DELETE", "/pixels")).answer();
+        assert_eq!(answer.json(), serde_json::json!({ "status": "cleared" }), "{}", answer.status);
+    };
+    post(0, 40);
+    await_that("all on both", || (count(&a), count(&b)), |counts| *counts == (40, 40));
+    delete();
+    await_that("none on either", || (count(&a), count(&b)), |counts| *counts == (0, 0));
+    post(40, 60);
+    await_that("all on both", || (count(&a), count(&b)), |counts| *counts == (20, 20));
+    // Asked of a dead host, the other one does it: to delete twice is to delete once.
+    drop(b);
+    delete();
+    assert_eq!(count(&a), 0);
+    post(60, 65);
+    let b = pair.b.start(&pair.a, &[]);
+    await_that("what came after it", || (count(&a), count(&b)), |counts| *counts == (5, 5));
+}
+
+/// Records that this host has made since its directory was.
+fn own_records(server: &Server) -> u64 {
+    let metrics = server.ask("GET", "/metrics", "").1;
+    let line = "pixeld_replication_records{stream=\"own\",at=\"here\"} ";
+    metrics
+        .lines()
+        .find_map(|found| found.strip_prefix(line))
+        .and_then(|text| text.parse().ok())
+        .expect("a figure")
+}

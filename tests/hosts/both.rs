@@ -1,0 +1,267 @@
+//! Durability `both`, as a client sees it. The peer is this test: it says what it has through the same door as the link.
+
+use crate::process;
+
+use std::time::Duration;
+
+use pixeld::apps::registry;
+use pixeld::base::durability::Durability;
+use pixeld::base::ids::{NodeId, Seq};
+use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::vector::VersionVector;
+use pixeld::engine::peering::Peering;
+use pixeld::engine::server::Server;
+use pixeld::engine::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::steering::Steer;
+use process::client::{Client, plain, post_pixel, request};
+
+/// Long enough that nothing but a lost wake-up lets it pass.
+const LONG: Duration = Duration::from_secs(60);
+/// Short, for those who wait for it.
+const SHORT: Duration = Duration::from_millis(300);
+/// What is held must not come within this.
+const GLANCE: Duration = Duration::from_millis(50);
+
+struct Host {
+    server: Option<Server>,
+    _directory: tempfile::TempDir,
+}
+
+impl Host {
+    fn start(durability: Durability, durability_timeout: Duration, limits: Limits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            listen: vec![Listen { address: "127.0.0.1:0".parse().unwrap(), root: "index" }],
+            data_dir: directory.path().to_path_buf(),
+            durability,
+            workers: 2,
+            cores: Vec::new(),
+            steer: Steer::Off,
+            job_threads: 1,
+            apps: registry::all(),
+            limits,
+            reserve: Reserve::Bytes(1 << 20),
+            segment_bytes: SEGMENT_BYTES_MIN,
+            accept_loss: false,
+            blobs: BlobPlace::Files,
+            shutdown_timeout: Duration::from_secs(10),
+            durability_timeout,
+            peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+        };
+        Self { server: Some(Server::start(settings).unwrap()), _directory: directory }
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.server().addresses()[0])
+    }
+
+    fn peering(&self) -> &Peering {
+        self.server().shared().peering.as_ref().unwrap()
+    }
+
+    /// The peer is there, and has nothing.
+    fn peer_comes(&self) {
+        self.peering().standing.established(NodeId(9), VersionVector::new(), VersionVector::new(), 1);
+    }
+
+    /// The peer has everything durably up to `seq` of this host's stream.
+    fn peer_has(&self, seq: Seq) {
+        self.server().shared().peer_has(self.peering().own, seq, seq, 2);
+    }
+
+    fn committed(&self) -> Seq {
+        self.peering().progress.begin().0.of(pixeld::base::ids::ClusterId([0; 16]), self.peering().own).seq
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.server.take().unwrap().stop();
+    }
+}
+
+fn at(level: &str, x: i32) -> Vec<u8> {
+    let text = String::from_utf8(post_pixel(x, 0, 'R', 1)).unwrap();
+    text.replacen("\r\n", &format!("\r\nDurability: {level}\r\n"), 1).into_bytes()
+}
+
+fn level(client: &mut Client) -> (u16, String) {
+    let answer = client.answer();
+    (answer.status, answer.field("durability").unwrap_or_default().to_owned())
+}
+
+fn kept(status: u16, durability: &str) -> (u16, String) {
+    (status, durability.to_owned())
+}
+
+#[test]
+fn an_answer_waits_for_the_peer_and_nobody_else_does() {
+    for durability in [Durability::Memory, Durability::Disk] {
+        let host = Host::start(durability, LONG, Limits::default());
+        host.peer_comes();
+        let mut waits = host.connect();
+        waits.send(at("both", 1)).assert_silence(GLANCE);
+        for x in 2..20 {
+            let mut other = host.connect();
+            other.send(post_pixel(x, 0, 'G', 1));
+            assert_eq!(level(&mut other), kept(200, durability.as_str()));
+        }
+        let mut reader = host.connect();
+        assert_eq!(
+            reader.send(plain("GET", "/pixels/count")).answer().json()["total"],
+            19,
+            "it is visible here"
+        );
+        host.peer_has(0);
+        waits.assert_silence(GLANCE);
+        host.peer_has(host.committed());
+        assert_eq!(level(&mut waits), kept(200, "both"));
+    }
+}
+
+#[test]
+fn what_the_peer_does_not_confirm_in_time_is_stored_here_and_says_so() {
+    for durability in [Durability::Memory, Durability::Disk] {
+        let host = Host::start(durability, SHORT, Limits::default());
+        let mut client = host.connect();
+        let answer = client.send(at("both", 1)).answer();
+        assert_eq!((answer.status, answer.field("durability")), (504, Some("disk")));
+        assert!(
+            answer.text().contains("stored on this host") && answer.text().contains("do not send it again")
+        );
+        let delete = b"DELETE /pixels HTTP/1.1\r\nHost: t\r\nDurability: both\r\n\r\n";
+        assert_eq!(level(client.send(delete)), kept(504, "disk"));
+        assert_eq!(
+            client.send(plain("GET", "/pixels/count")).answer().json()["total"],
+            0,
+            "the clear is in force"
+        );
+        let metrics = client.send(plain("GET", "/metrics")).answer();
+        assert!(metrics.text().contains("504"), "counted");
+    }
+}
+
+#[test]
+fn a_server_at_both_answers_a_pipeline_in_its_order() {
+    let host = Host::start(Durability::Both, LONG, Limits::default());
+    host.peer_comes();
+    let mut client = host.connect();
+    // The first is parsed and remembered, the others take the short cut; the reads wait for what is before them.
+    client.send(post_pixel(0, 0, 'R', 0)).assert_silence(GLANCE);
+    host.peer_has(host.committed());
+    assert_eq!(level(&mut client), kept(200, "both"));
+    let mut pipeline = Vec::new();
+    for x in 0..10 {
+        pipeline.extend(post_pixel(x, 0, 'R', 0).repeat(10));
+        pipeline.extend(plain("GET", "/pixels/count"));
+    }
+    client.send(&pipeline);
+    for round in 1..=10 {
+        client.assert_silence(GLANCE);
+        // A busy disk may take longer than a glance.
+        while host.committed() < round * 10 + 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        host.peer_has(host.committed());
+        for _ in 0..10 {
+            assert_eq!(level(&mut client), kept(200, "both"));
+        }
+        assert_eq!(client.answer().json()["total"], round * 10 + 1, "a read behind a write sees it (I-2)");
+    }
+}
+
+#[test]
+fn a_server_at_both_without_its_peer_stores_and_says_so_until_the_peer_is_back() {
+    let host = Host::start(Durability::Both, SHORT, Limits::default());
+    let mut client = host.connect();
+    client.send(post_pixel(1, 0, 'R', 0).repeat(5));
+    for _ in 0..5 {
+        assert_eq!(level(&mut client), kept(504, "disk"));
+    }
+    host.peer_comes();
+    host.peer_has(Seq::MAX);
+    client.send(post_pixel(1, 0, 'R', 0).repeat(5));
+    for _ in 0..5 {
+        assert_eq!(level(&mut client), kept(200, "both"));
+    }
+}
+
+#[test]
+fn beyond_the_bound_nothing_is_logged() {
+    for durability in [Durability::Disk, Durability::Both] {
+        let limits = Limits { peer_waiters: 3, ..Limits::default() };
+        let host = Host::start(durability, LONG, limits);
+        // Two workers share the connections; once each has three that wait, every further one is refused.
+        let mut waiting = Vec::new();
+        let mut refused = 0;
+        while refused < 8 {
+            assert!(waiting.len() < 100);
+            let mut client = host.connect();
+            client.send(at("both", 1));
+            if is_silent(&mut client) {
+                waiting.push(client);
+                continue;
+            }
+            let answer = client.answer();
+            assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
+            assert!(answer.text().contains("nothing was stored"));
+            refused += 1;
+        }
+        assert!((3..=6).contains(&waiting.len()), "{} wait", waiting.len());
+        assert_eq!(host.committed(), waiting.len() as u64, "what was refused is not in the journal");
+        host.peer_has(Seq::MAX);
+        for client in &mut waiting {
+            assert_eq!(level(client), kept(200, "both"));
+        }
+        let mut client = host.connect();
+        assert_eq!(level(client.send(at("both", 1))), kept(200, "both"), "there is room again");
+    }
+}
+
+fn is_silent(client: &mut Client) -> bool {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.assert_silence(GLANCE)));
+    caught.is_ok()
+}
+
+#[test]
+fn an_answer_that_waits_for_more_is_not_overtaken_by_those_behind_it() {
+    let host = Host::start(Durability::Memory, LONG, Limits::default());
+    host.peer_comes();
+    let mut client = host.connect();
+    // The usual head is known, so what follows could take the short cut.
+    assert_eq!(level(client.send(post_pixel(0, 0, 'R', 0))), kept(200, "memory"));
+    for _ in 0..20 {
+        client.send([at("disk", 1), post_pixel(2, 0, 'R', 0).repeat(3)].concat());
+        assert_eq!(level(&mut client), kept(200, "disk"));
+        for _ in 0..3 {
+            assert_eq!(level(&mut client), kept(200, "memory"));
+        }
+    }
+    client.send([at("both", 1), post_pixel(2, 0, 'R', 0).repeat(3)].concat()).assert_silence(GLANCE);
+    host.peer_has(Seq::MAX);
+    assert_eq!(level(&mut client), kept(200, "both"));
+    for _ in 0..3 {
+        assert_eq!(level(&mut client), kept(200, "memory"));
+    }
+}
+
+#[test]
+fn a_batch_of_pixels_waits_for_the_peer_too() {
+    let host = Host::start(Durability::Disk, LONG, Limits::default());
+    host.peer_comes();
+    let mut client = host.connect();
+    let body = r#"[{"x":1,"y":2,"channel":"R","value":3},{"x":1,"y":2,"channel":"G","value":4}]"#;
+    let text = String::from_utf8(request("POST", "/pixels", "application/json", body)).unwrap();
+    let asking = text.replacen("\r\n", "\r\nDurability: both\r\n", 1);
+    client.send(asking.as_bytes()).assert_silence(GLANCE);
+    assert_eq!(host.committed(), 2);
+    host.peer_has(1);
+    client.assert_silence(GLANCE);
+    host.peer_has(2);
+    let (status, durability) = level(&mut client);
+    assert!((200..300).contains(&status) && durability == "both", "{status} {durability}");
+}

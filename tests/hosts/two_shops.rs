@@ -1,0 +1,63 @@
+//! The toy shop on two hosts: both take toys and orders, and both end up with the same.
+
+use crate::process;
+
+use process::Server;
+use process::client::{Answer, plain};
+use process::pair::{Pair, await_that};
+use serde_json::Value;
+
+const SHOP: [&str; 6] = ["--apps", "pixel,toys", "--toys-order-ms", "0", "--toys-heavy-ms", "0"];
+
+fn add(server: &Server, name: &str) -> u64 {
+    let (status, body) = server.ask("POST", "/api/products", &format!("{{\"name\":\"{name}\"}}"));
+    assert_eq!(status, 201, "{body}");
+    let created: Value = serde_json::from_str(&body).expect("JSON");
+    created["id"].as_u64().expect("a number")
+}
+
+fn list(server: &Server) -> String {
+    let head = "GET /api/products HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n";
+    server.connect().send(head).answer().text().to_owned()
+}
+
+fn order(server: &Server, key: &str, body: &str) -> Answer {
+    let head = "POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    let length = body.len();
+    let request = format!("{head}\r\nIdempotency-Key: {key}\r\nContent-Length: {length}\r\n\r\n{body}");
+    server.connect().send(request).answer()
+}
+
+#[test]
+fn toys_have_numbers_of_their_own_and_one_order_on_both_hosts() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&SHOP);
+    let (from_a, from_b): (Vec<u64>, Vec<u64>) =
+        (0..20).map(|at| (add(&a, &format!("a{at}")), add(&b, &format!("b{at}")))).unzip();
+    assert!(from_a.iter().all(|id| id % 2 == from_a[0] % 2 && id % 2 != from_b[0] % 2));
+    assert!(from_a.is_sorted_by(|one, next| one < next) && from_b.iter().all(|id| *id < 1 << 53));
+    let both =
+        await_that("the same list", || (list(&a), list(&b)), |(a, b)| a == b && a.contains("\"total\":42"));
+    for id in from_a.iter().chain(&from_b) {
+        assert!(both.0.contains(&format!("{{\"id\":{id},")), "{id}");
+        let path = format!("/api/products/{id}");
+        let names = [&a, &b].map(|host| host.connect().send(plain("GET", &path)).answer().text().to_owned());
+        assert_eq!(names[0], names[1]);
+    }
+    assert_eq!(a.connect().send(plain("GET", "/api/products/2")).answer().text(), "Joli train");
+}
+
+#[test]
+fn a_key_is_one_order_on_either_host() {
+    const KITE: &str = r#"{"product":"Kite"}"#;
+    let pair = Pair::found();
+    let (a, b) = pair.start(&SHOP);
+    let first = order(&a, "key", KITE);
+    assert_eq!(first.status, 202);
+    let path = first.field("location").expect("a place").to_owned();
+    let shown = |host: &Server| host.connect().send(plain("GET", &path)).answer().status;
+    await_that("the order on the other host", || shown(&b), |status| *status == 200);
+    let repeated = order(&b, "key", KITE);
+    assert_eq!((repeated.status, repeated.text()), (202, first.text()));
+    assert_eq!(order(&b, "key", r#"{"product":"Ball"}"#).status, 422);
+}

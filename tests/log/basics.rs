@@ -1,0 +1,105 @@
+//! The journal as its users see it: what was appended is read back, by scans and by the next start.
+
+use crate::journal;
+use crate::sim_disk;
+
+use journal::{Host, SEGMENT_BYTES};
+use pixeld::base::ids::Position;
+use sim_disk::{Fall, SimDisk};
+
+#[test]
+fn a_new_directory_takes_batches_and_gives_them_back() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    assert!(host.opened.report.is_new && host.replayed.is_empty());
+    for number in 0..40 {
+        host.append(100 + number * 37, true);
+    }
+    assert!(host.opened.appender.segment() > 1, "the workload rolls over");
+    assert_eq!(host.scanned(), host.written);
+    let again = Host::open(&disk.fall(Fall::Power(1))).unwrap();
+    assert_eq!(again.replayed, host.written);
+    assert_eq!(again.scanned(), host.written);
+    assert!(again.opened.report.cut.is_none());
+    assert_eq!(again.opened.appender.vector(), host.opened.appender.vector());
+    assert_ne!(again.opened.appender.origin(), host.opened.appender.origin());
+}
+
+#[test]
+fn bytes_in_memory_are_readable_before_they_are_in_a_file() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    for number in 0..60 {
+        host.append_in_memory(900 + number * 17);
+        assert_eq!(host.scanned(), host.written);
+        if number % 7 == 0 {
+            host.flush(number % 14 == 0);
+            assert_eq!(host.opened.reader.unwritten_bytes(), 0);
+            assert_eq!(host.scanned(), host.written);
+        }
+    }
+    host.flush(false);
+    assert!(host.opened.appender.segment() > 2);
+    let again = Host::open(&disk.fall(Fall::Kill)).unwrap();
+    assert_eq!(again.replayed, host.written);
+}
+
+#[test]
+fn a_scan_may_start_at_any_batch_and_keeps_its_segments() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    for number in 0..120 {
+        host.append(900 + number, true);
+    }
+    let reader = host.opened.reader.clone();
+    let end = host.opened.appender.position();
+    for (at, batch) in host.written.iter().enumerate() {
+        let mut scan = reader.scan(batch.start, end);
+        let first = scan.next_batch().unwrap().unwrap();
+        assert_eq!((first.start, first.body), (batch.start, &host.written[at].body[..]));
+    }
+    let last = reader.segments().last().unwrap().number;
+    assert!(last > 3);
+    let scan = reader.scan(Position(2 * SEGMENT_BYTES), end);
+    assert_eq!(reader.remove_before(last).unwrap(), 1, "segment 2 is pinned");
+    drop(scan);
+    assert_eq!(reader.remove_before(u32::MAX).unwrap(), last as usize - 2, "all but the current one");
+    let kept: Vec<_> = reader.segments();
+    assert_eq!((kept.len(), kept[0].number, kept[0].end), (1, last, None));
+    let rest = host.scanned();
+    assert!(!rest.is_empty() && rest == host.written[host.written.len() - rest.len()..]);
+}
+
+#[test]
+fn a_start_has_few_files_open_however_many_there_are() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    while host.opened.appender.segment() < 40 {
+        host.append(20_000, true);
+    }
+    let disk = disk.fall(Fall::Power(1));
+    let again = Host::open(&disk).unwrap();
+    assert_eq!(again.scanned(), host.written);
+    assert!(disk.open_files_max() <= 3, "{} files were open", disk.open_files_max());
+}
+
+#[test]
+fn a_snapshot_of_nothing_is_a_place_to_start_from() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    for position in [Position(0), Position(SEGMENT_BYTES)] {
+        let snapshot = pixeld::log::snapshot::Snapshot {
+            cluster: host.opened.identity.cluster,
+            node: host.opened.identity.node,
+            position,
+            time_us: 0,
+            streams: pixeld::log::streams::Streams::default(),
+            sections: vec![(1, Vec::new())],
+        };
+        pixeld::log::snapshot::store(&*host.disk, &snapshot).unwrap();
+        let again = Host::open(&disk).unwrap();
+        assert_eq!(again.opened.report.snapshot, Some(position));
+    }
+    host.append(100, true);
+    assert_eq!(Host::open(&disk).unwrap().replayed, host.written);
+}

@@ -1,0 +1,16 @@
+//! The journal, its blobs and the commit step: what is written, found again, damaged and refused.
+
+#[path = "../journal/mod.rs"]
+mod journal;
+#[path = "../sim_disk/mod.rs"]
+mod sim_disk;
+
+mod append;
+mod basics;
+mod blobs;
+mod commit_step;
+mod crash;
+mod damage;
+mod files;
+mod format;
+mod verbatim;

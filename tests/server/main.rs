@@ -1,0 +1,25 @@
+//! One server: its command line, its connections, its bounds, and what it does when things fail.
+
+#[path = "../http/feed.rs"]
+mod feed;
+#[path = "../process/mod.rs"]
+mod process;
+
+mod config;
+mod crowds;
+mod decoder;
+mod disk_full;
+mod doctor;
+mod durable;
+mod http_machine;
+mod http_vectors;
+mod limits;
+mod mixture;
+mod order;
+mod restart;
+mod send;
+mod serve;
+mod service;
+mod steering;
+mod tuning;
+mod vectors_live;

@@ -1,0 +1,203 @@
+//! `pixeld serve` as an operator meets it: start, refusals, signals, restart.
+
+use crate::process;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use process::{Server, free_address, pixeld};
+use rustix::process::Signal;
+
+const PIXEL: &str = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
+
+fn output(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = pixeld(arguments).output().expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("a text");
+    (status.code().expect("no signal"), text(stdout), text(stderr))
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_stop_and_a_start() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let mut server = Server::start(address, directory.path(), &[]);
+    server.wait_for(&format!("listens on http://{address}"));
+    server.wait_for("try: curl ");
+    assert_eq!(server.ask("POST", "/pixel", PIXEL), (200, r#"{"status":"ok"}"#.to_owned()));
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0), "{}", server.stderr());
+
+    let server = Server::start(address, directory.path(), &[]);
+    let list = format!(r#"{{"total":1,"data":[{PIXEL}]}}"#);
+    assert_eq!(server.ask("GET", "/pixels", ""), (200, list));
+}
+
+#[test]
+fn a_second_server_on_a_directory_is_refused_with_the_first_ones_pid() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Server::start(free_address(), directory.path(), &[]);
+    let path = directory.path().to_str().expect("a path");
+    let (code, _, stderr) = output(&["serve", "--listen", &free_address().to_string(), "--data-dir", path]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains(&first.pid().to_string()) && stderr.contains(path), "{stderr}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Server::start(free_address(), &directory.path().join("a"), &[]);
+    let other = directory.path().join("b");
+    let listen = first.address.to_string();
+    let (code, _, stderr) =
+        output(&["serve", "--listen", &listen, "--data-dir", other.to_str().expect("a path")]);
+    assert!(code == 1 && stderr.contains(&listen), "{code}: {stderr}");
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    for (arguments, told) in [
+        (
+            &["serve", "--durability", "fast"][..],
+            "--durability: durability = \"fast\": allowed is memory, disk or both",
+        ),
+        (&["serve", "--limit", "idle=3s"], "unknown key \"limits.idle\""),
+        (&["serve", "--limit", "idle"], "NAME=VALUE"),
+        (&["serve", "--no-such-flag"], "--no-such-flag"),
+        (&["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml cannot be read"),
+        (&["serve", "--durability", "both"], "both needs a second host"),
+        (&["send"], "<PICTURE>"),
+        (&["send", "Cargo.toml", "ftp://x"], "ftp://x"),
+        (&["nonsense"], "nonsense"),
+    ] {
+        let (code, _, stderr) = output(arguments);
+        assert!(code == 2 && stderr.contains(told), "{arguments:?}: {code}: {stderr}");
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_and_printed_without_starting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("pixeld.toml");
+    let path = file.to_str().expect("a path");
+    fs::write(&file, "workers = 3\n").expect("a file");
+    let (code, stdout, _) = output(&["serve", "--config", path, "--check-config"]);
+    assert_eq!((code, stdout.as_str()), (0, "the configuration is sound\n"));
+    let (code, stdout, _) = output(&["serve", "--config", path, "--print-config"]);
+    assert!(
+        code == 0 && stdout.contains("workers = 3") && stdout.contains(&format!("# {path}:1")),
+        "{stdout}"
+    );
+    fs::write(&file, "\nworker = 3\n").expect("a file");
+    let (code, _, stderr) = output(&["serve", "--config", path, "--check-config"]);
+    assert!(code == 2 && stderr.contains(&format!("{path}:2: unknown key \"worker\"")), "{code}: {stderr}");
+    assert!(!directory.path().join("pixeld-data").exists());
+}
+
+#[test]
+fn a_reload_takes_limits_over_or_changes_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("pixeld.toml");
+    fs::write(&file, "").expect("a file");
+    let path = file.to_str().expect("a path");
+    let server = Server::start(free_address(), &directory.path().join("data"), &["--config", path]);
+    let long = format!("{{\"note\":\"{}\",{}", "x".repeat(200), PIXEL.trim_start_matches('{'));
+    assert_eq!(server.ask("POST", "/pixel", &long).0, 200);
+
+    fs::write(&file, "job_threads = 3\n[limits]\npixel_body_bytes = 100\n").expect("a file");
+    server.signal(Signal::HUP);
+    server.wait_for("changed=limits.pixel_body_bytes");
+    server.wait_for("keys=job_threads");
+    assert_eq!(server.ask("POST", "/pixel", &long).0, 413);
+
+    fs::write(&file, "[limits]\npixel_body_bytes = 10MiB\n").expect("a file");
+    server.signal(Signal::HUP);
+    server.wait_for("configuration refused");
+    assert_eq!(server.ask("POST", "/pixel", &long).0, 413, "nothing has changed");
+    assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+}
+
+#[test]
+fn json_logs_are_json_from_the_first_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut server = Server::start(free_address(), directory.path(), &["--log-format", "json"]);
+    server.wait_for("listening");
+    server.signal(Signal::INT);
+    assert_eq!(server.wait().code(), Some(0));
+    for line in server.stderr().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(
+            event["time"].is_string() && event["level"] == "info" && event["message"].is_string(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn inspect_tells_a_sound_directory_from_a_damaged_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("a path");
+    let mut server = Server::start(free_address(), directory.path(), &[]);
+    for _ in 0..3 {
+        assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+    }
+    assert_eq!(server.ask("DELETE", "/pixels", "").0, 200);
+    let (code, stdout, stderr) = output(&["inspect", path]);
+    assert!(code == 0 && stdout.starts_with("sound: "), "beside a server: {stdout}{stderr}");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+
+    let (code, stdout, _) = output(&["inspect", path]);
+    assert!(code == 0 && stdout.contains("3 pixels of channel R") && stdout.contains("1 clears"), "{stdout}");
+    let (code, stdout, _) = output(&["inspect", path, "--dump"]);
+    assert!(code == 0 && stdout.lines().count() == 4, "{stdout}");
+    assert!(stdout.contains(" 1 ") && stdout.contains("pixel x=1 y=2 channel=R value=3"), "{stdout}");
+    let (code, stdout, _) = output(&["inspect", path, "--hash"]);
+    assert!(code == 0 && stdout.lines().count() == 1 && stdout.contains(" 1..4 "), "{stdout}");
+
+    let segment = flip(directory.path(), |batches| batches.first().copied());
+    let (code, stdout, stderr) = output(&["inspect", path]);
+    let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert!(code == 1 && stderr.contains(name) && stderr.contains("offset"), "{code}: {stdout}{stderr}");
+    let (code, _, stderr) = output(&["inspect", "src"]);
+    assert!(code == 1 && stderr.contains("no data directory"), "{code}: {stderr}");
+}
+
+/// Flips a bit in the body of one batch of the journal; `choose` picks it among the places of all. Gives the file.
+fn flip(directory: &Path, choose: fn(&[usize]) -> Option<usize>) -> PathBuf {
+    let files = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let segment = files.filter(|path| path.metadata().is_ok_and(|data| data.len() > 1 << 20)).min();
+    let segment = segment.expect("a segment");
+    let mut bytes = fs::read(&segment).expect("a file");
+    let batches: Vec<usize> = memchr::memmem::find_iter(&bytes, b"PXB1").collect();
+    bytes[choose(&batches).expect("a batch") + 70] ^= 1;
+    fs::write(&segment, bytes).expect("a file");
+    segment
+}
+
+#[test]
+fn a_start_tells_what_it_cut_off_and_refuses_to_lose_what_was_acknowledged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("a path");
+    let address = free_address();
+    let mut server = Server::start(address, directory.path(), &[]);
+    server.wait_for("the data directory is new");
+    for _ in 0..4 {
+        assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+    }
+    server.kill();
+
+    flip(directory.path(), |batches| batches.last().copied());
+    let mut server = Server::start(address, directory.path(), &[]);
+    server.wait_for("cut off a torn tail");
+    assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+    server.kill();
+
+    flip(directory.path(), |batches| batches.get(1).copied());
+    let listen = address.to_string();
+    let (code, _, stderr) = output(&["serve", "--listen", &listen, "--data-dir", path]);
+    assert!(code == 1 && stderr.contains("missing") && stderr.contains("--accept-loss"), "{code}: {stderr}");
+    let server = Server::start(address, directory.path(), &["--accept-loss"]);
+    server.wait_for("acknowledged data is lost, as --accept-loss allows");
+    assert_eq!(server.ask("GET", "/pixels/count", ""), (200, r#"{"total":1}"#.to_owned()));
+}
