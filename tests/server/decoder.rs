@@ -296,7 +296,7 @@ fn a_decoder_goes_with_its_host_busy_or_idle() {
             continue;
         }
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["--ignored", "--exact", "--nocapture", "a_host_that_will_be_killed"]);
+        command.args(["--ignored", "--exact", "--nocapture", "decoder::a_host_that_will_be_killed"]);
         if busy {
             command.env("BUSY", "1");
         }

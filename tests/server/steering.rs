@@ -65,8 +65,8 @@ fn every_deviation_from_the_exact_topology_is_an_obstacle() {
 
 #[test]
 fn a_server_says_why_it_does_not_steer() {
-    for (how, level) in [("auto", Some("level=info")), ("cbpf", Some("level=warn")), ("off", None)] {
-        let server = Server::fresh(&["--steer", how]);
+    for (how, level) in [("auto", Some("level=debug")), ("cbpf", Some("level=warn")), ("off", None)] {
+        let server = Server::fresh(&["--steer", how, "--log-level", "debug"]);
         server.wait_for("try: curl");
         let stderr = server.stderr();
         let line = stderr.lines().find(|line| line.contains("connections are not steered by CPU"));

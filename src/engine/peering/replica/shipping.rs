@@ -145,8 +145,11 @@ impl Shipping {
         }
     }
 
-    /// The peer asks for a blob.
+    /// The peer asks for a blob. It may come by itself meanwhile, or the question twice.
     pub(super) fn want(&mut self, id: BlobId, session: &mut Session) {
+        if self.wanted.contains(&id) {
+            return;
+        }
         if self.wanted.len() >= PEER_WANTS_MAX {
             session.fail(format!("the peer wants more than {PEER_WANTS_MAX} blobs at once"));
         } else {
@@ -266,10 +269,16 @@ impl Shipping {
     fn open_blob(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         match shared.blobs.open(&id) {
             Ok(reader) if reader.size_bytes() > 0 => self.blob = Some(BlobOut { id, reader, offset: 0 }),
-            Ok(_) => session.send_blob_gone(&id),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => session.send_blob_gone(&id),
+            Ok(_) => self.tell_gone(session, &id),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.tell_gone(session, &id),
             Err(error) => session.fail(format!("this host can't read the blob {id}: {error}")),
         }
+    }
+
+    /// The peer may keep the word for a later batch (it asked twice), so the content has to come with that one again.
+    fn tell_gone(&mut self, session: &mut Session, id: &BlobId) {
+        self.recent.retain(|recent| recent != id);
+        session.send_blob_gone(id);
     }
 
     fn send_blob_piece(&mut self, session: &mut Session) {
