@@ -75,6 +75,7 @@ fn a_service_of_systemd_is_restarted_killed_and_removed() {
         "install",
         "write",
         "confined",
+        "thumbnail",
         "reload",
         "restart",
         "watchdog",
