@@ -279,7 +279,7 @@ fn a_small_file_that_unpacks_to_much_costs_little() {
 
 /// The host of the test below: starts a decoder, tells its number, and stays in the middle of a picture.
 #[test]
-#[ignore = "is started by the test below"]
+#[ignore = "no test: the host that the test below starts and kills"]
 fn a_host_that_will_be_killed() {
     let mut decoder = Decoder::new(settings());
     println!("\nDECODER {}", makes_thumbnails(&mut decoder));
@@ -339,7 +339,7 @@ fn median_ms(mut call: impl FnMut()) -> f64 {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --test decoder what_a_process_costs -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --test server what_a_process_costs -- --ignored --nocapture"]
 fn what_a_process_costs() {
     let mut decoder = Decoder::new(settings());
     println!("picture | bytes | in this process, ms | by a decoder, ms | of these the pipes, ms");
@@ -363,7 +363,7 @@ fn what_a_process_costs() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --test decoder what_the_largest_pictures_need -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --test server what_the_largest_pictures_need -- --ignored --nocapture"]
 fn what_the_largest_pictures_need() {
     println!("7000 x 7000 | bytes | ms | resident at most, MiB | writable at most, MiB");
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
