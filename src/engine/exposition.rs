@@ -319,7 +319,7 @@ fn process(page: &mut Page, shared: &Shared) {
         "0 after a SIGHUP whose configuration was refused.",
         u8::from(shared.reload_ok.load(Relaxed)),
     );
-    if let Some((user, system)) = thread::process_cpu_seconds() {
+    if let Some((user, system)) = thread::process_cpu_seconds(std::process::id()) {
         page.single("process_cpu_seconds_total", "counter", "User and system CPU time.", user + system);
     }
     if let Some(bytes) = thread::resident_bytes() {

@@ -79,13 +79,8 @@ impl Subprocess {
     /// CPU time that it has used so far, to a hundredth of a second; nothing once it is gone.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {
-        // Its name, which may hold anything, ends with the last bracket; utime and stime are the 14th and 15th field
-        // (proc(5)).
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<u64>().ok();
-        let used = ticks()? + ticks()?;
-        Some(Duration::from_millis(used * 1000 / rustix::param::clock_ticks_per_second()))
+        let (user, system) = super::thread::process_cpu_seconds(self.id())?;
+        Some(Duration::from_secs_f64(user + system))
     }
 
     /// A deadline for what it does from now on.

@@ -53,10 +53,10 @@ pub fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// User and system time in seconds of this process.
+/// User and system time in seconds of a process; nothing once it is gone.
 #[must_use]
-pub fn process_cpu_seconds() -> Option<(f64, f64)> {
-    cpu_of_stat(&std::fs::read_to_string("/proc/self/stat").ok()?)
+pub fn process_cpu_seconds(process: u32) -> Option<(f64, f64)> {
+    cpu_of_stat(&std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
 fn cpu_of_stat(stat: &str) -> Option<(f64, f64)> {
@@ -110,7 +110,7 @@ mod tests {
             assert!(cpu_seconds(id()).is_some());
         });
         thread.expect("a thread").join().expect("no panic");
-        assert!(process_cpu_seconds().is_some() && resident_bytes().is_some());
+        assert!(process_cpu_seconds(std::process::id()).is_some() && resident_bytes().is_some());
         assert!(descriptors().0 > 0);
     }
 

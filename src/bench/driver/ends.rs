@@ -3,6 +3,7 @@
 use super::super::pacer::Pace;
 use super::super::tally::Failure;
 use super::{Driver, Note};
+use crate::os::thread;
 use std::sync::atomic::Ordering;
 
 /// Time between two looks for requests that timed out and connections to make again.
@@ -98,10 +99,9 @@ impl Driver {
 
 /// CPU time of this thread, and the time it waited for a CPU; nanoseconds since it started.
 fn thread_cpu_ns() -> (u64, u64) {
-    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let waited = std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
         .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse().ok())
         .unwrap_or(0);
-    (cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64, waited)
+    (thread::cpu_time().as_nanos() as u64, waited)
 }
