@@ -24,10 +24,8 @@ impl Media {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Png => "image/png",
             Self::Jpg => "image/jpg",
-            Self::Jpeg => "image/jpeg",
-            Self::Gif => "image/gif",
+            _ => self.kind().media_type(),
         }
     }
 
