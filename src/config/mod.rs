@@ -13,4 +13,5 @@ pub mod read;
 pub mod reload;
 pub mod settings;
 pub mod sources;
+mod tables;
 pub mod units;

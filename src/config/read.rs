@@ -1,23 +1,22 @@
 //! From merged texts to the typed [`Config`].
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::str::FromStr;
 
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::limits::LIMITS;
 use super::peer::{self, Peer};
-use super::place;
 use super::sources::{Merged, Raw, Sources, merge};
 use super::units;
-use crate::apps::board::settings::{BoardSettings, MEDIA_PATH};
+use crate::apps::board::settings::BoardSettings;
 use crate::apps::pex::settings::PexSettings;
 use crate::apps::registry;
-use crate::apps::thumbs::settings::{self as thumbs, ThumbsSettings};
-use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
+use crate::apps::thumbs::settings::ThumbsSettings;
+use crate::apps::toys::settings::ToysSettings;
 use crate::base::durability::Durability;
-use crate::base::limits::{BLOCK_BYTES, Limits, PEX_POSITION_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::engine::settings::BlobPlace;
 use crate::engine::steering::Steer;
 
@@ -147,7 +146,7 @@ impl Config {
 }
 
 /// Takes the values key by key, and notes what is wrong and what is in force.
-struct Reader {
+pub(super) struct Reader {
     merged: Merged,
     errors: Vec<ConfigError>,
     entries: Vec<Entry>,
@@ -249,7 +248,13 @@ impl Reader {
     }
 
     /// The value of a key that is no list. A value that is refused becomes the default, so that reading goes on.
-    fn one<T>(&mut self, key: &str, default: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+    pub(super) fn one<T>(
+        &mut self,
+        key: &str,
+        default: &str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
         let raw = self.raw(key, default);
         let parsed = match raw.values.as_slice() {
             [value] => parse(value),
@@ -295,9 +300,13 @@ impl Reader {
         found
     }
 
-    fn number(&mut self, key: &str, default: usize, most: usize) -> usize {
+    /// A number from 1 to `most`.
+    pub(super) fn number<T>(&mut self, key: &str, default: T, most: T) -> T
+    where
+        T: Copy + Display + From<u8> + FromStr + PartialOrd,
+    {
         self.one(key, &default.to_string(), &format!("a number from 1 to {most}"), |text| {
-            text.parse().ok().filter(|number| (1..=most).contains(number))
+            text.parse().ok().filter(|number| (T::from(1)..=most).contains(number))
         })
     }
 
@@ -337,81 +346,6 @@ impl Reader {
             let fits = |bytes: &u64| (SEGMENT_BYTES_MIN..=1 << 30).contains(bytes);
             units::size(text).filter(fits).filter(|bytes| bytes.is_multiple_of(BLOCK_BYTES as u64))
         })
-    }
-
-    fn pex(&mut self) -> PexSettings {
-        let default = PexSettings::default().max_position.to_string();
-        let allowed = format!("a number from 1 to {PEX_POSITION_MAX}");
-        let max_position = self.one("pex.max_position", &default, &allowed, |text| {
-            text.parse().ok().filter(|position| (1..=PEX_POSITION_MAX).contains(position))
-        });
-        PexSettings { max_position }
-    }
-
-    fn toys(&mut self) -> ToysSettings {
-        let default = ToysSettings::default();
-        ToysSettings {
-            heavy_ms: self.wait_ms("toys.heavy_ms", default.heavy_ms),
-            db_ms: self.wait_ms("toys.db_ms", default.db_ms),
-            order_ms: self.wait_ms("toys.order_ms", default.order_ms),
-        }
-    }
-
-    /// A time that may be none, and in whose name the unit stands already.
-    fn wait_ms(&mut self, key: &str, default: u64) -> u64 {
-        let most = units::show_duration(TIME_MS_MAX);
-        let allowed = format!("{} (a number alone is milliseconds) of at most {most}", units::DURATION_FORM);
-        self.one(key, &units::show_duration(default), &allowed, |text| {
-            text.parse().ok().or_else(|| units::duration_ms(text)).filter(|ms| *ms <= TIME_MS_MAX)
-        })
-    }
-
-    fn thumbs(&mut self) -> ThumbsSettings {
-        let default = ThumbsSettings::default();
-        let pixels = format!("a number from 1 to {}", thumbs::PIXELS_MAX);
-        let workers = format!("auto (as many as job_threads), or a number from 1 to {}", thumbs::WORKERS_MAX);
-        ThumbsSettings {
-            deadline: self.time("thumbs.deadline", thumbs::DEADLINE_MIN, default.deadline),
-            takeover: self.time("thumbs.takeover", Duration::ZERO, default.takeover),
-            status_hold: self.time("thumbs.status_hold", Duration::ZERO, default.status_hold),
-            max_pixels: self.one("thumbs.max_pixels", &default.max_pixels.to_string(), &pixels, |text| {
-                text.parse().ok().filter(|pixels| (1..=thumbs::PIXELS_MAX).contains(pixels))
-            }),
-            workers: self.one("thumbs.workers", "auto", &workers, |text| match text {
-                "auto" => Some(None),
-                _ => text.parse().ok().filter(|count| (1..=thumbs::WORKERS_MAX).contains(count)).map(Some),
-            }),
-        }
-    }
-
-    /// A time of the thumbnail service.
-    fn time(&mut self, key: &str, least: Duration, default: Duration) -> Duration {
-        let show = |time: Duration| units::show_duration(time.as_millis() as u64);
-        let most = thumbs::TIME_MAX;
-        let allowed = format!("{} from {} to {}", units::DURATION_FORM, show(least), show(most));
-        self.one(key, &show(default), &allowed, |text| {
-            let time = units::duration_ms(text).map(Duration::from_millis);
-            time.filter(|time| (least..=most).contains(time))
-        })
-    }
-
-    fn blobs(&mut self) -> BlobPlace {
-        self.one("blobs.store", "files", place::ALLOWED, place::read)
-    }
-
-    fn board(&mut self) -> BoardSettings {
-        let form = "a path such as /media, or an address such as https://cdn.example.net/board, without a slash at its end";
-        let public_base = self.one("board.public_base", MEDIA_PATH, form, |text| {
-            let is_address =
-                text.starts_with('/') || text.starts_with("https://") || text.starts_with("http://");
-            // It stands in a policy's list of sources and before a name in addresses.
-            let is_plain =
-                text.bytes().all(|byte| byte.is_ascii_graphic() && !b";,\"'<>\\?#".contains(&byte));
-            (is_address && is_plain && !text.ends_with('/')).then(|| text.to_owned())
-        });
-        let keep_metadata =
-            self.one("board.keep_metadata", "false", "true or false", |text| text.parse().ok());
-        BoardSettings { public_base, keep_metadata }
     }
 
     fn limits(&mut self) -> Limits {
