@@ -56,7 +56,9 @@ fn answers_that_nobody_reads_stop_the_reading() {
         let taken: Vec<_> =
             clients.iter_mut().map(|client| send_until_pushed_back(client, &request)).collect();
         let grown = resident(&server).saturating_sub(before);
-        assert!(grown < 4 * MIB, "{grown} bytes for four clients");
+        // The answers to what the clients sent would be hundreds of MB. What two workers and two job threads have freed is
+        // resident, too, as the allocator keeps it: half of the bound.
+        assert!(grown < 8 * MIB, "{grown} bytes for four clients");
         assert_eq!(server.connect().send(plain("GET", "/livez")).answer().status, 200);
         // One of them comes back to its senses: the requests that were taken whole are answered.
         for _ in 0..(taken[0] / request.len()).min(100) {
