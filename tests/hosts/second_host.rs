@@ -125,6 +125,12 @@ fn without_keys_two_hosts_stay_on_one_machine() {
     let why =
         await_that("a reason", || peer_of(&b), |peer| peer["why"].to_string().contains("--insecure-peer"));
     assert_eq!(why["state"], "away");
+    let why = await_that(
+        "a reason",
+        || peer_of(&a),
+        |peer| peer["why"].to_string().contains("expects TLS: start this host with --peer-key"),
+    );
+    assert_eq!(why["state"], "away");
     post(&b, 1, 3);
 }
 

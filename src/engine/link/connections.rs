@@ -24,6 +24,8 @@ pub struct Connection {
     pub replica: Option<Replica>,
     /// What the other side said before there was a replica.
     pub heard: Vec<u8>,
+    /// The other side has said something.
+    pub has_spoken: bool,
     /// This host dialed.
     pub dialed: bool,
     /// The other end.
@@ -38,7 +40,17 @@ impl Connection {
     /// One that was just made.
     #[must_use]
     pub fn new(token: Token, wire: Wire, dialed: bool, remote: SocketAddr, since_us: u64) -> Self {
-        Self { token, wire, replica: None, heard: Vec::new(), dialed, remote, since_us, is_announced: false }
+        Self {
+            token,
+            wire,
+            replica: None,
+            heard: Vec::new(),
+            has_spoken: false,
+            dialed,
+            remote,
+            since_us,
+            is_announced: false,
+        }
     }
 
     /// Whether there may be something to read that is welcome.

@@ -207,6 +207,15 @@ pub fn is_refusal(error: &io::Error) -> bool {
     matches!(inner, Some(Error::AlertReceived(_)))
 }
 
+/// Whether the first bytes of a connection are TLS: the head of a handshake's or an alert's record (RFC 8446, 5.1). No
+/// greeting begins so: it would be too long a frame.
+#[must_use]
+pub fn is_record(bytes: &[u8]) -> bool {
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    matches!(bytes, [ALERT | HANDSHAKE, 3, ..])
+}
+
 impl ServerCertVerifier for Pin {
     fn verify_server_cert(
         &self,

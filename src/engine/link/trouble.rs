@@ -64,10 +64,27 @@ impl Trouble {
         Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
     }
 
-    /// The other side closed without a word.
+    /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
     #[must_use]
-    pub fn of_end(remote: SocketAddr) -> Self {
+    pub fn of_end(remote: SocketAddr, is_guessed_keyed: bool) -> Self {
+        if is_guessed_keyed {
+            let why = format!(
+                "{remote} closed the connection before it said who it is: --insecure-peer is for both hosts or for none, \
+                 and that one may expect TLS"
+            );
+            return Self { failure: Failure::Network, why };
+        }
         Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
+    }
+
+    /// The other side speaks TLS, and this host has no keys.
+    #[must_use]
+    pub fn of_tls(remote: SocketAddr) -> Self {
+        let why = format!(
+            "the host at {remote} expects TLS: start this host with --peer-key and that host's key instead of \
+             --insecure-peer, or both with --insecure-peer"
+        );
+        Self { failure: Failure::Protocol, why }
     }
 
     /// The session ended; nothing for one that ended in order.

@@ -5,6 +5,7 @@ use mio::Token;
 use super::{Driver, peering_of};
 use crate::engine::link::connections::Connection;
 use crate::engine::link::greeting::{self, Greeting};
+use crate::engine::link::tls;
 use crate::engine::link::trouble::Trouble;
 use crate::engine::peering::Peering;
 use crate::engine::peering::replica::{self, Replica};
@@ -73,6 +74,9 @@ impl Driver {
             if let Effect::Closed(close) = effect {
                 trouble = Trouble::of_close(&close, connection.remote, true);
             }
+        }
+        if self.keys.is_none() && tls::is_record(&connection.heard) {
+            trouble = Some(Trouble::of_tls(connection.remote));
         }
         connection.wire.part(session.output());
         self.lose(token, trouble, peering, now_us);

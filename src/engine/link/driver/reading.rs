@@ -3,6 +3,8 @@
 use mio::Token;
 
 use super::Driver;
+use crate::engine::link::connections::Connection;
+use crate::engine::link::tls;
 use crate::engine::link::trouble::Trouble;
 use crate::engine::link::wire::Reading;
 use crate::engine::peering::Peering;
@@ -46,8 +48,11 @@ impl Driver {
             Ok(Reading::Bytes(_)) => true,
             Ok(Reading::Nothing) => false,
             Ok(Reading::End) => {
-                let trouble =
-                    self.connections.get(token).map(|connection| Trouble::of_end(connection.remote));
+                let is_plain = self.keys.is_none();
+                let of_end = |connection: &mut Connection| {
+                    Trouble::of_end(connection.remote, is_plain && !connection.is_announced)
+                };
+                let trouble = self.connections.get(token).map(of_end);
                 self.lose(token, trouble, peering, now_us);
                 false
             }
@@ -61,7 +66,14 @@ impl Driver {
     /// Passes on what a connection said. False if the connection is no more.
     pub(super) fn hear(&mut self, token: Token, plain: &[u8], peering: &Peering, now_us: u64) -> bool {
         let Some(connection) = self.connections.get(token) else { return false };
+        let is_first = !plain.is_empty() && !std::mem::replace(&mut connection.has_spoken, true);
         if let Some(replica) = &mut connection.replica {
+            if is_first && self.keys.is_none() && tls::is_record(plain) {
+                // An alert: what this host said first is no TLS.
+                let trouble = Trouble::of_tls(connection.remote);
+                self.lose(token, Some(trouble), peering, now_us);
+                return false;
+            }
             if !plain.is_empty() {
                 replica.receive(plain, now_us);
                 replica.turn(now_us);
