@@ -9,7 +9,8 @@ use crate::log::writer::{WriteError, Writer};
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 
-/// Runs a commit step whenever a worker starts one, until the server stops; then once more for what is left.
+/// Runs a commit step whenever a worker starts one, until the server stops; then for what is left, and for what arrives
+/// until the link has ended.
 ///
 /// # Errors
 /// The first failed write or sync; final.
@@ -27,7 +28,13 @@ pub fn commit_on_request(
             if !commit_once(shared, committer, writer, &mut staged, clock)? {
                 committer.stand_down(shared);
             }
-        } else if shared.stopping.load(Ordering::Acquire) {
+        } else if shared.stopping.load(Ordering::Acquire) && !has_committed_rest(shared) {
+            while commit_once(shared, committer, writer, &mut staged, clock)? {}
+            shared.rest_committed.store(true, Ordering::Release);
+            if let Some(peering) = &shared.peering {
+                peering.bell.ring();
+            }
+        } else if shared.link_ended.load(Ordering::Acquire) {
             while commit_once(shared, committer, writer, &mut staged, clock)? {}
             writer.sync()?;
             return Ok(());
@@ -35,6 +42,10 @@ pub fn commit_on_request(
             std::thread::park();
         }
     }
+}
+
+fn has_committed_rest(shared: &Shared) -> bool {
+    shared.rest_committed.load(Ordering::Acquire)
 }
 
 /// One batch: merge, write, apply, publish. False if there was none.

@@ -90,10 +90,11 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
     shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
     let mut staged = Staged::default();
     loop {
+        let is_over = shared.link_ended.load(Ordering::Acquire);
         let stopping = shared.stopping.load(Ordering::Acquire);
         let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
         write_once(shared, writer, &mut staged, sync, clock)?;
-        if stopping {
+        if is_over {
             return Ok(());
         }
         rest(shared);
@@ -154,7 +155,7 @@ fn rest(shared: &Shared) {
     const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
     shared.writer_idle.store(true, Ordering::SeqCst);
     std::sync::atomic::fence(Ordering::SeqCst);
-    let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.stopping.load(Ordering::SeqCst);
+    let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.link_ended.load(Ordering::SeqCst);
     if shared.reader.unwritten_bytes() == 0 && !wanted() && !owes_sync(shared) {
         std::thread::park();
     }

@@ -264,14 +264,19 @@ impl Server {
         self.workers.into_iter().for_each(join);
         if let Some(token) = &self.token {
             memory::commit_rest(token, &self.shared);
+            self.shared.rest_committed.store(true, Ordering::Release);
         }
+        self.shared.sync_wanted.store(true, Ordering::SeqCst);
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.disk.wake();
         self.shared.keeper.wake();
-        self.behind.into_iter().for_each(join);
+        // Before the disk thread: a second host that stops too waits until its last records are durable here.
         if let Some(link) = self.link {
             link.stop();
         }
+        self.shared.link_ended.store(true, Ordering::SeqCst);
+        self.shared.disk.wake();
+        self.behind.into_iter().for_each(join);
         ending
     }
 }

@@ -203,6 +203,10 @@ pub struct Shared {
     pub writer_idle: AtomicBool,
     /// The workers have ended: what is left is to be made durable.
     pub stopping: AtomicBool,
+    /// That has been committed: this process makes no more records.
+    pub rest_committed: AtomicBool,
+    /// The link has ended after that, or there is none: nothing more arrives.
+    pub link_ended: AtomicBool,
     /// The segment after the one being written is ready to be used.
     pub spare_ready: AtomicBool,
     /// The number of that segment.
@@ -260,6 +264,8 @@ impl Shared {
             sync_wanted: AtomicBool::new(false),
             writer_idle: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            rest_committed: AtomicBool::new(false),
+            link_ended: AtomicBool::new(false),
             spare_ready: AtomicBool::new(opened.spare_ready),
             spare_number: AtomicU32::new(opened.appender.spare_number()),
             reload_ok: AtomicBool::new(true),
