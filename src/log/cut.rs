@@ -92,7 +92,8 @@ pub(super) fn secure(segments: &Segments, synced: Position, end: Position) -> io
 /// Writes the bytes from `start`, a block's, to `end` again, with zeros up to the end of the last block.
 fn rewrite(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     assert!(start.is_multiple_of(BLOCK) && start <= end);
-    let mut buffer = AlignedBuffer::zeroed(WRITE_PIECE_BYTES);
+    let piece = usize::try_from(end - start).map_or(WRITE_PIECE_BYTES, |rest| rest.min(WRITE_PIECE_BYTES));
+    let mut buffer = AlignedBuffer::zeroed(piece.next_multiple_of(BLOCK_BYTES));
     let mut at = start;
     while at < end {
         let wanted = usize::try_from((end - at).min(WRITE_PIECE_BYTES as u64)).expect("a piece");

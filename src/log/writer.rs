@@ -78,7 +78,9 @@ impl Writer {
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, layout: Layout, position: Position, partial: &[u8]) -> Self {
         assert_eq!(partial.len() as u64, position.0 % BLOCK, "the last block, as far as it is filled");
-        let mut buffer = AlignedBuffer::zeroed(WRITE_PIECE_BYTES + BLOCK_BYTES);
+        // What is written at once lies in one segment.
+        let segment = usize::try_from(layout.segment_bytes).unwrap_or(usize::MAX);
+        let mut buffer = AlignedBuffer::zeroed(WRITE_PIECE_BYTES.min(segment) + BLOCK_BYTES);
         buffer.bytes_mut()[..partial.len()].copy_from_slice(partial);
         Self {
             disk,

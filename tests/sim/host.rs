@@ -55,7 +55,7 @@ pub struct Up {
     producer: Producer,
     staged: Staged,
     prepared: Option<Prepared>,
-    pub replica: Option<Replica>,
+    pub replica: Option<Box<Replica>>,
     keeper: Keeper,
     disk: SimDisk,
     clock: Clock,
@@ -334,7 +334,8 @@ impl Up {
     pub fn connect(&mut self, nonce: u64, clock_us: u64, now_us: u64) {
         self.replica = None;
         let greeting = Greeting { nonce, clock_us };
-        self.replica = Some(Replica::begin(&self.shared, &self.disk.shared(), greeting, now_us));
+        let replica = Replica::begin(&self.shared, &self.disk.shared(), greeting, now_us);
+        self.replica = Some(Box::new(replica));
     }
 
     /// What arrived is committed.

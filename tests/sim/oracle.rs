@@ -118,18 +118,20 @@ pub fn agree(a: &Up, b: &Up) -> bool {
     one == other && is_durable(a) && is_durable(b)
 }
 
-/// All batches of a journal, by stream and number, with their bytes' checksums; each checked against its stream.
-fn batches(up: &Up) -> BTreeMap<(Origin, Seq), [u8; 64]> {
+/// A batch's stream and first number, and its header.
+type Found = ((Origin, Seq), [u8; 64]);
+
+/// All batches of a journal, in the order of their streams and numbers, with their bytes' checksums; each checked
+/// against its stream.
+fn batches(up: &Up) -> Vec<Found> {
     let end = up.shared.applied.read().unwrap().position;
     let mut scan = up.shared.reader.scan(Position(0), end);
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     while let Some(batch) = scan.next_batch().expect("a readable journal") {
-        let header = batch.header.encode();
-        assert!(
-            found.insert((batch.origin, batch.first_seq), header).is_none(),
-            "a batch stands there twice"
-        );
+        found.push(((batch.origin, batch.first_seq), batch.header.encode()));
     }
+    found.sort_unstable_by_key(|(place, _)| *place);
+    assert!(found.windows(2).all(|pair| pair[0].0 != pair[1].0), "a batch stands there twice");
     found
 }
 
@@ -137,11 +139,10 @@ fn batches(up: &Up) -> BTreeMap<(Origin, Seq), [u8; 64]> {
 pub fn check_equal(a: &Up, b: &Up) {
     let (mine, theirs) = (batches(a), batches(b));
     let kept_from = [a, b].map(|up| up.shared.reader.start_vector());
-    let are_kept = |place: &(Origin, Seq)| kept_from.iter().all(|from| from.seq_of(place.0) < place.1);
+    let are_kept = |(place, _): &&Found| kept_from.iter().all(|from| from.seq_of(place.0) < place.1);
     // The header covers the body by its checksum, and by its chain all that came before it.
-    for place in mine.keys().chain(theirs.keys()).filter(|place| are_kept(place)) {
-        assert_eq!(theirs.get(place), mine.get(place), "batch {} {}", place.0, place.1);
-    }
+    let [mine, theirs] = [&mine, &theirs].map(|all| all.iter().filter(are_kept));
+    assert!(mine.eq(theirs), "{} and {} keep different batches", a.origin(), b.origin());
     let (mine, theirs) = (a.shared.applied.read().unwrap(), b.shared.applied.read().unwrap());
     assert_eq!(mine.vector, theirs.vector);
     for (one, other) in mine.sections().iter().zip(&theirs.sections()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use super::file::FileState;
 use super::{Failure, Fall, down, next};
@@ -174,7 +174,7 @@ impl State {
 
     pub fn names_in(&self, directory: &str) -> Vec<String> {
         // The names of one directory stand side by side.
-        let from = self.names.range(directory.to_owned()..);
+        let from = self.names.range::<str, _>((Bound::Included(directory), Bound::Unbounded));
         let own = from.take_while(|(name, _)| name.starts_with(directory));
         own.filter_map(|(name, _)| in_directory(name, directory)).map(str::to_owned).collect()
     }

@@ -91,9 +91,10 @@ impl BlobStore for FileStore {
     fn list(&self) -> io::Result<Vec<BlobId>> {
         let mut found = Vec::new();
         for byte in 0..=u8::MAX {
-            let prefix = format!("{byte:02x}");
-            let names = self.shared.names_in(&format!("{DIRECTORY}/{prefix}"))?;
-            found.extend(names.iter().filter_map(|name| BlobId::parse(&format!("{prefix}{name}"))));
+            let directory = format!("{DIRECTORY}/{byte:02x}");
+            for name in self.shared.names_in(&directory)? {
+                found.extend(BlobId::parse(&format!("{byte:02x}{name}")));
+            }
         }
         Ok(found)
     }

@@ -1,6 +1,5 @@
 //! The connection: made, used, and ended.
 
-use pixeld::engine::peering::replica::Replica;
 use pixeld::peer::fault::Close;
 use pixeld::peer::frame::Kind;
 
@@ -56,6 +55,8 @@ impl World {
     pub(super) fn link(&mut self, host: usize) {
         let (now_us, wall_us) = (self.now_us, self.wall_us(host));
         let Some(mut up) = self.hosts[host].up.take() else { return };
+        // Who rings from now on wakes it once more.
+        up.peering().bell.listen();
         let was_joining = up.is_joining();
         if let Some(mut replica) = up.replica.take() {
             while replica.wants_input()
@@ -77,7 +78,13 @@ impl World {
             self.tally.count("met without a snapshot", 1);
             self.trace(|| format!("host {host} has met the other one and needs no snapshot"));
         }
-        let deadline_us = up.replica.as_ref().and_then(Replica::deadline);
+        let has_offer = up.peering().joining.is_offered();
+        if has_offer && !self.is_healing && self.chance.once_in(3) {
+            // Another connection may bring another snapshot while this one waits for the commit step.
+            self.tally.count("cut amid an offer", 1);
+            self.cut_wire();
+        }
+        let deadline_us = up.replica.as_ref().and_then(|replica| replica.deadline());
         let arrives_us = self.wire.as_ref().and_then(|wire| wire.arrives(host));
         let is_linked = up.replica.is_some();
         self.hosts[host].up = Some(up);
@@ -87,7 +94,7 @@ impl World {
         if is_linked && let Some(next_us) = deadline_us.into_iter().chain(arrives_us).min() {
             self.later(next_us.saturating_sub(now_us).max(1), Event::Link(host));
         }
-        self.look_without_link(host);
+        self.look(host);
     }
 
     /// Sends what the replica says, piece by piece, as a socket takes it.
@@ -110,6 +117,9 @@ impl World {
             replica.sent(most as usize);
             replica.turn(now_us);
             if let Some(what) = what {
+                if what == "cut" {
+                    self.cut_wire();
+                }
                 self.tally.count(what, 1);
                 self.trace(|| format!("what host {host} says is {what}"));
             }
@@ -121,8 +131,15 @@ impl World {
         // The other host looks when something arrives.
         if let Some(at_us) = self.wire.as_ref().and_then(|wire| wire.arrives(1 - host)) {
             self.later(at_us.saturating_sub(now_us).max(1), Event::Link(1 - host));
-        } else {
-            self.later(MS, Event::Link(1 - host));
+        }
+    }
+
+    /// The connection is cut; both ends see it once they have what arrives before.
+    pub(super) fn cut_wire(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.cut();
+            self.later(MS, Event::Link(0));
+            self.later(MS, Event::Link(1));
         }
     }
 
@@ -139,8 +156,6 @@ impl World {
             _ => {}
         }
         self.trace(|| format!("host {host} ends the connection: {close}"));
-        if let Some(wire) = &mut self.wire {
-            wire.cut();
-        }
+        self.cut_wire();
     }
 }

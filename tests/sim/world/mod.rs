@@ -6,7 +6,7 @@ mod trouble;
 mod turns;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{NodeId, Origin, Seq};
@@ -16,11 +16,14 @@ pub use self::tally::Tally;
 use super::chance::Chance;
 use super::host::Up;
 use super::oracle::{self, Oracle};
+use super::pictures;
 use super::sim_disk::{Fall, SimDisk};
 use super::wire::{Weather, Wire};
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
+/// Later than everything.
+const NEVER: u64 = u64::MAX;
 /// Virtual time after which healed hosts must agree.
 const PATIENCE_US: u64 = 60 * SECOND;
 const START_WALL_US: u64 = 1_700_000_000_000_000;
@@ -37,14 +40,37 @@ enum Event {
     Dial,
     Trouble,
     LoseDisk,
+    Fall(usize),
     Start(usize),
+}
+
+impl Event {
+    const COUNT: usize = 22;
+
+    /// A number of its own below [`Event::COUNT`].
+    fn number(self) -> usize {
+        match self {
+            Self::Dial => 0,
+            Self::Trouble => 1,
+            Self::LoseDisk => 2,
+            Self::Write(host) => 4 + host,
+            Self::Step(host) => 6 + host,
+            Self::Synced(host) => 8 + host,
+            Self::Behind(host) => 10 + host,
+            Self::Keeper(host) => 12 + host,
+            Self::Fold(host) => 14 + host,
+            Self::Link(host) => 16 + host,
+            Self::Fall(host) => 18 + host,
+            Self::Start(host) => 20 + host,
+        }
+    }
 }
 
 struct Host {
     disk: SimDisk,
     node: NodeId,
     durability: Durability,
-    up: Option<Up>,
+    up: Option<Box<Up>>,
     wall_shift_us: i64,
     is_starting: bool,
 }
@@ -58,6 +84,10 @@ struct Kind {
     is_long: bool,
     /// One write out of so many is a picture.
     pictures: u64,
+    /// So many different ones are posted.
+    kinds_of_pictures: u64,
+    /// The keeper takes its time, so that everything waits for a segment.
+    is_slow: bool,
 }
 
 pub struct World {
@@ -65,8 +95,8 @@ pub struct World {
     chance: Chance,
     now_us: u64,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
-    /// When each of them is due.
-    due: BTreeMap<Event, u64>,
+    /// When each of them is due, by its number.
+    due: [u64; Event::COUNT],
     order: u64,
     hosts: [Host; 2],
     wire: Option<Wire>,
@@ -111,7 +141,10 @@ impl World {
             is_starting: false,
         });
         let (is_heavy, is_long) = (chance.once_in(12), chance.once_in(24));
-        let pictures = if chance.once_in(2) { chance.within(2, 20) } else { 0 };
+        let has_pictures = chance.once_in(2) || (is_heavy && chance.once_in(2));
+        let pictures = if has_pictures { chance.within(2, 20) } else { 0 };
+        let kinds_of_pictures = if chance.once_in(2) { 2 } else { pictures::all().len() as u64 - 1 };
+        let is_slow = chance.once_in(6);
         let ends_us = chance.within(200 * MS, if is_long { 16 * SECOND } else { 4 * SECOND });
         let disks_to_lose = if is_heavy { chance.within(1, 2) } else { u64::from(chance.once_in(6)) };
         let mut world = Self {
@@ -119,7 +152,7 @@ impl World {
             chance,
             now_us: 0,
             events: BinaryHeap::new(),
-            due: BTreeMap::new(),
+            due: [NEVER; Event::COUNT],
             order: 0,
             hosts,
             wire: None,
@@ -127,7 +160,7 @@ impl World {
             weather,
             dark_until_us: 0,
             ends_us,
-            kind: Kind { is_heavy, is_long, pictures },
+            kind: Kind { is_heavy, is_long, pictures, kinds_of_pictures, is_slow },
             is_healing: false,
             disks_to_lose,
             posts: Vec::new(),
@@ -157,10 +190,11 @@ impl World {
             let Some(Reverse((at_us, _, event))) = self.events.pop() else {
                 panic!("seed {}: nothing happens any more", self.seed);
             };
-            if self.due.get(&event) != Some(&at_us) {
+            let due_us = &mut self.due[event.number()];
+            if *due_us != at_us {
                 continue;
             }
-            self.due.remove(&event);
+            *due_us = NEVER;
             self.now_us = at_us;
             if !self.is_healing && self.now_us >= self.ends_us {
                 self.heal();
@@ -229,8 +263,9 @@ impl World {
     fn later(&mut self, delay_us: u64, event: Event) {
         let at_us = self.now_us + delay_us;
         // Each thread sleeps once, until the earliest time that it has something to do.
-        if self.due.get(&event).is_none_or(|due_us| at_us < *due_us) {
-            self.due.insert(event, at_us);
+        let due_us = &mut self.due[event.number()];
+        if at_us < *due_us {
+            *due_us = at_us;
             self.order += 1;
             self.events.push(Reverse((at_us, self.order, event)));
         }
@@ -267,6 +302,7 @@ impl World {
             Event::Dial => self.dial(),
             Event::Trouble => self.trouble(),
             Event::LoseDisk => self.lose_a_disk(),
+            Event::Fall(host) => self.fall_if_up(host),
             Event::Start(host) if self.hosts[host].up.is_none() => self.start(host),
             Event::Start(_) => {}
         }

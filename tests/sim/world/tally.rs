@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Tally(BTreeMap<&'static str, u64>);
 
 /// Everything that has to happen in a thousand seeds.
-const LIVELY: [&str; 27] = [
+const LIVELY: [&str; 28] = [
     "batches sent",
     "blobs gone",
     "blobs sent",
@@ -17,6 +17,7 @@ const LIVELY: [&str; 27] = [
     "connections",
     "crashes in calls",
     "cut",
+    "cut amid an offer",
     "disks lost",
     "doubled",
     "falsified",

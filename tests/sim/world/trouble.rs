@@ -24,10 +24,8 @@ impl World {
             }
             3 => self.partition(host),
             4 => {
-                if let Some(wire) = &mut self.wire {
-                    self.tally.count("cut", 1);
-                    wire.cut();
-                }
+                self.tally.count("cut", u64::from(self.wire.is_some()));
+                self.cut_wire();
             }
             5 => {
                 self.tally.count("clock jumps", 1);
@@ -68,10 +66,10 @@ impl World {
         let was_joining = joining::is_marked(&disk).expect("a disk without a plan to fail");
         self.tally.count("joining broken off", u64::from(was_joining));
         self.hosts[host].disk = disk;
-        if let Some(wire) = &mut self.wire {
-            // The other host hears of it, or it doesn't.
+        // The other host hears of it, or it doesn't.
+        if self.wire.is_some() {
             if matches!(fall, Fall::Kill) || self.chance.once_in(2) {
-                wire.cut();
+                self.cut_wire();
             } else {
                 self.close_wire();
             }
@@ -121,8 +119,8 @@ impl World {
         self.weather = Weather { latency_us: self.weather.latency_us, ..Weather::default() };
         self.dark_until_us = 0;
         // Whatever a falsified connection still carries ends with it.
+        self.cut_wire();
         if let Some(wire) = &mut self.wire {
-            wire.cut();
             wire.ways.iter_mut().for_each(|way| way.stalled_until_us = 0);
         }
         for host in 0..2 {

@@ -2,6 +2,7 @@
 
 use pixeld::apps::board::record::delete_record;
 use pixeld::base::ids::Inc;
+use pixeld::base::tag::PIXEL_RECORD_BYTES;
 use pixeld::log::record::Pixel;
 
 use super::super::host::Up;
@@ -18,12 +19,10 @@ const KEEPER_US: u64 = 200 * MS;
 impl World {
     /// Schedules what a host's threads have to do now.
     pub(super) fn look(&mut self, host: usize) {
-        self.look_without_link(host);
-        self.later(1, Event::Link(host));
-    }
-
-    /// Schedules the threads beside the link.
-    pub(super) fn look_without_link(&mut self, host: usize) {
+        let Some(up) = &self.hosts[host].up else { return };
+        if up.peering().bell.has_rung() {
+            self.later(1, Event::Link(host));
+        }
         let Some(up) = &self.hosts[host].up else { return };
         let (has_step, is_behind) = (up.has_step(), up.is_behind());
         let is_awaited = up.lacks_spare() || up.is_amid_joining();
@@ -35,7 +34,8 @@ impl World {
             self.later(delay_us, Event::Behind(host));
         }
         if is_awaited {
-            let delay_us = self.chance.within(100, 5 * MS);
+            let most_us = if self.kind.is_slow { 400 * MS } else { 5 * MS };
+            let delay_us = self.chance.within(100, most_us);
             self.later(delay_us, Event::Keeper(host));
         }
     }
@@ -66,7 +66,8 @@ impl World {
         let seeds: Vec<u64> = (0..count).map(|_| self.chance.next()).collect();
         let Some(up) = &mut self.hosts[host].up else { return };
         let applied = up.shared.applied.read().unwrap();
-        let records: Vec<u8> = seeds.iter().flat_map(|&seed| applied.sample(seed)).collect();
+        let mut records = Vec::new();
+        seeds.iter().for_each(|&seed| records.extend_from_slice(&applied.sample(seed)));
         drop(applied);
         if up.log(&records, wall_us) {
             self.tally.count("records", count);
@@ -77,8 +78,9 @@ impl World {
         let wall_us = self.wall_us(host);
         let y = self.chance.next() as i32;
         let Some(up) = &mut self.hosts[host].up else { return };
-        let records: Vec<u8> =
-            (0..MANY as i32).flat_map(|x| Pixel { tag: 0x11, value: 9, x, y }.encode()).collect();
+        let mut records = Vec::with_capacity(MANY as usize * PIXEL_RECORD_BYTES);
+        (0..MANY as i32)
+            .for_each(|x| records.extend_from_slice(&Pixel { tag: 0x11, value: 9, x, y }.encode()));
         if up.log(&records, wall_us) {
             self.tally.count("records", MANY);
         }
@@ -88,7 +90,8 @@ impl World {
         let wall_us = self.wall_us(host);
         let all = pictures::all();
         let large = all.len() as u64 - 1;
-        let chosen = if self.chance.once_in(100) { large } else { self.chance.below(large) };
+        let chosen =
+            if self.chance.once_in(100) { large } else { self.chance.below(self.kind.kinds_of_pictures) };
         let uuid = [self.chance.next().to_le_bytes(), self.chance.next().to_le_bytes()].concat();
         let uuid = uuid.try_into().expect("sixteen bytes");
         self.tally.count("pictures", 1);
@@ -111,6 +114,15 @@ impl World {
             up.log(&delete_record(origin, seq), wall_us);
             self.trace(|| format!("host {host} takes off post {seq} of {origin}"));
         }
+        // The content may go before the record is on the disk, and then the power may.
+        if self.chance.once_in(3) {
+            let delay_us = self.chance.within(1, 600);
+            self.later(delay_us, Event::Keeper(host));
+            if self.chance.once_in(4) {
+                let delay_us = self.chance.within(delay_us, 3 * MS);
+                self.later(delay_us, Event::Fall(host));
+            }
+        }
     }
 
     pub(super) fn step(&mut self, host: usize) {
@@ -121,7 +133,7 @@ impl World {
             let delay_us = if stall { self.chance.below(300 * MS) } else { self.chance.within(80, 2_000) };
             self.later(delay_us, Event::Synced(host));
         }
-        let is_amid_joining = self.hosts[host].up.as_ref().is_some_and(Up::is_amid_joining);
+        let is_amid_joining = self.hosts[host].up.as_ref().is_some_and(|up| up.is_amid_joining());
         if is_amid_joining && !self.is_healing && self.chance.once_in(8) {
             // What came so far is worth nothing then.
             return self.fall_by_chance(host);
@@ -189,7 +201,7 @@ impl World {
                 self.trace(|| format!("host {host} starts as {node}/{inc} at {durability:?}{what}"));
                 self.oracle.check_claims(&up);
                 oracle::check_pictures(&up, |at| self.gone[at]);
-                self.hosts[host].up = Some(up);
+                self.hosts[host].up = Some(Box::new(up));
                 self.hosts[host].is_starting = false;
                 self.look(host);
                 let delay_us = self.chance.below(20 * MS);
@@ -203,6 +215,12 @@ impl World {
                 self.tally.count("crashes in calls", 1);
                 self.fall_by_chance(host);
             }
+        }
+    }
+
+    pub(super) fn fall_if_up(&mut self, host: usize) {
+        if self.hosts[host].up.is_some() && !self.is_healing {
+            self.fall_by_chance(host);
         }
     }
 
