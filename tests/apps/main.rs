@@ -13,6 +13,7 @@ mod sim_disk;
 #[path = "../thumbs/mod.rs"]
 mod thumbs;
 
+mod backup;
 mod board_browser;
 mod board_hostile;
 mod board_pictures;

@@ -1,0 +1,134 @@
+//! The backup of docs/operations.md: a copy taken beside a loaded server, and a server started on it.
+
+use crate::{board, process};
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use process::client::{Client, plain, post_pixel};
+use process::pair::{await_that, pixels};
+use process::{ANY_PORT, Server, pixeld};
+use serde_json::Value;
+
+/// What the writers have done so far.
+#[derive(Default)]
+struct Done {
+    pixels: AtomicU32,
+    messages: AtomicU32,
+    deleted: Mutex<HashSet<u64>>,
+    stop: AtomicBool,
+}
+
+impl Done {
+    /// Stops the writers, however the test ends.
+    fn stops_at_the_end(&self) -> impl Drop {
+        struct Stop<'a>(&'a AtomicBool);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        Stop(&self.stop)
+    }
+}
+
+/// Pixels (0, 0), (1, 0), ... one after the other.
+fn write_pixels(client: &mut Client, done: &Done) {
+    while !done.stop.load(Ordering::Relaxed) {
+        let next = done.pixels.load(Ordering::Relaxed);
+        let x = i32::try_from(next).expect("few");
+        assert_eq!(client.send(post_pixel(x, 0, 'R', 7)).answer().status, 200);
+        done.pixels.store(next + 1, Ordering::Release);
+    }
+}
+
+/// Messages 1, 2, 3..., each with a picture of its own, and every third one deletes the one before it.
+fn write_messages(client: &mut Client, done: &Done) {
+    while !done.stop.load(Ordering::Relaxed) {
+        let id = done.messages.load(Ordering::Relaxed) + 1;
+        let picture = board::large(id, 4096);
+        assert_eq!(board::post(client, "hello", "a.png", &picture).status, 200);
+        if id.is_multiple_of(3) {
+            // Noted before it is done: a copy may miss the picture from now on.
+            done.deleted.lock().expect("no panic").insert(u64::from(id - 1));
+            assert_eq!(client.send(plain("DELETE", &format!("/messages/{}", id - 1))).answer().status, 204);
+        }
+        done.messages.store(id, Ordering::Release);
+    }
+}
+
+/// The two commands of docs/operations.md. The first one may find an upload that was under way gone.
+fn copy(from: &Path, to: &Path) {
+    let cp = |options: &[&str], from: &Path, to: &Path| {
+        let output = Command::new("cp").args(options).args([from, to]).output().expect("cp");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let complaints = cp(&["-a", "--reflink=auto"], from, to);
+    assert!(complaints.lines().all(|line| line.contains("blobs/new-")), "{complaints}");
+    let complaints = cp(&["-a", "-u", "--reflink=auto"], &from.join("blobs"), to);
+    assert!(complaints.lines().all(|line| line.contains("blobs/new-")), "{complaints}");
+}
+
+/// All messages: their numbers and the paths of their pictures.
+fn messages(client: &mut Client) -> Vec<(u64, String)> {
+    let (mut all, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = client.send(plain("GET", &format!("/messages?limit=100{before}"))).answer().json();
+        let page = page["messages"].as_array().expect("messages");
+        if page.is_empty() {
+            return all;
+        }
+        let one = |message: &Value| {
+            let url = message["image_url"].as_str().expect("an address");
+            let at = url.find("/media/").expect("a path");
+            (message["id"].as_u64().expect("a number"), url[at..].to_owned())
+        };
+        all.extend(page.iter().map(one));
+        before = format!("&before={}", all.last().expect("some").0);
+    }
+}
+
+#[test]
+fn a_copy_beside_a_loaded_server_starts_and_has_what_was_acknowledged() {
+    let home = tempfile::tempdir().expect("a directory");
+    let original = home.path().join("pixeld");
+    let server = Server::start(ANY_PORT, &original, &[]);
+    let done = Done::default();
+    thread::scope(|scope| {
+        let _stop = done.stops_at_the_end();
+        scope.spawn(|| write_pixels(&mut server.connect(), &done));
+        scope.spawn(|| write_messages(&mut server.connect(), &done));
+        let progress = || (done.pixels.load(Ordering::Acquire), done.messages.load(Ordering::Acquire));
+        for round in 1..=3 {
+            let due = round * 60;
+            await_that("some load", progress, |done| done.0 > due && done.1 > due / 4);
+            let (pixels_before, messages_before) = progress();
+            let backup = home.path().join(format!("backup-{round}"));
+            copy(&original, &backup);
+
+            let inspected = pixeld(&["inspect"]).arg(&backup).output().expect("a process");
+            assert!(inspected.status.success(), "{}", String::from_utf8_lossy(&inspected.stderr));
+
+            let restored = Server::start(ANY_PORT, &backup, &[]);
+            let kept: HashSet<String> = pixels(&restored).into_iter().collect();
+            assert!(kept.len() >= pixels_before as usize, "{} of {pixels_before} pixels", kept.len());
+            let mut client = restored.connect();
+            let listed = messages(&mut client);
+            let numbers: HashSet<u64> = listed.iter().map(|(id, _)| *id).collect();
+            // What was deleted while the copy was made may be listed, and its picture be gone.
+            let deleted = done.deleted.lock().expect("no panic").clone();
+            for id in (1..=u64::from(messages_before)).filter(|id| !deleted.contains(id)) {
+                assert!(numbers.contains(&id), "message {id} of {messages_before} is not in the copy");
+            }
+            for (id, path) in &listed {
+                let answer = client.send(plain("GET", path)).answer();
+                let is_there = answer.status == 200 && answer.body.len() >= 4096;
+                assert!(is_there || deleted.contains(id), "the picture of {id}: {}", answer.status);
+            }
+        }
+    });
+}
