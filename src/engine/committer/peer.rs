@@ -28,7 +28,7 @@ impl Committer {
             let Sealed { header, start, end, .. } = *sealed;
             let only_pixels = self.others.is_empty();
             peering.outbox.push(Departing { header, body: body.clone(), only_pixels, start, end });
-            peering.bell.ring();
+            peering.bell.ring_for_batch();
         } else {
             peering.outbox.pass(sealed.header.last_seq());
             // A session that has begun meanwhile may have found nothing there.

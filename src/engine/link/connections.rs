@@ -158,6 +158,13 @@ impl Connections {
         self.list.iter().any(Connection::has_input)
     }
 
+    /// Whether new batches wait for the time when the link looks by itself.
+    #[must_use]
+    pub fn is_pausing(&self, now_us: u64) -> bool {
+        let replica = self.list.iter().find_map(|connection| connection.replica.as_ref());
+        replica.is_some_and(|replica| replica.is_pausing(now_us))
+    }
+
     /// When something has to be done about any of them at the latest, microseconds.
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {

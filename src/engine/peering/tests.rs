@@ -1,5 +1,6 @@
 //! The parts between the commit step and the link, each by itself.
 
+use super::bell::Bell;
 use super::inbox::{Arrived, Inbox};
 use super::outbox::{Departing, Next, Outbox};
 use super::progress::{Changes, Progress};
@@ -182,4 +183,30 @@ fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
     assert_eq!(standing.look().since_us, 140, "it has been away since then");
     standing.established(NodeId(3), vector(0), vector(0), 160);
     assert_eq!((standing.own_durable(), standing.look().durable.seq_of(OWN)), (0, 0), "a new disk is empty");
+}
+
+#[test]
+fn in_a_pause_the_bell_is_silent_about_batches_unless_somebody_waits() {
+    let bell = Bell::default();
+    bell.listen();
+    bell.fall_asleep(true);
+    bell.ring_for_batch();
+    assert!(!bell.has_rung(true), "the link looks by itself");
+    assert!(bell.has_rung(false), "no pause: there is a batch");
+
+    bell.hurry();
+    bell.ring_for_batch();
+    assert!(bell.has_rung(true), "somebody waits at both");
+    assert!(bell.take_hurry() && !bell.take_hurry());
+
+    bell.listen();
+    assert!(!bell.has_rung(false));
+    bell.fall_asleep(true);
+    bell.ring();
+    assert!(bell.has_rung(true), "a pause is about batches only");
+
+    bell.listen();
+    bell.fall_asleep(false);
+    bell.ring_for_batch();
+    assert!(bell.has_rung(true), "the link sleeps and is woken");
 }

@@ -198,9 +198,12 @@ impl Worker {
             self.reject(Reject::Durability);
             return Err(route::no_peer());
         }
-        if asked.durability == Durability::Both && self.is_peer_behind() {
-            self.reject(Reject::Busy);
-            return Err(route::peer_behind());
+        if asked.durability == Durability::Both {
+            if self.is_peer_behind() {
+                self.reject(Reject::Busy);
+                return Err(route::peer_behind());
+            }
+            self.hurry_link();
         }
         match self.shared.space.intake() {
             Intake::Open | Intake::Waiting => Ok(()),

@@ -69,6 +69,13 @@ impl Worker {
         self.awaiting.requests() >= self.limits.peer_waiters
     }
 
+    /// Somebody waits at `both`: batches go to the peer as they come.
+    pub(super) fn hurry_link(&self) {
+        if let Some(peering) = &self.shared.peering {
+            peering.bell.hurry();
+        }
+    }
+
     /// Whether both hosts have what the first answer waits for.
     pub(super) fn has_shipped_news(&self) -> bool {
         let Some(first) = self.awaiting.first() else { return false };

@@ -128,8 +128,9 @@ impl Driver {
             let mut is_busy = self.work(peering);
             if !is_busy {
                 // Whoever rings from now on wakes the loop; whoever did since it listened is seen now.
-                peering.bell.fall_asleep();
-                is_busy = peering.bell.has_rung();
+                let is_pausing = self.connections.is_pausing(self.now_us());
+                peering.bell.fall_asleep(is_pausing);
+                is_busy = peering.bell.has_rung(is_pausing);
             }
             let timeout = if is_busy || self.connections.have_input() {
                 Duration::ZERO

@@ -111,7 +111,7 @@ impl Replica {
         }
         self.look_whether_met();
         self.session.tick(now_us);
-        self.shipping.ship(&self.shared, &mut self.session);
+        self.shipping.ship(&self.shared, &mut self.session, now_us);
         if self.session.is_closed() {
             // The reason comes as the last effect; what lies before it can't be answered any more.
             while let Some(effect) = self.session.next_effect(now_us) {
@@ -136,7 +136,14 @@ impl Replica {
     /// When the next turn is due at the latest, microseconds; nothing once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        Some(self.session.deadline()?.min(self.retain_us))
+        let due_us = self.session.deadline()?.min(self.retain_us);
+        Some(self.shipping.pause_until_us().map_or(due_us, |until_us| due_us.min(until_us)))
+    }
+
+    /// Whether new batches wait for the next [`Replica::deadline`].
+    #[must_use]
+    pub fn is_pausing(&self, now_us: u64) -> bool {
+        self.shipping.pause_until_us().is_some_and(|until_us| now_us < until_us)
     }
 
     /// Who the peer is, once the session is established.

@@ -1,7 +1,8 @@
 //! What goes out: a cursor over this host's journal, and at its end the outbox.
 //!
 //! Every batch that the peer lacks goes, whoever made it, in the order of this journal; what the peer has is passed
-//! over, and what it sent itself too. The blobs that a batch names go before it. A peer that is empty, while the oldest
+//! over, and what it sent itself too. Behind batches of the outbox there is a pause of [`PEER_SEND_EVERY_US`] while nobody
+//! waits at `both`. The blobs that a batch names go before it. A peer that is empty, while the oldest
 //! segments are gone here, gets a snapshot and the journal from its oldest batch on.
 
 use std::collections::VecDeque;
@@ -10,8 +11,11 @@ use std::sync::{Arc, PoisonError};
 use super::access::{peering_of, readable_to};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
+use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
-use crate::base::limits::{PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_WANTS_MAX};
+use crate::base::limits::{
+    PEER_HURRY_US, PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_SEND_EVERY_US, PEER_WANTS_MAX,
+};
 use crate::engine::peering::outbox::{Departing, Next};
 use crate::engine::shared::Shared;
 use crate::log::blobs::store::BlobReader;
@@ -39,6 +43,12 @@ pub(super) struct Shipping {
     recent: VecDeque<BlobId>,
     snapshot: Option<SnapshotOut>,
     has_begun: bool,
+    /// Batches were taken from the outbox since the last pause.
+    has_taken: bool,
+    /// When the outbox is looked into again.
+    pause_until_us: Option<u64>,
+    /// Until then there is no pause.
+    hurry_until_us: u64,
 }
 
 struct Outgoing {
@@ -79,6 +89,9 @@ impl Shipping {
             recent: VecDeque::new(),
             snapshot: None,
             has_begun: false,
+            has_taken: false,
+            pause_until_us: None,
+            hurry_until_us: 0,
         }
     }
 
@@ -158,15 +171,26 @@ impl Shipping {
     }
 
     /// Sends as much as there is room for.
-    pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session) {
-        while self.has_begun && session.has_room() && self.step(shared, session) {}
+    pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session, now_us: u64) {
+        if peering_of(shared).bell.take_hurry() || shared.durability == Durability::Both {
+            self.hurry_until_us = now_us + PEER_HURRY_US;
+        }
+        if now_us < self.hurry_until_us || self.pause_until_us.is_some_and(|until_us| until_us <= now_us) {
+            self.pause_until_us = None;
+        }
+        while self.has_begun && session.has_room() && self.step(shared, session, now_us) {}
         if self.has_begun {
             peering_of(shared).reached(self.reached);
         }
     }
 
+    /// Until when the outbox is left alone, microseconds.
+    pub(super) fn pause_until_us(&self) -> Option<u64> {
+        self.pause_until_us
+    }
+
     /// One step; false if there is nothing to send, or no room for it.
-    fn step(&mut self, shared: &Shared, session: &mut Session) -> bool {
+    fn step(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
         if self.blob.is_some() {
             self.send_blob_piece(session);
             return true;
@@ -186,7 +210,7 @@ impl Shipping {
             self.read_journal(shared, session);
             return true;
         }
-        self.ask_outbox(shared, session)
+        self.ask_outbox(shared, session, now_us)
     }
 
     /// Sends the batch that waits, or the next of its blobs.
@@ -235,12 +259,16 @@ impl Shipping {
     }
 
     /// Takes the next batch from the outbox, or goes back to the journal if it is not there.
-    fn ask_outbox(&mut self, shared: &Shared, session: &Session) -> bool {
+    fn ask_outbox(&mut self, shared: &Shared, session: &Session, now_us: u64) -> bool {
+        if self.pause_until_us.is_some() {
+            return false;
+        }
         let peering = peering_of(shared);
         let mut committed = readable_to(shared);
         match peering.outbox.take(session.shipped(peering.own)) {
             Next::Batch(Departing { header, body, only_pixels, end, .. }) => {
                 self.reached = end;
+                self.has_taken = true;
                 let blobs = if only_pixels { VecDeque::new() } else { blobs_of(shared, &body) };
                 self.next = Some(Outgoing { header, body, blobs });
                 true
@@ -248,6 +276,9 @@ impl Shipping {
             Next::Nothing => {
                 // What else was committed by then is the peer's own.
                 self.reached = self.reached.max(committed);
+                if std::mem::take(&mut self.has_taken) && now_us >= self.hurry_until_us {
+                    self.pause_until_us = Some(now_us + PEER_SEND_EVERY_US);
+                }
                 false
             }
             Next::Journal => {
