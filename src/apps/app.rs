@@ -55,6 +55,12 @@ pub trait App: Send + Sync {
     fn method_not_allowed(&self) -> Response {
         answer::detail(405, "Method Not Allowed")
     }
+
+    /// The answer to a body that is larger than its route takes; nothing for the usual sentence. The connection ends
+    /// behind it.
+    fn too_large(&self, _limits: &Limits) -> Option<Response> {
+        None
+    }
 }
 
 /// A whole request.

@@ -8,8 +8,8 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 
+use crate::base::sha256::sha256;
 use crate::base::version;
 use crate::http::coding;
 use crate::http::conditional::{self, Validators, Verdict};
@@ -128,7 +128,7 @@ impl File {
 
 fn hash_of(content: &[u8]) -> String {
     let mut text = String::with_capacity(2 * HASH_BYTES);
-    for byte in &Sha256::digest(content)[..HASH_BYTES] {
+    for byte in &sha256(content)[..HASH_BYTES] {
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn names_change_with_the_content_and_noise_is_not_compressed() {
-        let noise: Vec<u8> = (0..64_u8).flat_map(|at| Sha256::digest([at])).collect();
+        let noise: Vec<u8> = (0..64_u8).flat_map(|at| sha256(&[at])).collect();
         let noise = File::new("image/png", noise.leak(), Caching::Immutable);
         assert!(noise.gzip.is_none() && field(&ask(&noise, ""), "Vary").is_none());
         let path = noise.hashed_path("/static/train.png");

@@ -129,6 +129,12 @@ impl Router {
         &*self.apps[number]
     }
 
+    /// Whose the route at this place is.
+    #[must_use]
+    pub fn app_at(&self, place: usize) -> Option<&dyn App> {
+        self.table.get(place).map(|line| self.app(line.app))
+    }
+
     /// All routes, the more literal ones first.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &'static Route> + '_ {
         self.table.iter().map(|line| line.route)

@@ -80,6 +80,12 @@ pub const DECODER_KEPT_BYTES: u64 = 48 * 1024 * 1024;
 pub const DECODER_GRACE_MS: u64 = 1_000;
 /// How many times as much may pass by the clock as a picture may have of CPU time: decoders have the least priority.
 pub const DECODER_WALL_FACTOR: u32 = 10;
+/// A decoder that runs only when nobody else does has to get so much of this time, milliseconds of each...
+pub const DECODER_STARVING_MS: u64 = 500;
+/// ... as one of so many parts; otherwise the next one, for a while, only has the least weight among all.
+pub const DECODER_STARVING_PARTS: u32 = 8;
+/// For how long, milliseconds.
+pub const DECODER_HUNGRY_MS: u64 = 30_000;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.
@@ -143,10 +149,15 @@ pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
 pub const TOYS_LAST_KEPT_MS: u64 = 15_000;
 /// Most pictures that the thumbnail service knows; beyond that a new one is answered 507.
 pub const THUMBS_COUNT_MAX: usize = 1_000_000;
+/// Bytes of a picture beyond which what has come of it is written to the store; a shorter one, should its content be known
+/// already, never gets there.
+pub const THUMBS_HELD_BYTES: usize = 512 * 1024;
 /// Greatest width and height that a thumbnail may be asked to fit, pixels.
 pub const THUMBS_SIDE_MAX: u16 = 2_048;
 /// Attempts of one host at one picture without an end; then there is none any more.
 pub const THUMBS_ATTEMPTS_MAX: u32 = 2;
+/// Pictures of one host that are looked at for the next one to be made: all of them may be of a content that is in hand.
+pub const THUMBS_CLAIM_LOOKED_AT: usize = 256;
 /// Characters of the reason why a picture has no thumbnail.
 pub const THUMBS_REASON_CHARS_MAX: usize = 200;
 /// Requests that wait for a picture's state; a further one is answered at once.

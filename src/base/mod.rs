@@ -7,6 +7,7 @@ pub mod durability;
 pub mod fingerprint;
 pub mod ids;
 pub mod limits;
+pub mod sha256;
 pub mod streams;
 pub mod tag;
 pub mod vector;

@@ -4,18 +4,23 @@ use std::process::ExitCode;
 
 use super::CliError;
 pub(super) use crate::engine::decoder::SUBCOMMAND;
-use crate::engine::decoder::child;
+use crate::engine::decoder::{self, child};
+use crate::os::thread::Turn;
 
 /// Decode pictures from standard input; started by a server
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Bytes of memory
     memory_bytes: u64,
+    /// Run beside others, with the least weight, and not only while nobody else does
+    #[arg(long = decoder::LEAST)]
+    least: bool,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<ExitCode, CliError> {
-        child::run(self.memory_bytes).map_err(CliError::Decoder)?;
+        let turn = if self.least { Turn::Least } else { Turn::Idle };
+        child::run(self.memory_bytes, turn).map_err(CliError::Decoder)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -35,6 +35,8 @@ pub enum JobTask {
         job: Box<dyn Job>,
         /// Whether its head was made already.
         started: bool,
+        /// Memory for the piece, with nothing in it.
+        memory: Vec<u8>,
     },
     /// What an upload has to do before it takes more.
     Upload(Box<dyn Upload>),
@@ -83,7 +85,7 @@ fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared) {
     while let Ok(order) = orders.recv() {
         let JobOrder { worker, key, task } = order;
         let mail = match task {
-            JobTask::Piece { job, started } => Mail::Job(run(key, job, started)),
+            JobTask::Piece { job, started, memory } => Mail::Job(run(key, job, started, memory)),
             JobTask::Upload(upload) => Mail::Upload(UploadDone { key, upload: work_on(upload) }),
         };
         shared.metrics.job_pieces[index].add(1);
@@ -101,8 +103,8 @@ fn work_on(mut upload: Box<dyn Upload>) -> Option<Box<dyn Upload>> {
 }
 
 /// One step of a job. In builds that unwind, a panic ends this job only.
-fn run(key: Key, mut job: Box<dyn Job>, started: bool) -> JobDone {
-    let mut piece = Vec::new();
+fn run(key: Key, mut job: Box<dyn Job>, started: bool, mut piece: Vec<u8>) -> JobDone {
+    debug_assert!(piece.is_empty());
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let head = if started { None } else { Some(job.start()) };
         let step = match &head {

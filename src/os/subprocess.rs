@@ -19,6 +19,8 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
+use super::thread::Turn;
+
 /// The program that this process runs. The kernel's own name for it: it leads to the same program when its file was
 /// replaced or removed meanwhile.
 pub const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -43,6 +45,17 @@ pub struct Deadline {
     soonest: Instant,
     /// When nobody waits any more.
     latest: Instant,
+    /// What it has to get while it is waited for.
+    share: Option<Share>,
+}
+
+/// The least that a process has to get of the CPU: less is no fault of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// CPU time.
+    pub cpu: Duration,
+    /// In so much time by the clock.
+    pub of: Duration,
 }
 
 /// How often CPU time is looked at once it may be used up.
@@ -90,7 +103,14 @@ impl Subprocess {
             cpu: self.cpu_time().unwrap_or_default().saturating_add(cpu),
             soonest: Instant::now() + cpu,
             latest: Instant::now() + wall,
+            share: None,
         }
+    }
+
+    /// The same for one that gives way to all others: it is not waited for while it gets less than its share.
+    #[must_use]
+    pub fn within_if_fed(&self, cpu: Duration, wall: Duration, share: Share) -> Deadline {
+        Deadline { share: Some(share), ..self.within(cpu, wall) }
     }
 
     /// Whether the time is up.
@@ -108,7 +128,7 @@ impl Subprocess {
     /// Writes all of `bytes` to its standard input.
     ///
     /// # Errors
-    /// `TimedOut` once it is late, `BrokenPipe` when it has ended.
+    /// `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `BrokenPipe` when it has ended.
     pub fn write(&self, mut bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.input, bytes) {
@@ -124,7 +144,7 @@ impl Subprocess {
     /// Fills `buffer` from its standard output.
     ///
     /// # Errors
-    /// `TimedOut` once it is late, `UnexpectedEof` when it has ended.
+    /// `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `UnexpectedEof` when it has ended.
     pub fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<()> {
         let mut done = 0;
         while done < buffer.len() {
@@ -140,15 +160,22 @@ impl Subprocess {
     }
 
     fn wait_for(&self, end: impl AsFd, what: PollFlags, deadline: &Deadline) -> io::Result<()> {
-        if self.is_late(deadline) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let left = deadline.soonest.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left.max(GLANCE)).map_err(|_| io::ErrorKind::InvalidInput)?;
-        match poll(&mut [PollFd::new(&end, what)], Some(&timeout)) {
-            // That the time is up is found by the next call.
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        let mut window = deadline.share.map(|share| Window::begin(self, share));
+        loop {
+            if self.is_late(deadline) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if window.as_mut().is_some_and(|window| window.is_starved(self)) {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            let look = window.as_ref().map_or(deadline.soonest, |window| window.end.min(deadline.soonest));
+            let left = look.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left.max(GLANCE)).map_err(|_| io::ErrorKind::InvalidInput)?;
+            match poll(&mut [PollFd::new(&end, what)], Some(&timeout)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -177,6 +204,30 @@ impl Drop for Subprocess {
     }
 }
 
+/// A time in which a process has to get its share.
+struct Window {
+    share: Share,
+    end: Instant,
+    /// CPU time that it had used before.
+    before: Duration,
+}
+
+impl Window {
+    fn begin(process: &Subprocess, share: Share) -> Self {
+        Self { share, end: Instant::now() + share.of, before: process.cpu_time().unwrap_or_default() }
+    }
+
+    /// Whether it got less; begins the next one if it got it.
+    fn is_starved(&mut self, process: &Subprocess) -> bool {
+        if Instant::now() < self.end {
+            return false;
+        }
+        let before = self.before;
+        *self = Self::begin(process, self.share);
+        self.before.saturating_sub(before) < self.share.cpu
+    }
+}
+
 fn told(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with {code}"),
@@ -195,6 +246,8 @@ pub struct Confinement {
     pub name: &'static CStr,
     /// Bytes of memory that it may write to.
     pub memory_bytes: u64,
+    /// When it runs.
+    pub turn: Turn,
 }
 
 /// Address space beyond the memory that is written to: the program, libraries, stacks, what the allocator only reserves.
@@ -226,7 +279,7 @@ impl Confinement {
         }
         // What follows is for the comfort of others; a refusal makes nothing unsafe.
         let _ = rustix::thread::set_name(self.name);
-        let _ = rustix::process::nice(19);
+        super::thread::give_way_to_all(self.turn);
         let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
         Ok(())
     }
@@ -307,6 +360,22 @@ mod tests {
         let deadline = busy.within(Duration::from_millis(50), Duration::from_secs(600));
         assert_eq!(busy.read(&mut byte, &deadline).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(busy.cpu_time().unwrap() >= Duration::from_millis(50));
+    }
+
+    #[test]
+    fn one_that_gets_less_than_its_share_is_not_waited_for() {
+        let wall = Duration::from_secs(600);
+        let share = Share { cpu: Duration::from_millis(20), of: Duration::from_millis(200) };
+        // It sleeps, which looks the same from here.
+        let (idle, mut byte) = (shell("sleep 600"), [0]);
+        let deadline = idle.within_if_fed(wall, wall, share);
+        assert_eq!(idle.read(&mut byte, &deadline).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        // One that has it is waited for to its end, window after window.
+        let busy = shell("while :; do :; done");
+        let deadline =
+            busy.within_if_fed(Duration::from_millis(500), wall, Share { cpu: Duration::ZERO, ..share });
+        assert_eq!(busy.read(&mut byte, &deadline).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(busy.cpu_time().unwrap() >= Duration::from_millis(500));
     }
 
     #[test]

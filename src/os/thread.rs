@@ -5,6 +5,10 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use core_affinity::CoreId;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 
 /// Starts a thread with a name that `top -H` shows (15 bytes at most).
 ///
@@ -31,6 +35,27 @@ pub fn pin_to(core: usize) -> bool {
 pub fn give_way() {
     // On Linux the nice value belongs to the thread. A refusal costs nothing but fairness.
     let _ = rustix::process::nice(10);
+}
+
+/// When a thread runs that has to give way to all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// While nobody else wants its core (`SCHED_IDLE`, sched(7)): whoever wakes up takes that from it at once. Where
+    /// everybody always wants it, it stands nearly still.
+    Idle,
+    /// With the least weight (nice 19): somebody who wakes up may have to wait for the end of its slice, some milliseconds.
+    Least,
+}
+
+/// Has the calling thread give way to all others, and those that it starts from now on. For threads only that hold
+/// nothing others wait for. A refusal costs nothing but fairness.
+pub fn give_way_to_all(turn: Turn) {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let is_idle = turn == Turn::Idle
+        && set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok();
+    if !is_idle {
+        let _ = rustix::process::nice(19);
+    }
 }
 
 /// The calling thread's id, by which /proc knows it.

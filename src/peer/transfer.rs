@@ -1,11 +1,10 @@
 //! What is too long for one frame: blobs and snapshots, in pieces that follow on each other.
 
-use sha2::{Digest, Sha256};
-
 use super::fault::Violation;
 use super::frame::Kind;
 use super::message::Piece;
 use crate::base::blob::BlobId;
+use crate::base::sha256::Sha256;
 use crate::base::streams::Streams;
 
 /// A blob that is coming in.
@@ -45,7 +44,7 @@ impl Progress {
 impl BlobIn {
     /// A blob of this name, of which the first piece is this one.
     pub(super) fn new(hash: BlobId, first: &Piece<'_>) -> Self {
-        Self { hash, progress: Progress::new(first), content: Sha256::new() }
+        Self { hash, progress: Progress::new(first), content: Sha256::default() }
     }
 
     /// Takes the next piece; whether it was the last one, and the content is what the name says.
@@ -56,7 +55,7 @@ impl BlobIn {
         }
         let is_last = self.progress.take(KIND, piece)?;
         self.content.update(piece.bytes);
-        if is_last && self.content.clone().finalize()[..] != self.hash.0 {
+        if is_last && self.content.hash() != self.hash.0 {
             return Err(Violation::Payload { kind: KIND, what: "its content has another hash" });
         }
         Ok(is_last)

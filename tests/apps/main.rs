@@ -26,6 +26,7 @@ mod pixel_answers;
 mod pixel_json;
 mod pixel_list;
 mod pixel_surface;
+mod thumbs_decoders;
 mod thumbs_kill;
 mod thumbs_surface;
 mod toys_browser;

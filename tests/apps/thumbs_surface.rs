@@ -220,7 +220,15 @@ fn every_error_of_a_post() {
     let large =
         "POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 10485761\r\n\r\n";
     let answer = client.send(large).answer();
-    assert_eq!((answer.status, answer.closes()), (413, true));
+    let sentence = "The body is larger than 10485760 bytes, which is what thumbs.max_body allows";
+    assert_eq!((answer.status, answer.closes(), answer.text()), (413, true, &*message(sentence)));
+    // The same of a length that is found out on the way.
+    let head =
+        "POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = server.connect();
+    client.send(format!("{head}4\r\nYWJj\r\n"));
+    let answer = client.send("a00000\r\n").answer();
+    assert_eq!((answer.status, answer.closes(), answer.text()), (413, true, &*message(sentence)));
     assert_eq!(get(&mut server.connect(), "/images").text(), "{\"images\": [], \"next\": null}");
     await_blobs(&server, 0);
 }

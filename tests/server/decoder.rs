@@ -15,6 +15,7 @@ use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
 use pixeld::engine::decoder::{Decoder, Settings};
+use pixeld::os::thread::Turn;
 use rustix::process::{Pid, Signal, kill_process};
 
 const PIXELS_MAX: u64 = 50_000_000;
@@ -24,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn settings() -> Settings {
     let program = env!("CARGO_BIN_EXE_pixeld").into();
-    Settings { program, ..Settings::new(PIXELS_MAX, 10 << 20, PATIENCE) }
+    // Not one that is replaced where the machine is busy: that has a test of its own.
+    Settings { program, turn: Turn::Least, ..Settings::new(PIXELS_MAX, 10 << 20, PATIENCE) }
 }
 
 fn png(width: u32, height: u32) -> Vec<u8> {
@@ -134,9 +136,71 @@ fn it_has_three_pipes_no_environment_and_little_of_everything() {
     assert_ne!(limit("Max address space")[1], "unlimited");
     let status = of_process(number, "status");
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
-    let stat = of_process(number, "stat");
-    let nice = stat.rsplit_once(") ").expect("a name").1.split(' ').nth(16);
-    assert_eq!(nice, Some("19"));
+    assert_eq!(scheduling_of(number), vec![("19".to_owned(), SCHED_OTHER.to_owned()); 2]);
+}
+
+const SCHED_OTHER: &str = "0";
+const SCHED_IDLE: &str = "5";
+
+/// Nice value and policy of each thread.
+fn scheduling_of(process: u32) -> Vec<(String, String)> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a process");
+    threads
+        .map(|thread| {
+            let stat = fs::read_to_string(thread.expect("a thread").path().join("stat")).expect("a thread");
+            let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+            (fields[16].to_owned(), fields[38].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn it_runs_when_nobody_else_does_and_one_that_gets_nothing_is_replaced() {
+    if !cfg!(debug_assertions) {
+        eprintln!("skipped: a release build has no picture that keeps a decoder busy");
+        return;
+    }
+    let idle = Settings { turn: Turn::Idle, patience: Duration::from_secs(2), ..settings() };
+    let mut decoder = Decoder::new(idle);
+    let number = makes_thumbnails(&mut decoder);
+    if decoder.started() == 1 {
+        assert!(scheduling_of(number).iter().all(|(_, policy)| policy == SCHED_IDLE));
+    }
+    // Somebody holds it still in the middle of a picture, which looks the same as a machine that has no time for it. The next
+    // one is not held still, and gives the picture up for its CPU time.
+    let stopper = std::thread::spawn(move || {
+        let began = Instant::now();
+        while is_there(number) {
+            assert!(began.elapsed() < PATIENCE, "it is waited for");
+            let _ = kill_process(pid(number), Signal::STOP);
+            sleep(Duration::from_millis(20));
+        }
+        // The decoders of other tests are of that kind too.
+        let of_self = fs::read_dir("/proc/self/task").expect("a process").flatten();
+        let children = of_self.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+        let all = children.collect::<String>();
+        let policies = all.split_whitespace().filter_map(|child| child.parse().ok()).map(scheduling_of);
+        policies.flatten().map(|(_, policy)| policy).collect::<Vec<_>>()
+    });
+    let failure = decoder.thumbnail(&&b"PIXELD-TEST loop"[..], &ORDER).expect_err("it never ends");
+    assert!(matches!(failure, Failure::Killed { .. }), "{failure}");
+    let policies = stopper.join().expect("no panic");
+    assert!(policies.iter().all(|policy| policy == SCHED_OTHER), "{policies:?}");
+    assert!(decoder.started() >= 2 && decoder.pid().is_none());
+    makes_thumbnails(&mut decoder);
+}
+
+#[test]
+fn a_picture_above_the_bound_of_its_start_gets_the_memory_it_needs() {
+    // As small a bound as a server may be started with, which was raised while it ran.
+    let mut decoder =
+        Decoder::new(Settings { memory_bytes: 96 << 20, picture_bytes_max: 1 << 20, ..settings() });
+    let first = makes_thumbnails(&mut decoder);
+    let large = [png(300, 200), vec![0; 60 << 20]].concat();
+    decoder.thumbnail(&&large[..], &ORDER).expect("what stands behind its end is passed over");
+    assert_ne!(decoder.pid(), Some(first), "another one, with more memory");
+    assert_eq!(decoder.started(), 2);
+    makes_thumbnails(&mut decoder);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! An attempt is logged before a picture is decoded, so that a picture that takes its host with it is not tried for ever.
 //! What the peer left is made here once it has been away for a while; if both hosts make one, that does no harm.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -15,7 +15,7 @@ use crate::apps::pictures::thumbnailer::Failure;
 use crate::apps::state::Applied;
 use crate::base::blob::BlobId;
 use crate::base::ids::NodeId;
-use crate::base::limits::{THUMBS_ATTEMPTS_MAX, THUMBS_REASON_CHARS_MAX};
+use crate::base::limits::{THUMBS_ATTEMPTS_MAX, THUMBS_CLAIM_LOOKED_AT, THUMBS_REASON_CHARS_MAX};
 use crate::log::blobs::Pin;
 use crate::log::blobs::store::BlobReader;
 use crate::os::disk::is_no_space;
@@ -23,7 +23,7 @@ use crate::os::disk::is_no_space;
 use super::item::Item;
 use super::record::{Change, Picture, Place, Thumbnail};
 use super::settings::ThumbsSettings;
-use super::state::{Key, ThumbsState};
+use super::state::{Key, Order as Content, ThumbsState, order_of};
 use super::watch::Watch;
 
 /// How long a thread sleeps at most while the peer has something to do: it may have been away for long enough then.
@@ -44,8 +44,8 @@ const READS: u32 = 3;
 /// The service's background.
 pub struct Runner {
     settings: ThumbsSettings,
-    /// What the threads have in hand.
-    claimed: Mutex<BTreeSet<Place>>,
+    /// What the threads have in hand: of each content one picture. The others with it have its thumbnail in a moment.
+    claimed: Mutex<BTreeMap<Place, Content>>,
     figures: Figures,
 }
 
@@ -84,11 +84,11 @@ impl Runner {
         Self { settings, claimed: Mutex::default(), figures: Figures::default() }
     }
 
-    fn claimed(&self) -> MutexGuard<'_, BTreeSet<Place>> {
+    fn claimed(&self) -> MutexGuard<'_, BTreeMap<Place, Content>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the oldest picture that is for this host and that no thread has.
+    /// Takes the oldest picture that is for this host and whose content no thread has.
     fn claim(&self, desk: &dyn Desk) -> Option<Task> {
         let applied = read(desk.applied());
         let state = applied.state::<ThumbsState>()?;
@@ -97,7 +97,11 @@ impl Runner {
         }
         let own = desk.node();
         let mut claimed = self.claimed();
-        let free = |node: NodeId| state.open_of(node).find(|key| !claimed.contains(&key.place));
+        let is_free = |key: &Key| {
+            let content = state.at(key.place).map(|item| order_of(&item.picture));
+            content.is_some_and(|content| claimed.values().all(|other| *other != content))
+        };
+        let free = |node: NodeId| state.open_of(node).take(THUMBS_CLAIM_LOOKED_AT).find(is_free);
         let others = state.open_nodes().filter(|node| *node != own);
         // Its own first: those of the other may come to an end there.
         let key = free(own).or_else(|| {
@@ -107,7 +111,7 @@ impl Runner {
             Some(others.fold(first, Key::min))
         })?;
         let Item { picture, progress } = state.at(key.place)?;
-        claimed.insert(key.place);
+        claimed.insert(key.place, order_of(picture));
         Some(Task {
             place: key.place,
             picture: *picture,

@@ -200,6 +200,18 @@ fn oldest_first_and_one_content_is_decoded_once() {
 }
 
 #[test]
+fn one_content_is_in_the_hands_of_one_thread_only() {
+    let (host, runner) = (Host::new(), runner());
+    let places: Vec<Place> =
+        [&b"a"[..], b"a", b"bb", b"a"].iter().map(|content| host.submit(OWN, content)).collect();
+    let claim = || runner.claim(&host).map(|task| task.place);
+    assert_eq!([claim(), claim(), claim()], [Some(places[0]), Some(places[2]), None]);
+    runner.claimed().remove(&places[0]);
+    host.apply(OWN, &Change::Delete(places[0]).record());
+    assert_eq!([claim(), claim()], [Some(places[1]), None], "that of another content does not hold it up");
+}
+
+#[test]
 fn a_picture_that_ends_its_decoder_is_tried_twice_and_the_next_one_goes_on() {
     let (mut host, runner) = (Host::new(), runner());
     host.decoder.0.extend([died(), died()]);

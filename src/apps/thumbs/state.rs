@@ -37,8 +37,8 @@ enum Early {
     Deleted,
 }
 
-/// What a thumbnail depends on.
-type Order = (BlobId, u8, Frame);
+/// What a thumbnail depends on: the content, the kind that it is to be of, what it has to fit.
+pub type Order = (BlobId, u8, Frame);
 
 /// The service's state.
 #[derive(Default)]
@@ -319,7 +319,9 @@ impl ThumbsState {
     }
 }
 
-fn order_of(picture: &Picture) -> Order {
+/// What the thumbnail of a picture depends on.
+#[must_use]
+pub fn order_of(picture: &Picture) -> Order {
     let kind: Kind = picture.media.kind();
     (picture.raw, kind.number(), picture.frame)
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::apps::state::Applied;
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
-use crate::base::limits::UPLOAD_PIECE_BYTES;
+use crate::base::limits::{THUMBS_HELD_BYTES, UPLOAD_PIECE_BYTES};
 use crate::http::response::Response;
 use crate::log::blobs::{Blobs, Pin, Writer, id_of};
 use crate::log::lane::Producer;
@@ -50,7 +50,9 @@ pub struct ImageUpload {
     site: Site,
     /// What a job thread is to take.
     buffer: Vec<u8>,
-    /// Where a picture goes that is longer than one piece.
+    /// What it made of that, and has not written yet.
+    content: Vec<u8>,
+    /// Where a picture goes that is longer than [`THUMBS_HELD_BYTES`].
     writer: Option<Writer>,
     is_ended: bool,
     kept: Option<Kept>,
@@ -62,47 +64,54 @@ impl ImageUpload {
     /// Nothing of the body has arrived.
     #[must_use]
     pub fn new(site: Site) -> Self {
-        Self { site, buffer: Vec::new(), writer: None, is_ended: false, kept: None, refusal: None }
+        Self {
+            site,
+            buffer: Vec::new(),
+            content: Vec::new(),
+            writer: None,
+            is_ended: false,
+            kept: None,
+            refusal: None,
+        }
     }
 
     fn take(&mut self) -> io::Result<()> {
-        let piece = self.decoded();
+        match &mut self.site.decoder {
+            Some(decoder) => decoder.feed(&self.buffer, &mut self.content),
+            None => self.content.extend_from_slice(&self.buffer),
+        }
+        // The memory is used again for the rest of this body, and for no other one.
+        self.buffer.clear();
         if !self.is_ended {
-            let writer = match &mut self.writer {
-                Some(writer) => writer,
-                none => none.insert(self.site.blobs.writer()?),
-            };
-            return writer.write(&piece);
+            return if self.content.len() > THUMBS_HELD_BYTES { self.write() } else { Ok(()) };
         }
         if self.site.decoder.as_ref().is_some_and(|decoder| decoder.end().is_err()) {
             self.refusal = Some(answers::error(400, NO_BASE64));
             return Ok(());
         }
-        self.finish(&piece)
+        self.finish()
     }
 
-    /// The picture's bytes in the buffer, which is empty then.
-    fn decoded(&mut self) -> Vec<u8> {
-        let buffer = std::mem::take(&mut self.buffer);
-        match &mut self.site.decoder {
-            None => buffer,
-            Some(decoder) => {
-                let mut piece = Vec::new();
-                decoder.feed(&buffer, &mut piece);
-                piece
-            }
-        }
+    /// Writes what is held.
+    fn write(&mut self) -> io::Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(self.site.blobs.writer()?),
+        };
+        writer.write(&self.content)?;
+        self.content.clear();
+        Ok(())
     }
 
-    /// Keeps the picture, which ends with `piece`.
-    fn finish(&mut self, piece: &[u8]) -> io::Result<()> {
-        let mut writer = self.writer.take();
-        if let Some(writer) = &mut writer {
-            writer.write(piece)?;
+    /// Keeps the picture, which is complete.
+    fn finish(&mut self) -> io::Result<()> {
+        if self.writer.is_some() {
+            self.write()?;
         }
+        let writer = self.writer.take();
         let (raw, raw_bytes) = match &writer {
             Some(writer) => (writer.id(), writer.size_bytes()),
-            None => (id_of(piece), piece.len() as u64),
+            None => (id_of(&self.content), self.content.len() as u64),
         };
         let Site { uuid, media, frame, .. } = self.site;
         let picture = Picture { uuid, media, frame, raw, raw_bytes };
@@ -112,7 +121,7 @@ impl ImageUpload {
         }
         let pin = match writer {
             Some(writer) => writer.finish()?,
-            None => self.site.blobs.keep(piece)?,
+            None => self.site.blobs.keep(&self.content)?,
         };
         self.kept = Some(Kept { record: Change::Submit(picture).record(), pin });
         Ok(())
@@ -142,7 +151,7 @@ impl Upload for ImageUpload {
 
     fn buffered_bytes(&self) -> usize {
         // At least one: nothing of a picture is logged before its end.
-        1 + self.buffer.capacity()
+        1 + self.buffer.capacity() + self.content.capacity()
     }
 
     fn work(&mut self) {

@@ -1,10 +1,10 @@
 //! The Idempotency-Key field (draft-ietf-httpapi-idempotency-key-header) and the identities made from it.
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::base::ids::ClusterId;
 use crate::base::limits::TOYS_KEY_BYTES_MAX;
+use crate::base::sha256::sha256;
 use crate::http::request::Head;
 
 use super::record::Fingerprint;
@@ -64,7 +64,7 @@ pub fn order_id(cluster: ClusterId, key: &str) -> Uuid {
 #[must_use]
 pub fn fingerprint(body: &[u8]) -> Fingerprint {
     let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&Sha256::digest(body)[..16]);
+    fingerprint.copy_from_slice(&sha256(body)[..16]);
     fingerprint[0] |= 1;
     fingerprint
 }

@@ -11,14 +11,14 @@ use crate::apps::pictures::thumbnail::{Fault, thumbnail};
 use crate::base::limits::{DECODER_KEPT_BYTES, THUMBNAIL_BYTES_MAX};
 use crate::os::signal::exit_now;
 use crate::os::subprocess::{Confinement, is_above};
-use crate::os::thread;
+use crate::os::thread::{self, Turn};
 
-/// Is a decoder with `memory_bytes` of memory. Ends the process when standard input ends, whatever it is at then.
+/// Is a decoder with `memory_bytes` of memory, which runs as `turn` says. Ends the process when standard input ends, whatever it is at then.
 ///
 /// # Errors
 /// When it can't be confined, or its pipes fail.
-pub fn run(memory_bytes: u64) -> io::Result<()> {
-    Confinement { name: c"decoder", memory_bytes }.apply()?;
+pub fn run(memory_bytes: u64, turn: Turn) -> io::Result<()> {
+    Confinement { name: c"decoder", memory_bytes, turn }.apply()?;
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let (sender, orders) = channel();
     // Beside the thread that decodes, so that the end of the host is noticed while a picture is decoded.

@@ -6,6 +6,8 @@
 //!
 //! A decoder of pictures may crash, never end or eat memory, and only a process of its own can be stopped in each of
 //! these cases without harm to others. It lives as long as it behaves and is started when the next picture comes.
+//! It runs only while nobody else wants its core; where that comes to nothing, one takes its place that merely has the
+//! least weight.
 //! `docs/decisions/0012` tells what it costs.
 
 pub mod child;
@@ -18,27 +20,39 @@ use std::time::{Duration, Instant};
 use crate::apps::pictures::thumbnail::{Fault, Order};
 use crate::apps::pictures::thumbnailer::{Failure, Thumbnailer};
 use crate::base::limits::{
-    DECODER_GRACE_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES, DECODER_WALL_FACTOR,
-    THUMBNAIL_BYTES_MAX,
+    DECODER_GRACE_MS, DECODER_HUNGRY_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES,
+    DECODER_STARVING_MS, DECODER_STARVING_PARTS, DECODER_WALL_FACTOR, THUMBNAIL_BYTES_MAX,
 };
 use crate::log::blobs::store::BlobReader;
-use crate::os::subprocess::{Deadline, OWN_PROGRAM, Subprocess};
+use crate::os::subprocess::{Deadline, OWN_PROGRAM, Share, Subprocess};
+use crate::os::thread::Turn;
 use frame::{OUTCOME_BYTES, OrderHead, OutcomeHead};
 
 /// The hidden subcommand that is a decoder.
 pub const SUBCOMMAND: &str = "decode-pictures";
+/// Its option for [`Turn::Least`].
+pub const LEAST: &str = "least";
+
+/// How long a decoder is looked on as it gets nothing.
+const STARVING: Duration = Duration::from_millis(DECODER_STARVING_MS);
+/// How long decoders are then started with [`Turn::Least`].
+const HUNGRY: Duration = Duration::from_millis(DECODER_HUNGRY_MS);
 
 /// What a decoder is given.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The program; its own, but for tests.
     pub program: PathBuf,
-    /// Memory that it may use, bytes.
+    /// Memory that it may use, bytes, beside what a picture of more than `picture_bytes_max` needs.
     pub memory_bytes: u64,
+    /// Bytes of a picture for which that is enough.
+    pub picture_bytes_max: u64,
     /// CPU time after which it gives up a picture by itself.
     pub patience: Duration,
     /// CPU time after which it is killed, beyond that.
     pub grace: Duration,
+    /// When it runs, unless it gets nothing then.
+    pub turn: Turn,
 }
 
 impl Settings {
@@ -51,9 +65,18 @@ impl Settings {
             memory_bytes: DECODER_MEMORY_BYTES
                 .saturating_add(pixels_bytes)
                 .saturating_add(picture_bytes_max.saturating_mul(2)),
+            picture_bytes_max,
             patience,
             grace: Duration::from_millis(DECODER_GRACE_MS),
+            turn: Turn::Idle,
         }
+    }
+
+    /// Memory for a picture of this many bytes. One may be larger than the bound that was in force when the server
+    /// started: the bound can be raised while it runs.
+    fn memory_for(&self, picture_bytes: u64) -> u64 {
+        let beyond = picture_bytes.saturating_sub(self.picture_bytes_max);
+        self.memory_bytes.saturating_add(beyond.saturating_mul(2))
     }
 }
 
@@ -61,6 +84,12 @@ impl Settings {
 pub struct Decoder {
     settings: Settings,
     process: Option<Subprocess>,
+    /// Memory that the process was given, bytes.
+    memory_bytes: u64,
+    /// When it runs.
+    turn: Turn,
+    /// When it came out last that one got next to nothing of a busy machine.
+    starved: Option<Instant>,
     started: u64,
 }
 
@@ -70,6 +99,8 @@ enum Trouble {
     Ended,
     /// The time is up.
     Late,
+    /// It gets next to nothing of the CPU.
+    Starved,
     /// What it says makes no sense.
     Nonsense,
     /// The picture can't be read.
@@ -78,7 +109,11 @@ enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::TimedOut { Self::Late } else { Self::Ended }
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Late,
+            io::ErrorKind::ResourceBusy => Self::Starved,
+            _ => Self::Ended,
+        }
     }
 }
 
@@ -86,7 +121,7 @@ impl Decoder {
     /// One that will be started when it is needed.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, process: None, started: 0 }
+        Self { settings, process: None, memory_bytes: 0, turn: Turn::Idle, starved: None, started: 0 }
     }
 
     /// The process that waits for the next picture, if there is one.
@@ -101,15 +136,24 @@ impl Decoder {
         self.started
     }
 
-    /// The process of the last picture if it still lives, or a new one.
-    fn process(&mut self) -> io::Result<Subprocess> {
+    /// The process of the last picture if it still lives and has memory enough, or a new one.
+    fn process(&mut self, picture_bytes: u64) -> io::Result<Subprocess> {
+        let needed = self.settings.memory_for(picture_bytes);
+        let is_hungry = self.starved.is_some_and(|since| since.elapsed() < HUNGRY);
+        let turn = if is_hungry { Turn::Least } else { self.settings.turn };
         if let Some(mut process) = self.process.take()
+            && self.memory_bytes >= needed
+            && self.turn == turn
             && !process.has_ended()
         {
             return Ok(process);
         }
-        let memory = self.settings.memory_bytes.to_string();
-        let process = Subprocess::start(&self.settings.program, "pixeld", &[SUBCOMMAND, &memory])?;
+        let memory = needed.to_string();
+        let least = format!("--{LEAST}");
+        let arguments = [SUBCOMMAND, &memory, &least];
+        let arguments = if turn == Turn::Least { &arguments[..] } else { &arguments[..2] };
+        let process = Subprocess::start(&self.settings.program, "pixeld", arguments)?;
+        (self.memory_bytes, self.turn) = (needed, turn);
         self.started += 1;
         Ok(process)
     }
@@ -145,28 +189,48 @@ impl Decoder {
         process.read(&mut thumbnail, deadline)?;
         Ok((head, thumbnail))
     }
+
+    /// As long as it is waited for; less if it gets nothing.
+    fn deadline(&self, process: &Subprocess) -> Deadline {
+        let cpu = self.settings.patience + self.settings.grace;
+        let wall = cpu.saturating_mul(DECODER_WALL_FACTOR);
+        match self.turn {
+            Turn::Idle => process.within_if_fed(
+                cpu,
+                wall,
+                Share { cpu: STARVING / DECODER_STARVING_PARTS, of: STARVING },
+            ),
+            Turn::Least => process.within(cpu, wall),
+        }
+    }
 }
 
 impl Thumbnailer for Decoder {
     fn thumbnail(&mut self, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure> {
-        let process = self.process().map_err(Failure::NoDecoder)?;
-        let began = Instant::now();
-        let cpu = self.settings.patience + self.settings.grace;
-        let deadline = process.within(cpu, cpu.saturating_mul(DECODER_WALL_FACTOR));
-        match self.ask(&process, picture, order, &deadline) {
-            Ok((head, thumbnail)) => {
-                if !head.is_last {
-                    self.process = Some(process);
+        loop {
+            let process = self.process(picture.size_bytes()).map_err(Failure::NoDecoder)?;
+            let began = Instant::now();
+            let deadline = self.deadline(&process);
+            return match self.ask(&process, picture, order, &deadline) {
+                Ok((head, thumbnail)) => {
+                    if !head.is_last {
+                        self.process = Some(process);
+                    }
+                    head.result.map(|_| thumbnail).map_err(|flaw| flaw.fault(order).into())
                 }
-                head.result.map(|_| thumbnail).map_err(|flaw| flaw.fault(order).into())
-            }
-            Err(Trouble::Ended) => Err(Failure::Died { how: process.end() }),
-            Err(Trouble::Late) => Err(Failure::Killed { after: began.elapsed() }),
-            Err(Trouble::Nonsense) => Err(Failure::Died { how: "it answered nonsense".to_owned() }),
-            Err(Trouble::Source(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(Fault::Corrupted.into())
-            }
-            Err(Trouble::Source(error)) => Err(Failure::Unreadable(error)),
+                Err(Trouble::Starved) => {
+                    // Not again for the next one: that has the least weight.
+                    self.starved = Some(Instant::now());
+                    continue;
+                }
+                Err(Trouble::Ended) => Err(Failure::Died { how: process.end() }),
+                Err(Trouble::Late) => Err(Failure::Killed { after: began.elapsed() }),
+                Err(Trouble::Nonsense) => Err(Failure::Died { how: "it answered nonsense".to_owned() }),
+                Err(Trouble::Source(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    Err(Fault::Corrupted.into())
+                }
+                Err(Trouble::Source(error)) => Err(Failure::Unreadable(error)),
+            };
         }
     }
 }

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use sha2::{Digest, Sha256};
 
 use crate::base::fingerprint::Fingerprint;
+use crate::base::sha256::sha256;
 use crate::os::disk::{Access, Disk};
 
 /// Name of the file.
@@ -102,7 +102,7 @@ impl HostKey {
 /// The fingerprint of a public key, given as SubjectPublicKeyInfo (DER).
 #[must_use]
 pub fn fingerprint_of(spki: &[u8]) -> Fingerprint {
-    Fingerprint(Sha256::digest(spki).into())
+    Fingerprint(sha256(spki))
 }
 
 fn of_pem(bytes: &[u8]) -> Option<Vec<u8>> {

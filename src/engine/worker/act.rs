@@ -26,7 +26,12 @@ impl Worker {
         let mut slots = HeaderSlots::new();
         let (router, limits) = (self.router.clone(), self.limits.clone());
         let root = connection.root;
-        let mut plan = |head: &Head<'_>| route::plan(&router, root, head, &limits);
+        let mut place = None;
+        let mut plan = |head: &Head<'_>| {
+            let (plan, of) = route::plan(&router, root, head, &limits);
+            place = of;
+            plan
+        };
         let mut more = true;
         let consumed = match machine.next(input, &mut slots, &limits, &mut plan) {
             Step::NeedMore { consumed } => {
@@ -56,7 +61,8 @@ impl Worker {
             }
             Step::Refused { refusal } => {
                 self.reject(Reject::BadRequest);
-                self.refuse(key, connection, refusal);
+                let place = place.or_else(|| connection.receiving_for());
+                self.refuse_request(key, connection, refusal, place);
                 input.len()
             }
         };

@@ -109,6 +109,8 @@ pub struct Worker {
     usual: Vec<UsualAnswer>,
     /// Memory of outputs that were sent.
     spare_buffers: Vec<Vec<u8>>,
+    /// Memory of pieces that job threads made, for the next ones.
+    piece_buffers: Vec<Vec<u8>>,
     wheel: Wheel,
     timer: Timer,
     /// When the timer fires, milliseconds of the worker's clock; it is only ever set earlier, or after it fired.
@@ -220,6 +222,7 @@ impl Worker {
             awaiting: Awaiting::default(),
             express_open: true,
             spare_buffers: Vec::new(),
+            piece_buffers: Vec::new(),
             crowded: false,
             swept_ms: 0,
             fired: Vec::new(),

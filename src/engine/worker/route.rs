@@ -51,15 +51,20 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 
 /// How the body of a request with this head is taken. That of a request which nobody answers is read too, up to the
 /// size of a pixel's, so that the connection can go on.
-pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> Plan {
+///
+/// With it comes the place of the route.
+pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<usize>) {
     let unwanted = Plan::Whole { max_bytes: limits.pixel_body_bytes };
     match router.find(root, head.method, head.path) {
-        Match::Found { route, .. } => match route.body {
-            Body::None => unwanted,
-            Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },
-            Body::Stream(max_bytes) => Plan::Stream { max_bytes: max_bytes(limits) },
-        },
-        _ => unwanted,
+        Match::Found { route, place, .. } => {
+            let plan = match route.body {
+                Body::None => unwanted,
+                Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },
+                Body::Stream(max_bytes) => Plan::Stream { max_bytes: max_bytes(limits) },
+            };
+            (plan, Some(place))
+        }
+        _ => (unwanted, None),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Worker;
 use super::read::Fate;
 use super::route::{self, Target};
+use super::write::give_piece_buffer;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::Pause;
 use crate::engine::connection::{Connection, Task};
@@ -146,7 +147,8 @@ impl Worker {
     fn order(&mut self, key: Key, connection: &mut Connection, job: Box<dyn Job>) {
         let Task::Working { asked, pieces } = connection.task else { return };
         let started = pieces.is_some();
-        let order = JobOrder { worker: self.index, key, task: JobTask::Piece { job, started } };
+        let memory = self.piece_buffers.pop().unwrap_or_default();
+        let order = JobOrder { worker: self.index, key, task: JobTask::Piece { job, started, memory } };
         if self.jobs.offer(order).is_err() {
             self.reject(Reject::Busy);
             connection.task = Task::None;
@@ -177,7 +179,7 @@ impl Worker {
                 // Cut the connection: a client must not take half an answer for a whole one.
                 return Fate::Ends;
             }
-            worker.put_piece(connection, &done.piece, done.step, asked.framing, pieces);
+            worker.put_piece(connection, done.piece, done.step, asked.framing, pieces);
             connection.task = match (done.step, done.job) {
                 (JobStep::More, Some(job)) if !asked.framing.head_only => Task::Paused { job, asked, pieces },
                 _ => Task::None,
@@ -198,25 +200,28 @@ impl Worker {
     }
 
     fn put_piece(
-        &self,
+        &mut self,
         connection: &mut Connection,
-        piece: &[u8],
+        mut piece: Vec<u8>,
         step: JobStep,
         framing: AnswerFraming,
         pieces: Pieces,
     ) {
-        if framing.head_only {
-            return;
+        let output = &mut connection.output;
+        match pieces {
+            _ if framing.head_only => {}
+            Pieces::Chunks => {
+                let start = response::open_chunk(output);
+                output.extend_from_slice(&piece);
+                response::close_chunk(output, start);
+                if step == JobStep::Done {
+                    output.extend_from_slice(response::LAST_CHUNK);
+                }
+            }
+            // Sent from where the job put it.
+            _ if output.is_empty() => std::mem::swap(output, &mut piece),
+            _ => output.extend_from_slice(&piece),
         }
-        if pieces != Pieces::Chunks {
-            connection.output.extend_from_slice(piece);
-            return;
-        }
-        let start = response::open_chunk(&mut connection.output);
-        connection.output.extend_from_slice(piece);
-        response::close_chunk(&mut connection.output, start);
-        if step == JobStep::Done {
-            connection.output.extend_from_slice(response::LAST_CHUNK);
-        }
+        give_piece_buffer(&mut self.piece_buffers, &mut piece);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::read::Fate;
 use super::{NO_ROUTE, Worker};
 use crate::base::durability::Durability;
-use crate::base::limits::STATIC_PIECE_BYTES;
+use crate::base::limits::{PIECE_BYTES, STATIC_PIECE_BYTES};
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::AnswerFraming;
 use crate::engine::metrics::Reject;
@@ -21,6 +21,9 @@ use crate::os::socket;
 const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 /// How many of them.
 const KEPT_BUFFERS: usize = 64;
+/// How many buffers of a piece's size are kept for the next pieces: memory that is given back to the system is cleared and
+/// mapped anew for each of them, which costs more than to fill it.
+const KEPT_PIECES: usize = 8;
 
 impl Worker {
     /// Puts an answer that waits for nothing behind the connection's output.
@@ -60,6 +63,31 @@ impl Worker {
 
     /// Answers what is no request, or one over a limit; the connection ends behind it.
     pub(super) fn refuse(&mut self, key: Key, connection: &mut Connection, refusal: Refusal) {
+        let mut response = Response::from(refusal);
+        if refusal.status == 503 {
+            response = response.with("Retry-After", "1");
+        }
+        self.turn_away(key, connection, &response);
+    }
+
+    /// The same for a request to the route at `place`, if that is known: too large a body is refused in its
+    /// application's style.
+    pub(super) fn refuse_request(
+        &mut self,
+        key: Key,
+        connection: &mut Connection,
+        refusal: Refusal,
+        place: Option<usize>,
+    ) {
+        let router = self.router.clone();
+        let app = place.filter(|_| refusal.status == 413).and_then(|place| router.app_at(place));
+        match app.and_then(|app| app.too_large(&self.limits)) {
+            Some(response) => self.turn_away(key, connection, &response),
+            None => self.refuse(key, connection, refusal),
+        }
+    }
+
+    fn turn_away(&mut self, key: Key, connection: &mut Connection, response: &Response) {
         let framing = AnswerFraming {
             version: crate::http::request::Version::Http11,
             keep_alive: false,
@@ -67,11 +95,7 @@ impl Worker {
         };
         connection.task = Task::None;
         connection.unread = true;
-        let mut response = Response::from(refusal);
-        if refusal.status == 503 {
-            response = response.with("Retry-After", "1");
-        }
-        self.answer(key, connection, &response, framing, NO_ROUTE);
+        self.answer(key, connection, response, framing, NO_ROUTE);
     }
 
     /// Has `key` written to at the end of this turn.
@@ -168,7 +192,11 @@ impl Worker {
         self.metrics().written_bytes.add(sent as u64);
         if connection.sent == connection.output.len() {
             connection.sent = 0;
-            give_buffer(&mut self.spare_buffers, &mut connection.output);
+            if connection.output.capacity() > KEPT_BUFFER_BYTES {
+                give_piece_buffer(&mut self.piece_buffers, &mut connection.output);
+            } else {
+                give_buffer(&mut self.spare_buffers, &mut connection.output);
+            }
         }
         Ok(())
     }
@@ -245,6 +273,15 @@ fn take_buffer(spare: &mut Vec<Vec<u8>>, output: &mut Vec<u8>) {
 fn give_buffer(spare: &mut Vec<Vec<u8>>, output: &mut Vec<u8>) {
     let mut buffer = std::mem::take(output);
     if buffer.capacity() <= KEPT_BUFFER_BYTES && spare.len() < KEPT_BUFFERS {
+        buffer.clear();
+        spare.push(buffer);
+    }
+}
+
+/// Takes the memory of a piece, or of an output that was one.
+pub(super) fn give_piece_buffer(spare: &mut Vec<Vec<u8>>, piece: &mut Vec<u8>) {
+    let mut buffer = std::mem::take(piece);
+    if (PIECE_BYTES..=2 * PIECE_BYTES).contains(&buffer.capacity()) && spare.len() < KEPT_PIECES {
         buffer.clear();
         spare.push(buffer);
     }

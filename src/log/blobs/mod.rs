@@ -15,9 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use crate::base::blob::BlobId;
+use crate::base::sha256::{Sha256, sha256};
 use store::{BlobReader, BlobStore, Unfinished};
 
 /// The blobs of one host.
@@ -78,7 +77,7 @@ impl Blobs {
     /// Those of the store; no space (see [`crate::os::disk::is_no_space`]).
     pub fn writer(self: &Arc<Self>) -> io::Result<Writer> {
         let unfinished = Some(self.store.begin()?);
-        Ok(Writer { blobs: self.clone(), unfinished, hash: Sha256::new(), size_bytes: 0 })
+        Ok(Writer { blobs: self.clone(), unfinished, hash: Sha256::default(), size_bytes: 0 })
     }
 
     /// Keeps a content that is in memory.
@@ -251,7 +250,7 @@ impl Writer {
     /// The name of what was taken so far.
     #[must_use]
     pub fn id(&self) -> BlobId {
-        BlobId(self.hash.clone().finalize().into())
+        BlobId(self.hash.hash())
     }
 
     /// Reads back what was taken so far.
@@ -268,7 +267,7 @@ impl Writer {
     /// Those of the store. A sync that failed is not tried again: the blob is given up.
     pub fn finish(mut self) -> io::Result<Pin> {
         let unfinished = self.unfinished.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let id = BlobId(std::mem::take(&mut self.hash).finalize().into());
+        let id = self.id();
         let pin = self.blobs.pin(id);
         unfinished.finish(&id)?;
         Ok(pin)
@@ -290,5 +289,5 @@ impl Drop for Writer {
 /// The name of a content.
 #[must_use]
 pub fn id_of(content: &[u8]) -> BlobId {
-    BlobId(Sha256::digest(content).into())
+    BlobId(sha256(content))
 }

@@ -285,10 +285,9 @@ fn a_snapshot_goes_to_an_empty_host_only_and_batches_follow_it() {
 
 #[test]
 fn blobs_come_whole_and_in_order_before_their_batch() {
-    use sha2::{Digest, Sha256};
     let (mut a, mut b) = pair(&[], &[]);
     let content = b"a picture";
-    let hash = BlobId(Sha256::digest(content).into());
+    let hash = BlobId(crate::base::sha256::sha256(content));
     b.want(&hash);
     assert_eq!(carry(&mut b, &mut a, MS), [Effect::BlobWanted(hash)]);
     a.send_blob(&hash, 9, 0, &content[..4]);
