@@ -61,7 +61,11 @@ fn two_hosts_lose_nothing_and_agree() {
                     let mut outcome = outcome.lock().unwrap();
                     match result {
                         Ok(tally) => outcome.0.add(&tally),
-                        Err(_) => outcome.1.push(seed),
+                        Err(_) => {
+                            // At once, since many more may follow.
+                            eprintln!("seed {seed} has failed");
+                            outcome.1.push(seed);
+                        }
                     }
                 }
             });

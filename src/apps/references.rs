@@ -47,6 +47,12 @@ impl References {
         !self.released.is_empty()
     }
 
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has_released_blob(&self, id: &BlobId) -> bool {
+        self.released.contains(id)
+    }
+
     /// Gives those blobs, once.
     pub fn take_released(&mut self) -> Vec<BlobId> {
         std::mem::take(&mut self.released)

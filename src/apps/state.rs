@@ -122,6 +122,11 @@ pub trait State: Any + Send + Sync {
         false
     }
 
+    /// Whether this one is among them.
+    fn has_released_blob(&self, _id: &BlobId) -> bool {
+        false
+    }
+
     /// Gives those blobs, once. They are no part of the state.
     fn take_released(&mut self) -> Vec<BlobId> {
         Vec::new()
@@ -314,6 +319,12 @@ impl Applied {
     #[must_use]
     pub fn has_released(&self) -> bool {
         self.states.iter().flatten().any(|state| state.has_released())
+    }
+
+    /// Whether a state names this blob, or has ceased to since [`Applied::take_released`].
+    #[must_use]
+    pub fn needs_blob(&self, id: &BlobId) -> bool {
+        self.names_blob(id) || self.states.iter().flatten().any(|state| state.has_released_blob(id))
     }
 
     /// Gives those blobs, once; another state may still name them.

@@ -74,10 +74,12 @@ impl FileState {
     /// Makes these sectors durable as they are now.
     fn settle_cached(&mut self, sectors: &Range<usize>) {
         let (from, to) = (sectors.start * SECTOR, (sectors.end * SECTOR).min(self.cached.len()));
-        if self.durable.len() < to {
-            self.durable.resize(to, 0);
+        if self.durable.len() < from {
+            self.durable.resize(from, 0);
         }
-        self.durable[from..to].copy_from_slice(&self.cached[from..to]);
+        let known = self.durable.len().min(to);
+        self.durable[from..known].copy_from_slice(&self.cached[from..known]);
+        self.durable.extend_from_slice(&self.cached[known..to]);
     }
 
     fn sync(&mut self) {

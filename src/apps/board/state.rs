@@ -195,6 +195,10 @@ impl State for BoardState {
         self.references.has_released()
     }
 
+    fn has_released_blob(&self, id: &BlobId) -> bool {
+        self.references.has_released_blob(id)
+    }
+
     fn take_released(&mut self) -> Vec<BlobId> {
         self.references.take_released()
     }
