@@ -20,7 +20,7 @@ impl World {
     /// Schedules what a host's threads have to do now.
     pub(super) fn look(&mut self, host: usize) {
         let Some(up) = &self.hosts[host].up else { return };
-        if up.peering().bell.has_rung() {
+        if up.peering().bell.has_rung(false) {
             self.later(1, Event::Link(host));
         }
         let Some(up) = &self.hosts[host].up else { return };
