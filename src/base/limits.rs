@@ -167,9 +167,9 @@ pub const THUMBS_LIST_MAX: usize = 1_000;
 /// Pictures that are looked at for one page of the list: of a state that is rare there may be fewer in it.
 pub const THUMBS_LOOKED_AT_MAX: usize = 10_000;
 /// Bytes of thumbnails as text that are kept for the next who asks.
-pub const THUMBS_TEXTS_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of one that is kept.
-pub const THUMBS_TEXT_BYTES_MAX: usize = 256 * 1024;
+pub const THUMBS_TEXTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of one that is kept: an animation's thumbnail has some hundred thousand.
+pub const THUMBS_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes in the payload of a frame between peers: a batch's header and its longest body.
 pub const PEER_PAYLOAD_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + 64;
 /// Most bytes in the payload of a HELLO, and of any frame that comes before it is complete.
