@@ -8,6 +8,34 @@
 //! SIM_SEEDS=20000 cargo test --test sim      as many as that, from SIM_FIRST (1) on
 //! SEED=n cargo test --test sim -- --nocapture     one, with a trace
 //! ```
+//!
+//! How sharp it is: faults planted in the server, one at a time, and how many of the seeds 1 to 1,000 failed (2026-11-21,
+//! commit b59858c; the seeds meet other things whenever the simulator changes).
+//!
+//! | planted fault | seeds |
+//! |---|---|
+//! | a blob's content is not synced before it has its name | 486 |
+//! | a blob's directory is not synced | 269 |
+//! | what arrived is called durable before the sync | 32 |
+//! | records that a snapshot holds are applied once more | 21 |
+//! | joining leaves no mark | 14 |
+//! | a batch does not wait for the blobs that it names | 12 |
+//! | segments don't wait for the peer | 10 |
+//! | the tail that a start finds is not written again | 6 |
+//! | the blobs of a batch that arrived are not pinned | 5 |
+//! | a snapshot's blobs are not sent | 4 |
+//! | joining that was broken off is not undone | 3 |
+//! | what arrives while a host joins is called durable | 3 |
+//! | a released blob goes before the release is on the disk | 1 |
+//! | a blob that was released twice goes by the first release | 1 of 6,000; it was no planted one |
+//! | a snapshot on offer is not withdrawn with its connection | none of 6,000 |
+//! | GONE is remembered although the content came, or was excused once, or it was sent lately (three faults) | none |
+//! | the first snapshot of a host that joined is stored before its journal is durable | none |
+//!
+//! These break nothing that is looked at here, because something else does the same: an inbox that is not cleared for a new
+//! session (the journal passes over what it has), an outbox that is not closed with one (it goes by the number that
+//! follows, and is bounded), a RESYNC that is not answered (the next STATE starts it over, later), own records committed
+//! while a host joins (writes are refused then).
 
 #[path = "sim/chance.rs"]
 mod chance;
