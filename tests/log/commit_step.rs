@@ -149,8 +149,10 @@ impl Host {
     /// What the writer's thread of a server at `memory` does, once.
     fn write_behind(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.link_ended.store(true, Ordering::SeqCst);
         memory::write_behind(&self.shared, &mut self.writer, Clock::start()).unwrap();
         self.shared.stopping.store(false, Ordering::SeqCst);
+        self.shared.link_ended.store(false, Ordering::SeqCst);
     }
 
     /// All batches of the journal.
