@@ -34,6 +34,11 @@ impl Wire {
     /// Over `stream`; without `tls` for a test on one machine.
     #[must_use]
     pub fn new(stream: TcpStream, tls: Option<Tls>, dialed: bool) -> Self {
+        if !dialed {
+            // What is said waits for nothing: a host that waits to acknowledge (RFC 1122, 4.2.3.2) and one that waits for that
+            // acknowledgement (RFC 896) would wait for each other.
+            let _ = socket::send_at_once(&stream);
+        }
         Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed, is_ending: false }
     }
 
@@ -162,5 +167,24 @@ impl Wire {
             tls.close();
             let _ = tls.write(&mut self.stream);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
+    use super::*;
+
+    #[test]
+    fn either_side_sends_at_once() {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let near = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let (far, _) = listener.accept().expect("connected");
+        let mut accepted = Wire::new(TcpStream::from_std(far), None, false);
+        assert!(accepted.stream().nodelay().expect("a socket"));
+        let mut dialed = Wire::new(TcpStream::from_std(near), None, true);
+        dialed.ready(false, true, false);
+        assert!(dialed.is_connected().expect("connected") && dialed.stream().nodelay().expect("a socket"));
     }
 }
