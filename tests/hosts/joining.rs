@@ -119,18 +119,10 @@ fn a_newcomer_takes_no_writes_before_it_has_met_the_first_host() {
     await_same(&a, &b, 15);
 }
 
-/// Starts a server that is expected not to start; gives what it says.
-fn refusal(host: &Host) -> String {
-    let output = pixeld(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&host.data_dir).output();
-    let output = output.expect("it runs");
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn a_newcomer_without_anybody_to_join_is_told_what_to_do() {
     let pair = Pair::found();
-    let told = refusal(&pair.b);
+    let told = pair.b.refusal();
     assert!(told.contains("has not met the first host yet") && told.contains("pixeld forget-peer"), "{told}");
     // The first host is lost for good.
     let output = pixeld(&["forget-peer", "--data-dir"]).arg(&pair.b.data_dir).output().expect("it runs");

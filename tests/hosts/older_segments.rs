@@ -64,14 +64,6 @@ fn damage(host: &Host, at: u64) {
     file.write_all_at(&[byte[0] ^ 0x10], at).expect("written");
 }
 
-/// What a start says that is expected to be refused.
-fn refusal(host: &Host) -> String {
-    let output = pixeld(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&host.data_dir).output();
-    let output = output.expect("it runs");
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn damage_before_the_snapshot_costs_the_list_and_the_other_host_has_it_all() {
     const LISTED: usize = 400_000;
@@ -81,7 +73,7 @@ fn damage_before_the_snapshot_costs_the_list_and_the_other_host_has_it_all() {
     let before = await_same(&a, &b, LISTED);
     stop(a);
     damage(&pair.a, 20);
-    let told = refusal(&pair.a);
+    let told = pair.a.refusal();
     for sentence in ["acknowledged data is damaged", SECOND, "missing:", "--accept-loss"] {
         assert!(told.contains(sentence), "{sentence}: {told}");
     }

@@ -64,6 +64,14 @@ impl Host {
         Server::start(self.address, &self.data_dir, arguments)
     }
 
+    /// Starts a server without a peer that is expected not to start; gives what it says.
+    pub fn refusal(&self) -> String {
+        let output = pixeld(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&self.data_dir).output();
+        let output = output.expect("it runs");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// The records of each stream and their hash, as `pixeld inspect` sees them.
     pub fn hashes(&self) -> Vec<String> {
         let output = pixeld(&["inspect", "--hash"]).arg(&self.data_dir).output().expect("the binary starts");
