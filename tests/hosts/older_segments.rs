@@ -11,7 +11,7 @@ use process::client::{pixel, plain, request};
 use process::pair::{
     Host, Pair, await_connected, await_ready, await_same, await_that, count, peer_of, pixels,
 };
-use process::{Server, free_address, pixeld};
+use process::{Server, free_address};
 use rustix::process::Signal;
 
 const SEGMENT_BYTES: u64 = 4 << 20;
