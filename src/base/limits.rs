@@ -195,8 +195,9 @@ pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most bytes of a snapshot that a joining host takes.
 pub const PEER_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Least time between two looks for new batches to send while nobody waits at `both`, microseconds: what was made
-/// meanwhile goes at once, for one waking of either host and one sync of the peer's.
-pub const PEER_SEND_EVERY_US: u64 = 2_000;
+/// meanwhile goes at once, for one waking of either host and one sync of the peer's. Decision 0008 tells what other values
+/// came to.
+pub const PEER_SEND_EVERY_US: u64 = 5_000;
 /// How long batches go as they come behind a request at `both`, microseconds.
 pub const PEER_HURRY_US: u64 = 1_000_000;
 /// Least time between two acknowledgements of what is not yet durable, microseconds.
