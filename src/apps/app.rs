@@ -1,5 +1,6 @@
 //! What an application is: routes, a handler, a state.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::base::ids::{ClusterId, NodeId};
@@ -9,6 +10,7 @@ use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
 use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
+use crate::os::disk::DiskFile;
 
 use super::answer;
 use super::background::Background;
@@ -258,6 +260,20 @@ pub trait Job: Send {
 
     /// Appends the next piece, about [`crate::base::limits::PIECE_BYTES`], to `out`.
     fn next(&mut self, out: &mut Vec<u8>) -> JobStep;
+
+    /// What is left of the answer, if that is a part of a file and worth to be sent from there. Asked after
+    /// [`Job::start`]. A part that can't be sent so is asked for with [`Job::next`] after all, from where it begins then.
+    fn file(&mut self) -> Option<FilePart<'_>> {
+        None
+    }
+}
+
+/// A part of a file.
+pub struct FilePart<'a> {
+    /// The file.
+    pub file: &'a dyn DiskFile,
+    /// What of it is still to be sent, bytes from its start. Who sends some of it cuts that off the front.
+    pub range: &'a mut Range<u64>,
 }
 
 /// The applications that a host serves.

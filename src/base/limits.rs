@@ -54,6 +54,8 @@ pub const READ_TURN_BYTES_MAX: usize = 256 * 1024;
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of one piece of a streamed answer.
 pub const PIECE_BYTES: usize = 128 * 1024;
+/// Bytes that a job thread sends from a file to one connection before the next job gets its turn.
+pub const FILE_TURN_BYTES: u64 = 1024 * 1024;
 /// Bytes of static content sent to one connection before the others get their turn.
 pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.

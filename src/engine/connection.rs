@@ -2,6 +2,8 @@
 //!
 //! Buffers are there only while something is in them, so that an idle connection is this struct and nothing else.
 
+use std::os::fd::OwnedFd;
+
 use mio::net::TcpStream;
 
 use super::held::{Asked, Late};
@@ -45,6 +47,16 @@ pub enum Task {
         /// The request it answers.
         asked: Asked,
         /// How the pieces are written.
+        pieces: Pieces,
+        /// The connection's socket once more, if the job's rest is sent from a file.
+        socket: Option<OwnedFd>,
+    },
+    /// A job thread has the socket and sends from a file: nothing else may be written. It counts as `blocked`; that the
+    /// kernel can take more ends that as ever, so it isn't missed however late the job thread says that it could not.
+    Lent {
+        /// The request that is answered.
+        asked: Asked,
+        /// How its pieces would be written.
         pieces: Pieces,
     },
     /// The request waits for a time, or to be woken.
@@ -255,7 +267,7 @@ impl Connection {
             return Wait::Linger;
         }
         if self.blocked {
-            return Wait::Write;
+            return if matches!(self.task, Task::Lent { .. }) { Wait::Us } else { Wait::Write };
         }
         if self.held > 0 || !(matches!(self.task, Task::None) || self.is_receiving()) {
             return Wait::Us;

@@ -18,6 +18,8 @@ use crate::base::limits::Limits;
 pub enum Mail {
     /// A job thread made a piece of an answer.
     Job(JobDone),
+    /// A job thread sent from a file.
+    File(FileDone),
     /// A job thread did what an upload had to do.
     Upload(UploadDone),
     /// A request that waits may go on.
@@ -54,6 +56,24 @@ pub struct JobDone {
     pub head: Option<Start>,
     /// The piece.
     pub piece: Vec<u8>,
+    /// Whether there is more.
+    pub step: JobStep,
+    /// The rest is a part of a file.
+    pub is_file: bool,
+}
+
+/// A job that is a part of a file on its way back.
+pub struct FileDone {
+    /// The connection that it was sent to.
+    pub key: Key,
+    /// The job, unless its thread panicked.
+    pub job: Option<Box<dyn Job>>,
+    /// The connection's socket, unless the file can't be sent from.
+    pub socket: Option<OwnedFd>,
+    /// What the socket took.
+    pub sent_bytes: u64,
+    /// Whether it takes more for the moment.
+    pub is_blocked: bool,
     /// Whether there is more.
     pub step: JobStep,
 }

@@ -4,6 +4,7 @@
 //! at any call, loses or tears what was not synced, and fails on demand. [`super::files::RealDisk`] is the other one.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// What a file is opened for.
@@ -120,6 +121,11 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Final: the system marks the lost pages clean, so a second call would succeed with the data gone.
     fn sync(&self) -> io::Result<()>;
+
+    /// Its descriptor, if it is a file of the operating system's, for [`super::socket::send_file`].
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// Whether the error says that there is no room (on the file system or in a quota), which ends by itself when

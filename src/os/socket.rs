@@ -2,7 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
+use std::os::fd::AsFd;
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -77,6 +80,47 @@ pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }
 
+/// How [`send_file`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSent {
+    /// Everything that was to be sent is.
+    All,
+    /// The socket takes no more for the moment; the event loop tells when it does.
+    Blocked,
+}
+
+/// Sends the start of `range` of a file, at most `most` bytes, and cuts off the front of `range` what the socket took, in case
+/// of an error too. Waits for the disk, never for the socket, which must not block.
+///
+/// Nothing is copied on the way: what is queued are the pages of the file in the kernel's cache. So a file that may be
+/// sent must never be changed in place; one that is removed meanwhile is sent to its end.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends before its part, `InvalidInput` or `Unsupported` where it can't be sent from at all,
+/// and those of sendfile. A connection that is gone is `BrokenPipe` and no more: this program ignores SIGPIPE, as every
+/// program of Rust does from its start.
+pub fn send_file(
+    socket: impl AsFd,
+    file: impl AsFd,
+    range: &mut Range<u64>,
+    most: u64,
+) -> io::Result<FileSent> {
+    let end = range.end.min(range.start.saturating_add(most));
+    while range.start < end {
+        let mut offset = range.start;
+        let count = usize::try_from(end - offset).unwrap_or(usize::MAX);
+        match rustix::fs::sendfile(&socket, &file, Some(&mut offset), count) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Fewer than asked for: the next call says why.
+            Ok(sent) => range.start += sent as u64,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(FileSent::Blocked),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(FileSent::All)
+}
+
 /// Makes the close of `stream` a reset: what is queued for a client that does not read is dropped, not kept for it.
 pub fn reset_on_close(stream: &mio::net::TcpStream) {
     // A refusal only means that the kernel keeps trying for a while.
@@ -85,7 +129,60 @@ pub fn reset_on_close(stream: &mio::net::TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    /// Both ends of a connection, of which the first does not block.
+    fn connected() -> (std::net::TcpStream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let theirs = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let ours = listener.accept().expect("accepted").0;
+        ours.set_nonblocking(true).expect("a socket");
+        (ours, theirs)
+    }
+
+    fn file_of(content: &[u8]) -> std::fs::File {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(content).expect("room");
+        file
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_sent_as_far_as_the_socket_takes_it() {
+        let content: Vec<u8> = (0..16 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let (file, (ours, mut theirs)) = (file_of(&content), connected());
+        let mut range = 1_000..content.len() as u64 - 1_000;
+        assert_eq!(send_file(&ours, &file, &mut range, 500).expect("sent"), FileSent::All);
+        assert_eq!(range.start, 1_500, "its bound");
+        assert_eq!(send_file(&ours, &file, &mut range, u64::MAX).expect("sent"), FileSent::Blocked);
+        let before = range.start;
+        assert!(before > 1_500 && !range.is_empty());
+        assert_eq!(send_file(&ours, &file, &mut range, u64::MAX).expect("nothing"), FileSent::Blocked);
+        assert_eq!(range.start, before);
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).expect("everything");
+            all
+        });
+        while send_file(&ours, &file, &mut range, u64::MAX).expect("sent") == FileSent::Blocked {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        drop(ours);
+        assert!(reading.join().expect("read") == content[1_000..content.len() - 1_000]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_short_and_a_client_that_is_gone_are_errors() {
+        let (file, (ours, theirs)) = (file_of(b"abc"), connected());
+        let mut range = 1..5;
+        let error = send_file(&ours, &file, &mut range, u64::MAX).expect_err("too short");
+        assert_eq!((error.kind(), range), (io::ErrorKind::UnexpectedEof, 3..5));
+        drop(theirs);
+        ours.shutdown(std::net::Shutdown::Write).expect("a socket");
+        let error = send_file(&ours, &file, &mut (0..3), u64::MAX).expect_err("gone");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "and no signal");
+    }
 
     #[test]
     fn workers_share_an_address_and_a_stranger_is_refused() {

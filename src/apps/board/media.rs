@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::apps::answer;
-use crate::apps::app::{Action, Job, JobStep, Start};
+use crate::apps::app::{Action, FilePart, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::PIECE_BYTES;
 use crate::http::conditional::{self, Validators, Verdict};
@@ -51,7 +51,9 @@ pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
         headers,
         length: Some((range.end - range.start) as u64),
     };
-    Action::Job(Box::new(Sending { blobs: blobs.clone(), media, head, range, reader: None }))
+    let range = range.start as u64..range.end as u64;
+    let is_long = range.end - range.start > PIECE_BYTES as u64;
+    Action::Job(Box::new(Sending { blobs: blobs.clone(), media, head, range, is_long, reader: None }))
 }
 
 fn fields(etag: &str) -> Vec<(&'static str, String)> {
@@ -77,7 +79,10 @@ struct Sending {
     blobs: Arc<Blobs>,
     media: Media,
     head: StreamHead,
-    range: Range<usize>,
+    /// What is still to be sent.
+    range: Range<u64>,
+    /// Longer than one piece, which is sent at once with its head.
+    is_long: bool,
     reader: Option<Box<dyn BlobReader>>,
 }
 
@@ -94,13 +99,19 @@ impl Job for Sending {
 
     fn next(&mut self, out: &mut Vec<u8>) -> JobStep {
         let Some(reader) = &self.reader else { return JobStep::Failed };
-        let length = self.range.len().min(PIECE_BYTES);
+        let rest = self.range.end - self.range.start;
+        let length = rest.min(PIECE_BYTES as u64) as usize;
         let start = out.len();
         out.resize(start + length, 0);
-        if reader.read_at(&mut out[start..], self.range.start as u64).is_err() {
+        if reader.read_at(&mut out[start..], self.range.start).is_err() {
             return JobStep::Failed;
         }
-        self.range.start += length;
+        self.range.start += length as u64;
         if self.range.is_empty() { JobStep::Done } else { JobStep::More }
+    }
+
+    fn file(&mut self) -> Option<FilePart<'_>> {
+        let file = self.reader.as_ref().filter(|_| self.is_long)?.file()?;
+        Some(FilePart { file, range: &mut self.range })
     }
 }

@@ -34,6 +34,7 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Job(done) => self.take_piece(done),
+                Mail::File(done) => self.take_sent(done),
                 Mail::Upload(done) => self.take_upload(done),
                 Mail::Wake(ticket) => self.take_wake(ticket),
                 Mail::Log(submission) => {

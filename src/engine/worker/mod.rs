@@ -8,6 +8,7 @@ mod accept;
 mod act;
 mod commits;
 mod expire;
+mod file;
 mod pass;
 mod peer;
 mod read;

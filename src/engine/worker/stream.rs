@@ -1,6 +1,7 @@
 //! Bodies that go into the lane as they arrive, and answers that job threads make piece by piece.
 
 use super::Worker;
+use super::file::own_socket;
 use super::read::Fate;
 use super::route::{self, Target};
 use super::write::give_piece_buffer;
@@ -138,8 +139,13 @@ impl Worker {
     pub(super) fn resume_job(&mut self, key: Key, connection: &mut Connection) {
         if let Task::Paused { asked, pieces, .. } = connection.task {
             let working = Task::Working { asked, pieces: Some(pieces) };
-            if let Task::Paused { job, .. } = std::mem::replace(&mut connection.task, working) {
-                self.order(key, connection, job);
+            match std::mem::replace(&mut connection.task, working) {
+                Task::Paused { job, socket: Some(socket), .. } => {
+                    connection.task = Task::Lent { asked, pieces };
+                    self.lend(key, connection, job, socket);
+                }
+                Task::Paused { job, .. } => self.order(key, connection, job),
+                _ => unreachable!("it is paused"),
             }
         }
     }
@@ -181,7 +187,11 @@ impl Worker {
             }
             worker.put_piece(connection, done.piece, done.step, asked.framing, pieces);
             connection.task = match (done.step, done.job) {
-                (JobStep::More, Some(job)) if !asked.framing.head_only => Task::Paused { job, asked, pieces },
+                (JobStep::More, Some(job)) if !asked.framing.head_only => {
+                    let is_file = done.is_file && pieces == Pieces::Counted;
+                    let socket = if is_file { own_socket(connection) } else { None };
+                    Task::Paused { job, asked, pieces, socket }
+                }
                 _ => Task::None,
             };
             worker.owe(done.key, connection);

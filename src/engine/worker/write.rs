@@ -239,7 +239,10 @@ impl Worker {
 
     /// Closes a lent connection for good.
     pub(super) fn close(&mut self, key: Key, connection: &mut Connection) {
-        // Dropping the socket takes it out of the event loop.
+        // Dropping the socket takes it out of the event loop, but not while a job thread has it too.
+        if matches!(connection.task, Task::Lent { .. }) {
+            let _ = self.poll.registry().deregister(&mut connection.stream);
+        }
         self.table.forget(key);
         self.shared.buffered_bytes.fetch_sub(connection.accounted_bytes, Relaxed);
         self.shared.connections.fetch_sub(1, Relaxed);

@@ -163,6 +163,10 @@ impl BlobReader for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         read_exactly(&*self.file, buffer, offset)
     }
+
+    fn file(&self) -> Option<&dyn DiskFile> {
+        Some(&*self.file)
+    }
 }
 
 fn read_exactly(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::base::blob::BlobId;
+use crate::os::disk::DiskFile;
 
 /// A place for blobs. Its calls may wait for a disk or a network.
 pub trait BlobStore: Send + Sync {
@@ -74,6 +75,11 @@ pub trait BlobReader: Send {
     /// # Errors
     /// `UnexpectedEof` behind its end, and those of reading.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// The file that it is, from the first byte to the last, where it is one.
+    fn file(&self) -> Option<&dyn DiskFile> {
+        None
+    }
 }
 
 /// A content that is in memory.
