@@ -12,7 +12,7 @@ use crate::apps::app::{Job, Resume};
 use crate::apps::router::Root;
 use crate::base::limits::Limits;
 use crate::http::connection::Machine;
-use crate::http::response::Pieces;
+use crate::http::response::{Pieces, Rest};
 
 /// What a connection is busy with beyond reading and writing. While it is not [`Task::None`], what the client sent
 /// behind the current request stays unread.
@@ -68,8 +68,8 @@ pub enum Task {
         /// Until when at most, milliseconds of the worker's clock; the largest number for no time.
         until_ms: u64,
     },
-    /// Static content that is sent behind the output, from where it lies.
-    Sending(&'static [u8]),
+    /// Content that is sent behind the output, from where it lies.
+    Sending(Rest),
 }
 
 /// What the connection is doing as far as its client's patience and ours are concerned.

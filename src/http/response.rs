@@ -1,6 +1,7 @@
 //! Answers as bytes: whole ones with Content-Length, streamed ones in chunks.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use super::date::DATE_BYTES;
 use super::refusal::Refusal;
@@ -14,7 +15,7 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The last chunk of a streamed answer, without trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Static content of more bytes than this is not copied behind its head, but sent from where it lies.
+/// Content that stays, of more bytes than this, is not copied behind its head, but sent from where it lies.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// An answer that is complete before its first byte is sent.
@@ -26,8 +27,60 @@ pub struct Response {
     pub content_type: &'static str,
     /// Further fields. Control characters in values become spaces: a value may hold what a client sent.
     pub headers: Vec<(&'static str, String)>,
-    /// The content; not sent with 204 and 304. Files of the program are borrowed.
-    pub body: Cow<'static, [u8]>,
+    /// The content; not sent with 204 and 304.
+    pub body: Content,
+}
+
+/// The content of an answer.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Made for it.
+    Own(Vec<u8>),
+    /// Part of the program.
+    Fixed(&'static [u8]),
+    /// Kept for other answers too.
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Fixed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Content {}
+
+/// Content that is sent from where it lies, without what has been sent of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    content: Content,
+    sent: usize,
+}
+
+impl Rest {
+    /// What is left.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.content[self.sent..]
+    }
+
+    /// So many more bytes were sent; gives whether any are left.
+    pub fn advance(&mut self, sent: usize) -> bool {
+        self.sent += sent;
+        self.sent < self.content.len()
+    }
 }
 
 /// The start of an answer whose content follows in pieces.
@@ -73,13 +126,19 @@ impl Response {
     /// An answer without further fields.
     #[must_use]
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Cow::Owned(body.into()) }
+        Self { status, content_type, headers: Vec::new(), body: Content::Own(body.into()) }
     }
 
     /// An answer whose content is part of the program, without further fields.
     #[must_use]
     pub fn fixed(status: u16, content_type: &'static str, body: &'static [u8]) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Cow::Borrowed(body) }
+        Self { status, content_type, headers: Vec::new(), body: Content::Fixed(body) }
+    }
+
+    /// An answer whose content is kept for others too, without further fields.
+    #[must_use]
+    pub fn shared(status: u16, content_type: &'static str, body: Arc<Vec<u8>>) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: Content::Shared(body) }
     }
 
     /// The same answer with one more field.
@@ -97,18 +156,18 @@ impl From<Refusal> for Response {
     }
 }
 
-/// Appends a whole answer, but for large static content: that is given back, to be sent behind `out` from where it
+/// Appends a whole answer, but for large content that stays: that is given back, to be sent behind `out` from where it
 /// lies, so that a client that takes its time over a picture holds no copy of it.
 #[must_use]
-pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) -> Option<&'static [u8]> {
+pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) -> Option<Rest> {
     debug_assert!((200..600).contains(&response.status), "status {}", response.status);
     let is_bodiless = status::is_bodiless(response.status);
-    let rest = match &response.body {
-        _ if is_bodiless || context.head_only => Some(&[][..]),
-        Cow::Borrowed(bytes) if bytes.len() > COPIED_BYTES_MAX => Some(*bytes),
-        _ => None,
+    let has_content = !is_bodiless && !context.head_only;
+    let stays = match &response.body {
+        Content::Own(_) => false,
+        Content::Fixed(_) | Content::Shared(_) => response.body.len() > COPIED_BYTES_MAX,
     };
-    out.reserve(256 + if rest.is_some() { 0 } else { response.body.len() });
+    out.reserve(256 + if has_content && !stays { response.body.len() } else { 0 });
     write_start(response.status, response.content_type, context, out);
     if !is_bodiless {
         out.extend_from_slice(b"Content-Length: ");
@@ -116,10 +175,13 @@ pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) 
         out.extend_from_slice(b"\r\n");
     }
     write_end(&response.headers, context.version, context.keep_alive, out);
-    if rest.is_none() {
+    if has_content && stays {
+        return Some(Rest { content: response.body.clone(), sent: 0 });
+    }
+    if has_content {
         out.extend_from_slice(&response.body);
     }
-    rest.filter(|rest| !rest.is_empty())
+    None
 }
 
 /// Appends the head of a streamed answer, and gives how its content is to follow: in chunks ([`open_chunk`],
@@ -224,15 +286,22 @@ mod tests {
     }
 
     #[test]
-    fn large_static_content_stays_where_it_lies() {
+    fn large_content_that_stays_is_sent_from_where_it_lies() {
         static LARGE: [u8; COPIED_BYTES_MAX + 1] = [b'x'; COPIED_BYTES_MAX + 1];
         let mut out = Vec::new();
-        let rest = write(&Response::fixed(200, "", &LARGE), &CONTEXT, &mut out).unwrap();
-        assert_eq!((rest.as_ptr(), rest.len()), (LARGE.as_ptr(), LARGE.len()));
+        let mut rest = write(&Response::fixed(200, "", &LARGE), &CONTEXT, &mut out).unwrap();
+        assert_eq!((rest.bytes().as_ptr(), rest.bytes().len()), (LARGE.as_ptr(), LARGE.len()));
+        assert!(rest.advance(LARGE.len() - 1));
+        assert_eq!(rest.bytes(), b"x");
+        assert!(!rest.advance(1));
         assert!(out.ends_with(b"Content-Length: 16385\r\n\r\n"));
         let head_only = HeadContext { head_only: true, ..CONTEXT };
         assert_eq!(write(&Response::fixed(200, "", &LARGE), &head_only, &mut out), None);
         assert!(written(&Response::fixed(200, "", &LARGE[1..]), &CONTEXT).ends_with("xxx"));
+        let shared = Arc::new(LARGE.to_vec());
+        let rest = write(&Response::shared(200, "", shared.clone()), &CONTEXT, &mut out).unwrap();
+        assert_eq!(rest.bytes().as_ptr(), shared.as_ptr());
+        assert!(written(&Response::new(200, "", LARGE), &CONTEXT).ends_with("xxx"));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Listening sockets: one per worker on the same address, the kernel spreads connections over them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait for an accept; the kernel caps it at net.core.somaxconn.
@@ -80,6 +80,16 @@ pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }
 
+/// One send of as much of `first` and then `second` as the socket takes.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_both(stream: &mio::net::TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    let parts = [IoSlice::new(first), IoSlice::new(second)];
+    let mut nothing = SendAncillaryBuffer::default();
+    Ok(rustix::net::sendmsg(stream, &parts, &mut nothing, SendFlags::NOSIGNAL)?)
+}
+
 /// How [`send_file`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSent {
@@ -150,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_file_is_sent_as_far_as_the_socket_takes_it() {
-        let content: Vec<u8> = (0..16 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let content: Vec<u8> =
+            (0..16 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let (file, (ours, mut theirs)) = (file_of(&content), connected());
         let mut range = 1_000..content.len() as u64 - 1_000;
         assert_eq!(send_file(&ours, &file, &mut range, 500).expect("sent"), FileSent::All);
@@ -174,11 +185,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_short_and_a_client_that_is_gone_are_errors() {
-        let (file, (ours, theirs)) = (file_of(b"abc"), connected());
+        let (file, (ours, _theirs)) = (file_of(b"abc"), connected());
         let mut range = 1..5;
         let error = send_file(&ours, &file, &mut range, u64::MAX).expect_err("too short");
         assert_eq!((error.kind(), range), (io::ErrorKind::UnexpectedEof, 3..5));
-        drop(theirs);
+        let (ours, _theirs) = connected();
         ours.shutdown(std::net::Shutdown::Write).expect("a socket");
         let error = send_file(&ours, &file, &mut (0..3), u64::MAX).expect_err("gone");
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "and no signal");

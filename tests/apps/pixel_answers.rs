@@ -76,7 +76,7 @@ fn an_answer_has_no_spaces_between_its_tokens() {
     let Action::Respond(response) = post_pixel(Some("application/json"), b"{ \"x\" : [ 1 , \" \" ] }") else {
         panic!("an answer")
     };
-    let text = String::from_utf8(response.body.into_owned()).expect("text");
+    let text = String::from_utf8(response.body.to_vec()).expect("text");
     let again: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(text, again.to_string());
 }

@@ -32,7 +32,7 @@ fn judge(body: &[u8]) -> (bool, bool) {
         Action::Append { .. } => (true, false),
         Action::Respond(response) => {
             // As text: an answer echoes numbers that no f64 holds.
-            let answer = String::from_utf8(response.body.into_owned()).expect("an answer in UTF-8");
+            let answer = String::from_utf8(response.body.to_vec()).expect("an answer in UTF-8");
             serde_json::from_str::<serde::de::IgnoredAny>(&answer).expect("an answer in JSON");
             let is_malformed =
                 response.status == 400 || answer.starts_with(r#"{"detail":[{"type":"json_invalid""#);

@@ -167,7 +167,7 @@ impl Site {
 
 fn whole(response: pixeld::http::response::Response) -> Answer {
     let pixeld::http::response::Response { status, content_type, body, .. } = response;
-    Answer { status, content_type, body: body.into_owned(), is_cut: false }
+    Answer { status, content_type, body: body.to_vec(), is_cut: false }
 }
 
 fn finish(mut job: Box<dyn Job>) -> Answer {

@@ -117,6 +117,9 @@ mod tests {
 
     #[test]
     fn what_a_client_wrote_is_escaped() {
-        assert_eq!(unknown("a\"\n").body, br#"{"message": "Resource with id `a\"\n` not found"}"#.as_slice());
+        assert_eq!(
+            &*unknown("a\"\n").body,
+            br#"{"message": "Resource with id `a\"\n` not found"}"#.as_slice()
+        );
     }
 }

@@ -26,7 +26,7 @@ pub struct Texts {
 
 #[derive(Default)]
 struct Kept {
-    by_blob: BTreeMap<BlobId, Arc<[u8]>>,
+    by_blob: BTreeMap<BlobId, Arc<Vec<u8>>>,
     order: VecDeque<BlobId>,
     bytes: usize,
 }
@@ -36,16 +36,16 @@ impl Texts {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, blob: &BlobId) -> Option<Arc<[u8]>> {
+    fn find(&self, blob: &BlobId) -> Option<Arc<Vec<u8>>> {
         self.kept().by_blob.get(blob).cloned()
     }
 
-    fn keep(&self, blob: BlobId, text: &[u8]) {
+    fn keep(&self, blob: BlobId, text: &Arc<Vec<u8>>) {
         if text.len() > THUMBS_TEXT_BYTES_MAX {
             return;
         }
         let mut kept = self.kept();
-        if kept.by_blob.insert(blob, text.into()).is_none() {
+        if kept.by_blob.insert(blob, text.clone()).is_none() {
             kept.order.push_back(blob);
             kept.bytes += text.len();
         }
@@ -72,14 +72,14 @@ pub fn answer(
         return Action::Respond(Response::new(304, "", "").with("ETag", etag));
     }
     if !is_binary && let Some(text) = texts.find(&thumbnail.blob) {
-        return Action::Respond(response(media, etag, text.to_vec()));
+        return Action::Respond(with_fields(Response::shared(200, media.name(), text), etag));
     }
     let texts = (!is_binary).then(|| texts.clone());
     Action::Job(Box::new(Reading { blobs: blobs.clone(), media, blob: thumbnail.blob, etag, texts }))
 }
 
-fn response(media: Media, etag: String, content: Vec<u8>) -> Response {
-    Response::new(200, media.name(), content).with("ETag", etag).with("X-Content-Type-Options", "nosniff")
+fn with_fields(response: Response, etag: String) -> Response {
+    response.with("ETag", etag).with("X-Content-Type-Options", "nosniff")
 }
 
 /// Reads a thumbnail.
@@ -98,20 +98,29 @@ impl Job for Reading {
         let Ok(content) = self.blobs.read(&self.blob) else {
             return Start::Whole(answers::error(404, "This thumbnail is not on this host"));
         };
-        let content = match &self.texts {
+        let media = self.media.name();
+        let response = match &self.texts {
             Some(texts) => {
-                let text = STANDARD.encode(content).into_bytes();
+                let text = Arc::new(text_of(&content));
                 texts.keep(self.blob, &text);
-                text
+                Response::shared(200, media, text)
             }
-            None => content,
+            None => Response::new(200, media, content),
         };
-        Start::Whole(response(self.media, std::mem::take(&mut self.etag), content))
+        Start::Whole(with_fields(response, std::mem::take(&mut self.etag)))
     }
 
     fn next(&mut self, _out: &mut Vec<u8>) -> JobStep {
         JobStep::Done
     }
+}
+
+/// A content as base64.
+fn text_of(content: &[u8]) -> Vec<u8> {
+    let mut text = vec![0; content.len().div_ceil(3) * 4];
+    let written = STANDARD.encode_slice(content, &mut text);
+    debug_assert_eq!(written, Ok(text.len()), "four letters for three bytes");
+    text
 }
 
 #[cfg(test)]
@@ -126,7 +135,7 @@ mod tests {
             id[..4].copy_from_slice(&number.to_be_bytes());
             BlobId(id)
         };
-        let text = vec![b'a'; THUMBS_TEXT_BYTES_MAX];
+        let text = Arc::new(vec![b'a'; THUMBS_TEXT_BYTES_MAX]);
         let fit = (THUMBS_TEXTS_BYTES_MAX / text.len()) as u32;
         for number in 0..fit + 2 {
             texts.keep(blob(number), &text);
@@ -134,7 +143,7 @@ mod tests {
         }
         assert_eq!(texts.kept().bytes, fit as usize * text.len());
         assert!(texts.find(&blob(1)).is_none() && texts.find(&blob(2)).is_some());
-        texts.keep(blob(99), &[b'a'; THUMBS_TEXT_BYTES_MAX + 1]);
+        texts.keep(blob(99), &Arc::new(vec![b'a'; THUMBS_TEXT_BYTES_MAX + 1]));
         assert!(texts.find(&blob(99)).is_none());
     }
 }

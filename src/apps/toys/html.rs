@@ -118,7 +118,7 @@ mod tests {
             std::str::from_utf8(&response.body).unwrap(),
             "<!doctype html>\n<html lang=en>\n<title>409 Conflict</title>\n<h1>Conflict</h1>\n<p>Why &amp; how.</p>\n"
         );
-        let body = moved("/api/orders/?a=<").body.into_owned();
+        let body = moved("/api/orders/?a=<").body.to_vec();
         assert!(String::from_utf8(body).unwrap().contains("<a href=\"/api/orders/?a=&lt;\">"));
     }
 }

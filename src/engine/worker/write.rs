@@ -146,7 +146,9 @@ impl Worker {
         } else {
             self.materialize(connection);
         }
-        if self.send_output(connection).is_err() || self.send_static(key, connection).is_err() {
+        let sending = matches!(connection.task, Task::Sending(_));
+        let sent = if sending { self.send_content(key, connection) } else { self.send_output(connection) };
+        if sent.is_err() {
             return Fate::Ends;
         }
         if connection.output.is_empty() {
@@ -166,7 +168,7 @@ impl Worker {
         let usual = &mut self.usual[usize::from(connection.owed_express)];
         let bytes = usual.times(connection.owed, self.second, self.date.bytes());
         connection.owed = 0;
-        let sent = send(&connection.stream, bytes)?;
+        let sent = taken(socket::send(&connection.stream, bytes))?;
         if sent < bytes.len() {
             take_buffer(&mut self.spare_buffers, &mut connection.output);
             connection.output.extend_from_slice(&bytes[sent..]);
@@ -182,15 +184,43 @@ impl Worker {
             return Ok(());
         }
         let rest = &connection.output[connection.sent..];
-        let sent = send(&connection.stream, rest)?;
+        let sent = taken(socket::send(&connection.stream, rest))?;
         connection.blocked = sent < rest.len();
         connection.sent += sent;
+        self.note_sent(connection, sent);
+        Ok(())
+    }
+
+    /// The output and content behind it, with one call; one piece for each turn, so that the other connections get theirs.
+    fn send_content(&mut self, key: Key, connection: &mut Connection) -> io::Result<()> {
+        let Task::Sending(rest) = &mut connection.task else { return Ok(()) };
+        if connection.blocked {
+            return Ok(());
+        }
+        let before = &connection.output[connection.sent..];
+        let piece = &rest.bytes()[..rest.bytes().len().min(STATIC_PIECE_BYTES)];
+        let sent = taken(socket::send_both(&connection.stream, before, piece))?;
+        connection.blocked = sent < before.len() + piece.len();
+        let of_output = sent.min(before.len());
+        connection.sent += of_output;
+        let is_done = !rest.advance(sent - of_output);
+        self.note_sent(connection, sent);
+        if is_done {
+            connection.task = Task::None;
+        } else if !connection.blocked {
+            self.owe(key, connection);
+        }
+        Ok(())
+    }
+
+    /// The socket took so many bytes. Gives the memory of an output that is all sent back.
+    fn note_sent(&mut self, connection: &mut Connection, sent: usize) {
         if sent > 0 {
             connection.since_ms = self.now_us / 1_000;
         }
         self.metrics().sends.add(1);
         self.metrics().written_bytes.add(sent as u64);
-        if connection.sent == connection.output.len() {
+        if connection.sent > 0 && connection.sent == connection.output.len() {
             connection.sent = 0;
             if connection.output.capacity() > KEPT_BUFFER_BYTES {
                 give_piece_buffer(&mut self.piece_buffers, &mut connection.output);
@@ -198,28 +228,6 @@ impl Worker {
                 give_buffer(&mut self.spare_buffers, &mut connection.output);
             }
         }
-        Ok(())
-    }
-
-    /// Static content behind the output; one piece for each turn, so that the other connections get theirs.
-    fn send_static(&mut self, key: Key, connection: &mut Connection) -> io::Result<()> {
-        let Task::Sending(rest) = connection.task else { return Ok(()) };
-        if connection.blocked || !connection.output.is_empty() {
-            return Ok(());
-        }
-        let piece = &rest[..rest.len().min(STATIC_PIECE_BYTES)];
-        let sent = send(&connection.stream, piece)?;
-        connection.blocked = sent < piece.len();
-        if sent > 0 {
-            connection.since_ms = self.now_us / 1_000;
-        }
-        self.metrics().sends.add(1);
-        self.metrics().written_bytes.add(sent as u64);
-        connection.task = if sent == rest.len() { Task::None } else { Task::Sending(&rest[sent..]) };
-        if !connection.blocked && sent < rest.len() {
-            self.owe(key, connection);
-        }
-        Ok(())
     }
 
     /// Everything is said: closes, or first sends our end and listens for the client's, so that an answer to a request
@@ -256,9 +264,9 @@ impl Worker {
     }
 }
 
-/// One send; what would block counts as nothing sent.
-fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match socket::send(stream, bytes) {
+/// What a send came to; what would block counts as nothing sent.
+fn taken(sent: io::Result<usize>) -> io::Result<usize> {
+    match sent {
         Ok(sent) => Ok(sent),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
         Err(error) => Err(error),
