@@ -13,7 +13,14 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// Least bytes of a segment: three largest batches and its header.
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
-pub const ORIGINS_MAX: usize = 32_768;
+/// A clear names all of them too, and has to fit into a batch.
+pub const ORIGINS_MAX: usize = 32_000;
+/// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
+pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
+/// Bytes of the longest record before it is stamped: a toy with the longest name, or an order of one.
+pub const RECORD_BYTES_MAX: usize = TOYS_NAME_BYTES_MAX + 64;
+/// Least bytes of a lane: the longest record has a place in an empty one.
+pub const LANE_BYTES_MIN: usize = RECORD_BYTES_MAX.next_power_of_two();
 /// Bytes of batches that one host may have on their way to the other without a word that they were committed there.
 pub const PEER_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes that arrived from the peer and wait for the commit step: the window, and one batch with its header.
@@ -308,6 +315,11 @@ pub const HEADER_FIELDS_MAX: usize = 64;
 const _: () = {
     assert!(LANE_BYTES <= BATCH_BODY_BYTES_MAX, "a full lane fits into one batch");
     assert!(LANE_BYTES.is_power_of_two(), "positions in the ring are masked");
+    assert!(LANE_BYTES_MIN <= LANE_BYTES, "a record fits into every lane");
+    assert!(
+        RECORD_BYTES_MAX + (ORIGINS_MAX + 1) * STAMP_BYTES_PER_ORIGIN <= BATCH_BODY_BYTES_MAX,
+        "whatever is in a lane fits into a batch, stamped"
+    );
     assert!(
         SEGMENT_BYTES_MIN as usize >= 3 * (BATCH_BODY_BYTES_MAX + BLOCK_BYTES),
         "a segment holds several batches"

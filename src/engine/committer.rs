@@ -15,15 +15,12 @@ use super::space::Room;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, UNWRITTEN_BYTES_MAX};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, STAMP_BYTES_PER_ORIGIN, UNWRITTEN_BYTES_MAX};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::base::vector::VersionVector;
 use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
 use crate::log::staged::Staged;
-
-/// The most that a stamp adds to a record for each stream: its origin, its number, a count.
-const STAMP_BYTES_PER_STREAM: usize = 32;
 
 /// What the commit token protects.
 pub struct Committer {
@@ -256,7 +253,7 @@ impl Committer {
 
     /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.
     fn stamp_bytes(&self) -> usize {
-        (self.appender.streams().len() + 1) * STAMP_BYTES_PER_STREAM
+        (self.appender.streams().len() + 1) * STAMP_BYTES_PER_ORIGIN
     }
 
     /// Tells the intake how the journal's room compares with what the lanes may hold, so that whatever is in a lane

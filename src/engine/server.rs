@@ -104,7 +104,7 @@ impl Server {
             first::log(first, &mut opening)?;
         }
         let router = Arc::new(Router::new(apps));
-        let lane_bytes = space::lane_bytes(opening.opened.identity.segment_bytes, settings.workers);
+        let lane_bytes = lane_bytes(&settings, &opening)?;
         let roots: Vec<Root> = settings
             .listen
             .iter()
@@ -279,6 +279,15 @@ impl Server {
         self.behind.into_iter().for_each(join);
         ending
     }
+}
+
+fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartError> {
+    let (segment_bytes, workers) = (opening.opened.identity.segment_bytes, settings.workers);
+    space::lane_bytes(segment_bytes, workers).map_err(|most| StartError::Workers {
+        workers,
+        most,
+        segment_bytes,
+    })
 }
 
 /// How long segments wait for the peer that is configured, or that was known when the process ended last.

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, SEGMENT_BYTES_MIN};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, LANE_BYTES_MIN, SEGMENT_BYTES_MIN};
 use crate::log::segment::SEGMENT_HEADER_BYTES_MAX;
 
 /// Bytes of a segment that no lane may count on: the longest header, the heads of frames, and what the intake keeps
@@ -22,12 +22,18 @@ const _: () = assert!(
 
 /// Bytes of each of `workers` lanes before a journal with segments of `segment_bytes`. All lanes together fit into an
 /// empty segment beside what is kept back; larger ones would close the intake for good.
-#[must_use]
-pub fn lane_bytes(segment_bytes: u64, workers: usize) -> usize {
+///
+/// # Errors
+/// The lanes would be too short for the longest record, which could never be logged: the most workers there may be.
+pub fn lane_bytes(segment_bytes: u64, workers: usize) -> Result<usize, usize> {
     debug_assert!(segment_bytes >= SEGMENT_BYTES_MIN && workers > 0);
-    let share = (segment_bytes - KEPT_BACK_BYTES) as usize / workers;
+    let room = (segment_bytes - KEPT_BACK_BYTES) as usize;
+    let share = room / workers;
+    if share < LANE_BYTES_MIN {
+        return Err(room / LANE_BYTES_MIN);
+    }
     // The largest power of two that is not above the share.
-    LANE_BYTES.min(1 << share.ilog2())
+    Ok(LANE_BYTES.min(1 << share.ilog2()))
 }
 
 /// Whether writes are taken.
@@ -159,15 +165,19 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::{RECORD_BYTES_MAX, SEGMENT_BYTES_DEFAULT};
 
     #[test]
     fn all_lanes_together_fit_into_an_empty_segment() {
-        assert_eq!(lane_bytes(64 << 20, 1), LANE_BYTES);
-        assert_eq!(lane_bytes(SEGMENT_BYTES_MIN, 2), 256 << 10);
+        assert_eq!(lane_bytes(64 << 20, 1), Ok(LANE_BYTES));
+        assert_eq!(lane_bytes(SEGMENT_BYTES_MIN, 2), Ok(256 << 10));
+        assert_eq!(lane_bytes(SEGMENT_BYTES_MIN, 16), Ok(LANE_BYTES_MIN));
+        assert_eq!(lane_bytes(SEGMENT_BYTES_MIN, 17), Err(16));
+        assert!(lane_bytes(SEGMENT_BYTES_DEFAULT, 256).is_ok(), "whatever may be configured");
         for segment_bytes in [SEGMENT_BYTES_MIN, 64 << 20, 1 << 30] {
             for workers in 1..=256 {
-                let lane = lane_bytes(segment_bytes, workers);
-                assert!(lane >= 2048, "{segment_bytes} {workers}");
+                let Ok(lane) = lane_bytes(segment_bytes, workers) else { continue };
+                assert!(lane >= RECORD_BYTES_MAX, "{segment_bytes} {workers}");
                 assert!(
                     (lane * workers) as u64 + KEPT_BACK_BYTES <= segment_bytes,
                     "{segment_bytes} {workers}"

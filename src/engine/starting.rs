@@ -24,6 +24,19 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// So many workers that each would have no room for the longest record.
+    #[error(
+        "workers = {workers}: allowed is at most {most} with segments of {segment_bytes} bytes, which this data directory has \
+         (segment_size when it was made)"
+    )]
+    Workers {
+        /// What is set.
+        workers: usize,
+        /// What would do.
+        most: usize,
+        /// Of the data directory.
+        segment_bytes: u64,
+    },
     /// The key that the second host knows this one by.
     #[error("the key of this host: {0}")]
     Key(io::Error),

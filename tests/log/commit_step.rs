@@ -102,7 +102,7 @@ impl Host {
         let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(disk.shared()))));
         let settings = settings(durability);
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, vec![side], metrics));
-        let (producer, consumer) = lane(lane_bytes(SEGMENT_BYTES_MIN, 1));
+        let (producer, consumer) = lane(lane_bytes(SEGMENT_BYTES_MIN, 1).unwrap());
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
         let inline = InlineCommit::new(token.clone(), Clock::start());
         let mut host =
@@ -275,7 +275,7 @@ fn without_room_for_the_next_segment_the_peer_waits_and_the_lanes_do_not() {
     let mut here = Host::open(SimDisk::new(), 1, 11, Durability::Disk);
     let mut there = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
     there.peering().outbox.open();
-    let lane_pixels = lane_bytes(SEGMENT_BYTES_MIN, 1) / 16;
+    let lane_pixels = lane_bytes(SEGMENT_BYTES_MIN, 1).unwrap() / 16;
     let mut waiting = false;
     while !waiting {
         there.post(lane_pixels);

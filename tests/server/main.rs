@@ -20,6 +20,7 @@ mod restart;
 mod send;
 mod serve;
 mod service;
+mod small_segments;
 mod steering;
 mod tuning;
 mod vectors_live;
