@@ -255,6 +255,11 @@ pub enum JobStep {
 /// Work that must not run on a worker. Between calls it holds no thread: the next piece is asked for when the socket
 /// has taken the last one.
 pub trait Job: Send {
+    /// What went wrong, in words for an operator, after [`JobStep::Failed`]; nothing where there is nothing to do about it.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+
     /// Begins the answer. Called once, first. May read from the disk.
     fn start(&mut self) -> Start;
 

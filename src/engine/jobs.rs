@@ -9,13 +9,14 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::mailbox::{FileDone, JobDone, Mail, UploadDone};
 use super::shared::Shared;
 use super::table::Key;
+use super::told::Told;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::Upload;
 use crate::base::limits::{FILE_TURN_BYTES, JOB_QUEUE_MAX};
@@ -82,28 +83,45 @@ pub fn start(
     shared: &Arc<Shared>,
 ) -> std::io::Result<(JobQueue, Vec<std::thread::JoinHandle<()>>)> {
     let (sender, receiver) = bounded(JOB_QUEUE_MAX);
+    let told = Arc::new(Mutex::new(Told::default()));
     let mut handles = Vec::with_capacity(threads);
     for index in 0..threads {
-        let (receiver, shared) = (receiver.clone(), shared.clone());
+        let (receiver, shared, told) = (receiver.clone(), shared.clone(), told.clone());
         let body = move || {
             thread::give_way();
-            work(index, &receiver, &shared);
+            work(index, &receiver, &shared, &told);
         };
         handles.push(thread::spawn(&format!("job-{index}"), body)?);
     }
     Ok((JobQueue { sender }, handles))
 }
 
-fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared) {
+fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, told: &Mutex<Told>) {
     while let Ok(order) = orders.recv() {
         let JobOrder { worker, key, task } = order;
         let mail = match task {
-            JobTask::Piece { job, started, memory } => Mail::Job(run(key, job, started, memory)),
+            JobTask::Piece { job, started, memory } => {
+                let mut done = run(key, job, started, memory);
+                tell_trouble(&mut done, shared, told);
+                Mail::Job(done)
+            }
             JobTask::File { job, socket } => Mail::File(send(key, job, socket)),
             JobTask::Upload(upload) => Mail::Upload(UploadDone { key, upload: work_on(upload) }),
         };
         shared.metrics.job_pieces[index].add(1);
         shared.workers[worker].send(mail);
+    }
+}
+
+/// Says why an answer can't be completed; the same once a minute, since clients try again.
+fn tell_trouble(done: &mut JobDone, shared: &Shared, told: &Mutex<Told>) {
+    if done.step != JobStep::Failed {
+        return;
+    }
+    if let Some(why) = done.job.as_mut().and_then(|job| job.trouble())
+        && told.lock().unwrap_or_else(PoisonError::into_inner).is_news(&why, shared.clock.now_us())
+    {
+        tracing::error!("{why}");
     }
 }
 

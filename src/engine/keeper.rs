@@ -11,6 +11,7 @@ use super::settings::Reserve;
 use super::shared::Shared;
 use super::snapshots::Folder;
 use super::space::Room;
+use super::told::Told;
 use crate::base::ids::Position;
 use crate::log::reader::SegmentInfo;
 use crate::log::spare::{self, SpareError};
@@ -38,6 +39,8 @@ pub struct Keeper {
     patience: Patience,
     /// It was said that the next segment can't be made.
     complained: bool,
+    /// Why no snapshot could be made.
+    told: Told,
 }
 
 impl Keeper {
@@ -60,6 +63,7 @@ impl Keeper {
             released: Released::default(),
             patience,
             complained: false,
+            told: Told::default(),
         }
     }
 
@@ -163,7 +167,12 @@ impl Keeper {
                 let unneeded = segments.iter().take_while(|segment| folded.makes_unnecessary(segment));
                 self.remove(&segments[..unneeded.count()]);
             }
-            Err(error) => tracing::error!(%error, "can't make a snapshot; the next start will take longer"),
+            Err(error) => {
+                // It is tried at every look.
+                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                    tracing::error!(%error, "can't make a snapshot; the next start will take longer");
+                }
+            }
         }
     }
 

@@ -44,6 +44,7 @@ mod starting;
 pub mod steering;
 pub mod submission;
 pub mod table;
+mod told;
 pub mod usual;
 pub mod waking;
 pub mod worker;

@@ -1,12 +1,13 @@
 //! Where replay starts: at the newest snapshot that can be relied on, or at the first segment.
 
+use std::convert::Infallible;
 use std::io;
 
 use super::append::End;
 use super::cut::LOST_SUFFIX;
 use super::damage::{Damage, Fault, Located, missing_between};
 use super::outcome::{RecoverError, Report, io_error};
-use super::replay::Segments;
+use super::replay::{Segments, Walk};
 use super::segment::{self, SEGMENT_FIRST, SegmentHeader};
 use super::snapshot::{self, Snapshot};
 use super::streams::Streams;
@@ -62,7 +63,7 @@ pub(super) fn find(
             continue;
         };
         promised.vector.join(&snapshot.streams.vector());
-        match headers_to(segments, position) {
+        match headers_to(segments, position, accept_loss) {
             Ok(headers) => return Ok(Anchor { snapshot: Some(snapshot), headers, promised }),
             Err(broken) if !accept_loss => return Err(RecoverError::Damaged(Box::new(broken.damage))),
             Err(broken) if !broken.sound.is_empty() => {
@@ -102,25 +103,51 @@ struct Broken {
     sound: Vec<SegmentHeader>,
 }
 
-/// The headers of all segments there are up to the one that `position` is in. Their content isn't looked at.
-fn headers_to(segments: &Segments, position: Position) -> Result<Vec<SegmentHeader>, Box<Broken>> {
+/// The headers of all segments there are up to the one that `position` is in. What stands behind them is looked at only
+/// with `reads_bodies`, and not in the last one: a start is not to take longer for what it does not need.
+fn headers_to(
+    segments: &Segments,
+    position: Position,
+    reads_bodies: bool,
+) -> Result<Vec<SegmentHeader>, Box<Broken>> {
     let layout = segments.layout;
     if position <= layout.start_of(SEGMENT_FIRST) {
         // One of nothing: it stands before the first segment's header.
         return Ok(Vec::new());
     }
     let first = segments.oldest();
-    let mut sound = Vec::new();
+    let mut sound: Vec<SegmentHeader> = Vec::new();
     for number in (first.min(layout.segment_of(position))..=layout.segment_of(position)).rev() {
-        match segments.header(number) {
+        let header = segments.header(number).map_err(|fault| Located { segment: number, offset: 0, fault });
+        let looked_at = header.and_then(|header| match sound.first().filter(|_| reads_bodies) {
+            Some(next) => look_into(segments, &header, next).map_or(Ok(header), Err),
+            None => Ok(header),
+        });
+        match looked_at {
             Ok(header) => sound.insert(0, header),
-            Err(fault) => {
-                let at = Located { segment: number, offset: 0, fault };
-                return Err(Box::new(broken(segments, at, sound, position)));
-            }
+            Err(at) => return Err(Box::new(broken(segments, at, sound, position))),
         }
     }
     Ok(sound)
+}
+
+/// Reads all batches of a segment, up to where the `next` one says that they end; gives what is wrong with them.
+fn look_into(segments: &Segments, header: &SegmentHeader, next: &SegmentHeader) -> Option<Located> {
+    let start = segments.layout.start_of(header.number);
+    let end = End {
+        position: Position(start.0 + header.length() as u64),
+        previous_end: header.previous_end,
+        streams: header.streams.clone(),
+        time_us: header.time_us,
+    };
+    let mut walk = Walk::new(segments, end);
+    let Ok(fault) = walk.run_segment(header.number, &mut |_| Ok::<(), Infallible>(()));
+    let ends_there = walk.end.position == next.previous_end && walk.end.streams == next.streams;
+    if fault.is_none() && ends_there {
+        return None;
+    }
+    let offset = walk.end.position.0 - start.0;
+    Some(Located { segment: header.number, offset, fault: fault.unwrap_or(Fault::Lost) })
 }
 
 fn broken(segments: &Segments, at: Located, sound: Vec<SegmentHeader>, position: Position) -> Broken {

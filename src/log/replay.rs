@@ -173,7 +173,7 @@ impl<'s> Walk<'s> {
     }
 
     /// Reads the rest of a segment; gives the fault that stands at the end then, if any.
-    fn run_segment<E>(
+    pub(super) fn run_segment<E>(
         &mut self,
         number: u32,
         on_batch: &mut dyn FnMut(&BatchView<'_>) -> Result<(), E>,

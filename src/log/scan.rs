@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::batch::BatchHeader;
 use super::frame::{FrameFault, Place};
+use super::segment;
 use super::source::{Source, Span};
 use super::window::{Found, Window};
 use crate::base::ids::{Origin, Position, Seq};
@@ -53,7 +54,7 @@ impl<'a> BatchView<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The bytes aren't those that were written, or the scan began where no batch does.
-    #[error("segment {segment} at offset {offset}: {fault}")]
+    #[error("{} at offset {offset}: {fault}", segment::name(*.segment))]
     Damaged {
         /// Number of the segment.
         segment: u32,
@@ -63,7 +64,7 @@ pub enum ReadError {
         fault: FrameFault,
     },
     /// The disk can't read it.
-    #[error("segment {segment} at offset {offset}: {source}")]
+    #[error("{} at offset {offset}: {source}", segment::name(*.segment))]
     Io {
         /// Number of the segment.
         segment: u32,
@@ -73,6 +74,16 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ReadError {
+    /// What an operator can do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        "the state is whole, but records that were acknowledged can't be read any more. A second host that has them all \
+         is the way back: make this one afresh with `pixeld init --join`. Without one, look at the disk, and start with \
+         --accept-loss: it puts the damaged segment and those before it aside, and says what is missing"
+    }
 }
 
 /// Reads batches in order. Its segments are not removed before it is dropped.

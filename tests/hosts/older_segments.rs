@@ -103,3 +103,54 @@ fn damage_before_the_snapshot_costs_the_list_and_the_other_host_has_it_all() {
     let after = await_same(&a, &b, LISTED + 10);
     assert!(before.iter().zip(&after).all(|(one, other)| one == other));
 }
+
+/// A start does not read what stands behind a segment's header before the snapshot: whoever needs it later is told.
+#[test]
+fn damage_that_no_start_looks_for_is_named_and_never_passed_on() {
+    const LISTED: usize = 400_000;
+    const AT: u64 = SEGMENT_BYTES / 2;
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    with_a_snapshot_behind_a_listed_segment(&a, &pair, LISTED);
+    await_same(&a, &b, LISTED);
+    stop(a);
+    stop(b);
+    damage(&pair.a, AT);
+
+    // It starts, takes writes, and says what is the matter as soon as somebody lists the pixels.
+    let (anew, _) = Host::found(pair.directory.path(), "anew", Some(&pair.cluster));
+    let anew = Host { peer_listen: free_address(), ..anew };
+    let a = pair.a.start(&anew, &[]);
+    assert_eq!(count(&a), LISTED as u64);
+    let mut client = a.connect();
+    let list = client.send("GET /pixels HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n").rest();
+    assert!(list.starts_with(b"HTTP/1.1 200 ") && !list.ends_with(b"0\r\n\r\n"), "a list that was cut off");
+    a.wait_for("the list of pixels can't be read");
+    for words in [SECOND, "at offset", "pixeld init --join", "--accept-loss"] {
+        assert!(a.stderr().contains(words), "{words}: {}", a.stderr());
+    }
+    post(&a, 10, 5);
+
+    // A host that needs that segment gets what stands before the damage, nothing behind it, and the reason.
+    let b = anew.start(&pair.a, &[]);
+    let is_named = |peer: &serde_json::Value| {
+        let why = peer["why"].to_string();
+        why.contains(SECOND) && why.contains("--accept-loss")
+    };
+    await_that("the reason here", || peer_of(&a), is_named);
+    await_that("the reason there", || peer_of(&b), is_named);
+    assert_eq!((b.ask("GET", "/readyz", "").0, a.ask("GET", "/readyz", "").0), (503, 200));
+
+    // The way out, should no other host have it: without the damaged segment.
+    stop(a);
+    stop(b);
+    let a = pair.a.start(&anew, &["--accept-loss"]);
+    a.wait_for("acknowledged data before the snapshot is lost");
+    assert!(pair.a.data_dir.join(format!("{SECOND}.lost")).exists());
+    let b = anew.start(&pair.a, &[]);
+    await_ready(&b);
+    await_that("the state", || count(&b), |count| *count == LISTED as u64 + 10);
+    let listed = pixels(&a);
+    assert!((10..LISTED).contains(&listed.len()), "{}", listed.len());
+    await_that("the list", || pixels(&b) == listed, |is_same| *is_same);
+}

@@ -47,6 +47,7 @@ pub struct List {
     counting: Option<Scan>,
     is_open: bool,
     held: Option<Held>,
+    trouble: Option<ReadError>,
 }
 
 /// The rest of a batch that did not fit into a piece.
@@ -82,7 +83,7 @@ impl List {
         let is_counted = query.filter.is_open() || format != Format::Json;
         let counting = (!is_counted).then(|| reader.scan(Position(0), end));
         let total = if is_counted { total } else { 0 };
-        Self { query, format, end, total, page, scan, counting, is_open: false, held: None }
+        Self { query, format, end, total, page, scan, counting, is_open: false, held: None, trouble: None }
     }
 
     /// Finds the place behind the cursor; false if there is no such place.
@@ -169,7 +170,16 @@ impl Job for List {
     }
 
     fn next(&mut self, out: &mut Vec<u8>) -> JobStep {
-        self.step(out).unwrap_or(JobStep::Failed)
+        self.step(out).unwrap_or_else(|error| {
+            self.trouble = Some(error);
+            JobStep::Failed
+        })
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        self.trouble
+            .take()
+            .map(|error| format!("the list of pixels can't be read: {error}; {}", error.advice()))
     }
 }
 
