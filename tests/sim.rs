@@ -45,6 +45,8 @@ mod host;
 mod oracle;
 #[path = "sim/pictures.rs"]
 mod pictures;
+#[path = "sim/scripted.rs"]
+mod scripted;
 mod sim_disk;
 #[path = "sim/wire.rs"]
 mod wire;

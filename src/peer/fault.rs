@@ -121,14 +121,16 @@ pub enum Violation {
     },
     /// Neither can give what the other lacks.
     #[error(
-        "records {from} and up of the stream {origin} are needed and not kept any more: make the host that lacks them \
-         afresh with `pixeld init --join`, it then takes a snapshot"
+        "records {from} and up of the stream {origin} are needed and not kept any more: stop the host that lacks them \
+         and make it afresh with `pixeld init --join`, it then takes a snapshot. {rest}"
     )]
     RangeGone {
         /// The stream.
         origin: Origin,
         /// The first number that is needed.
         from: Seq,
+        /// What becomes of the records that the host which lacks them has itself.
+        rest: Rest,
     },
     /// More than a journal may know.
     #[error("more than {ORIGINS_MAX} streams")]
@@ -136,6 +138,26 @@ pub enum Violation {
     /// The peer sent more than it may before an answer.
     #[error("more than {PEER_WINDOW_BYTES} bytes came that were not acknowledged yet")]
     Window,
+}
+
+/// What becomes of the records of a host that has to be made afresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The other host has them, durably.
+    Taken,
+    /// Some of them the other host can't get any more either.
+    Apart,
+}
+
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "What that one has itself was taken from it before",
+            Self::Apart => {
+                "It has records that the other one lacks and can't get any more either: keep its old data directory"
+            }
+        })
+    }
 }
 
 impl Violation {

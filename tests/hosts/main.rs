@@ -6,6 +6,7 @@ mod process;
 mod balancer;
 mod both;
 mod joining;
+mod left_behind;
 mod older_segments;
 mod partition;
 mod retention;

@@ -27,6 +27,7 @@ use pixeld::engine::settings::{BlobPlace, PeerSettings, Reserve, Retention, Sett
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::snapshots::{self, Folder};
 use pixeld::log::blobs::files::FileStore;
+use pixeld::log::blobs::store::BlobStore;
 use pixeld::log::blobs::{Blobs, Pin};
 use pixeld::log::known_peer::KnownPeer;
 use pixeld::log::lane::{Producer, lane};
@@ -56,7 +57,7 @@ pub struct Up {
     staged: Staged,
     prepared: Option<Prepared>,
     pub replica: Option<Box<Replica>>,
-    keeper: Keeper,
+    keeper: Option<Keeper>,
     disk: SimDisk,
     clock: Clock,
     /// The worker's other ends, which nobody looks at: its turns are the simulation's.
@@ -99,6 +100,17 @@ fn settings(durability: Durability) -> Settings {
 impl Up {
     /// Starts a process: recovery, replay, and the parts that its threads share.
     pub fn start(disk: &SimDisk, node: NodeId, inc: Inc, durability: Durability) -> Result<Self, Fatal> {
+        Self::start_with(disk, node, inc, durability, Box::new(FileStore::new(disk.shared())))
+    }
+
+    /// The same with another store of its blobs.
+    pub fn start_with(
+        disk: &SimDisk,
+        node: NodeId,
+        inc: Inc,
+        durability: Durability,
+        store: Box<dyn BlobStore>,
+    ) -> Result<Self, Fatal> {
         let options =
             OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, inc };
         let (mut applied, mut last) = (registry::new_applied(), None);
@@ -129,7 +141,7 @@ impl Up {
             streams: Streams::default(),
             sections: Vec::new(),
         };
-        let blobs = Arc::new(Blobs::new(Box::new(FileStore::new(disk.shared()))));
+        let blobs = Arc::new(Blobs::new(store));
         applied.take_released();
         blobs.sweep(|id| applied.names_blob(id)).map_err(io)?;
         let known = KnownPeer::load(disk).map_err(io)?;
@@ -164,7 +176,7 @@ impl Up {
             staged: Staged::default(),
             prepared: None,
             replica: None,
-            keeper,
+            keeper: Some(keeper),
             disk: disk.clone(),
             clock,
             _worker: (poll, mail),
@@ -296,16 +308,22 @@ impl Up {
 
     /// The keeper's turn.
     pub fn keep_files(&mut self, wall_us: u64) {
-        let lacked_spare = self.lacks_spare();
-        self.keeper.turn();
-        if lacked_spare && !self.lacks_spare() {
+        let (lacked_spare, was_amid_joining) = (self.lacks_spare(), self.is_amid_joining());
+        self.keeper.iter_mut().for_each(Keeper::turn);
+        // Both wake the workers, and they start a step for what waits in their lanes.
+        if (lacked_spare && !self.lacks_spare()) || (was_amid_joining && !self.is_amid_joining()) {
             self.start_commit(wall_us);
         }
     }
 
+    /// The keeper, to take its turn on a thread of its own; this host has none any more.
+    pub fn take_keeper(&mut self) -> Keeper {
+        self.keeper.take().expect("taken once")
+    }
+
     /// The keeper makes a snapshot.
     pub fn fold(&mut self) {
-        self.keeper.fold();
+        self.keeper.iter_mut().for_each(Keeper::fold);
     }
 
     fn note_commit(&mut self) {

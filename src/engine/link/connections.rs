@@ -32,8 +32,8 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// When it was made, microseconds of the server's clock.
     pub since_us: u64,
-    /// That the peer is there was told.
-    pub is_announced: bool,
+    /// When the session was established, microseconds of the server's clock.
+    pub met_us: Option<u64>,
 }
 
 impl Connection {
@@ -49,7 +49,7 @@ impl Connection {
             dialed,
             remote,
             since_us,
-            is_announced: false,
+            met_us: None,
         }
     }
 
@@ -116,10 +116,11 @@ impl Connections {
         Some(self.list.remove(at))
     }
 
-    /// The oldest one that has not shown who it is, if there are more than `most` of these.
+    /// The oldest one that somebody else has made and who has not shown who it is, if there are more than `most` of these.
     #[must_use]
     pub fn surplus(&self, most: usize) -> Option<Token> {
-        let mut greeting = self.list.iter().filter(|connection| connection.replica.is_none());
+        let is_greeting = |connection: &&Connection| connection.replica.is_none() && !connection.dialed;
+        let mut greeting = self.list.iter().filter(is_greeting);
         let oldest = greeting.next()?.token;
         (greeting.count() >= most).then_some(oldest)
     }
@@ -169,5 +170,28 @@ impl Connections {
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {
         self.list.iter().filter_map(Connection::deadline_us).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A flood of strangers must not cost this host the connection that it is making itself.
+    #[test]
+    fn the_oldest_stranger_goes_and_no_connection_of_our_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut connections = Connections::default();
+        let mut add = |number: usize, dialed: bool| {
+            let stream = mio::net::TcpStream::connect(address).expect("a socket");
+            let wire = Wire::new(stream, None, dialed);
+            connections.add(Connection::new(Token(number), wire, dialed, address, 0));
+            connections.surplus(2)
+        };
+        assert_eq!([add(1, true), add(2, false), add(3, false)], [None; 3]);
+        assert_eq!(add(4, false), Some(Token(2)));
     }
 }

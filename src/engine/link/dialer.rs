@@ -8,6 +8,10 @@ const PAUSE_US: u64 = 50_000;
 const PAUSE_US_MAX: u64 = 2_000_000;
 /// How much longer the host waits whose peer is to dial.
 const PATIENCE_US: u64 = 1_000_000;
+/// Failures after which the pause is the longest.
+const FAILURES_MAX: u32 = 6;
+/// A session that lasted so long was none that fails each time, microseconds.
+pub const LASTING_US: u64 = PAUSE_US_MAX;
 
 /// Where to dial, and when next.
 pub struct Dialer {
@@ -35,16 +39,21 @@ impl Dialer {
         self.next_us
     }
 
-    /// A session was established: the next failure is the first.
+    /// A session has lasted for [`LASTING_US`]: the next failure is the first.
     pub fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// The next try comes to the same end until somebody has changed something: the pause is the longest.
+    pub fn despaired(&mut self) {
+        self.failures = FAILURES_MAX;
     }
 
     /// There is no connection (any more): waits for a while, half of it by chance. `random` is a random number;
     /// `peer_dials` when the other host has the lower node id and so is the one to dial.
     pub fn failed(&mut self, now_us: u64, random: u64, peer_dials: bool) {
-        let pause = (PAUSE_US << self.failures.min(16)).min(PAUSE_US_MAX);
-        self.failures += 1;
+        let pause = (PAUSE_US << self.failures).min(PAUSE_US_MAX);
+        self.failures = (self.failures + 1).min(FAILURES_MAX);
         let patience = if peer_dials { PATIENCE_US } else { 0 };
         let pause = (pause / 2 + random % (pause / 2 + 1) + patience).min(PAUSE_US_MAX);
         self.next_us = now_us + pause;
@@ -74,5 +83,9 @@ mod tests {
         dialer.succeeded();
         dialer.failed(0, 0, true);
         assert!(dialer.next_us() >= PATIENCE_US, "the other one goes first");
+        dialer.succeeded();
+        dialer.despaired();
+        dialer.failed(0, 0, false);
+        assert_eq!(dialer.next_us(), PAUSE_US_MAX / 2, "who needs an operator is asked rarely");
     }
 }

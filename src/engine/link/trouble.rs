@@ -1,4 +1,4 @@
-//! Trouble: why there is no connection to the peer, in words that an operator can act on, told once.
+//! Trouble: why there is no connection to the peer, in words that an operator can act on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,11 +7,6 @@ use super::tls;
 use crate::base::fingerprint::Fingerprint;
 use crate::engine::peering::counters::Failure;
 use crate::peer::fault::Close;
-
-/// How long the same words are not logged again, microseconds.
-const SILENT_US: u64 = 60_000_000;
-/// How many different words are remembered.
-const REMEMBERED_MAX: usize = 16;
 
 /// What is known about the keys of both sides, for the words.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +24,8 @@ pub struct Trouble {
     pub failure: Failure,
     /// For people.
     pub why: String,
+    /// The next try comes to the same end until somebody has changed something.
+    pub needs_operator: bool,
 }
 
 impl Trouble {
@@ -40,20 +37,20 @@ impl Trouble {
                 "the host at {remote} has the key {shown}, expected was {pinned}: if it was set up afresh, start this \
                  host with --peer-key {shown}; if not, something else is there"
             );
-            return Self { failure: Failure::Key, why };
+            return Self::new(Failure::Key, why);
         }
         if let (true, Some(own)) = (tls::is_refusal(error), keys.own) {
             let why = format!(
                 "the host at {remote} refused this host's key: start it with --peer-key {own} if this is its second host"
             );
-            return Self { failure: Failure::Key, why };
+            return Self::new(Failure::Key, why);
         }
         if error.kind() == io::ErrorKind::InvalidData {
             let why = format!(
                 "{remote} does not speak as a second host does ({error}): --peer and --peer-listen are not the addresses \
                  for clients, and --insecure-peer is for both hosts or for none"
             );
-            return Self { failure: Failure::Protocol, why };
+            return Self::new(Failure::Protocol, why);
         }
         let next = if error.kind() == io::ErrorKind::ConnectionRefused {
             ": nobody listens there; is the second host running, with that --peer-listen?"
@@ -61,7 +58,7 @@ impl Trouble {
             ""
         };
         let what = if is_connected { "the connection failed" } else { "can't be reached" };
-        Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
+        Self::new(Failure::Network, format!("{remote}: {what}: {error}{next}"))
     }
 
     /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
@@ -72,9 +69,9 @@ impl Trouble {
                 "{remote} closed the connection before it said who it is: --insecure-peer is for both hosts or for none, \
                  and that one may expect TLS"
             );
-            return Self { failure: Failure::Network, why };
+            return Self::new(Failure::Network, why);
         }
-        Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
+        Self::new(Failure::Network, format!("{remote} closed the connection"))
     }
 
     /// The other side speaks TLS, and this host has no keys.
@@ -84,7 +81,7 @@ impl Trouble {
             "the host at {remote} expects TLS: start this host with --peer-key and that host's key instead of \
              --insecure-peer, or both with --insecure-peer"
         );
-        Self { failure: Failure::Protocol, why }
+        Self::new(Failure::Protocol, why)
     }
 
     /// The session ended; nothing for one that ended in order.
@@ -95,67 +92,37 @@ impl Trouble {
             Close::NoHello | Close::Silent if !is_connected => {
                 let why =
                     format!("{remote}: no answer; is the address right, and does a firewall let it through?");
-                return Some(Self { failure: Failure::Network, why });
+                return Some(Self::new(Failure::Network, why));
             }
             Close::NoHello | Close::Silent => Failure::Silence,
             Close::Failed(_) => Failure::Own,
             _ if close.needs_operator() => Failure::Identity,
             Close::Violation(_) | Close::Refused { .. } => Failure::Protocol,
         };
-        Some(Self { failure, why: close.to_string() })
-    }
-}
-
-/// Which words were logged lately.
-#[derive(Default)]
-pub struct Told {
-    words: Vec<(String, u64)>,
-}
-
-impl Told {
-    /// Whether these words are news.
-    pub fn is_news(&mut self, words: &str, now_us: u64) -> bool {
-        self.words.retain(|(_, told_us)| now_us < told_us + SILENT_US);
-        if self.words.iter().any(|(told, _)| told == words) {
-            return false;
-        }
-        if self.words.len() >= REMEMBERED_MAX {
-            self.words.remove(0);
-        }
-        self.words.push((words.to_owned(), now_us));
-        true
+        let needs_operator = failure == Failure::Identity;
+        Some(Self { failure, why: close.to_string(), needs_operator })
     }
 
-    /// What went wrong before is over.
-    pub fn forget(&mut self) {
-        self.words.clear();
+    fn new(failure: Failure, why: String) -> Self {
+        Self { failure, why, needs_operator: false }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::fault::ByeCode;
-
-    #[test]
-    fn the_same_words_are_told_once_a_minute() {
-        let mut told = Told::default();
-        assert!(told.is_news("a", 0) && !told.is_news("a", 1) && told.is_news("b", 2));
-        assert!(!told.is_news("a", SILENT_US - 1) && told.is_news("a", SILENT_US));
-        for n in 0..100 {
-            told.is_news(&n.to_string(), SILENT_US);
-        }
-        assert!(told.words.len() <= REMEMBERED_MAX);
-        told.forget();
-        assert!(told.is_news("99", SILENT_US));
-    }
+    use crate::peer::fault::{ByeCode, ErrorCode};
 
     #[test]
     fn an_end_in_order_is_no_trouble() {
         let remote = ([127, 0, 0, 1], 7).into();
         assert_eq!(Trouble::of_close(&Close::Left(ByeCode::Replaced), remote, true), None);
         let silent = Trouble::of_close(&Close::NoHello, remote, false).expect("trouble");
-        assert!(silent.why.contains("no answer") && silent.failure == Failure::Network);
+        assert!(
+            silent.why.contains("no answer") && silent.failure == Failure::Network && !silent.needs_operator
+        );
+        let copied = Close::Refused { code: ErrorCode::OtherHistory as u16, text: String::new() };
+        assert!(Trouble::of_close(&copied, remote, true).expect("trouble").needs_operator);
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let refused = Trouble::of_socket(&refused, remote, false, KnownKeys::default());
         assert!(refused.why.contains("nobody listens there"), "{}", refused.why);

@@ -164,6 +164,8 @@ pub struct Session {
     is_amid_state: bool,
     last_state_origin: Option<Origin>,
     pacing: Pacing,
+    /// HELLO and STATE of the peer were good.
+    has_met: bool,
     close: Option<Close>,
 }
 
@@ -232,6 +234,7 @@ impl Session {
                 due: Vec::new(),
                 rtt_us: None,
             },
+            has_met: false,
             close: None,
         };
         session.send_hello();
@@ -244,10 +247,10 @@ impl Session {
         Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty }
     }
 
-    /// Who the peer is, once its HELLO and STATE are there.
+    /// Who the peer is, once its HELLO and STATE were found good; also when the session is over.
     #[must_use]
     pub fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref().filter(|_| self.phase != Phase::State)
+        self.peer.as_ref().filter(|_| self.has_met)
     }
 
     /// What the peer has of a stream, as far as it has said so.
@@ -329,12 +332,19 @@ impl Session {
         self.phase == Phase::Closed
     }
 
+    /// This host does not read for the moment, for a reason of its own: the peer is not silent.
+    pub fn excuse_silence(&mut self, now_us: u64) {
+        self.pacing.heard_us = now_us;
+    }
+
     /// When [`Session::tick`] has something to do at the latest, microseconds; nothing once the session has ended.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let pacing = &self.pacing;
         match self.phase {
             Phase::Hello | Phase::State => Some(pacing.greeted_by_us),
+            // Nothing more is said before the connection takes something; then there is a turn anyway.
+            Phase::Live if self.is_clogged() => Some(pacing.heard_us + PEER_DEAD_US),
             Phase::Live => {
                 let heard = [pacing.heard_us + PEER_DEAD_US, pacing.next_ping_us, pacing.next_state_us];
                 heard.into_iter().chain(self.ack_deadline()).min()

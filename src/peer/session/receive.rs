@@ -136,6 +136,7 @@ impl Session {
         match (has_more, self.phase, self.peer) {
             (false, Phase::State, Some(peer)) => {
                 self.phase = Phase::Live;
+                self.has_met = true;
                 // A host that is empty waits for the answer.
                 let delay_us = if self.settings.is_empty { 0 } else { PEER_PING_EVERY_US };
                 self.pacing.next_ping_us = now_us + delay_us;

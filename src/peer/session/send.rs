@@ -9,7 +9,7 @@ use crate::base::limits::{
     PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US, PEER_STATE_EVERY_US, PEER_TEXT_BYTES_MAX, PEER_WINDOW_BYTES,
 };
 use crate::base::streams::Streams;
-use crate::peer::fault::{ByeCode, Close, ErrorCode, Violation};
+use crate::peer::fault::{ByeCode, Close, ErrorCode, Rest, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
 use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Receipt};
@@ -120,8 +120,8 @@ impl Session {
     }
 
     /// The peer lacks records that are not kept any more, and has others: it can't be helped.
-    pub fn refuse_range(&mut self, origin: Origin, from: Seq) {
-        self.violated(Violation::RangeGone { origin, from });
+    pub fn refuse_range(&mut self, origin: Origin, from: Seq, rest: Rest) {
+        self.violated(Violation::RangeGone { origin, from, rest });
     }
 
     /// Ends the session because another one takes over, or the process stops.
@@ -190,18 +190,22 @@ impl Session {
     /// When the next ACK has to go out.
     pub(super) fn ack_deadline(&self) -> Option<u64> {
         let pacing = &self.pacing;
-        let is_blocked = self.output().len() >= PEER_OUTPUT_BYTES_MAX;
         let at_once = pacing.ack_at_once || pacing.unacked_bytes >= PEER_ACK_EVERY_BYTES;
-        match pacing.due.is_empty() || is_blocked {
+        match pacing.due.is_empty() || self.is_clogged() {
             true => None,
             false if at_once => Some(0),
             false => Some(pacing.acked_us + PEER_ACK_EVERY_US),
         }
     }
 
+    /// Whether so much waits for the connection that nothing is added, whatever it is.
+    pub(super) fn is_clogged(&self) -> bool {
+        self.output().len() >= PEER_OUTPUT_BYTES_MAX
+    }
+
     /// Sends what is due.
     pub(super) fn pump(&mut self, now_us: u64) {
-        if self.phase != Phase::Live || self.output().len() >= PEER_OUTPUT_BYTES_MAX {
+        if self.phase != Phase::Live || self.is_clogged() {
             return;
         }
         if self.ack_deadline().is_some_and(|due_us| due_us <= now_us) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::batch::first_chain;
 use crate::base::limits::*;
 use crate::peer::fault::Violation;
-use crate::peer::fault::{ByeCode, ErrorCode};
+use crate::peer::fault::{ByeCode, ErrorCode, Rest};
 use crate::peer::frame::{self, Kind};
 use crate::peer::message;
 

@@ -5,6 +5,7 @@ use pixeld::base::ids::Inc;
 use pixeld::base::tag::PIXEL_RECORD_BYTES;
 use pixeld::log::record::Pixel;
 
+use super::super::chance::Chance;
 use super::super::host::Up;
 use super::super::oracle;
 use super::super::pictures;
@@ -41,7 +42,10 @@ impl World {
     }
 
     pub(super) fn write(&mut self, host: usize) {
-        if self.hosts[host].up.as_ref().is_some_and(|up| !up.is_joining()) {
+        // Requests are refused then; the records of background threads are not, and wait in their lane.
+        let is_open =
+            |up: &Up, chance: &mut Chance| !up.is_joining() || (up.is_amid_joining() && chance.once_in(2));
+        if self.hosts[host].up.as_ref().is_some_and(|up| is_open(up, &mut self.chance)) {
             let is_picture = self.chance.once_in(self.kind.pictures);
             let is_many = self.chance.once_in(if self.kind.is_heavy { 2 } else { 30 });
             match (is_picture, is_many) {
@@ -157,6 +161,10 @@ impl World {
             self.tally.count("segments removed", removed);
             if has_joined {
                 self.trace(|| format!("host {host} has joined"));
+                if !self.is_healing && self.chance.once_in(3) {
+                    // What it calls its own from now on has to be on the disk.
+                    self.later(1, Event::Fall(host));
+                }
             }
             if removed > 0 {
                 self.trace(|| format!("host {host} removes {removed} segments"));

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use mio::Token;
 
 use super::Driver;
+use crate::engine::link::dialer::{Dialer, LASTING_US};
 use crate::engine::link::trouble::Trouble;
 use crate::engine::peering::Peering;
 use crate::engine::peering::replica::Replica;
@@ -16,7 +17,7 @@ impl Driver {
     pub(super) fn close(&mut self, token: Token, close: &Close, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
         let trouble = Trouble::of_close(close, connection.remote, true);
-        if trouble.is_none() && connection.is_announced {
+        if trouble.is_none() && connection.met_us.is_some() {
             tracing::info!(why = %close, "the second host has left");
         }
         self.lose(token, trouble, peering, now_us);
@@ -32,24 +33,37 @@ impl Driver {
     /// A connection is over, or came to nothing.
     pub(super) fn lose(&mut self, token: Token, trouble: Option<Trouble>, peering: &Peering, now_us: u64) {
         let Some(mut connection) = self.connections.remove(token) else { return };
-        let was_there = connection.is_announced;
+        let was_there = connection.met_us.is_some();
+        let has_lasted = connection.met_us.is_some_and(|met_us| now_us >= met_us + LASTING_US);
         connection.wire.part(connection.replica.as_ref().map_or(&[], Replica::output));
         if connection.replica.is_some() {
             peering.delays().clear();
         }
         let was_ours = connection.dialed || connection.replica.is_some();
         drop(connection);
+        if has_lasted {
+            // What went wrong before was over.
+            self.told.forget();
+            self.dialer.iter_mut().for_each(Dialer::succeeded);
+        }
+        if was_ours && trouble.as_ref().is_some_and(|trouble| trouble.needs_operator) {
+            self.dialer.iter_mut().for_each(Dialer::despaired);
+        }
         if was_ours {
             self.pause(now_us);
         }
-        let Some(Trouble { failure, why }) = trouble else { return };
+        let Some(Trouble { failure, why, needs_operator }) = trouble else { return };
         peering.counters.failed(failure);
         if !self.connections.has_active() {
             peering.standing.away(&why, now_us);
         }
         if self.told.is_news(&why, now_us) {
             let event = if was_there { "lost the second host" } else { "no connection to the second host" };
-            tracing::warn!(why, "{event}; trying again");
+            if needs_operator {
+                tracing::error!(why, "{event}; trying again, which helps once something is done about it");
+            } else {
+                tracing::warn!(why, "{event}; trying again");
+            }
         }
     }
 

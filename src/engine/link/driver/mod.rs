@@ -19,11 +19,12 @@ use crate::base::limits::PEER_OUTPUT_BYTES;
 use crate::engine::link::connections::Connections;
 use crate::engine::link::dialer::Dialer;
 use crate::engine::link::tls::Keys;
-use crate::engine::link::trouble::{KnownKeys, Told, Trouble};
+use crate::engine::link::trouble::{KnownKeys, Trouble};
 use crate::engine::peering::Peering;
 use crate::engine::peering::arrivals::Arrivals;
 use crate::engine::peering::replica::Replica;
 use crate::engine::shared::Shared;
+use crate::engine::told::Told;
 use crate::os::clock::wall_us;
 use crate::os::disk::Disk;
 use crate::peer::fault::Close;
@@ -257,17 +258,15 @@ impl Driver {
         }
         peering.time_durable(wall_us());
         peering.counters.rtt_us.set(replica.rtt_us().unwrap_or(0));
-        if let Some(peer) = replica.peer().copied()
-            && !std::mem::replace(&mut connection.is_announced, true)
-        {
+        if let (Some(peer), None) = (replica.peer().copied(), connection.met_us) {
+            connection.met_us = Some(now_us);
             let (remote, dialed, ahead_us) = (connection.remote, connection.dialed, peer.clock_ahead_us);
-            tracing::info!(node = %peer.node, %remote, dialed, clock_ahead_us = ahead_us, "connected to the second host");
+            // Where sessions end as soon as they have begun, it is not told each time.
+            if self.told.is_news(&format!("connected to {}", peer.node), now_us) {
+                tracing::info!(node = %peer.node, %remote, dialed, clock_ahead_us = ahead_us, "connected to the second host");
+            }
             peering.counters.sessions.add(1);
             self.last_peer = Some(peer.node);
-            self.told.forget();
-            if let Some(dialer) = &mut self.dialer {
-                dialer.succeeded();
-            }
         }
         let closed = self.connections.get(token).and_then(|connection| connection.replica.as_ref()?.closed());
         match closed.cloned() {

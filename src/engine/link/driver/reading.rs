@@ -50,7 +50,7 @@ impl Driver {
             Ok(Reading::End) => {
                 let is_plain = self.keys.is_none();
                 let of_end = |connection: &mut Connection| {
-                    Trouble::of_end(connection.remote, is_plain && !connection.is_announced)
+                    Trouble::of_end(connection.remote, is_plain && connection.met_us.is_none())
                 };
                 let trouble = self.connections.get(token).map(of_end);
                 self.lose(token, trouble, peering, now_us);

@@ -110,6 +110,10 @@ impl Replica {
             self.act(effect, now_us);
         }
         self.look_whether_met();
+        self.shipping.look_whether_refused(&mut self.session);
+        if self.taking.is_held() {
+            self.session.excuse_silence(now_us);
+        }
         self.session.tick(now_us);
         self.shipping.ship(&self.shared, &mut self.session, now_us);
         if self.session.is_closed() {

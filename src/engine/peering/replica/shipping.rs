@@ -16,12 +16,14 @@ use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{
     PEER_HURRY_US, PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_SEND_EVERY_US, PEER_WANTS_MAX,
 };
+use crate::base::sha256::Sha256;
 use crate::engine::peering::outbox::{Departing, Next};
 use crate::engine::shared::Shared;
 use crate::log::blobs::store::BlobReader;
 use crate::log::scan::Scan;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
+use crate::peer::fault::Rest;
 use crate::peer::session::Session;
 
 /// What is being sent.
@@ -42,6 +44,8 @@ pub(super) struct Shipping {
     /// Blobs that were sent lately: they need not go twice.
     recent: VecDeque<BlobId>,
     snapshot: Option<SnapshotOut>,
+    /// The peer lacks this, which is not kept any more: nothing is sent.
+    gone: Option<(Origin, Seq)>,
     has_begun: bool,
     /// Batches were taken from the outbox since the last pause.
     has_taken: bool,
@@ -61,6 +65,7 @@ struct BlobOut {
     id: BlobId,
     reader: Box<dyn BlobReader>,
     offset: u64,
+    content: Sha256,
 }
 
 struct SnapshotOut {
@@ -88,6 +93,7 @@ impl Shipping {
             blob: None,
             recent: VecDeque::new(),
             snapshot: None,
+            gone: None,
             has_begun: false,
             has_taken: false,
             pause_until_us: None,
@@ -117,7 +123,7 @@ impl Shipping {
 
     /// Decides where sending starts, by what the peer has and was sent.
     pub(super) fn plan(&mut self, shared: &Shared, session: &mut Session, peer_is_empty: bool) {
-        self.next = None;
+        (self.next, self.gone) = (None, None);
         let to = readable_to(shared);
         self.scan_to = to;
         // The scan comes before the look at what there is: its segments stay.
@@ -134,7 +140,26 @@ impl Shipping {
                 }
                 Err(error) => session.fail(format!("this host can't read its snapshot: {error}")),
             },
-            Plan::Gone { origin, from } => session.refuse_range(origin, from),
+            Plan::Gone { origin, from } => self.gone = Some((origin, from)),
+        }
+    }
+
+    /// A peer that lacks what is gone here is told so once everything that it has itself is durable here: it will be made
+    /// afresh then, and must not take with it what was acknowledged there.
+    pub(super) fn look_whether_refused(&self, session: &mut Session) {
+        let Some((origin, from)) = self.gone else { return };
+        let (mut is_coming, mut is_apart) = (false, false);
+        for receipt in session.peer_receipts() {
+            let held = session.held(receipt.origin);
+            let (received, durable) = held.map_or((0, 0), |held| (held.received, held.durable));
+            is_coming |= durable < receipt.received;
+            is_apart |= received < receipt.received && session.peer_first(receipt.origin) > received + 1;
+        }
+        if is_apart {
+            // The peer is in the same situation, and sends nothing either.
+            session.refuse_range(origin, from, Rest::Apart);
+        } else if !is_coming {
+            session.refuse_range(origin, from, Rest::Taken);
         }
     }
 
@@ -150,7 +175,8 @@ impl Shipping {
 
     /// The peer has told its whole state. Should it lack something although nothing is under way, it is sent again.
     pub(super) fn look_again(&mut self, shared: &Shared, session: &mut Session) {
-        let is_idle = self.scan.is_none() && self.next.is_none() && self.snapshot.is_none();
+        let is_idle =
+            self.scan.is_none() && self.next.is_none() && self.snapshot.is_none() && self.gone.is_none();
         let is_behind =
             |session: &Session| session.holdings().any(|held| session.shipped(held.origin) < held.received);
         if self.has_begun && is_idle && session.unacked_bytes() == 0 && is_behind(session) {
@@ -203,6 +229,9 @@ impl Shipping {
             self.send_snapshot_step(shared, session);
             return true;
         }
+        if self.gone.is_some() {
+            return false;
+        }
         if self.next.is_some() {
             return self.send_next(shared, session);
         }
@@ -254,7 +283,9 @@ impl Shipping {
                 // From here on new batches are kept in memory for the peer; what was made meanwhile is in the journal.
                 peering_of(shared).outbox.open();
             }
-            Err(error) => session.fail(format!("this host can't read its journal: {error}")),
+            Err(error) => {
+                session.fail(format!("this host can't read its journal: {error}; {}", error.advice()));
+            }
         }
     }
 
@@ -299,7 +330,9 @@ impl Shipping {
     /// Begins a blob; one that is gone is said to be.
     fn open_blob(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         match shared.blobs.open(&id) {
-            Ok(reader) if reader.size_bytes() > 0 => self.blob = Some(BlobOut { id, reader, offset: 0 }),
+            Ok(reader) if reader.size_bytes() > 0 => {
+                self.blob = Some(BlobOut { id, reader, offset: 0, content: Sha256::default() });
+            }
             Ok(_) => self.tell_gone(session, &id),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.tell_gone(session, &id),
             Err(error) => session.fail(format!("this host can't read the blob {id}: {error}")),
@@ -320,9 +353,19 @@ impl Shipping {
         if let Err(error) = blob.reader.read_at(&mut piece, blob.offset) {
             return session.fail(format!("this host can't read the blob {}: {error}", blob.id));
         }
+        blob.content.update(&piece);
+        let is_last = blob.offset + length == total;
+        if is_last && blob.content.hash() != blob.id.0 {
+            // The peer would take it for a breach, and could not say which file it is.
+            return session.fail(format!(
+                "the blob {} is damaged on this host: its content has another hash. Put a sound copy in its place (of a host \
+                 that has one), or delete what names it",
+                blob.id
+            ));
+        }
         session.send_blob(&blob.id, total, blob.offset, &piece);
         blob.offset += length;
-        if blob.offset == total {
+        if is_last {
             self.recent.push_back(blob.id);
             if self.recent.len() > PEER_RECENT_BLOBS {
                 self.recent.pop_front();

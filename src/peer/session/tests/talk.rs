@@ -208,6 +208,40 @@ fn who_does_not_greet_is_left() {
 }
 
 #[test]
+fn who_is_refused_by_its_state_was_never_met() {
+    let mut maker = Maker::new(origin(1, 3));
+    maker.next(4);
+    let copied = Held { chain: !maker.chain, ..maker.held() };
+    let mut a = Session::new(settings(1, 10), &[maker.held()], 0);
+    let mut b = Session::new(settings(2, 20), &[copied], 0);
+    carry(&mut a, &mut b, 0);
+    let heard = carry(&mut b, &mut a, 0);
+    assert!(close_of(&heard).needs_operator() && a.peer().is_none(), "{heard:?}");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_costs_no_turns() {
+    let (mut a, mut b) = pair(&[], &[]);
+    b.tick(PEER_PING_EVERY_US);
+    carry(&mut b, &mut a, PEER_PING_EVERY_US);
+    let piece = vec![0; PEER_PIECE_BYTES];
+    while a.output().len() < PEER_OUTPUT_BYTES_MAX {
+        a.send_blob(&BlobId([1; 32]), 1 << 28, 0, &piece);
+    }
+    let (waiting, dead_us) = (a.output().len(), PEER_PING_EVERY_US + PEER_DEAD_US);
+    a.tick(dead_us - 1);
+    assert_eq!(
+        (a.output().len(), a.deadline()),
+        (waiting, Some(dead_us)),
+        "nothing is due that can't be said"
+    );
+    a.sent(waiting - 10);
+    assert!(a.deadline() < Some(dead_us));
+    a.tick(dead_us - 1);
+    assert!(a.output().len() > 10);
+}
+
+#[test]
 fn a_parting_is_told_and_heard() {
     let (mut a, mut b) = pair(&[], &[]);
     a.leave(ByeCode::Stopping);
@@ -218,11 +252,13 @@ fn a_parting_is_told_and_heard() {
     assert!(b.output().is_empty() && !close_of(&heard).needs_operator());
 
     let (mut a, mut b) = pair(&[], &[]);
-    a.refuse_range(origin(2, 1), 9);
+    a.refuse_range(origin(2, 1), 9, Rest::Taken);
     let heard = carry(&mut a, &mut b, MS);
     let Close::Refused { code, text } = close_of(&heard) else { panic!("{heard:?}") };
     assert_eq!(*code, ErrorCode::RangeGone as u16);
-    assert!(text.contains("records 9 and up") && text.contains("pixeld init --join"), "{text}");
+    for words in ["records 9 and up", "pixeld init --join", "was taken from it before"] {
+        assert!(text.contains(words), "{text}");
+    }
     assert!(close_of(&heard).needs_operator());
 }
 
