@@ -197,6 +197,10 @@ pub const PEER_WANTS_MAX: usize = 16;
 pub const PEER_RECENT_BLOBS: usize = 256;
 /// Blobs that came, or are known to be gone, before the batch that names them.
 pub const PEER_FRESH_BLOBS_MAX: usize = 32_768;
+/// Blobs from the peer that are made durable before the connection gets its heartbeats.
+pub const PEER_BLOBS_PER_TURN: u64 = 8;
+/// Bytes of the journal that are passed over, because the peer has them, before the connection gets its heartbeats.
+pub const PEER_PASSED_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one piece of a blob or a snapshot.
 pub const PEER_PIECE_BYTES: usize = 256 * 1024;
 /// Most bytes of a blob.

@@ -10,7 +10,9 @@ use pixeld::base::batch::{BatchHeader, first_chain};
 use pixeld::base::blob::BlobId;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{Inc, NodeId, Origin, Position, Seq};
+use pixeld::base::limits::PEER_PASSED_BYTES;
 use pixeld::log::blobs::files::FileStore;
+use pixeld::log::blobs::id_of;
 use pixeld::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use pixeld::log::newcomer;
 use pixeld::log::record::Pixel;
@@ -389,6 +391,56 @@ fn who_does_not_read_for_a_while_does_not_call_its_peer_silent() {
     scene.carry();
     scene.keep();
     assert!(scene.close().is_none() && !scene.up.is_joining());
+}
+
+/// Each content waits for the disk, and the peer for a heartbeat.
+#[test]
+fn a_turn_takes_a_few_pictures_only() {
+    let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
+    scene.meet(&[]);
+    let all: Vec<_> = (0..100_u8).map(|byte| (id_of(&[byte; 30]), vec![byte; 30])).collect();
+    all.iter().for_each(|picture| scene.send_blob(picture));
+    let count = |scene: &Scene| scene.up.shared.blobs.list().expect("a sound disk").len();
+    let Some(replica) = &mut scene.up.replica else { panic!("a session") };
+    replica.receive(scene.peer.output(), scene.now_us);
+    replica.turn(scene.now_us);
+    assert!(!replica.wants_input() && replica.deadline() == Some(0), "there is more to do at once");
+    assert!((1..=8).contains(&count(&scene)), "{}", count(&scene));
+    scene.peer.sent(scene.peer.output().len());
+    scene.carry();
+    assert_eq!(count(&scene), 100);
+}
+
+/// A peer that lacks something old has most of what follows on it.
+#[test]
+fn a_turn_passes_over_a_part_of_a_long_journal_only() {
+    let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
+    scene.meet(&[]);
+    scene.send(&pixel(1));
+    scene.carry();
+    let many: Vec<u8> = (0..500).flat_map(pixel).collect();
+    let end = |scene: &Scene| scene.up.shared.applied.read().expect("no panic").position.0;
+    while end(&scene) < PEER_PASSED_BYTES + 4_000_000 {
+        scene.log(&many);
+        scene.keep();
+    }
+    let own = scene.up.origin();
+    let stream = scene.up.peering().progress.begin().0.of(CLUSTER, own);
+    let held = Held { origin: own, received: stream.seq, durable: stream.seq, first: 1, chain: stream.chain };
+    scene.peer = Session::new(Settings { node: NodeId(11), ..settings(0) }, &[held], scene.now_us);
+    scene.up.connect(3, WALL_US, scene.now_us);
+    let Some(replica) = &mut scene.up.replica else { panic!("a session") };
+    scene.peer.receive(replica.output(), scene.now_us);
+    replica.sent(replica.output().len());
+    while scene.peer.next_effect(scene.now_us).is_some() {}
+    replica.receive(scene.peer.output(), scene.now_us);
+    scene.peer.sent(scene.peer.output().len());
+    replica.turn(scene.now_us);
+    assert_eq!(replica.deadline(), Some(0), "it has not come to the journal's end");
+    scene.said.clear();
+    scene.carry();
+    assert_eq!(scene.said.iter().filter(|kind| **kind == Kind::Batch).count(), 1);
+    assert!(scene.up.peering().outbox.is_open(), "now it has");
 }
 
 /// Not as a breach, which would not say where the trouble is.

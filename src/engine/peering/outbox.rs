@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
+use crate::base::batch::BatchHeader;
 use crate::base::ids::{Position, Seq};
 use crate::base::limits::OUTBOX_BYTES_MAX;
 use crate::engine::waking::Doze;
@@ -26,8 +26,9 @@ pub struct Departing {
 }
 
 impl Departing {
+    /// What it takes in memory: short batches are mostly this.
     fn bytes(&self) -> usize {
-        BATCH_HEADER_BYTES + self.body.len()
+        size_of::<Self>() + self.body.len()
     }
 }
 

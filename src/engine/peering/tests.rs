@@ -110,6 +110,14 @@ fn an_outbox_that_overflows_forgets_everything_and_goes_on() {
 }
 
 #[test]
+fn short_batches_in_an_outbox_count_with_all_that_they_take() {
+    let outbox = Outbox::default();
+    outbox.open();
+    outbox.push(departing(1, 10));
+    assert!(outbox.waiting_bytes() >= size_of::<Departing>() + 10, "{}", outbox.waiting_bytes());
+}
+
+#[test]
 fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_told_once() {
     let progress = Progress::new(OWN, Streams::default());
     progress.applied(stream(PEER, 5), Position(100), Position(0));

@@ -25,7 +25,7 @@ use self::access::peering_of;
 use self::shipping::Shipping;
 use self::taking::Taking;
 use crate::base::ids::{NodeId, Seq};
-use crate::base::limits::{PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
+use crate::base::limits::{PEER_BLOBS_PER_TURN, PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
@@ -42,6 +42,8 @@ pub struct Replica {
     shipping: Shipping,
     taking: Taking,
     retain_us: u64,
+    /// The last turn has left something undone, so that the connection gets its heartbeats in between.
+    has_more: bool,
     closed: Option<Close>,
 }
 
@@ -85,6 +87,7 @@ impl Replica {
             shipping: Shipping::new(Arc::clone(disk)),
             taking: Taking::default(),
             retain_us: now_us + PEER_RETAIN_EVERY_US,
+            has_more: false,
             closed: None,
         }
     }
@@ -98,24 +101,27 @@ impl Replica {
     /// nothing of what it has to be told.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        !self.taking.is_held() && self.session.output().len() < PEER_OUTPUT_BYTES_MAX
+        !self.taking.is_held() && !self.has_more && self.session.output().len() < PEER_OUTPUT_BYTES_MAX
     }
 
-    /// Does everything that can be done now.
+    /// Does what can be done now; what takes long is left for the next turn.
     pub fn turn(&mut self, now_us: u64) {
         self.tell_progress(now_us);
-        while !self.taking.is_held()
-            && let Some(effect) = self.session.next_effect(now_us)
-        {
+        let kept = self.taking.blobs_kept();
+        self.has_more = false;
+        while !self.taking.is_held() && !self.has_more {
+            let Some(effect) = self.session.next_effect(now_us) else { break };
             self.act(effect, now_us);
+            // Each waits for the disk twice.
+            self.has_more = self.taking.blobs_kept() - kept >= PEER_BLOBS_PER_TURN;
         }
         self.look_whether_met();
         self.shipping.look_whether_refused(&mut self.session);
-        if self.taking.is_held() {
+        if self.taking.is_held() || self.has_more {
             self.session.excuse_silence(now_us);
         }
         self.session.tick(now_us);
-        self.shipping.ship(&self.shared, &mut self.session, now_us);
+        self.has_more |= self.shipping.ship(&self.shared, &mut self.session, now_us);
         if self.session.is_closed() {
             // The reason comes as the last effect; what lies before it can't be answered any more.
             while let Some(effect) = self.session.next_effect(now_us) {
@@ -141,6 +147,9 @@ impl Replica {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let due_us = self.session.deadline()?.min(self.retain_us);
+        if self.has_more {
+            return Some(0);
+        }
         Some(self.shipping.pause_until_us().map_or(due_us, |until_us| due_us.min(until_us)))
     }
 

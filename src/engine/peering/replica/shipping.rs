@@ -14,7 +14,7 @@ use crate::base::blob::BlobId;
 use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{
-    PEER_HURRY_US, PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_SEND_EVERY_US, PEER_WANTS_MAX,
+    PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_SEND_EVERY_US, PEER_WANTS_MAX,
 };
 use crate::base::sha256::Sha256;
 use crate::engine::peering::outbox::{Departing, Next};
@@ -24,7 +24,7 @@ use crate::log::scan::Scan;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
 use crate::peer::fault::Rest;
-use crate::peer::session::Session;
+use crate::peer::session::{Held, Session};
 
 /// What is being sent.
 pub(super) struct Shipping {
@@ -47,6 +47,8 @@ pub(super) struct Shipping {
     /// The peer lacks this, which is not kept any more: nothing is sent.
     gone: Option<(Origin, Seq)>,
     has_begun: bool,
+    /// Bytes of batches that this turn has passed over, because the peer has them.
+    passed_bytes: u64,
     /// Batches were taken from the outbox since the last pause.
     has_taken: bool,
     /// When the outbox is looked into again.
@@ -95,6 +97,7 @@ impl Shipping {
             snapshot: None,
             gone: None,
             has_begun: false,
+            passed_bytes: 0,
             has_taken: false,
             pause_until_us: None,
             hurry_until_us: 0,
@@ -177,9 +180,11 @@ impl Shipping {
     pub(super) fn look_again(&mut self, shared: &Shared, session: &mut Session) {
         let is_idle =
             self.scan.is_none() && self.next.is_none() && self.snapshot.is_none() && self.gone.is_none();
-        let is_behind =
-            |session: &Session| session.holdings().any(|held| session.shipped(held.origin) < held.received);
-        if self.has_begun && is_idle && session.unacked_bytes() == 0 && is_behind(session) {
+        // What this process makes is looked after by the outbox.
+        let own = peering_of(shared).own;
+        let lacks = |held: Held| held.origin != own && session.shipped(held.origin) < held.received;
+        let is_behind = session.holdings().any(lacks);
+        if self.has_begun && is_idle && session.unacked_bytes() == 0 && is_behind {
             self.plan(shared, session, false);
         }
     }
@@ -196,18 +201,26 @@ impl Shipping {
         }
     }
 
-    /// Sends as much as there is room for.
-    pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session, now_us: u64) {
+    /// Sends as much as there is room for; true if there may be more to be sent although there is room.
+    pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
         if peering_of(shared).bell.take_hurry() || shared.durability == Durability::Both {
             self.hurry_until_us = now_us + PEER_HURRY_US;
         }
         if now_us < self.hurry_until_us || self.pause_until_us.is_some_and(|until_us| until_us <= now_us) {
             self.pause_until_us = None;
         }
-        while self.has_begun && session.has_room() && self.step(shared, session, now_us) {}
+        self.passed_bytes = 0;
+        let mut has_more = false;
+        while self.has_begun && session.has_room() && self.step(shared, session, now_us) {
+            has_more = self.passed_bytes >= PEER_PASSED_BYTES;
+            if has_more {
+                break;
+            }
+        }
         if self.has_begun {
             peering_of(shared).reached(self.reached);
         }
+        has_more
     }
 
     /// Until when the outbox is left alone, microseconds.
@@ -267,6 +280,7 @@ impl Shipping {
             Ok(Some(batch)) => {
                 self.reached = batch.end;
                 if batch.header.last_seq() <= session.shipped(batch.origin) {
+                    self.passed_bytes += batch.body.len() as u64;
                     return;
                 }
                 let blobs = blobs_of(shared, batch.body);

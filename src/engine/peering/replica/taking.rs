@@ -25,6 +25,8 @@ pub(super) struct Taking {
     writer: Option<Writer>,
     /// Blobs that no batch has named yet: those of the next one.
     fresh: VecDeque<Pin>,
+    /// Blobs that came whole on this connection.
+    kept: u64,
     /// Blobs that the peer does not have any more.
     gone: VecDeque<BlobId>,
     snapshot: Option<(Streams, Vec<u8>)>,
@@ -48,6 +50,11 @@ impl Taking {
         self.snapshot.is_some() || self.is_held
     }
 
+    /// Blobs that came whole on this connection, each of which is on the disk.
+    pub(super) fn blobs_kept(&self) -> u64 {
+        self.kept
+    }
+
     /// Whether the peer has begun a snapshot on this connection.
     pub(super) fn has_seen_snapshot(&self) -> bool {
         self.has_seen_snapshot
@@ -64,7 +71,8 @@ impl Taking {
 
     /// The session is over.
     pub(super) fn end(&mut self) {
-        *self = Self { has_seen_snapshot: self.has_seen_snapshot, ..Self::default() };
+        let Self { has_seen_snapshot, kept, .. } = *self;
+        *self = Self { has_seen_snapshot, kept, ..Self::default() };
     }
 
     /// A batch came.
@@ -114,6 +122,7 @@ impl Taking {
             return Ok(());
         }
         self.fresh.push_back(writer.finish()?);
+        self.kept += 1;
         if self.fresh.len() > PEER_FRESH_BLOBS_MAX && self.snapshot.is_none() {
             self.fresh.pop_front();
         }
