@@ -29,7 +29,7 @@
 //! | a released blob goes before the release is on the disk | 1 |
 //! | a blob that was released twice goes by the first release | 1 of 6,000; it was no planted one |
 //!
-//! What needs more to happen at once than seeds bring about is done by `sim/scripted.rs`, in which a bare session plays the
+//! What needs more to happen at once than seeds bring about is done by `sim/scripted`, in which a bare session plays the
 //! peer. Each of these makes its script fail (2026-11-21, commit d96114a and what follows on it):
 //!
 //! | planted fault | script |
@@ -59,7 +59,7 @@ mod host;
 mod oracle;
 #[path = "sim/pictures.rs"]
 mod pictures;
-#[path = "sim/scripted.rs"]
+#[path = "sim/scripted/mod.rs"]
 mod scripted;
 mod sim_disk;
 #[path = "sim/wire.rs"]

@@ -206,7 +206,9 @@ impl Keeper {
         let Some(snapshot) = joining.joined(synced) else { return true };
         let stored = snapshot::store(&*self.disk, &snapshot).and_then(|()| joining::finish(&*self.disk));
         if let Err(error) = stored {
-            tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
+            if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
+            }
             return true;
         }
         tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");

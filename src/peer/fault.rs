@@ -107,6 +107,12 @@ pub enum Violation {
          is a copy of this one; a second host has to be made with `pixeld init --join`"
     )]
     OwnNode(NodeId),
+    /// Two processes run on one directory and a copy of it.
+    #[error(
+        "two processes with the node id {0} are running: the data directory of one is a copy of the other one's. Keep one of \
+         them; make the other one afresh with `pixeld init --join`"
+    )]
+    Copied(NodeId),
     /// Two histories of one stream.
     #[error(
         "the peer has other records than this host under the same numbers, stream {origin} at {seq}: a data directory \
@@ -170,7 +176,7 @@ impl Violation {
             Self::Version { .. } => ErrorCode::Version,
             Self::OtherCluster { .. } => ErrorCode::OtherCluster,
             Self::OwnNode(_) => ErrorCode::OwnNode,
-            Self::OtherHistory { .. } => ErrorCode::OtherHistory,
+            Self::OtherHistory { .. } | Self::Copied(_) => ErrorCode::OtherHistory,
             Self::RangeGone { .. } => ErrorCode::RangeGone,
             Self::TooManyOrigins => ErrorCode::TooManyOrigins,
         }

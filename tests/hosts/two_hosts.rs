@@ -274,6 +274,31 @@ fn write_until(server: &Server, stop: &AtomicBool, next: &AtomicI32, acked: &Mut
     }
 }
 
+/// Two processes on a directory and its copy have different streams from then on, so no chain tells.
+#[test]
+fn a_copy_of_the_second_host_beside_it_is_refused() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    post_all(&b, 0, 10, 1);
+    await_same(&a, &b, 10);
+    drop(b);
+    let clone = pair.directory.path().join("clone");
+    let copied = std::process::Command::new("cp").arg("-r").arg(&pair.b.data_dir).arg(&clone).status();
+    assert!(copied.expect("cp").success());
+    let [address, peer_listen] = [(); 2].map(|()| process::free_address());
+    let clone = Host { data_dir: clone, address, peer_listen, key: pair.b.key.clone() };
+    let (one, other) = (pair.b.start(&pair.a, &[]), clone.start(&pair.a, &[]));
+    let is_told = |server: &Server| server.stderr().contains("two processes with the node id");
+    await_that("a refusal", || is_told(&one) || is_told(&other), |is_told| *is_told);
+    a.wait_for("pixeld init --join");
+    assert_eq!(post(&a, 1, 1), (200, "disk".to_owned()));
+    // The one that is left is the second host.
+    let (kept, refused) = if is_told(&one) { (other, one) } else { (one, other) };
+    drop(refused);
+    await_connected(&kept);
+    await_that("the record", || count(&kept), |count| *count == 11);
+}
+
 #[test]
 fn strangers_are_refused_with_a_sentence_that_says_what_to_do() {
     let pair = Pair::found();

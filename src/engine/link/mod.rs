@@ -5,6 +5,7 @@
 //!
 //! wire, tls               a socket and what encrypts it
 //! connections, greeting   which of two connections survives
+//! starts                  whether a second process runs on a copy of the peer's directory
 //! dialer, trouble         when to try again, what to say meanwhile
 //! key                     who this host is
 //! report                  how the second host is, for people and programs
@@ -18,6 +19,7 @@ mod driver;
 pub mod greeting;
 pub mod key;
 pub mod report;
+pub mod starts;
 pub mod tls;
 pub mod trouble;
 pub mod wire;

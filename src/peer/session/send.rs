@@ -3,7 +3,7 @@
 use super::{Phase, Session};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::blob::BlobId;
-use crate::base::ids::{Origin, Seq};
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::{
     ORIGINS_MAX, PEER_ACK_EVERY_BYTES, PEER_ACK_EVERY_US, PEER_OUTPUT_BYTES, PEER_OUTPUT_BYTES_MAX,
     PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US, PEER_STATE_EVERY_US, PEER_TEXT_BYTES_MAX, PEER_WINDOW_BYTES,
@@ -122,6 +122,11 @@ impl Session {
     /// The peer lacks records that are not kept any more, and has others: it can't be helped.
     pub fn refuse_range(&mut self, origin: Origin, from: Seq, rest: Rest) {
         self.violated(Violation::RangeGone { origin, from, rest });
+    }
+
+    /// Another process runs on a copy of the data directory `node`, which the peer has too.
+    pub fn refuse_copy(&mut self, node: NodeId) {
+        self.violated(Violation::Copied(node));
     }
 
     /// Ends the session because another one takes over, or the process stops.

@@ -3,6 +3,7 @@
 use mio::Token;
 
 use super::{Driver, peering_of};
+use crate::base::ids::NodeId;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::greeting::{self, Greeting};
 use crate::engine::link::tls;
@@ -14,6 +15,17 @@ use crate::os::random;
 use crate::peer::fault::ByeCode;
 use crate::peer::session::{Effect, Session, Settings};
 
+/// Why a connection is not listened to.
+#[derive(Clone, Copy)]
+enum Reason {
+    /// What a session finds wrong with what was said first.
+    Hello,
+    /// There is another one.
+    Replaced,
+    /// By a later process on a copy of the same directory.
+    Copied(NodeId),
+}
+
 impl Driver {
     /// The peer may have said who it is, on a connection that it dialed.
     pub(super) fn greet(&mut self, token: Token, peering: &Peering, now_us: u64) {
@@ -21,13 +33,16 @@ impl Driver {
         let Some(connection) = self.connections.get(token) else { return };
         match greeting::look(&connection.heard, cluster, own) {
             Greeting::More => {}
-            Greeting::Stranger => self.turn_away(token, None, peering, now_us),
+            Greeting::Stranger => self.turn_away(token, Reason::Hello, peering, now_us),
+            Greeting::Host(hello) if self.starts.is_former(hello.node, hello.inc) => {
+                self.turn_away(token, Reason::Copied(hello.node), peering, now_us);
+            }
             Greeting::Host(hello) => {
                 let gives_way = |active: &mut Connection| active.gives_way_to(&hello, own, now_us);
                 if self.connections.active().is_none_or(gives_way) {
                     self.begin(token, now_us);
                 } else {
-                    self.turn_away(token, Some(ByeCode::Replaced), peering, now_us);
+                    self.turn_away(token, Reason::Replaced, peering, now_us);
                 }
             }
         }
@@ -52,8 +67,8 @@ impl Driver {
         }
     }
 
-    /// Tells the other side why it is not listened to: what a session finds wrong with what it said, or `code`.
-    pub(super) fn turn_away(&mut self, token: Token, code: Option<ByeCode>, peering: &Peering, now_us: u64) {
+    /// Tells the other side why it is not listened to.
+    fn turn_away(&mut self, token: Token, reason: Reason, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
         let settings = Settings {
             cluster: self.shared.cluster,
@@ -65,9 +80,10 @@ impl Driver {
             is_empty: false,
         };
         let mut session = Session::new(settings, &[], now_us);
-        match code {
-            Some(code) => session.leave(code),
-            None => session.receive(&connection.heard, now_us),
+        match reason {
+            Reason::Hello => session.receive(&connection.heard, now_us),
+            Reason::Replaced => session.leave(ByeCode::Replaced),
+            Reason::Copied(node) => session.refuse_copy(node),
         }
         let mut trouble = None;
         while let Some(effect) = session.next_effect(now_us) {

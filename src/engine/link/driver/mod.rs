@@ -18,6 +18,7 @@ use crate::base::ids::NodeId;
 use crate::base::limits::PEER_OUTPUT_BYTES;
 use crate::engine::link::connections::Connections;
 use crate::engine::link::dialer::Dialer;
+use crate::engine::link::starts::Starts;
 use crate::engine::link::tls::Keys;
 use crate::engine::link::trouble::{KnownKeys, Trouble};
 use crate::engine::peering::Peering;
@@ -80,6 +81,7 @@ pub struct Driver {
     next_token: usize,
     /// Who the peer was when there was a session last.
     last_peer: Option<NodeId>,
+    starts: Starts,
     buffer: Vec<u8>,
     plain: Vec<u8>,
 }
@@ -109,6 +111,7 @@ impl Driver {
             told: Told::default(),
             next_token: FIRST_CONNECTION,
             last_peer,
+            starts: Starts::default(),
             buffer: vec![0; READ_BYTES],
             plain: Vec::new(),
             shared,
@@ -267,6 +270,10 @@ impl Driver {
             }
             peering.counters.sessions.add(1);
             self.last_peer = Some(peer.node);
+            if self.starts.is_former(peer.node, peer.inc) {
+                replica.refuse_copy(now_us);
+            }
+            self.starts.meet(peer.node, peer.inc);
         }
         let closed = self.connections.get(token).and_then(|connection| connection.replica.as_ref()?.closed());
         match closed.cloned() {

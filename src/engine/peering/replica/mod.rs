@@ -195,6 +195,14 @@ impl Replica {
         self.turn(now_us);
     }
 
+    /// Ends it, because there are two processes on the peer's directory and a copy of it; the peer is told.
+    pub fn refuse_copy(&mut self, now_us: u64) {
+        if let Some(node) = self.session.peer().map(|peer| peer.node) {
+            self.session.refuse_copy(node);
+            self.turn(now_us);
+        }
+    }
+
     /// Ends it, because this host can't go on; the peer is told.
     fn fail(&mut self, text: String, now_us: u64) {
         self.session.fail(text);
