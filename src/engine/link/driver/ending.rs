@@ -44,7 +44,6 @@ impl Driver {
         if has_lasted {
             // What went wrong before was over.
             self.told.forget();
-            self.dialer.iter_mut().for_each(Dialer::succeeded);
         }
         if was_ours && trouble.as_ref().is_some_and(|trouble| trouble.needs_operator) {
             self.dialer.iter_mut().for_each(Dialer::despaired);

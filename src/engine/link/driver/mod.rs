@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::base::ids::NodeId;
 use crate::base::limits::PEER_OUTPUT_BYTES;
 use crate::engine::link::connections::Connections;
-use crate::engine::link::dialer::Dialer;
+use crate::engine::link::dialer::{Dialer, LASTING_US};
 use crate::engine::link::starts::Starts;
 use crate::engine::link::tls::Keys;
 use crate::engine::link::trouble::{KnownKeys, Trouble};
@@ -274,6 +274,9 @@ impl Driver {
                 replica.refuse_copy(now_us);
             }
             self.starts.meet(peer.node, peer.inc);
+        }
+        if connection.met_us.is_some_and(|met_us| now_us >= met_us + LASTING_US) {
+            self.dialer.iter_mut().for_each(Dialer::succeeded);
         }
         let closed = self.connections.get(token).and_then(|connection| connection.replica.as_ref()?.closed());
         match closed.cloned() {
