@@ -60,6 +60,22 @@ fn png_of(width: u32, height: u32, pixels: &[u8], more: &[u8]) -> Vec<u8> {
     [&b"\x89PNG\r\n\x1A\n"[..], &chunks.concat()].concat()
 }
 
+/// A small picture that says it has 7,000 x 7,000 pixels, as many as may be decoded.
+fn inflated(format: ImageFormat) -> Vec<u8> {
+    let mut bytes = picture(40, 30, 1, format);
+    let find = |mark: &[u8]| bytes.windows(mark.len()).position(|found| found == mark).expect("a mark");
+    let (big, little) = (7_000_u16.to_be_bytes(), 7_000_u16.to_le_bytes());
+    let (at, size) = match format {
+        ImageFormat::Jpeg => (find(&[0xFF, 0xC0]) + 5, [big, big].concat()),
+        ImageFormat::Gif => (6, [little, little].concat()),
+        ImageFormat::Bmp => (18, [little, [0; 2], little, [0; 2]].concat()),
+        // Less one, in 14 bits each.
+        _ => (find(b"VP8L") + 9, (6_999_u32 | 6_999 << 14).to_le_bytes().to_vec()),
+    };
+    bytes[at..at + size.len()].copy_from_slice(&size);
+    bytes
+}
+
 #[test]
 fn a_decompression_bomb_comes_to_its_end_in_little_memory() {
     // One decoder at a time, which is kept from picture to picture and tells the most that any of them took. On a busy
@@ -74,11 +90,17 @@ fn a_decompression_bomb_comes_to_its_end_in_little_memory() {
         ("has more bytes of pixels than that", png_of(5_000, 5_000, &zeros(72), &[]), 200),
         ("has more pixels than it says", png_of(900, 900, &zeros(100), &[]), 200),
         ("has a profile of 100 MiB", png_of(100, 100, &zeros(1), &profile), 200),
+        ("is no PNG, which is decoded row by row", inflated(ImageFormat::Jpeg), 400),
+        ("is a GIF", inflated(ImageFormat::Gif), 400),
+        ("is a BMP", inflated(ImageFormat::Bmp), 400),
+        ("is a WebP", inflated(ImageFormat::WebP), 400),
     ] {
         assert!(content.len() < 2 << 20, "{what}: {}", content.len());
         let id = submit(&mut client, "image/png", &content);
         let answer = end_of(&mut client, &id);
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
+        let is_dense = answer.text().contains("unpacks to more than is decoded of a file of its size");
+        assert_eq!(is_dense, what.starts_with("is "), "{what}: {}", answer.text());
         let decoders = decoders_of(server.pid());
         assert_eq!(decoders.len(), 1, "{what}: it took so little that it may stay");
         let most = most_memory(decoders[0]);
@@ -86,7 +108,7 @@ fn a_decompression_bomb_comes_to_its_end_in_little_memory() {
     }
     let metrics = get(&mut client, "/metrics");
     assert!(
-        metrics.text().lines().any(|line| line == "pixeld_thumbs_attempts_total 5"),
+        metrics.text().lines().any(|line| line == "pixeld_thumbs_attempts_total 9"),
         "{}",
         metrics.text()
     );

@@ -3,6 +3,7 @@
 //! Everything a client sends here may be built to do harm: sizes are read before pixels are decoded, every length is
 //! checked against what is there, and a deadline is looked at while a decoder reads.
 
+pub mod burden;
 pub mod kind;
 pub mod reduce;
 pub mod rows;

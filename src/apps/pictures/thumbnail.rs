@@ -15,6 +15,7 @@ use image::{
     RgbaImage,
 };
 
+use super::burden::{allowed_bytes, copies};
 use super::kind::Kind;
 use super::reduce::Reduced;
 use super::rows::{Rows, kept_bytes};
@@ -33,6 +34,9 @@ pub enum Fault {
         /// The bound.
         most: u64,
     },
+    /// It would take more memory than its file is worth.
+    #[error("The picture unpacks to more than is decoded of a file of its size")]
+    TooDense,
     /// It took longer than it may.
     #[error("The picture took too long to decode")]
     TooSlow,
@@ -73,16 +77,12 @@ pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<V
     let source = || Timed { inner: Cursor::new(picture), is_late };
     let judge = |error: ImageError| if is_late() { Fault::TooSlow } else { fault_of(&error, order) };
     if kind == Kind::Gif {
-        let decoder = GifDecoder::new(source()).map_err(judge)?;
-        let frames = frames_of(picture);
-        check(decoder.dimensions(), frames, order)?;
-        if frames > 1 && order.kind == Kind::Gif {
-            return animation(decoder, order, is_late).map_err(judge);
-        }
-        return still(decoder, order).map_err(judge);
+        return gif(picture, source(), order, is_late)
+            .map_err(|fault| if is_late() { Fault::TooSlow } else { fault });
     }
+    let weigh = |size: u64| check_burden(picture, size, copies(kind, picture, false));
     match kind {
-        Kind::Jpeg => still(checked(JpegDecoder::new(source()), order)?, order),
+        Kind::Jpeg => still(checked(JpegDecoder::new(source()), order, weigh)?, order),
         Kind::Png => {
             let kept = kept_bytes(picture, order.pixels_max, EXTRA_BYTES_MAX);
             let timely = |fault| if is_late() { Fault::TooSlow } else { fault };
@@ -91,13 +91,41 @@ pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<V
             }
             let mut limits = Limits::default();
             limits.max_alloc = Some(kept);
-            still(checked(PngDecoder::with_limits(source(), limits), order)?, order)
+            still(checked(PngDecoder::with_limits(source(), limits), order, weigh)?, order)
         }
-        Kind::Bmp => still(checked(BmpDecoder::new(source()), order)?, order),
-        Kind::Webp => still(checked(WebPDecoder::new(source()), order)?, order),
+        Kind::Bmp => still(checked(BmpDecoder::new(source()), order, weigh)?, order),
+        Kind::Webp => still(checked(WebPDecoder::new(source()), order, weigh)?, order),
         Kind::Gif => unreachable!("taken above"),
     }
     .map_err(judge)
+}
+
+fn gif<R: BufRead + Seek>(
+    picture: &[u8],
+    source: R,
+    order: &Order,
+    is_late: IsLate<'_>,
+) -> Result<Vec<u8>, Fault> {
+    // Frames may be larger than the whole, which has been found to be small enough.
+    let fault = |error: ImageError| match fault_of(&error, order) {
+        Fault::TooLarge { .. } => Fault::TooDense,
+        fault => fault,
+    };
+    let mut decoder = GifDecoder::new(source).map_err(fault)?;
+    let frames = frames_of(picture);
+    check(decoder.dimensions(), frames, order)?;
+    let is_animated = frames > 1 && order.kind == Kind::Gif;
+    check_burden(picture, decoder.total_bytes(), copies(Kind::Gif, picture, is_animated))?;
+    let mut limits = limits(order);
+    limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(picture)));
+    decoder.set_limits(limits).map_err(fault)?;
+    if is_animated { animation(decoder, order, is_late) } else { still(decoder, order) }.map_err(fault)
+}
+
+/// Whether so many copies of a picture's pixels may be in memory.
+fn check_burden(picture: &[u8], pixel_bytes: u64, copies: u64) -> Result<(), Fault> {
+    let is_bearable = pixel_bytes.saturating_mul(copies) <= allowed_bytes(picture);
+    if is_bearable { Ok(()) } else { Err(Fault::TooDense) }
 }
 
 fn fault_of(error: &ImageError, order: &Order) -> Fault {
@@ -113,10 +141,15 @@ fn limits(order: &Order) -> Limits {
     limits
 }
 
-/// A decoder that has read the picture's size and no more, once that is found to be within the bound.
-fn checked<D: ImageDecoder>(decoder: Result<D, ImageError>, order: &Order) -> Result<D, Fault> {
+/// A decoder that has read the picture's size and no more, once that is found to be within the bounds.
+fn checked<D: ImageDecoder>(
+    decoder: Result<D, ImageError>,
+    order: &Order,
+    weigh: impl Fn(u64) -> Result<(), Fault>,
+) -> Result<D, Fault> {
     let mut decoder = decoder.map_err(|error| fault_of(&error, order))?;
     check(decoder.dimensions(), 1, order)?;
+    weigh(decoder.total_bytes())?;
     decoder.set_limits(limits(order)).map_err(|error| fault_of(&error, order))?;
     Ok(decoder)
 }

@@ -176,6 +176,40 @@ fn what_would_be_too_large_is_not_decoded() {
     assert!(thumbnail(&moving(5), &many).is_ok());
 }
 
+/// A picture of one colour.
+fn blank(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    RgbImage::new(width, height).write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+#[test]
+fn a_small_file_that_unpacks_to_much_is_not_decoded() {
+    // 6 million pixels take more than any picture may without regard to its file.
+    let webp = blank(2_500, 2_500, ImageFormat::WebP);
+    assert!(webp.len() < 10_000, "{}", webp.len());
+    assert_eq!(thumbnail(&webp, &order(Kind::Png)), Err(Fault::TooDense));
+    assert!(thumbnail(&blank(500, 500, ImageFormat::WebP), &order(Kind::Png)).is_ok());
+    let mut gif = blank(40, 30, ImageFormat::Gif);
+    gif[6..10].copy_from_slice(&[0xA0, 0x0F, 0xA0, 0x0F]);
+    assert_eq!(thumbnail(&gif, &order(Kind::Png)), Err(Fault::TooDense));
+    // Those that say they are larger than they are.
+    let mut jpeg = picture(400, 300, ImageFormat::Jpeg);
+    assert!(thumbnail(&jpeg, &order(Kind::Png)).is_ok());
+    let frame = jpeg.windows(2).position(|bytes| bytes == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x0F, 0xA0, 0x0F, 0xA0]);
+    assert_eq!(thumbnail(&jpeg, &order(Kind::Png)), Err(Fault::TooDense));
+    let mut bmp = picture(10, 10, ImageFormat::Bmp);
+    bmp[18..26].copy_from_slice(&[0x70, 0x17, 0, 0, 0x70, 0x17, 0, 0]);
+    assert_eq!(thumbnail(&bmp, &order(Kind::Png)), Err(Fault::TooDense));
+    // A frame of a GIF that is larger than the whole.
+    let mut gif = blank(40, 30, ImageFormat::Gif);
+    let at = gif.windows(5).position(|bytes| bytes == [0x2C, 0, 0, 0, 0]).unwrap();
+    gif[at + 5..at + 9].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
+    assert_eq!(thumbnail(&gif, &order(Kind::Png)), Err(Fault::TooDense));
+    assert_eq!(thumbnail(&gif, &order(Kind::Gif)), Err(Fault::TooDense));
+}
+
 #[test]
 fn no_picture_half_a_picture_and_one_that_takes_for_ever() {
     for bytes in

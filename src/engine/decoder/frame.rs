@@ -68,10 +68,12 @@ pub enum Flaw {
     TooLarge,
     /// See [`Fault::TooSlow`].
     TooSlow,
+    /// See [`Fault::TooDense`].
+    TooDense,
 }
 
 impl Flaw {
-    const ALL: [Self; 3] = [Self::Corrupted, Self::TooLarge, Self::TooSlow];
+    const ALL: [Self; 4] = [Self::Corrupted, Self::TooLarge, Self::TooSlow, Self::TooDense];
 
     /// The short form of a fault.
     #[must_use]
@@ -80,6 +82,7 @@ impl Flaw {
             Fault::Corrupted => Self::Corrupted,
             Fault::TooLarge { .. } => Self::TooLarge,
             Fault::TooSlow => Self::TooSlow,
+            Fault::TooDense => Self::TooDense,
         }
     }
 
@@ -90,6 +93,7 @@ impl Flaw {
             Self::Corrupted => Fault::Corrupted,
             Self::TooLarge => Fault::TooLarge { most: order.pixels_max },
             Self::TooSlow => Fault::TooSlow,
+            Self::TooDense => Fault::TooDense,
         }
     }
 }
@@ -143,14 +147,14 @@ mod tests {
             assert_eq!(OrderHead::read(&nothing), None, "a thumbnail has a width");
         }
         let order = Order { kind: Kind::Png, width: 1, height: 1, pixels_max: 5 };
-        for fault in [Fault::Corrupted, Fault::TooLarge { most: 5 }, Fault::TooSlow] {
+        for fault in [Fault::Corrupted, Fault::TooLarge { most: 5 }, Fault::TooSlow, Fault::TooDense] {
             let head = OutcomeHead { result: Err(Flaw::of(&fault)), is_last: true };
             assert_eq!(OutcomeHead::read(&head.to_bytes()), Some(head));
             assert_eq!(Flaw::of(&fault).fault(&order), fault);
         }
         let head = OutcomeHead { result: Ok(77), is_last: false };
         assert_eq!(OutcomeHead::read(&head.to_bytes()), Some(head));
-        for (at, byte) in [(0, 0), (4, 4), (5, 2)] {
+        for (at, byte) in [(0, 0), (4, 5), (5, 2)] {
             let mut bytes = head.to_bytes();
             bytes[at] = byte;
             assert_eq!(OutcomeHead::read(&bytes), None);
