@@ -2,7 +2,7 @@
 //!
 //! Every picture may take some memory, and more in proportion to its file. Photographs take 10 to 60 times their file,
 //! scanned pages up to some 100 times; a file that was made to do harm takes thousands of times its own length. What is
-//! decoded row by row takes next to nothing and is not judged.
+//! decoded row by row takes next to nothing and is not judged. What this rule is worth is told in `bench/README.md`.
 
 use super::kind::Kind;
 
