@@ -1,20 +1,29 @@
 //! What a picture takes in memory while it is decoded, judged before: a small file must not unpack to much.
 //!
-//! Every picture may take some memory, and more in proportion to its file. Photographs take 10 to 60 times their file,
-//! scanned pages up to some 100 times; a file that was made to do harm takes thousands of times its own length. What is
-//! decoded row by row takes next to nothing and is not judged. What this rule is worth is told in `bench/README.md`.
+//! Every picture may take some memory, and more in proportion to its file. Photographs take 10 to 60 times their file, screens and drawings
+//! that are stored without loss some hundred times; all these are made thumbnails of. A file that was made to do harm takes ten
+//! thousand times its own length. What is decoded row by row takes next to nothing and is not judged. What this rule is worth is told in
+//! `bench/README.md`.
 
 use super::kind::Kind;
 
-/// Memory that the pixels of any picture may take.
-const FREE_BYTES: u64 = 32 * 1024 * 1024;
-/// What they may take beyond that for each byte of the file.
-const BYTES_PER_BYTE: u64 = 100;
-
+/// Memory that the pixels of any picture may take: with what a decoder needs itself it stays below 64 MiB.
+const FREE_BYTES: u64 = 48 * 1024 * 1024;
 /// Memory that the pixels of a picture in this file may take.
 #[must_use]
-pub fn allowed_bytes(picture: &[u8]) -> u64 {
-    FREE_BYTES + BYTES_PER_BYTE * picture.len() as u64
+pub fn allowed_bytes(kind: Kind, picture: &[u8]) -> u64 {
+    FREE_BYTES + bytes_per_byte(kind) * picture.len() as u64
+}
+
+/// What the pixels may take beyond that for each byte of the file.
+fn bytes_per_byte(kind: Kind) -> u64 {
+    match kind {
+        // One bit for a pixel at least, unless it is in runs, which nobody makes.
+        Kind::Bmp => 32,
+        // One colour takes 32 bits for each 256 pixels, and that is the least.
+        Kind::Jpeg => 256,
+        Kind::Gif | Kind::Png | Kind::Webp => 1_000,
+    }
 }
 
 /// How many times the bytes of its pixels a decoder takes at most, as was seen with 49 million of them, rounded up
@@ -86,6 +95,21 @@ fn is_lossy(webp: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_have_is_allowed() {
+        // Its sides, bytes of one pixel while it is decoded, bytes of the file.
+        for (what, kind, width, height, bytes_per_pixel, file_bytes) in [
+            ("one colour", Kind::Jpeg, 7_000, 7_000, 3, 49_000_000 / 64),
+            ("black and white", Kind::Bmp, 7_000, 7_000, 3, 49_000_000 / 8),
+            ("a white screen without loss", Kind::Webp, 3_840, 2_160, 12, 60_000),
+            ("a screen that moves a little", Kind::Gif, 2_560, 1_600, 16, 20_000),
+            ("a drawing", Kind::Gif, 3_000, 2_000, 8, 20_000),
+        ] {
+            let pixels = width * height * bytes_per_pixel;
+            assert!(allowed_bytes(kind, &vec![0; file_bytes]) >= pixels, "{kind:?}: {what}");
+        }
+    }
 
     #[test]
     fn what_is_kept_while_decoding_is_told_by_the_beginning() {

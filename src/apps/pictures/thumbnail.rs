@@ -80,7 +80,7 @@ pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<V
         return gif(picture, source(), order, is_late)
             .map_err(|fault| if is_late() { Fault::TooSlow } else { fault });
     }
-    let weigh = |size: u64| check_burden(picture, size, copies(kind, picture, false));
+    let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
     match kind {
         Kind::Jpeg => still(checked(JpegDecoder::new(source()), order, weigh)?, order),
         Kind::Png => {
@@ -115,16 +115,16 @@ fn gif<R: BufRead + Seek>(
     let frames = frames_of(picture);
     check(decoder.dimensions(), frames, order)?;
     let is_animated = frames > 1 && order.kind == Kind::Gif;
-    check_burden(picture, decoder.total_bytes(), copies(Kind::Gif, picture, is_animated))?;
+    check_burden(Kind::Gif, picture, decoder.total_bytes(), copies(Kind::Gif, picture, is_animated))?;
     let mut limits = limits(order);
-    limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(picture)));
+    limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(Kind::Gif, picture)));
     decoder.set_limits(limits).map_err(fault)?;
     if is_animated { animation(decoder, order, is_late) } else { still(decoder, order) }.map_err(fault)
 }
 
 /// Whether so many copies of a picture's pixels may be in memory.
-fn check_burden(picture: &[u8], pixel_bytes: u64, copies: u64) -> Result<(), Fault> {
-    let is_bearable = pixel_bytes.saturating_mul(copies) <= allowed_bytes(picture);
+fn check_burden(kind: Kind, picture: &[u8], pixel_bytes: u64, copies: u64) -> Result<(), Fault> {
+    let is_bearable = pixel_bytes.saturating_mul(copies) <= allowed_bytes(kind, picture);
     if is_bearable { Ok(()) } else { Err(Fault::TooDense) }
 }
 
