@@ -102,7 +102,12 @@ impl Inside {
         let (here, there) = (ADDRESSES[at], ADDRESSES[1 - at]);
         let address: SocketAddr = "127.0.0.1:8000".parse().expect("an address");
         let program = pixeld(&[]);
-        let child = Command::new("ip")
+        let mut inside = Command::new("ip");
+        // The settings of this test are no settings of the server's, which would refuse them.
+        for (name, _) in program.get_envs() {
+            inside.env_remove(name);
+        }
+        let child = inside
             .args(["netns", "exec", &wire.names[at]])
             .arg(program.get_program())
             .args(["serve", "--listen", &address.to_string(), "--workers", "1", "--disk-reserve", "1MiB"])
