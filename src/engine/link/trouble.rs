@@ -24,8 +24,6 @@ pub struct Trouble {
     pub failure: Failure,
     /// For people.
     pub why: String,
-    /// The next try comes to the same end until somebody has changed something.
-    pub needs_operator: bool,
 }
 
 impl Trouble {
@@ -37,20 +35,20 @@ impl Trouble {
                 "the host at {remote} has the key {shown}, expected was {pinned}: if it was set up afresh, start this \
                  host with --peer-key {shown}; if not, something else is there"
             );
-            return Self::new(Failure::Key, why);
+            return Self { failure: Failure::Key, why };
         }
         if let (true, Some(own)) = (tls::is_refusal(error), keys.own) {
             let why = format!(
                 "the host at {remote} refused this host's key: start it with --peer-key {own} if this is its second host"
             );
-            return Self::new(Failure::Key, why);
+            return Self { failure: Failure::Key, why };
         }
         if error.kind() == io::ErrorKind::InvalidData {
             let why = format!(
                 "{remote} does not speak as a second host does ({error}): --peer and --peer-listen are not the addresses \
                  for clients, and --insecure-peer is for both hosts or for none"
             );
-            return Self::new(Failure::Protocol, why);
+            return Self { failure: Failure::Protocol, why };
         }
         let next = if error.kind() == io::ErrorKind::ConnectionRefused {
             ": nobody listens there; is the second host running, with that --peer-listen?"
@@ -58,7 +56,7 @@ impl Trouble {
             ""
         };
         let what = if is_connected { "the connection failed" } else { "can't be reached" };
-        Self::new(Failure::Network, format!("{remote}: {what}: {error}{next}"))
+        Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
     }
 
     /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
@@ -69,9 +67,9 @@ impl Trouble {
                 "{remote} closed the connection before it said who it is: --insecure-peer is for both hosts or for none, \
                  and that one may expect TLS"
             );
-            return Self::new(Failure::Network, why);
+            return Self { failure: Failure::Network, why };
         }
-        Self::new(Failure::Network, format!("{remote} closed the connection"))
+        Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
     }
 
     /// The other side speaks TLS, and this host has no keys.
@@ -81,7 +79,7 @@ impl Trouble {
             "the host at {remote} expects TLS: start this host with --peer-key and that host's key instead of \
              --insecure-peer, or both with --insecure-peer"
         );
-        Self::new(Failure::Protocol, why)
+        Self { failure: Failure::Protocol, why }
     }
 
     /// The session ended; nothing for one that ended in order.
@@ -92,19 +90,20 @@ impl Trouble {
             Close::NoHello | Close::Silent if !is_connected => {
                 let why =
                     format!("{remote}: no answer; is the address right, and does a firewall let it through?");
-                return Some(Self::new(Failure::Network, why));
+                return Some(Self { failure: Failure::Network, why });
             }
             Close::NoHello | Close::Silent => Failure::Silence,
             Close::Failed(_) => Failure::Own,
             _ if close.needs_operator() => Failure::Identity,
             Close::Violation(_) | Close::Refused { .. } => Failure::Protocol,
         };
-        let needs_operator = failure == Failure::Identity;
-        Some(Self { failure, why: close.to_string(), needs_operator })
+        Some(Self { failure, why: close.to_string() })
     }
 
-    fn new(failure: Failure, why: String) -> Self {
-        Self { failure, why, needs_operator: false }
+    /// Whether the next try comes to the same end until somebody has changed something.
+    #[must_use]
+    pub fn needs_operator(&self) -> bool {
+        self.failure == Failure::Identity
     }
 }
 
@@ -119,10 +118,12 @@ mod tests {
         assert_eq!(Trouble::of_close(&Close::Left(ByeCode::Replaced), remote, true), None);
         let silent = Trouble::of_close(&Close::NoHello, remote, false).expect("trouble");
         assert!(
-            silent.why.contains("no answer") && silent.failure == Failure::Network && !silent.needs_operator
+            silent.why.contains("no answer")
+                && silent.failure == Failure::Network
+                && !silent.needs_operator()
         );
         let copied = Close::Refused { code: ErrorCode::OtherHistory as u16, text: String::new() };
-        assert!(Trouble::of_close(&copied, remote, true).expect("trouble").needs_operator);
+        assert!(Trouble::of_close(&copied, remote, true).expect("trouble").needs_operator());
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let refused = Trouble::of_socket(&refused, remote, false, KnownKeys::default());
         assert!(refused.why.contains("nobody listens there"), "{}", refused.why);

@@ -45,13 +45,14 @@ impl Driver {
             // What went wrong before was over.
             self.told.forget();
         }
-        if was_ours && trouble.as_ref().is_some_and(|trouble| trouble.needs_operator) {
+        let needs_operator = trouble.as_ref().is_some_and(Trouble::needs_operator);
+        if was_ours && needs_operator {
             self.dialer.iter_mut().for_each(Dialer::despaired);
         }
         if was_ours {
             self.pause(now_us);
         }
-        let Some(Trouble { failure, why, needs_operator }) = trouble else { return };
+        let Some(Trouble { failure, why }) = trouble else { return };
         peering.counters.failed(failure);
         if !self.connections.has_active() {
             peering.standing.away(&why, now_us);

@@ -40,7 +40,7 @@ impl Driver {
         });
         if let Err(error) = connected {
             self.pause(now_us);
-            let Trouble { failure, why, .. } = Trouble::of_socket(&error, address, false, self.known);
+            let Trouble { failure, why } = Trouble::of_socket(&error, address, false, self.known);
             peering.counters.failed(failure);
             peering.standing.away(&why, now_us);
             if self.told.is_news(&why, now_us) {
