@@ -13,7 +13,8 @@ pub struct ClusterId(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u64);
 
-/// One start of the process; random, on disk before the first write is taken.
+/// One start of the process: its number among those of its directory, and a random number below it. On disk before the
+/// first write is taken. Starts of before they were numbered are random as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inc(pub u64);
 
@@ -30,6 +31,20 @@ pub struct Origin {
 /// segment number times segment size, plus the offset in that segment. Local to one host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
+
+impl Inc {
+    /// The start with this number.
+    #[must_use]
+    pub fn of_start(number: u32, random: u32) -> Self {
+        Self(u64::from(number) << 32 | u64::from(random))
+    }
+
+    /// Its number among the starts of its directory.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
 
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

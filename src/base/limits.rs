@@ -15,6 +15,10 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
 /// A clear names all of them too, and has to fit into a batch.
 pub const ORIGINS_MAX: usize = 32_000;
+/// Hosts that an identity has room to list.
+pub const MEMBERS_MAX: usize = 8;
+/// Bytes of the name by which an operator calls one of them.
+pub const MEMBER_NAME_BYTES_MAX: usize = 40;
 /// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
 pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
 /// Bytes of the longest record before it is stamped: a toy with the longest name, or an order of one.

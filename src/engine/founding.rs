@@ -93,7 +93,7 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let fresh = || -> io::Result<_> {
         let cluster = join.map_or_else(random::cluster_id, Ok)?;
-        Ok((cluster, random::node_id()?, random::inc()?))
+        Ok((cluster, random::node_id()?, random::start()?))
     };
     if path.is_dir() {
         must_be_empty(path)?;
@@ -101,14 +101,14 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
     let directory = DataDir::open(path)?;
     let disk = directory.disk();
     must_be_empty(path)?;
-    let (cluster, node, inc) = fresh().map_err(io)?;
+    let (cluster, node, random) = fresh().map_err(io)?;
     let key = HostKey::load_or_make(&*disk).map_err(io)?.fingerprint();
     match join {
         Some(_) => newcomer::mark(&*disk).map_err(io)?,
         // An earlier try may have been to join.
         None => newcomer::clear(&*disk).map(drop).map_err(io)?,
     }
-    let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, inc };
+    let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, random };
     // Opening a new journal makes its first segment and then, last of all, the identity.
     let journal = |source| FoundError::Journal { path: path.to_owned(), source };
     let opened = recover::open(&disk, &options, &mut |_| Ok(())).map_err(journal)?;

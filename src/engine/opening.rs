@@ -53,7 +53,7 @@ pub enum OpenError {
     #[error("the blobs: {0}")]
     Blobs(#[source] std::io::Error),
     /// The file that names the peer.
-    #[error("the file that says what the peer has: {0}; `pixeld forget-peer` removes it")]
+    #[error("the file that says what the peer has: {0}; `pixeld forget-peer` removes it if it is damaged")]
     Peer(std::io::Error),
     /// This host's key, which tells it from its peer.
     #[error("the key of this host: {0}")]
@@ -92,7 +92,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         accept_loss: settings.accept_loss,
         cluster: random::cluster_id()?,
         node: random::node_id()?,
-        inc: random::inc()?,
+        random: random::start()?,
     };
     let mut last = None;
     let mut applied = None;

@@ -10,6 +10,7 @@
 use std::io;
 
 use super::spare::UNFINISHED_SUFFIX;
+use super::unreadable::{self, Unreadable};
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::os::disk::{Access, Disk};
@@ -40,26 +41,30 @@ impl KnownPeer {
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.node.0.to_le_bytes());
         self.durable.encode(&mut bytes);
-        let crc = crc32c::crc32c(&bytes[8..]);
-        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        unreadable::seal(&mut bytes);
         bytes
     }
 
-    /// Reads the file's content; nothing if it is damaged or of another version.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads the file's content.
+    ///
+    /// # Errors
+    /// It is damaged, or of a later version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        unreadable::version_of(bytes, MAGIC, VERSION)?;
+        Self::read(bytes).ok_or(Unreadable::Damaged)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>()?;
-        let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
-        let is_sound = fixed[..4] == MAGIC && word(4) == crc32c::crc32c(&bytes[8..]) && word(8) == VERSION;
         let (durable, length) = VersionVector::decode(rest)?;
         let node = NodeId(u64::from_le_bytes(fixed[16..].try_into().expect("eight bytes")));
-        (is_sound && length == rest.len()).then_some(Self { node, durable })
+        (length == rest.len()).then_some(Self { node, durable })
     }
 
     /// Reads the file; nothing if there is none, because there never was a peer or it was forgotten.
     ///
     /// # Errors
-    /// Those of the disk; `InvalidData` if it is damaged.
+    /// Those of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let file = match disk.open(PEER_NAME, Access::Read) {
             Ok(file) => file,
@@ -68,8 +73,7 @@ impl KnownPeer {
         };
         let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
         let length = file.read_at(&mut bytes, 0)?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file peer is damaged");
-        Self::decode(&bytes[..length]).map(Some).ok_or_else(damaged)
+        Self::decode(&bytes[..length]).map(Some).map_err(|error| error.of(PEER_NAME))
     }
 
     /// Writes it so that a crash leaves the old content or the new one.
@@ -92,7 +96,7 @@ impl KnownPeer {
     /// No server may be running.
     ///
     /// # Errors
-    /// Those of the disk. A damaged file is removed too.
+    /// Those of the disk. A damaged file is removed too, one of a later program is not.
     pub fn forget(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let known = match Self::load(disk) {
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
@@ -109,6 +113,7 @@ impl KnownPeer {
 mod tests {
     use super::*;
     use crate::base::ids::{Inc, Origin};
+    use crate::os::files::RealDisk;
 
     #[test]
     fn bytes_round_trip_and_anything_else_is_refused() {
@@ -116,12 +121,31 @@ mod tests {
         durable.raise(Origin { node: NodeId(3), inc: Inc(4) }, 5);
         let known = KnownPeer { node: NodeId(3), durable };
         let bytes = known.encode();
-        assert_eq!(KnownPeer::decode(&bytes), Some(known));
+        assert_eq!(KnownPeer::decode(&bytes), Ok(known));
         for at in 0..bytes.len() {
-            assert_eq!(KnownPeer::decode(&bytes[..at]), None);
+            assert_eq!(KnownPeer::decode(&bytes[..at]), Err(Unreadable::Damaged));
             let mut spoilt = bytes.clone();
             spoilt[at] ^= 1;
-            assert_eq!(KnownPeer::decode(&spoilt), None, "byte {at}");
+            assert_eq!(KnownPeer::decode(&spoilt), Err(Unreadable::Damaged), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_later_version_is_named_and_stays_where_it_is() {
+        let mut bytes = KnownPeer { node: NodeId(3), durable: VersionVector::new() }.encode();
+        bytes[8] += 1;
+        bytes.push(0);
+        unreadable::seal(&mut bytes);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(PEER_NAME);
+        std::fs::write(&path, &bytes).unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        for refused in [KnownPeer::load(&disk), KnownPeer::forget(&disk)] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
+            let text = refused.to_string();
+            assert!(text.contains("the file peer is of version 2, this program knows up to 1"), "{text}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }
 }

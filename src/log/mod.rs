@@ -40,6 +40,7 @@ pub mod spare;
 pub mod staged;
 mod tail;
 mod tear;
+pub mod unreadable;
 mod window;
 pub mod writer;
 

@@ -29,7 +29,7 @@ use super::spare::{SpareError, UNFINISHED_SUFFIX, make_spare};
 use super::streams::StreamFault;
 use super::tear::Tear;
 use super::writer::Writer;
-use crate::base::ids::{ClusterId, Inc, NodeId};
+use crate::base::ids::{ClusterId, NodeId};
 use crate::base::limits::ORIGINS_MAX;
 use crate::os::disk::{Access, Disk};
 
@@ -44,8 +44,8 @@ pub struct OpenOptions {
     pub cluster: ClusterId,
     /// Id of the directory, should it be new.
     pub node: NodeId,
-    /// Id of this start of the process; random.
-    pub inc: Inc,
+    /// Random: the part of this start's id behind its number.
+    pub random: u32,
 }
 
 /// What is handed to the one who rebuilds the state.
@@ -94,7 +94,7 @@ pub fn open(
             if joining::is_marked(&**disk).map_err(io_error("listing the directory"))? {
                 joining::undo(&**disk, stored.segment_bytes).map_err(no_segment)?;
             }
-            Identity { inc: options.inc, ..stored }
+            stored.next(options.random)
         }
         None => begin(&**disk, options)?,
     };
@@ -131,11 +131,11 @@ fn remove_unfinished(disk: &dyn Disk) -> io::Result<()> {
 
 /// Makes the first segment. The identity comes after it: once that is there, a missing segment is damage.
 fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverError> {
-    let OpenOptions { segment_bytes, cluster, node, inc, .. } = *options;
+    let OpenOptions { segment_bytes, cluster, node, random, .. } = *options;
     if !is_segment_size(segment_bytes) {
         return Err(RecoverError::SegmentSize(segment_bytes));
     }
-    let identity = Identity { cluster, node, inc, segment_bytes };
+    let identity = Identity::new(cluster, node, segment_bytes, random);
     let segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
     let is_blank =
         |number| matches!(segments.header(number), Err(Fault::Header(SegmentError::Spare) | Fault::Missing));

@@ -1,6 +1,6 @@
 //! Random numbers of the operating system, for identities.
 
-use crate::base::ids::{ClusterId, Inc, NodeId};
+use crate::base::ids::{ClusterId, NodeId};
 
 /// A new cluster's id.
 ///
@@ -20,12 +20,12 @@ pub fn node_id() -> std::io::Result<NodeId> {
     Ok(NodeId(getrandom::u64()?))
 }
 
-/// The id of this start of the process.
+/// The random part of the id of this start of the process.
 ///
 /// # Errors
 /// The system has no source of randomness.
-pub fn inc() -> std::io::Result<Inc> {
-    Ok(Inc(getrandom::u64()?))
+pub fn start() -> std::io::Result<u32> {
+    Ok(getrandom::u32()?)
 }
 
 /// Sixteen random bytes.
@@ -55,7 +55,7 @@ mod tests {
     fn two_are_not_the_same() {
         assert_ne!(cluster_id().unwrap(), cluster_id().unwrap());
         assert_ne!(node_id().unwrap(), node_id().unwrap());
-        assert_ne!(inc().unwrap(), inc().unwrap());
+        assert_ne!((start().unwrap(), start().unwrap()), (start().unwrap(), start().unwrap()));
         assert_ne!(bytes(), bytes());
     }
 }

@@ -37,14 +37,14 @@ impl Batch {
     }
 }
 
-/// Options of a start whose inc is `inc`.
+/// Options of a start whose random part is the lower half of `inc`.
 pub fn options(inc: u64) -> OpenOptions {
     OpenOptions {
         segment_bytes: SEGMENT_BYTES,
         accept_loss: false,
         cluster: CLUSTER,
         node: NODE,
-        inc: Inc(inc),
+        random: inc as u32,
     }
 }
 

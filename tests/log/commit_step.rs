@@ -10,7 +10,7 @@ use pixeld::apps::registry;
 use pixeld::apps::state::{Applied, Batch, Entry};
 use pixeld::base::batch::BatchHeader;
 use pixeld::base::durability::Durability;
-use pixeld::base::ids::{ClusterId, Inc, NodeId, Position};
+use pixeld::base::ids::{ClusterId, NodeId, Position};
 use pixeld::base::limits::{BATCH_BODY_BYTES_MAX, Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::streams::{StreamFault, Streams};
 use pixeld::engine::committer::Committer;
@@ -80,7 +80,7 @@ impl Host {
             accept_loss: false,
             cluster: CLUSTER,
             node: NodeId(node),
-            inc: Inc(inc),
+            random: inc as u32,
         };
         let mut applied = registry::new_applied();
         let opened = recover::open(&disk.shared(), &options, &mut |replay| {

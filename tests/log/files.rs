@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use journal::{Batch, CLUSTER, NODE, body};
-use pixeld::base::ids::{Inc, Position};
+use pixeld::base::ids::Position;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::log::inspect::{self, InspectError};
 use pixeld::log::recover::{self, OpenOptions, Opened, Replay};
@@ -22,7 +22,7 @@ fn open(disk: &Arc<dyn Disk>, inc: u64) -> (Opened, Vec<Batch>) {
         accept_loss: false,
         cluster: CLUSTER,
         node: NODE,
-        inc: Inc(inc),
+        random: inc as u32,
     };
     let opened = recover::open(disk, &options, &mut |replay| {
         if let Replay::Batch(view) = replay {

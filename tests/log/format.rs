@@ -7,11 +7,12 @@ use journal::{CLUSTER, Host, NODE, SEGMENT_BYTES, options};
 use pixeld::base::ids::{Inc, Origin, Position};
 use pixeld::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader, first_chain};
 use pixeld::log::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, frame_bytes, look};
-use pixeld::log::identity::Identity;
+use pixeld::log::identity::{Identity, Member, MemberName};
 use pixeld::log::record::{self, Pixel};
 use pixeld::log::segment::{self, HeaderLook, SegmentError, SegmentHeader};
 use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::log::streams::{StreamFault, Streams};
+use pixeld::log::unreadable::Unreadable;
 use sim_disk::SimDisk;
 
 const ORIGIN: Origin = Origin { node: NODE, inc: Inc(0x1112_1314_1516_1718) };
@@ -65,7 +66,11 @@ fn snapshot() -> Snapshot {
 }
 
 fn identity() -> Identity {
-    Identity { cluster: CLUSTER, node: NODE, inc: ORIGIN.inc, segment_bytes: SEGMENT_BYTES }
+    let mut identity =
+        Identity { inc: ORIGIN.inc, start: 5, lineage: 6, ..Identity::new(CLUSTER, NODE, SEGMENT_BYTES, 0) };
+    let name = MemberName::new("eins").unwrap();
+    identity.members.add(Member { node: NODE, since_us: 7, seat: 8, name });
+    identity
 }
 
 #[test]
@@ -96,7 +101,7 @@ fn what_was_encoded_is_decoded() {
     assert_eq!(SegmentHeader::decode(&[0; 4096]), Err(SegmentError::Spare));
     assert_eq!(Snapshot::decode(&snapshot().encode()), Some(snapshot()));
     assert_eq!(snapshot().section(1), Some(&b"state"[..]));
-    assert_eq!(Identity::decode(&identity().encode()), Some(identity()));
+    assert_eq!(Identity::decode(&identity().encode()), Ok(identity()));
 }
 
 #[test]
@@ -122,13 +127,17 @@ fn a_bit_or_a_byte_less_is_refused() {
         assert_eq!(Snapshot::decode(&flipped(&snapshot, bit)), None, "snapshot, bit {bit}");
     }
     for bit in 0..8 * identity.len() {
-        assert_eq!(Identity::decode(&flipped(&identity, bit)), None, "identity, bit {bit}");
+        assert_eq!(
+            Identity::decode(&flipped(&identity, bit)),
+            Err(Unreadable::Damaged),
+            "identity, bit {bit}"
+        );
     }
     for cut in 0..snapshot.len() {
         assert_eq!(Snapshot::decode(&snapshot[..cut]), None, "snapshot cut at {cut}");
     }
     for cut in 0..identity.len() {
-        assert_eq!(Identity::decode(&identity[..cut]), None, "identity cut at {cut}");
+        assert_eq!(Identity::decode(&identity[..cut]), Err(Unreadable::Damaged), "identity cut at {cut}");
     }
 }
 

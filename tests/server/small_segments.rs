@@ -70,7 +70,7 @@ fn fill_with_streams(disk: &Arc<dyn Disk>) {
         accept_loss: false,
         cluster,
         node: NodeId(1),
-        inc: Inc(1),
+        random: 1,
     };
     let mut opened = recover::open(disk, &options, &mut |_| Ok(())).expect("a new journal");
     make_spare(&**disk, opened.appender.spare_number(), SEGMENT_BYTES_MIN).expect("a segment");

@@ -111,8 +111,9 @@ impl Up {
         durability: Durability,
         store: Box<dyn BlobStore>,
     ) -> Result<Self, Fatal> {
+        let random = inc.0 as u32;
         let options =
-            OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, inc };
+            OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, random };
         let (mut applied, mut last) = (registry::new_applied(), None);
         let mut on_replay = |replay: Replay<'_>| {
             match replay {
