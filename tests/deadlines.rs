@@ -204,3 +204,32 @@ fn there_are_never_more_connections_than_descriptors() {
     let most = value("process_max_fds ");
     assert_eq!(value("pixeld_http_connections_limit "), 1_000_000.min(most - 256.min(most / 2)));
 }
+
+/// Longer than the turn of a worker's wheel, by which it finds its deadlines.
+const SILENCE: Duration = Duration::from_secs(27);
+
+#[test]
+fn deadlines_come_after_a_long_silence_too() {
+    // A server of its own for each: what one of them does would end the silence of the others.
+    let limit = |name: &str| Server::fresh(&["--workers", "1", "--limit", &format!("{name}={SHORT}")]);
+    let mut servers = Vec::from(["first_byte_ms", "header_ms", "idle_ms", "body_grace_ms"].map(limit));
+    servers.push(Server::fresh(&["--workers", "1", "--toys-heavy-ms", SHORT]));
+    // Beside them, for the time is the same: a wait that is longer than the turn.
+    let (patient, started) = (Server::fresh(&["--workers", "1", "--toys-heavy-ms", "27s"]), Instant::now());
+    let mut waiting = patient.connect();
+    waiting.send(plain("GET", "/api/misc/heavy"));
+    sleep(SILENCE);
+    let mut clients: Vec<_> = servers.iter().map(Server::connect).collect();
+    clients[1].send("GET /livez HTTP/1.1\r\nHost: x\r\n");
+    clients[2].send(plain("GET", "/livez"));
+    clients[3].send(&post_pixel(1, 1, 'R', 1)[..90]);
+    clients[4].send(plain("GET", "/api/misc/heavy"));
+    clients[0].assert_end();
+    assert_eq!(clients[1].answer().status, 408);
+    assert_eq!(clients[2].answer().status, 200);
+    clients[2].assert_end();
+    assert_eq!(clients[3].answer().status, 408);
+    assert_eq!(clients[4].answer().status, 200);
+    assert_eq!(waiting.answer().status, 200);
+    assert!(started.elapsed() >= SILENCE);
+}

@@ -64,7 +64,7 @@ pub const LIMITS: [Limit; 23] = [
     limit!(header_ms: Millis, 10, HOUR),
     limit!(body_grace_ms: Millis, 10, HOUR),
     limit!(body_rate_bytes: Rate, 0, MIB),
-    limit!(idle_ms: Millis, 10, 24 * HOUR),
+    limit!(idle_ms: Millis, 10, HOUR),
     limit!(idle_crowded_ms: Millis, 10, HOUR),
     limit!(write_stall_ms: Millis, 10, HOUR),
     limit!(pipeline_requests: Count, 1, 4096),
@@ -147,6 +147,16 @@ mod tests {
             assert_eq!(limit.set(&mut limits, &text), Ok(()), "{} = {text}", limit.name);
             assert_eq!(limits, Limits::default());
         }
+    }
+
+    #[test]
+    fn no_time_is_longer_than_an_hour() {
+        let mut limits = Limits::default();
+        for limit in LIMITS.iter().filter(|limit| limit.name.ends_with("_ms")) {
+            let refused = limit.set(&mut limits, "3600001").expect_err(limit.name);
+            assert!(refused.starts_with("a duration"), "{}: {refused}", limit.name);
+        }
+        assert_eq!(limits, Limits::default());
     }
 
     #[test]

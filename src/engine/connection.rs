@@ -141,7 +141,8 @@ pub struct Connection {
     pub served: bool,
     /// What the deadline counts from, milliseconds of the worker's clock.
     pub since_ms: u64,
-    /// The earliest entry it has in the wheel.
+    /// When the earliest entry that it has in the wheel fires, which may be before its deadline; the largest number for no
+    /// entry.
     pub scheduled_ms: u64,
     /// What it was waiting for when `since_ms` was set.
     pub wait: Wait,
@@ -152,9 +153,7 @@ pub struct Connection {
 }
 
 /// How long a closing connection listens for the client's end, so that our last answer is not lost to a reset.
-const LINGER_MS: u64 = 2_000;
-/// How often a body's rate is looked at.
-const BODY_CHECK_MS: u64 = 500;
+pub const LINGER_MS: u64 = 2_000;
 
 impl Connection {
     /// A fresh connection accepted at `now_ms` from a listener with this root.
@@ -282,7 +281,8 @@ impl Connection {
         }
     }
 
-    /// When to look at it next, milliseconds of the worker's clock.
+    /// When its time is up, or while it waits for us when to look at it next; milliseconds of the worker's clock, the largest
+    /// number for never.
     #[must_use]
     pub fn due_ms(&self, limits: &Limits, crowded: bool, now_ms: u64) -> u64 {
         match self.wait {
@@ -290,7 +290,7 @@ impl Connection {
             Wait::Idle if crowded => self.since_ms + limits.idle_crowded_ms,
             Wait::Idle => self.since_ms + limits.idle_ms,
             Wait::Header => self.since_ms + limits.header_ms,
-            Wait::Body => (self.since_ms + limits.body_grace_ms).max(now_ms + BODY_CHECK_MS),
+            Wait::Body => self.since_ms.saturating_add(limits.body_grace_ms.max(self.paid_ms(limits))),
             Wait::Write => self.since_ms + limits.write_stall_ms,
             Wait::Linger => self.since_ms + LINGER_MS,
             Wait::Us => match self.task {
@@ -301,10 +301,8 @@ impl Connection {
         }
     }
 
-    /// Whether the body under way is slower than the limit, once its grace is over.
-    #[must_use]
-    pub fn body_is_slow(&self, limits: &Limits, now_ms: u64) -> bool {
-        let elapsed_ms = now_ms.saturating_sub(self.since_ms);
-        elapsed_ms >= limits.body_grace_ms && self.body_bytes * 1_000 < limits.body_rate_bytes * elapsed_ms
+    /// How long the body under way may last with what has arrived of it: one millisecond less at exactly the least rate.
+    fn paid_ms(&self, limits: &Limits) -> u64 {
+        (self.body_bytes * 1_000).checked_div(limits.body_rate_bytes).map_or(u64::MAX, |ms| ms + 1)
     }
 }

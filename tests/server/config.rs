@@ -171,6 +171,10 @@ fn errors_name_place_key_value_and_what_is_allowed() {
         refused("[limits]\nheader_fields = 65"),
         "pixeld.toml:2: limits.header_fields = \"65\": allowed is a number from 8 to 64"
     );
+    assert_eq!(
+        refused("[limits]\nidle_ms = \"61m\""),
+        "pixeld.toml:2: limits.idle_ms = \"61m\": allowed is a duration (a number alone is milliseconds) from 10ms to 1h"
+    );
     assert!(refused("[limits]\nidle = 3").contains("pixeld.toml:2: unknown key \"limits.idle\""));
     assert!(refused("x = \n").starts_with("pixeld.toml:1: "));
     assert!(refused("durability = \"both\"").contains("both needs a second host"));

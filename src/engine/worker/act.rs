@@ -232,6 +232,7 @@ impl Worker {
         } else {
             connection.task = Task::Stalled { records, late, since_ms: self.now_ms() };
             self.stall(key, connection);
+            self.arm(key, connection);
         }
     }
 

@@ -43,6 +43,7 @@ impl Worker {
                 }
                 Mail::Limits(limits) => {
                     self.limits = limits;
+                    self.sweep(|_| true);
                     // What was decided about the remembered heads may depend on the limits.
                     self.heads.clear();
                     self.reconsider_express();

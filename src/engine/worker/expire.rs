@@ -54,15 +54,18 @@ impl Worker {
 
     /// Puts the connection's deadline into the wheel, unless an entry that fires no later is there.
     pub(super) fn arm(&mut self, key: Key, connection: &mut Connection) {
-        let due_ms = connection.due_ms(&self.limits, self.crowded, self.now_ms());
-        if due_ms < connection.scheduled_ms {
-            connection.scheduled_ms = due_ms;
-            let fires_ms = self.wheel.schedule(due_ms, (key.place, key.generation));
+        let now_ms = self.now_ms();
+        let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
+        let entry = (key.place, key.generation);
+        let fires_ms = self.wheel.schedule(now_ms, due_ms, connection.scheduled_ms, entry);
+        if fires_ms < connection.scheduled_ms {
+            // When the entry fires and not when the time is up: by this `look_at` knows the entry again.
+            connection.scheduled_ms = fires_ms;
             self.set_timer(fires_ms);
         }
     }
 
-    /// An entry of the connection fired: either its time has come, or the entry was an old one.
+    /// An entry of the connection fired: its time has come, or the entry was early, or an old one.
     fn look_at(&mut self, key: Key, connection: &mut Connection) -> Fate {
         let now_ms = self.now_ms();
         if connection.scheduled_ms > now_ms && connection.scheduled_ms != u64::MAX {
@@ -74,12 +77,7 @@ impl Worker {
             return self.settle(key, connection);
         }
         let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
-        let late = match connection.wait {
-            Wait::Body => connection.body_is_slow(&self.limits, now_ms),
-            Wait::Us => false,
-            _ => now_ms >= due_ms,
-        };
-        if !late {
+        if connection.wait == Wait::Us || now_ms < due_ms {
             self.arm(key, connection);
             return Fate::Stays;
         }
@@ -101,7 +99,7 @@ impl Worker {
         if self.crowd_begins() {
             self.crowded = true;
             self.swept_ms = self.now_ms();
-            self.sweep();
+            self.sweep(|wait| wait == Wait::Idle);
             self.shared.workers.iter().for_each(WorkerSide::wake);
         } else if self.is_crowded() && !self.crowded {
             self.set_timer(self.swept_ms + SWEEP_MS);
@@ -120,11 +118,12 @@ impl Worker {
         self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80
     }
 
-    fn sweep(&mut self) {
+    /// Puts the deadlines of all connections that wait like this into the wheel: they may be earlier than they were.
+    pub(super) fn sweep(&mut self, is_concerned: impl Fn(Wait) -> bool) {
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
             self.with(key, |worker, connection| {
-                if connection.wait == Wait::Idle {
+                if is_concerned(connection.wait) {
                     worker.arm(key, connection);
                 }
                 Fate::Stays

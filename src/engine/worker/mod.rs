@@ -19,6 +19,11 @@ mod wait;
 mod waits;
 mod write;
 
+#[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
+mod simulated;
+
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
