@@ -159,6 +159,9 @@ pub struct View<'a> {
 pub trait PeerReport {
     /// An object of JSON that says it; nothing on a host that is alone.
     fn peer_json(&self) -> Option<String>;
+
+    /// Why this host takes no writes, for an operator; nothing while it does.
+    fn writes_refused(&self) -> Option<String>;
 }
 
 impl View<'_> {

@@ -317,6 +317,11 @@ impl Default for Limits {
     }
 }
 
+/// The first pause before something that the disk refused is tried again, microseconds.
+pub const DISK_RETRY_MIN_US: u64 = 200_000;
+/// The longest such pause, microseconds.
+pub const DISK_RETRY_MAX_US: u64 = 10_000_000;
+
 /// Most header fields a request may have, whatever is set: the size of the parser's table.
 pub const HEADER_FIELDS_MAX: usize = 64;
 

@@ -24,9 +24,6 @@ pub enum CliError {
     /// The sockets that somebody opened for this process can't be taken.
     #[error("the listening sockets that this process was given can't be taken: {0}")]
     Inherited(std::io::Error),
-    /// The new process that everything was handed over to did not serve.
-    #[error("{0}")]
-    HandedOver(String),
     /// The process cannot listen to its signals.
     #[error("no signals can be taken: {0}")]
     Signals(std::io::Error),
@@ -87,7 +84,6 @@ impl CliError {
             | Self::Start(_)
             | Self::Signals(_)
             | Self::Inherited(_)
-            | Self::HandedOver(_)
             | Self::Decoder(_)
             | Self::Send(_) => ExitCode::FAILURE,
         }

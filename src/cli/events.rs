@@ -31,7 +31,11 @@ impl LevelSwitch {
 #[must_use]
 pub fn start(level: &str, format: LogFormat) -> LevelSwitch {
     let (filter, handle) = reload::Layer::new(filter(level));
-    let lines = tracing_subscriber::fmt::layer().event_format(Line { format }).with_writer(std::io::stderr);
+    // That stderr can't be written any more is told nobody, and ends no server.
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Line { format })
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // A second start in one process (tests) keeps the first one.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     LevelSwitch(handle)

@@ -1,15 +1,17 @@
 //! A server that runs, and what signals ask of it.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, OnceLock};
 
 use super::events::{self, LevelSwitch};
 use super::succession::{self, Predecessor, Successor};
-use super::{CliError, import, recovery, watchdog};
+use super::watchdog::{self, Watched};
+use super::{CliError, import, recovery};
 use crate::apps::pex::import::Import;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
@@ -34,6 +36,15 @@ pub(super) struct Running {
     sources: Sources,
     cores: usize,
     manager: Manager,
+    /// What the server was started with; the limits may be later ones.
+    started_with: Started,
+    watched: Watched,
+}
+
+/// What a server is started with again when its successor comes to nothing.
+struct Started {
+    config: Config,
+    listen: Vec<Listen>,
 }
 
 impl Running {
@@ -60,8 +71,8 @@ impl Running {
         let level = events::start(config.log_level, config.log_format);
         let started = Arc::new(AtomicBool::new(false));
         let signals = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
-        let serving = Arc::new(OnceLock::new());
-        watchdog::start(&manager, &serving).map_err(CliError::Signals)?;
+        let watched = Watched::default();
+        watchdog::start(&manager, &watched).map_err(CliError::Signals)?;
         let mut predecessor = None;
         if take_over {
             let (process, listeners) = Predecessor::meet().map_err(CliError::Inherited)?;
@@ -69,6 +80,7 @@ impl Running {
             connections = process.await_release().map_err(CliError::Inherited)?;
             predecessor = Some(process);
         }
+        let started_with = Started { config: config.clone(), listen: settings.listen.clone() };
         let mut server = Server::start_with(settings, inherited, import.map(import::record))?;
         if let Some(Import { hits, position }) = import {
             tracing::info!(hits, position, "took over the count of the original Fibonacci server");
@@ -78,8 +90,8 @@ impl Running {
             predecessor.relieve();
         }
         started.store(true, Ordering::SeqCst);
-        serving.get_or_init(|| server.shared().clone());
-        let running = Self { server, signals, level, config, sources, cores, manager };
+        watchdog::set(&watched, Some(server.shared().clone()));
+        let running = Self { server, signals, level, config, sources, cores, manager, started_with, watched };
         running.announce();
         running.manager.tell("READY=1\nSTATUS=serving");
         Ok(running)
@@ -94,15 +106,15 @@ impl Running {
         let (workers, apps) = (self.config.workers, self.config.apps.join(","));
         match self.config.log_format {
             LogFormat::Text => {
-                eprintln!(
+                say(&format!(
                     "pixeld {} listens on {}\nkeeps every write it answers in {data_dir} (durability {durability}); \
                      {workers} workers; {apps}",
                     version::FULL,
                     addresses.join(", ")
-                );
-                eprintln!("try: {}", example(&addresses[0], &self.config.apps));
+                ));
+                say(&format!("try: {}", example(&addresses[0], &self.config.apps)));
                 if let Some(line) = second_host(&self.config.peer, self.server.key()) {
-                    eprintln!("{line}");
+                    say(&line);
                 }
             }
             LogFormat::Json => {
@@ -117,8 +129,11 @@ impl Running {
         while let Ok(signal) = self.signals.recv() {
             match signal {
                 Signal::Reload => self.reload(),
-                Signal::HandOver => match Successor::start(self.server.listeners()) {
-                    Ok(successor) => return self.hand_over(successor),
+                Signal::HandOver => match self.begin_hand_over() {
+                    Ok((successor, listeners)) => match self.hand_over(&successor, listeners)? {
+                        Some(running) => self = running,
+                        None => return Ok(ExitCode::SUCCESS),
+                    },
                     Err(why) => tracing::error!(why, "can't hand over; this process goes on serving"),
                 },
                 Signal::Stop => break,
@@ -140,25 +155,54 @@ impl Running {
         let listeners = self.server.listeners().iter().map(|listener| listener.as_fd().try_clone_to_owned());
         let listeners = listeners.collect::<Result<Vec<OwnedFd>, _>>().map_err(CliError::Inherited)?;
         let mut connections = Vec::new();
-        let ending = self.server.hand_over(&mut |connection| connections.push(connection));
+        let (ending, _) = self.server.hand_over(&mut |connection| connections.push(connection));
         if let Err(error) = succession::leave_with(&self.manager, &listeners, &connections) {
             tracing::warn!(%error, connections = connections.len(), "the manager did not take our sockets; they are closed");
         }
         Ok(ending)
     }
 
-    /// Leaves everything to the new process.
-    fn hand_over(self, successor: Successor) -> Result<ExitCode, CliError> {
+    /// Starts the new process, and keeps the listeners for the way back.
+    fn begin_hand_over(&self) -> Result<(Successor, Vec<TcpListener>), String> {
+        let listeners = self.server.listeners().iter().map(TcpListener::try_clone);
+        let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        Ok((Successor::start(&listeners)?, listeners))
+    }
+
+    /// Leaves everything to the new process, or goes on if that ends before it serves.
+    fn hand_over(
+        mut self,
+        successor: &Successor,
+        listeners: Vec<TcpListener>,
+    ) -> Result<Option<Self>, CliError> {
         let pid = successor.pid();
-        self.manager.tell(&format!("MAINPID={pid}"));
         tracing::info!(pid, "handing over to a new process");
-        match self.server.hand_over(&mut |connection| successor.give(&connection)) {
+        watchdog::set(&self.watched, None);
+        let mut connections = Vec::new();
+        let (ending, parted) = self.server.hand_over(&mut |connection| {
+            successor.give(&connection);
+            connections.push(connection);
+        });
+        match ending {
             Ending::Drained => {}
             Ending::Cut(connections) => tracing::warn!(connections, "handed over before these were finished"),
         }
-        successor.let_go().map_err(CliError::HandedOver)?;
-        tracing::info!(pid, "handed over");
-        Ok(ExitCode::SUCCESS)
+        if successor.let_go() {
+            self.manager.tell(&format!("MAINPID={pid}"));
+            tracing::info!(pid, "handed over");
+            return Ok(None);
+        }
+        let mut settings = settings::of(&self.started_with.config, thread::allowed_cores());
+        settings.listen.clone_from(&self.started_with.listen);
+        settings.limits.clone_from(&self.config.limits);
+        self.server = Server::resume(settings, parted, listeners)?;
+        connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
+        watchdog::set(&self.watched, Some(self.server.shared().clone()));
+        tracing::error!(
+            pid,
+            "the new process ended before it served, its reason is above; this process goes on serving"
+        );
+        Ok(Some(self))
     }
 
     /// Takes over new limits and the log level, or nothing at all.
@@ -179,6 +223,11 @@ impl Running {
             Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
         }
     }
+}
+
+/// Writes a line to stderr. That nobody can read it any more ends no server.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Where the second host is looked for, and by what key it knows this one.

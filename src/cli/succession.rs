@@ -10,7 +10,9 @@
 //! ```
 //!
 //! The data directory has one owner at any moment. Until "ready" nothing has changed, and a new process that does not get
-//! that far leaves the old one serving. The new one is launched by a process that ends at once, so that it is a child of
+//! that far leaves the old one serving. One that ends between "done" and "serving" does so too, for whatever reason: the
+//! old one has kept its state, the listeners and every connection that it passed on, takes the directory again and goes on.
+//! The service's main process is the old one until then. The new one is launched by a process that ends at once, so that it is a child of
 //! the manager, or of process 1, before it is made the service's main process: systemd does not wait for the end of one
 //! that is not its child, but kills it without a pause. From "ready" on connections wait in the queues of the listeners, which never close.
 //!
@@ -79,26 +81,18 @@ impl Successor {
         self.pid
     }
 
-    /// Gives it a connection; one that it does not take any more is closed.
+    /// Gives it a connection. One that it does not take any more is for the way back.
     pub(super) fn give(&self, connection: &OwnedFd) {
         if let Err(error) = self.channel.send(CONNECTIONS, &[connection.as_fd()]) {
-            tracing::warn!(%error, "a connection could not be passed on; it is closed");
+            tracing::warn!(%error, "a connection could not be passed on");
         }
     }
 
-    /// Tells it that the data directory is free, and waits until it serves.
-    ///
-    /// # Errors
-    /// A sentence when it ended instead.
-    pub(super) fn let_go(self) -> Result<(), String> {
+    /// Tells it that the data directory is free, and waits until it serves; false when it ended instead. It goes on when
+    /// this is dropped.
+    pub(super) fn let_go(&self) -> bool {
         let sent = self.channel.send(DONE, &[]);
-        match sent.and_then(|()| self.channel.receive(None)) {
-            Ok(Some(message)) if message.text == SERVING => Ok(()),
-            _ => {
-                Err("the new process ended before it served; its reason is above. Nobody serves now"
-                    .to_owned())
-            }
-        }
+        matches!(sent.and_then(|()| self.channel.receive(None)), Ok(Some(message)) if message.text == SERVING)
     }
 }
 
@@ -229,9 +223,10 @@ impl Predecessor {
         Ok(connections)
     }
 
-    /// Says that we serve.
+    /// Says that we serve, and waits until it has made us the service's main process, or is gone.
     pub(super) fn relieve(&self) {
         // If it is gone, it waits for nothing.
         let _ = self.channel.send(SERVING, &[]);
+        let _ = self.channel.receive(Some(PATIENCE));
     }
 }

@@ -59,6 +59,10 @@ impl Backgrounds {
                 let work = work.clone();
                 all.threads.push(thread::spawn(&name, move || {
                     thread::give_way();
+                    // What it makes could not be kept.
+                    while desk.shared.space.is_unsettled() && !desk.is_over() {
+                        desk.pause();
+                    }
                     work.run(&mut desk);
                 })?);
             }

@@ -86,6 +86,12 @@ impl Committer {
         }
     }
 
+    /// What seals the batches; the workers have ended.
+    #[must_use]
+    pub fn into_appender(self) -> Appender {
+        self.appender
+    }
+
     /// Merges what the lanes hold into a batch and stages it, and then what arrived from the peer. Nothing when there
     /// is nothing, or no room in the journal (the intake is closed long before that, so the lanes' records then wait
     /// for the next segment).

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use super::link::report::Report;
 use super::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use super::peering::counters::FAILURES;
+use super::refused::Cause;
 use super::shared::{Phase, Shared};
 use crate::apps::background::Figure;
 use crate::apps::router::Router;
@@ -191,6 +192,16 @@ fn journal(page: &mut Page, shared: &Shared) {
     page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
     let help = "1 while writes are answered 507 because the disk is short of space.";
     page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
+    let name = "pixeld_writes_refused";
+    page.family(
+        name,
+        "gauge",
+        "1 while writes are refused because of the disk, by reason; /health says it in words.",
+    );
+    let refused = shared.space.refused().map(|refused| refused.cause);
+    for cause in Cause::ALL {
+        page.sample(name, &format!("reason=\"{}\"", cause.label()), u8::from(refused == Some(cause)));
+    }
     page.family(
         "pixeld_journal_fsync_seconds",
         "histogram",
@@ -310,7 +321,8 @@ fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
 }
 
 fn process(page: &mut Page, shared: &Shared) {
-    let ready = u8::from(shared.phase() == Phase::Ready && !shared.space.is_joining());
+    let is_unready = shared.space.refused().is_some_and(|refused| refused.is_unready());
+    let ready = u8::from(shared.phase() == Phase::Ready && !shared.space.is_joining() && !is_unready);
     page.single("pixeld_ready", "gauge", "1 while /readyz says so.", ready);
     let name = "pixeld_config_last_reload_successful";
     page.single(

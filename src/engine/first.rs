@@ -19,6 +19,9 @@ pub enum FirstError {
         "this directory was made by `pixeld init --join` and takes no writes before it has met the first host"
     )]
     Newcomer,
+    /// The disk does not let it be.
+    #[error("{0}; nothing was logged")]
+    Refused(String),
     /// The current segment is full, and the next one is not made yet.
     #[error("there is no room in the journal; nothing was logged, start again")]
     NoRoom,
@@ -33,7 +36,10 @@ pub enum FirstError {
 /// # Errors
 /// See [`FirstError`]; nothing was logged then, but for a failed write, which is final.
 pub fn log(first: &FirstRecord, opening: &mut Opening) -> Result<(), FirstError> {
-    let Opening { applied, opened, is_newcomer, .. } = opening;
+    let Opening { applied, opened, is_newcomer, settling, .. } = opening;
+    if let Some(settling) = settling {
+        return Err(FirstError::Refused(settling.refused().reason.clone()));
+    }
     if *is_newcomer {
         return Err(FirstError::Newcomer);
     }

@@ -1,21 +1,29 @@
 //! The keeper: the thread that looks after the files. It makes the next segment ahead, watches the free space, folds
 //! snapshots and removes segments that nobody needs any more. Nothing waits for it but the intake, when it is late.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::backoff::Backoff;
+use super::refused::{Cause, Refused};
 use super::released::Released;
 use super::retention::{self, Patience, Verdict};
 use super::settings::Reserve;
+use super::settling::{self, Settling};
 use super::shared::Shared;
 use super::snapshots::Folder;
 use super::space::Room;
 use super::told::Told;
+use crate::base::blob::BlobId;
 use crate::base::ids::Position;
+use crate::log::known_peer::KnownPeer;
+use crate::log::owed::Unsettled;
 use crate::log::reader::SegmentInfo;
+use crate::log::snapshot::Snapshot;
 use crate::log::spare::{self, SpareError};
 use crate::log::{joining, snapshot};
+use crate::os::datadir::{Standing, Watch};
 use crate::os::disk::Disk;
 
 /// How often it looks; space that is there again is used within this time.
@@ -41,6 +49,25 @@ pub struct Keeper {
     complained: bool,
     /// Why no snapshot could be made.
     told: Told,
+    /// When the next segment is tried again.
+    spares: Backoff,
+    /// What the start still owes the disk.
+    settling: Option<Settling>,
+    /// Whether the directory is where it was.
+    watch: Option<Watch>,
+    /// What of it was told.
+    standing: Standing,
+}
+
+/// Something of the journal could not be made durable, which is final: the process has to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Final {
+    /// The name of a segment.
+    #[error(transparent)]
+    Name(#[from] SpareError),
+    /// What a start owed.
+    #[error(transparent)]
+    Unsettled(#[from] Unsettled),
 }
 
 impl Keeper {
@@ -64,25 +91,104 @@ impl Keeper {
             patience,
             complained: false,
             told: Told::default(),
+            spares: Backoff::default(),
+            settling: None,
+            watch: None,
+            standing: Standing::Sound,
         }
     }
 
-    /// Looks after the files until the server stops.
-    pub fn run(mut self) {
+    /// Has it pay what the start still owes the disk before it does anything else.
+    #[must_use]
+    pub fn owing(mut self, settling: Option<Settling>) -> Self {
+        self.shared.space.set_unsettled(settling.as_ref().map(|settling| settling.refused().clone()));
+        self.settling = settling;
+        self
+    }
+
+    /// Has it look whether the directory is still the one that was locked.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Looks after the files until the server stops; gives itself back then, for a server that goes on after all.
+    ///
+    /// # Errors
+    /// See [`Final`].
+    pub fn run(mut self) -> Result<Self, Final> {
         self.shared.keeper.settle();
         while !self.shared.stopping.load(Ordering::Acquire) {
-            self.turn();
+            self.turn()?;
             std::thread::park_timeout(PERIOD);
         }
+        Ok(self)
+    }
+
+    /// What a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt.
+    #[must_use]
+    pub fn into_parts(self) -> (Snapshot, Option<KnownPeer>, Option<Settling>) {
+        (self.folder.into_last(), self.patience.into_known(), self.settling)
     }
 
     /// Looks once at everything.
-    pub fn turn(&mut self) {
+    ///
+    /// # Errors
+    /// See [`Final`].
+    pub fn turn(&mut self) -> Result<(), Final> {
         self.look_at_space();
-        self.make_spare();
+        if !self.is_settled()? || self.is_moved() {
+            return Ok(());
+        }
+        self.make_spare()?;
         self.patience.look_at_peer(&self.shared, &*self.disk);
         self.tidy();
         self.released.look_after(&self.shared);
+        Ok(())
+    }
+
+    /// Whether the start owes the disk nothing any more. Nothing is written before that.
+    fn is_settled(&mut self) -> Result<bool, Final> {
+        let Some(settling) = &mut self.settling else { return Ok(true) };
+        let shared = &self.shared;
+        let Some(copies) = settling.look(shared.clock.now_us())? else {
+            shared.space.set_unsettled(Some(settling.refused().clone()));
+            return Ok(false);
+        };
+        self.settling = None;
+        let is_named =
+            |id: &BlobId| shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(id);
+        settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining(), is_named);
+        let copies = copies.join(",");
+        tracing::info!(
+            copies,
+            "the data directory can be written again: writes are taken as far as there is room"
+        );
+        shared.space.set_unsettled(None);
+        shared.workers.iter().for_each(super::shared::WorkerSide::wake);
+        Ok(true)
+    }
+
+    /// Whether somebody has moved the data directory away: files that are made now would be made in another one, or
+    /// nowhere.
+    fn is_moved(&mut self) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        let (standing, path) = (watch.look(), watch.path().display());
+        if standing != std::mem::replace(&mut self.standing, standing) {
+            let refused =
+                Refused::fault(&format!("{path} was moved away or removed under this server; move it back"));
+            match standing {
+                Standing::Moved => tracing::error!("{}; writes are refused until then", refused.reason),
+                Standing::Unlocked => tracing::error!(
+                    "the file lock in {path} was removed or replaced under this server. The directory itself is locked \
+                     too, so no second server of this version can start; one of an earlier version can. Restart this one"
+                ),
+                Standing::Sound => tracing::info!("{path} is where it was"),
+            }
+            self.shared.space.set_moved((standing == Standing::Moved).then_some(refused));
+        }
+        standing == Standing::Moved
     }
 
     /// Compares the free space with the reserve.
@@ -99,18 +205,21 @@ impl Keeper {
         self.report(was_short);
     }
 
-    /// Makes the next segment, if it isn't there. No space for it is no error: writes are refused before the current
-    /// one is full, and it is tried again.
-    fn make_spare(&mut self) {
-        if self.shared.spare_ready.load(Ordering::Acquire) {
-            return;
+    /// Makes the next segment, if it isn't there. That it can't be made is no error: writes are refused before the current
+    /// one is full, and it is tried again. That its name can't be made durable is one.
+    fn make_spare(&mut self) -> Result<(), Final> {
+        let now_us = self.shared.clock.now_us();
+        if self.shared.spare_ready.load(Ordering::Acquire) || !self.spares.is_due(now_us) {
+            return Ok(());
         }
         let was_short = self.shared.space.is_short();
         let number = self.shared.spare_number.load(Ordering::Acquire);
         match spare::make_spare(&*self.disk, number, self.segment_bytes) {
-            Ok(()) => {
+            Ok(file) => {
+                self.shared.files.keep(number, file);
                 self.shared.spare_ready.store(true, Ordering::Release);
-                self.shared.space.set_spare_failed(false);
+                self.spares.succeeded();
+                self.shared.space.set_spare_failed(None);
                 self.shared.space.set_room(Room { for_writes: true, for_clears: true });
                 self.complained = false;
                 self.report(was_short);
@@ -118,15 +227,24 @@ impl Keeper {
                 self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
                 self.shared.commit_arrived();
             }
+            Err(error @ SpareError::Name { .. }) => return Err(error.into()),
             Err(error) => {
-                self.shared.space.set_spare_failed(true);
+                let no_space = matches!(error, SpareError::NoSpace { .. });
+                let refused = if no_space {
+                    // Room that is there again is used within a period.
+                    Refused { cause: Cause::NoSpace, reason: error.to_string() }
+                } else {
+                    self.spares.failed(now_us);
+                    Refused::fault(&error.to_string())
+                };
+                self.shared.space.set_spare_failed(Some(refused));
                 if !std::mem::replace(&mut self.complained, true) {
-                    let no_space = matches!(error, SpareError::NoSpace { .. });
-                    tracing::warn!(%error, no_space, "can't make the next segment of the journal; trying again");
+                    tracing::error!(%error, no_space, "can't make the next segment of the journal; trying again");
                 }
                 self.report(was_short);
             }
         }
+        Ok(())
     }
 
     fn report(&self, was_short: bool) {

@@ -88,10 +88,12 @@ pub enum Reject {
     Durability,
     /// A host that is empty and has not met the first host of its cluster.
     Joining,
+    /// The disk fails, or can't be written.
+    DiskFault,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 9] = [
+pub const REJECTS: [&str; 10] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -101,6 +103,7 @@ pub const REJECTS: [&str; 9] = [
     "busy",
     "durability",
     "joining",
+    "disk_fault",
 ];
 
 /// One worker's shard.

@@ -9,6 +9,7 @@
 
 pub mod awaiting;
 pub mod background;
+mod backoff;
 #[cfg(feature = "s3")]
 pub mod bucket;
 pub mod committer;
@@ -17,6 +18,7 @@ pub mod deadlines;
 pub mod decoder;
 pub mod disk;
 pub mod exposition;
+mod fatal;
 pub mod first;
 pub mod founding;
 pub mod held;
@@ -29,14 +31,17 @@ pub mod memory;
 pub mod metrics;
 pub mod opening;
 pub mod outcomes;
+pub mod parting;
 pub mod peering;
 pub mod receiving;
+pub mod refused;
 mod released;
 pub mod retention;
 mod seats;
 pub mod server;
 pub mod service;
 pub mod settings;
+pub mod settling;
 pub mod shared;
 pub mod snapshots;
 pub mod space;

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use super::link::key::HostKey;
 use super::settings::{BlobPlace, PeerSettings, Settings};
+use super::settling::{self, Settling};
 use super::snapshots;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry, Side};
 use crate::base::ids::NodeId;
 use crate::base::ids::Position;
 use crate::base::streams::Streams;
+use crate::log::blobs::Blobs;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::BlobStore;
-use crate::log::blobs::{Blobs, Removed};
 use crate::log::known_peer::KnownPeer;
 use crate::log::newcomer;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
@@ -79,9 +80,12 @@ pub struct Opening {
     pub known_peer: Option<KnownPeer>,
     /// It was made to join a first host that it has not met yet.
     pub is_newcomer: bool,
+    /// What the disk does not take yet: until then this host serves reads only.
+    pub settling: Option<Settling>,
 }
 
-/// Locks, recovers and replays.
+/// Locks, recovers and replays. A directory that can't be written, on a full disk or a read-only one, is opened for
+/// reading.
 ///
 /// # Errors
 /// See [`OpenError`].
@@ -110,9 +114,9 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         }
     };
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
-    let opened = recover::open(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
-    let is_newcomer =
-        newcomer::look(&*directory.disk(), opened.appender.is_blank()).map_err(OpenError::Newcomers)?;
+    let (mut opened, owed) = recover::look(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
+    let is_blank = opened.appender.is_blank();
+    let is_newcomer = is_blank && newcomer::is_marked(&*directory.disk()).map_err(OpenError::Newcomers)?;
     if is_newcomer && settings.peer.is_none() {
         return Err(OpenError::Newcomer { path: settings.data_dir.clone() });
     }
@@ -123,9 +127,18 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let store =
         store_of(&settings.blobs, opened.identity.node, directory.disk()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
-    sweep(&blobs, &mut applied).map_err(OpenError::Blobs)?;
+    // What the replay released is found anyway.
+    applied.take_released();
     let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
-    Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer })
+    let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
+        Ok(copies) => {
+            opened.report.note_copies(copies);
+            settling::tidy_up(&*directory.disk(), &blobs, is_newcomer, |id| applied.names_blob(id));
+            None
+        }
+        Err(settling) => Some(settling),
+    };
+    Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer, settling })
 }
 
 /// Which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.
@@ -158,17 +171,6 @@ fn store_of(place: &BlobPlace, node: NodeId, disk: Arc<dyn Disk>) -> std::io::Re
             Err(std::io::Error::other("this build knows no buckets: build with `--features s3`"))
         }
     }
-}
-
-/// Removes what a crash left of blobs that no record names, and says so.
-fn sweep(blobs: &Blobs, applied: &mut Applied) -> std::io::Result<()> {
-    // What the replay released is found anyway.
-    applied.take_released();
-    let Removed { blobs, unfinished } = blobs.sweep(|id| applied.names_blob(id))?;
-    if blobs > 0 || unfinished > 0 {
-        tracing::info!(blobs, unfinished, "removed blobs that no record names, left by a crash");
-    }
-    Ok(())
 }
 
 /// The snapshot of a journal before its first batch.

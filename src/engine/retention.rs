@@ -90,6 +90,12 @@ impl Patience {
         }
     }
 
+    /// The peer that is known.
+    #[must_use]
+    pub fn into_known(self) -> Option<KnownPeer> {
+        self.known
+    }
+
     /// What segments wait for; nothing on a host that never had a peer and is not told to have one.
     #[must_use]
     pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {

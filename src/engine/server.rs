@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crossbeam_channel::unbounded;
 
 use super::background::Backgrounds;
 use super::committer::Committer;
+use super::fatal;
+pub use super::fatal::EXIT_DISK;
 use super::first;
 use super::jobs;
 use super::keeper::Keeper;
@@ -22,6 +24,7 @@ use super::mailbox::Mail;
 use super::memory::InlineCommit;
 use super::metrics::Metrics;
 use super::opening::{self, Opening};
+use super::parting::Parted;
 use super::peering::arrivals::Arrivals;
 use super::retention::Patience;
 use super::service::Service;
@@ -37,7 +40,7 @@ use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::log::known_peer::KnownPeer;
 use crate::log::recover::Report;
-use crate::log::writer::{WriteError, Writer};
+use crate::log::writer::Writer;
 use crate::os::clock::{Clock, wall_us};
 use crate::os::datadir::DataDir;
 use crate::os::{socket, thread};
@@ -63,15 +66,15 @@ pub struct Server {
     adopted: usize,
     report: Report,
     workers: Vec<JoinHandle<()>>,
-    /// The disk thread and the keeper.
-    behind: Vec<JoinHandle<()>>,
+    disk_thread: JoinHandle<Written>,
+    keeper: JoinHandle<Keeper>,
     link: Option<Link>,
     backgrounds: Option<Backgrounds>,
     key: Fingerprint,
     token: Option<Arc<Mutex<Committer>>>,
     shutdown_timeout: Duration,
     /// Keeps the data directory locked.
-    _directory: DataDir,
+    directory: DataDir,
 }
 
 impl Server {
@@ -94,10 +97,32 @@ impl Server {
         first: Option<FirstRecord>,
     ) -> Result<Self, StartError> {
         thread::raise_descriptor_limit();
+        let opening = opening::open(&settings)?;
+        Self::serve(settings, opening, inherited, first)
+    }
+
+    /// Goes on where a server has stopped whose successor came to nothing, with its listeners.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn resume(
+        settings: Settings,
+        parted: Parted,
+        listeners: Vec<TcpListener>,
+    ) -> Result<Self, StartError> {
+        let opening = parted.reopen(&settings)?;
+        Self::serve(settings, opening, listeners, None)
+    }
+
+    fn serve(
+        settings: Settings,
+        mut opening: Opening,
+        inherited: Vec<TcpListener>,
+        first: Option<FirstRecord>,
+    ) -> Result<Self, StartError> {
         let service = Arc::new(Service::default());
         let apps = with_own(&settings.apps, service.clone());
-        let mut opening = opening::open(&settings)?;
-        let key = HostKey::load_or_make(&*opening.directory.disk()).map_err(StartError::Key)?;
+        let key = key_of(&settings, &opening)?;
         let Listening { addresses, seats: listeners } = listening::listen(&settings, inherited)?;
         let peer_listener = bind_peer(&settings)?;
         if let Some(first) = &first {
@@ -112,7 +137,7 @@ impl Server {
             .collect();
         let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
-        let Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer } = opening;
+        let Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer, settling } = opening;
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
@@ -130,8 +155,10 @@ impl Server {
         let committer = Committer::new(consumers, opened.appender);
         let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
         let folder = Folder::new(last);
-        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience);
-        let behind = vec![disk_thread, thread::spawn("keeper", move || keeper.run())?];
+        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience)
+            .owing(settling)
+            .watching(directory.watch()?);
+        let keeper = thread::spawn("keeper", move || fatal::or_end(keeper.run()))?;
         let link = match &settings.peer {
             Some(peer) => {
                 let inline = token.as_ref().map(|token| InlineCommit::new(token.clone(), clock));
@@ -151,13 +178,14 @@ impl Server {
             adopted: 0,
             report: opened.report,
             workers,
-            behind,
+            disk_thread,
+            keeper,
             link,
             backgrounds,
             key: key.fingerprint(),
             token,
             shutdown_timeout: settings.shutdown_timeout,
-            _directory: directory,
+            directory,
         })
     }
 
@@ -218,13 +246,14 @@ impl Server {
         while !self.has_drained() && wall_us() < deadline_us {
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.finish()
+        self.finish().0
     }
 
     /// Stops in favour of a successor that has the listeners: what is in flight is finished, every other connection is
-    /// given to `pass`, everything is synced and the data directory released. Nothing is told to clients.
+    /// given to `pass`, everything is synced and the data directory released. Nothing is told to clients. What comes back
+    /// with it is the way back, should the successor come to nothing ([`Server::resume`]).
     #[must_use]
-    pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> Ending {
+    pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> (Ending, Parted) {
         self.listeners.clear();
         self.stop_backgrounds(self.shutdown_timeout.min(HAND_OVER_PATIENCE) / 2);
         let (sender, idle) = unbounded();
@@ -254,14 +283,16 @@ impl Server {
         self.workers.iter().all(JoinHandle::is_finished)
     }
 
-    /// Ends every thread; what is committed is synced.
-    fn finish(self) -> Ending {
+    /// Ends every thread; what is committed is synced, and the directory released.
+    fn finish(self) -> (Ending, Parted) {
         let left = self.shared.connections.load(Ordering::Relaxed);
         let ending = if left == 0 { Ending::Drained } else { Ending::Cut(left) };
         for worker in &self.shared.workers {
             worker.send(Mail::Quit);
         }
-        self.workers.into_iter().for_each(join);
+        self.workers.into_iter().for_each(|worker| {
+            join(worker);
+        });
         if let Some(token) = &self.token {
             memory::commit_rest(token, &self.shared);
             self.shared.rest_committed.store(true, Ordering::Release);
@@ -276,9 +307,24 @@ impl Server {
         }
         self.shared.link_ended.store(true, Ordering::SeqCst);
         self.shared.disk.wake();
-        self.behind.into_iter().for_each(join);
-        ending
+        let (written, keeper) = (join(self.disk_thread), join(self.keeper));
+        let token = self.token.and_then(Arc::into_inner);
+        let token = token.map(|token| token.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let parts = written.zip(keeper).and_then(|((committer, writer), keeper)| {
+            Some((committer.or(token)?.into_appender(), writer, keeper))
+        });
+        (ending, Parted::new(self.directory, self.shared, parts))
     }
+}
+
+/// The key of this host. One that has no peer needs none, and does without where none can be stored.
+fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError> {
+    let stored = HostKey::load_or_make(&*opening.directory.disk());
+    match stored {
+        Err(_) if settings.peer.is_none() && opening.settling.is_some() => HostKey::make(),
+        stored => stored,
+    }
+    .map_err(StartError::Key)
 }
 
 fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartError> {
@@ -318,9 +364,9 @@ fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
     all
 }
 
-fn join(thread: JoinHandle<()>) {
-    // A panic has been printed by the thread itself; in a release build it has ended the process.
-    let _ = thread.join();
+/// What a thread gave. A panic has been printed by the thread itself; in a release build it has ended the process.
+fn join<T>(thread: JoinHandle<T>) -> Option<T> {
+    thread.join().ok()
 }
 
 /// Listens where the peer may dial.
@@ -333,34 +379,28 @@ fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, Start
 
 type Token = Option<Arc<Mutex<Committer>>>;
 
+/// What the disk thread had: the committer, unless it is the token's, and the writer.
+type Written = (Option<Committer>, Writer);
+
 /// The disk thread, and in `memory` the token that the workers take.
 fn start_disk_thread(
     shared: &Arc<Shared>,
     mut committer: Committer,
     mut writer: Writer,
     clock: Clock,
-) -> io::Result<(Token, JoinHandle<()>)> {
+) -> io::Result<(Token, JoinHandle<Written>)> {
     let shared = shared.clone();
     if shared.durability == Durability::Memory {
-        let body = move || give_up_on(memory::write_behind(&shared, &mut writer, clock));
+        let body = move || {
+            fatal::or_end(memory::write_behind(&shared, &mut writer, clock));
+            (None, writer)
+        };
         let token = Arc::new(Mutex::new(committer));
         return Ok((Some(token), thread::spawn("disk", body)?));
     }
-    let body = move || give_up_on(disk::commit_on_request(&shared, &mut committer, &mut writer, clock));
+    let body = move || {
+        fatal::or_end(disk::commit_on_request(&shared, &mut committer, &mut writer, clock));
+        (Some(committer), writer)
+    };
     Ok((None, thread::spawn("disk", body)?))
 }
-
-/// A failed write or sync is final: what the kernel has dropped would look written at the next try.
-fn give_up_on(outcome: Result<(), WriteError>) {
-    if let Err(error) = outcome {
-        tracing::error!(
-            %error,
-            "the journal can't be written; nothing is acknowledged any more. Check the disk (dmesg), then start again: \
-             everything that was acknowledged is kept"
-        );
-        crate::os::signal::exit_now(EXIT_DISK);
-    }
-}
-
-/// Exit code after a failed write or sync.
-pub const EXIT_DISK: i32 = 74;

@@ -22,7 +22,7 @@ static ROUTES: [Route; 4] = [
         Method::Get,
         "/readyz",
         READY,
-        "200 while new requests are welcome, whether or not the second host is there; 503 while joining one, or draining",
+        "200 while new requests are welcome, whether or not the second host is there; 503 while joining one, while the disk fails, or draining",
     ),
     Route::new(Method::Get, "/version", VERSION, "What is running"),
     Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus"),
@@ -48,10 +48,11 @@ impl Service {
                 Phase::Ready if shared.space.is_joining() => {
                     text(503, "joining: no writes before the first host is met\n")
                 }
-                Phase::Ready if shared.space.is_short() => {
-                    text(200, "ready, reads only: no space for writes\n")
-                }
-                Phase::Ready => text(200, "ready\n"),
+                Phase::Ready => match shared.space.refused() {
+                    None => text(200, "ready\n"),
+                    Some(refused) if refused.is_unready() => text(503, &format!("{}\n", refused.reason)),
+                    Some(refused) => text(200, &format!("ready, reads only: {}\n", refused.reason)),
+                },
                 Phase::Starting => text(503, "starting\n"),
                 Phase::Draining => text(503, "draining\n"),
             },

@@ -22,6 +22,7 @@ use crate::base::limits::Limits;
 use crate::log::blobs::Blobs;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
+use crate::log::spare::ReadyFiles;
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 
@@ -211,6 +212,8 @@ pub struct Shared {
     pub spare_ready: AtomicBool,
     /// The number of that segment.
     pub spare_number: AtomicU32,
+    /// Segments that are open for the writer.
+    pub files: Arc<ReadyFiles>,
     /// The last SIGHUP's configuration was taken.
     pub reload_ok: AtomicBool,
     /// The server's clock.
@@ -268,6 +271,7 @@ impl Shared {
             link_ended: AtomicBool::new(false),
             spare_ready: AtomicBool::new(opened.spare_ready),
             spare_number: AtomicU32::new(opened.appender.spare_number()),
+            files: opened.files.clone(),
             reload_ok: AtomicBool::new(true),
             clock: Clock::start(),
             started_us: wall_us(),

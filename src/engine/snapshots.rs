@@ -82,6 +82,12 @@ impl Folder {
         Self { last }
     }
 
+    /// The newest snapshot.
+    #[must_use]
+    pub fn into_last(self) -> Snapshot {
+        self.last
+    }
+
     /// Whether a snapshot would shorten the next start, or let the oldest segment go. `may_go` tells of the oldest
     /// segments, which nobody on this host reads any more, whether one of them may be removed.
     #[must_use]

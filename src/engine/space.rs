@@ -5,7 +5,9 @@
 //! late, with 507 when the disk has no space for it or is below the reserve.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::refused::{Cause, Refused};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, LANE_BYTES_MIN, SEGMENT_BYTES_MIN};
 use crate::log::segment::SEGMENT_HEADER_BYTES_MAX;
 
@@ -50,6 +52,8 @@ pub enum Intake {
     Closed = 3,
     /// None before the first host was met: 503.
     Joining = 4,
+    /// None, for the reason that [`Space::refused`] tells.
+    Refused = 5,
 }
 
 /// Whether the current segment and the spare have room for what the lanes may hold, and more.
@@ -69,8 +73,28 @@ pub struct Space {
     below_reserve: AtomicBool,
     behind: AtomicBool,
     joining: AtomicBool,
+    /// What holds whatever room there is: [`Intake::Joining`], [`Intake::Refused`], or nothing.
+    barred: AtomicU8,
+    /// There is no next segment, and not for want of room.
+    spare_fault: AtomicBool,
     intake: AtomicU8,
+    reasons: Mutex<Reasons>,
 }
+
+/// Why writes are refused, by who says so.
+#[derive(Default)]
+struct Reasons {
+    /// A start that still owes the disk something.
+    start: Option<Refused>,
+    /// The data directory is not where it was.
+    place: Option<Refused>,
+    /// The next segment can't be made. Counts once the current one has no room any more.
+    spare: Option<Refused>,
+    /// A sealed batch waits for room.
+    batch: Option<Refused>,
+}
+
+const NOT_BARRED: u8 = 0;
 
 impl Default for Space {
     fn default() -> Self {
@@ -81,7 +105,10 @@ impl Default for Space {
             below_reserve: AtomicBool::new(false),
             behind: AtomicBool::new(false),
             joining: AtomicBool::new(false),
+            barred: AtomicU8::new(NOT_BARRED),
+            spare_fault: AtomicBool::new(false),
             intake: AtomicU8::new(Intake::Open as u8),
+            reasons: Mutex::default(),
         }
     }
 }
@@ -96,7 +123,8 @@ impl Space {
             1 => Intake::Waiting,
             2 => Intake::FreeingOnly,
             3 => Intake::Closed,
-            _ => Intake::Joining,
+            4 => Intake::Joining,
+            _ => Intake::Refused,
         }
     }
 
@@ -107,10 +135,70 @@ impl Space {
         self.decide();
     }
 
-    /// After a try to make the next segment: whether there was no space for it.
-    pub fn set_spare_failed(&self, failed: bool) {
-        self.spare_failed.store(failed, Relaxed);
+    /// After a try to make the next segment: why there is none, if there is none.
+    pub fn set_spare_failed(&self, refused: Option<Refused>) {
+        let is_fault = refused.as_ref().is_some_and(|refused| refused.cause == Cause::DiskFault);
+        self.spare_failed.store(refused.is_some(), Relaxed);
+        self.spare_fault.store(is_fault, Relaxed);
+        self.reasons().spare = refused;
         self.decide();
+    }
+
+    /// Whether a start still owes the disk something, and why it can't be paid.
+    pub fn set_unsettled(&self, refused: Option<Refused>) {
+        self.change(|reasons| reasons.start = refused);
+    }
+
+    /// Whether that is so: then nothing may be written.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.reasons().start.is_some()
+    }
+
+    /// Whether the data directory is not where it was.
+    pub fn set_moved(&self, refused: Option<Refused>) {
+        self.change(|reasons| reasons.place = refused);
+    }
+
+    /// Whether a sealed batch waits for room.
+    pub fn set_waiting_batch(&self, refused: Option<Refused>) {
+        self.change(|reasons| reasons.batch = refused);
+    }
+
+    /// Why writes are refused now; nothing while they are taken, or will be in a moment.
+    #[must_use]
+    pub fn refused(&self) -> Option<Refused> {
+        let reasons = self.reasons();
+        let barring = reasons.barring().cloned();
+        match self.intake() {
+            Intake::Refused => barring.or_else(|| reasons.spare.clone()),
+            Intake::FreeingOnly | Intake::Closed => Some(Refused {
+                cause: Cause::NoSpace,
+                reason: "no space above the reserve (--disk-reserve) in the data directory".to_owned(),
+            }),
+            Intake::Open | Intake::Waiting | Intake::Joining => barring,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Reasons)) {
+        let mut reasons = self.reasons();
+        change(&mut reasons);
+        self.bar(&reasons);
+        drop(reasons);
+        self.decide();
+    }
+
+    fn bar(&self, reasons: &Reasons) {
+        let barred = match reasons.barring() {
+            Some(_) => Intake::Refused as u8,
+            None if self.is_joining() => Intake::Joining as u8,
+            None => NOT_BARRED,
+        };
+        self.barred.store(barred, Relaxed);
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, Reasons> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// After a look at the disk: whether its free space is below the reserve.
@@ -129,7 +217,7 @@ impl Space {
     /// Whether this host is empty and waits for the first host of its cluster.
     pub fn set_joining(&self, joining: bool) {
         self.joining.store(joining, Relaxed);
-        self.decide();
+        self.change(|_| {});
     }
 
     /// The same, to be asked.
@@ -141,24 +229,40 @@ impl Space {
     /// Whether the disk is the reason that writes are not taken.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        matches!(self.intake(), Intake::FreeingOnly | Intake::Closed)
+        match self.intake() {
+            Intake::FreeingOnly | Intake::Closed => true,
+            Intake::Refused => self.refused().is_some_and(|refused| refused.cause == Cause::NoSpace),
+            Intake::Open | Intake::Waiting | Intake::Joining => false,
+        }
     }
 
     /// Two threads that decide at once may leave an old answer behind; the keeper decides again within its period.
     fn decide(&self) {
         let (below_reserve, room) = (self.below_reserve.load(Relaxed), self.for_writes.load(Relaxed));
-        let intake = if self.is_joining() {
-            Intake::Joining
-        } else if room && !below_reserve {
+        let barred = self.barred.load(Relaxed);
+        if barred != NOT_BARRED {
+            self.intake.store(barred, Relaxed);
+            return;
+        }
+        let intake = if room && !below_reserve {
             if self.behind.load(Relaxed) { Intake::Waiting } else { Intake::Open }
         } else if !below_reserve && !self.spare_failed.load(Relaxed) {
             Intake::Waiting
+        } else if !room && self.spare_fault.load(Relaxed) {
+            Intake::Refused
         } else if self.for_clears.load(Relaxed) {
             Intake::FreeingOnly
         } else {
             Intake::Closed
         };
         self.intake.store(intake as u8, Relaxed);
+    }
+}
+
+impl Reasons {
+    /// The one that holds whatever room there is.
+    fn barring(&self) -> Option<&Refused> {
+        self.start.as_ref().or(self.place.as_ref()).or(self.batch.as_ref())
     }
 }
 
@@ -186,6 +290,31 @@ mod tests {
         }
     }
 
+    fn no_room() -> Refused {
+        Refused { cause: Cause::NoSpace, reason: "no room".to_owned() }
+    }
+
+    #[test]
+    fn a_fault_is_told_once_there_is_no_room_and_what_bars_at_once() {
+        let space = Space::default();
+        space.set_spare_failed(Some(Refused::fault("EIO")));
+        assert_eq!((space.intake(), space.refused()), (Intake::Open, None));
+        space.set_room(Room { for_writes: false, for_clears: true });
+        assert_eq!((space.intake(), space.is_short()), (Intake::Refused, false));
+        assert_eq!(space.refused(), Some(Refused::fault("EIO")));
+        space.set_spare_failed(None);
+        space.set_room(Room { for_writes: true, for_clears: true });
+        assert_eq!(space.intake(), Intake::Open);
+        space.set_unsettled(Some(no_room()));
+        assert_eq!((space.intake(), space.is_short(), space.is_unsettled()), (Intake::Refused, true, true));
+        space.set_joining(true);
+        assert_eq!(space.refused(), Some(no_room()));
+        space.set_unsettled(None);
+        assert_eq!((space.intake(), space.refused()), (Intake::Joining, None));
+        space.set_joining(false);
+        assert_eq!(space.intake(), Intake::Open);
+    }
+
     #[test]
     fn the_intake_follows_from_the_facts() {
         for (for_writes, for_clears, spare_failed, below_reserve, expected) in [
@@ -200,7 +329,7 @@ mod tests {
         ] {
             let space = Space::default();
             space.set_room(Room { for_writes, for_clears });
-            space.set_spare_failed(spare_failed);
+            space.set_spare_failed(spare_failed.then(no_room));
             space.set_below_reserve(below_reserve);
             assert_eq!(space.intake(), expected);
             space.set_joining(true);

@@ -63,6 +63,18 @@ impl Appender {
         Self { cluster, key: SlotKey::new(cluster, node), layout, own, end }
     }
 
+    /// The same end of the journal for another start `inc` of the process.
+    #[must_use]
+    pub fn renewed(self, inc: Inc) -> Self {
+        Self::new(self.cluster, self.own.origin.node, inc, self.layout, self.end)
+    }
+
+    /// How positions and segments correspond.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// Who makes the records.
     #[must_use]
     pub fn origin(&self) -> Origin {

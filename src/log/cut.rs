@@ -7,7 +7,8 @@ use std::io;
 
 use super::remains::Part;
 use super::replay::Segments;
-use super::spare::{UNFINISHED_SUFFIX, fill_zeros};
+use super::spare::fill_zeros;
+use super::whole_file::{self, keep_or_remove, unfinished_name};
 use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, TORN_COPIES_MAX, WRITE_PIECE_BYTES};
@@ -33,8 +34,14 @@ pub(super) fn copy_part(
         .map(|copy: u32| format!("{stem}-{copy:04}{suffix}"))
         .find(|name| !names.contains(name))
         .expect("there are fewer copies than numbers");
-    let unfinished = format!("{name}{UNFINISHED_SUFFIX}");
-    let copy = disk.create(&unfinished, 0)?;
+    let unfinished = unfinished_name(disk, &name)?;
+    let copied = disk.create(&unfinished, 0).and_then(|copy| copy_bytes(file, part, &*copy));
+    keep_or_remove(disk, &unfinished, copied)?;
+    whole_file::put(disk, &unfinished, &name)?;
+    Ok(name)
+}
+
+fn copy_bytes(file: &dyn DiskFile, part: Part, copy: &dyn DiskFile) -> io::Result<()> {
     let mut block = vec![0; BLOCK_BYTES];
     let mut at = part.start;
     while at < part.end {
@@ -45,10 +52,7 @@ pub(super) fn copy_part(
         copy.write_at(&block[..wanted], at - part.start)?;
         at += wanted as u64;
     }
-    copy.sync()?;
-    disk.rename(&unfinished, &name)?;
-    disk.sync_directory()?;
-    Ok(name)
+    copy.sync()
 }
 
 /// Removes the oldest copies of torn tails until no more than [`TORN_COPIES_MAX`] are left.

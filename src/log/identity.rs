@@ -12,13 +12,13 @@
 use std::io;
 
 use super::unreadable::{self, Unreadable};
+use super::whole_file;
 use crate::base::ids::{ClusterId, Inc, NodeId};
 use crate::base::limits::{BLOCK_BYTES, MEMBER_NAME_BYTES_MAX, MEMBERS_MAX};
 use crate::os::disk::{Access, Disk};
 
 /// Name of the file.
 pub const IDENTITY_NAME: &str = "identity";
-const NEXT_NAME: &str = "identity.tmp";
 /// Length of version 1 in bytes.
 const FIRST_BYTES: usize = 64;
 /// Length in bytes without members.
@@ -177,13 +177,9 @@ impl Identity {
     /// Writes it so that a crash leaves the old content or the new one.
     ///
     /// # Errors
-    /// Those of the disk; a leftover `identity.tmp` is removed at the next start.
+    /// Those of the disk; a leftover of it is removed at the next start.
     pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
-        let file = disk.create(NEXT_NAME, 0)?;
-        file.write_at(&self.encode(), 0)?;
-        file.sync()?;
-        disk.rename(NEXT_NAME, IDENTITY_NAME)?;
-        disk.sync_directory()
+        whole_file::replace(disk, IDENTITY_NAME, &self.encode())
     }
 
     /// Reads the file; nothing if there is none.

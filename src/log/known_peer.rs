@@ -9,8 +9,8 @@
 
 use std::io;
 
-use super::spare::UNFINISHED_SUFFIX;
 use super::unreadable::{self, Unreadable};
+use super::whole_file;
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::os::disk::{Access, Disk};
@@ -81,15 +81,7 @@ impl KnownPeer {
     /// # Errors
     /// Those of the disk.
     pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
-        let unfinished = format!("{PEER_NAME}{UNFINISHED_SUFFIX}");
-        if disk.list()?.contains(&unfinished) {
-            disk.remove(&unfinished)?;
-        }
-        let file = disk.create(&unfinished, 0)?;
-        file.write_at(&self.encode(), 0)?;
-        file.sync()?;
-        disk.rename(&unfinished, PEER_NAME)?;
-        disk.sync_directory()
+        whole_file::replace(disk, PEER_NAME, &self.encode())
     }
 
     /// Removes the file: no segment waits for that directory any more. Gives what it said; nothing if there was none.

@@ -27,6 +27,7 @@ pub mod known_peer;
 pub mod lane;
 pub mod newcomer;
 mod outcome;
+pub mod owed;
 pub mod reader;
 pub mod record;
 pub mod recover;
@@ -41,6 +42,7 @@ pub mod staged;
 mod tail;
 mod tear;
 pub mod unreadable;
+mod whole_file;
 mod window;
 pub mod writer;
 

@@ -26,6 +26,15 @@ pub struct Report {
     pub cut: Option<Cut>,
 }
 
+impl Report {
+    /// Notes the files that a torn tail was copied to.
+    pub fn note_copies(&mut self, copies: Vec<String>) {
+        if let Some(cut) = &mut self.cut {
+            cut.copies = copies;
+        }
+    }
+}
+
 /// Bytes that were cut off at the journal's end.
 #[derive(Debug)]
 pub struct Cut {

@@ -9,6 +9,7 @@
 //! was acknowledged is damaged; a place that can't be read is damage always. All of it may be killed at any call and run
 //! again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -20,17 +21,18 @@ use super::identity::{Identity, is_segment_size};
 use super::joining;
 use super::outcome::io_error;
 pub use super::outcome::{Cut, RecoverError, Report};
+use super::owed::Owed;
 use super::reader::Reader;
 use super::replay::{Segments, Walk};
 use super::scan::BatchView;
-use super::segment::{self, SEGMENT_FIRST, SegmentError, SegmentHeader};
+use super::segment::{self, Layout, SEGMENT_FIRST, SegmentError, SegmentHeader};
 use super::snapshot::{self, Snapshot};
-use super::spare::{SpareError, UNFINISHED_SUFFIX, make_spare};
+use super::spare::{ReadyFiles, SpareError, UNFINISHED_SUFFIX, make_spare};
 use super::streams::StreamFault;
-use super::tear::Tear;
+use super::tear::{Tear, Torn};
 use super::writer::Writer;
-use crate::base::ids::{ClusterId, NodeId};
-use crate::base::limits::ORIGINS_MAX;
+use crate::base::ids::{ClusterId, NodeId, Position};
+use crate::base::limits::{BLOCK_BYTES, ORIGINS_MAX};
 use crate::os::disk::{Access, Disk};
 
 /// How to open a data directory.
@@ -70,6 +72,8 @@ pub struct Opened {
     pub writer: Writer,
     /// For everybody.
     pub reader: Arc<Reader>,
+    /// Segments that are open for the writer, to which a spare is added.
+    pub files: Arc<ReadyFiles>,
     /// Whether the segment behind the current one is made already.
     pub spare_ready: bool,
     /// What was found and done.
@@ -87,7 +91,22 @@ pub fn open(
     options: &OpenOptions,
     on_replay: &mut OnReplay<'_>,
 ) -> Result<Opened, RecoverError> {
-    remove_unfinished(&**disk).map_err(io_error("removing unfinished files"))?;
+    let (mut opened, mut owed) = look(disk, options, on_replay)?;
+    let copies = owed.settle()?;
+    opened.report.note_copies(copies);
+    Ok(opened)
+}
+
+/// The same for reading: a directory that has an identity is left as it is, and what is owed before the first write
+/// comes with it.
+///
+/// # Errors
+/// As [`open`].
+pub fn look(
+    disk: &Arc<dyn Disk>,
+    options: &OpenOptions,
+    on_replay: &mut OnReplay<'_>,
+) -> Result<(Opened, Owed), RecoverError> {
     let stored = Identity::load(&**disk).map_err(io_error("reading the identity"))?;
     let identity = match stored {
         Some(stored) => {
@@ -96,29 +115,65 @@ pub fn open(
             }
             stored.next(options.random)
         }
-        None => begin(&**disk, options)?,
+        None => {
+            remove_unfinished(&**disk).map_err(io_error("removing unfinished files"))?;
+            begin(&**disk, options)?
+        }
     };
-    let segments = Segments::open(&**disk, identity, Access::Write).map_err(io_error("opening segments"))?;
+    let segments = Segments::open(&**disk, identity, Access::Read).map_err(io_error("opening segments"))?;
     let mut report = Report { is_new: stored.is_none(), ..Report::default() };
     let reached = replay(&**disk, &segments, options.accept_loss, &mut report, on_replay)?;
     if reached.end.streams.len() >= ORIGINS_MAX {
         return Err(RecoverError::TooManyOrigins);
     }
-    if stored.is_some() {
-        identity.store(&**disk).map_err(io_error("writing the identity"))?;
-    }
     go_on(disk, &segments, reached, report).map_err(io_error("reading the last block"))
 }
 
-fn go_on(disk: &Arc<dyn Disk>, segments: &Segments, reached: Reached, report: Report) -> io::Result<Opened> {
+fn go_on(
+    disk: &Arc<dyn Disk>,
+    segments: &Segments,
+    reached: Reached,
+    report: Report,
+) -> io::Result<(Opened, Owed)> {
     let Segments { identity, layout, key, .. } = *segments;
-    let end = reached.end;
+    let Reached { end, synced, torn, .. } = reached;
+    let files = Arc::new(ReadyFiles::default());
     let partial = cut::partial_block(segments, end.position)?;
-    let writer = Writer::new(Arc::clone(disk), layout, end.position, &partial);
+    let writer = Writer::new(Arc::clone(disk), Arc::clone(&files), layout, end.position, &partial);
+    let owed = Owed {
+        disk: Arc::clone(disk),
+        identity,
+        torn,
+        synced: Some(synced),
+        end: end.position,
+        files: files.clone(),
+    };
     let reader = Reader::new(Arc::clone(disk), layout, key, &reached.headers, end.position, &partial);
     let appender = Appender::new(identity.cluster, identity.node, identity.inc, layout, end);
     let spare_ready = segments.numbers.contains(&appender.spare_number());
-    Ok(Opened { identity, appender, writer, reader: Arc::new(reader), spare_ready, report })
+    let reader = Arc::new(reader);
+    Ok((Opened { identity, appender, writer, reader, files, spare_ready, report }, owed))
+}
+
+/// Whether a journal that was left with its end at `end`, and the segments that `reader` knows, is still as it was: nobody
+/// has written to it, and no segment has come or gone but the next one.
+///
+/// # Errors
+/// Those of the disk.
+pub fn is_as_left(disk: &dyn Disk, end: Position, layout: Layout, reader: &Reader) -> io::Result<bool> {
+    let current = layout.segment_of(end);
+    let mut expected: BTreeSet<u32> = reader.segments().iter().map(|segment| segment.number).collect();
+    expected.insert(current);
+    let mut found: BTreeSet<u32> = disk.list()?.iter().filter_map(|name| segment::number_of(name)).collect();
+    let has_next = found.remove(&(current + 1));
+    let is_blank = |number: u32, offset: u64| -> io::Result<bool> {
+        let mut bytes = [0; BLOCK_BYTES];
+        let length = disk.open(&segment::name(number), Access::Read)?.read_at(&mut bytes, offset)?;
+        Ok(bytes[..length].iter().all(|&byte| byte == 0))
+    };
+    Ok(found == expected
+        && is_blank(current, layout.offset_of(end))?
+        && (!has_next || is_blank(current + 1, 0)?))
 }
 
 /// Files that were being made when the process ended.
@@ -155,7 +210,9 @@ fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverErro
 fn no_segment(error: SpareError) -> RecoverError {
     match error {
         SpareError::NoSpace { .. } => RecoverError::NoSpace,
-        SpareError::Io { source, .. } => RecoverError::Io { what: "making the first segment", source },
+        SpareError::Io { source, .. } | SpareError::Name { source, .. } => {
+            RecoverError::Io { what: "making the first segment", source }
+        }
     }
 }
 
@@ -163,9 +220,13 @@ fn no_segment(error: SpareError) -> RecoverError {
 struct Reached {
     end: End,
     headers: Vec<SegmentHeader>,
+    /// Up to here something says that it was durable.
+    synced: Position,
+    /// What stands behind the end and is to be cut off.
+    torn: Option<Torn>,
 }
 
-/// Finds where to start, replays from there, and makes what was replayed the journal's durable end.
+/// Finds where to start, and replays from there.
 fn replay(
     disk: &dyn Disk,
     segments: &Segments,
@@ -192,8 +253,7 @@ fn replay(
         return Err(RecoverError::TooManyOrigins);
     }
     let tear = Tear::find(segments, &end, fault).with_promise(promised);
-    report.cut = tear.cut(disk, segments, &end, accept_loss)?;
-    cut::secure(segments, synced.min(end.position), end.position)
-        .map_err(io_error("writing the tail again"))?;
-    Ok(Reached { end, headers })
+    let (cut, torn) = tear.decide(segments, &end, accept_loss)?.unzip();
+    report.cut = cut;
+    Ok(Reached { end, headers, synced, torn })
 }

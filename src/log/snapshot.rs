@@ -13,8 +13,8 @@
 use std::io;
 
 use super::scan::BatchView;
-use super::spare::UNFINISHED_SUFFIX;
 use super::streams::{STREAM_BYTES, StreamFault, Streams};
+use super::whole_file;
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::SNAPSHOTS_KEPT;
 use crate::os::disk::{Access, Disk};
@@ -170,27 +170,11 @@ pub fn load(disk: &dyn Disk, position: Position) -> io::Result<Snapshot> {
 /// Those of the disk (no space is one of them, see [`crate::os::disk::is_no_space`]); the older ones stay then.
 pub fn store(disk: &dyn Disk, snapshot: &Snapshot) -> io::Result<()> {
     let name = name(snapshot.position);
-    let unfinished = format!("{name}{UNFINISHED_SUFFIX}");
-    if let Err(error) = write_file(disk, &unfinished, &snapshot.encode()) {
-        // Room for the others; what can't be removed now is removed by the next start.
-        let _ = disk.remove(&unfinished);
-        return Err(error);
-    }
-    disk.rename(&unfinished, &name)?;
-    disk.sync_directory()?;
+    whole_file::replace(disk, &name, &snapshot.encode())?;
     if load(disk, snapshot.position)? != *snapshot {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} does not read as written")));
     }
     remove_old(disk)
-}
-
-fn write_file(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
-    if disk.list()?.iter().any(|file| file == name) {
-        disk.remove(name)?;
-    }
-    let file = disk.create(name, 0)?;
-    file.write_at(bytes, 0)?;
-    file.sync()
 }
 
 fn remove_old(disk: &dyn Disk) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! Spares: segments made ahead, so that no space can run out in the middle of a batch.
 
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::segment;
+use super::whole_file::{keep_or_remove, unfinished_name};
 use crate::base::aligned::AlignedBuffer;
 use crate::base::limits::WRITE_PIECE_BYTES;
 use crate::os::disk::{Access, Disk, DiskFile, is_no_space};
@@ -19,7 +21,7 @@ pub enum SpareError {
         /// Number of the segment.
         number: u32,
     },
-    /// Anything else; the disk can't be relied on.
+    /// Anything else, with a file that is not in use yet; another file may do better.
     #[error("making segment {number}: {source}")]
     Io {
         /// Number of the segment.
@@ -28,41 +30,77 @@ pub enum SpareError {
         #[source]
         source: io::Error,
     },
+    /// The directory could not be synced behind the segment's name: that it is there now proves nothing.
+    #[error("sync of the directory behind segment {number}: {source}")]
+    Name {
+        /// Number of the segment.
+        number: u32,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
 }
 
-/// Makes segment `number`: `segment_bytes` zeros, durable under its name when this returns. One that is there already
-/// is left as it is: only a finished one has the name.
+/// Segments' files that are open for writing already, for the one who writes: entering a segment opens no file, so no lack
+/// of descriptors can come in between.
+#[derive(Default)]
+pub struct ReadyFiles {
+    files: Mutex<Vec<(u32, Arc<dyn DiskFile>)>>,
+}
+
+impl ReadyFiles {
+    /// Keeps a segment's file until it is entered.
+    pub fn keep(&self, number: u32, file: Arc<dyn DiskFile>) {
+        let mut files = self.files();
+        files.retain(|(known, _)| *known != number);
+        files.push((number, file));
+    }
+
+    /// Takes the file of a segment that is entered now; those before it are let go.
+    pub(super) fn take(&self, number: u32) -> Option<Arc<dyn DiskFile>> {
+        let mut files = self.files();
+        let found = files.iter().find(|(known, _)| *known == number).map(|(_, file)| file.clone());
+        files.retain(|(known, _)| *known > number);
+        found
+    }
+
+    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<dyn DiskFile>)>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes segment `number`: `segment_bytes` zeros, durable under its name when this returns, and open for writing. One that
+/// is there already is left as it is, since only a finished one has the name; that it has the name is made durable.
 ///
 /// # Errors
-/// [`SpareError::NoSpace`] leaves nothing behind and may be tried again; anything else is final.
-pub fn make_spare(disk: &dyn Disk, number: u32, segment_bytes: u64) -> Result<(), SpareError> {
+/// [`SpareError::NoSpace`] and [`SpareError::Io`] leave nothing behind and may be tried again, with another file each time.
+/// [`SpareError::Name`] is final.
+pub fn make_spare(disk: &dyn Disk, number: u32, segment_bytes: u64) -> Result<Arc<dyn DiskFile>, SpareError> {
     let name = segment::name(number);
-    match disk.open(&name, Access::Read) {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(SpareError::Io { number, source }),
-    }
-    let unfinished = format!("{name}{UNFINISHED_SUFFIX}");
-    fill(disk, &unfinished, segment_bytes)
-        .and_then(|()| disk.rename(&unfinished, &name))
-        .and_then(|()| disk.sync_directory())
-        .map_err(|source| {
-            if !is_no_space(&source) {
-                return SpareError::Io { number, source };
-            }
-            // It may not have been made at all; what is left is removed at the latest by the next start.
-            let _ = disk.remove(&unfinished);
-            SpareError::NoSpace { number }
-        })
+    let failed = |source| {
+        if is_no_space(&source) { SpareError::NoSpace { number } } else { SpareError::Io { number, source } }
+    };
+    let file = match disk.open(&name, Access::Write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let unfinished = unfinished_name(disk, &name).map_err(failed)?;
+            let filled = fill(disk, &unfinished, segment_bytes)
+                .and_then(|file| disk.rename(&unfinished, &name).map(|()| file));
+            keep_or_remove(disk, &unfinished, filled)
+        }
+        opened => opened,
+    };
+    let file = file.map_err(failed)?;
+    disk.sync_directory().map_err(|source| SpareError::Name { number, source })?;
+    Ok(file)
 }
 
 /// Writes zeros rather than only reserving the room: blocks that were never written cost a change of metadata, and so
 /// a second disk write, at each sync. Piece by piece and durable each, so that commits don't queue behind all of it.
-fn fill(disk: &dyn Disk, name: &str, size_bytes: u64) -> io::Result<()> {
-    let _ = disk.remove(name);
+fn fill(disk: &dyn Disk, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
     let file = disk.create(name, size_bytes)?;
     fill_zeros(&*file, 0, size_bytes)?;
-    file.sync()
+    file.sync()?;
+    Ok(file)
 }
 
 /// Writes zeros to the whole blocks from `start` to `end`, durably.

@@ -6,7 +6,7 @@ use super::anchor::Promised;
 use super::append::End;
 use super::cut::{self, LOST_SUFFIX, TORN_SUFFIX};
 use super::damage::{Damage, Fault, Located, missing_between};
-use super::outcome::{Cut, RecoverError, io_error};
+use super::outcome::{Cut, RecoverError};
 use super::remains::{Part, Remains};
 use super::replay::Segments;
 use super::segment;
@@ -66,14 +66,14 @@ impl Tear {
         }
     }
 
-    /// Cuts off what stands behind `end`, if anything does; refuses to if it was acknowledged.
-    pub(super) fn cut(
+    /// What stands behind `end` and is to be cut off, if anything does; refuses if it was acknowledged. Nobody reads
+    /// beyond the end, so until it is cut off it is as if it were not there.
+    pub(super) fn decide(
         mut self,
-        disk: &dyn Disk,
         segments: &Segments,
         end: &End,
         accept_loss: bool,
-    ) -> Result<Option<Cut>, RecoverError> {
+    ) -> Result<Option<(Cut, Torn)>, RecoverError> {
         let loss = self.damage(segments, end);
         match loss {
             Some(damage) if !accept_loss => return Err(RecoverError::Damaged(Box::new(damage))),
@@ -81,9 +81,8 @@ impl Tear {
             _ => {}
         }
         let suffix = if loss.is_some() { LOST_SUFFIX } else { TORN_SUFFIX };
-        let copies =
-            self.clear(disk, segments, suffix).map_err(io_error("cutting off the journal's tail"))?;
-        Ok(Some(Cut { position: end.position, fault: self.fault, copies, loss }))
+        let cut = Cut { position: end.position, fault: self.fault, copies: Vec::new(), loss };
+        Ok(Some((cut, Torn { parts: self.remains.parts, gap: self.gap, suffix, copies: Vec::new() })))
     }
 
     /// What is damaged, if this is no tear.
@@ -102,12 +101,31 @@ impl Tear {
         let at = found.unwrap_or_else(|| nothing_at(segments, end));
         Some(Damage { at, readable_to: end.position, synced_to, missing })
     }
+}
 
-    /// Copies everything first, then clears it away from the last byte to the first.
-    fn clear(&self, disk: &dyn Disk, segments: &Segments, suffix: &str) -> io::Result<Vec<String>> {
-        let copy = |part: &Part| cut::copy_part(disk, &*segments.file(part.segment)?, *part, suffix);
-        let copies = self.remains.parts.iter().map(copy).collect::<io::Result<Vec<_>>>()?;
+/// What is to be cut off.
+pub(super) struct Torn {
+    parts: Vec<Part>,
+    /// The first number that is missing although a later segment is there.
+    gap: Option<u32>,
+    suffix: &'static str,
+    /// Files that the parts were copied to so far.
+    copies: Vec<String>,
+}
+
+impl Torn {
+    /// Copies what is not copied yet; gives the files.
+    pub(super) fn copy(&mut self, disk: &dyn Disk, segments: &Segments) -> io::Result<&[String]> {
+        while let Some(part) = self.parts.get(self.copies.len()) {
+            let file = segments.file(part.segment)?;
+            self.copies.push(cut::copy_part(disk, &*file, *part, self.suffix)?);
+        }
         cut::remove_old_copies(disk)?;
+        Ok(&self.copies)
+    }
+
+    /// Clears away what was copied, from the last byte to the first.
+    pub(super) fn clear(&self, disk: &dyn Disk, segments: &Segments) -> io::Result<()> {
         if let Some(gap) = self.gap {
             // Numbers must have no holes, so segments behind one go altogether.
             for &number in segments.numbers.range(gap..).rev() {
@@ -116,10 +134,7 @@ impl Tear {
             }
         }
         let is_kept = |part: &&Part| self.gap.is_none_or(|gap| part.segment < gap);
-        for part in self.remains.parts.iter().rev().filter(is_kept) {
-            cut::zero_part(segments, *part)?;
-        }
-        Ok(copies)
+        self.parts.iter().rev().filter(is_kept).try_for_each(|part| cut::zero_part(segments, *part))
     }
 }
 

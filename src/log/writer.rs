@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::segment::{self, Layout};
+use super::spare::ReadyFiles;
 use super::staged::Staged;
 use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
@@ -59,6 +60,8 @@ impl WriteStep {
 /// Writes the journal's end.
 pub struct Writer {
     disk: Arc<dyn Disk>,
+    /// Segments that are open already.
+    files: Arc<ReadyFiles>,
     layout: Layout,
     file: Option<(u32, Arc<dyn DiskFile>)>,
     /// Starts with the bytes of the last block that are in the file already.
@@ -76,7 +79,13 @@ impl Writer {
     /// A writer that goes on at `position`, before which everything is durable. `partial` holds the bytes from the
     /// start of its block up to it.
     #[must_use]
-    pub fn new(disk: Arc<dyn Disk>, layout: Layout, position: Position, partial: &[u8]) -> Self {
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        files: Arc<ReadyFiles>,
+        layout: Layout,
+        position: Position,
+        partial: &[u8],
+    ) -> Self {
         assert_eq!(partial.len() as u64, position.0 % BLOCK, "the last block, as far as it is filled");
         // What is written at once lies in one segment.
         let segment = usize::try_from(layout.segment_bytes).unwrap_or(usize::MAX);
@@ -84,6 +93,7 @@ impl Writer {
         buffer.bytes_mut()[..partial.len()].copy_from_slice(partial);
         Self {
             disk,
+            files,
             layout,
             file: None,
             buffer,
@@ -152,7 +162,8 @@ impl Writer {
     /// ever behind.
     fn turn_to(&mut self, number: u32, position: Position) -> Result<(), WriteError> {
         self.sync()?;
-        let opened = self.disk.open(&segment::name(number), Access::Write);
+        let opened =
+            self.files.take(number).map_or_else(|| self.disk.open(&segment::name(number), Access::Write), Ok);
         let file = self.settle(WriteStep::Open, position, opened)?;
         self.file = Some((number, file));
         if self.layout.segment_of(self.position) != number {

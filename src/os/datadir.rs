@@ -1,15 +1,15 @@
 //! The data directory and its lock: one server at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::Disk;
+use super::disk::{Disk, is_no_space};
 use super::files::RealDisk;
 
-/// Name of the file whose lock stands for the directory; it holds the pid of the process that has it.
+/// Name of the file whose lock stands for the directory.
 pub const LOCK_NAME: &str = "lock";
 
 /// Why the data directory can't be used.
@@ -20,7 +20,7 @@ pub enum DataDirError {
     Locked {
         /// The directory.
         path: PathBuf,
-        /// The process that has the lock, if it has written its number already.
+        /// The process that has the lock, if the system tells.
         pid: Option<u32>,
     },
     /// It can't be made, opened or locked.
@@ -44,42 +44,54 @@ impl std::fmt::Display for Pid {
     }
 }
 
-/// A data directory that this process has to itself until it is dropped; the system releases the lock when the
+/// A data directory that this process has to itself until it is dropped; the system releases the locks when the
 /// process dies in whatever way.
 pub struct DataDir {
     path: PathBuf,
     disk: Arc<RealDisk>,
-    /// Holds the lock.
-    _lock: File,
+    locks: Locks,
+}
+
+/// What is locked. Nothing is written for it, so a full disk or a read-only one is locked like any other.
+struct Locks {
+    /// The file `lock`; nothing where it can't be made, because nothing can.
+    file: Option<File>,
+    /// The directory itself, which nobody removes by mistake.
+    directory: File,
 }
 
 impl DataDir {
-    /// Makes the directory if there is none (for the owner only), locks it and writes this process's number into the
-    /// lock file.
+    /// Makes the directory if there is none (for the owner only) and locks it.
     ///
     /// # Errors
     /// [`DataDirError::Locked`] names the process that has it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |source| DataDirError::Io { path: path.to_path_buf(), source };
         make_durably(path).map_err(failed)?;
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join(LOCK_NAME))
-            .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(DataDirError::Locked { path: path.to_path_buf(), pid: read_pid(&lock) });
+        let locked = |file: &File| DataDirError::Locked { path: path.to_path_buf(), pid: owner(file) };
+        let directory = File::open(path).map_err(failed)?;
+        let has_directory = match directory.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return Err(locked(&directory)),
+            // Not every file system locks directories.
+            Err(TryLockError::Error(_)) => false,
+        };
+        let file = loop {
+            let file = match open_lock(path) {
+                Ok(file) => file,
+                Err(error) if has_directory && is_refused(&error) => break None,
+                Err(error) => return Err(failed(error)),
+            };
+            match file.try_lock() {
+                // Whoever had it may have removed it meanwhile.
+                Ok(()) if is_current(&file, path).map_err(failed)? => break Some(file),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(locked(&file)),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        write_pid(&lock).map_err(failed)?;
+        };
         let disk = Arc::new(RealDisk::open(path).map_err(failed)?);
-        Ok(Self { path: path.to_path_buf(), disk, _lock: lock })
+        Ok(Self { path: path.to_path_buf(), disk, locks: Locks { file, directory } })
     }
 
     /// Where it is.
@@ -93,6 +105,91 @@ impl DataDir {
     pub fn disk(&self) -> Arc<dyn Disk> {
         Arc::clone(&self.disk) as Arc<dyn Disk>
     }
+
+    /// What tells whether the directory is still the one that was locked.
+    ///
+    /// # Errors
+    /// Those of fstat.
+    pub fn watch(&self) -> io::Result<Watch> {
+        let lock =
+            self.locks.file.as_ref().map(|file| file.metadata().map(|meta| place(&meta))).transpose()?;
+        Ok(Watch { path: self.path.clone(), directory: place(&self.locks.directory.metadata()?), lock })
+    }
+}
+
+/// Looks whether somebody has moved or removed a directory, or its lock, under the process that serves from it.
+pub struct Watch {
+    path: PathBuf,
+    /// Device and number of each.
+    directory: (u64, u64),
+    lock: Option<(u64, u64)>,
+}
+
+/// What has become of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is where it was.
+    Sound,
+    /// The file `lock` was removed or replaced. The directory's own lock still keeps others out.
+    Unlocked,
+    /// Another directory, or none, has its name: the files that come next would be made there.
+    Moved,
+}
+
+impl Watch {
+    /// The directory's name.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks once. What the system does not tell is taken for sound.
+    #[must_use]
+    pub fn look(&self) -> Standing {
+        if !is_at(self.directory, &self.path).unwrap_or(true) {
+            return Standing::Moved;
+        }
+        let is_there = |lock| is_at(lock, &self.path.join(LOCK_NAME)).unwrap_or(true);
+        if self.lock.is_none_or(is_there) { Standing::Sound } else { Standing::Unlocked }
+    }
+}
+
+fn place(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+/// Whether the file that has this name now is the one at `known`.
+fn is_at(known: (u64, u64), path: &Path) -> io::Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(meta) => Ok(place(&meta) == known),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_current(lock: &File, path: &Path) -> io::Result<bool> {
+    is_at(place(&lock.metadata()?), &path.join(LOCK_NAME))
+}
+
+/// Opens the lock's file, and makes it where there is none.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let name = path.join(LOCK_NAME);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.open(&name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            options.create(true).truncate(false).mode(0o600).open(&name)
+        }
+        // To lock it, it need not be written.
+        Err(error) if is_refused(&error) => File::open(&name),
+        opened => opened,
+    }
+}
+
+/// Whether nothing can be written there, for want of room or of rights.
+fn is_refused(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    is_no_space(error) || matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Makes the directory, and its name in its parent durable: a journal must not vanish with the directory it is in.
@@ -107,15 +204,17 @@ fn make_durably(path: &Path) -> io::Result<()> {
     }
 }
 
-fn read_pid(mut lock: &File) -> Option<u32> {
-    let mut text = String::new();
-    lock.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-fn write_pid(mut lock: &File) -> io::Result<()> {
-    lock.set_len(0)?;
-    writeln!(lock, "{}", std::process::id())
+/// The process that has a file locked, as /proc/locks has it: `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`. The number
+/// of the device there is not always the file's, so the file's own decides.
+fn owner(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is_its = words.get(1) == Some(&"FLOCK")
+            && words.get(5).and_then(|at| at.rsplit(':').next()) == Some(inode.as_str());
+        if is_its { words[4].parse().ok() } else { None }
+    })
 }
 
 #[cfg(test)]
@@ -131,8 +230,27 @@ mod tests {
         let refusal = DataDir::open(&path).err().unwrap();
         assert!(matches!(refusal, DataDirError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
         assert!(refusal.to_string().contains(&std::process::id().to_string()));
+        // Nor does one get in whose lock was removed.
+        std::fs::remove_file(path.join(LOCK_NAME)).unwrap();
+        assert!(matches!(DataDir::open(&path), Err(DataDirError::Locked { .. })));
         drop(first);
         let again = DataDir::open(&path).unwrap();
         assert_eq!(again.disk().list().unwrap(), [LOCK_NAME]);
+    }
+
+    #[test]
+    fn a_lock_and_a_directory_that_are_gone_are_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let directory = DataDir::open(&path).unwrap();
+        let watch = directory.watch().unwrap();
+        assert_eq!(watch.look(), Standing::Sound);
+        std::fs::write(path.join("other"), "").unwrap();
+        std::fs::rename(path.join("other"), path.join(LOCK_NAME)).unwrap();
+        assert_eq!(watch.look(), Standing::Unlocked);
+        std::fs::rename(&path, parent.path().join("elsewhere")).unwrap();
+        assert_eq!(watch.look(), Standing::Moved);
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(watch.look(), Standing::Moved, "another one of that name");
     }
 }

@@ -113,7 +113,8 @@ pub trait DiskFile: Send + Sync {
     /// [`crate::base::limits::BLOCK_BYTES`]. Says nothing about bytes written before by [`DiskFile::write_at`].
     ///
     /// # Errors
-    /// As [`DiskFile::write_at`] and [`DiskFile::sync`].
+    /// As [`DiskFile::write_at`] and [`DiskFile::sync`]. No space ([`is_no_space`]) that is no [`is_failed_sync`] is that
+    /// of a write that went round the cache: the same bytes may be written again at the same place.
     fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()>;
 
     /// Makes all that was written durable, and the length.
@@ -128,9 +129,28 @@ pub trait DiskFile: Send + Sync {
     }
 }
 
-/// Whether the error says that there is no room (on the file system or in a quota), which ends by itself when
-/// somebody makes room; every other error of a write is final.
+/// Whether the error says that there is no room (on the file system, in a quota, below the limit on a file's size), which
+/// ends by itself when somebody makes room.
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// A sync has failed, or a write whose bytes the system's cache had taken: what of them is on the disk is unknown, and no
+/// second try of it proves anything.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct FailedSync(io::Error);
+
+/// Marks the error of a sync as such; its kind stays.
+#[must_use]
+pub fn failed_sync(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), FailedSync(error))
+}
+
+/// Whether the error is one of a sync ([`failed_sync`]): it is final for the file, whatever its kind.
+#[must_use]
+pub fn is_failed_sync(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<FailedSync>())
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::disk::{Access, Disk, DiskFile, Space};
+use super::disk::{Access, Disk, DiskFile, Space, failed_sync};
 use crate::base::limits::BLOCK_BYTES;
 
 /// A directory of the file system; files are made readable and writable for the owner only.
@@ -63,7 +63,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_in(&self, directory: &str) -> io::Result<()> {
-        File::open(self.path_of(directory))?.sync_all()
+        File::open(self.path_of(directory))?.sync_all().map_err(failed_sync)
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
@@ -92,7 +92,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        self.directory.sync_all()
+        self.directory.sync_all().map_err(failed_sync)
     }
 
     fn space(&self) -> io::Result<Space> {
@@ -201,12 +201,12 @@ impl DiskFile for RealFile {
         if done == blocks.len() {
             return Ok(());
         }
-        self.file.write_all_at(&blocks[done..], offset + done as u64)?;
-        self.file.sync_data()
+        self.file.write_all_at(&blocks[done..], offset + done as u64).map_err(failed_sync)?;
+        self.sync()
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data().map_err(failed_sync)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -218,7 +218,7 @@ impl DiskFile for RealFile {
 mod tests {
     use super::*;
     use crate::base::aligned::AlignedBuffer;
-    use crate::os::disk::is_no_space;
+    use crate::os::disk::{is_failed_sync, is_no_space};
 
     #[test]
     fn files_are_made_written_and_found_again() {
@@ -250,6 +250,11 @@ mod tests {
         let space = RealDisk::open(directory.path()).unwrap().space().unwrap();
         assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
         assert!(is_no_space(&io::Error::from(Errno::NOSPC)) && is_no_space(&io::Error::from(Errno::DQUOT)));
-        assert!(!is_no_space(&io::Error::from(Errno::IO)));
+        assert!(is_no_space(&io::Error::from(Errno::FBIG)) && !is_no_space(&io::Error::from(Errno::IO)));
+        let of_sync = failed_sync(Errno::NOSPC.into());
+        assert!(
+            is_failed_sync(&of_sync) && is_no_space(&of_sync) && of_sync.to_string().contains("No space")
+        );
+        assert!(!is_failed_sync(&Errno::NOSPC.into()));
     }
 }

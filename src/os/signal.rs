@@ -2,7 +2,7 @@
 
 use std::io;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// What an operator asks of the running server.
@@ -16,18 +16,19 @@ pub enum Signal {
     HandOver,
 }
 
-/// The signals this process listens to. SIGPIPE is ignored by Rust's runtime already.
+/// The signals this process listens to. SIGPIPE is ignored by Rust's runtime already; SIGXFSZ (`ulimit -f`) is taken so
+/// that it does not end the process: the write that met the limit says that there is no room (EFBIG).
 pub struct SignalStream {
     signals: Signals,
 }
 
 impl SignalStream {
-    /// Takes over SIGTERM, SIGINT, SIGHUP and SIGUSR2.
+    /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR2 and SIGXFSZ.
     ///
     /// # Errors
     /// When a handler cannot be installed.
     pub fn take() -> io::Result<Self> {
-        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])? })
+        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGXFSZ])? })
     }
 
     /// Waits for the next one.
@@ -36,8 +37,8 @@ impl SignalStream {
             match self.signals.forever().next() {
                 Some(SIGHUP) => return Signal::Reload,
                 Some(SIGUSR2) => return Signal::HandOver,
+                Some(SIGXFSZ) | None => {}
                 Some(_) => return Signal::Stop,
-                None => {}
             }
         }
     }

@@ -14,7 +14,10 @@ use thread_priority::{
 ///
 /// # Errors
 /// When the system has no thread left.
-pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     debug_assert!(name.len() <= 15, "Linux cuts longer names");
     Builder::new().name(name.to_owned()).spawn(body)
 }

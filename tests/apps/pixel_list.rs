@@ -55,6 +55,10 @@ impl PeerReport for Alone {
     fn peer_json(&self) -> Option<String> {
         None
     }
+
+    fn writes_refused(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An answer, taken to its end.

@@ -234,6 +234,8 @@ fn a_failed_sync_or_write_is_final() {
     for failing in [0, 1, 2] {
         let disk = SimDisk::new();
         let mut host = Host::open(&disk).unwrap();
+        // The next segment is ready with the second one.
+        host.append(400, true);
         host.append(400, failing != 1);
         disk.fail_at(u64::from(failing == 2), Failure::Error(ErrorKind::Other), 1);
         let outcome = if failing == 1 {

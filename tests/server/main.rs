@@ -15,6 +15,7 @@ mod http_machine;
 mod http_vectors;
 mod limits;
 mod mixture;
+mod no_write;
 mod order;
 mod restart;
 mod send;

@@ -68,7 +68,7 @@ impl Load {
 }
 
 /// Asks on a connection of its own.
-fn ask(address: SocketAddr, path: &str) -> String {
+pub fn ask(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").expect("sent");
@@ -77,18 +77,18 @@ fn ask(address: SocketAddr, path: &str) -> String {
     answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
 }
 
-fn pid(address: SocketAddr) -> u32 {
+pub fn pid(address: SocketAddr) -> u32 {
     let health: serde_json::Value = serde_json::from_str(&ask(address, "/health")).expect("JSON");
     health["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("a number")
 }
 
-fn signal(pid: u32, signal: Signal) {
+pub fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid.cast_signed()).expect("a number");
     kill_process(pid, signal).expect("the process is there");
 }
 
 /// Sends SIGUSR2 to the process that serves and waits until another one does; gives its number.
-fn restart(address: SocketAddr) -> u32 {
+pub fn restart(address: SocketAddr) -> u32 {
     let (old, started) = (pid(address), Instant::now());
     signal(old, Signal::USR2);
     loop {
@@ -102,7 +102,7 @@ fn restart(address: SocketAddr) -> u32 {
 }
 
 /// Ends the process that a hand-over left behind, which is no child of ours.
-struct Last(u32);
+pub struct Last(pub u32);
 
 impl Drop for Last {
     fn drop(&mut self) {

@@ -94,7 +94,14 @@ impl App for PixelApp {
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
                 let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
-                respond(200, format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{peer}}}"))
+                let refused = view.peer.writes_refused();
+                let refused = refused.map_or(String::new(), |why| {
+                    format!(",\"writes_refused\":{}", serde_json::Value::String(why))
+                });
+                respond(
+                    200,
+                    format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{peer}}}"),
+                )
             }
             _ => Action::Respond(self.not_found()),
         }

@@ -55,9 +55,8 @@ impl HostKey {
         if let Some(key) = Self::load(disk)? {
             return Ok(key);
         }
-        let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| io::Error::other("no random numbers for a key"))?;
-        let pem = format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(made.as_ref()));
+        let made = Self::make()?;
+        let pem = format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(&made.pkcs8));
         // What an earlier start may have left half made.
         let _ = disk.remove(NEXT_NAME);
         let file = disk.create(NEXT_NAME, 0)?;
@@ -65,6 +64,16 @@ impl HostKey {
         file.sync()?;
         disk.rename(NEXT_NAME, KEY_NAME)?;
         disk.sync_directory()?;
+        Ok(made)
+    }
+
+    /// Makes a key that is in no file: for a host that has no peer, on a disk that takes none.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn make() -> io::Result<Self> {
+        let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| io::Error::other("no random numbers for a key"))?;
         Self::of_pkcs8(made.as_ref().to_vec()).ok_or_else(|| io::Error::other("a new key is none"))
     }
 

@@ -29,6 +29,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mio::{Poll, Waker};
 
@@ -41,6 +42,9 @@ use super::settings::PeerSettings;
 use super::shared::Shared;
 use crate::os::disk::Disk;
 use crate::os::thread;
+
+/// How often a link looks whether the start has paid what it owes the disk.
+const UNSETTLED_LOOK: Duration = Duration::from_millis(50);
 
 /// A running link.
 pub struct Link {
@@ -81,7 +85,19 @@ impl Link {
             known: KnownKeys { own, pinned: settings.pinned },
             stop: stop.clone(),
         })?;
+        let (waiting, stopped) = (shared.clone(), stop.clone());
+        if let (Some(refused), Some(peering)) = (shared.space.refused(), &shared.peering) {
+            let why = format!("this host takes nothing from its peer: {}", refused.reason);
+            peering.standing.away(&why, shared.clock.now_us());
+        }
         let body = move || {
+            // Nothing is taken from the peer that can't be written.
+            while waiting.space.is_unsettled() && !stopped.load(Ordering::Acquire) {
+                std::thread::sleep(UNSETTLED_LOOK);
+            }
+            if waiting.space.is_unsettled() {
+                return;
+            }
             if let Err(error) = driver.run() {
                 tracing::error!(%error, "the link to the second host failed; start again to have one");
             }

@@ -136,4 +136,8 @@ impl PeerReport for Shared {
     fn peer_json(&self) -> Option<String> {
         Report::of(self).map(|report| report.json())
     }
+
+    fn writes_refused(&self) -> Option<String> {
+        self.space.refused().map(|refused| refused.reason)
+    }
 }

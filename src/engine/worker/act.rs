@@ -9,6 +9,7 @@ use crate::base::durability::Durability;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
 use crate::engine::metrics::Reject;
+use crate::engine::refused::Cause;
 use crate::engine::shared::Shared;
 use crate::engine::space::Intake;
 use crate::engine::table::Key;
@@ -222,7 +223,16 @@ impl Worker {
                 self.reject(Reject::DiskFull);
                 Err(route::no_space())
             }
+            Intake::Refused => Err(self.refusal()),
         }
+    }
+
+    /// Why this host takes no writes, whatever room there is.
+    #[cold]
+    fn refusal(&self) -> Response {
+        let Some(refused) = self.shared.space.refused() else { return route::lane_full() };
+        self.reject(if refused.cause == Cause::NoSpace { Reject::DiskFull } else { Reject::DiskFault });
+        route::refused(&refused)
     }
 
     /// Puts records into the lane and holds their answer, or stalls the connection while the lane is full.

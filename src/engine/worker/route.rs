@@ -4,6 +4,7 @@ use crate::apps::app::{App, Body, Captures, Route};
 use crate::apps::router::{Match, Root, Router};
 use crate::base::limits::Limits;
 use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::engine::refused::Refused;
 use crate::http::connection::Plan;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
@@ -75,6 +76,16 @@ fn text(status: u16, sentence: &str) -> Response {
 /// The disk is full.
 pub fn no_space() -> Response {
     text(507, "No space left above the reserve on this host's disk; nothing was stored. Reads go on.")
+}
+
+/// Nothing can be written for the reason given: nothing was logged.
+pub fn refused(refused: &Refused) -> Response {
+    let reason = &refused.reason;
+    let response = text(
+        refused.status(),
+        &format!("This host takes no writes ({reason}); nothing was stored. Reads go on."),
+    );
+    if refused.status() == 503 { response.with("Retry-After", "1") } else { response }
 }
 
 /// This host is empty and has not met the first host of its cluster: nothing was logged.

@@ -9,7 +9,7 @@ impl Worker {
     pub(super) fn log_submissions(&mut self) {
         while let Some(next) = self.submissions.waiting.front() {
             let intake = self.shared.space.intake();
-            if intake == Intake::Closed {
+            if matches!(intake, Intake::Closed | Intake::Refused) {
                 let refused = self.submissions.waiting.pop_front();
                 // Who does not wait any more is not told.
                 refused.map(|refused| refused.reply.send(Err(Unlogged::NoSpace)));

@@ -1,0 +1,72 @@
+//! Why this host takes no writes although it serves: in words, and what follows from it.
+
+use std::io;
+
+use crate::os::disk::is_no_space;
+
+/// Why writes are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What kind of trouble it is.
+    pub cause: Cause,
+    /// The whole of it, for an operator.
+    pub reason: String,
+}
+
+/// The kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No room: 507, and ready for reads.
+    NoSpace,
+    /// The data directory can't be written: 503, and ready for reads.
+    ReadOnly,
+    /// The disk fails: 503, and not ready.
+    DiskFault,
+}
+
+impl Refused {
+    /// A start can't pay what it owes the disk.
+    #[must_use]
+    pub fn unsettled(what: &str, error: &io::Error) -> Self {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let cause = match error.kind() {
+            _ if is_no_space(error) => Cause::NoSpace,
+            ReadOnlyFilesystem | PermissionDenied => Cause::ReadOnly,
+            _ => Cause::DiskFault,
+        };
+        Self { cause, reason: format!("read-only: {what}: {error}") }
+    }
+
+    /// Files that the journal needs can't be made, and not for want of room.
+    #[must_use]
+    pub fn fault(reason: &str) -> Self {
+        Self { cause: Cause::DiskFault, reason: format!("disk fault: {reason}") }
+    }
+
+    /// The status of an answer to a write.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        if self.cause == Cause::NoSpace { 507 } else { 503 }
+    }
+
+    /// Whether /readyz says 503.
+    #[must_use]
+    pub fn is_unready(&self) -> bool {
+        self.cause == Cause::DiskFault
+    }
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NoSpace, Self::ReadOnly, Self::DiskFault];
+
+    /// The kind as a label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NoSpace => "no_space",
+            Self::ReadOnly => "read_only",
+            Self::DiskFault => "disk_fault",
+        }
+    }
+}

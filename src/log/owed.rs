@@ -1,0 +1,147 @@
+//! What a start owes the disk: nothing of it is needed to serve reads, all of it before anything is written.
+//!
+//! ```text
+//! identity with the new start, under another name -> copy of the torn tail -> zeros in its place
+//!   -> the tail that nothing says was durable, once more -> the identity's name
+//! ```
+//!
+//! While it is owed, the torn tail is as if it were not there, since nobody reads beyond the journal's end. It may be
+//! tried again; a try that fails for want of room leaves the directory as it was.
+
+use std::io;
+use std::sync::Arc;
+
+use super::cut;
+use super::identity::{IDENTITY_NAME, Identity};
+use super::outcome::RecoverError;
+use super::replay::Segments;
+use super::segment::Layout;
+use super::spare::{ReadyFiles, UNFINISHED_SUFFIX};
+use super::tear::Torn;
+use super::whole_file;
+use crate::base::ids::Position;
+use crate::os::disk::{Access, Disk, is_failed_sync, is_no_space};
+
+/// The debt of one start.
+pub struct Owed {
+    pub(super) disk: Arc<dyn Disk>,
+    /// With this start's number.
+    pub(super) identity: Identity,
+    /// What is cut off behind the end.
+    pub(super) torn: Option<Torn>,
+    /// Up to here something says that the journal is durable; nothing where all of it surely is.
+    pub(super) synced: Option<Position>,
+    /// Where it ends.
+    pub(super) end: Position,
+    /// For the one who writes.
+    pub(super) files: Arc<ReadyFiles>,
+}
+
+/// Something is still owed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct Unsettled {
+    /// What was being done.
+    pub what: &'static str,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+    /// A write or a sync of a segment has failed for another reason than room or rights: it is not tried again.
+    pub is_final: bool,
+}
+
+impl From<Unsettled> for RecoverError {
+    fn from(Unsettled { what, source, .. }: Unsettled) -> Self {
+        Self::Io { what, source }
+    }
+}
+
+impl Owed {
+    /// The debt of a start that goes on where this process has stopped, with everything durable: its number.
+    #[must_use]
+    pub fn for_number(
+        disk: Arc<dyn Disk>,
+        identity: Identity,
+        end: Position,
+        files: Arc<ReadyFiles>,
+    ) -> Self {
+        Self { disk, identity, torn: None, synced: None, end, files }
+    }
+
+    /// Replaces the number of the start.
+    pub fn renumber(&mut self, identity: Identity) {
+        self.identity = identity;
+    }
+
+    /// Pays everything; gives the files that a torn tail was copied to. What an earlier process left unfinished is removed
+    /// at the end, or at once where its room is needed.
+    ///
+    /// # Errors
+    /// See [`Unsettled`]; it may be tried again unless that is final.
+    pub fn settle(&mut self) -> Result<Vec<String>, Unsettled> {
+        match self.try_settle() {
+            Err(failed) if is_no_space(&failed.source) && !failed.is_final && self.remove_unfinished("") => {
+                self.try_settle()
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn try_settle(&mut self) -> Result<Vec<String>, Unsettled> {
+        let failed = |what| move |source| Unsettled { what, source, is_final: false };
+        let disk = Arc::clone(&self.disk);
+        // First the check that the directory can be written at all.
+        let segments =
+            Segments::open(&*disk, self.identity, Access::Write).map_err(failed("opening segments"))?;
+        let identity = whole_file::write_new(&*disk, IDENTITY_NAME, &self.identity.encode())
+            .map_err(failed("writing the identity"))?;
+        let copies = self.settle_tail(&segments).inspect_err(|_| {
+            let _ = disk.remove(&identity);
+        })?;
+        self.open_files(&segments).map_err(failed("opening the last segment"))?;
+        self.remove_unfinished(&identity);
+        whole_file::put(&*disk, &identity, IDENTITY_NAME).map_err(failed("writing the identity"))?;
+        Ok(copies)
+    }
+
+    fn settle_tail(&mut self, segments: &Segments<'_>) -> Result<Vec<String>, Unsettled> {
+        const CUTTING: &str = "cutting off the journal's tail";
+        let mut copies = Vec::new();
+        if let Some(torn) = &mut self.torn {
+            let copied = torn.copy(&*self.disk, segments).map(<[String]>::to_vec);
+            copies = copied.map_err(|source| Unsettled { what: CUTTING, source, is_final: false })?;
+            torn.clear(&*self.disk, segments).map_err(|source| of_segment(CUTTING, source))?;
+        }
+        if let Some(synced) = self.synced {
+            cut::secure(segments, synced.min(self.end), self.end)
+                .map_err(|source| of_segment("writing the tail again", source))?;
+        }
+        (self.torn, self.synced) = (None, None);
+        Ok(copies)
+    }
+
+    /// Opens the segment that is written next, and the one behind it if it is made already.
+    fn open_files(&self, segments: &Segments<'_>) -> io::Result<()> {
+        let current = Layout { segment_bytes: self.identity.segment_bytes }.segment_of(self.end);
+        for number in [current, current + 1].into_iter().filter(|number| segments.numbers.contains(number)) {
+            self.files.keep(number, segments.file(number)?);
+        }
+        Ok(())
+    }
+
+    /// Removes files that were being made when a process ended, without the one called `but`; true if there were any.
+    /// One that can't be removed only takes room.
+    fn remove_unfinished(&self, but: &str) -> bool {
+        let names = self.disk.list().unwrap_or_default();
+        let unfinished = names.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX) && *name != but);
+        unfinished.map(|name| self.disk.remove(name)).filter(Result::is_ok).count() > 0
+    }
+}
+
+/// An error of a segment's file. Want of room at the write call and want of rights may end; anything else is final.
+fn of_segment(what: &'static str, source: io::Error) -> Unsettled {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let may_end = is_no_space(&source) || matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem);
+    let is_final = is_failed_sync(&source) || !may_end;
+    Unsettled { what, source, is_final }
+}
