@@ -11,7 +11,7 @@ use crate::log::known_peer::KnownPeer;
 use crate::log::newcomer::{self, NEWCOMER_NAME};
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::log::segment::{SEGMENT_FIRST, name};
-use crate::log::spare::UNFINISHED_SUFFIX;
+use crate::log::whole_file::UNFINISHED_SUFFIX;
 use crate::os::datadir::{DataDir, DataDirError, LOCK_NAME};
 use crate::os::disk::Disk;
 use crate::os::files::RealDisk;

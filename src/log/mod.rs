@@ -42,7 +42,7 @@ pub mod staged;
 mod tail;
 mod tear;
 pub mod unreadable;
-mod whole_file;
+pub mod whole_file;
 mod window;
 pub mod writer;
 

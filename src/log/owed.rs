@@ -16,9 +16,9 @@ use super::identity::{IDENTITY_NAME, Identity};
 use super::outcome::RecoverError;
 use super::replay::Segments;
 use super::segment::Layout;
-use super::spare::{ReadyFiles, UNFINISHED_SUFFIX};
+use super::spare::ReadyFiles;
 use super::tear::Torn;
-use super::whole_file;
+use super::whole_file::{self, UNFINISHED_SUFFIX};
 use crate::base::ids::Position;
 use crate::os::disk::{Access, Disk, is_failed_sync, is_no_space};
 

@@ -9,9 +9,6 @@ use crate::base::aligned::AlignedBuffer;
 use crate::base::limits::WRITE_PIECE_BYTES;
 use crate::os::disk::{Access, Disk, DiskFile, is_no_space};
 
-/// Suffix of files that are not finished; recovery removes them.
-pub const UNFINISHED_SUFFIX: &str = ".tmp";
-
 /// Why there is no spare.
 #[derive(Debug, thiserror::Error)]
 pub enum SpareError {

@@ -2,8 +2,10 @@
 
 use std::io;
 
-use super::spare::UNFINISHED_SUFFIX;
 use crate::os::disk::Disk;
+
+/// Suffix of files that are not finished; a start that can write removes them.
+pub const UNFINISHED_SUFFIX: &str = ".tmp";
 
 /// A name for a file that is being made and will be `name`: one that no file has. What an earlier try left is not used
 /// again, because a file whose write or sync has failed can't be relied on.

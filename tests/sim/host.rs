@@ -310,7 +310,7 @@ impl Up {
     /// The keeper's turn.
     pub fn keep_files(&mut self, wall_us: u64) {
         let (lacked_spare, was_amid_joining) = (self.lacks_spare(), self.is_amid_joining());
-        for keeper in &mut self.keeper {
+        if let Some(keeper) = &mut self.keeper {
             keeper.turn().expect("no fault is planned for the keeper");
         }
         // Both wake the workers, and they start a step for what waits in their lanes.
