@@ -45,6 +45,7 @@ struct Kept {
     appender: Appender,
     writer: Writer,
     keeper: Keeper,
+    identity: Identity,
     shared: Arc<Shared>,
 }
 
@@ -53,6 +54,7 @@ impl Parted {
     #[must_use]
     pub(super) fn new(
         directory: DataDir,
+        identity: Identity,
         shared: Arc<Shared>,
         parts: Option<(Appender, Writer, Keeper)>,
     ) -> Self {
@@ -65,6 +67,7 @@ impl Parted {
             appender,
             writer,
             keeper,
+            identity,
             shared,
         });
         Self { path, kept }
@@ -111,8 +114,12 @@ impl Kept {
 
     /// Goes on as another start of the process: the second host may have met the one that came to nothing.
     fn go_on(self, directory: DataDir) -> Result<Opening, OpenError> {
-        let Self { applied, blobs, reader, appender, writer, keeper, shared } = self;
-        let appender = appender.renewed(random::inc()?);
+        let Self { applied, blobs, reader, appender, writer, keeper, identity, shared } = self;
+        // The number of the start that came to nothing may be stored already; ours is above it.
+        let stored = Identity::load(&*directory.disk()).ok().flatten();
+        let former = stored.filter(|stored| stored.start > identity.start).unwrap_or(identity);
+        let identity = former.next(random::start()?);
+        let appender = appender.renewed(identity.inc);
         let (last, known_peer, unsettled) = keeper.into_parts();
         let state = Snapshot {
             cluster: shared.cluster,
@@ -125,10 +132,6 @@ impl Kept {
         let side = applied.read().unwrap_or_else(PoisonError::into_inner).side;
         let mut applied = snapshots::restore(&state).map_err(std::io::Error::other)?;
         applied.side = side;
-        let origin = appender.origin();
-        let segment_bytes = appender.layout().segment_bytes;
-        let identity =
-            Identity { cluster: shared.cluster, node: shared.node, inc: origin.inc, segment_bytes };
         let is_newcomer = shared.space.is_joining();
         let files = shared.files.clone();
         let settling = match unsettled {

@@ -38,6 +38,7 @@ use crate::apps::index::Index;
 use crate::apps::router::{ANY_PATH, Root, Router};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
+use crate::log::identity::Identity;
 use crate::log::known_peer::KnownPeer;
 use crate::log::recover::Report;
 use crate::log::writer::Writer;
@@ -75,6 +76,8 @@ pub struct Server {
     shutdown_timeout: Duration,
     /// Keeps the data directory locked.
     directory: DataDir,
+    /// Who that is, with the number of this start.
+    identity: Identity,
 }
 
 impl Server {
@@ -186,6 +189,7 @@ impl Server {
             token,
             shutdown_timeout: settings.shutdown_timeout,
             directory,
+            identity: opened.identity,
         })
     }
 
@@ -313,7 +317,7 @@ impl Server {
         let parts = written.zip(keeper).and_then(|((committer, writer), keeper)| {
             Some((committer.or(token)?.into_appender(), writer, keeper))
         });
-        (ending, Parted::new(self.directory, self.shared, parts))
+        (ending, Parted::new(self.directory, self.identity, self.shared, parts))
     }
 }
 
