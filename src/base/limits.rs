@@ -249,7 +249,7 @@ pub struct Limits {
     pub pixel_body_bytes: usize,
     /// Body of a batch of pixels, bytes; longer is answered 413.
     pub batch_body_bytes: usize,
-    /// Chunk-size line with its extensions, bytes; longer is answered 400.
+    /// Chunk-size line with its extensions, bytes; longer is answered 400. Signatures of signed uploads fit.
     pub chunk_line_bytes: usize,
     /// Trailers after a chunked body, bytes; longer is answered 431.
     pub trailer_bytes: usize,
@@ -296,7 +296,7 @@ impl Default for Limits {
             header_fields: 64,
             pixel_body_bytes: 4 * 1024,
             batch_body_bytes: 16 * 1024 * 1024,
-            chunk_line_bytes: 64,
+            chunk_line_bytes: 256,
             trailer_bytes: 4 * 1024,
             first_byte_ms: 10_000,
             header_ms: 10_000,

@@ -36,7 +36,8 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verdict {
     let modified = validators.modified_s;
-    if let Some(matches) = any_tag(head, "if-match", |tag| tag == validators.etag) {
+    let own = validators.etag.as_bytes();
+    if let Some(matches) = any_tag(head, "if-match", |tag| tag == own) {
         if !matches {
             return Verdict::Failed;
         }
@@ -45,7 +46,7 @@ pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verd
     {
         return Verdict::Failed;
     }
-    let weakly = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == validators.etag;
+    let weakly = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == own;
     if let Some(matches) = any_tag(head, "if-none-match", weakly) {
         if matches {
             return Verdict::NotModified;
@@ -61,16 +62,46 @@ pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verd
     }
 }
 
-/// Whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` fits whatever is there.
-fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&str) -> bool) -> Option<bool> {
-    let mut found = None;
-    for value in head.values(name) {
-        let text = std::str::from_utf8(value).unwrap_or_default();
-        // Our tags have no comma in them, so what a comma in a foreign one is cut into fits nothing.
-        let fitting = text.split(',').map(str::trim).any(|tag| tag == "*" || fits(tag));
-        found = Some(found == Some(true) || fitting);
+/// Whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` alone fits whatever is there;
+/// a list that is malformed, one with a `*` in it for instance, fits nothing.
+fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&[u8]) -> bool) -> Option<bool> {
+    let mut lines = head.values(name);
+    let first = lines.next()?;
+    if first == b"*" && lines.next().is_none() {
+        return Some(true);
     }
-    found
+    let mut found = false;
+    for mut rest in head.values(name) {
+        loop {
+            rest = trim_start(rest, b" \t,");
+            if rest.is_empty() {
+                break;
+            }
+            let Some((tag, behind)) = split_tag(rest) else { return Some(false) };
+            found |= fits(tag);
+            rest = behind;
+        }
+    }
+    Some(found)
+}
+
+/// The entity tag that a list starts with, with its quotes and mark, and what stands behind it: nothing, or a comma
+/// (RFC 9110, section 8.8.3). A comma may stand between the quotes too.
+fn split_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = if list.starts_with(b"W/") { 2 } else { 0 };
+    let opaque = list[start..].strip_prefix(b"\"")?;
+    let length = memchr::memchr(b'"', opaque)?;
+    if !opaque[..length].iter().all(|&byte| byte > b' ' && byte != 0x7f) {
+        return None;
+    }
+    let (tag, behind) = list.split_at(start + length + 2);
+    let behind = trim_start(behind, b" \t");
+    (behind.is_empty() || behind[0] == b',').then_some((tag, behind))
+}
+
+fn trim_start<'a>(text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
+    let length = text.iter().take_while(|byte| blanks.contains(byte)).count();
+    &text[length..]
 }
 
 /// A date of a field as seconds since 1970; what is no date is as good as absent.
@@ -166,6 +197,43 @@ mod tests {
         }
         let both = format!("If-None-Match: \"b\"\r\nIf-Modified-Since: {DATE}\r\n");
         assert_eq!(verdict(&both), Verdict::Whole, "the date is not looked at beside a tag");
+    }
+
+    #[test]
+    fn lists_of_tags_are_read_with_their_quotes() {
+        for (list, fits) in [
+            ("\"b,*,c\"", false),
+            ("\"b,\"a\",c\"", false),
+            ("\"b,a\"", false),
+            ("\"x\", *", false),
+            ("*, \"x\"", false),
+            ("*,", false),
+            ("**", false),
+            ("* *", false),
+            ("\"b,c\", \"a\"", true),
+            (" ,, \"b\"\t,\"a\" ,", true),
+            ("\"\", \"a\"", true),
+            ("\"a\" \"b\"", false),
+            ("\"a\"b", false),
+            ("\"a\", b", false),
+            ("\"a\", \"b", false),
+            ("\"b\\\", \"a\"", true),
+            ("\"b c\", \"a\"", false),
+            ("w/\"a\"", false),
+            ("W/ \"a\"", false),
+            ("", false),
+        ] {
+            let (read, wanted) = (format!("If-None-Match: {list}\r\n"), format!("If-Match: {list}\r\n"));
+            assert_eq!(verdict(&read) == Verdict::NotModified, fits, "If-None-Match: {list}");
+            assert_eq!(verdict(&wanted) == Verdict::Whole, fits, "If-Match: {list}");
+        }
+        for fields in
+            ["If-None-Match: *\r\nIf-None-Match: \"b\"\r\n", "If-None-Match: *\r\nIf-None-Match: *\r\n"]
+        {
+            assert_eq!(verdict(fields), Verdict::Whole, "{fields}");
+        }
+        let range = "Range: bytes=0-1\r\nIf-Range: \"a\", \"b\"\r\n";
+        assert_eq!(verdict(range), Verdict::Whole, "If-Range is one tag");
     }
 
     #[test]

@@ -13,6 +13,7 @@ const LENGTH_AND_CODING: Refusal = Refusal::bad("Content-Length with Transfer-En
 const CODING_IN_1_0: Refusal = Refusal::bad("Transfer-Encoding in HTTP/1.0");
 const CODING_INVALID: Refusal = Refusal::bad("Transfer-Encoding is no list of codings");
 const CODING_TWICE: Refusal = Refusal::bad("chunked more than once");
+const CODING_ENDLESS: Refusal = Refusal::bad("a Transfer-Encoding in which chunked is not the last coding");
 const CODING_UNKNOWN: Refusal = Refusal::new(501, "a transfer coding other than chunked");
 
 /// The protocol versions that are spoken; any other is answered 505.
@@ -42,6 +43,8 @@ pub struct Fields {
     length: Option<u64>,
     is_chunked: bool,
     is_coded: bool,
+    /// The last coding so far is chunked.
+    ends_chunked: bool,
     says_close: bool,
     says_keep_alive: bool,
     expects_continue: bool,
@@ -115,7 +118,8 @@ impl Fields {
             if coding.is_empty() || !coding.iter().all(|&byte| charset::is_token(byte)) {
                 return Err(CODING_INVALID);
             }
-            if !coding.eq_ignore_ascii_case(b"chunked") {
+            self.ends_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            if !self.ends_chunked {
                 self.is_coded = true;
             } else if self.is_chunked {
                 return Err(CODING_TWICE);
@@ -129,7 +133,8 @@ impl Fields {
     /// What the fields say once all of them have been noted.
     ///
     /// # Errors
-    /// 400 for a missing Host in HTTP/1.1 and for two framings at once, 501 for a coding other than chunked.
+    /// 400 for a missing Host in HTTP/1.1, for two framings at once, and for codings that do not end with chunked:
+    /// nobody knows where such a body ends (RFC 9112, section 6.3). 501 for another coding before chunked.
     pub fn verdict(&self, version: Version) -> Result<Verdict, Refusal> {
         let is_1_1 = version == Version::Http11;
         let has_coding = self.is_chunked || self.is_coded;
@@ -137,6 +142,7 @@ impl Fields {
             () if is_1_1 && !self.has_host => return Err(HOST_MISSING),
             () if has_coding && !is_1_1 => return Err(CODING_IN_1_0),
             () if has_coding && self.length.is_some() => return Err(LENGTH_AND_CODING),
+            () if has_coding && !self.ends_chunked => return Err(CODING_ENDLESS),
             () if self.is_coded => return Err(CODING_UNKNOWN),
             () => {}
         }
@@ -199,6 +205,11 @@ mod tests {
         assert_eq!(framing(&[chunked, chunked]), Err(CODING_TWICE));
         assert_eq!(framing(&[("Transfer-Encoding", "gzip, chunked")]), Err(CODING_UNKNOWN));
         assert_eq!(framing(&[("Transfer-Encoding", "identity"), chunked]), Err(CODING_UNKNOWN));
+        for endless in ["gzip", "identity", "chunked, gzip", "chunkedx", "x-chunked", "'chunked'"] {
+            assert_eq!(framing(&[("Transfer-Encoding", endless)]), Err(CODING_ENDLESS), "{endless}");
+        }
+        assert_eq!(framing(&[chunked, ("Transfer-Encoding", "gzip")]), Err(CODING_ENDLESS));
+        assert_eq!(framing(&[("Transfer-Encoding", "chunked, gzip"), chunked]), Err(CODING_TWICE));
         assert_eq!(verdict(Version::Http10, &[chunked]), Err(CODING_IN_1_0));
     }
 

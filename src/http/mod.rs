@@ -16,6 +16,7 @@ pub mod coding;
 pub mod conditional;
 pub mod connection;
 pub mod date;
+pub mod extension;
 pub mod framing;
 pub mod headcache;
 pub mod method;

@@ -19,7 +19,7 @@ const REQUEST_LINE: Refusal = Refusal::bad("malformed request line");
 const FIELD_NAME: Refusal = Refusal::bad("malformed header field name");
 const FIELD_VALUE: Refusal = Refusal::bad("malformed header field value");
 const FIELDS_MANY: Refusal = Refusal::new(431, "too many header fields");
-const METHOD: Refusal = Refusal::new(501, "unknown method");
+pub(super) const METHOD: Refusal = Refusal::new(501, "unknown method");
 const VERSION: Refusal = Refusal::new(505, "this server speaks HTTP/1.0 and HTTP/1.1");
 
 /// Offsets in a head's bytes.
@@ -145,7 +145,51 @@ pub(super) struct Outline {
 }
 
 /// Reads a head that `scan` has found whole; the slots then belong to it.
+///
+/// HTTP/1.2 and above are read as HTTP/1.1 (RFC 9110, section 6.2). httparse does not know them, so what it reads is a
+/// copy with the version it knows; an outline holds offsets, so they fit the head itself.
 pub(super) fn outline(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, Refusal> {
+    match spoken(bytes) {
+        Spoken::Other => Err(VERSION),
+        Spoken::Later { minor_at } => {
+            let mut known = bytes.to_vec();
+            known[minor_at] = b'1';
+            read(&known, slots)
+        }
+        Spoken::Known => read(bytes, slots),
+    }
+}
+
+/// What the version in a request line is to this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    /// HTTP/1.0 or HTTP/1.1, or no version at all: the parser looks closer.
+    Known,
+    /// HTTP/1.2 to HTTP/1.9.
+    Later {
+        /// Where its last digit stands.
+        minor_at: usize,
+    },
+    /// Another major version.
+    Other,
+}
+
+/// Looks at the end of the request line. A version is a digit, a point and a digit (RFC 9112, section 2.3); what has
+/// another form, such as `HTTP/1.10`, is no version.
+fn spoken(bytes: &[u8]) -> Spoken {
+    let line_bytes = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    let Some((before, version)) = bytes[..line_bytes].split_last_chunk::<9>() else { return Spoken::Known };
+    match version {
+        b" HTTP/1.0" | b" HTTP/1.1" => Spoken::Known,
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
+            Spoken::Later { minor_at: before.len() + 8 }
+        }
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'0' | b'2'..=b'9', b'.', b'0'..=b'9'] => Spoken::Other,
+        _ => Spoken::Known,
+    }
+}
+
+fn read(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, Refusal> {
     debug_assert!(bytes.ends_with(b"\r\n"), "the scan ends behind an empty line");
     if u32::try_from(bytes.len()).is_err() {
         return Err(MALFORMED);
@@ -155,7 +199,7 @@ pub(super) fn outline(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, 
     match request.parse_with_uninit_headers(bytes, &mut table) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(MALFORMED),
-        Err(error) => return Err(refusal_for(error, bytes)),
+        Err(error) => return Err(refusal_for(error)),
     }
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(MALFORMED);
@@ -195,28 +239,13 @@ fn note_fields(
     Ok((noted, length_digits))
 }
 
-fn refusal_for(error: httparse::Error, bytes: &[u8]) -> Refusal {
+fn refusal_for(error: httparse::Error) -> Refusal {
     use httparse::Error;
     match error {
         Error::TooManyHeaders => FIELDS_MANY,
         Error::HeaderName => FIELD_NAME,
         Error::HeaderValue => FIELD_VALUE,
-        Error::Version | Error::NewLine if has_other_version(bytes) => VERSION,
         Error::Version | Error::NewLine | Error::Token | Error::Status => REQUEST_LINE,
-    }
-}
-
-/// Whether the request line ends in a version other than the two spoken. Anything made of digits and points counts, so
-/// that `HTTP/2` and `HTTP/1.11` are told what is wrong with them.
-fn has_other_version(bytes: &[u8]) -> bool {
-    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let last_word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    match last_word.strip_prefix(b"HTTP/") {
-        Some(b"1.0" | b"1.1") | None => false,
-        Some(number) => {
-            number.first().is_some_and(u8::is_ascii_digit)
-                && number.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.')
-        }
     }
 }
 
@@ -304,8 +333,14 @@ mod tests {
         {
             assert_eq!(status(&format!("{line}\r\n\r\n")), 400, "{line:?}");
         }
-        for version in ["0.9", "1.2", "2", "2.0", "3.0", "1.00", "1.11", "10.1"] {
+        for version in ["0.9", "2.0", "3.0", "9.9"] {
             assert_eq!(status(&format!("GET / HTTP/{version}\r\n\r\n")), 505, "{version}");
+        }
+        for version in [
+            "", "1", "2", "1.", ".1", "01.01", "01.1", "1.01", "1.10", "1.00", "10.1", "1.x", "1_1", "+1.1",
+            "1.1.1",
+        ] {
+            assert_eq!(status(&format!("GET / HTTP/{version}\r\n\r\n")), 400, "{version}");
         }
         assert_eq!(status("PRI * HTTP/2.0\r\n\r\n"), 505);
         assert_eq!(status("get / HTTP/1.0\r\n\r\n"), 501);
@@ -336,5 +371,21 @@ mod tests {
         }
         assert_eq!(status("GET / HTTP/1.0\r\n\r\n\r\n"), 400, "more than a head");
         assert_eq!(status("GET / HTTP/1.0\r\n"), 400, "less than a head");
+    }
+
+    #[test]
+    fn later_minor_versions_are_read_as_1_1() {
+        let (mut slots, limits) = (HeaderSlots::new(), Limits::default());
+        for minor in 2..=9 {
+            let text = format!("POST /p?q HTTP/1.{minor}\r\nHost: a\r\nContent-Length: 3\r\nX: y\r\n\r\n");
+            let head = parse_head(text.as_bytes(), &mut slots, &limits).unwrap();
+            assert_eq!((head.version, head.path, head.query), (Version::Http11, "/p", Some("q")));
+            assert_eq!((head.bytes(), head.header("x")), (text.as_bytes(), Some(&b"y"[..])));
+            assert_eq!(&head.bytes()[head.length_digits.clone().unwrap()], b"3");
+            assert!(head.keep_alive && head.framing == Framing::Length(3));
+        }
+        assert_eq!(status("GET / HTTP/1.2\r\n\r\n"), 400, "HTTP/1.1 needs a Host");
+        let twice = "GET / HTTP/1.2\r\nHost: a\r\nX: GET / HTTP/2.0\r\n\r\n";
+        assert_eq!(status(twice), 200, "only the request line has a version");
     }
 }

@@ -9,10 +9,11 @@
 //! alone, a folded line, anything over its limit. Each of these depends on the bytes up to it and on nothing else, so
 //! a head gets the same answer however it was cut into reads. What the lines say is `request`'s part.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use super::charset;
 use super::refusal::Refusal;
+use super::request::METHOD;
 use crate::base::limits::{EMPTY_LINES_MAX, HEADER_FIELDS_MAX, Limits};
 
 const BARE_LF: Refusal = Refusal::bad("a line ends with LF alone");
@@ -39,6 +40,8 @@ pub struct HeadScan {
     place: Place,
     /// The last byte seen is a CR; an LF has to follow.
     after_cr: bool,
+    /// The request line's method has ended: a line that is too long from there on has a long target.
+    has_method: bool,
     empty_lines: u8,
     fields: u16,
     /// Bytes of the current line so far, without CR and LF.
@@ -80,7 +83,8 @@ impl HeadScan {
     /// Looks at the next bytes of a connection. After an `End` or an error the scan starts anew.
     ///
     /// # Errors
-    /// The refusal for the first thing that is wrong, in the order of the bytes: 400, 414 or 431.
+    /// The refusal for the first thing that is wrong, in the order of the bytes: 400, 414, 431, or 501 for a method
+    /// that fills a request line.
     pub fn feed(&mut self, input: &[u8], limits: &Limits) -> Result<Scanned, Refusal> {
         debug_assert!(self.fields as usize <= HEADER_FIELDS_MAX);
         let result = self.advance(input, limits);
@@ -117,6 +121,11 @@ impl HeadScan {
         }
         let line_end = memchr2(b'\r', b'\n', rest);
         let length = line_end.unwrap_or(rest.len());
+        if self.place == Place::RequestLine && !self.has_method {
+            // No further than the limit: what a line is refused for must not depend on how much of it came at once.
+            let seen = length.min(limits.request_line_bytes.saturating_sub(self.line_bytes));
+            self.has_method = memchr(b' ', &rest[..seen]).is_some();
+        }
         self.line_bytes += length;
         self.check_lengths(limits)?;
         match line_end {
@@ -157,7 +166,9 @@ impl HeadScan {
     /// A line counts without its CR and LF, the header without the empty line at its end.
     fn check_lengths(&self, limits: &Limits) -> Result<(), Refusal> {
         match self.place {
-            Place::RequestLine if self.line_bytes > limits.request_line_bytes => Err(LINE_LONG),
+            Place::RequestLine if self.line_bytes > limits.request_line_bytes => {
+                Err(if self.has_method { LINE_LONG } else { METHOD })
+            }
             Place::Fields if self.line_bytes > limits.header_field_bytes => Err(FIELD_LONG),
             Place::Fields if self.block_bytes + self.line_bytes > limits.header_bytes => Err(BLOCK_LONG),
             _ => Ok(()),
@@ -180,6 +191,7 @@ impl HeadScan {
         self.place = Place::Fields;
         self.line_bytes = 0;
         self.after_cr = false;
+        self.has_method = false;
         Ok(false)
     }
 }
@@ -236,9 +248,17 @@ mod tests {
             ..Limits::default()
         };
         let scan = |input: &str| HeadScan::default().feed(input.as_bytes(), &limits).err();
-        assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(20))), None);
-        assert_eq!(scan(&format!("{}\r\n\r\n", "G".repeat(21))), Some(LINE_LONG));
-        assert_eq!(scan(&"G".repeat(21)), Some(LINE_LONG), "without waiting for the line's end");
+        assert_eq!(scan(&format!("G {}\r\n\r\n", "/".repeat(18))), None);
+        assert_eq!(scan(&format!("G {}\r\n\r\n", "/".repeat(19))), Some(LINE_LONG));
+        assert_eq!(
+            scan(&format!("G {}", "/".repeat(19))),
+            Some(LINE_LONG),
+            "without waiting for the line's end"
+        );
+        assert_eq!(scan(&"G".repeat(20)), None);
+        assert_eq!(scan(&"G".repeat(21)), Some(METHOD), "no target was seen");
+        assert_eq!(scan(&format!("{} /", "G".repeat(19))), Some(LINE_LONG));
+        assert_eq!(scan(&format!("{} /", "G".repeat(20))), Some(METHOD), "wherever the input is cut");
         assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(12))), None);
         assert_eq!(scan(&format!("G\r\n{}\r\n\r\n", "a".repeat(13))), Some(FIELD_LONG));
         assert_eq!(scan("G\r\naaaaaaaa\r\nbbbbbbbb\r\ncccccccc\r\n\r\n"), None);

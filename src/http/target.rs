@@ -1,5 +1,7 @@
 //! Request targets and authorities (RFC 9112, section 3.2; RFC 3986, section 3.2).
 
+use std::net::Ipv6Addr;
+
 use super::charset;
 use super::method::Method;
 use super::refusal::Refusal;
@@ -82,10 +84,18 @@ pub fn is_authority(value: &[u8]) -> bool {
     }
 }
 
-/// An IPv6 address as far as its characters tell.
+/// What may stand between brackets: an IPv6 address, or an address of a version to come, `v1.x` (RFC 3986, section 3.2.2).
+/// A zone (`fe80::1%25eth0`) means something on the client's host only, so a client sends none (RFC 6874, section 4).
 fn is_ip_literal(inside: &[u8]) -> bool {
-    let colons = inside.iter().filter(|&&byte| byte == b':').count();
-    (2..=8).contains(&colons) && inside.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
+    if let [b'v' | b'V', rest @ ..] = inside {
+        let Some(dot) = memchr::memchr(b'.', rest) else { return false };
+        let (version, address) = (&rest[..dot], &rest[dot + 1..]);
+        return !version.is_empty()
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && !address.is_empty()
+            && address.iter().all(|&byte| byte == b':' || charset::is_host(byte));
+    }
+    std::str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 /// A registered name or an IPv4 address: `reg-name` of RFC 3986, where a percent sign is followed by two digits.
@@ -158,6 +168,12 @@ mod tests {
             "[::1]",
             "[::1]:8",
             "[::ffff:1.2.3.4]",
+            "[::]",
+            "[1:2:3:4:5:6:7::]",
+            "[1:2:3:4:5:6:1.2.3.4]:8",
+            "[2001:DB8::A]:",
+            "[v1.fe80::a+en1]",
+            "[vF.x]:80",
             "%41",
         ] {
             assert!(is_authority(good.as_bytes()), "{good}");
@@ -176,6 +192,31 @@ mod tests {
             "[]",
             "[::1]x",
             "[x::]",
+            "[1::2::3]",
+            "[:1]",
+            "[1:]",
+            "[:::]",
+            "[1:2:3:4:5:6:7]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[1::2:3:4:5:6:7:8]",
+            "[12345::]",
+            "[1.2.3.4::]",
+            "[::1.2.3]",
+            "[::1.2.3.256]",
+            "[::1.2.3.04]",
+            "[::1.2.3.4:5]",
+            "[1.2.3.4]",
+            "[fe80::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[ ::1]",
+            "[::1]:x",
+            "[::1]:0",
+            "[::1]80",
+            "[v.x]",
+            "[v1.]",
+            "[v1x]",
+            "[vg.x]",
+            "[v1.a/b]",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
