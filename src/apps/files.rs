@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 
 use crate::base::sha256::sha256;
 use crate::base::version;
+use crate::http::caching::Caching;
 use crate::http::coding;
 use crate::http::conditional::{self, Validators, Verdict};
 use crate::http::request::Head;
@@ -18,15 +19,6 @@ use crate::http::response::Response;
 
 /// Bytes of the hash that names a version of a file: 64 bits tell the few versions of a few files apart.
 const HASH_BYTES: usize = 8;
-
-/// How long a client may keep a file without asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caching {
-    /// Not at all: it asks each time, and is mostly told that nothing has changed.
-    Revalidated,
-    /// For good: the file's name changes with its content.
-    Immutable,
-}
 
 /// One file.
 #[derive(Debug)]
@@ -63,6 +55,13 @@ impl File {
         }
     }
 
+    /// The same file without a date, for what differs between two starts of one program: a client that knows nothing but
+    /// the date would keep the other one.
+    #[must_use]
+    pub fn undated(self) -> Self {
+        Self { modified_s: None, ..self }
+    }
+
     /// A path for this version of the file: `/static/shop.css` becomes `/static/shop.<hash>.css`.
     #[must_use]
     pub fn hashed_path(&self, path: &str) -> String {
@@ -83,7 +82,10 @@ impl File {
         let response = match conditional::judge(head, validators, form.bytes.len()) {
             Verdict::Whole => Response::fixed(200, self.content_type, form.bytes),
             Verdict::NotModified => Response::new(304, "", ""),
-            Verdict::Failed => Response::new(412, "text/plain; charset=utf-8", "This is another version.\n"),
+            Verdict::Failed => {
+                let sentence = "This is another version.\n";
+                return self.guarded(Response::new(412, "text/plain; charset=utf-8", sentence));
+            }
             Verdict::Part(range) => {
                 let whole = form.bytes.len();
                 let said = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
@@ -91,8 +93,9 @@ impl File {
             }
             Verdict::Unsatisfiable => {
                 let said = format!("bytes */{}", form.bytes.len());
-                Response::new(416, "text/plain; charset=utf-8", "There are no such bytes.\n")
-                    .with("Content-Range", said)
+                let sentence = "There are no such bytes.\n";
+                let response = Response::new(416, "text/plain; charset=utf-8", sentence);
+                return self.guarded(response.with("Content-Range", said));
             }
         };
         let has_content = matches!(response.status, 200 | 206);
@@ -101,28 +104,17 @@ impl File {
         } else {
             response
         };
-        self.with_fields(response, &form.etag)
-    }
-
-    fn with_fields(&self, response: Response, etag: &str) -> Response {
-        let mut response = response
-            .with("ETag", etag)
-            .with("Accept-Ranges", "bytes")
-            .with("X-Content-Type-Options", "nosniff")
-            .with(
-                "Cache-Control",
-                match self.caching {
-                    Caching::Revalidated => "no-cache",
-                    Caching::Immutable => "public, max-age=31536000, immutable",
-                },
-            );
-        if self.gzip.is_some() {
-            response = response.with("Vary", "Accept-Encoding");
-        }
+        let response = self.guarded(response).with("ETag", form.etag.as_str()).kept_by(self.caching);
         match self.modified_s {
             Some(modified_s) => response.with("Last-Modified", conditional::date_of(modified_s)),
             None => response,
         }
+    }
+
+    /// The fields that errors have too: those that tell one version from another are the content's.
+    fn guarded(&self, response: Response) -> Response {
+        let response = response.with("Accept-Ranges", "bytes").with("X-Content-Type-Options", "nosniff");
+        if self.gzip.is_some() { response.with("Vary", "Accept-Encoding") } else { response }
     }
 }
 
@@ -175,11 +167,12 @@ mod tests {
         assert_ne!(field(&plain, "ETag"), field(&zipped, "ETag"));
         for response in [&plain, &zipped] {
             assert_eq!(field(response, "Vary"), Some("Accept-Encoding"));
-            assert_eq!(field(response, "Cache-Control"), Some("public, max-age=31536000, immutable"));
+            assert_eq!(response.caching, Caching::Immutable);
             let again =
                 format!("If-None-Match: {}\r\nAccept-Encoding: gzip\r\n", field(&zipped, "ETag").unwrap());
             let not_modified = ask(&file, &again);
             assert_eq!((not_modified.status, field(&not_modified, "ETag")), (304, field(&zipped, "ETag")));
+            assert_eq!(not_modified.caching, Caching::Immutable);
         }
     }
 
@@ -190,9 +183,17 @@ mod tests {
         assert_eq!((part.status, part.body.len()), (206, 10));
         assert_eq!(field(&part, "Content-Range"), Some("bytes 4990-4999/5000"));
         assert_eq!(field(&part, "Content-Encoding"), None);
-        assert_eq!(field(&part, "Cache-Control"), Some("no-cache"));
+        assert_eq!(part.caching, Caching::Revalidated);
         let beyond = ask(&file, "Range: bytes=5000-\r\n");
         assert_eq!((beyond.status, field(&beyond, "Content-Range")), (416, Some("bytes */5000")));
+        let other = ask(&file, "If-Match: \"0\"\r\n");
+        assert_eq!(other.status, 412);
+        for error in [beyond, other] {
+            assert_eq!(error.caching, Caching::NoStore, "{}", error.status);
+            for name in ["ETag", "Last-Modified", "Content-Encoding"] {
+                assert_eq!(field(&error, name), None, "{}", error.status);
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::base::durability::Durability;
 use crate::base::limits::Limits;
+use crate::http::caching::Caching;
 use crate::http::request::Version;
 use crate::http::response::{self, HeadContext, Response};
 
@@ -57,7 +58,7 @@ impl UsualAnswer {
             date,
             durability: Some(self.durability),
         };
-        let response = Response::new(200, "application/json", self.body);
+        let response = Response::new(200, "application/json", self.body).kept_by(Caching::Unsaid);
         self.bytes.clear();
         for _ in 0..self.copies {
             let rest = response::write(&response, &context, &mut self.bytes);

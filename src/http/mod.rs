@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod body;
+pub mod caching;
 pub mod charset;
 pub mod coding;
 pub mod conditional;

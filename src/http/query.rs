@@ -49,6 +49,26 @@ fn decode_bytes(part: &str, plus_is_space: bool) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
+/// A path of this host with the query of a request, for a Location field: in ASCII, whatever the client sent. What it has
+/// encoded stays as it is.
+#[must_use]
+pub fn location(path: &str, query: Option<&str>) -> String {
+    let mut location = String::from(path);
+    for (at, byte) in query.into_iter().flat_map(str::bytes).enumerate() {
+        location.push_str(if at == 0 { "?" } else { "" });
+        let is_plain = byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+        if is_plain {
+            location.push(char::from(byte));
+        } else {
+            location.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                location.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+            }
+        }
+    }
+    location
+}
+
 fn hex_pair(bytes: &[u8]) -> Option<u8> {
     let digit = |at: usize| bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
     u8::try_from(digit(0)? << 4 | digit(1)?).ok()
@@ -67,6 +87,14 @@ mod tests {
         assert!(pairs("").is_empty());
         assert_eq!(parameter("a=1&b=2&a=3", "a").as_deref(), Some("3"));
         assert_eq!(parameter("a=1", "b"), None);
+    }
+
+    #[test]
+    fn a_location_is_ascii_and_keeps_its_query() {
+        assert_eq!(location("/a/", None), "/a/");
+        assert_eq!(location("/a/", Some("x=1&y=%41+b?/:;@")), "/a/?x=1&y=%41+b?/:;@");
+        assert_eq!(location("/a/", Some("é \r\n\"<>")), "/a/?%C3%A9%20%0D%0A%22%3C%3E");
+        assert_eq!(location("/a/", Some("100%")), "/a/?100%");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::caching::{CACHE_CONTROL, Caching};
 use super::date::DATE_BYTES;
 use super::refusal::Refusal;
 use super::request::Version;
@@ -27,6 +28,8 @@ pub struct Response {
     pub content_type: &'static str,
     /// Further fields. Control characters in values become spaces: a value may hold what a client sent.
     pub headers: Vec<(&'static str, String)>,
+    /// Who may keep it.
+    pub caching: Caching,
     /// The content; not sent with 204 and 304.
     pub body: Content,
 }
@@ -92,6 +95,8 @@ pub struct StreamHead {
     pub content_type: &'static str,
     /// Further fields, as in [`Response`].
     pub headers: Vec<(&'static str, String)>,
+    /// Who may keep it.
+    pub caching: Caching,
     /// Bytes of the content, if that is known: exactly so many must follow.
     pub length: Option<u64>,
 }
@@ -126,25 +131,36 @@ impl Response {
     /// An answer without further fields.
     #[must_use]
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Content::Own(body.into()) }
+        Self::made(status, content_type, Content::Own(body.into()))
     }
 
     /// An answer whose content is part of the program, without further fields.
     #[must_use]
     pub fn fixed(status: u16, content_type: &'static str, body: &'static [u8]) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Content::Fixed(body) }
+        Self::made(status, content_type, Content::Fixed(body))
     }
 
     /// An answer whose content is kept for others too, without further fields.
     #[must_use]
     pub fn shared(status: u16, content_type: &'static str, body: Arc<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Content::Shared(body) }
+        Self::made(status, content_type, Content::Shared(body))
+    }
+
+    fn made(status: u16, content_type: &'static str, body: Content) -> Self {
+        Self { status, content_type, headers: Vec::new(), caching: Caching::default(), body }
     }
 
     /// The same answer with one more field.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same answer for these to keep.
+    #[must_use]
+    pub fn kept_by(mut self, caching: Caching) -> Self {
+        self.caching = caching;
         self
     }
 }
@@ -174,6 +190,7 @@ pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) 
         out.extend_from_slice(itoa::Buffer::new().format(response.body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+    write_caching(response.caching, response.status, out);
     write_end(&response.headers, context.version, context.keep_alive, out);
     if has_content && stays {
         return Some(Rest { content: response.body.clone(), sent: 0 });
@@ -202,6 +219,7 @@ pub fn write_stream_head(head: &StreamHead, context: &HeadContext<'_>, out: &mut
         }
         (None, Version::Http10) => Pieces::UntilClose,
     };
+    write_caching(head.caching, head.status, out);
     write_end(&head.headers, context.version, context.keep_alive && pieces != Pieces::UntilClose, out);
     pieces
 }
@@ -248,8 +266,15 @@ fn write_start(status: u16, content_type: &str, context: &HeadContext<'_>, out: 
     }
 }
 
+fn write_caching(caching: Caching, status: u16, out: &mut Vec<u8>) {
+    if let Some(value) = caching.value(status) {
+        write_field(CACHE_CONTROL, value, out);
+    }
+}
+
 fn write_end(headers: &[(&'static str, String)], version: Version, keep_alive: bool, out: &mut Vec<u8>) {
     for (name, value) in headers {
+        debug_assert!(!name.eq_ignore_ascii_case(CACHE_CONTROL), "`caching` decides about it");
         write_field(name, value, out);
     }
     match (keep_alive, version) {
@@ -294,7 +319,7 @@ mod tests {
         assert!(rest.advance(LARGE.len() - 1));
         assert_eq!(rest.bytes(), b"x");
         assert!(!rest.advance(1));
-        assert!(out.ends_with(b"Content-Length: 16385\r\n\r\n"));
+        assert!(out.ends_with(b"Content-Length: 16385\r\nCache-Control: no-store\r\n\r\n"));
         let head_only = HeadContext { head_only: true, ..CONTEXT };
         assert_eq!(write(&Response::fixed(200, "", &LARGE), &head_only, &mut out), None);
         assert!(written(&Response::fixed(200, "", &LARGE[1..]), &CONTEXT).ends_with("xxx"));
@@ -311,16 +336,28 @@ mod tests {
         assert_eq!(
             written(&response, &context),
             "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: application/json\r\n\
-             Durability: disk\r\nContent-Length: 2\r\nAllow: GET  X: y\r\n\r\n{}"
+             Durability: disk\r\nContent-Length: 2\r\nCache-Control: no-store\r\nAllow: GET  X: y\r\n\r\n{}"
         );
         let head_only = HeadContext { head_only: true, ..CONTEXT };
-        assert!(written(&response, &head_only).ends_with("Content-Length: 2\r\nAllow: GET  X: y\r\n\r\n"));
-        let empty = written(&Response::new(204, "", "dropped"), &CONTEXT);
+        assert!(
+            written(&response, &head_only)
+                .ends_with("Content-Length: 2\r\nCache-Control: no-store\r\nAllow: GET  X: y\r\n\r\n")
+        );
+        let empty = written(&Response::new(204, "", "dropped").kept_by(Caching::Unsaid), &CONTEXT);
         assert_eq!(empty, "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
         let refused =
             written(&Refusal::new(414, "too long").into(), &HeadContext { keep_alive: false, ..CONTEXT });
         assert!(refused.starts_with("HTTP/1.1 414 URI Too Long\r\n"));
-        assert!(refused.ends_with("Content-Length: 9\r\nConnection: close\r\n\r\ntoo long\n"));
+        assert!(refused.ends_with(
+            "Content-Length: 9\r\nCache-Control: no-store\r\nConnection: close\r\n\r\ntoo long\n"
+        ));
+        let immutable = Response::new(200, "", "x").kept_by(Caching::Immutable);
+        assert!(
+            written(&immutable, &CONTEXT)
+                .contains("\r\nCache-Control: public, max-age=31536000, immutable\r\n")
+        );
+        let failed = Response { status: 416, ..immutable };
+        assert!(written(&failed, &CONTEXT).contains("\r\nCache-Control: no-store\r\n"));
     }
 
     #[test]
@@ -337,7 +374,13 @@ mod tests {
 
     #[test]
     fn streamed_answers() {
-        let head = StreamHead { status: 200, content_type: "text/csv", headers: vec![], length: None };
+        let head = StreamHead {
+            status: 200,
+            content_type: "text/csv",
+            headers: vec![],
+            caching: Caching::Unsaid,
+            length: None,
+        };
         let mut out = Vec::new();
         assert_eq!(write_stream_head(&head, &CONTEXT, &mut out), Pieces::Chunks);
         assert!(out.ends_with(b"Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"));
@@ -354,8 +397,10 @@ mod tests {
         assert_eq!(write_stream_head(&head, &old, &mut out), Pieces::UntilClose);
         assert!(out.ends_with(b"Content-Type: text/csv\r\nConnection: close\r\n\r\n"));
         out.clear();
-        let counted = StreamHead { length: Some(7), ..head };
+        let counted = StreamHead { length: Some(7), caching: Caching::NoStore, ..head };
         assert_eq!(write_stream_head(&counted, &old, &mut out), Pieces::Counted);
-        assert!(out.ends_with(b"Content-Length: 7\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(
+            out.ends_with(b"Content-Length: 7\r\nCache-Control: no-store\r\nConnection: keep-alive\r\n\r\n")
+        );
     }
 }

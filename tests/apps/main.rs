@@ -20,6 +20,7 @@ mod board_pictures;
 mod board_sending;
 mod board_surface;
 mod board_uploads;
+mod caching;
 mod pex_import;
 mod pex_surface;
 mod photograph;

@@ -7,6 +7,7 @@ use crate::apps::answer;
 use crate::apps::app::{Action, FilePart, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::PIECE_BYTES;
+use crate::http::caching::Caching;
 use crate::http::conditional::{self, Validators, Verdict};
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
@@ -33,7 +34,8 @@ pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
         Verdict::Whole => (200, 0..length),
         Verdict::Part(range) => (206, range),
         Verdict::NotModified => {
-            return Action::Respond(Response { headers: fields(&etag), ..Response::new(304, "", "") });
+            let response = Response::new(304, "", "").kept_by(Caching::Immutable);
+            return Action::Respond(Response { headers: fields(&etag), ..response });
         }
         Verdict::Failed => return Action::Respond(answer::detail(412, "This is another version")),
         Verdict::Unsatisfiable => {
@@ -49,6 +51,7 @@ pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
         status,
         content_type: media.content_type,
         headers,
+        caching: Caching::Immutable,
         length: Some((range.end - range.start) as u64),
     };
     let range = range.start as u64..range.end as u64;
@@ -60,7 +63,6 @@ fn fields(etag: &str) -> Vec<(&'static str, String)> {
     [
         ("ETag", etag),
         ("Accept-Ranges", "bytes"),
-        ("Cache-Control", "public, max-age=31536000, immutable"),
         ("X-Content-Type-Options", "nosniff"),
         // Whatever the bytes are, a browser that is led here directly runs nothing of them.
         ("Content-Security-Policy", "default-src 'none'; sandbox"),

@@ -113,5 +113,5 @@ impl Resume for Question {
 }
 
 fn events(text: String) -> Response {
-    Response::new(200, "text/event-stream; charset=utf-8", text).with("Cache-Control", "no-store")
+    Response::new(200, "text/event-stream; charset=utf-8", text)
 }

@@ -15,7 +15,7 @@ use crate::base::limits::{
 use crate::base::tag;
 use crate::http::method::Method;
 use crate::http::multipart::{BoundaryError, boundary};
-use crate::http::query::{decode_path, parameter};
+use crate::http::query::{decode_path, location, parameter};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
@@ -261,7 +261,7 @@ impl App for BoardApp {
         Ok(match endpoint {
             UPLOAD => self.post(head, view),
             _ => {
-                let response = Response::new(307, "", "").with("Location", "/upload/");
+                let response = Response::new(307, "", "").with("Location", location("/upload/", head.query));
                 Box::new(Unwanted::new(response))
             }
         })

@@ -6,11 +6,12 @@
 use std::fmt::Write;
 
 use crate::base::tag;
+use crate::http::caching::Caching;
 use crate::http::method::Method;
-use crate::http::response::Response;
 
-use super::answer;
+use super::answer::JSON;
 use super::app::{Action, App, Apps, Request, Route, View};
+use super::files::File;
 use super::openapi::{self, Section};
 use super::router::{HOME_PATH, INDEX};
 use super::state::State;
@@ -18,8 +19,10 @@ use super::state::State;
 /// The index page of one set of applications, with the OpenAPI document.
 #[derive(Debug)]
 pub struct Index {
-    page: String,
-    document: String,
+    page: File,
+    style: File,
+    script: File,
+    document: File,
 }
 
 const PAGE: u8 = 0;
@@ -41,9 +44,13 @@ impl Index {
     /// The index of these applications and of itself.
     #[must_use]
     pub fn new(apps: &Apps) -> Self {
-        let sections = apps.iter().map(|app| Section { name: app.name(), routes: app.routes() });
-        let sections: Vec<_> = sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect();
-        Self { page: page(&sections), document: openapi::document(&sections) }
+        let sections = sections(apps);
+        Self {
+            page: file("text/html; charset=utf-8", page(&sections)),
+            style: file("text/css; charset=utf-8", include_str!("index.css").to_owned()),
+            script: file("text/javascript; charset=utf-8", include_str!("index.js").to_owned()),
+            document: file(JSON, openapi::document(&sections)),
+        }
     }
 }
 
@@ -60,12 +67,13 @@ impl App for Index {
         &ROUTES
     }
 
-    fn handle(&self, endpoint: u8, _request: &Request<'_>, _view: &View<'_>) -> Action {
+    fn handle(&self, endpoint: u8, request: &Request<'_>, _view: &View<'_>) -> Action {
+        let answer = |file: &File| file.answer(request.head).with("Referrer-Policy", "no-referrer");
         Action::Respond(match endpoint {
-            PAGE => file("text/html; charset=utf-8", &self.page).with("Content-Security-Policy", POLICY),
-            STYLE => file("text/css; charset=utf-8", include_str!("index.css")),
-            SCRIPT => file("text/javascript; charset=utf-8", include_str!("index.js")),
-            DOCUMENT => answer::json(200, self.document.as_str()),
+            PAGE => answer(&self.page).with("Content-Security-Policy", POLICY),
+            STYLE => answer(&self.style),
+            SCRIPT => answer(&self.script),
+            DOCUMENT => answer(&self.document),
             _ => self.not_found(),
         })
     }
@@ -75,12 +83,15 @@ impl App for Index {
     }
 }
 
-/// The files change with the binary only, but nothing in their names says so.
-fn file(content_type: &'static str, text: &str) -> Response {
-    Response::new(200, content_type, text)
-        .with("Cache-Control", "no-cache")
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Referrer-Policy", "no-referrer")
+/// A file that changes with the binary and the applications it serves; nothing in its name says so. There is one index in a
+/// process, and it lives as long.
+fn file(content_type: &'static str, text: String) -> File {
+    File::new(content_type, text.leak().as_bytes(), Caching::Revalidated).undated()
+}
+
+fn sections(apps: &Apps) -> Vec<Section> {
+    let sections = apps.iter().map(|app| Section { name: app.name(), routes: app.routes() });
+    sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect()
 }
 
 fn page(sections: &[Section]) -> String {
@@ -116,17 +127,18 @@ mod tests {
 
     #[test]
     fn the_page_names_every_route_and_holds_no_inline_script() {
-        let index = Index::new(&registry::all());
+        let sections = sections(&registry::all());
+        let (page, document) = (page(&sections), openapi::document(&sections));
         for app in registry::all() {
             for route in app.routes().iter().filter(|route| route.path != HOME_PATH) {
-                assert!(index.page.contains(route.summary), "{}", route.path);
+                assert!(page.contains(route.summary), "{}", route.path);
             }
         }
-        assert!(index.page.contains("<a href=\"/pixels/count\">"));
-        assert!(!index.page.contains("<a href=\"/pixel\">"), "no link to what only POST has");
-        assert!(index.page.contains("<script src=\"/index.js\" defer></script>"));
-        assert_eq!(index.page.matches("<script").count(), 1);
-        assert!(!index.page.contains("style=") && !index.page.contains("<style"), "the policy forbids it");
-        assert!(index.document.contains("/openapi.json"));
+        assert!(page.contains("<a href=\"/pixels/count\">"));
+        assert!(!page.contains("<a href=\"/pixel\">"), "no link to what only POST has");
+        assert!(page.contains("<script src=\"/index.js\" defer></script>"));
+        assert_eq!(page.matches("<script").count(), 1);
+        assert!(!page.contains("style=") && !page.contains("<style"), "the policy forbids it");
+        assert!(document.contains("/openapi.json"));
     }
 }

@@ -48,7 +48,7 @@ fn number(line: Vec<u8>) -> Response {
 pub fn reset(hits: u64) -> Response {
     let state =
         format!(r#""{{\"Current\":0,\"Hitcount\":{hits},\"Next\":1,\"Position\":0,\"Previous\":0}}""#);
-    Response::new(200, TEXT, state + "\n").with("Cache-Control", "no-store")
+    Response::new(200, TEXT, state + "\n")
 }
 
 /// What `/state` says.

@@ -6,6 +6,7 @@ use crate::apps::app::{Action, App, Request, Resume, Route, View};
 use crate::apps::state::State;
 use crate::apps::wait::News;
 use crate::base::tag;
+use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::query;
 use crate::http::response::Response;
@@ -66,11 +67,6 @@ static ROUTES: [Route; 10] = [
     route(Method::Get, "/fib/{n}", FIB, "Tells any Fibonacci number, exactly", FIB_SAYS),
 ];
 
-/// A number that a step led to is not the same the next time.
-const STEPS_CACHING: &str = "no-store";
-/// F(n) never changes.
-const FIB_CACHING: &str = "public, max-age=31536000, immutable";
-
 impl PexApp {
     /// The service under these settings.
     #[must_use]
@@ -80,7 +76,8 @@ impl PexApp {
 
     fn telling(&self, n: u64, request: &Request<'_>) -> Telling {
         let head_only = is_head(request);
-        Telling { numbers: self.numbers.clone(), n, caching: STEPS_CACHING, head_only, stored: false }
+        // A number that a step led to is not the same the next time.
+        Telling { numbers: self.numbers.clone(), n, caching: Caching::NoStore, head_only, stored: false }
     }
 
     /// Moves the position. A HEAD request moves nothing: it is told about the answer that GET would have.
@@ -108,7 +105,10 @@ impl PexApp {
             return Action::Respond(answer::no_number(last));
         }
         match text.parse() {
-            Ok(n) if n <= last => Telling { caching: FIB_CACHING, ..self.telling(n, request) }.tell(view),
+            // F(n) never changes.
+            Ok(n) if n <= last => {
+                Telling { caching: Caching::Immutable, ..self.telling(n, request) }.tell(view)
+            }
             _ => Action::Respond(answer::beyond(last)),
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::apps::app::{Action, Job, JobStep, Resume, Start, View, Wait};
 use crate::apps::wait::News;
 use crate::base::limits::{PEX_INLINE_POSITION_MAX, PIECE_BYTES};
-use crate::http::response::{Response, StreamHead};
+use crate::http::caching::Caching;
+use crate::http::response::StreamHead;
 
 use super::numbers::{Found, Line, Maker, Numbers, Promise};
 use super::{answer, digits};
@@ -20,8 +21,8 @@ pub struct Telling {
     pub numbers: Arc<Numbers>,
     /// Which number.
     pub n: u64,
-    /// Value of Cache-Control.
-    pub caching: &'static str,
+    /// Who may keep it.
+    pub caching: Caching,
     /// The answer's head only: the digits need not be made.
     pub head_only: bool,
     /// A step was made for this request, so it must not be sent again.
@@ -33,14 +34,14 @@ impl Telling {
     #[must_use]
     pub fn tell(self, view: &View<'_>) -> Action {
         if self.n <= PEX_INLINE_POSITION_MAX {
-            return Action::Respond(self.with_caching(answer::short(self.n)));
+            return Action::Respond(answer::short(self.n).kept_by(self.caching));
         }
         if self.head_only {
             return self.job(Source::Counted);
         }
         match self.numbers.find(self.n, view.ticket, view.waker) {
             Found::Kept(line) if line.len() <= WHOLE_BYTES_MAX => {
-                Action::Respond(self.with_caching(answer::kept(&line)))
+                Action::Respond(answer::kept(&line).kept_by(self.caching))
             }
             Found::Kept(line) => self.job(Source::Made(line)),
             Found::Wanted(maker) => self.job(Source::ToMake(maker)),
@@ -54,10 +55,6 @@ impl Telling {
     fn job(self, source: Source) -> Action {
         Action::Job(Box::new(Delivery { telling: self, source, sent: 0 }))
     }
-
-    fn with_caching(&self, response: Response) -> Response {
-        response.with("Cache-Control", self.caching)
-    }
 }
 
 /// A request that waits until another one has made its number.
@@ -70,7 +67,7 @@ impl Resume for Waiting {
     fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
         match self.promise.get() {
             Some(line) if line.len() <= WHOLE_BYTES_MAX => {
-                Action::Respond(self.telling.with_caching(answer::kept(line)))
+                Action::Respond(answer::kept(line).kept_by(self.telling.caching))
             }
             Some(line) => self.telling.clone().job(Source::Made(line.clone())),
             None => self.telling.tell(view),
@@ -97,7 +94,8 @@ impl Delivery {
         Start::Stream(StreamHead {
             status: 200,
             content_type: answer::TEXT,
-            headers: vec![("Cache-Control", self.telling.caching.to_owned())],
+            headers: Vec::new(),
+            caching: self.telling.caching,
             length: Some(bytes as u64),
         })
     }
@@ -112,7 +110,7 @@ impl Job for Delivery {
         }
         match &self.source {
             Source::Made(line) if line.len() <= WHOLE_BYTES_MAX => {
-                Start::Whole(self.telling.with_caching(answer::kept(line)))
+                Start::Whole(answer::kept(line).kept_by(self.telling.caching))
             }
             Source::Made(line) => self.stream(line.len()),
             Source::Counted | Source::ToMake(_) => self.stream(digits::count(self.telling.n) as usize + 1),

@@ -10,6 +10,7 @@ use crate::apps::answer;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::base::ids::{NodeId, Position};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, PIECE_BYTES};
+use crate::http::caching::Caching;
 use crate::http::response::{Response, StreamHead};
 use crate::log::reader::Reader;
 use crate::log::scan::{BatchView, ReadError, Scan};
@@ -161,7 +162,8 @@ impl Job for List {
             Start::Stream(StreamHead {
                 status: 200,
                 content_type: self.format.media_type(),
-                headers: Vec::new(),
+                headers: vec![("Vary", "Accept".to_owned())],
+                caching: Caching::NoStore,
                 length: None,
             })
         } else {

@@ -6,6 +6,7 @@ use crate::apps::state::State;
 use crate::apps::upload::Upload;
 use crate::base::tag;
 use crate::http::accept;
+use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::Response;
@@ -150,7 +151,9 @@ pub fn post_pixel(content_type: Option<&str>, text: &[u8]) -> Action {
     let is_json = content_type.is_some_and(body::is_json);
     match if is_json { body::read(text) } else { Err(validate::refuse_type(text)) } {
         Ok(pixel) => {
-            Action::Append { records: pixel.encode().to_vec(), response: answer::json(200, STATUS_OK) }
+            // The same answer as that of the express lane.
+            let response = answer::json(200, STATUS_OK).kept_by(Caching::Unsaid);
+            Action::Append { records: pixel.encode().to_vec(), response }
         }
         Err(Refusal::Malformed(details) | Refusal::Invalid(details)) => respond(422, details.body()),
         Err(Refusal::NotUtf8) => Action::Respond(unparsable()),

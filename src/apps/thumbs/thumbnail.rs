@@ -9,6 +9,7 @@ use ::base64::engine::general_purpose::STANDARD;
 use crate::apps::app::{Action, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::{THUMBS_TEXT_BYTES_MAX, THUMBS_TEXTS_BYTES_MAX};
+use crate::http::caching::Caching;
 use crate::http::conditional::{self, Validators, Verdict};
 use crate::http::request::Head;
 use crate::http::response::Response;
@@ -68,8 +69,10 @@ pub fn answer(
     let etag =
         if is_binary { format!("\"{}\"", thumbnail.blob) } else { format!("\"{}-64\"", thumbnail.blob) };
     // Without a range: a thumbnail is small, and a part of a text no picture.
-    if conditional::judge(head, Validators { etag: &etag, modified_s: None }, 0) == Verdict::NotModified {
-        return Action::Respond(Response::new(304, "", "").with("ETag", etag));
+    match conditional::judge(head, Validators { etag: &etag, modified_s: None }, 0) {
+        Verdict::NotModified => return Action::Respond(with_fields(Response::new(304, "", ""), etag)),
+        Verdict::Failed => return Action::Respond(answers::error(412, "This is another version")),
+        Verdict::Whole | Verdict::Part(_) | Verdict::Unsatisfiable => {}
     }
     if !is_binary && let Some(text) = texts.find(&thumbnail.blob) {
         return Action::Respond(with_fields(Response::shared(200, media.name(), text), etag));
@@ -79,7 +82,8 @@ pub fn answer(
 }
 
 fn with_fields(response: Response, etag: String) -> Response {
-    response.with("ETag", etag).with("X-Content-Type-Options", "nosniff")
+    // Its picture may be deleted, so it is not kept for good.
+    response.with("ETag", etag).with("X-Content-Type-Options", "nosniff").kept_by(Caching::Revalidated)
 }
 
 /// Reads a thumbnail.

@@ -36,7 +36,7 @@ pub fn time(unix_us: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
-/// An answer in HTML. No answer of the shop's calls is kept by anybody else: two calls may differ.
+/// An answer in HTML.
 #[must_use]
 pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
     with_fields(Response::new(status, HTML, body))
@@ -88,10 +88,7 @@ pub fn moved(location: &str) -> Response {
 }
 
 fn with_fields(response: Response) -> Response {
-    response
-        .with("Access-Control-Allow-Origin", "*")
-        .with("Cache-Control", "no-store")
-        .with("X-Content-Type-Options", "nosniff")
+    response.with("Access-Control-Allow-Origin", "*").with("X-Content-Type-Options", "nosniff")
 }
 
 #[cfg(test)]

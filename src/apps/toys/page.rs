@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use crate::apps::app::Route;
-use crate::apps::files::{Caching, File};
+use crate::apps::files::File;
+use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::Response;

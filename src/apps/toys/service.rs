@@ -139,10 +139,7 @@ impl App for ToysApp {
             POST_PRODUCT => post_product(request, view).unwrap_or_else(Action::Respond),
             DO => order_now(head, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
             ORDER_STATE => Action::Respond(orders::state_of(parameter(head, "order_id").as_deref(), view)),
-            ORDERS => {
-                let query = head.query.map_or(String::new(), |query| format!("?{query}"));
-                Action::Respond(html::moved(&format!("/api/orders/{query}")))
-            }
+            ORDERS => Action::Respond(html::moved(&query::location("/api/orders/", head.query))),
             POST_ORDER => post_order(request, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
             ORDER => Action::Respond(orders::show(&query::decode_path(request.captures.segments[0]), view)),
             PAGE | ROOT => Action::Respond(page::page(head)),
@@ -181,13 +178,13 @@ fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let accepted: Vec<_> = head.values("accept").collect();
     let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
     if name.is_none() && choice == Some(1) {
-        return Ok(Action::Respond(list(head, view)?));
+        return Ok(Action::Respond(list(head, view)?.with("Vary", "Accept")));
     }
     if name.as_deref() == Some("") {
         return Ok(Action::Respond(html::answer(200, "none")));
     }
     let name = name.unwrap_or_else(|| ABSENT.to_owned());
-    let response = html::answer(200, escape(checked(&name)?).into_owned());
+    let response = html::answer(200, escape(checked(&name)?).into_owned()).with("Vary", "Accept");
     if head.method == Method::Head {
         return Ok(Action::Respond(response));
     }
