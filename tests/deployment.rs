@@ -132,6 +132,36 @@ fn install_and_uninstall_leave_what_was_kept() {
 }
 
 #[test]
+fn a_purge_empties_a_volume_and_leaves_its_mountpoint() {
+    let purges: [(&str, &[&str], &str); 2] =
+        [("scripts/uninstall", &["--purge"], "DESTDIR"), ("scripts/debian/postrm", &["purge"], "DPKG_ROOT")];
+    for (script, arguments, variable) in purges {
+        for is_volume in [false, true] {
+            let root = tempfile::tempdir().expect("a directory");
+            let data = root.path().join("var/lib/pixeld");
+            fs::create_dir_all(&data).expect("a directory");
+            let path = data.to_str().expect("a path");
+            if is_volume && !matches!(run("mount", &["-t", "tmpfs", "none", path]), Some((true, _))) {
+                return println!("skipped: nothing can be mounted here");
+            }
+            fs::create_dir_all(data.join("blobs/ab")).expect("a directory");
+            for file in ["identity", ".hidden", "blobs/ab/cd"] {
+                fs::write(data.join(file), "x").expect("a file");
+            }
+            let mut command = Command::new(format!("{HERE}/{script}"));
+            let output = command.args(arguments).env(variable, root.path()).output().expect("a shell");
+            let left = fs::read_dir(&data).map(Iterator::count).ok();
+            if is_volume {
+                run("umount", &["-l", path]);
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{script}: {said}");
+            assert_eq!(left, is_volume.then_some(0), "{script}: {said}");
+        }
+    }
+}
+
+#[test]
 fn nginx_understands_the_tls_configuration() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
