@@ -3,8 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pixeld::cli::run().unwrap_or_else(|error| {
-        eprintln!("pixeld: {error}");
-        error.exit_code()
-    })
+    pixeld::cli::run().unwrap_or_else(|error| error.told())
 }

@@ -1,5 +1,6 @@
 //! Reads the sources and fails where the architecture is broken: an import that goes up or to a neighbour, a cycle of
-//! modules, a crate outside of its home, a clock, socket, file or thread in a pure layer. The layers are drawn in
+//! modules, a crate outside of its home, a clock, socket, file or thread in a pure layer, a macro that ends the process
+//! when it can't print. The layers are drawn in
 //! `src/lib.rs`; the tables stand in `architecture/rules.rs`. Long files and functions are reported, not refused.
 
 #[path = "architecture/paths.rs"]
@@ -175,6 +176,18 @@ fn a_pure_layer_names_no_clock_socket_file_or_thread() {
         let found = judged(&[("src/os/clock.rs", ""), ("src/log/mod.rs", text)]);
         assert_eq!(found, [format!("src/log/mod.rs:1: a pure layer names `{named}`")]);
     }
+}
+
+#[test]
+fn a_macro_that_ends_the_process_is_refused() {
+    for name in ["print", "println", "eprint", "eprintln", "dbg"] {
+        let text = format!("// println!\nfn f() {{ std::{name}!(\"println!\") }}");
+        let found = judged(&[ROOT, ("src/engine/mod.rs", &text)]);
+        let what = "ends the process when it can't be written; use os::output";
+        assert_eq!(found, [format!("src/engine/mod.rs:2: `{name}!` {what}")]);
+    }
+    let test = ("src/os/mod.rs", "#[cfg(test)] mod tests { fn f() { println!() } }");
+    assert_eq!(judged(&[ROOT, test]), Vec::<String>::new());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::peers::{Contender, Ready};
 use super::quantity::{show_cpu, show_ns, show_rate};
 use super::run::{Watch, run};
 use super::scenario::Scenario;
+use crate::os::output;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -89,12 +90,11 @@ impl Comparison {
                     return Ok(()); // a cut-off round is no round
                 }
                 let (name, rate) = (&sides[at].name, show_rate(measured.rate));
-                eprintln!(
-                    "round {}/{} {name}: {rate}, server CPU {}",
-                    round + 1,
-                    self.rounds,
-                    cpu(measured.server_cpu)
-                );
+                let (rounds, server_cpu) = (self.rounds, cpu(measured.server_cpu));
+                output::tell(format_args!(
+                    "round {}/{rounds} {name}: {rate}, server CPU {server_cpu}",
+                    round + 1
+                ));
                 sides[at].rounds.push(measured);
             }
         }

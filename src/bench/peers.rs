@@ -3,6 +3,7 @@
 use super::launch::{Launch, Launched};
 use super::server::{Processes, ServerProbe};
 use super::target::Target;
+use crate::os::output;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -98,7 +99,7 @@ impl Contender {
             if built.contains(&line) {
                 continue;
             }
-            eprintln!("{}: {}", self.name, line.join(" "));
+            output::tell(format_args!("{}: {}", self.name, line.join(" ")));
             let output = Command::new(&line[0]).args(&line[1..]).output().map_err(|error| {
                 format!("{}: cannot run `{}`: {error}. {}", self.name, line[0], peer.install)
             })?;

@@ -8,6 +8,7 @@ use super::run::{Watch, run};
 use super::scenario::{Load, Scenario};
 use super::server::ServerProbe;
 use super::verdict::Wall;
+use crate::os::output;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +111,7 @@ pub fn search(
         };
         let does_hold =
             report.rate >= offered * SERVED && goals.iter().all(|goal| goal.check(&figures).is_met);
-        eprintln!("{}", line(offered, &report, does_hold));
+        output::tell(line(offered, &report, does_hold));
         bracket.learn(offered, does_hold);
         is_client_wall = !does_hold && matches!(report.verdict.wall, Wall::Client);
         probes.push(Probe { offered, report, does_hold });

@@ -59,14 +59,27 @@ pub struct Outputs {
     pub has_table: bool,
 }
 
-/// Carries out an order: measures, checks, writes the outputs.
+/// An order that was carried out.
+#[derive(Debug)]
+pub struct Done {
+    /// What the report means for the caller.
+    pub exit: Exit,
+    /// What goes to stdout.
+    pub text: String,
+    /// Why a file could not be written.
+    pub failure: Option<String>,
+}
+
+/// Carries out an order: measures, checks, writes the files.
 ///
 /// # Errors
 /// A sentence that names the next step.
-pub fn carry_out(order: &Order, stop: &Arc<AtomicBool>) -> Result<Exit, String> {
+pub fn carry_out(order: &Order, stop: &Arc<AtomicBool>) -> Result<Done, String> {
     let report = measure(order, stop)?;
-    order.outputs.write(&report)?;
-    Ok(judge(order, &report))
+    let mut text = String::new();
+    // A file that can't be written takes nothing from the reader of the table.
+    let failure = order.outputs.write(&report, &mut text).err();
+    Ok(Done { exit: judge(order, &report), text, failure })
 }
 
 /// What the report means for the caller.
@@ -217,23 +230,23 @@ impl Session<'_> {
 }
 
 impl Outputs {
-    fn write(&self, report: &Report) -> Result<(), String> {
+    fn write(&self, report: &Report, text: &mut String) -> Result<(), String> {
         if self.has_table {
-            print!("{}", table::render(report));
+            text.push_str(&table::render(report));
         }
-        write(self.json.as_deref(), || format!("{:#}\n", json::document(report)))?;
-        write(self.hgrm.as_deref(), || hgrm::render(&report.total.latency))?;
-        write(self.csv.as_deref(), || csv::render(report))?;
-        write(self.html.as_deref(), || html::render(report))
+        write(self.json.as_deref(), text, || format!("{:#}\n", json::document(report)))?;
+        write(self.hgrm.as_deref(), text, || hgrm::render(&report.total.latency))?;
+        write(self.csv.as_deref(), text, || csv::render(report))?;
+        write(self.html.as_deref(), text, || html::render(report))
     }
 }
 
-/// Writes what `make` makes to a file, `-` for stdout, when there is one.
-fn write(path: Option<&Path>, make: impl FnOnce() -> String) -> Result<(), String> {
+/// Writes what `make` makes to a file, or adds it to the `text` for stdout if the path is `-`.
+fn write(path: Option<&Path>, text: &mut String, make: impl FnOnce() -> String) -> Result<(), String> {
     match path {
         None => Ok(()),
         Some(path) if path.as_os_str() == "-" => {
-            print!("{}", make());
+            text.push_str(&make());
             Ok(())
         }
         Some(path) => {

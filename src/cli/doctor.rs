@@ -11,6 +11,7 @@ use crate::doctor::profile::Profile;
 use crate::doctor::question::Question;
 use crate::doctor::watch::Counters;
 use crate::doctor::{examine, report};
+use crate::os::output;
 
 /// Say what holds this machine back, and what to do about it; changes nothing
 ///
@@ -72,7 +73,8 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         if let Some(id) = &self.explain {
-            print!("{}", report::explain(id).map_err(CliError::Usage)?);
+            let text = report::explain(id).map_err(CliError::Usage)?;
+            output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
         if !self.root.is_dir() {
@@ -85,19 +87,21 @@ impl Arguments {
         if let Some(time) = self.watch {
             let (before, started) = (Counters::read(&machine), Instant::now());
             std::thread::sleep(time);
-            print!("{}", Counters::read(&machine).since(&before, started.elapsed()).render());
+            let text = Counters::read(&machine).since(&before, started.elapsed()).render();
+            output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
         let question =
             Question { profile: self.profile, nic: self.nic, data_dir: self.data_dir, peer: self.peer };
         let findings = examine(&machine, &question);
-        if self.json {
-            println!("{:#}", report::document(&findings));
+        let text = if self.json {
+            format!("{:#}\n", report::document(&findings))
         } else if self.fix_script {
-            print!("{}", report::script(&findings));
+            report::script(&findings)
         } else {
-            print!("{}", report::screen(&findings, machine.is_root()));
-        }
+            report::screen(&findings, machine.is_root())
+        };
+        output::print(&text).map_err(CliError::Output)?;
         Ok(ExitCode::from(report::exit_code(&findings)))
     }
 }

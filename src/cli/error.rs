@@ -1,5 +1,6 @@
 //! What stops a command.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use crate::engine::server::StartError;
 use crate::log::inspect::InspectError;
 use crate::log::recover::RecoverError;
 use crate::os::datadir::DataDirError;
+use crate::os::output;
 use crate::send::error::SendError;
 
 /// The cause, told by `main` on stderr.
@@ -23,10 +25,10 @@ pub enum CliError {
     Start(#[from] StartError),
     /// The sockets that somebody opened for this process can't be taken.
     #[error("the listening sockets that this process was given can't be taken: {0}")]
-    Inherited(std::io::Error),
+    Inherited(io::Error),
     /// The process cannot listen to its signals.
     #[error("no signals can be taken: {0}")]
-    Signals(std::io::Error),
+    Signals(io::Error),
     /// A data directory got no identity, or has none.
     #[error(transparent)]
     Found(#[from] FoundError),
@@ -51,11 +53,26 @@ pub enum CliError {
     },
     /// The decoder of pictures could not do its work.
     #[error("no pictures can be decoded: {0}")]
-    Decoder(std::io::Error),
+    Decoder(io::Error),
     /// A picture could not be sent or read back.
     #[error(transparent)]
-    Send(#[from] SendError),
+    Send(SendError),
+    /// The result can't be written to stdout.
+    #[error("the result can't be written to stdout: {0}; look at the file or the program behind it")]
+    Output(io::Error),
 }
+
+impl From<SendError> for CliError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Output(error) => Self::Output(error),
+            error => Self::Send(error),
+        }
+    }
+}
+
+/// Exit code of a command whose reader has gone, such as `| head`: that of one which SIGPIPE ends.
+const READER_GONE: u8 = 128 + 13;
 
 /// What an operator can do about it, where the error itself does not say.
 fn next_step(error: &StartError) -> &'static str {
@@ -72,6 +89,15 @@ fn next_step(error: &StartError) -> &'static str {
 }
 
 impl CliError {
+    /// Tells it on stderr and gives the exit code. A reader that has gone knows why, so nothing is told of it.
+    #[must_use]
+    pub fn told(&self) -> ExitCode {
+        if !matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            output::tell(format_args!("pixeld: {self}"));
+        }
+        self.exit_code()
+    }
+
     /// With what the process ends: 2 where the command line or the configuration has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
@@ -79,7 +105,9 @@ impl CliError {
             Self::Config(_) | Self::Usage(_) | Self::Import { .. } | Self::Send(SendError::Url { .. }) => {
                 ExitCode::from(2)
             }
-            Self::Found(_)
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
+            Self::Output(_)
+            | Self::Found(_)
             | Self::Inspect { .. }
             | Self::Start(_)
             | Self::Signals(_)

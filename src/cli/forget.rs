@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::CliError;
 use crate::engine::founding::{self, Forgotten};
+use crate::os::output;
 
 /// Forget a second host that does not come back, so that nothing is kept for it
 ///
@@ -25,14 +26,15 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let Forgotten { node, was_newcomer } = founding::forget_peer(&self.data_dir)?;
-        match node {
-            Some(node) => println!("forgot the second host with the data directory {node}"),
-            None if was_newcomer => {}
-            None => println!("no second host was known"),
-        }
+        let mut text = match node {
+            Some(node) => format!("forgot the second host with the data directory {node}\n"),
+            None if was_newcomer => String::new(),
+            None => "no second host was known\n".to_owned(),
+        };
         if was_newcomer {
-            println!("this directory does not wait for the first host any more: it takes writes by itself");
+            text += "this directory does not wait for the first host any more: it takes writes by itself\n";
         }
+        output::print(&text).map_err(CliError::Output)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::CliError;
+use crate::os::output;
 
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,11 +30,12 @@ impl Arguments {
         match ask(host) {
             Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => Ok(ExitCode::SUCCESS),
             Ok(answer) => {
-                eprintln!("{}: {}", self.url, answer.lines().next().unwrap_or("no answer"));
+                let line = answer.lines().next().unwrap_or("no answer");
+                output::tell(format_args!("{}: {line}", self.url));
                 Ok(ExitCode::FAILURE)
             }
             Err(error) => {
-                eprintln!("{}: {error}", self.url);
+                output::tell(format_args!("{}: {error}", self.url));
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -9,6 +9,7 @@ use crate::base::ids::ClusterId;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::config::units;
 use crate::engine::founding::{self, Known};
+use crate::os::output;
 
 /// Make a data directory's identity and key, for two hosts that share their data
 ///
@@ -84,9 +85,10 @@ impl Arguments {
                 founding::found(&self.data_dir, segment_bytes, self.join)?
             }
         };
-        print!("{}", tell(&known, self.show.unwrap_or(What::All), self.json));
+        let text = tell(&known, self.show.unwrap_or(What::All), self.json);
+        output::print(&text).map_err(CliError::Output)?;
         if self.show.is_none() && !self.json {
-            eprintln!("{}", self.next_step(&known));
+            output::tell(self.next_step(&known));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 
 const AFTER: &str = "\
 Exit: 0 sound; 1 damaged (with the segment and the offset), or not readable. Of two: 0 the same, 3 one lacks records of
-the other, 4 different, 1 one of them is damaged or not readable.
+the other, 4 different, 1 one of them is damaged or not readable. 141 nobody reads what it writes any more.
 
 Examples:
   pixeld inspect ./pixeld-data
@@ -53,11 +53,11 @@ impl Arguments {
             None => self.look(&mut out),
         };
         match result {
-            // Whoever reads has seen enough: `| head`.
+            // Whoever reads has seen enough: `| head`. That is not 0, which says that all was looked at and is sound.
             Err(CliError::Inspect { source: InspectError::Io { source, .. }, .. })
                 if source.kind() == io::ErrorKind::BrokenPipe =>
             {
-                Ok(ExitCode::SUCCESS)
+                Err(CliError::Output(source))
             }
             result => result,
         }

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand, and the events that go to stderr.
 //!
-//! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong.
+//! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong,
+//! 141 whoever read stdout has gone, as of any command that a closed pipe ends.
 
 mod bench;
 mod compare;
@@ -21,6 +22,7 @@ mod serve;
 mod succession;
 mod watchdog;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -63,12 +65,16 @@ enum Command {
     Pages(pages::Arguments),
 }
 
-/// Runs the process's command line. A usage error is told on stderr and ends the process with 2.
+/// Runs the process's command line. A usage error is told on stderr, with exit code 2.
 ///
 /// # Errors
 /// What stopped the command.
 pub fn run() -> Result<ExitCode, CliError> {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return say(&answer),
+    };
+    match arguments.command {
         Command::Serve(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::ForgetPeer(arguments) => arguments.run(),
@@ -80,6 +86,16 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Decoder(arguments) => arguments.run(),
         Command::Pages(arguments) => arguments.run(Arguments::command()),
     }
+}
+
+/// Prints what the command line asked for by itself, such as --help and --version, or what is wrong with it.
+fn say(answer: &clap::Error) -> Result<ExitCode, CliError> {
+    let written = answer.print().and_then(|()| io::stdout().flush());
+    if answer.use_stderr() {
+        // The exit code tells it too, should stderr be gone.
+        return Ok(ExitCode::from(2));
+    }
+    written.map(|()| ExitCode::SUCCESS).map_err(CliError::Output)
 }
 
 #[cfg(test)]

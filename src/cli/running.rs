@@ -1,6 +1,5 @@
 //! A server that runs, and what signals ask of it.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
@@ -24,6 +23,7 @@ use crate::engine::server::{Ending, Server};
 use crate::engine::settings::Listen;
 use crate::os::inherit::{self, Inherited};
 use crate::os::notify::Manager;
+use crate::os::output;
 use crate::os::signal::{Signal, SignalStream, exit_now};
 use crate::os::thread;
 
@@ -106,15 +106,15 @@ impl Running {
         let (workers, apps) = (self.config.workers, self.config.apps.join(","));
         match self.config.log_format {
             LogFormat::Text => {
-                say(&format!(
+                output::tell(format_args!(
                     "pixeld {} listens on {}\nkeeps every write it answers in {data_dir} (durability {durability}); \
                      {workers} workers; {apps}",
                     version::FULL,
                     addresses.join(", ")
                 ));
-                say(&format!("try: {}", example(&addresses[0], &self.config.apps)));
+                output::tell(format_args!("try: {}", example(&addresses[0], &self.config.apps)));
                 if let Some(line) = second_host(&self.config.peer, self.server.key()) {
-                    say(&line);
+                    output::tell(line);
                 }
             }
             LogFormat::Json => {
@@ -131,10 +131,16 @@ impl Running {
                 Signal::Reload => self.reload(),
                 Signal::HandOver => match self.begin_hand_over() {
                     Ok((successor, listeners)) => match self.hand_over(&successor, listeners)? {
-                        Some(running) => self = running,
+                        Some(running) => {
+                            self = running;
+                            self.note_refusal();
+                        }
                         None => return Ok(ExitCode::SUCCESS),
                     },
-                    Err(why) => tracing::error!(why, "can't hand over; this process goes on serving"),
+                    Err(why) => {
+                        self.note_refusal();
+                        tracing::error!(why, "can't hand over; this process goes on serving");
+                    }
                 },
                 Signal::Stop => break,
             }
@@ -205,6 +211,11 @@ impl Running {
         Ok(Some(self))
     }
 
+    /// Shows in /metrics that what was asked for did not happen; an alert hangs on it.
+    fn note_refusal(&self) {
+        self.server.shared().reload_ok.store(false, Ordering::Relaxed);
+    }
+
     /// Takes over new limits and the log level, or nothing at all.
     fn reload(&mut self) {
         let result = reload(&self.config, &self.sources, self.cores);
@@ -223,11 +234,6 @@ impl Running {
             Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
         }
     }
-}
-
-/// Writes a line to stderr. That nobody can read it any more ends no server.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Where the second host is looked for, and by what key it knows this one.

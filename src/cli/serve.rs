@@ -9,6 +9,7 @@ use super::running::Running;
 use super::{CliError, import, succession};
 use crate::config::read::load;
 use crate::config::sources::Sources;
+use crate::os::output;
 
 /// Take writes, keep them, serve them back
 ///
@@ -183,10 +184,10 @@ impl Arguments {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let config = load(&sources, cores)?;
         if self.print_config {
-            print!("{}", config.print());
+            output::print(&config.print()).map_err(CliError::Output)?;
         }
         if self.check_config {
-            println!("the configuration is sound");
+            output::print("the configuration is sound\n").map_err(CliError::Output)?;
         }
         if self.print_config || self.check_config {
             return Ok(ExitCode::SUCCESS);

@@ -328,7 +328,7 @@ fn process(page: &mut Page, shared: &Shared) {
     page.single(
         name,
         "gauge",
-        "0 after a SIGHUP whose configuration was refused.",
+        "0 after a SIGHUP or SIGUSR2 that was refused; 1 again with the next one that is taken.",
         u8::from(shared.reload_ok.load(Relaxed)),
     );
     if let Some((user, system)) = thread::process_cpu_seconds(std::process::id()) {

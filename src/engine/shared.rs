@@ -214,7 +214,7 @@ pub struct Shared {
     pub spare_number: AtomicU32,
     /// Segments that are open for the writer.
     pub files: Arc<ReadyFiles>,
-    /// The last SIGHUP's configuration was taken.
+    /// The last SIGHUP or SIGUSR2 was not refused.
     pub reload_ok: AtomicBool,
     /// The server's clock.
     pub clock: Clock,

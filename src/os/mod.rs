@@ -6,6 +6,7 @@ pub mod disk;
 pub mod files;
 pub mod inherit;
 pub mod notify;
+pub mod output;
 pub mod pass;
 pub mod random;
 pub mod signal;

@@ -47,6 +47,11 @@ pub enum SendError {
         /// Number of the first request without a good answer.
         from: u64,
     },
+    /// The report can't be written.
+    #[error(
+        "the report can't be written to stdout: {0}; the answers are in order so far, look again with --check"
+    )]
+    Output(io::Error),
     /// The list of pixels could not be read.
     #[error("the pixels cannot be read back: {0}; try again with --check")]
     ReadBack(String),

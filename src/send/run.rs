@@ -1,6 +1,6 @@
 //! The whole of `pixeld send`: post, read back, compare, report.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
 }
 
 fn report(out: &mut dyn Write, text: &str) -> Result<(), SendError> {
-    let broken = |error: io::Error| SendError::ReadBack(format!("the report cannot be written: {error}"));
-    out.write_all(text.as_bytes()).map_err(broken)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(SendError::Output)
 }
 
 fn post(picture: &Picture, target: &Target, options: &Options) -> Result<String, SendError> {

@@ -45,6 +45,10 @@ const IMPURE: [&[&str]; 8] = [
     &["std", "time", "SystemTime"],
 ];
 
+/// Macros that end the process where stdout or stderr can't be written: a full disk, a reader that has gone. The place for
+/// output is `os::output`.
+const ENDING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
+
 /// Where a crate may be named: modules, from the root on. What is not at home anywhere else is everybody's.
 pub const HOMES: &[(&str, &[&str])] = &[
     ("base64", &["apps", "engine", "bench"]),
@@ -126,6 +130,10 @@ pub fn breaches(files: &[File]) -> Vec<Breach> {
             };
             found.extend(reasons.into_iter().flatten().map(|what| breach(file, &mention, what)));
         }
+        for (name, line) in ending(&file.tokens) {
+            let what = format!("`{name}!` ends the process when it can't be written; use os::output");
+            found.insert(Breach { file: file.name.clone(), line, what });
+        }
         if height(&file.module).is_none() {
             let what = format!("`{}` has no layer in tests/architecture/rules.rs", file.module[0]);
             found.insert(Breach { file: file.name.clone(), line: 1, what });
@@ -133,6 +141,12 @@ pub fn breaches(files: &[File]) -> Vec<Breach> {
     }
     found.extend(cycles(files, &edges));
     found.into_iter().collect()
+}
+
+/// Every use of a macro of `ENDING`: its name and its line.
+fn ending(tokens: &[Token]) -> Vec<(&'static str, usize)> {
+    let calls = tokens.windows(2).filter(|pair| pair[1].marks('!'));
+    calls.filter_map(|pair| Some((*ENDING.iter().find(|name| pair[0].is(name))?, pair[0].line))).collect()
 }
 
 fn breach(file: &File, mention: &Mention, what: String) -> Breach {

@@ -17,6 +17,7 @@ mod limits;
 mod mixture;
 mod no_write;
 mod order;
+mod output;
 mod restart;
 mod send;
 mod serve;

@@ -182,6 +182,11 @@ fn a_new_process_that_cannot_start_leaves_the_old_one_serving() {
     server.wait_for("this process goes on serving");
     assert!(server.stderr().contains("unknown key \"worker\""), "{}", server.stderr());
     assert_eq!(pid(server.address), server.pid());
+    let taken = |value: u8| format!("\npixeld_config_last_reload_successful {value}\n");
+    assert!(ask(server.address, "/metrics").contains(&taken(0)), "an alert hangs on it");
+    std::fs::write(&file, "").expect("a file");
+    let _last = Last(restart(server.address));
+    assert!(ask(server.address, "/metrics").contains(&taken(1)));
 }
 
 /// `pixeld serve` with these arguments, its data below `directory`.

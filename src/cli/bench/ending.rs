@@ -11,6 +11,8 @@ pub(super) enum Stop {
     Usage(String),
     /// It was tried and did not work.
     Failed(String),
+    /// It worked, and its result can't be written to stdout.
+    Output(std::io::Error),
 }
 
 /// A flag that the first interrupt sets; the second one ends the process.

@@ -7,7 +7,8 @@ mod tools;
 
 use super::CliError;
 use crate::bench::exit::Exit;
-use crate::bench::session::{Order, carry_out};
+use crate::bench::session::{Done, Order, carry_out};
+use crate::os::output;
 use ending::{Stop, stop_on_interrupt};
 use std::process::ExitCode;
 
@@ -39,16 +40,26 @@ impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let outcome = match self.tool {
             Some(tool) => tool.run(),
-            None => order(&self.measure)
-                .map_err(Stop::Usage)
-                .and_then(|order| carry_out(&order, &stop_on_interrupt()).map_err(Stop::Failed)),
+            None => measured(&self.measure),
         };
-        Ok(match outcome {
-            Ok(exit) => exit.into(),
-            Err(Stop::Usage(what)) => told(&what, Exit::Usage),
-            Err(Stop::Failed(what)) => told(&what, Exit::Failed),
-        })
+        match outcome {
+            Ok(exit) => Ok(exit.into()),
+            Err(Stop::Usage(what)) => Ok(told(&what, Exit::Usage)),
+            Err(Stop::Failed(what)) => Ok(told(&what, Exit::Failed)),
+            Err(Stop::Output(error)) => Err(CliError::Output(error)),
+        }
     }
+}
+
+fn measured(measure: &measure::Measure) -> Result<Exit, Stop> {
+    let order = order(measure).map_err(Stop::Usage)?;
+    let Done { exit, text, failure } = carry_out(&order, &stop_on_interrupt()).map_err(Stop::Failed)?;
+    match output::print(&text) {
+        // What was found out weighs more than that nobody reads the table.
+        Err(error) if exit != Exit::Ok => output::tell(CliError::Output(error)),
+        result => result.map_err(Stop::Output)?,
+    }
+    failure.map_or(Ok(exit), |why| Err(Stop::Failed(why)))
 }
 
 fn order(measure: &measure::Measure) -> Result<Order, String> {
@@ -59,6 +70,6 @@ fn order(measure: &measure::Measure) -> Result<Order, String> {
 }
 
 fn told(what: &str, exit: Exit) -> ExitCode {
-    eprintln!("pixeld bench: {what}");
+    output::tell(format_args!("pixeld bench: {what}"));
     exit.into()
 }

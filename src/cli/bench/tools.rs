@@ -5,6 +5,7 @@ use super::measure::{LoadArguments, RequestArguments};
 use crate::base::version;
 use crate::bench::bootstrap::Outcome;
 use crate::bench::calibrate::Calibrate;
+use crate::bench::calibration::Calibration;
 use crate::bench::compare::{self, Comparison, Side};
 use crate::bench::exit::Exit;
 use crate::bench::goal::Goal;
@@ -15,6 +16,7 @@ use crate::bench::scenario::Scenario;
 use crate::bench::search::{self, Bracket};
 use crate::bench::target::Target;
 use crate::bench::{diff, environment, published};
+use crate::os::output;
 use serde_json::Value;
 use std::fs;
 use std::io::IsTerminal;
@@ -164,6 +166,10 @@ fn read(path: &Path) -> Result<String, Stop> {
     fs::read_to_string(path).map_err(|error| Stop::Usage(format!("cannot read {}: {error}", path.display())))
 }
 
+fn print(text: &str) -> Result<(), Stop> {
+    output::print(text).map_err(Stop::Output)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Stop> {
     fs::write(path, text).map_err(|error| Stop::Failed(format!("cannot write {}: {error}", path.display())))
 }
@@ -175,26 +181,29 @@ impl CalibrateArguments {
         let runs = scratch("calibrate");
         let found = calibrate.run(&runs, &stop_on_interrupt()).map_err(Stop::Failed)?;
         let _ = fs::remove_dir_all(&runs);
-        println!("floor latency     {} (one connection, p50)", show_ns(found.floor_ns));
-        println!(
-            "highest rate      {} (depth 1), {} (depth 16)",
-            show_rate(found.rate),
-            show_rate(found.rate_pipelined)
-        );
-        println!(
-            "CPU per request   {} (depth 1), {} (depth 16)",
-            show_cpu(found.cpu_ns),
-            show_cpu(found.cpu_ns_pipelined)
-        );
-        println!(
-            "writing           {:.1} ns (a body from the template), {:.1} ns (a request with it)",
-            found.body_ns, found.request_ns
-        );
-        let (p50, p99) = (show_ns(found.pacing_p50_ns), show_ns(found.pacing_p99_ns));
-        println!("pacing error      p50 {p50}, p99 {p99} (open loop at half of the highest rate)");
-        println!("kept in {}", found.save().map_err(Stop::Failed)?.display());
+        let kept = found.save().map_err(Stop::Failed)?;
+        print(&tell(&found, &kept))?;
         Ok(Exit::Ok)
     }
+}
+
+/// What calibration has found, for people.
+fn tell(found: &Calibration, kept: &Path) -> String {
+    let (floor, rate, rate_pipelined) =
+        (show_ns(found.floor_ns), show_rate(found.rate), show_rate(found.rate_pipelined));
+    let (cpu, cpu_pipelined) = (show_cpu(found.cpu_ns), show_cpu(found.cpu_ns_pipelined));
+    let (p50, p99) = (show_ns(found.pacing_p50_ns), show_ns(found.pacing_p99_ns));
+    format!(
+        "floor latency     {floor} (one connection, p50)\n\
+         highest rate      {rate} (depth 1), {rate_pipelined} (depth 16)\n\
+         CPU per request   {cpu} (depth 1), {cpu_pipelined} (depth 16)\n\
+         writing           {:.1} ns (a body from the template), {:.1} ns (a request with it)\n\
+         pacing error      p50 {p50}, p99 {p99} (open loop at half of the highest rate)\n\
+         kept in {}\n",
+        found.body_ns,
+        found.request_ns,
+        kept.display()
+    )
 }
 
 impl SearchArguments {
@@ -204,10 +213,10 @@ impl SearchArguments {
         let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop_on_interrupt())
             .map_err(Stop::Failed)?;
         let is_curve_known = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        print!("{}", search::render(&found, is_curve_known));
         if let Some(path) = &self.json {
             write(path, &format!("{:#}\n", search::document(&found)))?;
         }
+        print(&search::render(&found, is_curve_known))?;
         Ok(if found.bracket.holds.is_some() { Exit::Ok } else { Exit::GoalMissed })
     }
 }
@@ -224,13 +233,15 @@ impl CompareArguments {
         let stop = stop_on_interrupt();
         let environment = environment::describe();
         comparison.run(&mut sides, &stop).map_err(Stop::Failed)?;
-        print!("{}", compare::render(&sides));
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Exit::Interrupted); // half a comparison is not kept
-        }
-        if let Some(path) = &self.append {
+        let is_interrupted = stop.load(Ordering::Relaxed);
+        // Half a comparison is not kept.
+        if let Some(path) = self.append.as_ref().filter(|_| !is_interrupted) {
             let lines = compare::lines(&sides, &comparison, &environment, version::FULL, &command_line());
             append(path, &lines)?;
+        }
+        print(&compare::render(&sides))?;
+        if is_interrupted {
+            return Ok(Exit::Interrupted);
         }
         let is_slower = sides[1..].iter().any(|side| side.outcome(&sides[0]) == Some(Outcome::Slower));
         Ok(if is_slower { Exit::Slower } else { Exit::Ok })
@@ -268,7 +279,7 @@ impl DiffArguments {
         };
         let difference =
             diff::compare(&report(&self.old)?, &report(&self.new)?, self.force).map_err(Stop::Usage)?;
-        print!("{}", difference.text);
+        print(&difference.text)?;
         Ok(if difference.outcome == Outcome::Slower { Exit::Slower } else { Exit::Ok })
     }
 }
@@ -278,7 +289,7 @@ impl TableArguments {
         let lines = self.results.iter().map(|path| read(path)).collect::<Result<String, _>>()?;
         let tables = published::render(&lines).map_err(Stop::Usage)?;
         match &self.readme {
-            None => print!("{tables}"),
+            None => print(&tables)?,
             Some(readme) => write(readme, &published::place(&read(readme)?, &tables).map_err(Stop::Usage)?)?,
         }
         Ok(Exit::Ok)
@@ -292,7 +303,7 @@ impl NullArguments {
         };
         let mut responder =
             NullResponder::bind(self.listen, Duration::from_nanos(self.delay)).map_err(failed)?;
-        println!("http://{}", responder.address().map_err(failed)?);
+        print(&format!("http://{}\n", responder.address().map_err(failed)?))?;
         responder.run(&stop_on_interrupt()).map_err(failed)?;
         Ok(Exit::Ok)
     }

@@ -1,0 +1,22 @@
+//! What goes to stdout and stderr. Nothing here panics: a reader that has gone and a full disk behind either of them are
+//! errors where the text is the result of a command, and nothing where it only tells. `print!` and its relatives end the
+//! process there, so `tests/architecture.rs` refuses them.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Writes the result of a command to stdout, all of it.
+///
+/// # Errors
+/// Those of the file or pipe behind it; `BrokenPipe` if nobody reads any more.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes a line to stderr. If it can't be written there is nobody to tell, and whoever tells goes on.
+pub fn tell(line: impl Display) {
+    // In one write, so that lines of several processes do not mix.
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
