@@ -58,10 +58,10 @@ pub trait App: Send + Sync {
         answer::detail(405, "Method Not Allowed")
     }
 
-    /// The answer to a body that is larger than its route takes; nothing for the usual sentence. The connection ends
-    /// behind it.
-    fn too_large(&self, _limits: &Limits) -> Option<Response> {
-        None
+    /// The answer to a body that is larger than the `most` bytes that its route takes, in this application's style. The
+    /// connection ends behind it.
+    fn too_large(&self, _endpoint: u8, most: usize) -> Response {
+        answer::detail(413, &format!("The body is larger than {most} bytes; nothing was stored"))
     }
 }
 
@@ -214,12 +214,24 @@ impl Route {
 /// What is done with the body of a request. The functions give the most bytes it may have; more is answered 413.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
-    /// There is no use for one: it is read and forgotten, up to the bound of a single pixel.
+    /// There is no use for one: it is read and forgotten, up to the bound of a single pixel. The request is answered all the
+    /// same if it is longer, and the connection ends behind that.
     None,
     /// It is kept until it is whole.
     Whole(fn(&Limits) -> usize),
     /// It goes to an [`Upload`] as it comes in.
     Stream(fn(&Limits) -> usize),
+}
+
+impl Body {
+    /// The most bytes it may have; of one that is of no use, the most that are read.
+    #[must_use]
+    pub fn most(&self, limits: &Limits) -> usize {
+        match self {
+            Self::None => limits.pixel_body_bytes,
+            Self::Whole(most) | Self::Stream(most) => most(limits),
+        }
+    }
 }
 
 /// A route's express lane: a request whose head `admits` likes and whose whole body `scan` reads is logged as one

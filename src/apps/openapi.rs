@@ -75,6 +75,17 @@ fn schemas() -> Value {
                 "value": {"type": "integer", "minimum": 0, "maximum": 255},
             },
         },
+        // What became of a batch that was stopped half way (docs/answers.md).
+        "Stopped": {
+            "type": "object",
+            "required": ["detail"],
+            "properties": {
+                "detail": {"type": "string"},
+                "accepted": {"type": "integer", "minimum": 0},
+                "rejected": {"type": "array", "items": {"type": "object"}},
+                "rejected_total": {"type": "integer", "minimum": 1},
+            },
+        },
         "Faults": {
             "type": "object",
             "properties": {"detail": {"type": "array", "items": {
@@ -111,6 +122,11 @@ mod tests {
             }
         }
         assert!(document["paths"].get("/{*}").is_none());
+        let stopped = &document["paths"]["/pixels"]["post"]["responses"];
+        for status in ["400", "408", "413", "431", "507"] {
+            let schema = &stopped[status]["content"]["application/json"]["schema"];
+            assert_eq!(schema["$ref"], "#/components/schemas/Stopped", "{status}");
+        }
     }
 
     #[test]

@@ -129,10 +129,10 @@ impl Router {
         &*self.apps[number]
     }
 
-    /// Whose the route at this place is.
+    /// The route at this place, and whose it is.
     #[must_use]
-    pub fn app_at(&self, place: usize) -> Option<&dyn App> {
-        self.table.get(place).map(|line| self.app(line.app))
+    pub fn at(&self, place: usize) -> Option<(&dyn App, &'static Route)> {
+        self.table.get(place).map(|line| (self.app(line.app), line.route))
     }
 
     /// All routes, the more literal ones first.

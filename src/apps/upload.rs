@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
 
@@ -71,6 +72,12 @@ pub trait Upload: Send {
 
     /// Takes the end of the body. After [`Ended::Paused`] it is called again.
     fn end(&mut self, lane: &mut Producer) -> Ended;
+
+    /// Answers a body that is not read any further, for `reason`; nothing where the route's usual refusal does. An upload
+    /// that logs before its end has to say how much of it is in the lane: this answer waits for that. It is the last call.
+    fn stopped(&mut self, _reason: Refusal) -> Option<Response> {
+        None
+    }
 }
 
 /// Reads a body that is of no use, and answers behind it: a client that is still sending does not listen.
@@ -93,5 +100,10 @@ impl Upload for Unwanted {
 
     fn end(&mut self, _lane: &mut Producer) -> Ended {
         Ended::Done(self.response.take().unwrap_or_else(|| Response::new(400, "", "")))
+    }
+
+    /// What is said of the head does not depend on how long the body is.
+    fn stopped(&mut self, reason: Refusal) -> Option<Response> {
+        if reason.status == 413 { self.response.take() } else { None }
     }
 }

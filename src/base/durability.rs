@@ -48,13 +48,10 @@ impl std::error::Error for UnknownDurability {}
 impl FromStr for Durability {
     type Err = UnknownDurability;
 
+    /// Reads the word of a level, in letters of either case.
     fn from_str(word: &str) -> Result<Self, UnknownDurability> {
-        match word {
-            "memory" => Ok(Self::Memory),
-            "disk" => Ok(Self::Disk),
-            "both" => Ok(Self::Both),
-            _ => Err(UnknownDurability),
-        }
+        let levels = [Self::Memory, Self::Disk, Self::Both];
+        levels.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word)).ok_or(UnknownDurability)
     }
 }
 
@@ -67,7 +64,10 @@ mod tests {
         for level in [Durability::Memory, Durability::Disk, Durability::Both] {
             assert_eq!(level.as_str().parse(), Ok(level));
         }
-        assert_eq!("Disk".parse::<Durability>(), Err(UnknownDurability));
+        assert_eq!(("Disk".parse(), "BOTH".parse()), (Ok(Durability::Disk), Ok(Durability::Both)));
+        for word in ["", "galaxy", "disk ", "disk, both"] {
+            assert_eq!(word.parse::<Durability>(), Err(UnknownDurability), "{word:?}");
+        }
         assert!(Durability::Memory < Durability::Disk && Durability::Disk < Durability::Both);
     }
 }

@@ -213,15 +213,6 @@ impl Connection {
         matches!(&self.task, Task::Upload(receiving) if receiving.pause().is_none())
     }
 
-    /// The row of the route that a streamed body is being received for.
-    #[must_use]
-    pub fn receiving_for(&self) -> Option<usize> {
-        match &self.task {
-            Task::Upload(receiving) => Some(receiving.asked.route),
-            _ => None,
-        }
-    }
-
     /// Whether a body is being received that goes into the lane piece by piece.
     #[must_use]
     pub fn is_logging(&self) -> bool {

@@ -25,6 +25,9 @@ pub struct Late {
 pub enum LateAnswer {
     /// It was made before the commit.
     Made(Response),
+    /// The same for a request that was stopped half way. It says itself how much is stored, so it is given as well when the
+    /// peer does not confirm that in time.
+    Partial(Response),
     /// It is made from what a command comes to.
     Command(Box<dyn Resume>),
     /// The same, and this is what it came to.
@@ -48,6 +51,8 @@ pub struct Asked {
     pub route: usize,
     /// The level its records have to reach.
     pub durability: Durability,
+    /// Its `Durability` is no level: a write is refused, since less might be kept than it asked for.
+    pub names_no_level: bool,
     /// The level they have reached; the answer says so.
     pub reached: Option<Durability>,
     /// Its record makes room on the disk.

@@ -3,6 +3,7 @@
 
 use super::held::Asked;
 use crate::apps::upload::{Ended, Fed, Hold, Pause, Upload};
+use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
 
@@ -19,6 +20,8 @@ pub struct Receiving {
     pause: Option<Pause>,
     /// The body is complete.
     ended: bool,
+    /// Some of it is in the lane.
+    has_logged: bool,
     answer: Option<(Response, Option<Hold>)>,
 }
 
@@ -26,8 +29,16 @@ impl Receiving {
     /// Nothing of the body has arrived.
     #[must_use]
     pub fn new(upload: Box<dyn Upload>, asked: Asked) -> Self {
-        let upload = Some(upload);
-        Self { upload, held_bytes: 0, asked, rest: Vec::new(), pause: None, ended: false, answer: None }
+        Self {
+            upload: Some(upload),
+            held_bytes: 0,
+            asked,
+            rest: Vec::new(),
+            pause: None,
+            ended: false,
+            has_logged: false,
+            answer: None,
+        }
     }
 
     /// What is waited for.
@@ -36,10 +47,17 @@ impl Receiving {
         self.pause
     }
 
-    /// Whether pieces of it are logged as they come; an upload that keeps them until its end logs all or nothing.
+    /// Whether pieces of it are logged as they come, or some are already; an upload that keeps them until its end logs
+    /// nothing before.
     #[must_use]
     pub fn is_logging(&self) -> bool {
-        self.upload_bytes() == 0
+        self.has_logged || self.upload_bytes() == 0
+    }
+
+    /// Whether some of it is in the lane: only then is there anything that an answer has to wait for.
+    #[must_use]
+    pub fn has_logged(&self) -> bool {
+        self.has_logged
     }
 
     /// Bytes held for it.
@@ -55,14 +73,13 @@ impl Receiving {
     /// Takes a piece of the body. It may be given during a pause: it waits behind what waits already.
     pub fn feed(&mut self, bytes: &[u8], lane: &mut Producer) {
         debug_assert!(!self.ended, "nothing follows the end");
-        match &mut self.upload {
-            Some(upload) if self.pause.is_none() => {
-                let fed = upload.feed(bytes, lane);
-                self.take_note(fed, bytes.len());
-                self.rest.extend_from_slice(&bytes[fed.consumed..]);
-            }
-            _ => self.rest.extend_from_slice(bytes),
-        }
+        let consumed = if self.pause.is_none() { self.give(bytes, lane) } else { 0 };
+        self.rest.extend_from_slice(&bytes[consumed..]);
+    }
+
+    /// Has the body wait as if the lane were full.
+    pub fn wait_for_lane(&mut self) {
+        self.pause.get_or_insert(Pause::Lane);
     }
 
     /// The body is complete.
@@ -87,11 +104,16 @@ impl Receiving {
         upload
     }
 
-    /// Takes the upload back from its work.
-    pub fn give_back(&mut self, upload: Box<dyn Upload>, lane: &mut Producer) {
+    /// Takes the upload back from its work; [`Receiving::retry`] goes on with it.
+    pub fn give_back(&mut self, upload: Box<dyn Upload>) {
         debug_assert!(self.upload.is_none() && self.pause == Some(Pause::Work));
         self.upload = Some(upload);
-        self.resume(lane);
+        self.pause = Some(Pause::Lane);
+    }
+
+    /// The upload's answer to a body that is not read any further, if it has one of its own.
+    pub fn stopped(&mut self, reason: Refusal) -> Option<Response> {
+        self.upload.as_mut()?.stopped(reason)
     }
 
     /// The answer, once every record is in the lane.
@@ -102,10 +124,9 @@ impl Receiving {
     fn resume(&mut self, lane: &mut Producer) {
         self.pause = None;
         let mut rest = std::mem::take(&mut self.rest);
-        if let Some(upload) = self.upload.as_mut().filter(|_| !rest.is_empty()) {
-            let fed = upload.feed(&rest, lane);
-            self.take_note(fed, rest.len());
-            rest.drain(..fed.consumed);
+        if !rest.is_empty() {
+            let consumed = self.give(&rest, lane);
+            rest.drain(..consumed);
             self.rest = rest;
         }
         if self.ended && self.pause.is_none() {
@@ -113,15 +134,24 @@ impl Receiving {
         }
     }
 
-    fn take_note(&mut self, fed: Fed, given: usize) {
-        debug_assert!(fed.pause.is_some() || fed.consumed == given, "only a pause leaves something");
-        self.pause = fed.pause;
+    /// Gives bytes to the upload; gives how many it took.
+    fn give(&mut self, bytes: &[u8], lane: &mut Producer) -> usize {
+        let Some(upload) = &mut self.upload else { return 0 };
+        let before = lane.position();
+        let Fed { consumed, pause } = upload.feed(bytes, lane);
+        self.has_logged |= lane.position() != before;
+        debug_assert!(pause.is_some() || consumed == bytes.len(), "only a pause leaves something");
+        self.pause = pause;
+        consumed
     }
 
     fn finish(&mut self, lane: &mut Producer) {
         debug_assert!(self.ended && self.rest.is_empty());
         let Some(upload) = &mut self.upload else { return };
-        match upload.end(lane) {
+        let before = lane.position();
+        let ended = upload.end(lane);
+        self.has_logged |= lane.position() != before;
+        match ended {
             Ended::Paused(pause) => self.pause = Some(pause),
             Ended::Done(response) => self.answer = Some((response, None)),
             Ended::Holding(response, hold) => self.answer = Some((response, Some(hold))),

@@ -3,6 +3,8 @@
 //! ```text
 //!             plan: Whole            complete
 //! Head --------------------> Whole -----------> Head        Request
+//!   |--plan: Unwanted--> Whole ---------------> Head        Request
+//!   |                      '--too long--------> Dead        Unread
 //!   |--plan: Stream--> Stream ----------------> Head        Begin, Piece*, End
 //!   '--anything wrong, in any state----------> Dead         Refused
 //! ```
@@ -24,6 +26,12 @@ pub enum Plan {
     /// Kept until it is complete, and handed out as one.
     Whole {
         /// Most bytes after decoding; more is refused with 413, before any is read if the length is known.
+        max_bytes: usize,
+    },
+    /// Read and forgotten, since the answer does not depend on it, so that the connection can go on. A longer one is not
+    /// read: the request is handed out by its head, and the connection closes after its answer.
+    Unwanted {
+        /// Most bytes after decoding that are read.
         max_bytes: usize,
     },
     /// Handed out as it arrives.
@@ -57,6 +65,12 @@ pub enum Step<'a> {
         head: Head<'a>,
         /// Its decoded body; empty if it has none.
         body: &'a [u8],
+    },
+    /// A request whose plan is `Unwanted`, with a body that is too long to be read. Answer it and close; further input is
+    /// dropped.
+    Unread {
+        /// Its head.
+        head: Head<'a>,
     },
     /// A request whose plan is `Stream`; its body follows as `Piece`s, then `End`.
     Begin {
@@ -105,6 +119,10 @@ pub struct Machine {
     state: State,
     /// A 100 is due unless the body comes first.
     owes_continue: bool,
+    /// The body is of no use.
+    is_unwanted: bool,
+    /// A HEAD request was refused.
+    refused_head: bool,
     /// What is kept was handed out with the last step and can go.
     is_handed_out: bool,
     scan: HeadScan,
@@ -125,6 +143,8 @@ impl Machine {
         Self {
             state: State::Head,
             owes_continue: false,
+            is_unwanted: false,
+            refused_head: false,
             is_handed_out: false,
             scan: HeadScan::default(),
             decoder: None,
@@ -179,6 +199,12 @@ impl Machine {
         matches!(self.state, State::Whole | State::Stream)
     }
 
+    /// Whether the request under way, or the one that was refused, is HEAD: no answer to it has content, whatever was wrong.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.refused_head || self.kept.as_ref().is_some_and(|kept| begins_head(&kept.bytes, &[]))
+    }
+
     /// A refusal was given.
     #[must_use]
     pub fn is_dead(&self) -> bool {
@@ -219,7 +245,7 @@ impl Machine {
                 self.keep(&input[start..]);
                 return Step::NeedMore { consumed: input.len() };
             }
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => return self.refuse(refusal, input),
         };
         if self.kept.is_some() {
             self.keep(&input[start..end]);
@@ -227,27 +253,30 @@ impl Machine {
         let bytes = head_bytes(self.kept.as_deref(), &input[start..end]);
         let outline = match outline(bytes, slots) {
             Ok(outline) => outline,
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => return self.refuse(refusal, &input[start..end]),
         };
         let (rest, framing) = (&input[end..], outline.framing);
-        match plan(&outline.head(bytes, slots)) {
-            Plan::Refuse(refusal) => self.refuse(refusal),
-            Plan::Whole { max_bytes } => {
+        let plan = plan(&outline.head(bytes, slots));
+        match plan {
+            Plan::Refuse(refusal) => self.refuse(refusal, &input[start..end]),
+            Plan::Whole { max_bytes } | Plan::Unwanted { max_bytes } => {
                 if let Some(length) = length_in(framing, rest.len().min(max_bytes)) {
                     self.is_handed_out = true;
                     let bytes = head_bytes(self.kept.as_deref(), &input[start..end]);
                     let head = outline.head(bytes, slots);
                     return Step::Request { consumed: end + length, head, body: &rest[..length] };
                 }
-                if let Err(refusal) = self.enter(State::Whole, framing, max_bytes, outline.expect_continue) {
-                    return self.refuse(refusal);
-                }
+                self.is_unwanted = matches!(plan, Plan::Unwanted { .. });
+                let entered = self.enter(State::Whole, framing, max_bytes, outline.expect_continue);
                 self.keep_head(&input[start..end]);
-                self.read_whole(rest, end, slots, limits)
+                match entered {
+                    Err(refusal) => self.refuse_body(refusal, slots),
+                    Ok(()) => self.read_whole(rest, end, slots, limits),
+                }
             }
             Plan::Stream { max_bytes } => {
                 if let Err(refusal) = self.enter(State::Stream, framing, max_bytes, outline.expect_continue) {
-                    return self.refuse(refusal);
+                    return self.refuse(refusal, &input[start..end]);
                 }
                 self.is_handed_out = true;
                 let bytes = head_bytes(self.kept.as_deref(), &input[start..end]);
@@ -281,7 +310,7 @@ impl Machine {
         limits: &Limits,
     ) -> Step<'a> {
         match self.fill(input, limits) {
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse_body(refusal, slots),
             Ok(None) if std::mem::take(&mut self.owes_continue) && input.is_empty() => {
                 Step::Continue { consumed: base }
             }
@@ -304,7 +333,9 @@ impl Machine {
                 Decoded::NeedMore => return Ok(None),
                 Decoded::End { consumed } => return Ok(Some(at + consumed)),
                 Decoded::Piece { consumed, bytes } => {
-                    kept.bytes.extend_from_slice(bytes);
+                    if !self.is_unwanted {
+                        kept.bytes.extend_from_slice(bytes);
+                    }
                     at += consumed;
                 }
             }
@@ -325,7 +356,7 @@ impl Machine {
     fn read_stream<'a>(&'a mut self, input: &'a [u8], limits: &Limits) -> Step<'a> {
         let Some(decoder) = &mut self.decoder else { unreachable!("a streamed body has a decoder") };
         match decoder.next(input, limits) {
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse(refusal, &[]),
             Ok(Decoded::Piece { consumed, bytes }) => {
                 self.owes_continue = false;
                 Step::Piece { consumed, bytes }
@@ -364,12 +395,42 @@ impl Machine {
         kept.head_bytes = kept.bytes.len();
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Step<'static> {
+    /// Ends a body that is wrong, or too long: one that is of no use need not be read to answer its request.
+    fn refuse_body<'a>(&'a mut self, refusal: Refusal, slots: &'a mut HeaderSlots) -> Step<'a> {
+        if !self.is_unwanted || refusal.status != 413 {
+            return self.refuse(refusal, &[]);
+        }
+        self.state = State::Dead;
+        self.decoder = None;
+        match self.hand_out(0, slots) {
+            Step::Request { mut head, .. } => {
+                head.keep_alive = false;
+                Step::Unread { head }
+            }
+            other => other,
+        }
+    }
+
+    /// `input` is what has come of the request beside what is kept.
+    fn refuse(&mut self, refusal: Refusal, input: &[u8]) -> Step<'static> {
+        self.refused_head = begins_head(self.kept.as_ref().map_or(&[], |kept| &kept.bytes), input);
         self.state = State::Dead;
         self.decoder = None;
         self.kept = None;
         Step::Refused { refusal }
     }
+}
+
+/// Bytes that tell a HEAD request.
+pub const HEAD_BYTES: usize = HEAD_START.len();
+const HEAD_START: &[u8] = b"HEAD ";
+
+/// Whether these bytes, one part behind the other, begin with a HEAD request. Empty lines before it don't count.
+#[must_use]
+pub fn begins_head(first: &[u8], second: &[u8]) -> bool {
+    let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    let mut bytes = first.iter().chain(second).skip_while(is_line_end);
+    HEAD_START.iter().all(|expected| bytes.next() == Some(expected))
 }
 
 /// Where a complete head lies: in what was kept of it if it was cut, or else in the input.

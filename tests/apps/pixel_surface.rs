@@ -76,8 +76,7 @@ fn a_request_may_ask_for_more_than_the_servers_level() {
         let head = "POST /pixel HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
         format!("{head}\r\nDurability: {level}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     };
-    for (asked, reached) in [("disk", "disk"), ("memory", "memory"), ("nonsense", "memory"), ("disk", "disk")]
-    {
+    for (asked, reached) in [("disk", "disk"), ("memory", "memory"), ("DISK", "disk"), ("Memory", "memory")] {
         let answer = ask(&mut client, asking(asked));
         assert_eq!((answer.status, field(&answer, "durability")), (200, reached));
     }
@@ -85,6 +84,53 @@ fn a_request_may_ask_for_more_than_the_servers_level() {
     assert_eq!(answer.status, 503, "there is no peer");
     assert!(answer.field("retry-after").is_some() && answer.field("durability").is_none());
     assert_eq!(ask(&mut client, plain("GET", "/pixels/count")).text(), r#"{"total":4}"#);
+}
+
+/// Every write, on every way: the usual head once known, a body that is not usual, streamed bodies, commands, GETs that write.
+#[test]
+fn a_write_that_asks_for_no_level_there_is_is_refused() {
+    let server = Server::fresh(&[]);
+    let mut client = server.connect();
+    for _ in 0..3 {
+        assert_eq!(ask(&mut client, post_pixel(1, 2, 'R', 3)).status, 200, "the usual head is known now");
+    }
+    let (usual, other) = (pixel(1, 2, 'B', 3), r#"{"value":3,"channel":"R","y":2,"x":1,"more":[]}"#);
+    let writes = [
+        ("POST", "/pixel", JSON, &*usual),
+        ("POST", "/pixel", JSON, other),
+        ("POST", "/pixels", LINES, &usual),
+        ("DELETE", "/pixels", JSON, ""),
+        ("POST", "/upload/", "multipart/form-data; boundary=b", "--b--"),
+        ("POST", "/images", "image/png", "YWJj"),
+        ("POST", "/api/products", JSON, r#"{"name":"Kite"}"#),
+        ("POST", "/api/orders", JSON, r#"{"product":"Kite"}"#),
+        ("GET", "/api/products?product=Kite", JSON, ""),
+        ("GET", "/next", JSON, ""),
+        ("GET", "/previous", JSON, ""),
+        ("GET", "/reset", JSON, ""),
+    ];
+    for (method, path, content_type, body) in writes {
+        for level in ["galaxy", "", "disk, both", "\u{e9}", "disk\r\nDurability: x"] {
+            let text = String::from_utf8(request(method, path, content_type, body)).expect("a text");
+            let asking = text.replacen("\r\n", &format!("\r\nDurability: {level}\r\n"), 1);
+            for _ in 0..2 {
+                let mut client = server.connect();
+                let answer = ask(&mut client, &asking);
+                assert_eq!(answer.status, 400, "{method} {path} {level:?}: {}", answer.text());
+                assert_eq!(
+                    answer.text(),
+                    r#"{"detail":"The header Durability may be memory, disk or both; nothing was stored"}"#
+                );
+                assert!(answer.field("durability").is_none(), "{}", answer.head);
+            }
+        }
+    }
+    for path in ["/pixels", "/pixels/count", "/state", "/current", "/readMessages", "/images", "/livez"] {
+        let asking = format!("GET {path} HTTP/1.1\r\nHost: x\r\nDurability: galaxy\r\n\r\n");
+        assert_eq!(ask(&mut client, asking).status, 200, "{path}");
+    }
+    assert_eq!(ask(&mut client, plain("GET", "/pixels/count")).text(), r#"{"total":3}"#);
+    assert_eq!(ask(&mut client, plain("GET", "/state")).json()["hits"], 0);
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn toys_of_programs() {
     );
     let huge = json!({"name": "x".repeat(200_000)}).to_string();
     let refused = server.connect().send_in_vain(request("POST", "/api/products", JSON, huge)).answer();
-    assert_eq!(refused.status, 413);
+    assert_error(&refused, 413, "Content Too Large");
 }
 
 #[test]

@@ -265,3 +265,118 @@ fn a_batch_of_pixels_waits_for_the_peer_too() {
     let (status, durability) = level(&mut client);
     assert!((200..300).contains(&status) && durability == "both", "{status} {durability}");
 }
+
+/// A request to `path` that asks for `both`.
+fn asking_both(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nDurability: both\r\nContent-Type: {content_type}");
+    [format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+/// With a peer that confirms nothing, and something that it has not confirmed.
+#[test]
+fn a_body_of_which_nothing_was_logged_waits_for_nobody() {
+    let form = "multipart/form-data; boundary=b";
+    let part = |name: &str, content: &str| {
+        format!("--b\r\nContent-Disposition: form-data; {name}\r\n\r\n{content}\r\n")
+    };
+    let no_picture = [part("name=\"message\"", "x"), part("name=\"file\"; filename=\"a.png\"", "text")]
+        .concat()
+        + "--b--\r\n";
+    for durability in [Durability::Disk, Durability::Both] {
+        let host = Host::start(durability, LONG, Limits::default());
+        host.peer_comes();
+        let mut unconfirmed = host.connect();
+        unconfirmed.send(at("both", 1)).assert_silence(GLANCE);
+        let logged = host.committed();
+        for (path, content_type, body, status) in [
+            ("/pixels", "application/json", "{bad", 422),
+            ("/pixels", "application/json", "[]", 200),
+            ("/pixels", "application/json", "[{}]", 422),
+            ("/pixels", "application/x-ndjson", "7\n", 422),
+            ("/pixels", "application/vnd.pixeld", "x", 422),
+            ("/pixels", "text/plain", "x", 415),
+            ("/upload/", "text/plain", "x", 422),
+            ("/upload/", "multipart/form-data", "x", 400),
+            ("/upload/", form, "--b--\r\n", 422),
+            ("/upload/", form, "x", 400),
+            ("/upload/", form, &no_picture, 415),
+            ("/upload", form, "x", 307),
+            ("/images", "text/plain", "YWJj", 415),
+            ("/images", "image/png", "a", 400),
+            ("/images?size=0x0", "image/png", "YWJj", 400),
+        ] {
+            let mut client = host.connect();
+            let answer = client.send(asking_both(path, content_type, body.as_bytes())).answer();
+            assert_eq!((answer.status, answer.field("durability")), (status, None), "{path} {body}");
+        }
+        assert_eq!(host.committed(), logged, "none of it is in the journal");
+        unconfirmed.assert_silence(GLANCE);
+        host.peer_has(Seq::MAX);
+        assert_eq!(level(&mut unconfirmed), kept(200, "both"));
+    }
+}
+
+/// What a batch of three lines is told that is stopped behind them.
+fn stopped_behind_three(host: &Host) -> Client {
+    let mut client = host.connect();
+    let head = "POST /pixels HTTP/1.1\r\nHost: x\r\nDurability: both\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let lines = "{\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":3}\n".repeat(3);
+    client.send(format!("{head}{:x}\r\n{lines}\r\nno size\r\n", lines.len()));
+    client
+}
+
+#[test]
+fn a_batch_that_is_stopped_waits_for_the_peer_as_a_whole_one_does() {
+    for durability in [Durability::Memory, Durability::Disk, Durability::Both] {
+        let host = Host::start(durability, LONG, Limits::default());
+        host.peer_comes();
+        let mut client = stopped_behind_three(&host);
+        client.assert_silence(GLANCE);
+        assert_eq!(host.committed(), 3);
+        host.peer_has(3);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("durability")), (400, Some("both")));
+        assert_eq!(answer.json()["accepted"], 3);
+        client.half_close().assert_end();
+    }
+}
+
+#[test]
+fn a_batch_that_is_stopped_and_not_confirmed_tells_what_is_stored_here() {
+    for durability in [Durability::Memory, Durability::Disk, Durability::Both] {
+        let host = Host::start(durability, SHORT, Limits::default());
+        let mut client = stopped_behind_three(&host);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("durability")), (400, Some("disk")), "no 504 on top");
+        assert_eq!(answer.json()["accepted"], 3);
+        client.half_close().assert_end();
+        let mut client = host.connect();
+        assert_eq!(client.send(plain("GET", "/pixels/count")).answer().json()["total"], 3);
+    }
+}
+
+#[test]
+fn a_slow_body_is_refused_once_however_long_its_answer_waits() {
+    let limits = Limits { body_grace_ms: 200, body_rate_bytes: 1_000_000, ..Limits::default() };
+    let host = Host::start(Durability::Disk, Duration::from_secs(2), limits);
+    host.peer_comes();
+    let mut client = host.connect();
+    let pixel = "{\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":3}\n";
+    let text = String::from_utf8(asking_both("/pixels", "application/x-ndjson", b"")).unwrap();
+    client.send(text.replace("Content-Length: 0", "Content-Length: 1000") + pixel);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.field("durability")), (408, Some("disk")));
+    assert_eq!(answer.json()["accepted"], 1);
+    client.half_close().assert_end();
+}
+
+#[test]
+fn a_level_in_letters_of_any_case_is_that_level() {
+    let host = Host::start(Durability::Disk, LONG, Limits::default());
+    host.peer_comes();
+    let mut client = host.connect();
+    client.send(at("BOTH", 1)).assert_silence(GLANCE);
+    host.peer_has(Seq::MAX);
+    assert_eq!(level(&mut client), kept(200, "both"));
+    assert_eq!(level(client.send(at("Both", 1))), kept(200, "both"));
+}

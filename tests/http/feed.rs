@@ -17,6 +17,11 @@ pub enum Event {
         keep_alive: bool,
         body: Vec<u8>,
     },
+    /// Answered by its head; the body is too long to be read.
+    Unread {
+        line: String,
+        keep_alive: bool,
+    },
     /// A streamed body that ended; a refusal may stand in for the end.
     Begun {
         line: String,
@@ -29,10 +34,11 @@ pub enum Event {
     Cut,
 }
 
-/// Paths that start with `/stream` are streamed, `/no` is refused by its plan.
+/// Paths that start with `/stream` are streamed, those with `/unwanted` have no use for a body, `/no` is refused by its plan.
 pub fn plan(head: &Head<'_>) -> Plan {
     match head.path {
         "/no" => Plan::Refuse(pixeld::http::refusal::Refusal::new(503, "no")),
+        path if path.starts_with("/unwanted") => Plan::Unwanted { max_bytes: WHOLE_BYTES_MAX },
         path if path.starts_with("/stream") => Plan::Stream { max_bytes: STREAM_BYTES_MAX },
         _ => Plan::Whole { max_bytes: WHOLE_BYTES_MAX },
     }
@@ -103,6 +109,10 @@ impl Feed {
                 let (line, keep_alive) = (line(&head), head.keep_alive);
                 self.events.push(Event::Request { line, headers, keep_alive, body: body.to_vec() });
                 self.close_unless(keep_alive, consumed)
+            }
+            Step::Unread { head } => {
+                self.events.push(Event::Unread { line: line(&head), keep_alive: head.keep_alive });
+                self.close_unless(false, 0)
             }
             Step::Begin { consumed, head } => {
                 self.closes_after_body = !head.keep_alive;

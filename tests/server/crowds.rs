@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use process::Server;
 use process::client::{Client, plain, post_pixel, request};
+use rustix::process::Signal;
 
 const MIB: usize = 1024 * 1024;
 /// A list of 18 MB: more than the sockets of its client can hold.
@@ -154,4 +155,25 @@ fn slow_readers_of_a_long_list_hold_no_job_thread_and_little_memory() {
         assert!(list.text().starts_with(&format!("{{\"total\":{MANY},")) && list.text().ends_with("}]}"));
         assert_eq!(list.text().matches("\"x\":").count(), MANY);
     }
+}
+
+#[test]
+fn a_head_request_of_one_too_many_is_refused_without_content() {
+    let server = Server::fresh(&["--limit", "connections=2", "--workers", "1"]);
+    let served: Vec<_> = (0..2)
+        .map(|_| {
+            let mut client = server.connect();
+            assert_eq!(client.send(plain("GET", "/livez")).answer().status, 200);
+            client
+        })
+        .collect();
+    // The worker is stopped, so that the request has come when it accepts the connection.
+    server.signal(Signal::STOP);
+    let mut client = server.connect();
+    client.send(plain("HEAD", "/livez"));
+    server.signal(Signal::CONT);
+    let answer = client.head_answer();
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")), "{}", answer.head);
+    client.half_close().assert_end();
+    drop(served);
 }

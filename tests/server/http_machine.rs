@@ -156,6 +156,77 @@ fn a_refusal_ends_everything() {
 }
 
 #[test]
+fn a_body_that_is_of_no_use_is_read_if_it_is_short() {
+    let unread = || vec![Event::Unread { line: "GET /unwanted".to_owned(), keep_alive: false }];
+    let request = |framing: &str, rest: &str| {
+        format!(
+            "GET /unwanted HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{rest}GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
+    };
+    let length = |bytes: usize| request(&format!("Content-Length: {bytes}"), &"x".repeat(bytes));
+    let chunk = |bytes: usize| {
+        request("Transfer-Encoding: chunked", &format!("{bytes:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(bytes)))
+    };
+    let limits = Limits::default();
+    for (name, input) in [("length", length(WHOLE_BYTES_MAX + 1)), ("chunk", chunk(WHOLE_BYTES_MAX + 1))] {
+        assert_eq!(feed::events([input.as_bytes()], &limits), unread(), "{name}");
+        assert_eq!(feed::events(input.as_bytes().chunks(7), &limits), unread(), "{name}");
+    }
+    for input in [length(WHOLE_BYTES_MAX), chunk(WHOLE_BYTES_MAX), length(3), chunk(3)] {
+        assert_eq!(feed::events([input.as_bytes()], &limits).len(), 2, "the next request comes behind it");
+    }
+    // Who waits for a 100 is answered at once, and sends nothing.
+    let expect = "Expect: 100-continue\r\nContent-Length: 9999";
+    assert_eq!(feed::events([request(expect, "").as_bytes()], &limits), unread());
+    // It is no larger in memory than its head.
+    let mut connection = Connection::new();
+    let input = length(WHOLE_BYTES_MAX);
+    let head_bytes = input.find("\r\n\r\n").expect("a head") + 4;
+    let _ = connection.next(input.as_bytes().split_at(head_bytes + 2_000).0);
+    assert!(
+        (1..1_000).contains(&connection.machine.buffered_bytes()),
+        "{}",
+        connection.machine.buffered_bytes()
+    );
+    // What is wrong with it is still wrong.
+    let broken = request("Transfer-Encoding: chunked", "x\r\n");
+    assert_eq!(feed::events([broken.as_bytes()], &limits), [Event::Refused(400)]);
+}
+
+#[test]
+fn a_refused_head_request_is_known_as_one() {
+    for (input, is_head) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", true),
+        ("\r\n\r\nHEAD / HTTP/1.1\r\n\r\n", true),
+        ("HEAD / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", true),
+        ("HEAD / HTTP/2.0\r\nHost: a\r\n\r\n", true),
+        ("HEAD /no HTTP/1.1\r\nHost: a\r\n\r\n", true),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n", true),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", true),
+        ("GET /HEAD HTTP/1.1\r\n\r\n", false),
+        ("HEADS / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+        ("head / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+    ] {
+        for size in [1, 3, 1000] {
+            let mut connection = Connection::new();
+            let mut refused = false;
+            for read in input.as_bytes().chunks(size) {
+                refused |= matches!(connection.next(read), Step::Refused { .. });
+                if refused {
+                    break;
+                }
+            }
+            assert!(refused && connection.machine.is_head() == is_head, "{input:?} by {size}");
+        }
+    }
+    let mut connection = Connection::new();
+    let _ = connection.next(b"HEAD / HTTP/1.1\r\nHo");
+    assert!(connection.machine.is_head(), "while it arrives");
+    let _ = connection.next(b"st: a\r\n\r\n");
+    assert!(matches!(connection.next(b""), Step::NeedMore { .. }) && !connection.machine.is_head());
+}
+
+#[test]
 fn the_plan_sees_a_valid_head_once() {
     let mut seen = 0;
     let mut plan = |_: &pixeld::http::request::Head<'_>| {

@@ -39,6 +39,7 @@ fn written(event: &Event) -> Value {
         Event::Begun { line } => Value::from(format!("{line} >")),
         Event::Ended { body } => Value::from(format!("> {}", text(body))),
         Event::Refused(status) => Value::from(*status),
+        Event::Unread { line, .. } => Value::from(format!("{line} unread")),
         Event::Cut => Value::from("..."),
     }
 }

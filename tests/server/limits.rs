@@ -77,11 +77,135 @@ fn bodies_are_refused_before_they_are_read() {
     assert_refused(&server, head("/pixel", 4097), 413);
     assert_refused(&server, head("/pixels", 16 * 1024 * 1024 + 1), 413);
     assert_refused(&server, head("/pixels", u64::MAX), 413);
-    assert_refused(&server, head("/nowhere", 4097), 413);
+    assert_refused(&server, head("/nowhere", 4097), 404);
     let chunk = "POST /pixel HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_refused(&server, format!("{chunk}1001\r\n"), 413);
     assert_refused(&server, format!("{chunk}ffffffffffffffff\r\n"), 413);
     assert_eq!(alone(&server, plain("GET", "/pixels/count")).text(), r#"{"total":1}"#);
+}
+
+/// Answers that do not depend on a body come all the same when it is too long to be read, and end the connection.
+#[test]
+fn what_does_not_depend_on_the_body_is_answered_by_the_head() {
+    let server = Server::fresh(&[]);
+    let requests = [
+        ("POST", "/nowhere", 404, None),
+        ("GET", "/nowhere", 404, None),
+        ("PUT", "/upload/", 405, Some("OPTIONS, POST")),
+        ("PATCH", "/pixel", 405, Some("OPTIONS, POST")),
+        ("POST", "/fib/7", 405, Some("GET, HEAD, OPTIONS")),
+        ("PUT", "/api/products", 405, Some("GET, HEAD, OPTIONS, POST")),
+        ("OPTIONS", "/health", 204, Some("GET, HEAD, OPTIONS")),
+        ("DELETE", "/pixels", 200, None),
+        ("GET", "/pixels", 200, None),
+        ("GET", "/pixels/count", 200, None),
+        ("POST", "/next", 200, None),
+        ("GET", "/livez", 200, None),
+    ];
+    for (method, path, status, allow) in requests {
+        let small = alone(&server, request(method, path, JSON, "x".repeat(4096)));
+        assert_eq!((small.status, small.field("allow")), (status, allow), "{method} {path}");
+        assert!(!small.closes(), "what is short is read, and the connection goes on");
+        let head = |framing: &str| {
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\n{framing}\r\n\r\n")
+        };
+        let sent = "x".repeat(100_000);
+        for long in [
+            head("Content-Length: 4097"),
+            head("Content-Length: 100000") + &sent,
+            head("Content-Length: 100000\r\nExpect: 100-continue"),
+            head("Transfer-Encoding: chunked") + "3e8\r\n" + &sent[..1000] + "\r\nffff\r\n",
+        ] {
+            let answer = alone(&server, long);
+            assert_eq!((answer.status, answer.field("allow")), (status, allow), "{method} {path}");
+            assert!(answer.closes(), "{}", answer.head);
+            // Each step of the Fibonacci service is another number.
+            if path != "/next" {
+                assert_eq!(answer.body, small.body, "in the same style: {method} {path}");
+            }
+        }
+    }
+}
+
+/// Too large a body is refused in the style of the service it was sent to.
+#[test]
+fn too_large_a_body_is_refused_in_its_routes_style() {
+    let server = Server::fresh(&[]);
+    for (path, most, start) in [
+        ("/pixel", 4 << 10, "{\"detail\":\"The body is larger than 4096 bytes; nothing was stored\"}"),
+        (
+            "/pixels",
+            16 << 20,
+            "{\"detail\":\"The body is larger than 16777216 bytes; nothing was stored\",\"accepted\":0}",
+        ),
+        ("/upload/", (10 << 20) + (64 << 10), "{\"detail\":\"The body is larger than"),
+        ("/images", 10 << 20, "{\"message\": \"The body is larger than 10485760 bytes"),
+        (
+            "/api/products",
+            6 * (16 << 10) + (4 << 10),
+            "<!doctype html>\n<html lang=en>\n<title>413 Content Too Large</title>",
+        ),
+        (
+            "/api/orders",
+            6 * (16 << 10) + (4 << 10),
+            "<!doctype html>\n<html lang=en>\n<title>413 Content Too Large</title>",
+        ),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n");
+        for framing in [
+            format!("Content-Length: {}\r\n\r\n", most + 1),
+            format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", most + 1),
+        ] {
+            // A batch and a form are refused by this type, and not by their length.
+            if framing.starts_with('T') && matches!(path, "/pixels" | "/upload/") {
+                continue;
+            }
+            let answer = alone(&server, head.clone() + &framing);
+            assert_eq!((answer.status, answer.closes()), (413, true), "{path}");
+            assert!(answer.text().starts_with(start), "{path}: {}", answer.text());
+            let is_page = answer.field("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            assert_eq!(is_page, path.starts_with("/api"), "{}", answer.head);
+        }
+    }
+}
+
+#[test]
+fn no_answer_to_head_has_content_whatever_was_wrong() {
+    let server = Server::fresh(&["--limit", "header_ms=300ms", "--limit", "body_grace_ms=300ms"]);
+    let echo = Server::fresh(&["--apps", "echo"]);
+    let many: String = (0..70).map(|n| format!("X-{n}: y\r\n")).collect();
+    let long = format!("HEAD /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(9_000));
+    let head = |fields: &str| format!("HEAD /livez HTTP/1.1\r\n{fields}\r\n");
+    for (server, bytes, status) in [
+        (&server, head(""), 400),
+        (&server, head("Host: x\r\nHost: x\r\n"), 400),
+        (&server, head("Host: x\nA: b\r\n"), 400),
+        (&server, head("Host: x\r\nContent-Length: 5000\r\n"), 200),
+        (&server, head("Host: x\r\nTransfer-Encoding: gzip, chunked\r\n"), 501),
+        (&server, head("Host: x\r\nTransfer-Encoding: chunked\r\n") + "x\r\n", 400),
+        (&server, head(&format!("Host: x\r\n{many}")), 431),
+        (&server, head(&format!("Host: x\r\nX: {}\r\n", "y".repeat(9_000))), 431),
+        (&server, long, 414),
+        (&server, head("Host: x\r\n").replace("1.1", "2.0"), 505),
+        (&server, "HEAD /livez HTTP/1.1\r\nHos".to_owned(), 408),
+        (&server, head("Host: x\r\nContent-Length: 3\r\n"), 408),
+        (&server, head("Host: x\r\nContent-Length: 5000\r\n").replace("/livez", "/nowhere"), 404),
+        (&server, head("Host: x\r\nContent-Length: 5000\r\n").replace("/livez", "/pixel"), 405),
+        (&echo, head("Host: x\r\nContent-Length: 99999999\r\n").replace("/livez", "/any"), 413),
+    ] {
+        for size in [1, 5, bytes.len()] {
+            let mut client = server.connect();
+            for piece in bytes.as_bytes().chunks(size) {
+                client.send_in_vain(piece);
+                if size == 5 && bytes.len() < 100 {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+            let answer = client.head_answer();
+            assert_eq!((answer.status, answer.closes()), (status, true), "{bytes:.60}");
+            client.half_close().assert_end();
+        }
+    }
 }
 
 #[test]

@@ -24,5 +24,6 @@ mod serve;
 mod service;
 mod small_segments;
 mod steering;
+mod stopped;
 mod tuning;
 mod vectors_live;

@@ -129,6 +129,14 @@ impl App for PixelApp {
     fn new_state(&self) -> Option<Box<dyn State>> {
         Some(Box::new(PixelState::default()))
     }
+
+    fn too_large(&self, endpoint: u8, most: usize) -> Response {
+        let sentence = format!("The body is larger than {most} bytes; nothing was stored");
+        match endpoint {
+            POST_PIXELS => answer::json(413, format!("{{\"detail\":\"{sentence}\",\"accepted\":0}}")),
+            _ => answer::detail(413, &sentence),
+        }
+    }
 }
 
 fn respond(status: u16, body: impl Into<Vec<u8>>) -> Action {

@@ -9,7 +9,7 @@ use crate::apps::app::{Action, App, Body, Request, Route, View};
 use crate::apps::background::Background;
 use crate::apps::state::State;
 use crate::apps::upload::{Unwanted, Upload};
-use crate::base::limits::{Limits, THUMBS_COUNT_MAX};
+use crate::base::limits::THUMBS_COUNT_MAX;
 use crate::base::tag;
 use crate::http::method::Method;
 use crate::http::query::{decode_path, parameter};
@@ -217,11 +217,8 @@ impl App for ThumbsApp {
         answers::error(405, "Method Not Allowed")
     }
 
-    fn too_large(&self, limits: &Limits) -> Option<Response> {
-        let most = limits.thumbs_max_body;
-        Some(answers::error(
-            413,
-            &format!("The body is larger than {most} bytes, which is what thumbs.max_body allows"),
-        ))
+    fn too_large(&self, _endpoint: u8, most: usize) -> Response {
+        let sentence = format!("The body is larger than {most} bytes, which is what thumbs.max_body allows");
+        answers::error(413, &sentence)
     }
 }

@@ -158,6 +158,10 @@ impl App for ToysApp {
     fn method_not_allowed(&self) -> Response {
         html::method_not_allowed()
     }
+
+    fn too_large(&self, _endpoint: u8, most: usize) -> Response {
+        html::error(413, &format!("The body may have {most} bytes, this one has more; nothing was stored."))
+    }
 }
 
 fn parameter(head: &Head<'_>, name: &str) -> Option<String> {

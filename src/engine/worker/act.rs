@@ -6,6 +6,7 @@ use super::route::{self, Target};
 use super::{NO_ROUTE, Worker};
 use crate::apps::app::{Action, Request, Route, View};
 use crate::base::durability::Durability;
+use crate::base::limits::STALL_LOOK_MS;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
 use crate::engine::metrics::Reject;
@@ -33,7 +34,7 @@ impl Worker {
             place = of;
             plan
         };
-        let mut more = true;
+        let (mut more, mut refused) = (true, None);
         let consumed = match machine.next(input, &mut slots, &limits, &mut plan) {
             Step::NeedMore { consumed } => {
                 more = false;
@@ -48,6 +49,11 @@ impl Worker {
                 self.request(key, connection, &head, body);
                 consumed
             }
+            Step::Unread { head } => {
+                connection.unread = true;
+                self.request(key, connection, &head, &[]);
+                input.len()
+            }
             Step::Begin { consumed, head } => {
                 self.begin(key, connection, &head);
                 consumed
@@ -61,15 +67,17 @@ impl Worker {
                 consumed
             }
             Step::Refused { refusal } => {
-                self.reject(Reject::BadRequest);
-                let place = place.or_else(|| connection.receiving_for());
-                self.refuse_request(key, connection, refusal, place);
+                refused = Some(refusal);
                 input.len()
             }
         };
         connection.body_bytes += consumed as u64;
         machine.release();
         connection.machine = machine;
+        if let Some(refusal) = refused {
+            self.reject(Reject::BadRequest);
+            self.refuse_request(key, connection, refusal, place);
+        }
         self.account(key, connection);
         (consumed, more)
     }
@@ -129,11 +137,21 @@ impl Worker {
     }
 
     pub(super) fn asked(&self, head: &Head<'_>, index: usize, route: &Route) -> Asked {
-        // A word that names no level asks for nothing: the server's level stands, and the answer says it.
-        let asked = head.header_text("durability").and_then(|word| word.trim().parse().ok());
-        let durability = self.shared.durability.max(asked.unwrap_or(Durability::Memory));
-        let (framing, frees_space) = (self.framing(head), route.frees_space);
-        Asked { framing, route: index, durability, reached: None, frees_space }
+        let mut asked = Asked {
+            framing: self.framing(head),
+            route: index,
+            durability: self.shared.durability,
+            names_no_level: false,
+            reached: None,
+            frees_space: route.frees_space,
+        };
+        for value in head.values("durability") {
+            match std::str::from_utf8(value).ok().and_then(|word| word.parse().ok()) {
+                Some(level) => asked.durability = asked.durability.max(level),
+                None => asked.names_no_level = true,
+            }
+        }
+        asked
     }
 
     pub(super) fn framing(&self, head: &Head<'_>) -> AnswerFraming {
@@ -148,6 +166,7 @@ impl Worker {
     fn remember(&mut self, connection: &mut Connection, asked: &Asked, route: &Route, head: &Head<'_>) {
         let Some(express) = &route.express else { return };
         let usual = asked.durability == self.shared.durability
+            && !asked.names_no_level
             && asked.framing.keep_alive
             && head.version == crate::http::request::Version::Http11
             && !head.expect_continue
@@ -201,6 +220,9 @@ impl Worker {
 
     /// Whether the intake takes this write, and at the level it asks for.
     pub(super) fn may_write(&self, asked: &Asked) -> Result<(), Response> {
+        if asked.names_no_level {
+            return Err(route::no_level());
+        }
         if asked.durability > self.shared.durability_max {
             self.reject(Reject::Durability);
             return Err(route::no_peer());
@@ -212,6 +234,11 @@ impl Worker {
             }
             self.hurry_link();
         }
+        self.intake_takes(asked)
+    }
+
+    /// Whether the intake takes this write.
+    pub(super) fn intake_takes(&self, asked: &Asked) -> Result<(), Response> {
         match self.shared.space.intake() {
             Intake::Open | Intake::Waiting => Ok(()),
             Intake::FreeingOnly if asked.frees_space => Ok(()),
@@ -251,11 +278,12 @@ impl Worker {
         self.shared.space.intake() != Intake::Waiting && self.producer.push(records)
     }
 
-    /// Has `key` tried again after the next commit.
+    /// Has `key` tried again after the next commit, or soon if none comes: the disk may have become full meanwhile.
     pub(super) fn stall(&mut self, key: Key, connection: &mut Connection) {
         if !connection.stalled {
             connection.stalled = true;
             self.stalled.push(key);
+            self.set_timer(self.now_ms() + STALL_LOOK_MS);
         }
     }
 

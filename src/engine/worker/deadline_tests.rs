@@ -104,7 +104,14 @@ fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
 /// Has the application of `key` wait until `until_us`, and then until `then_us` unless that is 0.
 fn hold(simulated: &mut Simulated, key: Key, until_us: u64, then_us: u64) {
     let framing = AnswerFraming { version: Version::Http11, keep_alive: true, head_only: false };
-    let asked = Asked { framing, route: 0, durability: Durability::Disk, reached: None, frees_space: false };
+    let asked = Asked {
+        framing,
+        route: 0,
+        durability: Durability::Disk,
+        names_no_level: false,
+        reached: None,
+        frees_space: false,
+    };
     simulated.worker.with(key, |worker, connection| {
         let wait = Held { until_us: Some(until_us), then: Box::new(Again(then_us)) };
         worker.start_wait(key, connection, wait, asked);

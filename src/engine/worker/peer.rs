@@ -9,7 +9,7 @@ use super::read::Fate;
 use super::route;
 use crate::base::durability::Durability;
 use crate::engine::awaiting::Waiter;
-use crate::engine::held::{AnswerFraming, Held};
+use crate::engine::held::{AnswerFraming, Held, LateAnswer};
 use crate::http::request::Version;
 
 impl Worker {
@@ -94,7 +94,10 @@ impl Worker {
         let usual = AnswerFraming { version: Version::Http11, keep_alive: true, head_only: false };
         let (framing, route) =
             held.late.as_ref().map_or((usual, held.route), |late| (late.asked.framing, late.asked.route));
-        let response = route::peer_late();
+        let response = match held.late.as_ref().map(|late| &late.answer) {
+            Some(LateAnswer::Partial(response)) => response.clone(),
+            _ => route::peer_late(),
+        };
         self.metrics().peer_late.add(u64::from(held.count));
         self.with(held.key, |worker, connection| {
             connection.settle_held(held.count);

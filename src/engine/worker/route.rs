@@ -1,5 +1,6 @@
 //! Where a request goes, how its body is taken, and the engine's own refusals.
 
+use crate::apps::answer;
 use crate::apps::app::{App, Body, Captures, Route};
 use crate::apps::router::{Match, Root, Router};
 use crate::base::limits::Limits;
@@ -50,12 +51,12 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
     }
 }
 
-/// How the body of a request with this head is taken. That of a request which nobody answers is read too, up to the
-/// size of a pixel's, so that the connection can go on.
+/// How the body of a request with this head is taken. That of a request whose answer does not depend on it is read too, up
+/// to the size of a pixel's, so that the connection can go on; a longer one is not.
 ///
 /// With it comes the place of the route.
 pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<usize>) {
-    let unwanted = Plan::Whole { max_bytes: limits.pixel_body_bytes };
+    let unwanted = Plan::Unwanted { max_bytes: limits.pixel_body_bytes };
     match router.find(root, head.method, head.path) {
         Match::Found { route, place, .. } => {
             let plan = match route.body {
@@ -110,6 +111,11 @@ pub fn not_applied() -> Response {
     text(500, "The request was stored, but nothing is known of what it came to. Please report this.")
 }
 
+/// The request's `Durability` is a word of its own: nothing was logged.
+pub fn no_level() -> Response {
+    answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
+}
+
 /// Too much is waiting to make the answer to a write that is kept.
 pub fn busy_later() -> Response {
     text(
@@ -138,6 +144,12 @@ pub fn peer_late() -> Response {
          send it again.",
     )
 }
+
+/// The disk is full, for a body of which something is logged.
+pub const NO_ROOM: Refusal = Refusal::new(507, "no space is left above the reserve on this host's disk");
+
+/// The disk takes no more for another reason, for a body of which something is logged: 503 would say that nothing is.
+pub const NO_MORE: Refusal = Refusal::new(507, "this host takes no writes any more, as /health tells");
 
 /// Too many connections, as the protocol refuses.
 pub const CROWDED: Refusal = Refusal::new(503, "too many connections; come back later");

@@ -13,7 +13,9 @@ use crate::engine::jobs::{JobOrder, JobTask};
 use crate::engine::mailbox::{JobDone, UploadDone};
 use crate::engine::metrics::Reject;
 use crate::engine::receiving::Receiving;
+use crate::engine::space::Intake;
 use crate::engine::table::Key;
+use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::{self, HeadContext, Pieces, Response, StreamHead};
 
@@ -46,6 +48,7 @@ impl Worker {
 
     /// A piece of such a body.
     pub(super) fn feed(&mut self, key: Key, connection: &mut Connection, bytes: &[u8]) {
+        self.look_at_intake(key, connection);
         if let Task::Upload(receiving) = &mut connection.task {
             receiving.feed(bytes, &mut self.producer);
             self.go_on_receiving(key, connection);
@@ -54,6 +57,7 @@ impl Worker {
 
     /// The end of such a body.
     pub(super) fn end_upload(&mut self, key: Key, connection: &mut Connection) {
+        self.look_at_intake(key, connection);
         if let Task::Upload(receiving) = &mut connection.task {
             receiving.end(&mut self.producer);
             self.go_on_receiving(key, connection);
@@ -62,8 +66,11 @@ impl Worker {
 
     /// The lane has room again, perhaps.
     pub(super) fn retry_upload(&mut self, key: Key, connection: &mut Connection) {
+        let waits = self.look_at_intake(key, connection);
         if let Task::Upload(receiving) = &mut connection.task {
-            receiving.retry(&mut self.producer);
+            if !waits {
+                receiving.retry(&mut self.producer);
+            }
             self.go_on_receiving(key, connection);
             if connection.is_receiving() {
                 self.serve_again(key, connection);
@@ -71,13 +78,42 @@ impl Worker {
         }
     }
 
+    /// Looks whether the journal still takes what a body brings: the answer may have changed since the body began. Has it
+    /// wait while there is no room for a moment, and gives whether it does; stops it when writes are refused. Without
+    /// this a body would fill the lane anew after each commit, until what is in the lane has no room left in the
+    /// journal.
+    fn look_at_intake(&mut self, key: Key, connection: &mut Connection) -> bool {
+        let intake = self.shared.space.intake();
+        let Task::Upload(receiving) = &mut connection.task else { return false };
+        if intake == Intake::Open {
+            return false;
+        }
+        let asked = receiving.asked;
+        match self.intake_takes(&asked) {
+            Ok(()) => receiving.wait_for_lane(),
+            Err(_) if receiving.has_logged() => {
+                let is_full = matches!(intake, Intake::FreeingOnly | Intake::Closed);
+                let reason = if is_full { route::NO_ROOM } else { route::NO_MORE };
+                self.stop_upload(key, connection, reason);
+            }
+            Err(response) => self.cut_upload(key, connection, &response, asked),
+        }
+        true
+    }
+
     fn go_on_receiving(&mut self, key: Key, connection: &mut Connection) {
         let Task::Upload(receiving) = &mut connection.task else { return };
         if let Some((response, hold)) = receiving.take_answer() {
-            let mut late = Late::new(LateAnswer::Made(response), &receiving.asked);
-            late.hold = hold;
+            let (asked, has_logged) = (receiving.asked, receiving.has_logged());
             connection.task = Task::None;
-            self.hold_late(key, connection, late);
+            if has_logged {
+                let mut late = Late::new(LateAnswer::Made(response), &asked);
+                late.hold = hold;
+                self.hold_late(key, connection, late);
+            } else {
+                // Nothing of it is kept, so there is nothing to wait for and no level to tell.
+                self.respond(key, connection, &response, &asked);
+            }
             return;
         }
         match receiving.pause() {
@@ -98,6 +134,28 @@ impl Worker {
         }
     }
 
+    /// Stops a body that is received: what of it is logged is told, and waited for as long as it would have been for a 200.
+    /// The connection ends behind the answer.
+    pub(super) fn stop_upload(&mut self, key: Key, connection: &mut Connection, reason: Refusal) {
+        let Task::Upload(receiving) = &mut connection.task else { return };
+        let (mut asked, has_logged) = (receiving.asked, receiving.has_logged());
+        let response = match receiving.stopped(reason) {
+            Some(response) if reason.status == 503 => response.with("Retry-After", "1"),
+            Some(response) => response,
+            None => self.refusal_of(reason, Some(asked.route)),
+        };
+        if !has_logged {
+            return self.cut_upload(key, connection, &response, asked);
+        }
+        debug_assert!(response.status != 503, "503 says that nothing was stored");
+        asked.framing.keep_alive = false;
+        connection.task = Task::None;
+        connection.unread = true;
+        self.hold_late(key, connection, Late::new(LateAnswer::Partial(response), &asked));
+        // From now on it waits for us: its body can't be too slow a second time.
+        connection.wait = connection.waits_for();
+    }
+
     /// Answers before the body has been read to its end; the connection ends behind it.
     fn cut_upload(&mut self, key: Key, connection: &mut Connection, response: &Response, asked: Asked) {
         connection.task = Task::None;
@@ -113,11 +171,8 @@ impl Worker {
             let Task::Upload(receiving) = &mut connection.task else { return Fate::Stays };
             // Without its upload the body leads nowhere: a panic has been printed by its thread.
             let Some(upload) = upload else { return Fate::Ends };
-            receiving.give_back(upload, &mut worker.producer);
-            worker.go_on_receiving(key, connection);
-            if connection.is_receiving() {
-                worker.serve_again(key, connection);
-            }
+            receiving.give_back(upload);
+            worker.retry_upload(key, connection);
             worker.account(key, connection);
             worker.settle(key, connection)
         });

@@ -80,7 +80,9 @@ impl Worker {
     pub(super) fn give(&mut self, key: Key, connection: &mut Connection, late: Late, level: Durability) {
         let asked = Asked { reached: Some(level), ..late.asked };
         match late.answer {
-            LateAnswer::Made(response) => self.respond(key, connection, &response, &asked),
+            LateAnswer::Made(response) | LateAnswer::Partial(response) => {
+                self.respond(key, connection, &response, &asked);
+            }
             LateAnswer::Applied(then, outcome) => {
                 self.resume(key, connection, then, News::Applied(outcome), asked);
             }

@@ -13,6 +13,7 @@ use crate::engine::held::AnswerFraming;
 use crate::engine::metrics::Reject;
 use crate::engine::table::Key;
 use crate::engine::usual::UsualAnswer;
+use crate::http::connection::{HEAD_BYTES, begins_head};
 use crate::http::refusal::Refusal;
 use crate::http::response::{self, HeadContext, Response};
 use crate::os::socket;
@@ -63,15 +64,10 @@ impl Worker {
 
     /// Answers what is no request, or one over a limit; the connection ends behind it.
     pub(super) fn refuse(&mut self, key: Key, connection: &mut Connection, refusal: Refusal) {
-        let mut response = Response::from(refusal);
-        if refusal.status == 503 {
-            response = response.with("Retry-After", "1");
-        }
-        self.turn_away(key, connection, &response);
+        self.refuse_request(key, connection, refusal, None);
     }
 
-    /// The same for a request to the route at `place`, if that is known: too large a body is refused in its
-    /// application's style.
+    /// The same for a request to the route at `place`, if that is known. A body that is received is stopped.
     pub(super) fn refuse_request(
         &mut self,
         key: Key,
@@ -79,23 +75,28 @@ impl Worker {
         refusal: Refusal,
         place: Option<usize>,
     ) {
-        let router = self.router.clone();
-        let app = place.filter(|_| refusal.status == 413).and_then(|place| router.app_at(place));
-        match app.and_then(|app| app.too_large(&self.limits)) {
-            Some(response) => self.turn_away(key, connection, &response),
-            None => self.refuse(key, connection, refusal),
+        if matches!(connection.task, Task::Upload(_)) {
+            return self.stop_upload(key, connection, refusal);
         }
-    }
-
-    fn turn_away(&mut self, key: Key, connection: &mut Connection, response: &Response) {
+        let response = self.refusal_of(refusal, place);
         let framing = AnswerFraming {
             version: crate::http::request::Version::Http11,
             keep_alive: false,
-            head_only: false,
+            head_only: asks_for_head(connection),
         };
         connection.task = Task::None;
         connection.unread = true;
-        self.answer(key, connection, response, framing, NO_ROUTE);
+        self.answer(key, connection, &response, framing, NO_ROUTE);
+    }
+
+    /// The answer that refuses a request to the route at `place`: too large a body in its application's style.
+    pub(super) fn refusal_of(&self, refusal: Refusal, place: Option<usize>) -> Response {
+        let route = place.filter(|_| refusal.status == 413).and_then(|place| self.router.at(place));
+        let response = match route {
+            Some((app, route)) => app.too_large(route.endpoint, route.body.most(&self.limits)),
+            None => Response::from(refusal),
+        };
+        if refusal.status == 503 { response.with("Retry-After", "1") } else { response }
     }
 
     /// Has `key` written to at the end of this turn.
@@ -262,6 +263,15 @@ impl Worker {
         socket::reset_on_close(&connection.stream);
         Fate::Ends
     }
+}
+
+/// Whether the request that is refused is HEAD, whose answer has no content. Of one that is refused unread, because there
+/// are too many connections, the first bytes have often come.
+fn asks_for_head(connection: &Connection) -> bool {
+    let mut start = [0; HEAD_BYTES];
+    connection.machine.is_head()
+        || connection.machine.is_idle()
+            && connection.stream.peek(&mut start).is_ok_and(|bytes| begins_head(&[], &start[..bytes]))
 }
 
 /// What a send came to; what would block counts as nothing sent.

@@ -6,6 +6,7 @@ use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::validate::{self, Refusal};
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::http::refusal::Refusal as Stop;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
 
@@ -130,6 +131,12 @@ impl Array {
     }
 }
 
+/// The same refusal, which says that no pixel of the array was taken, as every answer to a batch says how many were.
+fn none_accepted(refusal: &Response) -> Response {
+    let members = refusal.body.strip_suffix(b"}").unwrap_or(&refusal.body);
+    answer::json(refusal.status, [members, b",\"accepted\":0}"].concat())
+}
+
 /// The answer to a body that is not UTF-8.
 #[must_use]
 pub fn unparsable() -> Response {
@@ -171,7 +178,7 @@ impl Upload for Array {
             self.refuse_syntax("the array has no end", self.seen);
         }
         if let Some(why) = &self.refused {
-            return Ended::Done(self.refusal(why));
+            return Ended::Done(none_accepted(&self.refusal(why)));
         }
         while self.pushed < self.records.len() {
             let room = lane.free() / PIXEL_RECORD_BYTES * PIXEL_RECORD_BYTES;
@@ -182,5 +189,11 @@ impl Upload for Array {
             self.pushed = end;
         }
         Ended::Done(self.tally.response())
+    }
+
+    /// Nothing of an array is logged before its end has come.
+    fn stopped(&mut self, reason: Stop) -> Option<Response> {
+        let accepted = (self.pushed / PIXEL_RECORD_BYTES) as u64;
+        Some(self.tally.stopped(reason, accepted))
     }
 }

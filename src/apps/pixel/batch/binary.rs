@@ -4,6 +4,8 @@ use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
 use crate::apps::upload::{Ended, Fed, Upload};
 use crate::base::tag::{self, PIXEL_RECORD_BYTES};
+use crate::http::refusal::Refusal;
+use crate::http::response::Response;
 use crate::log::lane::Producer;
 
 use super::tally::Tally;
@@ -87,5 +89,10 @@ impl Upload for Binary {
             self.tally.reject(|| Details::one(&fault, Location::Body, Input::Json("null")));
         }
         Ended::Done(self.tally.response())
+    }
+
+    fn stopped(&mut self, reason: Refusal) -> Option<Response> {
+        let accepted = self.tally.accepted();
+        Some(self.tally.stopped(reason, accepted))
     }
 }

@@ -5,6 +5,8 @@ use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
 use crate::apps::pixel::validate::Refusal;
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
+use crate::http::refusal::Refusal as Stop;
+use crate::http::response::Response;
 use crate::log::lane::Producer;
 
 use super::tally::Tally;
@@ -144,5 +146,11 @@ impl Upload for Lines {
             return Ended::Paused(Pause::Lane);
         }
         Ended::Done(self.tally.response())
+    }
+
+    fn stopped(&mut self, reason: Stop) -> Option<Response> {
+        // The one that is held was counted, and is not in the lane.
+        let accepted = self.tally.accepted() - u64::from(self.held.is_some());
+        Some(self.tally.stopped(reason, accepted))
     }
 }

@@ -1,8 +1,11 @@
 //! What became of a batch's pixels, and the answer that says so.
 
+use serde_json::Value;
+
 use crate::apps::answer;
 use crate::apps::pixel::detail::Details;
 use crate::base::limits::BATCH_REJECTS_MAX;
+use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 
 /// Bytes of details after which further ones are counted only: inputs are echoed, and may be long.
@@ -54,13 +57,44 @@ impl Tally {
             (0, _) => 422,
             _ => 207,
         };
-        let mut body = format!("{{\"accepted\":{},\"rejected\":[", self.accepted).into_bytes();
+        let mut body = format!("{{\"accepted\":{},", self.accepted).into_bytes();
+        self.write_rejected(&mut body);
+        body.push(b'}');
+        answer::json(status, body)
+    }
+
+    /// The answer to a batch of which `accepted` pixels were taken before it was stopped, for `reason`. That and what was
+    /// rejected tell together where the client goes on.
+    #[must_use]
+    pub fn stopped(&mut self, reason: Refusal, accepted: u64) -> Response {
+        let Refusal { status, reason } = reason;
+        let outcome = match accepted {
+            0 => "nothing was stored".to_owned(),
+            1 => "1 pixel is stored: send only what comes after it".to_owned(),
+            _ => format!("{accepted} pixels are stored: send only what comes after them"),
+        };
+        let detail = Value::from(format!("{reason}; {outcome}"));
+        let mut body = format!("{{\"detail\":{detail},\"accepted\":{accepted}").into_bytes();
+        if self.rejected > 0 {
+            body.push(b',');
+            self.write_rejected(&mut body);
+        }
+        body.push(b'}');
+        answer::json(status, body)
+    }
+
+    /// Pixels that were taken.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    fn write_rejected(&mut self, body: &mut Vec<u8>) {
+        body.extend_from_slice(b"\"rejected\":[");
         body.append(&mut self.entries);
         body.push(b']');
         if self.rejected > self.entries_count as u64 {
             body.extend_from_slice(format!(",\"rejected_total\":{}", self.rejected).as_bytes());
         }
-        body.push(b'}');
-        answer::json(status, body)
     }
 }

@@ -9,6 +9,7 @@ use super::lines::Lines;
 use crate::apps::pixel::record::{Channel, Pixel};
 use crate::apps::upload::{Ended, Upload};
 use crate::base::limits::BATCH_REJECTS_MAX;
+use crate::http::refusal::Refusal as Stop;
 use crate::log::lane::{Consumer, Producer, Taken, lane};
 
 const ELEMENT_BYTES_MAX: usize = 200;
@@ -140,6 +141,87 @@ proptest! {
     }
 }
 
+/// Feeds pieces until `stop` bytes have gone, then stops the upload; gives the answer and the records in the lane. With
+/// `is_full` the lane has no more room from then on.
+fn stopped(mut upload: Box<dyn Upload>, body: &[u8], size: usize, is_full: bool) -> (u16, Value, Vec<u8>) {
+    let (mut producer, mut consumer) = lane(64);
+    let mut records = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let fed = upload.feed(&rest[..size.min(rest.len())], &mut producer);
+        rest = &rest[fed.consumed..];
+        if fed.pause.is_some() {
+            if is_full && records.len() > body.len() / 100 {
+                break;
+            }
+            drain(&mut producer, &mut consumer, &mut records);
+        }
+    }
+    let response = upload.stopped(Stop::new(413, "why")).expect("each form tells what it took");
+    drain(&mut producer, &mut consumer, &mut records);
+    let answer = serde_json::from_slice(&response.body).expect("an answer in JSON");
+    (response.status, answer, records)
+}
+
+proptest! {
+    #[test]
+    fn a_batch_that_is_stopped_says_how_many_are_in_the_lane(
+        items in prop::collection::vec(item(), 0..40),
+        cut in any::<prop::sample::Index>(),
+        size in 1..70_usize,
+        is_full in any::<bool>(),
+    ) {
+        let texts: Vec<_> = items.iter().map(|item| &*item.0).collect();
+        let body = texts.join("\n") + "\n";
+        let body = &body.as_bytes()[..cut.index(body.len())];
+        let (status, answer, records) = stopped(lines(), body, size, is_full);
+        prop_assert_eq!((status, &answer["accepted"]), (413, &json!(records.len() / 10)));
+        let good: Vec<u8> = items.iter().filter_map(|item| item.1).flat_map(|pixel| pixel.encode()).collect();
+        prop_assert!(good.starts_with(&records), "the first ones");
+
+        let (status, answer, records) = stopped(Box::new(Binary::default()), &good, size, is_full);
+        prop_assert_eq!((status, &answer["accepted"]), (413, &json!(records.len() / 10)));
+        prop_assert!(good.starts_with(&records));
+
+        let body = format!("[{}]", texts.join(","));
+        let (_, answer, records) = stopped(array(), &body.as_bytes()[..cut.index(body.len())], size, is_full);
+        prop_assert_eq!((&answer["accepted"], records.len()), (&json!(0), 0), "nothing before its end");
+    }
+}
+
+#[test]
+fn an_array_that_meets_a_full_lane_at_its_end_says_how_far_it_came() {
+    let pixel = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
+    let body = format!("[{}]", [pixel; 20].join(","));
+    let (mut producer, mut consumer) = lane(64);
+    let mut upload = array();
+    upload.feed(body.as_bytes(), &mut producer);
+    let mut records = Vec::new();
+    assert!(matches!(upload.end(&mut producer), Ended::Paused(_)));
+    drain(&mut producer, &mut consumer, &mut records);
+    assert!(matches!(upload.end(&mut producer), Ended::Paused(_)));
+    drain(&mut producer, &mut consumer, &mut records);
+    let response = upload.stopped(Stop::new(507, "full")).expect("an answer");
+    let answer: Value = serde_json::from_slice(&response.body).expect("JSON");
+    let count = records.len() / 10;
+    assert!((1..20).contains(&count));
+    assert_eq!(
+        answer,
+        json!({"detail": format!("full; {count} pixels are stored: send only what comes after them"), "accepted": count})
+    );
+}
+
+#[test]
+fn what_was_rejected_before_a_stop_is_told() {
+    let (mut producer, _consumer) = lane(64);
+    let mut upload = lines();
+    upload.feed(b"{\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":3}\n7\n", &mut producer);
+    let response = upload.stopped(Stop::new(400, "broken")).expect("an answer");
+    let text = std::str::from_utf8(&response.body).expect("a text");
+    let start = r#"{"detail":"broken; 1 pixel is stored: send only what comes after it","accepted":1,"rejected":[{"index":1,"#;
+    assert!(text.starts_with(start) && text.ends_with("]}"), "{text}");
+}
+
 #[test]
 fn an_array_with_broken_syntax_is_refused_as_a_whole() {
     let pixel = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
@@ -150,13 +232,14 @@ fn an_array_with_broken_syntax_is_refused_as_a_whole() {
         for size in [1, 7, 1000] {
             let (status, answer, records) = run(array(), body.as_bytes(), &[size]);
             assert_eq!((status, &answer["detail"][0]["type"]), (422, &json!("json_invalid")), "{body}");
+            assert_eq!(answer["accepted"], json!(0), "{body}");
             assert!(records.is_empty(), "{body}");
         }
     }
     let (status, answer, records) = run(array(), b"[{\"x\":\"\xff\"}]", &[3]);
     assert_eq!(
         (status, answer, records.len()),
-        (400, json!({"detail": "There was an error parsing the body"}), 0)
+        (400, json!({"detail": "There was an error parsing the body", "accepted": 0}), 0)
     );
 }
 
