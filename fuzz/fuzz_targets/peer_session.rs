@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pixeld::base::ids::{ClusterId, Inc, NodeId};
+use pixeld::base::kinds::Kinds;
 use pixeld::peer::session::{Effect, Session, Settings};
 
 fn settings(node: u64) -> Settings {
@@ -16,6 +17,7 @@ fn settings(node: u64) -> Settings {
         clock_us: 0,
         made: 0,
         is_empty: true,
+        kinds: Kinds::OWN,
     }
 }
 

@@ -19,6 +19,10 @@ pub const ORIGINS_MAX: usize = 32_000;
 pub const MEMBERS_MAX: usize = 8;
 /// Bytes of the name by which an operator calls one of them.
 pub const MEMBER_NAME_BYTES_MAX: usize = 40;
+/// Origins from which on the log warns.
+pub const ORIGINS_WARN: usize = 1_000;
+/// Origins from which on /health says so: 80 % of those that a journal may know.
+pub const ORIGINS_ALARM: usize = ORIGINS_MAX / 5 * 4;
 /// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
 pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
 /// Bytes of the longest record before it is stamped: a toy with the longest name, or an order of one.
@@ -233,7 +237,16 @@ pub const PEER_HELLO_US: u64 = 3_000_000;
 pub const PEER_SUSPECT_US: u64 = 2_000_000;
 /// Silence after which the connection is closed, microseconds.
 pub const PEER_DEAD_US: u64 = 5_000_000;
-/// Greatest time that a batch may bear, microseconds since 1970 (the year 2255): later times only rise from it.
+/// How far a batch's time may lie ahead of this host's clock to enter the times of this host's own batches, microseconds:
+/// beyond that one of the two clocks is wrong, and a wrong one must not spread.
+pub const CLOCK_AHEAD_US_MAX: u64 = 600_000_000;
+/// How long a clock has to stand still behind this start's own times before a new start begins, microseconds: a clock that
+/// was set wrong may be set right the moment after.
+pub const CLOCK_SETTLED_US: u64 = 10_000_000;
+/// Least time between two asks for a new start because of the clock, microseconds.
+pub const CLOCK_ASK_EVERY_US: u64 = 60_000_000;
+/// Greatest time that a batch which is sealed here bears, microseconds since 1970 (the year 2255), whatever the clock says;
+/// numbers that are made of times stay below 2^53 by it.
 pub const BATCH_TIME_US_MAX: u64 = 9_000_000_000_000_000;
 
 /// Bounds that an operator may set; names are those of the `[limits]` table of the configuration file.

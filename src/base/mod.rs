@@ -6,6 +6,7 @@ pub mod blob;
 pub mod durability;
 pub mod fingerprint;
 pub mod ids;
+pub mod kinds;
 pub mod limits;
 pub mod sha256;
 pub mod streams;

@@ -50,6 +50,7 @@ pub mod steering;
 pub mod submission;
 pub mod table;
 mod told;
+pub mod understanding;
 pub mod usual;
 pub mod waking;
 pub mod worker;

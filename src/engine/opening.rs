@@ -6,6 +6,7 @@ use super::link::key::HostKey;
 use super::settings::{BlobPlace, PeerSettings, Settings};
 use super::settling::{self, Settling};
 use super::snapshots;
+use super::understanding;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry, Side};
 use crate::base::ids::NodeId;
@@ -107,6 +108,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
             Ok(())
         }
         Replay::Batch(batch) => {
+            understanding::of_journal(batch)?;
             let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
             let applied = applied.get_or_insert_with(registry::new_applied);
             applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });

@@ -64,14 +64,17 @@ impl Patience {
         Self { retention, known, unstored: None, is_left_behind: false }
     }
 
-    /// Takes over what the link has heard, and writes it down: another directory at once, progress every ten seconds.
+    /// Takes over what the link has heard, and writes it down: another directory or program at once, progress every ten
+    /// seconds.
     pub fn look_at_peer(&mut self, shared: &Shared, disk: &dyn Disk) {
         let Some(peering) = &shared.peering else { return };
         let picture = peering.standing.look();
         let Some(node) = picture.node else { return };
-        let now = KnownPeer { node, durable: picture.durable };
+        let kinds = shared.understanding.of(node);
+        let now = KnownPeer { node, kinds, durable: picture.durable };
         if self.known.as_ref() != Some(&now) {
-            let is_other = self.known.as_ref().is_none_or(|known| known.node != node);
+            let is_same = |known: &KnownPeer| (known.node, known.kinds) == (node, kinds);
+            let is_other = !self.known.as_ref().is_some_and(is_same);
             let looks = if is_other { LOOKS_PER_STORE } else { self.unstored.unwrap_or(0) };
             (self.known, self.unstored) = (Some(now), Some(looks));
         }

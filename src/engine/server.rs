@@ -342,6 +342,9 @@ fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartErro
 
 /// How long segments wait for the peer that is configured, or that was known when the process ended last.
 fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> Patience {
+    if let Some(known) = &known {
+        shared.understanding.learn(known.node, known.kinds);
+    }
     match (&shared.peering, &known) {
         (Some(peering), Some(known)) => peering.standing.remember(known.node, known.durable.clone()),
         (None, Some(known)) => tracing::warn!(

@@ -13,6 +13,7 @@ use super::outcomes::Outcomes;
 use super::peering::Peering;
 use super::settings::Settings;
 use super::space::Space;
+use super::understanding::Understanding;
 use super::waking::{Doze, Step};
 use crate::apps::state::Applied;
 use crate::apps::wait::{Ticket, Wake};
@@ -168,6 +169,8 @@ pub struct Shared {
     pub durability_timeout_us: u64,
     /// What there is because of a peer; nothing on a host that is alone.
     pub peering: Option<Peering>,
+    /// Which kinds of records the other host understands.
+    pub understanding: Understanding,
     /// This host's data directory.
     pub node: NodeId,
     /// The hosts that share their data.
@@ -214,6 +217,8 @@ pub struct Shared {
     pub spare_number: AtomicU32,
     /// Segments that are open for the writer.
     pub files: Arc<ReadyFiles>,
+    /// Asks for a new process that takes over from this one; nothing where nobody can start one.
+    pub new_start: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The last SIGHUP or SIGUSR2 was not refused.
     pub reload_ok: AtomicBool,
     /// The server's clock.
@@ -249,6 +254,7 @@ impl Shared {
                 .peer
                 .is_some()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
+            understanding: Understanding::default(),
             node: opened.identity.node,
             cluster: opened.identity.cluster,
             pid: std::process::id(),
@@ -272,6 +278,7 @@ impl Shared {
             spare_ready: AtomicBool::new(opened.spare_ready),
             spare_number: AtomicU32::new(opened.appender.spare_number()),
             files: opened.files.clone(),
+            new_start: OnceLock::new(),
             reload_ok: AtomicBool::new(true),
             clock: Clock::start(),
             started_us: wall_us(),

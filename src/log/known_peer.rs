@@ -1,8 +1,12 @@
-//! The file `peer`: which data directory this one is paired with, and how much of each stream is durable there.
+//! The file `peer`: which data directory this one is paired with, which kinds of records it understands, and how much of
+//! each stream is durable there.
 //!
 //! ```text
-//!  0 u32 magic 'PXPE'   4 u32 crc32c of 8..   8 u32 version = 1   12 u32 zero   16 u64 node   24 version vector
+//!  0 u32 magic 'PXPE'   4 u32 crc32c of 8..   8 u32 version = 2   12 u32 zero   16 u64 node
+//! 24 kinds, 32 bytes   56 version vector
 //! ```
+//!
+//! Version 1 has no kinds: that directory's program understood the first ones.
 //!
 //! While it is there, segments wait for that directory, whether a server is told to connect to it or not. What it says
 //! of the vector is old by seconds, which only keeps a segment longer.
@@ -12,13 +16,14 @@ use std::io;
 use super::unreadable::{self, Unreadable};
 use super::whole_file;
 use crate::base::ids::NodeId;
+use crate::base::kinds::Kinds;
 use crate::base::vector::VersionVector;
 use crate::os::disk::{Access, Disk};
 
 /// Name of the file.
 pub const PEER_NAME: &str = "peer";
 const MAGIC: [u8; 4] = *b"PXPE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FIXED_BYTES: usize = 24;
 
 /// What the file says.
@@ -26,6 +31,8 @@ const FIXED_BYTES: usize = 24;
 pub struct KnownPeer {
     /// The peer's data directory.
     pub node: NodeId,
+    /// Which kinds of records its program understood when it was last heard.
+    pub kinds: Kinds,
     /// Of each stream, what is durable there at least.
     pub durable: VersionVector,
 }
@@ -40,6 +47,7 @@ impl KnownPeer {
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.node.0.to_le_bytes());
+        bytes.extend_from_slice(self.kinds.bytes());
         self.durable.encode(&mut bytes);
         unreadable::seal(&mut bytes);
         bytes
@@ -50,15 +58,19 @@ impl KnownPeer {
     /// # Errors
     /// It is damaged, or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        unreadable::version_of(bytes, MAGIC, VERSION)?;
-        Self::read(bytes).ok_or(Unreadable::Damaged)
+        let version = unreadable::version_of(bytes, MAGIC, VERSION)?;
+        Self::read(bytes, version).ok_or(Unreadable::Damaged)
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
+    fn read(bytes: &[u8], version: u32) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>()?;
+        let (kinds, rest) = match version {
+            1 => (Kinds::FIRST, rest),
+            _ => rest.split_first_chunk().map(|(kinds, rest)| (Kinds::read(kinds), rest))?,
+        };
         let (durable, length) = VersionVector::decode(rest)?;
         let node = NodeId(u64::from_le_bytes(fixed[16..].try_into().expect("eight bytes")));
-        (length == rest.len()).then_some(Self { node, durable })
+        (length == rest.len()).then_some(Self { node, kinds, durable })
     }
 
     /// Reads the file; nothing if there is none, because there never was a peer or it was forgotten.
@@ -111,7 +123,7 @@ mod tests {
     fn bytes_round_trip_and_anything_else_is_refused() {
         let mut durable = VersionVector::new();
         durable.raise(Origin { node: NodeId(3), inc: Inc(4) }, 5);
-        let known = KnownPeer { node: NodeId(3), durable };
+        let known = KnownPeer { node: NodeId(3), kinds: Kinds::FIRST.with(&[0xEE]), durable };
         let bytes = known.encode();
         assert_eq!(KnownPeer::decode(&bytes), Ok(known));
         for at in 0..bytes.len() {
@@ -122,9 +134,22 @@ mod tests {
         }
     }
 
+    fn known(kinds: Kinds) -> KnownPeer {
+        KnownPeer { node: NodeId(3), kinds, durable: VersionVector::new() }
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_says_that_the_first_kinds_are_understood() {
+        let mut bytes = known(Kinds::OWN.with(&[0xEE])).encode();
+        bytes.drain(FIXED_BYTES..FIXED_BYTES + 32);
+        bytes[8] = 1;
+        unreadable::seal(&mut bytes);
+        assert_eq!(KnownPeer::decode(&bytes), Ok(known(Kinds::FIRST)));
+    }
+
     #[test]
     fn a_later_version_is_named_and_stays_where_it_is() {
-        let mut bytes = KnownPeer { node: NodeId(3), durable: VersionVector::new() }.encode();
+        let mut bytes = known(Kinds::OWN).encode();
         bytes[8] += 1;
         bytes.push(0);
         unreadable::seal(&mut bytes);
@@ -136,7 +161,7 @@ mod tests {
             let refused = refused.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
             let text = refused.to_string();
-            assert!(text.contains("the file peer is of version 2, this program knows up to 1"), "{text}");
+            assert!(text.contains("the file peer is of version 3, this program knows up to 2"), "{text}");
         }
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }

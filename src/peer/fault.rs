@@ -6,6 +6,7 @@ use super::frame::{FrameError, Kind};
 use crate::base::batch::BatchError;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::{ORIGINS_MAX, PEER_TEXT_BYTES_MAX, PEER_WINDOW_BYTES};
+use crate::base::version::VERSION;
 
 /// What an ERROR says to a program; the text beside it is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum ErrorCode {
     TimedOut = 9,
     /// The host can't go on for a reason of its own; the text tells.
     Failed = 10,
+    /// A batch holds records of a kind that the speaker does not understand; it has to be upgraded.
+    UnknownKind = 11,
 }
 
 /// What a BYE says to a program.
@@ -138,6 +141,19 @@ pub enum Violation {
         /// What becomes of the records that the host which lacks them has itself.
         rest: Rest,
     },
+    /// A record that nobody here understands.
+    #[error(
+        "record {seq} of the stream {origin} is of the kind 0x{tag:02x}, which the host that was to take it (pixeld \
+         {VERSION}) does not know: upgrade that host. It takes nothing until then, and loses nothing"
+    )]
+    UnknownKind {
+        /// The stream.
+        origin: Origin,
+        /// The record.
+        seq: Seq,
+        /// Its tag.
+        tag: u8,
+    },
     /// More than a journal may know.
     #[error("more than {ORIGINS_MAX} streams")]
     TooManyOrigins,
@@ -179,6 +195,7 @@ impl Violation {
             Self::OtherHistory { .. } | Self::Copied(_) => ErrorCode::OtherHistory,
             Self::RangeGone { .. } => ErrorCode::RangeGone,
             Self::TooManyOrigins => ErrorCode::TooManyOrigins,
+            Self::UnknownKind { .. } => ErrorCode::UnknownKind,
         }
     }
 }
@@ -224,6 +241,7 @@ impl Close {
             _ => return false,
         };
         (ErrorCode::Version as u16..=ErrorCode::TooManyOrigins as u16).contains(&code)
+            || code == ErrorCode::UnknownKind as u16
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! HELLO   0 u16 least version  2 u16 greatest version  4 u32 flags  8 u128 cluster  24 u64 node  32 u64 inc
-//!        40 u64 nonce  48 u64 wall clock, us  56 u64 zero; what a later version adds stands behind
+//!        40 u64 nonce  48 u64 wall clock, us  56 u64 zero  64 kinds (32 bytes); what a later version adds stands behind
 //! STATE   0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable, first, chain
 //! ACK     0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable
 //! RESYNC  0 u64 node  8 u64 inc  16 u64 seq
@@ -20,13 +20,16 @@ use super::fault::Violation;
 use super::frame::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use crate::base::kinds::{KINDS_BYTES, Kinds};
 use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
 use crate::base::streams::{STREAM_BYTES, Streams};
 
 /// The version of the protocol that is spoken here.
 pub const PEER_VERSION: u16 = 1;
 /// Length of a HELLO in bytes.
-pub const HELLO_BYTES: usize = 64;
+pub const HELLO_BYTES: usize = HELLO_BYTES_LEAST + KINDS_BYTES;
+/// Length of the first program's, which says nothing of kinds.
+const HELLO_BYTES_LEAST: usize = 64;
 /// In a HELLO: the speaker's directory is empty, and it takes a snapshot.
 pub const HELLO_EMPTY: u32 = 1;
 /// In a STATE: the next frame continues it.
@@ -65,6 +68,8 @@ pub struct Hello {
     pub clock_us: u64,
     /// Its directory is empty, and it takes a snapshot.
     pub is_empty: bool,
+    /// Which kinds of records it understands.
+    pub kinds: Kinds,
 }
 
 /// What a host has of one stream.
@@ -138,6 +143,7 @@ impl Hello {
         for (at, value) in [(24, self.node.0), (32, self.inc.0), (40, self.nonce), (48, self.clock_us)] {
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
+        bytes[HELLO_BYTES_LEAST..].copy_from_slice(self.kinds.bytes());
         bytes
     }
 
@@ -146,8 +152,13 @@ impl Hello {
     /// # Errors
     /// It is too short, or its versions are none.
     pub fn decode(payload: &[u8]) -> Result<Self, Violation> {
-        let Some(bytes) = payload.get(..HELLO_BYTES) else {
+        let Some((bytes, rest)) = payload.split_at_checked(HELLO_BYTES_LEAST) else {
             return Err(none(Kind::Hello, "it is too short"));
+        };
+        let kinds = match rest.first_chunk() {
+            Some(kinds) => Kinds::read(kinds),
+            None if rest.is_empty() => Kinds::FIRST,
+            None => return Err(none(Kind::Hello, "it ends amid its kinds")),
         };
         let (version_min, version_max) = (half(bytes, 0), half(bytes, 2));
         if version_min == 0 || version_min > version_max {
@@ -162,6 +173,7 @@ impl Hello {
             nonce: long(bytes, 40),
             clock_us: long(bytes, 48),
             is_empty: word(bytes, 4) & HELLO_EMPTY != 0,
+            kinds,
         })
     }
 }

@@ -157,6 +157,7 @@ impl Up {
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
             peering.standing.remember(known.node, known.durable.clone());
+            shared.understanding.learn(known.node, known.kinds);
         }
         let folder = Folder::new(last.unwrap_or(nothing));
         let patience = Patience::new(Retention::Usual, known);

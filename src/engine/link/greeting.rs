@@ -39,6 +39,7 @@ pub fn look(bytes: &[u8], cluster: ClusterId, own: NodeId) -> Greeting {
 mod tests {
     use super::*;
     use crate::base::ids::Inc;
+    use crate::base::kinds::Kinds;
     use crate::peer::frame;
 
     const CLUSTER: ClusterId = ClusterId([3; 16]);
@@ -62,6 +63,7 @@ mod tests {
             nonce: 1,
             clock_us: 2,
             is_empty: false,
+            kinds: Kinds::FIRST.with(&[0xE7]),
         };
         let sound = bytes(&hello);
         for cut in 0..sound.len() {

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::route::{self, Target};
 use super::{NO_ROUTE, Worker};
+use crate::apps::answer;
 use crate::apps::app::{Action, Request, Route, View};
 use crate::base::durability::Durability;
 use crate::base::limits::STALL_LOOK_MS;
+use crate::base::tag;
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
 use crate::engine::metrics::Reject;
@@ -212,10 +214,20 @@ impl Worker {
         answer: LateAnswer,
         asked: &Asked,
     ) {
-        match self.may_write(asked) {
+        let may_write = self.may_write(asked).and_then(|()| self.is_understood(&records));
+        match may_write {
             Ok(()) => self.append(key, connection, records, Late::new(answer, asked)),
             Err(refusal) => self.respond(key, connection, &refusal, asked),
         }
+    }
+
+    /// Whether the other host understands these records.
+    pub(super) fn is_understood(&self, records: &[u8]) -> Result<(), Response> {
+        // Pixels every program understands.
+        if records.first().is_none_or(|tag| tag::is_pixel(*tag)) {
+            return Ok(());
+        }
+        self.shared.understanding.admits(records).map_err(|too_old| answer::detail(409, &too_old.to_string()))
     }
 
     /// Whether the intake takes this write, and at the level it asks for.

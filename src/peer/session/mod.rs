@@ -30,6 +30,7 @@ use super::transfer::{BlobIn, SnapIn};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
+use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_DEAD_US, PEER_HELLO_US, PEER_SUSPECT_US};
 use crate::base::streams::Streams;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub made: Seq,
     /// The journal is empty: a snapshot is welcome.
     pub is_empty: bool,
+    /// Which kinds of records are understood here; a batch with another one is refused.
+    pub kinds: Kinds,
 }
 
 /// Who the peer is.
@@ -65,6 +68,8 @@ pub struct Peer {
     pub version: u16,
     /// Its journal is empty, and it takes a snapshot.
     pub is_empty: bool,
+    /// Which kinds of records it understands.
+    pub kinds: Kinds,
     /// Its nonce.
     pub nonce: u64,
     /// Its wall clock less this host's when it said HELLO, microseconds; for people.
@@ -242,9 +247,9 @@ impl Session {
     }
 
     fn hello(&self) -> Hello {
-        let Settings { cluster, node, inc, nonce, clock_us, is_empty, .. } = self.settings;
+        let Settings { cluster, node, inc, nonce, clock_us, is_empty, kinds, .. } = self.settings;
         let (version_min, version_max) = (PEER_VERSION, PEER_VERSION);
-        Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty }
+        Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty, kinds }
     }
 
     /// Who the peer is, once its HELLO and STATE were found good; also when the session is over.

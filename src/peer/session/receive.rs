@@ -3,8 +3,8 @@
 use super::{Effect, Peer, Phase, Session};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::limits::{
-    BATCH_TIME_US_MAX, ORIGINS_MAX, PEER_DEAD_US, PEER_HELLO_BYTES_MAX, PEER_PAYLOAD_BYTES_MAX,
-    PEER_PING_EVERY_US, PEER_WINDOW_BYTES,
+    ORIGINS_MAX, PEER_DEAD_US, PEER_HELLO_BYTES_MAX, PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US,
+    PEER_WINDOW_BYTES,
 };
 use crate::peer::fault::{Close, Violation};
 use crate::peer::frame::{Frame, Kind};
@@ -104,6 +104,7 @@ impl Session {
             inc: theirs.inc,
             version: PEER_VERSION,
             is_empty: theirs.is_empty,
+            kinds: theirs.kinds,
             nonce: theirs.nonce,
             clock_ahead_us: theirs.clock_us.cast_signed().wrapping_sub(ours.clock_us.cast_signed()),
         });
@@ -156,13 +157,6 @@ impl Session {
         if header.body_len as usize != body.len() || crc32c::crc32c(body) != header.body_crc {
             return Err(Violation::Payload { kind: KIND, what: "its body is another one than its header's" });
         }
-        if header.time_us > BATCH_TIME_US_MAX {
-            return Err(Violation::Impossible {
-                kind: KIND,
-                what: "an impossible time",
-                origin: header.origin,
-            });
-        }
         if self.blob.is_some() {
             return Err(Violation::Unexpected { kind: KIND, when: "amid a blob" });
         }
@@ -171,6 +165,10 @@ impl Session {
         }
         match self.ledger.judge(&header)? {
             Verdict::Next => {
+                if let Some((before, tag)) = self.settings.kinds.first_unknown(body) {
+                    let (origin, seq) = (header.origin, header.first_seq + before);
+                    return Err(Violation::UnknownKind { origin, seq, tag });
+                }
                 let bytes = payload.len();
                 self.inbound.push(header.origin, header.last_seq(), bytes);
                 if self.inbound.bytes() > PEER_WINDOW_BYTES {

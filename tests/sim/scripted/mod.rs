@@ -15,6 +15,7 @@ use pixeld::base::batch::{BatchHeader, first_chain};
 use pixeld::base::blob::BlobId;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{Inc, NodeId, Origin, Position, Seq};
+use pixeld::base::kinds::Kinds;
 use pixeld::base::limits::PEER_PASSED_BYTES;
 use pixeld::base::tag::{self, RECORD_HEAD_BYTES};
 use pixeld::log::blobs::files::FileStore;
@@ -63,7 +64,7 @@ struct Scene {
 
 fn settings(clock_us: u64) -> Settings {
     let Origin { node, inc } = PEER;
-    Settings { cluster: CLUSTER, node, inc, nonce: 1, clock_us, made: 0, is_empty: false }
+    Settings { cluster: CLUSTER, node, inc, nonce: 1, clock_us, made: 0, is_empty: false, kinds: Kinds::OWN }
 }
 
 impl Scene {

@@ -94,8 +94,9 @@ fn records_that_no_application_makes_are_taken_and_mean_nothing() {
             record
         } else {
             let payload: Vec<u8> = (0..chance.below(90)).map(|_| chance.next() as u8).collect();
-            let (tag, mut record) = (chance.next() as u8, Vec::new());
-            if tag != 0 && !tag::is_pixel(tag) {
+            let known: Vec<u8> = (0..=255).filter(|tag| Kinds::OWN.contains(*tag)).collect();
+            let (tag, mut record) = (known[chance.below(known.len() as u64) as usize], Vec::new());
+            if !tag::is_pixel(tag) {
                 record::push(&mut record, tag, &payload);
             }
             record
@@ -119,6 +120,51 @@ fn records_that_no_application_makes_are_taken_and_mean_nothing() {
     let again = Up::start(&scene.disk, HOST, Inc(71), Durability::Disk).expect("a start");
     let state = |up: &Up| up.shared.applied.read().expect("no panic").sections();
     assert!(state(&again) == state(&scene.up), "what a start makes of them is the same");
+}
+
+/// A kind of a later program is no kind here, and passed over it would let two hosts differ for ever.
+#[test]
+fn a_batch_with_an_unknown_kind_is_refused_by_name_until_this_host_is_upgraded() {
+    let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
+    scene.meet(&[]);
+    scene.send(&pixel(1));
+    scene.carry();
+    let mut later = Vec::new();
+    record::push(&mut later, 0x7A, b"of a later program");
+    let before = scene.stream;
+    for _ in 0..2 {
+        scene.stream = before;
+        scene.send(&later);
+        let heard = scene.carry();
+        let Some(Effect::Closed(Close::Refused { code: 11, text })) = heard.last() else {
+            panic!("{heard:?}")
+        };
+        let names = format!("record 2 of the stream {PEER} is of the kind 0x7a");
+        assert!(text.contains(&names) && text.contains("upgrade that host"), "{text}");
+        assert_eq!(scene.applied(), 1, "nothing of it is taken");
+        assert!(scene.close().is_some_and(Close::needs_operator));
+        scene.meet(&[Held { received: 1, durable: 1, first: 1, origin: PEER, chain: before.chain }]);
+    }
+}
+
+/// What the peer understands is known once it has said HELLO, outlasts a restart, and changes with its program.
+#[test]
+fn what_the_peer_understands_is_known_and_stored() {
+    let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
+    let new = [0x7A, 0, 0, 0, 0];
+    assert_eq!(scene.up.shared.understanding.admits(&new), Ok(()), "nobody else is there");
+    for (kinds, is_admitted) in
+        [(Kinds::of(&[0x11]), false), (Kinds::OWN.with(&[0x7A]), true), (Kinds::FIRST, false)]
+    {
+        scene.peer = Session::new(Settings { kinds, ..settings(WALL_US) }, &[], scene.now_us);
+        scene.up.connect(2, WALL_US, scene.now_us);
+        scene.carry();
+        scene.keep();
+        let is_known = scene.up.shared.understanding.of(PEER.node).contains(0x7A);
+        assert_eq!(is_known, is_admitted);
+        let again = Up::start(&scene.disk, HOST, Inc(71), Durability::Disk).expect("a start");
+        assert_eq!(again.shared.understanding.of(PEER.node), kinds);
+    }
 }
 
 /// Its batch would wait for the content.

@@ -4,6 +4,7 @@ use mio::Token;
 
 use super::{Driver, peering_of};
 use crate::base::ids::NodeId;
+use crate::base::kinds::Kinds;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::greeting::{self, Greeting};
 use crate::engine::link::tls;
@@ -78,6 +79,7 @@ impl Driver {
             clock_us: wall_us(),
             made: 0,
             is_empty: false,
+            kinds: Kinds::OWN,
         };
         let mut session = Session::new(settings, &[], now_us);
         match reason {

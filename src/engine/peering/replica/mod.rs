@@ -25,6 +25,7 @@ use self::access::peering_of;
 use self::shipping::Shipping;
 use self::taking::Taking;
 use crate::base::ids::{NodeId, Seq};
+use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_BLOBS_PER_TURN, PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
@@ -79,6 +80,7 @@ impl Replica {
             made: peering.outbox.sealed(),
             // It takes no writes meanwhile, so it is as empty when a snapshot comes.
             is_empty: shared.space.is_joining() && held.is_empty(),
+            kinds: Kinds::OWN,
         };
         Self {
             shared: Arc::clone(shared),
@@ -288,6 +290,7 @@ impl Replica {
         let shared = &*self.shared;
         match effect {
             Effect::Established(peer) => {
+                shared.understanding.learn(peer.node, peer.kinds);
                 self.tell_standing(peer.node, now_us);
                 self.shipping.begin(shared, &mut self.session, peer.is_empty);
             }

@@ -116,8 +116,57 @@ fn frames_out_of_turn() {
     assert!(matches!(found[..], [Effect::Receipts(_), Effect::Closed(_)]), "{found:?}");
     let resync = framed(Kind::Resync, 0, &message::encode_resync(origin(1, 10), 1));
     wrong(&resync, "something was sent that wasn't");
-    let header = BatchHeader::seal(origin(2, 20), 1, 1, BATCH_TIME_US_MAX + 1, maker.chain, &body);
-    unexpected(&framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat()), "an impossible time");
+}
+
+#[test]
+fn a_batch_is_taken_whatever_its_time() {
+    let body = [0x11; 10];
+    for time_us in [0, 1, BATCH_TIME_US_MAX + 1, u64::MAX] {
+        let header = BatchHeader::seal(origin(2, 20), 1, 1, time_us, Maker::new(origin(2, 20)).chain, &body);
+        let (found, _) = verdict(&[], &framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat()));
+        assert_eq!(found, [Effect::Take { header, body: body.to_vec() }], "{time_us}");
+    }
+}
+
+#[test]
+fn a_batch_of_an_unknown_kind_is_refused_by_name() {
+    let mut body = vec![0x11; 20];
+    body.extend_from_slice(&[0x7A, 1, 0, 0, 0, 9]);
+    let header = BatchHeader::seal(origin(2, 20), 1, 3, 5, Maker::new(origin(2, 20)).chain, &body);
+    let batch = framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat());
+    assert_breach(&[], &batch, ErrorCode::UnknownKind, "of the kind 0x7a");
+    let text = Violation::UnknownKind { origin: origin(2, 20), seq: 3, tag: 0x7A }.to_string();
+    let (found, _) = verdict(&[], &batch);
+    assert!(
+        matches!(&found[..], [Effect::Closed(close)] if close.needs_operator() && close.to_string() == text)
+    );
+
+    let mut upgraded = Session::new(Settings { kinds: Kinds::OWN.with(&[0x7A]), ..settings(1, 10) }, &[], 0);
+    upgraded.receive(&[greeting(&[]), batch].concat(), MS);
+    assert!(matches!(effects(&mut upgraded, MS)[..], [Effect::Established(_), Effect::Take { .. }]));
+}
+
+#[test]
+fn a_hello_of_the_first_program_says_that_the_first_kinds_are_understood() {
+    let kinds_said = |payload: &[u8]| {
+        let mut session = Session::new(settings(1, 10), &[], 0);
+        let state = framed(Kind::State, 0, &message::encode_state(&[]));
+        session.receive(&[framed(Kind::Hello, 0, payload), state].concat(), 0);
+        match &effects(&mut session, 0)[..] {
+            [Effect::Established(peer)] => Ok(peer.kinds),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let other = Session::new(Settings { kinds: Kinds::of(&[0x11, 0x7A]), ..settings(2, 20) }, &[], 0);
+    let (_, hello) = frames(other.output()).remove(0);
+    assert_eq!(kinds_said(&hello), Ok(Kinds::of(&[0x11, 0x7A])));
+    assert_eq!(kinds_said(&hello[..64]), Ok(Kinds::FIRST));
+    assert_eq!(
+        kinds_said(&[&hello[..], &[9; 40]].concat()),
+        Ok(Kinds::of(&[0x11, 0x7A])),
+        "a later one is longer"
+    );
+    assert!(kinds_said(&hello[..65]).unwrap_err().contains("amid its kinds"));
 }
 
 #[test]
@@ -194,7 +243,7 @@ fn nothing_comes_before_a_greeting_and_little_is_read_of_it() {
     let found = effects(&mut session, 0);
     assert!(matches!(close_of(&found), Close::Violation(Violation::Frame(FrameError::Length { .. }))));
     let mut session = Session::new(settings(1, 10), &[], 0);
-    session.receive(&greeting(&[])[..80], 0);
+    session.receive(&greeting(&[])[..16 + message::HELLO_BYTES], 0);
     session.receive(&framed(Kind::Ping, 0, &[0; 8]), 0);
     let expected = Violation::Unexpected { kind: Kind::Ping, when: "before a STATE" };
     assert_eq!(effects(&mut session, 0), [Effect::Closed(Close::Violation(expected))]);

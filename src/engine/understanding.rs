@@ -1,0 +1,98 @@
+//! Understanding: which kinds of records the other hosts of the cluster can apply. A kind is logged only when all of them can.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::ids::NodeId;
+use crate::base::kinds::Kinds;
+use crate::base::version::VERSION;
+use crate::log::scan::BatchView;
+
+/// What is known of the other hosts. The link writes it, workers read it.
+#[derive(Debug, Default)]
+pub struct Understanding {
+    known: Mutex<Option<(NodeId, Kinds)>>,
+}
+
+/// A host that is too old for a kind of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the host {node} does not know records of the kind 0x{tag:02x}: upgrade it, and let the two hosts connect once; nothing \
+     was stored"
+)]
+pub struct TooOld {
+    /// Its data directory.
+    pub node: NodeId,
+    /// The kind that it does not know.
+    pub tag: u8,
+}
+
+impl Understanding {
+    /// The host `node` has said what it understands, now or when it was heard last.
+    pub fn learn(&self, node: NodeId, kinds: Kinds) {
+        *self.known() = Some((node, kinds));
+    }
+
+    /// What the host `node` is known to understand.
+    #[must_use]
+    pub fn of(&self, node: NodeId) -> Kinds {
+        let known = *self.known();
+        known.filter(|(of, _)| *of == node).map_or(Kinds::FIRST, |(_, kinds)| kinds)
+    }
+
+    /// Whether every host that is known understands these records.
+    ///
+    /// # Errors
+    /// The first one that does not.
+    pub fn admits(&self, records: &[u8]) -> Result<(), TooOld> {
+        // What the first program knew everybody knows: the usual case, and the only one for pixels.
+        let Some((node, kinds)) = *self.known() else { return Ok(()) };
+        if kinds.covers(&Kinds::OWN) {
+            return Ok(());
+        }
+        match kinds.first_unknown(records) {
+            Some((_, tag)) => Err(TooOld { node, tag }),
+            None => Ok(()),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<(NodeId, Kinds)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether this program understands all records of a batch that a start finds in the journal.
+///
+/// # Errors
+/// The first one that it does not, in words for an operator.
+pub fn of_journal(batch: &BatchView<'_>) -> Result<(), String> {
+    let Some((before, tag)) = Kinds::OWN.first_unknown(batch.body) else { return Ok(()) };
+    let (seq, origin) = (batch.first_seq + before, batch.origin);
+    Err(format!(
+        "record {seq} of the stream {origin} is of the kind 0x{tag:02x}, which this program ({VERSION}) does not know: use the \
+         newer program that logged it; nothing was changed"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_admitted_when_the_other_host_knows_it() {
+        let (node, new, old) = (NodeId(7), [0x7A, 0, 0, 0, 0], [0x21, 0, 0, 0, 0]);
+        let understanding = Understanding::default();
+        assert_eq!(understanding.admits(&new), Ok(()), "a host that is alone asks nobody");
+        // An older program than this one: it lacks one of the first kinds.
+        understanding.learn(node, Kinds::of(&[0x21]));
+        assert_eq!(understanding.admits(&old), Ok(()));
+        let refused = understanding.admits(&[&old[..], &new].concat()).unwrap_err();
+        assert_eq!(refused, TooOld { node, tag: 0x7A });
+        assert!(refused.to_string().contains("0000000000000007 does not know"), "{refused}");
+        understanding.learn(node, Kinds::of(&[0x21, 0x7A]));
+        assert_eq!(understanding.admits(&new), Ok(()), "it was upgraded");
+        assert_eq!(
+            (understanding.of(node).contains(0x7A), understanding.of(NodeId(8))),
+            (true, Kinds::FIRST)
+        );
+    }
+}
