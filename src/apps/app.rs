@@ -119,7 +119,7 @@ pub trait Resume: Send {
 
 /// A request that waits.
 pub struct Wait {
-    /// Until when at most, microseconds since 1970, reached with the grain of the worker's deadlines (50 ms, never
+    /// Until when at most, microseconds of [`View::clock_us`], reached with the grain of the worker's deadlines (50 ms, never
     /// early); without a time it waits to be woken.
     pub until_us: Option<u64>,
     /// How it goes on.
@@ -149,8 +149,10 @@ pub struct View<'a> {
     pub limits: &'a Limits,
     /// Number of this process.
     pub pid: u32,
-    /// Wall clock, microseconds since 1970.
+    /// Wall clock, microseconds since 1970: to be told to people. It may be wrong, and jump.
     pub now_us: u64,
+    /// Monotonic clock, microseconds since the process's start: what has to wait waits by it.
+    pub clock_us: u64,
     /// The second host.
     pub peer: &'a dyn PeerReport,
 }

@@ -69,7 +69,7 @@ pub struct RestoreError;
 
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a snapshot of this application's state")
+        f.write_str("it holds a state that this program can't read; a later program may have made it")
     }
 }
 
@@ -91,6 +91,10 @@ pub trait State: Any + Send + Sync {
     fn stamper(&self) -> Option<Box<dyn Stamper + '_>> {
         None
     }
+
+    /// Tells the host's monotonic clock, microseconds since its start, before records are applied as they are committed: what
+    /// has to wait waits by it. What a start replays is applied without. It is no part of the state.
+    fn tell_clock(&mut self, _clock_us: u64) {}
 
     /// Takes one committed record. Total: what cannot be understood changes nothing. Gives what the answer to the
     /// command that made it is made from ([`super::app::Action::Command`]), nothing for records of other requests.
@@ -238,6 +242,11 @@ impl Applied {
         }
     }
 
+    /// Tells every state the host's monotonic clock: see [`State::tell_clock`].
+    pub fn tell_clock(&mut self, clock_us: u64) {
+        self.states.iter_mut().flatten().for_each(|state| state.tell_clock(clock_us));
+    }
+
     /// Folds a committed batch into the states. Records of applications that there are not are passed over.
     pub fn apply_batch(&mut self, batch: &Batch<'_>) {
         self.fold(batch, |_| {});
@@ -346,14 +355,15 @@ impl Applied {
         sections
     }
 
-    /// Takes one section of a snapshot; one of an application that is not enabled is passed over.
+    /// Takes one section of a snapshot.
     ///
     /// # Errors
-    /// The bytes are no snapshot of that state.
+    /// The bytes are no snapshot of that state, or there is no such application.
     pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
         match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {
             Some(state) => state.restore(bytes),
-            None => Ok(()),
+            // Passed over it would be lost, on this host only.
+            None => Err(RestoreError),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::events::{self, LevelSwitch};
 use super::succession::{self, Predecessor, Successor};
@@ -31,6 +31,8 @@ use crate::os::thread;
 pub(super) struct Running {
     server: Server,
     signals: Receiver<Signal>,
+    /// For the server itself.
+    asks: Sender<Signal>,
     level: LevelSwitch,
     config: Config,
     sources: Sources,
@@ -70,7 +72,7 @@ impl Running {
         }
         let level = events::start(config.log_level, config.log_format);
         let started = Arc::new(AtomicBool::new(false));
-        let signals = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
+        let (signals, asks) = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
         let watched = Watched::default();
         watchdog::start(&manager, &watched).map_err(CliError::Signals)?;
         let mut predecessor = None;
@@ -90,11 +92,25 @@ impl Running {
             predecessor.relieve();
         }
         started.store(true, Ordering::SeqCst);
-        watchdog::set(&watched, Some(server.shared().clone()));
-        let running = Self { server, signals, level, config, sources, cores, manager, started_with, watched };
+        let running =
+            Self { server, signals, asks, level, config, sources, cores, manager, started_with, watched };
+        running.watch();
         running.announce();
         running.manager.tell("READY=1\nSTATUS=serving");
         Ok(running)
+    }
+
+    /// Shows the server to the watchdog, and lets it ask for a successor.
+    fn watch(&self) {
+        let shared = self.server.shared();
+        watchdog::set(&self.watched, Some(shared.clone()));
+        let asks = self.asks.clone();
+        shared.new_start.get_or_init(|| {
+            Box::new(move || {
+                // Nobody listens any more to a server that is ending.
+                let _ = asks.send(Signal::HandOver);
+            })
+        });
     }
 
     /// Says where the server listens, what it keeps and how to try it.
@@ -203,7 +219,7 @@ impl Running {
         settings.limits.clone_from(&self.config.limits);
         self.server = Server::resume(settings, parted, listeners)?;
         connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
-        watchdog::set(&self.watched, Some(self.server.shared().clone()));
+        self.watch();
         tracing::error!(
             pid,
             "the new process ended before it served, its reason is above; this process goes on serving"
@@ -272,10 +288,11 @@ fn example(address: &str, apps: &[&str]) -> String {
 }
 
 /// Passes signals on, except those that end the process at once: a stop before the server has `started`, when nothing
-/// was acknowledged yet, and a second stop.
-fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<Receiver<Signal>> {
+/// was acknowledged yet, and a second stop. The server itself may ask for the same.
+fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<(Receiver<Signal>, Sender<Signal>)> {
     let mut stream = SignalStream::take()?;
     let (sender, receiver) = channel();
+    let asks = sender.clone();
     thread::spawn("signals", move || {
         let mut stopping = false;
         loop {
@@ -289,5 +306,5 @@ fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<Receiver<Sign
             }
         }
     })?;
-    Ok(receiver)
+    Ok((receiver, asks))
 }

@@ -15,7 +15,9 @@ use super::space::Room;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, STAMP_BYTES_PER_ORIGIN, UNWRITTEN_BYTES_MAX};
+use crate::base::limits::{
+    BATCH_BODY_BYTES_MAX, BATCH_TIME_US_MAX, BLOCK_BYTES, STAMP_BYTES_PER_ORIGIN, UNWRITTEN_BYTES_MAX,
+};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::base::vector::VersionVector;
 use crate::log::append::{Appender, Sealed};
@@ -96,6 +98,8 @@ impl Committer {
     /// is nothing, or no room in the journal (the intake is closed long before that, so the lanes' records then wait
     /// for the next segment).
     pub fn prepare(&mut self, shared: &Shared, now_us: u64, staged: &mut Staged) -> Option<Prepared> {
+        let now_us = now_us.min(BATCH_TIME_US_MAX);
+        self.appender.look_at_clock(now_us);
         let spare_ready = shared.spare_ready.load(Ordering::Acquire);
         if !self.appender.fits(self.appender.body_bytes_max(), spare_ready) {
             self.is_stuck = true;
@@ -153,10 +157,12 @@ impl Committer {
                 let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
                 self.outcomes.clear();
                 apply(shared, sealed, body, |applied, batch| {
+                    applied.tell_clock(shared.clock.now_us());
                     applied.apply_own_batch(batch, &mut self.outcomes);
                 });
                 hand_over_outcomes(shared, &self.others, &self.outcomes);
             }
+            commit.own_time_us.set(sealed.time_us);
             commit.batches.add(1);
             commit.records.add(u64::from(sealed.count));
             commit.pixels.add(u64::from(*pixels));

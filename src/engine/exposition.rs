@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 
 use super::link::report::Report;
 use super::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
+use super::origins;
 use super::peering::counters::FAILURES;
 use super::refused::Cause;
 use super::shared::{Phase, Shared};
@@ -190,6 +191,8 @@ fn journal(page: &mut Page, shared: &Shared) {
     let help = "Journal position up to which the disk has everything, bytes.";
     page.single("pixeld_journal_synced_offset", "gauge", help, shared.synced.load(Relaxed));
     page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
+    let help = "Starts of processes, of both hosts, that have logged something; a journal may know 32000.";
+    page.single("pixeld_origins", "gauge", help, origins::count(shared));
     let help = "1 while writes are answered 507 because the disk is short of space.";
     page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
     let name = "pixeld_writes_refused";

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::clockwatch::ClockWatch;
+use super::origins::Origins;
 use super::refused::{Cause, Refused};
 use super::released::Released;
 use super::retention::{self, Patience, Verdict};
@@ -57,6 +59,8 @@ pub struct Keeper {
     watch: Option<Watch>,
     /// What of it was told.
     standing: Standing,
+    clock: ClockWatch,
+    origins: Origins,
 }
 
 /// Something of the journal could not be made durable, which is final: the process has to end.
@@ -95,6 +99,8 @@ impl Keeper {
             settling: None,
             watch: None,
             standing: Standing::Sound,
+            clock: ClockWatch::default(),
+            origins: Origins::default(),
         }
     }
 
@@ -145,6 +151,8 @@ impl Keeper {
         self.patience.look_at_peer(&self.shared, &*self.disk);
         self.tidy();
         self.released.look_after(&self.shared);
+        self.clock.look_after(&self.shared);
+        self.origins.look_after(&self.shared);
         Ok(())
     }
 

@@ -185,6 +185,8 @@ pub struct CommitMetrics {
     pub journal_bytes: Counter,
     /// Syncs (durable writes) done.
     pub syncs: Counter,
+    /// The time of this process's last batch, microseconds since 1970 (a gauge).
+    pub own_time_us: Counter,
     /// Where the journal ends in memory (a gauge).
     pub end_position: Counter,
     /// Up to where the disk has it (a gauge; changed by the disk thread only).
@@ -252,6 +254,7 @@ impl CommitMetrics {
             peer_records: Counter::default(),
             journal_bytes: Counter::default(),
             syncs: Counter::default(),
+            own_time_us: Counter::default(),
             end_position: Counter::default(),
             synced_position: Counter::default(),
             sync_us: Stage::new(),

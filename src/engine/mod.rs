@@ -12,6 +12,7 @@ pub mod background;
 mod backoff;
 #[cfg(feature = "s3")]
 pub mod bucket;
+pub mod clockwatch;
 pub mod committer;
 pub mod connection;
 pub mod deadlines;
@@ -30,6 +31,7 @@ pub mod mailbox;
 pub mod memory;
 pub mod metrics;
 pub mod opening;
+pub mod origins;
 pub mod outcomes;
 pub mod parting;
 pub mod peering;

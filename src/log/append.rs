@@ -6,7 +6,9 @@ use super::segment::{Layout, SegmentHeader, header_bytes};
 use super::staged::Staged;
 use super::streams::{Stream, StreamFault, Streams};
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, ORIGINS_MAX};
+use crate::base::limits::{
+    BATCH_BODY_BYTES_MAX, BATCH_TIME_US_MAX, BLOCK_BYTES, CLOCK_AHEAD_US_MAX, ORIGINS_MAX,
+};
 use crate::base::vector::VersionVector;
 
 /// Batches that [`Appender::room`] allows for: their frames' heads and padding are taken off the room.
@@ -31,6 +33,12 @@ pub struct Appender {
     key: SlotKey,
     layout: Layout,
     own: Stream,
+    /// The time of this start's last batch; 0 before the first.
+    own_us: u64,
+    /// The latest time of all other batches that was within the bound of this host's clock; what a start found may lie beyond.
+    others_us: u64,
+    /// This host's clock as it was told last.
+    clock_us: u64,
     end: End,
 }
 
@@ -43,7 +51,7 @@ pub struct Sealed {
     pub first_seq: Seq,
     /// Number of its records.
     pub count: u32,
-    /// Its time: of a batch made here, later than that of every batch before; microseconds since 1970.
+    /// Its time, microseconds since 1970: see [`Appender::next_time_us`].
     pub time_us: u64,
     /// Where its frame starts.
     pub start: Position,
@@ -60,7 +68,8 @@ impl Appender {
         let own = end.streams.of(cluster, Origin { node, inc });
         assert_eq!(own.seq, 0, "each start of the process has an inc of its own");
         assert!(end.position.0 >= layout.segment_bytes, "segments are numbered from 1");
-        Self { cluster, key: SlotKey::new(cluster, node), layout, own, end }
+        let (own_us, others_us, clock_us) = (0, end.time_us, 0);
+        Self { cluster, key: SlotKey::new(cluster, node), layout, own, own_us, others_us, clock_us, end }
     }
 
     /// The same end of the journal for another start `inc` of the process.
@@ -105,16 +114,30 @@ impl Appender {
         &self.end.streams
     }
 
-    /// The time of the last batch, microseconds since 1970.
+    /// The latest time of any batch, microseconds since 1970.
     #[must_use]
     pub fn time_us(&self) -> u64 {
         self.end.time_us
     }
 
-    /// The time that a batch sealed now will have: `now_us`, but later than every batch before it.
+    /// The time of this start's last batch, microseconds since 1970; 0 before the first.
+    #[must_use]
+    pub fn own_time_us(&self) -> u64 {
+        self.own_us
+    }
+
+    /// Tells this host's clock, microseconds since 1970: batches of others that are staged from now on are judged by it.
+    pub fn look_at_clock(&mut self, now_us: u64) {
+        self.clock_us = now_us;
+    }
+
+    /// The time that a batch sealed now will have: `now_us`, but later than this start's batches and than those of others,
+    /// unless these lie beyond what a right clock can differ by. Nothing lies above [`BATCH_TIME_US_MAX`].
+    #[inline]
     #[must_use]
     pub fn next_time_us(&self, now_us: u64) -> u64 {
-        now_us.max(self.end.time_us + 1)
+        let others_us = if is_near(self.others_us, now_us) { self.others_us } else { 0 };
+        now_us.max(self.own_us.max(others_us) + 1).min(BATCH_TIME_US_MAX)
     }
 
     /// The segment that the last frame is in.
@@ -201,6 +224,7 @@ impl Appender {
             BatchHeader::seal(self.own.origin, self.next_seq(), count, time_us, self.own.chain, body);
         let sealed = self.push(&header, body, synced, out);
         self.own = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
+        self.own_us = time_us;
         self.end.streams.set(self.own);
         sealed
     }
@@ -231,6 +255,10 @@ impl Appender {
         }
         let sealed = self.push(header, body, synced, out);
         self.end.streams.set(stream);
+        if is_near(header.time_us, self.clock_us) {
+            let before_us = if is_near(self.others_us, self.clock_us) { self.others_us } else { 0 };
+            self.others_us = before_us.max(header.time_us);
+        }
         Ok(sealed)
     }
 
@@ -250,7 +278,7 @@ impl Appender {
         // As if the segment before it held its header and nothing else.
         self.end.previous_end = Position(self.end.position.0 + BLOCK_BYTES as u64);
         self.end.position = self.layout.start_of(self.segment() + 1);
-        self.end.time_us = time_us;
+        (self.end.time_us, self.others_us) = (time_us, time_us);
         self.end.streams = starts;
         self.begin_segment(0, Position(0), out)
     }
@@ -314,6 +342,11 @@ impl Appender {
         out.enter(start, header);
         number
     }
+}
+
+/// Whether a time may be that of a clock that is as right as this host's, which says `clock_us`.
+fn is_near(time_us: u64, clock_us: u64) -> bool {
+    time_us <= clock_us.saturating_add(CLOCK_AHEAD_US_MAX)
 }
 
 fn push_frame(out: &mut Vec<u8>, slot: &[u8], header: &[u8], body: &[u8], length: u64) {

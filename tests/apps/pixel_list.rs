@@ -142,6 +142,7 @@ impl Site {
             limits: &self.limits,
             pid: 4711,
             now_us: 0,
+            clock_us: 0,
             peer: &Alone,
         };
         self.router.app(app).handle(route.endpoint, &Request { head: &head, body: b"", captures }, &view)

@@ -5,6 +5,7 @@ mod process;
 
 mod balancer;
 mod both;
+mod clocks;
 mod joining;
 mod left_behind;
 mod older_segments;

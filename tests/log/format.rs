@@ -213,6 +213,26 @@ fn names_stand_for_one_thing_each() {
     assert_eq!(snapshot::position_of("00000000000000000007.snap.lost"), None);
 }
 
+/// What a start costs for ever is a stream, so one that logs nothing costs nothing.
+#[test]
+fn starts_that_log_nothing_leave_no_origin() {
+    let disk = SimDisk::new();
+    let mut host = Host::open_with(&disk, &options(1)).unwrap();
+    host.append(300, true);
+    for start in 2..60 {
+        assert_eq!(Host::open_with(&disk, &options(start)).unwrap().opened.appender.streams().len(), 1);
+    }
+    let mut host = Host::open_with(&disk, &options(60)).unwrap();
+    while host.opened.appender.segment() == 1 {
+        host.append(5_000, true);
+    }
+    let content = disk.content(&segment::name(2));
+    let Ok(HeaderLook::Header(header)) = SegmentHeader::decode(&content[..4096]) else { panic!("a header") };
+    assert_eq!(header.streams.len(), 2, "the first start's and the last one's");
+    let identity = Identity::decode(&disk.content("identity")).unwrap();
+    assert_eq!((identity.start, identity.inc.number()), (60, 60));
+}
+
 #[test]
 fn more_process_starts_than_a_block_can_name() {
     let disk = SimDisk::new();

@@ -1,7 +1,7 @@
 //! A batch that another start of a process has sealed stands in this journal byte for byte, or is refused.
 
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position};
-use pixeld::base::limits::ORIGINS_MAX;
+use pixeld::base::limits::{BATCH_TIME_US_MAX, CLOCK_AHEAD_US_MAX, ORIGINS_MAX};
 use pixeld::base::streams::StreamFault;
 use pixeld::log::append::{Appender, End, Sealed};
 use pixeld::log::segment::Layout;
@@ -32,6 +32,7 @@ fn batch_bytes(staged: &Staged, sealed: &Sealed, body: usize) -> Vec<u8> {
 #[test]
 fn the_bytes_are_the_same_and_the_clock_follows_them() {
     let (mut here, mut there) = (appender(1, 5), appender(2, 6));
+    here.look_at_clock(1_000_000);
     for (number, length) in [100_usize, 7, 65_000].into_iter().enumerate() {
         let body = vec![0x21; length];
         let (sealed, bytes) = seal(&mut there, &body, 1_000_000 + number as u64);
@@ -43,6 +44,50 @@ fn the_bytes_are_the_same_and_the_clock_follows_them() {
     assert_eq!(here.streams().of(CLUSTER, there.origin()), there.streams().of(CLUSTER, there.origin()));
     let (own, _) = seal(&mut here, &[0x21; 9], 3);
     assert_eq!((own.first_seq, own.time_us), (1, 1_000_003), "later than everything that is here");
+}
+
+/// A clock that is wrong on one host does not spread to the other one, nor stays in a journal.
+#[test]
+fn a_far_time_does_not_enter_this_hosts_clock() {
+    const NOW_US: u64 = 1_795_234_432_000_000;
+    let (mut here, mut there, body) = (appender(1, 5), appender(2, 6), [0x21; 9]);
+    let mut staged = Staged::default();
+    let mut take = |here: &mut Appender, time_us| {
+        let (sealed, _) = seal(&mut there, &body, time_us);
+        here.look_at_clock(NOW_US);
+        here.stage_verbatim(&sealed.header, &body, Position(0), &mut staged).unwrap();
+        assert_eq!(here.time_us(), time_us, "the batch keeps its time");
+    };
+    take(&mut here, NOW_US + CLOCK_AHEAD_US_MAX);
+    assert_eq!(
+        here.next_time_us(NOW_US),
+        NOW_US + CLOCK_AHEAD_US_MAX + 1,
+        "within the bound times only rise"
+    );
+    take(&mut here, NOW_US + CLOCK_AHEAD_US_MAX + 2);
+    assert_eq!(here.next_time_us(NOW_US), NOW_US + CLOCK_AHEAD_US_MAX + 1);
+    take(&mut here, BATCH_TIME_US_MAX);
+    assert_eq!(here.next_time_us(NOW_US + 2 * CLOCK_AHEAD_US_MAX), NOW_US + 2 * CLOCK_AHEAD_US_MAX);
+
+    // A later start finds the far time in the journal.
+    let end = End { position: Position(SEGMENT_BYTES), time_us: BATCH_TIME_US_MAX, ..End::default() };
+    let mut again = Appender::new(CLUSTER, NodeId(1), Inc(6), Layout { segment_bytes: SEGMENT_BYTES }, end);
+    assert_eq!(again.next_time_us(NOW_US), NOW_US);
+    let (mut other, mut staged) = (appender(3, 7), Staged::default());
+    let (near, _) = seal(&mut other, &body, NOW_US + 5);
+    again.look_at_clock(NOW_US);
+    again.stage_verbatim(&near.header, &body, Position(0), &mut staged).unwrap();
+    assert_eq!(again.next_time_us(NOW_US), NOW_US + 6, "what is near counts beside what is far");
+}
+
+#[test]
+fn no_clock_makes_a_time_beyond_the_wires_bound() {
+    let mut here = appender(1, 5);
+    for now_us in [u64::MAX, 10_413_792_000_000_000, 5] {
+        let (sealed, _) = seal(&mut here, &[0x21; 9], now_us);
+        assert_eq!(sealed.time_us, BATCH_TIME_US_MAX);
+    }
+    assert_eq!(here.own_time_us(), BATCH_TIME_US_MAX);
 }
 
 #[test]

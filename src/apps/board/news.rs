@@ -54,7 +54,7 @@ pub struct Question {
     pub start: u64,
     /// How many messages had come when the visitor was told last.
     pub arrived: u64,
-    /// When it is answered although there are none, microseconds since 1970.
+    /// When it is answered although there are none, microseconds of the process's clock.
     pub until_us: u64,
     /// What addresses of pictures start with.
     pub public_base: Arc<str>,
@@ -62,10 +62,10 @@ pub struct Question {
     pub visitors: Arc<Visitors>,
 }
 
-/// How long a question may be held from now on, microseconds since 1970.
+/// How long a question may be held from now on, microseconds of the process's clock.
 #[must_use]
-pub fn until_us(now_us: u64) -> u64 {
-    now_us + BOARD_NEWS_HOLD_MS * 1_000
+pub fn until_us(clock_us: u64) -> u64 {
+    clock_us + BOARD_NEWS_HOLD_MS * 1_000
 }
 
 /// Reads the number of the last event that a visitor has: nothing if it is of another start of the process.
@@ -79,13 +79,13 @@ impl Question {
     /// Answers it, or holds it.
     #[must_use]
     pub fn ask(self: Box<Self>, view: &View<'_>) -> Action {
-        let is_over = view.now_us >= self.until_us;
+        let is_over = view.clock_us >= self.until_us;
         if let Some(text) = self.news(view, is_over) {
             return Action::Respond(events(text));
         }
         self.visitors.add(view.ticket);
         // A message of the peer comes without waking anybody here.
-        let look_us = view.now_us + BOARD_NEWS_LOOK_MS * 1_000;
+        let look_us = view.clock_us + BOARD_NEWS_LOOK_MS * 1_000;
         Action::Wait(Wait { until_us: Some(look_us.min(self.until_us)), then: self })
     }
 

@@ -195,7 +195,7 @@ impl BoardApp {
         let question = Question {
             start,
             arrived,
-            until_us: news::until_us(view.now_us),
+            until_us: news::until_us(view.clock_us),
             public_base: self.public_base.clone(),
             visitors: self.visitors.clone(),
         };

@@ -4,6 +4,7 @@ use crate::apps::answer;
 use crate::apps::app::{Action, App, Body, Express, Request, Route, View};
 use crate::apps::state::State;
 use crate::apps::upload::Upload;
+use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
 use crate::base::tag;
 use crate::http::accept;
 use crate::http::caching::Caching;
@@ -95,13 +96,16 @@ impl App for PixelApp {
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
                 let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
+                let starts = many_starts(view.applied().vector.len());
                 let refused = view.peer.writes_refused();
                 let refused = refused.map_or(String::new(), |why| {
                     format!(",\"writes_refused\":{}", serde_json::Value::String(why))
                 });
                 respond(
                     200,
-                    format!("{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{peer}}}"),
+                    format!(
+                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{peer}{starts}}}"
+                    ),
                 )
             }
             _ => Action::Respond(self.not_found()),
@@ -192,6 +196,29 @@ fn get_pixels(request: &Request<'_>, view: &View<'_>) -> Action {
     Action::Job(Box::new(List::new(view.reader, query, Format::ALL[choice], moment)))
 }
 
+/// What /health says of the bound on starts, from 80 % of it on.
+fn many_starts(starts: usize) -> String {
+    if starts < ORIGINS_ALARM {
+        return String::new();
+    }
+    format!(
+        ",\"starts\":{{\"known\":{starts},\"most\":{ORIGINS_MAX},\"why\":\"no start is possible beyond it\"}}"
+    )
+}
+
 fn total(view: &View<'_>) -> u64 {
     view.applied().state::<PixelState>().map_or(0, PixelState::total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_tells_of_many_starts_before_there_are_too_many() {
+        assert_eq!(many_starts(ORIGINS_ALARM - 1), "");
+        let told = format!("{{{}}}", many_starts(ORIGINS_ALARM).trim_start_matches(','));
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&told["starts"]["known"], &told["starts"]["most"]), (&25_600.into(), &32_000.into()));
+    }
 }

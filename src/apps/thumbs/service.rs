@@ -89,7 +89,7 @@ impl ThumbsApp {
                 seconds.ok_or_else(wrong)?.saturating_mul(1_000_000).min(hold_us)
             }
         };
-        let question = Question { uuid, id: id.to_owned(), until_us: view.now_us + wait_us };
+        let question = Question { uuid, id: id.to_owned(), until_us: view.clock_us + wait_us };
         Ok(Box::new(question).ask(view))
     }
 

@@ -12,7 +12,7 @@ pub struct Question {
     pub uuid: [u8; 16],
     /// As the client named it.
     pub id: String,
-    /// When it is answered in any case, microseconds since 1970.
+    /// When it is answered in any case, microseconds of the process's clock.
     pub until_us: u64,
 }
 
@@ -27,7 +27,7 @@ impl Question {
         let Some((_, item)) = state.find(self.uuid) else {
             return Action::Respond(answers::unknown(&self.id));
         };
-        let is_over = item.progress.outcome.is_some() || view.now_us >= self.until_us;
+        let is_over = item.progress.outcome.is_some() || view.clock_us >= self.until_us;
         // While the state is held, nothing can come between this look and the wait.
         if is_over || !state.watch().await_end(self.uuid, view.ticket, view.waker) {
             return Action::Respond(answers::status(item));

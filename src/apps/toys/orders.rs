@@ -13,7 +13,7 @@ use crate::http::response::Response;
 use super::html::{self, escape};
 use super::idempotency::{self, KeyError, fingerprint, order_id};
 use super::record::{self, Fingerprint};
-use super::state::{Order, ToysState};
+use super::state::{Now, Order, ToysState};
 
 /// An order that is logged when its time is over.
 #[derive(Debug)]
@@ -85,20 +85,21 @@ impl Taking {
     pub fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
         let applied = view.applied();
         let standing = applied.state::<ToysState>()?.order(self.id.as_bytes())?;
-        Some(self.answer_beside(standing, view.now_us))
+        Some(self.answer_beside(standing, now(view)))
     }
 
-    fn answer_beside(&self, standing: &Order, now_us: u64) -> Response {
+    fn answer_beside(&self, standing: &Order, now: Now) -> Response {
         if standing.fingerprint != self.fingerprint {
             return html::error(
                 422,
                 "This Idempotency-Key was used for another body. Take a new key for a new order.",
             );
         }
-        if standing.is_done(now_us) {
+        let rest_us = standing.rest_us(now);
+        if rest_us == 0 {
             return self.accepted();
         }
-        let rest_s = (standing.done_us - now_us).div_ceil(1_000_000);
+        let rest_s = rest_us.div_ceil(1_000_000);
         html::error(409, "The order with this Idempotency-Key is still being done. Ask again later.")
             .with("Retry-After", rest_s.to_string())
             .with("Location", self.location())
@@ -142,7 +143,7 @@ pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
 pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
     let applied = view.applied();
     let order = id.and_then(|id| find(applied.state::<ToysState>()?, id));
-    let found = if order.is_some_and(|order| order.is_done(view.now_us)) { "('Success',)" } else { "None" };
+    let found = if order.is_some_and(|order| order.is_done(now(view))) { "('Success',)" } else { "None" };
     html::answer(200, format!("order \"{}\": {found}", escape(id.unwrap_or("None"))))
 }
 
@@ -153,9 +154,13 @@ pub fn show(id: &str, view: &View<'_>) -> Response {
     let Some(order) = applied.state::<ToysState>().and_then(|shop| find(shop, id)) else {
         return html::not_found();
     };
-    let state = if order.is_done(view.now_us) { "Success" } else { "Processing" };
+    let state = if order.is_done(now(view)) { "Success" } else { "Processing" };
     let id = Uuid::try_parse(id).map(|id| id.to_string()).unwrap_or_default();
     html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
+}
+
+fn now(view: &View<'_>) -> Now {
+    Now { wall_us: view.now_us, clock_us: view.clock_us }
 }
 
 fn find<'a>(shop: &'a ToysState, id: &str) -> Option<&'a Order> {

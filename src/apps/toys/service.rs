@@ -131,7 +131,7 @@ impl App for ToysApp {
             TIME => Action::Respond(html::answer(200, format!("misc: {}", html::time(view.now_us)))),
             HEAVY => {
                 let name = parameter(head, "name").unwrap_or_else(|| ABSENT.to_owned());
-                self.slow.heavy(&name, self.settings.heavy_ms, view.now_us)
+                self.slow.heavy(&name, self.settings.heavy_ms, view)
             }
             LAST => self.slow.last(self.settings.db_ms, view),
             PRODUCTS => products(head, view).unwrap_or_else(Action::Respond),
@@ -274,7 +274,7 @@ fn order_now(head: &Head<'_>, view: &View<'_>, order_ms: u64) -> Result<Action, 
     if order_ms == 0 {
         return Ok(making.append());
     }
-    let until_us = Some(view.now_us + order_ms * 1_000);
+    let until_us = Some(view.clock_us + order_ms * 1_000);
     Ok(Action::Wait(Wait { until_us, then: Box::new(making) }))
 }
 

@@ -39,7 +39,8 @@ impl Default for Slow {
 impl Slow {
     /// `GET /api/misc/heavy`, which takes `takes_ms`.
     #[must_use]
-    pub fn heavy(&self, name: &str, takes_ms: u64, now_us: u64) -> Action {
+    pub fn heavy(&self, name: &str, takes_ms: u64, view: &View<'_>) -> Action {
+        let now_us = view.now_us;
         let mut cache = lock(&self.heavy);
         let found = cache.find(name, now_us);
         let is_known = found.is_some();
@@ -51,7 +52,7 @@ impl Slow {
             entry
         });
         drop(cache);
-        answer_or_wait(entry, is_known, now_us)
+        answer_or_wait(entry, is_known, view)
     }
 
     /// `GET /api/products/last`, which takes `takes_ms`. What it tells is true when it is asked.
@@ -74,7 +75,7 @@ impl Slow {
             entry
         });
         drop((kept, applied));
-        answer_or_wait(entry, is_known, now_us)
+        answer_or_wait(entry, is_known, view)
     }
 }
 
@@ -84,11 +85,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An entry that was ready when it was asked for is a hit; who waited for it, or began it, has a miss.
-fn answer_or_wait(entry: Entry, is_known: bool, now_us: u64) -> Action {
-    if entry.wait_us(now_us) == 0 {
-        return Action::Respond(answer(&entry, is_known, now_us));
+fn answer_or_wait(entry: Entry, is_known: bool, view: &View<'_>) -> Action {
+    let wait_us = entry.wait_us(view.now_us);
+    if wait_us == 0 {
+        return Action::Respond(answer(&entry, is_known, view.now_us));
     }
-    Action::Wait(Wait { until_us: Some(entry.ready_us), then: Box::new(Waiting { entry }) })
+    Action::Wait(Wait { until_us: Some(view.clock_us + wait_us), then: Box::new(Waiting { entry }) })
 }
 
 fn answer(entry: &Entry, is_hit: bool, now_us: u64) -> Response {

@@ -45,8 +45,12 @@ pub struct Product {
 pub struct Order {
     /// The place of its record.
     pub place: Place,
-    /// When it is done, microseconds since 1970.
+    /// When it is done by its own time, microseconds since 1970.
     pub done_us: u64,
+    /// Since when it is known here, microseconds of this process's monotonic clock. No part of the state.
+    pub here_us: u64,
+    /// It was applied as it was committed; if not, it is one of before this start or of a snapshot. No part of the state.
+    pub is_live: bool,
     /// Of the body that it was sent with; zeros if it came without a key.
     pub fingerprint: Fingerprint,
     /// What was ordered.
@@ -54,11 +58,29 @@ pub struct Order {
 }
 
 impl Order {
-    /// Whether it is done at `now_us`, microseconds since 1970.
+    /// How long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
+    /// the host that took it said; after a restart by its time, but no longer than all of its duration again.
     #[must_use]
-    pub fn is_done(&self, now_us: u64) -> bool {
-        now_us >= self.done_us
+    pub fn rest_us(&self, now: Now) -> u64 {
+        let takes_us = self.done_us.saturating_sub(self.place.time_us);
+        let rest_us = self.here_us.saturating_add(takes_us).saturating_sub(now.clock_us);
+        if self.is_live { rest_us } else { rest_us.min(self.done_us.saturating_sub(now.wall_us)) }
     }
+
+    /// Whether it is done.
+    #[must_use]
+    pub fn is_done(&self, now: Now) -> bool {
+        self.rest_us(now) == 0
+    }
+}
+
+/// What this host's clocks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Microseconds since 1970; may be wrong, and jump.
+    pub wall_us: u64,
+    /// Microseconds since this process's start; never jumps.
+    pub clock_us: u64,
 }
 
 /// An order's id.
@@ -73,6 +95,8 @@ pub struct ToysState {
     orders: BTreeMap<OrderId, Order>,
     /// Bytes of all names.
     names_bytes: usize,
+    /// The process's monotonic clock while records are applied as they are committed. No part of the state.
+    clock_us: Option<u64>,
 }
 
 impl Default for ToysState {
@@ -83,6 +107,7 @@ impl Default for ToysState {
             places: BTreeMap::new(),
             orders: BTreeMap::new(),
             names_bytes: 0,
+            clock_us: None,
         };
         for (seq, (id, name)) in (1..).zip(FIRST) {
             let origin = Origin { node: NodeId(0), inc: Inc(0) };
@@ -165,6 +190,10 @@ impl State for ToysState {
         }
     }
 
+    fn tell_clock(&mut self, clock_us: u64) {
+        self.clock_us = Some(clock_us);
+    }
+
     /// Gives a toy's number; of an order 1 if it stands, 0 if another one with its id does.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record::decode(record)? {
@@ -176,6 +205,8 @@ impl State for ToysState {
                 let taken = Order {
                     place: at.into(),
                     done_us: at.time_us.saturating_add(u64::from(order.takes_ms) * 1_000),
+                    here_us: self.clock_us.unwrap_or(0),
+                    is_live: self.clock_us.is_some(),
                     fingerprint: order.fingerprint,
                     product: order.product.into(),
                 };
@@ -202,7 +233,9 @@ impl State for ToysState {
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        *self = read(bytes).ok_or(RestoreError)?;
+        let (clock_us, mut state) = (self.clock_us, read(bytes).ok_or(RestoreError)?);
+        state.orders.values_mut().for_each(|order| order.here_us = clock_us.unwrap_or(0));
+        *self = Self { clock_us, ..state };
         Ok(())
     }
 
@@ -255,6 +288,8 @@ fn read(bytes: &[u8]) -> Option<ToysState> {
         let order = Order {
             place: place(&mut rest)?,
             done_us: word(&mut rest)?,
+            here_us: 0,
+            is_live: false,
             fingerprint: take(&mut rest)?,
             product: text(&mut rest)?.into(),
         };
@@ -371,8 +406,34 @@ mod tests {
         assert_eq!(here.sections(), there.sections());
         let standing = shop(&here).order(&[7; 16]).unwrap();
         assert_eq!((&*standing.product, standing.fingerprint), ("early", [2; 16]));
-        assert!(!standing.is_done(14_999) && standing.is_done(15_000));
+        let at = |wall_us| Now { wall_us, clock_us: 0 };
+        assert!(!standing.is_done(at(14_999)) && standing.is_done(at(15_000)));
         assert_eq!(shop(&here).names_bytes, "YoyoJoli trainearly".len());
+    }
+
+    /// An order of a host whose clock is 400 days ahead takes no longer here than one of a host whose clock is right.
+    #[test]
+    fn an_order_waits_by_duration_and_after_a_restart_for_no_longer_than_that() {
+        const AHEAD_US: u64 = 400 * 86_400_000_000;
+        const WALL_US: u64 = 1_795_234_432_000_000;
+        for time_us in [WALL_US + AHEAD_US, WALL_US, WALL_US - AHEAD_US] {
+            let mut host = host(None);
+            host.tell_clock(1_000_000);
+            receive(&mut host, THERE, time_us, &order(1, "Kite"), 1);
+            let rest = |applied: &Applied, wall_us, clock_us| {
+                shop(applied).order(&[7; 16]).unwrap().rest_us(Now { wall_us, clock_us })
+            };
+            assert_eq!(rest(&host, WALL_US, 1_000_000), 5_000);
+            assert_eq!(rest(&host, WALL_US + AHEAD_US, 1_004_999), 1, "a clock that jumps changes nothing");
+            assert_eq!(rest(&host, WALL_US, 1_005_000), 0);
+
+            let mut again = self::host(None);
+            again.restore(tag::app::TOYS, &host.sections()[0].1).unwrap();
+            let most_us = if time_us < WALL_US { 0 } else { 5_000 };
+            assert_eq!(rest(&again, WALL_US, 0), most_us);
+            assert_eq!(rest(&again, WALL_US + 2_000, 2_000), most_us.saturating_sub(2_000));
+            assert_eq!(rest(&again, WALL_US, 5_000), 0);
+        }
     }
 
     #[test]

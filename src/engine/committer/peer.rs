@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::{Committer, Own, Prepared, apply};
-use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
 use crate::base::limits::{INBOX_STEP_BYTES, UNWRITTEN_BYTES_MAX};
@@ -141,6 +140,7 @@ impl Committer {
             return None;
         }
         let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+        applied.tell_clock(shared.clock.now_us());
         if snapshot.sections.iter().any(|(id, bytes)| applied.restore(*id, bytes).is_err()) {
             drop(applied);
             peering.joining.settle(Err("the snapshot holds a state that this program can't read".to_owned()));
@@ -194,5 +194,8 @@ fn apply_arrived(shared: &Shared, sealed: &Sealed, body: &[u8]) {
         return;
     }
     drop(applied);
-    apply(shared, sealed, body, Applied::apply_batch);
+    apply(shared, sealed, body, |applied, batch| {
+        applied.tell_clock(shared.clock.now_us());
+        applied.apply_batch(batch);
+    });
 }

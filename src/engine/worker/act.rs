@@ -134,6 +134,7 @@ impl Worker {
             limits: &self.limits,
             pid: shared.pid,
             now_us: wall_us(),
+            clock_us: self.clock.now_us(),
             peer: shared,
         }
     }

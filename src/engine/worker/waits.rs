@@ -24,9 +24,7 @@ impl Worker {
     /// Holds a request.
     pub(super) fn start_wait(&mut self, key: Key, connection: &mut Connection, wait: Wait, asked: Asked) {
         connection.waits = connection.waits.wrapping_add(1);
-        let until_ms = wait.until_us.map_or(u64::MAX, |until_us| {
-            until_us.saturating_sub(self.wall_offset_us).div_ceil(1_000).max(self.now_ms())
-        });
+        let until_ms = wait.until_us.map_or(u64::MAX, |until_us| until_us.div_ceil(1_000).max(self.now_ms()));
         connection.task = Task::Waiting { then: wait.then, asked, until_ms };
         if until_ms != u64::MAX {
             self.arm(key, connection);
