@@ -179,6 +179,54 @@ fn nginx_understands_the_tls_configuration() {
     }
 }
 
+/// The blocks of nginx's language in a document, each with the document's name.
+fn nginx_blocks(document: &str) -> Vec<(String, String)> {
+    let text = read(document);
+    let blocks = text.split("```nginx\n").skip(1);
+    blocks
+        .map(|rest| (document.to_owned(), rest.split("```").next().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// Every document, in whatever folder.
+fn documents(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder");
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy()))
+        .collect()
+}
+
+/// What is shown to be pasted is taken by nginx: each block is a file of conf.d.
+#[test]
+fn nginx_takes_what_the_documents_show() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
+    let all = [".", "docs", "docs/decisions", "bench", "tuning"].map(documents).concat();
+    let mut shown: Vec<_> = all.iter().flat_map(|document| nginx_blocks(document)).collect();
+    assert!(!shown.is_empty(), "README has one");
+    for (_, block) in &mut shown {
+        *block = format!(
+            "http {{\n{}\n}}\n",
+            block.replace("/var/cache/nginx", directory.path().to_str().expect("a path"))
+        );
+    }
+    // This one is whole, but for the place of its pid.
+    shown.push((
+        "scripts/nginx.conf".to_owned(),
+        read("scripts/nginx.conf").replace("pid pixeld-nginx.pid;", ""),
+    ));
+    for (name, block) in shown {
+        let events = if block.contains("events {") { "" } else { "events {}\n" };
+        fs::write(at("nginx.conf"), format!("pid {};\n{events}{block}", at("pid"))).expect("a file");
+        // The log as it would be before the configuration is read is elsewhere.
+        if let Some((done, report)) = run("nginx", &["-t", "-q", "-e", "stderr", "-c", &at("nginx.conf")]) {
+            assert!(done, "{name}: {report}");
+        }
+    }
+}
+
 #[test]
 fn a_health_check_without_curl() {
     let mut server = Server::fresh(&[]);

@@ -2,11 +2,12 @@
 
 use crate::process;
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use rustix::process::Signal;
 const WRITERS: usize = 8;
 const READERS: usize = 4;
 
+const CONFIGURATION: &str = include_str!("../../scripts/nginx.conf");
+
 /// nginx over two hosts; ended when dropped.
 struct Balancer {
     child: Child,
@@ -27,11 +30,16 @@ struct Balancer {
 impl Balancer {
     /// Nothing, with a word about it, where there is no nginx.
     fn start(directory: &Path, a: &Host, b: &Host) -> Option<Self> {
+        Self::over(directory, [a.address, b.address], CONFIGURATION)
+    }
+
+    /// The same over whatever listens there, with a configuration like the one that is shipped.
+    fn over(directory: &Path, hosts: [SocketAddr; 2], configuration: &str) -> Option<Self> {
         let address = free_address();
-        let text = include_str!("../../scripts/nginx.conf")
+        let text = configuration
             .replace("127.0.0.1:8000", &address.to_string())
-            .replace("127.0.0.1:8001", &a.address.to_string())
-            .replace("127.0.0.1:8002", &b.address.to_string());
+            .replace("127.0.0.1:8001", &hosts[0].to_string())
+            .replace("127.0.0.1:8002", &hosts[1].to_string());
         let file = directory.join("nginx.conf");
         std::fs::write(&file, text).expect("a file");
         let mut command = Command::new("nginx");
@@ -181,6 +189,93 @@ fn a_delete_through_the_balancer_clears_both() {
     post(60, 65);
     let b = pair.b.start(&pair.a, &[]);
     await_that("what came after it", || (count(&a), count(&b)), |counts| *counts == (5, 5));
+}
+
+/// A host that dies over each request that reaches it; counts them.
+fn dying_host(seen: Arc<AtomicUsize>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // One that only looks whether somebody listens sends nothing.
+            if stream.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn what_does_something_is_sent_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let seen: Arc<AtomicUsize> = Arc::default();
+    let hosts = [dying_host(seen.clone()), dying_host(seen.clone())];
+    // No host is left out, so that each request finds both.
+    let configuration = CONFIGURATION.replace("max_fails=1 fail_timeout=1s", "max_fails=0");
+    let Some(balancer) = Balancer::over(directory.path(), hosts, &configuration) else { return };
+    for (method, path, sent) in [
+        ("GET", "/pixels/count", 2),
+        ("GET", "/state", 2),
+        ("GET", "/api/products/last", 2),
+        ("DELETE", "/pixels", 2),
+        ("GET", "/next", 1),
+        ("GET", "/previous", 1),
+        ("GET", "/reset", 1),
+        ("GET", "/%6eext?x=y", 1),
+        ("GET", "/api/products?product=Kite", 1),
+        ("GET", "/api/orders/do?order=Kite", 1),
+        ("POST", "/next", 1),
+        ("POST", "/pixel", 1),
+        ("POST", "/api/orders", 1),
+    ] {
+        seen.store(0, Ordering::SeqCst);
+        let answer = Client::connect(balancer.address).send(plain(method, path)).answer();
+        assert_eq!(answer.status, 502, "{method} {path}");
+        assert_eq!(seen.load(Ordering::SeqCst), sent, "{method} {path}");
+    }
+}
+
+/// A host is killed while a step that it has logged waits for the other one. nginx asked for it again there, and it was
+/// two steps.
+#[test]
+fn a_step_that_a_host_died_over_is_made_once() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&["--durability-timeout", "20s"]);
+    let Some(balancer) = Balancer::start(pair.directory.path(), &pair.a, &pair.b) else { return };
+    let hits = |server: &Server| {
+        let state: serde_json::Value =
+            serde_json::from_str(&server.ask("GET", "/state", "").1).expect("JSON");
+        state["hits"].as_u64().expect("a number")
+    };
+    b.signal(Signal::STOP);
+    let step = "GET /next HTTP/1.1\r\nHost: x\r\nDurability: both\r\n\r\n";
+    let mut clients = Vec::new();
+    // The first one may go to the host that is stopped; it waits there, and the next one goes to the other.
+    while hits(&a) == 0 {
+        assert!(clients.len() < 2, "each host has one now");
+        let mut client = Client::connect(balancer.address);
+        client.send(step);
+        clients.push(client);
+        for _ in 0..20 {
+            if hits(&a) == 0 {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+    drop(a);
+    b.signal(Signal::CONT);
+    let sent = clients.len() as u64;
+    let a = pair.a.start(&pair.b, &[]);
+    let statuses: Vec<_> = clients.iter_mut().map(|client| client.answer().status).collect();
+    assert!(statuses.contains(&502), "the client is told: {statuses:?}");
+    await_that(
+        "as many steps as were asked for",
+        || (hits(&a), hits(&b)),
+        |both| both.0 == both.1 && both.0 >= sent,
+    );
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!((hits(&a), hits(&b)), (sent, sent), "each was made once");
 }
 
 /// Records that this host has made since its directory was.
