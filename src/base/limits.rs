@@ -65,6 +65,14 @@ pub const INLINE_SAMPLED: u32 = 16;
 pub const BATCH_REJECTS_MAX: usize = 1_000;
 /// Bytes a worker reads from one connection before it turns to the next one.
 pub const READ_TURN_BYTES_MAX: usize = 256 * 1024;
+/// How long a connection that is closed listens for more from a client that sends nothing, milliseconds: behind its last
+/// answer input is read and dropped until the client's end, because a client that still sends would lose the answer to a
+/// reset.
+pub const LINGER_PAUSE_MS: u64 = 5_000;
+/// The same however much the client sends, milliseconds.
+pub const LINGER_MS: u64 = 30_000;
+/// The same on a server that ends, milliseconds.
+pub const LINGER_DRAINING_MS: u64 = 500;
 /// Bytes of a worker's read buffer, shared by its connections.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of one piece of a streamed answer.
@@ -319,7 +327,7 @@ impl Default for Limits {
             body_rate_bytes: 512,
             idle_ms: 15_000,
             idle_crowded_ms: 1_000,
-            write_stall_ms: 10_000,
+            write_stall_ms: 60_000,
             pipeline_requests: 256,
             output_bytes: 256 * 1024,
             connections: 20_000,

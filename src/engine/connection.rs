@@ -10,7 +10,7 @@ use super::held::{Asked, Late};
 use super::receiving::Receiving;
 use crate::apps::app::{Job, Resume};
 use crate::apps::router::Root;
-use crate::base::limits::Limits;
+use crate::base::limits::{LINGER_PAUSE_MS, Limits};
 use crate::http::connection::Machine;
 use crate::http::response::{Pieces, Rest};
 
@@ -119,8 +119,10 @@ pub struct Connection {
     pub read_closed: bool,
     /// After what is in `output` the connection ends.
     pub closing: bool,
-    /// Our end has been sent; input is thrown away until the client's.
+    /// Our end has been sent; input is dropped until the client's.
     pub lingering: bool,
+    /// Until when at most, milliseconds of the worker's clock.
+    pub linger_until_ms: u64,
     /// Usual answers that may be sent, only counted so far; they come behind `output`.
     pub owed: u32,
     /// Which usual answer is owed.
@@ -131,10 +133,11 @@ pub struct Connection {
     pub dirty: bool,
     /// It is in its worker's list of those that wait for room in the lane.
     pub stalled: bool,
-    /// The current request was not read to its end: closing at once would reset the client before it has our answer.
-    pub unread: bool,
     /// A streamed answer cannot be completed.
     pub broken: bool,
+    /// The streamed answer under way is complete for its client when the connection ends in order (HTTP/1.0 without a
+    /// length). Before it is, any end must be a reset.
+    pub until_close: bool,
     /// Waits that have begun on it: the number of the one that is under way, if any.
     pub waits: u32,
     /// Some request has been completed.
@@ -151,9 +154,6 @@ pub struct Connection {
     /// What is counted for it in the server's bound of memory for bodies.
     pub accounted_bytes: usize,
 }
-
-/// How long a closing connection listens for the client's end, so that our last answer is not lost to a reset.
-pub const LINGER_MS: u64 = 2_000;
 
 impl Connection {
     /// A fresh connection accepted at `now_ms` from a listener with this root.
@@ -175,13 +175,14 @@ impl Connection {
             read_closed: false,
             closing: false,
             lingering: false,
+            linger_until_ms: 0,
             owed: 0,
             owed_express: 0,
             listed: false,
             dirty: false,
             stalled: false,
-            unread: false,
             broken: false,
+            until_close: false,
             waits: 0,
             served: false,
             since_ms: now_ms,
@@ -283,7 +284,9 @@ impl Connection {
             Wait::Header => self.since_ms + limits.header_ms,
             Wait::Body => self.since_ms.saturating_add(limits.body_grace_ms.max(self.paid_ms(limits))),
             Wait::Write => self.since_ms + limits.write_stall_ms,
-            Wait::Linger => self.since_ms + LINGER_MS,
+            // Places for those who are told that there are too many connections become free sooner then.
+            Wait::Linger if crowded => (self.since_ms + limits.idle_crowded_ms).min(self.linger_until_ms),
+            Wait::Linger => (self.since_ms + LINGER_PAUSE_MS).min(self.linger_until_ms),
             Wait::Us => match self.task {
                 Task::Stalled { since_ms, .. } => since_ms + limits.lane_full_ms,
                 Task::Waiting { until_ms, .. } => until_ms,

@@ -131,7 +131,22 @@ pub fn send_file(
     Ok(FileSent::All)
 }
 
-/// Makes the close of `stream` a reset: what is queued for a client that does not read is dropped, not kept for it.
+/// One recv of at most as many bytes as `buffer` has, which are dropped and not copied into it; 0 is the client's end.
+///
+/// # Errors
+/// As [`receive`].
+pub fn discard(stream: &mio::net::TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(stream, buffer, RecvFlags::TRUNC)?.0)
+}
+
+/// Makes the close of `stream` what it is by default: what is queued is sent, and then our end.
+pub fn close_in_order(stream: &mio::net::TcpStream) {
+    // A refusal leaves the reset, which tells the client at worst to ask again.
+    let _ = SockRef::from(stream).set_linger(None);
+}
+
+/// Makes the close of `stream` a reset, also when the process ends: what is queued for its client is dropped, and the client
+/// is told that something is missing.
 pub fn reset_on_close(stream: &mio::net::TcpStream) {
     // A refusal only means that the kernel keeps trying for a while.
     let _ = SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));

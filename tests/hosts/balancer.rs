@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use process::client::{Client, Next, pixel, plain, post_pixel};
+use process::client::{Client, Next, pixel, plain, post_pixel, request};
 use process::pair::{Host, Pair, await_connected, await_that, count, pixels};
 use process::{Server, free_address};
 use rustix::process::Signal;
@@ -287,4 +287,19 @@ fn own_records(server: &Server) -> u64 {
         .find_map(|found| found.strip_prefix(line))
         .and_then(|text| text.parse().ok())
         .expect("a figure")
+}
+
+#[test]
+fn a_refusal_comes_through_nginx_while_the_client_still_sends() {
+    let pair = Pair::found();
+    let (_a, _b) = pair.start(&[]);
+    let Some(balancer) = Balancer::start(pair.directory.path(), &pair.a, &pair.b) else { return };
+    let json = request("POST", "/images", "application/json", vec![b' '; 12 << 20]);
+    let text = request("POST", "/pixels", "text/plain", vec![b' '; 8 << 20]);
+    for (request, status) in [(json, 413), (text, 415)] {
+        for _ in 0..40 {
+            let mut client = Client::connect(balancer.address);
+            assert_eq!(client.send_in_vain(&request).answer().status, status);
+        }
+    }
 }

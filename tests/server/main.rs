@@ -11,6 +11,7 @@ mod decoder;
 mod disk_full;
 mod doctor;
 mod durable;
+mod endings;
 mod http_machine;
 mod http_vectors;
 mod limits;

@@ -52,7 +52,6 @@ impl Worker {
                 consumed
             }
             Step::Unread { head } => {
-                connection.unread = true;
                 self.request(key, connection, &head, &[]);
                 input.len()
             }

@@ -215,6 +215,7 @@ impl Worker {
             self.with(key, |worker, connection| {
                 // A request may have come that the kernel has not told of yet.
                 connection.readable = true;
+                worker.hurry(key, connection);
                 worker.serve_again(key, connection);
                 Fate::Stays
             });

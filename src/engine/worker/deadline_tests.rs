@@ -10,8 +10,8 @@ use super::simulated::{Ground, Simulated};
 use crate::apps::app::{Action, Resume, View, Wait as Held};
 use crate::apps::wait::News;
 use crate::base::durability::Durability;
-use crate::base::limits::Limits;
-use crate::engine::connection::{Connection, LINGER_MS, Task, Wait};
+use crate::base::limits::{LINGER_MS, LINGER_PAUSE_MS, Limits};
+use crate::engine::connection::{Connection, Task, Wait};
 use crate::engine::deadlines::TICK_MS;
 use crate::engine::held::{AnswerFraming, Asked};
 use crate::engine::table::Key;
@@ -69,7 +69,7 @@ fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
             limits.body_grace_ms,
         ),
         Kind::Write => ("", Wait::Write, limits.write_stall_ms),
-        Kind::Linger => ("nonsense\r\n\r\n", Wait::Linger, LINGER_MS),
+        Kind::Linger => ("nonsense\r\n\r\n", Wait::Linger, LINGER_PAUSE_MS),
         Kind::Waiting(ms) => ("", Wait::Us, ms),
         Kind::WaitingTwice(ms) => ("", Wait::Us, 2 * ms),
         Kind::Stalled => {
@@ -259,4 +259,23 @@ fn a_limit_that_is_lowered_holds_for_connections_that_wait_already() {
     simulated.worker.sweep(|_| true);
     simulated.pass(1_000 + TICK_MS + 2, |_, _| ());
     assert!(simulated.worker.table.at(due.key).is_none());
+}
+
+#[test]
+fn a_client_that_sends_on_behind_its_last_answer_is_heard_for_a_bounded_time() {
+    let ground = Ground::new();
+    let mut simulated = ground.worker(Limits::default());
+    let (Due { key, .. }, mut client) = begin(&mut simulated, Kind::Linger);
+    let began_ms = simulated.now_ms();
+    while simulated.now_ms() + LINGER_PAUSE_MS < began_ms + LINGER_MS {
+        simulated.pass(LINGER_PAUSE_MS - 1, |_, _| ());
+        assert!(simulated.worker.table.at(key).is_some());
+        client.write_all(b"more").expect("sent");
+        let now_ms = simulated.now_ms();
+        simulated.hear(key, |_, connection| connection.since_ms == now_ms);
+    }
+    simulated.pass(began_ms + LINGER_MS - simulated.now_ms(), |_, _| ());
+    assert!(simulated.worker.table.at(key).is_some());
+    simulated.pass(TICK_MS + 2, |_, _| ());
+    assert!(simulated.worker.table.at(key).is_none());
 }

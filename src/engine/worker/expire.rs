@@ -99,7 +99,7 @@ impl Worker {
         if self.crowd_begins() {
             self.crowded = true;
             self.swept_ms = self.now_ms();
-            self.sweep(|wait| wait == Wait::Idle);
+            self.sweep(|wait| matches!(wait, Wait::Idle | Wait::Linger));
             self.shared.workers.iter().for_each(WorkerSide::wake);
         } else if self.is_crowded() && !self.crowded {
             self.set_timer(self.swept_ms + SWEEP_MS);

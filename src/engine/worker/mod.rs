@@ -22,6 +22,8 @@ mod write;
 #[cfg(test)]
 mod deadline_tests;
 #[cfg(test)]
+mod ending_tests;
+#[cfg(test)]
 mod simulated;
 
 use std::collections::VecDeque;

@@ -8,7 +8,9 @@ use mio::net::TcpStream;
 use super::Worker;
 use super::read::Fate;
 use crate::apps::router::Root;
+use crate::base::limits::LINGER_DRAINING_MS;
 use crate::engine::connection::Connection;
+use crate::engine::table::Key;
 
 impl Worker {
     /// Accepts nothing more, which is left in the queues for the successor, and passes on each connection when it is idle.
@@ -21,6 +23,14 @@ impl Worker {
     /// A connection of the predecessor.
     pub(super) fn adopt(&mut self, stream: std::net::TcpStream, root: Root) {
         self.admit(TcpStream::from_std(stream), root);
+    }
+
+    /// The server ends: what a connection of a client waits for comes sooner.
+    pub(super) fn hurry(&mut self, key: Key, connection: &mut Connection) {
+        if connection.lingering {
+            connection.linger_until_ms = self.now_ms() + LINGER_DRAINING_MS;
+            self.arm(key, connection);
+        }
     }
 
     /// Gives an idle connection to the successor; it ends here only.

@@ -60,8 +60,8 @@ impl Worker {
 
     /// Reads what there is, and handles it, up to a bound that keeps the other connections' turn near.
     fn serve_one(&mut self, key: Key, connection: &mut Connection, buffer: &mut [u8], closed: bool) -> Fate {
-        if connection.lingering {
-            return discard(connection, buffer);
+        if connection.closing {
+            return self.discard(key, connection, buffer);
         }
         // A body that was taken whole while the lane was full owes its end although nothing more will arrive.
         if !connection.input.is_empty() || connection.machine.owes_event() {
@@ -187,6 +187,31 @@ impl Worker {
         self.held.push(Held { key, count, position, read_us, route, late: None });
     }
 
+    /// Drops what comes behind the last request that is answered, so that a client which sends before it reads comes to
+    /// read; a bounded amount, that keeps the other connections' turn near.
+    fn discard(&mut self, key: Key, connection: &mut Connection, buffer: &mut [u8]) -> Fate {
+        let mut budget = READ_TURN_BYTES_MAX;
+        while connection.readable {
+            if budget == 0 {
+                self.serve_again(key, connection);
+                break;
+            }
+            match socket::discard(&connection.stream, buffer) {
+                Ok(0) => (connection.readable, connection.read_closed) = (false, true),
+                Ok(bytes) => {
+                    budget = budget.saturating_sub(bytes);
+                    if connection.lingering {
+                        connection.since_ms = self.now_ms();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Fate::Ends,
+            }
+        }
+        self.settle(key, connection)
+    }
+
     /// After a connection was served: what it waits for now, and whether it ends.
     pub(super) fn settle(&mut self, key: Key, connection: &mut Connection) -> Fate {
         let cut_off = connection.read_closed && connection.input.is_empty();
@@ -197,10 +222,14 @@ impl Worker {
         };
         let idle = connection.held == 0 && !busy;
         if idle && connection.output.is_empty() {
+            if connection.until_close && !connection.broken {
+                connection.until_close = false;
+                socket::close_in_order(&connection.stream);
+            }
             // Requests that came before the client's end are still answered; a part of one has gone into the machine.
             let said_all = connection.read_closed && (connection.input.is_empty() || connection.closing);
-            let leaves = self.draining && connection.is_quiet();
-            if leaves && !said_all && !connection.closing && self.passing.is_some() {
+            let leaves = self.draining && connection.is_quiet() && !connection.closing;
+            if leaves && !said_all && self.passing.is_some() {
                 return self.pass(connection);
             }
             if said_all || leaves {
@@ -241,19 +270,4 @@ fn keep(input: &mut Vec<u8>, rest: &[u8]) {
         input.clear();
         input.extend_from_slice(rest);
     }
-}
-
-/// Throws input away until the client's end.
-fn discard(connection: &mut Connection, buffer: &mut [u8]) -> Fate {
-    let mut budget = READ_TURN_BYTES_MAX;
-    while budget > 0 {
-        match socket::receive(&connection.stream, buffer) {
-            Ok(0) => return Fate::Ends,
-            Ok(bytes) => budget = budget.saturating_sub(bytes),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Fate::Stays,
-            Err(_) => return Fate::Ends,
-        }
-    }
-    // More than this after a refusal is no client that reads answers.
-    Fate::Ends
 }

@@ -18,6 +18,7 @@ use crate::engine::table::Key;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::{self, HeadContext, Pieces, Response, StreamHead};
+use crate::os::socket;
 
 impl Worker {
     /// The head of a request whose body is streamed. One that is refused is answered at once, and the connection ends:
@@ -39,7 +40,6 @@ impl Worker {
                 connection.task = Task::Upload(Box::new(Receiving::new(upload, asked)));
             }
             Err(response) => {
-                connection.unread = true;
                 let framing = AnswerFraming { keep_alive: false, ..asked.framing };
                 self.answer(key, connection, &response, framing, asked.route);
             }
@@ -150,7 +150,6 @@ impl Worker {
         debug_assert!(response.status != 503, "503 says that nothing was stored");
         asked.framing.keep_alive = false;
         connection.task = Task::None;
-        connection.unread = true;
         self.hold_late(key, connection, Late::new(LateAnswer::Partial(response), &asked));
         // From now on it waits for us: its body can't be too slow a second time.
         connection.wait = connection.waits_for();
@@ -159,7 +158,6 @@ impl Worker {
     /// Answers before the body has been read to its end; the connection ends behind it.
     fn cut_upload(&mut self, key: Key, connection: &mut Connection, response: &Response, asked: Asked) {
         connection.task = Task::None;
-        connection.unread = true;
         let framing = AnswerFraming { keep_alive: false, ..asked.framing };
         self.answer(key, connection, response, framing, asked.route);
     }
@@ -237,7 +235,8 @@ impl Worker {
             };
             let Some(pieces) = pieces else { return Fate::Ends };
             if done.step == JobStep::Failed {
-                // Cut the connection: a client must not take half an answer for a whole one.
+                // Cut the connection: a client must not take half an answer for a whole one. An answer that ends with
+                // the connection ends with a reset then.
                 return Fate::Ends;
             }
             worker.put_piece(connection, done.piece, done.step, asked.framing, pieces);
@@ -261,6 +260,11 @@ impl Worker {
         let context = HeadContext { version, keep_alive, head_only, date, durability: asked.reached };
         let pieces = response::write_stream_head(head, &context, &mut connection.output);
         connection.closing |= !keep_alive || pieces == Pieces::UntilClose;
+        if pieces == Pieces::UntilClose {
+            // Set now and taken back at the answer's end: so any other end is a reset, that of this process too.
+            connection.until_close = true;
+            socket::reset_on_close(&connection.stream);
+        }
         pieces
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::read::Fate;
 use super::{NO_ROUTE, Worker};
 use crate::base::durability::Durability;
-use crate::base::limits::{PIECE_BYTES, STATIC_PIECE_BYTES};
+use crate::base::limits::{LINGER_DRAINING_MS, LINGER_MS, PIECE_BYTES, STATIC_PIECE_BYTES};
 use crate::engine::connection::{Connection, Task};
 use crate::engine::held::AnswerFraming;
 use crate::engine::metrics::Reject;
@@ -85,7 +85,6 @@ impl Worker {
             head_only: asks_for_head(connection),
         };
         connection.task = Task::None;
-        connection.unread = true;
         self.answer(key, connection, &response, framing, NO_ROUTE);
     }
 
@@ -231,13 +230,16 @@ impl Worker {
         }
     }
 
-    /// Everything is said: closes, or first sends our end and listens for the client's, so that an answer to a request
-    /// that was not read to its end is not lost to a reset.
+    /// Everything is said: sends our end and listens for the client's (RFC 9112, section 9.6). Whatever of its input is
+    /// unread at a close, or comes after it, makes the close a reset, and takes the answer from a client that has not read
+    /// it yet.
     pub(super) fn end(&mut self, key: Key, connection: &mut Connection) -> Fate {
-        if !connection.unread || connection.stream.shutdown(Shutdown::Write).is_err() {
+        if connection.stream.shutdown(Shutdown::Write).is_err() {
             return Fate::Ends;
         }
         connection.lingering = true;
+        let most_ms = if self.draining { LINGER_DRAINING_MS } else { LINGER_MS };
+        connection.linger_until_ms = self.now_ms() + most_ms;
         connection.input = Vec::new();
         connection.wait = connection.waits_for();
         connection.since_ms = self.now_ms();
