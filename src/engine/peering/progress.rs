@@ -139,7 +139,8 @@ impl State {
         if self.starts.is_some() {
             return;
         }
-        while self.pending.front().is_some_and(|(end, _)| *end <= synced) {
+        // By the farthest sync there was: who ends the joining may know of an earlier one.
+        while self.pending.front().is_some_and(|(end, _)| *end <= self.synced) {
             let Some((_, stream)) = self.pending.pop_front() else { break };
             self.durable.set(stream);
             note(&mut self.changes.durable, stream);

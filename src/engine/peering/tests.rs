@@ -169,6 +169,23 @@ fn nothing_is_durable_before_a_host_has_joined() {
     assert_eq!(progress.take_changes().durable, [stream(PEER, 30)], "from then on as always");
 }
 
+/// The keeper asks how far the disk is, stores its snapshot, and then says that the host has joined: meanwhile more was
+/// applied and synced, and nothing may come after it that would say so again.
+#[test]
+fn what_was_synced_while_the_join_came_to_its_end_is_durable_at_once() {
+    let mut starts = Streams::default();
+    starts.set(stream(PEER, 20));
+    let progress = Progress::new(OWN, Streams::default());
+    progress.adopt(&starts);
+    progress.applied(stream(PEER, 25), Position(100), Position(0));
+    progress.synced(Position(100));
+    let asked_before = Position(100);
+    progress.applied(stream(PEER, 30), Position(200), Position(200));
+    progress.joined(asked_before);
+    assert_eq!(progress.take_changes().durable, [stream(PEER, 30)]);
+    assert!(!progress.owes_sync());
+}
+
 #[test]
 fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
     let standing = Standing::new(OWN);
