@@ -279,6 +279,9 @@ fn replication(page: &mut Page, shared: &Shared) {
     for (reason, counter) in FAILURES.iter().zip(&counters.failures) {
         page.sample(name, &format!("reason=\"{reason}\""), counter.value());
     }
+    let name = "pixeld_replication_strangers_total";
+    let help = "Connections to the peer port that were not made by the second host.";
+    page.single(name, "counter", help, counters.strangers.value());
     let name = "pixeld_replication_bytes_total";
     page.family(
         name,

@@ -113,7 +113,8 @@ pub enum Violation {
     /// Two processes run on one directory and a copy of it.
     #[error(
         "two processes with the node id {0} are running: the data directory of one is a copy of the other one's. Keep one of \
-         them; make the other one afresh with `pixeld init --join`"
+         them; make the other one afresh with `pixeld init --join`. The one that is kept is taken a minute after the other \
+         one has ended"
     )]
     Copied(NodeId),
     /// Two histories of one stream.

@@ -3,6 +3,7 @@
 use crate::process;
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -297,6 +298,36 @@ fn a_copy_of_the_second_host_beside_it_is_refused() {
     drop(refused);
     await_connected(&kept);
     await_that("the record", || count(&kept), |count| *count == 11);
+}
+
+/// A balancer's check, a port scanner and `pixeld doctor --peer` connect to the peer port: that is no trouble of the peer.
+#[test]
+fn who_only_connects_to_the_peer_port_is_counted_and_nothing_else() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    let failures = |server: &Server| -> Vec<String> {
+        let metrics = server.ask("GET", "/metrics", "").1;
+        let of_link = |line: &&str| line.starts_with("pixeld_replication_failures_total");
+        metrics.lines().filter(of_link).map(str::to_owned).collect()
+    };
+    let warnings = |server: &Server| server.stderr().matches("level=warn").count();
+    // The two may have dialed each other before the other one listened.
+    let before = [&a, &b].map(|server| (failures(server), warnings(server)));
+    for port in [pair.a.peer_listen, pair.b.peer_listen] {
+        for round in 0..6 {
+            let mut stranger = std::net::TcpStream::connect(port).expect("the peer port");
+            if round % 2 == 1 {
+                // A browser, or a scanner that says something.
+                stranger.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("it takes that");
+            }
+        }
+    }
+    for (server, before) in [&a, &b].into_iter().zip(before) {
+        let strangers = || figure(&server.ask("GET", "/metrics", "").1, "pixeld_replication_strangers_total");
+        await_that("six strangers", strangers, |strangers| *strangers >= 6);
+        assert_eq!((failures(server), warnings(server)), before, "{}", server.stderr());
+        assert_eq!(peer_of(server)["state"], "connected");
+    }
 }
 
 #[test]

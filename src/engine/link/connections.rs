@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use mio::Token;
 
+use super::trouble::Remote;
 use super::wire::Wire;
 use crate::base::ids::NodeId;
 use crate::base::limits::PEER_HELLO_US;
@@ -51,6 +52,12 @@ impl Connection {
             since_us,
             met_us: None,
         }
+    }
+
+    /// The other end, in words.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote { address: self.remote, dialed: self.dialed }
     }
 
     /// Whether there may be something to read that is welcome.

@@ -1,5 +1,6 @@
 //! Trouble: why there is no connection to the peer, in words that an operator can act on.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
@@ -17,6 +18,22 @@ pub struct KnownKeys {
     pub pinned: Option<Fingerprint>,
 }
 
+/// The other end of a connection, in words. A host that dialed is named without its port, which is another one each
+/// time: the same trouble has the same words, and is logged once.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether this host dialed it.
+    pub dialed: bool,
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dialed { self.address.fmt(f) } else { self.address.ip().fmt(f) }
+    }
+}
+
 /// A connection that came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -29,7 +46,7 @@ pub struct Trouble {
 impl Trouble {
     /// The socket failed, or TLS on it.
     #[must_use]
-    pub fn of_socket(error: &io::Error, remote: SocketAddr, is_connected: bool, keys: KnownKeys) -> Self {
+    pub fn of_socket(error: &io::Error, remote: Remote, is_connected: bool, keys: KnownKeys) -> Self {
         if let (Some(shown), Some(pinned)) = (tls::other_key(error), keys.pinned) {
             let why = format!(
                 "the host at {remote} has the key {shown}, expected was {pinned}: if it was set up afresh, start this \
@@ -61,7 +78,7 @@ impl Trouble {
 
     /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
     #[must_use]
-    pub fn of_end(remote: SocketAddr, is_guessed_keyed: bool) -> Self {
+    pub fn of_end(remote: Remote, is_guessed_keyed: bool) -> Self {
         if is_guessed_keyed {
             let why = format!(
                 "{remote} closed the connection before it said who it is: --insecure-peer is for both hosts or for none, \
@@ -74,7 +91,7 @@ impl Trouble {
 
     /// The other side speaks TLS, and this host has no keys.
     #[must_use]
-    pub fn of_tls(remote: SocketAddr) -> Self {
+    pub fn of_tls(remote: Remote) -> Self {
         let why = format!(
             "the host at {remote} expects TLS: start this host with --peer-key and that host's key instead of \
              --insecure-peer, or both with --insecure-peer"
@@ -84,7 +101,7 @@ impl Trouble {
 
     /// The session ended; nothing for one that ended in order.
     #[must_use]
-    pub fn of_close(close: &Close, remote: SocketAddr, is_connected: bool) -> Option<Self> {
+    pub fn of_close(close: &Close, remote: Remote, is_connected: bool) -> Option<Self> {
         let failure = match close {
             Close::Bye { .. } | Close::Left(_) | Close::Lost(_) => return None,
             Close::NoHello | Close::Silent if !is_connected => {
@@ -98,6 +115,20 @@ impl Trouble {
             Close::Violation(_) | Close::Refused { .. } => Failure::Protocol,
         };
         Some(Self { failure, why: close.to_string() })
+    }
+
+    /// Whether this says nothing about the peer, of a connection that somebody else made and on which the peer did not show
+    /// who it is: a port scanner, a balancer's check, `pixeld doctor --peer`. `has_peer`: the peer is connected.
+    #[must_use]
+    pub fn is_strangers(&self, has_peer: bool) -> bool {
+        match self.failure {
+            // Whoever only connects and goes tells nothing.
+            Failure::Network | Failure::Silence => true,
+            // A copy of the peer's directory, or of this one.
+            Failure::Identity => false,
+            // A key or a language that is not ours: while there is no peer, it may well be the peer as it was configured.
+            Failure::Key | Failure::Protocol | Failure::Own => has_peer,
+        }
     }
 
     /// Whether the next try comes to the same end until somebody has changed something.
@@ -114,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_end_in_order_is_no_trouble() {
-        let remote = ([127, 0, 0, 1], 7).into();
+        let remote = Remote { address: ([127, 0, 0, 1], 7).into(), dialed: true };
         assert_eq!(Trouble::of_close(&Close::Left(ByeCode::Replaced), remote, true), None);
         let silent = Trouble::of_close(&Close::NoHello, remote, false).expect("trouble");
         assert!(
@@ -127,5 +158,39 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let refused = Trouble::of_socket(&refused, remote, false, KnownKeys::default());
         assert!(refused.why.contains("nobody listens there"), "{}", refused.why);
+    }
+
+    #[test]
+    fn the_same_trouble_has_the_same_words_whatever_port_it_came_from() {
+        let words = |port: u16, dialed| {
+            let remote = Remote { address: ([10, 0, 0, 2], port).into(), dialed };
+            let garbage = io::Error::new(io::ErrorKind::InvalidData, "garbage");
+            let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+            [
+                Trouble::of_socket(&garbage, remote, true, KnownKeys::default()).why,
+                Trouble::of_socket(&broken, remote, true, KnownKeys::default()).why,
+                Trouble::of_end(remote, true).why,
+                Trouble::of_end(remote, false).why,
+                Trouble::of_tls(remote).why,
+                Trouble::of_close(&Close::NoHello, remote, false).expect("trouble").why,
+            ]
+        };
+        assert_eq!(words(40_001, false), words(40_002, false));
+        assert!(
+            words(8001, true).iter().all(|why| why.contains("10.0.0.2:8001")),
+            "a dialed port is the one that was set"
+        );
+    }
+
+    #[test]
+    fn who_only_connects_is_a_stranger_and_who_has_the_wrong_key_may_be_the_peer() {
+        let of = |failure| Trouble { failure, why: String::new() };
+        for failure in [Failure::Network, Failure::Silence] {
+            assert!(of(failure).is_strangers(false) && of(failure).is_strangers(true));
+        }
+        for failure in [Failure::Key, Failure::Protocol] {
+            assert!(!of(failure).is_strangers(false) && of(failure).is_strangers(true));
+        }
+        assert!(!of(Failure::Identity).is_strangers(true));
     }
 }

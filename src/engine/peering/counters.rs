@@ -29,6 +29,8 @@ pub struct Counters {
     pub sessions: Counter,
     /// Connections that failed, by [`Failure`].
     pub failures: [Counter; FAILURES.len()],
+    /// Connections that somebody else than the peer made to the peer port.
+    pub strangers: Counter,
     /// Bytes written to the peer's connections, as encrypted.
     pub sent_bytes: Counter,
     /// Bytes read from them.
@@ -44,6 +46,7 @@ impl Default for Counters {
         Self {
             sessions: Counter::default(),
             failures: std::array::from_fn(|_| Counter::default()),
+            strangers: Counter::default(),
             sent_bytes: Counter::default(),
             received_bytes: Counter::default(),
             delay_us: Stage::new(),

@@ -16,7 +16,7 @@ impl Driver {
     /// A session has ended.
     pub(super) fn close(&mut self, token: Token, close: &Close, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
-        let trouble = Trouble::of_close(close, connection.remote, true);
+        let trouble = Trouble::of_close(close, connection.remote(), true);
         if trouble.is_none() && connection.met_us.is_some() {
             tracing::info!(why = %close, "the second host has left");
         }
@@ -26,7 +26,7 @@ impl Driver {
     pub(super) fn lose_to_error(&mut self, token: Token, error: &io::Error, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
         let is_connected = matches!(connection.wire.is_connected(), Ok(true));
-        let trouble = Trouble::of_socket(error, connection.remote, is_connected, self.known);
+        let trouble = Trouble::of_socket(error, connection.remote(), is_connected, self.known);
         self.lose(token, Some(trouble), peering, now_us);
     }
 
@@ -38,6 +38,9 @@ impl Driver {
         connection.wire.part(connection.replica.as_ref().map_or(&[], Replica::output));
         if connection.replica.is_some() {
             peering.delays().clear();
+        }
+        if let Some(replica) = &connection.replica {
+            self.note_parting(replica, now_us);
         }
         let was_ours = connection.dialed || connection.replica.is_some();
         drop(connection);
@@ -52,9 +55,19 @@ impl Driver {
         if was_ours {
             self.pause(now_us);
         }
-        let Some(Trouble { failure, why }) = trouble else { return };
+        let Some(trouble) = trouble else { return };
+        let has_active = self.connections.has_active();
+        if !was_ours && trouble.is_strangers(has_active) {
+            peering.counters.strangers.add(1);
+            tracing::debug!(
+                why = trouble.why,
+                "somebody connected to the peer port who is not the second host"
+            );
+            return;
+        }
+        let Trouble { failure, why } = trouble;
         peering.counters.failed(failure);
-        if !self.connections.has_active() {
+        if !has_active {
             peering.standing.away(&why, now_us);
         }
         if self.told.is_news(&why, now_us) {
@@ -64,6 +77,15 @@ impl Driver {
             } else {
                 tracing::warn!(why, "{event}; trying again");
             }
+        }
+    }
+
+    /// The process that a session was with is not connected any more. One that was refused as a copy's is not noted: that it
+    /// tries again is no sign of it having been there.
+    pub(super) fn note_parting(&mut self, replica: &Replica, now_us: u64) {
+        let peer = replica.peer().map(|peer| (peer.node, peer.inc));
+        if let Some((node, inc)) = peer.filter(|&(node, inc)| !self.starts.is_former(node, inc, now_us)) {
+            self.starts.part(node, inc, now_us);
         }
     }
 

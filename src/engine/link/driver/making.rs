@@ -12,7 +12,7 @@ use crate::base::limits::PEER_GREETING_MAX;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::dialer::Dialer;
 use crate::engine::link::tls::{Keys, Tls};
-use crate::engine::link::trouble::Trouble;
+use crate::engine::link::trouble::{Remote, Trouble};
 use crate::engine::link::wire::Wire;
 use crate::engine::peering::Peering;
 use crate::os::random;
@@ -40,7 +40,8 @@ impl Driver {
         });
         if let Err(error) = connected {
             self.pause(now_us);
-            let Trouble { failure, why } = Trouble::of_socket(&error, address, false, self.known);
+            let Trouble { failure, why } =
+                Trouble::of_socket(&error, Remote { address, dialed: true }, false, self.known);
             peering.counters.failed(failure);
             peering.standing.away(&why, now_us);
             if self.told.is_news(&why, now_us) {

@@ -35,7 +35,7 @@ impl Driver {
         match greeting::look(&connection.heard, cluster, own) {
             Greeting::More => {}
             Greeting::Stranger => self.turn_away(token, Reason::Hello, peering, now_us),
-            Greeting::Host(hello) if self.starts.is_former(hello.node, hello.inc) => {
+            Greeting::Host(hello) if self.starts.is_former(hello.node, hello.inc, now_us) => {
                 self.turn_away(token, Reason::Copied(hello.node), peering, now_us);
             }
             Greeting::Host(hello) => {
@@ -55,6 +55,7 @@ impl Driver {
             && let Some(mut old) = self.connections.remove(old)
             && let Some(mut replica) = old.replica.take()
         {
+            self.note_parting(&replica, now_us);
             replica.leave(ByeCode::Replaced, now_us);
             old.wire.part(replica.output());
         }
@@ -90,11 +91,11 @@ impl Driver {
         let mut trouble = None;
         while let Some(effect) = session.next_effect(now_us) {
             if let Effect::Closed(close) = effect {
-                trouble = Trouble::of_close(&close, connection.remote, true);
+                trouble = Trouble::of_close(&close, connection.remote(), true);
             }
         }
         if self.keys.is_none() && tls::is_record(&connection.heard) {
-            trouble = Some(Trouble::of_tls(connection.remote));
+            trouble = Some(Trouble::of_tls(connection.remote()));
         }
         connection.wire.part(session.output());
         self.lose(token, trouble, peering, now_us);

@@ -249,7 +249,7 @@ impl Driver {
         let Some(replica) = &mut connection.replica else {
             if now_us >= connection.greeted_by_us() {
                 let is_secured = connection.wire.is_secured();
-                let trouble = Trouble::of_close(&Close::NoHello, connection.remote, is_secured);
+                let trouble = Trouble::of_close(&Close::NoHello, connection.remote(), is_secured);
                 self.lose(token, trouble, peering, now_us);
                 return false;
             }
@@ -270,10 +270,11 @@ impl Driver {
             }
             peering.counters.sessions.add(1);
             self.last_peer = Some(peer.node);
-            if self.starts.is_former(peer.node, peer.inc) {
+            if self.starts.is_former(peer.node, peer.inc, now_us) {
                 replica.refuse_copy(now_us);
+            } else {
+                self.starts.meet(peer.node, peer.inc, now_us);
             }
-            self.starts.meet(peer.node, peer.inc);
         }
         if connection.met_us.is_some_and(|met_us| now_us >= met_us + LASTING_US) {
             self.dialer.iter_mut().for_each(Dialer::succeeded);

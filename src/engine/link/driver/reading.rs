@@ -50,7 +50,7 @@ impl Driver {
             Ok(Reading::End) => {
                 let is_plain = self.keys.is_none();
                 let of_end = |connection: &mut Connection| {
-                    Trouble::of_end(connection.remote, is_plain && connection.met_us.is_none())
+                    Trouble::of_end(connection.remote(), is_plain && connection.met_us.is_none())
                 };
                 let trouble = self.connections.get(token).map(of_end);
                 self.lose(token, trouble, peering, now_us);
@@ -70,7 +70,7 @@ impl Driver {
         if let Some(replica) = &mut connection.replica {
             if is_first && self.keys.is_none() && tls::is_record(plain) {
                 // An alert: what this host said first is no TLS.
-                let trouble = Trouble::of_tls(connection.remote);
+                let trouble = Trouble::of_tls(connection.remote());
                 self.lose(token, Some(trouble), peering, now_us);
                 return false;
             }
