@@ -15,6 +15,7 @@ pub mod fields;
 pub mod files;
 #[cfg(test)]
 mod fold;
+pub mod heal;
 pub mod index;
 pub mod openapi;
 pub mod pex;

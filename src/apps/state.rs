@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 
+use super::heal::{Heal, Heals};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag::{self, PIXEL_RECORD_BYTES};
@@ -136,6 +137,10 @@ pub trait State: Any + Send + Sync {
         Vec::new()
     }
 
+    /// Records of its that were applied count as of another time, unless that is later than they are. `just` is the only one, if
+    /// it was applied a moment ago. What a request was told by the times of before stays: which of two orders stands.
+    fn heal(&mut self, _heal: &Heal, _just: Option<&Entry>) {}
+
     /// Appends the state's bytes: equal states are equal bytes.
     fn snapshot(&self, out: &mut Vec<u8>);
 
@@ -171,6 +176,8 @@ pub struct Applied {
     pub time_us: u64,
     /// Which of two hosts this is; nothing on a host without a peer.
     pub side: Option<Side>,
+    /// What counts as of another time than its batch says.
+    pub heals: Heals,
 }
 
 impl fmt::Debug for Applied {
@@ -275,12 +282,30 @@ impl Applied {
             match (piece, state) {
                 (Piece::Pixels(run), Some(state)) => state.apply_run(&at, run),
                 (Piece::Pixels(_), None) => {}
-                (Piece::Other(record), state) => each(state.and_then(|state| state.apply(&at, record))),
+                (Piece::Other(record), _) if record[0] == tag::TIME_HEALED => {
+                    self.heal(record);
+                    each(None);
+                }
+                (Piece::Other(record), state) => {
+                    let heals = &self.heals;
+                    each(state.and_then(|state| {
+                        let outcome = state.apply(&at, record);
+                        heal_just(heals, &at, state.as_mut());
+                        outcome
+                    }));
+                }
             }
             seq += piece.count();
         }
         debug_assert_eq!(seq - batch.first.seq, u64::from(batch.count), "the header counts the records");
         self.advance(batch);
+    }
+
+    /// Takes a word about times; what is none changes nothing.
+    fn heal(&mut self, record: &[u8]) {
+        let Some(heal) = Heal::of(record) else { return };
+        self.heals.add(heal);
+        self.states.iter_mut().flatten().for_each(|state| state.heal(&heal, None));
     }
 
     /// Notes how far the journal is applied.
@@ -297,6 +322,10 @@ impl Applied {
     /// If no application keeps a state.
     #[must_use]
     pub fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(11) {
+            let streams: Vec<Origin> = self.vector.iter().map(|(origin, _)| origin).collect();
+            return Heal::sample(seed / 11, &streams).record();
+        }
         let states: Vec<_> = self.states.iter().flatten().collect();
         states[(seed % states.len() as u64) as usize].sample(seed / states.len() as u64)
     }
@@ -352,6 +381,11 @@ impl Applied {
                 sections.push((id, bytes));
             }
         }
+        if !self.heals.is_empty() {
+            let mut bytes = Vec::new();
+            self.heals.snapshot(&mut bytes);
+            sections.push((tag::app::ENGINE, bytes));
+        }
         sections
     }
 
@@ -360,11 +394,26 @@ impl Applied {
     /// # Errors
     /// The bytes are no snapshot of that state, or there is no such application.
     pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
+        if id == tag::app::ENGINE {
+            self.heals = Heals::read(bytes).ok_or(RestoreError)?;
+            return Ok(());
+        }
         match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {
             Some(state) => state.restore(bytes),
             // Passed over it would be lost, on this host only.
             None => Err(RestoreError),
         }
+    }
+}
+
+/// The record at `at`, which was applied a moment ago, may have been healed before.
+fn heal_just(heals: &Heals, at: &Entry, state: &mut dyn State) {
+    if heals.is_empty() {
+        return;
+    }
+    let time_us = heals.time_us(at.origin, at.seq, at.time_us);
+    if time_us < at.time_us {
+        state.heal(&Heal { origin: at.origin, first: at.seq, last: at.seq, time_us }, Some(at));
     }
 }
 

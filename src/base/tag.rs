@@ -19,7 +19,7 @@ pub mod app {
     pub const INDEX: u8 = 12;
     /// Conformance suites' mirror; it keeps nothing.
     pub const ECHO: u8 = 13;
-    /// The engine's own endpoints; they keep nothing.
+    /// The engine: its own endpoints, and records that concern every application.
     pub const ENGINE: u8 = 14;
 }
 
@@ -62,6 +62,9 @@ pub const THUMBS_DELETE: u8 = 0x46;
 pub const TOYS_PRODUCT: u8 = 0x51;
 /// A toy is ordered.
 pub const TOYS_ORDER: u8 = 0x52;
+
+/// Records count as of another time than their batches say.
+pub const TIME_HEALED: u8 = 0xE1;
 
 /// Length in bytes of a pixel's record: tag, value, x, y.
 pub const PIXEL_RECORD_BYTES: usize = 10;

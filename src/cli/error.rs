@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
 use crate::engine::founding::FoundError;
+use crate::engine::healing::HealError;
 use crate::engine::opening::OpenError;
 use crate::engine::server::StartError;
 use crate::log::inspect::InspectError;
@@ -32,6 +33,9 @@ pub enum CliError {
     /// A data directory got no identity, or has none.
     #[error(transparent)]
     Found(#[from] FoundError),
+    /// No time was healed.
+    #[error("{0}; nothing was healed")]
+    Heal(#[from] HealError),
     /// A data directory is damaged, or none.
     #[error("{path}: {source}", path = path.display())]
     Inspect {
@@ -108,6 +112,7 @@ impl CliError {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
             Self::Output(_)
             | Self::Found(_)
+            | Self::Heal(_)
             | Self::Inspect { .. }
             | Self::Start(_)
             | Self::Signals(_)

@@ -153,6 +153,7 @@ fn name_of(tag: u8) -> String {
         tag::PIXEL_G => "pixels of channel G".to_owned(),
         tag::PIXEL_B => "pixels of channel B".to_owned(),
         tag::PIXEL_CLEAR => "clears of the pixels".to_owned(),
+        tag::TIME_HEALED => "words as of which time others count".to_owned(),
         _ => format!("with tag 0x{tag:02x}"),
     }
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 pub mod events;
 mod forget;
+mod heal;
 mod healthy;
 mod import;
 mod init;
@@ -54,6 +55,7 @@ enum Command {
     Serve(Box<serve::Arguments>),
     Init(init::Arguments),
     ForgetPeer(forget::Arguments),
+    HealTime(heal::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Bench(Box<bench::Arguments>),
@@ -78,6 +80,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Serve(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::ForgetPeer(arguments) => arguments.run(),
+        Command::HealTime(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),

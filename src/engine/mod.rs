@@ -22,6 +22,7 @@ pub mod exposition;
 mod fatal;
 pub mod first;
 pub mod founding;
+pub mod healing;
 pub mod held;
 pub mod jobs;
 pub mod keeper;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::apps::fields::{Fields, push_origin};
+use crate::apps::heal::Heal;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::references::References;
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
@@ -201,6 +202,15 @@ impl State for BoardState {
 
     fn take_released(&mut self) -> Vec<BlobId> {
         self.references.take_released()
+    }
+
+    fn heal(&mut self, heal: &Heal, _just: Option<&Entry>) {
+        let range = (heal.origin, heal.first)..=(heal.origin, heal.last);
+        for key in self.by_place.range(range).map(|(_, key)| key) {
+            if let Some(message) = self.messages.get_mut(key) {
+                message.time_us = message.time_us.min(heal.time_us);
+            }
+        }
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apps::fields::Fields;
+use crate::apps::heal::Heal;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::references::References;
 use crate::apps::state::{Entry, RestoreError, State};
@@ -147,6 +148,22 @@ impl ThumbsState {
         if of_order.is_empty() {
             self.made.remove(&order);
         }
+    }
+
+    /// Puts the picture at `key` where it would stand if it had been handed in at `time_us`.
+    fn move_to(&mut self, key: Key, time_us: u64) {
+        let Some(item) = self.items.remove(&key) else { return };
+        let moved = Key { time_us, ..key };
+        if let Some(named) = self.by_uuid.get_mut(&item.picture.uuid).filter(|named| **named == key) {
+            *named = moved;
+        }
+        self.by_place.insert(key.place, moved);
+        if let Some(of_node) = self.open.get_mut(&key.place.0.node)
+            && of_node.remove(&key)
+        {
+            of_node.insert(moved);
+        }
+        self.items.insert(moved, item);
     }
 
     /// The picture at `key` has come to its end.
@@ -361,6 +378,13 @@ impl State for ThumbsState {
 
     fn take_released(&mut self) -> Vec<BlobId> {
         self.references.take_released()
+    }
+
+    fn heal(&mut self, heal: &Heal, _just: Option<&Entry>) {
+        let range = (heal.origin, heal.first)..=(heal.origin, heal.last);
+        let is_later = |key: &Key| key.time_us > heal.time_us;
+        let moved: Vec<Key> = self.by_place.range(range).map(|(_, key)| *key).filter(is_later).collect();
+        moved.into_iter().for_each(|key| self.move_to(key, heal.time_us));
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::apps::app::{Action, Resume, View};
+use crate::apps::state::Applied;
 use crate::apps::wait::News;
 use crate::base::ids::ClusterId;
 use crate::base::limits::TOYS_KEY_BYTES_MAX;
@@ -13,7 +14,7 @@ use crate::http::response::Response;
 use super::html::{self, escape};
 use super::idempotency::{self, KeyError, fingerprint, order_id};
 use super::record::{self, Fingerprint};
-use super::state::{Now, Order, ToysState};
+use super::state::{Now, Order, Place, ToysState};
 
 /// An order that is logged when its time is over.
 #[derive(Debug)]
@@ -85,17 +86,16 @@ impl Taking {
     pub fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
         let applied = view.applied();
         let standing = applied.state::<ToysState>()?.order(self.id.as_bytes())?;
-        Some(self.answer_beside(standing, now(view)))
+        Some(self.answer_beside(standing, rest_us(standing, &applied, view)))
     }
 
-    fn answer_beside(&self, standing: &Order, now: Now) -> Response {
+    fn answer_beside(&self, standing: &Order, rest_us: u64) -> Response {
         if standing.fingerprint != self.fingerprint {
             return html::error(
                 422,
                 "This Idempotency-Key was used for another body. Take a new key for a new order.",
             );
         }
-        let rest_us = standing.rest_us(now);
         if rest_us == 0 {
             return self.accepted();
         }
@@ -143,7 +143,8 @@ pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
 pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
     let applied = view.applied();
     let order = id.and_then(|id| find(applied.state::<ToysState>()?, id));
-    let found = if order.is_some_and(|order| order.is_done(now(view))) { "('Success',)" } else { "None" };
+    let found =
+        if order.is_some_and(|order| rest_us(order, &applied, view) == 0) { "('Success',)" } else { "None" };
     html::answer(200, format!("order \"{}\": {found}", escape(id.unwrap_or("None"))))
 }
 
@@ -154,13 +155,16 @@ pub fn show(id: &str, view: &View<'_>) -> Response {
     let Some(order) = applied.state::<ToysState>().and_then(|shop| find(shop, id)) else {
         return html::not_found();
     };
-    let state = if order.is_done(now(view)) { "Success" } else { "Processing" };
+    let state = if rest_us(order, &applied, view) == 0 { "Success" } else { "Processing" };
     let id = Uuid::try_parse(id).map(|id| id.to_string()).unwrap_or_default();
     html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
 }
 
-fn now(view: &View<'_>) -> Now {
-    Now { wall_us: view.now_us, clock_us: view.clock_us }
+/// How long an order still takes, microseconds.
+fn rest_us(order: &Order, applied: &Applied, view: &View<'_>) -> u64 {
+    let Place { time_us, origin, seq } = order.place;
+    let now = Now { wall_us: view.now_us, clock_us: view.clock_us };
+    order.rest_us(applied.heals.time_us(origin, seq, time_us), now)
 }
 
 fn find<'a>(shop: &'a ToysState, id: &str) -> Option<&'a Order> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::apps::heal::Heal;
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
@@ -59,18 +60,16 @@ pub struct Order {
 
 impl Order {
     /// How long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
-    /// the host that took it said; after a restart by its time, but no longer than all of its duration again.
+    /// the host that took it said; after a restart by its time `counts_us`, but no longer than all of its duration again.
     #[must_use]
-    pub fn rest_us(&self, now: Now) -> u64 {
+    pub fn rest_us(&self, counts_us: u64, now: Now) -> u64 {
         let takes_us = self.done_us.saturating_sub(self.place.time_us);
         let rest_us = self.here_us.saturating_add(takes_us).saturating_sub(now.clock_us);
-        if self.is_live { rest_us } else { rest_us.min(self.done_us.saturating_sub(now.wall_us)) }
-    }
-
-    /// Whether it is done.
-    #[must_use]
-    pub fn is_done(&self, now: Now) -> bool {
-        self.rest_us(now) == 0
+        if self.is_live {
+            rest_us
+        } else {
+            rest_us.min(counts_us.saturating_add(takes_us).saturating_sub(now.wall_us))
+        }
     }
 }
 
@@ -163,6 +162,16 @@ impl ToysState {
         *first = place.min(*first);
     }
 
+    /// Puts the toy at `place` where it would stand if it had come at `time_us`.
+    fn move_to(&mut self, place: Place, time_us: u64) {
+        let Some(product) = self.products.remove(&place) else { return };
+        let (id, moved) = (product.id, Place { time_us, ..place });
+        self.products.insert(moved, product);
+        if self.places.get(&id).is_some_and(|first| *first >= moved) {
+            self.places.insert(id, moved);
+        }
+    }
+
     /// Gives whether the order stands.
     fn take_order(&mut self, id: OrderId, order: Order) -> bool {
         if self.orders.get(&id).is_some_and(|standing| standing.place <= order.place) {
@@ -213,6 +222,16 @@ impl State for ToysState {
                 Some(self.take_order(order.id, taken).into())
             }
         }
+    }
+
+    /// Toys move; of orders that were told to stand none is displaced, and their rest is looked up.
+    fn heal(&mut self, heal: &Heal, just: Option<&Entry>) {
+        let is_later = |place: &Place| heal.covers(place.origin, place.seq) && place.time_us > heal.time_us;
+        let moved: Vec<Place> = match just {
+            Some(at) => [Place::from(at)].into_iter().filter(is_later).collect(),
+            None => self.products.keys().filter(|place| is_later(place)).copied().collect(),
+        };
+        moved.into_iter().for_each(|place| self.move_to(place, heal.time_us));
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
@@ -407,7 +426,7 @@ mod tests {
         let standing = shop(&here).order(&[7; 16]).unwrap();
         assert_eq!((&*standing.product, standing.fingerprint), ("early", [2; 16]));
         let at = |wall_us| Now { wall_us, clock_us: 0 };
-        assert!(!standing.is_done(at(14_999)) && standing.is_done(at(15_000)));
+        assert_eq!([14_999, 15_000].map(|wall_us| standing.rest_us(10_000, at(wall_us))), [1, 0]);
         assert_eq!(shop(&here).names_bytes, "YoyoJoli trainearly".len());
     }
 
@@ -421,7 +440,7 @@ mod tests {
             host.tell_clock(1_000_000);
             receive(&mut host, THERE, time_us, &order(1, "Kite"), 1);
             let rest = |applied: &Applied, wall_us, clock_us| {
-                shop(applied).order(&[7; 16]).unwrap().rest_us(Now { wall_us, clock_us })
+                shop(applied).order(&[7; 16]).unwrap().rest_us(time_us, Now { wall_us, clock_us })
             };
             assert_eq!(rest(&host, WALL_US, 1_000_000), 5_000);
             assert_eq!(rest(&host, WALL_US + AHEAD_US, 1_004_999), 1, "a clock that jumps changes nothing");
