@@ -34,6 +34,8 @@ pub enum Mail {
     HandOver(Sender<OwnedFd>),
     /// A connection that the predecessor gave us, and the root of its listener.
     Adopt(TcpStream, Root),
+    /// The time for bodies that are still arriving is over: stop them, so that each client is told before the end.
+    StopBodies,
     /// End now, whatever is in flight.
     Quit,
 }

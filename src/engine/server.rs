@@ -38,6 +38,7 @@ use crate::apps::index::Index;
 use crate::apps::router::{ANY_PATH, Root, Router};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
+use crate::base::limits::STOP_BODIES_BEFORE_MS;
 use crate::log::identity::Identity;
 use crate::log::known_peer::KnownPeer;
 use crate::log::recover::Report;
@@ -246,8 +247,8 @@ impl Server {
         for worker in &self.shared.workers {
             worker.send(Mail::Drain);
         }
-        let deadline_us = wall_us() + self.shutdown_timeout.as_micros() as u64;
-        while !self.has_drained() && wall_us() < deadline_us {
+        let mut patience = StopPatience::new(self.shutdown_timeout);
+        while !self.has_drained() && !patience.is_over(&self.shared) {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.finish().0
@@ -265,9 +266,8 @@ impl Server {
             worker.send(Mail::HandOver(sender.clone()));
         }
         drop(sender);
-        let patience = self.shutdown_timeout.min(HAND_OVER_PATIENCE).as_micros() as u64;
-        let deadline_us = wall_us() + patience;
-        while !self.has_drained() && wall_us() < deadline_us {
+        let mut patience = StopPatience::new(self.shutdown_timeout.min(HAND_OVER_PATIENCE));
+        while !self.has_drained() && !patience.is_over(&self.shared) {
             if let Ok(connection) = idle.recv_timeout(Duration::from_millis(5)) {
                 pass(connection);
             }
@@ -354,6 +354,30 @@ fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> P
         _ => {}
     }
     Patience::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
+}
+
+/// The time that requests in flight have when a server stops.
+struct StopPatience {
+    ends_us: u64,
+    /// When bodies that still arrive are stopped; nothing once they have been.
+    bodies_end_us: Option<u64>,
+}
+
+impl StopPatience {
+    fn new(time: Duration) -> Self {
+        let before = Duration::from_millis(STOP_BODIES_BEFORE_MS).min(time / 2);
+        let in_us = |time: Duration| wall_us() + time.as_micros() as u64;
+        Self { ends_us: in_us(time), bodies_end_us: Some(in_us(time - before)) }
+    }
+
+    /// Whether it is over; has the bodies stopped shortly before.
+    fn is_over(&mut self, shared: &Shared) -> bool {
+        let now_us = wall_us();
+        if self.bodies_end_us.take_if(|end_us| *end_us <= now_us).is_some() {
+            shared.workers.iter().for_each(|worker| worker.send(Mail::StopBodies));
+        }
+        now_us >= self.ends_us
+    }
 }
 
 /// How long a hand-over waits for requests in flight: new ones wait as long.

@@ -150,3 +150,39 @@ fn uploads_that_log_at_their_end_store_nothing() {
         assert!(answer.field("durability").is_none(), "{}", answer.head);
     }
 }
+
+#[test]
+fn the_server_ends_before_the_body_does() {
+    for (content_type, stored) in FORMS {
+        let mut server = Server::fresh(&["--shutdown-timeout", "1s"]);
+        let mut clients: Vec<_> = [COUNT, 0]
+            .into_iter()
+            .map(|pixels| {
+                let mut client = server.connect();
+                client.send(chunked(content_type));
+                if pixels > 0 {
+                    client.send(chunk(&begun(content_type, pixels)));
+                }
+                client
+            })
+            .collect();
+        // Both heads have been read before the server is told to stop.
+        let started = std::time::Instant::now();
+        while stored > 0 && count(&server) < stored {
+            assert!(started.elapsed() < process::PATIENCE);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        server.signal(rustix::process::Signal::TERM);
+        for (client, stored) in clients.iter_mut().zip([stored, 0]) {
+            let answer = client.answer();
+            let told = answer.json();
+            assert_eq!(told["accepted"].as_u64(), Some(stored), "{told}");
+            assert_eq!(answer.field("durability"), (stored > 0).then_some("disk"));
+            let (status, again) = if stored > 0 { (408, None) } else { (503, Some("1")) };
+            assert_eq!((answer.status, answer.field("retry-after")), (status, again), "{content_type}");
+            client.half_close();
+        }
+        assert!(server.wait().success());
+        assert_eq!(count(&server.kill_and_restart(&[])), stored, "after a restart");
+    }
+}

@@ -52,6 +52,7 @@ impl Worker {
                 Mail::Drain => self.drain(),
                 Mail::HandOver(successor) => self.leave_to(successor),
                 Mail::Adopt(stream, root) => self.adopt(stream, root),
+                Mail::StopBodies => self.stop_bodies(),
                 Mail::Quit => self.quitting = true,
             }
         }

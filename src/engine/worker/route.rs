@@ -151,6 +151,13 @@ pub const NO_ROOM: Refusal = Refusal::new(507, "no space is left above the reser
 /// The disk takes no more for another reason, for a body of which something is logged: 503 would say that nothing is.
 pub const NO_MORE: Refusal = Refusal::new(507, "this host takes no writes any more, as /health tells");
 
+/// The server ends before a body does of which nothing is logged.
+pub const ENDING: Refusal = Refusal::new(503, "the server ends before the body has come");
+
+/// The same for one of which something is: 503 would say that nothing is.
+pub const ENDING_HALF_WAY: Refusal =
+    Refusal::new(408, "the server ends before the rest of the body has come");
+
 /// Too many connections, as the protocol refuses.
 pub const CROWDED: Refusal = Refusal::new(503, "too many connections; come back later");
 

@@ -155,6 +155,23 @@ impl Worker {
         connection.wait = connection.waits_for();
     }
 
+    /// The server ends before these bodies do. One that a job thread is at has come to its end or will go on.
+    pub(super) fn stop_bodies(&mut self) {
+        let keys: Vec<Key> = self.table.keys().collect();
+        for key in keys {
+            self.with(key, |worker, connection| {
+                if let Task::Upload(receiving) = &connection.task
+                    && receiving.pause() != Some(Pause::Work)
+                {
+                    let has_logged = receiving.has_logged();
+                    let reason = if has_logged { route::ENDING_HALF_WAY } else { route::ENDING };
+                    worker.stop_upload(key, connection, reason);
+                }
+                Fate::Stays
+            });
+        }
+    }
+
     /// Answers before the body has been read to its end; the connection ends behind it.
     fn cut_upload(&mut self, key: Key, connection: &mut Connection, response: &Response, asked: Asked) {
         connection.task = Task::None;
