@@ -58,6 +58,11 @@ pub trait App: Send + Sync {
         answer::detail(405, "Method Not Allowed")
     }
 
+    /// The answer to OPTIONS for one of its paths, which has these methods.
+    fn options(&self, allow: &str) -> Response {
+        Response::new(204, "", "").with("Allow", allow)
+    }
+
     /// The answer to a body that is larger than the `most` bytes that its route takes, in this application's style. The
     /// connection ends behind it.
     fn too_large(&self, _endpoint: u8, most: usize) -> Response {
@@ -192,6 +197,8 @@ pub struct Route {
     pub operation: &'static str,
     /// How to take the usual request without calling `handle`.
     pub express: Option<Express>,
+    /// Its requests log records: the document says what that may come to.
+    pub writes: bool,
     /// It removes what the journal holds, so it is taken while the disk is too full for other writes.
     pub frees_space: bool,
 }
@@ -208,6 +215,7 @@ impl Route {
             summary,
             operation: "",
             express: None,
+            writes: !matches!(method, Method::Get),
             frees_space: false,
         }
     }

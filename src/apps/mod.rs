@@ -16,6 +16,7 @@ pub mod files;
 #[cfg(test)]
 mod fold;
 pub mod heal;
+pub mod id;
 pub mod index;
 pub mod openapi;
 pub mod pex;

@@ -13,6 +13,32 @@ pub struct Section {
     pub routes: &'static [Route],
 }
 
+/// What is said of a route whose answer is a file with an ETag.
+pub const FILE: &str = r#"{"responses":{"200":{"description":"The file"},"206":{"description":"The part that Range names"},
+"304":{"description":"You have it"},"404":{"description":"It is not there, or another version is"},
+"412":{"description":"If-Match names another version"},"416":{"description":"Range names none of its bytes"}}}"#;
+
+/// Statuses that an operation need not name itself.
+const USUAL: [(&str, &str); 5] = [
+    ("400", "The request is malformed"),
+    ("413", "The body is larger than is taken here"),
+    ("414", "The request line is too long"),
+    ("431", "The header is too long"),
+    ("503", "Too much is waiting, or this host is joining another one; Retry-After says when to send again"),
+];
+
+/// Those of what has a body.
+const USUAL_OF_BODIES: [(&str, &str); 1] = [("408", "The body comes too slowly")];
+
+/// Those of what logs records.
+const USUAL_OF_WRITES: [(&str, &str); 2] = [
+    (
+        "504",
+        "It may be kept, and what was asked for was not confirmed in time; Durability says what was reached",
+    ),
+    ("507", "There is no room for writes; reads go on"),
+];
+
 /// The document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
 ///
 /// # Panics
@@ -41,29 +67,49 @@ fn operation(section: &str, route: &Route) -> Value {
     let text = if route.operation.is_empty() { "{}" } else { route.operation };
     let more: Map<String, Value> = serde_json::from_str(text).expect("a route's operation is an object");
     operation.as_object_mut().expect("made above").extend(more);
-    if let Some(captures) = captures(route.path) {
-        operation["parameters"] = captures;
-    }
+    add_captures(&mut operation, route.path);
     if operation.get("requestBody").is_none() && !matches!(route.body, Body::None) {
         operation["requestBody"] = json!({"content": {"*/*": {"schema": {}}}});
     }
     if operation.get("responses").is_none() {
         operation["responses"] = json!({"200": {"description": "Done"}});
     }
+    let bodies = if matches!(route.body, Body::None) { &[][..] } else { &USUAL_OF_BODIES };
+    let writes = if route.writes { &USUAL_OF_WRITES[..] } else { &[] };
+    for (status, description) in USUAL.iter().chain(bodies).chain(writes) {
+        let responses = operation["responses"].as_object_mut().expect("responses are an object");
+        responses.entry(*status).or_insert_with(|| json!({ "description": description }));
+    }
     operation
 }
 
-fn captures(path: &str) -> Option<Value> {
-    let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let parameters: Vec<_> = names
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
-        .collect();
-    (!parameters.is_empty()).then(|| parameters.into())
+/// Puts what the path captures before the other parameters: any text, unless the operation says more of it.
+fn add_captures(operation: &mut Value, path: &str) {
+    let declared = operation["parameters"].take();
+    let mut others = declared.as_array().cloned().unwrap_or_default();
+    let mut parameters = Vec::new();
+    for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
+        let is_this = |other: &Value| other["in"] == "path" && other["name"] == name;
+        let found = others.iter().position(is_this).map(|at| others.remove(at));
+        let mut parameter = found.unwrap_or_else(|| json!({"schema": {"type": "string"}}));
+        parameter["name"] = name.into();
+        parameter["in"] = "path".into();
+        parameter["required"] = true.into();
+        parameters.push(parameter);
+    }
+    parameters.append(&mut others);
+    let operation = operation.as_object_mut().expect("an operation is an object");
+    if parameters.is_empty() {
+        operation.remove("parameters");
+    } else {
+        operation.insert("parameters".to_owned(), parameters.into());
+    }
 }
 
 /// What several operations refer to.
 fn schemas() -> Value {
     let coordinate = json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX});
+    let coordinate_text = json!({"type": "string", "pattern": "^[+-]?0*[0-9]{1,9}(\\.0+)?$"});
     json!({
         "Pixel": {
             "type": "object",
@@ -84,6 +130,21 @@ fn schemas() -> Value {
                 "accepted": {"type": "integer", "minimum": 0},
                 "rejected": {"type": "array", "items": {"type": "object"}},
                 "rejected_total": {"type": "integer", "minimum": 1},
+            },
+        },
+        "PixelSent": {
+            "description": "A pixel as it may be sent: its numbers also as texts, and true and false for 1 and 0",
+            "type": "object",
+            "required": ["x", "y", "channel", "value"],
+            "properties": {
+                "x": {"anyOf": [coordinate, {"type": "boolean"}, coordinate_text]},
+                "y": {"anyOf": [coordinate, {"type": "boolean"}, coordinate_text]},
+                "channel": {"enum": ["R", "G", "B"]},
+                "value": {"anyOf": [
+                    {"type": "integer", "minimum": 0, "maximum": 255},
+                    {"type": "boolean"},
+                    {"type": "string", "pattern": "^\\+?0*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(\\.0+)?$"},
+                ]},
             },
         },
         "Faults": {
@@ -130,9 +191,59 @@ mod tests {
     }
 
     #[test]
-    fn captures_become_parameters() {
-        let parameters = captures("/images/{id}/{size}").unwrap();
-        assert_eq!((&parameters[0]["name"], &parameters[1]["name"]), (&json!("id"), &json!("size")));
-        assert_eq!(captures("/images"), None);
+    fn captures_stand_beside_the_parameters_of_a_query() {
+        let with = |parameters: Value, path| {
+            let mut operation = json!({ "parameters": parameters });
+            add_captures(&mut operation, path);
+            operation
+        };
+        let query = json!({"name": "wait", "in": "query", "schema": {"type": "integer"}});
+        let number = json!({"name": "id", "in": "path", "schema": {"type": "integer"}});
+        let both = with(json!([query, number]), "/images/{id}/{size}");
+        let told: Vec<_> =
+            both["parameters"].as_array().unwrap().iter().map(|one| (&one["name"], &one["schema"])).collect();
+        let (integer, text) = (json!({"type": "integer"}), json!({"type": "string"}));
+        let names = [json!("id"), json!("size"), json!("wait")];
+        assert_eq!(told, [(&names[0], &integer), (&names[1], &text), (&names[2], &integer)]);
+        assert_eq!(with(Value::Null, "/images"), json!({}));
+        assert_eq!(with(json!([query]), "/images")["parameters"], json!([query]));
+    }
+
+    #[test]
+    fn what_may_be_answered_is_told() {
+        let sections: Vec<_> =
+            registry::all().iter().map(|app| Section { name: app.name(), routes: app.routes() }).collect();
+        let document: Value = serde_json::from_str(&document(&sections)).unwrap();
+        for (path, method, statuses) in [
+            ("/pixel", "post", &["200", "400", "408", "413", "414", "422", "431", "503", "504", "507"][..]),
+            (
+                "/pixels",
+                "post",
+                &["200", "207", "400", "408", "413", "414", "415", "422", "431", "503", "504", "507"],
+            ),
+            ("/next", "get", &["200", "400", "409", "413", "414", "431", "503", "504", "507"]),
+            ("/state", "get", &["200", "400", "413", "414", "431", "503"]),
+            (
+                "/media/{name}",
+                "get",
+                &["200", "206", "304", "400", "404", "412", "413", "414", "416", "431", "503"],
+            ),
+            (
+                "/images/{id}/thumbnail",
+                "get",
+                &["200", "304", "400", "404", "412", "413", "414", "431", "503"],
+            ),
+            ("/messages/{id}", "get", &["200", "400", "404", "413", "414", "431", "503"]),
+            ("/api/products/{id}", "get", &["200", "400", "404", "413", "414", "431", "503"]),
+            ("/api/products", "get", &["200", "400", "404", "413", "414", "422", "431", "503", "504", "507"]),
+        ] {
+            let mut told: Vec<_> =
+                document["paths"][path][method]["responses"].as_object().unwrap().keys().collect();
+            told.sort_unstable();
+            assert_eq!(told, statuses, "{method} {path}");
+        }
+        let parameters = &document["paths"]["/images/{id}"]["get"]["parameters"];
+        assert_eq!((&parameters[0]["name"], &parameters[1]["name"]), (&json!("id"), &json!("wait")));
+        assert_eq!(document["paths"]["/fib/{n}"]["get"]["parameters"][0]["schema"]["type"], "integer");
     }
 }

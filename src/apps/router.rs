@@ -72,6 +72,8 @@ pub enum Match<'p> {
     Options {
         /// Value of `Allow`.
         allow: String,
+        /// Whose path it is; nobody's is `*`.
+        owner: Option<usize>,
     },
     /// Nobody serves the path: 404.
     NotFound {
@@ -157,10 +159,10 @@ impl Router {
             owner = owner.or(Some(app));
         }
         match owner {
-            Some(_) if method == Method::Options => Match::Options { allow: self.allow(root, path) },
+            Some(_) if method == Method::Options => Match::Options { allow: self.allow(root, path), owner },
             Some(owner) => Match::MethodNotAllowed { allow: self.allow(root, path), owner },
             None if method == Method::Options && path == "*" => {
-                Match::Options { allow: self.allow(root, path) }
+                Match::Options { allow: self.allow(root, path), owner: None }
             }
             None => Match::NotFound { owner: usize::from(root.style) },
         }
@@ -264,7 +266,7 @@ mod tests {
     fn found(router: &Router, method: Method, path: &str) -> Result<(u8, String), String> {
         match router.find(router.usual_root(), method, path) {
             Match::Found { route, captures, .. } => Ok((route.endpoint, captures.segments[0].to_owned())),
-            Match::Options { allow } => Err(format!("204 {allow}")),
+            Match::Options { allow, .. } => Err(format!("204 {allow}")),
             Match::NotFound { .. } => Err("404".to_owned()),
             Match::MethodNotAllowed { allow, .. } => Err(format!("405 {allow}")),
         }
@@ -294,7 +296,7 @@ mod tests {
             Match::Found { app, .. } => format!("{app}"),
             Match::NotFound { owner } => format!("404 of {owner}"),
             Match::MethodNotAllowed { allow, owner } => format!("405 of {owner}: {allow}"),
-            Match::Options { allow } => allow,
+            Match::Options { allow, .. } => allow,
         };
         assert_eq!(find("Hut", Method::Get, "/"), "0");
         assert_eq!(find("Shop", Method::Get, "/"), "405 of 1: OPTIONS, POST");

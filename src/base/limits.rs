@@ -136,6 +136,8 @@ pub const BOARD_NAME_BYTES_MAX: usize = 200;
 pub const BOARD_MESSAGES_MAX: usize = 1_000_000;
 /// Bytes of all messages and names on the board; beyond that a new message is answered 507.
 pub const BOARD_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Greatest number of a message: a client that reads it as a float gets it exactly.
+pub const BOARD_ID_MAX: u64 = (1 << 53) - 1;
 /// Messages in one list of the board; there is a cursor to the next.
 pub const BOARD_LIST_MAX: usize = 100;
 /// Messages that a visitor who was away for a moment is told of at once.

@@ -10,7 +10,7 @@ use super::framing::Fields;
 pub use super::framing::{Framing, Version};
 use super::method::Method;
 use super::refusal::Refusal;
-use super::scan::{HeadScan, Scanned};
+use super::scan::{HeadScan, METHOD, Scanned};
 use super::target;
 use crate::base::limits::{HEADER_FIELDS_MAX, Limits};
 
@@ -19,7 +19,6 @@ const REQUEST_LINE: Refusal = Refusal::bad("malformed request line");
 const FIELD_NAME: Refusal = Refusal::bad("malformed header field name");
 const FIELD_VALUE: Refusal = Refusal::bad("malformed header field value");
 const FIELDS_MANY: Refusal = Refusal::new(431, "too many header fields");
-pub(super) const METHOD: Refusal = Refusal::new(501, "unknown method");
 const VERSION: Refusal = Refusal::new(505, "this server speaks HTTP/1.0 and HTTP/1.1");
 
 /// Offsets in a head's bytes.

@@ -13,7 +13,6 @@ use memchr::{memchr, memchr2};
 
 use super::charset;
 use super::refusal::Refusal;
-use super::request::METHOD;
 use crate::base::limits::{EMPTY_LINES_MAX, HEADER_FIELDS_MAX, Limits};
 
 const BARE_LF: Refusal = Refusal::bad("a line ends with LF alone");
@@ -21,6 +20,8 @@ const BARE_CR: Refusal = Refusal::bad("CR without LF");
 const EMPTY_LINES: Refusal = Refusal::bad("too many empty lines before a request line");
 const NO_METHOD: Refusal = Refusal::bad("a request line starts with a method");
 const FOLDED: Refusal = Refusal::bad("a header line starts with white space");
+/// The method is none that is known.
+pub(super) const METHOD: Refusal = Refusal::new(501, "unknown method");
 const LINE_LONG: Refusal = Refusal::new(414, "the request line is too long");
 const FIELD_LONG: Refusal = Refusal::new(431, "a header field is too long");
 const BLOCK_LONG: Refusal = Refusal::new(431, "the header is too long");

@@ -1,6 +1,6 @@
 //! Request targets and authorities (RFC 9112, section 3.2; RFC 3986, section 3.2).
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use super::charset;
 use super::method::Method;

@@ -10,6 +10,9 @@ use rustix::net::{AddressFamily, SocketType};
 
 use super::pass::Channel;
 
+/// The first descriptor that is handed over (SD_LISTEN_FDS_START).
+const FIRST_DESCRIPTOR: usize = 3;
+
 /// What this process was started with.
 #[derive(Default)]
 pub struct Inherited {
@@ -32,6 +35,16 @@ pub fn inherited() -> io::Result<Inherited> {
         if let Ok(Some(channel)) = given.take_custom::<OwnedFd>(index, family, kind, "a channel of ours") {
             found.left.push(Channel::from(channel));
         } else if let Some(listener) = given.take_tcp_listener(index)? {
+            if !rustix::net::sockopt::socket_acceptconn(&listener)? {
+                let descriptor = FIRST_DESCRIPTOR + index;
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!(
+                        "descriptor {descriptor} is a TCP socket that does not listen; hand over one of a socket unit with \
+                         ListenStream= and Accept=no"
+                    ),
+                ));
+            }
             listener.set_nonblocking(true)?;
             rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
             found.listeners.push(listener);

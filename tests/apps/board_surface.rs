@@ -228,11 +228,16 @@ fn lists_have_a_cursor_and_messages_can_be_deleted() {
     assert_eq!((ids(&page["messages"]), &page["next"]), (vec![json!(8), json!(7), json!(6)], &json!(6)));
     let page = get(&mut client, "/messages?limit=5&before=6").json();
     assert_eq!((ids(&page["messages"]).len(), &page["next"]), (5, &Value::Null));
-    for query in ["limit=0", "limit=101", "limit=x", "before=-1", "before="] {
+    for query in ["limit=0", "limit=101", "limit=x", "before=-1", "before=", "before=9007199254740992"] {
         let answer = get(&mut client, &format!("/messages?{query}"));
         assert_eq!(answer.status, 422, "{query}");
     }
     let one = get(&mut client, "/messages/7").json();
+    assert_eq!(get(&mut client, "/messages/%37").json(), one);
+    for none in ["/messages/07", "/messages/+7", "/messages/%2B7", "/messages/7%20"] {
+        assert_eq!(get(&mut client, none).status, 404, "{none}");
+        assert_eq!(client.send(plain("DELETE", none)).answer().status, 404, "{none}");
+    }
     assert_eq!(one["message"], "message 7");
     let url = one["image_url"].as_str().expect("an address").to_owned();
     assert_eq!(blob_files(server.data_dir()).len(), 8);

@@ -207,6 +207,45 @@ fn toys_are_added_found_and_counted() {
 }
 
 #[test]
+fn a_browser_on_another_page_may_send_what_programs_send() {
+    let server = shop(0, 0);
+    let mut client = server.connect();
+    for (path, allow) in
+        [("/api/orders", "GET, HEAD, OPTIONS, POST"), ("/api/products/1", "GET, HEAD, OPTIONS")]
+    {
+        let question = "Origin: http://elsewhere\r\nAccess-Control-Request-Method: POST\r\n\
+                        Access-Control-Request-Headers: content-type, idempotency-key\r\n";
+        let head = format!("OPTIONS {path} HTTP/1.1\r\nHost: x\r\n{question}\r\n");
+        let answer = client.send(head).answer();
+        assert_eq!((answer.status, answer.field("allow")), (204, Some(allow)), "{path}");
+        assert_eq!(answer.field("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.field("access-control-allow-methods"), Some(allow));
+        let headers = answer.field("access-control-allow-headers").expect("headers");
+        assert!(
+            ["Content-Type", "Idempotency-Key", "Durability"].iter().all(|name| headers.contains(name)),
+            "{headers}"
+        );
+    }
+    let elsewhere = client.send(plain("OPTIONS", "/metrics")).answer();
+    assert_eq!(
+        (elsewhere.status, elsewhere.field("access-control-allow-origin")),
+        (204, None),
+        "{}",
+        elsewhere.head
+    );
+}
+
+#[test]
+fn a_toy_has_one_address() {
+    let server = shop(0, 0);
+    let mut client = server.connect();
+    assert_eq!(get(&mut client, "/api/products/%31").text(), "Yoyo");
+    for none in ["/api/products/01", "/api/products/+1", "/api/products/%2B1", "/api/products/1%20"] {
+        assert_error(&get(&mut client, none), 404, "Not Found");
+    }
+}
+
+#[test]
 fn toys_of_programs() {
     let server = shop(0, 0);
     let mut client = server.connect();
@@ -215,6 +254,7 @@ fn toys_of_programs() {
     assert_eq!(created.json(), json!({"id": 3, "name": "Kite"}));
     assert_eq!(post(&mut client, "/api/products", &json!({"product": "Ball"})).json()["id"], 4);
 
+    let mut other = server.connect();
     let mut list = |query: &str| {
         let head =
             format!("GET /api/products{query} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");
@@ -230,9 +270,11 @@ fn toys_of_programs() {
     assert_eq!((&page["products"][1]["name"], &page["next"]), (&json!("Joli train"), &json!(2)));
     let rest = list("?limit=2&after=2").json();
     assert_eq!((&rest["products"][0]["id"], &rest["next"]), (&json!(3), &Value::Null));
-    for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?after=5", "?after=x"] {
+    for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?after=0", "?after=x"] {
         assert_error(&list(wrong), 422, "Unprocessable Content");
+        assert_error(&get(&mut other, &format!("/api/products{wrong}")), 422, "Unprocessable Content");
     }
+    assert_error(&list("?after=5"), 404, "Not Found");
     assert_eq!(list("?product=Doll").text(), "Doll", "a name adds one, whatever is accepted");
 
     for (content_type, body, status, phrase) in [

@@ -258,7 +258,7 @@ fn heads_of_the_machine_are_found_in_the_cache() {
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop::sample::select(vec!["GET", "POST", "HEAD", "PUT", "BREW"]);
     let path = prop::sample::select(vec!["/", "/p?q=1", "/stream", "http://a/x", "*", "/\x01"]);
-    let version = prop::sample::select(vec!["1.1", "1.1", "1.1", "1.0", "2.0"]);
+    let version = prop::sample::select(vec!["1.1", "1.1", "1.2", "1.0", "2.0"]);
     let fields = prop::collection::vec(
         prop::sample::select(vec![
             "Host: a\r\n",
@@ -294,8 +294,13 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 /// The field that frames a body, and the body as it is sent.
 fn body() -> impl Strategy<Value = (String, Vec<u8>)> {
     let bytes = prop::collection::vec(any::<u8>(), 0..WHOLE_BYTES_MAX / 40);
-    let chunks =
-        prop::collection::vec((bytes.clone(), prop::sample::select(vec!["", ";x", " ; y=\"z\""])), 0..4);
+    let chunks = prop::collection::vec(
+        (
+            bytes.clone(),
+            prop::sample::select(vec!["", "", ";x", " ; y=\"z\"", ";a=\"\\\";\" ;b", ";a=\"", ";"]),
+        ),
+        0..4,
+    );
     let trailers = prop::sample::select(vec!["", "", "X: y\r\n", "bad\r\n"]);
     prop_oneof![
         Just((String::new(), Vec::new())),

@@ -243,6 +243,21 @@ fn parts_of_a_batch_are_bounded_each_by_itself() {
 }
 
 #[test]
+fn a_known_head_does_not_let_a_longer_body_in() {
+    let server = Server::fresh(&["--limit", "pixel_body_bytes=64"]);
+    let mut client = server.connect();
+    let padded = |bytes: usize| {
+        let pixel = pixel(1, 2, 'R', 3);
+        request("POST", "/pixel", JSON, format!("{}{pixel}", " ".repeat(bytes - pixel.len())))
+    };
+    for bytes in [50, 60, 64] {
+        assert_eq!(client.send(padded(bytes)).answer().status, 200, "{bytes} bytes");
+    }
+    assert_eq!(client.send(padded(65)).answer().status, 413);
+    assert_eq!(alone(&server, plain("GET", "/pixels/count")).text(), r#"{"total":3}"#);
+}
+
+#[test]
 fn chunk_lines_and_trailers() {
     let server = Server::fresh(&["--apps", "echo"]);
     let head = "POST /any HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";

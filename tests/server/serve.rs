@@ -3,8 +3,9 @@
 use crate::process;
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use process::{Server, free_address, pixeld};
 use rustix::process::Signal;
@@ -115,6 +116,21 @@ fn a_reload_takes_limits_over_or_changes_nothing() {
     server.wait_for("configuration refused");
     assert_eq!(server.ask("POST", "/pixel", &long).0, 413, "nothing has changed");
     assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
+}
+
+#[test]
+fn a_socket_that_does_not_listen_is_refused_in_words() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    bound.bind(&free_address().into()).expect("a free port");
+    let server = pixeld(&["serve", "--data-dir", directory.path().join("data").to_str().expect("a path")]);
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#]);
+    command.arg(server.get_program()).args(server.get_args()).stdin(OwnedFd::from(bound));
+    let output = command.output().expect("the binary starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("descriptor 3 is a TCP socket that does not listen"), "{told}");
 }
 
 #[test]

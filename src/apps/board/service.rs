@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 
 use crate::apps::answer;
 use crate::apps::app::{Action, App, Body, Request, Route, View};
+use crate::apps::id;
+use crate::apps::openapi;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::state::State;
 use crate::apps::upload::{Unwanted, Upload};
 use crate::base::limits::{
-    BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_TEXT_BYTES_MAX, Limits, MULTIPART_FRAMING_BYTES_MAX,
+    BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_TEXT_BYTES_MAX, Limits,
+    MULTIPART_FRAMING_BYTES_MAX,
 };
 use crate::base::tag;
 use crate::http::method::Method;
@@ -46,10 +49,10 @@ const NEWEST: usize = 5;
 const LISTED: usize = 20;
 
 static ROUTES: [Route; 12] = [
-    Route::new(Method::Get, "/board", PAGE, "The message board's page"),
-    Route::new(Method::Get, "/", PAGE, "The message board's page"),
-    Route::new(Method::Get, "/static/board.css", STYLE, "The board's style sheet"),
-    Route::new(Method::Get, "/static/board.js", SCRIPT, "The board's script"),
+    file("/board", PAGE, "The message board's page"),
+    file("/", PAGE, "The message board's page"),
+    file("/static/board.css", STYLE, "The board's style sheet"),
+    file("/static/board.js", SCRIPT, "The board's script"),
     Route {
         body: Body::Stream(form_bytes),
         operation: include_str!("openapi/post_upload.json"),
@@ -65,15 +68,25 @@ static ROUTES: [Route; 12] = [
         operation: include_str!("openapi/get_messages.json"),
         ..Route::new(Method::Get, "/messages", MESSAGES, "Lists messages, the newest first")
     },
-    Route::new(Method::Get, "/messages/{id}", MESSAGE, "One message"),
+    Route {
+        operation: include_str!("openapi/get_message.json"),
+        ..Route::new(Method::Get, "/messages/{id}", MESSAGE, "One message")
+    },
     Route {
         frees_space: true,
         operation: include_str!("openapi/delete_message.json"),
         ..Route::new(Method::Delete, "/messages/{id}", DELETE, "Takes a message off the board")
     },
-    Route::new(Method::Get, "/media/{name}", MEDIA, "A message's picture"),
-    Route::new(Method::Get, "/board/events", EVENTS, "New messages as they come (server-sent events)"),
+    file("/media/{name}", MEDIA, "A message's picture"),
+    Route {
+        operation: include_str!("openapi/events.json"),
+        ..Route::new(Method::Get, "/board/events", EVENTS, "New messages as they come (server-sent events)")
+    },
 ];
+
+const fn file(path: &'static str, endpoint: u8, summary: &'static str) -> Route {
+    Route { operation: openapi::FILE, ..Route::new(Method::Get, path, endpoint, summary) }
+}
 
 /// Bytes that a form may have.
 fn form_bytes(limits: &Limits) -> usize {
@@ -131,7 +144,7 @@ impl BoardApp {
             }),
         };
         let limit = number("limit", BOARD_LIST_MAX as u64, LISTED as u64);
-        let before = number("before", u64::MAX, u64::MAX);
+        let before = number("before", BOARD_ID_MAX, u64::MAX);
         match (limit, before) {
             (Ok(limit), Ok(before)) => {
                 let (messages, next) = self.list(view, before, limit as usize);
@@ -144,7 +157,7 @@ impl BoardApp {
     fn message(&self, id: &str, view: &View<'_>) -> Action {
         let applied = view.applied();
         let found =
-            applied.state::<BoardState>().zip(id.parse().ok()).and_then(|(state, id)| state.message(id));
+            applied.state::<BoardState>().zip(id::of_segment(id)).and_then(|(state, id)| state.message(id));
         match found {
             Some((key, message)) => respond(200, &json::message(key, message, &self.public_base)),
             None => Action::Respond(no_message()),
@@ -155,7 +168,7 @@ impl BoardApp {
     fn delete(id: &str, view: &View<'_>) -> Action {
         let applied = view.applied();
         let found =
-            applied.state::<BoardState>().zip(id.parse().ok()).and_then(|(state, id)| state.message(id));
+            applied.state::<BoardState>().zip(id::of_segment(id)).and_then(|(state, id)| state.message(id));
         match found {
             Some((key, _)) => Action::Append {
                 records: delete_record(key.origin, key.seq),

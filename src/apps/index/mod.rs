@@ -31,11 +31,15 @@ const SCRIPT: u8 = 2;
 const DOCUMENT: u8 = 3;
 
 static ROUTES: [Route; 4] = [
-    Route::new(Method::Get, "/", PAGE, "This page"),
-    Route::new(Method::Get, "/openapi.json", DOCUMENT, "Describes all of this to programs (OpenAPI)"),
-    Route::new(Method::Get, "/index.css", STYLE, "This page's style sheet"),
-    Route::new(Method::Get, "/index.js", SCRIPT, "This page's script"),
+    route("/", PAGE, "This page"),
+    route("/openapi.json", DOCUMENT, "Describes all of this to programs (OpenAPI)"),
+    route("/index.css", STYLE, "This page's style sheet"),
+    route("/index.js", SCRIPT, "This page's script"),
 ];
+
+const fn route(path: &'static str, endpoint: u8, summary: &'static str) -> Route {
+    Route { operation: openapi::FILE, ..Route::new(Method::Get, path, endpoint, summary) }
+}
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -41,7 +41,7 @@ const RESET_SAYS: &str =
     r#"{"responses":{"200":{"description":"A JSON string with JSON in it, and a line end"}}}"#;
 const STATE_SAYS: &str = r#"{"responses":{"200":{"description":"How many steps and resets were counted, the position, and the number of digits there",
     "content":{"application/json":{"example":{"hits":10,"position":9,"digits":2}}}}}}"#;
-const FIB_SAYS: &str = r#"{"responses":{"200":{"description":"F(n) in decimal and a line end"},
+const FIB_SAYS: &str = r#"{"parameters":[{"name":"n","in":"path","schema":{"type":"integer","minimum":0}}],"responses":{"200":{"description":"F(n) in decimal and a line end"},
     "400":{"description":"n is no whole number"},"409":{"description":"n is beyond pex.max_position"}}}"#;
 
 const fn route(
@@ -54,12 +54,22 @@ const fn route(
     Route { operation: says, ..Route::new(method, path, endpoint, summary) }
 }
 
+const fn step(
+    method: Method,
+    path: &'static str,
+    endpoint: u8,
+    summary: &'static str,
+    says: &'static str,
+) -> Route {
+    Route { writes: true, ..route(method, path, endpoint, summary, says) }
+}
+
 static ROUTES: [Route; 10] = [
     route(Method::Get, "/", ROOT, "Names the four paths", ""),
     route(Method::Get, "/current", CURRENT, "Tells the Fibonacci number where we stand", NUMBER),
-    route(Method::Get, "/next", NEXT, "Makes a step on and tells the number there", STEP),
-    route(Method::Get, "/previous", PREVIOUS, "Makes a step back and tells the number there", NUMBER),
-    route(Method::Get, "/reset", RESET, "Goes back to the beginning", RESET_SAYS),
+    step(Method::Get, "/next", NEXT, "Makes a step on and tells the number there", STEP),
+    step(Method::Get, "/previous", PREVIOUS, "Makes a step back and tells the number there", NUMBER),
+    step(Method::Get, "/reset", RESET, "Goes back to the beginning", RESET_SAYS),
     route(Method::Post, "/next", NEXT, "The same as GET", STEP),
     route(Method::Post, "/previous", PREVIOUS, "The same as GET", NUMBER),
     route(Method::Post, "/reset", RESET, "The same as GET", RESET_SAYS),

@@ -76,6 +76,17 @@ pub fn method_not_allowed() -> Response {
     error(405, "The method is not allowed for the requested URL.")
 }
 
+/// The answer to OPTIONS, which is a browser's question before it sends what a form could not (Fetch, section 3.3).
+#[must_use]
+pub fn preflight(allow: &str) -> Response {
+    Response::new(204, "", "")
+        .with("Allow", allow)
+        .with("Access-Control-Allow-Origin", "*")
+        .with("Access-Control-Allow-Methods", allow)
+        .with("Access-Control-Allow-Headers", "Content-Type, Durability, Idempotency-Key")
+        .with("Access-Control-Max-Age", "600")
+}
+
 /// The same thing for good at another path of this host.
 #[must_use]
 pub fn moved(location: &str) -> Response {

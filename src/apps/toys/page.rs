@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use crate::apps::app::Route;
 use crate::apps::files::File;
+use crate::apps::openapi;
 use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;
@@ -86,9 +87,10 @@ pub fn page(head: &Head<'_>) -> Response {
 /// The routes of the files that the page names; their paths change with their content.
 pub fn routes() -> impl Iterator<Item = Route> {
     let endpoints = FIRST_FILE..;
-    endpoints
-        .zip(&SHOP.parts)
-        .map(|(endpoint, part)| Route::new(Method::Get, part.path, endpoint, part.summary))
+    endpoints.zip(&SHOP.parts).map(|(endpoint, part)| Route {
+        operation: openapi::FILE,
+        ..Route::new(Method::Get, part.path, endpoint, part.summary)
+    })
 }
 
 /// The file of such a route.

@@ -6,6 +6,8 @@ use serde_json::json;
 use uuid::{Builder, Uuid};
 
 use crate::apps::app::{Action, App, Body, Request, Resume, Route, View, Wait};
+use crate::apps::id;
+use crate::apps::openapi;
 use crate::apps::router::HOME_PATH;
 use crate::apps::state::State;
 use crate::apps::wait::News;
@@ -54,14 +56,15 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         operation,
         ..Route::new(Method::Get, path, endpoint, summary)
     };
+    let writing = |route| Route { writes: true, ..route };
     let post = |path, endpoint, summary, operation| Route {
         body: Body::Whole(|_| TOYS_BODY_BYTES_MAX),
         operation,
         ..Route::new(Method::Post, path, endpoint, summary)
     };
     let own = [
-        get(HOME_PATH, ROOT, "The toy shop's page, where it is the root", ""),
-        get("/toys", PAGE, "The toy shop's page", ""),
+        get(HOME_PATH, ROOT, "The toy shop's page, where it is the root", openapi::FILE),
+        get("/toys", PAGE, "The toy shop's page", openapi::FILE),
         get("/api/ping", PING, "Says ping", ""),
         get("/api/misc/time", TIME, "Tells the time", ""),
         get(
@@ -70,16 +73,16 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             "Takes its time, once for each name",
             include_str!("openapi/heavy.json"),
         ),
-        get(
+        writing(get(
             "/api/products",
             PRODUCTS,
             "Adds a toy, or lists them as JSON",
             include_str!("openapi/products.json"),
-        ),
+        )),
         get("/api/products/last", LAST, "Tells how many toys there are, and the last one", ""),
-        get("/api/products/{id}", PRODUCT, "Names a toy", ""),
+        get("/api/products/{id}", PRODUCT, "Names a toy", include_str!("openapi/product.json")),
         post("/api/products", POST_PRODUCT, "Adds a toy", include_str!("openapi/post_product.json")),
-        get("/api/orders/do", DO, "Orders a toy and waits for it", include_str!("openapi/do.json")),
+        writing(get("/api/orders/do", DO, "Orders a toy and waits for it", include_str!("openapi/do.json"))),
         get(
             "/api/orders/",
             ORDER_STATE,
@@ -135,7 +138,7 @@ impl App for ToysApp {
             }
             LAST => self.slow.last(self.settings.db_ms, view),
             PRODUCTS => products(head, view).unwrap_or_else(Action::Respond),
-            PRODUCT => Action::Respond(product(request.captures.segments[0], view)),
+            PRODUCT => Action::Respond(product(id::of_segment(request.captures.segments[0]), view)),
             POST_PRODUCT => post_product(request, view).unwrap_or_else(Action::Respond),
             DO => order_now(head, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
             ORDER_STATE => Action::Respond(orders::state_of(parameter(head, "order_id").as_deref(), view)),
@@ -159,6 +162,10 @@ impl App for ToysApp {
         html::method_not_allowed()
     }
 
+    fn options(&self, allow: &str) -> Response {
+        html::preflight(allow)
+    }
+
     fn too_large(&self, _endpoint: u8, most: usize) -> Response {
         html::error(413, &format!("The body may have {most} bytes, this one has more; nothing was stored."))
     }
@@ -179,10 +186,11 @@ fn room_for(text: &str, view: &View<'_>) -> Result<(), Response> {
 /// `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
 fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let name = parameter(head, "product");
+    let page = page_of(head)?;
     let accepted: Vec<_> = head.values("accept").collect();
     let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
     if name.is_none() && choice == Some(1) {
-        return Ok(Action::Respond(list(head, view)?.with("Vary", "Accept")));
+        return Ok(Action::Respond(list(page, view)?.with("Vary", "Accept")));
     }
     if name.as_deref() == Some("") {
         return Ok(Action::Respond(html::answer(200, "none")));
@@ -198,8 +206,14 @@ fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     Ok(Action::Append { records, response })
 }
 
-/// A page of the list: from behind the toy `after` on, at most `limit`.
-fn list(head: &Head<'_>, view: &View<'_>) -> Result<Response, Response> {
+/// Which page of the list is asked for: from behind the toy `after` on, at most `limit`.
+struct ListPage {
+    after: Option<u64>,
+    limit: u64,
+}
+
+/// Looks at the parameters of the list, also where a toy is added: a client that sends a wrong one did not mean that.
+fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
     let number = |name: &str, most: u64| match parameter(head, name) {
         None => Ok(None),
         Some(text) => match text.parse().ok().filter(|number| (1..=most).contains(number)) {
@@ -211,10 +225,14 @@ fn list(head: &Head<'_>, view: &View<'_>) -> Result<Response, Response> {
     };
     let after = number("after", u64::MAX)?;
     let limit = number("limit", TOYS_LIST_MAX as u64)?.unwrap_or(TOYS_LIST_MAX as u64);
+    Ok(ListPage { after, limit })
+}
+
+fn list(ListPage { after, limit }: ListPage, view: &View<'_>) -> Result<Response, Response> {
     let applied = view.applied();
     let Some(shop) = applied.state::<ToysState>() else { return Err(html::not_found()) };
     if after.is_some_and(|id| shop.product(id).is_none()) {
-        return Err(html::error(422, "The parameter after must be the number of a toy."));
+        return Err(html::error(404, "There is no toy with the number that the parameter after names."));
     }
     let mut rest = shop.products(after).peekable();
     let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
@@ -233,8 +251,7 @@ fn list(head: &Head<'_>, view: &View<'_>) -> Result<Response, Response> {
 }
 
 /// `GET /api/products/{id}`.
-fn product(id: &str, view: &View<'_>) -> Response {
-    let id = if id.bytes().all(|byte| byte.is_ascii_digit()) { id.parse().ok() } else { None };
+fn product(id: Option<u64>, view: &View<'_>) -> Response {
     let applied = view.applied();
     let found = id.and_then(|id| applied.state::<ToysState>()?.product(id));
     found.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))

@@ -43,7 +43,10 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
         Match::Found { app, route, place, captures } => {
             Target::Route { app: router.app(app), route, place, captures }
         }
-        Match::Options { allow } => Target::Nobody(Response::new(204, "", "").with("Allow", allow)),
+        Match::Options { allow, owner: Some(owner) } => Target::Nobody(router.app(owner).options(&allow)),
+        Match::Options { allow, owner: None } => {
+            Target::Nobody(Response::new(204, "", "").with("Allow", allow))
+        }
         Match::NotFound { owner } => Target::Nobody(router.app(owner).not_found()),
         Match::MethodNotAllowed { allow, owner } => {
             Target::Nobody(router.app(owner).method_not_allowed().with("Allow", allow))
