@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::heal::{Heal, Heals};
@@ -113,6 +114,10 @@ pub trait State: Any + Send + Sync {
     fn lists(&self, _start: &VersionVector, _end: &VersionVector) -> bool {
         false
     }
+
+    /// The journal begins behind `start` although records before are listed: those are lost. `pixels` are those of each
+    /// stream that the journal still has.
+    fn lose_before(&mut self, _start: &VersionVector, _pixels: &BTreeMap<Origin, u64>) {}
 
     /// Tells the blobs that a record names: they must be durable wherever the record is.
     fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
@@ -336,6 +341,12 @@ impl Applied {
         self.states.iter().flatten().any(|state| state.lists(start, end))
     }
 
+    /// Ceases to list what stood before the journal's beginning, behind `start`, and is lost. `pixels` are those of each
+    /// stream that the journal still has.
+    pub fn lose_before(&mut self, start: &VersionVector, pixels: &BTreeMap<Origin, u64>) {
+        self.states.iter_mut().flatten().for_each(|state| state.lose_before(start, pixels));
+    }
+
     /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.
     pub fn blobs_of_batch(&self, body: &[u8], visit: &mut dyn FnMut(BlobId)) {
         for piece in pieces(body) {
@@ -465,6 +476,12 @@ impl<'a> Iterator for Pieces<'a> {
         self.rest = rest;
         Some(Piece::Other(record))
     }
+}
+
+/// Number of pixels in a batch's body.
+#[must_use]
+pub fn pixels_of(body: &[u8]) -> u64 {
+    pieces(body).map(|piece| if let Piece::Pixels(_) = piece { piece.count() } else { 0 }).sum()
 }
 
 /// Bytes of the pixels at the start of `records`.

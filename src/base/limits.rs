@@ -47,8 +47,10 @@ pub const REPLAY_PIECE_BYTES: usize = 1024 * 1024;
 pub const SCAN_PIECE_BYTES: usize = 256 * 1024;
 /// Bytes written at once: when a segment is zero-filled, and at most of what was staged.
 pub const WRITE_PIECE_BYTES: usize = 1024 * 1024;
-/// Snapshots kept: the newest, and the one before should the newest turn out damaged.
+/// Snapshots kept that read well: the newest, and another one should the newest turn out damaged.
 pub const SNAPSHOTS_KEPT: usize = 2;
+/// Times that a start reads what does not read well, before it takes it for damage.
+pub const READ_TRIES_MAX: usize = 3;
 /// Copies of torn tails kept; the oldest goes when a further one is made.
 pub const TORN_COPIES_MAX: usize = 16;
 /// Alignment in bytes of direct writes and of a segment's header.

@@ -134,7 +134,9 @@ fn tell(summary: &Summary) -> String {
         let (first, last, chain, hash) = (stream.first_seq, stream.last_seq, stream.chain, stream.hash);
         lines.push(format!("stream    {origin}: {first}..{last}, chain {chain:016x}, hash {hash:016x}"));
     }
-    lines.extend(summary.snapshots.iter().map(|position| format!("snapshot  at {position}")));
+    lines.extend(
+        summary.snapshots.iter().map(|file| format!("snapshot  at {}: {}", file.position, file.name())),
+    );
     if let Some(torn) = &summary.torn {
         lines.push(format!("torn      {torn}: never acknowledged, the next start cuts it off"));
     }

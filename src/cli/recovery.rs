@@ -1,6 +1,6 @@
 //! What a start found in the data directory, as events: an operator must hear of every byte that was cut off.
 
-use crate::log::recover::{Cut, Report};
+use crate::log::recover::{BadSnapshot, Cut, Report};
 
 /// Logs the outcome of recovery.
 pub(super) fn log(report: &Report) {
@@ -9,12 +9,16 @@ pub(super) fn log(report: &Report) {
         return;
     }
     let Report { batches, bytes, snapshot, bad_snapshots, given_up, cut, .. } = report;
-    let snapshot = snapshot.map_or("none".to_owned(), |position| position.to_string());
+    let snapshot = snapshot.map_or("none".to_owned(), |file| file.position.to_string());
     tracing::info!(batches, bytes, snapshot, "recovered");
-    for position in bad_snapshots {
-        tracing::warn!(%position, "a damaged snapshot was put aside; nothing is lost with it");
+    for BadSnapshot { name, why } in bad_snapshots {
+        tracing::error!(
+            name,
+            why,
+            "a snapshot can't be read, so this start took the one before it; nothing is lost with it. Check the disk"
+        );
     }
-    if let Some(damage) = given_up {
+    for damage in given_up {
         tracing::error!(%damage, "acknowledged data before the snapshot is lost, as --accept-loss allows");
     }
     if let Some(cut) = cut {

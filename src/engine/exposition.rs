@@ -193,6 +193,8 @@ fn journal(page: &mut Page, shared: &Shared) {
     page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
     let help = "Starts of processes, of both hosts, that have logged something; a journal may know 32000.";
     page.single("pixeld_origins", "gauge", help, origins::count(shared));
+    let help = "Snapshots that could not be read when this process started: check the disk.";
+    page.single("pixeld_snapshots_unreadable", "gauge", help, shared.metrics.snapshots_unreadable.value());
     let help = "1 while writes are answered 507 because the disk is short of space.";
     page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
     let name = "pixeld_writes_refused";

@@ -3,22 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::link::key::{HostKey, KEY_NAME};
+use super::link::key::HostKey;
+use super::vacancy::{self, Vacancy};
 use crate::base::fingerprint::Fingerprint;
 use crate::base::ids::{ClusterId, NodeId};
 use crate::log::identity::Identity;
 use crate::log::known_peer::KnownPeer;
-use crate::log::newcomer::{self, NEWCOMER_NAME};
+use crate::log::newcomer;
 use crate::log::recover::{self, OpenOptions, RecoverError};
-use crate::log::segment::{SEGMENT_FIRST, name};
-use crate::log::whole_file::UNFINISHED_SUFFIX;
-use crate::os::datadir::{DataDir, DataDirError, LOCK_NAME};
-use crate::os::disk::Disk;
+use crate::os::datadir::{DataDir, DataDirError};
 use crate::os::files::RealDisk;
 use crate::os::random;
-
-/// What a mount point has from the start.
-const LOST_AND_FOUND: &str = "lost+found";
 
 /// Who a data directory is, as the other host has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,27 +157,27 @@ pub fn forget_peer(path: &Path) -> Result<Forgotten, FoundError> {
     Ok(Forgotten { node, was_newcomer: newcomer::clear(&*disk).map_err(io)? })
 }
 
-/// Nothing is there but what [`found`] makes before the identity.
+/// Nothing is there but what [`found`], or a first start, makes before the identity.
 fn must_be_empty(path: &Path) -> Result<(), FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
-    if let Some(identity) = Identity::load(&RealDisk::open(path).map_err(io)? as &dyn Disk).map_err(io)? {
-        return Err(FoundError::Already { path: path.to_owned(), cluster: identity.cluster });
-    }
-    for entry in std::fs::read_dir(path).map_err(io)? {
-        let what = entry.map_err(io)?.file_name().to_string_lossy().into_owned();
-        let first = name(SEGMENT_FIRST);
-        let is_ours = [LOCK_NAME, KEY_NAME, NEWCOMER_NAME, LOST_AND_FOUND, &first].contains(&what.as_str());
-        if !is_ours && !what.ends_with(UNFINISHED_SUFFIX) {
-            return Err(FoundError::NotEmpty { path: path.to_owned(), what });
-        }
-    }
-    Ok(())
+    let what = match vacancy::look(path).map_err(io)? {
+        Vacancy::Vacant => return Ok(()),
+        Vacancy::Taken(what) => what,
+        Vacancy::Ours(what) => match Identity::load(&RealDisk::open(path).map_err(io)?).map_err(io)? {
+            Some(identity) => {
+                return Err(FoundError::Already { path: path.to_owned(), cluster: identity.cluster });
+            }
+            None => what,
+        },
+    };
+    Err(FoundError::NotEmpty { path: path.to_owned(), what })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::limits::SEGMENT_BYTES_MIN;
+    use crate::os::datadir::LOCK_NAME;
 
     #[test]
     fn an_identity_is_made_once_and_joined_by_others() {

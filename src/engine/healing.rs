@@ -106,6 +106,7 @@ pub fn heal(path: &Path, wish: &Wish) -> Result<Vec<Heal>, HealError> {
                 heals = snapshot.section(tag::app::ENGINE).and_then(Heals::read).unwrap_or_default();
             }
             Replay::Batch(batch) => understanding::of_journal(batch)?,
+            Replay::Oldest(_) => {}
         }
         Ok(())
     })?;

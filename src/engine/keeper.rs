@@ -10,7 +10,7 @@ use super::clockwatch::ClockWatch;
 use super::origins::Origins;
 use super::refused::{Cause, Refused};
 use super::released::Released;
-use super::retention::{self, Patience, Verdict};
+use super::retention::{self, Patience, Verdict, Waiting};
 use super::settings::Reserve;
 use super::settling::{self, Settling};
 use super::shared::Shared;
@@ -22,7 +22,7 @@ use crate::base::ids::Position;
 use crate::log::known_peer::KnownPeer;
 use crate::log::owed::Unsettled;
 use crate::log::reader::SegmentInfo;
-use crate::log::snapshot::Snapshot;
+use crate::log::snapshot::{Snapshot, SnapshotFile};
 use crate::log::spare::{self, SpareError};
 use crate::log::{joining, snapshot};
 use crate::os::datadir::{Standing, Watch};
@@ -134,7 +134,7 @@ impl Keeper {
 
     /// What a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt.
     #[must_use]
-    pub fn into_parts(self) -> (Snapshot, Option<KnownPeer>, Option<Settling>) {
+    pub fn into_parts(self) -> ((Snapshot, Option<SnapshotFile>), Option<KnownPeer>, Option<Settling>) {
         (self.folder.into_last(), self.patience.into_known(), self.settling)
     }
 
@@ -202,7 +202,10 @@ impl Keeper {
     /// Compares the free space with the reserve.
     fn look_at_space(&self) {
         let below = match self.disk.space() {
-            Ok(space) => space.free_bytes < self.reserve.bytes(space.total_bytes),
+            Ok(space) => {
+                let reserve = self.reserve.bytes(space.total_bytes).max(self.folder.reserve_bytes());
+                space.free_bytes < reserve
+            }
             Err(error) => {
                 tracing::warn!(%error, "can't tell how much space is free in the data directory");
                 false
@@ -267,19 +270,20 @@ impl Keeper {
         }
     }
 
-    /// Folds a snapshot when one is due, and removes the segments that it makes unnecessary.
+    /// Folds a snapshot when one is due, and removes the segments that nobody needs any more.
     fn tidy(&mut self) {
         if self.is_joining() {
             return;
         }
         let segments = self.shared.reader.segments();
-        let may_go = |unneeded: &[SegmentInfo]| self.verdict(unneeded).segments > 0;
-        if !self.folder.is_due(&self.shared, &segments, may_go) {
-            // What was kept for the peer only may have arrived there since.
-            let unneeded = self.folder.unneeded(&self.shared, &segments);
-            return self.remove(&segments[..unneeded]);
+        let (waiting, free_bytes) = self.waiting();
+        let may_go = |unneeded: &[SegmentInfo]| {
+            retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
+        };
+        if self.folder.is_due(&self.shared, &segments, may_go) {
+            self.make_snapshot();
         }
-        self.fold();
+        self.let_go();
     }
 
     /// Folds a snapshot now, and removes the segments that it makes unnecessary. Not while the host joins.
@@ -287,28 +291,49 @@ impl Keeper {
         if self.is_joining() {
             return;
         }
-        match self.folder.fold(&self.shared, &self.disk) {
-            Ok(folded) => {
-                let segments = self.shared.reader.segments();
-                let unneeded = segments.iter().take_while(|segment| folded.makes_unnecessary(segment));
-                self.remove(&segments[..unneeded.count()]);
-            }
-            Err(error) => {
-                // It is tried at every look.
-                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
-                    tracing::error!(%error, "can't make a snapshot; the next start will take longer");
-                }
-            }
+        self.make_snapshot();
+        self.let_go();
+    }
+
+    fn make_snapshot(&mut self) {
+        if let Err(error) = self.folder.fold(&self.shared, &self.disk) {
+            self.tell_unmade(&error.to_string());
         }
     }
 
-    /// Removes the oldest segments, which the snapshot covers and whose records are not listed any more, as far as the
-    /// peer has them or has been waited for long enough.
+    /// Removes what no start needs, whichever of the two snapshots it takes; makes the second one if that is in the way.
+    fn let_go(&mut self) {
+        let segments = self.shared.reader.segments();
+        let (waiting, free_bytes) = self.waiting();
+        let may_go = |unneeded: &[SegmentInfo]| {
+            retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
+        };
+        if self.folder.is_copy_due(&segments, may_go)
+            && let Err(error) = self.folder.copy(&*self.disk)
+        {
+            self.tell_unmade(&error.to_string());
+        }
+        // What was kept for the peer only may have arrived there since.
+        let unneeded = self.folder.unneeded(&segments);
+        self.remove(&segments[..unneeded]);
+    }
+
+    /// It is tried at every look, and told once.
+    fn tell_unmade(&mut self, why: &str) {
+        if self.told.is_news(why, self.shared.clock.now_us()) {
+            tracing::error!(error = why, "can't make a snapshot; the next start will take longer");
+        }
+    }
+
+    /// Removes the oldest segments, which both snapshots do without, as far as the peer has them or has been waited for long
+    /// enough.
     fn remove(&mut self, unneeded: &[SegmentInfo]) {
         if unneeded.is_empty() {
             return;
         }
-        let verdict = self.verdict(unneeded);
+        let (waiting, free_bytes) = self.waiting();
+        let verdict: Verdict =
+            retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes);
         self.patience.note(&verdict);
         let Some(last) = verdict.segments.checked_sub(1).and_then(|last| unneeded.get(last)) else { return };
         match self.shared.reader.remove_before(last.number + 1) {
@@ -330,15 +355,19 @@ impl Keeper {
         }
         let synced = Position(self.shared.synced.load(Ordering::Acquire));
         let Some(snapshot) = joining.joined(synced) else { return true };
-        let stored = snapshot::store(&*self.disk, &snapshot).and_then(|()| joining::finish(&*self.disk));
-        if let Err(error) = stored {
-            if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
-                tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
+        let stored = snapshot::store(&*self.disk, &snapshot)
+            .and_then(|files| joining::finish(&*self.disk).map(|()| files.first().copied()));
+        let file = match stored {
+            Ok(file) => file,
+            Err(error) => {
+                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                    tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
+                }
+                return true;
             }
-            return true;
-        }
+        };
         tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");
-        self.folder = Folder::new(snapshot);
+        self.folder = Folder::new(snapshot, file, false);
         joining.end();
         if let Some(peering) = &self.shared.peering {
             peering.progress.joined(synced);
@@ -349,9 +378,9 @@ impl Keeper {
         false
     }
 
-    fn verdict(&self, unneeded: &[SegmentInfo]) -> Verdict {
-        let waiting = self.patience.waiting(&self.shared);
+    /// What segments wait for, and the free space.
+    fn waiting(&self) -> (Option<Waiting>, u64) {
         let free_bytes = self.disk.space().map_or(u64::MAX / 2, |space| space.free_bytes);
-        retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes)
+        (self.patience.waiting(&self.shared), free_bytes)
     }
 }

@@ -207,6 +207,8 @@ pub struct Metrics {
     pub commit: CommitMetrics,
     /// Pieces of streamed answers made by job threads; each job thread has its own counter.
     pub job_pieces: Vec<Counter>,
+    /// Snapshots that the start could not read (a gauge; set once).
+    pub snapshots_unreadable: Counter,
 }
 
 impl Metrics {
@@ -217,6 +219,7 @@ impl Metrics {
             workers: (0..workers).map(|_| WorkerMetrics::new(routes)).collect(),
             commit: CommitMetrics::new(),
             job_pieces: (0..jobs).map(|_| Counter::default()).collect(),
+            snapshots_unreadable: Counter::default(),
         }
     }
 }

@@ -1,26 +1,29 @@
 //! Opening a data directory: lock, recovery, and the state that its records add up to.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::link::key::HostKey;
+use super::rebuilding::Rebuilding;
 use super::settings::{BlobPlace, PeerSettings, Settings};
 use super::settling::{self, Settling};
-use super::snapshots;
-use super::understanding;
+use super::vacancy::{self, Vacancy};
 use crate::apps::registry;
-use crate::apps::state::{Applied, Batch, Entry, Side};
-use crate::base::ids::NodeId;
-use crate::base::ids::Position;
+use crate::apps::state::{Applied, Side};
+use crate::base::ids::{NodeId, Position};
+use crate::base::kinds::Kinds;
+use crate::base::limits::SNAPSHOTS_KEPT;
 use crate::base::streams::Streams;
+use crate::base::vector::VersionVector;
 use crate::log::blobs::Blobs;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::BlobStore;
 use crate::log::known_peer::KnownPeer;
 use crate::log::newcomer;
-use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
-use crate::log::snapshot::Snapshot;
+use crate::log::recover::{self, OpenOptions, Opened, RecoverError};
+use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::datadir::{DataDir, DataDirError};
-use crate::os::disk::Disk;
+use crate::os::disk::{Disk, is_bad_medium};
 use crate::os::random;
 
 /// Why a data directory can't be served from.
@@ -29,11 +32,23 @@ pub enum OpenError {
     /// It is in use, or can't be made.
     #[error(transparent)]
     Directory(#[from] DataDirError),
+    /// It is somebody's.
+    #[error(
+        "{} is no data directory and not empty: {what} in it is none of pixeld's. Serve from an empty directory or a new \
+         one: --data-dir. Nothing was changed",
+        path.display()
+    )]
+    Taken {
+        /// The directory.
+        path: PathBuf,
+        /// The first file that is none of ours.
+        what: String,
+    },
     /// Its journal.
     #[error("the journal in {}: {source}", path.display())]
     Journal {
         /// The directory.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What is wrong.
         #[source]
         source: RecoverError,
@@ -49,8 +64,11 @@ pub enum OpenError {
     )]
     Newcomer {
         /// The directory.
-        path: std::path::PathBuf,
+        path: PathBuf,
     },
+    /// The beginning of the list after a loss that was accepted.
+    #[error("noting where the list begins: {0}")]
+    List(#[source] std::io::Error),
     /// Its blobs.
     #[error("the blobs: {0}")]
     Blobs(#[source] std::io::Error),
@@ -75,6 +93,8 @@ pub struct Opening {
     pub opened: Opened,
     /// The snapshot that the start began with.
     pub last: Snapshot,
+    /// Its file; nothing before the first one.
+    pub last_file: Option<SnapshotFile>,
     /// The blobs, without those that nothing names.
     pub blobs: Arc<Blobs>,
     /// The peer that was known when the process ended last.
@@ -91,7 +111,11 @@ pub struct Opening {
 /// # Errors
 /// See [`OpenError`].
 pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
+    must_be_ours(&settings.data_dir)?;
     let directory = DataDir::open(&settings.data_dir)?;
+    // Another process may have begun in the meantime.
+    must_be_ours(&settings.data_dir)?;
+    let disk = directory.disk();
     let options = OpenOptions {
         segment_bytes: settings.segment_bytes,
         accept_loss: settings.accept_loss,
@@ -99,48 +123,94 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         node: random::node_id()?,
         random: random::start()?,
     };
-    let mut last = None;
-    let mut applied = None;
-    let mut on_replay = |replay: Replay<'_>| match replay {
-        Replay::Snapshot(snapshot) => {
-            applied = Some(snapshots::restore(snapshot).map_err(|error| error.to_string())?);
-            last = Some(snapshot.clone());
-            Ok(())
-        }
-        Replay::Batch(batch) => {
-            understanding::of_journal(batch)?;
-            let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
-            let applied = applied.get_or_insert_with(registry::new_applied);
-            applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
-            Ok(())
-        }
-    };
+    // What may refuse comes before the journal is touched.
+    let known_peer = known_peer(&*disk)?;
+    let mut rebuilding = Rebuilding::new(settings.accept_loss);
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
-    let (mut opened, owed) = recover::look(&directory.disk(), &options, &mut on_replay).map_err(journal)?;
+    let (mut opened, owed) =
+        recover::look(&disk, &options, &mut |replay| rebuilding.take(replay)).map_err(journal)?;
     let is_blank = opened.appender.is_blank();
-    let is_newcomer = is_blank && newcomer::is_marked(&*directory.disk()).map_err(OpenError::Newcomers)?;
+    let is_newcomer = is_blank && newcomer::is_marked(&*disk).map_err(OpenError::Newcomers)?;
     if is_newcomer && settings.peer.is_none() {
         return Err(OpenError::Newcomer { path: settings.data_dir.clone() });
     }
-    let last = last.unwrap_or_else(|| nothing(&opened));
-    let mut applied = applied.unwrap_or_else(registry::new_applied);
+    let (mut last, mut last_file) =
+        (rebuilding.last.take().unwrap_or_else(|| nothing(&opened)), opened.report.snapshot);
+    let lost = rebuilding.lose(&opened.reader, opened.appender.position());
+    let is_shortened = lost.map_err(|error| OpenError::List(std::io::Error::other(error)))?;
+    let mut applied = std::mem::replace(rebuilding.applied(), registry::new_applied());
     applied.position = opened.appender.position();
     applied.side = settings.peer.as_ref().map(|peer| side_of(peer, &directory)).transpose()?;
-    let store =
-        store_of(&settings.blobs, opened.identity.node, directory.disk()).map_err(OpenError::Blobs)?;
+    let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
     // What the replay released is found anyway.
     applied.take_released();
-    let known_peer = KnownPeer::load(&*directory.disk()).map_err(OpenError::Peer)?;
     let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
         Ok(copies) => {
             opened.report.note_copies(copies);
-            settling::tidy_up(&*directory.disk(), &blobs, is_newcomer, |id| applied.names_blob(id));
+            settling::tidy_up(&*disk, &blobs, is_newcomer, |id| applied.names_blob(id));
             None
         }
         Err(settling) => Some(settling),
     };
-    Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer, settling })
+    if is_shortened {
+        (last, last_file) =
+            note_beginning(last, &applied, &opened, &*disk, settling.is_none()).map_err(OpenError::List)?;
+    }
+    Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling })
+}
+
+/// Fails if the directory is there and has somebody else's files in it.
+fn must_be_ours(path: &Path) -> Result<(), OpenError> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let failed = |source| DataDirError::Io { path: path.to_owned(), source };
+    match vacancy::look(path).map_err(failed)? {
+        Vacancy::Taken(what) => Err(OpenError::Taken { path: path.to_owned(), what }),
+        Vacancy::Vacant | Vacancy::Ours(_) => Ok(()),
+    }
+}
+
+/// The peer that the file `peer` names. A damaged one says that there is a peer and not what it has, so everything waits
+/// for it until it says so itself.
+fn known_peer(disk: &dyn Disk) -> Result<Option<KnownPeer>, OpenError> {
+    match KnownPeer::load(disk) {
+        Err(error) if is_bad_medium(&error) => {
+            tracing::error!(
+                %error,
+                "what the second host has is not known, so every segment waits for it until it connects; \
+                 `pixeld forget-peer` ends the waiting if there is none any more"
+            );
+            Ok(Some(KnownPeer { node: NodeId(0), kinds: Kinds::FIRST, durable: VersionVector::new() }))
+        }
+        known => known.map_err(OpenError::Peer),
+    }
+}
+
+/// Stores where the list begins after a loss that was accepted, in two snapshots without what was lost: no start needs the
+/// operator's word again. Gives the snapshot.
+fn note_beginning(
+    last: Snapshot,
+    applied: &Applied,
+    opened: &Opened,
+    disk: &dyn Disk,
+    is_writable: bool,
+) -> std::io::Result<(Snapshot, Option<SnapshotFile>)> {
+    if !is_writable {
+        return Err(std::io::ErrorKind::StorageFull.into());
+    }
+    tracing::error!(
+        "the list of pixels begins with the oldest segment that is there, as --accept-loss allows"
+    );
+    let (position, time_us) = (opened.appender.position(), opened.appender.time_us());
+    let (streams, sections) = (opened.appender.streams().clone(), applied.sections());
+    let whole = Snapshot { position, time_us, streams, sections, ..last };
+    let mut file = None;
+    for _ in 0..SNAPSHOTS_KEPT {
+        file = snapshot::store(disk, &whole)?.first().copied();
+    }
+    Ok((whole, file))
 }
 
 /// Which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.

@@ -120,7 +120,7 @@ impl Kept {
         let former = stored.filter(|stored| stored.start > identity.start).unwrap_or(identity);
         let identity = former.next(random::start()?);
         let appender = appender.renewed(identity.inc);
-        let (last, known_peer, unsettled) = keeper.into_parts();
+        let ((last, last_file), known_peer, unsettled) = keeper.into_parts();
         let state = Snapshot {
             cluster: shared.cluster,
             node: shared.node,
@@ -149,6 +149,6 @@ impl Kept {
         let spare_ready = shared.spare_ready.load(std::sync::atomic::Ordering::Acquire);
         let opened =
             Opened { identity, appender, writer, reader, files, spare_ready, report: Report::default() };
-        Ok(Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer, settling })
+        Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling })
     }
 }

@@ -141,7 +141,8 @@ impl Server {
             .collect();
         let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
-        let Opening { directory, applied, opened, last, blobs, known_peer, is_newcomer, settling } = opening;
+        let Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling } =
+            opening;
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
@@ -158,7 +159,7 @@ impl Server {
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
         let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
-        let folder = Folder::new(last);
+        let folder = Folder::new(last, last_file, !opened.report.bad_snapshots.is_empty());
         let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience)
             .owing(settling)
             .watching(directory.watch()?);

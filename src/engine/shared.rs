@@ -245,6 +245,7 @@ impl Shared {
         let position = applied.position.0;
         metrics.commit.end_position.set(position);
         metrics.commit.synced_position.set(position);
+        metrics.snapshots_unreadable.set(opened.report.bad_snapshots.len() as u64);
         Self {
             durability: settings.durability,
             // Without a peer there is nothing above the disk.

@@ -1,15 +1,16 @@
 //! Where replay starts: at the newest snapshot that can be relied on, or at the first segment.
 
-use std::convert::Infallible;
 use std::io;
 
 use super::append::End;
 use super::cut::LOST_SUFFIX;
 use super::damage::{Damage, Fault, Located, missing_between};
-use super::outcome::{RecoverError, Report, io_error};
+use super::outcome::{BadSnapshot, RecoverError, Report, io_error};
+use super::remains::Remains;
 use super::replay::{Segments, Walk};
-use super::segment::{self, SEGMENT_FIRST, SegmentHeader};
-use super::snapshot::{self, Snapshot};
+use super::scan::BatchView;
+use super::segment::{self, SEGMENT_FIRST, SegmentError, SegmentHeader};
+use super::snapshot::{self, LoadError, Snapshot, SnapshotFile};
 use super::streams::Streams;
 use crate::base::ids::Position;
 use crate::base::vector::VersionVector;
@@ -17,12 +18,14 @@ use crate::os::disk::Disk;
 
 /// A place to start from.
 pub(super) struct Anchor {
-    /// The state there; nothing at the first segment.
-    pub(super) snapshot: Option<Snapshot>,
+    /// The state there and its file; nothing at the first segment.
+    pub(super) snapshot: Option<(SnapshotFile, Snapshot)>,
     /// Headers of the segments up to the one the snapshot stands in.
     pub(super) headers: Vec<SegmentHeader>,
     /// What snapshots promise: the farthest position and the records before it.
     pub(super) promised: Promised,
+    /// Damage before the snapshot that was accepted: the segments up to it are to be put aside.
+    pub(super) given_up: Option<Damage>,
 }
 
 /// What was durable at some time, because a snapshot was made of it.
@@ -44,56 +47,102 @@ pub(super) fn start(segments: &Segments, snapshot: Option<Snapshot>, last: Optio
     }
 }
 
-/// Looks for the place to start from. Snapshots that can't be read are put aside; those whose segment is damaged too,
-/// and segments before the snapshot, only if the loss is accepted.
+/// A snapshot that reads well, while the segment does not in which it stands.
+pub(super) struct Unplaced {
+    pub(super) snapshot: Snapshot,
+    /// What is wrong with that segment.
+    pub(super) damage: Damage,
+    pub(super) promised: Promised,
+}
+
+/// How a start goes on.
+pub(super) enum Found {
+    /// From here.
+    Anchor(Box<Anchor>),
+    /// The segment is damaged in which the newest snapshot stands that reads well. Only if the loss is accepted.
+    Unplaced(Box<Unplaced>),
+}
+
+/// Looks for the place to start from: the newest snapshot that reads well. One that does not is told of and keeps its
+/// name; segments before it are done without only if the loss is accepted. Changes nothing.
 pub(super) fn find(
     disk: &dyn Disk,
     segments: &Segments,
     accept_loss: bool,
     report: &mut Report,
-) -> Result<Anchor, RecoverError> {
+) -> Result<Found, RecoverError> {
     let mut promised = Promised::default();
-    let mut first_damage = None;
-    for position in snapshot::positions(disk).map_err(io_error("listing snapshots"))? {
+    for file in snapshot::files(disk).map_err(io_error("listing snapshots"))? {
         // The name alone tells that the journal was durable up to there.
-        promised.position = promised.position.max(position);
-        let Some(snapshot) = load(disk, segments, position) else {
-            put_aside(disk, &snapshot::name(position)).map_err(io_error("putting a snapshot aside"))?;
-            report.bad_snapshots.push(position);
-            continue;
+        promised.position = promised.position.max(file.position);
+        let snapshot = match load(disk, segments, file)? {
+            Ok(snapshot) => snapshot,
+            Err(bad) => {
+                report.bad_snapshots.push(bad);
+                continue;
+            }
         };
         promised.vector.join(&snapshot.streams.vector());
-        match headers_to(segments, position, accept_loss) {
-            Ok(headers) => return Ok(Anchor { snapshot: Some(snapshot), headers, promised }),
-            Err(broken) if !accept_loss => return Err(RecoverError::Damaged(Box::new(broken.damage))),
-            Err(broken) if !broken.sound.is_empty() => {
-                let last = broken.damage.at.segment;
-                give_up(disk, segments, last).map_err(io_error("putting segments aside"))?;
-                report.given_up = Some(broken.damage);
-                return Ok(Anchor { snapshot: Some(snapshot), headers: broken.sound, promised });
+        let headers = headers_to(segments, &snapshot, accept_loss);
+        segments.check()?;
+        return match headers {
+            Ok(headers) => Ok(Found::Anchor(Box::new(Anchor {
+                snapshot: Some((file, snapshot)),
+                headers,
+                promised,
+                given_up: None,
+            }))),
+            Err(broken) if !accept_loss || broken.damage.at.fault.later().is_some() => {
+                Err(RecoverError::damaged(Box::new(broken.damage)))
+            }
+            Err(broken) if broken.sound.is_empty() => {
+                Ok(Found::Unplaced(Box::new(Unplaced { snapshot, damage: broken.damage, promised })))
             }
             Err(broken) => {
-                put_aside(disk, &snapshot::name(position)).map_err(io_error("putting a snapshot aside"))?;
-                first_damage.get_or_insert(broken.damage);
+                let Broken { sound: headers, damage } = *broken;
+                let given_up = Some(damage);
+                Ok(Found::Anchor(Box::new(Anchor {
+                    snapshot: Some((file, snapshot)),
+                    headers,
+                    promised,
+                    given_up,
+                })))
             }
-        }
+        };
     }
     if segments.numbers.contains(&SEGMENT_FIRST) {
-        return Ok(Anchor { snapshot: None, headers: Vec::new(), promised });
+        return Ok(Found::Anchor(Box::new(Anchor {
+            snapshot: None,
+            headers: Vec::new(),
+            promised,
+            given_up: None,
+        })));
     }
-    let damage = first_damage.unwrap_or_else(|| Damage {
+    Err(RecoverError::NoBase(Box::new(Damage {
         at: Located { segment: SEGMENT_FIRST, offset: 0, fault: Fault::Missing },
         readable_to: segments.layout.start_of(SEGMENT_FIRST),
         synced_to: promised.position,
         missing: missing_between(&VersionVector::new(), &promised.vector),
-    });
-    Err(RecoverError::NoBase(Box::new(damage)))
+    })))
 }
 
-fn load(disk: &dyn Disk, segments: &Segments, position: Position) -> Option<Snapshot> {
-    let snapshot = snapshot::load(disk, position).ok()?;
+/// Reads a snapshot; what is wrong with it, if it is no use. Fails if that can't be told now, or a later program wrote it.
+fn load(
+    disk: &dyn Disk,
+    segments: &Segments,
+    file: SnapshotFile,
+) -> Result<Result<Snapshot, BadSnapshot>, RecoverError> {
+    let name = file.name();
     let identity = &segments.identity;
-    (snapshot.cluster == identity.cluster && snapshot.node == identity.node).then_some(snapshot)
+    let is_own = |snapshot: &Snapshot| snapshot.cluster == identity.cluster && snapshot.node == identity.node;
+    let why = match snapshot::load(disk, file) {
+        Ok(snapshot) if is_own(&snapshot) => return Ok(Ok(snapshot)),
+        Ok(_) => LoadError::Foreign,
+        Err(LoadError::Machine(source)) => return Err(RecoverError::Machine { name, source }),
+        Err(why @ LoadError::Version(_)) => return Err(RecoverError::Later { name, what: why.to_string() }),
+        Err(why) => why,
+    };
+    Ok(Err(BadSnapshot { name, why: why.to_string() }))
 }
 
 /// Something is wrong with the segments up to a snapshot.
@@ -103,25 +152,34 @@ struct Broken {
     sound: Vec<SegmentHeader>,
 }
 
-/// The headers of all segments there are up to the one that `position` is in. What stands behind them is looked at only
-/// with `reads_bodies`, and not in the last one: a start is not to take longer for what it does not need.
+/// The headers of all segments there are up to the one that the snapshot stands in. What stands behind them is looked at only
+/// with `reads_bodies`: a start is not to take longer for what it does not need.
 fn headers_to(
     segments: &Segments,
-    position: Position,
+    snapshot: &Snapshot,
     reads_bodies: bool,
 ) -> Result<Vec<SegmentHeader>, Box<Broken>> {
-    let layout = segments.layout;
+    let (layout, position) = (segments.layout, snapshot.position);
     if position <= layout.start_of(SEGMENT_FIRST) {
         // One of nothing: it stands before the first segment's header.
         return Ok(Vec::new());
     }
     let first = segments.oldest();
     let mut sound: Vec<SegmentHeader> = Vec::new();
-    for number in (first.min(layout.segment_of(position))..=layout.segment_of(position)).rev() {
+    let last = layout.segment_of(position);
+    for number in (first.min(last)..=last).rev() {
         let header = segments.header(number).map_err(|fault| Located { segment: number, offset: 0, fault });
-        let looked_at = header.and_then(|header| match sound.first().filter(|_| reads_bodies) {
-            Some(next) => look_into(segments, &header, next).map_or(Ok(header), Err),
-            None => Ok(header),
+        let header = header.and_then(|header| match too_short(segments, number, position) {
+            Some(at) if number == last => Err(at),
+            _ => Ok(header),
+        });
+        let looked_at = header.and_then(|header| {
+            let (end, streams) = match sound.first() {
+                Some(next) => (next.previous_end, &next.streams),
+                None => (position, &snapshot.streams),
+            };
+            let fault = if reads_bodies { look_into(segments, &header, end, streams) } else { None };
+            fault.map_or(Ok(header), Err)
         });
         match looked_at {
             Ok(header) => sound.insert(0, header),
@@ -131,8 +189,24 @@ fn headers_to(
     Ok(sound)
 }
 
-/// Reads all batches of a segment, up to where the `next` one says that they end; gives what is wrong with them.
-fn look_into(segments: &Segments, header: &SegmentHeader, next: &SegmentHeader) -> Option<Located> {
+/// What is wrong with the file that `position` is in, if it ends before.
+fn too_short(segments: &Segments, number: u32, position: Position) -> Option<Located> {
+    let size = segments.file(number).and_then(|file| file.size_bytes());
+    let fault = match size {
+        Ok(size) if size >= segments.layout.offset_of(position) => return None,
+        Ok(size) => (size, io::Error::new(io::ErrorKind::UnexpectedEof, "the file is too short")),
+        Err(error) => (0, error),
+    };
+    Some(Located { segment: number, offset: fault.0, fault: Fault::Unreadable(fault.1) })
+}
+
+/// Reads the batches of a segment up to `due`, where streams stand at `streams`; gives what is wrong with them.
+fn look_into(
+    segments: &Segments,
+    header: &SegmentHeader,
+    due: Position,
+    streams: &Streams,
+) -> Option<Located> {
     let start = segments.layout.start_of(header.number);
     let end = End {
         position: Position(start.0 + header.length() as u64),
@@ -141,9 +215,16 @@ fn look_into(segments: &Segments, header: &SegmentHeader, next: &SegmentHeader) 
         time_us: header.time_us,
     };
     let mut walk = Walk::new(segments, end);
-    let Ok(fault) = walk.run_segment(header.number, &mut |_| Ok::<(), Infallible>(()));
-    let ends_there = walk.end.position == next.previous_end && walk.end.streams == next.streams;
-    if fault.is_none() && ends_there {
+    let mut reached = walk.end.position;
+    let is_there = reached == due;
+    let mut look = |batch: &BatchView<'_>| {
+        // Streams have moved on when a batch is told of; the place behind it counts.
+        reached = batch.end;
+        if batch.end < due { Ok(()) } else { Err(()) }
+    };
+    // What stands behind is not looked at here.
+    let fault = if is_there { None } else { walk.run_segment(header.number, &mut look).unwrap_or(None) };
+    if reached == due && walk.end.streams == *streams {
         return None;
     }
     let offset = walk.end.position.0 - start.0;
@@ -163,13 +244,23 @@ fn broken(segments: &Segments, at: Located, sound: Vec<SegmentHeader>, position:
     Broken { damage, sound }
 }
 
-/// Puts the segments up to `last` aside, oldest first, as if they had been removed.
-fn give_up(disk: &dyn Disk, segments: &Segments, last: u32) -> io::Result<()> {
-    segments.numbers.range(..=last).try_for_each(|&number| put_aside(disk, &segment::name(number)))
+/// Puts the segments up to `last` aside, oldest first, as if they had been removed. What nothing was written to goes.
+pub(super) fn give_up(disk: &dyn Disk, segments: &Segments, last: u32) -> io::Result<()> {
+    for &number in segments.numbers.range(..=last) {
+        let name = segment::name(number);
+        match segments.header(number) {
+            Err(Fault::Header(SegmentError::Spare)) if is_blank(segments, number) => disk.remove(&name)?,
+            _ => disk.rename(&name, &format!("{name}{LOST_SUFFIX}"))?,
+        }
+        disk.sync_directory()?;
+    }
+    Ok(())
 }
 
-/// Gives a file a name under which nobody looks for it, and that is never removed.
-fn put_aside(disk: &dyn Disk, name: &str) -> io::Result<()> {
-    disk.rename(name, &format!("{name}{LOST_SUFFIX}"))?;
-    disk.sync_directory()
+/// Whether a segment's file holds nothing but zeros.
+pub(super) fn is_blank(segments: &Segments, number: u32) -> bool {
+    let Ok(file) = segments.file(number) else { return false };
+    let mut remains = Remains::new(segments.layout, segments.key);
+    remains.examine(number, 0, &*file);
+    remains.parts.is_empty() && remains.unreadable.is_none()
 }

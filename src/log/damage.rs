@@ -60,6 +60,18 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What a later program wrote there, if one did.
+    pub(super) fn later(&self) -> Option<String> {
+        let is_later = match self {
+            Self::Frame(fault) => matches!(fault, FrameFault::Batch(BatchError::Version(_))),
+            Self::Header(fault) => matches!(fault, SegmentError::Version(_)),
+            _ => false,
+        };
+        is_later.then(|| self.to_string())
+    }
+}
+
 impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at offset {}: {}", segment::name(self.segment), self.offset, self.fault)

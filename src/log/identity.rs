@@ -26,7 +26,9 @@ const FIXED_BYTES: usize = 72;
 const MEMBER_BYTES: usize = 24 + MEMBER_NAME_BYTES_MAX;
 /// The longest content in bytes.
 const BYTES_MAX: usize = FIXED_BYTES + MEMBERS_MAX * MEMBER_BYTES;
-const MAGIC: [u8; 4] = *b"PXID";
+/// Its first bytes.
+pub const IDENTITY_MAGIC: [u8; 4] = *b"PXID";
+const MAGIC: [u8; 4] = IDENTITY_MAGIC;
 const VERSION: u32 = 2;
 
 /// What the file says.

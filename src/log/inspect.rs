@@ -15,7 +15,7 @@ use super::identity::{IDENTITY_NAME, Identity};
 use super::record::{self, Pixel, RecordError};
 use super::replay::{Segments, Walk};
 use super::scan::BatchView;
-use super::snapshot;
+use super::snapshot::{self, LoadError, SnapshotFile};
 use super::tear::Tear;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag;
@@ -62,8 +62,11 @@ pub enum InspectError {
         name: String,
         /// Why.
         #[source]
-        source: io::Error,
+        source: snapshot::LoadError,
     },
+    /// A start would be refused.
+    #[error(transparent)]
+    Start(#[from] super::recover::RecoverError),
 }
 
 struct Place(u32, u64);
@@ -95,8 +98,8 @@ pub struct Summary {
     pub times_us: Option<(u64, u64)>,
     /// What is there of each stream.
     pub streams: BTreeMap<Origin, StreamSummary>,
-    /// Positions of the snapshots, newest first.
-    pub snapshots: Vec<Position>,
+    /// The snapshots, newest first.
+    pub snapshots: Vec<SnapshotFile>,
     /// A torn tail behind the end: what is wrong there. The next start cuts it off; nobody was promised it.
     pub torn: Option<Located>,
 }
@@ -127,9 +130,9 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
         count.add(batch);
         Ok(())
     })?;
-    let snapshots = snapshot::positions(disk).map_err(io_error("listing snapshots"))?;
-    for &position in &snapshots {
-        check_snapshot(disk, position)?;
+    let snapshots = snapshot::files(disk).map_err(io_error("listing snapshots"))?;
+    for &file in &snapshots {
+        check_snapshot(disk, file)?;
     }
     let Journal { segments, end } = journal;
     let newest = segments.layout.segment_of(end.position);
@@ -148,11 +151,11 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
 }
 
 /// A server may remove the oldest one at any time; one that is gone is not damaged.
-fn check_snapshot(disk: &dyn Disk, position: Position) -> Result<(), InspectError> {
-    match snapshot::load(disk, position) {
+fn check_snapshot(disk: &dyn Disk, file: SnapshotFile) -> Result<(), InspectError> {
+    match snapshot::load(disk, file) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(InspectError::Snapshot { name: snapshot::name(position), source }),
+        Err(LoadError::Machine(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(InspectError::Snapshot { name: file.name(), source }),
     }
 }
 
@@ -204,7 +207,7 @@ impl<'d> Journal<'d> {
     fn open(disk: &'d dyn Disk) -> Result<Self, InspectError> {
         let identity = Identity::load(disk).map_err(io_error("reading the identity"))?;
         let identity = identity.ok_or(InspectError::NoJournal)?;
-        let segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
+        let segments = Segments::open(disk, identity, Access::Read)?;
         let first = segments.oldest();
         let position = segments.layout.start_of(first);
         let mut end = End { position, ..End::default() };
@@ -228,7 +231,7 @@ impl<'d> Journal<'d> {
         };
         // A server that writes meanwhile leaves the same traces. But then there is more to read by now.
         let identity = self.segments.identity;
-        self.segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
+        self.segments = Segments::open(disk, identity, Access::Read)?;
         if damage.at.segment < self.segments.oldest() {
             return Err(InspectError::Removed { segment: damage.at.segment });
         }

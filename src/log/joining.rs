@@ -11,7 +11,7 @@ use std::io;
 
 use super::newcomer;
 use super::segment::{self, SEGMENT_FIRST};
-use super::snapshot;
+use super::snapshot::SnapshotFile;
 use super::spare::{SpareError, make_spare};
 use crate::os::disk::Disk;
 
@@ -59,8 +59,7 @@ pub fn finish(disk: &dyn Disk) -> io::Result<()> {
 /// Those of making the segment; it may be called again.
 pub fn undo(disk: &dyn Disk, segment_bytes: u64) -> Result<(), SpareError> {
     let io = |source| SpareError::Io { number: SEGMENT_FIRST, source };
-    let is_of_it =
-        |name: &String| segment::number_of(name).is_some() || snapshot::position_of(name).is_some();
+    let is_of_it = |name: &String| segment::number_of(name).is_some() || SnapshotFile::of(name).is_some();
     let names = disk.list().map_err(io)?;
     names.iter().filter(|name| is_of_it(name)).try_for_each(|name| disk.remove(name)).map_err(io)?;
     disk.sync_directory().map_err(io)?;

@@ -4,6 +4,8 @@ use std::io;
 
 use super::damage::{Damage, Located};
 use super::identity::IDENTITY_NAME;
+use super::segment;
+use super::snapshot::SnapshotFile;
 use crate::base::ids::Position;
 use crate::base::limits::ORIGINS_MAX;
 
@@ -12,12 +14,12 @@ use crate::base::limits::ORIGINS_MAX;
 pub struct Report {
     /// The directory was empty.
     pub is_new: bool,
-    /// Where the snapshot stands that the state was started from.
-    pub snapshot: Option<Position>,
-    /// Snapshots that are damaged or unreadable and were put aside.
-    pub bad_snapshots: Vec<Position>,
-    /// Damage before the snapshot, for which the segments up to there were put aside, accepted by the operator.
-    pub given_up: Option<Damage>,
+    /// The snapshot that the state was started from.
+    pub snapshot: Option<SnapshotFile>,
+    /// Snapshots newer than that one that can't be read. They keep their names until two stand that can.
+    pub bad_snapshots: Vec<BadSnapshot>,
+    /// Damage before the end of the journal, for which segments were put aside as they are, accepted by the operator.
+    pub given_up: Vec<Damage>,
     /// Batches replayed.
     pub batches: u64,
     /// Bytes of the journal replayed.
@@ -33,6 +35,15 @@ impl Report {
             cut.copies = copies;
         }
     }
+}
+
+/// A snapshot that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSnapshot {
+    /// Its file.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// Bytes that were cut off at the journal's end.
@@ -60,8 +71,28 @@ pub enum RecoverError {
         #[source]
         source: io::Error,
     },
-    /// No room for the first segment.
-    #[error("no space for the first segment")]
+    /// A file can't be read, and not because of the medium.
+    #[error(
+        "{name} can't be read: {source}. That is no damage and nothing was changed: once it can be read, a start finds \
+         everything"
+    )]
+    Machine {
+        /// The file.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of a format that is not known here.
+    #[error("{name}: {what}; nothing was changed: install that version again")]
+    Later {
+        /// The file.
+        name: String,
+        /// Which format.
+        what: String,
+    },
+    /// No room for a segment that has to be made.
+    #[error("no space for a segment")]
     NoSpace,
     /// There is a journal, and no file that says whose.
     #[error("there is a journal, but the file {IDENTITY_NAME} is missing")]
@@ -81,6 +112,26 @@ pub enum RecoverError {
     /// The one who rebuilds the state refused something.
     #[error("replaying the journal: {0}")]
     Refused(String),
+}
+
+impl RecoverError {
+    /// Damage, unless a later program wrote what stands there: that is no damage, and nobody may accept its loss.
+    pub(super) fn damaged(damage: Box<Damage>) -> Self {
+        match damage.at.fault.later() {
+            Some(what) => Self::Later { name: segment::name(damage.at.segment), what },
+            None => Self::Damaged(damage),
+        }
+    }
+}
+
+impl RecoverError {
+    /// What the system said, for those who have words of their own for the rest.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Machine { source, .. } | Self::Io { source, .. } => source,
+            error => io::Error::other(error),
+        }
+    }
 }
 
 pub(super) fn io_error(what: &'static str) -> impl Fn(io::Error) -> RecoverError {

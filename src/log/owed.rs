@@ -11,6 +11,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::anchor;
 use super::cut;
 use super::identity::{IDENTITY_NAME, Identity};
 use super::outcome::RecoverError;
@@ -18,7 +19,8 @@ use super::replay::Segments;
 use super::segment::Layout;
 use super::spare::ReadyFiles;
 use super::tear::Torn;
-use super::whole_file::{self, UNFINISHED_SUFFIX};
+use super::unfinished::remove_unfinished;
+use super::whole_file;
 use crate::base::ids::Position;
 use crate::os::disk::{Access, Disk, is_failed_sync, is_no_space};
 
@@ -29,6 +31,8 @@ pub struct Owed {
     pub(super) identity: Identity,
     /// What is cut off behind the end.
     pub(super) torn: Option<Torn>,
+    /// Segments up to this one are put aside, because an operator accepts the loss.
+    pub(super) given_up: Option<u32>,
     /// Up to here something says that the journal is durable; nothing where all of it surely is.
     pub(super) synced: Option<Position>,
     /// Where it ends.
@@ -65,7 +69,7 @@ impl Owed {
         end: Position,
         files: Arc<ReadyFiles>,
     ) -> Self {
-        Self { disk, identity, torn: None, synced: None, end, files }
+        Self { disk, identity, torn: None, given_up: None, synced: None, end, files }
     }
 
     /// Replaces the number of the start.
@@ -80,7 +84,11 @@ impl Owed {
     /// See [`Unsettled`]; it may be tried again unless that is final.
     pub fn settle(&mut self) -> Result<Vec<String>, Unsettled> {
         match self.try_settle() {
-            Err(failed) if is_no_space(&failed.source) && !failed.is_final && self.remove_unfinished("") => {
+            Err(failed)
+                if is_no_space(&failed.source)
+                    && !failed.is_final
+                    && remove_unfinished(&*self.disk, "").unwrap_or(false) =>
+            {
                 self.try_settle()
             }
             outcome => outcome,
@@ -91,15 +99,15 @@ impl Owed {
         let failed = |what| move |source| Unsettled { what, source, is_final: false };
         let disk = Arc::clone(&self.disk);
         // First the check that the directory can be written at all.
-        let segments =
-            Segments::open(&*disk, self.identity, Access::Write).map_err(failed("opening segments"))?;
+        let segments = Segments::open(&*disk, self.identity, Access::Write)
+            .map_err(|error| failed("opening segments")(error.into_io()))?;
         let identity = whole_file::write_new(&*disk, IDENTITY_NAME, &self.identity.encode())
             .map_err(failed("writing the identity"))?;
         let copies = self.settle_tail(&segments).inspect_err(|_| {
             let _ = disk.remove(&identity);
         })?;
         self.open_files(&segments).map_err(failed("opening the last segment"))?;
-        self.remove_unfinished(&identity);
+        let _ = remove_unfinished(&*disk, &identity);
         whole_file::put(&*disk, &identity, IDENTITY_NAME).map_err(failed("writing the identity"))?;
         Ok(copies)
     }
@@ -109,8 +117,16 @@ impl Owed {
         let mut copies = Vec::new();
         if let Some(torn) = &mut self.torn {
             let copied = torn.copy(&*self.disk, segments).map(<[String]>::to_vec);
+            let copied =
+                copied.and_then(|copied| segments.check().map(|()| copied).map_err(RecoverError::into_io));
             copies = copied.map_err(|source| Unsettled { what: CUTTING, source, is_final: false })?;
             torn.clear(&*self.disk, segments).map_err(|source| of_segment(CUTTING, source))?;
+        }
+        if let Some(last) = self.given_up {
+            let what = "putting segments aside";
+            let failed = |source| Unsettled { what, source, is_final: false };
+            anchor::give_up(&*self.disk, segments, last).map_err(failed)?;
+            self.given_up = None;
         }
         if let Some(synced) = self.synced {
             cut::secure(segments, synced.min(self.end), self.end)
@@ -127,14 +143,6 @@ impl Owed {
             self.files.keep(number, segments.file(number)?);
         }
         Ok(())
-    }
-
-    /// Removes files that were being made when a process ended, without the one called `but`; true if there were any.
-    /// One that can't be removed only takes room.
-    fn remove_unfinished(&self, but: &str) -> bool {
-        let names = self.disk.list().unwrap_or_default();
-        let unfinished = names.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX) && *name != but);
-        unfinished.map(|name| self.disk.remove(name)).filter(Result::is_ok).count() > 0
     }
 }
 

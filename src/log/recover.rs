@@ -5,6 +5,8 @@
 //!   -> nothing more: go on          -> torn tail: copy, zero, go on          -> damage: refuse, or cut if told to
 //! ```
 //!
+//! All is read before anything is written, so a start that is refused has changed nothing, whatever the reason.
+//!
 //! A tail is torn when nothing says that it was durable. When a later slot, a later segment or a snapshot says so, what
 //! was acknowledged is damaged; a place that can't be read is damage always. All of it may be killed at any call and run
 //! again.
@@ -13,24 +15,25 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::anchor::{self, Anchor};
+use super::anchor::{self, Anchor, Found};
 use super::append::{Appender, End};
 use super::cut;
-use super::damage::{Fault, Located};
+use super::damage::{Damage, Fault, Located};
 use super::identity::{Identity, is_segment_size};
 use super::joining;
 use super::outcome::io_error;
-pub use super::outcome::{Cut, RecoverError, Report};
+pub use super::outcome::{BadSnapshot, Cut, RecoverError, Report};
 use super::owed::Owed;
 use super::reader::Reader;
 use super::replay::{Segments, Walk};
+use super::resettle::resettle;
 use super::scan::BatchView;
 use super::segment::{self, Layout, SEGMENT_FIRST, SegmentError, SegmentHeader};
 use super::snapshot::{self, Snapshot};
 use super::spare::{ReadyFiles, SpareError, make_spare};
 use super::streams::StreamFault;
 use super::tear::{Tear, Torn};
-use super::whole_file::UNFINISHED_SUFFIX;
+use super::unfinished::remove_unfinished;
 use super::writer::Writer;
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{BLOCK_BYTES, ORIGINS_MAX};
@@ -58,6 +61,9 @@ pub enum Replay<'a> {
     Snapshot(&'a Snapshot),
     /// Then each batch behind it, in order.
     Batch(&'a BatchView<'a>),
+    /// Last: the header of the oldest segment, unless no batch was ever written. An error says that those before it are
+    /// missed, which is damage.
+    Oldest(&'a SegmentHeader),
 }
 
 /// Takes what is replayed; its error ends recovery with [`RecoverError::Refused`].
@@ -116,17 +122,22 @@ pub fn look(
             }
             stored.next(options.random)
         }
-        None => {
-            remove_unfinished(&**disk).map_err(io_error("removing unfinished files"))?;
-            begin(&**disk, options)?
+        None => begin(&**disk, options)?,
+    };
+    let mut report = Report { is_new: stored.is_none(), ..Report::default() };
+    let segments = Segments::open(&**disk, identity, Access::Read)?;
+    let (segments, anchor) = match anchor::find(&**disk, &segments, options.accept_loss, &mut report)? {
+        Found::Anchor(anchor) => (segments, anchor),
+        Found::Unplaced(unplaced) => {
+            report.given_up = resettle(disk, &segments, *unplaced)?;
+            let segments = Segments::open(&**disk, identity, Access::Read)?;
+            match anchor::find(&**disk, &segments, options.accept_loss, &mut Report::default())? {
+                Found::Anchor(anchor) => (segments, anchor),
+                Found::Unplaced(unplaced) => return Err(RecoverError::Damaged(Box::new(unplaced.damage))),
+            }
         }
     };
-    let segments = Segments::open(&**disk, identity, Access::Read).map_err(io_error("opening segments"))?;
-    let mut report = Report { is_new: stored.is_none(), ..Report::default() };
-    let reached = replay(&**disk, &segments, options.accept_loss, &mut report, on_replay)?;
-    if reached.end.streams.len() >= ORIGINS_MAX {
-        return Err(RecoverError::TooManyOrigins);
-    }
+    let reached = replay(&segments, *anchor, options.accept_loss, &mut report, on_replay)?;
     go_on(disk, &segments, reached, report).map_err(io_error("reading the last block"))
 }
 
@@ -137,7 +148,7 @@ fn go_on(
     report: Report,
 ) -> io::Result<(Opened, Owed)> {
     let Segments { identity, layout, key, .. } = *segments;
-    let Reached { end, synced, torn, .. } = reached;
+    let Reached { end, synced, torn, given_up, .. } = reached;
     let files = Arc::new(ReadyFiles::default());
     let partial = cut::partial_block(segments, end.position)?;
     let writer = Writer::new(Arc::clone(disk), Arc::clone(&files), layout, end.position, &partial);
@@ -145,6 +156,7 @@ fn go_on(
         disk: Arc::clone(disk),
         identity,
         torn,
+        given_up,
         synced: Some(synced),
         end: end.position,
         files: files.clone(),
@@ -177,14 +189,6 @@ pub fn is_as_left(disk: &dyn Disk, end: Position, layout: Layout, reader: &Reade
         && (!has_next || is_blank(current + 1, 0)?))
 }
 
-/// Files that were being made when the process ended.
-fn remove_unfinished(disk: &dyn Disk) -> io::Result<()> {
-    let names = disk.list()?;
-    let unfinished: Vec<_> = names.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX)).collect();
-    unfinished.iter().try_for_each(|name| disk.remove(name))?;
-    if unfinished.is_empty() { Ok(()) } else { disk.sync_directory() }
-}
-
 /// Makes the first segment. The identity comes after it: once that is there, a missing segment is damage.
 fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverError> {
     let OpenOptions { segment_bytes, cluster, node, random, .. } = *options;
@@ -192,13 +196,15 @@ fn begin(disk: &dyn Disk, options: &OpenOptions) -> Result<Identity, RecoverErro
         return Err(RecoverError::SegmentSize(segment_bytes));
     }
     let identity = Identity::new(cluster, node, segment_bytes, random);
-    let segments = Segments::open(disk, identity, Access::Read).map_err(io_error("opening segments"))?;
+    let segments = Segments::open(disk, identity, Access::Read)?;
     let is_blank =
         |number| matches!(segments.header(number), Err(Fault::Header(SegmentError::Spare) | Fault::Missing));
-    let has_snapshot = !snapshot::positions(disk).map_err(io_error("listing snapshots"))?.is_empty();
+    let has_snapshot = !snapshot::files(disk).map_err(io_error("listing snapshots"))?.is_empty();
     if has_snapshot || segments.numbers.iter().any(|&number| number != SEGMENT_FIRST || !is_blank(number)) {
         return Err(RecoverError::NoIdentity);
     }
+    segments.check()?;
+    remove_unfinished(disk, "").map_err(io_error("removing unfinished files"))?;
     if segments.numbers.contains(&SEGMENT_FIRST) {
         // An earlier start came this far, maybe with another size.
         disk.remove(&segment::name(SEGMENT_FIRST)).map_err(io_error("removing a blank segment"))?;
@@ -225,22 +231,24 @@ struct Reached {
     synced: Position,
     /// What stands behind the end and is to be cut off.
     torn: Option<Torn>,
+    /// The last of the segments that are to be put aside.
+    given_up: Option<u32>,
 }
 
-/// Finds where to start, and replays from there.
+/// Replays from the anchor, and looks at what stands behind the last batch.
 fn replay(
-    disk: &dyn Disk,
     segments: &Segments,
+    anchor: Anchor,
     accept_loss: bool,
     report: &mut Report,
     on_replay: &mut OnReplay<'_>,
 ) -> Result<Reached, RecoverError> {
-    let Anchor { snapshot, mut headers, promised } = anchor::find(disk, segments, accept_loss, report)?;
-    if let Some(snapshot) = &snapshot {
-        report.snapshot = Some(snapshot.position);
+    let Anchor { snapshot, mut headers, promised, given_up } = anchor;
+    if let Some((file, snapshot)) = &snapshot {
+        report.snapshot = Some(*file);
         on_replay(Replay::Snapshot(snapshot)).map_err(RecoverError::Refused)?;
     }
-    let start = anchor::start(segments, snapshot, headers.last());
+    let start = anchor::start(segments, snapshot.map(|(_, snapshot)| snapshot), headers.last());
     let from = start.position;
     let mut walk = Walk::new(segments, start);
     let fault = walk.run(&mut |batch: &BatchView<'_>| on_replay(Replay::Batch(batch)));
@@ -250,11 +258,29 @@ fn replay(
     report.bytes = walk.end.position.0 - from.0;
 
     let Walk { end, synced, .. } = walk;
-    if matches!(fault, Some(Located { fault: Fault::Stream(StreamFault::TooMany), .. })) {
+    let is_full = matches!(fault, Some(Located { fault: Fault::Stream(StreamFault::TooMany), .. }));
+    if is_full || end.streams.len() >= ORIGINS_MAX {
         return Err(RecoverError::TooManyOrigins);
     }
     let tear = Tear::find(segments, &end, fault).with_promise(promised);
     let (cut, torn) = tear.decide(segments, &end, accept_loss)?.unzip();
+    if let Some(oldest) = headers.first() {
+        let is_missed = |_| RecoverError::Damaged(Box::new(missing_before(segments, oldest)));
+        on_replay(Replay::Oldest(oldest)).map_err(is_missed)?;
+    }
     report.cut = cut;
-    Ok(Reached { end, headers, synced, torn })
+    let last = given_up.as_ref().map(|damage| damage.at.segment);
+    report.given_up.extend(given_up);
+    Ok(Reached { end, headers, synced, torn, given_up: last })
+}
+
+/// The segment before the oldest one, which is missed.
+fn missing_before(segments: &Segments, oldest: &SegmentHeader) -> Damage {
+    let segment = oldest.number.saturating_sub(1);
+    Damage {
+        at: Located { segment, offset: 0, fault: Fault::Missing },
+        readable_to: segments.layout.start_of(segment),
+        synced_to: oldest.previous_end,
+        missing: Vec::new(),
+    }
 }

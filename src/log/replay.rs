@@ -8,6 +8,8 @@ use super::append::End;
 use super::damage::{Fault, Located};
 use super::frame::{Place, SlotKey};
 use super::identity::Identity;
+use super::outcome::{RecoverError, io_error};
+use super::reading::{PatientFile, Trouble, patiently};
 use super::scan::BatchView;
 use super::segment::{self, HeaderLook, Layout, SEGMENT_FIRST, SegmentError, SegmentHeader};
 use super::window::{Found, Window};
@@ -24,22 +26,40 @@ pub(super) struct Segments<'d> {
     pub(super) layout: Layout,
     pub(super) key: SlotKey,
     pub(super) numbers: BTreeSet<u32>,
+    trouble: Arc<Trouble>,
 }
 
 impl<'d> Segments<'d> {
-    /// Lists all there are, and makes sure that each can be opened: a lack of rights is no damage.
-    pub(super) fn open(disk: &'d dyn Disk, identity: Identity, access: Access) -> io::Result<Self> {
+    /// Lists all there are, and makes sure that each can be opened, unless the medium or the file's absence is in the way:
+    /// a lack of rights is no damage.
+    pub(super) fn open(disk: &'d dyn Disk, identity: Identity, access: Access) -> Result<Self, RecoverError> {
         let layout = Layout { segment_bytes: identity.segment_bytes };
         let key = SlotKey::new(identity.cluster, identity.node);
-        let numbers: BTreeSet<_> = disk.list()?.iter().filter_map(|name| segment::number_of(name)).collect();
-        let segments = Self { disk, access, identity, layout, key, numbers };
-        segments.numbers.iter().try_for_each(|&number| segments.file(number).map(drop))?;
+        let names = disk.list().map_err(io_error("listing the directory"))?;
+        let numbers: BTreeSet<_> = names.iter().filter_map(|name| segment::number_of(name)).collect();
+        let segments = Self { disk, access, identity, layout, key, numbers, trouble: Arc::default() };
+        for &number in &segments.numbers {
+            let _ = segments.file(number);
+        }
+        segments.check()?;
         Ok(segments)
     }
 
     /// Opens a segment's file.
     pub(super) fn file(&self, number: u32) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.open(&segment::name(number), self.access)
+        let name = segment::name(number);
+        let open = || match self.disk.open(&name, self.access) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        };
+        let file = patiently(&self.trouble, &name, open)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(PatientFile { file, name, trouble: Arc::clone(&self.trouble) }))
+    }
+
+    /// Fails if anything could not be read for a reason that says nothing of the bytes. To be asked before what was read is
+    /// called damaged, and before anything is written because of it.
+    pub(super) fn check(&self) -> Result<(), RecoverError> {
+        self.trouble.check()
     }
 
     fn file_or_fault(&self, number: u32) -> Result<Arc<dyn DiskFile>, Fault> {

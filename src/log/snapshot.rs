@@ -7,8 +7,9 @@
 //!  n u32 crc32c of 0..n
 //! ```
 //!
-//! Two are kept. The file is written under another name, synced, renamed, and the directory synced, so that a crash
-//! leaves it whole or not at all.
+//! Two files are kept that read well, each whole by itself: two positions, or one position twice, as after a clear, when
+//! the second file's name has a letter. A file is written under another name, synced, renamed, and the directory synced,
+//! so that a crash leaves it whole or not at all.
 
 use std::io;
 
@@ -16,10 +17,11 @@ use super::scan::BatchView;
 use super::streams::{STREAM_BYTES, StreamFault, Streams};
 use super::whole_file;
 use crate::base::ids::{ClusterId, NodeId, Position};
-use crate::base::limits::SNAPSHOTS_KEPT;
-use crate::os::disk::{Access, Disk};
+use crate::base::limits::{READ_TRIES_MAX, SNAPSHOTS_KEPT};
+use crate::os::disk::{Access, Disk, is_bad_medium};
 
-const MAGIC: [u8; 4] = *b"PXN1";
+/// First bytes of a file.
+pub const SNAPSHOT_MAGIC: [u8; 4] = *b"PXN1";
 const VERSION: u32 = 1;
 const FIXED_BYTES: usize = 56;
 const SECTION_HEAD_BYTES: usize = 16;
@@ -61,13 +63,19 @@ impl Snapshot {
         self.sections.iter().find(|(id, _)| *id == app).map(|(_, bytes)| &bytes[..])
     }
 
+    /// Length of its file's content in bytes.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        let sections: usize = self.sections.iter().map(|(_, bytes)| SECTION_HEAD_BYTES + bytes.len()).sum();
+        FIXED_BYTES + self.streams.len() * STREAM_BYTES + sections + CRC_BYTES
+    }
+
     /// Its file's content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let sections: usize = self.sections.iter().map(|(_, bytes)| SECTION_HEAD_BYTES + bytes.len()).sum();
-        let length = FIXED_BYTES + self.streams.len() * STREAM_BYTES + sections + CRC_BYTES;
+        let length = self.encoded_bytes();
         let mut out = Vec::with_capacity(length);
-        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&SNAPSHOT_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&self.cluster.0);
         out.extend_from_slice(&self.node.0.to_le_bytes());
@@ -97,7 +105,7 @@ impl Snapshot {
         let (fixed, rest) = content.split_first_chunk::<FIXED_BYTES>()?;
         let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
         let long = |at: usize| u64::from_le_bytes(fixed[at..at + 8].try_into().expect("eight bytes"));
-        let is_sound = fixed[..4] == MAGIC && word(4) == VERSION;
+        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && word(4) == VERSION;
         if !is_sound || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return None;
         }
@@ -126,63 +134,172 @@ fn decode_sections(mut rest: &[u8], count: u32) -> Option<Vec<(u8, Vec<u8>)>> {
     rest.is_empty().then_some(sections)
 }
 
-/// The file of the snapshot at `position`.
-#[must_use]
-pub fn name(position: Position) -> String {
-    format!("{:020}{SUFFIX}", position.0)
+/// Letters behind the position of further files of the same snapshot; the first one has none.
+const LETTERS: [&str; 26] = [
+    "", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u",
+    "v", "w", "x", "y", "z",
+];
+
+/// A file of a snapshot. In the order of their positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotFile {
+    /// Where its state stands.
+    pub position: Position,
+    /// Which of that position's files it is; an index of [`LETTERS`].
+    letter: usize,
 }
 
-/// The position that a file's name stands for, if it is a snapshot's.
-#[must_use]
-pub fn position_of(file_name: &str) -> Option<Position> {
-    let digits = file_name.strip_suffix(SUFFIX)?;
-    let is_plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| is_plain).map(Position)
+impl SnapshotFile {
+    /// The first file of the snapshot at `position`.
+    #[must_use]
+    pub fn first(position: Position) -> Self {
+        Self { position, letter: 0 }
+    }
+
+    /// The file that goes by this name, if it is a snapshot's.
+    #[must_use]
+    pub fn of(file_name: &str) -> Option<Self> {
+        let (digits, letter) = file_name.strip_suffix(SUFFIX)?.split_at_checked(20)?;
+        let letter = LETTERS.iter().position(|known| *known == letter)?;
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let position = digits.parse().ok().filter(|_| is_plain).map(Position)?;
+        Some(Self { position, letter })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{:020}{}{SUFFIX}", self.position.0, LETTERS[self.letter])
+    }
 }
 
-/// Positions of the snapshots there are, newest first.
+/// Why a file gives no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The disk can't read it, or its checksum does not agree, however often it is tried.
+    #[error("{0}")]
+    Damaged(io::Error),
+    /// Its checksum agrees, and it is a snapshot of something else.
+    #[error("it belongs to another data directory or place")]
+    Foreign,
+    /// A later program wrote it.
+    #[error("version {0} of snapshots is unknown here: a later pixeld wrote it")]
+    Version(u32),
+    /// The machine, not the file: it has to be read by another start.
+    #[error("{0}")]
+    Machine(io::Error),
+}
+
+/// The snapshots' files that there are, newest first.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn positions(disk: &dyn Disk) -> io::Result<Vec<Position>> {
-    let mut found: Vec<_> = disk.list()?.iter().filter_map(|file| position_of(file)).collect();
+pub fn files(disk: &dyn Disk) -> io::Result<Vec<SnapshotFile>> {
+    let mut found: Vec<_> = disk.list()?.iter().filter_map(|file| SnapshotFile::of(file)).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(found)
 }
 
-/// Reads the snapshot at `position`.
+/// Reads a snapshot; up to [`READ_TRIES_MAX`] times, if it does not read well.
 ///
 /// # Errors
-/// Those of the disk; `InvalidData` if its file is damaged or holds the snapshot of another place.
-pub fn load(disk: &dyn Disk, position: Position) -> io::Result<Snapshot> {
-    let file = disk.open(&name(position), Access::Read)?;
-    let size = usize::try_from(file.size_bytes()?).map_err(io::Error::other)?;
-    let mut bytes = vec![0; size];
+/// See [`LoadError`].
+pub fn load(disk: &dyn Disk, file: SnapshotFile) -> Result<Snapshot, LoadError> {
+    let mut tries = 1;
+    loop {
+        match load_once(disk, file) {
+            Err(LoadError::Damaged(_)) if tries < READ_TRIES_MAX => tries += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+fn load_once(disk: &dyn Disk, file: SnapshotFile) -> Result<Snapshot, LoadError> {
+    let bytes = read(disk, file).map_err(|error| match is_bad_medium(&error) {
+        true => LoadError::Damaged(error),
+        false => LoadError::Machine(error),
+    })?;
+    let Some(snapshot) = Snapshot::decode(&bytes) else {
+        let damaged = io::Error::new(io::ErrorKind::InvalidData, "its checksum does not agree");
+        return Err(later_version(&bytes).map_or(LoadError::Damaged(damaged), LoadError::Version));
+    };
+    if snapshot.position == file.position { Ok(snapshot) } else { Err(LoadError::Foreign) }
+}
+
+fn read(disk: &dyn Disk, file: SnapshotFile) -> io::Result<Vec<u8>> {
+    let file = disk.open(&file.name(), Access::Read)?;
+    let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
     let length = file.read_at(&mut bytes, 0)?;
-    Snapshot::decode(&bytes[..length])
-        .filter(|snapshot| snapshot.position == position)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged", name(position))))
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
-/// Writes a snapshot, reads it back, and then removes all but the newest [`SNAPSHOTS_KEPT`].
+/// The version of a snapshot that is none of ours and whose checksum agrees: every version has the magic number, the
+/// version and the checksum in these places.
+fn later_version(bytes: &[u8]) -> Option<u32> {
+    let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
+    let version = u32::from_le_bytes(content.get(4..8)?.try_into().ok()?);
+    let is_sound =
+        content.starts_with(&SNAPSHOT_MAGIC) && crc32c::crc32c(content) == u32::from_le_bytes(*crc);
+    (is_sound && version != VERSION).then_some(version)
+}
+
+/// The newest snapshot that reads well; nothing if there is none.
 ///
 /// # Errors
-/// Those of the disk (no space is one of them, see [`crate::os::disk::is_no_space`]); the older ones stay then.
-pub fn store(disk: &dyn Disk, snapshot: &Snapshot) -> io::Result<()> {
-    let name = name(snapshot.position);
-    whole_file::replace(disk, &name, &snapshot.encode())?;
-    if load(disk, snapshot.position)? != *snapshot {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} does not read as written")));
+/// Those of the disk, but not a damaged file.
+pub fn load_newest(disk: &dyn Disk) -> io::Result<Option<Snapshot>> {
+    for file in files(disk)? {
+        match load(disk, file) {
+            Ok(snapshot) => return Ok(Some(snapshot)),
+            Err(LoadError::Machine(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+        }
     }
-    remove_old(disk)
+    Ok(None)
 }
 
-fn remove_old(disk: &dyn Disk) -> io::Result<()> {
-    let old = positions(disk)?.into_iter().skip(SNAPSHOTS_KEPT);
-    let mut removed = false;
-    for position in old {
-        disk.remove(&name(position))?;
-        removed = true;
+/// Writes a snapshot to a file of its own, reads it back, and then removes all but the newest [`SNAPSHOTS_KEPT`] that
+/// read well. Nothing is removed while there are fewer. Gives those that are kept, newest first.
+///
+/// # Errors
+/// Those of the disk (no space is one of them, see [`crate::os::disk::is_no_space`]); what was there stays then.
+pub fn store(disk: &dyn Disk, snapshot: &Snapshot) -> io::Result<Vec<SnapshotFile>> {
+    let there = files(disk)?;
+    let is_free = |file: &SnapshotFile| !there.contains(file);
+    let of_position = (0..LETTERS.len()).map(|letter| SnapshotFile { position: snapshot.position, letter });
+    let file = of_position.clone().find(is_free).unwrap_or(SnapshotFile::first(snapshot.position));
+    let name = file.name();
+    whole_file::replace(disk, &name, &snapshot.encode())?;
+    match load(disk, file) {
+        Ok(read) if read == *snapshot => remove_old(disk, file, there),
+        _ => {
+            // Nobody may take it for the newest: it is not what was written.
+            disk.remove(&name)?;
+            disk.sync_directory()?;
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} does not read as written")))
+        }
     }
-    if removed { disk.sync_directory() } else { Ok(()) }
+}
+
+/// Keeps the file that was just read back, and the newest others that read well; removes the rest.
+fn remove_old(
+    disk: &dyn Disk,
+    made: SnapshotFile,
+    others: Vec<SnapshotFile>,
+) -> io::Result<Vec<SnapshotFile>> {
+    let mut kept = vec![made];
+    let mut rest = Vec::new();
+    for file in others.into_iter().filter(|file| *file != made) {
+        if kept.len() < SNAPSHOTS_KEPT && load(disk, file).is_ok() {
+            kept.push(file);
+        } else {
+            rest.push(file);
+        }
+    }
+    if kept.len() == SNAPSHOTS_KEPT && !rest.is_empty() {
+        rest.iter().try_for_each(|file| disk.remove(&file.name()))?;
+        disk.sync_directory()?;
+    }
+    Ok(kept)
 }

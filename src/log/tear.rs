@@ -75,8 +75,11 @@ impl Tear {
         accept_loss: bool,
     ) -> Result<Option<(Cut, Torn)>, RecoverError> {
         let loss = self.damage(segments, end);
+        segments.check()?;
         match loss {
-            Some(damage) if !accept_loss => return Err(RecoverError::Damaged(Box::new(damage))),
+            Some(damage) if !accept_loss || damage.at.fault.later().is_some() => {
+                return Err(RecoverError::damaged(Box::new(damage)));
+            }
             None if self.remains.parts.is_empty() => return Ok(None),
             _ => {}
         }

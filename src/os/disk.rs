@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -153,4 +155,17 @@ pub fn failed_sync(error: io::Error) -> io::Error {
 #[must_use]
 pub fn is_failed_sync(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<FailedSync>())
+}
+
+/// Whether the error says that the medium, or the file system on it, can't give what was written at a place. Every other
+/// error of reading (too many open files, no memory, no rights) is trouble of the machine, says nothing of the bytes, and
+/// is gone when the trouble is.
+#[must_use]
+pub fn is_bad_medium(error: &io::Error) -> bool {
+    const CODES: [Errno; 6] =
+        [Errno::IO, Errno::UCLEAN, Errno::BADMSG, Errno::NODATA, Errno::REMOTEIO, Errno::ILSEQ];
+    match error.raw_os_error() {
+        Some(code) => CODES.iter().any(|known| known.raw_os_error() == code),
+        None => matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData),
+    }
 }

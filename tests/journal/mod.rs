@@ -75,6 +75,7 @@ impl Host {
                     replayed = decode_batches(snapshot.section(1).ok_or("no section")?);
                 }
                 Replay::Batch(view) => replayed.push(Batch::of(view)),
+                Replay::Oldest(_) => {}
             }
             Ok(())
         })?;
@@ -160,8 +161,8 @@ impl Host {
     pub fn snapshot(&self) -> std::io::Result<()> {
         let synced = self.opened.writer.synced();
         let kept: Vec<_> = self.written.iter().filter(|batch| batch.end <= synced).cloned().collect();
-        let mut snapshot = match snapshot::positions(&*self.disk)?.first() {
-            Some(&position) => snapshot::load(&*self.disk, position)?,
+        let mut snapshot = match snapshot::load_newest(&*self.disk)? {
+            Some(snapshot) => snapshot,
             None => Snapshot {
                 cluster: CLUSTER,
                 node: NODE,
@@ -176,7 +177,7 @@ impl Host {
             snapshot.follow(&view).unwrap();
         }
         snapshot.sections = vec![(1, encode_batches(&kept))];
-        snapshot::store(&*self.disk, &snapshot)
+        snapshot::store(&*self.disk, &snapshot).map(drop)
     }
 }
 

@@ -98,7 +98,7 @@ fn a_snapshot_of_nothing_is_a_place_to_start_from() {
         };
         pixeld::log::snapshot::store(&*host.disk, &snapshot).unwrap();
         let again = Host::open(&disk).unwrap();
-        assert_eq!(again.opened.report.snapshot, Some(position));
+        assert_eq!(again.opened.report.snapshot.map(|file| file.position), Some(position));
     }
     host.append(100, true);
     assert_eq!(Host::open(&disk).unwrap().replayed, host.written);

@@ -90,6 +90,7 @@ impl Host {
                     let first = Entry { origin: view.origin, seq: view.first_seq, time_us: view.time_us };
                     applied.apply_batch(&Batch { first, count: view.count, body: view.body, end: view.end });
                 }
+                Replay::Oldest(_) => {}
             }
             Ok(())
         })

@@ -10,7 +10,7 @@ use pixeld::log::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, frame_byt
 use pixeld::log::identity::{Identity, Member, MemberName};
 use pixeld::log::record::{self, Pixel};
 use pixeld::log::segment::{self, HeaderLook, SegmentError, SegmentHeader};
-use pixeld::log::snapshot::{self, Snapshot};
+use pixeld::log::snapshot::{Snapshot, SnapshotFile};
 use pixeld::log::streams::{StreamFault, Streams};
 use pixeld::log::unreadable::Unreadable;
 use sim_disk::SimDisk;
@@ -208,9 +208,16 @@ fn names_stand_for_one_thing_each() {
     {
         assert_eq!(segment::number_of(name), None, "{name}");
     }
-    assert_eq!(snapshot::name(Position(7)), "00000000000000000007.snap");
-    assert_eq!(snapshot::position_of("00000000000000000007.snap"), Some(Position(7)));
-    assert_eq!(snapshot::position_of("00000000000000000007.snap.lost"), None);
+    let first = SnapshotFile::first(Position(7));
+    assert_eq!(first.name(), "00000000000000000007.snap");
+    assert_eq!(SnapshotFile::of("00000000000000000007.snap"), Some(first));
+    let second = SnapshotFile::of("00000000000000000007b.snap").unwrap();
+    assert!(second.position == first.position && second > first);
+    assert_eq!(second.name(), "00000000000000000007b.snap");
+    for name in ["00000000000000000007.snap.lost", "00000000000000000007A.snap", "0000000000000000007b.snap"]
+    {
+        assert_eq!(SnapshotFile::of(name), None, "{name}");
+    }
 }
 
 /// What a start costs for ever is a stream, so one that logs nothing costs nothing.

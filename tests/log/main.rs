@@ -13,4 +13,5 @@ mod crash;
 mod damage;
 mod files;
 mod format;
+mod starts;
 mod verbatim;

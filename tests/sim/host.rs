@@ -126,6 +126,7 @@ impl Up {
                     let (count, body, end) = (batch.count, batch.body, batch.end);
                     applied.apply_batch(&Batch { first, count, body, end });
                 }
+                Replay::Oldest(_) => {}
             }
             Ok(())
         };
@@ -159,7 +160,7 @@ impl Up {
             peering.standing.remember(known.node, known.durable.clone());
             shared.understanding.learn(known.node, known.kinds);
         }
-        let folder = Folder::new(last.unwrap_or(nothing));
+        let folder = Folder::new(last.unwrap_or(nothing), opened.report.snapshot, false);
         let patience = Patience::new(Retention::Usual, known);
         let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
         let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, folder, patience);

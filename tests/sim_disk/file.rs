@@ -172,12 +172,14 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn size_bytes(&self) -> io::Result<u64> {
-        Ok(self.disk.state().file(self.id).cached.len() as u64)
+        let mut state = self.disk.state();
+        state.look()?;
+        Ok(state.file(self.id).cached.len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        state.must_be_up()?;
+        state.look()?;
         let wanted = offset..offset + buffer.len() as u64;
         let is_bad = |(name, range): &(String, Range<u64>)| {
             *name == self.name && range.start < wanted.end && wanted.start < range.end

@@ -102,6 +102,24 @@ impl SimDisk {
         self.state().failure = None;
     }
 
+    /// Calls so far that only look: lists, opens, sizes, reads.
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
+    /// Plans `times` errors `code` of the system's from the `read`-th looking call on, counted from 0 and from now.
+    pub fn read_fault_at(&self, read: u64, code: i32, times: u64) {
+        let mut state = self.state();
+        state.read_fault = Some((read.saturating_add(state.reads), code, times));
+        state.calls_at_read_fault = None;
+    }
+
+    /// Changing calls there had been when a read failed first; all there were if none failed.
+    pub fn changes_before_fault(&self) -> u64 {
+        let state = self.state();
+        state.calls_at_read_fault.unwrap_or(state.calls)
+    }
+
     pub fn is_down(&self) -> bool {
         self.state().is_down
     }
@@ -156,8 +174,8 @@ fn down() -> io::Error {
 
 impl Disk for SimDisk {
     fn list(&self) -> io::Result<Vec<String>> {
-        let state = self.state();
-        state.must_be_up()?;
+        let mut state = self.state();
+        state.look()?;
         Ok(state.names.keys().filter(|name| !name.contains('/')).cloned().collect())
     }
 
@@ -167,8 +185,8 @@ impl Disk for SimDisk {
     }
 
     fn list_in(&self, directory: &str) -> io::Result<Vec<String>> {
-        let state = self.state();
-        state.must_be_up()?;
+        let mut state = self.state();
+        state.look()?;
         Ok(state.names_in(directory))
     }
 
@@ -177,8 +195,8 @@ impl Disk for SimDisk {
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        let state = self.state();
-        state.must_be_up()?;
+        let mut state = self.state();
+        state.look()?;
         let id = state.id_of(name)?;
         drop(state);
         Ok(SimFile::opened(self, id, name, access))

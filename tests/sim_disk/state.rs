@@ -17,6 +17,12 @@ pub struct State {
     pub pending_names: Vec<Names>,
     pub calls: u64,
     pub failure: Option<(u64, Failure)>,
+    /// Calls so far that only look.
+    pub reads: u64,
+    /// From this one on, with this error of the system's, as often as this.
+    pub read_fault: Option<(u64, i32, u64)>,
+    /// Changing calls there had been when a read failed first.
+    pub calls_at_read_fault: Option<u64>,
     pub is_down: bool,
     pub random: u64,
     pub unreadable: Vec<(String, Range<u64>)>,
@@ -44,6 +50,9 @@ impl State {
             pending_names: Vec::new(),
             calls: 0,
             failure: None,
+            reads: 0,
+            read_fault: None,
+            calls_at_read_fault: None,
             is_down: false,
             random: 1,
             unreadable: Vec::new(),
@@ -120,6 +129,20 @@ impl State {
                 Ok(Some(failure))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Counts a call that only looks; fails if that is planned.
+    pub fn look(&mut self) -> io::Result<()> {
+        self.must_be_up()?;
+        let number = self.reads;
+        self.reads += 1;
+        match self.read_fault {
+            Some((from, code, times)) if number >= from && number - from < times => {
+                self.calls_at_read_fault.get_or_insert(self.calls);
+                Err(io::Error::from_raw_os_error(code))
+            }
+            _ => Ok(()),
         }
     }
 

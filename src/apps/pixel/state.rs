@@ -5,6 +5,8 @@
 //! a difference, no matter how many a clear took away. Joining floors takes the higher of two, which commutes; so
 //! both hosts arrive at the same state whatever order they saw things in.
 
+use std::collections::BTreeMap;
+
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES};
@@ -144,6 +146,17 @@ impl State for PixelState {
     fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
         let floors = self.floors();
         end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
+    }
+
+    /// As if a clear had taken them, so that the count is that of the rows there are.
+    fn lose_before(&mut self, start: &VersionVector, pixels: &BTreeMap<Origin, u64>) {
+        for (origin, seq) in start.iter() {
+            let stream = self.stream(origin);
+            if seq > stream.floor.seq {
+                let left = pixels.get(&origin).copied().unwrap_or(0);
+                stream.floor = Floor { seq, pixels: stream.pixels.saturating_sub(left) };
+            }
+        }
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

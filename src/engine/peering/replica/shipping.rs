@@ -167,9 +167,8 @@ impl Shipping {
     }
 
     fn begin_snapshot(&mut self, shared: &Shared, session: &mut Session) -> std::io::Result<()> {
-        let newest = snapshot::positions(&*self.disk)?.into_iter().next();
-        let position = newest.ok_or(std::io::ErrorKind::NotFound)?;
-        let bytes = snapshot::load(&*self.disk, position)?.encode();
+        let newest = snapshot::load_newest(&*self.disk)?;
+        let bytes = newest.ok_or(std::io::ErrorKind::NotFound)?.encode();
         let blobs = shared.blobs.list()?.into();
         session.begin_snapshot(&shared.reader.start_streams()?);
         self.snapshot = Some(SnapshotOut { blobs, bytes, offset: 0 });

@@ -1,0 +1,50 @@
+//! Files that were being made when a process ended, which a start that can write removes: those of this program, whatever
+//! else is in the directory.
+
+use std::io;
+
+use super::cut::{LOST_SUFFIX, TORN_SUFFIX};
+use super::identity::IDENTITY_NAME;
+use super::known_peer::PEER_NAME;
+use super::segment;
+use super::snapshot::SnapshotFile;
+use super::whole_file::UNFINISHED_SUFFIX;
+use crate::os::disk::Disk;
+
+/// The host's key, which stands above the journal.
+const KEY_NAME: &str = "peer.key";
+
+/// Removes them, without the one called `but`; gives whether there were any.
+pub(super) fn remove_unfinished(disk: &dyn Disk, but: &str) -> io::Result<bool> {
+    let names = disk.list()?;
+    let unfinished: Vec<_> = names.iter().filter(|name| is_unfinished(name) && *name != but).collect();
+    unfinished.iter().try_for_each(|name| disk.remove(name))?;
+    if !unfinished.is_empty() {
+        disk.sync_directory()?;
+    }
+    Ok(!unfinished.is_empty())
+}
+
+/// Whether this is the name of a file that this program was making.
+fn is_unfinished(name: &str) -> bool {
+    name_made(name).is_some_and(|name| {
+        [IDENTITY_NAME, PEER_NAME, KEY_NAME].contains(&name)
+            || segment::number_of(name).is_some()
+            || SnapshotFile::of(name).is_some()
+            || name.ends_with(TORN_SUFFIX)
+            || name.ends_with(LOST_SUFFIX)
+    })
+}
+
+/// The name that an unfinished file was to get; nothing if it is none.
+#[must_use]
+pub fn name_made(unfinished: &str) -> Option<&str> {
+    let stem = unfinished.strip_suffix(UNFINISHED_SUFFIX)?;
+    // Further tries are numbered.
+    Some(match stem.rsplit_once('.') {
+        Some((name, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            name
+        }
+        _ => stem,
+    })
+}
