@@ -7,6 +7,9 @@ use super::super::sim_disk::{Failure, Fall};
 use super::super::wire::Weather;
 use super::{Event, MS, SECOND, World, newcomers_disk};
 
+/// How far a clock is set wrong: 300 years.
+const FAR_US: u64 = 300 * 365 * 86_400 * SECOND;
+
 impl World {
     /// One of the things that go wrong.
     pub(super) fn trouble(&mut self) {
@@ -29,7 +32,9 @@ impl World {
             }
             5 => {
                 self.tally.count("clock jumps", 1);
-                let jump_us = self.chance.below(20 * SECOND).cast_signed() - (10 * SECOND).cast_signed();
+                // Now and then to a time that no batch may bear, or to before 1970.
+                let reach_us = if self.chance.once_in(4) { FAR_US } else { 10 * SECOND };
+                let jump_us = self.chance.below(2 * reach_us).cast_signed() - reach_us.cast_signed();
                 self.hosts[host].wall_shift_us += jump_us;
                 self.trace(|| format!("the clock of host {host} jumps by {} ms", jump_us / 1_000));
             }
