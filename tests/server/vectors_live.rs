@@ -37,7 +37,7 @@ fn judge(server: &Server, arguments: &[&str]) {
 fn requests_whole_and_a_byte_at_a_time() {
     let server = Server::fresh(&["--apps", "echo", "--durability", "memory"]);
     judge(&server, &["--files", "cowboy,lighttpd", "--split"]);
-    judge(&server, &["--files", "servers"]);
+    judge(&server, &["--files", "servers", "--split"]);
 }
 
 #[test]
