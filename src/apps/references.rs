@@ -1,6 +1,7 @@
 //! How often each blob is named by a state, and which ones it has ceased to name.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::base::blob::BlobId;
 
@@ -39,6 +40,13 @@ impl References {
     #[must_use]
     pub fn contains(&self, id: &BlobId) -> bool {
         self.counts.contains_key(id)
+    }
+
+    /// The first blob behind `after` that a record names, from the first one on without.
+    #[must_use]
+    pub fn next(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        self.counts.range((from, Bound::Unbounded)).next().map(|(id, _)| *id)
     }
 
     /// Whether there are blobs that no record names any more.

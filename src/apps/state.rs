@@ -127,6 +127,11 @@ pub trait State: Any + Send + Sync {
         false
     }
 
+    /// The first blob behind `after` that the state names, in the order of their names; from the first one on without.
+    fn next_blob(&self, _after: Option<&BlobId>) -> Option<BlobId> {
+        None
+    }
+
     /// Whether there are blobs that it has ceased to name.
     fn has_released(&self) -> bool {
         false
@@ -362,6 +367,12 @@ impl Applied {
     #[must_use]
     pub fn names_blob(&self, id: &BlobId) -> bool {
         self.states.iter().flatten().any(|state| state.names_blob(id))
+    }
+
+    /// The first blob behind `after` that any state names: all of them one by one, while others may change the states.
+    #[must_use]
+    pub fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        self.states.iter().flatten().filter_map(|state| state.next_blob(after)).min()
     }
 
     /// Whether there are blobs that a state has ceased to name.

@@ -216,7 +216,7 @@ pub const PEER_OUTPUT_BYTES: usize = 256 * 1024;
 pub const PEER_OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Time between two looks at how much of the journal is kept, microseconds.
 pub const PEER_RETAIN_EVERY_US: u64 = 1_000_000;
-/// Blobs that the peer may have asked for and not got yet; it asks for one at a time.
+/// Blobs that the peer may have asked for and not got yet; it asks for one that a batch waits for and one to mend.
 pub const PEER_WANTS_MAX: usize = 16;
 /// Blobs that are remembered as sent, so that they don't go twice.
 pub const PEER_RECENT_BLOBS: usize = 256;
@@ -228,6 +228,14 @@ pub const PEER_BLOBS_PER_TURN: u64 = 8;
 pub const PEER_PASSED_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one piece of a blob or a snapshot.
 pub const PEER_PIECE_BYTES: usize = 256 * 1024;
+/// Bytes of blobs that the scrub reads in a second.
+pub const SCRUB_BYTES_PER_S: u64 = 4 * 1024 * 1024;
+/// Bytes that the scrub reads at once.
+pub const SCRUB_PIECE_BYTES: usize = 128 * 1024;
+/// What the scrub counts for opening a blob, bytes: small ones don't come faster than this.
+pub const SCRUB_BLOB_BYTES: u64 = 16 * 1024;
+/// Time between two rounds of the scrub, microseconds.
+pub const SCRUB_PAUSE_US: u64 = 600_000_000;
 /// Most bytes of a blob.
 pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most bytes of a snapshot that a joining host takes.

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::blobs::Look;
+use crate::base::blob::BlobId;
+use crate::log::blobs::check::Fault;
 use crate::log::inspect::compare::{Comparison, StreamComparison, Verdict};
 
 /// The comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
@@ -44,17 +47,27 @@ fn of_stream(stream: &StreamComparison, names: [&str; 2]) -> String {
     format!("stream {origin}: {says}; {kept}")
 }
 
+/// What is wrong with contents that records name, for people.
+pub(super) fn blobs(names: [&str; 2], blobs: &[Option<Look>]) -> String {
+    let line = |(name, look): (&str, &Option<Look>)| {
+        let lines = look.iter().flat_map(Look::lines);
+        lines.map(|line| format!("blob {line} in {name}\n")).collect::<String>()
+    };
+    names.into_iter().zip(blobs).map(line).collect()
+}
+
 /// The comparison for programs.
-pub(super) fn json(comparison: &Comparison, names: [&str; 2]) -> String {
+pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Look>]) -> String {
     let side = |index: usize| {
         let side = &comparison.sides[index];
         serde_json::json!({
             "dir": names[index],
             "cluster": side.cluster.to_string(),
             "node": side.node.to_string(),
+            "blobs": blobs[index].as_ref().map(of_blobs),
         })
     };
-    let stream = |stream: &StreamComparison| {
+    let of_stream = |stream: &StreamComparison| {
         serde_json::json!({
             "node": stream.origin.node.to_string(),
             "inc": stream.origin.inc.to_string(),
@@ -67,9 +80,15 @@ pub(super) fn json(comparison: &Comparison, names: [&str; 2]) -> String {
     let value = serde_json::json!({
         "verdict": word(comparison.verdict()),
         "sides": [side(0), side(1)],
-        "streams": comparison.streams.iter().map(stream).collect::<Vec<_>>(),
+        "streams": comparison.streams.iter().map(of_stream).collect::<Vec<_>>(),
     });
     format!("{value:#}\n")
+}
+
+fn of_blobs(look: &Look) -> serde_json::Value {
+    let fault =
+        |(id, fault): &(BlobId, Fault)| serde_json::json!({"name": id.to_string(), "is": fault.to_string()});
+    serde_json::json!({"named": look.named, "faults": look.faults.iter().map(fault).collect::<Vec<_>>()})
 }
 
 fn word(verdict: Verdict) -> &'static str {

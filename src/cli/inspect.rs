@@ -3,18 +3,21 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use super::blobs::{self, Look};
 use super::{CliError, compare as told};
 use crate::base::ids::Origin;
 use crate::base::tag;
 use crate::http::date::DateCell;
 use crate::log::inspect::{InspectError, StreamSummary, Summary, compare, dump, verify};
+use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
 
 /// Verify a data directory and say what is in it, or compare two; changes nothing
 ///
-/// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream. A server may
-/// be running on the directory meanwhile. With two directories, those of two hosts, says of each stream whether both hold
+/// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream, then every content
+/// that a record names by its hash, such as a picture. A server may be running on the directory meanwhile. With two directories, those of two hosts, says of each stream whether both hold
 /// the same bytes, and which of them lacks what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -31,6 +34,10 @@ pub(super) struct Arguments {
     /// retain the same range of a stream have the same hash
     #[arg(long)]
     hash: bool,
+    /// Look at the journal only, not at the contents that records name by their hash, such as pictures: for a host that
+    /// keeps those in a bucket
+    #[arg(long)]
+    no_blobs: bool,
     /// Write the comparison of two directories as JSON
     #[arg(long, requires = "other")]
     json: bool,
@@ -66,11 +73,16 @@ impl Arguments {
     fn look(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         let disk = open(&self.dir)?;
         let result = if self.dump {
-            dump(&disk, out)
+            dump(&*disk, out)
         } else {
-            verify(&disk).and_then(|summary| {
-                let text = if self.hash { hashes(&summary) } else { tell(&summary) };
-                write(out, &text)
+            verify(&*disk).and_then(|summary| {
+                if self.hash {
+                    return write(out, &hashes(&summary));
+                }
+                let look = self.blobs_of(&disk)?;
+                let blobs = look.iter().flat_map(told_of).map(|line| line + "\n").collect::<String>();
+                write(out, &(tell(&summary) + &blobs))?;
+                look.map_or(Ok(()), |look| look.verdict())
             })
         };
         result.map(|()| ExitCode::SUCCESS).map_err(wrong(&self.dir))
@@ -78,13 +90,28 @@ impl Arguments {
 
     fn compare(&self, other: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         let (dirs, disks) = ([&*self.dir, other], [open(&self.dir)?, open(other)?]);
-        let comparison =
-            compare::compare([&disks[0], &disks[1]]).map_err(|(index, source)| wrong(dirs[index])(source))?;
+        let comparison = compare::compare([&*disks[0], &*disks[1]])
+            .map_err(|(index, source)| wrong(dirs[index])(source))?;
         let names = dirs.map(|dir| dir.display().to_string());
         let names = [&*names[0], &*names[1]];
-        let text = if self.json { told::json(&comparison, names) } else { told::tell(&comparison, names) };
+        let mut blobs = Vec::new();
+        for (dir, disk) in dirs.iter().zip(&disks) {
+            blobs.push(self.blobs_of(disk).map_err(wrong(dir))?);
+        }
+        let text = if self.json {
+            told::json(&comparison, names, &blobs)
+        } else {
+            told::tell(&comparison, names) + &told::blobs(names, &blobs)
+        };
         write(out, &text).map_err(wrong(&self.dir))?;
+        for (dir, look) in dirs.iter().zip(&blobs) {
+            look.as_ref().map_or(Ok(()), Look::verdict).map_err(wrong(dir))?;
+        }
         Ok(told::exit_code(&comparison))
+    }
+
+    fn blobs_of(&self, disk: &Arc<dyn Disk>) -> Result<Option<Look>, InspectError> {
+        if self.no_blobs { Ok(None) } else { blobs::look(disk).map(Some) }
     }
 }
 
@@ -92,8 +119,17 @@ fn wrong(path: &Path) -> impl Fn(InspectError) -> CliError {
     move |source| CliError::Inspect { path: path.to_owned(), source }
 }
 
-fn open(path: &Path) -> Result<RealDisk, CliError> {
+/// What is said of a directory's blobs.
+fn told_of(look: &Look) -> Vec<String> {
+    let all = if look.faults.is_empty() { ", each with the content that its name says" } else { "" };
+    let first = format!("blobs     {}{all}", look.named);
+    let lines = look.lines().map(|line| format!("blob      {line}"));
+    if look.named == 0 { Vec::new() } else { std::iter::once(first).chain(lines).collect() }
+}
+
+fn open(path: &Path) -> Result<Arc<dyn Disk>, CliError> {
     RealDisk::open(path)
+        .map(|disk| Arc::new(disk) as Arc<dyn Disk>)
         .map_err(|source| wrong(path)(InspectError::Io { what: "opening the directory", source }))
 }
 
@@ -156,6 +192,20 @@ fn name_of(tag: u8) -> String {
         tag::PIXEL_B => "pixels of channel B".to_owned(),
         tag::PIXEL_CLEAR => "clears of the pixels".to_owned(),
         tag::TIME_HEALED => "words as of which time others count".to_owned(),
+        tag::PEX_NEXT => "steps on of the Fibonacci service".to_owned(),
+        tag::PEX_PREVIOUS => "steps back of the Fibonacci service".to_owned(),
+        tag::PEX_IMPORT => "imports of another Fibonacci server's count".to_owned(),
+        tag::PEX_RESET => "resets of the Fibonacci service".to_owned(),
+        tag::BOARD_POST => "posts on the board".to_owned(),
+        tag::BOARD_DELETE => "deletions from the board".to_owned(),
+        tag::THUMBS_SUBMIT => "pictures handed in for a thumbnail".to_owned(),
+        tag::THUMBS_KNOWN => "pictures whose thumbnail was known".to_owned(),
+        tag::THUMBS_ATTEMPT => "tries to make a thumbnail".to_owned(),
+        tag::THUMBS_DONE => "thumbnails".to_owned(),
+        tag::THUMBS_FAILED => "pictures without a thumbnail".to_owned(),
+        tag::THUMBS_DELETE => "deletions of pictures".to_owned(),
+        tag::TOYS_PRODUCT => "toys of the shop".to_owned(),
+        tag::TOYS_ORDER => "orders of the shop".to_owned(),
         _ => format!("with tag 0x{tag:02x}"),
     }
 }

@@ -4,6 +4,7 @@
 //! 141 whoever read stdout has gone, as of any command that a closed pipe ends.
 
 mod bench;
+mod blobs;
 mod compare;
 mod decoder;
 mod doctor;

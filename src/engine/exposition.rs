@@ -80,6 +80,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     journal(&mut page, shared);
     stages(&mut page, shared);
     replication(&mut page, shared);
+    scrub(&mut page, shared);
     backgrounds(&mut page, shared, router);
     process(&mut page, shared);
     page.text
@@ -314,6 +315,32 @@ fn replication(page: &mut Page, shared: &Shared) {
     let name = "pixeld_replication_delay_seconds";
     page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
     page.histogram(name, "", &counters.delay_us.copy());
+}
+
+/// Contents that records name by their hash: what was looked at, and what is wrong.
+fn scrub(page: &mut Page, shared: &Shared) {
+    let scrub = &shared.metrics.scrub;
+    for (name, help, counter) in [
+        ("pixeld_scrub_blobs_total", "Contents that were read and compared with their hash.", &scrub.blobs),
+        ("pixeld_scrub_bytes_total", "Bytes of them.", &scrub.bytes),
+        ("pixeld_scrub_passes_total", "Rounds through all contents.", &scrub.passes),
+        ("pixeld_scrub_mended_total", "Contents that were fetched from the second host.", &scrub.mended),
+    ] {
+        page.single(name, "counter", help, counter.value());
+    }
+    let counts = shared.blobs.faults().counts();
+    page.single(
+        "pixeld_scrub_missing",
+        "gauge",
+        "Contents that a record names and that are not here.",
+        counts.missing,
+    );
+    page.single(
+        "pixeld_scrub_damaged",
+        "gauge",
+        "Contents whose hash is another one; not served.",
+        counts.damaged,
+    );
 }
 
 /// What applications count that work by themselves.

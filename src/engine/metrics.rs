@@ -201,6 +201,8 @@ pub struct CommitMetrics {
 
 /// Everything the server counts.
 pub struct Metrics {
+    /// The scrub's; what was mended is the link's.
+    pub scrub: ScrubMetrics,
     /// A shard per worker.
     pub workers: Vec<WorkerMetrics>,
     /// The commit step's and the disk thread's.
@@ -211,11 +213,25 @@ pub struct Metrics {
     pub snapshots_unreadable: Counter,
 }
 
+/// What the scrub has looked at.
+#[derive(Default)]
+pub struct ScrubMetrics {
+    /// Blobs that were read.
+    pub blobs: Counter,
+    /// Bytes of them.
+    pub bytes: Counter,
+    /// Rounds through all of them.
+    pub passes: Counter,
+    /// Blobs that were fetched from the peer; the link's thread counts them.
+    pub mended: Counter,
+}
+
 impl Metrics {
     /// Shards for `workers` and `jobs` threads and `routes` routes.
     #[must_use]
     pub fn new(workers: usize, jobs: usize, routes: usize) -> Self {
         Self {
+            scrub: ScrubMetrics::default(),
             workers: (0..workers).map(|_| WorkerMetrics::new(routes)).collect(),
             commit: CommitMetrics::new(),
             job_pieces: (0..jobs).map(|_| Counter::default()).collect(),

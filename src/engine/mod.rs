@@ -41,6 +41,7 @@ pub mod receiving;
 pub mod refused;
 mod released;
 pub mod retention;
+pub mod scrub;
 mod seats;
 pub mod server;
 pub mod service;

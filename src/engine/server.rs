@@ -27,6 +27,7 @@ use super::opening::{self, Opening};
 use super::parting::Parted;
 use super::peering::arrivals::Arrivals;
 use super::retention::Patience;
+use super::scrub::Scrub;
 use super::service::Service;
 use super::settings::{FirstRecord, Retention, Settings};
 use super::shared::{Phase, Shared};
@@ -172,6 +173,7 @@ impl Server {
             }
             None => None,
         };
+        Scrub::start(shared.clone())?;
         shared.enter(Phase::Ready);
         let workers = seats::start(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
         let backgrounds = Some(Backgrounds::start(&settings, &shared)?);

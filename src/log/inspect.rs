@@ -55,6 +55,17 @@ pub enum InspectError {
         /// Number of the segment.
         segment: u32,
     },
+    /// Contents are not what records say of them.
+    #[error(
+        "{faults} of {named} contents that records name are missing or damaged; they are listed. With the other host there, a \
+             server fetches them from it; else post them again or take them from a backup"
+    )]
+    Blobs {
+        /// So many.
+        faults: usize,
+        /// Of so many.
+        named: u64,
+    },
     /// A snapshot can't be read.
     #[error("snapshot {name}: {source}")]
     Snapshot {
@@ -148,6 +159,23 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
         snapshots,
         torn,
     })
+}
+
+/// Shows every batch from the oldest segment on, as [`verify`] reads them.
+///
+/// # Errors
+/// As [`verify`].
+pub fn batches(disk: &dyn Disk, on_batch: &mut dyn FnMut(&BatchView<'_>)) -> Result<(), InspectError> {
+    let mut seen = Position(0);
+    let read = Journal::open(disk)?.read(disk, &mut |batch| {
+        // A second look at a journal that grows begins where the first one ended, or before.
+        if batch.end > seen {
+            seen = batch.end;
+            on_batch(batch);
+        }
+        Ok(())
+    });
+    read.map(drop)
 }
 
 /// A server may remove the oldest one at any time; one that is gone is not damaged.

@@ -17,6 +17,7 @@ mod backup;
 mod board_browser;
 mod board_hostile;
 mod board_pictures;
+mod board_scrub;
 mod board_sending;
 mod board_surface;
 mod board_uploads;

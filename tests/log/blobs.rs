@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use pixeld::base::blob::BlobId;
+use pixeld::log::blobs::check::Fault;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::blobs::{Blobs, Removed, id_of};
 use sim_disk::{Failure, Fall, SimDisk};
@@ -56,6 +57,34 @@ fn a_blob_is_kept_once_and_read_back() {
     let unknown = id_of(b"nobody wrote this");
     assert_eq!(blobs.open(&unknown).err().unwrap().kind(), ErrorKind::NotFound);
     assert!(!blobs.contains(&unknown).unwrap() && blobs.contains(&first.id()).unwrap());
+}
+
+/// What is there under a name, and is another content, is not there: until the right one is kept.
+#[test]
+fn another_content_under_the_name_is_found_and_mended() {
+    let content = content(3);
+    for (wrong, fault) in [
+        ([&content[..2999], &[content[2999] ^ 1]].concat(), Fault::Damaged),
+        (content[..1000].to_vec(), Fault::Damaged),
+        (Vec::new(), Fault::Damaged),
+        ([&content[..], b"x"].concat(), Fault::Damaged),
+    ] {
+        let disk = SimDisk::new();
+        let blobs = blobs(&disk);
+        let id = blobs.keep(&content).unwrap().id();
+        let text = id.to_string();
+        disk.replace(&format!("blobs/{}/{}", &text[..2], &text[2..]), &wrong);
+        assert_eq!(blobs.check(&id, &mut |_| true).unwrap(), Some(fault));
+        assert!(blobs.pin_present(&id).unwrap().is_none(), "{} bytes", wrong.len());
+        assert_eq!(blobs.faults().of(&id), Some(fault));
+        assert_eq!(blobs.open(&id).err().unwrap().kind(), ErrorKind::InvalidData);
+        drop(blobs.keep(&content).unwrap());
+        assert_eq!((blobs.faults().of(&id), blobs.read(&id).unwrap()), (None, content.clone()));
+        assert!(blobs.pin_present(&id).unwrap().is_some());
+        blobs.remove(vec![id], |_| false).unwrap();
+        assert!(blobs.pin_present(&id).unwrap().is_none());
+        assert_eq!(blobs.check(&id, &mut |_| true).unwrap(), Some(Fault::Missing));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::http::conditional::{self, Validators, Verdict};
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
 use crate::log::blobs::Blobs;
+use crate::log::blobs::check::Fault;
 use crate::log::blobs::store::BlobReader;
 
 /// A content as its record describes it.
@@ -93,10 +94,16 @@ impl Job for Sending {
         match self.blobs.open(&self.media.blob) {
             Ok(reader) if reader.size_bytes() == self.media.size_bytes => {
                 self.reader = Some(reader);
-                Start::Stream(self.head.clone())
+                return Start::Stream(self.head.clone());
             }
-            _ => Start::Whole(gone()),
+            Ok(_) => self.blobs.faults().note(self.media.blob, Fault::Damaged),
+            Err(error) => {
+                if let Some(fault) = Fault::of(&error) {
+                    self.blobs.faults().note(self.media.blob, fault);
+                }
+            }
         }
+        Start::Whole(gone())
     }
 
     fn next(&mut self, out: &mut Vec<u8>) -> JobStep {

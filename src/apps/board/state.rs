@@ -192,6 +192,10 @@ impl State for BoardState {
         self.references.contains(id)
     }
 
+    fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        self.references.next(after)
+    }
+
     fn has_released(&self) -> bool {
         self.references.has_released()
     }

@@ -73,6 +73,10 @@ impl BucketStore {
 }
 
 impl BlobStore for BucketStore {
+    fn checks_contents(&self) -> bool {
+        true
+    }
+
     fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Spooled::begin(self.bucket.clone(), self.disk.clone(), number)?))

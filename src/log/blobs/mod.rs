@@ -4,10 +4,16 @@
 //! Writer: pieces -> store (a temporary) -> durable -> named by its hash -> Pin -> a record that names it
 //! ```
 //!
+//! A content is checked against its name before it goes to the peer, before a record relies on one that is there already,
+//! and by the scrub. What is found missing or damaged stands in [`Faults`] until it is mended: by the same content, posted again
+//! or fetched from the peer.
+//!
 //! A record that names a blob is logged only after the blob is durable, and the blob's [`Pin`] is held until that
 //! record is applied. So a blob that neither a state names nor a pin holds is named by nothing, now or later, and may
 //! go. What a crash left, named by nothing, goes by a sweep at the next start.
 
+pub mod check;
+pub mod faults;
 pub mod files;
 pub mod store;
 
@@ -17,12 +23,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::blob::BlobId;
 use crate::base::sha256::{Sha256, sha256};
+use check::Fault;
+use faults::Faults;
 use store::{BlobReader, BlobStore, Unfinished};
 
 /// The blobs of one host.
 pub struct Blobs {
     store: Box<dyn BlobStore>,
     pins: Mutex<Pins>,
+    faults: Faults,
     /// Rung when a blob has gone.
     gone: Condvar,
     /// What writers left that were dropped; removed later, by a thread that may wait for the disk.
@@ -33,10 +42,18 @@ pub struct Blobs {
 #[derive(Default)]
 struct Pins {
     /// Blobs that must stay although no applied record names them yet, each with the number of its pins.
-    counts: BTreeMap<BlobId, usize>,
+    counts: BTreeMap<BlobId, Pinned>,
     /// Blobs that are being removed: who wants to pin one waits until it is gone, and then makes it anew. The removal
     /// itself may take its time, and pins of others come and go meanwhile.
     going: BTreeSet<BlobId>,
+}
+
+/// The pins of one blob.
+#[derive(Default)]
+struct Pinned {
+    count: usize,
+    /// The content was seen to be what the name says since the first of them.
+    is_sound: bool,
 }
 
 /// Keeps a blob although no record names it yet. Hold it until that record is applied.
@@ -68,7 +85,13 @@ impl Blobs {
     /// The blobs in `store`.
     #[must_use]
     pub fn new(store: Box<dyn BlobStore>) -> Self {
-        Self { store, pins: Mutex::default(), gone: Condvar::new(), abandoned: Mutex::default() }
+        Self {
+            store,
+            pins: Mutex::default(),
+            faults: Faults::default(),
+            gone: Condvar::new(),
+            abandoned: Mutex::default(),
+        }
     }
 
     /// Begins a blob.
@@ -93,9 +116,32 @@ impl Blobs {
     /// Opens a blob for reading.
     ///
     /// # Errors
-    /// `NotFound`, and those of the store.
+    /// `NotFound`, `InvalidData` if it is known to be damaged, and those of the store.
     pub fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
-        self.store.open(id)
+        match self.faults.of(id) {
+            Some(Fault::Damaged) => Err(io::ErrorKind::InvalidData.into()),
+            _ => self.store.open(id),
+        }
+    }
+
+    /// What is known to be wrong with which blob.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Whether the place looks after its contents by itself.
+    #[must_use]
+    pub fn checks_contents(&self) -> bool {
+        self.store.checks_contents()
+    }
+
+    /// Reads a blob to its end and gives what is wrong with it, if anything is. See [`check::check`].
+    ///
+    /// # Errors
+    /// As [`check::check`].
+    pub fn check(&self, id: &BlobId, on_piece: &mut dyn FnMut(u64) -> bool) -> io::Result<Option<Fault>> {
+        check::check(&*self.store, id, on_piece)
     }
 
     /// The whole content of a blob.
@@ -103,32 +149,73 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::open`]; `InvalidData` if it is not the content that its name says.
     pub fn read(&self, id: &BlobId) -> io::Result<Vec<u8>> {
+        self.read_whole(id).inspect_err(|error| {
+            if let Some(fault) = Fault::of(error) {
+                self.faults.note(*id, fault);
+            }
+        })
+    }
+
+    fn read_whole(&self, id: &BlobId) -> io::Result<Vec<u8>> {
         let reader = self.open(id)?;
         let mut content = vec![0; usize::try_from(reader.size_bytes()).map_err(io::Error::other)?];
         reader.read_at(&mut content, 0)?;
         if id_of(&content) == *id { Ok(content) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
-    /// Whether a blob is there.
+    /// Whether a blob is there, and not known to be damaged.
     ///
     /// # Errors
     /// Those of the store.
     pub fn contains(&self, id: &BlobId) -> io::Result<bool> {
         match self.open(id) {
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Fault::of(&error).map(|_| false).ok_or(error),
         }
     }
 
-    /// Pins a blob that may be there already; nothing if it isn't.
+    /// Pins a blob that may be there already, with the content that its name says; nothing if it isn't. Reads it, unless
+    /// somebody else has it pinned and has seen that.
     ///
     /// # Errors
-    /// As [`Blobs::contains`].
+    /// Those of the store.
     pub fn pin_present(self: &Arc<Self>, id: &BlobId) -> io::Result<Option<Pin>> {
         // The pin comes first: what is there behind it stays.
         let pin = self.pin(*id);
-        Ok(self.contains(id)?.then_some(pin))
+        if self.faults.of(id).is_none() && self.pins().counts.get(id).is_some_and(|pinned| pinned.is_sound) {
+            return Ok(self.contains(id)?.then_some(pin));
+        }
+        match self.check(id, &mut |_| true)? {
+            None => {
+                self.set_sound(id);
+                Ok(Some(pin))
+            }
+            Some(fault) => {
+                if fault == Fault::Damaged {
+                    self.faults.note(*id, fault);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Pins a blob whether it is there or not: from now on it is not removed.
+    pub fn pin(self: &Arc<Self>, id: BlobId) -> Pin {
+        let mut pins = self.pins();
+        while pins.going.contains(&id) {
+            pins = self.gone.wait(pins).unwrap_or_else(PoisonError::into_inner);
+        }
+        pins.counts.entry(id).or_default().count += 1;
+        drop(pins);
+        Pin { blobs: self.clone(), id }
+    }
+
+    /// The content of a pinned blob was seen to be what its name says.
+    fn set_sound(&self, id: &BlobId) {
+        if let Some(pinned) = self.pins().counts.get_mut(id) {
+            pinned.is_sound = true;
+        }
+        self.faults.clear(id);
     }
 
     /// Every blob, in no order. Some may go before they are opened.
@@ -167,6 +254,7 @@ impl Blobs {
             self.pins().going.remove(&id);
             self.gone.notify_all();
             removed.blobs += u64::from(result?);
+            self.faults.clear(&id);
         }
         Ok((removed, pinned))
     }
@@ -197,16 +285,6 @@ impl Blobs {
     fn abandoned(&self) -> MutexGuard<'_, Vec<Box<dyn Unfinished>>> {
         self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn pin(self: &Arc<Self>, id: BlobId) -> Pin {
-        let mut pins = self.pins();
-        while pins.going.contains(&id) {
-            pins = self.gone.wait(pins).unwrap_or_else(PoisonError::into_inner);
-        }
-        *pins.counts.entry(id).or_default() += 1;
-        drop(pins);
-        Pin { blobs: self.clone(), id }
-    }
 }
 
 impl Pin {
@@ -220,9 +298,9 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut pins = self.blobs.pins();
-        if let Some(count) = pins.counts.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(pinned) = pins.counts.get_mut(&self.id) {
+            pinned.count -= 1;
+            if pinned.count == 0 {
                 pins.counts.remove(&self.id);
             }
         }
@@ -270,6 +348,7 @@ impl Writer {
         let id = self.id();
         let pin = self.blobs.pin(id);
         unfinished.finish(&id)?;
+        self.blobs.set_sound(&id);
         Ok(pin)
     }
 

@@ -7,6 +7,11 @@ use crate::os::disk::DiskFile;
 
 /// A place for blobs. Its calls may wait for a disk or a network.
 pub trait BlobStore: Send + Sync {
+    /// Whether the place looks after its contents by itself, so that nobody needs to read them for it.
+    fn checks_contents(&self) -> bool {
+        false
+    }
+
     /// Begins a blob whose name is not known yet.
     ///
     /// # Errors

@@ -1,5 +1,9 @@
 //! Pictures: what is gone, comes again, is damaged or released at the wrong moment.
 
+use std::io::ErrorKind;
+
+use pixeld::log::blobs::check::Fault;
+
 use super::*;
 
 /// GONE excuses the next batch that waits for the content, and no other; and none once the content came.
@@ -69,20 +73,61 @@ fn a_turn_takes_a_few_pictures_only() {
     assert_eq!(count(&scene), 100);
 }
 
-/// Not as a breach, which would not say where the trouble is.
+/// One picture that is damaged, of one piece or of several, keeps nothing else from the peer: it is named here, and the peer is
+/// told that it gets none.
 #[test]
-fn a_damaged_picture_is_named_and_not_sent() {
-    let (id, content) = &pictures::all()[2];
+fn a_damaged_picture_is_named_and_passed_over() {
+    for content in [pictures::all()[2].1.clone(), vec![7; 600_000]] {
+        let (id, disk) = (id_of(&content), SimDisk::new());
+        let mut scene = Scene::new(&disk, Durability::Disk);
+        scene.post(&content, 1);
+        scene.post(&pictures::all()[1].1, 2);
+        let text = id.to_string();
+        let mut damaged = content.clone();
+        *damaged.last_mut().expect("some bytes") ^= 1;
+        disk.replace(&format!("blobs/{}/{}", &text[..2], &text[2..]), &damaged);
+        let heard = scene.meet(&[]);
+        assert!(heard.contains(&Effect::BlobGone(id)), "{heard:?}");
+        let is_closed = |effect: &Effect| matches!(effect, Effect::Closed(_));
+        let is_piece = |effect: &Effect| matches!(effect, Effect::Blob { id: sent, .. } if *sent == id);
+        assert!(!heard.iter().any(|effect| is_closed(effect) || is_piece(effect)), "not even half of it");
+        let batches = heard.iter().filter(|effect| matches!(effect, Effect::Take { .. })).count();
+        assert_eq!(batches, 2, "and everything else goes: {heard:?}");
+        assert_eq!(scene.up.shared.blobs.faults().of(&id), Some(Fault::Damaged));
+        assert_eq!(
+            scene.up.shared.blobs.open(&id).err().map(|error| error.kind()),
+            Some(ErrorKind::InvalidData)
+        );
+    }
+}
+
+/// What is missing or damaged here is asked of the peer, once; its content mends it, its word that it has none does not end
+/// anything.
+#[test]
+fn a_damaged_picture_is_fetched_from_the_peer() {
+    let picture = &pictures::all()[1];
     let disk = SimDisk::new();
     let mut scene = Scene::new(&disk, Durability::Disk);
-    scene.post(content, 1);
-    let text = id.to_string();
-    disk.replace(&format!("blobs/{}/{}", &text[..2], &text[2..]), &vec![0; content.len()]);
-    let heard = scene.meet(&[]);
-    let Some(Effect::Closed(Close::Refused { code: 10, text: told })) = heard.last() else {
-        panic!("{heard:?}")
-    };
-    assert!(told.contains(&text) && told.contains("damaged on this host"), "{told}");
+    scene.post(&picture.1, 1);
+    scene.meet(&[]);
+    for fault in [Fault::Missing, Fault::Damaged] {
+        let faults = |scene: &Scene| scene.up.shared.blobs.faults().of(&picture.0);
+        scene.up.shared.blobs.faults().note(picture.0, fault);
+        let asked = |heard: &[Effect]| heard.iter().filter(|e| **e == Effect::BlobWanted(picture.0)).count();
+        assert_eq!(asked(&scene.carry()), 1);
+        scene.peer.send_blob_gone(&picture.0);
+        assert_eq!((asked(&scene.carry()), faults(&scene)), (0, Some(fault)), "the peer is not asked twice");
+        scene.up.shared.blobs.faults().ask_again();
+        assert_eq!(asked(&scene.carry()), 1, "but later");
+        scene.send_blob(picture);
+        scene.carry();
+        assert_eq!(faults(&scene), None);
+        assert_eq!(scene.up.shared.blobs.read(&picture.0).expect("it is mended"), picture.1);
+    }
+    // What no record names is nobody's trouble.
+    scene.up.shared.blobs.faults().note(BlobId([9; 32]), Fault::Missing);
+    assert!(!scene.carry().iter().any(|effect| matches!(effect, Effect::BlobWanted(_))));
+    assert_eq!(scene.up.shared.blobs.faults().counts().missing, 0);
 }
 
 /// Stops the keeper between its look at what was released and its removing that.

@@ -119,6 +119,9 @@ impl Replica {
         }
         self.look_whether_met();
         self.shipping.look_whether_refused(&mut self.session);
+        if self.session.peer().is_some() && !self.session.is_closed() {
+            self.taking.mend(&self.shared, &mut self.session);
+        }
         if self.taking.is_held() || self.has_more {
             self.session.excuse_silence(now_us);
         }
@@ -292,6 +295,7 @@ impl Replica {
             Effect::Established(peer) => {
                 shared.understanding.learn(peer.node, peer.kinds);
                 self.tell_standing(peer.node, now_us);
+                shared.blobs.faults().ask_again();
                 self.shipping.begin(shared, &mut self.session, peer.is_empty);
             }
             Effect::Receipts(receipts) => {

@@ -19,6 +19,7 @@ use crate::base::limits::{
 use crate::base::sha256::Sha256;
 use crate::engine::peering::outbox::{Departing, Next};
 use crate::engine::shared::Shared;
+use crate::log::blobs::check::Fault;
 use crate::log::blobs::store::BlobReader;
 use crate::log::scan::Scan;
 use crate::log::snapshot;
@@ -68,6 +69,28 @@ struct BlobOut {
     reader: Box<dyn BlobReader>,
     offset: u64,
     content: Sha256,
+    /// It was read to its end, and is what its name says.
+    is_checked: bool,
+}
+
+impl BlobOut {
+    /// The next piece, with its place. With the last one the content is found to be what the name says.
+    fn read(&mut self) -> std::io::Result<(u64, Vec<u8>)> {
+        let offset = self.offset;
+        let length = (self.reader.size_bytes() - offset).min(PEER_PIECE_BYTES as u64);
+        let mut piece = vec![0; usize::try_from(length).expect("a piece")];
+        self.reader.read_at(&mut piece, offset)?;
+        self.content.update(&piece);
+        self.offset += length;
+        match self.is_read() && self.content.hash() != self.id.0 {
+            true => Err(std::io::ErrorKind::InvalidData.into()),
+            false => Ok((offset, piece)),
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        self.offset == self.reader.size_bytes()
+    }
 }
 
 struct SnapshotOut {
@@ -230,7 +253,7 @@ impl Shipping {
     /// One step; false if there is nothing to send, or no room for it.
     fn step(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
         if self.blob.is_some() {
-            self.send_blob_piece(session);
+            self.go_on_with_blob(shared, session);
             return true;
         }
         if let Some(id) = self.wanted.pop_front() {
@@ -340,16 +363,36 @@ impl Shipping {
         }
     }
 
-    /// Begins a blob; one that is gone is said to be.
+    /// Begins a blob.
     fn open_blob(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         match shared.blobs.open(&id) {
             Ok(reader) if reader.size_bytes() > 0 => {
-                self.blob = Some(BlobOut { id, reader, offset: 0, content: Sha256::default() });
+                // What is in one piece is read once, and checked before it goes.
+                let is_checked =
+                    reader.size_bytes() <= PEER_PIECE_BYTES as u64 || shared.blobs.checks_contents();
+                self.blob = Some(BlobOut { id, reader, offset: 0, content: Sha256::default(), is_checked });
             }
-            Ok(_) => self.tell_gone(session, &id),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.tell_gone(session, &id),
-            Err(error) => session.fail(format!("this host can't read the blob {id}: {error}")),
+            Ok(_) => self.pass_over(shared, session, id, Fault::Damaged),
+            Err(error) => self.cannot_read(shared, session, id, &error),
         }
+    }
+
+    /// A blob can't be read from its beginning.
+    fn cannot_read(&mut self, shared: &Shared, session: &mut Session, id: BlobId, error: &std::io::Error) {
+        match Fault::of(error) {
+            Some(fault) => self.pass_over(shared, session, id, fault),
+            None => session.fail(format!("this host can't read the blob {id}: {error}")),
+        }
+    }
+
+    /// One blob that is gone or damaged does not keep everything else from the peer: it is told that it gets none.
+    fn pass_over(&mut self, shared: &Shared, session: &mut Session, id: BlobId, fault: Fault) {
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        if applied.names_blob(&id) {
+            shared.blobs.faults().note(id, fault);
+        }
+        drop(applied);
+        self.tell_gone(session, &id);
     }
 
     /// The peer may keep the word for a later batch (it asked twice), so the content has to come with that one again.
@@ -358,32 +401,38 @@ impl Shipping {
         session.send_blob_gone(id);
     }
 
-    fn send_blob_piece(&mut self, session: &mut Session) {
-        let Some(blob) = &mut self.blob else { return };
-        let total = blob.reader.size_bytes();
-        let length = (total - blob.offset).min(PEER_PIECE_BYTES as u64);
-        let mut piece = vec![0; usize::try_from(length).expect("a piece")];
-        if let Err(error) = blob.reader.read_at(&mut piece, blob.offset) {
-            return session.fail(format!("this host can't read the blob {}: {error}", blob.id));
-        }
-        blob.content.update(&piece);
-        let is_last = blob.offset + length == total;
-        if is_last && blob.content.hash() != blob.id.0 {
-            // The peer would take it for a breach, and could not say which file it is.
-            return session.fail(format!(
-                "the blob {} is damaged on this host: its content has another hash. Put a sound copy in its place (of a host \
-                 that has one), or delete what names it",
-                blob.id
-            ));
-        }
-        session.send_blob(&blob.id, total, blob.offset, &piece);
-        blob.offset += length;
-        if is_last {
-            self.recent.push_back(blob.id);
-            if self.recent.len() > PEER_RECENT_BLOBS {
-                self.recent.pop_front();
+    /// Checks the next piece of a blob, or sends it. Of a long blob nothing goes before all of it was checked: the peer takes
+    /// another content for a breach, and half of one can't be taken back.
+    fn go_on_with_blob(&mut self, shared: &Shared, session: &mut Session) {
+        let Some(mut blob) = self.blob.take() else { return };
+        let (id, has_begun) = (blob.id, blob.is_checked && blob.offset > 0);
+        match blob.read() {
+            Ok((_, piece)) if !blob.is_checked => {
+                self.passed_bytes += piece.len() as u64;
+                if blob.is_read() {
+                    (blob.offset, blob.content, blob.is_checked) = (0, Sha256::default(), true);
+                }
+                self.blob = Some(blob);
             }
-            self.blob = None;
+            Ok((offset, piece)) => {
+                session.send_blob(&id, blob.reader.size_bytes(), offset, &piece);
+                if !blob.is_read() {
+                    self.blob = Some(blob);
+                    return;
+                }
+                self.recent.push_back(id);
+                if self.recent.len() > PEER_RECENT_BLOBS {
+                    self.recent.pop_front();
+                }
+            }
+            Err(error) if !has_begun => self.cannot_read(shared, session, id, &error),
+            Err(error) => {
+                // It was sound a moment ago. The next session passes it over.
+                if let Some(fault) = Fault::of(&error) {
+                    shared.blobs.faults().note(id, fault);
+                }
+                session.fail(format!("this host can't read the blob {id} to its end: {error}"));
+            }
         }
     }
 

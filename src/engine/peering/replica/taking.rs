@@ -22,6 +22,10 @@ pub(super) struct Taking {
     waiting: VecDeque<Waiting>,
     /// The blob that was asked for.
     asked: Option<BlobId>,
+    /// The blob that was asked for because it is missing or damaged here, though a record names it.
+    mending: Option<BlobId>,
+    /// Its pieces are passed over: they can't be kept, and no batch waits for it.
+    is_refused: bool,
     writer: Option<Writer>,
     /// Blobs that no batch has named yet: those of the next one.
     fresh: VecDeque<Pin>,
@@ -100,13 +104,31 @@ impl Taking {
         bytes: &[u8],
         is_last: bool,
     ) {
+        let only_mends = self.mending == Some(id) && self.asked != Some(id);
+        if only_mends && self.is_refused {
+            if is_last {
+                (self.mending, self.is_refused) = (None, false);
+            }
+            return;
+        }
         match self.take_piece(shared, bytes, is_last) {
             Ok(()) if is_last => {
                 self.gone.retain(|gone| *gone != id);
                 self.asked.take_if(|asked| *asked == id);
+                if self.mending.take_if(|mending| *mending == id).is_some() {
+                    // A record names it already, which keeps it.
+                    self.fresh.retain(|pin| pin.id() != id || !only_mends);
+                    shared.metrics.scrub.mended.add(1);
+                    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the second host");
+                }
                 self.pass_on(shared, session);
             }
             Ok(()) => {}
+            Err(error) if only_mends => {
+                self.is_refused = !is_last;
+                self.mending.take_if(|_| is_last);
+                tracing::warn!(blob = %id, %error, "can't keep a content that was missing or damaged here");
+            }
             Err(error) => session.fail(format!("this host can't keep the blob {id}: {error}")),
         }
     }
@@ -131,12 +153,38 @@ impl Taking {
 
     /// The peer does not have a blob any more.
     pub(super) fn blob_gone(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
-        self.asked.take_if(|asked| *asked == id);
+        let was_asked = self.asked.take_if(|asked| *asked == id).is_some();
+        if self.mending.take_if(|mending| *mending == id).is_some() {
+            tracing::error!(
+                blob = %id,
+                "a content is missing or damaged here, and the second host does not have it either: post it again, or take it from a \
+                 backup"
+            );
+            if !was_asked {
+                return;
+            }
+        }
         self.gone.push_back(id);
         if self.gone.len() > PEER_FRESH_BLOBS_MAX {
             self.gone.pop_front();
         }
         self.pass_on(shared, session);
+    }
+
+    /// Asks the peer for a blob that is missing or damaged here, one at a time and while no batch waits for another one.
+    pub(super) fn mend(&mut self, shared: &Shared, session: &mut Session) {
+        let has_other_work = self.mending.is_some() || self.asked.is_some() || self.is_in_snapshot();
+        if has_other_work || shared.space.is_joining() || shared.space.is_short() {
+            return;
+        }
+        let faults = shared.blobs.faults();
+        let Some(id) = faults.take_unasked() else { return };
+        if shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id) {
+            self.mending = Some(id);
+            session.want(&id);
+        } else {
+            faults.clear(&id);
+        }
     }
 
     /// Hands batches to the commit step, up to one whose blobs are not all there.
@@ -146,7 +194,7 @@ impl Taking {
                 Ok(Ok(pins)) => pins,
                 Ok(Err(missing)) => {
                     self.waiting.push_front(first);
-                    if self.asked.replace(missing) != Some(missing) {
+                    if self.asked.replace(missing) != Some(missing) && self.mending != Some(missing) {
                         session.want(&missing);
                     }
                     return;

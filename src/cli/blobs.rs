@@ -1,0 +1,86 @@
+//! The blobs of a data directory, as `pixeld inspect` looks at them: what the records come to is replayed, and each content
+//! that is named then is read and compared with its name. Changes nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::apps::registry;
+use crate::apps::state::{Applied, Batch, Entry};
+use crate::base::blob::BlobId;
+use crate::engine::snapshots;
+use crate::log::blobs::check::{Fault, check};
+use crate::log::blobs::files::FileStore;
+use crate::log::inspect::{InspectError, batches};
+use crate::log::{joining, snapshot};
+use crate::os::disk::Disk;
+
+/// What was found.
+pub(super) struct Look {
+    /// Number of contents that records name.
+    pub named: u64,
+    /// Those that are not what they should be.
+    pub faults: Vec<(BlobId, Fault)>,
+}
+
+impl Look {
+    /// A line for each of them.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.faults.iter().map(|(id, fault)| format!("{id} is {fault}"))
+    }
+
+    /// Fails if there are any, of so many.
+    pub(super) fn verdict(&self) -> Result<(), InspectError> {
+        match self.faults.len() {
+            0 => Ok(()),
+            faults => Err(InspectError::Blobs { faults, named: self.named }),
+        }
+    }
+}
+
+/// Looks at every blob. While a host joins, what its records name is not settled, and nothing is looked at.
+///
+/// # Errors
+/// Those of the journal and of the disk.
+pub(super) fn look(disk: &Arc<dyn Disk>) -> Result<Look, InspectError> {
+    let mut look = Look { named: 0, faults: Vec::new() };
+    if joining::is_marked(&**disk).map_err(failed("looking for a mark"))? {
+        return Ok(look);
+    }
+    let (applied, store) = (replayed(&**disk)?, FileStore::new(disk.clone()));
+    let mut last = None;
+    while let Some(id) = applied.next_blob(last.as_ref()) {
+        look.named += 1;
+        if let Some(fault) = check(&store, &id, &mut |_| true).map_err(failed("reading a blob"))? {
+            look.faults.push((id, fault));
+        }
+        last = Some(id);
+    }
+    if !look.faults.is_empty() {
+        // A server that runs removes what nothing names any more.
+        let applied = replayed(&**disk)?;
+        look.faults.retain(|(id, _)| applied.names_blob(id));
+    }
+    Ok(look)
+}
+
+/// What the newest snapshot and the journal behind it come to.
+fn replayed(disk: &dyn Disk) -> Result<Applied, InspectError> {
+    let files = snapshot::files(disk).map_err(failed("listing snapshots"))?;
+    // One that can't be read was told of already; a start goes on from the older one.
+    let stored = files.into_iter().find_map(|file| snapshot::load(disk, file).ok());
+    let restored = stored.map_or_else(|| Ok(registry::new_applied()), |stored| snapshots::restore(&stored));
+    let mut applied =
+        restored.map_err(|error| failed("taking the newest snapshot")(io::Error::other(error)))?;
+    let from = applied.position;
+    batches(disk, &mut |batch| {
+        if batch.end > from {
+            let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
+            applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
+        }
+    })?;
+    Ok(applied)
+}
+
+fn failed(what: &'static str) -> impl Fn(io::Error) -> InspectError {
+    move |source| InspectError::Io { what, source }
+}
