@@ -251,6 +251,16 @@ fn man_pages_and_completions_name_every_command() {
             assert!(text.contains(command), "{command} in {file}");
         }
     }
+    for file in ["pixeld.bash", "pixeld.fish", "_pixeld"] {
+        let text = fs::read_to_string(directory.path().join(file)).expect("a file");
+        for hidden in ["take-over", "--launch", "decode-pictures", "pages"] {
+            assert!(!text.contains(hidden), "{hidden} in {file}");
+        }
+        for words in ["memory disk both", "error warn info debug trace", "throughput latency dev"] {
+            let has_all = words.split(' ').all(|word| text.contains(word));
+            assert!(has_all, "{words} in {file}");
+        }
+    }
 }
 
 #[test]

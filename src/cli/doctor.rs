@@ -58,7 +58,7 @@ Examples:
   pixeld doctor --profile latency --nic eth0 --peer 10.0.0.2:8001
   pixeld doctor --explain net.core.somaxconn
   pixeld doctor --fix-script > fix.sh
-  pixeld doctor --watch 10s                while the load is on";
+  pixeld doctor --watch 10s                # while the load is on";
 
 fn profile(text: &str) -> Result<Profile, String> {
     let names: Vec<&str> = Profile::NAMES.iter().map(|(name, _)| *name).collect();

@@ -87,7 +87,11 @@ fn next_step(error: &StartError) -> &'static str {
         StartError::Open(OpenError::Directory(DataDirError::Locked { .. })) => {
             "\nStop that process, or serve from another directory: --data-dir"
         }
+        StartError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            "\nPorts below 1024 need root: let systemd open it (pixeld.socket), or choose another one: --listen"
+        }
         StartError::Listen { .. } => "\nChoose another address: --listen",
+        StartError::ListenPeer { .. } => "\nChoose another address: --peer-listen",
         _ => "",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -63,7 +64,8 @@ where
     ) -> fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut fields = Fields(vec![("time", time), ("level", word(*event.metadata().level()).to_owned())]);
+        let mut fields =
+            Fields(vec![("time", time.into()), ("level", word(*event.metadata().level()).into())]);
         event.record(&mut fields);
         writeln!(writer, "{}", fields.line(self.format))
     }
@@ -80,18 +82,21 @@ fn word(level: Level) -> &'static str {
 }
 
 /// Names and values of an event, the message among them.
-struct Fields(Vec<(&'static str, String)>);
+struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
     fn line(&self, format: LogFormat) -> String {
         match format {
             LogFormat::Text => {
-                let pairs = self.0.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-                pairs.collect::<Vec<_>>().join(" ")
+                let pair = |(name, value): &(&str, Value)| match value {
+                    Value::String(text) => format!("{name}={}", quoted(text)),
+                    value => format!("{name}={value}"),
+                };
+                self.0.iter().map(pair).collect::<Vec<_>>().join(" ")
             }
             LogFormat::Json => {
-                let pairs = self.0.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
-                serde_json::Value::Object(pairs.collect()).to_string()
+                let pairs = self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+                Value::Object(pairs.collect()).to_string()
             }
         }
     }
@@ -99,13 +104,29 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push((field.name(), value.to_owned()));
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.push((field.name(), value.into()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
         let _ = write!(text, "{value:?}");
-        self.0.push((field.name(), text));
+        self.0.push((field.name(), text.into()));
     }
 }
 
@@ -123,10 +144,11 @@ mod tests {
     #[test]
     fn an_event_is_one_line_in_both_forms() {
         let pairs = [("level", "info"), ("message", "torn \"tail\"\nat"), ("segment", "3"), ("path", "")];
-        let fields = Fields(pairs.map(|(name, value)| (name, value.to_owned())).to_vec());
-        let text = r#"level=info message="torn \"tail\"\nat" segment=3 path="""#;
+        let mut fields = Fields(pairs.map(|(name, value)| (name, value.into())).to_vec());
+        fields.0.extend([("bytes", Value::from(7_u64)), ("is_new", Value::from(true))]);
+        let text = r#"level=info message="torn \"tail\"\nat" segment=3 path="" bytes=7 is_new=true"#;
         assert_eq!(fields.line(LogFormat::Text), text);
-        let json = r#"{"level":"info","message":"torn \"tail\"\nat","segment":"3","path":""}"#;
+        let json = r#"{"level":"info","message":"torn \"tail\"\nat","segment":"3","path":"","bytes":7,"is_new":true}"#;
         assert_eq!(fields.line(LogFormat::Json), json);
     }
 

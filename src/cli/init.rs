@@ -46,12 +46,17 @@ enum What {
 
 const AFTER: &str = "\
 Two hosts on one machine, to try it:
-  pixeld init --data-dir a
-  pixeld init --data-dir b --join $(pixeld init --data-dir a --show cluster_id)
-  pixeld serve --data-dir a --listen 127.0.0.1:8001 --peer-listen 127.0.0.1:9001 --peer 127.0.0.1:9002 \\
-    --peer-key $(pixeld init --data-dir b --show key) &
-  pixeld serve --data-dir b --listen 127.0.0.1:8002 --peer-listen 127.0.0.1:9002 --peer 127.0.0.1:9001 \\
-    --peer-key $(pixeld init --data-dir a --show key) &
+  pixeld init -d a
+  pixeld init -d b \\
+    --join $(pixeld init -d a --show cluster_id)
+  pixeld serve -d a -l 127.0.0.1:8001 \\
+    --peer-listen 127.0.0.1:9001 \\
+    --peer 127.0.0.1:9002 \\
+    --peer-key $(pixeld init -d b --show key) &
+  pixeld serve -d b -l 127.0.0.1:8002 \\
+    --peer-listen 127.0.0.1:9002 \\
+    --peer 127.0.0.1:9001 \\
+    --peer-key $(pixeld init -d a --show key) &
 
 A host that has run alone gets a second one in the same way: its cluster_id and key are those that --show prints, the
 second host joins with an empty directory and takes everything over, and the first is started again with --peer. A second

@@ -42,12 +42,12 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  pixeld serve                             on 127.0.0.1:8000, data in ./pixeld-data
-  pixeld send photo.jpg                    post every pixel of a picture, read it back, compare
-  pixeld bench                             measure that server, and say who was the wall
-  pixeld init --join CLUSTER_ID            become the second host of a pair; `pixeld init --help` shows both
-  pixeld doctor                            say what holds this machine back
-  pixeld inspect ./pixeld-data             verify every checksum, number and chain; say what is there
+  pixeld serve                     # on 127.0.0.1:8000, data in ./pixeld-data
+  pixeld send photo.jpg            # post every pixel of a picture, read it back, compare
+  pixeld bench                     # measure that server, and name the bottleneck
+  pixeld init --join CLUSTER_ID    # become the second host of a pair; see `pixeld init --help`
+  pixeld doctor                    # say what holds this machine back
+  pixeld inspect ./pixeld-data     # verify every checksum, number, chain and picture
 
 `pixeld COMMAND --help` tells more about each.";
 

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 
 use super::CliError;
+use crate::config::read::LOG_LEVELS;
+use crate::doctor::profile::Profile;
 
 /// Write the man pages and the completions of bash, fish and zsh
 #[derive(Debug, clap::Args)]
@@ -15,11 +18,49 @@ pub(super) struct Arguments {
     dir: PathBuf,
 }
 
+/// Words that an option of `serve` takes; the configuration reads them itself, so only completions need to know them.
+const WORDS: [(&str, &[&str]); 5] = [
+    ("durability", &["memory", "disk", "both"]),
+    ("steer", &["auto", "off", "cbpf"]),
+    ("log_level", &LOG_LEVELS),
+    ("log_format", &["text", "json"]),
+    ("board_keep_metadata", &["true", "false"]),
+];
+
+/// What completions offer: nothing that is hidden, and words where words are wanted.
+fn completed(command: &clap::Command) -> clap::Command {
+    let mut shown = visible(command).mut_subcommand("doctor", |doctor| {
+        doctor.mut_arg("profile", |arg| arg.value_parser(Profile::NAMES.map(|(name, _)| name)))
+    });
+    for (option, words) in WORDS {
+        shown = shown.mut_subcommand("serve", |serve| {
+            serve.mut_arg(option, |arg| arg.value_parser(PossibleValuesParser::new(words)))
+        });
+    }
+    shown
+}
+
+/// The command without what is hidden; clap takes nothing away from one that is made.
+fn visible(command: &clap::Command) -> clap::Command {
+    let name: &'static str = command.get_name().to_owned().leak();
+    let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let subcommands = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    let mut shown = clap::Command::new(name).args(arguments.cloned()).subcommands(subcommands.map(visible));
+    if let Some(about) = command.get_about() {
+        shown = shown.about(about.clone());
+    }
+    if let Some(version) = command.get_version() {
+        shown = shown.version(&*version.to_owned().leak());
+    }
+    shown
+}
+
 impl Arguments {
-    pub(super) fn run(self, mut command: clap::Command) -> Result<ExitCode, CliError> {
+    pub(super) fn run(self, command: clap::Command) -> Result<ExitCode, CliError> {
         let failed = |error: std::io::Error| CliError::Usage(format!("{}: {error}", self.dir.display()));
         fs::create_dir_all(&self.dir).map_err(failed)?;
         clap_mangen::generate_to(command.clone(), &self.dir).map_err(failed)?;
+        let mut command = completed(&command);
         for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
             clap_complete::generate_to(shell, &mut command, "pixeld", &self.dir).map_err(failed)?;
         }

@@ -116,6 +116,7 @@ impl Running {
     /// Says where the server listens, what it keeps and how to try it.
     fn announce(&self) {
         recovery::log(self.server.report());
+        self.warn_of_few_descriptors();
         let addresses: Vec<String> =
             self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
         let (data_dir, durability) = (self.config.data_dir.display(), self.config.durability);
@@ -137,6 +138,20 @@ impl Running {
                 let addresses = addresses.join(",");
                 tracing::info!(version = version::FULL, addresses, %data_dir, %durability, workers, apps, "listening");
             }
+        }
+    }
+
+    /// A limit of open files bounds the connections, which nobody would guess from the 503 of the one too many.
+    fn warn_of_few_descriptors(&self) {
+        let (connections, wanted) =
+            (self.server.shared().limits().connections, self.config.limits.connections);
+        if connections < wanted {
+            tracing::warn!(
+                connections,
+                wanted,
+                "the limit of open files allows fewer connections than configured; raise it: LimitNOFILE= in a unit, ulimit -Hn in a \
+                 shell"
+            );
         }
     }
 

@@ -9,7 +9,7 @@ use super::running::Running;
 use super::{CliError, import, succession};
 use crate::config::read::load;
 use crate::config::sources::Sources;
-use crate::os::output;
+use crate::os::{output, thread};
 
 /// Take writes, keep them, serve them back
 ///
@@ -166,7 +166,7 @@ Exit: 0 stopped, 1 failed, 2 usage or configuration, 74 the disk failed.
 
 Examples:
   pixeld serve
-  pixeld serve --listen 0.0.0.0:8000 --data-dir /srv/pixeld --cores 0-3
+  pixeld serve --listen 0.0.0.0:8000 --data-dir /srv/pixeld --cores 0,1
   pixeld serve --config /etc/pixeld.toml --check-config
   PIXELD_DURABILITY=memory pixeld serve --print-config";
 
@@ -183,6 +183,13 @@ impl Arguments {
         let sources = self.sources();
         let cores = available_parallelism().map_or(1, NonZero::get);
         let config = load(&sources, cores)?;
+        let there = thread::allowed_cores();
+        if let Some(core) = config.cores.iter().find(|core| !there.contains(core)) {
+            let there = there.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            return Err(CliError::Usage(format!(
+                "cores: this process may not run on core {core}; allowed is {there}"
+            )));
+        }
         if self.print_config {
             output::print(&config.print()).map_err(CliError::Output)?;
         }

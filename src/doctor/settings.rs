@@ -45,5 +45,12 @@ fn sysctl(machine: &Machine, key: &'static str, wanted: &'static str) -> Finding
     if current == wanted || enough {
         return Finding::pass(key, current);
     }
+    // 0 is no value of its own: the ratio of the same name rules then.
+    let ratio = key.strip_suffix("_bytes").map(|stem| format!("{stem}_ratio"));
+    let percent = |ratio: &str| machine.text(&format!("proc/sys/{}", ratio.replace('.', "/")));
+    let ruling = ratio
+        .filter(|_| current == "0")
+        .and_then(|ratio| Some(format!("{} % ({ratio})", percent(&ratio)?.trim())));
+    let current = ruling.unwrap_or(current);
     Finding::warn(key, current, wanted).with_fix(format!("sysctl -w {key}=\"{wanted}\""))
 }

@@ -407,7 +407,7 @@ fn join<T>(thread: JoinHandle<T>) -> Option<T> {
 fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
     let address = settings.peer.as_ref().and_then(|peer| peer.listen);
     let listen =
-        |address| socket::listen_alone(address).map_err(|source| StartError::Listen { address, source });
+        |address| socket::listen_alone(address).map_err(|source| StartError::ListenPeer { address, source });
     address.map(listen).transpose()
 }
 

@@ -24,6 +24,15 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The address for the second host cannot be listened on.
+    #[error("can't listen on {address} for the second host: {source}")]
+    ListenPeer {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// So many workers that each would have no room for the longest record.
     #[error(
         "workers = {workers}: allowed is at most {most} with segments of {segment_bytes} bytes, which this data directory has \

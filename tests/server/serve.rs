@@ -142,10 +142,12 @@ fn json_logs_are_json_from_the_first_line() {
     assert_eq!(server.wait().code(), Some(0));
     for line in server.stderr().lines() {
         let event: serde_json::Value = serde_json::from_str(line).expect(line);
-        assert!(
-            event["time"].is_string() && event["level"] == "info" && event["message"].is_string(),
-            "{line}"
-        );
+        // A machine may allow fewer open files than are wanted, which is a warning.
+        let is_level = event["level"] == "info" || event["level"] == "warn";
+        assert!(event["time"].is_string() && is_level && event["message"].is_string(), "{line}");
+        if event["message"] == "listening" {
+            assert!(event["workers"].is_u64(), "a number is a number: {line}");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ Exit: 0 ok, 1 the run failed, 2 usage, 3 a goal was missed, 4 the client was the
 --strict), 5 slower than the baseline, 6 an acknowledged write was lost, 130 interrupted (the report is still written).
 
 Examples:
-  pixeld bench                                        as fast as 64 connections ask
+  pixeld bench                                        # as fast as 64 connections ask
   pixeld bench -r 50k --goal 'p99<2ms' --goal errors=0
   pixeld bench --steps 100,200,500,1000,2000,5000 --step-duration 30s --html ramp.html
   pixeld bench --start 'pixeld serve --data-dir /tmp/d' --verify --chaos 'kill server@5s'
