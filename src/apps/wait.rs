@@ -12,6 +12,8 @@ pub enum News {
     Time,
     /// Somebody woke it.
     Woken,
+    /// The server ends or hands over: it is answered now as it would be at its time.
+    Draining,
 }
 
 /// Names one wait of one request of this process. A ticket of a wait that is over wakes nobody.

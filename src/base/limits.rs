@@ -75,6 +75,24 @@ pub const LINGER_PAUSE_MS: u64 = 5_000;
 pub const LINGER_MS: u64 = 30_000;
 /// The same on a server that ends, milliseconds.
 pub const LINGER_DRAINING_MS: u64 = 500;
+/// How long a request's head may take that a server hands over in the middle of, milliseconds from the hand-over, or from
+/// its first byte if that is later.
+pub const HEAD_DRAINING_MS: u64 = 500;
+/// Least descriptors kept for the journal, event loops and all else that no request asks for; half of a limit that is very
+/// low.
+pub const DESCRIPTORS_KEPT: usize = 256;
+/// Of those, descriptors of a worker: event loop, waker, timer, some listeners.
+pub const DESCRIPTORS_OF_WORKER: usize = 8;
+/// Of those, descriptors of a job thread and of the decoder that it may have: pipes and a picture.
+pub const DESCRIPTORS_OF_JOB_THREAD: usize = 8;
+/// Descriptors that an answer made by a job may have beside its connection: a file, and the socket once more.
+pub const DESCRIPTORS_OF_JOB: usize = 2;
+/// Descriptors that a body may have beside its connection: the file that it goes to.
+pub const DESCRIPTORS_OF_UPLOAD: usize = 1;
+/// Time between two tries to accept while there are no descriptors left, milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// Time between two words about that, milliseconds.
+pub const ACCEPT_TOLD_MS: u64 = 10_000;
 /// Bytes of a worker's read buffer, shared by its connections.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of one piece of a streamed answer.
@@ -310,7 +328,7 @@ pub struct Limits {
     /// Output of one connection that waits for its socket, bytes; beyond that the socket is not read.
     pub output_bytes: usize,
     /// Connections of the whole server; over 95 %, but over all of them when they are fewer than 20, a new one is answered
-    /// 503. The file limit less 256 bounds it too.
+    /// 503. The limit of open files, less what the server keeps and what answers and bodies have open, bounds it too.
     pub connections: usize,
     /// Bodies kept in memory by all connections together, bytes; beyond that 503.
     pub buffered_bytes: usize,

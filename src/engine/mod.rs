@@ -17,6 +17,7 @@ pub mod committer;
 pub mod connection;
 pub mod deadlines;
 pub mod decoder;
+pub mod descriptors;
 pub mod disk;
 pub mod exposition;
 mod fatal;

@@ -7,6 +7,7 @@ use std::thread::Thread;
 use crossbeam_channel::Sender;
 use mio::Waker;
 
+use super::descriptors::Descriptors;
 use super::mailbox::Mail;
 use super::metrics::Metrics;
 use super::outcomes::Outcomes;
@@ -147,15 +148,10 @@ impl Parked {
     }
 }
 
-/// Descriptors left to files, event loops and whatever a library opens.
-const DESCRIPTORS_KEPT: u64 = 256;
-
 /// No more connections than there may be descriptors: a client is told that there are too many of them, which it never
 /// would be by a server that cannot accept.
-fn within_descriptors(mut limits: Limits) -> Limits {
-    let most = thread::descriptor_limit();
-    let most = most - DESCRIPTORS_KEPT.min(most / 2);
-    limits.connections = limits.connections.min(usize::try_from(most).unwrap_or(usize::MAX));
+fn within(descriptors: &Descriptors, mut limits: Limits) -> Limits {
+    limits.connections = limits.connections.min(descriptors.most());
     limits
 }
 
@@ -189,6 +185,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Connections of all workers.
     pub connections: AtomicUsize,
+    /// The descriptors that they and their answers and bodies have.
+    pub descriptors: Arc<Descriptors>,
     /// Bytes of bodies kept in memory by all connections.
     pub buffered_bytes: AtomicUsize,
     /// The commit step that the disk thread makes.
@@ -246,6 +244,8 @@ impl Shared {
         metrics.commit.end_position.set(position);
         metrics.commit.synced_position.set(position);
         metrics.snapshots_unreadable.set(opened.report.bad_snapshots.len() as u64);
+        let descriptors =
+            Descriptors::new(thread::descriptor_limit(), settings.workers, settings.job_threads);
         Self {
             durability: settings.durability,
             // Without a peer there is nothing above the disk.
@@ -265,6 +265,7 @@ impl Shared {
             workers,
             metrics,
             connections: AtomicUsize::new(0),
+            descriptors: descriptors.clone(),
             buffered_bytes: AtomicUsize::new(0),
             step: Step::default(),
             disk: Parked::default(),
@@ -285,7 +286,7 @@ impl Shared {
             started_us: wall_us(),
             space: Space::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
-            limits: RwLock::new(Arc::new(within_descriptors(settings.limits.clone()))),
+            limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
         }
     }
 
@@ -349,7 +350,7 @@ impl Shared {
 
     /// Replaces the limits and tells every worker.
     pub fn set_limits(&self, limits: Limits) {
-        let limits = Arc::new(within_descriptors(limits));
+        let limits = Arc::new(within(&self.descriptors, limits));
         *self.limits.write().unwrap_or_else(std::sync::PoisonError::into_inner) = limits.clone();
         for worker in &self.workers {
             worker.send(Mail::Limits(limits.clone()));

@@ -22,6 +22,7 @@ mod board_sending;
 mod board_surface;
 mod board_uploads;
 mod caching;
+mod descriptors;
 mod pex_import;
 mod pex_surface;
 mod photograph;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use process::client::{Client, post_pixel};
+use process::client::{Client, plain, post_pixel};
 use process::pair::{Pair, await_that};
 use process::{PATIENCE, Server, free_address, pixeld};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -144,6 +144,53 @@ fn ten_restarts_at_disk_fail_no_request() {
 #[test]
 fn ten_restarts_at_memory_fail_no_request() {
     ten_restarts("memory");
+}
+
+/// Requests that only wait, for longer than any test lasts; who asks for news of the board, for less.
+fn waiting(address: SocketAddr) -> Vec<Client> {
+    let paths = ["/board/events", "/api/misc/heavy?name=x", "/api/orders/do?order=x"];
+    let ask = |path: &str| {
+        let mut client = Client::connect(address);
+        client.send(plain("GET", path)).assert_silence(Duration::from_millis(50));
+        client
+    };
+    paths.map(ask).into()
+}
+
+const SLOW: [&str; 4] = ["--toys-heavy-ms", "1h", "--toys-order-ms", "1h"];
+
+#[test]
+fn who_only_waits_is_answered_by_a_restart_and_holds_nobody_up() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut server = Server::start(free_address(), directory.path(), &SLOW);
+    let address = server.address;
+    let load = Load::start(address, 4, 2);
+    load.wait_for(50);
+    let mut half = Client::connect(address);
+    half.send("GET /livez HTTP/1.1\r\nHo").assert_silence(Duration::from_millis(50));
+    let clients = waiting(address);
+    let last = Last(restart(address));
+    for mut client in clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(half.answer().status, 408);
+    load.wait_for(50);
+    load.end();
+    assert_eq!(server.wait().code(), Some(0), "{}", server.stderr());
+    assert!(!server.stderr().contains("handed over before"), "{}", server.stderr());
+    drop(last);
+}
+
+#[test]
+fn who_only_waits_is_answered_by_a_stop() {
+    let mut server = Server::fresh(&SLOW);
+    let clients = waiting(server.address);
+    server.signal(Signal::TERM);
+    for mut client in clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!server.stderr().contains("stopped before"), "{}", server.stderr());
 }
 
 #[test]

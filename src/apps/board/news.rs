@@ -107,7 +107,10 @@ impl Question {
 }
 
 impl Resume for Question {
-    fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
+    fn resume(mut self: Box<Self>, view: &View<'_>, news: News) -> Action {
+        if news == News::Draining {
+            self.until_us = 0;
+        }
         self.ask(view)
     }
 }

@@ -47,9 +47,12 @@ struct Held {
 }
 
 impl Resume for Held {
-    fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
+    fn resume(mut self: Box<Self>, view: &View<'_>, news: News) -> Action {
         if let Some(state) = view.applied().state::<ThumbsState>() {
             state.watch().leave(self.question.uuid, self.ticket);
+        }
+        if news == News::Draining {
+            self.question.until_us = 0;
         }
         self.question.ask(view)
     }

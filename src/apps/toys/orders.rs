@@ -43,6 +43,7 @@ impl Making {
     }
 }
 
+/// When the server ends before the time is up, it is done early: so it is neither lost nor waited for.
 impl Resume for Making {
     fn resume(self: Box<Self>, _view: &View<'_>, _news: News) -> Action {
         self.append()

@@ -104,6 +104,7 @@ struct Waiting {
     entry: Entry,
 }
 
+/// When the server ends before the time is up, the answer comes early.
 impl Resume for Waiting {
     fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
         Action::Respond(answer(&self.entry, false, view.now_us))

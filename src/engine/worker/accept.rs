@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 
 use super::{Worker, route};
 use crate::apps::router::Root;
+use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_TOLD_MS};
 use crate::engine::connection::Connection;
 use crate::engine::metrics::Reject;
 use crate::engine::table::Key;
@@ -35,13 +36,34 @@ impl Worker {
                 // The client went away while it waited; the next one may not have.
                 Err(error) if is_about_one_client(&error) => {}
                 Err(error) => {
-                    // Out of descriptors or memory: the kernel keeps the connection, and tells again with the next one.
-                    tracing::warn!(%error, worker = self.index, "can't accept connections; close some or raise the limit of open files");
+                    // Out of descriptors or memory: the kernel keeps the connection, and tells again with the next one
+                    // only, which may never come.
+                    self.accept_later(&error);
                     return false;
                 }
             }
         }
         true
+    }
+
+    fn accept_later(&mut self, error: &io::Error) {
+        let now_ms = self.now_ms();
+        self.accept_again_ms = now_ms + ACCEPT_RETRY_MS;
+        self.set_timer(self.accept_again_ms);
+        if now_ms >= self.accept_told_ms {
+            self.accept_told_ms = now_ms + ACCEPT_TOLD_MS;
+            tracing::warn!(%error, worker = self.index, "can't accept connections; close some or raise the limit of open files");
+        }
+    }
+
+    /// Accepts once more after a pause for want of descriptors.
+    pub(super) fn retry_accept(&mut self) {
+        if self.now_ms() >= self.accept_again_ms {
+            self.accept_again_ms = u64::MAX;
+            self.accepting.fill(true);
+        } else if self.accept_again_ms != u64::MAX {
+            self.set_timer(self.accept_again_ms);
+        }
     }
 
     pub(super) fn admit(&mut self, mut stream: TcpStream, root: Root) {
@@ -50,7 +72,7 @@ impl Worker {
         let key = self.table.next_key();
         let registered =
             self.poll.registry().register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE);
-        let (served, taken) = bounds(self.limits.connections);
+        let (served, taken) = bounds(self.limits.connections.min(self.shared.descriptors.connections()));
         if open > taken || registered.is_err() || socket::send_at_once(&stream).is_err() {
             self.shared.connections.fetch_sub(1, Relaxed);
             self.reject(Reject::Connections);

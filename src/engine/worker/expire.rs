@@ -32,6 +32,7 @@ impl Worker {
         if !self.stalled.is_empty() {
             self.retry_stalled();
         }
+        self.retry_accept();
         if let Some(next_ms) = self.wheel.next_ms() {
             self.set_timer(next_ms);
         }
@@ -55,7 +56,7 @@ impl Worker {
     /// Puts the connection's deadline into the wheel, unless an entry that fires no later is there.
     pub(super) fn arm(&mut self, key: Key, connection: &mut Connection) {
         let now_ms = self.now_ms();
-        let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
+        let due_ms = self.due_ms(connection);
         let entry = (key.place, key.generation);
         let fires_ms = self.wheel.schedule(now_ms, due_ms, connection.scheduled_ms, entry);
         if fires_ms < connection.scheduled_ms {
@@ -76,8 +77,7 @@ impl Worker {
         if self.wait_is_over(key, connection) {
             return self.settle(key, connection);
         }
-        let due_ms = connection.due_ms(&self.limits, self.crowded, now_ms);
-        if connection.wait == Wait::Us || now_ms < due_ms {
+        if connection.wait == Wait::Us || now_ms < self.due_ms(connection) {
             self.arm(key, connection);
             return Fate::Stays;
         }
@@ -115,7 +115,8 @@ impl Worker {
     }
 
     fn is_crowded(&self) -> bool {
-        self.shared.connections.load(Relaxed) * 100 > self.limits.connections * 80
+        let allowed = self.limits.connections.min(self.shared.descriptors.connections());
+        self.shared.connections.load(Relaxed) * 100 > allowed * 80
     }
 
     /// Puts the deadlines of all connections that wait like this into the wheel: they may be earlier than they were.

@@ -154,6 +154,11 @@ pub struct Worker {
     express_open: bool,
     fired: Vec<deadlines::Entry>,
     accepting: Vec<bool>,
+    /// When to accept again after there were no descriptors, milliseconds of the worker's clock; the largest number for
+    /// when the kernel tells.
+    accept_again_ms: u64,
+    /// Until when no more is said about that.
+    accept_told_ms: u64,
     /// The last poll found nothing to do.
     quiet: bool,
     /// Turns since the lane holds something that no commit has been started for.
@@ -167,6 +172,8 @@ pub struct Worker {
     draining: bool,
     /// Where idle connections go while the server hands over to its successor.
     passing: Option<Sender<OwnedFd>>,
+    /// Since when.
+    passing_since_ms: Option<u64>,
     quitting: bool,
 }
 
@@ -234,12 +241,15 @@ impl Worker {
             crowded: false,
             swept_ms: 0,
             fired: Vec::new(),
+            accept_again_ms: u64::MAX,
+            accept_told_ms: 0,
             quiet: false,
             waited_turns: 0,
             committed: 0,
             commits_taken: 0,
             draining: false,
             passing: None,
+            passing_since_ms: None,
             quitting: false,
             waker: parts.shared.clone(),
             shared: parts.shared,

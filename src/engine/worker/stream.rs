@@ -1,5 +1,7 @@
 //! Bodies that go into the lane as they arrive, and answers that job threads make piece by piece.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::Worker;
 use super::file::own_socket;
 use super::read::Fate;
@@ -35,6 +37,13 @@ impl Worker {
             Ok(()) => app.upload(route.endpoint, head, &self.view(&shared, key, connection)),
             Err(response) => Err(response),
         };
+        let open = shared.connections.load(Relaxed);
+        let upload = upload.and_then(|upload| {
+            shared.descriptors.admit_upload(upload, open).ok_or_else(|| {
+                self.reject(Reject::Busy);
+                route::busy()
+            })
+        });
         match upload {
             Ok(upload) => {
                 connection.task = Task::Upload(Box::new(Receiving::new(upload, asked)));
@@ -201,8 +210,21 @@ impl Worker {
         job: Box<dyn Job>,
         asked: Asked,
     ) {
-        connection.task = Task::Working { asked, pieces: None };
-        self.order(key, connection, job);
+        let open = self.shared.connections.load(Relaxed);
+        match self.shared.descriptors.admit_job(job, open) {
+            Some(job) => {
+                connection.task = Task::Working { asked, pieces: None };
+                self.order(key, connection, job);
+            }
+            None => self.refuse_job(key, connection, &asked),
+        }
+    }
+
+    /// Answers that there is no room for a job.
+    fn refuse_job(&mut self, key: Key, connection: &mut Connection, asked: &Asked) {
+        self.reject(Reject::Busy);
+        let refusal = if asked.reached.is_some() { route::busy_later() } else { route::busy() };
+        self.respond(key, connection, &refusal, asked);
     }
 
     /// Asks for the next piece once the socket has taken the last one.
@@ -226,13 +248,12 @@ impl Worker {
         let memory = self.piece_buffers.pop().unwrap_or_default();
         let order = JobOrder { worker: self.index, key, task: JobTask::Piece { job, started, memory } };
         if self.jobs.offer(order).is_err() {
-            self.reject(Reject::Busy);
             connection.task = Task::None;
             if started {
+                self.reject(Reject::Busy);
                 connection.broken = true;
             } else {
-                let refusal = if asked.reached.is_some() { route::busy_later() } else { route::busy() };
-                self.respond(key, connection, &refusal, &asked);
+                self.refuse_job(key, connection, &asked);
             }
         }
     }

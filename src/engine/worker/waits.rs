@@ -25,6 +25,8 @@ impl Worker {
     pub(super) fn start_wait(&mut self, key: Key, connection: &mut Connection, wait: Wait, asked: Asked) {
         connection.waits = connection.waits.wrapping_add(1);
         let until_ms = wait.until_us.map_or(u64::MAX, |until_us| until_us.div_ceil(1_000).max(self.now_ms()));
+        // A server that ends answers in its next tick what waits for a time.
+        let until_ms = if self.draining && until_ms != u64::MAX { self.now_ms() } else { until_ms };
         connection.task = Task::Waiting { then: wait.then, asked, until_ms };
         if until_ms != u64::MAX {
             self.arm(key, connection);
@@ -46,7 +48,8 @@ impl Worker {
     pub(super) fn wait_is_over(&mut self, key: Key, connection: &mut Connection) -> bool {
         let now_ms = self.now_ms();
         let due = matches!(connection.task, Task::Waiting { until_ms, .. } if until_ms <= now_ms);
-        due && self.go_on(key, connection, News::Time)
+        let news = if self.draining { News::Draining } else { News::Time };
+        due && self.go_on(key, connection, news)
     }
 
     fn go_on(&mut self, key: Key, connection: &mut Connection, news: News) -> bool {

@@ -1,0 +1,175 @@
+//! The account of descriptors: a client is told to come back later before they run out.
+//!
+//! Each connection has one. An answer that is made by a job may have two more, its file and the connection's socket under a
+//! second number, and a body that is taken as it comes in may have one, the file that it goes to. What is taken for them is
+//! given back when the job or the upload goes, wherever it is then. The rest of what the process may have is kept for the
+//! journal and everything else that a request does not ask for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::apps::app::{FilePart, Job, JobStep, Start};
+use crate::apps::upload::{Ended, Fed, Upload};
+use crate::base::limits::{
+    DESCRIPTORS_KEPT, DESCRIPTORS_OF_JOB, DESCRIPTORS_OF_JOB_THREAD, DESCRIPTORS_OF_UPLOAD,
+    DESCRIPTORS_OF_WORKER,
+};
+use crate::http::refusal::Refusal;
+use crate::http::response::Response;
+use crate::log::lane::Producer;
+
+/// What clients may have open, and what of it answers and bodies have beside their connections.
+pub struct Descriptors {
+    most: usize,
+    beside: AtomicUsize,
+}
+
+/// A part of it that is taken.
+struct Taken {
+    of: Arc<Descriptors>,
+    count: usize,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.of.beside.fetch_sub(self.count, Relaxed);
+    }
+}
+
+impl Descriptors {
+    /// The account of a process that may have `limit` descriptors. Half of a very low limit is kept for the server.
+    #[must_use]
+    pub fn new(limit: u64, workers: usize, job_threads: usize) -> Arc<Self> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let threads = workers * DESCRIPTORS_OF_WORKER + job_threads * DESCRIPTORS_OF_JOB_THREAD;
+        let kept = DESCRIPTORS_KEPT.max(threads + DESCRIPTORS_KEPT / 2).min(limit / 2);
+        Arc::new(Self { most: limit - kept, beside: AtomicUsize::new(0) })
+    }
+
+    /// The most descriptors that clients may have, and the most connections.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// The most connections that there may be now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.most.saturating_sub(self.beside.load(Relaxed))
+    }
+
+    /// `job`, once there are descriptors for it beside those of `connections`; all jobs may have half of them, so that
+    /// clients that don't read their answers leave room for others and for bodies.
+    #[must_use]
+    pub fn admit_job(self: &Arc<Self>, job: Box<dyn Job>, connections: usize) -> Option<Box<dyn Job>> {
+        let taken = self.take(DESCRIPTORS_OF_JOB, connections, self.most / 2)?;
+        Some(Box::new(AdmittedJob { job, _taken: taken }))
+    }
+
+    /// `upload`, if there are descriptors for it.
+    #[must_use]
+    pub fn admit_upload(
+        self: &Arc<Self>,
+        upload: Box<dyn Upload>,
+        connections: usize,
+    ) -> Option<Box<dyn Upload>> {
+        let taken = self.take(DESCRIPTORS_OF_UPLOAD, connections, self.most)?;
+        Some(Box::new(AdmittedUpload { upload, _taken: taken }))
+    }
+
+    /// The last 5 % are for connections, whose requests are told that there is no room.
+    fn take(self: &Arc<Self>, count: usize, connections: usize, most_beside: usize) -> Option<Taken> {
+        let beside = self.beside.fetch_add(count, Relaxed) + count;
+        let taken = Taken { of: self.clone(), count };
+        (beside <= most_beside && connections + beside <= self.most - self.most / 20).then_some(taken)
+    }
+}
+
+/// A job that has its descriptors.
+struct AdmittedJob {
+    job: Box<dyn Job>,
+    _taken: Taken,
+}
+
+impl Job for AdmittedJob {
+    fn trouble(&mut self) -> Option<String> {
+        self.job.trouble()
+    }
+
+    fn start(&mut self) -> Start {
+        self.job.start()
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> JobStep {
+        self.job.next(out)
+    }
+
+    fn file(&mut self) -> Option<FilePart<'_>> {
+        self.job.file()
+    }
+}
+
+/// An upload that has its descriptor.
+struct AdmittedUpload {
+    upload: Box<dyn Upload>,
+    _taken: Taken,
+}
+
+impl Upload for AdmittedUpload {
+    fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed {
+        self.upload.feed(bytes, lane)
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.upload.buffered_bytes()
+    }
+
+    fn work(&mut self) {
+        self.upload.work();
+    }
+
+    fn end(&mut self, lane: &mut Producer) -> Ended {
+        self.upload.end(lane)
+    }
+
+    fn stopped(&mut self, reason: Refusal) -> Option<Response> {
+        self.upload.stopped(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        fn start(&mut self) -> Start {
+            unreachable!("it is not asked")
+        }
+
+        fn next(&mut self, _out: &mut Vec<u8>) -> JobStep {
+            JobStep::Done
+        }
+    }
+
+    #[test]
+    fn jobs_get_half_and_give_it_back() {
+        let account = Descriptors::new(1_024, 2, 2);
+        assert_eq!(account.connections(), 768);
+        let admit = |connections| account.admit_job(Box::new(Nothing), connections);
+        let jobs: Vec<_> = std::iter::from_fn(|| admit(200)).collect();
+        assert_eq!((jobs.len(), account.connections()), (768 / 4, 384));
+        drop(jobs);
+        assert_eq!(account.connections(), 768);
+        assert!(admit(700).is_some() && admit(729).is_none());
+    }
+
+    #[test]
+    fn a_low_limit_leaves_the_server_half_of_it_and_many_threads_more() {
+        assert_eq!(Descriptors::new(24, 2, 2).connections(), 12);
+        let many = Descriptors::new(4_096, 64, 64).connections();
+        assert!(many < 4_096 - 64 * (DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_JOB_THREAD), "{many}");
+        assert!(Descriptors::new(u64::MAX, 1, 1).connections() > 1_000_000);
+    }
+}

@@ -1,0 +1,71 @@
+//! A hard limit of open files that is low: clients are refused before the journal lacks one.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use crate::board::{large, post};
+use crate::process::client::{Client, Next, plain, request};
+use crate::process::{PATIENCE, free_address};
+
+struct Limited(Child);
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks on new connections until one is taken and answered with 200.
+fn insist(address: std::net::SocketAddr, bytes: &[u8]) {
+    let started = Instant::now();
+    loop {
+        let mut client = Client::connect(address);
+        match client.send_in_vain(bytes).next(false) {
+            Next::Answer(answer) if answer.status == 200 => return,
+            _ => assert!(started.elapsed() < PATIENCE, "nobody is served any more"),
+        }
+    }
+}
+
+#[test]
+fn clients_that_do_not_read_their_pictures_leave_descriptors_for_writes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 1024; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_pixeld"), "serve"]);
+    command.args(["--workers", "2", "--disk-reserve", "1MiB", "--segment-size", "4MiB"]);
+    command.args(["--limit", "write_stall_ms=1h", "--listen", &address.to_string(), "--data-dir"]);
+    let server = command.arg(directory.path().join("data")).stderr(Stdio::null()).spawn();
+    let mut server = Limited(server.expect("a shell"));
+    let started = Instant::now();
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(started.elapsed() < PATIENCE, "nobody listens");
+    }
+    let mut writer = Client::connect(address);
+    let answer = post(&mut writer, "a", "a.png", &large(1, 7_700_000));
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    let path = format!("/media/{}", answer.json()["filename"].as_str().expect("a name"));
+    let batch = request("POST", "/pixels", "application/vnd.pixeld", [0x11; 10].repeat(150_000));
+    let (mut slow, mut refused) = (Vec::new(), 0);
+    for number in 0..500 {
+        let mut client = Client::connect(address);
+        client.send_in_vain(plain("GET", &path));
+        let mut start = [0; 12];
+        match client.stream.peek(&mut start) {
+            Ok(12) if start.ends_with(b"200") => slow.push(client),
+            _ => refused += 1,
+        }
+        if number % 50 == 0 {
+            assert_eq!(writer.send(&batch).answer().status, 200, "who is there goes on writing");
+        }
+    }
+    assert!(slow.len() > 100 && refused > 100, "{} {refused}", slow.len());
+    for _ in 0..4 {
+        insist(address, &batch);
+    }
+    assert!(server.0.try_wait().expect("a child").is_none());
+    drop(slow);
+    insist(address, &plain("GET", &path));
+}
