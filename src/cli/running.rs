@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use super::events::{self, LevelSwitch};
 use super::succession::{self, Predecessor, Successor};
@@ -20,7 +21,7 @@ use crate::config::reload::reload;
 use crate::config::settings;
 use crate::config::sources::Sources;
 use crate::engine::server::{Ending, Server};
-use crate::engine::settings::Listen;
+use crate::engine::settings::{Listen, Settings};
 use crate::os::inherit::{self, Inherited};
 use crate::os::notify::Manager;
 use crate::os::output;
@@ -39,14 +40,8 @@ pub(super) struct Running {
     cores: usize,
     manager: Manager,
     /// What the server was started with; the limits may be later ones.
-    started_with: Started,
+    started_with: Settings,
     watched: Watched,
-}
-
-/// What a server is started with again when its successor comes to nothing.
-struct Started {
-    config: Config,
-    listen: Vec<Listen>,
 }
 
 impl Running {
@@ -62,7 +57,8 @@ impl Running {
         let Inherited { listeners: mut inherited, left } =
             inherit::inherited().map_err(CliError::Inherited)?;
         let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
-        let mut settings = settings::of(&config, thread::allowed_cores());
+        let level = events::start(config.log_level, config.log_format);
+        let mut settings = await_names(&config);
         if !inherited.is_empty() {
             settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
         }
@@ -70,7 +66,6 @@ impl Running {
         if inherited.is_empty() {
             inherited = left;
         }
-        let level = events::start(config.log_level, config.log_format);
         let started = Arc::new(AtomicBool::new(false));
         let (signals, asks) = listen_for_signals(started.clone()).map_err(CliError::Signals)?;
         let watched = Watched::default();
@@ -82,7 +77,7 @@ impl Running {
             connections = process.await_release().map_err(CliError::Inherited)?;
             predecessor = Some(process);
         }
-        let started_with = Started { config: config.clone(), listen: settings.listen.clone() };
+        let started_with = settings.clone();
         let mut server = Server::start_with(settings, inherited, import.map(import::record))?;
         if let Some(Import { hits, position }) = import {
             tracing::info!(hits, position, "took over the count of the original Fibonacci server");
@@ -229,8 +224,7 @@ impl Running {
             tracing::info!(pid, "handed over");
             return Ok(None);
         }
-        let mut settings = settings::of(&self.started_with.config, thread::allowed_cores());
-        settings.listen.clone_from(&self.started_with.listen);
+        let mut settings = self.started_with.clone();
         settings.limits.clone_from(&self.config.limits);
         self.server = Server::resume(settings, parted, listeners)?;
         connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
@@ -269,13 +263,38 @@ impl Running {
 
 /// Where the second host is looked for, and by what key it knows this one.
 fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
-    let ways =
-        [peer.dial.map(|at| format!("dials {at}")), peer.listen.map(|at| format!("may be dialed at {at}"))];
+    let ways = [
+        peer.dial.as_ref().map(|at| format!("dials {at}")),
+        peer.listen.as_ref().map(|at| format!("may be dialed at {at}")),
+    ];
     let ways: Vec<String> = ways.into_iter().flatten().collect();
     let key =
         if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
     peer.is_there().then(|| format!("second host: {}; {key}", ways.join(", ")))
 }
+
+/// The settings of the configuration. A name of this host's own that has no address yet is waited for: a host that boots may
+/// be faster than its network.
+fn await_names(config: &Config) -> Settings {
+    let mut tries = 0_u32;
+    loop {
+        match settings::of(config, thread::allowed_cores()) {
+            Ok(settings) => return settings,
+            Err(unresolved) => {
+                if tries.is_multiple_of(NAME_TRIES_TOLD) {
+                    tracing::warn!(%unresolved, "can't listen there yet; trying again every second");
+                }
+                tries += 1;
+                std::thread::sleep(NAME_PAUSE);
+            }
+        }
+    }
+}
+
+/// How long a name without an address is left alone.
+const NAME_PAUSE: Duration = Duration::from_secs(1);
+/// After how many tries it is said again.
+const NAME_TRIES_TOLD: u32 = 60;
 
 /// The addresses of sockets, each once; one shows what the configured listener on its port shows.
 fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Result<Vec<Listen>> {

@@ -1,9 +1,8 @@
 //! The keys about the second host, as texts and what they have to have to do with each other.
 
-use std::net::SocketAddr;
-
 use super::units;
 use crate::base::fingerprint::Fingerprint;
+use crate::os::address::Address;
 
 /// Stands for an address or a key that is not set.
 const NONE: &str = "none";
@@ -18,12 +17,12 @@ pub(super) const RETENTION_FORM: &str =
     "auto (half of the free space), or a size such as 512, 64KiB, 10MiB or 1GiB";
 
 /// The second host as configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Where the second host may dial this one.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Address>,
     /// Where this host dials the second one.
-    pub dial: Option<SocketAddr>,
+    pub dial: Option<Address>,
     /// The second host's public key.
     pub key: Option<Fingerprint>,
     /// Neither key nor encryption; on this machine only.
@@ -41,8 +40,8 @@ impl Peer {
 
     /// The first key whose value will not do beside the others, and what would.
     pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        let addresses = [self.listen, self.dial];
-        let leaves = addresses.iter().flatten().any(|address| !address.ip().is_loopback());
+        let addresses = [&self.listen, &self.dial];
+        let leaves = addresses.into_iter().flatten().any(|address| !address.is_local());
         match (self.is_there(), self.key, self.insecure) {
             (false, Some(_), _) => Some(("peer_key", "none without peer or peer_listen")),
             (false, _, true) => Some(("insecure_peer", "false without peer or peer_listen")),
@@ -62,8 +61,8 @@ impl Peer {
 }
 
 /// An address, or none; nothing if the text is neither.
-pub(super) fn address(text: &str) -> Option<Option<SocketAddr>> {
-    if text == NONE { Some(None) } else { units::address(text).map(Some) }
+pub(super) fn address(text: &str) -> Option<Option<Address>> {
+    if text == NONE { Some(None) } else { Address::parse(text).map(Some) }
 }
 
 /// A key, or none; nothing if the text is neither.
@@ -82,10 +81,16 @@ mod tests {
 
     #[test]
     fn what_goes_together() {
-        let near = Some(([127, 0, 0, 1], 1).into());
-        let far = Some(([10, 0, 0, 1], 1).into());
+        let address = |text: Option<&str>| text.and_then(Address::parse);
+        let (near, far) = (Some("127.0.0.1:1"), Some("host-b.internal:1"));
         let key = Some(Fingerprint([7; 32]));
-        let peer = |listen, dial, key, insecure| Peer { listen, dial, key, insecure, retention_bytes: None };
+        let peer = |listen, dial, key, insecure| Peer {
+            listen: address(listen),
+            dial: address(dial),
+            key,
+            insecure,
+            retention_bytes: None,
+        };
         let wrong = |peer: Peer| peer.contradiction().map(|(key, _)| key);
         for sound in [
             peer(None, None, None, false),
@@ -94,7 +99,7 @@ mod tests {
             peer(None, near, key, false),
             peer(near, near, None, true),
         ] {
-            assert_eq!(wrong(sound), None, "{sound:?}");
+            assert_eq!(wrong(sound.clone()), None, "{sound:?}");
         }
         assert_eq!(wrong(peer(None, None, key, false)), Some("peer_key"));
         assert_eq!(wrong(peer(None, None, None, true)), Some("insecure_peer"));

@@ -1,7 +1,6 @@
 //! From merged texts to the typed [`Config`].
 
 use std::fmt::{Display, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -19,6 +18,7 @@ use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::engine::settings::BlobPlace;
 use crate::engine::steering::Steer;
+use crate::os::address::Address;
 
 /// What `/` may show.
 pub const ROOTS: [&str; 5] = ["index", "pex", "board", "toys", "thumbs"];
@@ -33,7 +33,7 @@ const TIMEOUT_MS_MAX: u64 = 3_600_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The address; port 0 lets the system choose.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Whose page `/` shows and in whose style an unknown path answers; one of [`ROOTS`].
     pub root: &'static str,
 }
@@ -379,7 +379,7 @@ fn one_of(words: &[&'static str], text: &str) -> Option<&'static str> {
 
 fn listen(text: &str) -> Option<Listen> {
     let (address, root) = text.split_once('=').unwrap_or((text, "index"));
-    Some(Listen { address: units::address(address)?, root: one_of(&ROOTS, root)? })
+    Some(Listen { address: Address::parse(address)?, root: one_of(&ROOTS, root)? })
 }
 
 /// Whether a listener may show `root`: the index is always there, the others are applications' pages.

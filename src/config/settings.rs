@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use super::peer::Peer;
-use super::read::Config;
+use super::read::{self as config, Config};
 use crate::apps::registry::{self, AppSettings};
 use crate::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use crate::os::address::{Address, Unresolved};
 
-/// The engine's settings; `cores` are those that this process may use, for a configuration that names none.
-#[must_use]
-pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
+/// The engine's settings; `cores` are those that this process may use, for a configuration that names none. Looks up the
+/// names that are listened on; the peer's is looked up whenever it is dialed.
+///
+/// # Errors
+/// A name of this host's own that has no address, which may come with the network.
+pub fn of(config: &Config, cores: Vec<usize>) -> Result<Settings, Unresolved> {
+    let listen = |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root });
     let (pex, board, toys) = (config.pex, config.board.clone(), config.toys);
     let apps = AppSettings { pex, board, toys, thumbs: config.thumbs };
-    Settings {
-        listen: config.listen.iter().map(|of| Listen { address: of.address, root: of.root }).collect(),
+    Ok(Settings {
+        listen: config.listen.iter().map(listen).collect::<Result<_, _>>()?,
         data_dir: config.data_dir.clone(),
         durability: config.durability,
         workers: config.workers,
@@ -28,15 +33,16 @@ pub fn of(config: &Config, cores: Vec<usize>) -> Settings {
         blobs: config.blobs.clone(),
         shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
         durability_timeout: Duration::from_millis(config.durability_timeout_ms),
-        peer: peer(&config.peer),
-    }
+        peer: peer(&config.peer)?,
+    })
 }
 
-fn peer(peer: &Peer) -> Option<PeerSettings> {
-    peer.is_there().then(|| PeerSettings {
-        listen: peer.listen,
-        dial: peer.dial,
+fn peer(peer: &Peer) -> Result<Option<PeerSettings>, Unresolved> {
+    let listen = peer.listen.as_ref().map(Address::resolve).transpose()?;
+    Ok(peer.is_there().then(|| PeerSettings {
+        listen,
+        dial: peer.dial.clone(),
         pinned: peer.key,
         retention: peer.retention_bytes.map_or(Retention::Usual, Retention::Bytes),
-    })
+    }))
 }

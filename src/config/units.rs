@@ -1,6 +1,4 @@
-//! Values as people write them: sizes, durations, lists of cores, addresses.
-
-use std::net::{SocketAddr, ToSocketAddrs};
+//! Values as people write them: sizes, durations, lists of cores.
 
 /// What a size may look like, for error texts.
 pub const SIZE_FORM: &str = "a size such as 512, 64KiB, 10MiB or 1GiB";
@@ -81,13 +79,6 @@ pub fn cores(text: &str) -> Option<Vec<usize>> {
     Some(found)
 }
 
-/// A socket address; a host name is looked up and its first address taken, IPv4 before IPv6.
-#[must_use]
-pub fn address(text: &str) -> Option<SocketAddr> {
-    let found: Vec<SocketAddr> = text.to_socket_addrs().ok()?.collect();
-    found.iter().find(|address| address.is_ipv4()).or(found.first()).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,13 +135,5 @@ mod tests {
         for wrong in ["", "a", "3-1", "0,0", "1-3,2", "1-", "-1", "9999999"] {
             assert_eq!(cores(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn addresses() {
-        assert_eq!(address("127.0.0.1:80"), Some(([127, 0, 0, 1], 80).into()));
-        assert_eq!(address("[::1]:80").map(|address| address.is_ipv6()), Some(true));
-        assert_eq!(address("127.0.0.1"), None);
-        assert_eq!(address("8000"), None);
     }
 }

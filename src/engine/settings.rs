@@ -10,6 +10,7 @@ use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::Limits;
+use crate::os::address::Address;
 
 /// What a server is started with; the configuration in its last form.
 #[derive(Clone)]
@@ -87,7 +88,7 @@ pub struct PeerSettings {
     /// Where the peer may dial this host.
     pub listen: Option<SocketAddr>,
     /// Where this host dials the peer; one of the two is there.
-    pub dial: Option<SocketAddr>,
+    pub dial: Option<Address>,
     /// The peer's public key; without one the link is neither encrypted nor verified, which is for tests on one machine.
     pub pinned: Option<Fingerprint>,
     /// How much of the journal waits for a peer that is away.

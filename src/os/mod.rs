@@ -1,5 +1,6 @@
 //! The operating system: the only layer that names files, sockets, clocks and threads.
 
+pub mod address;
 pub mod clock;
 pub mod datadir;
 pub mod disk;

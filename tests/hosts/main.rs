@@ -8,6 +8,7 @@ mod both;
 mod clocks;
 mod joining;
 mod left_behind;
+mod names;
 mod older_segments;
 mod partition;
 mod retention;

@@ -45,7 +45,7 @@ fn refused(text: &str) -> String {
 #[test]
 fn defaults() {
     let config = load(&Sources::default(), CORES).expect("defaults are sound");
-    assert_eq!(config.listen[0].address, ([127, 0, 0, 1], 8000).into());
+    assert_eq!(config.listen[0].address.to_string(), "127.0.0.1:8000");
     assert_eq!(config.data_dir, Path::new("./pixeld-data"));
     assert_eq!((config.durability, config.workers, config.cores.len()), (Durability::Disk, CORES, 0));
     assert_eq!((config.apps, config.log_level), (vec!["pixel", "pex", "board", "toys", "thumbs"], "info"));
@@ -122,8 +122,9 @@ fn every_key_can_be_set_in_the_file() {
     assert_eq!((config.disk_reserve_bytes, config.segment_bytes), (Some(64 << 20), 8 << 20));
     assert!(config.accept_loss && config.log_format == LogFormat::Json);
     assert_eq!((config.durability_timeout_ms, config.shutdown_timeout_ms), (2000, 500));
-    let peer = config.peer;
-    assert_eq!((peer.listen.map(|at| at.port()), peer.dial.map(|at| at.port())), (Some(3), Some(4)));
+    let peer = &config.peer;
+    let addresses = [&peer.listen, &peer.dial].map(|at| at.as_ref().map(ToString::to_string));
+    assert_eq!(addresses, [Some("127.0.0.1:3".to_owned()), Some("127.0.0.1:4".to_owned())]);
     assert!(peer.is_there() && peer.insecure && peer.key.is_none());
     assert_eq!(peer.retention_bytes, Some(1 << 30));
     assert_eq!((config.limits.idle_ms, config.limits.header_bytes), (250, 32 << 10));

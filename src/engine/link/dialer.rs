@@ -1,6 +1,7 @@
 //! The dialer: when this host tries to reach the peer.
 
-use std::net::SocketAddr;
+use super::target::{Found, Target};
+use crate::os::address::Address;
 
 /// The first pause after a failure, microseconds; it doubles.
 const PAUSE_US: u64 = 50_000;
@@ -15,7 +16,7 @@ pub const LASTING_US: u64 = PAUSE_US_MAX;
 
 /// Where to dial, and when next.
 pub struct Dialer {
-    address: SocketAddr,
+    target: Target,
     next_us: u64,
     failures: u32,
 }
@@ -23,14 +24,17 @@ pub struct Dialer {
 impl Dialer {
     /// Dials at once.
     #[must_use]
-    pub fn new(address: SocketAddr) -> Self {
-        Self { address, next_us: 0, failures: 0 }
+    pub fn new(address: Address) -> Self {
+        Self { target: Target::new(address), next_us: 0, failures: 0 }
     }
 
-    /// The peer's address.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Returns the peer's address as of now. While it is looked up the next try comes soon.
+    pub fn address(&mut self, now_us: u64) -> Found {
+        let found = self.target.find();
+        if matches!(found, Found::NotYet) {
+            self.next_us = now_us + PAUSE_US;
+        }
+        found
     }
 
     /// When to dial next, microseconds.
@@ -62,11 +66,13 @@ impl Dialer {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
     fn pauses_grow_to_two_seconds_and_start_again_after_a_success() {
-        let mut dialer = Dialer::new(([127, 0, 0, 1], 1).into());
+        let mut dialer = Dialer::new(SocketAddr::from(([127, 0, 0, 1], 1)).into());
         assert_eq!(dialer.next_us(), 0);
         let mut longest = 0;
         for round in 0..40_u64 {

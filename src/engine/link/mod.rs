@@ -20,6 +20,7 @@ pub mod greeting;
 pub mod key;
 pub mod report;
 pub mod starts;
+pub mod target;
 pub mod tls;
 pub mod trouble;
 pub mod wire;
@@ -80,7 +81,7 @@ impl Link {
             arrivals,
             poll,
             listener,
-            dial: settings.dial,
+            dial: settings.dial.clone(),
             keys,
             known: KnownKeys { own, pinned: settings.pinned },
             stop: stop.clone(),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::tls;
 use crate::base::fingerprint::Fingerprint;
 use crate::engine::peering::counters::Failure;
+use crate::os::address::Unresolved;
 use crate::peer::fault::Close;
 
 /// What is known about the keys of both sides, for the words.
@@ -74,6 +75,15 @@ impl Trouble {
         };
         let what = if is_connected { "the connection failed" } else { "can't be reached" };
         Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
+    }
+
+    /// The peer's name has no address now.
+    #[must_use]
+    pub fn of_name(unresolved: &Unresolved) -> Self {
+        Self {
+            failure: Failure::Network,
+            why: format!("{unresolved}; is --peer right, and is there a name server?"),
+        }
     }
 
     /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.

@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 use super::Driver;
 use crate::base::limits::PEER_GREETING_MAX;
 use crate::engine::link::connections::Connection;
-use crate::engine::link::dialer::Dialer;
+use crate::engine::link::target::Found;
 use crate::engine::link::tls::{Keys, Tls};
 use crate::engine::link::trouble::{Remote, Trouble};
 use crate::engine::link::wire::Wire;
@@ -33,20 +33,31 @@ impl Driver {
     }
 
     pub(super) fn dial(&mut self, peering: &Peering, now_us: u64) {
-        let Some(address) = self.dialer.as_ref().map(Dialer::address) else { return };
+        let address = match self.dialer.as_mut().map(|dialer| dialer.address(now_us)) {
+            Some(Found::Address(address)) => address,
+            Some(Found::No(unresolved)) => {
+                return self.not_reached(Trouble::of_name(&unresolved), peering, now_us);
+            }
+            Some(Found::NotYet) | None => return,
+        };
         let connected = TcpStream::connect(address).and_then(|stream| {
             let tls = self.keys.as_ref().map(Keys::dial).transpose().map_err(io::Error::other)?;
             self.add(stream, tls, address, true, now_us)
         });
         if let Err(error) = connected {
-            self.pause(now_us);
-            let Trouble { failure, why } =
-                Trouble::of_socket(&error, Remote { address, dialed: true }, false, self.known);
-            peering.counters.failed(failure);
-            peering.standing.away(&why, now_us);
-            if self.told.is_news(&why, now_us) {
-                tracing::warn!(why, "no connection to the second host; trying again");
-            }
+            let remote = Remote { address, dialed: true };
+            self.not_reached(Trouble::of_socket(&error, remote, false, self.known), peering, now_us);
+        }
+    }
+
+    /// A try came to nothing before there was a connection.
+    fn not_reached(&mut self, trouble: Trouble, peering: &Peering, now_us: u64) {
+        self.pause(now_us);
+        let Trouble { failure, why } = trouble;
+        peering.counters.failed(failure);
+        peering.standing.away(&why, now_us);
+        if self.told.is_news(&why, now_us) {
+            tracing::warn!(why, "no connection to the second host; trying again");
         }
     }
 

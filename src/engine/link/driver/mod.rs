@@ -6,7 +6,6 @@ mod meeting;
 mod reading;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::engine::peering::arrivals::Arrivals;
 use crate::engine::peering::replica::Replica;
 use crate::engine::shared::Shared;
 use crate::engine::told::Told;
+use crate::os::address::Address;
 use crate::os::clock::wall_us;
 use crate::os::disk::Disk;
 use crate::peer::fault::Close;
@@ -56,7 +56,7 @@ pub struct Parts {
     /// Where the peer may dial.
     pub listener: Option<std::net::TcpListener>,
     /// Where the peer is dialed.
-    pub dial: Option<SocketAddr>,
+    pub dial: Option<Address>,
     /// For TLS; nothing for a test on one machine.
     pub keys: Option<Keys>,
     /// For the words.
