@@ -78,11 +78,19 @@ impl From<SendError> for CliError {
 /// Exit code of a command whose reader has gone, such as `| head`: that of one which SIGPIPE ends.
 const READER_GONE: u8 = 128 + 13;
 
+const MEND: &str = "\nSegments say whose they are: `pixeld init --mend --data-dir DIR` writes the file identity again from that";
+
 /// What an operator can do about it, where the error itself does not say.
 fn next_step(error: &StartError) -> &'static str {
     match error {
         StartError::Open(OpenError::Journal { source: RecoverError::Damaged(_), .. }) => {
             "\nKeep a copy of the directory; `pixeld inspect` shows more. To start without what is missing: --accept-loss"
+        }
+        StartError::Open(OpenError::Journal { source: RecoverError::NoIdentity, .. }) => MEND,
+        StartError::Open(OpenError::Journal { source: RecoverError::Io { what, source }, .. })
+            if *what == "reading the identity" && source.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            MEND
         }
         StartError::Open(OpenError::Directory(DataDirError::Locked { .. })) => {
             "\nStop that process, or serve from another directory: --data-dir"

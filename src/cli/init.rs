@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// Become the second host of this cluster: the cluster_id that the first one has
     #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show")]
     join: Option<ClusterId>,
+    /// Make the file identity again from what the segments say, if it is damaged or gone
+    #[arg(long, conflicts_with_all = ["show", "join", "segment_size"])]
+    mend: bool,
     /// Size of a journal segment [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = segment_size, conflicts_with = "show")]
     segment_size: Option<u64>,
@@ -85,6 +88,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let known = match self.show {
             Some(_) => founding::known(&self.data_dir)?,
+            None if self.mend => founding::mend(&self.data_dir)?,
             None => {
                 let segment_bytes = self.segment_size.unwrap_or(SEGMENT_BYTES_DEFAULT);
                 founding::found(&self.data_dir, segment_bytes, self.join)?
@@ -92,7 +96,7 @@ impl Arguments {
         };
         let text = tell(&known, self.show.unwrap_or(What::All), self.json);
         output::print(&text).map_err(CliError::Output)?;
-        if self.show.is_none() && !self.json {
+        if self.show.is_none() && !self.mend && !self.json {
             output::tell(self.next_step(&known));
         }
         Ok(ExitCode::SUCCESS)

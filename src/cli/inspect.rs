@@ -9,6 +9,7 @@ use super::blobs::{self, Look};
 use super::{CliError, compare as told};
 use crate::base::ids::Origin;
 use crate::base::tag;
+use crate::engine::inspection::{self, Standing};
 use crate::http::date::DateCell;
 use crate::log::inspect::{InspectError, StreamSummary, Summary, compare, dump, verify};
 use crate::os::disk::Disk;
@@ -43,8 +44,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+const UNDER_WAY: &str = "\
+joining: this directory is taking the other host's snapshot, and a start goes on with that. Nothing in it is worth
+anything before; take no backup of it.
+";
+
 const AFTER: &str = "\
-Exit: 0 sound; 1 damaged (with the segment and the offset), or not readable. Of two: 0 the same, 3 one lacks records of
+Exit: 0 sound, so `serve` starts from it without --accept-loss; 1 damaged (with the file and the offset), without a place
+to start from, or not readable. Of two: 0 the same, 3 one lacks records of
 the other, 4 different, 1 one of them is damaged or not readable. 141 nobody reads what it writes any more.
 
 Examples:
@@ -72,10 +79,15 @@ impl Arguments {
 
     fn look(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         let disk = open(&self.dir)?;
+        let standing = if self.dump { Ok(Standing::Starts) } else { inspection::examine(&*disk) };
+        let is_joining = matches!(standing, Ok(Standing::Joining));
         let result = if self.dump {
             dump(&*disk, out)
+        } else if is_joining {
+            write(out, UNDER_WAY)
         } else {
             verify(&*disk).and_then(|summary| {
+                standing?;
                 if self.hash {
                     return write(out, &hashes(&summary));
                 }

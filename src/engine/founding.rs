@@ -9,6 +9,7 @@ use crate::base::fingerprint::Fingerprint;
 use crate::base::ids::{ClusterId, NodeId};
 use crate::log::identity::Identity;
 use crate::log::known_peer::KnownPeer;
+use crate::log::mend;
 use crate::log::newcomer;
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::os::datadir::{DataDir, DataDirError};
@@ -108,6 +109,24 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
     let journal = |source| FoundError::Journal { path: path.to_owned(), source };
     let opened = recover::open(&disk, &options, &mut |_| Ok(())).map_err(journal)?;
     Ok(Known { cluster: opened.identity.cluster, node: opened.identity.node, key })
+}
+
+/// Makes the identity of the directory at `path` again from what its segments say, if its file is damaged or gone; the key
+/// too, if that is gone. No server may be running on it.
+///
+/// # Errors
+/// See [`FoundError`]; what was there is unchanged.
+pub fn mend(path: &Path) -> Result<Known, FoundError> {
+    let io = |source| FoundError::Io { path: path.to_owned(), source };
+    if !path.is_dir() || !matches!(vacancy::look(path).map_err(io)?, Vacancy::Ours(_)) {
+        return Err(FoundError::None { path: path.to_owned() });
+    }
+    let directory = DataDir::open(path)?;
+    let disk = directory.disk();
+    let identity =
+        mend::mend(&*disk).map_err(|source| FoundError::Journal { path: path.to_owned(), source })?;
+    let key = HostKey::load_or_make(&*disk).map_err(io)?.fingerprint();
+    Ok(Known { cluster: identity.cluster, node: identity.node, key })
 }
 
 /// Who the directory at `path` is. A server may be running on it.

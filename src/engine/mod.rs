@@ -25,6 +25,7 @@ pub mod first;
 pub mod founding;
 pub mod healing;
 pub mod held;
+pub mod inspection;
 pub mod jobs;
 pub mod keeper;
 pub mod link;

@@ -329,6 +329,10 @@ fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError>
     let stored = HostKey::load_or_make(&*opening.directory.disk());
     match stored {
         Err(_) if settings.peer.is_none() && opening.settling.is_some() => HostKey::make(),
+        Err(error) if settings.peer.is_none() && error.kind() == std::io::ErrorKind::InvalidData => {
+            tracing::error!(%error, "without a second host nothing needs the key");
+            HostKey::make()
+        }
         stored => stored,
     }
     .map_err(StartError::Key)

@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod joining;
 pub mod known_peer;
 pub mod lane;
+pub mod mend;
 pub mod newcomer;
 mod outcome;
 pub mod owed;

@@ -141,6 +141,31 @@ pub fn look(
     go_on(disk, &segments, reached, report).map_err(io_error("reading the last block"))
 }
 
+/// Reads a directory as a start without `accept_loss` does, and changes nothing. A mark of joining is for the caller to
+/// look at: a start makes such a directory empty.
+///
+/// # Errors
+/// As [`open`].
+pub fn examine(disk: &dyn Disk, on_replay: &mut OnReplay<'_>) -> Result<Report, RecoverError> {
+    let identity = Identity::load(disk).map_err(io_error("reading the identity"))?;
+    examine_as(disk, identity.ok_or(RecoverError::NoIdentity)?, on_replay)
+}
+
+/// The same for a directory whose identity is this one.
+pub(super) fn examine_as(
+    disk: &dyn Disk,
+    identity: Identity,
+    on_replay: &mut OnReplay<'_>,
+) -> Result<Report, RecoverError> {
+    let mut report = Report::default();
+    let segments = Segments::open(disk, identity, Access::Read)?;
+    match anchor::find(disk, &segments, false, &mut report)? {
+        Found::Anchor(anchor) => replay(&segments, *anchor, false, &mut report, on_replay)?,
+        Found::Unplaced(unplaced) => return Err(RecoverError::Damaged(Box::new(unplaced.damage))),
+    };
+    Ok(report)
+}
+
 fn go_on(
     disk: &Arc<dyn Disk>,
     segments: &Segments,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, is_no_space};
-use super::files::RealDisk;
+use super::files::{RealDisk, give_to_owner};
 
 /// Name of the file whose lock stands for the directory.
 pub const LOCK_NAME: &str = "lock";
@@ -178,7 +178,9 @@ fn open_lock(path: &Path) -> io::Result<File> {
     options.read(true).write(true);
     match options.open(&name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            options.create(true).truncate(false).mode(0o600).open(&name)
+            let file = options.create(true).truncate(false).mode(0o600).open(&name)?;
+            give_to_owner(&file, &File::open(path)?)?;
+            Ok(file)
         }
         // To lock it, it need not be written.
         Err(error) if is_refused(&error) => File::open(&name),

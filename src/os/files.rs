@@ -4,10 +4,10 @@
 //! dirtied, nothing else waits in line, one system call does both. Where the file system refuses either, it becomes
 //! `pwrite` and `fdatasync`, which promise the same.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,8 +49,9 @@ impl Disk for RealDisk {
     fn make_directory(&self, name: &str) -> io::Result<()> {
         let path = self.path_of(name);
         match DirBuilder::new().mode(0o700).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Ok(()) => give_to_owner(&File::open(&path)?, &self.directory)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
         match name.rsplit_once('/') {
             Some((parent, _)) => self.sync_in(parent),
@@ -76,6 +77,7 @@ impl Disk for RealDisk {
     fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.path_of(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        give_to_owner(&file, &self.directory)?;
         if size_bytes > 0 {
             reserve(&file, size_bytes)?;
         }
@@ -104,18 +106,39 @@ impl Disk for RealDisk {
     }
 }
 
+/// Gives a file that root has made to the owner of the directory it is in: a command that an administrator runs must not
+/// leave what the service can't open.
+pub(super) fn give_to_owner(file: &File, directory: &File) -> io::Result<()> {
+    let (own, owner) = (file.metadata()?, directory.metadata()?);
+    if own.uid() == 0 && owner.uid() != 0 {
+        std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
 /// Names of the files in a directory.
 fn files_in(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
-        if entry.file_type()?.is_file()
+        if is_file(&entry)?
             && let Ok(name) = entry.file_name().into_string()
         {
             names.push(name);
         }
     }
     Ok(names)
+}
+
+/// Whether it is a file, or a link to one. A link that leads nowhere is none.
+fn is_file(entry: &DirEntry) -> io::Result<bool> {
+    if !entry.file_type()?.is_symlink() {
+        return Ok(entry.file_type()?.is_file());
+    }
+    match std::fs::metadata(entry.path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        found => found.map(|meta| meta.is_file()),
+    }
 }
 
 /// A second descriptor that goes round the page cache, or none where the file system has no such thing.

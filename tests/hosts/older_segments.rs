@@ -155,3 +155,35 @@ fn damage_that_no_start_looks_for_is_named_and_never_passed_on() {
     await_that("the state", || count(&b), |count| *count == listed.len() as u64);
     await_that("the list", || pixels(&b) == listed, |is_same| *is_same);
 }
+
+/// The oldest segment of the list is gone, and nothing else: no header tells, but the state knows where its list begins.
+#[test]
+fn a_listed_segment_that_is_gone_is_missed() {
+    const LISTED: usize = 400_000;
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    with_a_snapshot_behind_a_listed_segment(&a, &pair, LISTED);
+    await_same(&a, &b, LISTED);
+    stop(a);
+    stop(b);
+    let inspect = || {
+        let output = process::pixeld(&["inspect"]).arg(&pair.a.data_dir).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(inspect().0, Some(0), "{}", inspect().1);
+    std::fs::remove_file(pair.a.data_dir.join(SECOND)).expect("removed");
+    let told = pair.a.refusal();
+    assert!(told.contains(SECOND) && told.contains("missing"), "{told}");
+    let (code, why) = inspect();
+    assert!(code == Some(1) && why.contains(SECOND), "{why}");
+
+    let a = pair.a.start(&pair.b, &["--accept-loss"]);
+    let listed = pixels(&a).len();
+    assert!((1..LISTED).contains(&listed), "{listed}");
+    assert_eq!(count(&a), listed as u64, "the total is the number of rows");
+    stop(a);
+    let a = pair.a.start(&pair.b, &[]);
+    assert_eq!(count(&a), listed as u64, "no second acceptance is needed");
+    stop(a);
+    assert_eq!(inspect().0, Some(0), "{}", inspect().1);
+}

@@ -14,4 +14,5 @@ mod damage;
 mod files;
 mod format;
 mod starts;
+mod trial;
 mod verbatim;

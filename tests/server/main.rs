@@ -12,6 +12,7 @@ mod disk_full;
 mod doctor;
 mod durable;
 mod endings;
+mod examined;
 mod hints;
 mod http_machine;
 mod http_vectors;

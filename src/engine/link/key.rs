@@ -18,6 +18,8 @@ pub const KEY_NAME: &str = "peer.key";
 const NEXT_NAME: &str = "peer.key.tmp";
 /// More than any such file has.
 const FILE_BYTES_MAX: usize = 4096;
+const DAMAGED: &str = "the file peer.key holds no Ed25519 key. Move it away: the next start makes a new one, and \
+     `pixeld init --show key` prints what the other host has to be told then (--peer-key)";
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 /// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410, section 4).
@@ -43,7 +45,7 @@ impl HostKey {
         let mut bytes = vec![0; FILE_BYTES_MAX];
         let length = file.read_at(&mut bytes, 0)?;
         let key = of_pem(&bytes[..length]).and_then(Self::of_pkcs8);
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the file peer.key holds no Ed25519 key");
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, DAMAGED);
         key.ok_or_else(wrong).map(Some)
     }
 
