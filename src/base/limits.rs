@@ -373,10 +373,16 @@ impl Default for Limits {
     }
 }
 
+/// In `memory`: most segments that are written to their end and not synced; the writer waits for them beyond that.
+pub const UNSYNCED_SEGMENTS_MAX: usize = 16;
+
 /// The first pause before something that the disk refused is tried again, microseconds.
 pub const DISK_RETRY_MIN_US: u64 = 200_000;
 /// The longest such pause, microseconds.
 pub const DISK_RETRY_MAX_US: u64 = 10_000_000;
+/// The longest pause before a snapshot is folded again that could not be stored, microseconds: each try reads up to the
+/// bytes between two snapshots.
+pub const FOLD_RETRY_MAX_US: u64 = 300_000_000;
 
 /// Most header fields a request may have, whatever is set: the size of the parser's table.
 pub const HEADER_FIELDS_MAX: usize = 64;

@@ -143,7 +143,8 @@ const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and 
 
 const AFTER_LONG: &str = "\
 What an answer with a 2xx status means:
-  --durability memory   taken and visible; kill -9 loses at most the last 2 ms, a power cut more
+  --durability memory   taken and visible; kill -9 loses what no file has yet, usually the last 2 ms and more while the
+                        disk stalls (pixeld_journal_unwritten_seconds in /metrics); a power cut loses more
   --durability disk     a sync of this host's disk that covers it has returned: survives kill -9 and power cuts
   --durability both     as disk, on two hosts (needs a second host)
 A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in

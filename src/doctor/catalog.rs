@@ -350,7 +350,7 @@ pub static ITEMS: [Item; 51] = [
         SAFE,
         "what was acknowledged is on a disk",
         "tmpfs(5)",
-        "A memory file system forgets everything with the machine, a container's layer with the container, and a network file system syncs when somebody else does.",
+        "A memory file system forgets everything with the machine, a container's layer with the container, a network file system syncs when somebody else does, and one that copies on writing needs room to overwrite.",
     ),
     item(
         "storage",

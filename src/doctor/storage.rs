@@ -56,6 +56,12 @@ fn mount(machine: &Machine, at: &Path) -> Vec<Finding> {
         "nfs" | "nfs4" | "cifs" | "9p" => {
             Finding::warn(KIND, shown, "a local disk: syncs and locks go over a network")
         }
+        "btrfs" | "bcachefs" | "zfs" => Finding::warn(
+            KIND,
+            shown,
+            "ext4, or a reserve that is never used up: overwriting needs room here, so a full disk delays writes that \
+             are under way",
+        ),
         _ => Finding::pass(KIND, shown),
     };
     let volume = if point == "/" {

@@ -3,13 +3,26 @@
 use crate::base::limits::{DISK_RETRY_MAX_US, DISK_RETRY_MIN_US};
 
 /// When something that failed is due again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backoff {
+    max_us: u64,
     pause_us: u64,
     due_us: u64,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(DISK_RETRY_MAX_US)
+    }
+}
+
 impl Backoff {
+    /// One whose pauses grow up to `max_us`.
+    #[must_use]
+    pub fn up_to(max_us: u64) -> Self {
+        Self { max_us, pause_us: 0, due_us: 0 }
+    }
+
     /// Whether it may be tried at `now_us`.
     #[must_use]
     pub fn is_due(&self, now_us: u64) -> bool {
@@ -18,13 +31,13 @@ impl Backoff {
 
     /// It has failed: the next pause is twice as long as the one before.
     pub fn failed(&mut self, now_us: u64) {
-        self.pause_us = (self.pause_us * 2).clamp(DISK_RETRY_MIN_US, DISK_RETRY_MAX_US);
+        self.pause_us = (self.pause_us * 2).clamp(DISK_RETRY_MIN_US, self.max_us);
         self.due_us = now_us + self.pause_us;
     }
 
     /// It has succeeded.
     pub fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self::up_to(self.max_us);
     }
 }
 

@@ -1,9 +1,13 @@
 //! `disk`: the one thread that runs the commit step and waits for the disk, so that no event loop does.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::committer::Committer;
+use super::mailbox::Mail;
+use super::refused::{Cause, Refused};
 use super::shared::Shared;
+use crate::base::limits::DISK_RETRY_MIN_US;
 use crate::log::staged::Staged;
 use crate::log::writer::{WriteError, Writer};
 use crate::os::clock::{Clock, wall_us};
@@ -69,6 +73,40 @@ fn commit_once(
     Ok(true)
 }
 
+/// Overwriting needs room on some file systems. A sealed batch is never given up: the peer may have it already. The same
+/// bytes are tried again until there is room; meanwhile writes are answered 507, and who waits for the batch is told once
+/// the time is up that it may be stored.
+#[cold]
+fn write_when_there_is_room(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &Staged,
+    mut error: WriteError,
+) -> Result<(), WriteError> {
+    let mut is_told = false;
+    loop {
+        let is_last = shared.stopping.load(Ordering::Acquire);
+        if !error.is_full() || is_last {
+            return Err(error);
+        }
+        let reason = format!("{error}; a batch waits for room");
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::error!(reason, "no room to overwrite a segment: writes are answered 507 until there is");
+        }
+        shared.space.set_waiting_batch(Some(Refused { cause: Cause::NoSpace, reason }));
+        shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
+        std::thread::park_timeout(Duration::from_micros(DISK_RETRY_MIN_US));
+        match writer.write(staged, true) {
+            Ok(()) => break,
+            Err(again) => error = again,
+        }
+    }
+    tracing::info!("there was room for the batch: writes are taken again");
+    shared.space.set_waiting_batch(None);
+    shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
+    Ok(())
+}
+
 /// Writes what a step has staged and lets it be read; gives when it was durable. [`Committer::finish`] comes next.
 ///
 /// # Errors
@@ -79,7 +117,9 @@ pub fn make_durable(
     staged: &Staged,
     clock: Clock,
 ) -> Result<u64, WriteError> {
-    writer.write(staged, true)?;
+    if let Err(error) = writer.write(staged, true) {
+        write_when_there_is_room(shared, writer, staged, error)?;
+    }
     let synced_us = clock.now_us();
     shared.reader.extend(staged);
     shared.reader.written(writer.position());

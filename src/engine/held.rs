@@ -110,6 +110,14 @@ impl HeldAnswers {
         self.queue.pop_front()
     }
 
+    /// The next entry whose request was read before `us`, committed or not.
+    pub fn pop_older(&mut self, us: u64) -> Option<Held> {
+        if self.queue.front()?.read_us >= us {
+            return None;
+        }
+        self.queue.pop_front()
+    }
+
     /// Whether an entry's records are all committed. That of a request that logged nothing is from the start.
     #[inline]
     #[must_use]

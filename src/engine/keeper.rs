@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::clockwatch::ClockWatch;
+use super::folding::Folding;
 use super::origins::Origins;
 use super::refused::{Cause, Refused};
 use super::released::Released;
@@ -14,7 +15,7 @@ use super::retention::{self, Patience, Verdict, Waiting};
 use super::settings::Reserve;
 use super::settling::{self, Settling};
 use super::shared::Shared;
-use super::snapshots::Folder;
+use super::snapshots::{FoldError, Folder};
 use super::space::Room;
 use super::told::Told;
 use crate::base::blob::BlobId;
@@ -42,7 +43,7 @@ pub struct Keeper {
     /// What is left to others.
     reserve: Reserve,
     /// Makes the snapshots.
-    folder: Folder,
+    folding: Folding,
     /// Blobs that may go.
     released: Released,
     /// How long segments wait for the peer.
@@ -53,6 +54,9 @@ pub struct Keeper {
     told: Told,
     /// When the next segment is tried again.
     spares: Backoff,
+    /// The same while the free space stays as it was when there was no room for it.
+    no_room: Backoff,
+    no_room_at: Option<u64>,
     /// What the start still owes the disk.
     settling: Option<Settling>,
     /// Whether the directory is where it was.
@@ -62,6 +66,9 @@ pub struct Keeper {
     clock: ClockWatch,
     origins: Origins,
 }
+
+/// What is left of a keeper: the newest snapshot with its file, the peer that is known, and the debt.
+type Parts = ((Snapshot, Option<SnapshotFile>), Option<KnownPeer>, Option<Settling>);
 
 /// Something of the journal could not be made durable, which is final: the process has to end.
 #[derive(Debug, thiserror::Error)]
@@ -90,12 +97,14 @@ impl Keeper {
             disk,
             segment_bytes,
             reserve,
-            folder,
+            folding: Folding::new(folder),
             released: Released::default(),
             patience,
             complained: false,
             told: Told::default(),
             spares: Backoff::default(),
+            no_room: Backoff::default(),
+            no_room_at: None,
             settling: None,
             watch: None,
             standing: Standing::Sound,
@@ -125,6 +134,7 @@ impl Keeper {
     /// See [`Final`].
     pub fn run(mut self) -> Result<Self, Final> {
         self.shared.keeper.settle();
+        self.folding.leave_to_thread(&self.shared, &self.disk);
         while !self.shared.stopping.load(Ordering::Acquire) {
             self.turn()?;
             std::thread::park_timeout(PERIOD);
@@ -132,10 +142,11 @@ impl Keeper {
         Ok(self)
     }
 
-    /// What a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt.
+    /// What a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt. Nothing if
+    /// the thread that folds has panicked.
     #[must_use]
-    pub fn into_parts(self) -> ((Snapshot, Option<SnapshotFile>), Option<KnownPeer>, Option<Settling>) {
-        (self.folder.into_last(), self.patience.into_known(), self.settling)
+    pub fn into_parts(self) -> Option<Parts> {
+        Some((self.folding.into_folder()?.into_last(), self.patience.into_known(), self.settling))
     }
 
     /// Looks once at everything.
@@ -203,7 +214,7 @@ impl Keeper {
     fn look_at_space(&self) {
         let below = match self.disk.space() {
             Ok(space) => {
-                let reserve = self.reserve.bytes(space.total_bytes).max(self.folder.reserve_bytes());
+                let reserve = self.reserve.bytes(space.total_bytes).max(self.folding.reserve_bytes());
                 space.free_bytes < reserve
             }
             Err(error) => {
@@ -223,6 +234,11 @@ impl Keeper {
         if self.shared.spare_ready.load(Ordering::Acquire) || !self.spares.is_due(now_us) {
             return Ok(());
         }
+        // A try takes what room there is, which a snapshot may need; it is made again at once when there is more or less.
+        let free_bytes = self.disk.space().map_or(0, |space| space.free_bytes);
+        if self.no_room_at == Some(free_bytes) && !self.no_room.is_due(now_us) {
+            return Ok(());
+        }
         let was_short = self.shared.space.is_short();
         let number = self.shared.spare_number.load(Ordering::Acquire);
         match spare::make_spare(&*self.disk, number, self.segment_bytes) {
@@ -230,6 +246,7 @@ impl Keeper {
                 self.shared.files.keep(number, file);
                 self.shared.spare_ready.store(true, Ordering::Release);
                 self.spares.succeeded();
+                self.no_room_at = None;
                 self.shared.space.set_spare_failed(None);
                 self.shared.space.set_room(Room { for_writes: true, for_clears: true });
                 self.complained = false;
@@ -243,6 +260,8 @@ impl Keeper {
                 let no_space = matches!(error, SpareError::NoSpace { .. });
                 let refused = if no_space {
                     // Room that is there again is used within a period.
+                    self.no_room_at = self.disk.space().ok().map(|space| space.free_bytes);
+                    self.no_room.failed(now_us);
                     Refused { cause: Cause::NoSpace, reason: error.to_string() }
                 } else {
                     self.spares.failed(now_us);
@@ -275,12 +294,18 @@ impl Keeper {
         if self.is_joining() {
             return;
         }
+        if let Some(outcome) = self.folding.collect() {
+            self.take_fold(&outcome);
+        }
         let segments = self.shared.reader.segments();
         let (waiting, free_bytes) = self.waiting();
+        let Some(folder) = self.folding.folder_mut() else { return };
         let may_go = |unneeded: &[SegmentInfo]| {
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
         };
-        if self.folder.is_due(&self.shared, &segments, may_go) {
+        let is_wanted = folder.is_due(&self.shared, &segments, may_go);
+        let synced = self.shared.synced.load(Ordering::Acquire);
+        if is_wanted && self.folding.is_due(synced, self.shared.clock.now_us()) {
             self.make_snapshot();
         }
         self.let_go();
@@ -296,7 +321,15 @@ impl Keeper {
     }
 
     fn make_snapshot(&mut self) {
-        if let Err(error) = self.folder.fold(&self.shared, &self.disk) {
+        if let Some(outcome) = self.folding.fold(&self.shared, &self.disk) {
+            self.take_fold(&outcome);
+        }
+    }
+
+    /// Notes what came of a fold.
+    fn take_fold(&mut self, outcome: &Result<(), FoldError>) {
+        self.folding.tried(outcome, self.shared.clock.now_us());
+        if let Err(error) = outcome {
             self.tell_unmade(&error.to_string());
         }
     }
@@ -308,13 +341,14 @@ impl Keeper {
         let may_go = |unneeded: &[SegmentInfo]| {
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
         };
-        if self.folder.is_copy_due(&segments, may_go)
-            && let Err(error) = self.folder.copy(&*self.disk)
-        {
+        // While it folds, the next look does this.
+        let Some(folder) = self.folding.folder_mut() else { return };
+        let copied = if folder.is_copy_due(&segments, may_go) { folder.copy(&*self.disk) } else { Ok(()) };
+        // What was kept for the peer only may have arrived there since.
+        let unneeded = folder.unneeded(&segments);
+        if let Err(error) = copied {
             self.tell_unmade(&error.to_string());
         }
-        // What was kept for the peer only may have arrived there since.
-        let unneeded = self.folder.unneeded(&segments);
         self.remove(&segments[..unneeded]);
     }
 
@@ -367,7 +401,7 @@ impl Keeper {
             }
         };
         tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");
-        self.folder = Folder::new(snapshot, file, false);
+        self.folding.replace(Folder::new(snapshot, file, false));
         joining.end();
         if let Some(peering) = &self.shared.peering {
             peering.progress.joined(synced);

@@ -26,6 +26,8 @@ pub enum Mail {
     Wake(Ticket),
     /// Another thread of this host has something to log.
     Log(Submission),
+    /// A sealed batch waits for room on the disk, or has got it: answers that wait for it too long are given.
+    Overdue,
     /// New limits.
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::committer::Committer;
 use super::peering::Peering;
 use super::shared::Shared;
+use super::syncer::Syncer;
+use crate::base::durability::Durability;
 use crate::base::limits::{INLINE_SAMPLED, MEMORY_WRITE_MS};
 use crate::log::staged::Staged;
 use crate::log::writer::{WriteError, Writer};
@@ -81,13 +83,44 @@ fn wake_writer(shared: &Shared) {
     }
 }
 
-/// The disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after.
+/// The disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after, and has
+/// another thread sync it.
 ///
 /// # Errors
 /// The first failed write or sync; final.
 pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
     shared.disk.settle();
     shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
+    let Ok(mut syncer) = Syncer::start(writer.layout(), clock) else {
+        return write_alone(shared, writer, clock);
+    };
+    let (mut staged, mut wanted) = (Staged::default(), false);
+    loop {
+        let is_over = shared.link_ended.load(Ordering::Acquire);
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        wanted |= shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
+        write(shared, writer, &mut staged, clock)?;
+        if is_over {
+            syncer.finish(writer)?;
+            writer.sync()?;
+            publish(shared, writer);
+            return Ok(());
+        }
+        syncer.collect(writer, |us| {
+            shared.metrics.commit.sync_us.record(us, 1);
+            shared.metrics.commit.syncs.add(1);
+        })?;
+        if syncer.is_idle() && (wanted || writer.has_finished()) {
+            syncer.order(writer.debts(wanted));
+            wanted = false;
+        }
+        publish(shared, writer);
+        rest(shared, !syncer.is_idle() || wanted);
+    }
+}
+
+/// The same without another thread, where the system has none left.
+fn write_alone(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
     let mut staged = Staged::default();
     loop {
         let is_over = shared.link_ended.load(Ordering::Acquire);
@@ -97,11 +130,12 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
         if is_over {
             return Ok(());
         }
-        rest(shared);
+        rest(shared, false);
     }
 }
 
-/// Writes everything that is in memory only, and syncs it if that is asked for.
+/// Writes everything that is in memory only, and syncs segments that are written to their end, or everything if that is asked
+/// for.
 ///
 /// # Errors
 /// A failed write or sync; final.
@@ -112,22 +146,38 @@ pub fn write_once(
     sync: bool,
     clock: Clock,
 ) -> Result<(), WriteError> {
-    staged.clear();
-    shared.reader.copy_unwritten(staged);
     let start_us = clock.now_us();
+    write(shared, writer, staged, clock)?;
+    if sync {
+        writer.sync()?;
+        let commit = &shared.metrics.commit;
+        commit.sync_us.record(clock.now_us() - start_us, 1);
+        commit.syncs.add(1);
+    } else {
+        writer.sync_finished()?;
+    }
+    publish(shared, writer);
+    Ok(())
+}
+
+/// Writes everything that is in memory only.
+fn write(shared: &Shared, writer: &mut Writer, staged: &mut Staged, clock: Clock) -> Result<(), WriteError> {
+    staged.clear();
+    let start_us = clock.now_us();
+    shared.reader.copy_unwritten(staged);
     if !staged.is_empty() {
         writer.write(staged, false)?;
         shared.reader.written(writer.position());
         shared.written.store(writer.position().0, Ordering::Release);
         shared.space.set_behind(false);
     }
-    if sync {
-        writer.sync()?;
-        let commit = &shared.metrics.commit;
-        commit.sync_us.record(clock.now_us() - start_us, 1);
-        commit.syncs.add(1);
-    }
-    // Without a sync that was asked for there is one whenever a segment is entered.
+    // What is not in the file by now was acknowledged after this.
+    shared.written_us.store(start_us, Ordering::Release);
+    Ok(())
+}
+
+/// Tells those who wait for it how far the disk has everything.
+fn publish(shared: &Shared, writer: &Writer) {
     let synced = writer.synced();
     if shared.synced.load(Ordering::Relaxed) != synced.0 {
         shared.metrics.commit.synced_position.set(synced.0);
@@ -139,7 +189,15 @@ pub fn write_once(
         // The link has something to tell the peer, or to go on with what waited for this write.
         peering.bell.ring();
     }
-    Ok(())
+}
+
+/// Age of the oldest record that is acknowledged and in no file yet, microseconds: what a kill would lose.
+#[must_use]
+pub fn unwritten_us(shared: &Shared) -> u64 {
+    if shared.durability != Durability::Memory || shared.reader.unwritten_bytes() == 0 {
+        return 0;
+    }
+    shared.clock.now_us().saturating_sub(shared.written_us.load(Ordering::Acquire))
 }
 
 /// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
@@ -149,15 +207,18 @@ pub fn owes_sync(shared: &Shared) -> bool {
     shared.peering.as_ref().is_some_and(|peering| peering.progress.owes_sync())
 }
 
-/// Sleeps: a millisecond while there is work, until it is woken when there is none.
-fn rest(shared: &Shared) {
+/// Sleeps: a millisecond while there is work, until it is woken when there is none. `is_syncing`: the syncer has work, or is to
+/// get more; it wakes this thread.
+fn rest(shared: &Shared, is_syncing: bool) {
     // Three quarters of the promise: waking up and the write take their time too.
     const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
     shared.writer_idle.store(true, Ordering::SeqCst);
     std::sync::atomic::fence(Ordering::SeqCst);
     let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.link_ended.load(Ordering::SeqCst);
-    if shared.reader.unwritten_bytes() == 0 && !wanted() && !owes_sync(shared) {
+    if shared.reader.unwritten_bytes() == 0 && !wanted() && !is_syncing && !owes_sync(shared) {
         std::thread::park();
+        // Whatever is in no file now was acknowledged a moment ago.
+        shared.written_us.store(shared.clock.now_us(), Ordering::Release);
     }
     shared.writer_idle.store(false, Ordering::SeqCst);
     if !wanted() {

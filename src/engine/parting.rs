@@ -120,7 +120,9 @@ impl Kept {
         let former = stored.filter(|stored| stored.start > identity.start).unwrap_or(identity);
         let identity = former.next(random::start()?);
         let appender = appender.renewed(identity.inc);
-        let ((last, last_file), known_peer, unsettled) = keeper.into_parts();
+        let parts = keeper.into_parts();
+        let ((last, last_file), known_peer, unsettled) =
+            parts.ok_or_else(|| std::io::Error::other("folding has failed"))?;
         let state = Snapshot {
             cluster: shared.cluster,
             node: shared.node,

@@ -199,6 +199,8 @@ pub struct Shared {
     pub synced: AtomicU64,
     /// In `memory`: journal position up to which the file has everything.
     pub written: AtomicU64,
+    /// In `memory`: what is in no file yet was acknowledged after this, microseconds of the server's clock.
+    pub written_us: AtomicU64,
     /// Somebody at `memory` waits for a sync.
     pub sync_wanted: AtomicBool,
     /// The disk thread of a server at `memory` sleeps until somebody wakes it.
@@ -272,6 +274,7 @@ impl Shared {
             keeper: Parked::default(),
             synced: AtomicU64::new(position),
             written: AtomicU64::new(position),
+            written_us: AtomicU64::new(0),
             sync_wanted: AtomicBool::new(false),
             writer_idle: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

@@ -165,6 +165,12 @@ impl Space {
         self.change(|reasons| reasons.batch = refused);
     }
 
+    /// Whether one does.
+    #[must_use]
+    pub fn has_waiting_batch(&self) -> bool {
+        self.reasons().batch.is_some()
+    }
+
     /// Why writes are refused now; nothing while they are taken, or will be in a moment.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {

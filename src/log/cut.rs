@@ -76,20 +76,17 @@ pub(super) fn zero_part(segments: &Segments, part: Part) -> io::Result<()> {
     file.sync()
 }
 
-/// Writes the bytes of the current segment from `synced` to the journal's end once more, durably.
+/// Writes the bytes between two positions of one segment once more, durably.
 ///
 /// They were read from the system's memory, and an earlier sync of them may have failed: then they are there as long as
 /// the machine runs, marked as written, and no sync would ever write them. What is shown must be on the disk.
-pub(super) fn secure(segments: &Segments, synced: Position, end: Position) -> io::Result<()> {
+pub(super) fn secure(segments: &Segments, from: Position, to: Position) -> io::Result<()> {
     let layout = segments.layout;
-    let number = layout.segment_of(end);
-    let start = layout.start_of(number);
-    if end == start {
-        return Ok(());
-    }
+    let number = layout.segment_of(from);
+    let start = layout.start_of(number).0;
     let file = segments.file(number)?;
-    let from = synced.max(start).0 - start.0;
-    rewrite(&*file, from - from % BLOCK, end.0 - start.0)?;
+    let from = from.0 - start;
+    rewrite(&*file, from - from % BLOCK, to.0 - start)?;
     file.sync()
 }
 

@@ -33,9 +33,11 @@ pub struct Owed {
     pub(super) torn: Option<Torn>,
     /// Segments up to this one are put aside, because an operator accepts the loss.
     pub(super) given_up: Option<u32>,
-    /// Up to here something says that the journal is durable; nothing where all of it surely is.
-    pub(super) synced: Option<Position>,
-    /// Where it ends.
+    /// Files that it was copied to.
+    pub(super) copies: Vec<String>,
+    /// Frames of which nothing says that they are durable: from where to where in each segment, oldest first.
+    pub(super) unsure: Vec<(Position, Position)>,
+    /// Where the journal ends.
     pub(super) end: Position,
     /// For the one who writes.
     pub(super) files: Arc<ReadyFiles>,
@@ -69,7 +71,8 @@ impl Owed {
         end: Position,
         files: Arc<ReadyFiles>,
     ) -> Self {
-        Self { disk, identity, torn: None, given_up: None, synced: None, end, files }
+        let (torn, given_up, copies, unsure) = (None, None, Vec::new(), Vec::new());
+        Self { disk, identity, torn, given_up, copies, unsure, end, files }
     }
 
     /// Replaces the number of the start.
@@ -103,37 +106,36 @@ impl Owed {
             .map_err(|error| failed("opening segments")(error.into_io()))?;
         let identity = whole_file::write_new(&*disk, IDENTITY_NAME, &self.identity.encode())
             .map_err(failed("writing the identity"))?;
-        let copies = self.settle_tail(&segments).inspect_err(|_| {
+        self.settle_tail(&segments).inspect_err(|_| {
             let _ = disk.remove(&identity);
         })?;
         self.open_files(&segments).map_err(failed("opening the last segment"))?;
         let _ = remove_unfinished(&*disk, &identity);
         whole_file::put(&*disk, &identity, IDENTITY_NAME).map_err(failed("writing the identity"))?;
-        Ok(copies)
+        Ok(self.copies.clone())
     }
 
-    fn settle_tail(&mut self, segments: &Segments<'_>) -> Result<Vec<String>, Unsettled> {
+    fn settle_tail(&mut self, segments: &Segments<'_>) -> Result<(), Unsettled> {
         const CUTTING: &str = "cutting off the journal's tail";
-        let mut copies = Vec::new();
         if let Some(torn) = &mut self.torn {
             let copied = torn.copy(&*self.disk, segments).map(<[String]>::to_vec);
             let copied =
                 copied.and_then(|copied| segments.check().map(|()| copied).map_err(RecoverError::into_io));
-            copies = copied.map_err(|source| Unsettled { what: CUTTING, source, is_final: false })?;
+            self.copies = copied.map_err(|source| Unsettled { what: CUTTING, source, is_final: false })?;
             torn.clear(&*self.disk, segments).map_err(|source| of_segment(CUTTING, source))?;
         }
+        self.torn = None;
         if let Some(last) = self.given_up {
             let what = "putting segments aside";
             let failed = |source| Unsettled { what, source, is_final: false };
             anchor::give_up(&*self.disk, segments, last).map_err(failed)?;
             self.given_up = None;
         }
-        if let Some(synced) = self.synced {
-            cut::secure(segments, synced.min(self.end), self.end)
-                .map_err(|source| of_segment("writing the tail again", source))?;
+        for &(from, to) in self.unsure.iter() {
+            cut::secure(segments, from, to).map_err(|source| of_segment("writing the tail again", source))?;
         }
-        (self.torn, self.synced) = (None, None);
-        Ok(copies)
+        self.unsure.clear();
+        Ok(())
     }
 
     /// Opens the segment that is written next, and the one behind it if it is made already.

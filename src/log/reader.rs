@@ -35,8 +35,8 @@ pub struct SegmentInfo {
 /// The journal for those who read it.
 pub struct Reader {
     source: Arc<Source>,
-    /// Held while files are removed, so that they go in order.
-    removal: Mutex<()>,
+    /// Held while files are removed, so that they go in order. True once one could not be: no later one may go before it.
+    removal: Mutex<bool>,
 }
 
 impl Reader {
@@ -53,7 +53,7 @@ impl Reader {
     ) -> Self {
         let source = Source::new(disk, layout, key, Tail::new(layout, end, partial));
         source.enter(headers);
-        Self { source: Arc::new(source), removal: Mutex::new(()) }
+        Self { source: Arc::new(source), removal: Mutex::new(false) }
     }
 
     /// Takes what was staged last: it can be read from now on. In `disk` it has been written before, and
@@ -133,14 +133,15 @@ impl Reader {
     /// Removes the oldest segments, up to but without `segment`, until one is pinned or being written. Gives how many.
     ///
     /// # Errors
-    /// Those of the disk. Files that could not be removed are found again by the next start.
+    /// Those of the disk. Files that could not be removed are found again by the next start; until then nothing is removed
+    /// any more.
     pub fn remove_before(&self, segment: u32) -> io::Result<usize> {
-        let _in_order = self.removal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_failed = self.removal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
-        while let Some(number) = self.source.take_oldest(segment) {
-            self.source.disk.remove(&segment::name(number))?;
+        while !*has_failed && let Some(number) = self.source.take_oldest(segment) {
+            let gone = self.source.disk.remove(&segment::name(number));
             // One by one: no later one may be gone while an earlier one is there, whatever survives a power cut.
-            self.source.disk.sync_directory()?;
+            gone.and_then(|()| self.source.disk.sync_directory()).inspect_err(|_| *has_failed = true)?;
             removed += 1;
         }
         Ok(removed)

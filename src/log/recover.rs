@@ -173,7 +173,8 @@ fn go_on(
     report: Report,
 ) -> io::Result<(Opened, Owed)> {
     let Segments { identity, layout, key, .. } = *segments;
-    let Reached { end, synced, torn, given_up, .. } = reached;
+    let unsure = unsure(layout, &reached);
+    let Reached { end, torn, given_up, .. } = reached;
     let files = Arc::new(ReadyFiles::default());
     let partial = cut::partial_block(segments, end.position)?;
     let writer = Writer::new(Arc::clone(disk), Arc::clone(&files), layout, end.position, &partial);
@@ -182,7 +183,8 @@ fn go_on(
         identity,
         torn,
         given_up,
-        synced: Some(synced),
+        copies: Vec::new(),
+        unsure,
         end: end.position,
         files: files.clone(),
     };
@@ -258,6 +260,22 @@ struct Reached {
     torn: Option<Torn>,
     /// The last of the segments that are to be put aside.
     given_up: Option<u32>,
+}
+
+/// Frames of which nothing says that they are durable, segment by segment, oldest first. They may have been read from the
+/// system's memory, and an earlier sync of them may have failed.
+fn unsure(layout: Layout, reached: &Reached) -> Vec<(Position, Position)> {
+    let (mut parts, mut to) = (Vec::new(), reached.end.position);
+    for header in reached.headers.iter().rev() {
+        let start = layout.start_of(header.number);
+        parts.push((reached.synced.max(start).min(to), to));
+        if reached.synced >= start {
+            break;
+        }
+        to = header.previous_end;
+    }
+    parts.reverse();
+    parts
 }
 
 /// Replays from the anchor, and looks at what stands behind the last batch.

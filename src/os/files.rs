@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, IFlags, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::disk::{Access, Disk, DiskFile, Space, failed_sync};
@@ -79,6 +79,7 @@ impl Disk for RealDisk {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         give_to_owner(&file, &self.directory)?;
         if size_bytes > 0 {
+            overwrite_in_place(&file);
             reserve(&file, size_bytes)?;
         }
         let direct = open_direct(&path)?;
@@ -148,6 +149,14 @@ fn open_direct(path: &Path) -> io::Result<Option<File>> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Asks a file system that copies on writing (btrfs, bcachefs) not to do so with this file, which is empty: it is overwritten
+/// again and again, and its bytes are under checksums of our own. Others refuse, and need not be asked.
+fn overwrite_in_place(file: &File) {
+    if let Ok(flags) = rustix::fs::ioctl_getflags(file) {
+        let _ = rustix::fs::ioctl_setflags(file, flags | IFlags::NOCOW);
     }
 }
 

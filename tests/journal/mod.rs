@@ -11,6 +11,7 @@ use pixeld::log::scan::BatchView;
 use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::log::spare::make_spare;
 use pixeld::log::staged::Staged;
+use pixeld::log::writer::WriteError;
 use pixeld::os::disk::Disk;
 
 use super::sim_disk::SimDisk;
@@ -120,6 +121,24 @@ impl Host {
         }
         self.staged.clear();
         written
+    }
+
+    /// Seals a batch and writes it once; after an error it is still staged.
+    pub fn try_stage_and_write(&mut self, bytes: usize) -> Result<(), WriteError> {
+        self.try_stage(bytes).unwrap();
+        self.rewrite()
+    }
+
+    /// Writes what is staged, again.
+    pub fn rewrite(&mut self) -> Result<(), WriteError> {
+        self.opened.writer.write(&self.staged, true)
+    }
+
+    /// What was staged is written.
+    pub fn take_written(&mut self) {
+        self.opened.reader.extend(&self.staged);
+        self.opened.reader.written(self.opened.writer.position());
+        self.staged.clear();
     }
 
     fn try_stage(&mut self, bytes: usize) -> Result<(), String> {

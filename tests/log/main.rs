@@ -11,6 +11,7 @@ mod blobs;
 mod commit_step;
 mod crash;
 mod damage;
+mod errors;
 mod files;
 mod format;
 mod starts;

@@ -25,6 +25,7 @@ mod restart;
 mod send;
 mod serve;
 mod service;
+mod slow_disk;
 mod small_segments;
 mod snapshots;
 mod steering;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pixeld::os::disk::{Access, Disk, DiskFile, Space};
 
 use file::{FileState, SimFile};
-use state::State;
+use state::{Rule, State};
 
 const SECTOR: usize = 512;
 
@@ -97,9 +97,28 @@ impl SimDisk {
         state.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     }
 
-    /// Forgets a failure that was planned and has not come yet.
+    /// Plans that so many calls of this kind on files with this part in their names fail.
+    pub fn fail_when(&self, call: &'static str, name: &'static str, kind: io::ErrorKind, times: u32) {
+        self.fail_after(call, name, kind, 0, times);
+    }
+
+    /// The same behind the first `skipped` ones.
+    pub fn fail_after(
+        &self,
+        call: &'static str,
+        name: &'static str,
+        kind: io::ErrorKind,
+        skipped: u32,
+        times: u32,
+    ) {
+        self.state().rules.push(Rule { call, name, kind, skipped, times });
+    }
+
+    /// Forgets failures that were planned and have not come yet.
     pub fn spare_failure(&self) {
-        self.state().failure = None;
+        let mut state = self.state();
+        state.failure = None;
+        state.rules.clear();
     }
 
     /// Calls so far that only look: lists, opens, sizes, reads.

@@ -23,6 +23,7 @@ pub struct State {
     pub read_fault: Option<(u64, i32, u64)>,
     /// Changing calls there had been when a read failed first.
     pub calls_at_read_fault: Option<u64>,
+    pub rules: Vec<Rule>,
     pub is_down: bool,
     pub random: u64,
     pub unreadable: Vec<(String, Range<u64>)>,
@@ -31,6 +32,15 @@ pub struct State {
     pub open: (usize, usize),
     /// What the last call was, for messages.
     last: Call,
+}
+
+/// Which calls fail.
+pub struct Rule {
+    pub call: &'static str,
+    pub name: &'static str,
+    pub kind: io::ErrorKind,
+    pub skipped: u32,
+    pub times: u32,
 }
 
 #[derive(Default)]
@@ -53,6 +63,7 @@ impl State {
             reads: 0,
             read_fault: None,
             calls_at_read_fault: None,
+            rules: Vec::new(),
             is_down: false,
             random: 1,
             unreadable: Vec::new(),
@@ -123,6 +134,16 @@ impl State {
         self.last.name.clear();
         self.last.name.push_str(name);
         (self.last.what, self.last.offset, self.last.length) = (what, offset, length);
+        for rule in &mut self.rules {
+            if rule.call == what && name.contains(rule.name) && rule.times > 0 {
+                if rule.skipped > 0 {
+                    rule.skipped -= 1;
+                    continue;
+                }
+                rule.times -= 1;
+                return Ok(Some(Failure::Error(rule.kind)));
+            }
+        }
         match self.failure {
             Some((at, failure)) if at == number => {
                 self.is_down = failure == Failure::Crash;

@@ -49,6 +49,7 @@ impl Worker {
                     self.reconsider_express();
                     self.render_usual();
                 }
+                Mail::Overdue => self.tell_overdue(),
                 Mail::Drain => self.drain(),
                 Mail::HandOver(successor) => self.leave_to(successor),
                 Mail::Adopt(stream, root) => self.adopt(stream, root),

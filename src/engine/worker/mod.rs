@@ -9,6 +9,7 @@ mod act;
 mod commits;
 mod expire;
 mod file;
+mod overdue;
 mod pass;
 mod peer;
 mod read;
@@ -49,6 +50,7 @@ use super::submission::Submissions;
 use super::table::{Key, Table};
 use super::usual::UsualAnswer;
 use crate::apps::router::{Root, Router};
+use crate::apps::upload::Hold;
 use crate::apps::wait::Wake;
 use crate::base::durability::Durability;
 use crate::base::limits::{Limits, READ_BUFFER_BYTES};
@@ -111,6 +113,8 @@ pub struct Worker {
     inline_commit: Option<super::memory::InlineCommit>,
     table: Table<Connection>,
     held: HeldAnswers,
+    /// What records need that were answered before they were committed, with the lane's position behind each.
+    overdue: Vec<(u64, Hold)>,
     heads: HeadCache<Known>,
     /// The routes with an express lane: place and answer. Their number here is that of the usual answer.
     express: Vec<(usize, &'static str)>,
@@ -213,6 +217,7 @@ impl Worker {
             inline_commit: parts.inline_commit,
             table: Table::new(),
             held: HeldAnswers::default(),
+            overdue: Vec::new(),
             heads: HeadCache::new(),
             usual: Vec::new(),
             express,

@@ -92,6 +92,14 @@ pub fn refused(refused: &Refused) -> Response {
     if refused.status() == 503 { response.with("Retry-After", "1") } else { response }
 }
 
+/// The disk has no room for the batch that the write is in. It is in it, so it must not be sent again unseen.
+pub fn overdue() -> Response {
+    text(
+        504,
+        "The disk has no room at the moment and the write waits for it; it may have been stored. Look before you send it again.",
+    )
+}
+
 /// This host is empty and has not met the first host of its cluster: nothing was logged.
 pub fn joining() -> Response {
     text(503, "This host is joining another one and takes no writes before it has met it; nothing was stored. Send again later.")

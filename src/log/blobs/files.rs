@@ -68,9 +68,15 @@ fn place_of(id: &BlobId) -> (String, String) {
 impl BlobStore for FileStore {
     fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
         self.shared.make(DIRECTORY)?;
-        let number = self.shared.next.fetch_add(1, Relaxed);
-        let name = format!("{DIRECTORY}/{UNFINISHED}{number}");
-        let file = self.shared.disk.create(&name, 0)?;
+        // One that an earlier try has left is not used again.
+        let (name, file) = loop {
+            let number = self.shared.next.fetch_add(1, Relaxed);
+            let name = format!("{DIRECTORY}/{UNFINISHED}{number}");
+            match self.shared.disk.create(&name, 0) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                file => break (name, file?),
+            }
+        };
         Ok(Box::new(NewFile { shared: self.shared.clone(), name, file, size_bytes: 0 }))
     }
 

@@ -1,0 +1,128 @@
+//! Folding on a thread of its own: a large state takes seconds, for which the next segment must not wait.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::backoff::Backoff;
+use super::shared::Shared;
+use super::snapshots::{FoldError, Folder};
+use crate::base::limits::{DISK_RETRY_MAX_US, FOLD_RETRY_MAX_US};
+use crate::os::disk::{Disk, is_no_space};
+use crate::os::thread;
+
+type Outcome = Result<(), FoldError>;
+/// A folder that comes back, and what it has folded.
+type Done = (Folder, Outcome);
+
+/// The folder, here or on its thread.
+pub(super) struct Folding {
+    /// Nothing while it folds.
+    folder: Option<Folder>,
+    thread: Option<(Sender<Folder>, Receiver<Done>)>,
+    backoff: Backoff,
+    /// How far the journal was durable when it was tried last.
+    tried_at: u64,
+    had_no_room: bool,
+    reserve_bytes: u64,
+}
+
+impl Folding {
+    /// Folds in the calling thread until there is another one.
+    pub(super) fn new(folder: Folder) -> Self {
+        Self {
+            folder: Some(folder),
+            thread: None,
+            backoff: Backoff::up_to(FOLD_RETRY_MAX_US),
+            tried_at: 0,
+            had_no_room: false,
+            reserve_bytes: 0,
+        }
+    }
+
+    /// Folds in a thread of its own from now on; the keeper is woken when it has folded. Without a thread it goes on as
+    /// before.
+    pub(super) fn leave_to_thread(&mut self, shared: &Arc<Shared>, disk: &Arc<dyn Disk>) {
+        let (orders, incoming) = bounded::<Folder>(1);
+        let (done, outcomes) = bounded(1);
+        let (shared, disk) = (shared.clone(), disk.clone());
+        let started = thread::spawn("fold", move || {
+            for mut folder in incoming {
+                let outcome = folder.fold(&shared, &disk);
+                // A keeper that has ended wants to hear nothing more.
+                let _ = done.send((folder, outcome));
+                shared.keeper.wake();
+            }
+        });
+        self.thread = started.ok().map(|_| (orders, outcomes));
+    }
+
+    /// Bytes that a clear's snapshots need; those of the last look while it folds.
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        self.folder.as_ref().map_or(self.reserve_bytes, Folder::reserve_bytes)
+    }
+
+    /// The folder; nothing while it folds.
+    pub(super) fn folder_mut(&mut self) -> Option<&mut Folder> {
+        self.folder.as_mut()
+    }
+
+    /// Goes on from another snapshot.
+    pub(super) fn replace(&mut self, folder: Folder) {
+        self.folder = Some(folder);
+    }
+
+    /// Whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but at once when
+    /// there was no room and something was logged since, which is a clear then.
+    pub(super) fn is_due(&mut self, synced: u64, now_us: u64) -> bool {
+        if self.had_no_room && self.tried_at != synced {
+            self.backoff.succeeded();
+        }
+        let is_due = self.backoff.is_due(now_us);
+        if is_due {
+            self.tried_at = synced;
+        }
+        is_due
+    }
+
+    /// Notes what came of a try.
+    pub(super) fn tried(&mut self, outcome: &Outcome, now_us: u64) {
+        let no_room = matches!(outcome, Err(FoldError::Disk(error)) if is_no_space(error));
+        if self.had_no_room != no_room || outcome.is_ok() {
+            // What is tried again for want of room is so more often.
+            self.backoff = Backoff::up_to(if no_room { DISK_RETRY_MAX_US } else { FOLD_RETRY_MAX_US });
+            self.had_no_room = no_room;
+        }
+        if outcome.is_err() {
+            self.backoff.failed(now_us);
+        }
+    }
+
+    /// Folds a snapshot: gives what came of it, or has the thread do it.
+    pub(super) fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Option<Outcome> {
+        if let Some((orders, _)) = &self.thread {
+            let folder = self.folder.take()?;
+            self.reserve_bytes = folder.reserve_bytes();
+            if let Err(refused) = orders.send(folder) {
+                self.folder = Some(refused.0);
+            }
+            return None;
+        }
+        self.folder.as_mut().map(|folder| folder.fold(shared, disk))
+    }
+
+    /// What the thread has done since.
+    pub(super) fn collect(&mut self) -> Option<Outcome> {
+        let (folder, outcome) = self.thread.as_ref()?.1.try_recv().ok()?;
+        self.folder = Some(folder);
+        Some(outcome)
+    }
+
+    /// The folder, once it has folded what it is at.
+    pub(super) fn into_folder(mut self) -> Option<Folder> {
+        match (self.folder.take(), self.thread) {
+            (None, Some((_, outcomes))) => outcomes.recv().ok().map(|(folder, _)| folder),
+            (folder, _) => folder,
+        }
+    }
+}
