@@ -15,7 +15,6 @@ use super::refused::Cause;
 use super::shared::{Phase, Shared};
 use crate::apps::background::Figure;
 use crate::apps::router::Router;
-use crate::base::durability::Durability;
 use crate::base::version;
 use crate::http::method::Method;
 use crate::os::thread;
@@ -200,11 +199,9 @@ fn journal(page: &mut Page, shared: &Shared) {
     page.single("pixeld_snapshots_unreadable", "gauge", help, shared.metrics.snapshots_unreadable.value());
     let help = "1 while writes are answered 507 because the disk is short of space.";
     page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
-    if shared.durability == Durability::Memory {
-        let help = "Age of the oldest acknowledged record that is in no file yet: what kill -9 would lose.";
-        let seconds = memory::unwritten_us(shared) as f64 / 1e6;
-        page.single("pixeld_journal_unwritten_seconds", "gauge", help, seconds);
-    }
+    let help = "Age of the oldest acknowledged record that is in no file yet: what kill -9 would lose.";
+    let seconds = memory::unwritten_us(shared) as f64 / 1e6;
+    page.single("pixeld_journal_unwritten_seconds", "gauge", help, seconds);
     let name = "pixeld_writes_refused";
     page.family(
         name,
