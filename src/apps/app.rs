@@ -167,6 +167,9 @@ pub trait PeerReport {
     /// An object of JSON that says it; nothing on a host that is alone.
     fn peer_json(&self) -> Option<String>;
 
+    /// An object of JSON that says how far this host's joining is; nothing once it has joined.
+    fn joining_json(&self) -> Option<String>;
+
     /// Why this host takes no writes, for an operator; nothing while it does.
     fn writes_refused(&self) -> Option<String>;
 }
@@ -201,6 +204,8 @@ pub struct Route {
     pub writes: bool,
     /// It removes what the journal holds, so it is taken while the disk is too full for other writes.
     pub frees_space: bool,
+    /// It tells of the host and not of what is kept: it is answered while the host joins, too.
+    pub always: bool,
 }
 
 impl Route {
@@ -217,7 +222,14 @@ impl Route {
             express: None,
             writes: !matches!(method, Method::Get),
             frees_space: false,
+            always: false,
         }
+    }
+
+    /// The same route, answered while the host joins, too.
+    #[must_use]
+    pub const fn always(self) -> Self {
+        Self { always: true, ..self }
     }
 }
 

@@ -59,8 +59,10 @@ impl Backgrounds {
                 let work = work.clone();
                 all.threads.push(thread::spawn(&name, move || {
                     thread::give_way();
-                    // What it makes could not be kept.
-                    while desk.shared.space.is_unsettled() && !desk.is_over() {
+                    // What it makes could not be kept, or is made by the first host.
+                    let has_to_wait =
+                        |shared: &Shared| shared.space.is_unsettled() || shared.space.is_joining();
+                    while has_to_wait(&desk.shared) && !desk.is_over() {
                         desk.pause();
                     }
                     work.run(&mut desk);

@@ -11,6 +11,7 @@ use super::memory;
 use super::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use super::origins;
 use super::peering::counters::FAILURES;
+use super::peering::standing::Bond;
 use super::refused::Cause;
 use super::shared::{Phase, Shared};
 use crate::apps::background::Figure;
@@ -261,6 +262,21 @@ fn replication(page: &mut Page, shared: &Shared) {
     for state in ["connected", "away"] {
         page.sample(name, &format!("state=\"{state}\""), u8::from(report.state() == state));
     }
+    let name = "pixeld_replication_apart";
+    page.family(
+        name,
+        "gauge",
+        "1 where a host can't bring the other one forward any more, by which of them.",
+    );
+    for bond in Bond::UNSOUND {
+        page.sample(name, &format!("kind=\"{}\"", bond.label()), u8::from(report.bond == bond));
+    }
+    let help = "1 while this host joins and answers no application's requests.";
+    page.single("pixeld_joining", "gauge", help, u8::from(shared.space.is_joining()));
+    let help = "Records that the second host is known to have and that are not here.";
+    page.single("pixeld_replication_behind_records", "gauge", help, report.behind_records);
+    let help = "The same in bytes, by the mean of what has come since the start.";
+    page.single("pixeld_replication_behind_bytes", "gauge", help, report.behind_bytes);
     let help = "Journal position before which everything was sent to the second host, bytes.";
     page.single("pixeld_replication_sent_offset", "gauge", help, report.sent_offset);
     let help = "Journal position before which everything is on the second host's disk, bytes.";

@@ -16,7 +16,7 @@ pub enum FirstError {
     Unwelcome(String),
     /// The directory waits for the first host of its cluster.
     #[error(
-        "this directory was made by `pixeld init --join` and takes no writes before it has met the first host"
+        "this directory was made by `pixeld init --join` and takes no writes before it has everything of the first host"
     )]
     Newcomer,
     /// The disk does not let it be.
@@ -36,11 +36,11 @@ pub enum FirstError {
 /// # Errors
 /// See [`FirstError`]; nothing was logged then, but for a failed write, which is final.
 pub fn log(first: &FirstRecord, opening: &mut Opening) -> Result<(), FirstError> {
-    let Opening { applied, opened, is_newcomer, settling, .. } = opening;
+    let Opening { applied, opened, newcomer, settling, .. } = opening;
     if let Some(settling) = settling {
         return Err(FirstError::Refused(settling.refused().reason.clone()));
     }
-    if *is_newcomer {
+    if newcomer.is_some() {
         return Err(FirstError::Newcomer);
     }
     (first.is_welcome)(applied).map_err(FirstError::Unwelcome)?;

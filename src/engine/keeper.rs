@@ -379,7 +379,8 @@ impl Keeper {
         }
     }
 
-    /// While the host joins, nothing is folded or removed; in the end its first snapshot is stored and the mark goes.
+    /// While a snapshot of the peer is on its way in, nothing is folded or removed; in the end the first one of this host is
+    /// stored.
     fn is_joining(&mut self) -> bool {
         let Some(joining) = self.shared.peering.as_ref().map(|peering| &peering.joining) else {
             return false;
@@ -400,14 +401,12 @@ impl Keeper {
                 return true;
             }
         };
-        tracing::info!(position = %snapshot.position, "joined: everything that the peer keeps is here");
+        tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
         self.folding.replace(Folder::new(snapshot, file, false));
         joining.end();
         if let Some(peering) = &self.shared.peering {
-            peering.progress.joined(synced);
             peering.bell.ring();
         }
-        self.shared.space.set_joining(false);
         self.shared.workers.iter().for_each(super::shared::WorkerSide::wake);
         false
     }

@@ -86,14 +86,16 @@ pub enum Reject {
     Busy,
     /// A level of durability that this server does not have.
     Durability,
-    /// A host that is empty and has not met the first host of its cluster.
+    /// A host that does not have everything of the first host of its cluster yet.
     Joining,
     /// The disk fails, or can't be written.
     DiskFault,
+    /// A host that the second one can't bring forward any more.
+    LeftBehind,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 10] = [
+pub const REJECTS: [&str; 11] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -104,6 +106,7 @@ pub const REJECTS: [&str; 10] = [
     "durability",
     "joining",
     "disk_fault",
+    "left_behind",
 ];
 
 /// One worker's shard.

@@ -19,7 +19,7 @@ use crate::log::blobs::Blobs;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::BlobStore;
 use crate::log::known_peer::KnownPeer;
-use crate::log::newcomer;
+use crate::log::newcomer::{self, Mark};
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError};
 use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::datadir::{DataDir, DataDirError};
@@ -54,12 +54,13 @@ pub enum OpenError {
         source: RecoverError,
     },
     /// The file that says that it is new.
-    #[error("the file that says that this host is new: {0}")]
+    #[error("the file that says that this host is joining: {0}; `pixeld forget-peer` removes it")]
     Newcomers(#[source] std::io::Error),
     /// It was made to join, and nobody is to be joined.
     #[error(
-        "{} was made by `pixeld init --join` and has not met the first host yet, so --peer or --peer-listen is needed, \
-         and --peer-key; if that host is lost for good, `pixeld forget-peer --data-dir {0}` lets this one take writes alone",
+        "{} was made by `pixeld init --join` and does not have everything of the first host yet, so --peer or --peer-listen \
+         is needed, and --peer-key; if that host is lost for good, `pixeld forget-peer --data-dir {0}` lets this one serve \
+         what it has",
         path.display()
     )]
     Newcomer {
@@ -99,8 +100,8 @@ pub struct Opening {
     pub blobs: Arc<Blobs>,
     /// The peer that was known when the process ended last.
     pub known_peer: Option<KnownPeer>,
-    /// It was made to join a first host that it has not met yet.
-    pub is_newcomer: bool,
+    /// It was made to join a first host, of which it does not have everything yet.
+    pub newcomer: Option<Mark>,
     /// What the disk does not take yet: until then this host serves reads only.
     pub settling: Option<Settling>,
 }
@@ -129,9 +130,9 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
     let (mut opened, owed) =
         recover::look(&disk, &options, &mut |replay| rebuilding.take(replay)).map_err(journal)?;
-    let is_blank = opened.appender.is_blank();
-    let is_newcomer = is_blank && newcomer::is_marked(&*disk).map_err(OpenError::Newcomers)?;
-    if is_newcomer && settings.peer.is_none() {
+    let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
+    let newcomer = newcomer::look(&*disk, &vector, is_blank).map_err(OpenError::Newcomers)?;
+    if newcomer.is_some() && settings.peer.is_none() {
         return Err(OpenError::Newcomer { path: settings.data_dir.clone() });
     }
     let (mut last, mut last_file) =
@@ -148,7 +149,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
         Ok(copies) => {
             opened.report.note_copies(copies);
-            settling::tidy_up(&*disk, &blobs, is_newcomer, |id| applied.names_blob(id));
+            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |id| applied.names_blob(id));
             None
         }
         Err(settling) => Some(settling),
@@ -157,7 +158,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         (last, last_file) =
             note_beginning(last, &applied, &opened, &*disk, settling.is_none()).map_err(OpenError::List)?;
     }
-    Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling })
+    Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling })
 }
 
 /// Fails if the directory is there and has somebody else's files in it.

@@ -59,8 +59,7 @@ impl Parted {
         parts: Option<(Appender, Writer, Keeper)>,
     ) -> Self {
         let path = directory.path().to_owned();
-        let is_joining = shared.peering.as_ref().is_some_and(|peering| peering.joining.is_under_way());
-        let kept = parts.filter(|_| !is_joining).map(|(appender, writer, keeper)| Kept {
+        let kept = parts.filter(|_| !shared.space.is_joining()).map(|(appender, writer, keeper)| Kept {
             applied: shared.applied.clone(),
             blobs: shared.blobs.clone(),
             reader: shared.reader.clone(),
@@ -134,7 +133,6 @@ impl Kept {
         let side = applied.read().unwrap_or_else(PoisonError::into_inner).side;
         let mut applied = snapshots::restore(&state).map_err(std::io::Error::other)?;
         applied.side = side;
-        let is_newcomer = shared.space.is_joining();
         let files = shared.files.clone();
         let settling = match unsettled {
             // What was owed before still is, the old number with it.
@@ -146,11 +144,12 @@ impl Kept {
         };
         if settling.is_none() {
             applied.take_released();
-            settling::tidy_up(&*directory.disk(), &blobs, is_newcomer, |id| applied.names_blob(id));
+            settling::tidy_up(&*directory.disk(), &blobs, false, |id| applied.names_blob(id));
         }
         let spare_ready = shared.spare_ready.load(std::sync::atomic::Ordering::Acquire);
         let opened =
             Opened { identity, appender, writer, reader, files, spare_ready, report: Report::default() };
-        Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling })
+        let newcomer = None;
+        Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling })
     }
 }

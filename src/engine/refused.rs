@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::base::ids::{Origin, Seq};
 use crate::os::disk::is_no_space;
 
 /// Why writes are refused.
@@ -22,6 +23,8 @@ pub enum Cause {
     ReadOnly,
     /// The disk fails: 503, and not ready.
     DiskFault,
+    /// The second host can't bring this one forward any more: 503, and not ready.
+    LeftBehind,
 }
 
 impl Refused {
@@ -43,6 +46,27 @@ impl Refused {
         Self { cause: Cause::DiskFault, reason: format!("disk fault: {reason}") }
     }
 
+    /// The second host has removed what this one lacks. `missing` records of this host are not durable there yet; `last` is
+    /// the last one that it has made itself.
+    #[must_use]
+    pub fn left_behind(missing: u64, last: Option<(Origin, Seq)>) -> Self {
+        let rest = match (missing, last) {
+            (0, Some((origin, seq))) => format!(
+                "Everything that this host has itself was taken from it, up to record {seq} of its stream {origin}: stop it and \
+                 make it afresh with `pixeld init --join`"
+            ),
+            (0, None) => {
+                "It has nothing of its own: stop it and make it afresh with `pixeld init --join`".to_owned()
+            }
+            _ => format!(
+                "{missing} records of this host are not on the second one yet: leave it running until they are"
+            ),
+        };
+        let reason =
+            format!("left behind: the second host does not keep what this one lacks any more. {rest}");
+        Self { cause: Cause::LeftBehind, reason }
+    }
+
     /// The status of an answer to a write.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -52,13 +76,13 @@ impl Refused {
     /// Whether /readyz says 503.
     #[must_use]
     pub fn is_unready(&self) -> bool {
-        self.cause == Cause::DiskFault
+        matches!(self.cause, Cause::DiskFault | Cause::LeftBehind)
     }
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::NoSpace, Self::ReadOnly, Self::DiskFault];
+    pub const ALL: [Self; 4] = [Self::NoSpace, Self::ReadOnly, Self::DiskFault, Self::LeftBehind];
 
     /// The kind as a label.
     #[must_use]
@@ -67,6 +91,7 @@ impl Cause {
             Self::NoSpace => "no_space",
             Self::ReadOnly => "read_only",
             Self::DiskFault => "disk_fault",
+            Self::LeftBehind => "left_behind",
         }
     }
 }

@@ -142,17 +142,17 @@ impl Server {
             .collect();
         let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
-        let Opening { directory, applied, opened, last, last_file, blobs, known_peer, is_newcomer, settling } =
+        let Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling } =
             opening;
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
         let patience = patience(&settings, &shared, known_peer);
-        if is_newcomer {
-            shared.space.set_joining(true);
+        if let Some(mark) = newcomer {
+            shared.begin_joining(mark);
             tracing::warn!(
-                "this directory was made by `pixeld init --join`: writes are answered 503 until the first host was met; if that takes \
-                 long, look at /health, --peer and --peer-key"
+                "this directory was made by `pixeld init --join`: requests are answered 503 until it has everything that the first host \
+                 had when they met; if that takes long, look at /health, --peer and --peer-key"
             );
         }
         let clock = shared.clock;

@@ -17,15 +17,16 @@ const VERSION: u8 = 2;
 const METRICS: u8 = 3;
 
 static ROUTES: [Route; 4] = [
-    Route::new(Method::Get, "/livez", LIVE, "200 while the process serves"),
+    Route::new(Method::Get, "/livez", LIVE, "200 while the process serves").always(),
     Route::new(
         Method::Get,
         "/readyz",
         READY,
         "200 while new requests are welcome, whether or not the second host is there; 503 while joining one, while the disk fails, or draining",
-    ),
-    Route::new(Method::Get, "/version", VERSION, "What is running"),
-    Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus"),
+    )
+    .always(),
+    Route::new(Method::Get, "/version", VERSION, "What is running").always(),
+    Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus").always(),
 ];
 
 /// The engine's endpoints. They know the server they are part of, once it is there.
@@ -45,9 +46,10 @@ impl Service {
         match endpoint {
             LIVE => text(200, "live\n"),
             READY => match shared.phase() {
-                Phase::Ready if shared.space.is_joining() => {
-                    text(503, "joining: no writes before the first host is met\n")
-                }
+                Phase::Ready if shared.space.is_joining() => text(
+                    503,
+                    "joining: no requests before everything of the first host is here; /health says how far it is\n",
+                ),
                 Phase::Ready => match shared.space.refused() {
                     None => text(200, "ready\n"),
                     Some(refused) if refused.is_unready() => text(503, &format!("{}\n", refused.reason)),

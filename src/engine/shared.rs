@@ -22,6 +22,7 @@ use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
 use crate::log::blobs::Blobs;
+use crate::log::newcomer::Mark;
 use crate::log::reader::Reader;
 use crate::log::recover::Opened;
 use crate::log::spare::ReadyFiles;
@@ -291,6 +292,16 @@ impl Shared {
             phase: AtomicU8::new(Phase::Starting as u8),
             limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
         }
+    }
+
+    /// This host's directory is joining: until it has the goal, of which the mark tells, it answers no application's
+    /// requests and calls nothing durable.
+    pub fn begin_joining(&self, mark: Mark) {
+        if let Some(peering) = &self.peering {
+            peering.progress.withhold();
+            mark.goal.into_iter().for_each(|goal| peering.joining.aim(goal));
+        }
+        self.space.set_joining(true);
     }
 
     /// Starts a commit by the disk thread unless one is under way.

@@ -50,7 +50,7 @@ pub enum Intake {
     FreeingOnly = 2,
     /// None: 507.
     Closed = 3,
-    /// None before the first host was met: 503.
+    /// None before this host has joined: 503.
     Joining = 4,
     /// None, for the reason that [`Space::refused`] tells.
     Refused = 5,
@@ -92,6 +92,8 @@ struct Reasons {
     spare: Option<Refused>,
     /// A sealed batch waits for room.
     batch: Option<Refused>,
+    /// This host is left behind.
+    left_behind: Option<Refused>,
 }
 
 const NOT_BARRED: u8 = 0;
@@ -171,6 +173,11 @@ impl Space {
         self.reasons().batch.is_some()
     }
 
+    /// Whether this host is left behind, and can be made anew without loss.
+    pub fn set_left_behind(&self, refused: Option<Refused>) {
+        self.change(|reasons| reasons.left_behind = refused);
+    }
+
     /// Why writes are refused now; nothing while they are taken, or will be in a moment.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
@@ -220,7 +227,7 @@ impl Space {
         }
     }
 
-    /// Whether this host is empty and waits for the first host of its cluster.
+    /// Whether this host does not have everything of the first host of its cluster yet.
     pub fn set_joining(&self, joining: bool) {
         self.joining.store(joining, Relaxed);
         self.change(|_| {});
@@ -268,7 +275,7 @@ impl Space {
 impl Reasons {
     /// The one that holds whatever room there is.
     fn barring(&self) -> Option<&Refused> {
-        self.start.as_ref().or(self.place.as_ref()).or(self.batch.as_ref())
+        self.start.as_ref().or(self.place.as_ref()).or(self.batch.as_ref()).or(self.left_behind.as_ref())
     }
 }
 

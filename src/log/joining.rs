@@ -4,7 +4,7 @@
 //! again with an empty one. So a crash at any point of joining leaves an empty directory, or one that has joined.
 //!
 //! ```text
-//! mark -> segments from 2 on -> snapshot -> segment 1, which is blank, goes -> the marks go
+//! mark -> segments from 2 on -> snapshot -> segment 1, which is blank, goes -> the mark goes
 //! ```
 
 use std::io;
@@ -38,7 +38,8 @@ pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
     Ok(disk.list()?.iter().any(|name| name == JOINING_NAME))
 }
 
-/// All of it is durable, and a snapshot stands behind what the peer's covers: the directory has joined.
+/// All of it is durable, and a snapshot stands behind what the peer's covers: a start goes on from here. Whether the
+/// directory has joined is said by [`super::newcomer`].
 ///
 /// # Errors
 /// Those of the disk; it may be called again.
@@ -49,8 +50,7 @@ pub fn finish(disk: &dyn Disk) -> io::Result<()> {
         disk.sync_directory()?;
     }
     disk.remove(JOINING_NAME)?;
-    disk.sync_directory()?;
-    newcomer::clear(disk).map(drop)
+    disk.sync_directory()
 }
 
 /// Makes a directory empty again in which joining was broken off, with a blank first segment of `segment_bytes`.

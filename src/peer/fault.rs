@@ -34,6 +34,8 @@ pub enum ErrorCode {
     Failed = 10,
     /// A batch holds records of a kind that the speaker does not understand; it has to be upgraded.
     UnknownKind = 11,
+    /// Both hosts are joining: neither has what the other one waits for.
+    BothJoining = 12,
 }
 
 /// What a BYE says to a program.
@@ -117,6 +119,18 @@ pub enum Violation {
          one has ended"
     )]
     Copied(NodeId),
+    /// Neither has ever been ready.
+    #[error(
+        "the directories {theirs} (the peer's) and {ours} (this host's) were both made by `pixeld init --join` and neither has \
+         everything of a first host: connect them with the first host; if that is lost for good, stop the one that has more and \
+         run `pixeld forget-peer` on it"
+    )]
+    BothJoining {
+        /// The peer.
+        theirs: NodeId,
+        /// This host.
+        ours: NodeId,
+    },
     /// Two histories of one stream.
     #[error(
         "the peer has other records than this host under the same numbers, stream {origin} at {seq}: a data directory \
@@ -166,20 +180,26 @@ pub enum Violation {
 /// What becomes of the records of a host that has to be made afresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// The other host has them, durably.
-    Taken,
+    /// The other host has them, durably, up to this record of the stream that the peer makes; nothing if it has made none.
+    Taken(Option<(Origin, Seq)>),
     /// Some of them the other host can't get any more either.
     Apart,
 }
 
 impl fmt::Display for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Taken => "What that one has itself was taken from it before",
-            Self::Apart => {
-                "It has records that the other one lacks and can't get any more either: keep its old data directory"
-            }
-        })
+        match self {
+            Self::Taken(Some((origin, seq))) => write!(
+                f,
+                "What that one has itself was taken from it before, up to record {seq} of its stream {origin}: stop it when its own \
+                 /health says the same number, because until then it has more"
+            ),
+            Self::Taken(None) => f.write_str("It has nothing of its own that is not here"),
+            Self::Apart => f.write_str(
+                "It has records that the other one lacks and can't get any more either, so the two have parted: keep its old data \
+                 directory, and bring over what only that one has (`pixeld inspect A B` names it)",
+            ),
+        }
     }
 }
 
@@ -197,6 +217,7 @@ impl Violation {
             Self::RangeGone { .. } => ErrorCode::RangeGone,
             Self::TooManyOrigins => ErrorCode::TooManyOrigins,
             Self::UnknownKind { .. } => ErrorCode::UnknownKind,
+            Self::BothJoining { .. } => ErrorCode::BothJoining,
         }
     }
 }
@@ -243,6 +264,7 @@ impl Close {
         };
         (ErrorCode::Version as u16..=ErrorCode::TooManyOrigins as u16).contains(&code)
             || code == ErrorCode::UnknownKind as u16
+            || code == ErrorCode::BothJoining as u16
     }
 }
 

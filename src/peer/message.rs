@@ -32,6 +32,8 @@ pub const HELLO_BYTES: usize = HELLO_BYTES_LEAST + KINDS_BYTES;
 const HELLO_BYTES_LEAST: usize = 64;
 /// In a HELLO: the speaker's directory is empty, and it takes a snapshot.
 pub const HELLO_EMPTY: u32 = 1;
+/// In a HELLO: the speaker's directory is joining, and does not have everything of its first host yet.
+pub const HELLO_JOINING: u32 = 2;
 /// In a STATE: the next frame continues it.
 pub const FLAG_MORE: u8 = 1;
 /// In a SNAP: it carries streams.
@@ -68,6 +70,8 @@ pub struct Hello {
     pub clock_us: u64,
     /// Its directory is empty, and it takes a snapshot.
     pub is_empty: bool,
+    /// Its directory is joining.
+    pub is_joining: bool,
     /// Which kinds of records it understands.
     pub kinds: Kinds,
 }
@@ -138,7 +142,9 @@ impl Hello {
         let mut bytes = [0; HELLO_BYTES];
         bytes[..2].copy_from_slice(&self.version_min.to_le_bytes());
         bytes[2..4].copy_from_slice(&self.version_max.to_le_bytes());
-        bytes[4..8].copy_from_slice(&(if self.is_empty { HELLO_EMPTY } else { 0 }).to_le_bytes());
+        let empty = if self.is_empty { HELLO_EMPTY } else { 0 };
+        let joining = if self.is_joining { HELLO_JOINING } else { 0 };
+        bytes[4..8].copy_from_slice(&(empty | joining).to_le_bytes());
         bytes[8..24].copy_from_slice(&self.cluster.0);
         for (at, value) in [(24, self.node.0), (32, self.inc.0), (40, self.nonce), (48, self.clock_us)] {
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -173,6 +179,7 @@ impl Hello {
             nonce: long(bytes, 40),
             clock_us: long(bytes, 48),
             is_empty: word(bytes, 4) & HELLO_EMPTY != 0,
+            is_joining: word(bytes, 4) & HELLO_JOINING != 0,
             kinds,
         })
     }

@@ -56,6 +56,10 @@ impl PeerReport for Alone {
         None
     }
 
+    fn joining_json(&self) -> Option<String> {
+        None
+    }
+
     fn writes_refused(&self) -> Option<String> {
         None
     }

@@ -1,10 +1,14 @@
-//! A host that joins: it takes no writes before it has met the first host, and a snapshot where segments are gone. Both
-//! are compared by `pixeld inspect`.
+//! A host that joins: it answers nothing before it has everything that the first host had, and takes a snapshot where
+//! segments are gone. Both are compared by `pixeld inspect`.
 
 use crate::process;
 
+use pixeld::base::vector::VersionVector;
+use pixeld::log::inspect::compare::compare;
+use pixeld::log::newcomer;
+use pixeld::os::files::RealDisk;
 use process::client::{pixel, request};
-use process::pair::{Host, Pair, await_connected, await_ready, await_same, await_that};
+use process::pair::{Host, Pair, await_connected, await_ready, await_same, await_that, peer_of};
 use process::{Server, pixeld};
 use rustix::process::Signal;
 
@@ -14,6 +18,19 @@ fn post(server: &Server, count: i32, y: i32) {
         let answer = client.send(request("POST", "/pixel", "application/json", pixel(x, y, 'R', 1))).answer();
         assert_eq!(answer.status, 200);
     }
+}
+
+/// What /health says of joining; nothing once it is over.
+fn joining_of(server: &Server) -> serde_json::Value {
+    let health: serde_json::Value =
+        serde_json::from_str(&server.ask("GET", "/health", "").1).expect("an object");
+    health["joining"].clone()
+}
+
+fn vector_of(host: &Host) -> VersionVector {
+    let disk = RealDisk::open(&host.data_dir).expect("a directory");
+    let compared = compare([&disk, &disk]).expect("a sound directory");
+    compared.sides[0].streams.vector()
 }
 
 fn inspect(a: &Host, b: &Host) -> (Option<i32>, serde_json::Value) {
@@ -46,6 +63,7 @@ fn a_newcomer_takes_a_snapshot_where_segments_are_gone() {
     let mut other = b.start(&a, &[]);
     let mut client = other.connect();
     let mut refused = 0;
+    assert_eq!(other.ask("GET", "/pixels/count", "").0, 503);
     let mut try_to_post = || {
         let answer = client.send(request("POST", "/pixel", "application/json", pixel(0, 3, 'R', 1))).answer();
         refused += i32::from(answer.status == 503);
@@ -88,14 +106,22 @@ fn a_newcomer_takes_no_writes_before_it_has_met_the_first_host() {
         assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")), "{}", answer.text());
         assert!(answer.text().contains("joining") && answer.text().contains("nothing was stored"));
         assert_eq!(b.ask("DELETE", "/pixels", "").0, 503);
-        assert_eq!(
-            b.ask("GET", "/readyz", ""),
-            (503, "joining: no writes before the first host is met\n".to_owned())
-        );
-        assert_eq!(b.ask("GET", "/livez", "").0, 200);
-        assert_eq!(b.ask("GET", "/pixels/count", "").1, "{\"total\":0}");
+        let (status, told) = b.ask("GET", "/readyz", "");
+        assert!(status == 503 && told.starts_with("joining: "), "{told}");
+        for path in ["/livez", "/version", "/metrics", "/health"] {
+            assert_eq!(b.ask("GET", path, "").0, 200, "{path}");
+        }
+        for path in
+            ["/pixels", "/pixels/count", "/", "/board/messages", "/state", "/api/products", "/openapi.json"]
+        {
+            let answer = b.connect().send(request("GET", path, "text/plain", "")).answer();
+            let is_known = answer.status != 404;
+            assert!(!is_known || answer.status == 503, "{path}: {}", answer.status);
+            assert!(!is_known || answer.field("retry-after") == Some("1"), "{path}");
+        }
+        assert_eq!(joining_of(&b)["has_met"], false);
         let metrics = b.ask("GET", "/metrics", "").1;
-        for line in ["pixeld_ready 0", "pixeld_http_rejected_total{reason=\"joining\"} 2"] {
+        for line in ["pixeld_ready 0", "pixeld_joining 1"] {
             assert!(metrics.lines().any(|found| found == line), "no {line} in {metrics}");
         }
         b.wait_for("look at /health, --peer and --peer-key");
@@ -106,7 +132,8 @@ fn a_newcomer_takes_no_writes_before_it_has_met_the_first_host() {
     }
     let a = pair.a.start(&pair.b, &[]);
     await_ready(&b);
-    b.wait_for("met the first host");
+    b.wait_for("joined: everything");
+    assert!(joining_of(&b).is_null());
     post(&a, 5, 1);
     post(&b, 5, 2);
     await_same(&a, &b, 10);
@@ -123,7 +150,11 @@ fn a_newcomer_takes_no_writes_before_it_has_met_the_first_host() {
 fn a_newcomer_without_anybody_to_join_is_told_what_to_do() {
     let pair = Pair::found();
     let told = pair.b.refusal();
-    assert!(told.contains("has not met the first host yet") && told.contains("pixeld forget-peer"), "{told}");
+    assert!(
+        told.contains("does not have everything of the first host yet")
+            && told.contains("pixeld forget-peer"),
+        "{told}"
+    );
     // The first host is lost for good.
     let output = pixeld(&["forget-peer", "--data-dir"]).arg(&pair.b.data_dir).output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -131,4 +162,77 @@ fn a_newcomer_without_anybody_to_join_is_told_what_to_do() {
     assert!(!told.contains("no second host"), "{told}");
     let b = pair.b.start_alone(&[]);
     post(&b, 5, 1);
+}
+
+/// Killed at many moments, it never answers with a part, and in the end it has everything.
+#[test]
+fn a_newcomer_that_is_killed_goes_on_towards_what_the_first_host_had() {
+    let pair = Pair::found();
+    let a = pair.a.start(&pair.b, &[]);
+    let body = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(60_000);
+    for _ in 0..2 {
+        let answer = a.connect().send(request("POST", "/pixels", "application/x-ndjson", &body)).answer();
+        assert!((200..300).contains(&answer.status), "{}", answer.status);
+    }
+    let mut partly = 0;
+    for round in 0..10 {
+        let mut b = pair.b.start(&pair.a, &[]);
+        std::thread::sleep(std::time::Duration::from_millis(round * 12));
+        let (status, body) = b.ask("GET", "/pixels/count", "");
+        assert!(status == 503 || body == "{\"total\":120000}", "{status}: {body}");
+        partly += i32::from(status == 503);
+        b.kill();
+    }
+    println!("{partly} of 10 starts were killed before it had joined");
+    let b = pair.b.start(&pair.a, &[]);
+    await_ready(&b);
+    await_same(&a, &b, 120_000);
+    drop((a, b));
+    // It has been ready once, so it is at every start.
+    let b = pair.b.start(&pair.a, &[]);
+    assert_eq!(b.ask("GET", "/readyz", "").0, 200);
+    post(&b, 1, 1);
+}
+
+#[test]
+fn a_newcomer_whose_first_host_is_lost_half_way_waits_until_it_is_forgotten() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&[]);
+    post(&a, 10, 1);
+    await_same(&a, &b, 10);
+    drop((a, b));
+    // As it was left when five more records were on their way.
+    let mut goal = vector_of(&pair.b);
+    let (origin, seq) = goal.iter().last().expect("the records");
+    goal.raise(origin, seq + 5);
+    let disk = RealDisk::open(&pair.b.data_dir).expect("a directory");
+    newcomer::aim(&disk, &goal).expect("a mark");
+    for _ in 0..2 {
+        let b = pair.b.start(&pair.a, &[]);
+        assert_eq!((b.ask("GET", "/pixels/count", "").0, b.ask("GET", "/readyz", "").0), (503, 503));
+        let told = joining_of(&b);
+        assert_eq!((&told["has_met"], &told["lag_records"]), (&true.into(), &5.into()), "{told}");
+    }
+    let told = pair.b.refusal();
+    assert!(told.contains("pixeld forget-peer"), "{told}");
+    let output = pixeld(&["forget-peer", "--data-dir"]).arg(&pair.b.data_dir).output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let missing = format!("missing: records {} to {} of the stream", seq + 1, seq + 5);
+    assert!(output.status.success() && told.contains(&missing), "{told}");
+    let b = pair.b.start_alone(&[]);
+    assert_eq!(b.ask("GET", "/pixels/count", "").1, "{\"total\":10}");
+    post(&b, 5, 1);
+}
+
+#[test]
+fn two_newcomers_say_that_neither_has_anything() {
+    let pair = Pair::found();
+    let (c, _) = Host::found(pair.directory.path(), "c", Some(&pair.cluster));
+    let (b, c) = (pair.b.start(&c, &[]), c.start(&pair.b, &[]));
+    let is_told =
+        |peer: &serde_json::Value| peer["why"].to_string().contains("were both made by `pixeld init --join`");
+    for server in [&b, &c] {
+        await_that("the reason", || peer_of(server), is_told);
+        assert_eq!(server.ask("GET", "/pixels/count", "").0, 503);
+    }
 }

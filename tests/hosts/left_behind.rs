@@ -46,16 +46,32 @@ fn what_only_the_host_that_is_left_behind_has_is_taken_from_it() {
     let b = pair.b.start_alone(&[]);
     post(&b, 50, 2);
     drop(b);
+    let last = 50;
 
     // The one can't give what the other one lacks, but has everything of that one before it says so.
     let (a, b) = (pair.a.start(&pair.b, &retention), pair.b.start(&pair.a, &retention));
     await_that("the records of the other host", || count(&a), |count| *count == 50);
+    // Nothing is told before it is so, and the number says up to where.
+    let taken = format!("was taken from it before, up to record {last} of its stream");
     let is_told = |peer: &serde_json::Value| {
         let why = peer["why"].to_string();
-        why.contains("pixeld init --join") && why.contains("was taken from it before")
+        why.contains("pixeld init --join") && why.contains(&taken)
     };
     await_that("the reason here", || peer_of(&a), is_told);
     await_that("the reason there", || peer_of(&b), is_told);
+    // What it would take now could not be taken from it before it is stopped.
+    let refused =
+        || b.connect().send(request("POST", "/pixel", "application/json", pixel(1, 3, 'R', 1))).answer();
+    let answer = refused();
+    assert_eq!((answer.status, answer.text().contains("left behind")), (503, true), "{}", answer.text());
+    let health = || b.ask("GET", "/health", "").1;
+    let own = format!("was taken from it, up to record {last} of its stream");
+    await_that("its own word", health, |health| {
+        health.contains(&own) && health.contains("\"apart\":\"left_behind\"")
+    });
+    assert_eq!(b.ask("GET", "/readyz", "").0, 503);
+    assert!(a.ask("GET", "/metrics", "").1.contains("pixeld_replication_apart{kind=\"peer_left_behind\"} 1"));
+    post(&a, 1, 4);
     // Every try comes to the same end, so there are few.
     let before = reconnects(&a);
     sleep(Duration::from_secs(2));
@@ -63,11 +79,19 @@ fn what_only_the_host_that_is_left_behind_has_is_taken_from_it() {
     let told = a.stderr().lines().filter(|line| line.contains("was taken from it before")).count();
     assert!((1..=2).contains(&told), "{}", a.stderr());
 
+    // That one is away again: the host that is left behind goes on.
+    drop(a);
+    await_that("a write that is taken", || refused().status, |status| *status == 200);
+    let a = pair.a.start(&pair.b, &retention);
+    await_that("that write there", || count(&a), |count| *count == 52);
+    await_that("a write that is refused", || refused().status, |status| *status == 503);
+
     // The way out.
+    let total = count(&a) as usize;
     drop((a, b));
     let (anew, _) = Host::found(pair.directory.path(), "anew", Some(&pair.cluster));
     let anew = Host { peer_listen: free_address(), ..anew };
     let (a, b) = (pair.a.start(&anew, &[]), anew.start(&pair.a, &[]));
     await_ready(&b);
-    await_same(&a, &b, 50);
+    await_same(&a, &b, total);
 }

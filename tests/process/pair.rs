@@ -147,9 +147,12 @@ pub fn pixels(server: &Server) -> Vec<String> {
     lines
 }
 
-/// How many pixels there are.
+/// How many pixels there are; no such number as long as the host joins.
 pub fn count(server: &Server) -> u64 {
-    let (_, body) = server.ask("GET", "/pixels/count", "");
+    let (status, body) = server.ask("GET", "/pixels/count", "");
+    if status == 503 {
+        return u64::MAX;
+    }
     let body: Value = serde_json::from_str(&body).expect("an object");
     body["total"].as_u64().expect("a number")
 }

@@ -134,7 +134,11 @@ impl Up {
             recover::open(&disk.shared(), &options, &mut on_replay).map_err(|error| error.to_string())?;
         applied.position = opened.appender.position();
         let io = |error: std::io::Error| error.to_string();
-        let is_newcomer = newcomer::look(disk, opened.appender.is_blank()).map_err(io)?;
+        let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
+        let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;
+        if mark.is_none() {
+            newcomer::clear(disk).map_err(io)?;
+        }
         let nothing = Snapshot {
             cluster: CLUSTER,
             node,
@@ -154,7 +158,7 @@ impl Up {
         let side = WorkerSide::new(waker, mailbox);
         let shared =
             Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, vec![side], metrics));
-        shared.space.set_joining(is_newcomer);
+        mark.into_iter().for_each(|mark| shared.begin_joining(mark));
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
             peering.standing.remember(known.node, known.durable.clone());
@@ -199,7 +203,7 @@ impl Up {
         self.peering().own
     }
 
-    /// Whether writes are refused because this host is empty and has not met the other one.
+    /// Whether requests are refused because this host does not have everything of the other one yet.
     pub fn is_joining(&self) -> bool {
         self.shared.space.is_joining()
     }

@@ -68,6 +68,7 @@ static ROUTES: [Route; 6] = [
             GET_HEALTH,
             "Tells that the service is up, and how much it keeps",
         )
+        .always()
     },
 ];
 
@@ -101,10 +102,12 @@ impl App for PixelApp {
                 let refused = refused.map_or(String::new(), |why| {
                     format!(",\"writes_refused\":{}", serde_json::Value::String(why))
                 });
+                let joining =
+                    view.peer.joining_json().map_or(String::new(), |of| format!(",\"joining\":{of}"));
                 respond(
                     200,
                     format!(
-                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{peer}{starts}}}"
+                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{joining}{peer}{starts}}}"
                     ),
                 )
             }

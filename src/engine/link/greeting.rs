@@ -63,6 +63,7 @@ mod tests {
             nonce: 1,
             clock_us: 2,
             is_empty: false,
+            is_joining: false,
             kinds: Kinds::FIRST.with(&[0xE7]),
         };
         let sound = bytes(&hello);

@@ -4,7 +4,9 @@ use std::sync::PoisonError;
 
 use crate::apps::app::PeerReport;
 use crate::base::ids::NodeId;
+use crate::base::vector::VersionVector;
 use crate::engine::peering::Peering;
+use crate::engine::peering::standing::Bond;
 use crate::engine::shared::Shared;
 use crate::os::clock::wall_us;
 
@@ -32,6 +34,12 @@ pub struct Report {
     pub since_seconds: f64,
     /// Time since anything was heard from the peer, seconds; nothing before the first word.
     pub heard_seconds: Option<f64>,
+    /// Records that the peer is known to have and that are not here.
+    pub behind_records: u64,
+    /// The same in bytes, by the mean of what has come so far.
+    pub behind_bytes: u64,
+    /// Whether each of the two can bring the other one forward.
+    pub bond: Bond,
     /// Records that are not on the peer's disk.
     pub lag_records: u64,
     /// Bytes of this host's journal behind the first that is not on the peer's disk.
@@ -87,12 +95,18 @@ impl Report {
             None => since_seconds,
         };
         let heard = picture.heard_us;
+        let mut due = picture.received.clone();
+        peering.joining.goal().iter().filter(|_| shared.space.is_joining()).for_each(|goal| due.join(goal));
+        let behind_records = lacks(&due, &vector);
         Self {
             connected: picture.connected,
             node: picture.node,
             why: picture.why,
             since_seconds,
             heard_seconds: (heard > 0).then(|| seconds(now_us.saturating_sub(heard))),
+            behind_records,
+            behind_bytes: bytes_of(behind_records, shared, peering),
+            bond: peering.standing.bond(),
             lag_records,
             lag_bytes: if lag_records == 0 { 0 } else { end - acked_offset },
             lag_seconds,
@@ -118,7 +132,12 @@ impl Report {
             "lag_records": self.lag_records,
             "lag_bytes": self.lag_bytes,
             "lag_seconds": self.lag_seconds,
+            "behind_records": self.behind_records,
+            "behind_bytes": self.behind_bytes,
         });
+        if self.bond != Bond::Sound {
+            object["apart"] = self.bond.label().into();
+        }
         if let Some(node) = self.node {
             object["node"] = node.to_string().into();
         }
@@ -132,7 +151,43 @@ impl Report {
     }
 }
 
+/// Records of `due` that are not in `here`.
+fn lacks(due: &VersionVector, here: &VersionVector) -> u64 {
+    due.iter().map(|(origin, seq)| seq.saturating_sub(here.seq_of(origin))).sum()
+}
+
+/// How many bytes so many records of the peer will be, by those that have come since the start.
+fn bytes_of(records: u64, shared: &Shared, peering: &Peering) -> u64 {
+    let (bytes, came) = (peering.counters.received_bytes.value(), shared.metrics.commit.peer_records.value());
+    let bytes = u128::from(records) * u128::from(bytes) / u128::from(came.max(1));
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// How far joining is, as an object of JSON.
+fn joining_json(shared: &Shared, peering: &Peering) -> String {
+    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let here = applied.vector.clone();
+    drop(applied);
+    let mut object = serde_json::json!({ "has_met": false });
+    if let Some(goal) = peering.joining.goal() {
+        let goal_records: u64 = goal.iter().map(|(_, seq)| seq).sum();
+        let lag_records = lacks(&goal, &here);
+        object = serde_json::json!({
+            "has_met": true,
+            "goal_records": goal_records,
+            "lag_records": lag_records,
+            "lag_bytes": bytes_of(lag_records, shared, peering),
+        });
+    }
+    object.to_string()
+}
+
 impl PeerReport for Shared {
+    fn joining_json(&self) -> Option<String> {
+        let peering = self.peering.as_ref().filter(|_| self.space.is_joining())?;
+        Some(joining_json(self, peering))
+    }
+
     fn peer_json(&self) -> Option<String> {
         Report::of(self).map(|report| report.json())
     }

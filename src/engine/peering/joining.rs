@@ -3,16 +3,18 @@
 //! ```text
 //! link: offer -> commit step: the journal stands behind the starts, the state is the peer's
 //!   -> batches as always; those that the state holds are kept and not applied
-//!   -> commit step: everything up to the snapshot is there -> keeper: a snapshot of this host's own, the mark goes
+//!   -> commit step: everything up to the snapshot is there -> keeper: a snapshot of this host's own
 //! ```
 //!
-//! Until then nothing is worth anything after a crash, so this host's own records wait.
+//! Until then nothing is worth anything after a crash, so this host's own records wait. With or without a snapshot a host
+//! has joined when it has the goal: all that the first host had when the two met first.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::ids::Position;
 use crate::base::streams::Streams;
+use crate::base::vector::VersionVector;
 use crate::log::blobs::Pin;
 use crate::log::snapshot::Snapshot;
 use crate::os::disk::Disk;
@@ -43,9 +45,21 @@ struct Slot {
     /// What became of the offer.
     outcome: Option<Result<(), String>>,
     joined: Option<Snapshot>,
+    goal: Option<Arc<VersionVector>>,
 }
 
 impl Joining {
+    /// What this host has to have before it has joined.
+    pub fn aim(&self, goal: VersionVector) {
+        self.slot().goal = Some(Arc::new(goal));
+    }
+
+    /// The same; nothing before the first host was met.
+    #[must_use]
+    pub fn goal(&self) -> Option<Arc<VersionVector>> {
+        self.slot().goal.clone()
+    }
+
     /// The link has a snapshot. It then has a commit started ([`super::arrivals::Arrivals::commit`]) and waits for
     /// [`Joining::take_outcome`], for which the bell rings. `disk` is the data directory.
     pub fn offer(&self, disk: Arc<dyn Disk>, join: Join) {
@@ -69,7 +83,7 @@ impl Joining {
         self.offered.load(Ordering::Acquire)
     }
 
-    /// Whether this host is joining: from the offer until it has joined, or has refused.
+    /// Whether a snapshot is on its way in: from the offer until the journal holds all of it, or it was refused.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.under_way.load(Ordering::Acquire)
@@ -109,7 +123,7 @@ impl Joining {
         self.slot().joined.clone().filter(|snapshot| snapshot.position <= synced)
     }
 
-    /// The keeper has stored it and removed the mark.
+    /// The keeper has stored it: a crash takes nothing of it any more.
     pub fn end(&self) {
         self.slot().joined = None;
         self.adopted.store(false, Ordering::Release);

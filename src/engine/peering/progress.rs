@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::ids::{Origin, Position};
 use crate::base::streams::{Stream, Streams};
+use crate::base::vector::VersionVector;
 
 /// Batches that wait for a sync, each for itself; beyond that one stands for several of its stream, and becomes durable
 /// with the last.
@@ -38,9 +39,9 @@ struct State {
     durable: Streams,
     /// What becomes durable with a sync up to a position, in rising order of these.
     pending: VecDeque<(Position, Stream)>,
-    /// While this host joins: where the peer's snapshot made its streams start. A crash takes everything with it then, so
-    /// nothing is durable.
-    starts: Option<Streams>,
+    /// While this host joins it calls nothing durable: nobody may rely on a host that does not serve, and of which a crash
+    /// may take everything.
+    is_withheld: bool,
     /// Everything before this is on the disk.
     synced: Position,
     changes: Changes,
@@ -54,7 +55,7 @@ impl Progress {
             received: streams.clone(),
             durable: streams,
             pending: VecDeque::new(),
-            starts: None,
+            is_withheld: false,
             synced: Position(0),
             changes: Changes::default(),
         };
@@ -67,7 +68,8 @@ impl Progress {
     pub fn begin(&self) -> (Streams, Streams) {
         let mut state = self.state();
         state.changes = Changes::default();
-        (state.received.clone(), state.durable.clone())
+        let durable = if state.is_withheld { Streams::default() } else { state.durable.clone() };
+        (state.received.clone(), durable)
     }
 
     /// What changed since the last call.
@@ -93,25 +95,37 @@ impl Progress {
         state.release(synced);
     }
 
+    /// This host is joining: it calls nothing durable before [`Progress::joined`].
+    pub fn withhold(&self) {
+        self.state().is_withheld = true;
+    }
+
+    /// Whether everything up to `goal` is on the disk.
+    #[must_use]
+    pub fn is_durable(&self, goal: &VersionVector) -> bool {
+        let state = self.state();
+        goal.iter().all(|(origin, seq)| state.durable.seq_of(origin) >= seq)
+    }
+
     /// A journal that was empty stands behind these streams now; what lies before them is not asked for any more. Nothing
-    /// is durable before [`Progress::joined`].
+    /// is called durable before [`Progress::joined`].
     pub fn adopt(&self, starts: &Streams) {
         let mut state = self.state();
         for stream in starts.iter() {
             state.received.set(stream);
+            state.durable.set(stream);
             note(&mut state.changes.received, stream);
         }
-        state.starts = Some(starts.clone());
+        state.is_withheld = true;
     }
 
-    /// The host has joined: from now on a crash leaves what is durable, which is everything before `synced`.
-    pub fn joined(&self, synced: Position) {
+    /// The host has joined: all that is durable is called so.
+    pub fn joined(&self) {
         let mut state = self.state();
-        for stream in state.starts.take().iter().flat_map(Streams::iter) {
-            state.durable.set(stream);
+        state.is_withheld = false;
+        for stream in state.durable.clone().iter() {
             note(&mut state.changes.durable, stream);
         }
-        state.release(synced);
     }
 
     /// Everything before `synced` is durable.
@@ -136,14 +150,12 @@ impl State {
 
     fn release(&mut self, synced: Position) {
         self.synced = self.synced.max(synced);
-        if self.starts.is_some() {
-            return;
-        }
-        // By the farthest sync there was: who ends the joining may know of an earlier one.
         while self.pending.front().is_some_and(|(end, _)| *end <= self.synced) {
             let Some((_, stream)) = self.pending.pop_front() else { break };
             self.durable.set(stream);
-            note(&mut self.changes.durable, stream);
+            if !self.is_withheld {
+                note(&mut self.changes.durable, stream);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Standing: what is known of the peer. The link writes it; workers, the keeper, /health and /metrics read it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::ids::{NodeId, Origin, Seq};
@@ -27,12 +27,47 @@ pub struct Picture {
     pub behind_bytes: u64,
 }
 
+/// Whether each of the two hosts can bring the other one forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bond {
+    /// Yes, as far as is known.
+    Sound = 0,
+    /// The peer has removed what this host lacks.
+    LeftBehind = 1,
+    /// This host has removed what the peer lacks.
+    PeerLeftBehind = 2,
+    /// Both.
+    Parted = 3,
+}
+
+impl Bond {
+    /// All but the usual one.
+    pub const UNSOUND: [Self; 3] = [Self::LeftBehind, Self::PeerLeftBehind, Self::Parted];
+
+    /// It as a label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::LeftBehind => "left_behind",
+            Self::PeerLeftBehind => "peer_left_behind",
+            Self::Parted => "parted",
+        }
+    }
+
+    fn of(number: u8) -> Self {
+        Self::UNSOUND.into_iter().find(|bond| *bond as u8 == number).unwrap_or(Self::Sound)
+    }
+}
+
 /// Shared by the link and those who want to know.
 pub struct Standing {
     own: Origin,
     connected: AtomicBool,
     /// Of this process's stream, what is durable at the peer: what answers at `both` wait for.
     own_durable: AtomicU64,
+    bond: AtomicU8,
     picture: Mutex<Picture>,
 }
 
@@ -45,6 +80,7 @@ impl Standing {
             own,
             connected: AtomicBool::new(false),
             own_durable: AtomicU64::new(0),
+            bond: AtomicU8::new(Bond::Sound as u8),
             picture: Mutex::new(picture),
         }
     }
@@ -118,6 +154,17 @@ impl Standing {
     #[must_use]
     pub fn own_durable(&self) -> Seq {
         self.own_durable.load(Ordering::Acquire)
+    }
+
+    /// Whether each can bring the other one forward, as of the last session.
+    #[must_use]
+    pub fn bond(&self) -> Bond {
+        Bond::of(self.bond.load(Ordering::Relaxed))
+    }
+
+    /// Says so; gives what was so before.
+    pub fn set_bond(&self, bond: Bond) -> Bond {
+        Bond::of(self.bond.swap(bond as u8, Ordering::Relaxed))
     }
 
     /// A copy of all that is known.

@@ -107,6 +107,9 @@ impl Worker {
         match route::target(&router, connection.root, head) {
             Target::Route { app, route, place, captures } => {
                 let asked = self.asked(head, place, route);
+                if self.is_closed_to(route) {
+                    return self.answer(key, connection, &route::joining(), asked.framing, asked.route);
+                }
                 self.remember(connection, &asked, route, head);
                 let shared = self.shared.clone();
                 let view = self.view(&shared, key, connection);
@@ -118,6 +121,15 @@ impl Worker {
                 self.answer(key, connection, &response, framing, NO_ROUTE);
             }
         }
+    }
+
+    /// Whether this host is joining, and so has nothing to say about what is kept.
+    fn is_closed_to(&self, route: &Route) -> bool {
+        let is_closed = self.shared.space.is_joining() && !route.always;
+        if is_closed {
+            self.reject(Reject::Joining);
+        }
+        is_closed
     }
 
     pub(super) fn view<'a>(&'a self, shared: &'a Shared, key: Key, connection: &Connection) -> View<'a> {
@@ -270,7 +282,11 @@ impl Worker {
     #[cold]
     fn refusal(&self) -> Response {
         let Some(refused) = self.shared.space.refused() else { return route::lane_full() };
-        self.reject(if refused.cause == Cause::NoSpace { Reject::DiskFull } else { Reject::DiskFault });
+        self.reject(match refused.cause {
+            Cause::NoSpace => Reject::DiskFull,
+            Cause::ReadOnly | Cause::DiskFault => Reject::DiskFault,
+            Cause::LeftBehind => Reject::LeftBehind,
+        });
         route::refused(&refused)
     }
 

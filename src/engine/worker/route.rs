@@ -100,9 +100,9 @@ pub fn overdue() -> Response {
     )
 }
 
-/// This host is empty and has not met the first host of its cluster: nothing was logged.
+/// This host does not have everything of the first host of its cluster yet: nothing was read or logged.
 pub fn joining() -> Response {
-    text(503, "This host is joining another one and takes no writes before it has met it; nothing was stored. Send again later.")
+    text(503, "This host is joining another one and answers nothing before it has everything of that one; nothing was stored. Send again later.")
         .with("Retry-After", "1")
 }
 

@@ -53,6 +53,8 @@ pub struct Settings {
     pub made: Seq,
     /// The journal is empty: a snapshot is welcome.
     pub is_empty: bool,
+    /// The directory is joining: it does not have everything of its first host yet.
+    pub is_joining: bool,
     /// Which kinds of records are understood here; a batch with another one is refused.
     pub kinds: Kinds,
 }
@@ -247,9 +249,9 @@ impl Session {
     }
 
     fn hello(&self) -> Hello {
-        let Settings { cluster, node, inc, nonce, clock_us, is_empty, kinds, .. } = self.settings;
+        let Settings { cluster, node, inc, nonce, clock_us, is_empty, is_joining, kinds, .. } = self.settings;
         let (version_min, version_max) = (PEER_VERSION, PEER_VERSION);
-        Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty, kinds }
+        Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty, is_joining, kinds }
     }
 
     /// Who the peer is, once its HELLO and STATE were found good; also when the session is over.

@@ -99,6 +99,9 @@ impl Session {
             let (min, max, own) = (theirs.version_min, theirs.version_max, PEER_VERSION);
             return Err(Violation::Version { min, max, own });
         }
+        if theirs.is_joining && ours.is_joining {
+            return Err(Violation::BothJoining { theirs: theirs.node, ours: ours.node });
+        }
         self.peer = Some(Peer {
             node: theirs.node,
             inc: theirs.inc,

@@ -30,6 +30,7 @@ fn settings(node: u64, inc: u64) -> Settings {
         clock_us: 1_000_000,
         made: 0,
         is_empty: false,
+        is_joining: false,
         kinds: Kinds::OWN,
     }
 }

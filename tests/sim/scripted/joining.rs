@@ -15,6 +15,7 @@ fn an_offer_goes_with_its_connection() {
     scene.is_frozen = false;
     scene.meet(&[scene.held(5, 6)]);
     scene.keep();
+    scene.carry();
     assert!(!scene.up.is_joining() && scene.applied() == 5);
 }
 
@@ -28,7 +29,55 @@ fn a_host_has_joined_when_its_journal_is_on_the_disk() {
     scene.is_frozen = false;
     scene.commit();
     scene.keep();
-    assert!(!scene.up.is_amid_joining() && !scene.up.is_joining());
+    assert!(!scene.up.is_amid_joining());
+    scene.carry();
+    assert!(!scene.up.is_joining());
+}
+
+/// The goal is what the first host had when the two met: what a host has to have does not move with what the first one
+/// takes meanwhile, nor with a start of this one.
+#[test]
+fn a_host_has_joined_when_it_has_what_the_first_one_had_when_they_met() {
+    let disk = SimDisk::new();
+    newcomer::mark(&disk).expect("a mark");
+    let mut scene = Scene::new(&disk, Durability::Disk);
+    // The first host has three records.
+    let mut batches = Vec::new();
+    for seq in 0..3 {
+        let record = pixel(seq as i32);
+        let header = BatchHeader::seal(PEER, seq + 1, 1, WALL_US + seq, scene.stream.chain, &record);
+        scene.stream = Stream { origin: PEER, seq: seq + 1, chain: header.chain };
+        batches.push((header, record));
+    }
+    let held = [scene.held(3, 1)];
+    scene.meet(&held);
+    for (at, (header, record)) in batches.iter().enumerate() {
+        assert!(scene.up.is_joining(), "{at} of three are here");
+        scene.peer.send_batch(header, record);
+        let heard = scene.carry();
+        let calls_durable = |effect: &Effect| {
+            let Effect::Receipts(receipts) = effect else { return false };
+            receipts.iter().any(|receipt| receipt.origin == PEER && receipt.durable > 0)
+        };
+        let is_told = heard.iter().any(calls_durable);
+        assert!(at == 2 || !is_told, "nothing is called durable before");
+        if at == 1 {
+            // A restart goes on towards the same goal, with nobody there.
+            scene.up = Up::start(&disk, HOST, Inc(71), Durability::Disk).expect("a start");
+            scene.keep();
+            assert!(scene.up.is_joining() && scene.applied() == 2);
+            assert_eq!(scene.up.peering().progress.begin().1, Streams::default());
+            // One that has nothing to give any more moves nothing.
+            scene.meet(&held);
+            assert_eq!(scene.peer.peer_has(PEER).received, 2);
+        }
+    }
+    // The first PONG comes after half a second.
+    for _ in 0..10 {
+        scene.carry();
+    }
+    assert!(!scene.up.is_joining());
+    assert!(!newcomer::is_marked(&scene.disk).expect("a sound disk"));
 }
 
 /// Requests are refused while a host joins; the records of its own threads are not, and a crash would take them along with
@@ -68,5 +117,6 @@ fn who_does_not_read_for_a_while_does_not_call_its_peer_silent() {
     scene.peer.excuse_silence(scene.now_us);
     scene.carry();
     scene.keep();
+    scene.carry();
     assert!(scene.close().is_none() && !scene.up.is_joining());
 }

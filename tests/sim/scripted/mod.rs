@@ -64,7 +64,17 @@ struct Scene {
 
 fn settings(clock_us: u64) -> Settings {
     let Origin { node, inc } = PEER;
-    Settings { cluster: CLUSTER, node, inc, nonce: 1, clock_us, made: 0, is_empty: false, kinds: Kinds::OWN }
+    Settings {
+        cluster: CLUSTER,
+        node,
+        inc,
+        nonce: 1,
+        clock_us,
+        made: 0,
+        is_empty: false,
+        is_joining: false,
+        kinds: Kinds::OWN,
+    }
 }
 
 impl Scene {

@@ -75,8 +75,8 @@ impl World {
             self.converse(host, &mut up);
         }
         if was_joining && !up.is_joining() {
-            self.tally.count("met without a snapshot", 1);
-            self.trace(|| format!("host {host} has met the other one and needs no snapshot"));
+            self.tally.count("joined", 1);
+            self.trace(|| format!("host {host} has everything that the other one had when they met"));
         }
         let has_offer = up.peering().joining.is_offered();
         if has_offer && !self.is_healing && self.chance.once_in(3) {

@@ -25,7 +25,7 @@ const LIVELY: [&str; 28] = [
     "joining broken off",
     "kept by both",
     "kills",
-    "met without a snapshot",
+    "joined",
     "partitions",
     "pictures",
     "power cuts",

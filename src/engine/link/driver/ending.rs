@@ -9,6 +9,7 @@ use super::Driver;
 use crate::engine::link::dialer::{Dialer, LASTING_US};
 use crate::engine::link::trouble::Trouble;
 use crate::engine::peering::Peering;
+use crate::engine::peering::counters::Failure;
 use crate::engine::peering::replica::Replica;
 use crate::peer::fault::{ByeCode, Close};
 
@@ -68,7 +69,7 @@ impl Driver {
         let Trouble { failure, why } = trouble;
         peering.counters.failed(failure);
         if !has_active {
-            peering.standing.away(&why, now_us);
+            self.note_away(failure, &why, peering, now_us);
         }
         if self.told.is_news(&why, now_us) {
             let event = if was_there { "lost the second host" } else { "no connection to the second host" };
@@ -77,6 +78,14 @@ impl Driver {
             } else {
                 tracing::warn!(why, "{event}; trying again");
             }
+        }
+    }
+
+    /// There is no session because of this. A host that is left behind goes on while the other one is away.
+    pub(super) fn note_away(&self, failure: Failure, why: &str, peering: &Peering, now_us: u64) {
+        peering.standing.away(why, now_us);
+        if matches!(failure, Failure::Network | Failure::Silence) {
+            self.shared.space.set_left_behind(None);
         }
     }
 

@@ -55,7 +55,7 @@ impl Driver {
         self.pause(now_us);
         let Trouble { failure, why } = trouble;
         peering.counters.failed(failure);
-        peering.standing.away(&why, now_us);
+        self.note_away(failure, &why, peering, now_us);
         if self.told.is_news(&why, now_us) {
             tracing::warn!(why, "no connection to the second host; trying again");
         }

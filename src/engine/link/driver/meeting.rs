@@ -80,6 +80,7 @@ impl Driver {
             clock_us: wall_us(),
             made: 0,
             is_empty: false,
+            is_joining: false,
             kinds: Kinds::OWN,
         };
         let mut session = Session::new(settings, &[], now_us);

@@ -16,6 +16,8 @@
 //! One connection has one replica. A host has one at a time: the next one may begin when this one is dropped.
 
 mod access;
+mod apart;
+mod arriving;
 mod shipping;
 mod taking;
 
@@ -30,7 +32,6 @@ use crate::base::limits::{PEER_BLOBS_PER_TURN, PEER_OUTPUT_BYTES_MAX, PEER_RETAI
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
-use crate::log::newcomer;
 use crate::os::disk::Disk;
 use crate::peer::fault::{ByeCode, Close};
 use crate::peer::session::{Effect, Held, Peer, Presence, Session, Settings};
@@ -80,6 +81,7 @@ impl Replica {
             made: peering.outbox.sealed(),
             // It takes no writes meanwhile, so it is as empty when a snapshot comes.
             is_empty: shared.space.is_joining() && held.is_empty(),
+            is_joining: shared.space.is_joining(),
             kinds: Kinds::OWN,
         };
         Self {
@@ -117,7 +119,7 @@ impl Replica {
             // Each waits for the disk twice.
             self.has_more = self.taking.blobs_kept() - kept >= PEER_BLOBS_PER_TURN;
         }
-        self.look_whether_met();
+        self.look_whether_joined();
         self.shipping.look_whether_refused(&mut self.session);
         if self.session.peer().is_some() && !self.session.is_closed() {
             self.taking.mend(&self.shared, &mut self.session);
@@ -272,23 +274,6 @@ impl Replica {
         }
     }
 
-    /// A host that was empty has met its peer once that has answered a PING and begun no snapshot before: then batches
-    /// bring everything, and this host's own writes are in nobody's way.
-    fn look_whether_met(&mut self) {
-        let space = &self.shared.space;
-        let gets_snapshot =
-            self.taking.has_seen_snapshot() || peering_of(&self.shared).joining.is_under_way();
-        if !space.is_joining() || gets_snapshot || self.session.rtt_us().is_none() {
-            return;
-        }
-        if let Err(error) = newcomer::clear(&*self.disk) {
-            // The next start sees by the journal that something was written.
-            tracing::warn!(%error, "can't remove the file that says that this host is new");
-        }
-        space.set_joining(false);
-        tracing::info!("met the first host: writes are taken");
-    }
-
     fn act(&mut self, effect: Effect, now_us: u64) {
         let shared = &*self.shared;
         match effect {
@@ -296,7 +281,9 @@ impl Replica {
                 shared.understanding.learn(peer.node, peer.kinds);
                 self.tell_standing(peer.node, now_us);
                 shared.blobs.faults().ask_again();
-                self.shipping.begin(shared, &mut self.session, peer.is_empty);
+                self.aim();
+                self.shipping.begin(&self.shared, &mut self.session, peer.is_empty);
+                self.look_whether_apart();
             }
             Effect::Receipts(receipts) => {
                 for receipt in receipts {
@@ -308,6 +295,7 @@ impl Replica {
                     shared.peer_has(receipt.origin, receipt.received, receipt.durable, now_us);
                 }
                 self.shipping.look_again(shared, &mut self.session);
+                self.look_whether_apart();
             }
             Effect::SendFrom { .. } => self.shipping.plan(shared, &mut self.session, false),
             Effect::BlobWanted(id) => self.shipping.want(id, &mut self.session),
@@ -344,6 +332,7 @@ impl Replica {
         peering.outbox.close();
         peering.joining.withdraw();
         peering.standing.away(&close.to_string(), now_us);
+        self.part(&close);
         self.shipping.end();
         self.taking.end();
         self.closed = Some(close);

@@ -133,6 +133,11 @@ impl Shipping {
         self.plan(shared, session, peer_is_empty);
     }
 
+    /// Whether the peer lacks what is gone here.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.gone.is_some()
+    }
+
     pub(super) fn is_in_snapshot(&self) -> bool {
         self.snapshot.is_some()
     }
@@ -185,7 +190,8 @@ impl Shipping {
             // The peer is in the same situation, and sends nothing either.
             session.refuse_range(origin, from, Rest::Apart);
         } else if !is_coming {
-            session.refuse_range(origin, from, Rest::Taken);
+            let last = last_of_peer(session);
+            session.refuse_range(origin, from, Rest::Taken(last));
         }
     }
 
@@ -469,6 +475,13 @@ fn look(shared: &Shared, session: &Session, peer_is_empty: bool) -> Plan {
         from = end;
     }
     Plan::Journal(from)
+}
+
+/// The last record that the peer's directory has made and that is durable here: of its latest start that made one.
+fn last_of_peer(session: &Session) -> Option<(Origin, Seq)> {
+    let node = session.peer()?.node;
+    let of_peer = session.holdings().filter(|held| held.origin.node == node && held.durable > 0);
+    of_peer.max_by_key(|held| held.origin.inc).map(|held| (held.origin, held.durable))
 }
 
 fn blobs_of(shared: &Shared, body: &[u8]) -> VecDeque<BlobId> {

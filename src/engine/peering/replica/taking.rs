@@ -34,7 +34,6 @@ pub(super) struct Taking {
     /// Blobs that the peer does not have any more.
     gone: VecDeque<BlobId>,
     snapshot: Option<(Streams, Vec<u8>)>,
-    has_seen_snapshot: bool,
     join: Option<Join>,
     is_held: bool,
 }
@@ -59,11 +58,6 @@ impl Taking {
         self.kept
     }
 
-    /// Whether the peer has begun a snapshot on this connection.
-    pub(super) fn has_seen_snapshot(&self) -> bool {
-        self.has_seen_snapshot
-    }
-
     pub(super) fn take_join(&mut self) -> Option<Join> {
         self.join.take()
     }
@@ -75,8 +69,7 @@ impl Taking {
 
     /// The session is over.
     pub(super) fn end(&mut self) {
-        let Self { has_seen_snapshot, kept, .. } = *self;
-        *self = Self { has_seen_snapshot, kept, ..Self::default() };
+        *self = Self { kept: self.kept, ..Self::default() };
     }
 
     /// A batch came.
@@ -231,7 +224,6 @@ impl Taking {
 
     pub(super) fn snapshot_begins(&mut self, starts: Streams) {
         self.snapshot = Some((starts, Vec::new()));
-        self.has_seen_snapshot = true;
     }
 
     pub(super) fn snapshot_part(&mut self, shared: &Shared, session: &mut Session, total: u64, bytes: &[u8]) {

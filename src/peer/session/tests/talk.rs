@@ -252,14 +252,28 @@ fn a_parting_is_told_and_heard() {
     assert!(b.output().is_empty() && !close_of(&heard).needs_operator());
 
     let (mut a, mut b) = pair(&[], &[]);
-    a.refuse_range(origin(2, 1), 9, Rest::Taken);
+    a.refuse_range(origin(2, 1), 9, Rest::Taken(Some((origin(2, 1), 77))));
     let heard = carry(&mut a, &mut b, MS);
     let Close::Refused { code, text } = close_of(&heard) else { panic!("{heard:?}") };
     assert_eq!(*code, ErrorCode::RangeGone as u16);
-    for words in ["records 9 and up", "pixeld init --join", "was taken from it before"] {
+    for words in ["records 9 and up", "pixeld init --join", "was taken from it before, up to record 77"] {
         assert!(text.contains(words), "{text}");
     }
     assert!(close_of(&heard).needs_operator());
+}
+
+#[test]
+fn two_that_are_joining_say_so_by_name() {
+    let joining = |node| Settings { is_joining: true, ..settings(node, 10) };
+    let (mut a, mut b) = (Session::new(joining(1), &[], 0), Session::new(joining(2), &[], 0));
+    let heard = carry(&mut a, &mut b, 0);
+    let Close::Violation(violation) = close_of(&heard) else { panic!("{heard:?}") };
+    assert_eq!(*violation, Violation::BothJoining { theirs: NodeId(1), ours: NodeId(2) });
+    assert!(close_of(&heard).needs_operator());
+    // One that has joined may give everything.
+    let (mut a, mut b) = (Session::new(joining(1), &[], 0), Session::new(settings(2, 20), &[], 0));
+    carry(&mut a, &mut b, 0);
+    assert!(matches!(carry(&mut b, &mut a, 0)[..], [Effect::Established(_)]));
 }
 
 #[test]

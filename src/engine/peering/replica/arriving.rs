@@ -1,0 +1,52 @@
+//! Arriving: a host that joins has a goal, and has joined when it is there.
+
+use super::Replica;
+use super::access::peering_of;
+use crate::base::vector::VersionVector;
+use crate::engine::shared::WorkerSide;
+use crate::log::newcomer;
+
+impl Replica {
+    /// The peer has told its whole state. If this is the first host that a joining one meets, that is the goal, durably: it
+    /// does not move any more, whatever the first host takes meanwhile and however often this one starts again.
+    pub(super) fn aim(&mut self) {
+        let joining = &peering_of(&self.shared).joining;
+        if !self.shared.space.is_joining() || joining.goal().is_some() {
+            return;
+        }
+        let mut goal = VersionVector::new();
+        self.session.peer_receipts().for_each(|receipt| goal.raise(receipt.origin, receipt.received));
+        match newcomer::aim(&*self.disk, &goal) {
+            Ok(()) => joining.aim(goal),
+            Err(error) => {
+                self.session
+                    .fail(format!("this host can't keep what it has to have before it has joined: {error}"));
+            }
+        }
+    }
+
+    /// A host has joined once it durably has the goal. Its pictures are there then: no batch is committed before those that it
+    /// names are, or the peer says that they are gone. A snapshot comes before the first PONG, or not at all.
+    pub(super) fn look_whether_joined(&mut self) {
+        let (space, peering) = (&self.shared.space, peering_of(&self.shared));
+        if !space.is_joining() {
+            return;
+        }
+        let gets_snapshot = peering.joining.is_under_way() || self.taking.is_in_snapshot();
+        let has_all = || peering.joining.goal().is_some_and(|goal| peering.progress.is_durable(&goal));
+        if gets_snapshot || self.session.is_closed() || self.session.rtt_us().is_none() || !has_all() {
+            return;
+        }
+        // The mark goes first: from then on the host is ready at every start.
+        if let Err(error) = newcomer::clear(&*self.disk) {
+            return self.session.fail(format!("this host can't remove the mark of a joining one: {error}"));
+        }
+        peering.progress.joined();
+        space.set_joining(false);
+        self.shared.workers.iter().for_each(WorkerSide::wake);
+        peering.bell.ring();
+        tracing::info!(
+            "joined: everything that the first host had when the two met is here; requests are taken"
+        );
+    }
+}
