@@ -18,8 +18,8 @@ use crate::os::files::RealDisk;
 /// Verify a data directory and say what is in it, or compare two; changes nothing
 ///
 /// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream, then every
-/// content that a record names by its hash, such as a picture. A server may be running on the directory meanwhile. With two
-/// directories, those of two hosts, says of each stream whether both hold the same bytes, and which of them lacks what.
+/// content that a record names by its hash, such as a picture. A server may be running on the directory meanwhile. With
+/// two directories, those of two hosts, says of each stream whether both hold the same bytes, and which of them lacks what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
