@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::told::Told;
 use crate::base::blob::BlobId;
 use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
+use crate::log::blobs::faults::Faults;
 use crate::os::thread;
 
 /// How often it looks whether somebody else has met a fault.
@@ -66,8 +67,16 @@ impl Scrub {
             last = Some(id);
         }
         if !self.is_over() {
-            blobs.faults().retain(|id| self.is_named(id));
+            self.forget_unnamed(blobs.faults());
             self.shared.metrics.scrub.passes.add(1);
+        }
+    }
+
+    /// Forgets what no record names any more. What is known is locked only before and after a look at the records: who holds
+    /// these may be about to note a fault.
+    fn forget_unnamed(&self, faults: &Faults) {
+        for id in faults.ids().iter().filter(|id| !self.is_named(id)) {
+            faults.clear(id);
         }
     }
 

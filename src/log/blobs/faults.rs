@@ -49,9 +49,10 @@ impl Faults {
         self.known().remove(id).is_some()
     }
 
-    /// Forgets all but those that `is_named` names.
-    pub fn retain(&self, is_named: impl Fn(&BlobId) -> bool) {
-        self.known().retain(|id, _| is_named(id));
+    /// Returns every blob that is missing or damaged.
+    #[must_use]
+    pub fn ids(&self) -> Vec<BlobId> {
+        self.known().keys().copied().collect()
     }
 
     /// Gives what an operator was not told of yet, once.

@@ -393,11 +393,11 @@ impl Shipping {
 
     /// One blob that is gone or damaged does not keep everything else from the peer: it is told that it gets none.
     fn pass_over(&mut self, shared: &Shared, session: &mut Session, id: BlobId, fault: Fault) {
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-        if applied.names_blob(&id) {
+        // Never both locks at once.
+        let is_named = shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id);
+        if is_named {
             shared.blobs.faults().note(id, fault);
         }
-        drop(applied);
         self.tell_gone(session, &id);
     }
 
