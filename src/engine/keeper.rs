@@ -155,7 +155,8 @@ impl Keeper {
     /// See [`Final`].
     pub fn turn(&mut self) -> Result<(), Final> {
         self.look_at_space();
-        if !self.is_settled()? || self.is_moved() {
+        // In this order: a debt is not paid in another directory.
+        if self.is_moved() || !self.is_settled()? {
             return Ok(());
         }
         self.make_spare()?;
