@@ -9,8 +9,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, IFlags, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
@@ -174,11 +174,14 @@ struct RealFile {
     direct: Option<File>,
     /// Set when the first direct write was refused, so that the question is asked only once.
     refused: AtomicBool,
+    /// Whether a sync has failed. Locked during one: the system reports an error once, and a second thread's sync would
+    /// succeed with the data gone.
+    has_failed: Mutex<bool>,
 }
 
 impl RealFile {
     fn new(file: File, direct: Option<File>) -> Self {
-        Self { file, direct, refused: AtomicBool::new(false) }
+        Self { file, direct, refused: AtomicBool::new(false), has_failed: Mutex::new(false) }
     }
 
     /// Writes from the start of `blocks` as many bytes as go directly; the rest is the caller's.
@@ -238,7 +241,14 @@ impl DiskFile for RealFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data().map_err(failed_sync)
+        let mut has_failed = self.has_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *has_failed {
+            return Err(failed_sync(io::Error::other("a failed sync is final for the file")));
+        }
+        self.file.sync_data().map_err(|error| {
+            *has_failed = true;
+            failed_sync(error)
+        })
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -274,6 +284,15 @@ mod tests {
         assert_eq!(disk.list().unwrap(), ["b"]);
         disk.remove("b").unwrap();
         assert_eq!(disk.open("b", Access::Read).err().unwrap().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_failed_sync_is_final_for_the_file() {
+        // A device that has nothing to sync refuses it.
+        let file = RealFile::new(File::open("/dev/null").unwrap(), None);
+        assert_eq!(file.sync().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let again = file.sync().unwrap_err();
+        assert!(is_failed_sync(&again) && again.to_string().contains("final for the file"), "{again}");
     }
 
     #[test]
