@@ -53,6 +53,7 @@ impl Descriptors {
     }
 
     /// The most connections that there may be now.
+    #[inline]
     #[must_use]
     pub fn connections(&self) -> usize {
         self.most.saturating_sub(self.beside.load(Relaxed))

@@ -44,6 +44,8 @@ pub struct HeadCache<T> {
     entries: Vec<Entry<T>>,
     /// The entry that gives way next.
     oldest: usize,
+    /// The longest body that a head may announce which is no more than like one that was accepted.
+    length_most: u64,
 }
 
 impl<T: Copy> Default for HeadCache<T> {
@@ -56,7 +58,7 @@ impl<T: Copy> HeadCache<T> {
     /// A cache that knows no head.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Vec::with_capacity(HEADS_MAX), oldest: 0 }
+        Self { entries: Vec::with_capacity(HEADS_MAX), oldest: 0, length_most: u64::MAX }
     }
 
     /// The head that `hint` stands for, if the input starts with it. Other entries are not tried: a connection that
@@ -73,7 +75,9 @@ impl<T: Copy> HeadCache<T> {
             return Some(Hit { head_len: entry.head.len(), content_length, value });
         }
         let behind_prefix = input.strip_prefix(&entry.head[..entry.digits.start])?;
-        let (content_length, digits) = canonical_number(behind_prefix)?;
+        // The head itself was accepted with its length; this one has another.
+        let (content_length, digits) =
+            canonical_number(behind_prefix).filter(|(length, _)| *length <= self.length_most)?;
         let behind_head = behind_prefix.get(digits..)?.strip_prefix(&entry.head[entry.digits.end..])?;
         Some(Hit { head_len: input.len() - behind_head.len(), content_length, value: entry.value })
     }
@@ -99,6 +103,12 @@ impl<T: Copy> HeadCache<T> {
             None => self.entries.push(entry),
         }
         u16::try_from(at).unwrap_or(NO_HINT)
+    }
+
+    /// Forgets all heads; from now on a head that is only like one that is kept announces a body of `most` bytes at most.
+    pub fn bound_lengths(&mut self, most: u64) {
+        self.clear();
+        self.length_most = most;
     }
 
     /// Forgets all heads; for when what was decided about them no longer holds, such as after a change of limits.
@@ -156,6 +166,18 @@ mod tests {
 
     fn with_length(length: &str) -> Vec<u8> {
         [&HEAD[..38], length.as_bytes(), &HEAD[40..], b"rest"].concat()
+    }
+
+    #[test]
+    fn a_length_that_was_not_accepted_is_bounded() {
+        let mut cache = HeadCache::new();
+        cache.bound_lengths(64);
+        let hint = cache.insert(HEAD, Some(38..40), 7);
+        let with = |length: &str| String::from_utf8_lossy(HEAD).replace("48", length).into_bytes();
+        assert_eq!(cache.find(hint, &with("64")).map(|hit| hit.content_length), Some(64));
+        assert!(cache.find(hint, &with("65")).is_none(), "it is read the long way, and refused there");
+        cache.bound_lengths(48);
+        assert!(cache.find(hint, HEAD).is_none(), "what was kept is forgotten");
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Worker {
                     self.limits = limits;
                     self.sweep(|_| true);
                     // What was decided about the remembered heads may depend on the limits.
-                    self.heads.clear();
+                    self.heads.bound_lengths(self.limits.pixel_body_bytes as u64);
                     self.reconsider_express();
                     self.render_usual();
                 }

@@ -96,27 +96,30 @@ impl Worker {
     /// Looks whether most connections are used. When that begins, idle ones have a shorter time, whatever their entry
     /// says, and the other workers are told, which may have nothing else to wake up for.
     pub(super) fn notice_crowd(&mut self) {
-        if self.crowd_begins() {
+        if !self.is_crowded() {
+            self.crowded = false;
+        } else if self.crowd_begins() {
             self.crowded = true;
             self.swept_ms = self.now_ms();
             self.sweep(|wait| matches!(wait, Wait::Idle | Wait::Linger));
             self.shared.workers.iter().for_each(WorkerSide::wake);
-        } else if self.is_crowded() && !self.crowded {
+        } else if !self.crowded {
             self.set_timer(self.swept_ms + SWEEP_MS);
-        } else {
-            self.crowded = self.is_crowded();
         }
     }
 
     /// Whether most connections are used and idle ones have not been given their shorter time for that yet. Not more
     /// often than every [`SWEEP_MS`], because all of them are looked at.
+    #[inline]
     pub(super) fn crowd_begins(&self) -> bool {
-        self.is_crowded() && !self.crowded && self.now_ms() >= self.swept_ms + SWEEP_MS
+        !self.crowded && self.is_crowded() && self.now_ms() >= self.swept_ms + SWEEP_MS
     }
 
+    #[inline]
     fn is_crowded(&self) -> bool {
+        let used = self.shared.connections.load(Relaxed);
         let allowed = self.limits.connections.min(self.shared.descriptors.connections());
-        self.shared.connections.load(Relaxed) * 100 > allowed * 80
+        used * 100 > allowed * 80
     }
 
     /// Puts the deadlines of all connections that wait like this into the wheel: they may be earlier than they were.

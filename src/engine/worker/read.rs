@@ -169,10 +169,6 @@ impl Worker {
             if count > 0 && hit.value.route != route || end > input.len() {
                 break;
             }
-            // A head that is known says nothing of this length: what is too long here is refused where it is read.
-            if hit.content_length > self.limits.pixel_body_bytes as u64 {
-                break;
-            }
             let Some(record) = (hit.value.scan)(&input[body..end]) else { break };
             if !self.producer.push_pixel(&record) {
                 break;
