@@ -314,15 +314,16 @@ impl Up {
     }
 
     /// The keeper's turn.
-    pub fn keep_files(&mut self, wall_us: u64) {
+    pub fn keep_files(&mut self, wall_us: u64) -> Result<(), Fatal> {
         let (lacked_spare, was_amid_joining) = (self.lacks_spare(), self.is_amid_joining());
         if let Some(keeper) = &mut self.keeper {
-            keeper.turn().expect("no fault is planned for the keeper");
+            keeper.turn().map_err(|error| error.to_string())?;
         }
         // Both wake the workers, and they start a step for what waits in their lanes.
         if (lacked_spare && !self.lacks_spare()) || (was_amid_joining && !self.is_amid_joining()) {
             self.start_commit(wall_us);
         }
+        Ok(())
     }
 
     /// The keeper, to take its turn on a thread of its own; this host has none any more.

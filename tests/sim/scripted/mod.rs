@@ -171,7 +171,7 @@ impl Scene {
     /// Two looks of the keeper.
     fn keep(&mut self) {
         for _ in 0..2 {
-            self.up.keep_files(WALL_US);
+            self.up.keep_files(WALL_US).expect("no fault is planned here");
             self.commit();
         }
     }

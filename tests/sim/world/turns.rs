@@ -150,10 +150,7 @@ impl World {
         let wall_us = self.wall_us(host);
         let Some(up) = &self.hosts[host].up else { return };
         let (was_amid, oldest) = (up.is_amid_joining(), up.oldest_segment());
-        self.disk_turn(host, "looking after the files", |up| {
-            up.keep_files(wall_us);
-            Ok(())
-        });
+        self.disk_turn(host, "looking after the files", |up| up.keep_files(wall_us));
         if let Some(up) = &self.hosts[host].up {
             let (has_joined, removed) =
                 (was_amid && !up.is_amid_joining(), u64::from(up.oldest_segment() - oldest));
