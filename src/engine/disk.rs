@@ -64,8 +64,12 @@ fn commit_once(
     let start_us = clock.now_us();
     let Some(prepared) = committer.prepare(shared, wall_us(), staged) else { return Ok(false) };
     let merged_us = clock.now_us();
-    let synced_us = make_durable(shared, writer, staged, clock)?;
+    let Durable { synced_us, has_waited } = make_durable(shared, writer, staged, clock)?;
     committer.finish(shared, &prepared, None);
+    if has_waited {
+        // Only now does a worker see that the records are committed, and lets go of what they needed.
+        shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
+    }
     let commit = &shared.metrics.commit;
     commit.merge_us.record(merged_us - start_us, 1);
     commit.sync_us.record(synced_us - merged_us, 1);
@@ -103,11 +107,18 @@ fn write_when_there_is_room(
     }
     tracing::info!("there was room for the batch: writes are taken again");
     shared.space.set_waiting_batch(None);
-    shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
     Ok(())
 }
 
-/// Writes what a step has staged and lets it be read; gives when it was durable. [`Committer::finish`] comes next.
+/// A batch that [`make_durable`] has written.
+pub struct Durable {
+    /// When it was durable, by the clock.
+    pub synced_us: u64,
+    /// There was no room for it at first.
+    pub has_waited: bool,
+}
+
+/// Writes what a step has staged and lets it be read. [`Committer::finish`] comes next.
 ///
 /// # Errors
 /// A failed write or sync; final.
@@ -116,9 +127,11 @@ pub fn make_durable(
     writer: &mut Writer,
     staged: &Staged,
     clock: Clock,
-) -> Result<u64, WriteError> {
+) -> Result<Durable, WriteError> {
+    let mut has_waited = false;
     if let Err(error) = writer.write(staged, true) {
         write_when_there_is_room(shared, writer, staged, error)?;
+        has_waited = true;
     }
     let synced_us = clock.now_us();
     shared.reader.extend(staged);
@@ -127,5 +140,5 @@ pub fn make_durable(
     let commit = &shared.metrics.commit;
     commit.syncs.add(1);
     commit.synced_position.set(writer.synced().0);
-    Ok(synced_us)
+    Ok(Durable { synced_us, has_waited })
 }

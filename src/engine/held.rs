@@ -110,9 +110,10 @@ impl HeldAnswers {
         self.queue.pop_front()
     }
 
-    /// The next entry whose request was read before `us`, committed or not.
-    pub fn pop_older(&mut self, us: u64) -> Option<Held> {
-        if self.queue.front()?.read_us >= us {
+    /// The next entry whose request was read before `us`, unless its records are all committed: its own answer is due then.
+    pub fn pop_older(&mut self, us: u64, committed: u64) -> Option<Held> {
+        let first = self.queue.front()?;
+        if first.read_us >= us || first.position <= committed {
             return None;
         }
         self.queue.pop_front()
@@ -148,5 +149,19 @@ mod tests {
         assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
         assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
         assert!(answers.pop(5).is_none() && !answers.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_old_and_not_committed_is_given_up() {
+        let mut answers = HeldAnswers::default();
+        for (position, read_us) in [(2, 10), (4, 20), (6, 30)] {
+            let key = Key { place: position as u32, generation: 0 };
+            answers.push(Held { key, count: 1, position, read_us, route: 0, late: None });
+        }
+        assert!(answers.pop_older(10, 0).is_none(), "it is not older");
+        assert!(answers.pop_older(100, 2).is_none(), "it is committed");
+        assert_eq!(answers.pop(2).map(|held| held.position), Some(2));
+        assert_eq!(answers.pop_older(30, 2).map(|held| held.position), Some(4));
+        assert!(answers.pop_older(30, 2).is_none());
     }
 }

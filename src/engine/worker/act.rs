@@ -352,7 +352,10 @@ impl Worker {
         late: Box<Late>,
         since_ms: u64,
     ) {
-        if self.push(&records) {
+        // Writes may be refused by now: what is in the lane then could wait for room for ever.
+        if let Err(response) = self.intake_takes(&late.asked) {
+            self.respond(key, connection, &response, &late.asked);
+        } else if self.push(&records) {
             self.hold_late(key, connection, late);
         } else if self.now_ms() >= since_ms + self.limits.lane_full_ms {
             self.reject(Reject::LaneFull);

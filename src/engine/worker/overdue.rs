@@ -14,7 +14,9 @@ impl Worker {
         self.overdue.retain(|(position, _)| *position > committed);
         let before_us = self.clock.now_us().saturating_sub(self.shared.durability_timeout_us);
         while self.shared.space.has_waiting_batch() {
-            let Some(held) = self.held.pop_older(before_us) else { break };
+            // Asked behind that: what was committed before this batch has its own answer, although mail comes first.
+            let committed = self.side().committed();
+            let Some(held) = self.held.pop_older(before_us, committed) else { break };
             self.give_overdue(held);
         }
     }

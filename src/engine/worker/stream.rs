@@ -101,8 +101,8 @@ impl Worker {
         match self.intake_takes(&asked) {
             Ok(()) => receiving.wait_for_lane(),
             Err(_) if receiving.has_logged() => {
-                let is_full = matches!(intake, Intake::FreeingOnly | Intake::Closed);
-                let reason = if is_full { route::NO_ROOM } else { route::NO_MORE };
+                let is_short = self.shared.space.is_short();
+                let reason = if is_short { route::NO_ROOM } else { route::NO_MORE };
                 self.stop_upload(key, connection, reason);
             }
             Err(response) => self.cut_upload(key, connection, &response, asked),
