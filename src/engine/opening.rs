@@ -34,14 +34,14 @@ pub enum OpenError {
     Directory(#[from] DataDirError),
     /// It is somebody's.
     #[error(
-        "{} is no data directory and not empty: {what} in it is none of pixeld's. Serve from an empty directory or a new \
+        "{} is not a data directory and not empty: {what} in it does not belong to pixeld. Serve from an empty directory or a new \
          one: --data-dir. Nothing was changed",
         path.display()
     )]
     Taken {
         /// The directory.
         path: PathBuf,
-        /// The first file that is none of ours.
+        /// The first file in it that does not belong to pixeld.
         what: String,
     },
     /// Its journal.

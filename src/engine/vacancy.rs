@@ -32,7 +32,7 @@ pub enum Vacancy {
     Vacant,
     /// Ours: there is this file of an identity or of a journal.
     Ours(String),
-    /// Somebody's: this file is none of ours.
+    /// Somebody else's: this file does not belong to pixeld.
     Taken(String),
 }
 
@@ -58,7 +58,7 @@ pub fn look(path: &Path) -> io::Result<Vacancy> {
     Ok(found)
 }
 
-/// A name that leads nowhere is none of ours.
+/// A name that leads nowhere does not belong to pixeld.
 fn is_so(answer: io::Result<bool>) -> io::Result<bool> {
     match answer {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

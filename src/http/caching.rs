@@ -1,7 +1,7 @@
 //! What an answer says about being kept (RFC 9111): the one place that decides about Cache-Control.
 //!
 //! Every answer says `no-store` unless it is made with another word, and an error says so whatever it is made with: the
-//! freshness of a content is none of the error that stands in for it. A cache that took `immutable` from a 416 gave that
+//! freshness of a content does not hold for the error that stands in for it. A cache that took `immutable` from a 416 gave that
 //! 416 to everybody for a year.
 
 /// The header field.
