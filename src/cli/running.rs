@@ -77,6 +77,8 @@ impl Running {
             connections = process.await_release().map_err(CliError::Inherited)?;
             predecessor = Some(process);
         }
+        // What an operator accepted once is not accepted again, whether a flag, a file or the environment says so.
+        settings.accept_loss &= !take_over;
         let started_with = settings.clone();
         let mut server = Server::start_with(settings, inherited, import.map(import::record))?;
         if let Some(Import { hits, position }) = import {
@@ -196,6 +198,12 @@ impl Running {
 
     /// Starts the new process, and keeps the listeners for the way back.
     fn begin_hand_over(&self) -> Result<(Successor, Vec<TcpListener>), String> {
+        // It could not be finished before the directory is released.
+        if self.server.shared().space.has_waiting_batch() {
+            return Err(
+                "a batch that is under way waits for room on the disk; make room, then ask again".to_owned()
+            );
+        }
         let listeners = self.server.listeners().iter().map(TcpListener::try_clone);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         Ok((Successor::start(&listeners)?, listeners))
@@ -226,6 +234,7 @@ impl Running {
         }
         let mut settings = self.started_with.clone();
         settings.limits.clone_from(&self.config.limits);
+        settings.accept_loss = false;
         self.server = Server::resume(settings, parted, listeners)?;
         connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
         self.watch();

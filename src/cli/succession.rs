@@ -34,6 +34,8 @@ use crate::os::pass::{Channel, DESCRIPTORS_MAX};
 pub(super) const FLAG: &str = "--take-over";
 /// The flag that tells a process to start that one and to end.
 pub(super) const LAUNCH: &str = "--launch";
+/// The flag that is meant for one start only, after an operator's look at the damage.
+const ACCEPT_LOSS: &str = "--accept-loss";
 /// How long a new process may take to read its configuration and say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -96,9 +98,14 @@ impl Successor {
     }
 }
 
-/// The command line of this process without what tells it about succession.
+/// The command line of this process, as far as a successor gets it.
 fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os().skip(1).filter(|argument| argument != FLAG && argument != LAUNCH)
+    std::env::args_os().skip(1).filter(is_passed_on)
+}
+
+/// Whether a successor gets an argument: not what tells this process about succession, nor what accepts a loss.
+fn is_passed_on(argument: &OsString) -> bool {
+    ![FLAG, LAUNCH, ACCEPT_LOSS].iter().any(|own| argument == own)
 }
 
 /// Starts the successor with our standard input, and leaves it to whoever takes orphans.
@@ -228,5 +235,18 @@ impl Predecessor {
         // If it is gone, it waits for nothing.
         let _ = self.channel.send(SERVING, &[]);
         let _ = self.channel.receive(Some(PATIENCE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_gets_the_command_line_but_accepts_no_loss() {
+        let line =
+            ["serve", "--take-over", "--data-dir", "d", "--accept-loss", "--launch"].map(OsString::from);
+        let passed: Vec<&OsString> = line.iter().filter(|argument| is_passed_on(argument)).collect();
+        assert_eq!(passed, ["serve", "--data-dir", "d"]);
     }
 }
