@@ -47,9 +47,13 @@ pub fn finish(disk: &dyn Disk) -> io::Result<()> {
     let blank = segment::name(SEGMENT_FIRST);
     if disk.list()?.contains(&blank) {
         disk.remove(&blank)?;
-        disk.sync_directory()?;
     }
-    disk.remove(JOINING_NAME)?;
+    // Also if an earlier call has removed it and this failed.
+    disk.sync_directory()?;
+    match disk.remove(JOINING_NAME) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     disk.sync_directory()
 }
 
