@@ -383,6 +383,8 @@ pub const DISK_RETRY_MAX_US: u64 = 10_000_000;
 /// The longest pause before a snapshot is folded again that could not be stored, microseconds: each try reads up to the
 /// bytes between two snapshots.
 pub const FOLD_RETRY_MAX_US: u64 = 300_000_000;
+/// The shortest pause before a snapshot that had no room is folded again because something was logged, microseconds.
+pub const FOLD_AGAIN_MIN_US: u64 = 1_000_000;
 
 /// Most header fields a request may have, whatever is set: the size of the parser's table.
 pub const HEADER_FIELDS_MAX: usize = 64;

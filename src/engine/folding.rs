@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::backoff::Backoff;
 use super::shared::Shared;
 use super::snapshots::{FoldError, Folder};
-use crate::base::limits::{DISK_RETRY_MAX_US, FOLD_RETRY_MAX_US};
+use crate::base::limits::{DISK_RETRY_MAX_US, FOLD_AGAIN_MIN_US, FOLD_RETRY_MAX_US};
 use crate::os::disk::{Disk, is_no_space};
 use crate::os::thread;
 
@@ -23,6 +23,8 @@ pub(super) struct Folding {
     backoff: Backoff,
     /// How far the journal was durable when it was tried last.
     tried_at: u64,
+    /// When the last try ended.
+    tried_us: u64,
     had_no_room: bool,
     reserve_bytes: u64,
 }
@@ -35,6 +37,7 @@ impl Folding {
             thread: None,
             backoff: Backoff::up_to(FOLD_RETRY_MAX_US),
             tried_at: 0,
+            tried_us: 0,
             had_no_room: false,
             reserve_bytes: 0,
         }
@@ -72,10 +75,11 @@ impl Folding {
         self.folder = Some(folder);
     }
 
-    /// Whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but at once when
-    /// there was no room and something was logged since, which is a clear then.
+    /// Whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but a second
+    /// later when there was no room and something was logged since: a clear, or a batch of the peer's, of which there may be many.
     pub(super) fn is_due(&mut self, synced: u64, now_us: u64) -> bool {
-        if self.had_no_room && self.tried_at != synced {
+        let has_paused = now_us >= self.tried_us + FOLD_AGAIN_MIN_US;
+        if self.had_no_room && self.tried_at != synced && has_paused {
             self.backoff.succeeded();
         }
         let is_due = self.backoff.is_due(now_us);
@@ -93,6 +97,7 @@ impl Folding {
             self.backoff = Backoff::up_to(if no_room { DISK_RETRY_MAX_US } else { FOLD_RETRY_MAX_US });
             self.had_no_room = no_room;
         }
+        self.tried_us = now_us;
         if outcome.is_err() {
             self.backoff.failed(now_us);
         }

@@ -56,6 +56,9 @@ pub struct Keeper {
     spares: Backoff,
     /// The same while the free space stays as it was when there was no room for it.
     no_room: Backoff,
+    /// For the second copy of a snapshot, and for the one that this host joins with: each try writes all of it.
+    copies: Backoff,
+    joins: Backoff,
     no_room_at: Option<u64>,
     /// What the start still owes the disk.
     settling: Option<Settling>,
@@ -104,6 +107,8 @@ impl Keeper {
             told: Told::default(),
             spares: Backoff::default(),
             no_room: Backoff::default(),
+            copies: Backoff::default(),
+            joins: Backoff::default(),
             no_room_at: None,
             settling: None,
             watch: None,
@@ -330,8 +335,10 @@ impl Keeper {
     /// Notes what came of a fold.
     fn take_fold(&mut self, outcome: &Result<(), FoldError>) {
         self.folding.tried(outcome, self.shared.clock.now_us());
-        if let Err(error) = outcome {
-            self.tell_unmade(&error.to_string());
+        match outcome {
+            // Another snapshot may fit where the last one did not.
+            Ok(()) => self.copies.succeeded(),
+            Err(error) => self.tell_unmade(&error.to_string()),
         }
     }
 
@@ -344,16 +351,23 @@ impl Keeper {
         };
         // While it folds, the next look does this.
         let Some(folder) = self.folding.folder_mut() else { return };
-        let copied = if folder.is_copy_due(&segments, may_go) { folder.copy(&*self.disk) } else { Ok(()) };
+        let now_us = self.shared.clock.now_us();
+        let is_due = self.copies.is_due(now_us) && folder.is_copy_due(&segments, may_go);
+        let copied = if is_due { folder.copy(&*self.disk) } else { Ok(()) };
         // What was kept for the peer only may have arrived there since.
         let unneeded = folder.unneeded(&segments);
-        if let Err(error) = copied {
-            self.tell_unmade(&error.to_string());
+        match copied {
+            Ok(()) if is_due => self.copies.succeeded(),
+            Ok(()) => {}
+            Err(error) => {
+                self.copies.failed(self.shared.clock.now_us());
+                self.tell_unmade(&error.to_string());
+            }
         }
         self.remove(&segments[..unneeded]);
     }
 
-    /// It is tried at every look, and told once.
+    /// It is tried again and again, and told once.
     fn tell_unmade(&mut self, why: &str) {
         if self.told.is_news(why, self.shared.clock.now_us()) {
             tracing::error!(error = why, "can't make a snapshot; the next start will take longer");
@@ -390,13 +404,18 @@ impl Keeper {
             return false;
         }
         let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        if !self.joins.is_due(self.shared.clock.now_us()) {
+            return true;
+        }
         let Some(snapshot) = joining.joined(synced) else { return true };
         let stored = snapshot::store(&*self.disk, &snapshot)
             .and_then(|files| joining::finish(&*self.disk).map(|()| files.first().copied()));
         let file = match stored {
             Ok(file) => file,
             Err(error) => {
-                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                let now_us = self.shared.clock.now_us();
+                self.joins.failed(now_us);
+                if self.told.is_news(&error.to_string(), now_us) {
                     tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
                 }
                 return true;
