@@ -1,19 +1,23 @@
-//! A streamed answer that ends with its connection: in order only if it is whole.
+//! A streamed answer that ends with its connection: in order only if it is whole. And a body that the server's end meets at a
+//! job thread.
 
 use std::io::Read;
 use std::net::TcpStream;
 
 use super::simulated::{Ground, Simulated};
 use crate::apps::app::{Job, JobStep, Start};
+use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::durability::Durability;
 use crate::base::limits::Limits;
 use crate::engine::connection::Task;
 use crate::engine::held::{AnswerFraming, Asked};
-use crate::engine::mailbox::JobDone;
+use crate::engine::mailbox::{JobDone, UploadDone};
+use crate::engine::receiving::Receiving;
 use crate::engine::table::Key;
 use crate::http::caching::Caching;
 use crate::http::request::Version;
 use crate::http::response::StreamHead;
+use crate::log::lane::Producer;
 
 struct Endless;
 
@@ -27,18 +31,22 @@ impl Job for Endless {
     }
 }
 
-/// A client of HTTP/1.0 to which a job's first piece goes, which ends like this.
-fn first_piece(simulated: &mut Simulated, step: JobStep) -> (Key, TcpStream) {
-    let (key, client) = simulated.connect();
+fn asked() -> Asked {
     let framing = AnswerFraming { version: Version::Http10, keep_alive: false, head_only: false };
-    let asked = Asked {
+    Asked {
         framing,
         route: 0,
         durability: Durability::Disk,
         reached: None,
         frees_space: false,
         names_no_level: false,
-    };
+    }
+}
+
+/// A client of HTTP/1.0 to which a job's first piece goes, which ends like this.
+fn first_piece(simulated: &mut Simulated, step: JobStep) -> (Key, TcpStream) {
+    let (key, client) = simulated.connect();
+    let asked = asked();
     simulated.worker.with(key, |worker, connection| {
         connection.task = Task::Working { asked, pieces: None };
         worker.settle(key, connection)
@@ -84,4 +92,36 @@ fn an_answer_that_ends_with_the_connection_is_reset_unless_it_is_whole() {
     assert!(!is_whole(client));
     let (_, client) = first_piece(&mut simulated, JobStep::Failed);
     assert!(!is_whole(client));
+}
+
+/// Asks for work on each piece.
+struct Laborious;
+
+impl Upload for Laborious {
+    fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
+        Fed { consumed: bytes.len(), pause: Some(Pause::Work) }
+    }
+
+    fn end(&mut self, _lane: &mut Producer) -> Ended {
+        unreachable!("the body has no end")
+    }
+}
+
+#[test]
+fn a_body_at_a_job_thread_when_the_server_ends_is_stopped_when_it_comes_back() {
+    let ground = Ground::new();
+    let mut simulated = ground.worker(Limits::default());
+    let (key, mut client) = simulated.connect();
+    simulated.worker.with(key, |worker, connection| {
+        connection.task = Task::Upload(Box::new(Receiving::new(Box::new(Laborious), asked())));
+        worker.feed(key, connection, b"a piece");
+        worker.settle(key, connection)
+    });
+    simulated.worker.stop_bodies();
+    simulated.worker.take_upload(UploadDone { key, upload: Some(Box::new(Laborious)) });
+    simulated.turn();
+    client.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a socket");
+    let mut head = [0; 12];
+    client.read_exact(&mut head).expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 503");
 }

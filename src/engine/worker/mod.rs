@@ -115,6 +115,8 @@ pub struct Worker {
     held: HeldAnswers,
     /// What records need that were answered before they were committed, with the lane's position behind each.
     overdue: Vec<(u64, Hold)>,
+    /// The server ends soon: a body is stopped where it would have been received further.
+    bodies_stopped: bool,
     heads: HeadCache<Known>,
     /// The routes with an express lane: place and answer. Their number here is that of the usual answer.
     express: Vec<(usize, &'static str)>,
@@ -218,6 +220,7 @@ impl Worker {
             table: Table::new(),
             held: HeldAnswers::default(),
             overdue: Vec::new(),
+            bodies_stopped: false,
             heads: HeadCache::new(),
             usual: Vec::new(),
             express,

@@ -82,7 +82,11 @@ impl Worker {
             }
             self.go_on_receiving(key, connection);
             if connection.is_receiving() {
-                self.serve_again(key, connection);
+                if self.bodies_stopped {
+                    self.stop_body(key, connection);
+                } else {
+                    self.serve_again(key, connection);
+                }
             }
         }
     }
@@ -164,21 +168,27 @@ impl Worker {
         connection.wait = connection.waits_for();
     }
 
-    /// The server ends before these bodies do. One that a job thread is at has come to its end or will go on.
+    /// The server ends before these bodies do. One that a job thread is at is stopped when it comes back from there, unless
+    /// it has come to its end.
     pub(super) fn stop_bodies(&mut self) {
+        self.bodies_stopped = true;
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
             self.with(key, |worker, connection| {
                 if let Task::Upload(receiving) = &connection.task
                     && receiving.pause() != Some(Pause::Work)
                 {
-                    let has_logged = receiving.has_logged();
-                    let reason = if has_logged { route::ENDING_HALF_WAY } else { route::ENDING };
-                    worker.stop_upload(key, connection, reason);
+                    worker.stop_body(key, connection);
                 }
                 Fate::Stays
             });
         }
+    }
+
+    fn stop_body(&mut self, key: Key, connection: &mut Connection) {
+        let Task::Upload(receiving) = &connection.task else { return };
+        let reason = if receiving.has_logged() { route::ENDING_HALF_WAY } else { route::ENDING };
+        self.stop_upload(key, connection, reason);
     }
 
     /// Answers before the body has been read to its end; the connection ends behind it.
