@@ -5,8 +5,8 @@
 //! ```
 //!
 //! While the file `newcomer` is there, the host answers no request of an application. It is empty until the first host was
-//! met; then it holds the goal: the vector that the first host had at that moment, which does not move any more. The
-//! file goes when this directory durably has all of the goal, and never comes back.
+//! met; then it holds the goal: the vector that the first host had at that moment, which does not rise any more and falls
+//! only by what a crash has taken from the first host. The file goes when this directory durably has all of the goal, and never comes back.
 
 use std::io;
 

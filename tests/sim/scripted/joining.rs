@@ -41,14 +41,7 @@ fn a_host_has_joined_when_it_has_what_the_first_one_had_when_they_met() {
     let disk = SimDisk::new();
     newcomer::mark(&disk).expect("a mark");
     let mut scene = Scene::new(&disk, Durability::Disk);
-    // The first host has three records.
-    let mut batches = Vec::new();
-    for seq in 0..3 {
-        let record = pixel(seq as i32);
-        let header = BatchHeader::seal(PEER, seq + 1, 1, WALL_US + seq, scene.stream.chain, &record);
-        scene.stream = Stream { origin: PEER, seq: seq + 1, chain: header.chain };
-        batches.push((header, record));
-    }
+    let batches = three_batches(&mut scene);
     let held = [scene.held(3, 1)];
     scene.meet(&held);
     for (at, (header, record)) in batches.iter().enumerate() {
@@ -78,6 +71,48 @@ fn a_host_has_joined_when_it_has_what_the_first_one_had_when_they_met() {
     }
     assert!(!scene.up.is_joining());
     assert!(!newcomer::is_marked(&scene.disk).expect("a sound disk"));
+}
+
+/// At `memory` a crash takes the end of the first host's stream, which nobody makes again: what is left is the goal then.
+#[test]
+fn what_the_first_host_has_lost_is_not_waited_for() {
+    let disk = SimDisk::new();
+    newcomer::mark(&disk).expect("a mark");
+    let mut scene = Scene::new(&disk, Durability::Disk);
+    let batches = three_batches(&mut scene);
+    let held = [scene.held(0, 1)];
+    scene.meet(&held);
+    scene.peer.send_batch(&batches[0].0, &batches[0].1);
+    scene.carry();
+    // Its next start has two of the three.
+    let chain = batches[1].0.chain;
+    let held = [Held { origin: PEER, received: 2, durable: 2, first: 1, chain }];
+    let next = Settings { inc: Inc(91), ..settings(WALL_US) };
+    scene.peer = Session::new(next, &held, scene.now_us);
+    scene.up.connect(2, WALL_US, scene.now_us);
+    for _ in 0..10 {
+        scene.carry();
+    }
+    assert!(scene.close().is_none() && scene.up.is_joining(), "it lacks the second record");
+    let kept = newcomer::load(&scene.disk).expect("a sound disk").and_then(|mark| mark.goal);
+    assert_eq!(kept.map(|goal| goal.seq_of(PEER)), Some(2));
+    scene.peer.send_batch(&batches[1].0, &batches[1].1);
+    for _ in 0..10 {
+        scene.carry();
+    }
+    assert!(!scene.up.is_joining() && scene.applied() == 2);
+}
+
+/// The first host has three records: the batches of its stream.
+fn three_batches(scene: &mut Scene) -> Vec<(BatchHeader, Vec<u8>)> {
+    let mut batches = Vec::new();
+    for seq in 0..3 {
+        let record = pixel(seq as i32);
+        let header = BatchHeader::seal(PEER, seq + 1, 1, WALL_US + seq, scene.stream.chain, &record);
+        scene.stream = Stream { origin: PEER, seq: seq + 1, chain: header.chain };
+        batches.push((header, record));
+    }
+    batches
 }
 
 /// Requests are refused while a host joins; the records of its own threads are not, and a crash would take them along with

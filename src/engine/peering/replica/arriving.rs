@@ -2,20 +2,37 @@
 
 use super::Replica;
 use super::access::peering_of;
+use crate::base::ids::Origin;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::WorkerSide;
 use crate::log::newcomer;
 
 impl Replica {
     /// The peer has told its whole state. If this is the first host that a joining one meets, that is the goal, durably: it
-    /// does not move any more, whatever the first host takes meanwhile and however often this one starts again.
-    pub(super) fn aim(&mut self) {
+    /// does not rise any more, whatever the first host takes meanwhile and however often this one starts again. It falls by
+    /// what nobody has any more.
+    pub(super) fn aim(&mut self, peer: Origin) {
         let joining = &peering_of(&self.shared).joining;
-        if !self.shared.space.is_joining() || joining.goal().is_some() {
+        if !self.shared.space.is_joining() {
             return;
         }
-        let mut goal = VersionVector::new();
-        self.session.peer_receipts().for_each(|receipt| goal.raise(receipt.origin, receipt.received));
+        let goal = match joining.goal() {
+            None => {
+                let mut goal = VersionVector::new();
+                self.session.peer_receipts().for_each(|receipt| goal.raise(receipt.origin, receipt.received));
+                goal
+            }
+            Some(goal) => {
+                let left = self.left_of(&goal, peer);
+                if left == *goal {
+                    return;
+                }
+                tracing::warn!(
+                    "the first host has lost records since the two met: this host joins without them"
+                );
+                left
+            }
+        };
         match newcomer::aim(&*self.disk, &goal) {
             Ok(()) => joining.aim(goal),
             Err(error) => {
@@ -23,6 +40,19 @@ impl Replica {
                     .fail(format!("this host can't keep what it has to have before it has joined: {error}"));
             }
         }
+    }
+
+    /// What of a goal there is still. At `memory` a crash of the first host takes records that were committed and not synced;
+    /// it comes back as a new start, so the old start's stream ends with what one of the two has of it.
+    fn left_of(&self, goal: &VersionVector, peer: Origin) -> VersionVector {
+        let mut left = VersionVector::new();
+        for (origin, seq) in goal.iter() {
+            let is_over = origin.node == peer.node && origin.inc != peer.inc;
+            let ours = self.session.held(origin).map_or(0, |held| held.received);
+            let most = self.session.peer_has(origin).received.max(ours);
+            left.raise(origin, if is_over { seq.min(most) } else { seq });
+        }
+        left
     }
 
     /// A host has joined once it durably has the goal. Its pictures are there then: no batch is committed before those that it

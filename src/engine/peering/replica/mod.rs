@@ -26,7 +26,7 @@ use std::sync::Arc;
 use self::access::peering_of;
 use self::shipping::Shipping;
 use self::taking::Taking;
-use crate::base::ids::{NodeId, Seq};
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_BLOBS_PER_TURN, PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
@@ -281,7 +281,7 @@ impl Replica {
                 shared.understanding.learn(peer.node, peer.kinds);
                 self.tell_standing(peer.node, now_us);
                 shared.blobs.faults().ask_again();
-                self.aim();
+                self.aim(Origin { node: peer.node, inc: peer.inc });
                 self.shipping.begin(&self.shared, &mut self.session, peer.is_empty);
                 self.look_whether_apart();
             }
