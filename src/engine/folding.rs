@@ -131,3 +131,35 @@ impl Folding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{ClusterId, NodeId, Position};
+    use crate::base::streams::Streams;
+    use crate::log::snapshot::Snapshot;
+
+    #[test]
+    fn what_had_no_room_is_tried_again_a_second_after_something_was_logged() {
+        let last = Snapshot {
+            cluster: ClusterId([1; 16]),
+            node: NodeId(2),
+            position: Position(0),
+            time_us: 0,
+            streams: Streams::default(),
+            sections: Vec::new(),
+        };
+        let mut folding = Folding::new(Folder::new(last, None, false));
+        let no_room = || Err(FoldError::Disk(std::io::ErrorKind::StorageFull.into()));
+        let mut now_us = 0;
+        // Until its pauses are the longest.
+        for _ in 0..10 {
+            now_us += DISK_RETRY_MAX_US;
+            assert!(folding.is_due(1, now_us));
+            folding.tried(&no_room(), now_us);
+        }
+        assert!(!folding.is_due(2, now_us + FOLD_AGAIN_MIN_US - 1), "the peer logs many times a second");
+        assert!(!folding.is_due(1, now_us + FOLD_AGAIN_MIN_US), "nothing was logged");
+        assert!(folding.is_due(2, now_us + FOLD_AGAIN_MIN_US));
+    }
+}
