@@ -112,13 +112,18 @@ fn a_body_at_a_job_thread_when_the_server_ends_is_stopped_when_it_comes_back() {
     let ground = Ground::new();
     let mut simulated = ground.worker(Limits::default());
     let (key, mut client) = simulated.connect();
+    let mut upload = None;
     simulated.worker.with(key, |worker, connection| {
-        connection.task = Task::Upload(Box::new(Receiving::new(Box::new(Laborious), asked())));
-        worker.feed(key, connection, b"a piece");
+        let mut receiving = Receiving::new(Box::new(Laborious), asked());
+        receiving.feed(b"a piece", &mut worker.producer);
+        // The queue of orders takes nothing here: the job thread is played.
+        upload = receiving.take_work();
+        connection.task = Task::Upload(Box::new(receiving));
         worker.settle(key, connection)
     });
+    assert!(upload.is_some());
     simulated.worker.stop_bodies();
-    simulated.worker.take_upload(UploadDone { key, upload: Some(Box::new(Laborious)) });
+    simulated.worker.take_upload(UploadDone { key, upload });
     simulated.turn();
     client.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a socket");
     let mut head = [0; 12];
