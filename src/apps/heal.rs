@@ -28,7 +28,7 @@ pub struct Heal {
 }
 
 impl Heal {
-    /// Whether it speaks of this record.
+    /// Returns whether it speaks of this record.
     #[must_use]
     pub fn covers(&self, origin: Origin, seq: Seq) -> bool {
         origin == self.origin && (self.first..=self.last).contains(&seq)
@@ -105,7 +105,7 @@ impl Heals {
         self.all.iter().for_each(|heal| heal.push(out));
     }
 
-    /// Reads the bytes; nothing if they are none.
+    /// Reads the bytes; returns nothing if they are invalid.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (mut heals, mut fields) = (Self::default(), Fields::of(bytes));

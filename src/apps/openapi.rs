@@ -13,7 +13,7 @@ pub struct Section {
     pub routes: &'static [Route],
 }
 
-/// What is said of a route whose answer is a file with an ETag.
+/// Describes a route whose answer is a file with an ETag.
 pub const FILE: &str = r#"{"responses":{"200":{"description":"The file"},"206":{"description":"The part that Range names"},
 "304":{"description":"You have it"},"404":{"description":"It is not there, or another version is"},
 "412":{"description":"If-Match names another version"},"416":{"description":"Range names none of its bytes"}}}"#;

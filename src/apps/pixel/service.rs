@@ -199,7 +199,7 @@ fn get_pixels(request: &Request<'_>, view: &View<'_>) -> Action {
     Action::Job(Box::new(List::new(view.reader, query, Format::ALL[choice], moment)))
 }
 
-/// What /health says of the bound on starts, from 80 % of it on.
+/// Returns the warning of /health about the bound on starts, from 80 % of it on.
 fn many_starts(starts: usize) -> String {
     if starts < ORIGINS_ALARM {
         return String::new();
