@@ -1,7 +1,7 @@
 //! Every bound of the server, in one place: what a client may send, what a queue may hold, how long anything waits.
 //!
 //! Constants that are part of a format or of an algorithm stay constants. Those that an operator may set are fields
-//! of [`Limits`], whose `Default` holds the values of `docs/limits` in the README. Relations between them are
+//! of [`Limits`], whose `Default` holds the defaults that `docs/http.md` lists. Relations between them are
 //! asserted at compile time below.
 
 /// Most bytes in a batch's body, in the journal and on the wire.
@@ -55,7 +55,7 @@ pub const READ_TRIES_MAX: usize = 3;
 pub const TORN_COPIES_MAX: usize = 16;
 /// Alignment in bytes of direct writes and of a segment's header.
 pub const BLOCK_BYTES: usize = 4096;
-/// Turns after which a commit starts although the worker still finds work (`docs/decisions`, commit rule 2).
+/// Turns after which a commit starts although the worker still finds work (decision 0001).
 pub const COMMIT_TURNS_MAX: u32 = 4;
 /// In `memory`, the longest a committed byte stays out of the file, in milliseconds.
 pub const MEMORY_WRITE_MS: u64 = 2;
