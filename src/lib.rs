@@ -14,11 +14,12 @@
 //! # Layers
 //!
 //! Imports go down only, folders of one level do not see each other, and there are no cycles;
-//! `tests/architecture.rs` reads the sources and fails where that is broken.
+//! `tests/architecture.rs` reads the sources and fails where that is broken. The load generator is a crate of its own,
+//! in `bench/`, with the same rule; only `cli` uses it.
 //!
 //! ```text
 //! 5  main, cli, config
-//! 4  engine | bench | doctor | send
+//! 4  engine | doctor | send
 //! 3  apps
 //! 2  http | log | peer
 //! 1  os
@@ -27,7 +28,6 @@
 
 pub mod apps;
 pub mod base;
-pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod doctor;

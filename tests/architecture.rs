@@ -13,7 +13,7 @@ mod tokens;
 use std::fs;
 use std::path::Path;
 
-/// Every Rust file below `src`: its path and its text, sorted.
+/// Every Rust file below `src` and `bench/src`: its path and its text, sorted.
 fn sources() -> Vec<(String, String)> {
     fn collect(directory: &Path, root: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).expect("a readable directory") {
@@ -29,15 +29,25 @@ fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     collect(&root.join("src"), root, &mut found);
+    collect(&root.join("bench/src"), root, &mut found);
     found.sort();
     assert!(found.len() > 5, "the sources were not found");
     found
 }
 
-/// Names of the packages that the manifest lists, as the sources write them.
+/// Names of the packages that both manifests list, as the sources write them.
 fn dependencies() -> Vec<String> {
-    let text =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("a manifest");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names =
+        [root.join("Cargo.toml"), root.join("bench/Cargo.toml")].map(|path| listed_in(&path)).concat();
+    names.sort();
+    names.dedup();
+    names.retain(|name| name != "pixeld_bench"); // a part of the project, with a layer of its own
+    names
+}
+
+fn listed_in(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("a manifest");
     let manifest: toml::Table = text.parse().expect("a manifest in TOML");
     let mut tables = vec![manifest["dependencies"].clone()];
     if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
@@ -113,6 +123,30 @@ fn an_upward_import_is_refused() {
     assert_eq!(judged(&root), ["src/base/mod.rs:1: imports upward: ``"]);
     let top = [("src/cli/mod.rs", ""), ("src/config/mod.rs", "use crate::cli::Arguments;")];
     assert_eq!(judged(&top), ["src/config/mod.rs:1: imports upward: `cli`"]);
+}
+
+#[test]
+fn rooms_of_the_load_generator_keep_their_order() {
+    let root = ("bench/src/lib.rs", "pub mod client; pub mod driver; pub mod quantity;");
+    let sound = [
+        ROOT,
+        root,
+        ("bench/src/client/mod.rs", ""),
+        ("bench/src/driver/mod.rs", "use crate::client; use crate::quantity;"),
+        ("bench/src/quantity.rs", ""),
+        ("src/cli/mod.rs", "use pixeld_bench::driver;"),
+    ];
+    assert_eq!(judged(&sound), Vec::<String>::new());
+    let up = [root, ("bench/src/client/mod.rs", "use crate::driver::run;"), ("bench/src/driver/mod.rs", "")];
+    assert_eq!(judged(&up), ["bench/src/client/mod.rs:1: imports upward: `bench::driver`"]);
+    let crossing =
+        [ROOT, root, ("src/engine/mod.rs", "use pixeld_bench::quantity;"), ("bench/src/quantity.rs", "")];
+    assert_eq!(judged(&crossing), ["src/engine/mod.rs:1: imports its neighbour `bench::quantity`"]);
+    let stranger = [root, ("bench/src/odds.rs", "")];
+    assert_eq!(
+        judged(&stranger),
+        ["bench/src/odds.rs:1: `bench::odds` has no layer in tests/architecture/rules.rs"]
+    );
 }
 
 #[test]

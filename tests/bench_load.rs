@@ -4,11 +4,11 @@
 mod bench_support;
 
 use bench_support::{MS, OK, Reply, SECOND, measure, scenario, serve, try_measure};
-use pixeld::bench::null::NullResponder;
-use pixeld::bench::pacer::Arrivals;
-use pixeld::bench::run::Measured;
-use pixeld::bench::scenario::{Load, Scenario};
-use pixeld::bench::tally::Failure;
+use pixeld_bench::driver::run::Measured;
+use pixeld_bench::driver::tally::Failure;
+use pixeld_bench::scenario::pacer::Arrivals;
+use pixeld_bench::scenario::{Load, Scenario};
+use pixeld_bench::tools::null::NullResponder;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -266,7 +266,7 @@ fn a_unix_socket_works_like_tcp() {
         }
     });
     let mut scenario = scenario("127.0.0.1:1".parse().unwrap());
-    scenario.target.endpoint = pixeld::bench::target::Endpoint::Unix(path);
+    scenario.target.endpoint = pixeld_bench::client::target::Endpoint::Unix(path);
     let measured = measure(&scenario);
     assert_eq!(measured.total.failures.total(), 0);
     assert!(measured.total.answers > 100);
@@ -281,14 +281,14 @@ fn an_interrupt_ends_the_run_and_keeps_its_figures() {
         setter.store(true, Ordering::SeqCst);
     });
     let scenario = Scenario { duration_ns: 60 * SECOND, ..scenario(null()) };
-    let mut watch = pixeld::bench::run::Watch {
-        server: &pixeld::bench::server::ServerProbe::default(),
+    let mut watch = pixeld_bench::driver::run::Watch {
+        server: &pixeld_bench::driver::server::ServerProbe::default(),
         stop: &stop,
         is_live: false,
         on_start: &mut |_| {},
     };
     let start = Instant::now();
-    let measured = pixeld::bench::run::run(&scenario, &mut watch).unwrap();
+    let measured = pixeld_bench::driver::run::run(&scenario, &mut watch).unwrap();
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(measured.is_interrupted && measured.total.answers > 0);
     assert!((200 * MS..2 * SECOND).contains(&measured.window_ns), "{}", measured.window_ns);

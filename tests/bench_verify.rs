@@ -3,13 +3,13 @@
 mod bench_support;
 
 use bench_support::{OK, Reply, SECOND, scenario, serve};
-use pixeld::bench::pacer::Arrivals;
-use pixeld::bench::report::{Verified, json};
-use pixeld::bench::request::Bodies;
-use pixeld::bench::scenario::Scenario;
-use pixeld::bench::session::{Order, Outputs, measure};
-use pixeld::bench::template::Template;
-use pixeld::bench::verify;
+use pixeld_bench::report::{Verified, json};
+use pixeld_bench::scenario::Scenario;
+use pixeld_bench::scenario::pacer::Arrivals;
+use pixeld_bench::scenario::request::Bodies;
+use pixeld_bench::scenario::template::Template;
+use pixeld_bench::tools::session::{Order, Outputs, measure};
+use pixeld_bench::tools::verify;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tokens::{Token, closing, tokens, without_tests};
 
 /// A module's path from the crate's root: `["http", "request"]`; the root itself is empty, the binary's is `["main"]`.
+/// The load generator's crate stands among the modules of the server's, as `["bench"]`.
 pub type Module = Vec<String>;
+
+/// The root module of the load generator's crate, and its folder.
+const BENCH: &str = "bench";
 
 /// One source file without its tests.
 pub struct File {
@@ -35,9 +39,14 @@ pub enum Target {
     Foreign(Vec<String>),
 }
 
-/// The module that a file below `src` is.
+/// The module that a file below `src` or `bench/src` is.
 pub fn module_of(name: &str) -> Module {
-    let path = name.trim_start_matches("src/").trim_end_matches(".rs");
+    let path = name.trim_end_matches(".rs");
+    if let Some(path) = path.strip_prefix("bench/src/") {
+        let own = module_of(path);
+        return [vec![BENCH.to_owned()], own].concat();
+    }
+    let path = path.trim_start_matches("src/");
     let mut module: Module = path.split('/').map(str::to_owned).collect();
     match module.last().map(String::as_str) {
         Some("mod") => drop(module.pop()),
@@ -144,6 +153,8 @@ fn absolute(path: &[String], module: &Module) -> Vec<String> {
     match rest.first().map(String::as_str) {
         Some("self") => rest = &rest[1..],
         Some("super") => {}
+        Some("crate") if module.first().is_some_and(|root| root == BENCH) => return in_bench(&path[1..]),
+        Some("pixeld_bench") => return in_bench(&path[1..]),
         _ => return path.to_vec(),
     }
     while rest.first().is_some_and(|word| word == "super") {
@@ -154,6 +165,10 @@ fn absolute(path: &[String], module: &Module) -> Vec<String> {
     full.extend(base);
     full.extend_from_slice(rest);
     full
+}
+
+fn in_bench(path: &[String]) -> Vec<String> {
+    [&["crate".to_owned(), BENCH.to_owned()], path].concat()
 }
 
 /// The paths of a `use` item whose keyword is at `at`, each with the name it binds.
@@ -292,6 +307,8 @@ mod tests {
             ("src/a/x.rs", text),
             ("src/a/y.rs", ""),
             ("src/b.rs", ""),
+            ("bench/src/lib.rs", "pub mod c;"),
+            ("bench/src/c.rs", ""),
         ]
         .map(|(name, text)| (name.to_owned(), text.to_owned()));
         let files = read(&sources);
@@ -314,6 +331,7 @@ mod tests {
         assert_eq!(led_to("use crate::b as c; fn f() { c::go() }"), ["b", "b"]);
         assert_eq!(led_to("mod inner { use super::super::y::Deep; } use super::y::Deep;"), ["a/y", "a/y"]);
         assert_eq!(led_to("fn f() { pixeld::b::go() }"), ["b"]);
+        assert_eq!(led_to("use pixeld_bench::{c::d, e};"), ["bench/c", "bench"]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use pixeld::bench::request::{Bodies, RequestForm};
-use pixeld::bench::run::{Measured, Watch, run};
-use pixeld::bench::scenario::Scenario;
-use pixeld::bench::server::ServerProbe;
-use pixeld::bench::target::Target;
-use pixeld::bench::template::Template;
+use pixeld_bench::client::target::Target;
+use pixeld_bench::driver::run::{Measured, Watch, run};
+use pixeld_bench::driver::server::ServerProbe;
+use pixeld_bench::scenario::Scenario;
+use pixeld_bench::scenario::request::{Bodies, RequestForm};
+use pixeld_bench::scenario::template::Template;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ pub fn scenario(address: SocketAddr) -> Scenario {
         path: target.path.clone(),
         host: target.host.clone(),
         headers: Vec::new(),
-        bodies: Bodies::One(Template::compile(pixeld::bench::template::PIXEL).unwrap()),
+        bodies: Bodies::One(Template::compile(pixeld_bench::scenario::template::PIXEL).unwrap()),
     };
     Scenario {
         connections: 4,

@@ -1,7 +1,7 @@
 //! How a command comes to its end before it is done.
 
-use crate::bench::exit::Exit;
 use crate::os::signal::{SignalStream, exit_now};
+use pixeld_bench::tools::exit::Exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,16 +1,16 @@
 //! The arguments of a measurement, and the order that they make.
 
-use crate::bench::chaos::Chaos;
-use crate::bench::goal::Goal;
-use crate::bench::launch::Launch;
-use crate::bench::pacer::Arrivals;
-use crate::bench::quantity::{count, duration_ns, whole};
-use crate::bench::request::{Bodies, RequestForm};
-use crate::bench::scenario::{self, Load, Scenario, threads_for};
-use crate::bench::session::{Order, Outputs};
-use crate::bench::target::Target;
-use crate::bench::template::{PIXEL, Template};
-use crate::bench::verify;
+use pixeld_bench::client::target::Target;
+use pixeld_bench::quantity::{count, duration_ns, whole};
+use pixeld_bench::report::goal::Goal;
+use pixeld_bench::scenario::pacer::Arrivals;
+use pixeld_bench::scenario::request::{Bodies, RequestForm};
+use pixeld_bench::scenario::template::{PIXEL, Template};
+use pixeld_bench::scenario::{self, Load, Scenario, threads_for};
+use pixeld_bench::tools::chaos::Chaos;
+use pixeld_bench::tools::launch::Launch;
+use pixeld_bench::tools::session::{Order, Outputs};
+use pixeld_bench::tools::verify;
 use std::path::{Path, PathBuf};
 
 /// What one measurement needs.

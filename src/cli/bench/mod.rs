@@ -6,10 +6,10 @@ mod scenario_file;
 mod tools;
 
 use super::CliError;
-use crate::bench::exit::Exit;
-use crate::bench::session::{Done, Order, carry_out};
 use crate::os::output;
 use ending::{Stop, stop_on_interrupt};
+use pixeld_bench::tools::exit::Exit;
+use pixeld_bench::tools::session::{Done, Order, carry_out};
 use std::process::ExitCode;
 
 /// Measure an HTTP server, and say who was the wall

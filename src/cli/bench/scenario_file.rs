@@ -1,8 +1,8 @@
 //! `--scenario FILE`: options of a measurement kept in a file, which the command line overrules.
 
 use super::measure::Measure;
-use crate::bench::options;
 use clap::Parser;
+use pixeld_bench::scenario::options;
 use std::ffi::OsString;
 use std::path::Path;
 use std::{env, fs};

@@ -1,0 +1,7 @@
+//! HTTP's client side: where a target is, its sockets, and what they answer.
+
+pub mod connection;
+pub mod fetch;
+pub mod response;
+pub mod stream;
+pub mod target;

@@ -1,0 +1,352 @@
+//! Responses of HTTP/1.1 as the client of a load test reads them: bytes in, answers out, no I/O.
+//!
+//! ```text
+//!   Head --content-length--> Fixed --all bytes-------------------------> Complete
+//!   Head --chunked---------> ChunkSize -> ChunkData -> ChunkEnd -> ChunkSize
+//!                            ChunkSize --size 0--> Trailer --empty line--> Complete
+//!   Head --neither---------> UntilClose --end of input--> Head
+//!   Complete --the answer is handed out--> Head
+//! ```
+//!
+//! A server under load answers with the same head for a whole second (then its Date changes), so the last plain head
+//! is kept: an answer that starts with the same bytes and is there in full costs one comparison.
+//!
+//! Framing follows RFC 9112, section 6.3. Results do not depend on how the input was cut into pieces.
+
+use memchr::memmem;
+
+/// Longest head that is read; what is longer is garbage.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most header fields of a response.
+const FIELDS_MAX: usize = 64;
+/// Longest chunk-size line or trailer line.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// The end of one response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code, 200 to 599.
+    pub status: u16,
+    /// Whether the connection may carry another request.
+    pub keep_alive: bool,
+}
+
+impl Answer {
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// What came out of some input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// Everything that could be used is used; more input is needed.
+    NeedMore,
+    /// Bytes of the body, only for parsers made with [`ResponseParser::with_bodies`].
+    Body(&'a [u8]),
+    /// A response is complete.
+    Done(Answer),
+}
+
+/// Input that is no HTTP response; the connection is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Garbage {
+    /// The first bytes are not those of an HTTP/1 response.
+    #[error("not an HTTP/1.x response")]
+    NotHttp,
+    /// A head, a chunk line or a trailer beyond its bound.
+    #[error("a response head or chunk line without end")]
+    TooLong,
+    /// A malformed field or length.
+    #[error("a malformed response head")]
+    Head,
+    /// A malformed chunk.
+    #[error("a malformed chunk")]
+    Chunk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    Fixed {
+        left: u64,
+    },
+    ChunkSize,
+    ChunkData {
+        left: u64,
+    },
+    ChunkEnd,
+    Trailer,
+    UntilClose,
+    /// All bytes are used; the answer has not been handed out.
+    Complete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Empty,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// The parser of one connection.
+#[derive(Clone, Debug)]
+pub struct ResponseParser {
+    state: State,
+    answer: Answer,
+    /// Bytes at the front of the input in which no end of a head was found.
+    searched: usize,
+    is_head: bool,
+    wants_bodies: bool,
+    /// The last head with a Content-Length, its body's length and its answer.
+    usual: Vec<u8>,
+    usual_body: usize,
+    usual_answer: Answer,
+}
+
+const NO_ANSWER: Answer = Answer { status: 0, keep_alive: false };
+
+impl ResponseParser {
+    /// A parser that skips bodies; `is_head` for answers to HEAD, which have none.
+    #[must_use]
+    pub fn new(is_head: bool) -> Self {
+        Self {
+            state: State::Head,
+            answer: NO_ANSWER,
+            searched: 0,
+            is_head,
+            wants_bodies: false,
+            usual: Vec::new(),
+            usual_body: 0,
+            usual_answer: NO_ANSWER,
+        }
+    }
+
+    /// A parser that hands out the bodies too.
+    #[must_use]
+    pub fn with_bodies() -> Self {
+        Self { wants_bodies: true, ..Self::new(false) }
+    }
+
+    /// Whether the next byte starts a new response.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.state == State::Head
+    }
+
+    /// Status of the response whose body is being read.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.answer.status
+    }
+
+    /// Takes a step: how many bytes of `input` are used up, and what they meant.
+    ///
+    /// Call it again with the rest of the input until it says [`Step::NeedMore`]; bytes that were not used then have
+    /// to stand in front of the next input.
+    ///
+    /// # Errors
+    /// [`Garbage`]; the parser must not be used any more.
+    #[inline]
+    pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
+        if self.state == State::Head {
+            let usual_bytes = self.usual.len() + self.usual_body;
+            if !self.usual.is_empty() && input.len() >= usual_bytes && input.starts_with(&self.usual) {
+                self.searched = 0;
+                return Ok((usual_bytes, Step::Done(self.usual_answer)));
+            }
+            return self.head(input);
+        }
+        self.body(input)
+    }
+
+    /// Takes the end of the input: the answer that only the end completes, if there is one.
+    pub fn end_of_input(&mut self) -> Option<Answer> {
+        (self.state == State::UntilClose).then(|| {
+            self.state = State::Head;
+            self.answer
+        })
+    }
+
+    fn head<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
+        let known = input.len().min(7);
+        if input[..known] != b"HTTP/1."[..known] {
+            return Err(Garbage::NotHttp);
+        }
+        let from = self.searched.saturating_sub(3).min(input.len());
+        let Some(found) = memmem::find(&input[from..], b"\r\n\r\n") else {
+            self.searched = input.len();
+            return if input.len() > HEAD_BYTES_MAX {
+                Err(Garbage::TooLong)
+            } else {
+                Ok((0, Step::NeedMore))
+            };
+        };
+        self.searched = 0;
+        let head = &input[..from + found + 4];
+        let Some((answer, framing)) = parse_head(head, self.is_head)? else {
+            return self.skip_interim(head.len(), input); // 1xx: the real answer follows
+        };
+        self.answer = answer;
+        self.enter(head, framing);
+        match self.state {
+            State::Head => Ok((head.len(), Step::Done(answer))),
+            _ => {
+                let (used, step) = self.body(&input[head.len()..])?;
+                Ok((head.len() + used, step))
+            }
+        }
+    }
+
+    fn skip_interim<'a>(&mut self, skipped: usize, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
+        let (used, step) = self.next(&input[skipped..])?;
+        Ok((skipped + used, step))
+    }
+
+    fn enter(&mut self, head: &[u8], framing: Framing) {
+        let usual_body = match framing {
+            Framing::Empty => Some(0),
+            Framing::Length(length) => usize::try_from(length).ok().filter(|&n| n <= HEAD_BYTES_MAX),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
+        if let (Some(body), false) = (usual_body, self.wants_bodies) {
+            self.usual.clear();
+            self.usual.extend_from_slice(head);
+            self.usual_body = body;
+            self.usual_answer = self.answer;
+        }
+        self.state = match framing {
+            Framing::Empty | Framing::Length(0) => State::Head,
+            Framing::Length(left) => State::Fixed { left },
+            Framing::Chunked => State::ChunkSize,
+            Framing::UntilClose => State::UntilClose,
+        };
+    }
+
+    fn body<'a>(&mut self, mut input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
+        let whole = input.len();
+        loop {
+            let used = whole - input.len();
+            match self.state {
+                State::Complete => {
+                    self.state = State::Head;
+                    return Ok((used, Step::Done(self.answer)));
+                }
+                _ if input.is_empty() => return Ok((used, Step::NeedMore)),
+                State::Fixed { left } | State::ChunkData { left } => {
+                    let piece = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    let bytes = &input[..piece];
+                    input = &input[piece..];
+                    self.advance(left - piece as u64);
+                    if self.wants_bodies {
+                        return Ok((used + piece, Step::Body(bytes)));
+                    }
+                }
+                State::UntilClose => {
+                    let step = if self.wants_bodies { Step::Body(input) } else { Step::NeedMore };
+                    return Ok((whole, step));
+                }
+                State::Head | State::ChunkSize | State::ChunkEnd | State::Trailer => {
+                    match self.line(input)? {
+                        Some(bytes) => input = &input[bytes..],
+                        None => return Ok((used, Step::NeedMore)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, left: u64) {
+        self.state = match self.state {
+            State::Fixed { .. } if left == 0 => State::Complete,
+            State::Fixed { .. } => State::Fixed { left },
+            _ if left == 0 => State::ChunkEnd,
+            _ => State::ChunkData { left },
+        };
+    }
+
+    /// Uses up one line of the chunked coding; `None` while it is not complete.
+    fn line(&mut self, input: &[u8]) -> Result<Option<usize>, Garbage> {
+        let Some(end) = memchr::memchr(b'\n', input) else {
+            return if input.len() > LINE_BYTES_MAX { Err(Garbage::TooLong) } else { Ok(None) };
+        };
+        let line = input[..end].strip_suffix(b"\r").ok_or(Garbage::Chunk)?;
+        self.state = match self.state {
+            State::ChunkSize => match chunk_size(line)? {
+                0 => State::Trailer,
+                left => State::ChunkData { left },
+            },
+            State::ChunkEnd if line.is_empty() => State::ChunkSize,
+            State::Trailer if line.is_empty() => State::Complete,
+            State::Trailer => State::Trailer,
+            _ => return Err(Garbage::Chunk),
+        };
+        Ok(Some(end + 1))
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, Garbage> {
+    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || digits.len() > 15 {
+        return Err(Garbage::Chunk);
+    }
+    digits.iter().try_fold(0u64, |size, &digit| {
+        let value = (digit as char).to_digit(16).ok_or(Garbage::Chunk)?;
+        Ok(size * 16 + u64::from(value))
+    })
+}
+
+/// Reads a head that is there in full; `None` for an interim (1xx) response.
+fn parse_head(head: &[u8], is_head: bool) -> Result<Option<(Answer, Framing)>, Garbage> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    match response.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Garbage::Head),
+    }
+    let status = response.code.ok_or(Garbage::Head)?;
+    if (100..200).contains(&status) {
+        return Ok(None);
+    }
+    let mut keep_alive = response.version == Some(1);
+    let (mut length, mut chunked) = (None, false);
+    for field in response.headers.iter() {
+        if field.name.eq_ignore_ascii_case("content-length") {
+            let value = decimal(field.value)?;
+            if length.is_some_and(|known| known != value) {
+                return Err(Garbage::Head);
+            }
+            length = Some(value);
+        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            chunked = names(field.value, b"chunked");
+        } else if field.name.eq_ignore_ascii_case("connection") {
+            keep_alive = (keep_alive || names(field.value, b"keep-alive")) && !names(field.value, b"close");
+        }
+    }
+    let framing = match length {
+        _ if is_head || status == 204 || status == 304 => Framing::Empty,
+        _ if chunked => Framing::Chunked,
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilClose,
+    };
+    keep_alive &= framing != Framing::UntilClose;
+    Ok(Some((Answer { status, keep_alive }, framing)))
+}
+
+fn decimal(value: &[u8]) -> Result<u64, Garbage> {
+    if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Garbage::Head);
+    }
+    Ok(value.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+fn names(value: &[u8], token: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! Answers in: what a socket has, taken apart, counted, and followed by the connection's next request.
+
+use super::Driver;
+use crate::client::connection::Fault;
+use crate::driver::tally::Failure;
+use mio::event::Event;
+use std::io::{self, Read};
+
+impl Driver {
+    pub(super) fn handle(&mut self, event: &Event) {
+        let at = event.token().0;
+        if self.lines[at].is_connecting && !self.finish_connect(at) {
+            return;
+        }
+        if event.is_writable() && !self.lines[at].connection.unwritten().is_empty() {
+            self.flush(at);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(at, event.is_read_closed() || event.is_error());
+        }
+    }
+
+    /// Reads what is there. A read that does not fill the buffer emptied the socket, unless its end is announced.
+    fn read(&mut self, at: usize, ends: bool) {
+        loop {
+            let line = &mut self.lines[at];
+            let Some(stream) = &mut line.stream else { return };
+            match stream.read(&mut self.buffer) {
+                Ok(0) => return self.end_of_input(at),
+                Ok(bytes) => {
+                    self.tally.bytes_in += bytes as u64;
+                    if !self.take(at, bytes) {
+                        return;
+                    }
+                    if bytes < self.buffer.len() && !ends {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.lose(at, Failure::Reset),
+            }
+        }
+        if self.pacer.is_none() {
+            self.refill(at);
+        } else {
+            self.queue(at, self.now_ns());
+        }
+    }
+
+    /// Takes `bytes` of the buffer as input of a connection; false when that ended it.
+    #[inline]
+    fn take(&mut self, at: usize, bytes: usize) -> bool {
+        let now_ns = self.now_ns();
+        let (tally, finished, window) = (&mut *self.tally, &mut self.finished, &self.window);
+        let (in_flight, keeps) = (&mut self.in_flight, self.scenario.keeps_acknowledged);
+        let line = &mut self.lines[at];
+        let outcome = line.connection.receive(&self.buffer[..bytes], |request, answer| {
+            window.answered(tally, request, answer, now_ns);
+            *in_flight -= 1;
+            if now_ns <= window.end_ns {
+                finished.last_answer_ns = now_ns;
+            }
+            if keeps && answer.is_success() {
+                finished.acknowledged.set(request.number);
+            }
+        });
+        match outcome {
+            Ok(()) => line.failures_in_row = 0,
+            Err(Fault::Closing) => self.lose(at, Failure::Closed),
+            Err(Fault::Garbage(_)) => self.lose(at, Failure::Garbage),
+            Err(Fault::Unasked) => {
+                self.tally.failures.add(Failure::Garbage, 1);
+                self.lose(at, Failure::Garbage);
+            }
+        }
+        outcome.is_ok()
+    }
+}

@@ -1,0 +1,107 @@
+//! What a thread does by the clock: requests that time out, the interval's figures, the end of the run.
+
+use super::{Driver, Note};
+use crate::driver::tally::Failure;
+use crate::scenario::pacer::Pace;
+use std::sync::atomic::Ordering;
+
+/// Time between two looks for requests that timed out and connections to make again.
+const EXPIRE_EVERY_NS: u64 = 10_000_000;
+
+impl Driver {
+    pub(super) fn expire(&mut self, now_ns: u64) {
+        self.next_expire_ns = now_ns + EXPIRE_EVERY_NS;
+        if self.stop.load(Ordering::Relaxed) || self.is_abandoned(now_ns) {
+            self.window.end_ns = self.window.end_ns.min(now_ns);
+            if let Some(pacer) = &mut self.pacer {
+                pacer.stop(now_ns);
+            }
+        }
+        for at in 0..self.lines.len() {
+            let line = &self.lines[at];
+            let waits = line.connection.oldest();
+            if waits.is_some_and(|request| request.sent_ns + self.scenario.timeout_ns <= now_ns) {
+                self.lose(at, Failure::Timeout);
+            } else if line.retry_at_ns <= now_ns {
+                self.connect(at);
+            }
+        }
+    }
+
+    /// Whether a run that only its number of requests ends would never end, since the target is gone.
+    fn is_abandoned(&self, now_ns: u64) -> bool {
+        let quiet_ns = now_ns.saturating_sub(self.finished.last_answer_ns);
+        self.window.end_ns == u64::MAX && quiet_ns > 2 * self.scenario.timeout_ns.max(1_000_000_000)
+    }
+
+    /// Hands over an interval's figures when it is past, and reads the CPU clock at both ends of the measured part.
+    #[inline]
+    pub(super) fn tick(&mut self, now_ns: u64) {
+        if now_ns < self.window.start_ns {
+            return;
+        }
+        if self.cpu_at_start.is_none() {
+            self.cpu_at_start = Some(thread_cpu_ns());
+        }
+        if now_ns >= self.window.end_ns {
+            return self.measure_cpu_at_end();
+        }
+        let interval = (now_ns - self.window.start_ns) / self.scenario.interval_ns();
+        if interval > self.interval {
+            self.hand_over();
+            self.interval = interval;
+        }
+    }
+
+    pub(super) fn measure_cpu_at_end(&mut self) {
+        if let (Some((cpu_ns, waited_ns)), false) = (self.cpu_at_start, self.has_cpu_at_end) {
+            self.has_cpu_at_end = true;
+            let end = thread_cpu_ns();
+            self.finished.cpu_ns = end.0.saturating_sub(cpu_ns);
+            self.finished.waited_for_cpu_ns = end.1.saturating_sub(waited_ns);
+        }
+    }
+
+    pub(super) fn hand_over(&mut self) {
+        let tally = std::mem::take(&mut self.tally);
+        let _ = self.notes.send(Note::Interval { thread: self.thread, index: self.interval, tally });
+    }
+
+    pub(super) fn is_over(&mut self, now_ns: u64) -> bool {
+        let may_ask = now_ns < self.window.end_ns && self.left > 0;
+        let owes = self.left > 0
+            && self.pacer.as_ref().is_some_and(|pacer| matches!(pacer.pace(now_ns), Pace::Due { .. }));
+        let waits_long = now_ns >= self.window.end_ns.saturating_add(self.scenario.timeout_ns);
+        if may_ask || ((self.in_flight > 0 || owes) && !waits_long) {
+            return false;
+        }
+        self.give_up(now_ns);
+        true
+    }
+
+    /// Counts what is still unanswered or unsent when nothing more will be awaited.
+    fn give_up(&mut self, now_ns: u64) {
+        for at in 0..self.lines.len() {
+            for request in self.lines[at].connection.reset(false) {
+                self.window.failed(&mut self.tally, request, Failure::Timeout, now_ns);
+            }
+        }
+        if let Some(pacer) = &mut self.pacer {
+            while let (Pace::Due { intended_ns }, true) = (pacer.pace(now_ns), self.left > 0) {
+                self.window.unsent(&mut self.tally, intended_ns, now_ns);
+                pacer.sent();
+                self.left -= 1;
+            }
+        }
+    }
+}
+
+/// CPU time of this thread, and the time it waited for a CPU; nanoseconds since it started.
+fn thread_cpu_ns() -> (u64, u64) {
+    let waited = std::fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0);
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    (cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64, waited)
+}

@@ -1,0 +1,77 @@
+//! The live line: one line on stderr while a run runs, only on a terminal.
+
+use crate::driver::tally::{Point, Tally};
+use crate::quantity::{show_ns, show_rate};
+use crate::scenario::Scenario;
+use std::io::{IsTerminal, Write};
+
+/// The line's state.
+pub struct Live {
+    is_on: bool,
+    duration_ns: u64,
+}
+
+impl Live {
+    /// A line that is shown when `wanted` and stderr is a terminal.
+    #[must_use]
+    pub fn new(wanted: bool, scenario: &Scenario) -> Self {
+        Self { is_on: wanted && std::io::stderr().is_terminal(), duration_ns: scenario.duration_ns }
+    }
+
+    /// Shows an interval's figures.
+    pub fn show(&self, point: &Point, tally: &Tally, failures: u64) {
+        if self.is_on {
+            let mut stderr = std::io::stderr().lock();
+            let _ = write!(stderr, "\r\x1b[K{}", line(point, tally, failures, self.duration_ns));
+            let _ = stderr.flush();
+        }
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        if self.is_on {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn line(point: &Point, tally: &Tally, failures: u64, duration_ns: u64) -> String {
+    let seconds = point.start_ns as f64 / 1e9;
+    let of =
+        if duration_ns == u64::MAX { String::new() } else { format!("/{:.0}", duration_ns as f64 / 1e9) };
+    let lag = if tally.lag.is_empty() {
+        String::new()
+    } else {
+        format!("  send lag {}", show_ns(tally.lag.value_at_quantile(0.99)))
+    };
+    format!(
+        "{seconds:5.1}{of} s  {}  p50 {}  p99 {}  errors {failures}{lag}",
+        show_rate(point.rate),
+        show_ns(point.p50_ns),
+        show_ns(point.p99_ns),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_with_everything() {
+        let point = Point {
+            start_ns: 3_000_000_000,
+            rate: 1234.0,
+            p50_ns: 1_000,
+            p99_ns: 2_000_000,
+            max_ns: 0,
+            failures: 0,
+        };
+        let mut tally = Tally::default();
+        assert_eq!(
+            line(&point, &tally, 7, 10_000_000_000),
+            "  3.0/10 s  1,234/s  p50 1.00 us  p99 2.00 ms  errors 7"
+        );
+        tally.lag.record(900).unwrap();
+        assert!(line(&point, &tally, 7, u64::MAX).ends_with("errors 7  send lag 900 ns"));
+    }
+}

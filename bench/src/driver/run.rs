@@ -1,0 +1,354 @@
+//! One run: threads connect, start together, and a collector adds up what they hand over.
+
+use crate::client::stream::{Stream, explain};
+use crate::driver::live::Live;
+use crate::driver::machine::{HostTimes, HostUse, pin_this_thread};
+use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
+use crate::driver::tally::{Point, Tally};
+use crate::driver::{Driver, Finished, Note};
+use crate::scenario::{Scenario, allow_files};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Longest wait for one connection at the start.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How often the collector looks at the clock and at an interrupt.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What a run is given beside its scenario.
+pub struct Watch<'a> {
+    /// Where the server's CPU time can be read.
+    pub server: &'a ServerProbe,
+    /// Set by an interrupt; the run then ends and is reported.
+    pub stop: &'a Arc<AtomicBool>,
+    /// Whether to show the live line (it also needs a terminal).
+    pub is_live: bool,
+    /// Called once when the clock starts.
+    pub on_start: &'a mut dyn FnMut(Instant),
+}
+
+/// CPU use of one thread of the generator within the measured part. Nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadUse {
+    /// On a CPU.
+    pub cpu_ns: u64,
+    /// Waiting for one.
+    pub waited_for_cpu_ns: u64,
+}
+
+/// Everything a run measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Sums over all threads and intervals.
+    pub total: Tally,
+    /// The time series.
+    pub series: Vec<Point>,
+    /// Length of the measured part, nanoseconds.
+    pub window_ns: u64,
+    /// The generator's threads.
+    pub threads: Vec<ThreadUse>,
+    /// The server's use of its host, where it could be read.
+    pub server: Option<ServerUse>,
+    /// The generator's host.
+    pub host: HostUse,
+    /// The threads' last words, in their order.
+    pub finished: Vec<Finished>,
+    /// Whether an interrupt ended it.
+    pub is_interrupted: bool,
+}
+
+impl Measured {
+    /// Answers per second over the measured part.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.total.answers_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
+    }
+
+    /// CPU nanoseconds of the generator per answer.
+    #[must_use]
+    pub fn client_cpu_ns_per_request(&self) -> Option<f64> {
+        let cpu_ns: u64 = self.threads.iter().map(|thread| thread.cpu_ns).sum();
+        (self.total.answers_in_time > 0 && cpu_ns > 0)
+            .then(|| cpu_ns as f64 / self.total.answers_in_time as f64)
+    }
+
+    /// CPU nanoseconds of the server per answer.
+    #[must_use]
+    pub fn server_cpu_ns_per_request(&self) -> Option<f64> {
+        let cpu_ns = self.server.as_ref()?.process.cpu_ns();
+        (self.total.answers_in_time > 0 && cpu_ns > 0)
+            .then(|| cpu_ns as f64 / self.total.answers_in_time as f64)
+    }
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// A sentence that names the next step: target not up, limit of files too low.
+pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, String> {
+    assert!(scenario.threads > 0 && scenario.threads <= scenario.connections, "each thread has a connection");
+    assert!(scenario.pipeline > 0, "a connection may have a request");
+    allow_files(scenario.connections)?;
+    let scenario = Arc::new(scenario.clone());
+    let (notes, inbox) = mpsc::channel();
+    let team = Team::hire(&scenario, &notes)?;
+    let server_before = watch.server.read();
+    let epoch = Instant::now();
+    team.start(epoch, watch.stop);
+    drop(notes);
+    (watch.on_start)(epoch);
+    let mut collector = Collector::new(&scenario, watch, epoch, server_before);
+    collector.collect(&inbox);
+    team.join()?;
+    collector.finish()
+}
+
+/// The threads between being connected and being started.
+struct Team {
+    starts: Vec<Sender<(Instant, Arc<AtomicBool>)>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Team {
+    /// Starts the threads and waits until all their connections are made.
+    fn hire(scenario: &Arc<Scenario>, notes: &Sender<Note>) -> Result<Self, String> {
+        let (ready, connected) = mpsc::channel();
+        let mut team = Self { starts: Vec::new(), handles: Vec::new() };
+        for thread in 0..scenario.threads {
+            let (start, started) = mpsc::channel();
+            let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
+            let handle = std::thread::Builder::new()
+                .name(format!("bench-{thread}"))
+                .spawn(move || work(&scenario, thread, &ready, &started, notes))
+                .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
+            team.starts.push(start);
+            team.handles.push(handle);
+        }
+        for outcome in connected.into_iter().take(scenario.threads) {
+            outcome?;
+        }
+        Ok(team)
+    }
+
+    fn start(&self, epoch: Instant, stop: &Arc<AtomicBool>) {
+        for start in &self.starts {
+            let _ = start.send((epoch, Arc::clone(stop)));
+        }
+    }
+
+    fn join(self) -> Result<(), String> {
+        for handle in self.handles {
+            handle.join().map_err(|_| "a thread of the generator panicked; this is a bug".to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// The life of one thread.
+fn work(
+    scenario: &Arc<Scenario>,
+    thread: usize,
+    ready: &Sender<Result<(), String>>,
+    started: &Receiver<(Instant, Arc<AtomicBool>)>,
+    notes: Sender<Note>,
+) {
+    let pin = scenario.pins.get(thread % scenario.pins.len().max(1));
+    if let Some(Err(error)) = pin.map(|&cpu| pin_this_thread(&[cpu])) {
+        let _ = ready.send(Err(error));
+        return;
+    }
+    let streams = match connect_all(scenario, scenario.connections_of(thread)) {
+        Ok(streams) => streams,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    // Without a start another thread could not connect and the run is called off.
+    let Ok((epoch, stop)) = started.recv() else { return };
+    match Driver::new(Arc::clone(scenario), thread, streams, epoch, stop, notes.clone()) {
+        Ok(driver) => driver.run(),
+        Err(error) => {
+            let error = Some(format!("thread {thread}: {error}"));
+            let _ = notes.send(Note::Finished(Box::new(Finished { thread, error, ..Finished::default() })));
+        }
+    }
+}
+
+fn connect_all(scenario: &Scenario, number: usize) -> Result<Vec<Stream>, String> {
+    let endpoint = &scenario.target.endpoint;
+    (0..number)
+        .map(|_| Stream::connect(endpoint, CONNECT_WAIT))
+        .collect::<Result<_, _>>()
+        .map_err(|error| explain(&scenario.target.url, endpoint, &error))
+}
+
+/// Adds up notes, and reads the server's and the host's clocks at both ends of the measured part.
+struct Collector<'a, 'w> {
+    scenario: &'a Scenario,
+    watch: &'a Watch<'w>,
+    epoch: Instant,
+    live: Live,
+    total: Tally,
+    pending: BTreeMap<u64, Tally>,
+    progress: Vec<u64>,
+    series: Vec<Point>,
+    finished: Vec<Finished>,
+    server_start: ServerReading,
+    server_end: Option<ServerReading>,
+    host_start: HostTimes,
+    host_end: Option<HostTimes>,
+    has_started: bool,
+}
+
+impl<'a, 'w> Collector<'a, 'w> {
+    fn new(
+        scenario: &'a Scenario,
+        watch: &'a Watch<'w>,
+        epoch: Instant,
+        server_before: ServerReading,
+    ) -> Self {
+        Self {
+            scenario,
+            watch,
+            epoch,
+            live: Live::new(watch.is_live, scenario),
+            total: Tally::default(),
+            pending: BTreeMap::new(),
+            progress: vec![0; scenario.threads],
+            series: Vec::new(),
+            finished: Vec::new(),
+            server_start: server_before,
+            server_end: None,
+            host_start: HostTimes::read(),
+            host_end: None,
+            has_started: scenario.warmup_ns == 0,
+        }
+    }
+
+    fn collect(&mut self, inbox: &Receiver<Note>) {
+        while self.finished.len() < self.scenario.threads {
+            match inbox.recv_timeout(self.until_next_look()) {
+                Ok(note) => self.take(note),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.look();
+        }
+        self.read_end();
+        self.settle(u64::MAX);
+        self.live.end();
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    /// The ends of the measured part are met to the microsecond, all else is a matter of tens of milliseconds.
+    fn until_next_look(&self) -> Duration {
+        let now_ns = self.now_ns();
+        [self.scenario.warmup_ns, self.scenario.end_ns()]
+            .into_iter()
+            .filter(|&moment_ns| moment_ns > now_ns)
+            .map(|moment_ns| Duration::from_nanos(moment_ns - now_ns))
+            .fold(LOOK_EVERY, Duration::min)
+    }
+
+    fn look(&mut self) {
+        let now_ns = self.now_ns();
+        if !self.has_started && now_ns >= self.scenario.warmup_ns {
+            self.has_started = true;
+            self.server_start = self.watch.server.read();
+            self.host_start = HostTimes::read();
+        }
+        if now_ns >= self.scenario.end_ns() {
+            self.read_end();
+        }
+    }
+
+    fn read_end(&mut self) {
+        if self.server_end.is_none() {
+            self.server_end = Some(self.watch.server.read());
+            self.host_end = Some(HostTimes::read());
+        }
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Interval { thread, index, tally } => {
+                self.pending.entry(index).or_default().merge(&tally);
+                self.progress[thread] = index;
+                let settled = self.progress.iter().copied().min().unwrap_or(0);
+                self.settle(settled);
+            }
+            Note::Finished(finished) => self.finished.push(*finished),
+        }
+    }
+
+    /// Closes the intervals before `index`: all threads are past them.
+    fn settle(&mut self, index: u64) {
+        while let Some(entry) = self.pending.first_entry() {
+            if *entry.key() >= index {
+                break;
+            }
+            let (at, tally) = entry.remove_entry();
+            let point = self.point(at, &tally);
+            self.total.merge(&tally);
+            self.live.show(&point, &tally, self.total.failures.total());
+            self.series.push(point);
+        }
+    }
+
+    fn point(&self, index: u64, tally: &Tally) -> Point {
+        let interval_ns = self.scenario.interval_ns();
+        let start_ns = index * interval_ns;
+        let planned_ns = self.scenario.duration_ns.saturating_sub(start_ns).clamp(1, interval_ns);
+        let passed_ns = self.now_ns().saturating_sub(self.scenario.warmup_ns + start_ns).max(1);
+        Point {
+            start_ns,
+            rate: tally.answers_in_time as f64 * 1e9 / planned_ns.min(passed_ns) as f64,
+            p50_ns: tally.latency.value_at_quantile(0.5),
+            p99_ns: tally.latency.value_at_quantile(0.99),
+            max_ns: tally.latency.max(),
+            failures: tally.failures.total(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Measured, String> {
+        self.finished.sort_by_key(|finished| finished.thread);
+        if let Some(error) = self.finished.iter_mut().find_map(|finished| finished.error.take()) {
+            return Err(error);
+        }
+        let is_interrupted = self.watch.stop.load(Ordering::Relaxed);
+        let server_end = self.server_end.unwrap_or_default();
+        Ok(Measured {
+            window_ns: window_ns(self.scenario, &self.finished),
+            threads: self
+                .finished
+                .iter()
+                .map(|f| ThreadUse { cpu_ns: f.cpu_ns, waited_for_cpu_ns: f.waited_for_cpu_ns })
+                .collect(),
+            server: server_end.since(&self.server_start),
+            host: self.host_end.unwrap_or_default().since(&self.host_start),
+            total: self.total,
+            series: self.series,
+            finished: self.finished,
+            is_interrupted,
+        })
+    }
+}
+
+/// Length of the measured part: as planned, or up to the last answer when the number of requests ended it.
+fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
+    let end_ns = finished.iter().map(|f| f.end_ns).max().unwrap_or(0);
+    let last_ns = finished.iter().map(|f| f.last_answer_ns).max().unwrap_or(0);
+    let by_number =
+        scenario.requests.is_some_and(|all| finished.iter().map(|f| f.numbered).sum::<u64>() >= all);
+    let end_ns = if by_number || end_ns == u64::MAX { last_ns } else { end_ns };
+    end_ns.saturating_sub(scenario.warmup_ns).max(1)
+}

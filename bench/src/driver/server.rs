@@ -1,0 +1,106 @@
+//! The server's side of a run: its CPU time from `/proc` when it runs on this host, else from its `/metrics`.
+
+use crate::client::fetch;
+use crate::client::target::{Endpoint, Target};
+use crate::driver::machine::{
+    ProcessTimes, ProcessUse, holders_of_unix, listeners_of_port, process_times, processes_of_group,
+};
+use crate::driver::stages::{Exposition, Stages};
+use std::time::Duration;
+
+/// Longest wait for a server's `/metrics`.
+const METRICS_WAIT: Duration = Duration::from_secs(2);
+
+/// Where the server's figures come from.
+#[derive(Clone, Debug, Default)]
+pub struct ServerProbe {
+    /// Its processes on this host.
+    pub processes: Processes,
+    /// Where it serves Prometheus text.
+    pub metrics: Option<Target>,
+}
+
+/// The server's processes on this host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Processes {
+    /// They run elsewhere or can't be told.
+    #[default]
+    Unknown,
+    /// These.
+    Pids(Vec<u32>),
+    /// All of a process group, whatever it starts.
+    Group(u32),
+}
+
+/// One reading of the server's counters.
+#[derive(Clone, Debug, Default)]
+pub struct ServerReading {
+    times: Option<ProcessTimes>,
+    metrics: Option<Exposition>,
+}
+
+/// What the server used during the measured part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerUse {
+    /// CPU time.
+    pub process: ProcessUse,
+    /// Whether the figures of single threads are known.
+    pub has_threads: bool,
+    /// What its `/metrics` add: stages, system calls, syncs.
+    pub stages: Option<Stages>,
+}
+
+impl ServerProbe {
+    /// Finds out what can be known about the server at `target`.
+    #[must_use]
+    pub fn find(target: &Target) -> Self {
+        let pids = match &target.endpoint {
+            Endpoint::Tcp(address) if target.is_local() => listeners_of_port(address.port()),
+            Endpoint::Unix(path) => holders_of_unix(&path.display().to_string()),
+            Endpoint::Tcp(_) => Vec::new(),
+        };
+        let processes = if pids.is_empty() { Processes::Unknown } else { Processes::Pids(pids) };
+        let metrics = target.at("/metrics");
+        let metrics = fetch_metrics(&metrics).map(|_| metrics);
+        Self { processes, metrics }
+    }
+
+    /// A server that bench started itself, in a process group of its own.
+    #[must_use]
+    pub fn of_group(group: u32, target: &Target) -> Self {
+        Self { processes: Processes::Group(group), ..Self::find(target) }
+    }
+
+    /// Reads everything now.
+    #[must_use]
+    pub fn read(&self) -> ServerReading {
+        let times = match &self.processes {
+            Processes::Unknown => None,
+            Processes::Pids(pids) => Some(process_times(pids)),
+            Processes::Group(group) => Some(process_times(&processes_of_group(*group))),
+        };
+        ServerReading { times, metrics: self.metrics.as_ref().and_then(fetch_metrics) }
+    }
+}
+
+fn fetch_metrics(target: &Target) -> Option<Exposition> {
+    let response = fetch::get(target, METRICS_WAIT).ok()?;
+    (response.status == 200).then(|| Exposition::parse(&String::from_utf8_lossy(&response.body)))?
+}
+
+impl ServerReading {
+    /// What was used since an earlier reading; `None` when nothing is known.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Option<ServerUse> {
+        let stages = match (&self.metrics, &earlier.metrics) {
+            (Some(now), Some(before)) => Some(Stages::between(before, now)),
+            _ => None,
+        };
+        if let (Some(now), Some(before)) = (&self.times, &earlier.times) {
+            return Some(ServerUse { process: now.since(before), has_threads: true, stages });
+        }
+        let cpu_ns = stages.as_ref()?.cpu_ns?;
+        let process = ProcessUse { user_ns: cpu_ns, ..ProcessUse::default() };
+        Some(ServerUse { process, has_threads: false, stages })
+    }
+}

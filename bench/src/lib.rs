@@ -1,0 +1,23 @@
+//! `pixeld bench`: a load generator that can be believed.
+//!
+//! Imports go down only; `tests/architecture.rs` of the workspace reads the sources and fails where that is broken.
+//!
+//! ```text
+//! 4  tools      a measurement from start to exit code, and the tools around it: compare, search, calibrate, diff
+//! 3  report     goals, the verdict on the bottleneck, and the outputs
+//! 2  driver     the threads that send and count, what the machine and the server used meanwhile
+//! 1  scenario   what a run does: load, schedule, requests
+//! 0  client     HTTP's client side: targets, sockets, answers
+//! ```
+//!
+//! A [`scenario`] says what a run does. Each thread's [`driver`] keeps a schedule ([`scenario::pacer`]), writes requests
+//! ([`scenario::request`]), reads answers ([`client::response`]) and counts ([`driver::tally`]); [`driver::run`] starts
+//! the threads and adds up. A [`tools::session`] makes a [`report`] of it, with what [`tools::verify`] read back.
+
+pub mod client;
+pub mod driver;
+mod output;
+pub mod quantity;
+pub mod report;
+pub mod scenario;
+pub mod tools;

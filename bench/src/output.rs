@@ -1,0 +1,10 @@
+//! Progress of the tools on stderr.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Writes a line to stderr. If it can't be written there is nobody to tell, and whoever tells goes on.
+pub(crate) fn tell(line: impl Display) {
+    // In one write, so that lines of several processes do not mix.
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}

@@ -1,0 +1,216 @@
+//! The report for machines. Durations are whole nanoseconds; keys that scripts rely on keep their names and meanings
+//! within one `schema`.
+
+use super::table::QUANTILES;
+use super::{Report, Step, Verified};
+use crate::driver::run::ThreadUse;
+use crate::driver::tally::{Failure, Tally};
+use crate::report::verdict::Inputs;
+use base64::Engine;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use serde_json::{Map, Value, json};
+
+/// Version of the keys.
+pub const SCHEMA: u64 = 1;
+
+/// Makes the document.
+#[must_use]
+pub fn document(report: &Report) -> Value {
+    let total = &report.total;
+    json!({
+        "schema": SCHEMA,
+        "command": report.command,
+        "environment": report.environment,
+        "url": report.url,
+        "scenario": report.scenario,
+        "requests": total.answers,
+        "errors": total.failures.total(),
+        "errors_by_kind": by_kind(total),
+        "duration_ns": report.window_ns,
+        "rate": report.rate,
+        "sent": total.sent,
+        "acknowledged": total.acknowledged,
+        "reconnects": total.reconnects,
+        "bytes_in": total.bytes_in,
+        "bytes_out": total.bytes_out,
+        "latency_ns": quantiles(&total.latency),
+        "uncorrected_ns": quantiles(report.uncorrected()),
+        "send_lag_ns": report.is_open.then(|| quantiles(&total.lag)),
+        "histogram": encode(&total.latency),
+        "uncorrected_histogram": encode(report.uncorrected()),
+        "server_cpu_ns_per_request": report.server_cpu_ns_per_request,
+        "client_cpu_ns_per_request": report.client_cpu_ns_per_request,
+        "server": server(report),
+        "client_threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
+        "calibrated_ceiling": report.ceiling,
+        "limit": {
+            "verdict": report.verdict.wall.name(),
+            "evidence": report.verdict.evidence,
+            "is_lower_bound": report.verdict.wall.is_lower_bound(),
+            "inputs": inputs(&report.inputs),
+        },
+        "goals": report.goals.iter().map(|goal| json!({
+            "goal": goal.goal, "value": goal.value, "met": goal.is_met,
+        })).collect::<Vec<_>>(),
+        "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
+        "growth": report.growth.map(|growth| json!({
+            "acknowledged": growth.acknowledged, "stored": growth.stored,
+        })),
+        "verify": report.verified.as_ref().map(verify),
+        "chaos": report.chaos.iter().map(|done| json!({
+            "what": done.what, "at_ns": done.at_ns, "recovery_ns": done.recovery_ns,
+        })).collect::<Vec<_>>(),
+        "series": report.series.iter().map(|point| json!({
+            "start_ns": point.start_ns,
+            "rate": point.rate,
+            "p50_ns": point.p50_ns,
+            "p99_ns": point.p99_ns,
+            "max_ns": point.max_ns,
+            "errors": point.failures,
+        })).collect::<Vec<_>>(),
+        "interrupted": report.is_interrupted,
+    })
+}
+
+/// p50, p90, p99, p999, p9999, max and mean of a histogram, `null` each when it is empty.
+#[must_use]
+pub fn quantiles(histogram: &Histogram<u64>) -> Value {
+    let mut map = Map::new();
+    let known = |value: u64| if histogram.is_empty() { Value::Null } else { value.into() };
+    for (name, quantile) in QUANTILES {
+        map.insert(name.into(), known(histogram.value_at_quantile(quantile)));
+    }
+    map.insert("max".into(), known(histogram.max()));
+    map.insert("mean".into(), known(histogram.mean() as u64));
+    Value::Object(map)
+}
+
+/// A histogram in HdrHistogram's V2 encoding, base64.
+#[must_use]
+pub fn encode(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    V2Serializer::new().serialize(histogram, &mut bytes).expect("a Vec takes what is written");
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Reads back what [`encode`] wrote.
+///
+/// # Errors
+/// A sentence for what is no base64 or no V2 histogram.
+pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|error| format!("the histogram is no base64: {error}"))?;
+    Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .map_err(|error| format!("the histogram is not in V2 encoding: {error}"))
+}
+
+fn by_kind(total: &Tally) -> Value {
+    Failure::ALL
+        .into_iter()
+        .map(|kind| (kind.name().to_string(), total.failures.of(kind).into()))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn thread(thread: &ThreadUse) -> Value {
+    json!({ "cpu_ns": thread.cpu_ns, "waited_for_cpu_ns": thread.waited_for_cpu_ns })
+}
+
+fn server(report: &Report) -> Value {
+    let Some(server) = &report.server else { return Value::Null };
+    let answers = report.total.answers_in_time.max(1) as f64;
+    json!({
+        "user_ns": server.process.user_ns,
+        "system_ns": server.process.system_ns,
+        "busiest_thread_ns": server.process.busiest_thread_ns,
+        "waited_for_cpu_ns": server.process.waited_for_cpu_ns,
+        "syscalls_per_request": per(server.stages.as_ref().and_then(|s| s.syscalls), answers),
+        "syncs_per_request": per(server.stages.as_ref().and_then(|s| s.syncs), answers),
+        "journal_bytes_per_request": per(server.stages.as_ref().and_then(|s| s.journal_bytes), answers),
+        "stages": server.stages.iter().flat_map(|stages| &stages.stages).map(|stage| json!({
+            "name": stage.name,
+            "count": stage.count,
+            "mean_ns": stage.mean_ns,
+            "p50_ns": stage.p50_ns,
+            "p99_ns": stage.p99_ns,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn per(number: Option<u64>, answers: f64) -> Option<f64> {
+    number.map(|number| number as f64 / answers)
+}
+
+fn inputs(inputs: &Inputs) -> Value {
+    json!({
+        "offered": inputs.offered,
+        "client_busy": inputs.client_busy,
+        "client_waited": inputs.client_waited,
+        "send_lag_p99_ns": inputs.lag_p99_ns,
+        "server_busy": inputs.server_busy,
+        "server_waited": inputs.server_waited,
+        "host_idle": inputs.host_idle,
+        "host_stolen": inputs.host_stolen,
+        "host_softirq": inputs.host_softirq,
+        "retransmits": inputs.retransmits,
+        "round_trip_ns": inputs.round_trip_ns,
+        "is_remote": inputs.is_remote,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "offered": step.offered,
+        "rate": step.rate,
+        "requests": step.total.answers,
+        "errors": step.total.failures.total(),
+        "acknowledged": step.total.acknowledged,
+        "duration_ns": step.window_ns,
+        "latency_ns": quantiles(&step.total.latency),
+        "uncorrected_ns": quantiles(&step.total.uncorrected),
+        "send_lag_ns": quantiles(&step.total.lag),
+        "server_cpu_ns_per_request": step.server_cpu_ns_per_request,
+        "client_cpu_ns_per_request": step.client_cpu_ns_per_request,
+        "limit": step.wall.name(),
+    })
+}
+
+fn verify(verified: &Verified) -> Value {
+    json!({
+        "acked": verified.acked,
+        "stored": verified.stored,
+        "lost": verified.lost,
+        "lost_examples": verified.lost_examples,
+        "duplicated": verified.duplicated,
+        "stored_without_ack": verified.stored_without_ack,
+        "altered": verified.altered,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::tally::histogram;
+
+    #[test]
+    fn histograms_come_back() {
+        let mut one = histogram();
+        for value in [1, 1_000, 1_000_000, 3_000_000_000] {
+            one.record(value).unwrap();
+        }
+        let back = decode(&encode(&one)).unwrap();
+        assert_eq!(
+            (back.len(), back.max(), back.value_at_quantile(0.5)),
+            (4, one.max(), one.value_at_quantile(0.5))
+        );
+        assert!(decode("!").is_err() && decode("AAAA").is_err());
+    }
+
+    #[test]
+    fn quantiles_of_nothing_are_null() {
+        assert!(quantiles(&histogram())["p99"].is_null());
+    }
+}

@@ -1,0 +1,250 @@
+//! What a run leaves behind: one value from which every output is made.
+
+pub mod csv;
+pub mod environment;
+pub mod goal;
+pub mod hgrm;
+pub mod html;
+pub mod json;
+pub mod plot;
+pub mod table;
+pub mod verdict;
+
+use crate::driver::machine::HostUse;
+use crate::driver::run::{Measured, ThreadUse};
+use crate::driver::server::ServerUse;
+use crate::driver::tally::{Point, Tally};
+use crate::report::goal::GoalOutcome;
+use crate::report::verdict::{Inputs, Verdict, Wall, judge};
+use crate::scenario::Scenario;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The command line.
+    pub command: String,
+    /// Where it ran.
+    pub environment: Value,
+    /// What was run.
+    pub scenario: Value,
+    /// The target.
+    pub url: String,
+    /// Whether a schedule set the pace.
+    pub is_open: bool,
+    /// Counters and histograms of the measured part.
+    pub total: Tally,
+    /// Length of the measured part, nanoseconds.
+    pub window_ns: u64,
+    /// Answers per second.
+    pub rate: f64,
+    /// The time series.
+    pub series: Vec<Point>,
+    /// The generator's threads.
+    pub threads: Vec<ThreadUse>,
+    /// CPU nanoseconds of the generator per answer.
+    pub client_cpu_ns_per_request: Option<f64>,
+    /// CPU nanoseconds of the server per answer.
+    pub server_cpu_ns_per_request: Option<f64>,
+    /// What the server used.
+    pub server: Option<ServerUse>,
+    /// What the generator's host did.
+    pub host: HostUse,
+    /// Who was the wall.
+    pub verdict: Verdict,
+    /// What the verdict was drawn from.
+    pub inputs: Inputs,
+    /// Highest rate of the generator itself, from `bench calibrate` on this host.
+    pub ceiling: Option<f64>,
+    /// Goals and whether they were reached.
+    pub goals: Vec<GoalOutcome>,
+    /// Rows of a ramp.
+    pub steps: Vec<Step>,
+    /// The server's own count beside the acknowledged one (ramp).
+    pub growth: Option<Growth>,
+    /// What was read back.
+    pub verified: Option<Verified>,
+    /// What was done to the server while it ran.
+    pub chaos: Vec<Disturbance>,
+    /// Whether an interrupt ended it.
+    pub is_interrupted: bool,
+}
+
+/// One row of a ramp.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Requests per second that the schedule wanted.
+    pub offered: f64,
+    /// Answers per second.
+    pub rate: f64,
+    /// Counters and histograms.
+    pub total: Tally,
+    /// Length of the measured part, nanoseconds.
+    pub window_ns: u64,
+    /// CPU nanoseconds of the server per answer.
+    pub server_cpu_ns_per_request: Option<f64>,
+    /// CPU nanoseconds of the generator per answer.
+    pub client_cpu_ns_per_request: Option<f64>,
+    /// Who was the wall.
+    pub wall: Wall,
+}
+
+/// Acknowledged requests beside the growth of the server's own total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Answers of 2xx over all steps.
+    pub acknowledged: u64,
+    /// Growth of `total` of `GET /pixels`.
+    pub stored: i64,
+}
+
+/// What `--verify` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Pixels whose writing was acknowledged.
+    pub acked: u64,
+    /// Pixels of this run that each host lists.
+    pub stored: BTreeMap<String, u64>,
+    /// Acknowledged pixels that a host does not list, over all hosts.
+    pub lost: u64,
+    /// The first few of them, by number.
+    pub lost_examples: Vec<u64>,
+    /// Pixels listed more than once, the repetitions counted.
+    pub duplicated: u64,
+    /// Pixels listed although their writing was not acknowledged.
+    pub stored_without_ack: u64,
+    /// Pixels listed with another value than the one that was sent.
+    pub altered: u64,
+}
+
+/// Something that `--chaos` did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disturbance {
+    /// As it was ordered.
+    pub what: String,
+    /// When, since the start of the run, nanoseconds.
+    pub at_ns: u64,
+    /// From then to the first answer after it, nanoseconds; `None` when there was none.
+    pub recovery_ns: Option<u64>,
+}
+
+impl Report {
+    /// The report of one run; goals, verification and the rest are added by those who know them.
+    #[must_use]
+    pub fn of(
+        scenario: &Scenario,
+        measured: &Measured,
+        round_trip_ns: u64,
+        command: &str,
+        environment: Value,
+    ) -> Self {
+        let inputs = inputs(scenario, measured, round_trip_ns);
+        Self {
+            command: command.to_string(),
+            environment,
+            scenario: scenario.describe(),
+            url: scenario.target.url.clone(),
+            is_open: scenario.rate().is_some(),
+            total: measured.total.clone(),
+            window_ns: measured.window_ns,
+            rate: measured.rate(),
+            series: measured.series.clone(),
+            threads: measured.threads.clone(),
+            client_cpu_ns_per_request: measured.client_cpu_ns_per_request(),
+            server_cpu_ns_per_request: measured.server_cpu_ns_per_request(),
+            server: measured.server.clone(),
+            host: measured.host,
+            verdict: judge(&inputs),
+            inputs,
+            ceiling: None,
+            goals: Vec::new(),
+            steps: Vec::new(),
+            growth: None,
+            verified: None,
+            chaos: Vec::new(),
+            is_interrupted: measured.is_interrupted,
+        }
+    }
+
+    /// The report of a ramp: its steps added up.
+    ///
+    /// # Panics
+    /// When there is no step.
+    #[must_use]
+    pub fn of_steps(mut runs: Vec<Self>, offered: &[f64]) -> Self {
+        let steps: Vec<Step> = runs.iter().zip(offered).map(|(run, &offered)| run.as_step(offered)).collect();
+        let mut whole = runs.remove(0);
+        for run in runs {
+            for point in &run.series {
+                whole.series.push(Point { start_ns: point.start_ns + whole.window_ns, ..*point });
+            }
+            whole.total.merge(&run.total);
+            whole.window_ns += run.window_ns;
+            whole.is_interrupted |= run.is_interrupted;
+            // The last step is the hardest one: its verdict and its machine figures stand for the ramp.
+            whole.verdict = run.verdict;
+            whole.inputs = run.inputs;
+            whole.threads = run.threads;
+            whole.server = run.server;
+            whole.host = run.host;
+        }
+        whole.rate = whole.total.answers_in_time as f64 * 1e9 / whole.window_ns as f64;
+        whole.server_cpu_ns_per_request = mean_cpu(&steps, |step| step.server_cpu_ns_per_request);
+        whole.client_cpu_ns_per_request = mean_cpu(&steps, |step| step.client_cpu_ns_per_request);
+        whole.steps = steps;
+        whole
+    }
+
+    fn as_step(&self, offered: f64) -> Step {
+        Step {
+            offered,
+            rate: self.rate,
+            total: self.total.clone(),
+            window_ns: self.window_ns,
+            server_cpu_ns_per_request: self.server_cpu_ns_per_request,
+            client_cpu_ns_per_request: self.client_cpu_ns_per_request,
+            wall: self.verdict.wall,
+        }
+    }
+
+    /// The histogram of latencies without correction: in a closed loop there is only one.
+    #[must_use]
+    pub fn uncorrected(&self) -> &hdrhistogram::Histogram<u64> {
+        if self.is_open { &self.total.uncorrected } else { &self.total.latency }
+    }
+}
+
+fn mean_cpu(steps: &[Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
+    let answers: u64 = steps.iter().map(|step| step.total.answers_in_time).sum();
+    let cpu_ns = steps
+        .iter()
+        .map(|step| of(step).map(|ns| ns * step.total.answers_in_time as f64))
+        .sum::<Option<f64>>()?;
+    (answers > 0).then(|| cpu_ns / answers as f64)
+}
+
+fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
+    let share = |ns: u64| ns as f64 / measured.window_ns as f64;
+    let most = |of: fn(&ThreadUse) -> u64| share(measured.threads.iter().map(of).max().unwrap_or(0));
+    let server = measured.server.as_ref();
+    let threads = server.filter(|server| server.has_threads);
+    let lag = &measured.total.lag;
+    Inputs {
+        offered: scenario.rate(),
+        rate: measured.rate(),
+        client_busy: most(|thread| thread.cpu_ns),
+        client_waited: most(|thread| thread.waited_for_cpu_ns),
+        lag_p99_ns: if lag.is_empty() { 0 } else { lag.value_at_quantile(0.99) },
+        latency_p99_ns: measured.total.latency.value_at_quantile(0.99),
+        server_busy: threads.map(|server| share(server.process.busiest_thread_ns)),
+        server_waited: threads.map(|server| share(server.process.waited_for_cpu_ns)),
+        host_idle: measured.host.idle,
+        host_stolen: measured.host.stolen,
+        host_softirq: measured.host.softirq,
+        retransmits: measured.host.retransmits,
+        round_trip_ns,
+        latency_p50_ns: measured.total.latency.value_at_quantile(0.5),
+        is_remote: !scenario.target.is_local(),
+    }
+}

@@ -1,0 +1,242 @@
+//! The report for people.
+
+use super::{Report, Step};
+use crate::driver::tally::Failure;
+use crate::quantity::{show_count, show_cpu, show_ns, show_rate};
+use hdrhistogram::Histogram;
+use std::fmt::Write;
+
+/// The percentiles that are shown: name and quantile.
+pub const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("p9999", 0.9999)];
+
+/// Writes the report as a table.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    heading(&mut out, report);
+    if report.steps.is_empty() {
+        latency(&mut out, report);
+        if !report.is_open {
+            out.push_str("  a closed loop waits for the target: a stall holds back the requests that would have seen it (-r)\n");
+        }
+    } else {
+        steps(&mut out, &report.steps);
+    }
+    failures(&mut out, report);
+    cost(&mut out, report);
+    if let Some(growth) = &report.growth {
+        let agree = if growth.stored == growth.acknowledged as i64 { "equal" } else { "NOT EQUAL" };
+        let _ = writeln!(
+            out,
+            "total      acknowledged {}, the server's total grew by {}: {agree}",
+            show_count(growth.acknowledged),
+            growth.stored
+        );
+    }
+    verified(&mut out, report);
+    slow_stages(&mut out, report);
+    verdict(&mut out, report);
+    for goal in &report.goals {
+        let _ = writeln!(out, "goal       {}: {}", goal.goal, if goal.is_met { "met" } else { "MISSED" });
+    }
+    if report.is_interrupted {
+        out.push_str("interrupted: the figures are of the time until then\n");
+    }
+    out
+}
+
+fn heading(out: &mut String, report: &Report) {
+    let scenario = &report.scenario;
+    let rate = if report.verdict.wall.is_lower_bound() && !report.is_open { "at least " } else { "" };
+    let load = match scenario["rate"].as_f64() {
+        None => "closed loop".to_string(),
+        Some(_) if !report.steps.is_empty() => "ramp, open loop".to_string(),
+        Some(offered) => {
+            let kind = if scenario["poisson"] == true { "Poisson" } else { "constant" };
+            format!("open loop, {kind}, {} offered", show_rate(offered))
+        }
+    };
+    let _ = writeln!(
+        out,
+        "{} {}\n{load}; {} connections, depth {}, {}, {}",
+        scenario["method"].as_str().unwrap_or_default(),
+        report.url,
+        scenario["connections"],
+        scenario["pipeline"],
+        if scenario["threads"] == 1 { "1 thread".into() } else { format!("{} threads", scenario["threads"]) },
+        show_ns(report.window_ns),
+    );
+    let _ = writeln!(
+        out,
+        "rate       {rate}{}, {} answers, {} in, {} out",
+        show_rate(report.rate),
+        show_count(report.total.answers),
+        show_bytes(report.total.bytes_in, report.window_ns),
+        show_bytes(report.total.bytes_out, report.window_ns)
+    );
+}
+
+fn show_bytes(bytes: u64, window_ns: u64) -> String {
+    format!("{:.2} MB/s", bytes as f64 * 1e3 / window_ns.max(1) as f64)
+}
+
+fn latency(out: &mut String, report: &Report) {
+    let _ = write!(out, "{:11}", "");
+    for (name, _) in QUANTILES {
+        let _ = write!(out, "{name:>10}");
+    }
+    let _ = writeln!(out, "{:>10}", "max");
+    row(out, "latency", &report.total.latency);
+    if report.is_open {
+        row(out, "uncorrected", report.uncorrected());
+        row(out, "send lag", &report.total.lag);
+    }
+}
+
+fn row(out: &mut String, name: &str, histogram: &Histogram<u64>) {
+    let _ = write!(out, "{name:11}");
+    for (_, quantile) in QUANTILES {
+        let shown =
+            if histogram.is_empty() { "-".into() } else { show_ns(histogram.value_at_quantile(quantile)) };
+        let _ = write!(out, "{shown:>10}");
+    }
+    let _ = writeln!(out, "{:>10}", if histogram.is_empty() { "-".into() } else { show_ns(histogram.max()) });
+}
+
+fn steps(out: &mut String, steps: &[Step]) {
+    let _ = writeln!(
+        out,
+        "{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}{:>10}{:>10}{:>12}  limit",
+        "offered", "rate", "answers", "errors", "p50", "p99", "p999", "max", "server CPU"
+    );
+    for step in steps {
+        let latency = &step.total.latency;
+        let quantile =
+            |q: f64| if latency.is_empty() { "-".into() } else { show_ns(latency.value_at_quantile(q)) };
+        let _ = writeln!(
+            out,
+            "{:>10}{:>12}{:>12}{:>8}{:>10}{:>10}{:>10}{:>10}{:>12}  {}",
+            show_rate(step.offered),
+            show_rate(step.rate),
+            show_count(step.total.answers),
+            step.total.failures.total(),
+            quantile(0.5),
+            quantile(0.99),
+            quantile(0.999),
+            show_ns(latency.max()),
+            step.server_cpu_ns_per_request.map_or("-".into(), show_cpu),
+            step.wall.name()
+        );
+    }
+}
+
+fn failures(out: &mut String, report: &Report) {
+    let failures = &report.total.failures;
+    if failures.total() == 0 {
+        out.push_str("errors     0\n");
+        return;
+    }
+    let parts: Vec<String> = Failure::ALL
+        .into_iter()
+        .filter(|&kind| failures.of(kind) > 0)
+        .map(|kind| format!("{} {}", show_count(failures.of(kind)), explained(kind)))
+        .collect();
+    let _ = writeln!(out, "errors     {}: {}", show_count(failures.total()), parts.join(", "));
+}
+
+fn explained(kind: Failure) -> &'static str {
+    match kind {
+        Failure::Connect => "connections refused or failed",
+        Failure::Timeout => "timed out",
+        Failure::Reset => "reset by the server",
+        Failure::Closed => "closed by the server before the answer",
+        Failure::Garbage => "answered with garbage",
+        Failure::Status => "answered 4xx or 5xx",
+        Failure::Unsent => "never sent, no connection came free",
+    }
+}
+
+fn cost(out: &mut String, report: &Report) {
+    let server = match (&report.server, report.server_cpu_ns_per_request) {
+        (Some(server), Some(per_request)) => {
+            let share = |ns: u64| per_request * ns as f64 / server.process.cpu_ns().max(1) as f64;
+            let split = if server.has_threads {
+                let (user, system) = (server.process.user_ns, server.process.system_ns);
+                format!(" ({} user, {} system)", show_cpu(share(user)), show_cpu(share(system)))
+            } else {
+                String::new()
+            };
+            format!("server {}{split}", show_cpu(per_request))
+        }
+        _ => "server not known".to_string(),
+    };
+    let client = report.client_cpu_ns_per_request.map_or("not known".to_string(), show_cpu);
+    let _ = writeln!(out, "CPU/request  {server}; generator {client}");
+    if let Some(stages) = report.server.as_ref().and_then(|server| server.stages.as_ref()) {
+        let answers = report.total.answers_in_time.max(1) as f64;
+        let figures = [
+            ("system calls", stages.syscalls.map(|n| format!("{:.2}", n as f64 / answers))),
+            ("syncs", stages.syncs.map(|n| format!("{:.4}", n as f64 / answers))),
+            ("journal bytes", stages.journal_bytes.map(|n| format!("{:.1}", n as f64 / answers))),
+        ];
+        let shown: Vec<String> =
+            figures.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?))).collect();
+        if !shown.is_empty() {
+            let _ = writeln!(out, "per request  {}", shown.join(", "));
+        }
+    }
+    if let Some(ceiling) = report.ceiling {
+        let _ = writeln!(
+            out,
+            "instrument   {:.0} % of what the generator can do here ({}, calibrated)",
+            report.rate / ceiling * 100.0,
+            show_rate(ceiling)
+        );
+    }
+}
+
+fn verified(out: &mut String, report: &Report) {
+    for disturbance in &report.chaos {
+        let recovery = disturbance
+            .recovery_ns
+            .map_or("no answer after it".to_string(), |ns| format!("first answer after {}", show_ns(ns)));
+        let at = show_ns(disturbance.at_ns);
+        let _ = writeln!(out, "chaos      {} (done at {at}): {recovery}", disturbance.what);
+    }
+    let Some(verified) = &report.verified else { return };
+    let _ = writeln!(out, "verify     {} acknowledged", show_count(verified.acked));
+    for (host, stored) in &verified.stored {
+        let _ = writeln!(out, "           {} stored on {host}", show_count(*stored));
+    }
+    let _ = writeln!(
+        out,
+        "           lost {}, duplicated {}, stored without an answer {}, altered {}",
+        verified.lost, verified.duplicated, verified.stored_without_ack, verified.altered
+    );
+    if !verified.lost_examples.is_empty() {
+        let _ = writeln!(out, "           first lost: {:?}", verified.lost_examples);
+    }
+}
+
+/// The stages that the slowest requests went through, from the server's own histograms.
+fn slow_stages(out: &mut String, report: &Report) {
+    let Some(stages) = report.server.as_ref().and_then(|server| server.stages.as_ref()) else { return };
+    for stage in stages.stages.iter().take(5) {
+        let p99 = if stage.p99_ns == u64::MAX { "above its buckets".into() } else { show_ns(stage.p99_ns) };
+        let mean = show_ns(stage.mean_ns);
+        let _ = writeln!(
+            out,
+            "stage      {}: mean {mean}, p99 {p99}, {} times",
+            stage.name,
+            show_count(stage.count)
+        );
+    }
+}
+
+fn verdict(out: &mut String, report: &Report) {
+    let _ = writeln!(out, "limit: {}", report.verdict.wall.name());
+    for line in &report.verdict.evidence {
+        let _ = writeln!(out, "  {line}");
+    }
+}

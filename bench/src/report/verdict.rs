@@ -1,0 +1,299 @@
+//! Who was the wall: a pure function of what was measured, with the evidence that led to it.
+//!
+//! | verdict | meaning |
+//! |---|---|
+//! | `SERVER` | the server's busiest thread had no time left |
+//! | `CLIENT` | the generator was the wall, so the rate is a lower bound |
+//! | `SHARED CPU` | generator and server (or others) waited for each other's CPU |
+//! | `NETWORK` | segments had to be sent again, or the round trip alone explains the rate |
+//! | `OFFERED` | nobody was saturated: what was asked for was served |
+
+use crate::quantity::{show_ns, show_rate};
+
+/// A thread that runs for this share of the time has none left: the rest is waking up.
+const BUSY: f64 = 0.92;
+/// A thread that could have run and had no CPU for this share of the time.
+const WAITS_FOR_CPU: f64 = 0.10;
+/// A host that is idle for less than this share has nothing left to give.
+const HOST_IDLE: f64 = 0.05;
+/// Segments sent again beyond this share are a network's fault.
+const RETRANSMITS: f64 = 0.001;
+/// The part of an offered rate that counts as served.
+const SERVED: f64 = 0.99;
+
+/// Who was the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wall {
+    /// The server.
+    Server,
+    /// The generator: the report says "at least".
+    Client,
+    /// Both on the same CPUs, or others on theirs.
+    SharedCpu,
+    /// The network.
+    Network,
+    /// Nobody.
+    Offered,
+}
+
+impl Wall {
+    /// The word of the report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "SERVER",
+            Self::Client => "CLIENT",
+            Self::SharedCpu => "SHARED CPU",
+            Self::Network => "NETWORK",
+            Self::Offered => "OFFERED",
+        }
+    }
+
+    /// Whether the rate is only a lower bound of what the server can do.
+    #[must_use]
+    pub const fn is_lower_bound(self) -> bool {
+        matches!(self, Self::Client | Self::SharedCpu)
+    }
+}
+
+/// What the verdict is drawn from. Shares are between 0 and 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Inputs {
+    /// Requests per second that the schedule wanted; `None` in a closed loop.
+    pub offered: Option<f64>,
+    /// Answers per second.
+    pub rate: f64,
+    /// Share of the time that the generator's busiest thread ran.
+    pub client_busy: f64,
+    /// Share of the time that a thread of the generator waited for a CPU, the worst one.
+    pub client_waited: f64,
+    /// 99th percentile of how late requests left although a connection was free; nanoseconds; open loop only.
+    pub lag_p99_ns: u64,
+    /// Longest lag that is still on time, nanoseconds: a small part of the latency that is measured.
+    pub latency_p99_ns: u64,
+    /// Share of the time that the server's busiest thread ran; `None` when not known.
+    pub server_busy: Option<f64>,
+    /// Share of the time that a thread of the server waited for a CPU, the worst one.
+    pub server_waited: Option<f64>,
+    /// Share of the time that the host had no work.
+    pub host_idle: f64,
+    /// Share of the time that the hypervisor gave to others.
+    pub host_stolen: f64,
+    /// Share of the time that the host spent in soft interrupts: mostly its network stack.
+    pub host_softirq: f64,
+    /// Share of segments sent again.
+    pub retransmits: f64,
+    /// Time of a TCP handshake, nanoseconds; 0 when not measured.
+    pub round_trip_ns: u64,
+    /// Median latency, nanoseconds.
+    pub latency_p50_ns: u64,
+    /// Whether the server is on another host.
+    pub is_remote: bool,
+}
+
+/// The verdict and the sentences that support it, the decisive one first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who.
+    pub wall: Wall,
+    /// Why.
+    pub evidence: Vec<String>,
+}
+
+/// Draws the verdict.
+#[must_use]
+pub fn judge(inputs: &Inputs) -> Verdict {
+    let (wall, decisive) = decide(inputs);
+    let mut evidence = vec![decisive];
+    evidence.extend(figures(inputs));
+    Verdict { wall, evidence }
+}
+
+fn decide(inputs: &Inputs) -> (Wall, String) {
+    if let Some(offered) = inputs.offered {
+        return decide_open(inputs, offered);
+    }
+    let client_is_busy = inputs.client_busy >= BUSY;
+    let server_is_busy = inputs.server_busy.is_some_and(|busy| busy >= BUSY);
+    if is_shared(inputs) {
+        (Wall::SharedCpu, "generator and server waited for a CPU while the host had none idle".into())
+    } else if client_is_busy {
+        let both = if server_is_busy { ", and so was the server's" } else { "" };
+        (
+            Wall::Client,
+            format!("the generator's busiest thread was never idle{both}; use more threads (-t) or CPUs"),
+        )
+    } else if server_is_busy {
+        (Wall::Server, "the server's busiest thread was never idle".into())
+    } else {
+        unsaturated(inputs)
+    }
+}
+
+/// An open loop's generator may spin to be on time, so its CPU says nothing; its lag does.
+fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
+    let is_served = inputs.rate >= offered * SERVED;
+    let lags = inputs.lag_p99_ns > 1_000_000.max(inputs.latency_p99_ns / 2);
+    if is_served && !lags {
+        (
+            Wall::Offered,
+            format!("the offered rate was served: {} of {}", show_rate(inputs.rate), show_rate(offered)),
+        )
+    } else if is_shared(inputs) {
+        (Wall::SharedCpu, "generator and server waited for a CPU while the host had none idle".into())
+    } else if lags {
+        (
+            Wall::Client,
+            format!("requests left late although connections were free: p99 {}", show_ns(inputs.lag_p99_ns)),
+        )
+    } else if inputs.server_busy.is_some_and(|busy| busy >= BUSY) || inputs.retransmits <= RETRANSMITS {
+        let what =
+            "the server answered fewer requests than were offered; all connections were waiting for it";
+        (Wall::Server, what.into())
+    } else {
+        unsaturated(inputs)
+    }
+}
+
+fn is_shared(inputs: &Inputs) -> bool {
+    let waited = inputs.client_waited.max(inputs.server_waited.unwrap_or(0.0));
+    (waited >= WAITS_FOR_CPU && inputs.host_idle < HOST_IDLE) || inputs.host_stolen >= WAITS_FOR_CPU
+}
+
+fn unsaturated(inputs: &Inputs) -> (Wall, String) {
+    if inputs.retransmits > RETRANSMITS {
+        return (Wall::Network, "segments had to be sent again".into());
+    }
+    let mostly_wire = inputs.round_trip_ns > 0 && inputs.latency_p50_ns < inputs.round_trip_ns * 3 / 2;
+    if inputs.is_remote && mostly_wire {
+        let round_trip = show_ns(inputs.round_trip_ns);
+        return (
+            Wall::Network,
+            format!("the round trip ({round_trip}) is most of the latency; use more connections"),
+        );
+    }
+    let what =
+        "no CPU was saturated: the connections waited for answers; more of them (-c, -p) may give more";
+    (Wall::Offered, what.into())
+}
+
+fn figures(inputs: &Inputs) -> Vec<String> {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let mut lines = vec![format!(
+        "generator: busiest thread ran {} of the time, waited for a CPU {}",
+        percent(inputs.client_busy),
+        percent(inputs.client_waited)
+    )];
+    match inputs.server_busy {
+        Some(busy) => lines.push(format!(
+            "server: busiest thread ran {} of the time, waited for a CPU {}",
+            percent(busy),
+            percent(inputs.server_waited.unwrap_or(0.0))
+        )),
+        None => {
+            let unknown = "server: its CPU time is not known (another host or user, and no /metrics)";
+            lines.push(unknown.into());
+        }
+    }
+    lines.push(format!(
+        "host: idle {}, in soft interrupts {}, taken by the hypervisor {}; segments sent again {:.3} %",
+        percent(inputs.host_idle),
+        percent(inputs.host_softirq),
+        percent(inputs.host_stolen),
+        inputs.retransmits * 100.0
+    ));
+    if inputs.offered.is_some() {
+        lines.push(format!("send lag p99 {}", show_ns(inputs.lag_p99_ns)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Inputs = Inputs {
+        offered: None,
+        rate: 50_000.0,
+        client_busy: 0.4,
+        client_waited: 0.01,
+        lag_p99_ns: 0,
+        latency_p99_ns: 2_000_000,
+        server_busy: Some(0.5),
+        server_waited: Some(0.01),
+        host_idle: 0.5,
+        host_stolen: 0.0,
+        host_softirq: 0.0,
+        retransmits: 0.0,
+        round_trip_ns: 50_000,
+        latency_p50_ns: 1_000_000,
+        is_remote: false,
+    };
+    const OPEN: Inputs = Inputs { offered: Some(50_000.0), ..QUIET };
+
+    #[test]
+    fn verdicts_by_table() {
+        for (name, inputs, wall) in [
+            ("nobody, closed", QUIET, Wall::Offered),
+            ("server", Inputs { server_busy: Some(0.97), ..QUIET }, Wall::Server),
+            ("client", Inputs { client_busy: 0.99, ..QUIET }, Wall::Client),
+            (
+                "client, server unknown",
+                Inputs { client_busy: 0.99, server_busy: None, ..QUIET },
+                Wall::Client,
+            ),
+            (
+                "both: not more than a lower bound",
+                Inputs { client_busy: 0.95, server_busy: Some(0.97), ..QUIET },
+                Wall::Client,
+            ),
+            (
+                "one CPU for both",
+                Inputs {
+                    client_busy: 0.5,
+                    client_waited: 0.4,
+                    server_waited: Some(0.4),
+                    host_idle: 0.0,
+                    ..QUIET
+                },
+                Wall::SharedCpu,
+            ),
+            ("a wait on a host that has CPUs left", Inputs { client_waited: 0.2, ..QUIET }, Wall::Offered),
+            (
+                "a hypervisor that takes",
+                Inputs { host_stolen: 0.2, server_busy: Some(0.97), ..QUIET },
+                Wall::SharedCpu,
+            ),
+            ("retransmits", Inputs { retransmits: 0.01, ..QUIET }, Wall::Network),
+            (
+                "round trips",
+                Inputs { is_remote: true, round_trip_ns: 900_000, server_busy: None, ..QUIET },
+                Wall::Network,
+            ),
+            ("open, served", OPEN, Wall::Offered),
+            ("open, served by a spinning generator", Inputs { client_busy: 1.0, ..OPEN }, Wall::Offered),
+            (
+                "open, too much for the server",
+                Inputs { rate: 30_000.0, server_busy: Some(0.98), ..OPEN },
+                Wall::Server,
+            ),
+            ("open, server waits for its disk", Inputs { rate: 30_000.0, ..OPEN }, Wall::Server),
+            ("open, generator late", Inputs { rate: 30_000.0, lag_p99_ns: 5_000_000, ..OPEN }, Wall::Client),
+            ("open, lossy", Inputs { rate: 30_000.0, retransmits: 0.1, ..OPEN }, Wall::Network),
+        ] {
+            let verdict = judge(&inputs);
+            assert_eq!(verdict.wall, wall, "{name}: {:?}", verdict.evidence);
+            assert!(verdict.evidence.len() >= 4, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_walls_of_this_side_make_lower_bounds() {
+        assert!(Wall::Client.is_lower_bound() && Wall::SharedCpu.is_lower_bound());
+        assert!(
+            !Wall::Server.is_lower_bound()
+                && !Wall::Offered.is_lower_bound()
+                && !Wall::Network.is_lower_bound()
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The bytes of one request after another.
+//!
+//! Of the head only the body's length changes, so what stands before and after it is kept ready.
+
+use crate::scenario::random::Random;
+use crate::scenario::template::Template;
+
+/// Where the bodies come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// No body and no Content-Length.
+    None,
+    /// One template for all requests.
+    One(Template),
+    /// Request `n` takes line `n` of a file, from the start again after its end.
+    Lines(Vec<Template>),
+}
+
+/// What every request has in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestForm {
+    /// `POST`.
+    pub method: String,
+    /// Path with query.
+    pub path: String,
+    /// Value of the Host field.
+    pub host: String,
+    /// Further fields, in the order given.
+    pub headers: Vec<(String, String)>,
+    /// The bodies.
+    pub bodies: Bodies,
+}
+
+impl RequestForm {
+    /// Whether answers come without a body (RFC 9110, section 9.3.2).
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// The body of the first request, for clients that send one body for ever; empty when there is none.
+    #[must_use]
+    pub fn first_body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        match &self.bodies {
+            Bodies::None => {}
+            Bodies::One(template) => template.write(0, &mut Random::new(0), &mut body),
+            Bodies::Lines(lines) => lines[0].write(0, &mut Random::new(0), &mut body),
+        }
+        body
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
+    }
+
+    /// The head up to the digits of the body's length, and what follows them; without a body all of it and nothing.
+    fn head(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut before = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.has_header("host") {
+            before.push_str(&format!("Host: {}\r\n", self.host));
+        }
+        let fields: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        if self.bodies == Bodies::None {
+            return ((before + &fields + "\r\n").into_bytes(), Vec::new());
+        }
+        if !self.has_header("content-type") {
+            before.push_str("Content-Type: application/json\r\n");
+        }
+        before.push_str("Content-Length: ");
+        (before.into_bytes(), format!("\r\n{fields}\r\n").into_bytes())
+    }
+}
+
+/// Writes requests of one form. Each thread has its own.
+#[derive(Clone, Debug)]
+pub struct RequestWriter {
+    form: RequestForm,
+    random: Random,
+    body: Vec<u8>,
+    before_length: Vec<u8>,
+    after_length: Vec<u8>,
+}
+
+impl RequestWriter {
+    /// A writer whose random numbers follow from `seed`.
+    #[must_use]
+    pub fn new(form: RequestForm, seed: u64) -> Self {
+        let (before_length, after_length) = form.head();
+        Self { form, random: Random::new(seed), body: Vec::new(), before_length, after_length }
+    }
+
+    /// Appends request `number` to `out`.
+    #[inline]
+    pub fn write(&mut self, number: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.before_length);
+        let template = match &self.form.bodies {
+            Bodies::None => return,
+            Bodies::One(template) => template,
+            Bodies::Lines(lines) => &lines[(number % lines.len() as u64) as usize],
+        };
+        self.body.clear();
+        template.write(number, &mut self.random, &mut self.body);
+        out.extend_from_slice(itoa::Buffer::new().format(self.body.len()).as_bytes());
+        out.extend_from_slice(&self.after_length);
+        out.extend_from_slice(&self.body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(bodies: Bodies) -> RequestForm {
+        RequestForm {
+            method: "POST".into(),
+            path: "/pixel".into(),
+            host: "a:1".into(),
+            headers: vec![("X-A".into(), "b".into())],
+            bodies,
+        }
+    }
+
+    fn written(writer: &mut RequestWriter, number: u64) -> String {
+        let mut out = Vec::new();
+        writer.write(number, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_length_follows_the_body() {
+        let mut writer = RequestWriter::new(form(Bodies::One(Template::compile("{{n}}").unwrap())), 0);
+        for (number, length) in [(9, 1), (10, 2), (999, 3), (8, 1)] {
+            assert_eq!(
+                written(&mut writer, number),
+                format!(
+                    "POST /pixel HTTP/1.1\r\nHost: a:1\r\nContent-Type: application/json\r\n\
+                     Content-Length: {length}\r\nX-A: b\r\n\r\n{number}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn no_body_has_no_length_and_given_fields_win() {
+        let mut form = form(Bodies::None);
+        form.headers.push(("host".into(), "other".into()));
+        let mut writer = RequestWriter::new(form, 0);
+        assert_eq!(written(&mut writer, 1), "POST /pixel HTTP/1.1\r\nX-A: b\r\nhost: other\r\n\r\n");
+    }
+
+    #[test]
+    fn the_first_body_stands_for_all() {
+        let template = |text| Template::compile(text).unwrap();
+        for (bodies, expected) in [
+            (Bodies::None, &b""[..]),
+            (Bodies::One(template("a{{n}}")), b"a0"),
+            (Bodies::Lines(vec![template("b"), template("c")]), b"b"),
+        ] {
+            assert_eq!(form(bodies).first_body(), expected);
+        }
+    }
+
+    #[test]
+    fn lines_go_round() {
+        let lines = ["a", "bb"].map(|line| Template::compile(line).unwrap()).to_vec();
+        let mut writer = RequestWriter::new(form(Bodies::Lines(lines)), 0);
+        assert!(written(&mut writer, 0).ends_with("\r\n\r\na"));
+        assert!(written(&mut writer, 1).ends_with("\r\n\r\nbb"));
+        assert!(written(&mut writer, 2).ends_with("\r\n\r\na"));
+    }
+}

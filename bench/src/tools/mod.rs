@@ -1,0 +1,17 @@
+//! A measurement from its start to its exit code, and the tools around it.
+
+pub mod bootstrap;
+pub mod calibrate;
+pub mod calibration;
+pub mod chaos;
+pub mod compare;
+pub mod diff;
+pub mod exit;
+pub mod foreign;
+pub mod launch;
+pub mod null;
+pub mod peers;
+pub mod published;
+pub mod search;
+pub mod session;
+pub mod verify;
