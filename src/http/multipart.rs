@@ -8,7 +8,7 @@
 //! boundary; the first one may stand at the very start. A boundary holds no CR, so a delimiter that turns out to be
 //! none has no other one's start in it: no byte is ever looked at twice.
 
-use super::parameters::{Parameters, parameters_of};
+use super::parameters::{Parameters, extended, parameters_of};
 use crate::base::limits::{
     MULTIPART_FRAMING_BYTES_MAX, MULTIPART_HEAD_BYTES_MAX, MULTIPART_NAME_BYTES_MAX, MULTIPART_PARTS_MAX,
 };
@@ -271,13 +271,17 @@ fn part_head(bytes: &[u8]) -> Result<PartHead, MultipartError> {
             if is_named || !value.eq_ignore_ascii_case("form-data") {
                 return Err(MultipartError::Head);
             }
+            let mut spelled_out = None;
             for (name, value) in list {
                 match &*name {
                     "name" => (head.name, is_named) = (value, true),
                     "filename" => head.filename = Some(value),
+                    "filename*" => spelled_out = extended(&value).or(spelled_out),
                     _ => {}
                 }
             }
+            // Clients that send both spell the name for old servers in the other one (RFC 6266, section 4.3).
+            head.filename = spelled_out.or(head.filename);
         } else if name.eq_ignore_ascii_case("content-type") {
             head.content_type = Some(value.trim().to_owned());
         }

@@ -67,6 +67,29 @@ fn parts_with_their_names_and_bytes() {
 }
 
 #[test]
+fn a_name_that_is_spelled_out_wins() {
+    let named = |parameters: &str| {
+        let body = format!("--XX\r\nContent-Disposition: form-data; name=f{parameters}\r\n\r\n\r\n--XX--");
+        whole(body.as_bytes()).expect("a form")[0].0.filename.clone()
+    };
+    let spelled_out = "; filename*=utf-8''%E2%82%AC%20a.png";
+    for parameters in [
+        spelled_out.to_owned(),
+        format!("; filename=\"=?utf-8?B?4oKsIGEucG5n?=\"{spelled_out}"),
+        format!("{spelled_out}; filename=\"EURO a.png\""),
+        format!("{spelled_out}; filename*=utf-8''%FF"),
+    ] {
+        assert_eq!(named(&parameters).as_deref(), Some("\u{20ac} a.png"), "{parameters}");
+    }
+    // One that can't be read leaves the other one.
+    assert_eq!(named("; filename=\"a.png\"; filename*=utf-8''%FF").as_deref(), Some("a.png"));
+    assert_eq!(named("; filename*=utf-8''%FF"), None);
+    let long = format!("; filename*=utf-8''{}", "n".repeat(MULTIPART_NAME_BYTES_MAX + 1));
+    let body = format!("--XX\r\nContent-Disposition: form-data; name=f{long}\r\n\r\n\r\n--XX--");
+    assert_eq!(whole(body.as_bytes()), Err(MultipartError::HeadLong));
+}
+
+#[test]
 fn every_split_into_two_and_every_single_byte() {
     let expected = whole(BODY);
     for cut in 0..=BODY.len() {

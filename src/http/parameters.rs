@@ -57,6 +57,39 @@ fn unquote(text: &str) -> (String, &str) {
     (value, "")
 }
 
+/// The text of a parameter whose name ends with `*`: `utf-8'en'na%C3%AFve.png` (RFC 8187, section 3.2); nothing if it is
+/// malformed or in another encoding than the two that are known.
+#[must_use]
+pub fn extended(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_language, text) = rest.split_once('\'')?;
+    let (mut bytes, mut left) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let [first, rest @ ..] = left {
+        left = rest;
+        bytes.push(match (*first, rest) {
+            (b'%', [high, low, behind @ ..]) => {
+                left = behind;
+                16 * hexadecimal(*high)? + hexadecimal(*low)?
+            }
+            (b'%', _) => return None,
+            (byte, _) => byte,
+        });
+    }
+    // A control in a name would end a line of what is made of it.
+    let is_plain = |text: &String| !text.chars().any(char::is_control);
+    if charset.eq_ignore_ascii_case("utf-8") {
+        String::from_utf8(bytes).ok().filter(is_plain)
+    } else if charset.eq_ignore_ascii_case("iso-8859-1") {
+        Some(bytes.into_iter().map(char::from).collect()).filter(is_plain)
+    } else {
+        None
+    }
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +111,28 @@ mod tests {
         assert_eq!(read("a; b=\"no end; c=d"), "a|b=no end; c=d");
         assert_eq!(read("a;;=;b"), "a|=");
         assert_eq!(read(""), "|");
+    }
+
+    #[test]
+    fn texts_with_their_encoding() {
+        for (value, text) in [
+            ("utf-8''na%C3%AFve%20a.png", Some("na\u{ef}ve a.png")),
+            ("UTF-8'de'a.png", Some("a.png")),
+            ("iso-8859-1''na%efve.png", Some("na\u{ef}ve.png")),
+            ("utf-8''it's.png", Some("it's.png")),
+            ("utf-8''", Some("")),
+            ("utf-8''%E4.png", None),
+            ("utf-8''%", None),
+            ("utf-8''%4", None),
+            ("utf-8''%+1", None),
+            ("utf-8''a%0D%0Ab", None),
+            ("utf-8''a%00b", None),
+            ("utf-16''a", None),
+            ("utf-8'a", None),
+            ("a.png", None),
+            ("", None),
+        ] {
+            assert_eq!(extended(value).as_deref(), text, "{value}");
+        }
     }
 }

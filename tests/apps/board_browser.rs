@@ -7,8 +7,9 @@ use crate::process;
 
 use std::collections::BTreeSet;
 
-use board::{HOSTILE, form, hostile, part, png, post, post_bytes};
+use board::{HOSTILE, form, hostile, part, png, post, post_bytes, with_plain_breaks};
 use browser::Browser;
+use process::client::plain;
 use process::{ANY_PORT, Server};
 use serde_json::json;
 
@@ -109,7 +110,7 @@ fn hostile_texts_are_texts_to_the_browser() {
         "return [...document.querySelectorAll('#messages .message')].map((one) => one.textContent)",
     );
     let texts: BTreeSet<String> = serde_json::from_value(texts).expect("a list of texts");
-    assert_eq!(texts, (0..HOSTILE).map(hostile).collect::<BTreeSet<_>>());
+    assert_eq!(texts, (0..HOSTILE).map(|seed| with_plain_breaks(&hostile(seed))).collect::<BTreeSet<_>>());
     let names = "return [...new Set([...document.querySelectorAll('#messages *')].map((one) => one.localName))].sort()";
     let names = visitor.evaluate(names);
     assert_eq!(
@@ -121,4 +122,38 @@ fn hostile_texts_are_texts_to_the_browser() {
                     [...one.attributes].some((attribute) => attribute.name.startsWith('on'))).length";
     assert_eq!((visitor.evaluate(handlers), visitor.evaluate("return window.struck")), (json!(0), json!(0)));
     assert_eq!(visitor.complaints(), json!([]), "the browser complains");
+}
+
+/// The page lets through just what the server takes: line breaks and emoji are one character each on both sides.
+#[test]
+fn the_page_and_the_server_count_alike() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--apps", "board"]);
+    visitor.go_to(&format!("http://{}/board", server.address));
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.png");
+    std::fs::write(&path, png(7)).expect("written");
+    let (lines, emoji) = (format!("{}{}", "a".repeat(250), "\n".repeat(5)), "\u{1f600}".repeat(255));
+    for (text, count) in [(&lines, 1), (&emoji, 2)] {
+        let typed = json!([text]).to_string();
+        visitor.wait_for(
+            "return document.getElementById('message').value === '' && !document.getElementById('send').disabled",
+        );
+        for (addition, is_valid) in [("b", false), ("", true)] {
+            let fill = format!(
+                "const message = document.getElementById('message'); message.value = {typed}[0] + '{addition}'; \
+                 message.dispatchEvent(new Event('input')); return message.checkValidity()"
+            );
+            assert_eq!(visitor.evaluate(&fill), is_valid, "{addition:?} behind {text:?}");
+            let answer = post(&mut server.connect(), &format!("{text}{addition}"), "a.png", b"no picture");
+            assert_eq!(answer.status, if is_valid { 415 } else { 422 }, "{}", answer.text());
+        }
+        let input = visitor.find("#file");
+        let keys = json!({ "text": path.display().to_string() });
+        visitor.ask("POST", &format!("/element/{input}/value"), &keys);
+        visitor.click("#send");
+        visitor.wait_for(&shown(count));
+        let stored = server.connect().send(plain("GET", "/readMessages")).answer().json();
+        assert_eq!(stored[0]["message"], **text, "stored as it was typed");
+    }
 }

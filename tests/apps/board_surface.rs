@@ -116,7 +116,14 @@ fn each_kind_of_picture_is_known_by_its_first_bytes() {
         let answer = get(&mut client, &url);
         assert_eq!((field(&answer, "content-type"), &answer.body), (media_type, &picture(1, format)));
     }
-    for content in [&b"<html>"[..], b"", b"%PDF-1.4", b"<svg xmlns='http://www.w3.org/2000/svg'/>"] {
+    for content in [
+        &b"<html>"[..],
+        b"",
+        b"%PDF-1.4",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"BM",
+        b"BMW is a car, and this is a text",
+    ] {
         let answer = post(&mut client, "x", "a.png", content);
         assert_eq!(answer.status, 415, "{content:?}");
         assert!(answer.json()["detail"].is_string());
@@ -165,6 +172,17 @@ fn what_is_missing_or_wrong_is_said_as_the_original_does() {
         200,
         "255 characters are no more bytes than that"
     );
+    // Forms send CRLF for a line break; it is one character, as in the page, and LF when it is read.
+    for lines in ["\r\n", "\n", "\r", "\r\n\n\r"] {
+        let breaks = board::with_plain_breaks(lines);
+        let text = format!("{}{}", "a".repeat(250), lines.repeat(5 / breaks.len()));
+        assert_eq!(post(&mut client, &text, "a.png", &png(1)).status, 200, "{lines:?}");
+        let messages = get(&mut client, "/readMessages").json();
+        assert_eq!(messages[0]["message"], board::with_plain_breaks(&text), "{lines:?}");
+        let answer = post(&mut client, &format!("{text}{lines}xxx"), "a.png", &png(1));
+        assert_eq!(answer.status, 422, "{lines:?}");
+    }
+    let kept = get(&mut client, "/readMessages").json().as_array().map(Vec::len);
     for long in [long + "x", "y".repeat(100_000), "\u{1f600}".repeat(256)] {
         // What is not a file's content counts as the picture's room, so it is bounded too.
         let answer = post(&mut client, &long, "a.png", &png(1));
@@ -173,9 +191,24 @@ fn what_is_missing_or_wrong_is_said_as_the_original_does() {
     }
     assert_eq!(
         get(&mut client, "/readMessages").json().as_array().map(Vec::len),
-        Some(1),
+        kept,
         "nothing else was kept"
     );
+}
+
+#[test]
+fn a_file_name_that_is_spelled_out_wins() {
+    let (_server, mut client) = server();
+    for disposition in [
+        "name=\"file\"; filename*=utf-8''%E2%82%AC.png",
+        "name=\"file\"; filename=\"=?utf-8?B?4oKsLnBuZw==?=\"; filename*=utf-8''%E2%82%AC.png",
+    ] {
+        let parts = [part("name=\"message\"", b"hi"), part(disposition, &png(1))];
+        let answer = client.send(post_bytes(form(&parts))).answer();
+        assert_eq!(answer.status, 200, "{disposition}: {}", answer.text());
+        let filename = answer.json()["filename"].as_str().expect("a name").to_owned();
+        assert_eq!(&filename[36..], "_\u{20ac}.png", "{disposition}");
+    }
 }
 
 #[test]

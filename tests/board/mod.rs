@@ -21,17 +21,22 @@ pub fn png(seed: u8) -> Vec<u8> {
     picture(seed, image::ImageFormat::Png)
 }
 
-/// A picture of this size that no other seed has: an image with a chunk that browsers pass over.
+/// A picture of about this size that no other seed has, not compressed. Nothing can be taken out of it.
 pub fn large(seed: u32, bytes: usize) -> Vec<u8> {
-    let small = png(1);
-    let mut filler: Vec<u8> = (0..bytes as u32).map(|at| (at.wrapping_mul(seed | 1) >> 7) as u8).collect();
-    filler[..4].copy_from_slice(&seed.to_le_bytes());
-    let mut check = flate2::Crc::new();
-    check.update(b"fiLl");
-    check.update(&filler);
-    let chunk = [&(bytes as u32).to_be_bytes(), &b"fiLl"[..], &filler, &check.sum().to_be_bytes()].concat();
-    // Behind IHDR, which is always 25 bytes.
-    [&small[..33], &chunk, &small[33..]].concat()
+    let width = bytes.min(1000);
+    let height = bytes.div_ceil(width + 1);
+    let mut pixels: Vec<u8> =
+        (0..(width * height) as u32).map(|at| (at.wrapping_mul(seed | 1) >> 7) as u8).collect();
+    pixels[..4].copy_from_slice(&seed.to_le_bytes());
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_compression(png::Compression::NoCompression);
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&pixels).expect("pixels");
+    writer.finish().expect("a picture");
+    out
 }
 
 /// One part of a form.
@@ -129,6 +134,11 @@ const PIECES: [&str; 40] = [
     ";",
     "\u{2028}",
 ];
+
+/// A message as it is kept: each line break is one character, whichever way it came.
+pub fn with_plain_breaks(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
 
 /// A few pieces in an order that depends on `seed`.
 pub fn hostile(seed: usize) -> String {

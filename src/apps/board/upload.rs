@@ -25,7 +25,8 @@ use super::name;
 use super::news::Announcement;
 use super::record::Post;
 
-/// A message is kept up to this many bytes while it arrives: one letter more than it may have.
+/// A message is kept up to this many bytes while it arrives: one letter more than it may have. A letter has four bytes
+/// at most; a line break, which counts as one, comes as two.
 const MESSAGE_BYTES_KEPT: usize = 4 * (BOARD_MESSAGE_CHARS_MAX + 1);
 
 /// What a post needs of its surroundings.
@@ -141,7 +142,7 @@ impl Form {
             let missing = is_missing.iter().filter(|(_, is_missing)| *is_missing);
             return Some(details(missing.map(|(field, _)| missing_field(field)).collect()));
         }
-        let Ok(message) = std::str::from_utf8(self.message.as_deref().unwrap_or_default()) else {
+        let Some(message) = self.text() else {
             // A long one may have been cut inside of a letter.
             let is_cut = self.message.as_ref().is_some_and(|message| message.len() >= MESSAGE_BYTES_KEPT);
             return Some(if is_cut { too_long() } else { unparsable() });
@@ -153,6 +154,13 @@ impl Form {
             return Some(answer::detail(415, "The file is no JPEG, PNG, GIF, BMP or WebP picture"));
         }
         None
+    }
+
+    /// The message with its line breaks as LF, whichever way the client's system or form writes them; nothing if it is
+    /// not UTF-8.
+    fn text(&self) -> Option<String> {
+        let message = std::str::from_utf8(self.message.as_deref().unwrap_or_default()).ok()?;
+        Some(message.replace("\r\n", "\n").replace('\r', "\n"))
     }
 
     /// The record and the answer of a post whose picture is kept.
@@ -167,7 +175,7 @@ impl Form {
             kind: picture.kind?,
             size_bytes: *size_bytes,
             name: picture.name.clone(),
-            message: String::from_utf8(self.message.clone()?).ok()?,
+            message: self.text()?,
         };
         let filename = Value::from(name::stored(uuid, &picture.name));
         Some((post.record(), answer::json(200, format!("{{\"ok\":true,\"filename\":{filename}}}"))))

@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 /// First bytes that are enough to tell.
-pub const KIND_BYTES: usize = 12;
+pub const KIND_BYTES: usize = 18;
 
 impl Kind {
     /// All of them; the place of one is its number in records.
@@ -29,7 +29,12 @@ impl Kind {
             [0xFF, 0xD8, 0xFF, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            [b'B', b'M', ..] => Some(Self::Bmp),
+            // The length of the header that follows tells a bitmap from a text that begins with these two letters.
+            [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, length, 0, 0, 0, ..]
+                if is_bitmap_header(*length) =>
+            {
+                Some(Self::Bmp)
+            }
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
             _ => None,
         }
@@ -60,6 +65,11 @@ impl Kind {
     }
 }
 
+/// Says that a bitmap's header may be this long, bytes: one of OS/2 1.x, of OS/2 2.x (which may be cut), or of Windows.
+fn is_bitmap_header(length: u8) -> bool {
+    matches!(length, 12 | 42 | 46 | 108 | 124) || ((16..=64).contains(&length) && length.is_multiple_of(4))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +81,13 @@ mod tests {
             (b"\x89PNG\r\n\x1A\n", Some(Kind::Png)),
             (b"GIF87a", Some(Kind::Gif)),
             (b"GIF89a", Some(Kind::Gif)),
-            (b"BM6", Some(Kind::Bmp)),
+            (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", Some(Kind::Bmp)),
+            (b"BM\x46\0\0\0\0\0\0\0\x1A\0\0\0\x0C\0\0\0", Some(Kind::Bmp)),
+            (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x0D\0\0\0", None),
+            (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\x01", None),
+            (b"BMW is a car", None),
+            (b"BMI is weight over height squared (kg/m2)", None),
+            (b"BM", None),
             (b"RIFF\x01\x02\x03\x04WEBP", Some(Kind::Webp)),
             (b"RIFF\x01\x02\x03\x04WAVE", None),
             (b"GIF88a", None),

@@ -114,6 +114,14 @@ function post(event) {
   request.send(new FormData(at("form")));
 }
 
+// Characters as the server counts them: an emoji is one, and so is a line break. The attribute maxlength counts UTF-16
+// units, two for an emoji, so that it only stops what is too long for certain.
+function measure() {
+  const [text, most] = [at("message"), Number(at("message").dataset.most)];
+  const over = [...text.value].length - most;
+  text.setCustomValidity(over > 0 ? "The message has " + over + " characters more than " + most + "." : "");
+}
+
 function preview() {
   const [file] = at("file").files;
   const picture = at("preview");
@@ -141,6 +149,7 @@ function listen() {
 }
 
 at("form").addEventListener("submit", post);
+at("message").addEventListener("input", measure);
 at("file").addEventListener("change", preview);
 at("preview").addEventListener("error", () => { at("preview").hidden = true; });
 at("older").addEventListener("click", () => load(oldest));
