@@ -8,11 +8,11 @@ use std::io;
 use super::remains::Part;
 use super::replay::Segments;
 use super::spare::fill_zeros;
-use super::whole_file::{self, keep_or_remove, unfinished_name};
+use super::whole_file;
 use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, TORN_COPIES_MAX, WRITE_PIECE_BYTES};
-use crate::os::disk::{Disk, DiskFile};
+use crate::os::disk::{Disk, DiskFile, is_bad_medium};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
@@ -21,7 +21,7 @@ pub const TORN_SUFFIX: &str = ".torn";
 /// Suffix of copies of what an operator gave up; they are never removed by the program.
 pub const LOST_SUFFIX: &str = ".lost";
 
-/// Copies a part of a segment's file to a file of its own; gives that file's name. What can't be read is zero there.
+/// Copies a part of a segment's file to a file of its own; gives that file's name. What the medium can't give is zero there.
 pub(super) fn copy_part(
     disk: &dyn Disk,
     file: &dyn DiskFile,
@@ -34,10 +34,7 @@ pub(super) fn copy_part(
         .map(|copy: u32| format!("{stem}-{copy:04}{suffix}"))
         .find(|name| !names.contains(name))
         .expect("there are fewer copies than numbers");
-    let unfinished = unfinished_name(disk, &name)?;
-    let copied = disk.create(&unfinished, 0).and_then(|copy| copy_bytes(file, part, &*copy));
-    keep_or_remove(disk, &unfinished, copied)?;
-    whole_file::put(disk, &unfinished, &name)?;
+    whole_file::make(disk, &name, |copy| copy_bytes(file, part, copy))?.put(disk, &name)?;
     Ok(name)
 }
 
@@ -47,12 +44,15 @@ fn copy_bytes(file: &dyn DiskFile, part: Part, copy: &dyn DiskFile) -> io::Resul
     while at < part.end {
         // Block by block: one that can't be read must not take its neighbours with it.
         let wanted = usize::try_from((part.end - at).min(BLOCK - at % BLOCK)).expect("at most a block");
-        let read = file.read_at(&mut block[..wanted], at).unwrap_or(0);
+        let read = match file.read_at(&mut block[..wanted], at) {
+            Err(error) if is_bad_medium(&error) => 0,
+            read => read?,
+        };
         block[read..wanted].fill(0);
         copy.write_at(&block[..wanted], at - part.start)?;
         at += wanted as u64;
     }
-    copy.sync()
+    Ok(())
 }
 
 /// Removes the oldest copies of torn tails until no more than [`TORN_COPIES_MAX`] are left.

@@ -22,7 +22,7 @@ use super::tear::Torn;
 use super::unfinished::remove_unfinished;
 use super::whole_file;
 use crate::base::ids::Position;
-use crate::os::disk::{Access, Disk, is_failed_sync, is_no_space};
+use crate::os::disk::{Access, Disk, is_bad_medium, is_failed_sync, is_no_space};
 
 /// The debt of one start.
 pub struct Owed {
@@ -52,7 +52,7 @@ pub struct Unsettled {
     /// What the system said.
     #[source]
     pub source: io::Error,
-    /// A write or a sync of a segment has failed for another reason than room or rights: it is not tried again.
+    /// A sync of a segment has failed, or its medium: it is not tried again.
     pub is_final: bool,
 }
 
@@ -104,14 +104,18 @@ impl Owed {
         // First the check that the directory can be written at all.
         let segments = Segments::open(&*disk, self.identity, Access::Write)
             .map_err(|error| failed("opening segments")(error.into_io()))?;
-        let identity = whole_file::write_new(&*disk, IDENTITY_NAME, &self.identity.encode())
+        let bytes = self.identity.encode();
+        let identity = whole_file::make(&*disk, IDENTITY_NAME, |file| file.write_at(&bytes, 0))
             .map_err(failed("writing the identity"))?;
-        self.settle_tail(&segments).inspect_err(|_| {
-            let _ = disk.remove(&identity);
-        })?;
-        self.open_files(&segments).map_err(failed("opening the last segment"))?;
-        let _ = remove_unfinished(&*disk, &identity);
-        whole_file::put(&*disk, &identity, IDENTITY_NAME).map_err(failed("writing the identity"))?;
+        let paid = self
+            .settle_tail(&segments)
+            .and_then(|()| self.open_files(&segments).map_err(failed("opening the last segment")));
+        if let Err(unsettled) = paid {
+            identity.discard(&*disk);
+            return Err(unsettled);
+        }
+        let _ = remove_unfinished(&*disk, identity.unfinished());
+        identity.put(&*disk, IDENTITY_NAME).map_err(failed("writing the identity"))?;
         Ok(self.copies.clone())
     }
 
@@ -148,10 +152,9 @@ impl Owed {
     }
 }
 
-/// An error of a segment's file. Want of room at the write call and want of rights may end; anything else is final.
+/// An error of a segment's file. A failed sync is final, and a medium that can't take the bytes; want of room, of rights, of
+/// memory or of descriptors may end.
 fn of_segment(what: &'static str, source: io::Error) -> Unsettled {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let may_end = is_no_space(&source) || matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem);
-    let is_final = is_failed_sync(&source) || !may_end;
+    let is_final = is_failed_sync(&source) || is_bad_medium(&source);
     Unsettled { what, source, is_final }
 }

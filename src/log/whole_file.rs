@@ -1,8 +1,9 @@
 //! Small files that are replaced as a whole: a crash leaves the old content or the new one.
 
 use std::io;
+use std::sync::Arc;
 
-use crate::os::disk::Disk;
+use crate::os::disk::{Disk, DiskFile};
 
 /// Suffix of files that are not finished; a start that can write removes them.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
@@ -17,20 +18,55 @@ pub(super) fn unfinished_name(disk: &dyn Disk, name: &str) -> io::Result<String>
     Ok(candidates.find(|candidate| !names.contains(candidate)).expect("there are fewer files than numbers"))
 }
 
-/// Writes `bytes` durably to a new file that does not have its name yet; gives the name that it has. Nothing is left of
-/// one that could not be written.
-pub(super) fn write_new(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<String> {
-    let unfinished = unfinished_name(disk, name)?;
-    let written =
-        disk.create(&unfinished, 0).and_then(|file| file.write_at(bytes, 0).and_then(|()| file.sync()));
-    keep_or_remove(disk, &unfinished, written)?;
-    Ok(unfinished)
+/// A file that is written, durably, and does not have its name yet.
+pub(super) struct Made {
+    /// The name that it has first, so that the old content stays until this is in its place.
+    unfinished: String,
+    /// The file, where it has no name at all.
+    unnamed: Option<Arc<dyn DiskFile>>,
 }
 
-/// Gives a file that was written its name, durably.
-pub(super) fn put(disk: &dyn Disk, unfinished: &str, name: &str) -> io::Result<()> {
-    keep_or_remove(disk, unfinished, disk.rename(unfinished, name))?;
-    disk.sync_directory()
+impl Made {
+    /// The name that it may have until it has its own.
+    pub(super) fn unfinished(&self) -> &str {
+        &self.unfinished
+    }
+
+    /// Gives it its name, durably.
+    pub(super) fn put(self, disk: &dyn Disk, name: &str) -> io::Result<()> {
+        if let Some(file) = &self.unnamed {
+            file.give_name()?;
+        }
+        keep_or_remove(disk, &self.unfinished, disk.rename(&self.unfinished, name))?;
+        disk.sync_directory()
+    }
+
+    /// Lets go of it. What can't be removed now is removed by the next start.
+    pub(super) fn discard(self, disk: &dyn Disk) {
+        if self.unnamed.is_none() {
+            let _ = disk.remove(&self.unfinished);
+        }
+    }
+}
+
+/// Makes a file that is going to be `name`, and has `fill` write it. Nothing is left of one that could not be written; where
+/// the file system has files without a name, nothing is left by a process either that is killed meanwhile.
+pub(super) fn make(
+    disk: &dyn Disk,
+    name: &str,
+    fill: impl Fn(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<Made> {
+    let unfinished = unfinished_name(disk, name)?;
+    let fill = |file: Arc<dyn DiskFile>| fill(&*file).and_then(|()| file.sync()).map(|()| file);
+    let unnamed = match disk.create_unnamed(&unfinished) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            let written = disk.create(&unfinished, 0).and_then(fill);
+            keep_or_remove(disk, &unfinished, written)?;
+            None
+        }
+        made => Some(made.and_then(fill)?),
+    };
+    Ok(Made { unfinished, unnamed })
 }
 
 /// Writes a file's new content.
@@ -38,8 +74,7 @@ pub(super) fn put(disk: &dyn Disk, unfinished: &str, name: &str) -> io::Result<(
 /// # Errors
 /// Those of the disk; unless it was the last sync that failed, the old content is there and nothing else.
 pub(super) fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = write_new(disk, name, bytes)?;
-    put(disk, &unfinished, name)
+    make(disk, name, |file| file.write_at(bytes, 0))?.put(disk, name)
 }
 
 /// Removes what is left of a file after an error; what can't be removed now is removed by the next start.

@@ -48,6 +48,13 @@ pub trait Disk: Send + Sync {
     /// `AlreadyExists`; no space (see [`is_no_space`]).
     fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
 
+    /// Makes an empty file that is to be called `name`, and has no name before [`DiskFile::give_name`]: until then it is gone
+    /// once nobody has it open, so a process that is killed leaves nothing.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system has no such files; those of making one.
+    fn create_unnamed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
     /// Gives a file another name, at once and as a whole; a file of that name is replaced.
     ///
     /// # Errors
@@ -124,6 +131,14 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Final: the system marks the lost pages clean, so a second call would succeed with the data gone.
     fn sync(&self) -> io::Result<()>;
+
+    /// Gives a file that [`Disk::create_unnamed`] made its name.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `Unsupported` if the file has its name; those of linking.
+    fn give_name(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Its descriptor, if it is a file of the operating system's, for [`super::socket::send_file`].
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

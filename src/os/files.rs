@@ -6,13 +6,13 @@
 
 use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{FallocateFlags, IFlags, OFlags};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, IFlags, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::disk::{Access, Disk, DiskFile, Space, failed_sync};
@@ -86,6 +86,12 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile::new(file, direct)))
     }
 
+    fn create_unnamed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = open_unnamed(&self.path)?;
+        give_to_owner(&file, &self.directory)?;
+        Ok(Arc::new(RealFile { name: Some(self.path_of(name)), ..RealFile::new(file, None) }))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.path_of(from), self.path_of(to))
     }
@@ -152,6 +158,28 @@ fn open_direct(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// A file without a name in the directory at `path`, for the owner only.
+fn open_unnamed(path: &Path) -> io::Result<File> {
+    // NFS and old layers of containers have none, and say so in different ways.
+    const UNKNOWN: [Errno; 4] = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::ISDIR, Errno::INVAL];
+    let flags = OFlags::TMPFILE.bits().cast_signed();
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(path);
+    let unknown =
+        |error: &io::Error| UNKNOWN.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()));
+    match opened {
+        // Without /proc it could never get a name.
+        Ok(file) if proc_path(&file).exists() => Ok(file),
+        Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+        Err(error) if unknown(&error) => Err(io::ErrorKind::Unsupported.into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A path to an open file that works without privileges, whether it has a name or not.
+fn proc_path(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 /// Asks a file system that copies on writing (btrfs, bcachefs) not to do so with this file, which is empty: it is overwritten
 /// again and again, and its bytes are under checksums of our own. Others refuse, and need not be asked.
 fn overwrite_in_place(file: &File) {
@@ -172,6 +200,8 @@ fn reserve(file: &File, size_bytes: u64) -> io::Result<()> {
 struct RealFile {
     file: File,
     direct: Option<File>,
+    /// Where it is going to be; nothing for one that has its name.
+    name: Option<PathBuf>,
     /// Set when the first direct write was refused, so that the question is asked only once.
     refused: AtomicBool,
     /// Whether a sync has failed. Locked during one: the system reports an error once, and a second thread's sync would
@@ -181,7 +211,7 @@ struct RealFile {
 
 impl RealFile {
     fn new(file: File, direct: Option<File>) -> Self {
-        Self { file, direct, refused: AtomicBool::new(false), has_failed: Mutex::new(false) }
+        Self { file, direct, name: None, refused: AtomicBool::new(false), has_failed: Mutex::new(false) }
     }
 
     /// Writes from the start of `blocks` as many bytes as go directly; the rest is the caller's.
@@ -251,6 +281,12 @@ impl DiskFile for RealFile {
         })
     }
 
+    fn give_name(&self) -> io::Result<()> {
+        let name = self.name.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        rustix::fs::linkat(CWD, proc_path(&self.file), CWD, name, AtFlags::SYMLINK_FOLLOW)?;
+        Ok(())
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
@@ -284,6 +320,28 @@ mod tests {
         assert_eq!(disk.list().unwrap(), ["b"]);
         disk.remove("b").unwrap();
         assert_eq!(disk.open("b", Access::Read).err().unwrap().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_gone_unless_it_is_given_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        let Ok(file) = disk.create_unnamed("a") else { panic!("a file system of today has such files") };
+        file.write_at(b"content", 0).and_then(|()| file.sync()).unwrap();
+        assert!(disk.list().unwrap().is_empty());
+        drop(file);
+        assert!(disk.list().unwrap().is_empty());
+        let file = disk.create_unnamed("a").unwrap();
+        file.write_at(b"more", 0).and_then(|()| file.sync()).and_then(|()| file.give_name()).unwrap();
+        assert_eq!(std::fs::read(directory.path().join("a")).unwrap(), b"more");
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &directory.path().join("a").metadata().unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600, "for the owner only");
+        let second = disk.create_unnamed("a").unwrap();
+        assert_eq!(second.give_name().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let named = disk.open("a", Access::Write).unwrap();
+        assert_eq!(named.give_name().unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table of errors: what fails, at what file, and what comes of it. Every cell is injected.
 
 use crate::journal::{self, Host, SEGMENT_BYTES};
-use crate::sim_disk::{Fall, SimDisk};
+use crate::sim_disk::{Failure, Fall, SimDisk};
 
 use std::io::ErrorKind;
 
@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// Want of room, of a quota, of a larger file.
 const FULL: [ErrorKind; 3] = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
 /// EIO has no kind of its own.
-const OTHER: [ErrorKind; 3] = [ErrorKind::PermissionDenied, ErrorKind::Other, ErrorKind::OutOfMemory];
+const OTHER: [ErrorKind; 4] =
+    [ErrorKind::PermissionDenied, ErrorKind::Other, ErrorKind::OutOfMemory, ErrorKind::NotFound];
 
 fn all() -> impl Iterator<Item = ErrorKind> {
     FULL.into_iter().chain(OTHER)
@@ -151,8 +152,9 @@ fn a_file_that_can_not_be_removed_is_not_used_again() {
 #[test]
 fn a_snapshot_and_the_known_peer_that_fail_leave_what_was_there() {
     for kind in all() {
-        for call in ["create", "write", "sync", "rename"] {
+        for (call, has_only_names) in in_both_ways(&["create", "write", "sync", "rename", "link"]) {
             let (disk, mut host) = host();
+            disk.set_only_names(has_only_names);
             host.snapshot().unwrap();
             let known = |seq| {
                 let mut durable = VersionVector::new();
@@ -181,18 +183,12 @@ fn a_snapshot_and_the_known_peer_that_fail_leave_what_was_there() {
 #[test]
 fn what_a_start_owes_is_paid_once_it_can_be() {
     for kind in all() {
-        for (call, name) in [
-            ("create", "identity"),
-            ("write", "identity"),
-            ("sync", "identity"),
-            ("rename", "identity"),
-            ("create", ".torn"),
-            ("write", ".torn"),
-            ("sync", ".torn"),
-            ("rename", ".torn"),
-            ("write durably", ".seg"),
-        ] {
+        let calls = in_both_ways(&["create", "write", "sync", "rename", "link"]);
+        let of_files = calls.into_iter().flat_map(|call| [(call, "identity"), (call, ".torn")]);
+        let of_segments = [(("write durably", false), ".seg"), (("sync", false), ".seg")];
+        for ((call, has_only_names), name) in of_files.chain(of_segments) {
             let disk = torn();
+            disk.set_only_names(has_only_names);
             let before = disk.list().unwrap();
             let shared = disk.shared();
             let (opened, mut owed) = recover::look(&shared, &journal::options(9), &mut |_| Ok(())).unwrap();
@@ -200,9 +196,9 @@ fn what_a_start_owes_is_paid_once_it_can_be() {
             disk.fail_when(call, name, kind, 1);
             let unsettled = owed.settle().unwrap_err();
             let of_segment = name == ".seg";
-            let may_end = FULL.contains(&kind) || kind == ErrorKind::PermissionDenied;
-            assert_eq!(unsettled.is_final, of_segment && !may_end, "{call} {name} {kind:?}");
-            if !of_segment && (call, name) != ("rename", "identity") {
+            let is_final = of_segment && (call == "sync" || kind == ErrorKind::Other);
+            assert_eq!(unsettled.is_final, is_final, "{call} {name} {kind:?}");
+            if !(of_segment || ["rename", "link"].contains(&call) && name == "identity") {
                 assert_eq!(disk.list().unwrap(), before, "{call} {name} {kind:?}");
             }
             if !unsettled.is_final {
@@ -212,6 +208,77 @@ fn what_a_start_owes_is_paid_once_it_can_be() {
             let again = Host::open(&disk.fall(Fall::Power(3))).unwrap();
             assert_eq!(again.replayed.len(), 2);
         }
+    }
+}
+
+/// Too many open files, no memory, a file that is not there for a moment.
+#[test]
+fn trouble_of_the_machine_while_a_debt_is_paid_is_never_final() {
+    const MACHINE: [i32; 4] = [24, 23, 12, 2];
+    let look = |disk: &SimDisk| recover::look(&disk.shared(), &journal::options(9), &mut |_| Ok(())).unwrap();
+    let up_to_zeros = |mut bytes: Vec<u8>| {
+        bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
+        assert!(!bytes.is_empty());
+        bytes
+    };
+    let probe = torn();
+    let (_opened, mut owed) = look(&probe);
+    let first = probe.reads();
+    owed.settle().unwrap();
+    let reads = probe.reads() - first;
+    assert!(reads > 5, "{reads} reads");
+    for (read, code) in (0..reads).flat_map(|read| MACHINE.map(|code| (read, code))) {
+        let disk = torn();
+        let segment = up_to_zeros(disk.content("0000000001.seg"));
+        let (opened, mut owed) = look(&disk);
+        disk.read_fault_at(read, code, 1_000);
+        if let Err(unsettled) = owed.settle() {
+            assert!(!unsettled.is_final, "error {code} at read {read}: {unsettled}");
+        }
+        disk.read_fault_at(u64::MAX, 0, 0);
+        owed.settle().unwrap();
+        let copy = disk.list().unwrap().into_iter().find(|name| name.ends_with(".torn")).unwrap();
+        assert!(segment.ends_with(&up_to_zeros(disk.content(&copy))), "error {code} at read {read}: {copy}");
+        drop(opened);
+        let again = Host::open(&disk.fall(Fall::Power(3))).unwrap();
+        assert_eq!(again.replayed.len(), 2, "error {code} at read {read}");
+    }
+}
+
+/// The calls of making a file, each with whether the disk has no files without a name.
+fn in_both_ways(calls: &[&'static str]) -> Vec<(&'static str, bool)> {
+    let both = calls.iter().flat_map(|&call| [(call, false), (call, true)]);
+    both.filter(|call| *call != ("link", true)).collect()
+}
+
+/// A start that can't finish a file leaves none, also when it is killed while it tries.
+#[test]
+fn a_kill_while_a_start_can_write_nothing_whole_leaves_no_file() {
+    let probe = torn();
+    let settle = |disk: &SimDisk| {
+        let opened = recover::look(&disk.shared(), &journal::options(9), &mut |_| Ok(()));
+        let (_opened, mut owed) = opened.unwrap();
+        owed.settle()
+    };
+    let before = probe.list().unwrap();
+    // The copy of the tail is the first file that is whole.
+    probe.fail_when("link", ".torn", ErrorKind::StorageFull, 1);
+    settle(&probe).unwrap_err();
+    let calls = probe.calls();
+    assert!(calls > 6, "{calls}");
+    for call in 0..calls {
+        let disk = torn();
+        disk.fail_at(call, Failure::Crash, call);
+        settle(&disk).unwrap_err();
+        let context = format!("killed at {}", disk.last_call());
+        let left = disk.fall(Fall::Kill);
+        let is_linked = left.list().unwrap().iter().any(|name| name.contains(".torn"));
+        assert!(
+            left.list().unwrap() == before || is_linked && call + 1 >= calls - 1,
+            "{context}: {:?}",
+            left.list()
+        );
+        assert_eq!(Host::open(&left).unwrap().replayed.len(), 2, "{context}");
     }
 }
 

@@ -74,8 +74,24 @@ impl SmallDisk {
         }
     }
 
-    /// Lets another program take every block, or every inode, that there is.
+    /// Lets another program take every block, or every inode, that there is. A file system gives blocks back some time after
+    /// their files have gone, so it goes on until there is nothing to take any more.
     pub fn fill(&self) {
+        let mut before = u64::MAX;
+        for _ in 0..20 {
+            self.take_what_there_is();
+            let disk = std::fs::File::open(self.directory.path()).expect("a directory");
+            rustix::fs::syncfs(&disk).expect("synced");
+            let left = rustix::fs::fstatvfs(&disk).expect("figures").f_bfree;
+            if left == before {
+                return;
+            }
+            before = left;
+        }
+        panic!("{:?}: there are free blocks again and again", self.kind);
+    }
+
+    fn take_what_there_is(&self) {
         if self.kind == Kind::Inodes {
             let names = || (0..).map(|number: u32| self.directory.path().join(format!("ballast-{number}")));
             assert!(names().take(1000).any(|name| std::fs::File::create(name).is_err()), "64 inodes");
@@ -89,8 +105,9 @@ impl SmallDisk {
         }
         // Btrfs keeps blocks for metadata, into which small files go.
         let directory = self.directory.path().join("ballast.d");
-        if std::fs::create_dir(&directory).is_ok() {
-            for number in 0..10_000 {
+        if std::fs::create_dir(&directory).is_ok() || directory.exists() {
+            let taken = std::fs::read_dir(&directory).expect("a directory").count();
+            for number in taken..10_000 {
                 let written = std::fs::write(directory.join(number.to_string()), [1; 1500]);
                 if written.and_then(|()| file.sync_all()).is_err() {
                     break;

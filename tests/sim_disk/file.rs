@@ -5,9 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pixeld::os::disk::{Access, DiskFile};
+use pixeld::os::disk::{Access, DiskFile, failed_sync};
 
-use super::{Failure, SECTOR, SimDisk, down, next};
+use super::{Failure, SECTOR, SimDisk, down, error_of, next};
 
 /// Contents of one file.
 #[derive(Clone, Default)]
@@ -148,7 +148,7 @@ impl SimFile {
         let what = if is_durable { "write durably" } else { "write" };
         let failure = state.call(what, &self.name, offset, bytes.len())?;
         if let Some(Failure::Error(kind)) = failure {
-            return Err(kind.into());
+            return Err(error_of(kind));
         }
         let written = start as u64..start as u64 + bytes.len() as u64;
         let is_healed = |(name, range): &(String, Range<u64>)| {
@@ -204,6 +204,16 @@ impl DiskFile for SimFile {
         self.write(blocks, offset, true)
     }
 
+    fn give_name(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        if state.names.contains_key(&self.name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.change_names("link", &self.name, |names| {
+            names.insert(self.name.clone(), self.id);
+        })
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         match state.call("sync", &self.name, 0, 0)? {
@@ -212,7 +222,7 @@ impl DiskFile for SimFile {
             Some(Failure::Error(kind)) => {
                 // The pages are clean now, and never written: they read well until the power goes.
                 state.file(self.id).pending.clear();
-                return Err(kind.into());
+                return Err(failed_sync(error_of(kind)));
             }
         }
         Ok(())

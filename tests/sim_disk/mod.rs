@@ -162,6 +162,11 @@ impl SimDisk {
         self.state().unreadable.push((name.to_owned(), range));
     }
 
+    /// Makes it a disk that has no files without a name, like NFS, or one that has.
+    pub fn set_only_names(&self, has_only_names: bool) {
+        self.state().has_only_names = has_only_names;
+    }
+
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity_bytes = bytes;
     }
@@ -185,6 +190,11 @@ impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The error of this kind; `Other` is EIO, which has no kind of its own.
+fn error_of(kind: io::ErrorKind) -> io::Error {
+    if kind == io::ErrorKind::Other { io::Error::from_raw_os_error(5) } else { kind.into() }
 }
 
 fn down() -> io::Error {
@@ -236,6 +246,19 @@ impl Disk for SimDisk {
         state.change_names("create", name, |names| {
             names.insert(name.to_owned(), id);
         })?;
+        drop(state);
+        Ok(SimFile::opened(self, id, name, Access::Write))
+    }
+
+    fn create_unnamed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.state();
+        if state.has_only_names {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let id = state.files.len();
+        state.files.push(FileState::default());
+        // It changes no name, but may fail as if it did.
+        state.change_names("create", name, |_| {})?;
         drop(state);
         Ok(SimFile::opened(self, id, name, Access::Write))
     }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::{Bound, Range};
 
+use pixeld::os::disk::failed_sync;
+
 use super::file::FileState;
-use super::{Failure, Fall, down, next};
+use super::{Failure, Fall, down, error_of, next};
 
 pub type Names = BTreeMap<String, usize>;
 
@@ -28,6 +30,8 @@ pub struct State {
     pub random: u64,
     pub unreadable: Vec<(String, Range<u64>)>,
     pub capacity_bytes: u64,
+    /// A file has a name from the beginning on.
+    pub has_only_names: bool,
     /// Files that are open now, and that were at most at the same time.
     pub open: (usize, usize),
     /// What the last call was, for messages.
@@ -67,6 +71,7 @@ impl State {
             is_down: false,
             random: 1,
             unreadable: Vec::new(),
+            has_only_names: false,
             capacity_bytes: 1 << 30,
             open: (0, 0),
             last: Call::default(),
@@ -83,6 +88,7 @@ impl State {
             random: self.random,
             unreadable: self.unreadable.clone(),
             capacity_bytes: self.capacity_bytes,
+            has_only_names: self.has_only_names,
             ..Self::new()
         }
     }
@@ -98,6 +104,7 @@ impl State {
             random: self.random,
             unreadable: std::mem::take(&mut self.unreadable),
             capacity_bytes: self.capacity_bytes,
+            has_only_names: self.has_only_names,
             ..Self::new()
         }
     }
@@ -187,7 +194,7 @@ impl State {
                 self.pending_names.push(self.names.clone());
                 return Err(down());
             }
-            Some(Failure::Error(kind)) => return Err(kind.into()),
+            Some(Failure::Error(kind)) => return Err(error_of(kind)),
         }
         change(&mut self.names);
         self.pending_names.push(self.names.clone());
@@ -199,7 +206,7 @@ impl State {
         match self.call("sync directory", directory.unwrap_or_default(), 0, 0)? {
             None => {}
             Some(Failure::Crash) => return Err(down()),
-            Some(Failure::Error(kind)) => return Err(kind.into()),
+            Some(Failure::Error(kind)) => return Err(failed_sync(error_of(kind))),
         }
         let Some(directory) = directory else {
             self.pending_names.clear();
