@@ -247,7 +247,13 @@ impl Keeper {
         }
         let was_short = self.shared.space.is_short();
         let number = self.shared.spare_number.load(Ordering::Acquire);
-        match spare::make_spare(&*self.disk, number, self.segment_bytes) {
+        // What a clear and the snapshots after it need is not its to take.
+        let spared = self.folding.reserve_bytes();
+        let made = match spare::leaves_room(&*self.disk, number, self.segment_bytes, spared) {
+            true => spare::make_spare(&*self.disk, number, self.segment_bytes),
+            false => Err(SpareError::NoSpace { number }),
+        };
+        match made {
             Ok(file) => {
                 self.shared.files.keep(number, file);
                 self.shared.spare_ready.store(true, Ordering::Release);

@@ -66,6 +66,13 @@ impl ReadyFiles {
     }
 }
 
+/// Whether segment `number` is there already, or can be made and leave `spared_bytes` of the disk free. What is not known is
+/// found out by making it.
+pub fn leaves_room(disk: &dyn Disk, number: u32, segment_bytes: u64, spared_bytes: u64) -> bool {
+    let has_room = disk.space().map_or(true, |space| space.free_bytes >= segment_bytes + spared_bytes);
+    has_room || disk.list().map_or(true, |names| names.contains(&segment::name(number)))
+}
+
 /// Makes segment `number`: `segment_bytes` zeros, durable under its name when this returns, and open for writing. One that
 /// is there already is left as it is, since only a finished one has the name; that it has the name is made durable.
 ///

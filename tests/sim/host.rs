@@ -43,7 +43,7 @@ use pixeld::os::clock::Clock;
 use super::sim_disk::SimDisk;
 
 pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
-const SEGMENT_BYTES: u64 = 160 * 1024;
+pub const SEGMENT_BYTES: u64 = 160 * 1024;
 const LANE_BYTES: usize = 8 * 1024;
 
 /// A running process.

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod joining;
+mod room;
 mod sessions;
 
 use std::sync::Arc;
