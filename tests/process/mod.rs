@@ -6,6 +6,7 @@ pub mod client;
 pub mod hold;
 pub mod pair;
 pub mod small_disk;
+pub mod traced;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};

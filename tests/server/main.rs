@@ -16,6 +16,7 @@ mod examined;
 mod hints;
 mod http_machine;
 mod http_vectors;
+mod kills;
 mod limits;
 mod mixture;
 mod no_write;

@@ -21,7 +21,7 @@ fn start(address: SocketAddr, data: &Path) -> Server {
 }
 
 /// Every file below a directory, byte for byte.
-fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -34,7 +34,7 @@ fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, directory: &Path, context: &str) {
+pub fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, directory: &Path, context: &str) {
     let after = content(directory);
     let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(before), names(&after), "{context}");
@@ -56,7 +56,7 @@ fn tear(data: &Path) {
 }
 
 /// A directory with seven pixels and a torn tail.
-fn prepare(data: &Path) {
+pub fn prepare(data: &Path) {
     let server = start(ANY_PORT, data);
     for _ in 0..7 {
         assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 200);
