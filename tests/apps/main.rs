@@ -22,6 +22,7 @@ mod board_sending;
 mod board_surface;
 mod board_uploads;
 mod caching;
+mod damaged;
 mod descriptors;
 mod pex_import;
 mod pex_surface;
