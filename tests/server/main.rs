@@ -8,6 +8,7 @@ mod process;
 mod config;
 mod crowds;
 mod decoder;
+mod disk_fault;
 mod disk_full;
 mod doctor;
 mod durable;
