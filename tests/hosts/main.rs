@@ -7,6 +7,7 @@ mod balancer;
 mod both;
 mod clocks;
 mod full_disk;
+mod healing;
 mod joining;
 mod left_behind;
 mod names;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub mod cable;
 pub mod client;
 pub mod hold;
 pub mod pair;
