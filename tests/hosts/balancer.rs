@@ -4,7 +4,7 @@ use crate::process;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,12 +36,7 @@ impl Balancer {
     /// The same over whatever listens there, with a configuration like the one that is shipped.
     fn over(directory: &Path, hosts: [SocketAddr; 2], configuration: &str) -> Option<Self> {
         let address = free_address();
-        let text = configuration
-            .replace("127.0.0.1:8000", &address.to_string())
-            .replace("127.0.0.1:8001", &hosts[0].to_string())
-            .replace("127.0.0.1:8002", &hosts[1].to_string());
-        let file = directory.join("nginx.conf");
-        std::fs::write(&file, text).expect("a file");
+        let file = Self::configure(directory, address, hosts, configuration);
         let mut command = Command::new("nginx");
         command.arg("-p").arg(directory).arg("-c").arg(&file).args(["-g", "daemon off;"]);
         let Ok(child) = command.stderr(Stdio::null()).spawn() else {
@@ -51,6 +46,28 @@ impl Balancer {
         let balancer = Self { child, address };
         await_that("nginx", || std::net::TcpStream::connect(address).is_ok(), |is_there| *is_there);
         Some(balancer)
+    }
+
+    fn configure(
+        directory: &Path,
+        address: SocketAddr,
+        hosts: [SocketAddr; 2],
+        configuration: &str,
+    ) -> PathBuf {
+        let text = configuration
+            .replace("127.0.0.1:8000", &address.to_string())
+            .replace("127.0.0.1:8001", &hosts[0].to_string())
+            .replace("127.0.0.1:8002", &hosts[1].to_string());
+        let file = directory.join("nginx.conf");
+        std::fs::write(&file, text).expect("a file");
+        file
+    }
+
+    /// Takes another configuration over, as `nginx -s reload` does.
+    fn reload(&self, directory: &Path, hosts: [SocketAddr; 2], configuration: &str) {
+        Self::configure(directory, self.address, hosts, configuration);
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, Signal::HUP).expect("it runs");
     }
 }
 
@@ -70,6 +87,8 @@ struct Seen {
     next: AtomicI32,
     acked: Mutex<Vec<i32>>,
     failed_writes: AtomicUsize,
+    /// Those of them that were answered.
+    refused_writes: AtomicUsize,
     reads: AtomicUsize,
     failed_reads: AtomicUsize,
 }
@@ -81,8 +100,15 @@ impl Seen {
         while !self.stop.load(Ordering::Relaxed) {
             let x = self.next.fetch_add(1, Ordering::Relaxed);
             match client.send(post_pixel(x, 0, 'G', 7)).next(false) {
-                Next::Answer(answer) if answer.status == 200 => self.acked.lock().expect("a lock").push(x),
+                Next::Answer(answer) if answer.status == 200 => {
+                    self.acked.lock().expect("a lock").push(x);
+                    if answer.closes() {
+                        client = Client::connect(address);
+                    }
+                }
                 outcome => {
+                    self.refused_writes
+                        .fetch_add(usize::from(matches!(outcome, Next::Answer(_))), Ordering::Relaxed);
                     self.failed_writes.fetch_add(1, Ordering::Relaxed);
                     if !matches!(&outcome, Next::Answer(answer) if !answer.closes()) {
                         client = Client::connect(address);
@@ -106,11 +132,44 @@ impl Seen {
         }
     }
 
+    /// Reads counts, of which none may be below `least`.
+    fn read_at_least(&self, address: SocketAddr, least: &AtomicI32) {
+        let mut client = Client::connect(address);
+        while !self.stop.load(Ordering::Relaxed) {
+            let least = u64::try_from(least.load(Ordering::Acquire)).expect("no less than nothing");
+            match client.send(plain("GET", "/pixels/count")).next(false) {
+                Next::Answer(answer) if answer.status == 200 => {
+                    let total = answer.json()["total"].as_u64().expect("a number");
+                    assert!(total >= least, "{total} after {least}");
+                    self.reads.fetch_add(1, Ordering::Relaxed);
+                    if answer.closes() {
+                        client = Client::connect(address);
+                    }
+                }
+                // A connection that the balancer ends when it is reloaded is no answer.
+                Next::Answer(answer) => {
+                    eprintln!("{} {}", answer.status, answer.text());
+                    self.failed_reads.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => client = Client::connect(address),
+            }
+        }
+    }
+
     /// Waits until `more` further writes were answered.
     fn await_writes(&self, more: usize) {
         let now = || self.acked.lock().expect("a lock").len();
         let before = now();
         await_that("a load", now, |now| *now >= before + more);
+    }
+}
+
+/// Stops the load, however the test ends.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -158,6 +217,51 @@ fn one_of_two_is_killed_under_load_and_comes_back() {
         assert!(all.binary_search(&line).is_ok(), "{line} was acknowledged and is lost");
     }
     assert!(all.len() <= acked.len() + failed, "nothing is there that nobody sent");
+}
+
+/// The procedure of docs/operations.md: the new host is `down` in the balancer until it says that it is ready.
+#[test]
+fn a_newcomer_behind_the_balancer_refuses_nobody() {
+    const OLD: i32 = 3_000;
+    let pair = Pair::found();
+    let a = pair.a.start(&pair.b, &[]);
+    let lines: Vec<String> = (0..OLD).map(|x| pixel(x, 1, 'R', 3)).collect();
+    let old = request("POST", "/pixels", "application/x-ndjson", lines.join("\n"));
+    assert_eq!(a.connect().send(old).answer().status, 200);
+    let second = "server 127.0.0.1:8002 max_fails";
+    let kept_out = CONFIGURATION.replace(second, "server 127.0.0.1:8002 down max_fails");
+    assert_ne!(kept_out, CONFIGURATION);
+    let hosts = [pair.a.address, pair.b.address];
+    let Some(balancer) = Balancer::over(pair.directory.path(), hosts, &kept_out) else { return };
+    let (seen, least) = (Seen::default(), AtomicI32::new(OLD));
+    let b = thread::scope(|scope| {
+        let _stop = Stop(&seen.stop);
+        for _ in 0..WRITERS {
+            scope.spawn(|| seen.write(balancer.address));
+        }
+        for _ in 0..READERS {
+            scope.spawn(|| seen.read_at_least(balancer.address, &least));
+        }
+        seen.await_writes(200);
+        let b = pair.b.start(&pair.a, &[]);
+        await_that("readiness", || b.ask("GET", "/readyz", "").0, |status| *status == 200);
+        // What it had to have is at least what there was before; it is asked from now on, too.
+        let when_met = i32::try_from(count(&b)).expect("few");
+        assert!(when_met >= OLD + 200, "{when_met}");
+        least.store(when_met, Ordering::Release);
+        balancer.reload(pair.directory.path(), hosts, CONFIGURATION);
+        await_that("writes on the new host", || own_records(&b), |now| *now > 100);
+        seen.await_writes(200);
+        b
+    });
+    let refused = (seen.refused_writes.load(Ordering::Relaxed), seen.failed_reads.load(Ordering::Relaxed));
+    assert_eq!(refused, (0, 0), "writes and reads that were refused");
+    // nginx lets go of a connection when it is reloaded, and one request may just have been on its way.
+    let (acked, unsure) = (seen.acked.into_inner().expect("a lock").len(), seen.failed_writes.into_inner());
+    let least = acked as u64 + OLD as u64;
+    let is_whole = |&(a, b): &(u64, u64)| a == b && (least..=least + unsure as u64).contains(&a);
+    await_that("the same", || (count(&a), count(&b)), is_whole);
+    assert!(pixels(&a) == pixels(&b));
 }
 
 /// A DELETE through the balancer removes what the host that it reached had seen, which is everything once both have it.
