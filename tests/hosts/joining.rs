@@ -3,6 +3,8 @@
 
 use crate::process;
 
+use std::time::{Duration, Instant};
+
 use pixeld::base::vector::VersionVector;
 use pixeld::log::inspect::compare::compare;
 use pixeld::log::newcomer;
@@ -94,6 +96,58 @@ fn a_newcomer_takes_a_snapshot_where_segments_are_gone() {
     let (code, told) = inspect(&a, &b);
     assert_eq!((code, &told["verdict"]), (Some(3), &"behind".into()), "{told:#}");
     assert_eq!(inspect(&a, &Host::found(directory.path(), "c", None).0).0, Some(4), "another cluster");
+}
+
+/// Kills at later and later moments, from the first one on until it is too late: a start goes on, or begins anew.
+#[test]
+fn a_newcomer_that_is_killed_amid_a_snapshot_joins_all_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (a, cluster) = Host::found(directory.path(), "a", None);
+    let one = a.start_alone(&[]);
+    let many = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(250_000);
+    for _ in 0..2 {
+        let upload = request("POST", "/pixels", "application/x-ndjson", &many);
+        assert_eq!(one.connect().send(upload).answer().status, 200);
+    }
+    assert_eq!(one.ask("DELETE", "/pixels", "").0, 200);
+    let first = a.data_dir.join("0000000001.seg");
+    await_that("the first segment is removed", || first.exists(), |is_there| !is_there);
+    // What follows the snapshot takes a while, too.
+    let mut own = 0;
+    for x in 0..20_i32 {
+        let lines: Vec<String> = (0..2_000).map(|y| pixel(x, y, 'G', 3)).collect();
+        let upload = request("POST", "/pixels", "application/x-ndjson", lines.join("\n"));
+        assert_eq!(one.connect().send(upload).answer().status, 200);
+        own += lines.len();
+    }
+    drop(one);
+    let (b, _) = Host::found(directory.path(), "b", Some(&cluster));
+    let one = a.start(&b, &[]);
+    let (mut kills, mut amid) = (0, 0);
+    let other = loop {
+        let mut other = b.start(&a, &[]);
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(3 * kills) && other.ask("GET", "/readyz", "").0 != 200
+        {
+        }
+        if other.ask("GET", "/readyz", "").0 == 200 {
+            break other;
+        }
+        other.kill();
+        amid += u32::from(b.data_dir.join("joining").exists());
+        // Not before it has everything: nobody was told that it has.
+        assert!(b.data_dir.join("newcomer").exists(), "after {kills} kills");
+        kills += 1;
+        assert!(kills < 500, "it never joins: {}", other.stderr());
+    };
+    println!("{kills} kills, {amid} of them amid the snapshot");
+    assert!(amid > 0, "no kill of {kills} came amid the snapshot");
+    await_same(&one, &other, own);
+    post(&other, 5, 3);
+    await_same(&one, &other, own + 5);
+    drop((one, other));
+    let (code, told) = inspect(&a, &b);
+    assert_eq!((code, &told["verdict"]), (Some(0), &"same".into()), "{told:#}");
 }
 
 #[test]
