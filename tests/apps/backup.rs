@@ -132,3 +132,79 @@ fn a_copy_beside_a_loaded_server_starts_and_has_what_was_acknowledged() {
         }
     });
 }
+
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+
+/// `cp` on a slow disk: file by file, the oldest first, and after some files it says so and waits until it may go on. Only the
+/// first time; and like `cp` it passes over what is gone.
+const SLOW_CP: &str = r#"#!/bin/bash
+home=$(dirname "$0")
+if [ -e "$home/slow" ] || [[ $* != *-a\ --reflink* ]]; then exec /bin/cp "$@"; fi
+touch "$home/slow"
+from=${*: -2:1} to=${*: -1}
+mkdir -p "$to"
+for name in identity lock peer.key; do /bin/cp -a "$from/$name" "$to"; done
+touch "$home/copying"
+while [ ! -e "$home/go-on" ]; do sleep 0.01; done
+/bin/cp -a "$from"/*.seg "$from/blobs" "$to"
+exit 1
+"#;
+
+/// The loop of the documents, with paths of this test and without `sudo`.
+fn backup_loop(from: &Path, to: &Path) -> Vec<String> {
+    let start = OPERATIONS.find("$ until sudo").expect("the loop");
+    let lines = OPERATIONS[start..].lines().take_while(|line| line.starts_with("$ "));
+    let path = |path: &Path| path.to_str().expect("a path").to_owned();
+    let told = |line: &str| {
+        let line = line.trim_start_matches("$ ").replace("sudo ", "").replace("sleep 60", "sleep 0.1");
+        line.replace("/var/lib/pixeld", &path(from)).replace("/backup", &path(to))
+    };
+    lines.map(told).collect()
+}
+
+/// While the first copy stands still, the list is cleared and the segments that it lacks are removed: that copy has segments
+/// and no snapshot, `inspect` refuses it, and the loop takes another one.
+#[test]
+fn the_loop_of_the_documents_goes_on_until_a_start_takes_the_copy() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (original, backups, bin) =
+        (home.path().join("pixeld"), home.path().join("backups"), home.path().join("bin"));
+    for directory in [&backups, &bin] {
+        std::fs::create_dir(directory).expect("made");
+    }
+    std::fs::write(bin.join("cp"), SLOW_CP).expect("written");
+    let program = pixeld(&[]).get_program().to_owned();
+    std::os::unix::fs::symlink(program, bin.join("pixeld")).expect("linked");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(bin.join("cp"), mode).expect("executable");
+
+    let server = Server::start(ANY_PORT, &original, &[]);
+    assert_eq!(board::post(&mut server.connect(), "hello", "a.png", &board::png(1)).status, 200);
+    let commands = backup_loop(&original, &backups);
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &commands.join("\n")]).env("PATH", path);
+    let looping = shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
+    let looping = looping.expect("a shell");
+    await_that("a copy that waits", || bin.join("copying").exists(), |is_there| *is_there);
+
+    let many = [0x12, 7, 1, 0, 0, 0, 2, 0, 0, 0].repeat(450_000);
+    let upload = process::client::request("POST", "/pixels", "application/vnd.pixeld", &many);
+    assert_eq!(server.connect().send(upload).answer().status, 200);
+    assert_eq!(server.ask("DELETE", "/pixels", "").0, 200);
+    let first = original.join("0000000001.seg");
+    await_that("the first segment goes", || first.exists(), |is_there| !is_there);
+    assert_eq!(server.connect().send(post_pixel(1, 2, 'R', 3)).answer().status, 200);
+    std::fs::write(bin.join("go-on"), "").expect("written");
+
+    let output = looping.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("nothing to start from"), "the first copy was no good, and it was told: {told}");
+    let restored = Server::start(ANY_PORT, &backups.join("pixeld-2026-11-21"), &[]);
+    assert_eq!(restored.ask("GET", "/pixels/count", "").1, r#"{"total":1}"#);
+    let listed = messages(&mut restored.connect());
+    assert_eq!(listed.len(), 1);
+    assert_eq!(restored.connect().send(plain("GET", &listed[0].1)).answer().body, board::png(1));
+}
