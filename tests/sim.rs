@@ -17,6 +17,7 @@
 //! | a blob's content is not synced before it has its name | 486 |
 //! | a blob's directory is not synced | 269 |
 //! | what arrived is called durable before the sync | 32 |
+//! | a time far ahead enters a host's own times (2026-11-29) | 39 |
 //! | records that a snapshot holds are applied once more | 21 |
 //! | joining leaves no mark | 14 |
 //! | a batch does not wait for the blobs that it names | 12 |

@@ -12,7 +12,7 @@ use pixeld::apps::registry;
 use pixeld::apps::state::{Batch, Entry};
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use pixeld::base::limits::Limits;
+use pixeld::base::limits::{CLOCK_AHEAD_US_MAX, Limits};
 use pixeld::engine::committer::{Committer, Prepared};
 use pixeld::engine::disk::make_durable;
 use pixeld::engine::keeper::Keeper;
@@ -45,6 +45,8 @@ use super::sim_disk::SimDisk;
 pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
 pub const SEGMENT_BYTES: u64 = 160 * 1024;
 const LANE_BYTES: usize = 8 * 1024;
+/// Batches that one call seals.
+const STEPS_MAX: u64 = 64;
 
 /// A running process.
 pub struct Up {
@@ -70,6 +72,10 @@ pub struct Up {
     pins: VecDeque<(Seq, Pin)>,
     pub committed: Seq,
     pub durable: Seq,
+    /// The time of this start's last batch.
+    own_us: u64,
+    /// What the clock said when the step that is under way sealed its batch.
+    step_us: u64,
 }
 
 /// What a process can't survive.
@@ -192,6 +198,8 @@ impl Up {
             pins: VecDeque::new(),
             committed: 0,
             durable: 0,
+            own_us: 0,
+            step_us: 0,
         })
     }
 
@@ -255,11 +263,30 @@ impl Up {
 
     /// The end of a worker's turn.
     fn start_commit(&mut self, wall_us: u64) {
-        match &mut self.inline {
-            Some(inline) => inline.try_run(&self.shared, 0, wall_us),
-            None => self.shared.start_commit(),
+        if let Some(inline) = &mut self.inline {
+            inline.try_run(&self.shared, 0, wall_us);
+            self.check_times(wall_us);
+        } else {
+            self.shared.start_commit();
         }
         self.note_commit();
+    }
+
+    /// No time of another host's enters those of this start's batches if it lies far ahead of this host's clock, which says
+    /// `wall_us`: a time ahead of it can only have been said by the same clock, before it was set back.
+    fn check_times(&mut self, wall_us: u64) {
+        let own_us = self.shared.metrics.commit.own_time_us.value();
+        if own_us != self.own_us {
+            // A step seals a batch, and a turn makes a few steps.
+            let rising_us = self.own_us + STEPS_MAX;
+            assert!(
+                own_us <= wall_us.saturating_add(CLOCK_AHEAD_US_MAX).max(rising_us),
+                "{}: a batch of {own_us} while the clock says {wall_us}, after one of {}",
+                self.origin(),
+                self.own_us
+            );
+            self.own_us = own_us;
+        }
     }
 
     /// Whether the disk thread has a step to begin.
@@ -275,6 +302,7 @@ impl Up {
         if self.prepared.is_none() {
             committer.stand_down(&self.shared);
         }
+        self.step_us = wall_us;
         self.prepared.is_some()
     }
 
@@ -286,6 +314,7 @@ impl Up {
         let mut committer = self.token.lock().unwrap();
         committer.finish(&self.shared, &prepared, None);
         drop(committer);
+        self.check_times(self.step_us);
         self.note_commit();
         // What the step left behind: a worker starts the next one.
         self.shared.start_commit();
@@ -369,6 +398,9 @@ impl Up {
     /// What arrived is committed.
     pub fn commit_arrived(&mut self, wall_us: u64) {
         self.arrivals.commit(wall_us);
+        if self.inline.is_some() {
+            self.check_times(wall_us);
+        }
         self.note_commit();
     }
 }
