@@ -84,6 +84,10 @@ impl Arguments {
             )));
         }
         let machine = Machine::at(self.root);
+        if let Some(name) = self.nic.as_deref().filter(|name| !machine.has_card(name)) {
+            let cards = machine.names("sys/class/net").join(", ");
+            return Err(CliError::Usage(format!("--nic {name}: there is no such card; there are: {cards}")));
+        }
         if let Some(time) = self.watch {
             let (before, started) = (Counters::read(&machine), Instant::now());
             std::thread::sleep(time);

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 const AFTER: &str = "\
-Exit: 0 healed, or there was nothing to heal; 1 it failed, for example because a server runs, or the other host is too old;
+Exit: 0 healed, or there was nothing to heal; 1 it failed, for example because a server runs, or the other host is too old; \
 2 usage.
 
 Examples:

@@ -61,8 +61,8 @@ Two hosts on one machine, to try it:
     --peer 127.0.0.1:9001 \\
     --peer-key $(pixeld init -d a --show key) &
 
-A host that has run alone gets a second one in the same way: its cluster_id and key are those that --show prints, the
-second host joins with an empty directory and takes everything over, and the first is started again with --peer. A second
+A host that has run alone gets a second one in the same way: its cluster_id and key are those that --show prints, the \
+second host joins with an empty directory and takes everything over, and the first is started again with --peer. A second \
 host that is lost is replaced in the same way too: only the new one's key has to be told to the other.
 
 The private key is in the file peer.key of the directory, readable for its owner only.

@@ -50,8 +50,8 @@ anything before; take no backup of it.
 ";
 
 const AFTER: &str = "\
-Exit: 0 sound, so `serve` starts from it without --accept-loss; 1 damaged (with the file and the offset), without a
-place to start from, or not readable. Of two: 0 the same, 3 one lacks records of the other, 4 different, 1 one of them
+Exit: 0 sound, so `serve` starts from it without --accept-loss; 1 damaged (with the file and the offset), without a \
+place to start from, or not readable. Of two: 0 the same, 3 one lacks records of the other, 4 different, 1 one of them \
 is damaged or not readable. 141 nobody reads what it writes any more.
 
 Examples:

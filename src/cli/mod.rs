@@ -27,9 +27,11 @@ mod watchdog;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::version;
+use crate::os::output;
 pub use error::CliError;
 
 /// An HTTP server that keeps every write it acknowledged.
@@ -95,6 +97,13 @@ pub fn run() -> Result<ExitCode, CliError> {
 /// Prints what the command line asked for by itself, such as --help and --version, or what is wrong with it.
 fn say(answer: &clap::Error) -> Result<ExitCode, CliError> {
     let written = answer.print().and_then(|()| io::stdout().flush());
+    let has_guess = answer.get(ContextKind::SuggestedSubcommand).is_some();
+    if answer.kind() == ErrorKind::InvalidSubcommand && !has_guess {
+        let all = Arguments::command();
+        let names =
+            all.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        output::tell(format!("Commands: {}", names.collect::<Vec<_>>().join(", ")));
+    }
     if answer.use_stderr() {
         // The exit code tells it too, should stderr be gone.
         return Ok(ExitCode::from(2));

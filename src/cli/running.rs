@@ -138,11 +138,14 @@ impl Running {
         }
     }
 
-    /// A limit of open files bounds the connections, which nobody would guess from the 503 of the one too many.
+    /// A limit of open files bounds the connections, which nobody would guess from the 503 of the one too many. Where nobody
+    /// asked for a number of connections, what the server keeps for itself of a limit that allows so many files is no loss.
     fn warn_of_few_descriptors(&self) {
         let (connections, wanted) =
             (self.server.shared().limits().connections, self.config.limits.connections);
-        if connections < wanted {
+        let is_as_usual =
+            self.config.is_default("limits.connections") && thread::descriptor_limit() >= wanted as u64;
+        if connections < wanted && !is_as_usual {
             tracing::warn!(
                 connections,
                 wanted,

@@ -142,23 +142,26 @@ pub(super) struct Arguments {
 const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and how else values can be set.";
 
 const AFTER_LONG: &str = "\
-What an answer with a 2xx status means:
-  --durability memory   taken and visible; kill -9 loses what no file has yet, usually the last 2 ms and more while the
-                        disk stalls (pixeld_journal_unwritten_seconds in /metrics); a power cut loses more
-  --durability disk     a sync of this host's disk that covers it has returned: survives kill -9 and power cuts
-  --durability both     as disk, on two hosts (needs a second host)
-A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in
+What an answer with a 2xx status means, by --durability:
+  memory   taken and visible; kill -9 loses what no file has yet, usually the
+           last 2 ms, more while the disk stalls
+           (pixeld_journal_unwritten_seconds in /metrics); a power cut more
+  disk     a sync of this host's disk that covers it has returned: survives
+           kill -9 and power cuts
+  both     as disk, on two hosts (needs a second host)
+
+A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in \
 time is answered 504, with the level that was reached; a 504 without one may have been stored, on a full disk.
 
-Two hosts: `pixeld init --help` tells how. Each takes writes and keeps an exact copy of the other's; one that is away is
+Two hosts: `pixeld init --help` tells how. Each takes writes and keeps an exact copy of the other's; one that is away is \
 waited for with what it lacks, and delays nothing but answers at `both`.
 
-Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is
-PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\").
+Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is \
+PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\"). \
 A flag wins over the environment, that over the file, that over the default.
 
-Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0, a second one ends at once; SIGHUP
-reads log_level and [limits] again; SIGUSR2 starts the program anew and hands everything over to it, so that no request
+Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0, a second one ends at once; SIGHUP \
+reads log_level and [limits] again; SIGUSR2 starts the program anew and hands everything over to it, so that no request \
 is lost or refused (after an upgrade of the program file, or a change of the configuration).
 
 Started by systemd (LISTEN_FDS), it serves on the sockets that it is given.

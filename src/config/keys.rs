@@ -70,7 +70,10 @@ pub fn variable(key: &str) -> String {
 pub fn hint(written: &str) -> String {
     let nearest = all().map(|key| (distance(written, &key), key)).min();
     match nearest {
-        Some((distance, key)) if distance <= 2 + written.len() / 5 => format!("did you mean {key:?}?"),
+        // A short word is near to any other: half of it has to be right.
+        Some((distance, key)) if distance <= 2 + written.len() / 5 && 2 * distance <= written.len() => {
+            format!("did you mean {key:?}?")
+        }
         _ => "`pixeld serve --print-config` lists all keys".to_owned(),
     }
 }
@@ -107,6 +110,11 @@ mod tests {
     fn hints_name_what_was_meant() {
         assert_eq!(hint("durabilty"), "did you mean \"durability\"?");
         assert_eq!(hint("limits.header_byte"), "did you mean \"limits.header_bytes\"?");
+        for far in ["bogus", "a", "", "xy"] {
+            assert_eq!(hint(far), "`pixeld serve --print-config` lists all keys", "{far}");
+        }
+        assert_eq!(hint("core"), "did you mean \"cores\"?");
+        assert_eq!(hint("paps"), "did you mean \"apps\"?");
         assert_eq!(hint("zzzzzzzzzz"), "`pixeld serve --print-config` lists all keys");
         assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
     }

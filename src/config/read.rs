@@ -127,6 +127,12 @@ pub fn load(sources: &Sources, cores: usize) -> Result<Config, ConfigErrors> {
 }
 
 impl Config {
+    /// Whether nobody has set this key.
+    #[must_use]
+    pub fn is_default(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && entry.origin == Origin::Default)
+    }
+
     /// The effective configuration as a TOML file; each value with a comment that tells where it came from.
     #[must_use]
     pub fn print(&self) -> String {

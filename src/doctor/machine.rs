@@ -50,6 +50,12 @@ impl Machine {
         self.root.join(path.trim_start_matches('/')).exists()
     }
 
+    /// Whether there is a network card of this name.
+    #[must_use]
+    pub fn has_card(&self, name: &str) -> bool {
+        !matches!(name, "" | "." | "..") && !name.contains('/') && self.has(&format!("sys/class/net/{name}"))
+    }
+
     /// Names in a directory, in order.
     #[must_use]
     pub fn names(&self, path: &str) -> Vec<String> {

@@ -38,7 +38,7 @@ fn of_card(machine: &Machine, name: &str) -> Vec<Finding> {
     let cpus = machine.cpus();
     vec![
         driver(machine, name),
-        queues(&card, cpus.len()),
+        queues(machine, &card, cpus.len()),
         rps(&card, cpus.len()),
         allowance(machine, name),
         affinity(&card, &cpus),
@@ -62,14 +62,28 @@ fn driver(machine: &Machine, name: &str) -> Finding {
     }
 }
 
-fn queues(card: &Card, cpus: usize) -> Finding {
+fn queues(machine: &Machine, card: &Card, cpus: usize) -> Finding {
     const ID: &str = "nic.queues";
     let current = format!("{} for {cpus} CPUs", card.queues);
     if card.queues >= cpus {
         return Finding::pass(ID, current);
     }
-    Finding::warn(ID, current, "one for each CPU")
-        .with_fix(format!("ethtool -L {} combined {cpus}", card.name))
+    let most = machine.output("ethtool", &["-l", &card.name]).and_then(|told| most_queues(&told));
+    let wanted = most.map_or(cpus, |most| most.min(cpus));
+    if wanted <= card.queues {
+        return Finding::skip(ID, format!("{current}, and the card has no more"));
+    }
+    let all =
+        if wanted == cpus { "one for each CPU".to_owned() } else { format!("{wanted}, all that it has") };
+    Finding::warn(ID, current, all).with_fix(format!("ethtool -L {} combined {wanted}", card.name))
+}
+
+/// The most combined queues that a card may have, of what `ethtool -l` prints: maximums first, then what is set.
+fn most_queues(told: &str) -> Option<usize> {
+    let maximums = told.split("Current hardware settings").next()?;
+    let combined = maximums.lines().find_map(|line| line.trim().strip_prefix("Combined:"))?;
+    // "n/a" where receiving and sending have queues of their own.
+    combined.trim().parse().ok()
 }
 
 fn rps(card: &Card, cpus: usize) -> Finding {
@@ -171,5 +185,40 @@ fn audit(machine: &Machine) -> Finding {
         None => Finding::skip(ID, "auditctl is not there"),
         Some(rules) if rules.trim() == "No rules" => Finding::pass(ID, "no rules"),
         Some(rules) => Finding::warn(ID, format!("{} rules", rules.lines().count()), "none for system calls"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(most: &str, now: &str) -> String {
+        format!(
+            "Channel parameters for eth0:\nPre-set maximums:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\tn/a\nCombined:\t{most}\n\
+             Current hardware settings:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\tn/a\nCombined:\t{now}\n"
+        )
+    }
+
+    /// What is said of a card with this many queues on a machine with four CPUs.
+    fn said(queues: usize, ethtool: Option<&str>) -> (String, Option<String>) {
+        let copy = tempfile::tempdir().unwrap();
+        if let Some(text) = ethtool {
+            std::fs::create_dir(copy.path().join("commands")).unwrap();
+            std::fs::write(copy.path().join("commands/ethtool_-l_eth0"), text).unwrap();
+        }
+        let card = Card { name: "eth0".to_owned(), queues, ..Card::default() };
+        let finding = super::queues(&Machine::at(copy.path().to_path_buf()), &card, 4);
+        (finding.current, finding.fix)
+    }
+
+    #[test]
+    fn no_more_queues_are_wanted_than_the_card_has() {
+        assert_eq!(said(4, None), ("4 for 4 CPUs".to_owned(), None));
+        assert_eq!(said(1, None).1.unwrap(), "ethtool -L eth0 combined 4", "nothing is known of the card");
+        assert_eq!(said(1, Some(&told("1", "1"))).1, None);
+        assert_eq!(said(1, Some(&told("n/a", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
+        assert_eq!(said(1, Some(&told("2", "1"))).1.unwrap(), "ethtool -L eth0 combined 2");
+        assert_eq!(said(2, Some(&told("2", "2"))).1, None);
+        assert_eq!(said(1, Some(&told("8", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
     }
 }

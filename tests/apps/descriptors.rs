@@ -1,5 +1,6 @@
 //! A hard limit of open files that is low: clients are refused before the journal lacks one.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -68,4 +69,28 @@ fn clients_that_do_not_read_their_pictures_leave_descriptors_for_writes() {
     assert!(server.0.try_wait().expect("a child").is_none());
     drop(slow);
     insist(address, &plain("GET", &path));
+}
+
+/// What a start under a hard limit of open files says of it.
+fn told_of(limit: u32, arguments: &[&str]) -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new("sh");
+    let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_pixeld"), "serve", "--listen", "127.0.0.1:0"]);
+    command.args(["--disk-reserve", "1MiB", "--segment-size", "4MiB", "--data-dir"]).arg(directory.path());
+    let server = command.args(arguments).stderr(Stdio::piped()).spawn();
+    let mut server = Limited(server.expect("a shell"));
+    let stderr = BufReader::new(server.0.stderr.take().expect("piped"));
+    // Whatever there is to say is said before the line with an example.
+    let before = stderr.lines().map_while(Result::ok).take_while(|line| !line.starts_with("try: "));
+    before.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_limit_that_allows_the_usual_connections_is_no_trouble() {
+    let is_warned = |limit, arguments: &[&str]| told_of(limit, arguments).contains("fewer connections");
+    assert!(!is_warned(20_000, &[]), "what the server needs itself is nothing that anybody asked for");
+    assert!(is_warned(19_999, &[]) && is_warned(1_024, &[]));
+    assert!(is_warned(20_000, &["--limit", "connections=20000"]), "somebody wants that many");
+    assert!(!is_warned(20_000, &["--limit", "connections=19000"]));
 }

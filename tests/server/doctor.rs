@@ -246,3 +246,13 @@ fn one_check_is_explained_and_counters_are_watched() {
     let (code, _, stderr) = doctor(&["--profile", "fast"]);
     assert!(code == 2 && stderr.contains("bench-unsafe"), "{stderr}");
 }
+
+#[test]
+fn a_card_that_is_not_there_is_a_mistake_of_the_command_line() {
+    for name in ["eth9", "", "..", "lo/device"] {
+        let output = pixeld(&["doctor", "--nic", name]).output().expect("the binary");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
+        assert!(told.contains("there is no such card") && told.contains("lo"), "{name}: {told}");
+    }
+}

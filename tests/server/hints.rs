@@ -65,3 +65,34 @@ fn a_core_that_is_not_there_is_refused() {
     let (code, stderr) = refusal(&["--cores", "0,900", "--check-config"]);
     assert!(code == Some(2) && stderr.contains("core 900"), "{stderr}");
 }
+
+#[test]
+fn paragraphs_of_help_are_as_wide_as_the_terminal_lets_them() {
+    let commands =
+        ["serve", "init", "forget-peer", "heal-time", "inspect", "send", "bench", "doctor", "healthy"];
+    for (command, columns) in
+        commands.iter().flat_map(|command| [60, 80, 100].map(|columns| (command, columns)))
+    {
+        let text = help(&[command], &columns.to_string());
+        let lines: Vec<&str> = text.lines().collect();
+        let is_plain = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| is_plain(line))) {
+            let word = pair[1].split(' ').next().expect("a word");
+            let would_fit = pair[0].chars().count() + 1 + word.chars().count() <= columns;
+            assert!(!would_fit, "{command} at {columns}: {:?}, then {:?}", pair[0], pair[1]);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_there_is_not_is_told_with_those_that_there_are() {
+    let output = pixeld(&["bogus"]).output().expect("the binary");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    for word in ["'bogus'", "serve", "init", "inspect", "doctor"] {
+        assert!(told.contains(word), "no {word}: {told}");
+    }
+    assert!(!told.contains("decoder") && !told.contains("pages"), "{told}");
+    let output = pixeld(&["serv"]).output().expect("the binary");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'serve'"));
+}
