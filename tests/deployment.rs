@@ -2,8 +2,9 @@
 
 mod process;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use process::{Server, pixeld};
@@ -91,6 +92,22 @@ fn the_installed_configuration_is_sound() {
     }
 }
 
+/// Paths of all files below a directory, from there on.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let (mut found, mut due) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(path) = due.pop() {
+        for entry in fs::read_dir(path).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                due.push(path);
+            } else {
+                found.push(path.strip_prefix(directory).expect("below").to_owned());
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn install_and_uninstall_leave_what_was_kept() {
     let root = tempfile::tempdir().expect("a directory");
@@ -108,8 +125,24 @@ fn install_and_uninstall_leave_what_was_kept() {
         "etc/systemd/system/pixeld.service",
         "etc/sysctl.d/90-pixeld-throughput.conf",
         "usr/lib/pixeld/tuning/tune",
+        "usr/share/man/man1/pixeld.1",
+        "usr/share/man/man1/pixeld-serve.1",
+        "usr/share/bash-completion/completions/pixeld",
+        "usr/share/fish/vendor_completions.d/pixeld.fish",
+        "usr/share/zsh/vendor-completions/_pixeld",
+        "usr/share/doc/pixeld/README.md",
     ] {
         assert!(root.path().join(file).is_file(), "{file}");
+    }
+    assert!(!root.path().join("usr/lib/pixeld/tuning/.shellcheckrc").exists());
+    // What debuggers want is in a file of its own, which the program names.
+    let sections = run("objdump", &["-h", root.path().join("usr/bin/pixeld").to_str().expect("a path")]);
+    if let Some((done, sections)) = sections {
+        assert!(
+            done && !sections.contains(".debug_info") && sections.contains(".gnu_debuglink"),
+            "{sections}"
+        );
+        assert!(root.path().join("usr/lib/debug/usr/bin/pixeld.debug").is_file());
     }
     let version =
         Command::new(root.path().join("usr/bin/pixeld")).arg("--version").output().expect("it starts");
@@ -120,7 +153,9 @@ fn install_and_uninstall_leave_what_was_kept() {
     assert!(code == Some(0) && report.contains("kept /etc/pixeld/pixeld.toml"), "{report}");
     let (code, report) = script("uninstall", &[]);
     assert_eq!(code, Some(0), "{report}");
-    assert!(!root.path().join("usr/bin/pixeld").exists() && !root.path().join("usr/lib/pixeld").exists());
+    assert!(!root.path().join("usr/lib/pixeld").exists());
+    let left = files_below(root.path());
+    assert_eq!(left, [Path::new("etc/pixeld/pixeld.toml")], "nothing else is left");
     assert_eq!(
         fs::read_to_string(root.path().join("etc/pixeld/pixeld.toml")).expect("kept"),
         "workers = 1\n"
@@ -263,25 +298,39 @@ fn man_pages_and_completions_name_every_command() {
     }
 }
 
+/// Series that say something once, and nothing over time.
+const NOT_SHOWN: [&str; 2] = ["pixeld_build_info", "process_start_time_seconds"];
+
 #[test]
-fn the_dashboard_asks_for_metrics_that_there_are() {
-    let server = Server::fresh(&[]);
-    assert_eq!(server.ask("POST", "/pixel", r#"{"x":1,"y":2,"channel":"R","value":3}"#).0, 200);
+fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
+    // With a second host, so that its series are there too.
+    let server = Server::fresh(&["--peer-listen", "127.0.0.1:0", "--insecure-peer"]);
     let metrics = server.ask("GET", "/metrics", "").1;
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let series: BTreeMap<&str, &str> = types.filter_map(|line| line.split_once(' ')).collect();
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("scripts/grafana/pixeld.json")).expect("JSON");
-    let mut names = 0;
+    let (mut shown, mut ids, mut places) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for panel in dashboard["panels"].as_array().expect("panels") {
+        assert!(
+            ids.insert(panel["id"].to_string()) && places.insert(panel["gridPos"].to_string()),
+            "{panel}"
+        );
         for target in panel["targets"].as_array().expect("targets") {
             let query = target["expr"].as_str().expect("a query");
             let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            for name in words.filter(|word| word.starts_with("pixeld_") || word.starts_with("process_")) {
-                assert!(metrics.contains(&format!("\n{name}")), "{name} of {panel}");
-                names += 1;
+            for word in words.filter(|word| word.starts_with("pixeld_") || word.starts_with("process_")) {
+                let name = word.strip_suffix("_bucket").unwrap_or(word);
+                let kind = *series.get(name).unwrap_or_else(|| panic!("{name} of {panel}"));
+                assert_eq!(kind == "counter", query.contains(&format!("rate({name}{{")), "{name}: {query}");
+                assert_eq!(kind == "histogram", word != name, "{name}: {query}");
+                shown.insert(name.to_owned());
             }
         }
     }
-    assert!(names >= 12);
+    for name in series.keys() {
+        assert_ne!(shown.contains(*name), NOT_SHOWN.contains(name), "{name} is on no panel, or need not be");
+    }
 }
 
 /// Builds the package of this binary and installs, uses, removes and purges it in a copy of this system that is thrown

@@ -113,6 +113,8 @@ fn requests(page: &mut Page, shared: &Shared, router: &Router) {
     let total = |counter: fn(&WorkerMetrics) -> &Counter| -> u64 {
         shared.metrics.workers.iter().map(|worker| counter(worker).value()).sum()
     };
+    let help = "Writes answered 504 because the disk has no room for their batch; they may have been stored.";
+    page.single("pixeld_http_overdue_total", "counter", help, total(|worker| &worker.overdue));
     let help = "Bytes received from clients.";
     page.single("pixeld_http_request_bytes_total", "counter", help, total(|worker| &worker.read_bytes));
     let help = "Bytes sent to clients.";

@@ -88,14 +88,16 @@ pub enum Reject {
     Durability,
     /// A host that does not have everything of the first host of its cluster yet.
     Joining,
-    /// The disk fails, or can't be written.
+    /// The disk fails.
     DiskFault,
     /// A host that the second one can't bring forward any more.
     LeftBehind,
+    /// The data directory can't be written.
+    ReadOnly,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 11] = [
+pub const REJECTS: [&str; 12] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -107,6 +109,7 @@ pub const REJECTS: [&str; 11] = [
     "joining",
     "disk_fault",
     "left_behind",
+    "read_only",
 ];
 
 /// One worker's shard.
@@ -121,6 +124,8 @@ pub struct WorkerMetrics {
     pub connections: Counter,
     /// Connections with a request under way at the end of the last turn that changed it (a gauge).
     pub active: Counter,
+    /// Writes that were answered 504 while the disk has no room for their batch.
+    pub overdue: Counter,
     /// Bytes read from sockets.
     pub read_bytes: Counter,
     /// Bytes written to sockets.
@@ -258,6 +263,7 @@ impl WorkerMetrics {
             recvs: Counter::default(),
             sends: Counter::default(),
             rejects: Default::default(),
+            overdue: Counter::default(),
             commit_wait_us: Stage::new(),
             peer_wait_us: Stage::new(),
             peer_late: Counter::default(),

@@ -6,6 +6,7 @@ use std::io;
 use super::cut::{LOST_SUFFIX, TORN_SUFFIX};
 use super::identity::IDENTITY_NAME;
 use super::known_peer::PEER_NAME;
+use super::newcomer::NEWCOMER_NAME;
 use super::segment;
 use super::snapshot::SnapshotFile;
 use super::whole_file::UNFINISHED_SUFFIX;
@@ -28,7 +29,7 @@ pub(super) fn remove_unfinished(disk: &dyn Disk, but: &str) -> io::Result<bool> 
 /// Whether this is the name of a file that this program was making.
 fn is_unfinished(name: &str) -> bool {
     name_made(name).is_some_and(|name| {
-        [IDENTITY_NAME, PEER_NAME, KEY_NAME].contains(&name)
+        [IDENTITY_NAME, PEER_NAME, KEY_NAME, NEWCOMER_NAME].contains(&name)
             || segment::number_of(name).is_some()
             || SnapshotFile::of(name).is_some()
             || name.ends_with(TORN_SUFFIX)
@@ -47,4 +48,33 @@ pub fn name_made(unfinished: &str) -> Option<&str> {
         }
         _ => stem,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_program_was_making_is_known_by_its_name() {
+        let of_ours = [
+            "identity",
+            "peer",
+            "peer.key",
+            "newcomer",
+            "0000000007.seg",
+            "00000000000000000042.snap",
+            "0000000001-0000005072-0001.torn",
+            "0000000001-0000005072-0001.lost",
+        ];
+        for name in of_ours {
+            assert!(
+                is_unfinished(&format!("{name}.tmp")) && is_unfinished(&format!("{name}.3.tmp")),
+                "{name}"
+            );
+            assert!(!is_unfinished(name), "{name} is finished");
+        }
+        for name in ["report.tmp", "identity.a.tmp", ".tmp", "lock.tmp", "joining.tmp", "identity.tmp.old"] {
+            assert!(!is_unfinished(name), "{name} is somebody else's");
+        }
+    }
 }

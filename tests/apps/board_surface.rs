@@ -234,6 +234,20 @@ fn large_pictures_and_other_paths() {
     let moved =
         client.send(request("POST", "/upload", &content_type(), post_form("x", "a.png", &png(1)))).answer();
     assert_eq!((moved.status, field(&moved, "location")), (307, "/upload/"));
+    // Whatever comes behind the head, and however it is framed: longer than any form may be, too.
+    let long = post_form("x", "a.png", &vec![7; 1 << 20]);
+    for body in [long.len().to_string(), (1_u64 << 40).to_string()] {
+        let mut client = server.connect();
+        let head = format!("POST /upload?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n\r\n");
+        let moved = client.send(head).send_in_vain(&long).answer();
+        assert_eq!((moved.status, field(&moved, "location")), (307, "/upload/?a=b"), "{body}");
+    }
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 16, "x".repeat(1 << 16));
+    let mut client = server.connect();
+    client.send("POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let moved = client.send_in_vain(chunk.repeat(8)).answer();
+    assert_eq!((moved.status, field(&moved, "location")), (307, "/upload/"));
+    let mut client = server.connect();
     for (method, path, allow) in [
         ("GET", "/upload/", "OPTIONS, POST"),
         ("POST", "/readMessages", "GET, HEAD, OPTIONS"),

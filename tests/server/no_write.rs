@@ -84,7 +84,12 @@ fn assert_reads_only(server: &Server, status: u16, context: &str) {
     assert!(health.contains("writes_refused\":\"read-only: "), "{context}: {health}");
     let label = if status == 507 { "no_space" } else { "read_only" };
     let metric = format!("pixeld_writes_refused{{reason=\"{label}\"}} 1");
-    assert!(server.ask("GET", "/metrics", "").1.contains(&metric), "{context}");
+    let metrics = server.ask("GET", "/metrics", "").1;
+    assert!(metrics.contains(&metric), "{context}");
+    let reason = if status == 507 { "disk_full" } else { "read_only" };
+    let rejected = format!("pixeld_http_rejected_total{{reason=\"{reason}\"}} ");
+    let count = metrics.lines().find_map(|line| line.strip_prefix(rejected.as_str()));
+    assert!(count.is_some_and(|count| count != "0"), "{context}: {count:?}");
 }
 
 fn ten_starts_and_ten_hand_overs(data: &Path, status: u16, context: &str) {

@@ -121,7 +121,7 @@ fn overwrites_without_room(kind: Kind) {
     };
     assert!(shared.expect("it runs").success(), "a copy that shares its blocks");
     disk.fill();
-    let (mut unsure, mut refused) = (0, 0);
+    let (mut unsure, mut refused, mut late) = (0, 0, 0);
     for _ in 0..12 {
         // A part of one that is refused may have been stored before.
         match upload(&server) {
@@ -129,11 +129,14 @@ fn overwrites_without_room(kind: Kind) {
             status @ (504 | 507) => {
                 unsure += MANY;
                 refused += u64::from(status == 507);
+                late += u64::from(status == 504);
             }
             status => panic!("{status}: {}", server.stderr()),
         }
         assert_eq!(server.ask("GET", "/pixels/count", "").0, 200, "reads go on");
     }
+    let overdue = value(&server, "pixeld_http_overdue_total");
+    assert_eq!(overdue, late as f64, "answers that do not know");
     println!("{kind:?}: {taken} taken, {unsure} may have been, {refused} uploads refused");
     assert!(refused > 0, "{}", server.stderr());
     assert_eq!(server.ask("GET", "/readyz", "").0, 200);

@@ -284,7 +284,8 @@ impl Worker {
         let Some(refused) = self.shared.space.refused() else { return route::lane_full() };
         self.reject(match refused.cause {
             Cause::NoSpace => Reject::DiskFull,
-            Cause::ReadOnly | Cause::DiskFault => Reject::DiskFault,
+            Cause::ReadOnly => Reject::ReadOnly,
+            Cause::DiskFault => Reject::DiskFault,
             Cause::LeftBehind => Reject::LeftBehind,
         });
         route::refused(&refused)

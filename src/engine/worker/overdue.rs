@@ -30,6 +30,7 @@ impl Worker {
             self.overdue.push((held.position, hold));
         }
         let response = route::overdue();
+        self.metrics().overdue.add(u64::from(held.count));
         self.with(held.key, |worker, connection| {
             connection.settle_held(held.count);
             for _ in 0..held.count {
