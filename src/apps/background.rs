@@ -118,6 +118,9 @@ pub enum Unlogged {
     /// The disk is full.
     #[error("no space left on the disk")]
     NoSpace,
+    /// The other host does not know records of this kind; it may once it is upgraded.
+    #[error("the other host does not know records of this kind")]
+    TooOld,
     /// The server stops.
     #[error("the server stops")]
     Over,

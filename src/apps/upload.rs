@@ -62,6 +62,11 @@ pub trait Upload: Send {
     /// Takes the next bytes of the body, at most [`crate::base::limits::READ_TURN_BYTES_MAX`] of them.
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed;
 
+    /// Tags of the records that it may log, but for pixels: it is refused while the other host does not know one of them.
+    fn kinds(&self) -> &'static [u8] {
+        &[]
+    }
+
     /// Bytes held in memory until the end of the body.
     fn buffered_bytes(&self) -> usize {
         0

@@ -117,6 +117,10 @@ struct AdmittedUpload {
 }
 
 impl Upload for AdmittedUpload {
+    fn kinds(&self) -> &'static [u8] {
+        self.upload.kinds()
+    }
+
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed {
         self.upload.feed(bytes, lane)
     }

@@ -44,15 +44,24 @@ impl Understanding {
     /// # Errors
     /// The first one that does not.
     pub fn admits(&self, records: &[u8]) -> Result<(), TooOld> {
+        self.refusing(|kinds| kinds.first_unknown(records).map(|(_, tag)| tag))
+    }
+
+    /// The same for records that are not made yet, by their tags.
+    ///
+    /// # Errors
+    /// As [`Understanding::admits`].
+    pub fn admits_kinds(&self, tags: &[u8]) -> Result<(), TooOld> {
+        self.refusing(|kinds| tags.iter().copied().find(|tag| !kinds.contains(*tag)))
+    }
+
+    fn refusing(&self, first_unknown: impl FnOnce(&Kinds) -> Option<u8>) -> Result<(), TooOld> {
         // What the first program knew everybody knows: the usual case, and the only one for pixels.
         let Some((node, kinds)) = *self.known() else { return Ok(()) };
         if kinds.covers(&Kinds::OWN) {
             return Ok(());
         }
-        match kinds.first_unknown(records) {
-            Some((_, tag)) => Err(TooOld { node, tag }),
-            None => Ok(()),
-        }
+        first_unknown(&kinds).map_or(Ok(()), |tag| Err(TooOld { node, tag }))
     }
 
     fn known(&self) -> MutexGuard<'_, Option<(NodeId, Kinds)>> {

@@ -34,6 +34,7 @@ mod pixel_surface;
 mod thumbs_decoders;
 mod thumbs_kill;
 mod thumbs_surface;
+mod too_old;
 mod toys_browser;
 mod toys_page;
 mod toys_surface;

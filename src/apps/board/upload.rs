@@ -15,6 +15,7 @@ use crate::apps::pictures::kind::{KIND_BYTES, Kind};
 use crate::apps::pictures::strip::stripped;
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::limits::{BOARD_MESSAGE_CHARS_MAX, UPLOAD_PIECE_BYTES};
+use crate::base::tag;
 use crate::http::multipart::{Event, Multipart, PartHead};
 use crate::http::response::Response;
 use crate::log::blobs::{Blobs, Pin, Writer};
@@ -225,6 +226,10 @@ impl Picture {
 }
 
 impl Upload for PostUpload {
+    fn kinds(&self) -> &'static [u8] {
+        &[tag::BOARD_POST]
+    }
+
     fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
         let mut at = 0;
         let form = &mut self.form;

@@ -211,13 +211,13 @@ impl Runner {
         if self.log(desk, &Change::Failed(place, reason)) { Step::Went } else { Step::Stuck }
     }
 
-    /// Logs a change, as soon as there is room for it; false when the server stops.
+    /// Logs a change, as soon as there is room for it and the other host knows its kind; false when the server stops.
     #[allow(clippy::unused_self, reason = "beside its callers")]
     fn log(&self, desk: &dyn Desk, change: &Change) -> bool {
         loop {
             match desk.log(change.record()) {
                 Ok(()) => return true,
-                Err(Unlogged::NoSpace) if !desk.is_over() => desk.pause(),
+                Err(Unlogged::NoSpace | Unlogged::TooOld) if !desk.is_over() => desk.pause(),
                 Err(_) => return false,
             }
         }

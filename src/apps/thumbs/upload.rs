@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::apps::state::Applied;
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::limits::{THUMBS_HELD_BYTES, UPLOAD_PIECE_BYTES};
+use crate::base::tag;
 use crate::http::response::Response;
 use crate::log::blobs::{Blobs, Pin, Writer, id_of};
 use crate::log::lane::Producer;
@@ -141,6 +142,10 @@ impl ImageUpload {
 const NO_BASE64: &str = "Unable to base64 decode. Invalid base64-encoded image body";
 
 impl Upload for ImageUpload {
+    fn kinds(&self) -> &'static [u8] {
+        &[tag::THUMBS_SUBMIT, tag::THUMBS_KNOWN]
+    }
+
     fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {
         if self.refusal.is_some() {
             return Fed::all(bytes);

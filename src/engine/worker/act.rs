@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::route::{self, Target};
 use super::{NO_ROUTE, Worker};
-use crate::apps::answer;
 use crate::apps::app::{Action, Request, Route, View};
 use crate::base::durability::Durability;
 use crate::base::limits::STALL_LOOK_MS;
@@ -239,7 +238,7 @@ impl Worker {
         if records.first().is_none_or(|tag| tag::is_pixel(*tag)) {
             return Ok(());
         }
-        self.shared.understanding.admits(records).map_err(|too_old| answer::detail(409, &too_old.to_string()))
+        self.shared.understanding.admits(records).map_err(|too_old| route::too_old(&too_old))
     }
 
     /// Whether the intake takes this write, and at the level it asks for.

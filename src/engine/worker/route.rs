@@ -6,6 +6,7 @@ use crate::apps::router::{Match, Root, Router};
 use crate::base::limits::Limits;
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::engine::refused::Refused;
+use crate::engine::understanding::TooOld;
 use crate::http::connection::Plan;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
@@ -125,6 +126,11 @@ pub fn not_applied() -> Response {
 /// The request's `Durability` is a word of its own: nothing was logged.
 pub fn no_level() -> Response {
     answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
+}
+
+/// The other host does not know a kind of the records: nothing was logged.
+pub fn too_old(too_old: &TooOld) -> Response {
+    answer::detail(409, &too_old.to_string())
 }
 
 /// Too much is waiting to make the answer to a write that is kept.

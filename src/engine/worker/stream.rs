@@ -37,6 +37,10 @@ impl Worker {
             Ok(()) => app.upload(route.endpoint, head, &self.view(&shared, key, connection)),
             Err(response) => Err(response),
         };
+        let upload = upload.and_then(|upload| {
+            let understood = shared.understanding.admits_kinds(upload.kinds());
+            understood.map(|()| upload).map_err(|too_old| route::too_old(&too_old))
+        });
         let open = shared.connections.load(Relaxed);
         let upload = upload.and_then(|upload| {
             shared.descriptors.admit_upload(upload, open).ok_or_else(|| {

@@ -15,6 +15,11 @@ impl Worker {
                 refused.map(|refused| refused.reply.send(Err(Unlogged::NoSpace)));
                 continue;
             }
+            if self.shared.understanding.admits(&next.records).is_err() {
+                let refused = self.submissions.waiting.pop_front();
+                refused.map(|refused| refused.reply.send(Err(Unlogged::TooOld)));
+                continue;
+            }
             // The next commit or segment makes room.
             if intake == Intake::Waiting || !self.producer.push(&next.records) {
                 return;
