@@ -15,8 +15,10 @@ fn settings(node: u64) -> Settings {
         inc: Inc(node),
         nonce: 0,
         clock_us: 0,
+        lineage: 0,
         made: 0,
         is_empty: true,
+        is_joining: false,
         kinds: Kinds::OWN,
     }
 }

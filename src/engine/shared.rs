@@ -172,6 +172,8 @@ pub struct Shared {
     pub node: NodeId,
     /// The hosts that share their data.
     pub cluster: ClusterId,
+    /// The line of descent that their records are of.
+    pub lineage: u64,
     /// This process's number.
     pub pid: u32,
     /// The applications' state with the position and the vector it stands at.
@@ -261,6 +263,7 @@ impl Shared {
             understanding: Understanding::default(),
             node: opened.identity.node,
             cluster: opened.identity.cluster,
+            lineage: opened.identity.lineage,
             pid: std::process::id(),
             applied: Arc::new(RwLock::new(applied)),
             reader: opened.reader.clone(),

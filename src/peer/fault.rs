@@ -36,6 +36,8 @@ pub enum ErrorCode {
     UnknownKind = 11,
     /// Both hosts are joining: neither has what the other one waits for.
     BothJoining = 12,
+    /// One of the hosts was put back to an earlier time, and the other one was not.
+    OtherLineage = 13,
 }
 
 /// What a BYE says to a program.
@@ -105,6 +107,17 @@ pub enum Violation {
         theirs: ClusterId,
         /// This host's.
         ours: ClusterId,
+    },
+    /// The other line of descent.
+    #[error(
+        "the peer's records are of the lineage {theirs:016x}, this host's of {ours:016x}: one of the two was restored to an earlier \
+         time, so they have no history in common. Make the other one afresh with `pixeld init --join`"
+    )]
+    OtherLineage {
+        /// The peer's.
+        theirs: u64,
+        /// This host's.
+        ours: u64,
     },
     /// This host, or a copy of it.
     #[error(
@@ -218,6 +231,7 @@ impl Violation {
             Self::TooManyOrigins => ErrorCode::TooManyOrigins,
             Self::UnknownKind { .. } => ErrorCode::UnknownKind,
             Self::BothJoining { .. } => ErrorCode::BothJoining,
+            Self::OtherLineage { .. } => ErrorCode::OtherLineage,
         }
     }
 }
@@ -263,8 +277,7 @@ impl Close {
             _ => return false,
         };
         (ErrorCode::Version as u16..=ErrorCode::TooManyOrigins as u16).contains(&code)
-            || code == ErrorCode::UnknownKind as u16
-            || code == ErrorCode::BothJoining as u16
+            || (ErrorCode::UnknownKind as u16..=ErrorCode::OtherLineage as u16).contains(&code)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! HELLO   0 u16 least version  2 u16 greatest version  4 u32 flags  8 u128 cluster  24 u64 node  32 u64 inc
-//!        40 u64 nonce  48 u64 wall clock, us  56 u64 zero  64 kinds (32 bytes); what a later version adds stands behind
+//!        40 u64 nonce  48 u64 wall clock, us  56 u64 lineage  64 kinds (32 bytes); what a later version adds stands behind
 //! STATE   0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable, first, chain
 //! ACK     0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable
 //! RESYNC  0 u64 node  8 u64 inc  16 u64 seq
@@ -68,6 +68,8 @@ pub struct Hello {
     pub nonce: u64,
     /// Its wall clock, microseconds since 1970; for people.
     pub clock_us: u64,
+    /// The line of descent that its records are of; 0 until a restore draws another one.
+    pub lineage: u64,
     /// Its directory is empty, and it takes a snapshot.
     pub is_empty: bool,
     /// Its directory is joining.
@@ -146,7 +148,8 @@ impl Hello {
         let joining = if self.is_joining { HELLO_JOINING } else { 0 };
         bytes[4..8].copy_from_slice(&(empty | joining).to_le_bytes());
         bytes[8..24].copy_from_slice(&self.cluster.0);
-        for (at, value) in [(24, self.node.0), (32, self.inc.0), (40, self.nonce), (48, self.clock_us)] {
+        let Self { node, inc, nonce, clock_us, lineage, .. } = self;
+        for (at, value) in [(24, node.0), (32, inc.0), (40, *nonce), (48, *clock_us), (56, *lineage)] {
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
         bytes[HELLO_BYTES_LEAST..].copy_from_slice(self.kinds.bytes());
@@ -178,6 +181,7 @@ impl Hello {
             inc: Inc(long(bytes, 32)),
             nonce: long(bytes, 40),
             clock_us: long(bytes, 48),
+            lineage: long(bytes, 56),
             is_empty: word(bytes, 4) & HELLO_EMPTY != 0,
             is_joining: word(bytes, 4) & HELLO_JOINING != 0,
             kinds,

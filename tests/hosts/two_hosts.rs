@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
+use pixeld::log::identity::Identity;
+use pixeld::os::files::RealDisk;
 use process::Server;
 use process::client::{Next, pixel, request};
 use process::pair::{
@@ -352,6 +354,17 @@ fn strangers_are_refused_with_a_sentence_that_says_what_to_do() {
     await_that("a refusal", || peer_of(&a), |peer| peer["why"].to_string().contains("cluster"));
     a.wait_for(&other_cluster);
     a.wait_for("pixeld init --join");
+    drop((a, there));
+
+    // A host that was put back to an earlier time, and drew another lineage with that.
+    let disk = RealDisk::open(&pair.b.data_dir).expect("a directory");
+    let identity = Identity::load(&disk).expect("a file").expect("an identity");
+    Identity { lineage: 0x77, ..identity }.store(&disk).expect("stored");
+    let (a, there) = (pair.a.start(&pair.b, &[]), pair.b.start(&pair.a, &[]));
+    for server in [&a, &there] {
+        let told = |peer: &serde_json::Value| peer["why"].to_string().contains("the lineage 00000000000000");
+        await_that("a refusal", || peer_of(server), told);
+    }
     drop((a, there));
 
     // A copy of A's own directory, key and all.

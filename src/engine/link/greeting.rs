@@ -62,6 +62,7 @@ mod tests {
             inc,
             nonce: 1,
             clock_us: 2,
+            lineage: 3,
             is_empty: false,
             is_joining: false,
             kinds: Kinds::FIRST.with(&[0xE7]),

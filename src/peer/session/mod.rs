@@ -49,6 +49,8 @@ pub struct Settings {
     pub nonce: u64,
     /// The wall clock, microseconds since 1970; only told to the peer.
     pub clock_us: u64,
+    /// The line of descent that this host's records are of.
+    pub lineage: u64,
     /// The last record of this start's own stream that may have been sent on an earlier connection; committed or not.
     pub made: Seq,
     /// The journal is empty: a snapshot is welcome.
@@ -249,9 +251,21 @@ impl Session {
     }
 
     fn hello(&self) -> Hello {
-        let Settings { cluster, node, inc, nonce, clock_us, is_empty, is_joining, kinds, .. } = self.settings;
-        let (version_min, version_max) = (PEER_VERSION, PEER_VERSION);
-        Hello { version_min, version_max, cluster, node, inc, nonce, clock_us, is_empty, is_joining, kinds }
+        let Settings { cluster, node, inc, nonce, clock_us, lineage, is_empty, is_joining, kinds, .. } =
+            self.settings;
+        Hello {
+            version_min: PEER_VERSION,
+            version_max: PEER_VERSION,
+            cluster,
+            node,
+            inc,
+            nonce,
+            clock_us,
+            lineage,
+            is_empty,
+            is_joining,
+            kinds,
+        }
     }
 
     /// Who the peer is, once its HELLO and STATE were found good; also when the session is over.

@@ -99,6 +99,9 @@ impl Session {
             let (min, max, own) = (theirs.version_min, theirs.version_max, PEER_VERSION);
             return Err(Violation::Version { min, max, own });
         }
+        if theirs.lineage != ours.lineage {
+            return Err(Violation::OtherLineage { theirs: theirs.lineage, ours: ours.lineage });
+        }
         if theirs.is_joining && ours.is_joining {
             return Err(Violation::BothJoining { theirs: theirs.node, ours: ours.node });
         }

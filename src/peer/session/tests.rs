@@ -28,6 +28,7 @@ fn settings(node: u64, inc: u64) -> Settings {
         inc,
         nonce: node.0 ^ inc.0,
         clock_us: 1_000_000,
+        lineage: 0,
         made: 0,
         is_empty: false,
         is_joining: false,

@@ -71,6 +71,7 @@ fn settings(clock_us: u64) -> Settings {
         inc,
         nonce: 1,
         clock_us,
+        lineage: 0,
         made: 0,
         is_empty: false,
         is_joining: false,

@@ -78,6 +78,7 @@ impl Driver {
             inc: peering.own.inc,
             nonce: 0,
             clock_us: wall_us(),
+            lineage: self.shared.lineage,
             made: 0,
             is_empty: false,
             is_joining: false,

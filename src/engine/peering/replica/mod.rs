@@ -78,6 +78,7 @@ impl Replica {
             inc: peering.own.inc,
             nonce: greeting.nonce,
             clock_us: greeting.clock_us,
+            lineage: shared.lineage,
             made: peering.outbox.sealed(),
             // It takes no writes meanwhile, so it is as empty when a snapshot comes.
             is_empty: shared.space.is_joining() && held.is_empty(),

@@ -212,6 +212,8 @@ fn who_cannot_be_the_peer_is_refused_before_anything_is_told() {
     let stranger = Settings { cluster: ClusterId([8; 16]), ..settings(2, 20) };
     refused(stranger, ErrorCode::OtherCluster, "pixeld init --join");
     refused(settings(1, 20), ErrorCode::OwnNode, "a copy of this one");
+    let restored = Settings { lineage: 0x77, ..settings(2, 20) };
+    refused(restored, ErrorCode::OtherLineage, "the lineage 0000000000000077");
 
     let mut session = Session::new(settings(1, 10), &[], 0);
     let theirs = Session::new(settings(2, 20), &[], 0);
