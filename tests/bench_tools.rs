@@ -2,73 +2,18 @@
 
 mod bench_support;
 
+use bench_support::command::{Null, bench, command, free_port, read, told};
 use bench_support::{OK, Reply, serve};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// A finished command: its exit code, stdout and stderr.
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn command(arguments: &[&str]) -> Command {
-    // Cargo hands its build's variables to tests; a server would take them for settings.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pixeld"));
-    command.env_remove("PIXELD_COMMIT").arg("bench").args(arguments);
-    command
-}
-
-fn told(output: Output) -> Told {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Told { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn bench(arguments: &[&str]) -> Told {
-    told(command(arguments).output().unwrap())
-}
-
-/// `pixeld bench null` on a port of its own; ended when dropped.
-struct Null {
-    child: Child,
-    url: String,
-}
-
-impl Null {
-    fn start(arguments: &[&str]) -> Self {
-        let all = [&["null", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(&all).stdout(Stdio::piped()).spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        Self { child, url: url.trim().to_string() }
-    }
-}
-
-impl Drop for Null {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 fn file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
     fs::write(&path, text).unwrap();
     path
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A report as `--json` writes it, as far as `diff` looks at it.

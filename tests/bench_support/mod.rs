@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod command;
+
 use pixeld_bench::client::target::Target;
 use pixeld_bench::driver::run::{Measured, Watch, run};
 use pixeld_bench::driver::server::ServerProbe;

@@ -109,7 +109,13 @@ impl Connection {
     fn parse(&mut self, input: &[u8], mut on_answer: impl FnMut(InFlight, Answer)) -> Result<usize, Fault> {
         let mut at = 0;
         while at < input.len() {
-            let (used, step) = self.parser.next(&input[at..]).map_err(Fault::Garbage)?;
+            let (used, step) = match self.parser.next(&input[at..]) {
+                Ok(taken) => taken,
+                Err(garbage) => {
+                    self.partial = input[at..].to_vec();
+                    return Err(Fault::Garbage(garbage));
+                }
+            };
             at += used;
             match step {
                 Step::NeedMore => break,
@@ -124,6 +130,12 @@ impl Connection {
             }
         }
         Ok(at)
+    }
+
+    /// Returns the input that could not be read, after [`Fault::Garbage`].
+    #[must_use]
+    pub fn garbage(&self) -> &[u8] {
+        &self.partial
     }
 
     /// Takes the end of the input: the answer that only the end completes.

@@ -3,7 +3,6 @@
 use crate::client::response::{ResponseParser, Step};
 use crate::client::target::{Endpoint, Target};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -50,8 +49,10 @@ pub fn stream(
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<u16> {
     let mut socket = connect(&target.endpoint, wait)?;
-    let request =
-        format!("{method} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.path, target.host);
+    let request = format!(
+        "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pixeld-bench\r\nConnection: close\r\n\r\n",
+        target.path, target.host
+    );
     socket.write_all(request.as_bytes())?;
     let mut parser = ResponseParser::with_bodies();
     let (mut buffer, mut kept) = (vec![0; READ_BYTES], 0);
@@ -87,8 +88,8 @@ impl<T: Read + Write> Socket for T {}
 
 fn connect(endpoint: &Endpoint, wait: Duration) -> io::Result<Box<dyn Socket>> {
     match endpoint {
-        Endpoint::Tcp(address) => {
-            let socket = TcpStream::connect_timeout(address, wait)?;
+        Endpoint::Tcp(addresses) => {
+            let socket = addresses.connect(wait)?;
             socket.set_read_timeout(Some(wait))?;
             socket.set_write_timeout(Some(wait))?;
             Ok(Box::new(socket))

@@ -1,5 +1,6 @@
 //! HTTP's client side: where a target is, its sockets, and what they answer.
 
+pub mod addresses;
 pub mod connection;
 pub mod fetch;
 pub mod response;

@@ -22,8 +22,8 @@ impl Stream {
     /// The system's, of which [`explain`] makes a sentence.
     pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Self> {
         match endpoint {
-            Endpoint::Tcp(address) => {
-                let stream = std::net::TcpStream::connect_timeout(address, timeout)?;
+            Endpoint::Tcp(addresses) => {
+                let stream = addresses.connect(timeout)?;
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;
                 Ok(Self::Tcp(mio::net::TcpStream::from_std(stream)))
@@ -42,7 +42,7 @@ impl Stream {
     /// The system's.
     pub fn start(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
-            Endpoint::Tcp(address) => mio::net::TcpStream::connect(*address).map(Self::Tcp),
+            Endpoint::Tcp(addresses) => mio::net::TcpStream::connect(addresses.used()).map(Self::Tcp),
             Endpoint::Unix(path) => mio::net::UnixStream::connect(path).map(Self::Unix),
         }
     }
@@ -113,7 +113,7 @@ impl Write for Stream {
 #[must_use]
 pub fn explain(url: &str, endpoint: &Endpoint, error: &io::Error) -> String {
     let place = match endpoint {
-        Endpoint::Tcp(address) => address.to_string(),
+        Endpoint::Tcp(addresses) => addresses.show(),
         Endpoint::Unix(path) => path.display().to_string(),
     };
     match error.kind() {

@@ -1,13 +1,14 @@
 //! Where the requests go: a URL, or a path on a unix socket.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use crate::client::addresses::Addresses;
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 
 /// How the target's socket is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// TCP to the first address that the name gave.
-    Tcp(SocketAddr),
+    /// TCP to one of the addresses that the name gave.
+    Tcp(Addresses),
     /// A unix stream socket.
     Unix(PathBuf),
 }
@@ -106,17 +107,17 @@ impl Target {
         match &self.endpoint {
             Endpoint::Unix(_) => true,
             // An address is ours when a socket can be bound to it.
-            Endpoint::Tcp(address) => std::net::UdpSocket::bind((address.ip(), 0)).is_ok(),
+            Endpoint::Tcp(addresses) => std::net::UdpSocket::bind((addresses.used().ip(), 0)).is_ok(),
         }
     }
 }
 
-fn look_up(url: &Url) -> Result<SocketAddr, String> {
+fn look_up(url: &Url) -> Result<Addresses, String> {
     let name = &url.name;
-    (name.as_str(), url.port)
+    let found = (name.as_str(), url.port)
         .to_socket_addrs()
-        .map_err(|error| format!("cannot look up `{name}`: {error}; check the name or give an address"))?
-        .next()
+        .map_err(|error| format!("cannot look up `{name}`: {error}; check the name or give an address"))?;
+    Addresses::new(found.collect())
         .ok_or_else(|| format!("`{name}` has no address; check the name or give an address"))
 }
 

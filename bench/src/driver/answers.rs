@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::client::connection::Fault;
+use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
 use mio::event::Event;
 use std::io::{self, Read};
@@ -21,7 +22,7 @@ impl Driver {
     }
 
     /// Reads what is there. A read that does not fill the buffer emptied the socket, unless its end is announced.
-    fn read(&mut self, at: usize, ends: bool) {
+    pub(super) fn read(&mut self, at: usize, ends: bool) {
         loop {
             let line = &mut self.lines[at];
             let Some(stream) = &mut line.stream else { return };
@@ -38,7 +39,7 @@ impl Driver {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.lose(at, Failure::Reset),
+                Err(error) => return self.lose_by(at, &error),
             }
         }
         if self.pacer.is_none() {
@@ -55,7 +56,9 @@ impl Driver {
         let (tally, finished, window) = (&mut *self.tally, &mut self.finished, &self.window);
         let (in_flight, keeps) = (&mut self.in_flight, self.scenario.keeps_acknowledged);
         let line = &mut self.lines[at];
+        let has_answered = &mut line.has_answered;
         let outcome = line.connection.receive(&self.buffer[..bytes], |request, answer| {
+            *has_answered = true;
             window.answered(tally, request, answer, now_ns);
             *in_flight -= 1;
             if now_ns <= window.end_ns {
@@ -66,12 +69,20 @@ impl Driver {
             }
         });
         match outcome {
-            Ok(()) => line.failures_in_row = 0,
-            Err(Fault::Closing) => self.lose(at, Failure::Closed),
-            Err(Fault::Garbage(_)) => self.lose(at, Failure::Garbage),
+            Ok(()) => {}
+            Err(Fault::Closing) => self.lose(at, Failure::Closed, None),
+            Err(Fault::Garbage(what)) => {
+                let reason = Reason::of_garbage(&what, line.connection.garbage());
+                self.lose(at, Failure::Garbage, Some(reason));
+            }
             Err(Fault::Unasked) => {
-                self.tally.failures.add(Failure::Garbage, 1);
-                self.lose(at, Failure::Garbage);
+                let reason =
+                    Reason::of_target(Failure::Garbage, "an answer to nothing that was asked".into());
+                if now_ns >= self.window.start_ns && now_ns < self.window.end_ns {
+                    self.tally.failures.add(Failure::Garbage, 1);
+                    reason.clone().enter(&mut self.finished.reasons);
+                }
+                self.lose(at, Failure::Garbage, Some(reason));
             }
         }
         outcome.is_ok()

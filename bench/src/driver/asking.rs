@@ -2,7 +2,6 @@
 
 use super::Driver;
 use crate::client::connection::InFlight;
-use crate::driver::tally::Failure;
 use crate::scenario::pacer::Pace;
 use std::io::{self, Write};
 
@@ -16,7 +15,10 @@ impl Driver {
         while self.unstarted > 0 && self.now_ns() >= self.start_of_next_line() {
             let at = self.lines.len() - self.unstarted;
             self.unstarted -= 1;
-            self.refill(at);
+            // One that is not open yet starts as soon as it is.
+            if self.lines[at].stream.is_some() && !self.lines[at].is_connecting {
+                self.refill(at);
+            }
         }
     }
 
@@ -120,7 +122,7 @@ impl Driver {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.lose(at, Failure::Reset),
+                Err(error) => return self.lose_by(at, &error),
             }
         }
     }

@@ -1,17 +1,24 @@
 //! What a thread does by the clock: requests that time out, the interval's figures, the end of the run.
 
 use super::{Driver, Note};
+use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
 use crate::scenario::pacer::Pace;
+use std::io;
 use std::sync::atomic::Ordering;
 
 /// Time between two looks for requests that timed out and connections to make again.
 const EXPIRE_EVERY_NS: u64 = 10_000_000;
+/// Longest time after the end in which answers are awaited and a schedule's backlog is worked off.
+const DRAIN_NS_MAX: u64 = 1_000_000_000;
 
 impl Driver {
     pub(super) fn expire(&mut self, now_ns: u64) {
         self.next_expire_ns = now_ns + EXPIRE_EVERY_NS;
-        if self.stop.load(Ordering::Relaxed) || self.is_abandoned(now_ns) {
+        let is_abandoned = self.is_abandoned(now_ns);
+        self.finished.gave_up |= is_abandoned;
+        self.is_cut |= self.stop.load(Ordering::Relaxed);
+        if self.is_cut || is_abandoned {
             self.window.end_ns = self.window.end_ns.min(now_ns);
             if let Some(pacer) = &mut self.pacer {
                 pacer.stop(now_ns);
@@ -21,7 +28,9 @@ impl Driver {
             let line = &self.lines[at];
             let waits = line.connection.oldest();
             if waits.is_some_and(|request| request.sent_ns + self.scenario.timeout_ns <= now_ns) {
-                self.lose(at, Failure::Timeout);
+                self.lose(at, Failure::Timeout, None);
+            } else if line.is_connecting && line.connecting_since_ns + self.scenario.timeout_ns <= now_ns {
+                self.connect_failed(at, &io::ErrorKind::TimedOut.into());
             } else if line.retry_at_ns <= now_ns {
                 self.connect(at);
             }
@@ -71,7 +80,13 @@ impl Driver {
         let may_ask = now_ns < self.window.end_ns && self.left > 0;
         let owes = self.left > 0
             && self.pacer.as_ref().is_some_and(|pacer| matches!(pacer.pace(now_ns), Pace::Due { .. }));
-        let waits_long = now_ns >= self.window.end_ns.saturating_add(self.scenario.timeout_ns);
+        let drain_ns = self.scenario.timeout_ns.min(DRAIN_NS_MAX);
+        let waits_long = now_ns >= self.window.end_ns.saturating_add(drain_ns);
+        if self.is_cut {
+            // The backlog of a schedule is not worked off, nor is anything awaited: an interrupt ends the load at once.
+            self.finished.cut_off += self.in_flight as u64;
+            return true;
+        }
         if may_ask || ((self.in_flight > 0 || owes) && !waits_long) {
             return false;
         }
@@ -79,11 +94,22 @@ impl Driver {
         true
     }
 
-    /// Counts what is still unanswered or unsent when nothing more will be awaited.
+    /// Counts what is still unanswered, unsent or unconnected when nothing more will be awaited.
     fn give_up(&mut self, now_ns: u64) {
         for at in 0..self.lines.len() {
-            for request in self.lines[at].connection.reset(false) {
-                self.window.failed(&mut self.tally, request, Failure::Timeout, now_ns);
+            let line = &mut self.lines[at];
+            if line.is_connecting && !line.has_opened {
+                let reason = "not open when the run ended: the target let it wait".to_string();
+                self.tally.failures.add(Failure::Connect, 1);
+                Reason::of_target(Failure::Connect, reason).enter(&mut self.finished.reasons);
+            }
+            for request in line.connection.reset(false) {
+                if request.sent_ns + self.scenario.timeout_ns <= now_ns {
+                    self.window.failed(&mut self.tally, request, Failure::Timeout, now_ns);
+                } else {
+                    self.window.cut_off(&mut self.tally, request, now_ns);
+                    self.finished.cut_off += 1;
+                }
             }
         }
         if let Some(pacer) = &mut self.pacer {

@@ -4,6 +4,12 @@ use crate::driver::tally::{Point, Tally};
 use crate::quantity::{show_ns, show_rate};
 use crate::scenario::Scenario;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at connections that are made.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 /// The line's state.
 pub struct Live {
@@ -31,6 +37,46 @@ impl Live {
     pub fn end(&self) {
         if self.is_on {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// The line while connections are made.
+pub struct Connecting {
+    is_on: bool,
+    all: usize,
+    since: Instant,
+}
+
+impl Connecting {
+    /// A line that is shown when `wanted`, stderr is a terminal, and it takes longer than a moment.
+    #[must_use]
+    pub fn new(wanted: bool, all: usize) -> Self {
+        Self { is_on: wanted && std::io::stderr().is_terminal(), all, since: Instant::now() }
+    }
+
+    /// Waits for the next of `news` and meanwhile shows how many connections are open.
+    ///
+    /// # Errors
+    /// A sentence if the one who has the news panicked.
+    pub fn show_until<T>(&self, news: &Receiver<T>, opened: &AtomicUsize) -> Result<T, String> {
+        loop {
+            match news.recv_timeout(SHOW_EVERY) {
+                Ok(news) => {
+                    if self.is_on {
+                        let _ = write!(std::io::stderr(), "\r\x1b[K");
+                    }
+                    return Ok(news);
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("a thread of the generator panicked; this is a bug".into());
+                }
+                Err(RecvTimeoutError::Timeout) if self.is_on && self.since.elapsed() > SHOW_EVERY => {
+                    let open = opened.load(Ordering::Relaxed);
+                    let _ = write!(std::io::stderr(), "\r\x1b[Kconnecting {open}/{}", self.all);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::Driver;
 use crate::client::stream::Stream;
+use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
 use mio::Token;
+use std::io;
 
 /// First and longest pause before a connection is made again after a failure.
 const RETRY_NS: (u64, u64) = (5_000_000, 100_000_000);
@@ -12,6 +14,7 @@ impl Driver {
     pub(super) fn end_of_input(&mut self, at: usize) {
         let now_ns = self.now_ns();
         if let Some((request, answer)) = self.lines[at].connection.end_of_input() {
+            self.lines[at].has_answered = true;
             self.in_flight -= 1;
             self.window.answered(&mut self.tally, request, answer, now_ns);
             self.finished.last_answer_ns = now_ns.min(self.window.end_ns);
@@ -19,20 +22,32 @@ impl Driver {
                 self.finished.acknowledged.set(request.number);
             }
         }
-        self.lose(at, Failure::Closed);
+        self.lose(at, Failure::Closed, None);
+    }
+
+    /// Gives up a connection on which the system failed.
+    pub(super) fn lose_by(&mut self, at: usize, error: &io::Error) {
+        self.lose(at, Failure::Reset, Some(Reason::of_system(Failure::Reset, error)));
     }
 
     /// Gives up a connection: its unanswered requests failed, and another connection is made.
-    pub(super) fn lose(&mut self, at: usize, failure: Failure) {
+    pub(super) fn lose(&mut self, at: usize, failure: Failure, reason: Option<Reason>) {
         let now_ns = self.now_ns();
         let line = &mut self.lines[at];
         line.stream = None;
         let lost = line.connection.reset(self.scenario.form.is_head());
         self.in_flight -= lost.len();
-        if lost.is_empty() {
-            self.tally.reconnects += 1;
-        } else {
-            line.failures_in_row += 1;
+        self.tally.reconnects += u64::from(lost.is_empty());
+        // A connection that brought an answer was worth making: only one that brought none makes the next one wait.
+        line.failures_in_row = match (line.has_answered, lost.is_empty()) {
+            (true, _) => 0,
+            (false, true) => line.failures_in_row,
+            (false, false) => line.failures_in_row + 1,
+        };
+        let counted =
+            lost.iter().filter(|request| request.intended_ns >= self.window.start_ns).count() as u64;
+        if let Some(reason) = reason.filter(|_| counted > 0) {
+            Reason { count: counted, ..reason }.enter(&mut self.finished.reasons);
         }
         for request in lost {
             self.window.failed(&mut self.tally, request, failure, now_ns);
@@ -51,41 +66,45 @@ impl Driver {
         if self.now_ns() >= self.window.end_ns {
             return;
         }
-        let line = &mut self.lines[at];
-        line.retry_at_ns = u64::MAX;
-        let started = Stream::start(&self.scenario.target.endpoint).and_then(|mut stream| {
-            stream.watch(self.poll.registry(), Token(at))?;
-            Ok(stream)
-        });
-        match started {
-            Ok(stream) => {
-                line.stream = Some(stream);
-                line.is_connecting = true;
-            }
-            Err(_) => self.connect_failed(at),
+        if let Err(error) = self.start_to_connect(at) {
+            self.connect_failed(at, &error);
         }
+    }
+
+    /// Starts a connection; the socket's next event says what came of it.
+    pub(super) fn start_to_connect(&mut self, at: usize) -> io::Result<()> {
+        let now_ns = self.now_ns();
+        let mut stream = Stream::start(&self.scenario.target.endpoint)?;
+        stream.watch(self.poll.registry(), Token(at))?;
+        let line = &mut self.lines[at];
+        line.stream = Some(stream);
+        (line.is_connecting, line.connecting_since_ns) = (true, now_ns);
+        (line.retry_at_ns, line.has_answered) = (u64::MAX, false);
+        Ok(())
     }
 
     pub(super) fn finish_connect(&mut self, at: usize) -> bool {
         let line = &mut self.lines[at];
         match line.stream.as_ref().map(Stream::is_connected) {
-            Some(Ok(true)) => line.is_connecting = false,
+            Some(Ok(true)) => (line.is_connecting, line.has_opened) = (false, true),
             Some(Ok(false)) | None => return false,
-            Some(Err(_)) => {
-                self.connect_failed(at);
+            Some(Err(error)) => {
+                self.connect_failed(at, &error);
                 return false;
             }
         }
         let now_ns = self.now_ns();
         if self.pacer.is_none() {
-            self.refill(at);
+            if at < self.lines.len() - self.unstarted {
+                self.refill(at);
+            }
         } else {
             self.queue(at, now_ns);
         }
         true
     }
 
-    fn connect_failed(&mut self, at: usize) {
+    pub(super) fn connect_failed(&mut self, at: usize, error: &io::Error) {
         let now_ns = self.now_ns();
         let line = &mut self.lines[at];
         line.stream = None;
@@ -94,6 +113,7 @@ impl Driver {
         line.retry_at_ns = now_ns + pause_ns(line.failures_in_row);
         if now_ns >= self.window.start_ns && now_ns < self.window.end_ns {
             self.tally.failures.add(Failure::Connect, 1);
+            Reason::of_system(Failure::Connect, error).enter(&mut self.finished.reasons);
         }
     }
 }

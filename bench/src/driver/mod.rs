@@ -10,6 +10,8 @@ mod ends;
 pub mod live;
 mod lost;
 pub mod machine;
+mod opening;
+pub mod reasons;
 pub mod run;
 pub mod server;
 pub mod stages;
@@ -17,11 +19,12 @@ pub mod tally;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
+use crate::driver::reasons::Reason;
 use crate::driver::tally::{Bitmap, Tally, Window};
 use crate::scenario::pacer::{Pace, Pacer};
 use crate::scenario::request::RequestWriter;
 use crate::scenario::{Load, Scenario};
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::collections::VecDeque;
 use std::io;
@@ -72,6 +75,12 @@ pub struct Finished {
     pub acknowledged: Bitmap,
     /// Why it stopped early, if it did.
     pub error: Option<String>,
+    /// Why requests and connections failed.
+    pub reasons: Vec<Reason>,
+    /// Requests in flight at an interrupt, or unanswered long after the end.
+    pub cut_off: u64,
+    /// Whether it ended because the target had gone, before its number of requests was reached.
+    pub gave_up: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +88,11 @@ struct Line {
     stream: Option<Stream>,
     connection: Connection,
     is_connecting: bool,
+    connecting_since_ns: u64,
+    /// Whether it was ever open.
+    has_opened: bool,
+    /// Whether an answer came since it was opened.
+    has_answered: bool,
     /// Whether it stands in the queue of connections with room (open loop).
     is_queued: bool,
     retry_at_ns: u64,
@@ -112,35 +126,38 @@ pub struct Driver {
     next_expire_ns: u64,
     cpu_at_start: Option<(u64, u64)>,
     has_cpu_at_end: bool,
+    /// Connections that had news before the clock started.
+    early: Vec<usize>,
+    /// Whether an interrupt cuts off everything at once.
+    is_cut: bool,
 }
 
 impl Driver {
-    /// A thread whose streams are connected and whose clock starts at `epoch`.
+    /// A thread without connections: [`Driver::open`] makes them, [`Driver::run`] uses them.
     ///
     /// # Errors
     /// When epoll can't be had.
     pub fn new(
         scenario: Arc<Scenario>,
         thread: usize,
-        streams: Vec<Stream>,
-        epoch: Instant,
         stop: Arc<AtomicBool>,
         notes: Sender<Note>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let is_head = scenario.form.is_head();
-        let mut lines = Vec::with_capacity(streams.len());
-        for (at, mut stream) in streams.into_iter().enumerate() {
-            stream.watch(poll.registry(), Token(at))?;
-            lines.push(Line {
-                stream: Some(stream),
-                connection: Connection::new(is_head),
-                is_connecting: false,
-                is_queued: false,
-                retry_at_ns: u64::MAX,
-                failures_in_row: 0,
-            });
-        }
+        let line = |_| Line {
+            stream: None,
+            connection: Connection::new(is_head),
+            is_connecting: false,
+            connecting_since_ns: 0,
+            has_opened: false,
+            has_answered: false,
+            is_queued: false,
+            // What is not open when the clock starts is tried again at once.
+            retry_at_ns: 0,
+            failures_in_row: 0,
+        };
+        let lines: Vec<Line> = (0..scenario.connections_of(thread)).map(line).collect();
         let end_ns = scenario.end_ns();
         let pacer = match scenario.load {
             Load::Closed => None,
@@ -148,7 +165,7 @@ impl Driver {
                 Some(Pacer::new(rate, arrivals, 0, end_ns, thread, scenario.threads))
             }
         };
-        let mut driver = Self {
+        Ok(Self {
             window: Window { start_ns: scenario.warmup_ns, end_ns, is_open: pacer.is_some() },
             writer: RequestWriter::new(scenario.form.clone(), scenario.first_number ^ thread as u64),
             left: scenario.requests_of(thread).unwrap_or(u64::MAX),
@@ -159,7 +176,7 @@ impl Driver {
             free: VecDeque::with_capacity(lines.len()),
             scenario,
             thread,
-            epoch,
+            epoch: Instant::now(),
             stop,
             notes,
             poll,
@@ -171,13 +188,24 @@ impl Driver {
             next_expire_ns: 0,
             cpu_at_start: None,
             has_cpu_at_end: false,
-        };
-        (0..driver.lines.len()).for_each(|at| driver.queue(at, 0));
-        Ok(driver)
+            early: Vec::new(),
+            is_cut: false,
+        })
     }
 
-    /// Runs until the scenario is over and everything is answered or given up; then hands over the last figures.
-    pub fn run(mut self) {
+    /// Runs from `epoch` until the scenario is over and everything is answered or given up; then hands over the last
+    /// figures.
+    pub fn run(mut self, epoch: Instant) {
+        self.epoch = epoch;
+        for at in 0..self.lines.len() {
+            let line = &mut self.lines[at];
+            line.connecting_since_ns = 0;
+            line.retry_at_ns = if line.stream.is_some() { u64::MAX } else { 0 };
+            self.queue(at, 0);
+        }
+        for at in std::mem::take(&mut self.early) {
+            self.read(at, true);
+        }
         let mut events = Events::with_capacity(EVENTS);
         // Sleeps shall end when they are due, not up to 50 us later (the kernel's default slack).
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));

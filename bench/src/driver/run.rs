@@ -1,23 +1,25 @@
 //! One run: threads connect, start together, and a collector adds up what they hand over.
 
-use crate::client::stream::{Stream, explain};
-use crate::driver::live::Live;
+use crate::client::stream::explain;
+use crate::driver::live::{Connecting, Live};
 use crate::driver::machine::{HostTimes, HostUse, pin_this_thread};
+use crate::driver::opening::{Opening, choose_address};
+use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
 use crate::driver::tally::{Point, Tally};
 use crate::driver::{Driver, Finished, Note};
+use crate::quantity::show_count;
 use crate::scenario::{Scenario, allow_files};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Longest wait for one connection at the start.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How often the collector looks at the clock and at an interrupt.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a run is given beside its scenario.
 pub struct Watch<'a> {
@@ -59,9 +61,23 @@ pub struct Measured {
     pub finished: Vec<Finished>,
     /// Whether an interrupt ended it.
     pub is_interrupted: bool,
+    /// Requests in flight at an interrupt, or unanswered long after the end.
+    pub cut_off: u64,
+    /// Why requests and connections failed.
+    pub reasons: Vec<Reason>,
+    /// Whether the server was ended and started again meanwhile; set by who did it.
+    pub was_restarted: bool,
 }
 
 impl Measured {
+    /// Says that the target went away before the number of requests was reached, if it did.
+    #[must_use]
+    pub fn gave_up(&self, scenario: &Scenario) -> Option<String> {
+        let all = scenario.requests.filter(|_| self.finished.iter().any(|finished| finished.gave_up))?;
+        let (answers, all) = (show_count(self.total.answers), show_count(all));
+        Some(format!("gave up: the target is gone, {answers} of {all} requests were answered"))
+    }
+
     /// Answers per second over the measured part.
     #[must_use]
     pub fn rate(&self) -> f64 {
@@ -95,10 +111,11 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
     allow_files(scenario.connections)?;
     let scenario = Arc::new(scenario.clone());
     let (notes, inbox) = mpsc::channel();
-    let team = Team::hire(&scenario, &notes)?;
+    choose_address(&scenario);
+    let team = Team::hire(&scenario, &notes, watch)?;
     let server_before = watch.server.read();
     let epoch = Instant::now();
-    team.start(epoch, watch.stop);
+    team.start(epoch);
     drop(notes);
     (watch.on_start)(epoch);
     let mut collector = Collector::new(&scenario, watch, epoch, server_before);
@@ -109,34 +126,49 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
 
 /// The threads between being connected and being started.
 struct Team {
-    starts: Vec<Sender<(Instant, Arc<AtomicBool>)>>,
+    starts: Vec<Sender<Instant>>,
     handles: Vec<JoinHandle<()>>,
 }
 
 impl Team {
-    /// Starts the threads and waits until all their connections are made.
-    fn hire(scenario: &Arc<Scenario>, notes: &Sender<Note>) -> Result<Self, String> {
+    /// Starts the threads and waits until their connections are made, as far as that takes no longer than it may.
+    fn hire(scenario: &Arc<Scenario>, notes: &Sender<Note>, watch: &Watch<'_>) -> Result<Self, String> {
         let (ready, connected) = mpsc::channel();
+        let opened = Arc::new(AtomicUsize::new(0));
         let mut team = Self { starts: Vec::new(), handles: Vec::new() };
         for thread in 0..scenario.threads {
             let (start, started) = mpsc::channel();
             let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
+            let (stop, opened) = (Arc::clone(watch.stop), Arc::clone(&opened));
             let handle = std::thread::Builder::new()
                 .name(format!("bench-{thread}"))
-                .spawn(move || work(&scenario, thread, &ready, &started, notes))
+                .spawn(move || work(&scenario, thread, &stop, &opened, &ready, &started, notes))
                 .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
             team.starts.push(start);
             team.handles.push(handle);
         }
-        for outcome in connected.into_iter().take(scenario.threads) {
-            outcome?;
+        let connecting = Connecting::new(watch.is_live, scenario.connections);
+        let mut all = Opening::default();
+        for _ in 0..scenario.threads {
+            let opening = connecting.show_until(&connected, &opened)??;
+            all.open += opening.open;
+            all.pending += opening.pending;
+            all.first_error = all.first_error.take().or(opening.first_error);
         }
-        Ok(team)
+        if watch.stop.load(Ordering::Relaxed) {
+            return Err("interrupted before the load began".into());
+        }
+        match all.first_error {
+            Some(error) if all.open + all.pending == 0 => {
+                Err(explain(&scenario.target.url, &scenario.target.endpoint, &error))
+            }
+            _ => Ok(team),
+        }
     }
 
-    fn start(&self, epoch: Instant, stop: &Arc<AtomicBool>) {
+    fn start(&self, epoch: Instant) {
         for start in &self.starts {
-            let _ = start.send((epoch, Arc::clone(stop)));
+            let _ = start.send(epoch);
         }
     }
 
@@ -152,8 +184,10 @@ impl Team {
 fn work(
     scenario: &Arc<Scenario>,
     thread: usize,
-    ready: &Sender<Result<(), String>>,
-    started: &Receiver<(Instant, Arc<AtomicBool>)>,
+    stop: &Arc<AtomicBool>,
+    opened: &AtomicUsize,
+    ready: &Sender<Result<Opening, String>>,
+    started: &Receiver<Instant>,
     notes: Sender<Note>,
 ) {
     let pin = scenario.pins.get(thread % scenario.pins.len().max(1));
@@ -161,31 +195,26 @@ fn work(
         let _ = ready.send(Err(error));
         return;
     }
-    let streams = match connect_all(scenario, scenario.connections_of(thread)) {
-        Ok(streams) => streams,
+    let failed = |error: io::Error| format!("thread {thread}: {error}");
+    let driver = Driver::new(Arc::clone(scenario), thread, Arc::clone(stop), notes).map_err(failed);
+    let outcome = driver.and_then(|mut driver| {
+        let opening = driver.open(stop, opened).map_err(failed)?;
+        Ok((driver, opening))
+    });
+    let driver = match outcome {
+        Ok((driver, opening)) => {
+            let _ = ready.send(Ok(opening));
+            driver
+        }
         Err(error) => {
             let _ = ready.send(Err(error));
             return;
         }
     };
-    let _ = ready.send(Ok(()));
-    // Without a start another thread could not connect and the run is called off.
-    let Ok((epoch, stop)) = started.recv() else { return };
-    match Driver::new(Arc::clone(scenario), thread, streams, epoch, stop, notes.clone()) {
-        Ok(driver) => driver.run(),
-        Err(error) => {
-            let error = Some(format!("thread {thread}: {error}"));
-            let _ = notes.send(Note::Finished(Box::new(Finished { thread, error, ..Finished::default() })));
-        }
+    // Without a start no thread could connect and the run is called off.
+    if let Ok(epoch) = started.recv() {
+        driver.run(epoch);
     }
-}
-
-fn connect_all(scenario: &Scenario, number: usize) -> Result<Vec<Stream>, String> {
-    let endpoint = &scenario.target.endpoint;
-    (0..number)
-        .map(|_| Stream::connect(endpoint, CONNECT_WAIT))
-        .collect::<Result<_, _>>()
-        .map_err(|error| explain(&scenario.target.url, endpoint, &error))
 }
 
 /// Adds up notes, and reads the server's and the host's clocks at both ends of the measured part.
@@ -266,7 +295,8 @@ impl<'a, 'w> Collector<'a, 'w> {
             self.server_start = self.watch.server.read();
             self.host_start = HostTimes::read();
         }
-        if now_ns >= self.scenario.end_ns() {
+        // An interrupt ends the measured part too, and the threads note it within some milliseconds.
+        if now_ns >= self.scenario.end_ns() || self.watch.stop.load(Ordering::Relaxed) {
             self.read_end();
         }
     }
@@ -326,17 +356,23 @@ impl<'a, 'w> Collector<'a, 'w> {
         }
         let is_interrupted = self.watch.stop.load(Ordering::Relaxed);
         let server_end = self.server_end.unwrap_or_default();
+        let window_ns = window_ns(self.scenario, &self.finished);
+        let mut reasons = Vec::new();
+        self.finished.iter().for_each(|finished| Reason::merge(&mut reasons, &finished.reasons));
         Ok(Measured {
-            window_ns: window_ns(self.scenario, &self.finished),
+            window_ns,
             threads: self
                 .finished
                 .iter()
                 .map(|f| ThreadUse { cpu_ns: f.cpu_ns, waited_for_cpu_ns: f.waited_for_cpu_ns })
                 .collect(),
-            server: server_end.since(&self.server_start),
+            server: server_end.since(&self.server_start).filter(|_| window_ns > 0),
             host: self.host_end.unwrap_or_default().since(&self.host_start),
             total: self.total,
             series: self.series,
+            cut_off: self.finished.iter().map(|finished| finished.cut_off).sum(),
+            reasons,
+            was_restarted: false,
             finished: self.finished,
             is_interrupted,
         })
@@ -350,5 +386,5 @@ fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
     let by_number =
         scenario.requests.is_some_and(|all| finished.iter().map(|f| f.numbered).sum::<u64>() >= all);
     let end_ns = if by_number || end_ns == u64::MAX { last_ns } else { end_ns };
-    end_ns.saturating_sub(scenario.warmup_ns).max(1)
+    end_ns.saturating_sub(scenario.warmup_ns)
 }

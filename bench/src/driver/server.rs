@@ -8,8 +8,9 @@ use crate::driver::machine::{
 use crate::driver::stages::{Exposition, Stages};
 use std::time::Duration;
 
-/// Longest wait for a server's `/metrics`.
-const METRICS_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait for a server's `/metrics`: before the run, where the user waits too, and at its ends.
+const PROBE_WAIT: Duration = Duration::from_millis(500);
+const METRICS_WAIT: Duration = Duration::from_secs(1);
 
 /// Where the server's figures come from.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct ServerProbe {
     pub processes: Processes,
     /// Where it serves Prometheus text.
     pub metrics: Option<Target>,
+    /// The URL that was asked for that, whatever it said.
+    pub asked: Option<String>,
 }
 
 /// The server's processes on this host.
@@ -51,24 +54,25 @@ pub struct ServerUse {
 }
 
 impl ServerProbe {
-    /// Finds out what can be known about the server at `target`.
+    /// Finds out what can be known about the server at `target`; asks it for `/metrics` only if `asks`.
     #[must_use]
-    pub fn find(target: &Target) -> Self {
+    pub fn find(target: &Target, asks: bool) -> Self {
         let pids = match &target.endpoint {
-            Endpoint::Tcp(address) if target.is_local() => listeners_of_port(address.port()),
+            Endpoint::Tcp(addresses) if target.is_local() => listeners_of_port(addresses.used().port()),
             Endpoint::Unix(path) => holders_of_unix(&path.display().to_string()),
             Endpoint::Tcp(_) => Vec::new(),
         };
         let processes = if pids.is_empty() { Processes::Unknown } else { Processes::Pids(pids) };
         let metrics = target.at("/metrics");
-        let metrics = fetch_metrics(&metrics).map(|_| metrics);
-        Self { processes, metrics }
+        let asked = asks.then(|| metrics.url.clone());
+        let metrics = if asks { fetch_metrics(&metrics, PROBE_WAIT).map(|_| metrics) } else { None };
+        Self { processes, metrics, asked }
     }
 
     /// A server that bench started itself, in a process group of its own.
     #[must_use]
-    pub fn of_group(group: u32, target: &Target) -> Self {
-        Self { processes: Processes::Group(group), ..Self::find(target) }
+    pub fn of_group(group: u32, target: &Target, asks: bool) -> Self {
+        Self { processes: Processes::Group(group), ..Self::find(target, asks) }
     }
 
     /// Reads everything now.
@@ -79,12 +83,13 @@ impl ServerProbe {
             Processes::Pids(pids) => Some(process_times(pids)),
             Processes::Group(group) => Some(process_times(&processes_of_group(*group))),
         };
-        ServerReading { times, metrics: self.metrics.as_ref().and_then(fetch_metrics) }
+        let metrics = self.metrics.as_ref().and_then(|target| fetch_metrics(target, METRICS_WAIT));
+        ServerReading { times, metrics }
     }
 }
 
-fn fetch_metrics(target: &Target) -> Option<Exposition> {
-    let response = fetch::get(target, METRICS_WAIT).ok()?;
+fn fetch_metrics(target: &Target, wait: Duration) -> Option<Exposition> {
+    let response = fetch::get(target, wait).ok()?;
     (response.status == 200).then(|| Exposition::parse(&String::from_utf8_lossy(&response.body)))?
 }
 

@@ -228,6 +228,13 @@ impl Window {
         }
     }
 
+    /// Takes a request into the latency that had no answer long after the end, with the time it was waited for.
+    pub fn cut_off(&self, tally: &mut Tally, request: InFlight, now_ns: u64) {
+        if request.intended_ns >= self.start_ns {
+            self.took(tally, request, now_ns);
+        }
+    }
+
     /// Counts a request that the schedule wanted and that never left.
     pub fn unsent(&self, tally: &mut Tally, intended_ns: u64, now_ns: u64) {
         if intended_ns >= self.start_ns {

@@ -70,6 +70,11 @@ pub fn document(report: &Report) -> Value {
             "errors": point.failures,
         })).collect::<Vec<_>>(),
         "interrupted": report.is_interrupted,
+        "cut_off": report.cut_off,
+        "faults": report.faults,
+        "reasons": report.reasons.iter().map(|reason| json!({
+            "kind": reason.kind.name(), "reason": reason.text, "count": reason.count,
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -158,6 +163,8 @@ fn inputs(inputs: &Inputs) -> Value {
         "retransmits": inputs.retransmits,
         "round_trip_ns": inputs.round_trip_ns,
         "is_remote": inputs.is_remote,
+        "failed": inputs.failed,
+        "local_faults": inputs.local_faults,
     })
 }
 

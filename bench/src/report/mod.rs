@@ -11,9 +11,10 @@ pub mod table;
 pub mod verdict;
 
 use crate::driver::machine::HostUse;
+use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse};
 use crate::driver::server::ServerUse;
-use crate::driver::tally::{Point, Tally};
+use crate::driver::tally::{Failure, Point, Tally};
 use crate::report::goal::GoalOutcome;
 use crate::report::verdict::{Inputs, Verdict, Wall, judge};
 use crate::scenario::Scenario;
@@ -69,6 +70,16 @@ pub struct Report {
     pub chaos: Vec<Disturbance>,
     /// Whether an interrupt ended it.
     pub is_interrupted: bool,
+    /// Requests in flight that the interrupt cut off.
+    pub cut_off: u64,
+    /// What failed beside the load, a sentence each: checks, disturbances, the rest of a ramp.
+    pub faults: Vec<String>,
+    /// The reasons of failures: kind, reason in full, and how often, the most frequent first.
+    pub reasons: Vec<Reason>,
+    /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
+    pub was_restarted: bool,
+    /// The URL that was asked for the server's figures, and whether it had some.
+    pub asked_metrics: Option<(String, bool)>,
 }
 
 /// One row of a ramp.
@@ -164,6 +175,11 @@ impl Report {
             verified: None,
             chaos: Vec::new(),
             is_interrupted: measured.is_interrupted,
+            cut_off: measured.cut_off,
+            faults: Vec::new(),
+            reasons: measured.reasons.clone(),
+            was_restarted: measured.was_restarted,
+            asked_metrics: None,
         }
     }
 
@@ -182,6 +198,9 @@ impl Report {
             whole.total.merge(&run.total);
             whole.window_ns += run.window_ns;
             whole.is_interrupted |= run.is_interrupted;
+            whole.was_restarted |= run.was_restarted;
+            whole.cut_off += run.cut_off;
+            Reason::merge(&mut whole.reasons, &run.reasons);
             // The last step is the hardest one: its verdict and its machine figures stand for the ramp.
             whole.verdict = run.verdict;
             whole.inputs = run.inputs;
@@ -189,7 +208,7 @@ impl Report {
             whole.server = run.server;
             whole.host = run.host;
         }
-        whole.rate = whole.total.answers_in_time as f64 * 1e9 / whole.window_ns as f64;
+        whole.rate = whole.total.answers_in_time as f64 * 1e9 / whole.window_ns.max(1) as f64;
         whole.server_cpu_ns_per_request = mean_cpu(&steps, |step| step.server_cpu_ns_per_request);
         whole.client_cpu_ns_per_request = mean_cpu(&steps, |step| step.client_cpu_ns_per_request);
         whole.steps = steps;
@@ -224,8 +243,12 @@ fn mean_cpu(steps: &[Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
     (answers > 0).then(|| cpu_ns / answers as f64)
 }
 
+/// Failures that are no sign of a lack of something: a target that is slow is not at fault.
+const FAULTS: [Failure; 5] =
+    [Failure::Connect, Failure::Reset, Failure::Closed, Failure::Garbage, Failure::Status];
+
 fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
-    let share = |ns: u64| ns as f64 / measured.window_ns as f64;
+    let share = |ns: u64| ns as f64 / measured.window_ns.max(1) as f64;
     let most = |of: fn(&ThreadUse) -> u64| share(measured.threads.iter().map(of).max().unwrap_or(0));
     let server = measured.server.as_ref();
     let threads = server.filter(|server| server.has_threads);
@@ -246,5 +269,14 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         round_trip_ns,
         latency_p50_ns: measured.total.latency.value_at_quantile(0.5),
         is_remote: !scenario.target.is_local(),
+        is_measured: measured.window_ns > 0,
+        answers: measured.total.answers,
+        failed: FAULTS.iter().map(|&kind| measured.total.failures.of(kind)).sum(),
+        local_faults: measured
+            .reasons
+            .iter()
+            .filter(|reason| reason.is_local)
+            .map(|reason| reason.count)
+            .sum(),
     }
 }

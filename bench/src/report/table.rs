@@ -40,8 +40,23 @@ pub fn render(report: &Report) -> String {
     for goal in &report.goals {
         let _ = writeln!(out, "goal       {}: {}", goal.goal, if goal.is_met { "met" } else { "MISSED" });
     }
+    if report.cut_off > 0 && !report.is_interrupted {
+        let cut_off = show_count(report.cut_off);
+        let _ = writeln!(out, "cut off    {cut_off} requests that had no answer long after the end");
+    }
+    if let Some((url, has_figures)) = &report.asked_metrics {
+        let found = if *has_figures { "has figures of the server" } else { "has none" };
+        let _ = writeln!(out, "probe      {url} was asked and {found}; --no-probe leaves it alone");
+    }
     if report.is_interrupted {
-        out.push_str("interrupted: the figures are of the time until then\n");
+        let _ = writeln!(
+            out,
+            "interrupted: the figures are of the time until then; {} requests in flight were cut off",
+            show_count(report.cut_off)
+        );
+    }
+    for fault in &report.faults {
+        let _ = writeln!(out, "failed     {}", fault.trim_end());
     }
     out
 }
@@ -78,7 +93,11 @@ fn heading(out: &mut String, report: &Report) {
 }
 
 fn show_bytes(bytes: u64, window_ns: u64) -> String {
-    format!("{:.2} MB/s", bytes as f64 * 1e3 / window_ns.max(1) as f64)
+    match window_ns {
+        // Interrupted before the measured part: there is no time that the bytes belong to.
+        0 => "-".into(),
+        _ => format!("{:.2} MB/s", bytes as f64 * 1e3 / window_ns as f64),
+    }
 }
 
 fn latency(out: &mut String, report: &Report) {
@@ -143,6 +162,15 @@ fn failures(out: &mut String, report: &Report) {
         .map(|kind| format!("{} {}", show_count(failures.of(kind)), explained(kind)))
         .collect();
     let _ = writeln!(out, "errors     {}: {}", show_count(failures.total()), parts.join(", "));
+    for reason in &report.reasons {
+        let _ = writeln!(
+            out,
+            "           {}, {} times: {}",
+            reason.kind.name(),
+            show_count(reason.count),
+            reason.text
+        );
+    }
 }
 
 fn explained(kind: Failure) -> &'static str {
@@ -169,6 +197,7 @@ fn cost(out: &mut String, report: &Report) {
             };
             format!("server {}{split}", show_cpu(per_request))
         }
+        _ if report.was_restarted => "server not known, it was started again meanwhile".to_string(),
         _ => "server not known".to_string(),
     };
     let client = report.client_cpu_ns_per_request.map_or("not known".to_string(), show_cpu);

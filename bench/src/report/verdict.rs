@@ -6,6 +6,7 @@
 //! | `CLIENT` | the generator was the wall, so the rate is a lower bound |
 //! | `SHARED CPU` | generator and server (or others) waited for each other's CPU |
 //! | `NETWORK` | segments had to be sent again, or the round trip alone explains the rate |
+//! | `FAULT` | too much failed, or nothing was measured: no bottleneck can be named |
 //! | `OFFERED` | nobody was saturated: what was asked for was served |
 
 use crate::quantity::{show_ns, show_rate};
@@ -18,6 +19,8 @@ const WAITS_FOR_CPU: f64 = 0.10;
 const HOST_IDLE: f64 = 0.05;
 /// Segments sent again beyond this share are a network's fault.
 const RETRANSMITS: f64 = 0.001;
+/// The share of failures from which a run is one of errors.
+const FAULTY: f64 = 0.1;
 /// The part of an offered rate that counts as served.
 const SERVED: f64 = 0.99;
 
@@ -32,6 +35,8 @@ pub enum Wall {
     SharedCpu,
     /// The network.
     Network,
+    /// None can be told, because the run met errors instead.
+    Fault,
     /// Nobody.
     Offered,
 }
@@ -45,6 +50,7 @@ impl Wall {
             Self::Client => "CLIENT",
             Self::SharedCpu => "SHARED CPU",
             Self::Network => "NETWORK",
+            Self::Fault => "FAULT",
             Self::Offered => "OFFERED",
         }
     }
@@ -89,6 +95,14 @@ pub struct Inputs {
     pub latency_p50_ns: u64,
     /// Whether the server is on another host.
     pub is_remote: bool,
+    /// Whether there was a measured part: an interrupt may come before it.
+    pub is_measured: bool,
+    /// Answers of any status.
+    pub answers: u64,
+    /// Requests and connections that failed otherwise than by being slow: refused, reset, closed, garbage, 4xx and 5xx.
+    pub failed: u64,
+    /// Those of them for which this host is at fault: no port, descriptor or memory was left.
+    pub local_faults: u64,
 }
 
 /// The verdict and the sentences that support it, the decisive one first.
@@ -109,7 +123,30 @@ pub fn judge(inputs: &Inputs) -> Verdict {
     Verdict { wall, evidence }
 }
 
+/// Errors come before all else: what failed quickly makes a rate that says nothing.
+fn fault(inputs: &Inputs) -> Option<(Wall, String)> {
+    let all = inputs.answers + inputs.failed;
+    if !inputs.is_measured {
+        Some((Wall::Fault, "the run ended before its measured part began".into()))
+    } else if inputs.local_faults > 0 {
+        Some((
+            Wall::Client,
+            "this host could not make the connections; the reason stands under errors".into(),
+        ))
+    } else if inputs.answers == 0 {
+        Some((Wall::Fault, "nothing was answered".into()))
+    } else if inputs.failed as f64 >= all as f64 * FAULTY {
+        let share = inputs.failed as f64 * 100.0 / all as f64;
+        Some((Wall::Fault, format!("{share:.0} % failed, so the rate says nothing about a bottleneck")))
+    } else {
+        None
+    }
+}
+
 fn decide(inputs: &Inputs) -> (Wall, String) {
+    if let Some(fault) = fault(inputs) {
+        return fault;
+    }
     if let Some(offered) = inputs.offered {
         return decide_open(inputs, offered);
     }
@@ -172,9 +209,9 @@ fn unsaturated(inputs: &Inputs) -> (Wall, String) {
             format!("the round trip ({round_trip}) is most of the latency; use more connections"),
         );
     }
-    let what =
-        "no CPU was saturated: the connections waited for answers; more of them (-c, -p) may give more";
-    (Wall::Offered, what.into())
+    let what = "no CPU was saturated: the connections waited for answers";
+    let advice = if inputs.failed == 0 { "; more of them (-c, -p) may give more" } else { "" };
+    (Wall::Offered, format!("{what}{advice}"))
 }
 
 fn figures(inputs: &Inputs) -> Vec<String> {
@@ -228,6 +265,10 @@ mod tests {
         round_trip_ns: 50_000,
         latency_p50_ns: 1_000_000,
         is_remote: false,
+        is_measured: true,
+        answers: 500_000,
+        failed: 0,
+        local_faults: 0,
     };
     const OPEN: Inputs = Inputs { offered: Some(50_000.0), ..QUIET };
 
@@ -264,6 +305,11 @@ mod tests {
                 Inputs { host_stolen: 0.2, server_busy: Some(0.97), ..QUIET },
                 Wall::SharedCpu,
             ),
+            ("out of ports", Inputs { failed: 9, local_faults: 9, ..QUIET }, Wall::Client),
+            ("errors only", Inputs { failed: 500_000, server_busy: Some(0.97), ..QUIET }, Wall::Fault),
+            ("nothing answered", Inputs { answers: 0, ..OPEN }, Wall::Fault),
+            ("nothing measured", Inputs { is_measured: false, client_busy: 1.0, ..QUIET }, Wall::Fault),
+            ("a few errors", Inputs { failed: 9, server_busy: Some(0.97), ..QUIET }, Wall::Server),
             ("retransmits", Inputs { retransmits: 0.01, ..QUIET }, Wall::Network),
             (
                 "round trips",

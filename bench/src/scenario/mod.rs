@@ -63,6 +63,8 @@ pub struct Scenario {
     pub first_number: u64,
     /// Whether to keep which numbers were acknowledged.
     pub keeps_acknowledged: bool,
+    /// Whether the target is asked for its `/metrics`.
+    pub asks_metrics: bool,
 }
 
 impl Scenario {
@@ -83,6 +85,7 @@ impl Scenario {
             pins: Vec::new(),
             first_number: 0,
             keeps_acknowledged: false,
+            asks_metrics: true,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::tools::launch::{Launch, Launched};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Depth at which the pipelined ceiling is found.
@@ -51,9 +51,11 @@ impl Calibrate {
             variables: Vec::new(),
         };
         let target = Target::resolve(&format!("http://{address}"), None, "/pixel")?;
-        let mut server = launch.start()?;
-        server.await_answer(&target)?;
-        self.measure(&target, &server, stop)
+        let mut server = launch.start(&target)?;
+        server.await_answer(&target, stop)?;
+        let found = self.measure(&target, &server, stop)?;
+        server.check_alive()?;
+        Ok(found)
     }
 
     fn measure(
@@ -62,7 +64,7 @@ impl Calibrate {
         server: &Launched,
         stop: &Arc<AtomicBool>,
     ) -> Result<Calibration, String> {
-        let probe = ServerProbe::of_group(server.group(), target);
+        let probe = ServerProbe::of_group(server.group(), target, false);
         let form = RequestForm {
             path: target.path.clone(),
             host: target.host.clone(),
@@ -70,7 +72,18 @@ impl Calibrate {
         };
         let base = Scenario { target: target.clone(), form, load: Load::Closed, ..self.scenario.clone() };
         let measure = |scenario: &Scenario| -> Result<Measured, String> {
-            run(scenario, &mut Watch { server: &probe, stop, is_live: true, on_start: &mut |_| {} })
+            let measured =
+                run(scenario, &mut Watch { server: &probe, stop, is_live: true, on_start: &mut |_| {} })?;
+            // A run that was cut off says nothing about what the generator can do.
+            if stop.load(Ordering::Relaxed) {
+                return Err("interrupted; nothing was kept".into());
+            }
+            if measured.total.answers_in_time == 0 {
+                return Err(
+                    "the null responder gave no answer; try again when the host has a CPU to spare".into()
+                );
+            }
+            Ok(measured)
         };
         let rounds = |scenario: &Scenario| -> Result<(f64, f64), String> {
             let runs: Vec<Measured> = (0..ROUNDS).map(|_| measure(scenario)).collect::<Result<_, _>>()?;

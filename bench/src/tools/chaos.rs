@@ -5,11 +5,15 @@ use crate::quantity::duration_ns;
 use crate::report::Disturbance;
 use crate::tools::launch::{Launched, answers};
 use rustix::process::Signal;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a server to answer again.
 const RECOVERY_WAIT: Duration = Duration::from_secs(30);
+/// Pause between two looks at whether the load has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,12 @@ pub struct Chaos {
     text: String,
     deed: Deed,
     at_ns: u64,
+}
+
+impl fmt::Display for Chaos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Chaos {
@@ -55,38 +65,83 @@ impl Chaos {
     }
 }
 
-/// Does the orders in time on a thread of its own and says what came of them.
+/// What came of the orders: those that were done, and why others were not.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    /// Done.
+    pub done: Vec<Disturbance>,
+    /// A sentence for each that was not, or that the server did not outlive.
+    pub faults: Vec<String>,
+}
+
+/// Does the orders in time on a thread of its own, until `has_ended` is set, and says what came of them.
 #[must_use]
 pub fn unleash(
     mut orders: Vec<Chaos>,
     server: Arc<Mutex<Launched>>,
     target: Target,
     epoch: Instant,
-) -> std::thread::JoinHandle<Result<Vec<Disturbance>, String>> {
+    has_ended: Arc<AtomicBool>,
+) -> std::thread::JoinHandle<Aftermath> {
     orders.sort_by_key(|order| order.at_ns);
-    std::thread::spawn(move || orders.iter().map(|order| order.carry_out(&server, &target, epoch)).collect())
+    std::thread::spawn(move || {
+        let mut aftermath = Aftermath::default();
+        for order in &orders {
+            match order.carry_out(&server, &target, epoch, &has_ended) {
+                Ok(done) => aftermath.done.push(done),
+                Err(fault) => aftermath.faults.push(format!("chaos `{}`: {fault}", order.text)),
+            }
+        }
+        aftermath
+    })
+}
+
+/// Sleeps until `moment`; returns false if the load ended before.
+fn sleep_until(moment: Instant, has_ended: &AtomicBool) -> bool {
+    while !has_ended.load(Ordering::Relaxed) {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(LOOK_EVERY));
+    }
+    false
 }
 
 impl Chaos {
+    /// When it is to be done, nanoseconds since the start of the run.
+    #[must_use]
+    pub fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+
     fn carry_out(
         &self,
         server: &Mutex<Launched>,
         target: &Target,
         epoch: Instant,
+        has_ended: &AtomicBool,
     ) -> Result<Disturbance, String> {
-        std::thread::sleep(Duration::from_nanos(self.at_ns).saturating_sub(epoch.elapsed()));
+        if !sleep_until(epoch + Duration::from_nanos(self.at_ns), has_ended) {
+            return Err("not done, the load had ended before".into());
+        }
         let mut server = server.lock().map_err(|_| "the server's keeper panicked")?;
         let done = Instant::now();
         match self.deed {
-            Deed::Kill => server.restart_killed()?,
-            Deed::Stop => server.restart_in_order()?,
+            Deed::Kill => server.restart_killed(target)?,
+            Deed::Stop => server.restart_in_order(target)?,
             Deed::Pause(ns) => {
                 server.signal(Signal::STOP);
-                std::thread::sleep(Duration::from_nanos(ns));
+                sleep_until(done + Duration::from_nanos(ns), has_ended);
                 server.signal(Signal::CONT);
             }
         }
-        while !answers(target) && done.elapsed() < RECOVERY_WAIT {
+        loop {
+            let has_answered = answers(target);
+            server.check_alive()?;
+            if has_answered || done.elapsed() >= RECOVERY_WAIT {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
         let recovery = done.elapsed();

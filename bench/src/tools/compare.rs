@@ -106,16 +106,19 @@ impl Comparison {
         let mut scenario = Scenario { target, ..self.scenario.clone() };
         scenario.form.path.clone_from(&scenario.target.path);
         scenario.form.host.clone_from(&scenario.target.host);
-        let ready = side.contender.start(&self.server_cpus, &self.runs)?;
+        let mut ready =
+            side.contender.start(&self.server_cpus, &self.runs, self.scenario.asks_metrics, stop)?;
         let redis_command = side.contender.peer.as_ref().map_or(&[][..], |peer| &peer.redis_command);
-        if side.is_wrk {
+        let round = if side.is_wrk {
             foreign_round(&ready, || wrk(&scenario, &self.runs))
         } else if redis_command.is_empty() {
             own_round(&scenario, &ready, stop)
         } else {
             let short = redis(&scenario, redis_command, None)?;
             foreign_round(&ready, || redis(&scenario, redis_command, Some(short.rate)))
-        }
+        };
+        ready.check_alive().map_err(|error| format!("{}: {error}", side.name))?;
+        round
     }
 }
 

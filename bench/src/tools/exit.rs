@@ -31,6 +31,8 @@ pub struct Findings {
     pub is_interrupted: bool,
     /// Anything was answered.
     pub has_answers: bool,
+    /// Something that was asked for could not be done: a check, a disturbance, the rest of a ramp or of a number.
+    pub has_failed: bool,
     /// The client was the wall, and that was to count.
     pub is_client_wall: bool,
     /// A goal was missed.
@@ -44,7 +46,7 @@ impl Findings {
         match self {
             Self { has_lost: true, .. } => Exit::Lost,
             Self { is_interrupted: true, .. } => Exit::Interrupted,
-            Self { has_answers: false, .. } => Exit::Failed,
+            Self { has_answers: false, .. } | Self { has_failed: true, .. } => Exit::Failed,
             Self { is_client_wall: true, .. } => Exit::ClientWall,
             Self { has_missed: true, .. } => Exit::GoalMissed,
             _ => Exit::Ok,
@@ -68,6 +70,7 @@ mod tests {
         for (findings, code) in [
             (fine, 0),
             (Findings::default(), 1),
+            (Findings { has_failed: true, has_missed: true, ..fine }, 1),
             (Findings { has_missed: true, ..fine }, 3),
             (Findings { is_client_wall: true, ..fine }, 4),
             (Findings { is_client_wall: true, has_missed: true, ..fine }, 4),

@@ -87,9 +87,10 @@ pub fn redis(scenario: &Scenario, words: &[String], short: Option<f64>) -> Resul
         Some(rate) => (rate * seconds).max(1_000.0),
         None => 20_000.0,
     };
-    let Endpoint::Tcp(address) = scenario.target.endpoint else {
+    let Endpoint::Tcp(addresses) = &scenario.target.endpoint else {
         return Err("redis-benchmark is run over TCP".into());
     };
+    let address = addresses.used();
     let mut command = Command::new("redis-benchmark");
     command
         .args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()])

@@ -9,14 +9,42 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait until a server that was started answers.
 const START_WAIT: Duration = Duration::from_secs(60);
 /// Longest wait until a server that was told to end has ended; then it is killed.
 const STOP_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait until the port of a server that was killed is free.
+const FREE_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait for a connection that tells whether a port is taken.
+const TAKEN_WAIT: Duration = Duration::from_secs(1);
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Process groups that were started and have not been stopped: what has to end with this process.
+static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Kills every server that was started and not stopped, for ends of this process that run no destructors: a second
+/// interrupt, a panic that aborts.
+pub fn kill_all_started() {
+    let mut groups = STARTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for group in groups.drain(..) {
+        signal_group(group, Signal::KILL);
+    }
+}
+
+fn signal_group(group: u32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(group as i32) {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn forget(group: u32) {
+    STARTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retain(|&known| known != group);
+}
 
 /// How a server is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +64,7 @@ pub struct Launch {
 pub struct Launched {
     launch: Launch,
     child: Child,
+    restarts: u32,
 }
 
 impl Launch {
@@ -54,10 +83,18 @@ impl Launch {
     /// Starts it without waiting for it.
     ///
     /// # Errors
-    /// A sentence that names the program.
-    pub fn start(&self) -> Result<Launched, String> {
-        let child = self.spawn()?;
-        Ok(Launched { launch: self.clone(), child })
+    /// A sentence that names the program; fails before anything is started if something accepts connections at `target`
+    /// already, because its answers would be taken for those of the server that is started.
+    pub fn start(&self, target: &Target) -> Result<Launched, String> {
+        if is_taken(target) {
+            return Err(format!(
+                "something answers at {} already, so nothing was started: it would be measured instead of `{}`. Stop it, or \
+                 choose another port for both",
+                target.url,
+                self.command.join(" ")
+            ));
+        }
+        Ok(Launched { child: self.spawn()?, launch: self.clone(), restarts: 0 })
     }
 
     /// A child inherits the CPUs of the thread that starts it, so a short-lived thread is bound and starts it.
@@ -88,7 +125,9 @@ impl Launch {
             });
             handle.join()
         });
-        spawned.map_err(|_| format!("cannot start `{program}`"))?
+        let child = spawned.map_err(|_| format!("cannot start `{program}`"))??;
+        STARTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(child.id());
+        Ok(child)
     }
 }
 
@@ -103,30 +142,34 @@ impl Launched {
     ///
     /// # Errors
     /// A sentence with the end of the server's output when it ended or did not answer.
-    pub fn await_answer(&mut self, target: &Target) -> Result<(), String> {
-        self.wait(target, answers)
+    pub fn await_answer(&mut self, target: &Target, stop: &AtomicBool) -> Result<(), String> {
+        self.wait(target, stop, answers)
     }
 
     /// Waits until the target accepts connections, for servers that don't speak HTTP.
     ///
     /// # Errors
     /// As [`Launched::await_answer`].
-    pub fn await_connection(&mut self, target: &Target) -> Result<(), String> {
-        self.wait(target, |target| Stream::connect(&target.endpoint, Duration::from_secs(1)).is_ok())
+    pub fn await_connection(&mut self, target: &Target, stop: &AtomicBool) -> Result<(), String> {
+        self.wait(target, stop, |target| Stream::connect(&target.endpoint, Duration::from_secs(1)).is_ok())
     }
 
-    fn wait(&mut self, target: &Target, is_up: impl Fn(&Target) -> bool) -> Result<(), String> {
+    fn wait(
+        &mut self,
+        target: &Target,
+        stop: &AtomicBool,
+        is_up: impl Fn(&Target) -> bool,
+    ) -> Result<(), String> {
         let start = Instant::now();
         loop {
-            if is_up(target) {
+            let has_answered = is_up(target);
+            // In this order: an answer counts only if the server that was started is still there to have given it.
+            self.check_alive()?;
+            if has_answered {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!(
-                    "`{}` ended at once ({status}):\n{}",
-                    self.line(),
-                    tail(&self.launch.log)
-                ));
+            if stop.load(Ordering::Relaxed) {
+                return Err(format!("interrupted while `{}` was starting", self.line()));
             }
             if start.elapsed() > START_WAIT {
                 let url = &target.url;
@@ -144,31 +187,67 @@ impl Launched {
         self.launch.command.join(" ")
     }
 
+    /// Fails if the server has ended by itself, with its exit status and the end of its output.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn check_alive(&mut self) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => {
+                Err(format!("`{}` ended by itself ({status}):\n{}", self.line(), tail(&self.launch.log)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns how often it was ended and started again.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     /// Sends a signal to the group.
     pub fn signal(&self, signal: Signal) {
-        if let Some(group) = Pid::from_raw(self.child.id() as i32) {
-            let _ = kill_process_group(group, signal);
-        }
+        signal_group(self.child.id(), signal);
     }
 
     /// Kills the group and starts the same command again.
     ///
     /// # Errors
-    /// When it can't be started.
-    pub fn restart_killed(&mut self) -> Result<(), String> {
+    /// A sentence if it can't be started, or if something else answers in its place.
+    pub fn restart_killed(&mut self, target: &Target) -> Result<(), String> {
+        self.check_alive()?;
         self.signal(Signal::KILL);
         let _ = self.child.wait();
-        self.child = self.launch.spawn()?;
-        Ok(())
+        self.restart(target)
     }
 
     /// Asks the group to end, waits, and starts the same command again.
     ///
     /// # Errors
-    /// When it can't be started.
-    pub fn restart_in_order(&mut self) -> Result<(), String> {
+    /// As [`Launched::restart_killed`].
+    pub fn restart_in_order(&mut self, target: &Target) -> Result<(), String> {
+        self.check_alive()?;
         self.stop();
+        self.restart(target)
+    }
+
+    fn restart(&mut self, target: &Target) -> Result<(), String> {
+        forget(self.child.id());
+        let ended = Instant::now();
+        // Children of the killed leader may hold the port for a moment.
+        while is_taken(target) {
+            if ended.elapsed() > FREE_WAIT {
+                return Err(format!(
+                    "{} still answers after `{}` was ended: another server does, and nothing can be said about this one",
+                    target.url,
+                    self.line()
+                ));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
         self.child = self.launch.spawn()?;
+        self.restarts += 1;
         Ok(())
     }
 
@@ -193,9 +272,17 @@ impl Launched {
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.stop();
-        }
+        // Also when its leader has ended: what that left behind runs in the group.
+        self.stop();
+        forget(self.child.id());
+    }
+}
+
+/// Returns true if something accepts connections at the target, or has a full queue of them.
+fn is_taken(target: &Target) -> bool {
+    match Stream::connect(&target.endpoint, TAKEN_WAIT) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::TimedOut,
     }
 }
 
@@ -248,9 +335,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let launch = Launch::parse("sh -c 'echo no such port; exit 3'", folder.path().join("log")).unwrap();
         let target = Target::resolve("http://127.0.0.1:1/", None, "/").unwrap();
-        let error = launch.start().unwrap().await_answer(&target).unwrap_err();
+        let stop = AtomicBool::new(false);
+        let error = launch.start(&target).unwrap().await_answer(&target, &stop).unwrap_err();
         assert!(error.contains("no such port") && error.contains('3'), "{error}");
         let missing = Launch::parse("no-such-program-here", folder.path().join("log")).unwrap();
-        assert!(missing.start().unwrap_err().contains("install it"));
+        assert!(missing.start(&target).unwrap_err().contains("install it"));
+    }
+
+    #[test]
+    fn a_place_that_is_taken_starts_nothing() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", other.local_addr().unwrap());
+        let target = Target::resolve(&url, None, "/").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let proof = folder.path().join("started");
+        let launch = Launch::parse(&format!("touch {}", proof.display()), folder.path().join("log")).unwrap();
+        let error = launch.start(&target).unwrap_err();
+        assert!(error.contains("already") && error.contains(&url), "{error}");
+        assert!(!proof.exists());
+    }
+
+    #[test]
+    fn an_answer_of_another_server_is_not_taken_for_that_of_one_that_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let target = Target::resolve(&format!("http://127.0.0.1:{port}/"), None, "/").unwrap();
+        let launch = Launch::parse("false", folder.path().join("log")).unwrap();
+        let mut server = launch.start(&target).unwrap();
+        server.child.wait().unwrap();
+        let _other = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let error = server.await_connection(&target, &AtomicBool::new(false)).unwrap_err();
+        assert!(error.contains("ended by itself"), "{error}");
     }
 }

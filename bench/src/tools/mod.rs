@@ -10,6 +10,8 @@ pub mod exit;
 pub mod foreign;
 pub mod launch;
 pub mod null;
+pub mod output_file;
+pub mod outputs;
 pub mod peers;
 pub mod published;
 pub mod search;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
 /// A peer as its file describes it. `{run}` is a fresh folder, `{peers}` the folder of the file, `{exe}` this program,
 /// `{target}` cargo's target folder.
@@ -119,9 +120,19 @@ impl Contender {
     ///
     /// # Errors
     /// A sentence that names the next step.
-    pub fn start(&self, cpus: &[usize], runs: &Path) -> Result<Ready, String> {
+    pub fn start(
+        &self,
+        cpus: &[usize],
+        runs: &Path,
+        asks_metrics: bool,
+        stop: &AtomicBool,
+    ) -> Result<Ready, String> {
         let Some(peer) = &self.peer else {
-            return Ok(Ready { probe: ServerProbe::find(&self.target), server: None, run: None });
+            return Ok(Ready {
+                probe: ServerProbe::find(&self.target, asks_metrics),
+                server: None,
+                run: None,
+            });
         };
         let run = runs.join(&self.name);
         let _ = fs::remove_dir_all(&run);
@@ -137,14 +148,15 @@ impl Contender {
             log: run.join("output.log"),
             variables: peer.variables.iter().map(|(k, v)| (k.clone(), self.filled(v, &run))).collect(),
         };
-        let mut server =
-            launch.start().map_err(|error| format!("{}: {error}. {}", self.name, peer.install))?;
+        let mut server = launch
+            .start(&self.target)
+            .map_err(|error| format!("{}: {error}. {}", self.name, peer.install))?;
         let probe = if peer.takes_only_load || !peer.redis_command.is_empty() {
-            server.await_connection(&self.target)?;
-            ServerProbe { processes: Processes::Group(server.group()), metrics: None }
+            server.await_connection(&self.target, stop)?;
+            ServerProbe { processes: Processes::Group(server.group()), ..ServerProbe::default() }
         } else {
-            server.await_answer(&self.target)?;
-            ServerProbe::of_group(server.group(), &self.target)
+            server.await_answer(&self.target, stop)?;
+            ServerProbe::of_group(server.group(), &self.target, asks_metrics)
         };
         Ok(Ready { probe, server: Some(server), run: Some(run) })
     }
@@ -163,6 +175,16 @@ fn target_folder(peers: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => folder.into(),
         None => peers.join("../../target"),
+    }
+}
+
+impl Ready {
+    /// Fails if the server has ended by itself: what was measured since is of something else.
+    ///
+    /// # Errors
+    /// A sentence with the end of the server's output.
+    pub fn check_alive(&mut self) -> Result<(), String> {
+        self.server.as_mut().map_or(Ok(()), Launched::check_alive)
     }
 }
 

@@ -90,7 +90,7 @@ pub fn search(
     command: &str,
     stop: &Arc<AtomicBool>,
 ) -> Result<Found, String> {
-    let probe = ServerProbe::find(&scenario.target);
+    let probe = ServerProbe::find(&scenario.target, scenario.asks_metrics);
     let environment = crate::report::environment::describe();
     let (mut probes, mut is_client_wall, mut number) = (Vec::new(), false, scenario.first_number);
     while let Some(offered) = bracket.next() {

@@ -4,17 +4,18 @@ use crate::client::stream::Stream;
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::ServerProbe;
+use crate::quantity::show_rate;
 use crate::report::environment;
 use crate::report::goal::{Figures, Goal};
-use crate::report::{Growth, Report, csv, hgrm, html, json, table};
+use crate::report::{Growth, Report};
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
 use crate::tools::calibration::Calibration;
-use crate::tools::chaos::{Chaos, unleash};
+use crate::tools::chaos::{Aftermath, Chaos, unleash};
 use crate::tools::exit::{Exit, Findings};
 use crate::tools::launch::{Launch, Launched};
+use crate::tools::outputs::{OpenOutputs, Outputs};
 use crate::tools::verify::{Ledger, NUMBERS_MAX, total};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -44,21 +45,6 @@ pub struct Order {
     pub command: String,
 }
 
-/// Files to write.
-#[derive(Clone, Debug, Default)]
-pub struct Outputs {
-    /// The report for machines.
-    pub json: Option<PathBuf>,
-    /// The percentile distribution.
-    pub hgrm: Option<PathBuf>,
-    /// The time series or the steps.
-    pub csv: Option<PathBuf>,
-    /// The report with plots.
-    pub html: Option<PathBuf>,
-    /// Whether the table goes to stdout.
-    pub has_table: bool,
-}
-
 /// An order that was carried out.
 #[derive(Debug)]
 pub struct Done {
@@ -74,11 +60,12 @@ pub struct Done {
 ///
 /// # Errors
 /// A sentence that names the next step.
-pub fn carry_out(order: &Order, stop: &Arc<AtomicBool>) -> Result<Done, String> {
+pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool>) -> Result<Done, String> {
     let report = measure(order, stop)?;
     let mut text = String::new();
-    // A file that can't be written takes nothing from the reader of the table.
-    let failure = order.outputs.write(&report, &mut text).err();
+    // A file that can't be written takes nothing from the reader of the table, nor from the other files.
+    let failures = outputs.write(&report, &mut text);
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
     Ok(Done { exit: judge(order, &report), text, failure })
 }
 
@@ -90,6 +77,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         has_lost: lost > 0 || shrunk,
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
+        has_failed: !report.faults.is_empty(),
         is_client_wall: order.is_strict && report.verdict.wall.is_lower_bound(),
         has_missed: report.goals.iter().any(|goal| !goal.is_met),
     };
@@ -102,10 +90,14 @@ fn judge(order: &Order, report: &Report) -> Exit {
 /// A sentence that names the next step.
 pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> {
     let target = &order.scenario.target;
-    let server = order.launch.as_ref().map(|launch| launched(launch, target)).transpose()?;
+    let server = order.launch.as_ref().map(|launch| launched(launch, target, stop)).transpose()?;
     let probe = match &server {
-        Some(server) => ServerProbe::of_group(server.lock().map_err(|_| "a lock is broken")?.group(), target),
-        None => ServerProbe::find(target),
+        Some(server) => ServerProbe::of_group(
+            server.lock().map_err(|_| "a lock is broken")?.group(),
+            target,
+            order.scenario.asks_metrics,
+        ),
+        None => ServerProbe::find(target, order.scenario.asks_metrics),
     };
     let mut session = Session {
         order,
@@ -116,13 +108,10 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         round_trip_ns: round_trip_ns(target),
         ledger: order.verify.as_ref().map(|(run, _)| Ledger::new(*run, order.scenario.first_number)),
         next_number: order.scenario.first_number,
-        disturbances: Vec::new(),
+        aftermath: Aftermath::default(),
     };
     let mut report = session.runs()?;
-    report.chaos = std::mem::take(&mut session.disturbances);
-    if let (Some(ledger), Some((_, hosts))) = (&session.ledger, &order.verify) {
-        report.verified = Some(ledger.read_back(hosts)?);
-    }
+    session.check_after(&mut report);
     report.ceiling = Calibration::load().map(|known| known.ceiling(order.scenario.pipeline));
     let figures = Figures {
         total: &report.total,
@@ -133,20 +122,23 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
     Ok(report)
 }
 
-fn launched(launch: &Launch, target: &Target) -> Result<Arc<Mutex<Launched>>, String> {
-    let mut server = launch.start()?;
-    server.await_answer(target)?;
+fn launched(launch: &Launch, target: &Target, stop: &AtomicBool) -> Result<Arc<Mutex<Launched>>, String> {
+    let mut server = launch.start(target)?;
+    server.await_answer(target, stop)?;
     Ok(Arc::new(Mutex::new(server)))
 }
 
-/// Least time of a few TCP handshakes, nanoseconds; 0 when none was made.
+/// Longest wait for one of the handshakes that are timed before a run.
+const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
+
+/// Least time of a few TCP handshakes, nanoseconds; 0 when the first one was not made.
 fn round_trip_ns(target: &Target) -> u64 {
     let handshake = |_| {
         let start = Instant::now();
-        Stream::connect(&target.endpoint, Duration::from_secs(1)).ok()?;
+        Stream::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
         Some(start.elapsed().as_nanos() as u64)
     };
-    if target.is_local() { 0 } else { (0..3).filter_map(handshake).min().unwrap_or(0) }
+    if target.is_local() { 0 } else { (0..3).map_while(handshake).min().unwrap_or(0) }
 }
 
 struct Session<'a> {
@@ -158,7 +150,7 @@ struct Session<'a> {
     round_trip_ns: u64,
     ledger: Option<Ledger>,
     next_number: u64,
-    disturbances: Vec<crate::report::Disturbance>,
+    aftermath: Aftermath,
 }
 
 impl Session<'_> {
@@ -172,7 +164,14 @@ impl Session<'_> {
         let (mut reports, mut acknowledged) = (Vec::new(), 0);
         for &rate in &self.order.steps {
             let load = Load::Open { rate, arrivals: self.order.arrivals };
-            let report = self.run(Scenario { load, ..scenario.clone() })?;
+            let report = match self.run(Scenario { load, ..scenario.clone() }) {
+                // What the steps before have measured is not thrown away.
+                Err(error) if !reports.is_empty() => {
+                    self.aftermath.faults.push(format!("the ramp ended before {}: {error}", show_rate(rate)));
+                    break;
+                }
+                outcome => outcome?,
+            };
             acknowledged += report.total.acknowledged;
             reports.push(report);
             if self.stop.load(Ordering::Relaxed) {
@@ -181,8 +180,13 @@ impl Session<'_> {
         }
         let mut report = Report::of_steps(reports, &self.order.steps);
         if let Some(before) = before {
-            let stored = total(&scenario.target)? as i64 - before as i64;
-            report.growth = Some(Growth { acknowledged, stored });
+            match total(&scenario.target) {
+                Ok(after) => {
+                    let stored = after as i64 - before as i64;
+                    report.growth = Some(Growth { acknowledged, stored });
+                }
+                Err(error) => self.aftermath.faults.push(format!("the server's total is not known: {error}")),
+            }
         }
         Ok(report)
     }
@@ -195,25 +199,45 @@ impl Session<'_> {
         };
         let mut chaos = None;
         let (server, order) = (self.server.clone(), self.order);
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let restarts = self.restarts();
         let mut on_start = |epoch: Instant| {
             if let (Some(server), false) = (&server, order.chaos.is_empty()) {
                 let target = order.scenario.target.clone();
-                chaos = Some(unleash(order.chaos.clone(), Arc::clone(server), target, epoch));
+                chaos = Some(unleash(
+                    order.chaos.clone(),
+                    Arc::clone(server),
+                    target,
+                    epoch,
+                    Arc::clone(&has_ended),
+                ));
             }
         };
         let mut watch =
             Watch { server: &self.probe, stop: self.stop, is_live: true, on_start: &mut on_start };
-        let measured = run(&scenario, &mut watch)?;
+        let outcome = run(&scenario, &mut watch);
+        has_ended.store(true, Ordering::Relaxed);
         if let Some(chaos) = chaos {
-            self.disturbances.extend(chaos.join().map_err(|_| "the chaos thread panicked")??);
+            let aftermath = chaos.join().map_err(|_| "the chaos thread panicked")?;
+            self.aftermath.done.extend(aftermath.done);
+            self.aftermath.faults.extend(aftermath.faults);
         }
-        self.enter(&scenario, &measured)?;
+        let mut measured = outcome?;
+        // Counters of two processes have no difference that means anything.
+        if self.restarts() != restarts {
+            measured.server = None;
+            measured.was_restarted = true;
+        }
+        self.enter(&scenario, &measured);
+        if let (Some(text), false) = (measured.gave_up(&scenario), measured.is_interrupted) {
+            self.aftermath.faults.push(text);
+        }
         let environment = self.environment.clone();
         Ok(Report::of(&scenario, &measured, self.round_trip_ns, &self.order.command, environment))
     }
 
     /// Notes what was acknowledged, and from where the next run's numbers go on.
-    fn enter(&mut self, scenario: &Scenario, measured: &Measured) -> Result<(), String> {
+    fn enter(&mut self, scenario: &Scenario, measured: &Measured) {
         let threads = scenario.threads as u64;
         for finished in &measured.finished {
             let number = |k: u64| scenario.first_number + k * threads + finished.thread as u64;
@@ -223,34 +247,35 @@ impl Session<'_> {
             self.next_number = self.next_number.max(number(finished.numbered) + threads);
         }
         if self.ledger.is_some() && self.next_number > NUMBERS_MAX {
-            return Err("more pixels than x has numbers (2,147,483,647); verify a shorter run".into());
+            let what = "more pixels than x has numbers (2,147,483,647), so not all can be told apart; verify a shorter run";
+            self.aftermath.faults.push(what.into());
         }
-        Ok(())
     }
-}
 
-impl Outputs {
-    fn write(&self, report: &Report, text: &mut String) -> Result<(), String> {
-        if self.has_table {
-            text.push_str(&table::render(report));
-        }
-        write(self.json.as_deref(), text, || format!("{:#}\n", json::document(report)))?;
-        write(self.hgrm.as_deref(), text, || hgrm::render(&report.total.latency))?;
-        write(self.csv.as_deref(), text, || csv::render(report))?;
-        write(self.html.as_deref(), text, || html::render(report))
+    fn restarts(&self) -> u32 {
+        self.server
+            .as_ref()
+            .and_then(|server| server.lock().ok().map(|server| server.restarts()))
+            .unwrap_or(0)
     }
-}
 
-/// Writes what `make` makes to a file, or adds it to the `text` for stdout if the path is `-`.
-fn write(path: Option<&Path>, text: &mut String, make: impl FnOnce() -> String) -> Result<(), String> {
-    match path {
-        None => Ok(()),
-        Some(path) if path.as_os_str() == "-" => {
-            text.push_str(&make());
-            Ok(())
+    /// Checks what can be checked when the load is over. What fails is a line of the report and takes nothing from it.
+    fn check_after(&mut self, report: &mut Report) {
+        let mut faults = std::mem::take(&mut self.aftermath.faults);
+        if let (Some(ledger), Some((_, hosts))) = (&self.ledger, &self.order.verify) {
+            match ledger.read_back(hosts) {
+                Ok(verified) => report.verified = Some(verified),
+                Err(error) => faults.push(error),
+            }
         }
-        Some(path) => {
-            std::fs::write(path, make()).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        let alive = self.server.as_ref().and_then(|server| Some(server.lock().ok()?.check_alive()));
+        faults.extend(alive.and_then(Result::err));
+        report.chaos = std::mem::take(&mut self.aftermath.done);
+        if report.is_interrupted {
+            // What the interrupt took the time for is not a fault.
+            faults.retain(|fault| !fault.starts_with("chaos"));
         }
+        report.faults = faults;
+        report.asked_metrics = self.probe.asked.clone().map(|url| (url, self.probe.metrics.is_some()));
     }
 }

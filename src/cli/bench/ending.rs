@@ -2,8 +2,13 @@
 
 use crate::os::signal::{SignalStream, exit_now};
 use pixeld_bench::tools::exit::Exit;
+use pixeld_bench::tools::launch::kill_all_started;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Signals within this time are one: timeout, npm and sudo signal a process and then its group.
+const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// What a command ends with when it can't be carried out: usage or failure.
 pub(super) enum Stop {
@@ -13,17 +18,36 @@ pub(super) enum Stop {
     Failed(String),
     /// It worked, and its result can't be written to stdout.
     Output(std::io::Error),
+    /// An interrupt ended it before there was a result.
+    Interrupted(String),
 }
 
-/// A flag that the first interrupt sets; the second one ends the process.
+impl Stop {
+    /// A failure; an interrupt, if there was one, is its cause.
+    pub(super) fn failed(stop: &AtomicBool, what: String) -> Self {
+        if stop.load(Ordering::SeqCst) { Self::Interrupted(what) } else { Self::Failed(what) }
+    }
+}
+
+/// Returns a flag that the first interrupt sets; a second one ends the process. Servers that were started end with the
+/// process, also when it panics.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let setter = Arc::clone(&stop);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        kill_all_started();
+        usual(panic);
+    }));
     if let Ok(mut signals) = SignalStream::take() {
         std::thread::spawn(move || {
             signals.wait();
             setter.store(true, Ordering::SeqCst);
-            signals.wait();
+            let first = Instant::now();
+            while first.elapsed() < ONE_SIGNAL {
+                signals.wait();
+            }
+            kill_all_started();
             exit_now(i32::from(Exit::Interrupted as u8));
         });
     }

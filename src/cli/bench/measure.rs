@@ -1,7 +1,7 @@
 //! The arguments of a measurement, and the order that they make.
 
 use pixeld_bench::client::target::Target;
-use pixeld_bench::quantity::{count, duration_ns, whole};
+use pixeld_bench::quantity::{count, duration_ns, show_ns, whole};
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
@@ -9,7 +9,8 @@ use pixeld_bench::scenario::template::{PIXEL, Template};
 use pixeld_bench::scenario::{self, Load, Scenario, threads_for};
 use pixeld_bench::tools::chaos::Chaos;
 use pixeld_bench::tools::launch::Launch;
-use pixeld_bench::tools::session::{Order, Outputs};
+use pixeld_bench::tools::outputs::Outputs;
+use pixeld_bench::tools::session::Order;
 use pixeld_bench::tools::verify;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,9 @@ pub(super) struct RequestArguments {
     /// File with a body in each line, used in turn
     #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = "Request")]
     body_lines: Option<PathBuf>,
+    /// Do not ask the target for /metrics
+    #[arg(long, help_heading = "Request")]
+    pub(super) no_probe: bool,
     /// Connect to this unix socket
     #[arg(long, value_name = "PATH", help_heading = "Request")]
     pub(super) unix: Option<PathBuf>,
@@ -155,8 +159,15 @@ impl Measure {
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
         let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
+        let scenario = Scenario { asks_metrics: !self.request.no_probe, ..self.load.scenario(target, form) };
+        if let Some(late) = self.check.chaos.iter().find(|chaos| chaos.at_ns() >= scenario.end_ns()) {
+            let end = show_ns(scenario.end_ns());
+            return Err(format!(
+                "--chaos '{late}' comes after the end of the load, which is at {end}; give a longer -d"
+            ));
+        }
         Ok(Order {
-            scenario: self.load.scenario(target, form),
+            scenario,
             steps: self.load.steps.clone(),
             arrivals: self.load.arrivals(),
             goals: self.check.goals.clone(),

@@ -47,13 +47,17 @@ impl Arguments {
             Err(Stop::Usage(what)) => Ok(told(&what, Exit::Usage)),
             Err(Stop::Failed(what)) => Ok(told(&what, Exit::Failed)),
             Err(Stop::Output(error)) => Err(CliError::Output(error)),
+            Err(Stop::Interrupted(what)) => Ok(told(&what, Exit::Interrupted)),
         }
     }
 }
 
 fn measured(measure: &measure::Measure) -> Result<Exit, Stop> {
     let order = order(measure).map_err(Stop::Usage)?;
-    let Done { exit, text, failure } = carry_out(&order, &stop_on_interrupt()).map_err(Stop::Failed)?;
+    let mut outputs = order.outputs.open().map_err(Stop::Usage)?;
+    let stop = stop_on_interrupt();
+    let Done { exit, text, failure } =
+        carry_out(&order, &mut outputs, &stop).map_err(|what| Stop::failed(&stop, what))?;
     match output::print(&text) {
         // What was found out weighs more than that nobody reads the table.
         Err(error) if exit != Exit::Ok => output::tell(CliError::Output(error)),

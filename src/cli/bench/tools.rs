@@ -15,6 +15,7 @@ use pixeld_bench::tools::calibration::Calibration;
 use pixeld_bench::tools::compare::{self, Comparison, Side};
 use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::null::NullResponder;
+use pixeld_bench::tools::output_file::OutputFile;
 use pixeld_bench::tools::peers::Contender;
 use pixeld_bench::tools::search::{self, Bracket};
 use pixeld_bench::tools::{diff, published};
@@ -152,7 +153,7 @@ impl Tool {
 fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Result<Scenario, Stop> {
     let target = Target::resolve(url, request.unix.clone(), "/pixel").map_err(Stop::Usage)?;
     let form = request.form(&target, None).map_err(Stop::Usage)?;
-    Ok(load.scenario(target, form))
+    Ok(Scenario { asks_metrics: !request.no_probe, ..load.scenario(target, form) })
 }
 
 fn scratch(name: &str) -> PathBuf {
@@ -171,6 +172,11 @@ fn print(text: &str) -> Result<(), Stop> {
     output::print(text).map_err(Stop::Output)
 }
 
+/// Opens a file for a result before anything is measured.
+fn opened(path: Option<&Path>) -> Result<Option<OutputFile>, Stop> {
+    path.map(OutputFile::open).transpose().map_err(Stop::Usage)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Stop> {
     fs::write(path, text).map_err(|error| Stop::Failed(format!("cannot write {}: {error}", path.display())))
 }
@@ -180,8 +186,10 @@ impl CalibrateArguments {
         let scenario = scenario(&self.load, &RequestArguments::default(), "http://127.0.0.1:1")?;
         let calibrate = Calibrate { scenario, server_cpus: self.server_pin.clone() };
         let runs = scratch("calibrate");
-        let found = calibrate.run(&runs, &stop_on_interrupt()).map_err(Stop::Failed)?;
+        let stop = stop_on_interrupt();
+        let found = calibrate.run(&runs, &stop).map_err(|what| Stop::failed(&stop, what));
         let _ = fs::remove_dir_all(&runs);
+        let found = found?;
         let kept = found.save().map_err(Stop::Failed)?;
         print(&tell(&found, &kept))?;
         Ok(Exit::Ok)
@@ -210,14 +218,20 @@ fn tell(found: &Calibration, kept: &Path) -> String {
 impl SearchArguments {
     fn run(&self) -> Result<Exit, Stop> {
         let scenario = scenario(&self.load, &self.request, &self.url)?;
+        let mut json = opened(self.json.as_deref())?;
         let bracket = Bracket::new(self.from, self.precision);
-        let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop_on_interrupt())
-            .map_err(Stop::Failed)?;
+        let stop = stop_on_interrupt();
+        let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop)
+            .map_err(|what| Stop::failed(&stop, what))?;
         let is_curve_known = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        if let Some(path) = &self.json {
-            write(path, &format!("{:#}\n", search::document(&found)))?;
+        if let Some(file) = &mut json {
+            file.write(&format!("{:#}\n", search::document(&found))).map_err(Stop::Failed)?;
         }
         print(&search::render(&found, is_curve_known))?;
+        if stop.load(Ordering::Relaxed) {
+            print("interrupted: the search had not ended, the answer is of the probes until then\n")?;
+            return Ok(Exit::Interrupted);
+        }
         Ok(if found.bracket.holds.is_some() { Exit::Ok } else { Exit::GoalMissed })
     }
 }
@@ -225,6 +239,7 @@ impl SearchArguments {
 impl CompareArguments {
     fn run(&self) -> Result<Exit, Stop> {
         let mut sides = self.sides()?;
+        let mut results = opened(self.append.as_deref())?;
         let comparison = Comparison {
             scenario: scenario(&self.load, &self.request, "http://127.0.0.1:1")?,
             rounds: self.rounds.max(1),
@@ -233,14 +248,17 @@ impl CompareArguments {
         };
         let stop = stop_on_interrupt();
         let environment = environment::describe();
-        comparison.run(&mut sides, &stop).map_err(Stop::Failed)?;
+        comparison.run(&mut sides, &stop).map_err(|what| Stop::failed(&stop, what))?;
         let is_interrupted = stop.load(Ordering::Relaxed);
         // Half a comparison is not kept.
-        if let Some(path) = self.append.as_ref().filter(|_| !is_interrupted) {
+        let mut kept = Ok(());
+        if let Some(file) = results.as_mut().filter(|_| !is_interrupted) {
             let lines = compare::lines(&sides, &comparison, &environment, version::FULL, &command_line());
-            append(path, &lines)?;
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            kept = file.append(&text);
         }
         print(&compare::render(&sides))?;
+        kept.map_err(Stop::Failed)?;
         if is_interrupted {
             return Ok(Exit::Interrupted);
         }
@@ -264,12 +282,6 @@ impl CompareArguments {
         }
         Ok(sides)
     }
-}
-
-fn append(path: &Path, lines: &[Value]) -> Result<(), Stop> {
-    let before = fs::read_to_string(path).unwrap_or_default();
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    write(path, &(before + &text))
 }
 
 impl DiffArguments {

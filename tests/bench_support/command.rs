@@ -1,0 +1,66 @@
+//! `pixeld bench` as a process: what it prints, how it ends.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A finished command: its exit code, stdout and stderr.
+pub struct Told {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn command(arguments: &[&str]) -> Command {
+    // Cargo hands its build's variables to tests; a server would take them for settings.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pixeld"));
+    command.env_remove("PIXELD_COMMIT").arg("bench").args(arguments);
+    command
+}
+
+pub fn told(output: Output) -> Told {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Told { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+pub fn bench(arguments: &[&str]) -> Told {
+    told(command(arguments).output().unwrap())
+}
+
+/// `pixeld bench null` on a port of its own; ended when dropped.
+pub struct Null {
+    pub child: Child,
+    pub url: String,
+}
+
+impl Null {
+    pub fn start(arguments: &[&str]) -> Self {
+        let all = [&["null", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { child, url: url.trim().to_string() }
+    }
+}
+
+impl Drop for Null {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn read(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Sends a signal such as `-INT`.
+pub fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
