@@ -1,7 +1,7 @@
 //! A streamed answer that ends with its connection: in order only if it is whole. And a body that the server's end meets at a
 //! job thread.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::simulated::{Ground, Simulated};
@@ -129,4 +129,26 @@ fn a_body_at_a_job_thread_when_the_server_ends_is_stopped_when_it_comes_back() {
     let mut head = [0; 12];
     client.read_exact(&mut head).expect("an answer");
     assert_eq!(&head, b"HTTP/1.1 503");
+}
+
+/// The status of the answer to what a client sends now.
+fn status_of(simulated: &mut Simulated, sent: &str) -> String {
+    let (key, mut client) = simulated.connect();
+    client.write_all(sent.as_bytes()).expect("sent");
+    simulated.hear(key, |_, connection| connection.closing);
+    client.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a socket");
+    let mut head = [0; 12];
+    client.read_exact(&mut head).unwrap_or_else(|error| panic!("{sent:?}: {error}"));
+    String::from_utf8_lossy(&head[9..]).into_owned()
+}
+
+#[test]
+fn a_body_that_begins_after_the_others_were_stopped_is_stopped_unless_it_is_whole() {
+    let ground = Ground::new();
+    let mut simulated = ground.worker(Limits::default());
+    simulated.worker.stop_bodies();
+    let head = "POST /pixels HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ";
+    assert_eq!(status_of(&mut simulated, &format!("{head}900\r\n\r\n")), "503");
+    assert_eq!(status_of(&mut simulated, &format!("{head}900\r\n\r\n[{{\"x\":1,")), "503");
+    assert_eq!(status_of(&mut simulated, &format!("{head}7\r\n\r\nnothing")), "422", "it is judged as ever");
 }

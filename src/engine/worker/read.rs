@@ -81,6 +81,10 @@ impl Worker {
                 Err(_) => return Fate::Ends,
             }
         }
+        // One that begins this late is taken if it is there as a whole.
+        if self.bodies_stopped {
+            self.stop_unless_at_work(key, connection);
+        }
         self.settle(key, connection)
     }
 

@@ -179,13 +179,18 @@ impl Worker {
         let keys: Vec<Key> = self.table.keys().collect();
         for key in keys {
             self.with(key, |worker, connection| {
-                if let Task::Upload(receiving) = &connection.task
-                    && receiving.pause() != Some(Pause::Work)
-                {
-                    worker.stop_body(key, connection);
-                }
+                worker.stop_unless_at_work(key, connection);
                 Fate::Stays
             });
+        }
+    }
+
+    /// Stops a body that is under way, unless a job thread is at it.
+    pub(super) fn stop_unless_at_work(&mut self, key: Key, connection: &mut Connection) {
+        if let Task::Upload(receiving) = &connection.task
+            && receiving.pause() != Some(Pause::Work)
+        {
+            self.stop_body(key, connection);
         }
     }
 
