@@ -19,7 +19,7 @@
 //!
 //! ```text
 //! 5  main, cli, config
-//! 4  engine | doctor | send
+//! 4  engine | doctor
 //! 3  apps
 //! 2  http | log | peer
 //! 1  os
@@ -36,4 +36,3 @@ pub mod http;
 pub mod log;
 pub mod os;
 pub mod peer;
-pub mod send;

@@ -7,6 +7,7 @@
 //! 3  report     goals, the verdict on the bottleneck, and the outputs
 //! 2  driver     the threads that send and count, what the machine and the server used meanwhile
 //! 1  scenario   what a run does: load, schedule, requests
+//!    send       `pixeld send`, beside it
 //! 0  client     HTTP's client side: targets, sockets, answers
 //! ```
 //!
@@ -20,4 +21,5 @@ mod output;
 pub mod quantity;
 pub mod report;
 pub mod scenario;
+pub mod send;
 pub mod tools;

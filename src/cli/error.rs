@@ -13,7 +13,7 @@ use crate::log::inspect::InspectError;
 use crate::log::recover::RecoverError;
 use crate::os::datadir::DataDirError;
 use crate::os::output;
-use crate::send::error::SendError;
+use pixeld_bench::send::error::SendError;
 
 /// The cause, told by `main` on stderr.
 #[derive(Debug, thiserror::Error)]

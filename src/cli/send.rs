@@ -9,8 +9,8 @@ use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use crate::config::units;
-use crate::send::post::Pace;
-use crate::send::run::{Options, run};
+use pixeld_bench::send::post::Pace;
+use pixeld_bench::send::run::{Options, run};
 
 /// Post every pixel of a picture, read all back and say whether the picture is identical
 ///

@@ -38,7 +38,7 @@ fn a_photograph_survives_kill_9_in_the_middle() {
     let directory = tempfile::tempdir().expect("a directory");
     let (address, data) = (free_address(), directory.path().join("data"));
     let picture = photograph(directory.path());
-    let total = pixeld::send::picture::Picture::open(&picture).expect("a picture").samples();
+    let total = pixeld_bench::send::picture::Picture::open(&picture).expect("a picture").samples();
     let mut server = Server::start(address, &data, &["--durability", "disk"]);
     let url = format!("http://{address}");
     let transfer = pixeld(&["send", picture.to_str().expect("a path"), &url, "--patience", "60s"])

@@ -8,14 +8,13 @@ use crate::tokens::{Token, closing};
 
 /// Height of each top-level module; imports go to lower ones only. Equal heights are neighbours that do not see each
 /// other. The three modules of the topmost layer stand on each other.
-const HEIGHTS: [(&str, u8); 15] = [
+const HEIGHTS: [(&str, u8); 14] = [
     ("main", 52),
     ("cli", 51),
     ("config", 50),
     ("engine", 40),
     ("bench", 40),
     ("doctor", 40),
-    ("send", 40),
     ("apps", 30),
     ("http", 20),
     ("log", 20),
@@ -28,11 +27,12 @@ const HEIGHTS: [(&str, u8); 15] = [
 ];
 
 /// Height of each room of the load generator's crate; the same rule.
-const ROOMS: [(&str, u8); 8] = [
+const ROOMS: [(&str, u8); 9] = [
     ("tools", 4),
     ("report", 3),
     ("driver", 2),
     ("scenario", 1),
+    ("send", 1),
     ("client", 0),
     // How amounts are written, and lines on stderr: everybody's.
     ("quantity", 0),
@@ -78,11 +78,11 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("hdrhistogram", &["engine", "bench"]),
     ("httparse", &["http", "bench"]),
     ("httpdate", &["http"]),
-    ("image", &["apps", "send"]),
-    ("indicatif", &["bench", "send"]),
-    ("itoa", &["base", "http", "log", "apps", "engine", "bench", "send"]),
+    ("image", &["apps", "bench"]),
+    ("indicatif", &["bench"]),
+    ("itoa", &["base", "http", "log", "apps", "engine", "bench"]),
     ("listenfd", &["os"]),
-    ("memchr", &["base", "http", "log", "apps", "engine", "bench", "send"]),
+    ("memchr", &["base", "http", "log", "apps", "engine", "bench"]),
     ("mio", &["os", "engine", "bench"]),
     ("nix", &["os"]),
     ("object_store", &["engine"]),
@@ -93,13 +93,13 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("ring", &["base", "os", "peer", "engine", "cli"]),
     ("rustix", &["os", "bench"]),
     ("rustls", &["peer", "engine"]),
-    ("serde", &["apps", "config", "bench", "send"]),
-    ("serde_json", &["apps", "engine", "config", "bench", "send", "cli", "doctor"]),
+    ("serde", &["apps", "config", "bench"]),
+    ("serde_json", &["apps", "engine", "config", "bench", "cli", "doctor"]),
     ("signal_hook", &["os"]),
     ("socket2", &["os"]),
     (
         "thiserror",
-        &["base", "os", "http", "log", "peer", "apps", "engine", "bench", "doctor", "send", "config", "cli"],
+        &["base", "os", "http", "log", "peer", "apps", "engine", "bench", "doctor", "config", "cli"],
     ),
     ("thread_priority", &["os"]),
     ("tokio", &["engine"]),

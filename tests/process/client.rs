@@ -1,15 +1,17 @@
 //! A client that sends exactly the bytes it is told to, and reads answers strictly.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use super::PATIENCE;
+use pixeld_bench::client::link::{Link, Reply};
 
 /// One connection.
 pub struct Client {
-    pub stream: TcpStream,
-    /// Received and not yet taken.
-    received: Vec<u8>,
+    pub stream: Arc<TcpStream>,
+    /// The same socket, for what is received.
+    link: Link,
 }
 
 /// One answer, its body decoded.
@@ -39,22 +41,21 @@ impl Client {
 
     /// One that has nothing of an answer left in it.
     pub fn over(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
-        Self { stream, received: Vec::new() }
+        let stream = Arc::new(stream);
+        let link = Link::over(Arc::clone(&stream), PATIENCE).expect("a socket");
+        Self { stream, link }
     }
 
     /// Sends the bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream.write_all(bytes.as_ref()).expect("sent");
+        (&*self.stream).write_all(bytes.as_ref()).expect("sent");
         self
     }
 
     /// Sends what the server may have stopped to listen to.
     pub fn send_in_vain(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         // That the server has closed already is told by what is read next.
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = (&*self.stream).write_all(bytes.as_ref());
         self
     }
 
@@ -89,102 +90,70 @@ impl Client {
     /// Asserts that nothing arrives for `patience`, and that the connection is still open.
     pub fn assert_silence(&mut self, patience: std::time::Duration) {
         self.stream.set_read_timeout(Some(patience)).expect("a socket");
-        let more = self.fill();
+        let more = self.link.fill();
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let kind = more.map_err(|error| error.kind());
-        assert!(matches!(kind, Err(ErrorKind::WouldBlock)), "{kind:?}: {}", lossy(&self.received));
+        assert!(matches!(kind, Err(ErrorKind::TimedOut)), "{kind:?}: {}", lossy(self.link.pending()));
     }
 
     /// What comes next.
     pub fn next(&mut self, is_head: bool) -> Next {
-        let end = loop {
-            if let Some(at) = find(&self.received, b"\r\n\r\n") {
-                break at;
+        self.link.expect_head(is_head);
+        loop {
+            match self.link.reply() {
+                Ok(Some(reply)) => return Next::Answer(strict(reply, is_head)),
+                Ok(None) => {}
+                Err(error) => panic!("{error}: {}", lossy(self.link.pending())),
             }
-            match self.fill() {
-                Ok(0) if self.received.is_empty() => return Next::End,
-                Ok(0) => panic!("half an answer: {}", lossy(&self.received)),
+            match self.link.fill() {
+                Ok(0) if self.link.is_between() => return Next::End,
+                Ok(0) if self.link.end() => return Next::Answer(strict(self.link.whole(false), is_head)),
+                Ok(0) => panic!("half an answer: {}", lossy(self.link.pending())),
                 Ok(_) => {}
                 Err(error) if is_reset(&error) => return Next::Reset,
-                Err(error) => panic!("{error} after {}", lossy(&self.received)),
-            }
-        };
-        let head: Vec<u8> = self.received.drain(..end + 4).collect();
-        let head = String::from_utf8(head[..end].to_vec()).expect("a head is text");
-        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect("a status line");
-        let mut answer =
-            Answer { status: status.parse().expect("a number"), head: head.clone(), body: Vec::new() };
-        if !is_head && answer.status >= 200 && answer.status != 204 && answer.status != 304 {
-            answer.body = self.body(&answer);
-        }
-        Next::Answer(answer)
-    }
-
-    fn body(&mut self, answer: &Answer) -> Vec<u8> {
-        match (answer.field("transfer-encoding"), answer.field("content-length")) {
-            (Some("chunked"), None) => self.chunks(),
-            (None, Some(length)) => self.take(length.parse().expect("a length")),
-            (None, None) if answer.closes() => {
-                while self.fill().expect("a body") > 0 {}
-                std::mem::take(&mut self.received)
-            }
-            other => panic!("no framing, or two: {other:?}"),
-        }
-    }
-
-    fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let line = loop {
-                match find(&self.received, b"\r\n") {
-                    Some(at) => break self.take(at + 2),
-                    None => assert!(self.fill().expect("a chunk") > 0, "cut off in a chunk's line"),
-                }
-            };
-            let digits = std::str::from_utf8(&line[..line.len() - 2]).expect("a text");
-            let size = usize::from_str_radix(digits, 16).expect("a size");
-            body.extend_from_slice(&self.take(size));
-            assert_eq!(self.take(2), b"\r\n");
-            if size == 0 {
-                return body;
+                Err(error) => panic!("{error} after {}", lossy(self.link.pending())),
             }
         }
     }
 
     /// The next `length` bytes.
     pub fn take(&mut self, length: usize) -> Vec<u8> {
-        while self.received.len() < length {
-            assert!(self.fill().expect("more") > 0, "cut off: {}", lossy(&self.received));
+        while self.link.pending().len() < length {
+            assert!(self.link.fill().expect("more") > 0, "cut off: {}", lossy(self.link.pending()));
         }
-        self.received.drain(..length).collect()
+        let bytes = self.link.pending()[..length].to_vec();
+        self.link.take(length);
+        bytes
     }
 
     /// Everything up to the server's end or a reset.
     pub fn rest(&mut self) -> Vec<u8> {
         loop {
-            match self.fill() {
+            match self.link.fill() {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) if is_reset(&error) => break,
-                Err(error) => panic!("{error} after {}", lossy(&self.received)),
+                Err(error) => panic!("{error} after {}", lossy(self.link.pending())),
             }
         }
-        std::mem::take(&mut self.received)
+        self.take(self.link.pending().len())
     }
+}
 
-    fn fill(&mut self) -> std::io::Result<usize> {
-        let mut piece = [0; 65536];
-        loop {
-            match self.stream.read(&mut piece) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(length) => {
-                    self.received.extend_from_slice(&piece[..length]);
-                    return Ok(length);
-                }
-                Err(error) => return Err(error),
-            }
+/// Takes an answer only if it is of HTTP/1.1 and its body has one framing, or ends with a connection that is said to close.
+fn strict(reply: Reply, is_head: bool) -> Answer {
+    let head = String::from_utf8(reply.head).expect("a head is text");
+    let head = head.strip_suffix("\r\n\r\n").expect("an empty line").to_owned();
+    assert!(head.starts_with("HTTP/1.1 "), "{head}");
+    let answer = Answer { status: reply.status, head, body: reply.body };
+    if !is_head && answer.status >= 200 && answer.status != 204 && answer.status != 304 {
+        match (answer.field("transfer-encoding"), answer.field("content-length")) {
+            (Some("chunked"), None) | (None, Some(_)) => {}
+            (None, None) if answer.closes() => {}
+            other => panic!("no framing, or two: {other:?}"),
         }
     }
+    answer
 }
 
 impl Answer {
@@ -238,10 +207,6 @@ pub fn pixel(x: i32, y: i32, channel: char, value: u8) -> String {
 
 fn is_reset(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
-}
-
-fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes.windows(pattern.len()).position(|window| window == pattern)
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -34,7 +34,7 @@ fn send_until_pushed_back(client: &mut Client, request: &[u8]) -> usize {
     client.stream.set_write_timeout(Some(Duration::from_millis(100))).expect("a socket");
     let mut taken = 0;
     loop {
-        match client.stream.write(&many[taken % request.len()..]) {
+        match (&*client.stream).write(&many[taken % request.len()..]) {
             Ok(bytes) => taken += bytes,
             Err(_) => return taken,
         }

@@ -186,7 +186,7 @@ fn others_are_served_beside_one_that_sends_without_an_end() {
     let sending = thread::spawn(move || {
         let (started, piece) = (Instant::now(), vec![0; 1 << 20]);
         let mut sent = 0;
-        while started.elapsed() < Duration::from_secs(2) && sender.stream.write_all(&piece).is_ok() {
+        while started.elapsed() < Duration::from_secs(2) && (&*sender.stream).write_all(&piece).is_ok() {
             sent += 1;
         }
         sent

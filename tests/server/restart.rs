@@ -423,7 +423,7 @@ fn a_manager_that_keeps_sockets_can_stop_and_start_without_a_failed_request() {
     assert_eq!(ask(keeper.address, "/pixels/count"), format!(r#"{{"total":{}}}"#, answered + 2));
     // A manager that lets go of what it keeps, as at a stop that is no restart, closes it.
     drop(keeper.stop(child));
-    assert_eq!(idle.stream.read(&mut [0]).expect("closed"), 0);
+    assert_eq!((&*idle.stream).read(&mut [0]).expect("closed"), 0);
     assert!(TcpStream::connect(keeper.address).is_err());
 }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use pixeld::send::error::SendError;
-use pixeld::send::picture::Picture;
-use pixeld::send::post::Pace;
-use pixeld::send::run::{Options, run};
+use pixeld_bench::send::error::SendError;
+use pixeld_bench::send::picture::Picture;
+use pixeld_bench::send::post::Pace;
+use pixeld_bench::send::run::{Options, run};
 
 /// What the server does to the n-th request it ever reads.
 #[derive(Clone, Copy, PartialEq)]

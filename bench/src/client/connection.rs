@@ -119,7 +119,7 @@ impl Connection {
             at += used;
             match step {
                 Step::NeedMore => break,
-                Step::Body(_) => {}
+                Step::Body(_) | Step::Interim => {}
                 Step::Done(answer) => {
                     let request = self.in_flight.pop_front().ok_or(Fault::Unasked)?;
                     on_answer(request, answer);

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod connection;
 pub mod fetch;
+pub mod link;
 pub mod response;
 pub mod stream;
 pub mod target;

@@ -44,6 +44,8 @@ impl Answer {
 pub enum Step<'a> {
     /// Everything that could be used is used; more input is needed.
     NeedMore,
+    /// An interim response (1xx), only for parsers made with [`ResponseParser::with_bodies`]; others skip it.
+    Interim,
     /// Bytes of the body, only for parsers made with [`ResponseParser::with_bodies`].
     Body(&'a [u8]),
     /// A response is complete.
@@ -101,6 +103,8 @@ pub struct ResponseParser {
     searched: usize,
     is_head: bool,
     wants_bodies: bool,
+    /// The last head, of parsers that hand out bodies.
+    head_bytes: Vec<u8>,
     /// The last head with a Content-Length, its body's length and its answer.
     usual: Vec<u8>,
     usual_body: usize,
@@ -119,6 +123,7 @@ impl ResponseParser {
             searched: 0,
             is_head,
             wants_bodies: false,
+            head_bytes: Vec::new(),
             usual: Vec::new(),
             usual_body: 0,
             usual_answer: NO_ANSWER,
@@ -135,6 +140,17 @@ impl ResponseParser {
     #[must_use]
     pub fn is_between(&self) -> bool {
         self.state == State::Head
+    }
+
+    /// Says that the next response answers a HEAD, or something else.
+    pub fn expect_head(&mut self, is_head: bool) {
+        self.is_head = is_head;
+    }
+
+    /// Returns the last head that was read, of parsers that hand out bodies.
+    #[must_use]
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.head_bytes
     }
 
     /// Status of the response whose body is being read.
@@ -187,7 +203,14 @@ impl ResponseParser {
         };
         self.searched = 0;
         let head = &input[..from + found + 4];
+        if self.wants_bodies {
+            self.head_bytes.clear();
+            self.head_bytes.extend_from_slice(head);
+        }
         let Some((answer, framing)) = parse_head(head, self.is_head)? else {
+            if self.wants_bodies {
+                return Ok((head.len(), Step::Interim));
+            }
             return self.skip_interim(head.len(), input); // 1xx: the real answer follows
         };
         self.answer = answer;

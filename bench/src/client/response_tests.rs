@@ -14,6 +14,7 @@ fn read(parser: &mut ResponseParser, pieces: &[&[u8]]) -> Result<(Vec<Answer>, V
             at += used;
             match step {
                 Step::NeedMore => break,
+                Step::Interim => {}
                 Step::Body(bytes) => body.extend_from_slice(bytes),
                 Step::Done(answer) => answers.push(answer),
             }

@@ -289,7 +289,7 @@ fn is_taken(target: &Target) -> bool {
 /// Whether something at the target speaks HTTP.
 #[must_use]
 pub fn answers(target: &Target) -> bool {
-    fetch::stream("GET", target, Duration::from_secs(1), |_| false).is_ok()
+    fetch::stream(target, "", Duration::from_secs(1), |_, _| false).is_ok()
 }
 
 fn tail(log: &Path) -> String {

@@ -113,12 +113,12 @@ fn total_in(text: &[u8]) -> Option<u64> {
 pub fn total(target: &Target) -> Result<u64, String> {
     let list = target.at("/pixels");
     let mut scanner = ListScanner::default();
-    let status = fetch::stream("GET", &list, LIST_WAIT, |piece| {
+    let answer = fetch::stream(&list, "", LIST_WAIT, |_, piece| {
         scanner.take(piece, |_| {});
         scanner.total().is_none()
     })
     .map_err(|error| format!("{}: {error}", list.url))?;
-    scanner.total().ok_or_else(|| format!("{} answers {status} without a `total`", list.url))
+    scanner.total().ok_or_else(|| format!("{} answers {} without a `total`", list.url, answer.status))
 }
 
 /// What was acknowledged, and what of it was found.
@@ -160,13 +160,13 @@ impl Ledger {
         for host in hosts {
             let list = host.at("/pixels");
             let (mut listed, mut scanner) = (Listed::default(), ListScanner::default());
-            let status = fetch::stream("GET", &list, LIST_WAIT, |piece| {
+            let answer = fetch::stream(&list, "", LIST_WAIT, |_, piece| {
                 scanner.take(piece, |pixel| self.enter(&mut listed, pixel));
                 true
             })
             .map_err(|error| format!("cannot read back {}: {error}; is the server up?", list.url))?;
-            if status != 200 {
-                return Err(format!("cannot read back {}: status {status}", list.url));
+            if answer.status != 200 {
+                return Err(format!("cannot read back {}: status {}", list.url, answer.status));
             }
             self.compare(&host.host, &listed, &mut verified);
         }

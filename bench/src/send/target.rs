@@ -1,18 +1,22 @@
 //! Where the server is, and the bytes of the requests to it.
 
-use std::io::Write as _;
-use std::net::{SocketAddr, ToSocketAddrs};
+use crate::client;
+use crate::client::addresses::Addresses;
+use crate::client::target::{Endpoint, Url};
+use std::io::{self, Write as _};
+use std::net::ToSocketAddrs;
 
 use super::error::SendError;
 use super::picture::Sample;
 
 /// A server's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// `host:port`, as the requests' Host field has it.
     pub host: String,
     /// What stands before `/pixel`, without a slash at its end; usually empty.
     pub path: String,
+    url: Url,
 }
 
 impl Target {
@@ -22,29 +26,21 @@ impl Target {
     /// [`SendError::Url`] for anything else.
     pub fn parse(url: &str) -> Result<Self, SendError> {
         let wrong = || SendError::Url { url: url.to_owned() };
-        let rest = url.strip_prefix("http://").unwrap_or(url);
-        if rest.contains("://") || rest.contains(['?', '#', '@', ' ']) {
+        if url.contains(['?', '#']) {
             return Err(wrong());
         }
-        let (authority, path) =
-            rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
-        let host = match port {
-            Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => authority.to_owned(),
-            None if !authority.is_empty() => format!("{authority}:80"),
-            _ => return Err(wrong()),
-        };
-        let path = path.trim_end_matches('/');
-        Ok(Self { host, path: if path.is_empty() { String::new() } else { format!("/{path}") } })
+        let parsed = Url::parse(url).map_err(|_| wrong())?;
+        let path = parsed.path.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+        Ok(Self { host: parsed.host.clone(), path, url: parsed })
     }
 
     /// Looks the host up.
     ///
     /// # Errors
     /// Those of the resolver, or `NotFound` when it knows no address.
-    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let found: Vec<SocketAddr> = self.host.to_socket_addrs()?.collect();
-        if found.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(found) }
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        let found = (self.url.name.as_str(), self.url.port).to_socket_addrs()?;
+        Addresses::new(found.collect()).map(Endpoint::Tcp).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Appends the request that posts `sample`.
@@ -62,11 +58,14 @@ impl Target {
         out.extend_from_slice(&body);
     }
 
-    /// The request that reads all pixels, one JSON object a line.
-    #[must_use]
-    pub fn list(&self) -> Vec<u8> {
-        let head = "Accept: application/x-ndjson\r\nConnection: close\r\n\r\n";
-        format!("GET {}/pixels HTTP/1.1\r\nHost: {}\r\n{head}", self.path, self.host).into_bytes()
+    /// Returns where the list of all pixels is.
+    ///
+    /// # Errors
+    /// As [`Target::endpoint`].
+    pub fn list(&self) -> io::Result<client::target::Target> {
+        let path = format!("{}/pixels", self.path);
+        let url = format!("http://{}{path}", self.host);
+        Ok(client::target::Target { url, host: self.host.clone(), path, endpoint: self.endpoint()? })
     }
 }
 
@@ -79,8 +78,8 @@ mod tests {
         for (url, host, path) in [
             ("http://127.0.0.1:8000", "127.0.0.1:8000", ""),
             ("http://127.0.0.1:8000/", "127.0.0.1:8000", ""),
-            ("example.org", "example.org:80", ""),
-            ("http://[::1]/a/b/", "[::1]:80", "/a/b"),
+            ("example.org", "example.org", ""),
+            ("http://[::1]/a/b/", "[::1]", "/a/b"),
             ("[::1]:9", "[::1]:9", ""),
         ] {
             let target = Target::parse(url).expect("an address");

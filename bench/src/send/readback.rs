@@ -1,16 +1,13 @@
 //! Reading all pixels from the server as a stream of lines.
 
 use std::io;
+use std::time::Duration;
 
 use super::error::SendError;
-use super::link::Link;
 use super::picture::Picture;
-use super::reply::parse_head;
 use super::tally::Tally;
 use super::target::Target;
-use crate::base::limits::Limits;
-use crate::http::body::{BodyDecoder, Decoded};
-use crate::http::framing::Framing;
+use crate::client::fetch;
 
 /// One line of the list.
 #[derive(serde::Deserialize)]
@@ -61,24 +58,6 @@ pub fn read_back(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Tally, u64), SendError> {
     let broken = |reason: String| SendError::ReadBack(reason);
-    let mut link = Link::connect(target)?;
-    link.write(&target.list())?;
-    let head = loop {
-        match parse_head(link.pending()).map_err(broken)? {
-            Some(head) => break head,
-            None => link.read()?,
-        }
-    };
-    link.take(head.bytes);
-    if head.status != 200 {
-        return Err(broken(format!("GET /pixels was answered with {}", head.status)));
-    }
-    if head.framing == Framing::None {
-        return Err(broken("GET /pixels was answered without a length".to_owned()));
-    }
-    let limits = Limits::default();
-    let refused = |_| broken("the answer's framing is broken".to_owned());
-    let mut decoder = BodyDecoder::new(head.framing, u64::MAX).map_err(refused)?;
     let (mut tally, mut lines, mut bytes) = (Tally::new(picture), Lines::default(), 0);
     let mut take = |line: &[u8]| {
         let row: Row = serde_json::from_slice(line)
@@ -89,20 +68,22 @@ pub fn read_back(
         }
         Ok(())
     };
-    while !decoder.is_ended() {
-        let (used, ended) = match decoder.next(link.pending(), &limits).map_err(refused)? {
-            Decoded::NeedMore => (link.pending().len(), false),
-            Decoded::Piece { consumed, bytes: piece } => {
-                bytes += piece.len() as u64;
-                lines.feed(piece, &mut take)?;
-                (consumed, false)
+    let mut outcome = Ok(());
+    let answer =
+        fetch::stream(&target.list()?, "Accept: application/x-ndjson\r\n", SILENCE_MAX, |status, piece| {
+            bytes += piece.len() as u64;
+            if status == 200 {
+                outcome = lines.feed(piece, &mut take);
             }
-            Decoded::End { consumed } => (consumed, true),
-        };
-        link.take(used);
-        if !ended && link.pending().is_empty() {
-            link.read().map_err(|error| cut_off(&error))?;
-        }
+            outcome.is_ok()
+        });
+    let answer = answer.map_err(|error| cut_off(&error))?;
+    outcome?;
+    if answer.status != 200 {
+        return Err(broken(format!("GET /pixels was answered with {}", answer.status)));
+    }
+    if !answer.is_framed {
+        return Err(broken("GET /pixels was answered without a length".to_owned()));
     }
     if !lines.rest.is_empty() {
         take(&lines.rest)?;
@@ -110,6 +91,8 @@ pub fn read_back(
     Ok((tally, bytes))
 }
 
+/// Longest silence amid the list.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 const PROGRESS_ROWS: u64 = 16 * 1024;
 
 fn cut_off(error: &io::Error) -> SendError {

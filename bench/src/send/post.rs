@@ -3,6 +3,7 @@
 //! The samples are handed out in blocks, in order. A connection keeps the numbers of what it sent and has no answer to;
 //! when it breaks, those are sent again on the next one.
 
+use crate::client::link::{Link, Reply};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::SendError;
-use super::link::Link;
 use super::picture::Picture;
-use super::reply::ReplyHead;
 use super::target::Target;
 
+/// Longest silence of a connection, if the patience is not shorter.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Longest body of an answer to a single pixel, bytes.
+const REPLY_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// How many samples a connection takes at a time.
 const BLOCK: u64 = 1024;
 /// Pauses between attempts to connect: the first, and the longest they grow to.
@@ -195,7 +198,11 @@ impl<'a> Connection<'a> {
     fn turn(&mut self) -> io::Result<Result<(), Trouble>> {
         let link = match &mut self.link {
             Some(link) => link,
-            None => self.link.insert(Link::connect(self.post.target)?),
+            None => {
+                let wait = self.post.pace.patience.min(SILENCE_MAX);
+                let link = Link::connect(&self.post.target.endpoint()?, wait)?;
+                self.link.insert(link.with_body_max(REPLY_BODY_BYTES_MAX))
+            }
         };
         let room = self.post.pace.depth - self.flight.len();
         self.output.clear();
@@ -204,9 +211,11 @@ impl<'a> Connection<'a> {
             self.flight.push_back(number);
         }
         link.write(&self.output)?;
-        link.read()?;
-        while let Some((head, body)) = self.link.as_mut().map_or(Ok(None), Link::reply)? {
-            if let Err(trouble) = self.answered(&head, &body)? {
+        if link.fill()? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+        }
+        while let Some(reply) = self.link.as_mut().map_or(Ok(None), Link::reply)? {
+            if let Err(trouble) = self.answered(&reply)? {
                 return Ok(Err(trouble));
             }
         }
@@ -217,10 +226,13 @@ impl<'a> Connection<'a> {
     }
 
     /// Acts on the answer to the oldest request in flight.
-    fn answered(&mut self, head: &ReplyHead, body: &[u8]) -> io::Result<Result<(), Trouble>> {
+    fn answered(&mut self, reply: &Reply) -> io::Result<Result<(), Trouble>> {
+        if (100..200).contains(&reply.status) {
+            return Ok(Ok(()));
+        }
         let stray = || io::Error::new(io::ErrorKind::InvalidData, "an answer that belongs to no request");
         let number = self.flight.pop_front().ok_or_else(stray)?;
-        match head.status {
+        match reply.status {
             200 => {
                 self.post.answered.fetch_add(1, Ordering::Relaxed);
                 self.last_good = Instant::now();
@@ -230,16 +242,17 @@ impl<'a> Connection<'a> {
             503 | 507 => {
                 self.queue.push_back(number);
                 self.post.again.fetch_add(1, Ordering::Relaxed);
-                let pause = Duration::from_secs(head.retry_after_s).max(PAUSE_FIRST);
-                self.hold = Some((pause.max(self.hold.map_or(pause, |(pause, _)| pause)), head.status));
+                let told = reply.field("retry-after").map_or(0, |value| value.parse().unwrap_or(1));
+                let pause = Duration::from_secs(told).max(PAUSE_FIRST);
+                self.hold = Some((pause.max(self.hold.map_or(pause, |(pause, _)| pause)), reply.status));
             }
             status => {
-                let body = String::from_utf8_lossy(body).into_owned();
+                let body = String::from_utf8_lossy(&reply.body).into_owned();
                 self.queue.push_front(number);
                 return Ok(Err(Trouble::Refused { request: number, status, body }));
             }
         }
-        if head.close {
+        if !reply.keep_alive {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the server closes the connection"));
         }
         Ok(Ok(()))

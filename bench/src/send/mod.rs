@@ -5,11 +5,9 @@
 //! therefore means that for each coordinate and channel the last listed value is the picture's.
 
 pub mod error;
-pub mod link;
 pub mod picture;
 pub mod post;
 pub mod readback;
-pub mod reply;
 pub mod run;
 pub mod tally;
 pub mod target;
