@@ -118,6 +118,24 @@ fn interrupted_tools_end_with_130() {
     assert!(!cache.path().join("pixeld/calibration.json").exists());
 }
 
+#[test]
+fn an_interrupt_ends_the_build_of_a_peer() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = folder.path().join("begun");
+    let peer = format!(
+        "about = \"a\"\nkeeps = \"no\"\nurl = \"http://127.0.0.1:1/pixel\"\nstart = [\"true\"]\nbuild = [[\"sh\", \"-c\", \"touch {}; \
+         sleep 600\"]]\n",
+        begun.display()
+    );
+    std::fs::write(folder.path().join("slow.toml"), peer).unwrap();
+    let child = start(&["compare", "slow", "slow", "--peers", folder.path().to_str().unwrap()]);
+    until(|| begun.exists());
+    signal(&child, "-INT");
+    let told = told(child.wait_with_output().unwrap());
+    assert_eq!(told.code, 130, "{}", told.err);
+    assert!(told.err.contains("interrupted while"), "{}", told.err);
+}
+
 /// Returns true while the process runs: one that has ended may stay behind as a zombie.
 fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

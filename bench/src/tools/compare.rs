@@ -79,7 +79,7 @@ impl Comparison {
         }
         let mut built = Vec::new();
         for contender in sides.iter().map(|side| &side.contender) {
-            contender.build(&mut built)?;
+            contender.build(&mut built, stop)?;
         }
         let number = sides.len();
         for round in 0..self.rounds {

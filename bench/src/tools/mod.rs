@@ -1,6 +1,7 @@
 //! A measurement from its start to its exit code, and the tools around it.
 
 pub mod bootstrap;
+pub mod build;
 pub mod calibrate;
 pub mod calibration;
 pub mod chaos;

@@ -3,12 +3,12 @@
 use crate::client::target::Target;
 use crate::driver::server::{Processes, ServerProbe};
 use crate::output;
+use crate::tools::build::build;
 use crate::tools::launch::{Launch, Launched};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 /// A peer as its file describes it. `{run}` is a fresh folder, `{peers}` the folder of the file, `{exe}` this program,
@@ -93,7 +93,7 @@ impl Contender {
     ///
     /// # Errors
     /// The end of the build's output.
-    pub fn build(&self, built: &mut Vec<Vec<String>>) -> Result<(), String> {
+    pub fn build(&self, built: &mut Vec<Vec<String>>, stop: &AtomicBool) -> Result<(), String> {
         let Some(peer) = &self.peer else { return Ok(()) };
         for line in &peer.build {
             let line: Vec<String> = line.iter().map(|word| self.filled(word, Path::new("."))).collect();
@@ -101,15 +101,7 @@ impl Contender {
                 continue;
             }
             output::tell(format_args!("{}: {}", self.name, line.join(" ")));
-            let output = Command::new(&line[0]).args(&line[1..]).output().map_err(|error| {
-                format!("{}: cannot run `{}`: {error}. {}", self.name, line[0], peer.install)
-            })?;
-            if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stderr);
-                let tail: Vec<&str> = said.lines().rev().take(20).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                return Err(format!("{}: `{}` failed:\n{}", self.name, line.join(" "), tail.join("\n")));
-            }
+            build(&line, &peer.install, stop).map_err(|error| format!("{}: {error}", self.name))?;
             built.push(line);
         }
         Ok(())

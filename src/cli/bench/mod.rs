@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-Exit: 0 ok, 1 the run failed, 2 usage, 3 a goal was missed, 4 the client was the wall or waited for its CPU (with \
+Exit: 0 ok, 1 the run or a check of it failed, 2 usage, 3 a goal was missed, 4 the client was the wall or waited for its CPU (with \
 --strict), 5 slower than the baseline, 6 an acknowledged write was lost, 130 interrupted (the report is still written).
 
 Examples:
