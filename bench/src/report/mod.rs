@@ -272,6 +272,7 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         is_measured: measured.window_ns > 0,
         answers: measured.total.answers,
         failed: FAULTS.iter().map(|&kind| measured.total.failures.of(kind)).sum(),
+        bad_answers: measured.total.failures.of(Failure::Status),
         local_faults: measured
             .reasons
             .iter()

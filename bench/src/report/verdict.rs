@@ -101,6 +101,8 @@ pub struct Inputs {
     pub answers: u64,
     /// Requests and connections that failed otherwise than by being slow: refused, reset, closed, garbage, 4xx and 5xx.
     pub failed: u64,
+    /// Those of them that are answers too: 4xx and 5xx.
+    pub bad_answers: u64,
     /// Those of them for which this host is at fault: no port, descriptor or memory was left.
     pub local_faults: u64,
 }
@@ -125,7 +127,7 @@ pub fn judge(inputs: &Inputs) -> Verdict {
 
 /// Errors come before all else: what failed quickly makes a rate that says nothing.
 fn fault(inputs: &Inputs) -> Option<(Wall, String)> {
-    let all = inputs.answers + inputs.failed;
+    let all = (inputs.answers + inputs.failed).saturating_sub(inputs.bad_answers);
     if !inputs.is_measured {
         Some((Wall::Fault, "the run ended before its measured part began".into()))
     } else if inputs.local_faults > 0 {
@@ -268,6 +270,7 @@ mod tests {
         is_measured: true,
         answers: 500_000,
         failed: 0,
+        bad_answers: 0,
         local_faults: 0,
     };
     const OPEN: Inputs = Inputs { offered: Some(50_000.0), ..QUIET };
@@ -330,6 +333,16 @@ mod tests {
             let verdict = judge(&inputs);
             assert_eq!(verdict.wall, wall, "{name}: {:?}", verdict.evidence);
             assert!(verdict.evidence.len() >= 4, "{name}");
+        }
+    }
+
+    #[test]
+    fn shares_of_failures_count_bad_answers_once() {
+        for (answers, failed, bad_answers, said) in
+            [(100, 100, 100, "100 %"), (100, 100, 0, "50 %"), (90, 20, 10, "20 %")]
+        {
+            let verdict = judge(&Inputs { answers, failed, bad_answers, ..QUIET });
+            assert!(verdict.evidence[0].starts_with(said), "{said}: {:?}", verdict.evidence);
         }
     }
 
