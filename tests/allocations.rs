@@ -9,8 +9,8 @@ use std::time::Duration;
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
-use pixeld::engine::server::Server;
-use pixeld::engine::settings::{BlobPlace, Listen, Reserve, Settings};
+use pixeld::engine::lifecycle::server::Server;
+use pixeld::engine::shared::settings::{BlobPlace, Listen, Reserve, Settings};
 
 struct Counting;
 
@@ -48,7 +48,7 @@ fn exchange(stream: &mut TcpStream, pipeline: &[u8], answers: &mut [u8], rounds:
 fn allocations_of(durability: Durability) {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
-        steer: pixeld::engine::steering::Steer::Off,
+        steer: pixeld::engine::shared::steering::Steer::Off,
         listen: vec![Listen { address: "127.0.0.1:0".parse().expect("an address"), root: "index" }],
         data_dir: directory.path().to_path_buf(),
         durability,

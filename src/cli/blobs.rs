@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry};
 use crate::base::blob::BlobId;
-use crate::engine::snapshots;
+use crate::engine::storage::snapshots;
 use crate::log::blobs::check::{Fault, check};
 use crate::log::blobs::files::FileStore;
 use crate::log::inspect::{InspectError, batches};

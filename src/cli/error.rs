@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
-use crate::engine::founding::FoundError;
-use crate::engine::healing::HealError;
-use crate::engine::opening::OpenError;
-use crate::engine::server::StartError;
+use crate::engine::lifecycle::founding::FoundError;
+use crate::engine::lifecycle::healing::HealError;
+use crate::engine::lifecycle::opening::OpenError;
+use crate::engine::lifecycle::server::StartError;
 use crate::log::inspect::InspectError;
 use crate::log::recover::RecoverError;
 use crate::os::datadir::DataDirError;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::CliError;
-use crate::engine::founding::{self, Forgotten};
+use crate::engine::lifecycle::founding::{self, Forgotten};
 use crate::os::output;
 
 /// Forget a second host that does not come back, so that nothing is kept for it

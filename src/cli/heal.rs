@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::CliError;
 use crate::apps::heal::Heal;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::engine::healing::{self, Wish};
+use crate::engine::lifecycle::healing::{self, Wish};
 use crate::http::date::DateCell;
 use crate::os::output;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::CliError;
 use crate::apps::pex::import::{Import, is_welcome};
 use crate::config::read::Config;
-use crate::engine::settings::FirstRecord;
+use crate::engine::shared::settings::FirstRecord;
 
 /// Reads the file that `--import-fibo` names.
 ///

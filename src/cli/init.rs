@@ -8,7 +8,7 @@ use crate::base::fingerprint::hex;
 use crate::base::ids::ClusterId;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::config::units;
-use crate::engine::founding::{self, Known};
+use crate::engine::lifecycle::founding::{self, Known};
 use crate::os::output;
 
 /// Make a data directory's identity and key, for two hosts that share their data

@@ -9,7 +9,7 @@ use super::blobs::{self, Look};
 use super::{CliError, compare as told};
 use crate::base::ids::Origin;
 use crate::base::tag;
-use crate::engine::inspection::{self, Standing};
+use crate::engine::lifecycle::inspection::{self, Standing};
 use crate::http::date::DateCell;
 use crate::log::inspect::{InspectError, StreamSummary, Summary, compare, dump, verify};
 use crate::os::disk::Disk;

@@ -1,6 +1,6 @@
 //! Where blobs are kept, as it is written in a configuration.
 
-use crate::engine::settings::BlobPlace;
+use crate::engine::shared::settings::BlobPlace;
 
 /// What may be written.
 pub const ALLOWED: &str = if cfg!(feature = "s3") {

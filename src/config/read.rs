@@ -16,8 +16,8 @@ use crate::apps::thumbs::settings::ThumbsSettings;
 use crate::apps::toys::settings::ToysSettings;
 use crate::base::durability::Durability;
 use crate::base::limits::{BLOCK_BYTES, Limits, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
-use crate::engine::settings::BlobPlace;
-use crate::engine::steering::Steer;
+use crate::engine::shared::settings::BlobPlace;
+use crate::engine::shared::steering::Steer;
 use crate::os::address::Address;
 
 /// What `/` may show.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::peer::Peer;
 use super::read::{self as config, Config};
 use crate::apps::registry::{self, AppSettings};
-use crate::engine::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use crate::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 use crate::os::address::{Address, Unresolved};
 
 /// The engine's settings; `cores` are those that this process may use, for a configuration that names none. Looks up the

@@ -11,7 +11,7 @@ use crate::apps::pex::settings::PexSettings;
 use crate::apps::thumbs::settings::{self as thumbs, ThumbsSettings};
 use crate::apps::toys::settings::{TIME_MS_MAX, ToysSettings};
 use crate::base::limits::PEX_POSITION_MAX;
-use crate::engine::settings::BlobPlace;
+use crate::engine::shared::settings::BlobPlace;
 
 impl Reader {
     pub(super) fn pex(&mut self) -> PexSettings {

@@ -6,61 +6,37 @@
 //! ```
 //!
 //! Workers share nothing but the log: a lane each towards the commit step, a committed position each back from it.
+//!
+//! # Rooms
+//!
+//! A room uses those below it only; `tests/architecture.rs` holds that.
+//!
+//! ```text
+//! 4  lifecycle
+//! 3  link
+//! 2  worker | replication | status
+//! 1  commit | storage | jobs | bucket
+//! 0  shared
+//! ```
 
-pub mod awaiting;
-pub mod background;
-mod backoff;
+// Lets other servers and tools copy pictures to and from a bucket.
 #[cfg(feature = "s3")]
 pub mod bucket;
-pub mod clockwatch;
-pub mod committer;
-pub mod connection;
-pub mod deadlines;
-pub mod decoder;
-pub mod descriptors;
-pub mod disk;
-pub mod exposition;
-mod fatal;
-pub mod first;
-mod folding;
-pub mod founding;
-pub mod healing;
-pub mod held;
-pub mod inspection;
+// Makes records durable and visible: the commit step, run by the disk thread or by a worker.
+pub mod commit;
+// Does what would keep a worker from its sockets: job threads, work in the background, the decoder's process.
 pub mod jobs;
-pub mod keeper;
+// Starts and ends a server: whose directory this is, recovery, threads, hand-over, the end.
+pub mod lifecycle;
+// Keeps the connections to the peer: dialing, TLS, greeting, and the thread that drives them.
 pub mod link;
-mod listening;
-pub mod mailbox;
-pub mod memory;
-pub mod metrics;
-pub mod opening;
-pub mod origins;
-pub mod outcomes;
-pub mod parting;
-pub mod peering;
-pub mod rebuilding;
-pub mod receiving;
-pub mod refused;
-mod released;
-pub mod retention;
-pub mod scrub;
-mod seats;
-pub mod server;
-pub mod service;
-pub mod settings;
-pub mod settling;
+// Does what the peer's session asks for: ships batches, takes what arrives, joins, notices that two hosts parted.
+pub mod replication;
+// Holds what threads share: flags, mailboxes, counters, settings, free space, the queues to and from the link.
 pub mod shared;
-pub mod snapshots;
-pub mod space;
-mod starting;
-pub mod steering;
-pub mod submission;
-mod syncer;
-pub mod table;
-mod told;
-pub mod understanding;
-pub mod usual;
-pub mod vacancy;
-pub mod waking;
+// Shows how the server stands: /metrics, /status, /readyz.
+pub mod status;
+// Looks after the data directory: spare segments, snapshots, what may go, sound pictures, the start's debt.
+pub mod storage;
+// Serves clients: one event loop a core, from the socket to the lane and back.
 pub mod worker;

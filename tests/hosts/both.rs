@@ -9,10 +9,10 @@ use pixeld::base::durability::Durability;
 use pixeld::base::ids::{NodeId, Seq};
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
-use pixeld::engine::peering::Peering;
-use pixeld::engine::server::Server;
-use pixeld::engine::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
-use pixeld::engine::steering::Steer;
+use pixeld::engine::lifecycle::server::Server;
+use pixeld::engine::shared::peering::Peering;
+use pixeld::engine::shared::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
 /// Long enough that nothing but a lost wake-up lets it pass.

@@ -10,8 +10,8 @@ use pixeld::base::durability::Durability;
 use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
-use pixeld::engine::server::Server;
-use pixeld::engine::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::lifecycle::server::Server;
+use pixeld::engine::shared::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::log::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain, post_pixel, request};
@@ -28,7 +28,7 @@ fn start(directory: &Path, peer: Option<Retention>) -> Server {
         durability: Durability::Disk,
         workers: 1,
         cores: Vec::new(),
-        steer: pixeld::engine::steering::Steer::Off,
+        steer: pixeld::engine::shared::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
         limits: Limits::default(),

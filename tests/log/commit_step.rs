@@ -13,17 +13,17 @@ use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, NodeId, Position};
 use pixeld::base::limits::{BATCH_BODY_BYTES_MAX, Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::streams::{StreamFault, Streams};
-use pixeld::engine::committer::Committer;
-use pixeld::engine::memory::{self, InlineCommit};
-use pixeld::engine::metrics::Metrics;
-use pixeld::engine::peering::Peering;
-use pixeld::engine::peering::inbox::Arrived;
-use pixeld::engine::peering::joining::Join;
-use pixeld::engine::peering::outbox::Next;
-use pixeld::engine::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::commit::committer::Committer;
+use pixeld::engine::commit::memory::{self, InlineCommit};
+use pixeld::engine::shared::metrics::Metrics;
+use pixeld::engine::shared::peering::Peering;
+use pixeld::engine::shared::peering::inbox::Arrived;
+use pixeld::engine::shared::peering::joining::Join;
+use pixeld::engine::shared::peering::outbox::Next;
+use pixeld::engine::shared::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::space::lane_bytes;
 use pixeld::engine::shared::{Shared, WorkerSide};
-use pixeld::engine::snapshots;
-use pixeld::engine::space::lane_bytes;
+use pixeld::engine::storage::snapshots;
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::inspect::compare::{self, Verdict};
@@ -59,7 +59,7 @@ fn settings(durability: Durability) -> Settings {
         durability,
         workers: 1,
         cores: Vec::new(),
-        steer: pixeld::engine::steering::Steer::Off,
+        steer: pixeld::engine::shared::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
         limits: Limits::default(),

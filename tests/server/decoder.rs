@@ -14,7 +14,7 @@ use image::{ImageFormat, RgbaImage};
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
-use pixeld::engine::decoder::{Decoder, Settings};
+use pixeld::engine::jobs::decoder::{Decoder, Settings};
 use pixeld::os::thread::Turn;
 use rustix::process::{Pid, Signal, kill_process};
 

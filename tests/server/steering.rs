@@ -5,7 +5,7 @@ use crate::process;
 use std::fs;
 use std::net::SocketAddr;
 
-use pixeld::engine::steering::obstacle;
+use pixeld::engine::shared::steering::obstacle;
 use process::Server;
 use tempfile::TempDir;
 

@@ -13,19 +13,19 @@ use pixeld::apps::state::{Batch, Entry};
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use pixeld::base::limits::{CLOCK_AHEAD_US_MAX, Limits};
-use pixeld::engine::committer::{Committer, Prepared};
-use pixeld::engine::disk::make_durable;
-use pixeld::engine::keeper::Keeper;
-use pixeld::engine::mailbox::Mail;
-use pixeld::engine::memory::{InlineCommit, owes_sync, write_once};
-use pixeld::engine::metrics::Metrics;
-use pixeld::engine::peering::Peering;
-use pixeld::engine::peering::arrivals::Arrivals;
-use pixeld::engine::peering::replica::{Greeting, Replica};
-use pixeld::engine::retention::Patience;
-use pixeld::engine::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::commit::committer::{Committer, Prepared};
+use pixeld::engine::commit::disk::make_durable;
+use pixeld::engine::commit::memory::{InlineCommit, owes_sync, write_once};
+use pixeld::engine::replication::arrivals::Arrivals;
+use pixeld::engine::replication::{Greeting, Replica};
+use pixeld::engine::shared::mailbox::Mail;
+use pixeld::engine::shared::metrics::Metrics;
+use pixeld::engine::shared::peering::Peering;
+use pixeld::engine::shared::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
-use pixeld::engine::snapshots::{self, Folder};
+use pixeld::engine::storage::keeper::Keeper;
+use pixeld::engine::storage::retention::Patience;
+use pixeld::engine::storage::snapshots::{self, Folder};
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::blobs::store::BlobStore;
 use pixeld::log::blobs::{Blobs, Pin};
@@ -88,7 +88,7 @@ fn settings(durability: Durability) -> Settings {
         durability,
         workers: 1,
         cores: Vec::new(),
-        steer: pixeld::engine::steering::Steer::Off,
+        steer: pixeld::engine::shared::steering::Steer::Off,
         job_threads: 1,
         // Their handlers are for requests, of which there are none; their states are in the registry.
         apps: Vec::new(),

@@ -11,7 +11,7 @@ use super::trouble::Remote;
 use super::wire::Wire;
 use crate::base::ids::NodeId;
 use crate::base::limits::PEER_HELLO_US;
-use crate::engine::peering::replica::Replica;
+use crate::engine::replication::Replica;
 use crate::peer::message::Hello;
 use crate::peer::session::Presence;
 

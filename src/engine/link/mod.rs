@@ -7,18 +7,15 @@
 //! connections, greeting   which of two connections survives
 //! starts                  whether a second process runs on a copy of the peer's directory
 //! dialer, trouble         when to try again, what to say meanwhile
-//! key                     who this host is
-//! report                  how the second host is, for people and programs
 //! ```
 //!
-//! What is said over a connection is decided in [`super::peering::replica`], which knows no sockets. Nothing here holds up a local write: the commit step hands over a copy of each batch and goes on.
+//! What is said over a connection is decided in [`crate::engine::replication`], which knows no sockets. Nothing here
+//! holds up a local write: the commit step hands over a copy of each batch and goes on.
 
 pub mod connections;
 pub mod dialer;
 mod driver;
 pub mod greeting;
-pub mod key;
-pub mod report;
 pub mod starts;
 pub mod target;
 pub mod tls;
@@ -35,12 +32,12 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 
 use self::driver::{BELL, Driver, Parts};
-use self::key::HostKey;
 use self::tls::Keys;
 use self::trouble::KnownKeys;
-use super::peering::arrivals::Arrivals;
-use super::settings::PeerSettings;
 use super::shared::Shared;
+use crate::engine::replication::arrivals::Arrivals;
+use crate::engine::shared::key::HostKey;
+use crate::engine::shared::settings::PeerSettings;
 use crate::os::disk::Disk;
 use crate::os::thread;
 

@@ -16,8 +16,8 @@ use rustls::{
     Error, ServerConfig, ServerConnection, SignatureScheme,
 };
 
-use super::key::{HostKey, fingerprint_of};
 use crate::base::fingerprint::Fingerprint;
+use crate::engine::shared::key::{HostKey, fingerprint_of};
 
 /// Both hosts speak the same protocol above TLS; a stranger's TLS client is refused by this already.
 const PROTOCOL: &[u8] = b"pixeld-peer/1";

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::tls;
 use crate::base::fingerprint::Fingerprint;
-use crate::engine::peering::counters::Failure;
+use crate::engine::shared::peering::counters::Failure;
 use crate::os::address::Unresolved;
 use crate::peer::fault::Close;
 

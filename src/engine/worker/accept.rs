@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use mio::Interest;
 use mio::net::TcpStream;
 
+use super::connection::Connection;
 use super::{Worker, route};
 use crate::apps::router::Root;
 use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_TOLD_MS};
-use crate::engine::connection::Connection;
-use crate::engine::metrics::Reject;
-use crate::engine::table::Key;
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::table::Key;
 use crate::os::socket;
 
 /// Connections taken from one listener before those that are open get their turn.

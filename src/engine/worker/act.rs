@@ -2,19 +2,19 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::connection::{Connection, Task};
+use super::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
 use super::route::{self, Target};
 use super::{NO_ROUTE, Worker};
 use crate::apps::app::{Action, Request, Route, View};
 use crate::base::durability::Durability;
 use crate::base::limits::STALL_LOOK_MS;
 use crate::base::tag;
-use crate::engine::connection::{Connection, Task};
-use crate::engine::held::{AnswerFraming, Asked, Held, Late, LateAnswer};
-use crate::engine::metrics::Reject;
-use crate::engine::refused::Cause;
 use crate::engine::shared::Shared;
-use crate::engine::space::Intake;
-use crate::engine::table::Key;
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::refused::Cause;
+use crate::engine::shared::space::Intake;
+use crate::engine::shared::table::Key;
 use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
 use crate::http::response::{self, Response};

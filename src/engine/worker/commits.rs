@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use super::connection::Connection;
+use super::held::{Held, Late, LateAnswer};
 use super::read::Fate;
 use super::{Worker, route};
 use crate::base::durability::Durability;
 use crate::base::limits::INLINE_SAMPLED;
-use crate::engine::connection::Connection;
-use crate::engine::held::{Held, Late, LateAnswer};
-use crate::engine::mailbox::Mail;
-use crate::engine::table::Key;
+use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::table::Key;
 
 impl Worker {
     /// In `memory`: runs the commit step if the token is free. If another worker has it, that one wakes this one.

@@ -6,15 +6,15 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::Worker;
+use super::connection::{Connection, Task, Wait};
+use super::deadlines::TICK_MS;
+use super::held::{AnswerFraming, Asked};
 use super::simulated::{Ground, Simulated};
 use crate::apps::app::{Action, Resume, View, Wait as Held};
 use crate::apps::wait::News;
 use crate::base::durability::Durability;
 use crate::base::limits::{LINGER_MS, LINGER_PAUSE_MS, Limits};
-use crate::engine::connection::{Connection, Task, Wait};
-use crate::engine::deadlines::TICK_MS;
-use crate::engine::held::{AnswerFraming, Asked};
-use crate::engine::table::Key;
+use crate::engine::shared::table::Key;
 use crate::http::request::Version;
 use crate::http::response::Response;
 

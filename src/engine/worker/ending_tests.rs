@@ -4,16 +4,16 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use super::connection::Task;
+use super::held::{AnswerFraming, Asked};
+use super::receiving::Receiving;
 use super::simulated::{Ground, Simulated};
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::durability::Durability;
 use crate::base::limits::Limits;
-use crate::engine::connection::Task;
-use crate::engine::held::{AnswerFraming, Asked};
-use crate::engine::mailbox::{JobDone, UploadDone};
-use crate::engine::receiving::Receiving;
-use crate::engine::table::Key;
+use crate::engine::shared::mailbox::{JobDone, UploadDone};
+use crate::engine::shared::table::Key;
 use crate::http::caching::Caching;
 use crate::http::request::Version;
 use crate::http::response::StreamHead;

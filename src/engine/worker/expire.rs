@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Worker;
+use super::connection::{Connection, Wait};
 use super::read::Fate;
-use crate::engine::connection::{Connection, Wait};
-use crate::engine::metrics::Reject;
 use crate::engine::shared::WorkerSide;
-use crate::engine::table::Key;
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::table::Key;
 use crate::http::refusal::Refusal;
 
 /// All connections are looked at no more often than this because there are too many.

@@ -9,13 +9,13 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::Worker;
+use super::connection::{Connection, Task};
 use super::read::Fate;
 use crate::apps::app::{Job, JobStep};
-use crate::engine::connection::{Connection, Task};
 use crate::engine::jobs::{JobOrder, JobTask};
-use crate::engine::mailbox::FileDone;
-use crate::engine::metrics::Reject;
-use crate::engine::table::Key;
+use crate::engine::shared::mailbox::FileDone;
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::table::Key;
 
 impl Worker {
     /// Lends the socket to a job thread, now that everything before the file has been sent.

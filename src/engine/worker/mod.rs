@@ -6,16 +6,22 @@
 
 mod accept;
 mod act;
+mod awaiting;
 mod commits;
+pub mod connection;
+pub mod deadlines;
 mod expire;
 mod file;
+pub mod held;
 mod overdue;
 mod pass;
 mod peer;
 mod read;
+pub mod receiving;
 mod route;
 mod stream;
 mod submitted;
+pub mod usual;
 mod wait;
 mod waits;
 mod write;
@@ -36,24 +42,24 @@ use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use self::awaiting::Awaiting;
+use self::connection::Connection;
+use self::deadlines::Wheel;
+use self::held::{Held, HeldAnswers};
 use self::route::Known;
-use super::awaiting::Awaiting;
-use super::connection::Connection;
-use super::deadlines::{self, Wheel};
-use super::held::{Held, HeldAnswers};
+use self::usual::UsualAnswer;
 use super::jobs::JobQueue;
-use super::mailbox::Mail;
-use super::metrics::WorkerMetrics;
 use super::shared::{Shared, WorkerSide};
-use super::space::Intake;
-use super::submission::Submissions;
-use super::table::{Key, Table};
-use super::usual::UsualAnswer;
 use crate::apps::router::{Root, Router};
 use crate::apps::upload::Hold;
 use crate::apps::wait::Wake;
 use crate::base::durability::Durability;
 use crate::base::limits::{Limits, READ_BUFFER_BYTES};
+use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::metrics::WorkerMetrics;
+use crate::engine::shared::space::Intake;
+use crate::engine::shared::submission::Submissions;
+use crate::engine::shared::table::{Key, Table};
 use crate::http::date::DateCell;
 use crate::http::headcache::HeadCache;
 use crate::log::lane::Producer;
@@ -93,7 +99,7 @@ pub struct WorkerParts {
     /// The server's clock.
     pub clock: Clock,
     /// Runs the commit step in this worker's turn; nothing where the disk thread does.
-    pub inline_commit: Option<super::memory::InlineCommit>,
+    pub inline_commit: Option<crate::engine::commit::memory::InlineCommit>,
 }
 
 /// A worker, on its own thread.
@@ -110,7 +116,7 @@ pub struct Worker {
     producer: Producer,
     mail: Receiver<Mail>,
     jobs: JobQueue,
-    inline_commit: Option<super::memory::InlineCommit>,
+    inline_commit: Option<crate::engine::commit::memory::InlineCommit>,
     table: Table<Connection>,
     held: HeldAnswers,
     /// What records need that were answered before they were committed, with the lane's position behind each.

@@ -1,9 +1,9 @@
 //! Answers that wait for a batch that the disk has no room for: given after a time, without knowing what comes of it.
 
 use super::Worker;
+use super::held::{AnswerFraming, Held};
 use super::read::Fate;
 use super::route;
-use crate::engine::held::{AnswerFraming, Held};
 use crate::http::request::Version;
 
 impl Worker {

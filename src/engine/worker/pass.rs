@@ -6,11 +6,11 @@ use crossbeam_channel::Sender;
 use mio::net::TcpStream;
 
 use super::Worker;
+use super::connection::{Connection, Task, Wait};
 use super::read::Fate;
 use crate::apps::router::Root;
 use crate::base::limits::{HEAD_DRAINING_MS, LINGER_DRAINING_MS};
-use crate::engine::connection::{Connection, Task, Wait};
-use crate::engine::table::Key;
+use crate::engine::shared::table::Key;
 
 impl Worker {
     /// Accepts nothing more, which is left in the queues for the successor, and passes on each connection when it is idle.

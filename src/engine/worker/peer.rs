@@ -5,11 +5,11 @@
 use std::sync::atomic::Ordering;
 
 use super::Worker;
+use super::awaiting::Waiter;
+use super::held::{AnswerFraming, Held, LateAnswer};
 use super::read::Fate;
 use super::route;
 use crate::base::durability::Durability;
-use crate::engine::awaiting::Waiter;
-use crate::engine::held::{AnswerFraming, Held, LateAnswer};
 use crate::http::request::Version;
 
 impl Worker {

@@ -3,10 +3,10 @@
 use std::io;
 
 use super::Worker;
+use super::connection::{Connection, Task, Wait};
+use super::held::Held;
 use crate::base::limits::READ_TURN_BYTES_MAX;
-use crate::engine::connection::{Connection, Task, Wait};
-use crate::engine::held::Held;
-use crate::engine::table::Key;
+use crate::engine::shared::table::Key;
 use crate::os::socket;
 
 /// What became of a connection.

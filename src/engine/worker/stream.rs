@@ -3,20 +3,20 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Worker;
+use super::connection::{Connection, Task};
 use super::file::own_socket;
+use super::held::{AnswerFraming, Asked, Late, LateAnswer};
 use super::read::Fate;
+use super::receiving::Receiving;
 use super::route::{self, Target};
 use super::write::give_piece_buffer;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::Pause;
-use crate::engine::connection::{Connection, Task};
-use crate::engine::held::{AnswerFraming, Asked, Late, LateAnswer};
 use crate::engine::jobs::{JobOrder, JobTask};
-use crate::engine::mailbox::{JobDone, UploadDone};
-use crate::engine::metrics::Reject;
-use crate::engine::receiving::Receiving;
-use crate::engine::space::Intake;
-use crate::engine::table::Key;
+use crate::engine::shared::mailbox::{JobDone, UploadDone};
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::space::Intake;
+use crate::engine::shared::table::Key;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::{self, HeadContext, Pieces, Response, StreamHead};

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::apps::background::Unlogged;
-use crate::engine::space::Intake;
+use crate::engine::shared::space::Intake;
 
 impl Worker {
     /// Puts submissions into the lane, in their order, as far as it has room. They are of the kind that frees space.

@@ -1,13 +1,13 @@
 //! Requests that wait for a time, for each other, or for what a command came to.
 
 use super::Worker;
+use super::connection::{Connection, Task};
+use super::held::{Asked, Late, LateAnswer};
 use super::read::Fate;
 use crate::apps::app::{Resume, Wait};
 use crate::apps::wait::{News, Ticket};
 use crate::base::durability::Durability;
-use crate::engine::connection::{Connection, Task};
-use crate::engine::held::{Asked, Late, LateAnswer};
-use crate::engine::table::Key;
+use crate::engine::shared::table::Key;
 
 impl Worker {
     /// What wakes the next wait of `connection`.

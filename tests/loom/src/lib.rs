@@ -10,7 +10,7 @@ pub mod base {
 #[path = "../../../src/log/lane.rs"]
 pub mod lane;
 
-#[path = "../../../src/engine/waking.rs"]
+#[path = "../../../src/engine/shared/waking.rs"]
 pub mod waking;
 
 #[cfg(test)]

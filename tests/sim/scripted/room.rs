@@ -3,7 +3,7 @@
 use super::*;
 
 use pixeld::apps::pixel::state::clear_record;
-use pixeld::engine::space::Intake;
+use pixeld::engine::shared::space::Intake;
 use pixeld::log::snapshot;
 use pixeld::os::disk::Disk;
 

@@ -8,9 +8,9 @@ use mio::Token;
 use super::Driver;
 use crate::engine::link::dialer::{Dialer, LASTING_US};
 use crate::engine::link::trouble::Trouble;
-use crate::engine::peering::Peering;
-use crate::engine::peering::counters::Failure;
-use crate::engine::peering::replica::Replica;
+use crate::engine::replication::Replica;
+use crate::engine::shared::peering::Peering;
+use crate::engine::shared::peering::counters::Failure;
 use crate::peer::fault::{ByeCode, Close};
 
 impl Driver {

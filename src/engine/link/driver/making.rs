@@ -14,7 +14,7 @@ use crate::engine::link::target::Found;
 use crate::engine::link::tls::{Keys, Tls};
 use crate::engine::link::trouble::{Remote, Trouble};
 use crate::engine::link::wire::Wire;
-use crate::engine::peering::Peering;
+use crate::engine::shared::peering::Peering;
 use crate::os::random;
 
 impl Driver {

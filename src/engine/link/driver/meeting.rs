@@ -9,8 +9,8 @@ use crate::engine::link::connections::Connection;
 use crate::engine::link::greeting::{self, Greeting};
 use crate::engine::link::tls;
 use crate::engine::link::trouble::Trouble;
-use crate::engine::peering::Peering;
-use crate::engine::peering::replica::{self, Replica};
+use crate::engine::replication::{self, Replica};
+use crate::engine::shared::peering::Peering;
 use crate::os::clock::wall_us;
 use crate::os::random;
 use crate::peer::fault::ByeCode;
@@ -60,7 +60,8 @@ impl Driver {
             old.wire.part(replica.output());
         }
         peering_of(&self.shared).delays().clear();
-        let greeting = replica::Greeting { nonce: random::number().unwrap_or_default(), clock_us: wall_us() };
+        let greeting =
+            replication::Greeting { nonce: random::number().unwrap_or_default(), clock_us: wall_us() };
         let mut replica = Replica::begin(&self.shared, &self.disk, greeting, now_us);
         if let Some(connection) = self.connections.get(token) {
             replica.receive(&std::mem::take(&mut connection.heard), now_us);

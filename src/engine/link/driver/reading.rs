@@ -7,7 +7,7 @@ use crate::engine::link::connections::Connection;
 use crate::engine::link::tls;
 use crate::engine::link::trouble::Trouble;
 use crate::engine::link::wire::Reading;
-use crate::engine::peering::Peering;
+use crate::engine::shared::peering::Peering;
 use crate::os::clock::wall_us;
 
 /// Reads from one connection before what arrived is committed and others get their turn.

@@ -1,0 +1,144 @@
+//! `disk`: the one thread that runs the commit step and waits for the disk, so that no event loop does.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::committer::Committer;
+use crate::base::limits::DISK_RETRY_MIN_US;
+use crate::engine::shared::Shared;
+use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::refused::{Cause, Refused};
+use crate::log::staged::Staged;
+use crate::log::writer::{WriteError, Writer};
+use crate::os::clock::{Clock, wall_us};
+use crate::os::thread;
+
+/// Runs a commit step whenever a worker starts one, until the server stops; then for what is left, and for what arrives
+/// until the link has ended.
+///
+/// # Errors
+/// The first failed write or sync; final.
+pub fn commit_on_request(
+    shared: &Shared,
+    committer: &mut Committer,
+    writer: &mut Writer,
+    clock: Clock,
+) -> Result<(), WriteError> {
+    shared.disk.settle();
+    shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
+    let mut staged = Staged::default();
+    loop {
+        if shared.step.is_started() {
+            if !commit_once(shared, committer, writer, &mut staged, clock)? {
+                committer.stand_down(shared);
+            }
+        } else if shared.stopping.load(Ordering::Acquire) && !has_committed_rest(shared) {
+            while commit_once(shared, committer, writer, &mut staged, clock)? {}
+            shared.rest_committed.store(true, Ordering::Release);
+            if let Some(peering) = &shared.peering {
+                peering.bell.ring();
+            }
+        } else if shared.link_ended.load(Ordering::Acquire) {
+            while commit_once(shared, committer, writer, &mut staged, clock)? {}
+            writer.sync()?;
+            return Ok(());
+        } else {
+            std::thread::park();
+        }
+    }
+}
+
+fn has_committed_rest(shared: &Shared) -> bool {
+    shared.rest_committed.load(Ordering::Acquire)
+}
+
+/// One batch: merge, write, apply, publish. False if there was none.
+fn commit_once(
+    shared: &Shared,
+    committer: &mut Committer,
+    writer: &mut Writer,
+    staged: &mut Staged,
+    clock: Clock,
+) -> Result<bool, WriteError> {
+    staged.clear();
+    let start_us = clock.now_us();
+    let Some(prepared) = committer.prepare(shared, wall_us(), staged) else { return Ok(false) };
+    let merged_us = clock.now_us();
+    let Durable { synced_us, has_waited } = make_durable(shared, writer, staged, clock)?;
+    committer.finish(shared, &prepared, None);
+    if has_waited {
+        // Only now does a worker see that the records are committed, and lets go of what they needed.
+        shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
+    }
+    let commit = &shared.metrics.commit;
+    commit.merge_us.record(merged_us - start_us, 1);
+    commit.sync_us.record(synced_us - merged_us, 1);
+    commit.apply_us.record(clock.now_us() - synced_us, 1);
+    Ok(true)
+}
+
+/// Overwriting needs room on some file systems. A sealed batch is never given up: the peer may have it already. The same
+/// bytes are tried again until there is room; meanwhile writes are answered 507, and who waits for the batch is told once
+/// the time is up that it may be stored.
+#[cold]
+fn write_when_there_is_room(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &Staged,
+    mut error: WriteError,
+) -> Result<(), WriteError> {
+    let mut is_told = false;
+    loop {
+        let is_last = shared.stopping.load(Ordering::Acquire);
+        if !error.is_full() || is_last {
+            return Err(error);
+        }
+        let reason = format!("{error}; a batch waits for room");
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::error!(reason, "no room to overwrite a segment: writes are answered 507 until there is");
+        }
+        shared.space.set_waiting_batch(Some(Refused { cause: Cause::NoSpace, reason }));
+        shared.workers.iter().for_each(|worker| worker.send(Mail::Overdue));
+        std::thread::park_timeout(Duration::from_micros(DISK_RETRY_MIN_US));
+        match writer.write(staged, true) {
+            Ok(()) => break,
+            Err(again) => error = again,
+        }
+    }
+    tracing::info!("there was room for the batch: writes are taken again");
+    shared.space.set_waiting_batch(None);
+    Ok(())
+}
+
+/// A batch that [`make_durable`] has written.
+pub struct Durable {
+    /// When it was durable, by the clock.
+    pub synced_us: u64,
+    /// There was no room for it at first.
+    pub has_waited: bool,
+}
+
+/// Writes what a step has staged and lets it be read. [`Committer::finish`] comes next.
+///
+/// # Errors
+/// A failed write or sync; final.
+pub fn make_durable(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &Staged,
+    clock: Clock,
+) -> Result<Durable, WriteError> {
+    let mut has_waited = false;
+    if let Err(error) = writer.write(staged, true) {
+        write_when_there_is_room(shared, writer, staged, error)?;
+        has_waited = true;
+    }
+    let synced_us = clock.now_us();
+    shared.reader.extend(staged);
+    shared.reader.written(writer.position());
+    shared.synced.store(writer.synced().0, Ordering::Release);
+    let commit = &shared.metrics.commit;
+    commit.syncs.add(1);
+    commit.synced_position.set(writer.synced().0);
+    Ok(Durable { synced_us, has_waited })
+}

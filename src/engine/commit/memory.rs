@@ -1,0 +1,238 @@
+//! `memory`: the commit step in the worker's own turn, and the disk thread that writes behind it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+use super::committer::Committer;
+use super::syncer::Syncer;
+use crate::base::durability::Durability;
+use crate::base::limits::{INLINE_SAMPLED, MEMORY_WRITE_MS};
+use crate::engine::shared::Shared;
+use crate::engine::shared::peering::Peering;
+use crate::log::staged::Staged;
+use crate::log::writer::{WriteError, Writer};
+use crate::os::clock::{Clock, wall_us};
+use crate::os::thread;
+
+/// A worker's access to the commit token.
+pub struct InlineCommit {
+    token: Arc<Mutex<Committer>>,
+    staged: Staged,
+    clock: Clock,
+    runs: u32,
+}
+
+impl InlineCommit {
+    /// Access to `token`.
+    #[must_use]
+    pub fn new(token: Arc<Mutex<Committer>>, clock: Clock) -> Self {
+        Self { token, staged: Staged::default(), clock, runs: 0 }
+    }
+
+    /// Runs the commit step unless another worker is at it; that one then wakes the worker `own` if it left its
+    /// records behind.
+    pub fn try_run(&mut self, shared: &Shared, own: usize, wall_us: u64) {
+        let mut committer = match self.token.try_lock() {
+            Ok(committer) => committer,
+            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        };
+        self.staged.clear();
+        // A look at the clock costs as much as a record, so only some runs are timed.
+        self.runs = self.runs.wrapping_add(1);
+        let timed = self.runs.is_multiple_of(INLINE_SAMPLED).then(|| self.clock.now_us());
+        let Some(prepared) = committer.prepare(shared, wall_us, &mut self.staged) else { return };
+        shared.reader.extend(&self.staged);
+        let merged = timed.map(|_| self.clock.now_us());
+        committer.finish(shared, &prepared, Some(own));
+        if let (Some(start_us), Some(merged_us)) = (timed, merged) {
+            let commit = &shared.metrics.commit;
+            commit.merge_us.record(merged_us - start_us, 1);
+            commit.apply_us.record(self.clock.now_us() - merged_us, 1);
+        }
+        drop(committer);
+        wake_writer(shared);
+    }
+
+    /// Runs the commit step for what arrived from the peer, until the inbox is empty or has to wait. Only the link may
+    /// call this: it waits for the token, which a worker never does.
+    pub fn run_for_peer(&mut self, shared: &Shared, wall_us: u64) {
+        let waiting = || shared.peering.as_ref().is_some_and(Peering::has_work);
+        while waiting() {
+            let mut committer = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+            self.staged.clear();
+            if let Some(prepared) = committer.prepare(shared, wall_us, &mut self.staged) {
+                shared.reader.extend(&self.staged);
+                committer.finish(shared, &prepared, None);
+            }
+            let is_stuck = committer.is_stuck();
+            drop(committer);
+            wake_writer(shared);
+            if is_stuck {
+                return;
+            }
+        }
+    }
+}
+
+/// Wakes the disk thread if it sleeps until somebody does.
+fn wake_writer(shared: &Shared) {
+    if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
+        shared.disk.wake();
+    }
+}
+
+/// The disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after, and has
+/// another thread sync it.
+///
+/// # Errors
+/// The first failed write or sync; final.
+pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
+    shared.disk.settle();
+    shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
+    let Ok(mut syncer) = Syncer::start(writer.layout(), clock) else {
+        return write_alone(shared, writer, clock);
+    };
+    let (mut staged, mut wanted) = (Staged::default(), false);
+    loop {
+        let is_over = shared.link_ended.load(Ordering::Acquire);
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        wanted |= shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
+        write(shared, writer, &mut staged, clock)?;
+        if is_over {
+            syncer.finish(writer)?;
+            writer.sync()?;
+            publish(shared, writer);
+            return Ok(());
+        }
+        syncer.collect(writer, |us| {
+            shared.metrics.commit.sync_us.record(us, 1);
+            shared.metrics.commit.syncs.add(1);
+        })?;
+        if syncer.is_idle() && (wanted || writer.has_finished()) {
+            syncer.order(writer.debts(wanted));
+            wanted = false;
+        }
+        publish(shared, writer);
+        rest(shared, !syncer.is_idle() || wanted);
+    }
+}
+
+/// The same without another thread, where the system has none left.
+fn write_alone(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
+    let mut staged = Staged::default();
+    loop {
+        let is_over = shared.link_ended.load(Ordering::Acquire);
+        let stopping = shared.stopping.load(Ordering::Acquire);
+        let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
+        write_once(shared, writer, &mut staged, sync, clock)?;
+        if is_over {
+            return Ok(());
+        }
+        rest(shared, false);
+    }
+}
+
+/// Writes everything that is in memory only, and syncs segments that are written to their end, or everything if that is asked
+/// for.
+///
+/// # Errors
+/// A failed write or sync; final.
+pub fn write_once(
+    shared: &Shared,
+    writer: &mut Writer,
+    staged: &mut Staged,
+    sync: bool,
+    clock: Clock,
+) -> Result<(), WriteError> {
+    let start_us = clock.now_us();
+    write(shared, writer, staged, clock)?;
+    if sync {
+        writer.sync()?;
+        let commit = &shared.metrics.commit;
+        commit.sync_us.record(clock.now_us() - start_us, 1);
+        commit.syncs.add(1);
+    } else {
+        writer.sync_finished()?;
+    }
+    publish(shared, writer);
+    Ok(())
+}
+
+/// Writes everything that is in memory only.
+fn write(shared: &Shared, writer: &mut Writer, staged: &mut Staged, clock: Clock) -> Result<(), WriteError> {
+    staged.clear();
+    let start_us = clock.now_us();
+    shared.reader.copy_unwritten(staged);
+    if !staged.is_empty() {
+        writer.write(staged, false)?;
+        shared.reader.written(writer.position());
+        shared.written.store(writer.position().0, Ordering::Release);
+        shared.space.set_behind(false);
+    }
+    // What is not in the file by now was acknowledged after this.
+    shared.written_us.store(start_us, Ordering::Release);
+    Ok(())
+}
+
+/// Tells those who wait for it how far the disk has everything.
+fn publish(shared: &Shared, writer: &Writer) {
+    let synced = writer.synced();
+    if shared.synced.load(Ordering::Relaxed) != synced.0 {
+        shared.metrics.commit.synced_position.set(synced.0);
+        shared.synced.store(synced.0, Ordering::Release);
+        shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
+    }
+    if let Some(peering) = &shared.peering {
+        peering.progress.synced(synced);
+        // The link has something to tell the peer, or to go on with what waited for this write.
+        peering.bell.ring();
+    }
+}
+
+/// Age of the oldest record that is acknowledged and in no file yet, microseconds: what a kill would lose.
+#[must_use]
+pub fn unwritten_us(shared: &Shared) -> u64 {
+    if shared.durability != Durability::Memory || shared.reader.unwritten_bytes() == 0 {
+        return 0;
+    }
+    shared.clock.now_us().saturating_sub(shared.written_us.load(Ordering::Acquire))
+}
+
+/// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
+/// more than one sync for it in about a millisecond.
+#[must_use]
+pub fn owes_sync(shared: &Shared) -> bool {
+    shared.peering.as_ref().is_some_and(|peering| peering.progress.owes_sync())
+}
+
+/// Sleeps: a millisecond while there is work, until it is woken when there is none. `is_syncing`: the syncer has work, or is to
+/// get more; it wakes this thread.
+fn rest(shared: &Shared, is_syncing: bool) {
+    // Three quarters of the promise: waking up and the write take their time too.
+    const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
+    shared.writer_idle.store(true, Ordering::SeqCst);
+    std::sync::atomic::fence(Ordering::SeqCst);
+    let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.link_ended.load(Ordering::SeqCst);
+    if shared.reader.unwritten_bytes() == 0 && !wanted() && !is_syncing && !owes_sync(shared) {
+        std::thread::park();
+        // Whatever is in no file now was acknowledged a moment ago.
+        shared.written_us.store(shared.clock.now_us(), Ordering::Release);
+    }
+    shared.writer_idle.store(false, Ordering::SeqCst);
+    if !wanted() {
+        std::thread::park_timeout(PAUSE);
+    }
+}
+
+/// The token of a server that has one in memory mode, for the end: what is still in a lane is committed.
+pub fn commit_rest(token: &Mutex<Committer>, shared: &Shared) {
+    let mut committer = token.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut staged = Staged::default();
+    while let Some(prepared) = committer.prepare(shared, wall_us(), &mut staged) {
+        shared.reader.extend(&staged);
+        staged.clear();
+        committer.finish(shared, &prepared, None);
+    }
+}

@@ -1,0 +1,84 @@
+//! Rebuilding the state from what a data directory holds: the snapshot, the batches behind it, and a look whether the
+//! journal still begins where the state's list does.
+
+use std::collections::BTreeMap;
+
+use crate::apps::registry;
+use crate::apps::state::{Applied, Batch, Entry, pixels_of};
+use crate::base::ids::{Origin, Position};
+use crate::base::vector::VersionVector;
+use crate::engine::shared::understanding;
+use crate::engine::storage::snapshots;
+use crate::log::reader::Reader;
+use crate::log::recover::Replay;
+use crate::log::scan::ReadError;
+use crate::log::snapshot::Snapshot;
+
+/// The state as far as it was replayed.
+#[derive(Default)]
+pub struct Rebuilding {
+    applied: Option<Applied>,
+    /// The snapshot that it began with.
+    pub last: Option<Snapshot>,
+    /// The list of pixels is to begin with the journal, whatever the state says.
+    accept_loss: bool,
+    /// Records before the journal's beginning are listed and lost: how far each stream had come there.
+    lost_before: Option<VersionVector>,
+}
+
+impl Rebuilding {
+    /// Nothing yet. With `accept_loss` a list may begin before the journal does.
+    #[must_use]
+    pub fn new(accept_loss: bool) -> Self {
+        Self { accept_loss, ..Self::default() }
+    }
+
+    /// Takes the next thing that is replayed.
+    ///
+    /// # Errors
+    /// A snapshot of other applications; segments that are missing although records in them are listed.
+    pub fn take(&mut self, replay: Replay<'_>) -> Result<(), String> {
+        match replay {
+            Replay::Snapshot(snapshot) => {
+                self.applied = Some(snapshots::restore(snapshot).map_err(|error| error.to_string())?);
+                self.last = Some(snapshot.clone());
+            }
+            Replay::Batch(batch) => {
+                understanding::of_journal(batch)?;
+                let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
+                let batch = Batch { first, count: batch.count, body: batch.body, end: batch.end };
+                self.applied().apply_batch(&batch);
+            }
+            Replay::Oldest(oldest) => {
+                let start = oldest.streams.vector();
+                if self.applied().lists(&VersionVector::new(), &start) {
+                    if !self.accept_loss {
+                        return Err("records before the oldest segment are listed".to_owned());
+                    }
+                    self.lost_before = Some(start);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state.
+    pub fn applied(&mut self) -> &mut Applied {
+        self.applied.get_or_insert_with(registry::new_applied)
+    }
+
+    /// Takes lost records off the list, so that the count is that of the rows there are; gives whether there were any.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub fn lose(&mut self, reader: &Reader, end: Position) -> Result<bool, ReadError> {
+        let Some(start) = self.lost_before.take() else { return Ok(false) };
+        let mut pixels: BTreeMap<Origin, u64> = BTreeMap::new();
+        let mut scan = reader.scan(Position(0), end);
+        while let Some(batch) = scan.next_batch()? {
+            *pixels.entry(batch.origin).or_default() += pixels_of(batch.body);
+        }
+        self.applied().lose_before(&start, &pixels);
+        Ok(true)
+    }
+}

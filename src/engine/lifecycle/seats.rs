@@ -1,0 +1,98 @@
+//! The workers of a server before they are threads, and how they become such.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, unbounded};
+use mio::{Poll, Waker};
+
+use crate::apps::router::{Root, Router};
+use crate::engine::commit::committer::Committer;
+use crate::engine::commit::memory::InlineCommit;
+use crate::engine::jobs::JobQueue;
+use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::settings::Settings;
+use crate::engine::shared::{Shared, WorkerSide};
+use crate::engine::worker::{WAKER, Worker, WorkerParts};
+use crate::log::lane::{Consumer, Producer, lane};
+use crate::os::clock::Clock;
+use crate::os::thread;
+
+/// Each worker's parts before it is one.
+pub(super) struct Seat {
+    poll: Poll,
+    mail: Receiver<Mail>,
+    producer: Producer,
+    listeners: Vec<TcpListener>,
+    /// For each listener.
+    roots: Vec<Root>,
+}
+
+type Seats = (Vec<Seat>, Vec<WorkerSide>, Vec<Consumer>);
+
+/// Event loops, mailboxes and lanes, for each worker with its `listeners`, which name their addresses by their place;
+/// `roots` has the root of each address.
+pub(super) fn prepare(
+    listeners: &[Vec<(usize, TcpListener)>],
+    roots: &[Root],
+    lane_bytes: usize,
+) -> io::Result<Seats> {
+    let (mut seats, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
+    for own in listeners {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (sender, mail) = unbounded();
+        let (producer, consumer) = lane(lane_bytes);
+        let listeners = own.iter().map(|(_, listener)| listener.try_clone()).collect::<io::Result<_>>()?;
+        let roots = own.iter().map(|(place, _)| roots[*place]).collect();
+        seats.push(Seat { poll, mail, producer, listeners, roots });
+        sides.push(WorkerSide::new(waker, sender));
+        consumers.push(consumer);
+    }
+    Ok((seats, sides, consumers))
+}
+
+/// Starts a pinned thread for each seat.
+pub(super) fn start(
+    settings: &Settings,
+    seats: Vec<Seat>,
+    shared: &Arc<Shared>,
+    router: &Arc<Router>,
+    jobs: &JobQueue,
+    token: Option<&Arc<Mutex<Committer>>>,
+    clock: Clock,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let mut handles = Vec::with_capacity(seats.len());
+    for (index, seat) in seats.into_iter().enumerate() {
+        let worker = Worker::new(WorkerParts {
+            index,
+            poll: seat.poll,
+            listeners: seat.listeners,
+            roots: seat.roots,
+            shared: shared.clone(),
+            router: router.clone(),
+            producer: seat.producer,
+            mail: seat.mail,
+            jobs: jobs.clone(),
+            clock,
+            inline_commit: token.map(|token| InlineCommit::new(token.clone(), clock)),
+        })?;
+        let core = (!settings.cores.is_empty()).then(|| settings.cores[index % settings.cores.len()]);
+        handles.push(thread::spawn(&format!("worker-{index}"), move || run_pinned(worker, index, core))?);
+    }
+    Ok(handles)
+}
+
+fn run_pinned(worker: Worker, index: usize, core: Option<usize>) {
+    if let Some(core) = core
+        && !thread::pin_to(core)
+    {
+        tracing::warn!(worker = index, core, "can't pin the worker to its core");
+    }
+    if let Err(error) = worker.run() {
+        tracing::error!(%error, worker = index, "the event loop failed");
+        crate::os::signal::exit_now(1);
+    }
+}

@@ -1,0 +1,446 @@
+//! A server from start to stop: recovery, threads, draining.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::unbounded;
+
+use super::first;
+use super::listening::{self, Listening};
+use super::opening::{self, Opening};
+use super::parting::Parted;
+use super::seats;
+pub use super::starting::StartError;
+use crate::apps::app::Apps;
+use crate::apps::index::Index;
+use crate::apps::router::{ANY_PATH, Root, Router};
+use crate::base::durability::Durability;
+use crate::base::fingerprint::Fingerprint;
+use crate::base::limits::STOP_BODIES_BEFORE_MS;
+use crate::engine::commit::committer::Committer;
+use crate::engine::commit::fatal;
+pub use crate::engine::commit::fatal::EXIT_DISK;
+use crate::engine::commit::memory::InlineCommit;
+use crate::engine::commit::{disk, memory};
+use crate::engine::jobs;
+use crate::engine::jobs::background::Backgrounds;
+use crate::engine::link::Link;
+use crate::engine::replication::arrivals::Arrivals;
+use crate::engine::shared::key::HostKey;
+use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::metrics::Metrics;
+use crate::engine::shared::settings::{FirstRecord, Retention, Settings};
+use crate::engine::shared::space;
+use crate::engine::shared::{Phase, Shared};
+use crate::engine::status::service::Service;
+use crate::engine::storage::keeper::Keeper;
+use crate::engine::storage::retention::Patience;
+use crate::engine::storage::scrub::Scrub;
+use crate::engine::storage::snapshots::Folder;
+use crate::log::identity::Identity;
+use crate::log::known_peer::KnownPeer;
+use crate::log::recover::Report;
+use crate::log::writer::Writer;
+use crate::os::clock::{Clock, wall_us};
+use crate::os::datadir::DataDir;
+use crate::os::{socket, thread};
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything in flight was answered.
+    Drained,
+    /// The time was up before; so many connections were cut.
+    Cut(usize),
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    /// The root of each address.
+    roots: Vec<Root>,
+    /// All workers' listeners once more, for a successor.
+    listeners: Vec<TcpListener>,
+    /// Connections of the predecessor so far, which go to the workers in turn.
+    adopted: usize,
+    report: Report,
+    workers: Vec<JoinHandle<()>>,
+    disk_thread: JoinHandle<Written>,
+    keeper: JoinHandle<Keeper>,
+    link: Option<Link>,
+    backgrounds: Option<Backgrounds>,
+    key: Fingerprint,
+    token: Option<Arc<Mutex<Committer>>>,
+    shutdown_timeout: Duration,
+    /// Keeps the data directory locked.
+    directory: DataDir,
+    /// Who that is, with the number of this start.
+    identity: Identity,
+}
+
+impl Server {
+    /// Recovers the data directory, starts every thread and listens. Requests are taken when this returns.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_with(settings, Vec::new(), None)
+    }
+
+    /// The same with listeners that somebody opened for us, which are used where they are on a configured address, and
+    /// with a record that is logged before anybody is served.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start_with(
+        settings: Settings,
+        inherited: Vec<TcpListener>,
+        first: Option<FirstRecord>,
+    ) -> Result<Self, StartError> {
+        thread::raise_descriptor_limit();
+        let opening = opening::open(&settings)?;
+        Self::serve(settings, opening, inherited, first)
+    }
+
+    /// Goes on where a server has stopped whose successor came to nothing, with its listeners.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn resume(
+        settings: Settings,
+        parted: Parted,
+        listeners: Vec<TcpListener>,
+    ) -> Result<Self, StartError> {
+        let opening = parted.reopen(&settings)?;
+        Self::serve(settings, opening, listeners, None)
+    }
+
+    fn serve(
+        settings: Settings,
+        mut opening: Opening,
+        inherited: Vec<TcpListener>,
+        first: Option<FirstRecord>,
+    ) -> Result<Self, StartError> {
+        let service = Arc::new(Service::default());
+        let apps = with_own(&settings.apps, service.clone());
+        let key = key_of(&settings, &opening)?;
+        let Listening { addresses, seats: listeners } = listening::listen(&settings, inherited)?;
+        let peer_listener = bind_peer(&settings)?;
+        if let Some(first) = &first {
+            first::log(first, &mut opening)?;
+        }
+        let router = Arc::new(Router::new(apps));
+        let lane_bytes = lane_bytes(&settings, &opening)?;
+        let roots: Vec<Root> = settings
+            .listen
+            .iter()
+            .map(|listen| router.root(listen.root).unwrap_or(router.usual_root()))
+            .collect();
+        let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
+        let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
+        let Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling } =
+            opening;
+        let disk = directory.disk();
+        let segment_bytes = opened.identity.segment_bytes;
+        let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
+        let patience = patience(&settings, &shared, known_peer);
+        if let Some(mark) = newcomer {
+            shared.begin_joining(mark);
+            tracing::warn!(
+                "this directory was made by `pixeld init --join`: requests are answered 503 until it has everything that the first host \
+                 had when they met; if that takes long, look at /health, --peer and --peer-key"
+            );
+        }
+        let clock = shared.clock;
+        service.attach(shared.clone(), router.clone());
+        let (queue, _) = jobs::start(settings.job_threads, &shared)?;
+        let committer = Committer::new(consumers, opened.appender);
+        let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
+        let folder = Folder::new(last, last_file, !opened.report.bad_snapshots.is_empty());
+        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience)
+            .owing(settling)
+            .watching(directory.watch()?);
+        let keeper = thread::spawn("keeper", move || fatal::or_end(keeper.run()))?;
+        let link = match &settings.peer {
+            Some(peer) => {
+                let inline = token.as_ref().map(|token| InlineCommit::new(token.clone(), clock));
+                let arrivals = Arrivals::new(shared.clone(), inline);
+                Some(Link::start(&shared, arrivals, directory.disk(), peer, &key, peer_listener)?)
+            }
+            None => None,
+        };
+        Scrub::start(shared.clone())?;
+        shared.enter(Phase::Ready);
+        let workers = seats::start(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
+        let backgrounds = Some(Backgrounds::start(&settings, &shared)?);
+        Ok(Self {
+            shared,
+            addresses,
+            roots,
+            listeners: listeners.into_iter().flatten().map(|(_, listener)| listener).collect(),
+            adopted: 0,
+            report: opened.report,
+            workers,
+            disk_thread,
+            keeper,
+            link,
+            backgrounds,
+            key: key.fingerprint(),
+            token,
+            shutdown_timeout: settings.shutdown_timeout,
+            directory,
+            identity: opened.identity,
+        })
+    }
+
+    /// Where it listens, with the ports that port 0 became.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The fingerprint of this host's key, which its peer has to know.
+    #[must_use]
+    pub fn key(&self) -> Fingerprint {
+        self.key
+    }
+
+    /// What recovery found.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// For new limits and for counters.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The listeners, for a successor that is to have the same ones.
+    #[must_use]
+    pub fn listeners(&self) -> &[TcpListener] {
+        &self.listeners
+    }
+
+    /// Serves a connection that the predecessor gave us.
+    pub fn adopt(&mut self, stream: TcpStream) {
+        // Non-blocking as it was: that belongs to the socket, not to the process.
+        let root = stream.local_addr().ok().and_then(|local| {
+            let is_its = |address: &SocketAddr| *address == local;
+            let same_port = |address: &SocketAddr| address.port() == local.port();
+            let addresses = || self.addresses.iter();
+            addresses().position(is_its).or_else(|| addresses().position(same_port))
+        });
+        self.adopted += 1;
+        let worker = &self.shared.workers[self.adopted % self.shared.workers.len()];
+        worker.send(Mail::Adopt(stream, self.roots[root.unwrap_or(0)]));
+    }
+
+    /// Stops: not ready, no new connections, what is in flight is finished, everything is synced.
+    #[must_use]
+    pub fn stop(mut self) -> Ending {
+        self.listeners.clear();
+        self.shared.enter(Phase::Draining);
+        self.stop_backgrounds(self.shutdown_timeout / 2);
+        for worker in &self.shared.workers {
+            worker.send(Mail::Drain);
+        }
+        let mut patience = StopPatience::new(self.shutdown_timeout);
+        while !self.has_drained() && !patience.is_over(&self.shared) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.finish().0
+    }
+
+    /// Stops in favour of a successor that has the listeners: what is in flight is finished, every other connection is
+    /// given to `pass`, everything is synced and the data directory released. Nothing is told to clients. What comes back
+    /// with it is the way back, should the successor come to nothing ([`Server::resume`]).
+    #[must_use]
+    pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> (Ending, Parted) {
+        self.listeners.clear();
+        self.stop_backgrounds(self.shutdown_timeout.min(HAND_OVER_PATIENCE) / 2);
+        let (sender, idle) = unbounded();
+        for worker in &self.shared.workers {
+            worker.send(Mail::HandOver(sender.clone()));
+        }
+        drop(sender);
+        let mut patience = StopPatience::new(self.shutdown_timeout.min(HAND_OVER_PATIENCE));
+        while !self.has_drained() && !patience.is_over(&self.shared) {
+            if let Ok(connection) = idle.recv_timeout(Duration::from_millis(5)) {
+                pass(connection);
+            }
+        }
+        idle.try_iter().for_each(&mut *pass);
+        self.finish()
+    }
+
+    /// They need workers that still log.
+    fn stop_backgrounds(&mut self, patience: Duration) {
+        if let Some(backgrounds) = self.backgrounds.take() {
+            backgrounds.stop(&self.shared, patience);
+        }
+    }
+
+    fn has_drained(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Ends every thread; what is committed is synced, and the directory released.
+    fn finish(self) -> (Ending, Parted) {
+        let left = self.shared.connections.load(Ordering::Relaxed);
+        let ending = if left == 0 { Ending::Drained } else { Ending::Cut(left) };
+        for worker in &self.shared.workers {
+            worker.send(Mail::Quit);
+        }
+        self.workers.into_iter().for_each(|worker| {
+            join(worker);
+        });
+        if let Some(token) = &self.token {
+            memory::commit_rest(token, &self.shared);
+            self.shared.rest_committed.store(true, Ordering::Release);
+        }
+        self.shared.sync_wanted.store(true, Ordering::SeqCst);
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.disk.wake();
+        self.shared.keeper.wake();
+        // Before the disk thread: a second host that stops too waits until its last records are durable here.
+        if let Some(link) = self.link {
+            link.stop();
+        }
+        self.shared.link_ended.store(true, Ordering::SeqCst);
+        self.shared.disk.wake();
+        let (written, keeper) = (join(self.disk_thread), join(self.keeper));
+        let token = self.token.and_then(Arc::into_inner);
+        let token = token.map(|token| token.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let parts = written.zip(keeper).and_then(|((committer, writer), keeper)| {
+            Some((committer.or(token)?.into_appender(), writer, keeper))
+        });
+        (ending, Parted::new(self.directory, self.identity, self.shared, parts))
+    }
+}
+
+/// The key of this host. One that has no peer needs none, and does without where none can be stored.
+fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError> {
+    let stored = HostKey::load_or_make(&*opening.directory.disk());
+    match stored {
+        Err(_) if settings.peer.is_none() && opening.settling.is_some() => HostKey::make(),
+        Err(error) if settings.peer.is_none() && error.kind() == std::io::ErrorKind::InvalidData => {
+            tracing::error!(%error, "without a second host nothing needs the key");
+            HostKey::make()
+        }
+        stored => stored,
+    }
+    .map_err(StartError::Key)
+}
+
+fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartError> {
+    let (segment_bytes, workers) = (opening.opened.identity.segment_bytes, settings.workers);
+    space::lane_bytes(segment_bytes, workers).map_err(|most| StartError::Workers {
+        workers,
+        most,
+        segment_bytes,
+    })
+}
+
+/// How long segments wait for the peer that is configured, or that was known when the process ended last.
+fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> Patience {
+    if let Some(known) = &known {
+        shared.understanding.learn(known.node, known.kinds);
+    }
+    match (&shared.peering, &known) {
+        (Some(peering), Some(known)) => peering.standing.remember(known.node, known.durable.clone()),
+        (None, Some(known)) => tracing::warn!(
+            node = %known.node,
+            "no peer is configured, but segments are kept for one that was; `pixeld forget-peer` lets them go"
+        ),
+        _ => {}
+    }
+    Patience::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
+}
+
+/// The time that requests in flight have when a server stops.
+struct StopPatience {
+    ends_us: u64,
+    /// When bodies that still arrive are stopped; nothing once they have been.
+    bodies_end_us: Option<u64>,
+}
+
+impl StopPatience {
+    fn new(time: Duration) -> Self {
+        let before = Duration::from_millis(STOP_BODIES_BEFORE_MS).min(time / 2);
+        let in_us = |time: Duration| wall_us() + time.as_micros() as u64;
+        Self { ends_us: in_us(time), bodies_end_us: Some(in_us(time - before)) }
+    }
+
+    /// Whether it is over; has the bodies stopped shortly before.
+    fn is_over(&mut self, shared: &Shared) -> bool {
+        let now_us = wall_us();
+        if self.bodies_end_us.take_if(|end_us| *end_us <= now_us).is_some() {
+            shared.workers.iter().for_each(|worker| worker.send(Mail::StopBodies));
+        }
+        now_us >= self.ends_us
+    }
+}
+
+/// How long a hand-over waits for requests in flight: new ones wait as long.
+const HAND_OVER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The applications with the engine's endpoints, and the index page where no application claims every path.
+fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
+    let mut all = apps.clone();
+    all.push(service);
+    let claimed = apps.iter().any(|app| app.routes().iter().any(|route| route.path == ANY_PATH));
+    if !claimed {
+        let index = Index::new(&all);
+        all.push(Arc::new(index));
+    }
+    all
+}
+
+/// What a thread gave. A panic has been printed by the thread itself; in a release build it has ended the process.
+fn join<T>(thread: JoinHandle<T>) -> Option<T> {
+    thread.join().ok()
+}
+
+/// Listens where the peer may dial.
+fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
+    let address = settings.peer.as_ref().and_then(|peer| peer.listen);
+    let listen =
+        |address| socket::listen_alone(address).map_err(|source| StartError::ListenPeer { address, source });
+    address.map(listen).transpose()
+}
+
+type Token = Option<Arc<Mutex<Committer>>>;
+
+/// What the disk thread had: the committer, unless it is the token's, and the writer.
+type Written = (Option<Committer>, Writer);
+
+/// The disk thread, and in `memory` the token that the workers take.
+fn start_disk_thread(
+    shared: &Arc<Shared>,
+    mut committer: Committer,
+    mut writer: Writer,
+    clock: Clock,
+) -> io::Result<(Token, JoinHandle<Written>)> {
+    let shared = shared.clone();
+    if shared.durability == Durability::Memory {
+        let body = move || {
+            fatal::or_end(memory::write_behind(&shared, &mut writer, clock));
+            (None, writer)
+        };
+        let token = Arc::new(Mutex::new(committer));
+        return Ok((Some(token), thread::spawn("disk", body)?));
+    }
+    let body = move || {
+        fatal::or_end(disk::commit_on_request(&shared, &mut committer, &mut writer, clock));
+        (Some(committer), writer)
+    };
+    Ok((None, thread::spawn("disk", body)?))
+}

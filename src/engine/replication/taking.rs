@@ -1,0 +1,249 @@
+//! What comes in: batches on their way to the inbox, each behind the blobs that it names; and a snapshot.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use super::access::peering_of;
+use crate::base::batch::BatchHeader;
+use crate::base::blob::BlobId;
+use crate::base::limits::PEER_FRESH_BLOBS_MAX;
+use crate::base::streams::Streams;
+use crate::engine::shared::Shared;
+use crate::engine::shared::peering::inbox::Arrived;
+use crate::engine::shared::peering::joining::Join;
+use crate::log::blobs::{Pin, Writer};
+use crate::log::snapshot::Snapshot;
+use crate::peer::session::Session;
+
+/// What is being taken.
+#[derive(Default)]
+pub(super) struct Taking {
+    /// Batches, the first of which waits for a blob.
+    waiting: VecDeque<Waiting>,
+    /// The blob that was asked for.
+    asked: Option<BlobId>,
+    /// The blob that was asked for because it is missing or damaged here, though a record names it.
+    mending: Option<BlobId>,
+    /// Its pieces are passed over: they can't be kept, and no batch waits for it.
+    is_refused: bool,
+    writer: Option<Writer>,
+    /// Blobs that no batch has named yet: those of the next one.
+    fresh: VecDeque<Pin>,
+    /// Blobs that came whole on this connection.
+    kept: u64,
+    /// Blobs that the peer does not have any more.
+    gone: VecDeque<BlobId>,
+    snapshot: Option<(Streams, Vec<u8>)>,
+    join: Option<Join>,
+    is_held: bool,
+}
+
+struct Waiting {
+    batch: Arrived,
+    blobs: Vec<BlobId>,
+}
+
+impl Taking {
+    /// Whether a snapshot waits to be adopted.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    pub(super) fn is_in_snapshot(&self) -> bool {
+        self.snapshot.is_some() || self.is_held
+    }
+
+    /// Blobs that came whole on this connection, each of which is on the disk.
+    pub(super) fn blobs_kept(&self) -> u64 {
+        self.kept
+    }
+
+    pub(super) fn take_join(&mut self) -> Option<Join> {
+        self.join.take()
+    }
+
+    /// The snapshot is adopted, or will never be.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// The session is over.
+    pub(super) fn end(&mut self) {
+        *self = Self { kept: self.kept, ..Self::default() };
+    }
+
+    /// A batch came.
+    pub(super) fn batch(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+        header: BatchHeader,
+        body: Vec<u8>,
+    ) {
+        let mut blobs = Vec::new();
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        applied.blobs_of_batch(&body, &mut |id| blobs.push(id));
+        drop(applied);
+        self.waiting.push_back(Waiting { batch: Arrived { header, body }, blobs });
+        self.pass_on(shared, session);
+    }
+
+    /// A piece of a blob came; with the last one the session has checked the content.
+    pub(super) fn blob(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+        id: BlobId,
+        bytes: &[u8],
+        is_last: bool,
+    ) {
+        let only_mends = self.mending == Some(id) && self.asked != Some(id);
+        if only_mends && self.is_refused {
+            if is_last {
+                (self.mending, self.is_refused) = (None, false);
+            }
+            return;
+        }
+        match self.take_piece(shared, bytes, is_last) {
+            Ok(()) if is_last => {
+                self.gone.retain(|gone| *gone != id);
+                self.asked.take_if(|asked| *asked == id);
+                if self.mending.take_if(|mending| *mending == id).is_some() {
+                    // A record names it already, which keeps it.
+                    self.fresh.retain(|pin| pin.id() != id || !only_mends);
+                    shared.metrics.scrub.mended.add(1);
+                    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the second host");
+                }
+                self.pass_on(shared, session);
+            }
+            Ok(()) => {}
+            Err(error) if only_mends => {
+                self.is_refused = !is_last;
+                self.mending.take_if(|_| is_last);
+                tracing::warn!(blob = %id, %error, "can't keep a content that was missing or damaged here");
+            }
+            Err(error) => session.fail(format!("this host can't keep the blob {id}: {error}")),
+        }
+    }
+
+    fn take_piece(&mut self, shared: &Shared, bytes: &[u8], is_last: bool) -> std::io::Result<()> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => shared.blobs.writer()?,
+        };
+        writer.write(bytes)?;
+        if !is_last {
+            self.writer = Some(writer);
+            return Ok(());
+        }
+        self.fresh.push_back(writer.finish()?);
+        self.kept += 1;
+        if self.fresh.len() > PEER_FRESH_BLOBS_MAX && self.snapshot.is_none() {
+            self.fresh.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The peer does not have a blob any more.
+    pub(super) fn blob_gone(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
+        let was_asked = self.asked.take_if(|asked| *asked == id).is_some();
+        if self.mending.take_if(|mending| *mending == id).is_some() {
+            tracing::error!(
+                blob = %id,
+                "a content is missing or damaged here, and the second host does not have it either: post it again, or take it from a \
+                 backup"
+            );
+            if !was_asked {
+                return;
+            }
+        }
+        self.gone.push_back(id);
+        if self.gone.len() > PEER_FRESH_BLOBS_MAX {
+            self.gone.pop_front();
+        }
+        self.pass_on(shared, session);
+    }
+
+    /// Asks the peer for a blob that is missing or damaged here, one at a time and while no batch waits for another one.
+    pub(super) fn mend(&mut self, shared: &Shared, session: &mut Session) {
+        let has_other_work = self.mending.is_some() || self.asked.is_some() || self.is_in_snapshot();
+        if has_other_work || shared.space.is_joining() || shared.space.is_short() {
+            return;
+        }
+        let faults = shared.blobs.faults();
+        let Some(id) = faults.take_unasked() else { return };
+        if shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id) {
+            self.mending = Some(id);
+            session.want(&id);
+        } else {
+            faults.clear(&id);
+        }
+    }
+
+    /// Hands batches to the commit step, up to one whose blobs are not all there.
+    fn pass_on(&mut self, shared: &Shared, session: &mut Session) {
+        while let Some(first) = self.waiting.pop_front() {
+            let pins = match self.pins_of(shared, &first.blobs) {
+                Ok(Ok(pins)) => pins,
+                Ok(Err(missing)) => {
+                    self.waiting.push_front(first);
+                    if self.asked.replace(missing) != Some(missing) && self.mending != Some(missing) {
+                        session.want(&missing);
+                    }
+                    return;
+                }
+                Err(error) => return session.fail(format!("this host can't look for blobs: {error}")),
+            };
+            let header = first.batch.header;
+            let peering = peering_of(shared);
+            if !pins.is_empty() {
+                peering.pin(header.origin, header.last_seq(), pins);
+            }
+            if peering.inbox.push(first.batch).is_err() {
+                return session.fail("more came than there is room for".to_owned());
+            }
+        }
+    }
+
+    /// Pins of all these blobs, or the first one that is missing. Those that are gone need none.
+    fn pins_of(&mut self, shared: &Shared, ids: &[BlobId]) -> std::io::Result<Result<Vec<Pin>, BlobId>> {
+        let mut pins = Vec::with_capacity(ids.len());
+        let mut excused = Vec::new();
+        for &id in ids {
+            match shared.blobs.pin_present(&id)? {
+                Some(pin) => pins.push(pin),
+                None if self.gone.contains(&id) => excused.push(id),
+                None => return Ok(Err(id)),
+            }
+        }
+        // Only this batch is excused: one that names the same content later may come with it.
+        self.gone.retain(|id| !excused.contains(id));
+        self.fresh.retain(|pin| !ids.contains(&pin.id()));
+        Ok(Ok(pins))
+    }
+
+    pub(super) fn snapshot_begins(&mut self, starts: Streams) {
+        self.snapshot = Some((starts, Vec::new()));
+    }
+
+    pub(super) fn snapshot_part(&mut self, shared: &Shared, session: &mut Session, total: u64, bytes: &[u8]) {
+        let Some((_, content)) = &mut self.snapshot else { return };
+        content.extend_from_slice(bytes);
+        if (content.len() as u64) < total {
+            return;
+        }
+        let Some((starts, content)) = self.snapshot.take() else { return };
+        match Snapshot::decode(&content) {
+            Some(snapshot) if snapshot.cluster == shared.cluster && covers(&snapshot.streams, &starts) => {
+                self.is_held = true;
+                self.join = Some(Join { starts, snapshot, blobs: self.fresh.drain(..).collect() });
+            }
+            _ => session.fail("the snapshot that came is none of this cluster's".to_owned()),
+        }
+    }
+}
+
+/// Whether a snapshot stands at or behind the place where batches start.
+fn covers(snapshot: &Streams, starts: &Streams) -> bool {
+    snapshot.vector().covers(&starts.vector())
+}

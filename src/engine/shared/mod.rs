@@ -1,0 +1,398 @@
+//! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
+
+pub mod descriptors;
+pub mod key;
+pub mod mailbox;
+pub mod metrics;
+pub mod outcomes;
+pub mod peering;
+pub mod refused;
+pub mod settings;
+pub mod space;
+pub mod steering;
+pub mod submission;
+pub mod table;
+pub(crate) mod told;
+pub mod understanding;
+pub mod waking;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::thread::Thread;
+
+use crossbeam_channel::Sender;
+use mio::Waker;
+
+use self::descriptors::Descriptors;
+use self::mailbox::Mail;
+use self::metrics::Metrics;
+use self::outcomes::Outcomes;
+use self::peering::Peering;
+use self::settings::Settings;
+use self::space::Space;
+use self::understanding::Understanding;
+use self::waking::{Doze, Step};
+use crate::apps::state::Applied;
+use crate::apps::wait::{Ticket, Wake};
+use crate::base::durability::Durability;
+use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::limits::Limits;
+use crate::log::blobs::Blobs;
+use crate::log::newcomer::Mark;
+use crate::log::reader::Reader;
+use crate::log::recover::Opened;
+use crate::log::spare::ReadyFiles;
+use crate::os::clock::{Clock, wall_us};
+use crate::os::thread;
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Recovering; nothing is listening yet.
+    Starting = 0,
+    /// Taking requests.
+    Ready = 1,
+    /// Finishing what is in flight; nothing new is accepted.
+    Draining = 2,
+}
+
+/// One worker as the committer and the job threads see it.
+pub struct WorkerSide {
+    committed: Padded<AtomicU64>,
+    doze: Padded<Doze>,
+    /// Something is in the mailbox: a look at this costs less than one into an empty mailbox.
+    mail: Padded<AtomicBool>,
+    /// An answer of this worker waits for the peer.
+    awaits_peer: Padded<AtomicBool>,
+    waker: Waker,
+    mailbox: Sender<Mail>,
+    /// What its committed commands came to.
+    pub outcomes: Outcomes,
+}
+
+#[repr(align(128))]
+struct Padded<T>(T);
+
+impl WorkerSide {
+    /// The sides of a worker that can be reached through `waker` and `mailbox`.
+    #[must_use]
+    pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
+        let flag = || Padded(AtomicBool::new(false));
+        let committed = Padded(AtomicU64::new(0));
+        let outcomes = Outcomes::default();
+        let doze = Padded(Doze::default());
+        Self { committed, doze, mail: flag(), awaits_peer: flag(), waker, mailbox, outcomes }
+    }
+
+    /// The lane's position up to which everything is committed and applied.
+    #[inline]
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed.0.load(Ordering::Acquire)
+    }
+
+    /// Publishes a commit. The token's holder calls this after the batch was applied (I-3).
+    pub fn publish(&self, position: u64) {
+        debug_assert!(position >= self.committed.0.load(Ordering::Relaxed), "commits never go back");
+        self.committed.0.store(position, Ordering::Release);
+    }
+
+    /// Announces that the worker is about to sleep; it must look once more at everything that could wake it.
+    pub fn fall_asleep(&self) {
+        self.doze.0.fall_asleep();
+    }
+
+    /// The worker is up.
+    #[inline]
+    pub fn wake_up(&self) {
+        self.doze.0.wake_up();
+    }
+
+    /// Wakes the worker if it sleeps or is about to; at most one system call per sleep.
+    pub fn wake(&self) {
+        if self.doze.0.is_to_be_called() {
+            // The eventfd's counter cannot overflow: one write per sleep, and mio resets it.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// Says whether an answer of this worker waits for the peer, so that it is to be woken when more is durable there.
+    /// The worker says so before it looks once more and falls asleep.
+    pub fn await_peer(&self, waits: bool) {
+        self.awaits_peer.0.store(waits, Ordering::Relaxed);
+    }
+
+    /// Puts `mail` into the worker's mailbox and wakes it. A worker that has ended takes no mail any more.
+    pub fn send(&self, mail: Mail) {
+        if self.mailbox.send(mail).is_ok() {
+            self.mail.0.store(true, Ordering::Release);
+            self.wake();
+        }
+    }
+
+    /// Whether something is in the mailbox.
+    #[inline]
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.mail.0.load(Ordering::Relaxed)
+    }
+
+    /// Before the mailbox is emptied: what is sent from now on raises the flag again.
+    pub fn mail_seen(&self) {
+        // An exchange, not a store: it must not move behind the mailbox's reads.
+        self.mail.0.swap(false, Ordering::AcqRel);
+    }
+}
+
+/// A place where a thread parks, known to others once it runs.
+#[derive(Default)]
+pub struct Parked {
+    thread: OnceLock<Thread>,
+}
+
+impl Parked {
+    /// The calling thread is the one that parks here.
+    pub fn settle(&self) {
+        self.thread.get_or_init(std::thread::current);
+    }
+
+    /// Wakes it; a system call only if it is parked.
+    pub fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// No more connections than there may be descriptors: a client is told that there are too many of them, which it never
+/// would be by a server that cannot accept.
+fn within(descriptors: &Descriptors, mut limits: Limits) -> Limits {
+    limits.connections = limits.connections.min(descriptors.most());
+    limits
+}
+
+/// Shared by all threads of a server.
+pub struct Shared {
+    /// The level that every write waits for at least.
+    pub durability: Durability,
+    /// The level that a request may ask for at most: `disk` without a peer.
+    pub durability_max: Durability,
+    /// How long an answer at `both` waits for the peer, microseconds.
+    pub durability_timeout_us: u64,
+    /// What there is because of a peer; nothing on a host that is alone.
+    pub peering: Option<Peering>,
+    /// Which kinds of records the other host understands.
+    pub understanding: Understanding,
+    /// This host's data directory.
+    pub node: NodeId,
+    /// The hosts that share their data.
+    pub cluster: ClusterId,
+    /// The line of descent that their records are of.
+    pub lineage: u64,
+    /// This process's number.
+    pub pid: u32,
+    /// The applications' state with the position and the vector it stands at.
+    pub applied: Arc<RwLock<Applied>>,
+    /// The journal as readers see it.
+    pub reader: Arc<Reader>,
+    /// What records name by its hash.
+    pub blobs: Arc<Blobs>,
+    /// A side per worker.
+    pub workers: Vec<WorkerSide>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Connections of all workers.
+    pub connections: AtomicUsize,
+    /// The descriptors that they and their answers and bodies have.
+    pub descriptors: Arc<Descriptors>,
+    /// Bytes of bodies kept in memory by all connections.
+    pub buffered_bytes: AtomicUsize,
+    /// The commit step that the disk thread makes.
+    pub step: Step,
+    /// Where the disk thread parks.
+    pub disk: Parked,
+    /// Where the keeper parks.
+    pub keeper: Parked,
+    /// Journal position up to which the disk has everything.
+    pub synced: AtomicU64,
+    /// In `memory`: journal position up to which the file has everything.
+    pub written: AtomicU64,
+    /// In `memory`: what is in no file yet was acknowledged after this, microseconds of the server's clock.
+    pub written_us: AtomicU64,
+    /// Somebody at `memory` waits for a sync.
+    pub sync_wanted: AtomicBool,
+    /// The disk thread of a server at `memory` sleeps until somebody wakes it.
+    pub writer_idle: AtomicBool,
+    /// The workers have ended: what is left is to be made durable.
+    pub stopping: AtomicBool,
+    /// That has been committed: this process makes no more records.
+    pub rest_committed: AtomicBool,
+    /// The link has ended after that, or there is none: nothing more arrives.
+    pub link_ended: AtomicBool,
+    /// The segment after the one being written is ready to be used.
+    pub spare_ready: AtomicBool,
+    /// The number of that segment.
+    pub spare_number: AtomicU32,
+    /// Segments that are open for the writer.
+    pub files: Arc<ReadyFiles>,
+    /// Asks for a new process that takes over from this one; nothing where nobody can start one.
+    pub new_start: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// The last SIGHUP or SIGUSR2 was not refused.
+    pub reload_ok: AtomicBool,
+    /// The server's clock.
+    pub clock: Clock,
+    /// When the process started, microseconds since 1970.
+    pub started_us: u64,
+    /// Room in the journal and on its disk.
+    pub space: Space,
+    phase: AtomicU8,
+    limits: RwLock<Arc<Limits>>,
+}
+
+impl Shared {
+    /// The shared parts of a server that is starting.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        applied: Applied,
+        opened: &Opened,
+        blobs: Arc<Blobs>,
+        workers: Vec<WorkerSide>,
+        metrics: Metrics,
+    ) -> Self {
+        let position = applied.position.0;
+        metrics.commit.end_position.set(position);
+        metrics.commit.synced_position.set(position);
+        metrics.snapshots_unreadable.set(opened.report.bad_snapshots.len() as u64);
+        let descriptors =
+            Descriptors::new(thread::descriptor_limit(), settings.workers, settings.job_threads);
+        Self {
+            durability: settings.durability,
+            // Without a peer there is nothing above the disk.
+            durability_max: if settings.peer.is_some() { Durability::Both } else { Durability::Disk },
+            durability_timeout_us: settings.durability_timeout.as_micros() as u64,
+            peering: settings
+                .peer
+                .is_some()
+                .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
+            understanding: Understanding::default(),
+            node: opened.identity.node,
+            cluster: opened.identity.cluster,
+            lineage: opened.identity.lineage,
+            pid: std::process::id(),
+            applied: Arc::new(RwLock::new(applied)),
+            reader: opened.reader.clone(),
+            blobs,
+            workers,
+            metrics,
+            connections: AtomicUsize::new(0),
+            descriptors: descriptors.clone(),
+            buffered_bytes: AtomicUsize::new(0),
+            step: Step::default(),
+            disk: Parked::default(),
+            keeper: Parked::default(),
+            synced: AtomicU64::new(position),
+            written: AtomicU64::new(position),
+            written_us: AtomicU64::new(0),
+            sync_wanted: AtomicBool::new(false),
+            writer_idle: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            rest_committed: AtomicBool::new(false),
+            link_ended: AtomicBool::new(false),
+            spare_ready: AtomicBool::new(opened.spare_ready),
+            spare_number: AtomicU32::new(opened.appender.spare_number()),
+            files: opened.files.clone(),
+            new_start: OnceLock::new(),
+            reload_ok: AtomicBool::new(true),
+            clock: Clock::start(),
+            started_us: wall_us(),
+            space: Space::default(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
+        }
+    }
+
+    /// This host's directory is joining: until it has the goal, of which the mark tells, it answers no application's
+    /// requests and calls nothing durable.
+    pub fn begin_joining(&self, mark: Mark) {
+        if let Some(peering) = &self.peering {
+            peering.progress.withhold();
+            mark.goal.into_iter().for_each(|goal| peering.joining.aim(goal));
+        }
+        self.space.set_joining(true);
+    }
+
+    /// Starts a commit by the disk thread unless one is under way.
+    pub fn start_commit(&self) {
+        if self.step.start() {
+            self.disk.wake();
+        }
+    }
+
+    /// Has what arrived from the peer committed: by the disk thread, or in `memory` by the link, whose bell rings.
+    pub fn commit_arrived(&self) {
+        let Some(peering) = &self.peering else { return };
+        if self.durability == Durability::Memory {
+            peering.bell.ring();
+            return;
+        }
+        // What arrived is in the inbox; the committer looks there when a step has ended.
+        if self.step.start_for(|| peering.has_work()) {
+            self.disk.wake();
+        }
+    }
+
+    /// The peer says how far it has come in a stream; wakes the workers whose answers wait for that. For the link.
+    pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
+        let Some(peering) = &self.peering else { return };
+        if !peering.standing.acked(origin, received, durable, now_us) {
+            return;
+        }
+        // A worker raises its flag, then looks how far the peer is; this tells how far, and then looks at the flags.
+        fence(Ordering::SeqCst);
+        for worker in &self.workers {
+            if worker.awaits_peer.0.load(Ordering::Relaxed) {
+                worker.wake();
+            }
+        }
+    }
+
+    /// Where the server is in its life.
+    #[inline]
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Moves on to `phase`.
+    pub fn enter(&self, phase: Phase) {
+        debug_assert!(phase >= self.phase(), "a server's life goes one way");
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the limits and tells every worker.
+    pub fn set_limits(&self, limits: Limits) {
+        let limits = Arc::new(within(&self.descriptors, limits));
+        *self.limits.write().unwrap_or_else(std::sync::PoisonError::into_inner) = limits.clone();
+        for worker in &self.workers {
+            worker.send(Mail::Limits(limits.clone()));
+        }
+    }
+}
+
+impl Wake for Shared {
+    fn wake(&self, ticket: Ticket) {
+        self.workers[ticket.worker as usize].send(Mail::Wake(ticket));
+    }
+}

@@ -1,0 +1,402 @@
+//! The counters as Prometheus reads them (text format 0.0.4).
+
+use std::fmt::Write;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+use hdrhistogram::Histogram;
+
+use super::peer::Report;
+use crate::apps::background::Figure;
+use crate::apps::router::Router;
+use crate::base::version;
+use crate::engine::commit::memory;
+use crate::engine::shared::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
+use crate::engine::shared::peering::counters::FAILURES;
+use crate::engine::shared::peering::standing::Bond;
+use crate::engine::shared::refused::Cause;
+use crate::engine::shared::{Phase, Shared};
+use crate::engine::storage::origins;
+use crate::http::method::Method;
+use crate::os::thread;
+
+/// Upper bounds of every histogram's buckets, in microseconds: from a cached answer to a stalled disk.
+const BUCKETS_US: [u64; 19] = [
+    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
+
+/// Writes families of samples.
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = if labels.is_empty() {
+            writeln!(self.text, "{name} {value}")
+        } else {
+            writeln!(self.text, "{name}{{{labels}}} {value}")
+        };
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram<u64>) {
+        let comma = if labels.is_empty() { "" } else { "," };
+        let mut sum_us = 0.0;
+        for recorded in histogram.iter_recorded() {
+            sum_us += recorded.value_iterated_to() as f64 * recorded.count_since_last_iteration() as f64;
+        }
+        for bound in BUCKETS_US {
+            let count = histogram.count_between(0, bound);
+            let le = bound as f64 / 1e6;
+            self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{le}\""), count);
+        }
+        self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"+Inf\""), histogram.len());
+        self.sample(&format!("{name}_sum"), labels, sum_us / 1e6);
+        self.sample(&format!("{name}_count"), labels, histogram.len());
+    }
+}
+
+/// Everything the server counts, as text.
+#[must_use]
+pub fn render(shared: &Shared, router: &Router) -> String {
+    let mut page = Page { text: String::with_capacity(16 * 1024) };
+    page.family("pixeld_build_info", "gauge", "What this server was built from.");
+    page.sample(
+        "pixeld_build_info",
+        &format!("version=\"{}\",commit=\"{}\"", version::VERSION, version::COMMIT),
+        1,
+    );
+    requests(&mut page, shared, router);
+    connections(&mut page, shared);
+    workers(&mut page, shared);
+    journal(&mut page, shared);
+    stages(&mut page, shared);
+    replication(&mut page, shared);
+    scrub(&mut page, shared);
+    backgrounds(&mut page, shared, router);
+    process(&mut page, shared);
+    page.text
+}
+
+fn requests(page: &mut Page, shared: &Shared, router: &Router) {
+    let name = "pixeld_http_requests_total";
+    page.family(name, "counter", "Answered requests by route and status.");
+    let any = |method: Option<Method>| method.map_or("*", Method::as_str);
+    let labels: Vec<_> =
+        router.routes().map(|route| format!("{} {}", any(route.method), route.path)).collect();
+    let mut cells = std::collections::BTreeMap::new();
+    for worker in &shared.metrics.workers {
+        for (route, status, count) in worker.requests.iter() {
+            *cells.entry((route, status)).or_insert(0) += count;
+        }
+    }
+    for ((route, status), count) in cells {
+        let label = labels.get(route).map_or("none", String::as_str);
+        page.sample(name, &format!("route=\"{label}\",code=\"{status}\""), count);
+    }
+    let name = "pixeld_http_rejected_total";
+    page.family(name, "counter", "Requests and connections turned away, by reason.");
+    for (reason, label) in REJECTS.iter().enumerate() {
+        let count: u64 = shared.metrics.workers.iter().map(|worker| worker.rejects[reason].value()).sum();
+        page.sample(name, &format!("reason=\"{label}\""), count);
+    }
+    let total = |counter: fn(&WorkerMetrics) -> &Counter| -> u64 {
+        shared.metrics.workers.iter().map(|worker| counter(worker).value()).sum()
+    };
+    let help = "Writes answered 504 because the disk has no room for their batch; they may have been stored.";
+    page.single("pixeld_http_overdue_total", "counter", help, total(|worker| &worker.overdue));
+    let help = "Bytes received from clients.";
+    page.single("pixeld_http_request_bytes_total", "counter", help, total(|worker| &worker.read_bytes));
+    let help = "Bytes sent to clients.";
+    page.single("pixeld_http_response_bytes_total", "counter", help, total(|worker| &worker.written_bytes));
+    page.family(
+        "pixeld_ingest_pixels_total",
+        "counter",
+        "Pixels committed, single ones and those of batches.",
+    );
+    page.sample("pixeld_ingest_pixels_total", "outcome=\"accepted\"", shared.metrics.commit.pixels.value());
+}
+
+fn connections(page: &mut Page, shared: &Shared) {
+    let help = "Connections now open, of all workers.";
+    page.single("pixeld_http_connections", "gauge", help, shared.connections.load(Relaxed));
+    let help = "Connections that the limits allow.";
+    page.single("pixeld_http_connections_limit", "gauge", help, shared.limits().connections);
+    per_worker(page, shared, "pixeld_worker_connections", "gauge", "Connections now open.", |w| {
+        &w.connections
+    });
+    let name = "pixeld_http_connections_accepted_total";
+    per_worker(page, shared, name, "counter", "Connections taken from the listeners.", |w| &w.accepted);
+}
+
+fn workers(page: &mut Page, shared: &Shared) {
+    let name = "pixeld_worker_cpu_seconds_total";
+    page.family(name, "counter", "CPU time of each thread that serves.");
+    let threads = shared.metrics.workers.iter().map(|worker| worker.thread.load(Relaxed)).enumerate();
+    for (index, id) in threads {
+        if let Some((user, system)) = thread::cpu_seconds(id) {
+            page.sample(name, &format!("worker=\"{index}\",mode=\"user\""), user);
+            page.sample(name, &format!("worker=\"{index}\",mode=\"system\""), system);
+        }
+    }
+    if let Some((user, system)) = thread::cpu_seconds(shared.metrics.commit.disk_thread.load(Relaxed)) {
+        page.sample(name, "worker=\"disk\",mode=\"user\"", user);
+        page.sample(name, "worker=\"disk\",mode=\"system\"", system);
+    }
+    per_worker(page, shared, "pixeld_worker_turns_total", "counter", "Turns of the event loop.", |w| {
+        &w.turns
+    });
+    let help = "Turns that began with a sleep.";
+    per_worker(page, shared, "pixeld_worker_wakeups_total", "counter", help, |w| &w.wakeups);
+    let name = "pixeld_worker_syscalls_total";
+    page.family(name, "counter", "System calls of the event loop.");
+    for (index, worker) in shared.metrics.workers.iter().enumerate() {
+        page.sample(name, &format!("worker=\"{index}\",call=\"recv\""), worker.recvs.value());
+        page.sample(name, &format!("worker=\"{index}\",call=\"send\""), worker.sends.value());
+        page.sample(name, &format!("worker=\"{index}\",call=\"epoll_wait\""), worker.turns.value());
+    }
+    let pieces: u64 = shared.metrics.job_pieces.iter().map(Counter::value).sum();
+    let help = "Pieces of streamed answers that the job threads made.";
+    page.single("pixeld_job_pieces_total", "counter", help, pieces);
+}
+
+fn per_worker(
+    page: &mut Page,
+    shared: &Shared,
+    name: &str,
+    kind: &str,
+    help: &str,
+    counter: fn(&WorkerMetrics) -> &Counter,
+) {
+    page.family(name, kind, help);
+    for (index, worker) in shared.metrics.workers.iter().enumerate() {
+        page.sample(name, &format!("worker=\"{index}\""), counter(worker).value());
+    }
+}
+
+fn journal(page: &mut Page, shared: &Shared) {
+    let commit = &shared.metrics.commit;
+    page.single("pixeld_journal_batches_total", "counter", "Batches committed.", commit.batches.value());
+    page.single("pixeld_journal_records_total", "counter", "Records committed.", commit.records.value());
+    let help = "Bytes of frames appended.";
+    page.single("pixeld_journal_written_bytes_total", "counter", help, commit.journal_bytes.value());
+    page.single("pixeld_journal_syncs_total", "counter", "Durable writes and syncs.", commit.syncs.value());
+    let help = "Journal position behind the last committed batch, bytes.";
+    page.single("pixeld_journal_written_offset", "gauge", help, commit.end_position.value());
+    let help = "Journal position up to which the disk has everything, bytes.";
+    page.single("pixeld_journal_synced_offset", "gauge", help, shared.synced.load(Relaxed));
+    page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
+    let help = "Starts of processes, of both hosts, that have logged something; a journal may know 32000.";
+    page.single("pixeld_origins", "gauge", help, origins::count(shared));
+    let help = "Snapshots that could not be read when this process started: check the disk.";
+    page.single("pixeld_snapshots_unreadable", "gauge", help, shared.metrics.snapshots_unreadable.value());
+    let help = "1 while writes are answered 507 because the disk is short of space.";
+    page.single("pixeld_journal_no_space", "gauge", help, u8::from(shared.space.is_short()));
+    let help = "Age of the oldest acknowledged record that is in no file yet: what kill -9 would lose.";
+    let seconds = memory::unwritten_us(shared) as f64 / 1e6;
+    page.single("pixeld_journal_unwritten_seconds", "gauge", help, seconds);
+    let name = "pixeld_writes_refused";
+    page.family(
+        name,
+        "gauge",
+        "1 while writes are refused because of the disk, by reason; /health says it in words.",
+    );
+    let refused = shared.space.refused().map(|refused| refused.cause);
+    for cause in Cause::ALL {
+        page.sample(name, &format!("reason=\"{}\"", cause.label()), u8::from(refused == Some(cause)));
+    }
+    page.family(
+        "pixeld_journal_fsync_seconds",
+        "histogram",
+        "Time of a durable write or sync of the journal.",
+    );
+    page.histogram("pixeld_journal_fsync_seconds", "", &commit.sync_us.copy());
+}
+
+fn stages(page: &mut Page, shared: &Shared) {
+    let name = "pixeld_stage_seconds";
+    page.family(
+        name,
+        "histogram",
+        "Time in each stage of a write; commit_wait and, at `both`, peer_wait are per request, the others per batch.",
+    );
+    per_request(page, shared, name, "commit_wait", |worker| &worker.commit_wait_us);
+    if shared.peering.is_some() {
+        per_request(page, shared, name, "peer_wait", |worker| &worker.peer_wait_us);
+    }
+    let commit = &shared.metrics.commit;
+    page.histogram(name, "stage=\"merge\"", &commit.merge_us.copy());
+    page.histogram(name, "stage=\"sync\"", &commit.sync_us.copy());
+    page.histogram(name, "stage=\"apply\"", &commit.apply_us.copy());
+}
+
+/// One stage of all workers.
+fn per_request(
+    page: &mut Page,
+    shared: &Shared,
+    name: &str,
+    stage: &str,
+    of: impl Fn(&WorkerMetrics) -> &Stage,
+) {
+    let mut waits = shared.metrics.workers.iter().map(|worker| of(worker).copy());
+    let Some(mut all) = waits.next() else { return };
+    for wait in waits {
+        // Both have the same bounds, so one always fits into the other.
+        let _ = all.add(&wait);
+    }
+    page.histogram(name, &format!("stage=\"{stage}\""), &all);
+}
+
+fn replication(page: &mut Page, shared: &Shared) {
+    let (Some(report), Some(peering)) = (Report::of(shared), &shared.peering) else { return };
+    let name = "pixeld_replication_state";
+    page.family(name, "gauge", "1 for the state that the exchange with the second host is in.");
+    for state in ["connected", "away"] {
+        page.sample(name, &format!("state=\"{state}\""), u8::from(report.state() == state));
+    }
+    let name = "pixeld_replication_apart";
+    page.family(
+        name,
+        "gauge",
+        "1 where a host can't bring the other one forward any more, by which of them.",
+    );
+    for bond in Bond::UNSOUND {
+        page.sample(name, &format!("kind=\"{}\"", bond.label()), u8::from(report.bond == bond));
+    }
+    let help = "1 while this host joins and answers no application's requests.";
+    page.single("pixeld_joining", "gauge", help, u8::from(shared.space.is_joining()));
+    let help = "Records that the second host is known to have and that are not here.";
+    page.single("pixeld_replication_behind_records", "gauge", help, report.behind_records);
+    let help = "The same in bytes, by the mean of what has come since the start.";
+    page.single("pixeld_replication_behind_bytes", "gauge", help, report.behind_bytes);
+    let help = "Journal position before which everything was sent to the second host, bytes.";
+    page.single("pixeld_replication_sent_offset", "gauge", help, report.sent_offset);
+    let help = "Journal position before which everything is on the second host's disk, bytes.";
+    page.single("pixeld_replication_acked_offset", "gauge", help, report.acked_offset);
+    let help = "Bytes of the journal behind the first that is not on the second host's disk.";
+    page.single("pixeld_replication_lag_bytes", "gauge", help, report.lag_bytes);
+    let help = "Records that are not on the second host's disk.";
+    page.single("pixeld_replication_lag_records", "gauge", help, report.lag_records);
+    let help = "Age of the oldest record that is not on the second host's disk.";
+    page.single("pixeld_replication_lag_seconds", "gauge", help, report.lag_seconds);
+    if let Some(seconds) = report.heard_seconds {
+        let help = "Time since anything was heard from the second host.";
+        page.single("pixeld_replication_heard_seconds", "gauge", help, seconds);
+    }
+    let counters = &peering.counters;
+    let help = "Round trip of the last heartbeat.";
+    page.single("pixeld_replication_rtt_seconds", "gauge", help, counters.rtt_us.value() as f64 / 1e6);
+    let help = "Exchanges with the second host that were begun after the first one.";
+    let reconnects = counters.sessions.value().saturating_sub(1);
+    page.single("pixeld_replication_reconnects_total", "counter", help, reconnects);
+    let name = "pixeld_replication_failures_total";
+    page.family(name, "counter", "Connections to the second host that failed, by reason.");
+    for (reason, counter) in FAILURES.iter().zip(&counters.failures) {
+        page.sample(name, &format!("reason=\"{reason}\""), counter.value());
+    }
+    let name = "pixeld_replication_strangers_total";
+    let help = "Connections to the peer port that were not made by the second host.";
+    page.single(name, "counter", help, counters.strangers.value());
+    let name = "pixeld_replication_bytes_total";
+    page.family(
+        name,
+        "counter",
+        "Bytes exchanged with the second host: what was sent before encryption, what came behind it.",
+    );
+    page.sample(name, "direction=\"sent\"", counters.sent_bytes.value());
+    page.sample(name, "direction=\"received\"", counters.received_bytes.value());
+    let name = "pixeld_replication_records";
+    page.family(
+        name,
+        "gauge",
+        "Records of each host's streams: here, received by the peer, on the peer's disk.",
+    );
+    for (stream, records) in [("own", report.own), ("peer", report.peer)] {
+        page.sample(name, &format!("stream=\"{stream}\",at=\"here\""), records.here);
+        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_received\""), records.received);
+        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_durable\""), records.durable);
+    }
+    let commit = &shared.metrics.commit;
+    let help = "Batches of the second host that were committed here.";
+    page.single("pixeld_replication_received_batches_total", "counter", help, commit.peer_batches.value());
+    let help = "Records of the second host that were committed here.";
+    page.single("pixeld_replication_received_records_total", "counter", help, commit.peer_records.value());
+    let help = "Writes at `both` that were answered 504, because the second host did not have them in time.";
+    let late: u64 = shared.metrics.workers.iter().map(|worker| worker.peer_late.value()).sum();
+    page.single("pixeld_replication_late_total", "counter", help, late);
+    let name = "pixeld_replication_delay_seconds";
+    page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
+    page.histogram(name, "", &counters.delay_us.copy());
+}
+
+/// Contents that records name by their hash: what was looked at, and what is wrong.
+fn scrub(page: &mut Page, shared: &Shared) {
+    let scrub = &shared.metrics.scrub;
+    for (name, help, counter) in [
+        ("pixeld_scrub_blobs_total", "Contents that were read and compared with their hash.", &scrub.blobs),
+        ("pixeld_scrub_bytes_total", "Bytes of them.", &scrub.bytes),
+        ("pixeld_scrub_passes_total", "Rounds through all contents.", &scrub.passes),
+        ("pixeld_scrub_mended_total", "Contents that were fetched from the second host.", &scrub.mended),
+    ] {
+        page.single(name, "counter", help, counter.value());
+    }
+    let counts = shared.blobs.faults().counts();
+    page.single(
+        "pixeld_scrub_missing",
+        "gauge",
+        "Contents that a record names and that are not here.",
+        counts.missing,
+    );
+    page.single(
+        "pixeld_scrub_damaged",
+        "gauge",
+        "Contents whose hash is another one; not served.",
+        counts.damaged,
+    );
+}
+
+/// What applications count that work by themselves.
+fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
+    for work in router.apps().iter().filter_map(|app| app.background()) {
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let figures = work.figures(&applied);
+        drop(applied);
+        for Figure { name, help, is_counter, value } in figures {
+            page.single(name, if is_counter { "counter" } else { "gauge" }, help, value);
+        }
+    }
+}
+
+fn process(page: &mut Page, shared: &Shared) {
+    let is_unready = shared.space.refused().is_some_and(|refused| refused.is_unready());
+    let ready = u8::from(shared.phase() == Phase::Ready && !shared.space.is_joining() && !is_unready);
+    page.single("pixeld_ready", "gauge", "1 while /readyz says so.", ready);
+    let name = "pixeld_config_last_reload_successful";
+    page.single(
+        name,
+        "gauge",
+        "0 after a SIGHUP or SIGUSR2 that was refused; 1 again with the next one that is taken.",
+        u8::from(shared.reload_ok.load(Relaxed)),
+    );
+    if let Some((user, system)) = thread::process_cpu_seconds(std::process::id()) {
+        page.single("process_cpu_seconds_total", "counter", "User and system CPU time.", user + system);
+    }
+    if let Some(bytes) = thread::resident_bytes() {
+        page.single("process_resident_memory_bytes", "gauge", "Resident memory.", bytes);
+    }
+    let (open, limit) = thread::descriptors();
+    page.single("process_open_fds", "gauge", "Open file descriptors.", open);
+    page.single("process_max_fds", "gauge", "Most file descriptors.", limit);
+    let start = shared.started_us as f64 / 1e6;
+    page.single("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.", start);
+}

@@ -1,0 +1,174 @@
+//! Which segments that nobody here needs wait for the peer, and when they have waited long enough.
+
+use crate::base::vector::VersionVector;
+use crate::engine::shared::Shared;
+use crate::engine::shared::settings::Retention;
+use crate::log::known_peer::KnownPeer;
+use crate::log::reader::SegmentInfo;
+use crate::os::disk::Disk;
+
+/// Looks after which what the peer has is written down, should it have changed: ten seconds.
+const LOOKS_PER_STORE: u32 = 50;
+
+/// What the peer is known to have, as far as it matters here.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Of each stream, what is durable there.
+    pub durable: VersionVector,
+    /// The bound on what waits for nobody else.
+    pub retention: Retention,
+}
+
+/// What may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// This many of the oldest segments may be removed.
+    pub segments: usize,
+    /// With the last of them something goes that the peer does not have.
+    pub leaves_peer_behind: bool,
+}
+
+/// How many of `unneeded` may go: the oldest segments, which nobody on this host needs, as many as there are. `waiting`
+/// is nothing where there never was a peer.
+#[must_use]
+pub fn removable(
+    unneeded: &[SegmentInfo],
+    waiting: Option<&Waiting>,
+    segment_bytes: u64,
+    free_bytes: u64,
+) -> Verdict {
+    let Some(Waiting { durable, retention }) = waiting else {
+        return Verdict { segments: unneeded.len(), leaves_peer_behind: false };
+    };
+    let has = |segment: &SegmentInfo| segment.end_vector.as_ref().is_some_and(|end| durable.covers(end));
+    let shipped = unneeded.iter().take_while(|segment| has(segment)).count();
+    let kept = (unneeded.len() - shipped) as u64;
+    let may_be_kept = retention.bytes(kept * segment_bytes, free_bytes) / segment_bytes;
+    let excess = usize::try_from(kept.saturating_sub(may_be_kept)).unwrap_or(usize::MAX);
+    Verdict { segments: shipped + excess, leaves_peer_behind: excess > 0 }
+}
+
+/// What the keeper knows of the peer, in memory and in the file `peer`.
+pub struct Patience {
+    retention: Retention,
+    known: Option<KnownPeer>,
+    /// Looks since something changed that is not in the file.
+    unstored: Option<u32>,
+    is_left_behind: bool,
+}
+
+impl Patience {
+    /// Goes on from what the file says.
+    #[must_use]
+    pub fn new(retention: Retention, known: Option<KnownPeer>) -> Self {
+        Self { retention, known, unstored: None, is_left_behind: false }
+    }
+
+    /// Takes over what the link has heard, and writes it down: another directory or program at once, progress every ten
+    /// seconds.
+    pub fn look_at_peer(&mut self, shared: &Shared, disk: &dyn Disk) {
+        let Some(peering) = &shared.peering else { return };
+        let picture = peering.standing.look();
+        let Some(node) = picture.node else { return };
+        let kinds = shared.understanding.of(node);
+        let now = KnownPeer { node, kinds, durable: picture.durable };
+        if self.known.as_ref() != Some(&now) {
+            let is_same = |known: &KnownPeer| (known.node, known.kinds) == (node, kinds);
+            let is_other = !self.known.as_ref().is_some_and(is_same);
+            let looks = if is_other { LOOKS_PER_STORE } else { self.unstored.unwrap_or(0) };
+            (self.known, self.unstored) = (Some(now), Some(looks));
+        }
+        if let (Some(looks), Some(known)) = (&mut self.unstored, &self.known) {
+            *looks += 1;
+            if *looks < LOOKS_PER_STORE {
+                return;
+            }
+            match known.store(disk) {
+                Ok(()) => self.unstored = None,
+                Err(error) => {
+                    *looks = 0;
+                    tracing::warn!(%error, "can't note what the peer has; trying again");
+                }
+            }
+        }
+    }
+
+    /// The peer that is known.
+    #[must_use]
+    pub fn into_known(self) -> Option<KnownPeer> {
+        self.known
+    }
+
+    /// What segments wait for; nothing on a host that never had a peer and is not told to have one.
+    #[must_use]
+    pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {
+        if self.known.is_none() && shared.peering.is_none() {
+            return None;
+        }
+        let durable = self.known.as_ref().map(|known| known.durable.clone()).unwrap_or_default();
+        Some(Waiting { durable, retention: self.retention })
+    }
+
+    /// Says once that the peer can't catch up any more.
+    pub fn note(&mut self, verdict: &Verdict) {
+        if verdict.leaves_peer_behind && !self.is_left_behind {
+            let node = self.known.as_ref().map(|known| known.node.to_string()).unwrap_or_default();
+            tracing::error!(
+                node,
+                "the peer has been away for longer than --peer-retention allows: segments that it lacks are removed. It \
+                 has to be set up afresh (an empty directory, `pixeld init --join`); `pixeld forget-peer` here stops \
+                 the waiting for good"
+            );
+        }
+        self.is_left_behind = verdict.leaves_peer_behind;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::ids::{Inc, NodeId, Origin, Position};
+
+    const ORIGIN: Origin = Origin { node: NodeId(1), inc: Inc(1) };
+
+    fn vector(seq: u64) -> VersionVector {
+        let mut vector = VersionVector::new();
+        vector.raise(ORIGIN, seq);
+        vector
+    }
+
+    /// Ten records in each.
+    fn segments(count: u64) -> Vec<SegmentInfo> {
+        let segment = |number: u64| SegmentInfo {
+            number: number as u32,
+            start_vector: Arc::new(vector(10 * (number - 1))),
+            end_vector: Some(Arc::new(vector(10 * number))),
+            end: Some(Position(number)),
+            is_pinned: false,
+        };
+        (1..=count).map(segment).collect()
+    }
+
+    fn verdict(count: u64, durable: u64, retention: Retention, free_bytes: u64) -> (usize, bool) {
+        let waiting = Waiting { durable: vector(durable), retention };
+        let Verdict { segments, leaves_peer_behind } =
+            removable(&segments(count), Some(&waiting), 100, free_bytes);
+        (segments, leaves_peer_behind)
+    }
+
+    #[test]
+    fn what_the_peer_has_may_go_and_the_rest_waits_up_to_the_bound() {
+        let alone = removable(&segments(4), None, 100, 0);
+        assert_eq!(alone, Verdict { segments: 4, leaves_peer_behind: false });
+        let plenty = Retention::Bytes(1000);
+        assert_eq!(verdict(4, 0, plenty, 0), (0, false));
+        assert_eq!(verdict(4, 29, plenty, 0), (2, false), "all of a segment, or it stays");
+        assert_eq!(verdict(4, 40, plenty, 0), (4, false));
+        assert_eq!(verdict(4, 10, Retention::Bytes(250), 0), (2, true), "one it has, one too many");
+        assert_eq!(verdict(4, 10, Retention::Bytes(0), 0), (4, true));
+        assert_eq!(verdict(4, 0, Retention::Usual, 400), (0, false));
+        assert_eq!(verdict(4, 0, Retention::Usual, 200), (1, true), "three of six hundred bytes");
+    }
+}

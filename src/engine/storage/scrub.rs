@@ -1,0 +1,148 @@
+//! The scrub: reads every blob that a record names, again and again, and compares it with its hash.
+//!
+//! It has a thread of its own, which gives way to all that serves, and reads [`SCRUB_BYTES_PER_S`]: nobody waits for it, least
+//! of all the next segment or a snapshot. What it finds is told, counted and not served any more; with a peer the link asks
+//! for it there.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::base::blob::BlobId;
+use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
+use crate::engine::shared::Shared;
+use crate::engine::shared::told::Told;
+use crate::log::blobs::faults::Faults;
+use crate::os::thread;
+
+/// How often it looks whether somebody else has met a fault.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What the scrub works with.
+pub struct Scrub {
+    shared: Arc<Shared>,
+    /// When as much was read as may have been read.
+    due_us: u64,
+    told: Told,
+}
+
+impl Scrub {
+    /// Starts it. It ends by itself when the server stops, and nobody waits for that: it only reads.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
+        let scrub = Self { shared, due_us: 0, told: Told::default() };
+        thread::spawn("scrub", move || scrub.run()).map(drop)
+    }
+
+    fn run(mut self) {
+        thread::give_way();
+        let mut next_us = 0;
+        while !self.is_over() {
+            if self.shared.clock.now_us() >= next_us {
+                self.pass();
+                next_us = self.shared.clock.now_us() + SCRUB_PAUSE_US;
+            }
+            self.tell();
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// Looks at every blob once.
+    fn pass(&mut self) {
+        let blobs = Arc::clone(&self.shared.blobs);
+        if blobs.checks_contents() {
+            return;
+        }
+        blobs.faults().ask_again();
+        let mut last = None;
+        while let Some(id) = self.next(last.as_ref()).filter(|_| !self.is_over()) {
+            self.look_at(id);
+            self.tell();
+            last = Some(id);
+        }
+        if !self.is_over() {
+            self.forget_unnamed(blobs.faults());
+            self.shared.metrics.scrub.passes.add(1);
+        }
+    }
+
+    /// Forgets what no record names any more. What is known is locked only before and after a look at the records: who holds
+    /// these may be about to note a fault.
+    fn forget_unnamed(&self, faults: &Faults) {
+        for id in faults.ids().iter().filter(|id| !self.is_named(id)) {
+            faults.clear(id);
+        }
+    }
+
+    fn look_at(&mut self, id: BlobId) {
+        let blobs = Arc::clone(&self.shared.blobs);
+        // What is pinned and named after that is not removed before the look is over.
+        let pin = blobs.pin(id);
+        if !self.is_named(&id) {
+            return;
+        }
+        self.wait_for(SCRUB_BLOB_BYTES);
+        match blobs.check(&id, &mut |bytes| self.wait_for(bytes)) {
+            Ok(None) => {
+                blobs.faults().clear(&id);
+            }
+            Ok(Some(fault)) => blobs.faults().note(id, fault),
+            Err(_) if self.is_over() => return,
+            Err(error) => {
+                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                    tracing::warn!(blob = %id, %error, "can't look at a blob; it is looked at again with the next round");
+                }
+                return;
+            }
+        }
+        drop(pin);
+        self.shared.metrics.scrub.blobs.add(1);
+    }
+
+    /// Waits until the next bytes may be read; false if the server stops.
+    fn wait_for(&mut self, bytes: u64) -> bool {
+        self.shared.metrics.scrub.bytes.add(bytes);
+        let now_us = self.shared.clock.now_us();
+        self.due_us = self.due_us.max(now_us) + bytes * 1_000_000 / SCRUB_BYTES_PER_S;
+        loop {
+            let now_us = self.shared.clock.now_us();
+            if now_us >= self.due_us || self.is_over() {
+                return !self.is_over();
+            }
+            std::thread::park_timeout(Duration::from_micros(self.due_us - now_us).min(LOOK));
+        }
+    }
+
+    /// Tells an operator what was found, by whomever, once.
+    fn tell(&self) {
+        let faults = self.shared.blobs.faults();
+        for (blob, fault) in faults.take_untold() {
+            if !self.is_named(&blob) {
+                faults.clear(&blob);
+            } else if self.shared.peering.is_some() {
+                tracing::error!(%blob, %fault, "a content that a record names is not what it should be; it is fetched from the second host");
+            } else {
+                tracing::error!(
+                    %blob,
+                    %fault,
+                    "a content that a record names is not what it should be, and is not served. Post it again, or put a sound copy \
+                     in its place, of a backup: blobs/ and the name, with a / behind its first two digits"
+                );
+            }
+        }
+    }
+
+    fn next(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        self.shared.applied.read().unwrap_or_else(PoisonError::into_inner).next_blob(after)
+    }
+
+    fn is_named(&self, id: &BlobId) -> bool {
+        self.shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(id)
+    }
+}

@@ -1,0 +1,95 @@
+//! Settling: what a start owes the disk before anything may be written is paid when there is room and a right to.
+
+use std::io;
+
+use super::backoff::Backoff;
+use crate::base::blob::BlobId;
+use crate::engine::shared::refused::Refused;
+use crate::engine::shared::told::Told;
+use crate::log::blobs::{Blobs, Removed};
+use crate::log::identity::Identity;
+use crate::log::newcomer;
+use crate::log::owed::{Owed, Unsettled};
+use crate::os::disk::Disk;
+
+/// A debt that could not be paid at the start.
+pub struct Settling {
+    owed: Owed,
+    /// Why it was not paid yet.
+    refused: Refused,
+    backoff: Backoff,
+    told: Told,
+}
+
+impl Settling {
+    /// Tries to pay at once; gives the copies of a torn tail, or the debt, if there is hope.
+    ///
+    /// # Errors
+    /// Final.
+    pub fn begin(mut owed: Owed) -> Result<Result<Vec<String>, Self>, Unsettled> {
+        match owed.settle() {
+            Ok(copies) => Ok(Ok(copies)),
+            Err(unsettled) if unsettled.is_final => Err(unsettled),
+            Err(Unsettled { what, source, .. }) => {
+                let refused = Refused::unsettled(what, &source);
+                Ok(Err(Self { owed, refused, backoff: Backoff::default(), told: Told::default() }))
+            }
+        }
+    }
+
+    /// The same debt with another number of the start.
+    #[must_use]
+    pub fn renumbered(mut self, identity: Identity) -> Self {
+        self.owed.renumber(identity);
+        self
+    }
+
+    /// Why writes are refused meanwhile.
+    #[must_use]
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// Tries again if it is due; gives the copies of a torn tail once everything is paid.
+    ///
+    /// # Errors
+    /// Final.
+    pub fn look(&mut self, now_us: u64) -> Result<Option<Vec<String>>, Unsettled> {
+        if !self.backoff.is_due(now_us) {
+            return Ok(None);
+        }
+        match self.owed.settle() {
+            Ok(copies) => Ok(Some(copies)),
+            Err(unsettled) if unsettled.is_final => Err(unsettled),
+            Err(Unsettled { what, source, .. }) => {
+                self.backoff.failed(now_us);
+                self.refused = Refused::unsettled(what, &source);
+                if self.told.is_news(&self.refused.reason, now_us) {
+                    tracing::error!(
+                        reason = self.refused.reason,
+                        "the data directory can't be written: reads are served, writes are refused until it can"
+                    );
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Removes what a crash has left and nothing needs, once the directory may be written: a mark of a newcomer beside what was
+/// written since, and blobs that no record names. What can't be removed only takes room.
+pub fn tidy_up(disk: &dyn Disk, blobs: &Blobs, is_newcomer: bool, is_named: impl Fn(&BlobId) -> bool) {
+    let cleared = if is_newcomer { Ok(false) } else { newcomer::clear(disk) };
+    if let Err(error) = cleared.and_then(|_| sweep(blobs, is_named)) {
+        tracing::warn!(%error, "can't remove what a crash has left; the next start tries again");
+    }
+}
+
+/// Removes what a crash left of blobs that no record names, and says so.
+fn sweep(blobs: &Blobs, is_named: impl Fn(&BlobId) -> bool) -> io::Result<()> {
+    let Removed { blobs, unfinished } = blobs.sweep(is_named)?;
+    if blobs > 0 || unfinished > 0 {
+        tracing::info!(blobs, unfinished, "removed blobs that no record names, left by a crash");
+    }
+    Ok(())
+}
