@@ -5,6 +5,8 @@
 
 #[path = "architecture/paths.rs"]
 mod paths;
+#[path = "architecture/rooms.rs"]
+mod rooms;
 #[path = "architecture/rules.rs"]
 mod rules;
 #[path = "architecture/tokens.rs"]
@@ -65,6 +67,60 @@ fn listed<T: ToString>(items: &[T]) -> String {
 fn the_sources_keep_the_architecture() {
     let breaches = rules::breaches(&paths::read(&sources()));
     assert!(breaches.is_empty(), "{} breaches:{}", breaches.len(), listed(&breaches));
+}
+
+/// Prints what the drawing of each folder shows; `scripts/test` shows it, and `docs/architecture.md` names the figures.
+#[test]
+fn rooms_use_lower_rooms_only() {
+    let files = paths::read(&sources());
+    for floors in rooms::FLOORS {
+        println!("{}", rooms::Picture::of(floors, &files));
+    }
+    let breaches = rooms::breaches(&files);
+    assert!(breaches.is_empty(), "{} breaches:{}", breaches.len(), listed(&breaches));
+}
+
+/// The rules of rooms applied to snippets.
+fn rooms_judged(snippets: &[(&str, &str)]) -> Vec<String> {
+    let sources: Vec<(String, String)> =
+        snippets.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+    rooms::breaches(&paths::read(&sources)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_room_that_uses_a_higher_one_or_a_neighbour_is_refused() {
+    let tree = [
+        ("src/engine/mod.rs", "pub mod shared; pub mod commit; pub mod storage; pub mod link;"),
+        ("src/engine/shared/mod.rs", "pub mod space;"),
+        (
+            "src/engine/commit/mod.rs",
+            "use super::shared::space; #[cfg(test)] mod t { use crate::engine::link; }",
+        ),
+        ("src/engine/link/mod.rs", "use crate::engine::{shared, storage::keeper::Keeper};"),
+        ("src/engine/storage/keeper.rs", ""),
+    ];
+    let with = |name, text| [&tree[..], &[(name, text)]].concat();
+    assert_eq!(rooms_judged(&tree), Vec::<String>::new());
+    let up = with("src/engine/shared/space.rs", "\nuse crate::engine::commit::Step;");
+    assert_eq!(
+        rooms_judged(&up),
+        ["src/engine/shared/space.rs:2: the room `shared` uses `engine::commit`, not below it"]
+    );
+    let beside = with("src/engine/commit/disk.rs", "fn f() { super::super::storage::keeper::keep() }");
+    assert_eq!(
+        rooms_judged(&beside),
+        ["src/engine/commit/disk.rs:1: the room `commit` uses `engine::storage::keeper`, not below it"]
+    );
+}
+
+#[test]
+fn a_room_without_a_floor_and_a_crowd_are_refused() {
+    let stray = rooms_judged(&[("src/engine/odds.rs", "")]);
+    assert_eq!(stray, ["src/engine:1: `odds` has no floor in tests/architecture/rooms.rs"]);
+    let names: Vec<String> = (0..=rooms::ENTRIES_MAX).map(|n| format!("src/engine/r{n}.rs")).collect();
+    let crowd: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let expected = format!("src/engine:1: {} entries, more than {}", names.len(), rooms::ENTRIES_MAX);
+    assert!(rooms_judged(&crowd).contains(&expected));
 }
 
 #[test]
