@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Seek};
 
-use image::metadata::Orientation;
 use png::{Decoder, DecodingError, Limits, Reader, Transformations};
 
 use super::reduce::{Reduced, Reducer};
@@ -46,13 +45,6 @@ impl<R: BufRead + Seek> Rows<R> {
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
         self.reader.info().size()
-    }
-
-    /// How it is turned.
-    #[must_use]
-    pub fn orientation(&self) -> Orientation {
-        let exif = self.reader.info().exif_metadata.as_deref();
-        exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
     }
 
     /// The picture, smaller, but at least as large as a thumbnail of `to` needs it; nothing if it is small already, or if

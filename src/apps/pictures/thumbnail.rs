@@ -16,6 +16,7 @@ use image::{
 };
 
 use super::burden::{allowed_bytes, copies};
+use super::exif;
 use super::kind::Kind;
 use super::reduce::Reduced;
 use super::rows::{Rows, kept_bytes};
@@ -81,20 +82,21 @@ pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<V
             .map_err(|fault| if is_late() { Fault::TooSlow } else { fault });
     }
     let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
+    let orientation = exif::orientation(kind, picture);
     match kind {
-        Kind::Jpeg => still(checked(JpegDecoder::new(source()), order, weigh)?, order),
+        Kind::Jpeg => still(checked(JpegDecoder::new(source()), order, weigh)?, orientation, order),
         Kind::Png => {
             let kept = kept_bytes(picture, order.pixels_max, EXTRA_BYTES_MAX);
             let timely = |fault| if is_late() { Fault::TooSlow } else { fault };
-            if let Some(small) = by_rows(source(), kept, order).map_err(timely)? {
+            if let Some(small) = by_rows(source(), kept, orientation, order).map_err(timely)? {
                 return Ok(small);
             }
             let mut limits = Limits::default();
             limits.max_alloc = Some(kept);
-            still(checked(PngDecoder::with_limits(source(), limits), order, weigh)?, order)
+            still(checked(PngDecoder::with_limits(source(), limits), order, weigh)?, orientation, order)
         }
-        Kind::Bmp => still(checked(BmpDecoder::new(source()), order, weigh)?, order),
-        Kind::Webp => still(checked(WebPDecoder::new(source()), order, weigh)?, order),
+        Kind::Bmp => still(checked(BmpDecoder::new(source()), order, weigh)?, orientation, order),
+        Kind::Webp => still(checked(WebPDecoder::new(source()), order, weigh)?, orientation, order),
         Kind::Gif => unreachable!("taken above"),
     }
     .map_err(judge)
@@ -119,7 +121,12 @@ fn gif<R: BufRead + Seek>(
     let mut limits = limits(order);
     limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(Kind::Gif, picture)));
     decoder.set_limits(limits).map_err(fault)?;
-    if is_animated { animation(decoder, order, is_late) } else { still(decoder, order) }.map_err(fault)
+    if is_animated {
+        animation(decoder, order, is_late)
+    } else {
+        still(decoder, Orientation::NoTransforms, order)
+    }
+    .map_err(fault)
 }
 
 /// Whether so many copies of a picture's pixels may be in memory.
@@ -171,21 +178,30 @@ fn frames_of(picture: &[u8]) -> u64 {
 }
 
 /// The thumbnail of a PNG that is large enough to be reduced as it is decoded.
-fn by_rows<R: BufRead + Seek>(source: R, kept_bytes: u64, order: &Order) -> Result<Option<Vec<u8>>, Fault> {
+fn by_rows<R: BufRead + Seek>(
+    source: R,
+    kept_bytes: u64,
+    orientation: Orientation,
+    order: &Order,
+) -> Result<Option<Vec<u8>>, Fault> {
     let fault = |error| match error {
         png::DecodingError::LimitsExceeded => Fault::TooLarge { most: order.pixels_max },
         _ => Fault::Corrupted,
     };
     let rows = Rows::open(source, kept_bytes).map_err(fault)?;
-    let (size, orientation) = (rows.size(), rows.orientation());
+    let size = rows.size();
     check(size, 1, order)?;
     let reduced = rows.reduced(unturned_size(size, orientation, order)).map_err(fault)?;
     let small = reduced.map(|reduced| turned(&reduced, size, orientation, order)).transpose();
     small.map_err(|error| fault_of(&error, order))
 }
 
-fn still<D: ImageDecoder>(mut decoder: D, order: &Order) -> Result<Vec<u8>, ImageError> {
-    let (size, orientation) = (decoder.dimensions(), decoder.orientation()?);
+fn still<D: ImageDecoder>(
+    decoder: D,
+    orientation: Orientation,
+    order: &Order,
+) -> Result<Vec<u8>, ImageError> {
+    let size = decoder.dimensions();
     turned(&DynamicImage::from_decoder(decoder)?.into(), size, orientation, order)
 }
 
