@@ -22,7 +22,7 @@ fn report(rate: f64, kernel: &str) -> String {
         .map(|at| json!({"rate": rate + f64::from(at % 3), "p50_ns": 1000 + at % 3, "p99_ns": 2000 + at % 5}))
         .collect();
     json!({
-        "schema": 1,
+        "schema": 2,
         "environment": {"host": "h", "kernel": kernel},
         "scenario": {"load": "closed", "connections": 64},
         "series": series,
@@ -43,7 +43,7 @@ fn diff_ends_with_5_when_the_new_run_is_slower() {
         (&fast, &slow, false, 5, "the new run is: SLOWER"),
         (&fast, &other, false, 2, "--force"),
         (&fast, &other, true, 0, "NO DIFFERENCE"),
-        (&fast, &none, false, 2, "schema 1"),
+        (&fast, &none, false, 2, "schema 2"),
         (&fast, &missing, false, 2, "cannot read"),
     ] {
         let force = if force { &["--force"][..] } else { &[] };

@@ -164,13 +164,13 @@ fn the_outputs_are_written_and_agree() {
     let table = text(&output.stdout);
     assert!(table.contains("200/s") && table.contains("limit: ") && table.contains(": equal"), "{table}");
     let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
-    let keys = "schema command environment url requests errors duration_ns rate latency_ns uncorrected_ns histogram \
+    let keys = "schema command environment url requests errors duration_ns rate latency_ns uncorrected_ns histogram status errors_by_kind \
                 server_cpu_ns_per_request client_cpu_ns_per_request limit goals steps verify";
     for key in keys.split_whitespace() {
         assert!(report.get(key).is_some(), "{key}");
     }
     let counted = (&report["schema"], &report["requests"], &report["errors"]);
-    assert_eq!(counted, (&1.into(), &600.into(), &0.into()));
+    assert_eq!(counted, (&2.into(), &600.into(), &0.into()));
     assert_eq!(report["steps"].as_array().unwrap().len(), 2);
     assert_eq!(report["growth"]["stored"], 600);
     let histogram = json::decode(report["histogram"].as_str().unwrap()).unwrap();

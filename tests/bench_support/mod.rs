@@ -33,6 +33,14 @@ pub fn serve<F>(reply: F) -> SocketAddr
 where
     F: Fn(&[u8], u64) -> Reply + Send + Sync + 'static,
 {
+    serve_by_head(move |_, body, number| reply(body, number))
+}
+
+/// As [`serve`]; `reply` sees the request's head too.
+pub fn serve_by_head<F>(reply: F) -> SocketAddr
+where
+    F: Fn(&str, &[u8], u64) -> Reply + Send + Sync + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let reply = Arc::new(reply);
@@ -45,12 +53,13 @@ where
     address
 }
 
-fn answer_all(mut stream: TcpStream, reply: &(impl Fn(&[u8], u64) -> Reply + ?Sized)) {
+fn answer_all(mut stream: TcpStream, reply: &(impl Fn(&str, &[u8], u64) -> Reply + ?Sized)) {
     stream.set_nodelay(true).unwrap();
     let (mut input, mut buffer, mut number) = (Vec::new(), vec![0; 16 * 1024], 0);
     loop {
         while let Some((head, body)) = whole_request(&input) {
-            let answer = reply(&input[head..head + body], number);
+            let text = std::str::from_utf8(&input[..head]).unwrap();
+            let answer = reply(text, &input[head..head + body], number);
             number += 1;
             input.drain(..head + body);
             match answer {
@@ -71,6 +80,26 @@ fn answer_all(mut stream: TcpStream, reply: &(impl Fn(&[u8], u64) -> Reply + ?Si
             Ok(bytes) => input.extend_from_slice(&buffer[..bytes]),
         }
     }
+}
+
+/// Answers the first request of each connection with `answer` and closes.
+pub fn serve_then_close(answer: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            let mut input = Vec::new();
+            while whole_request(&input).is_none() {
+                match stream.read(&mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(bytes) => input.extend_from_slice(&buffer[..bytes]),
+                }
+            }
+            let _ = stream.write_all(&answer);
+        }
+    });
+    address
 }
 
 /// Lengths of head and body of the first request, when it is there in full.

@@ -132,6 +132,12 @@ impl Connection {
         Ok(at)
     }
 
+    /// Takes away status and beginning of an answer that is no success, once for each status; call it until there is none.
+    #[inline]
+    pub fn take_excerpt(&mut self) -> Option<(u16, Vec<u8>)> {
+        self.parser.take_excerpt()
+    }
+
     /// Returns the input that could not be read, after [`Fault::Garbage`].
     #[must_use]
     pub fn garbage(&self) -> &[u8] {

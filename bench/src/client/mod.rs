@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod connection;
+pub mod excerpt;
 pub mod fetch;
 pub mod link;
 pub mod response;

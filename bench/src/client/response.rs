@@ -13,6 +13,7 @@
 //!
 //! Framing follows RFC 9112, section 6.3. Results do not depend on how the input was cut into pieces.
 
+use crate::client::excerpt::Excerpts;
 use memchr::memmem;
 
 /// Longest head that is read; what is longer is garbage.
@@ -103,6 +104,8 @@ pub struct ResponseParser {
     searched: usize,
     is_head: bool,
     wants_bodies: bool,
+    /// Beginnings of answers that are no success, of parsers that skip bodies.
+    excerpts: Excerpts,
     /// The last head, of parsers that hand out bodies.
     head_bytes: Vec<u8>,
     /// The last head with a Content-Length, its body's length and its answer.
@@ -123,6 +126,7 @@ impl ResponseParser {
             searched: 0,
             is_head,
             wants_bodies: false,
+            excerpts: Excerpts::default(),
             head_bytes: Vec::new(),
             usual: Vec::new(),
             usual_body: 0,
@@ -151,6 +155,12 @@ impl ResponseParser {
     #[must_use]
     pub fn head_bytes(&self) -> &[u8] {
         &self.head_bytes
+    }
+
+    /// Takes away status and beginning of an answer that is no success, the first of its status; call it until there is none.
+    #[inline]
+    pub fn take_excerpt(&mut self) -> Option<(u16, Vec<u8>)> {
+        self.excerpts.take(self.is_between())
     }
 
     /// Status of the response whose body is being read.
@@ -214,6 +224,9 @@ impl ResponseParser {
             return self.skip_interim(head.len(), input); // 1xx: the real answer follows
         };
         self.answer = answer;
+        if !self.wants_bodies {
+            self.excerpts.start(answer.status, head);
+        }
         self.enter(head, framing);
         match self.state {
             State::Head => Ok((head.len(), Step::Done(answer))),
@@ -264,11 +277,13 @@ impl ResponseParser {
                     let bytes = &input[..piece];
                     input = &input[piece..];
                     self.advance(left - piece as u64);
+                    self.excerpts.add(bytes);
                     if self.wants_bodies {
                         return Ok((used + piece, Step::Body(bytes)));
                     }
                 }
                 State::UntilClose => {
+                    self.excerpts.add(input);
                     let step = if self.wants_bodies { Step::Body(input) } else { Step::NeedMore };
                     return Ok((whole, step));
                 }

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::client::connection::Fault;
 use crate::driver::reasons::Reason;
+use crate::driver::statuses::Example;
 use crate::driver::tally::Failure;
 use mio::event::Event;
 use std::io::{self, Read};
@@ -68,6 +69,9 @@ impl Driver {
                 finished.acknowledged.set(request.number);
             }
         });
+        while let Some((status, bytes)) = line.connection.take_excerpt() {
+            Example::new(status, &bytes).enter(&mut self.finished.examples);
+        }
         match outcome {
             Ok(()) => {}
             Err(Fault::Closing) => self.lose(at, Failure::Closed, None),

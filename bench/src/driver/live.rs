@@ -109,8 +109,7 @@ mod tests {
             rate: 1234.0,
             p50_ns: 1_000,
             p99_ns: 2_000_000,
-            max_ns: 0,
-            failures: 0,
+            ..Point::default()
         };
         let mut tally = Tally::default();
         assert_eq!(

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::client::stream::Stream;
 use crate::driver::reasons::Reason;
+use crate::driver::statuses::Example;
 use crate::driver::tally::Failure;
 use mio::Token;
 use std::io;
@@ -15,6 +16,9 @@ impl Driver {
         let now_ns = self.now_ns();
         if let Some((request, answer)) = self.lines[at].connection.end_of_input() {
             self.lines[at].has_answered = true;
+            while let Some((status, bytes)) = self.lines[at].connection.take_excerpt() {
+                Example::new(status, &bytes).enter(&mut self.finished.examples);
+            }
             self.in_flight -= 1;
             self.window.answered(&mut self.tally, request, answer, now_ns);
             self.finished.last_answer_ns = now_ns.min(self.window.end_ns);

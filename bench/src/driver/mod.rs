@@ -15,11 +15,13 @@ pub mod reasons;
 pub mod run;
 pub mod server;
 pub mod stages;
+pub mod statuses;
 pub mod tally;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
 use crate::driver::reasons::Reason;
+use crate::driver::statuses::Example;
 use crate::driver::tally::{Bitmap, Tally, Window};
 use crate::scenario::pacer::{Pace, Pacer};
 use crate::scenario::request::RequestWriter;
@@ -77,6 +79,8 @@ pub struct Finished {
     pub error: Option<String>,
     /// Why requests and connections failed.
     pub reasons: Vec<Reason>,
+    /// The first answer of each status that is no success.
+    pub examples: Vec<Example>,
     /// Requests in flight at an interrupt, or unanswered long after the end.
     pub cut_off: u64,
     /// Whether it ended because the target had gone, before its number of requests was reached.

@@ -6,6 +6,7 @@ use crate::driver::machine::{HostTimes, HostUse, pin_this_thread};
 use crate::driver::opening::{Opening, choose_address};
 use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
+use crate::driver::statuses::Example;
 use crate::driver::tally::{Point, Tally};
 use crate::driver::{Driver, Finished, Note};
 use crate::quantity::show_count;
@@ -65,6 +66,8 @@ pub struct Measured {
     pub cut_off: u64,
     /// Why requests and connections failed.
     pub reasons: Vec<Reason>,
+    /// The first answer of each status that is no success.
+    pub examples: Vec<Example>,
     /// Whether the server was ended and started again meanwhile; set by who did it.
     pub was_restarted: bool,
 }
@@ -345,7 +348,8 @@ impl<'a, 'w> Collector<'a, 'w> {
             p50_ns: tally.latency.value_at_quantile(0.5),
             p99_ns: tally.latency.value_at_quantile(0.99),
             max_ns: tally.latency.max(),
-            failures: tally.failures.total(),
+            failures: tally.failures,
+            statuses: tally.statuses.clone(),
         }
     }
 
@@ -359,6 +363,9 @@ impl<'a, 'w> Collector<'a, 'w> {
         let window_ns = window_ns(self.scenario, &self.finished);
         let mut reasons = Vec::new();
         self.finished.iter().for_each(|finished| Reason::merge(&mut reasons, &finished.reasons));
+        let mut examples = Vec::new();
+        let of_all = self.finished.iter().flat_map(|finished| &finished.examples);
+        of_all.for_each(|example| example.clone().enter(&mut examples));
         Ok(Measured {
             window_ns,
             threads: self
@@ -372,6 +379,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             series: self.series,
             cut_off: self.finished.iter().map(|finished| finished.cut_off).sum(),
             reasons,
+            examples,
             was_restarted: false,
             finished: self.finished,
             is_interrupted,

@@ -2,6 +2,7 @@
 
 use crate::client::connection::InFlight;
 use crate::client::response::Answer;
+use crate::driver::statuses::Statuses;
 use hdrhistogram::Histogram;
 
 /// Longest latency that is told apart, nanoseconds: an hour.
@@ -102,6 +103,8 @@ pub struct Tally {
     pub bytes_out: u64,
     /// Failures.
     pub failures: Failures,
+    /// Answers to measured requests by status code; they add up to `answers`.
+    pub statuses: Statuses,
     /// From the intended time to the answer; in a closed loop from the sending.
     pub latency: Histogram<u64>,
     /// From the sending to the answer; only kept in an open loop, where it differs.
@@ -121,6 +124,7 @@ impl Default for Tally {
             bytes_in: 0,
             bytes_out: 0,
             failures: Failures::default(),
+            statuses: Statuses::default(),
             latency: histogram(),
             uncorrected: histogram(),
             lag: histogram(),
@@ -139,6 +143,7 @@ impl Tally {
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
         self.failures.merge(&other.failures);
+        self.statuses.merge(&other.statuses);
         for (sum, more) in [
             (&mut self.latency, &other.latency),
             (&mut self.uncorrected, &other.uncorrected),
@@ -166,11 +171,12 @@ impl Tally {
         self.bytes_in = 0;
         self.bytes_out = 0;
         self.failures = Failures::default();
+        self.statuses.clear();
     }
 }
 
 /// One row of the time series.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Point {
     /// Start of the interval since the start of the measured part, nanoseconds.
     pub start_ns: u64,
@@ -182,8 +188,10 @@ pub struct Point {
     pub p99_ns: u64,
     /// Latency, nanoseconds.
     pub max_ns: u64,
-    /// Failures of all kinds.
-    pub failures: u64,
+    /// Failures.
+    pub failures: Failures,
+    /// Answers by status code.
+    pub statuses: Statuses,
 }
 
 /// When answers count. Times are nanoseconds since the start of the run.
@@ -208,6 +216,7 @@ impl Window {
         }
         tally.answers += 1;
         tally.answers_in_time += u64::from(now_ns <= self.end_ns);
+        tally.statuses.add(answer.status, 1);
         if answer.status >= 400 {
             tally.failures.add(Failure::Status, 1);
         }

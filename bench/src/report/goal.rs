@@ -14,6 +14,10 @@ enum Figure {
     ErrorRate,
     Rate,
     ServerCpu,
+    /// Answers whose status lies between the two.
+    Status(u16, u16),
+    /// Their share of all answers.
+    StatusShare(u16, u16),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +69,7 @@ impl Goal {
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
             format!(
-                "goal `{text}`: {what}; write for example 'p99<2ms', 'errors=0', 'error_rate<0.1%' or 'rate>=50k'"
+                "goal `{text}`: {what}; write for example 'p99<2ms', 'errors=0', 'error_rate<0.1%', 'status_5xx=0' or 'rate>=50k'"
             )
         };
         let relations = [
@@ -82,7 +86,10 @@ impl Goal {
             .map(|(_, sign, relation)| (sign, relation))
             .ok_or_else(|| wrong("it has no <, <=, =, >= or >"))?;
         let (name, value) = text.split_once(sign).unwrap_or((text, ""));
-        let figure = figure(name.trim()).ok_or_else(|| wrong("unknown figure"))?;
+        let figure = match figure(name.trim()).ok_or_else(|| wrong("unknown figure"))? {
+            Figure::Status(low, high) if value.contains('%') => Figure::StatusShare(low, high),
+            figure => figure,
+        };
         let bound = bound(figure, value.trim()).map_err(|what| wrong(&what))?;
         Ok(Self { text: text.to_string(), figure, relation, bound })
     }
@@ -115,6 +122,10 @@ impl Goal {
                 (all > 0).then(|| total.failures.total() as f64 / all as f64)
             }
             Figure::Rate => Some(run.rate),
+            Figure::Status(low, high) => Some(total.statuses.within(low..=high) as f64),
+            Figure::StatusShare(low, high) => {
+                (total.answers > 0).then(|| total.statuses.within(low..=high) as f64 / total.answers as f64)
+            }
             Figure::ServerCpu => run.server_cpu_ns_per_request,
         }
     }
@@ -126,8 +137,8 @@ impl Goal {
             Figure::Percentile(_) | Figure::Mean | Figure::Max | Figure::ServerCpu => {
                 crate::quantity::show_ns(value as u64)
             }
-            Figure::Errors => crate::quantity::show_count(value as u64),
-            Figure::ErrorRate => format!("{:.4} %", value * 100.0),
+            Figure::Errors | Figure::Status(..) => crate::quantity::show_count(value as u64),
+            Figure::ErrorRate | Figure::StatusShare(..) => format!("{:.4} %", value * 100.0),
             Figure::Rate => crate::quantity::show_rate(value),
         }
     }
@@ -142,6 +153,7 @@ fn figure(name: &str) -> Option<Figure> {
         "error_rate" => Some(Figure::ErrorRate),
         "rate" => Some(Figure::Rate),
         "server_cpu" => Some(Figure::ServerCpu),
+        _ if name.starts_with("status_") => status(&name["status_".len()..]),
         _ => {
             let digits = name.strip_prefix('p')?;
             if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
@@ -159,17 +171,25 @@ fn figure(name: &str) -> Option<Figure> {
     }
 }
 
+/// Reads `404` or, for all codes of a class, `4xx`.
+fn status(text: &str) -> Option<Figure> {
+    let is_class = text.len() == 3 && text.ends_with("xx");
+    let low: u16 = if is_class { text[..1].parse::<u16>().ok()? * 100 } else { text.parse().ok()? };
+    let high = if is_class { low + 99 } else { low };
+    (200..=599).contains(&low).then_some(Figure::Status(low, high))
+}
+
 fn bound(figure: Figure, text: &str) -> Result<f64, String> {
     match figure {
         Figure::Percentile(_) | Figure::Mean | Figure::Max | Figure::ServerCpu => {
             duration_ns(text).map(|ns| ns as f64)
         }
-        Figure::ErrorRate => match text.strip_suffix('%') {
+        Figure::ErrorRate | Figure::StatusShare(..) => match text.strip_suffix('%') {
             Some(percent) => percent.trim().parse::<f64>().map(|p| p / 100.0).map_err(|e| e.to_string()),
             None => text.parse::<f64>().map_err(|e| e.to_string()),
         },
-        Figure::Errors | Figure::Rate if text == "0" => Ok(0.0),
-        Figure::Errors | Figure::Rate => count(text),
+        Figure::Errors | Figure::Rate | Figure::Status(..) if text == "0" => Ok(0.0),
+        Figure::Errors | Figure::Rate | Figure::Status(..) => count(text),
     }
 }
 
@@ -183,6 +203,9 @@ mod tests {
             ("p99<2ms", Figure::Percentile(99.0), Relation::Below, 2e6),
             ("p99.9 <= 10ms", Figure::Percentile(99.9), Relation::AtMost, 1e7),
             ("p999<1s", Figure::Percentile(99.9), Relation::Below, 1e9),
+            ("status_5xx=0", Figure::Status(500, 599), Relation::Equal, 0.0),
+            ("status_404<=10", Figure::Status(404, 404), Relation::AtMost, 10.0),
+            ("status_2xx>=99%", Figure::StatusShare(200, 299), Relation::AtLeast, 0.99),
             ("p9999<1s", Figure::Percentile(99.99), Relation::Below, 1e9),
             ("p100<1s", Figure::Percentile(100.0), Relation::Below, 1e9),
             ("max<1s", Figure::Max, Relation::Below, 1e9),
@@ -210,7 +233,21 @@ mod tests {
                 "{text}: what is not known does not hold"
             );
         }
-        for text in ["", "p99", "p99<2", "p99<", "<2ms", "p101<2ms", "latency<2ms", "rate>fast", "pp<1ms"] {
+        for text in [
+            "",
+            "p99",
+            "p99<2",
+            "p99<",
+            "<2ms",
+            "p101<2ms",
+            "latency<2ms",
+            "rate>fast",
+            "pp<1ms",
+            "status_6xx=0",
+            "status_99=0",
+            "status_=0",
+            "status_äx=0",
+        ] {
             let error = Goal::parse(text).unwrap_err();
             assert!(error.contains("p99<2ms"), "{error}");
         }

@@ -3,8 +3,10 @@
 
 use super::table::QUANTILES;
 use super::{Report, Step, Verified};
+use crate::driver::reasons::Reason;
 use crate::driver::run::ThreadUse;
-use crate::driver::tally::{Failure, Tally};
+use crate::driver::statuses::{Example, Statuses};
+use crate::driver::tally::{Failure, Failures, Point};
 use crate::report::verdict::Inputs;
 use base64::Engine;
 use hdrhistogram::Histogram;
@@ -12,21 +14,41 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde_json::{Map, Value, json};
 
 /// Version of the keys.
-pub const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 2;
 
 /// Makes the document.
 #[must_use]
 pub fn document(report: &Report) -> Value {
-    let total = &report.total;
+    let mut document = Map::new();
+    for part in [identity(report), figures(report), findings(report)] {
+        if let Value::Object(part) = part {
+            document.extend(part);
+        }
+    }
+    Value::Object(document)
+}
+
+/// What was run, where and how.
+fn identity(report: &Report) -> Value {
     json!({
         "schema": SCHEMA,
         "command": report.command,
         "environment": report.environment,
         "url": report.url,
         "scenario": report.scenario,
+    })
+}
+
+/// What was counted and timed.
+fn figures(report: &Report) -> Value {
+    let total = &report.total;
+    json!({
         "requests": total.answers,
         "errors": total.failures.total(),
-        "errors_by_kind": by_kind(total),
+        "errors_by_kind": by_kind(&total.failures),
+        "reasons": report.reasons.iter().map(reason).collect::<Vec<_>>(),
+        "status": by_status(&total.statuses),
+        "examples": report.examples.iter().map(example).collect::<Vec<_>>(),
         "duration_ns": report.window_ns,
         "rate": report.rate,
         "sent": total.sent,
@@ -44,6 +66,14 @@ pub fn document(report: &Report) -> Value {
         "server": server(report),
         "client_threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
         "calibrated_ceiling": report.ceiling,
+        "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
+        "series": report.series.iter().map(point).collect::<Vec<_>>(),
+    })
+}
+
+/// What follows from it.
+fn findings(report: &Report) -> Value {
+    json!({
         "limit": {
             "verdict": report.verdict.wall.name(),
             "evidence": report.verdict.evidence,
@@ -53,7 +83,6 @@ pub fn document(report: &Report) -> Value {
         "goals": report.goals.iter().map(|goal| json!({
             "goal": goal.goal, "value": goal.value, "met": goal.is_met,
         })).collect::<Vec<_>>(),
-        "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
         "growth": report.growth.map(|growth| json!({
             "acknowledged": growth.acknowledged, "stored": growth.stored,
         })),
@@ -61,20 +90,9 @@ pub fn document(report: &Report) -> Value {
         "chaos": report.chaos.iter().map(|done| json!({
             "what": done.what, "at_ns": done.at_ns, "recovery_ns": done.recovery_ns,
         })).collect::<Vec<_>>(),
-        "series": report.series.iter().map(|point| json!({
-            "start_ns": point.start_ns,
-            "rate": point.rate,
-            "p50_ns": point.p50_ns,
-            "p99_ns": point.p99_ns,
-            "max_ns": point.max_ns,
-            "errors": point.failures,
-        })).collect::<Vec<_>>(),
         "interrupted": report.is_interrupted,
         "cut_off": report.cut_off,
         "faults": report.faults,
-        "reasons": report.reasons.iter().map(|reason| json!({
-            "kind": reason.kind.name(), "reason": reason.text, "count": reason.count,
-        })).collect::<Vec<_>>(),
     })
 }
 
@@ -112,12 +130,29 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
         .map_err(|error| format!("the histogram is not in V2 encoding: {error}"))
 }
 
-fn by_kind(total: &Tally) -> Value {
+fn by_kind(failures: &Failures) -> Value {
     Failure::ALL
         .into_iter()
-        .map(|kind| (kind.name().to_string(), total.failures.of(kind).into()))
+        .map(|kind| (kind.name().to_string(), failures.of(kind).into()))
         .collect::<Map<_, _>>()
         .into()
+}
+
+fn by_status(statuses: &Statuses) -> Value {
+    statuses
+        .sorted()
+        .into_iter()
+        .map(|(status, count)| (status.to_string(), count.into()))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn reason(reason: &Reason) -> Value {
+    json!({ "kind": reason.kind.name(), "reason": reason.text, "count": reason.count })
+}
+
+fn example(example: &Example) -> Value {
+    json!({ "status": example.status, "text": example.text })
 }
 
 fn thread(thread: &ThreadUse) -> Value {
@@ -168,12 +203,27 @@ fn inputs(inputs: &Inputs) -> Value {
     })
 }
 
+fn point(point: &Point) -> Value {
+    json!({
+        "start_ns": point.start_ns,
+        "rate": point.rate,
+        "p50_ns": point.p50_ns,
+        "p99_ns": point.p99_ns,
+        "max_ns": point.max_ns,
+        "errors": point.failures.total(),
+        "errors_by_kind": by_kind(&point.failures),
+        "status": by_status(&point.statuses),
+    })
+}
+
 fn step(step: &Step) -> Value {
     json!({
         "offered": step.offered,
         "rate": step.rate,
         "requests": step.total.answers,
         "errors": step.total.failures.total(),
+        "errors_by_kind": by_kind(&step.total.failures),
+        "status": by_status(&step.total.statuses),
         "acknowledged": step.total.acknowledged,
         "duration_ns": step.window_ns,
         "latency_ns": quantiles(&step.total.latency),

@@ -6,6 +6,7 @@ pub mod goal;
 pub mod hgrm;
 pub mod html;
 pub mod json;
+pub mod outcomes;
 pub mod plot;
 pub mod table;
 pub mod verdict;
@@ -14,6 +15,7 @@ use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse};
 use crate::driver::server::ServerUse;
+use crate::driver::statuses::Example;
 use crate::driver::tally::{Failure, Point, Tally};
 use crate::report::goal::GoalOutcome;
 use crate::report::verdict::{Inputs, Verdict, Wall, judge};
@@ -76,6 +78,8 @@ pub struct Report {
     pub faults: Vec<String>,
     /// The reasons of failures: kind, reason in full, and how often, the most frequent first.
     pub reasons: Vec<Reason>,
+    /// The first answer of each status that is no success, by status.
+    pub examples: Vec<Example>,
     /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
     pub was_restarted: bool,
     /// The URL that was asked for the server's figures, and whether it had some.
@@ -178,6 +182,7 @@ impl Report {
             cut_off: measured.cut_off,
             faults: Vec::new(),
             reasons: measured.reasons.clone(),
+            examples: measured.examples.clone(),
             was_restarted: measured.was_restarted,
             asked_metrics: None,
         }
@@ -193,7 +198,7 @@ impl Report {
         let mut whole = runs.remove(0);
         for run in runs {
             for point in &run.series {
-                whole.series.push(Point { start_ns: point.start_ns + whole.window_ns, ..*point });
+                whole.series.push(Point { start_ns: point.start_ns + whole.window_ns, ..point.clone() });
             }
             whole.total.merge(&run.total);
             whole.window_ns += run.window_ns;
@@ -201,6 +206,7 @@ impl Report {
             whole.was_restarted |= run.was_restarted;
             whole.cut_off += run.cut_off;
             Reason::merge(&mut whole.reasons, &run.reasons);
+            run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
             // The last step is the hardest one: its verdict and its machine figures stand for the ramp.
             whole.verdict = run.verdict;
             whole.inputs = run.inputs;

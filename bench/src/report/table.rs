@@ -1,7 +1,6 @@
 //! The report for people.
 
-use super::{Report, Step};
-use crate::driver::tally::Failure;
+use super::{Report, Step, outcomes};
 use crate::quantity::{show_count, show_cpu, show_ns, show_rate};
 use hdrhistogram::Histogram;
 use std::fmt::Write;
@@ -23,7 +22,8 @@ pub fn render(report: &Report) -> String {
     } else {
         steps(&mut out, &report.steps);
     }
-    failures(&mut out, report);
+    outcomes::statuses(&mut out, report);
+    outcomes::errors(&mut out, report);
     cost(&mut out, report);
     if let Some(growth) = &report.growth {
         let agree = if growth.stored == growth.acknowledged as i64 { "equal" } else { "NOT EQUAL" };
@@ -147,41 +147,6 @@ fn steps(out: &mut String, steps: &[Step]) {
             step.server_cpu_ns_per_request.map_or("-".into(), show_cpu),
             step.wall.name()
         );
-    }
-}
-
-fn failures(out: &mut String, report: &Report) {
-    let failures = &report.total.failures;
-    if failures.total() == 0 {
-        out.push_str("errors     0\n");
-        return;
-    }
-    let parts: Vec<String> = Failure::ALL
-        .into_iter()
-        .filter(|&kind| failures.of(kind) > 0)
-        .map(|kind| format!("{} {}", show_count(failures.of(kind)), explained(kind)))
-        .collect();
-    let _ = writeln!(out, "errors     {}: {}", show_count(failures.total()), parts.join(", "));
-    for reason in &report.reasons {
-        let _ = writeln!(
-            out,
-            "           {}, {} times: {}",
-            reason.kind.name(),
-            show_count(reason.count),
-            reason.text
-        );
-    }
-}
-
-fn explained(kind: Failure) -> &'static str {
-    match kind {
-        Failure::Connect => "connections refused or failed",
-        Failure::Timeout => "timed out",
-        Failure::Reset => "reset by the server",
-        Failure::Closed => "closed by the server before the answer",
-        Failure::Garbage => "answered with garbage",
-        Failure::Status => "answered 4xx or 5xx",
-        Failure::Unsent => "never sent, no connection came free",
     }
 }
 

@@ -1,6 +1,7 @@
 //! `bench diff`: two reports of `--json`, compared figure by figure, if they can be compared at all.
 
 use crate::report::environment;
+use crate::report::json::SCHEMA;
 use crate::tools::bootstrap::{Better, Outcome, Ratio, unpaired};
 use serde_json::Value;
 use std::fmt::Write;
@@ -25,8 +26,10 @@ pub struct Difference {
 /// A sentence with the first condition that differs, unless `is_forced`; or what is missing in a report.
 pub fn compare(old: &Value, new: &Value, is_forced: bool) -> Result<Difference, String> {
     for report in [old, new] {
-        if report["schema"] != 1 {
-            return Err("not a report of `pixeld bench --json` that this version reads (schema 1)".into());
+        if report["schema"] != SCHEMA {
+            return Err(format!(
+                "not a report of `pixeld bench --json` that this version reads (schema {SCHEMA})"
+            ));
         }
     }
     if !is_forced {
@@ -114,7 +117,7 @@ mod tests {
             .map(|k| json!({"rate": rate * (1.0 + 0.002 * f64::from(k % 5)), "p50_ns": 1000 + k % 3, "p99_ns": 2000 + k % 7}))
             .collect();
         json!({
-            "schema": 1,
+            "schema": SCHEMA,
             "environment": {"host": "h", "kernel": "k"},
             "scenario": {"load": "closed", "connections": 64},
             "series": series,
@@ -145,6 +148,6 @@ mod tests {
         let mut new = report(1e5, 4e3);
         new["scenario"]["connections"] = 1.into();
         assert!(compare(&old, &new, false).unwrap_err().contains("connections"));
-        assert!(compare(&old, &json!({}), true).unwrap_err().contains("schema 1"));
+        assert!(compare(&old, &json!({}), true).unwrap_err().contains("schema 2"));
     }
 }

@@ -113,7 +113,8 @@ pub(super) struct RequestArguments {
 /// What has to hold.
 #[derive(Clone, Debug, clap::Args)]
 struct CheckArguments {
-    /// What must hold, repeatable: p99<2ms, errors=0, error_rate<0.1%, rate>=50k, server_cpu<5us
+    /// What must hold, repeatable: p99<2ms, errors=0, error_rate<0.1%, status_5xx=0, status_2xx>=99%, rate>=50k,
+    /// server_cpu<5us
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
     goals: Vec<Goal>,
     /// End with 4 when the client was the wall, or waited for its CPU
