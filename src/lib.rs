@@ -14,7 +14,7 @@
 //! # Layers
 //!
 //! Imports go down only, folders of one level do not see each other, and there are no cycles;
-//! `tests/architecture.rs` reads the sources and fails where that is broken. The load generator is a crate of its own,
+//! `tests/architecture/main.rs` reads the sources and fails where that is broken. The load generator is a crate of its own,
 //! in `bench/`, with the same rule; only `cli` uses it.
 //!
 //! ```text

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 const UNIT: &str = "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nTimeoutStartSec=600\n\
-    ExecStart=/bin/bash /source/tests/booted/trial.sh\nStandardOutput=file:/source/report\n\
+    ExecStart=/bin/bash /source/tests/data/booted.sh\nStandardOutput=file:/source/report\n\
     StandardError=file:/source/report\n[Install]\nWantedBy=multi-user.target\n";
 
 fn run(program: &str, arguments: &[&str]) -> bool {

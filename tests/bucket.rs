@@ -7,7 +7,9 @@
 
 #![cfg(feature = "s3")]
 
+#[path = "support/board/mod.rs"]
 mod board;
+#[path = "support/process/mod.rs"]
 mod process;
 
 use std::io::ErrorKind;

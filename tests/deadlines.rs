@@ -1,5 +1,6 @@
 //! Clients that are slow, or do not read, or say nothing: each has its time, set short here, and its answer.
 
+#[path = "support/process/mod.rs"]
 mod process;
 
 use std::thread::sleep;

@@ -1,5 +1,6 @@
 //! What puts pixeld on a host: units, install, package, proxies and manifests, as far as one machine can try them.
 
+#[path = "support/process/mod.rs"]
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! A disk that stalls: the disk thread is held still. Nothing is acknowledged and nothing becomes visible meanwhile,
 //! everything else goes on, and what the lanes cannot hold is pushed back.
 
+#[path = "support/process/mod.rs"]
 mod process;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! `pixeld bench`: a load generator that can be believed.
 //!
-//! Imports go down only; `tests/architecture.rs` of the workspace reads the sources and fails where that is broken.
+//! Imports go down only; `tests/architecture/main.rs` of the workspace reads the sources and fails where that is broken.
 //!
 //! ```text
 //! 4  tools      a measurement from start to exit code, and the tools around it: compare, search, calibrate, diff

@@ -9,7 +9,7 @@
 //!
 //! # Rooms
 //!
-//! A room uses those below it only; `tests/architecture.rs` holds that.
+//! A room uses those below it only; `tests/architecture` holds that.
 //!
 //! ```text
 //! 4  lifecycle

@@ -1,6 +1,6 @@
 //! What goes to stdout and stderr. Nothing here panics: a reader that has gone and a full disk behind either of them are
 //! errors where the text is the result of a command, and nothing where it only tells. `print!` and its relatives end the
-//! process there, so `tests/architecture.rs` refuses them.
+//! process there, so `tests/architecture/main.rs` refuses them.
 
 use std::fmt::Display;
 use std::io::{self, Write};

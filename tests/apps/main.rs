@@ -1,16 +1,16 @@
 //! The applications over HTTP, as their clients and browsers see them.
 
-#[path = "../board/mod.rs"]
+#[path = "../support/board/mod.rs"]
 mod board;
-#[path = "../browser/mod.rs"]
+#[path = "../support/browser/mod.rs"]
 mod browser;
-#[path = "../journal/mod.rs"]
+#[path = "../support/journal/mod.rs"]
 mod journal;
-#[path = "../process/mod.rs"]
+#[path = "../support/process/mod.rs"]
 mod process;
-#[path = "../sim_disk/mod.rs"]
+#[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
-#[path = "../thumbs/mod.rs"]
+#[path = "../support/thumbs/mod.rs"]
 mod thumbs;
 
 mod backup;

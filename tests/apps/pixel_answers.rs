@@ -43,7 +43,7 @@ fn check(path: &Path) -> usize {
 
 #[test]
 fn the_projects_own_rows() {
-    assert!(check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pixel.jsonl")) > 40);
+    assert!(check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vectors/pixel.jsonl")) > 40);
 }
 
 /// A file beside the repository, or nothing, with a word about it.

@@ -1,6 +1,6 @@
 //! Two hosts: joined, cut apart, killed, balanced and compared.
 
-#[path = "../process/mod.rs"]
+#[path = "../support/process/mod.rs"]
 mod process;
 
 mod balancer;

@@ -87,7 +87,7 @@ fn golden_bytes() {
         ("identity", identity().encode().to_vec()),
     ];
     let found: Vec<_> = found.iter().map(|(name, bytes)| format!("{name}\n{}\n", hex(bytes))).collect();
-    assert_eq!(found.join("\n"), include_str!("../journal/golden.txt"));
+    assert_eq!(found.join("\n"), include_str!("../data/journal.txt"));
 }
 
 #[test]

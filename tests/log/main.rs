@@ -1,8 +1,8 @@
 //! The journal, its blobs and the commit step: what is written, found again, damaged and refused.
 
-#[path = "../journal/mod.rs"]
+#[path = "../support/journal/mod.rs"]
 mod journal;
-#[path = "../sim_disk/mod.rs"]
+#[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
 
 mod append;

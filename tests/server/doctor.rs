@@ -11,10 +11,10 @@ use process::pixeld;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Unpacks `tests/machines/NAME.txt`: a line `== PATH` and the file's text below it.
+/// Unpacks `tests/data/machines/NAME.txt`: a line `== PATH` and the file's text below it.
 fn machine(name: &str) -> TempDir {
     let root = tempfile::tempdir().expect("a directory");
-    let text = fs::read_to_string(format!("{}/tests/machines/{name}.txt", env!("CARGO_MANIFEST_DIR")));
+    let text = fs::read_to_string(format!("{}/tests/data/machines/{name}.txt", env!("CARGO_MANIFEST_DIR")));
     for file in text.expect("a machine").split("== ").skip(1) {
         let (path, content) = file.split_once('\n').expect("a path");
         let path = root.path().join(path);

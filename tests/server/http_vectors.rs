@@ -62,7 +62,7 @@ fn events_of(name: &str, input: &[u8]) -> Vec<Event> {
 
 #[test]
 fn own_vectors() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/http.jsonl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vectors/http.jsonl");
     let vectors = lines(&path);
     assert!(vectors.len() > 100, "vectors got lost");
     for vector in vectors {

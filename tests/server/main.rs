@@ -1,8 +1,8 @@
 //! One server: its command line, its connections, its bounds, and what it does when things fail.
 
-#[path = "../http/feed.rs"]
+#[path = "../support/feed.rs"]
 mod feed;
-#[path = "../process/mod.rs"]
+#[path = "../support/process/mod.rs"]
 mod process;
 
 mod config;

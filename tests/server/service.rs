@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// Every metric there is; dashboards and alerts hang on these names.
-const METRICS: &str = include_str!("../golden/metrics.txt");
+const METRICS: &str = include_str!("../data/metrics.txt");
 
 /// One family of the exposition: its type, and its samples by name and labels.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ fn the_metrics_are_these_and_sound() {
         let families = families(answer.text());
         let names: Vec<String> =
             families.iter().map(|(name, family)| format!("{name} {}", family.kind)).collect();
-        assert_eq!(names.join("\n"), METRICS.trim_end(), "tests/golden/metrics.txt");
+        assert_eq!(names.join("\n"), METRICS.trim_end(), "tests/data/metrics.txt");
         for (name, family) in &families {
             assert_eq!(family.kind == "counter", name.ends_with("_total"), "{name}");
             if family.kind == "histogram" {

@@ -1,8 +1,6 @@
 //! `--verify` against servers that lose, repeat and alter; the outputs and exit codes of the whole command.
 
-mod bench_support;
-
-use bench_support::{OK, Reply, SECOND, scenario, serve};
+use crate::measured::{OK, Reply, SECOND, scenario, serve};
 use pixeld_bench::report::{Verified, json};
 use pixeld_bench::scenario::Scenario;
 use pixeld_bench::scenario::pacer::Arrivals;

@@ -1,9 +1,7 @@
 //! The tools around a measurement through the real binary: what they print, what they write, how they end.
 
-mod bench_support;
-
-use bench_support::command::{Null, bench, command, free_port, read, told};
-use bench_support::{OK, Reply, serve};
+use crate::measured::command::{Null, bench, command, free_port, read, told};
+use crate::measured::{OK, Reply, serve};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

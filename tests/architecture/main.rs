@@ -3,13 +3,9 @@
 //! when it can't print. The layers are drawn in
 //! `src/lib.rs`; the tables stand in `architecture/rules.rs`. Long files and functions are reported, not refused.
 
-#[path = "architecture/paths.rs"]
 mod paths;
-#[path = "architecture/rooms.rs"]
 mod rooms;
-#[path = "architecture/rules.rs"]
 mod rules;
-#[path = "architecture/tokens.rs"]
 mod tokens;
 
 use std::fs;

@@ -1,10 +1,8 @@
 //! How `pixeld bench` reaches its target: servers that take few connections, names with several addresses, hosts that are
 //! out of ports, and whether it is the server that it started which is measured.
 
-mod bench_support;
-
-use bench_support::command::{Null, bench, free_port, read};
-use bench_support::{OK, Reply, serve};
+use crate::measured::command::{Null, bench, free_port, read};
+use crate::measured::{OK, Reply, serve};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,7 +25,7 @@ fn short_queue() -> TcpListener {
 fn takes_request(stream: &mut TcpStream, input: &mut Vec<u8>) -> bool {
     let mut buffer = [0; 4096];
     loop {
-        if let Some((head, body)) = bench_support::whole_request(input) {
+        if let Some((head, body)) = crate::measured::whole_request(input) {
             input.drain(..head + body);
             return true;
         }

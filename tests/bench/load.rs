@@ -1,9 +1,7 @@
 //! The generator against servers that behave and servers that don't: each fault shows up as what it is, and a stall
 //! shows in full in an open loop.
 
-mod bench_support;
-
-use bench_support::{MS, OK, Reply, SECOND, measure, scenario, serve, try_measure};
+use crate::measured::{MS, OK, Reply, SECOND, measure, scenario, serve, try_measure};
 use pixeld_bench::driver::run::Measured;
 use pixeld_bench::driver::tally::Failure;
 use pixeld_bench::scenario::pacer::Arrivals;
@@ -257,7 +255,7 @@ fn a_unix_socket_works_like_tcp() {
                 let (mut input, mut buffer) = (Vec::new(), [0; 4096]);
                 while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
                     input.extend_from_slice(&buffer[..bytes]);
-                    while let Some((head, body)) = bench_support::whole_request(&input) {
+                    while let Some((head, body)) = crate::measured::whole_request(&input) {
                         input.drain(..head + body);
                         stream.write_all(OK).unwrap();
                     }

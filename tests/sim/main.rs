@@ -52,20 +52,14 @@
 //! a copy of each batch that nobody takes; an unanswered RESYNC waits for the next STATE, ten seconds later; and one of the
 //! two words about GONE does for the other one with the sender that there is, though not with any that the protocol allows.
 
-#[path = "sim/chance.rs"]
 mod chance;
-#[path = "sim/host.rs"]
 mod host;
-#[path = "sim/oracle.rs"]
 mod oracle;
-#[path = "sim/pictures.rs"]
 mod pictures;
-#[path = "sim/scripted/mod.rs"]
 mod scripted;
+#[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
-#[path = "sim/wire.rs"]
 mod wire;
-#[path = "sim/world/mod.rs"]
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

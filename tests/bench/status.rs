@@ -1,9 +1,7 @@
 //! Status codes: each stands in every output with its number, and the first answer that is no success is shown.
 
-mod bench_support;
-
-use bench_support::command::{bench, read};
-use bench_support::{Reply, serve};
+use crate::measured::command::{bench, read};
+use crate::measured::{Reply, serve};
 use std::fs;
 
 /// What the n-th request of a connection is answered, again from the start after the last one: statuses as each framing
@@ -76,7 +74,7 @@ fn every_code_stands_in_every_output() {
 fn an_answer_that_only_the_end_completes_is_shown_too() {
     let body = "x".repeat(1000);
     let answer = format!("HTTP/1.0 503 Busy\r\n\r\n{body}");
-    let address = bench_support::serve_then_close(answer.into_bytes());
+    let address = crate::measured::serve_then_close(answer.into_bytes());
     let told = bench(&[&format!("http://{address}/"), "-c", "2", "-n", "6", "--no-probe"]);
     assert!(told.out.contains(&format!("the first: {}\n", "x".repeat(200))), "{}", told.out);
     assert!(told.out.contains("503"), "{}", told.out);

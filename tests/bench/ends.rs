@@ -1,9 +1,7 @@
 //! How `pixeld bench` ends: interrupts, targets that go away, outputs that can't be written. No end throws the run away.
 
-mod bench_support;
-
-use bench_support::command::{Null, bench, command, free_port, read, signal, told};
-use bench_support::{OK, Reply, serve};
+use crate::measured::command::{Null, bench, command, free_port, read, signal, told};
+use crate::measured::{OK, Reply, serve};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;

@@ -1,0 +1,11 @@
+//! `pixeld bench`: the generator against servers that behave and servers that don't, and the tools around a measurement.
+
+#[path = "../support/measured/mod.rs"]
+mod measured;
+
+mod ends;
+mod load;
+mod reach;
+mod status;
+mod tools;
+mod verify;
