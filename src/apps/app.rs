@@ -9,7 +9,7 @@ use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
 use crate::log::blobs::Blobs;
-use crate::log::reader::Reader;
+use crate::log::read::reader::Reader;
 use crate::os::disk::DiskFile;
 
 use super::answer;

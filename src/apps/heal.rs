@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::fields::{Fields, push_origin};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::TIME_HEALED;
-use crate::log::record;
+use crate::log::format::record;
 
 /// Records that count as of another time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

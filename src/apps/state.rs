@@ -10,7 +10,7 @@ use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag::{self, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
-use crate::log::record;
+use crate::log::format::record;
 
 /// Where a record stands in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

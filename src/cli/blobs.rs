@@ -11,7 +11,8 @@ use crate::engine::storage::snapshots;
 use crate::log::blobs::check::{Fault, check};
 use crate::log::blobs::files::FileStore;
 use crate::log::inspect::{InspectError, batches};
-use crate::log::{joining, snapshot};
+use crate::log::recover::joining;
+use crate::log::snapshot;
 use crate::os::disk::Disk;
 
 /// What was found.

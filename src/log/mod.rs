@@ -4,51 +4,42 @@
 //! through [`crate::os::disk::Disk`] only. The bytes are drawn in `docs/journal.md`.
 //!
 //! ```text
-//! record    one change; many make a body            identity  who this directory is
-//! batch     header, checksums, chain                snapshot  state at a position
-//! frame     where a batch stands in the file        recover   from what a crash left to a journal that goes on
-//! segment   one file of frames                      inspect   what is in a directory, changing nothing
-//! blobs     contents that records name by their hash
-//!
 //! append -> staged -> writer -> file                what is committed
 //!              |-> tail ----------> reader, scan    what is read back
 //! ```
+//!
+//! # Rooms
+//!
+//! A room uses those below it only; `tests/architecture.rs` holds that. The lane is used by workers and by the commit
+//! step, and by nothing in here.
+//!
+//! ```text
+//! 5  inspect
+//! 4  recover
+//! 3  snapshot
+//! 2  read
+//! 1  write
+//! 0  format | files | blobs | lane
+//! ```
 
-mod anchor;
-pub mod append;
+// Keeps contents that records name by their hash, and what is known to be wrong with them.
 pub mod blobs;
-mod cut;
-pub mod damage;
-pub mod frame;
-pub mod identity;
+// Replaces the small files of the directory as a whole: who it is, who its peer is, whether it is a newcomer.
+pub mod files;
+// Draws the bytes: a record, the frame of a batch, a segment, and how damage in them is told.
+pub mod format;
+// Says what is in a directory, and changes nothing.
 pub mod inspect;
-pub mod joining;
-pub mod known_peer;
+// Takes the records of one worker to the commit step, without a lock.
 pub mod lane;
-pub mod mend;
-pub mod newcomer;
-mod outcome;
-pub mod owed;
-pub mod reader;
-mod reading;
-pub mod record;
+// Reads the journal while it grows.
+pub mod read;
+// Makes of what a crash left a journal that goes on.
 pub mod recover;
-mod remains;
-mod replay;
-mod resettle;
-pub mod scan;
-pub mod segment;
+// Holds the state at a position of the journal.
 pub mod snapshot;
-mod source;
-pub mod spare;
-pub mod staged;
-mod tail;
-mod tear;
-pub mod unfinished;
-pub mod unreadable;
-pub mod whole_file;
-mod window;
-pub mod writer;
+// Appends batches: seals, stages, writes and syncs them, into segments made ahead.
+pub mod write;
 
 // The link sends the same batches and names the same streams, so both stand below it and the journal.
 pub use crate::base::{batch, streams};

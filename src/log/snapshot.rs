@@ -13,11 +13,11 @@
 
 use std::io;
 
-use super::scan::BatchView;
 use super::streams::{STREAM_BYTES, StreamFault, Streams};
-use super::whole_file;
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{READ_TRIES_MAX, SNAPSHOTS_KEPT};
+use crate::log::files::whole_file;
+use crate::log::read::scan::BatchView;
 use crate::os::disk::{Access, Disk, is_bad_medium};
 
 /// First bytes of a file.

@@ -20,8 +20,8 @@ use pixeld::http::request::{HeaderSlots, parse_head};
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::recover::{self, Opened, Replay};
-use pixeld::log::spare::make_spare;
-use pixeld::log::staged::Staged;
+use pixeld::log::write::spare::make_spare;
+use pixeld::log::write::staged::Staged;
 use pixeld::os::disk::Disk;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -377,7 +377,7 @@ fn a_damaged_journal_cuts_the_answer_short() {
     for _ in 0..6 {
         site.commit_pixels(&pixels(2_500));
     }
-    let name = pixeld::log::segment::name(site.opened.appender.segment() - 2);
+    let name = pixeld::log::format::segment::name(site.opened.appender.segment() - 2);
     let mut content = disk.content(&name);
     content[20_000] ^= 1;
     disk.replace(&name, &content);

@@ -12,7 +12,7 @@ use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
 use pixeld::base::tag;
 use pixeld::base::vector::VersionVector;
-use pixeld::log::known_peer::KnownPeer;
+use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 
 const PIXELS: [u8; 4] = [tag::PIXEL_R, tag::PIXEL_G, tag::PIXEL_B, tag::PIXEL_CLEAR];

@@ -198,8 +198,8 @@ fn every_decision_is_listed_with_its_status() {
 #[test]
 fn names_are_found_in_prose() {
     let found: Vec<&str> =
-        names("see `log/writer.rs`, docs/a.md. /etc/x.toml $D/y.sh *.md v1.2 z.rs").collect();
-    assert_eq!(found, ["log/writer.rs", "docs/a.md", "z.rs"]);
+        names("see `log/write/writer.rs`, docs/a.md. /etc/x.toml $D/y.sh *.md v1.2 z.rs").collect();
+    assert_eq!(found, ["log/write/writer.rs", "docs/a.md", "z.rs"]);
     assert_eq!(numbered("I-2, (I-10) UI-3 I-x", "I-"), ["2", "10"]);
     assert_eq!(anchor("The board, and `nginx`"), "the-board-and-nginx");
 }

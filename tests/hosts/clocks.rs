@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
 use pixeld::base::vector::VersionVector;
-use pixeld::log::known_peer::KnownPeer;
+use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{pixel, request};
 use process::pair::{Host, Pair, await_connected, await_ready, await_that};

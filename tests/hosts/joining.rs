@@ -6,8 +6,8 @@ use crate::process;
 use std::time::{Duration, Instant};
 
 use pixeld::base::vector::VersionVector;
+use pixeld::log::files::newcomer;
 use pixeld::log::inspect::compare::compare;
-use pixeld::log::newcomer;
 use pixeld::os::files::RealDisk;
 use process::client::{pixel, request};
 use process::pair::{Host, Pair, await_connected, await_ready, await_same, await_that, peer_of};

@@ -12,7 +12,7 @@ use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
 use pixeld::engine::shared::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
-use pixeld::log::known_peer::KnownPeer;
+use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain, post_pixel, request};
 

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
-use pixeld::log::identity::Identity;
+use pixeld::log::files::identity::Identity;
 use pixeld::os::files::RealDisk;
 use process::Server;
 use process::client::{Next, pixel, request};

@@ -1,9 +1,9 @@
 //! The appender's promises: places, numbers, times, and that what it says has room has room.
 
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Position};
-use pixeld::log::append::{Appender, End};
-use pixeld::log::segment::Layout;
-use pixeld::log::staged::Staged;
+use pixeld::log::format::segment::Layout;
+use pixeld::log::write::append::{Appender, End};
+use pixeld::log::write::staged::Staged;
 use proptest::prelude::*;
 
 const SEGMENT_BYTES: u64 = 512 * 1024;
@@ -96,5 +96,5 @@ proptest! {
 }
 
 fn fits_behind(end: Position, length: usize) -> bool {
-    end.0 % SEGMENT_BYTES + pixeld::log::frame::frame_bytes(length) < SEGMENT_BYTES
+    end.0 % SEGMENT_BYTES + pixeld::log::format::frame::frame_bytes(length) < SEGMENT_BYTES
 }

@@ -27,13 +27,13 @@ use pixeld::engine::storage::snapshots;
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::inspect::compare::{self, Verdict};
-use pixeld::log::joining;
 use pixeld::log::lane::{Producer, lane};
+use pixeld::log::recover::joining;
 use pixeld::log::recover::{self, OpenOptions, Replay};
 use pixeld::log::snapshot::{self, Snapshot};
-use pixeld::log::spare::make_spare;
-use pixeld::log::staged::Staged;
-use pixeld::log::writer::Writer;
+use pixeld::log::write::spare::make_spare;
+use pixeld::log::write::staged::Staged;
+use pixeld::log::write::writer::Writer;
 use pixeld::os::clock::Clock;
 use sim_disk::SimDisk;
 

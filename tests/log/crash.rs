@@ -99,7 +99,7 @@ fn check(disk: &SimDisk, done: &Done, fall: Fall, context: &str) -> Host {
 fn assert_nothing_behind(disk: &SimDisk, host: &Host, context: &str) {
     let end = host.opened.appender.position().0;
     for number in (end / SEGMENT_BYTES).. {
-        let name = pixeld::log::segment::name(u32::try_from(number).unwrap());
+        let name = pixeld::log::format::segment::name(u32::try_from(number).unwrap());
         if !host.disk.list().unwrap().contains(&name) {
             return;
         }

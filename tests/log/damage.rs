@@ -7,11 +7,11 @@ use std::io::ErrorKind;
 
 use journal::{Batch, CLUSTER, Host, NODE, SEGMENT_BYTES, options};
 use pixeld::base::ids::Position;
-use pixeld::log::frame::{FRAME_HEAD_BYTES, Look, Place, SlotKey, look};
+use pixeld::log::format::frame::{FRAME_HEAD_BYTES, Look, Place, SlotKey, look};
+use pixeld::log::format::segment;
 use pixeld::log::inspect::{self, InspectError};
+use pixeld::log::read::scan::ReadError;
 use pixeld::log::recover::RecoverError;
-use pixeld::log::scan::ReadError;
-use pixeld::log::segment;
 use sim_disk::{Failure, Fall, SimDisk};
 
 /// Two segments of batches, 64 KiB: all but the last few of them known to be durable.

@@ -10,10 +10,10 @@ use pixeld::base::kinds::Kinds;
 use pixeld::base::vector::VersionVector;
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
-use pixeld::log::known_peer::KnownPeer;
+use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::log::recover;
 use pixeld::log::snapshot;
-use pixeld::log::spare::{SpareError, make_spare};
+use pixeld::log::write::spare::{SpareError, make_spare};
 use pixeld::os::disk::Disk;
 use std::sync::Arc;
 
@@ -288,7 +288,7 @@ fn torn() -> SimDisk {
     let end = usize::try_from(host.opened.appender.position().0 - SEGMENT_BYTES).unwrap();
     host.append(900, false);
     drop(host);
-    let name = pixeld::log::segment::name(1);
+    let name = pixeld::log::format::segment::name(1);
     let mut bytes = disk.content(&name);
     bytes[end + 200] ^= 1;
     disk.replace(&name, &bytes);

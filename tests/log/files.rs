@@ -10,8 +10,8 @@ use pixeld::base::ids::Position;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::log::inspect::{self, InspectError};
 use pixeld::log::recover::{self, OpenOptions, Opened, Replay};
-use pixeld::log::spare::make_spare;
-use pixeld::log::staged::Staged;
+use pixeld::log::write::spare::make_spare;
+use pixeld::log::write::staged::Staged;
 use pixeld::os::datadir::DataDir;
 use pixeld::os::disk::Disk;
 

@@ -6,13 +6,13 @@ use crate::sim_disk;
 use journal::{CLUSTER, Host, NODE, SEGMENT_BYTES, options};
 use pixeld::base::ids::{Inc, Origin, Position};
 use pixeld::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader, first_chain};
-use pixeld::log::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, frame_bytes, look};
-use pixeld::log::identity::{Identity, Member, MemberName};
-use pixeld::log::record::{self, Pixel};
-use pixeld::log::segment::{self, HeaderLook, SegmentError, SegmentHeader};
+use pixeld::log::files::identity::{Identity, Member, MemberName};
+use pixeld::log::files::unreadable::Unreadable;
+use pixeld::log::format::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, frame_bytes, look};
+use pixeld::log::format::record::{self, Pixel};
+use pixeld::log::format::segment::{self, HeaderLook, SegmentError, SegmentHeader};
 use pixeld::log::snapshot::{Snapshot, SnapshotFile};
 use pixeld::log::streams::{StreamFault, Streams};
-use pixeld::log::unreadable::Unreadable;
 use sim_disk::SimDisk;
 
 const ORIGIN: Origin = Origin { node: NODE, inc: Inc(0x1112_1314_1516_1718) };

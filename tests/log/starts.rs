@@ -7,8 +7,8 @@ use crate::sim_disk;
 use std::collections::BTreeMap;
 
 use journal::{Batch, Host, SEGMENT_BYTES, options};
+use pixeld::log::format::segment;
 use pixeld::log::recover::{OpenOptions, RecoverError};
-use pixeld::log::segment;
 use pixeld::log::snapshot::{self, SnapshotFile};
 use pixeld::os::disk::Disk;
 use sim_disk::{Failure, Fall, SimDisk};

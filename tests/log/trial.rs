@@ -9,10 +9,10 @@ use crate::sim_disk;
 use std::collections::BTreeMap;
 
 use journal::{Batch, Host, SEGMENT_BYTES};
+use pixeld::log::files::known_peer::KnownPeer;
+use pixeld::log::format::segment;
 use pixeld::log::inspect;
-use pixeld::log::known_peer::KnownPeer;
 use pixeld::log::recover::{self, RecoverError};
-use pixeld::log::segment;
 use pixeld::log::snapshot;
 use pixeld::os::disk::Disk;
 use sim_disk::{Fall, SimDisk, next};

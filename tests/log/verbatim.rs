@@ -3,9 +3,9 @@
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position};
 use pixeld::base::limits::{BATCH_TIME_US_MAX, CLOCK_AHEAD_US_MAX, ORIGINS_MAX};
 use pixeld::base::streams::StreamFault;
-use pixeld::log::append::{Appender, End, Sealed};
-use pixeld::log::segment::Layout;
-use pixeld::log::staged::Staged;
+use pixeld::log::format::segment::Layout;
+use pixeld::log::write::append::{Appender, End, Sealed};
+use pixeld::log::write::staged::Staged;
 
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 const CLUSTER: ClusterId = ClusterId([1; 16]);

@@ -10,7 +10,7 @@ use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::base::tag::{BOARD_DELETE, BOARD_POST, RECORD_HEAD_BYTES};
-use crate::log::record;
+use crate::log::format::record;
 
 /// What is posted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{PEX_IMPORT, PEX_NEXT, PEX_PREVIOUS, PEX_RESET};
-use crate::log::record;
+use crate::log::format::record;
 
 /// Encoded bytes of one stream's floor in a reset.
 pub const FLOOR_BYTES: usize = 32;

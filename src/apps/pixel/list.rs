@@ -12,8 +12,8 @@ use crate::base::ids::{NodeId, Position};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, PIECE_BYTES};
 use crate::http::caching::Caching;
 use crate::http::response::{Response, StreamHead};
-use crate::log::reader::Reader;
-use crate::log::scan::{BatchView, ReadError, Scan};
+use crate::log::read::reader::Reader;
+use crate::log::read::scan::{BatchView, ReadError, Scan};
 
 use super::page::{self, Page, Place};
 use super::query::Query;

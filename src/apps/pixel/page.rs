@@ -1,7 +1,7 @@
 //! A page of the list of pixels, rendered from the bodies of batches.
 
 use crate::base::ids::{NodeId, Origin, Position, Seq};
-use crate::log::record;
+use crate::log::format::record;
 
 use super::cursor::Cursor;
 use super::query::{Filter, Query};

@@ -1,7 +1,7 @@
-//! A pixel as the service knows it; its bytes are those of [`crate::log::record`].
+//! A pixel as the service knows it; its bytes are those of [`crate::log::format::record`].
 
 use crate::base::tag::{PIXEL_B, PIXEL_G, PIXEL_R, PIXEL_RECORD_BYTES};
-use crate::log::record;
+use crate::log::format::record;
 
 /// The bytes of one pixel's record: tag, value, x and y (i32, little endian).
 pub type Record = [u8; PIXEL_RECORD_BYTES];

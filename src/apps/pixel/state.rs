@@ -11,7 +11,7 @@ use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
-use crate::log::record;
+use crate::log::format::record;
 
 use super::record::{Channel, Pixel};
 

@@ -18,7 +18,7 @@ use crate::base::ids::{Origin, Seq};
 use crate::base::tag::{
     THUMBS_ATTEMPT, THUMBS_DELETE, THUMBS_DONE, THUMBS_FAILED, THUMBS_KNOWN, THUMBS_SUBMIT,
 };
-use crate::log::record;
+use crate::log::format::record;
 
 use super::media::{Frame, Media};
 

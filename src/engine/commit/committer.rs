@@ -20,9 +20,9 @@ use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
 use crate::engine::shared::space::Room;
-use crate::log::append::{Appender, Sealed};
 use crate::log::lane::{Consumer, Taken};
-use crate::log::staged::Staged;
+use crate::log::write::append::{Appender, Sealed};
+use crate::log::write::staged::Staged;
 
 /// What the commit token protects.
 pub struct Committer {

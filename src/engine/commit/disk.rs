@@ -8,8 +8,8 @@ use crate::base::limits::DISK_RETRY_MIN_US;
 use crate::engine::shared::Shared;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::refused::{Cause, Refused};
-use crate::log::staged::Staged;
-use crate::log::writer::{WriteError, Writer};
+use crate::log::write::staged::Staged;
+use crate::log::write::writer::{WriteError, Writer};
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 

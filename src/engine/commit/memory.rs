@@ -10,8 +10,8 @@ use crate::base::durability::Durability;
 use crate::base::limits::{INLINE_SAMPLED, MEMORY_WRITE_MS};
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
-use crate::log::staged::Staged;
-use crate::log::writer::{WriteError, Writer};
+use crate::log::write::staged::Staged;
+use crate::log::write::writer::{WriteError, Writer};
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 

@@ -7,8 +7,8 @@ use std::thread::Thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::ids::Position;
-use crate::log::segment::Layout;
-use crate::log::writer::{Debt, WriteError, Writer};
+use crate::log::format::segment::Layout;
+use crate::log::write::writer::{Debt, WriteError, Writer};
 use crate::os::clock::Clock;
 use crate::os::thread;
 

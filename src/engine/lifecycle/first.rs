@@ -4,8 +4,8 @@ use super::opening::Opening;
 use crate::apps::state::{Batch, Entry};
 use crate::base::limits::BATCH_BODY_BYTES_MAX;
 use crate::engine::shared::settings::FirstRecord;
-use crate::log::staged::Staged;
-use crate::log::writer::WriteError;
+use crate::log::write::staged::Staged;
+use crate::log::write::writer::WriteError;
 use crate::os::clock::wall_us;
 
 /// Why it was not logged.

@@ -1,8 +1,8 @@
 //! Would a start take this directory? The same code as a start's, short of writing.
 
 use super::rebuilding::Rebuilding;
-use crate::log::joining;
-use crate::log::known_peer::KnownPeer;
+use crate::log::files::known_peer::KnownPeer;
+use crate::log::recover::joining;
 use crate::log::recover::{self, RecoverError};
 use crate::os::disk::{Disk, is_bad_medium};
 

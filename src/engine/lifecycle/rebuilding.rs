@@ -9,9 +9,9 @@ use crate::base::ids::{Origin, Position};
 use crate::base::vector::VersionVector;
 use crate::engine::shared::understanding;
 use crate::engine::storage::snapshots;
-use crate::log::reader::Reader;
+use crate::log::read::reader::Reader;
+use crate::log::read::scan::ReadError;
 use crate::log::recover::Replay;
-use crate::log::scan::ReadError;
 use crate::log::snapshot::Snapshot;
 
 /// The state as far as it was replayed.

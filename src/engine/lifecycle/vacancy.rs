@@ -9,11 +9,11 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::engine::shared::key::KEY_NAME;
-use crate::log::identity::{IDENTITY_MAGIC, IDENTITY_NAME};
-use crate::log::newcomer::NEWCOMER_NAME;
-use crate::log::segment::{self, SEGMENT_FIRST, SEGMENT_MAGIC};
+use crate::log::files::identity::{IDENTITY_MAGIC, IDENTITY_NAME};
+use crate::log::files::newcomer::NEWCOMER_NAME;
+use crate::log::format::segment::{self, SEGMENT_FIRST, SEGMENT_MAGIC};
+use crate::log::recover::unfinished::name_made;
 use crate::log::snapshot::{SNAPSHOT_MAGIC, SnapshotFile};
-use crate::log::unfinished::name_made;
 use crate::os::datadir::LOCK_NAME;
 
 /// What a mount point has from the start.

@@ -5,7 +5,7 @@ use super::access::peering_of;
 use crate::base::ids::Origin;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::WorkerSide;
-use crate::log::newcomer;
+use crate::log::files::newcomer;
 
 impl Replica {
     /// The peer has told its whole state. If this is the first host that a joining one meets, that is the goal, durably: it

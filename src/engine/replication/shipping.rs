@@ -21,7 +21,7 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::peering::outbox::{Departing, Next};
 use crate::log::blobs::check::Fault;
 use crate::log::blobs::store::BlobReader;
-use crate::log::scan::Scan;
+use crate::log::read::scan::Scan;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
 use crate::peer::fault::Rest;

@@ -38,10 +38,10 @@ use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
 use crate::log::blobs::Blobs;
-use crate::log::newcomer::Mark;
-use crate::log::reader::Reader;
+use crate::log::files::newcomer::Mark;
+use crate::log::read::reader::Reader;
 use crate::log::recover::Opened;
-use crate::log::spare::ReadyFiles;
+use crate::log::write::spare::ReadyFiles;
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::refused::{Cause, Refused};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, LANE_BYTES, LANE_BYTES_MIN, SEGMENT_BYTES_MIN};
-use crate::log::segment::SEGMENT_HEADER_BYTES_MAX;
+use crate::log::format::segment::SEGMENT_HEADER_BYTES_MAX;
 
 /// Bytes of a segment that no lane may count on: the longest header, the heads of frames, and what the intake keeps
 /// back for one write and one clear. An eighth of the smallest segment is left for the lanes.

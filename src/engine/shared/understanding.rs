@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::ids::NodeId;
 use crate::base::kinds::Kinds;
 use crate::base::version::VERSION;
-use crate::log::scan::BatchView;
+use crate::log::read::scan::BatchView;
 
 /// What is known of the other hosts. The link writes it, workers read it.
 #[derive(Debug, Default)]

@@ -20,12 +20,13 @@ use crate::engine::shared::refused::{Cause, Refused};
 use crate::engine::shared::settings::Reserve;
 use crate::engine::shared::space::Room;
 use crate::engine::shared::told::Told;
-use crate::log::known_peer::KnownPeer;
-use crate::log::owed::Unsettled;
-use crate::log::reader::SegmentInfo;
+use crate::log::files::known_peer::KnownPeer;
+use crate::log::read::reader::SegmentInfo;
+use crate::log::recover::joining;
+use crate::log::recover::owed::Unsettled;
+use crate::log::snapshot;
 use crate::log::snapshot::{Snapshot, SnapshotFile};
-use crate::log::spare::{self, SpareError};
-use crate::log::{joining, snapshot};
+use crate::log::write::spare::{self, SpareError};
 use crate::os::datadir::{Standing, Watch};
 use crate::os::disk::Disk;
 

@@ -3,8 +3,8 @@
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Retention;
-use crate::log::known_peer::KnownPeer;
-use crate::log::reader::SegmentInfo;
+use crate::log::files::known_peer::KnownPeer;
+use crate::log::read::reader::SegmentInfo;
 use crate::os::disk::Disk;
 
 /// Looks after which what the peer has is written down, should it have changed: ten seconds.

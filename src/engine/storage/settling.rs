@@ -7,9 +7,9 @@ use crate::base::blob::BlobId;
 use crate::engine::shared::refused::Refused;
 use crate::engine::shared::told::Told;
 use crate::log::blobs::{Blobs, Removed};
-use crate::log::identity::Identity;
-use crate::log::newcomer;
-use crate::log::owed::{Owed, Unsettled};
+use crate::log::files::identity::Identity;
+use crate::log::files::newcomer;
+use crate::log::recover::owed::{Owed, Unsettled};
 use crate::os::disk::Disk;
 
 /// A debt that could not be paid at the start.

@@ -13,8 +13,8 @@ use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, SNAPSHOTS_KEPT};
 use crate::base::streams::StreamFault;
 use crate::engine::shared::Shared;
-use crate::log::reader::SegmentInfo;
-use crate::log::scan::ReadError;
+use crate::log::read::reader::SegmentInfo;
+use crate::log::read::scan::ReadError;
 use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::disk::Disk;
 

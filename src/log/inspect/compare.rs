@@ -7,8 +7,8 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::{InspectError, Journal};
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::streams::{Stream, Streams};
-use crate::log::record;
-use crate::log::scan::BatchView;
+use crate::log::format::record;
+use crate::log::read::scan::BatchView;
 use crate::os::disk::Disk;
 
 /// One directory, as far as the comparison needs it.

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{NodeId, Origin, Seq};
-use pixeld::log::newcomer;
+use pixeld::log::files::newcomer;
 
 pub use self::tally::Tally;
 use super::chance::Chance;

@@ -1,7 +1,7 @@
 //! What goes wrong, and the end of that.
 
 use pixeld::base::ids::NodeId;
-use pixeld::log::joining;
+use pixeld::log::recover::joining;
 
 use super::super::sim_disk::{Failure, Fall};
 use super::super::wire::Weather;

@@ -3,7 +3,7 @@
 use pixeld::apps::board::record::delete_record;
 use pixeld::base::ids::Inc;
 use pixeld::base::tag::PIXEL_RECORD_BYTES;
-use pixeld::log::record::Pixel;
+use pixeld::log::format::record::Pixel;
 
 use super::super::chance::Chance;
 use super::super::host::Up;

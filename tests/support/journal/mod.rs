@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use pixeld::log::record::Pixel;
+use pixeld::log::format::record::Pixel;
+use pixeld::log::read::scan::BatchView;
 use pixeld::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
-use pixeld::log::scan::BatchView;
 use pixeld::log::snapshot::{self, Snapshot};
-use pixeld::log::spare::make_spare;
-use pixeld::log::staged::Staged;
-use pixeld::log::writer::WriteError;
+use pixeld::log::write::spare::make_spare;
+use pixeld::log::write::staged::Staged;
+use pixeld::log::write::writer::WriteError;
 use pixeld::os::disk::Disk;
 
 use super::sim_disk::SimDisk;

@@ -12,10 +12,10 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 use crate::engine::shared::peering::joining::Join;
 use crate::engine::shared::peering::outbox::Departing;
-use crate::log::append::Sealed;
-use crate::log::joining;
+use crate::log::recover::joining;
 use crate::log::snapshot::Snapshot;
-use crate::log::staged::Staged;
+use crate::log::write::append::Sealed;
+use crate::log::write::staged::Staged;
 
 impl Committer {
     /// Hands a new batch to the link. It may leave before it is durable here: what this host loses in a power cut, the

@@ -1,0 +1,7 @@
+//! The small files of the directory, each replaced as a whole: who it is, who its peer is, whether it is a newcomer.
+
+pub mod identity;
+pub mod known_peer;
+pub mod newcomer;
+pub mod unreadable;
+pub mod whole_file;

@@ -1,0 +1,210 @@
+//! Segments: the journal's files, their names and their headers.
+//!
+//! ```text
+//!  0 u32 magic 'PXS1'       4 u32 crc32c of 8..header length   8 u32 header length   12 u32 segment number
+//! 16 u128 cluster          32 u64 node                        40 u64 segment size
+//! 48 u64 previous end      56 u64 synced position             64 u64 time_us
+//! 72 u32 version           76 u32 number of streams           80 the streams, then zeros up to a multiple of 4096
+//! ```
+//!
+//! All segments have the same size and are zero-filled before they get their name. A header of zeros says that nothing
+//! was written yet: such a segment is a spare. Segments are numbered from 1; one is entered when a frame does not fit
+//! any more into the one before, whose frames end at `previous end`.
+
+use crate::base::ids::{ClusterId, NodeId, Position};
+use crate::base::limits::{BLOCK_BYTES, ORIGINS_MAX};
+use crate::log::streams::{STREAM_BYTES, Streams};
+
+/// First bytes of a header.
+pub const SEGMENT_MAGIC: [u8; 4] = *b"PXS1";
+/// The only version there is.
+pub const SEGMENT_VERSION: u32 = 1;
+/// Number of the first segment of every journal; 0 is none.
+pub const SEGMENT_FIRST: u32 = 1;
+/// Bytes in front of the streams.
+const FIXED_BYTES: usize = 80;
+/// Length in bytes of the longest header.
+pub const SEGMENT_HEADER_BYTES_MAX: usize =
+    (FIXED_BYTES + ORIGINS_MAX * STREAM_BYTES).next_multiple_of(BLOCK_BYTES);
+
+const SUFFIX: &str = ".seg";
+
+/// The file of segment `number`.
+#[must_use]
+pub fn name(number: u32) -> String {
+    format!("{number:010}{SUFFIX}")
+}
+
+/// The number of the segment that a file's name stands for, if it is one's.
+#[must_use]
+pub fn number_of(file_name: &str) -> Option<u32> {
+    let digits = file_name.strip_suffix(SUFFIX)?;
+    let is_plain = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|&number| is_plain && number >= SEGMENT_FIRST)
+}
+
+/// How positions and segments correspond in one data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Size of every segment in bytes: a multiple of [`BLOCK_BYTES`].
+    pub segment_bytes: u64,
+}
+
+impl Layout {
+    /// The segment a position is in.
+    #[inline]
+    #[must_use]
+    pub fn segment_of(self, position: Position) -> u32 {
+        u32::try_from(position.0 / self.segment_bytes).expect("segments are numbered with 32 bits")
+    }
+
+    /// A position's offset in its segment's file.
+    #[inline]
+    #[must_use]
+    pub fn offset_of(self, position: Position) -> u64 {
+        position.0 % self.segment_bytes
+    }
+
+    /// Where a segment starts.
+    #[inline]
+    #[must_use]
+    pub fn start_of(self, segment: u32) -> Position {
+        Position(u64::from(segment) * self.segment_bytes)
+    }
+}
+
+/// What a segment's header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// Its number.
+    pub number: u32,
+    /// The cluster the directory belongs to.
+    pub cluster: ClusterId,
+    /// The directory.
+    pub node: NodeId,
+    /// Size of every segment of the directory in bytes.
+    pub segment_bytes: u64,
+    /// Where the frames of the segment before end; 0 for the first one.
+    pub previous_end: Position,
+    /// All before this was durable when the header was made.
+    pub synced: Position,
+    /// Latest time of any batch before it, microseconds since 1970.
+    pub time_us: u64,
+    /// Where each stream stood at its start.
+    pub streams: Streams,
+}
+
+/// Why bytes are no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SegmentError {
+    /// Zeros where the header belongs.
+    #[error("the segment has no header")]
+    Spare,
+    /// Other first bytes.
+    #[error("this is no segment")]
+    Magic,
+    /// The bytes are not those that were written.
+    #[error("the checksum of the segment's header does not agree")]
+    Crc,
+    /// Written by a later program.
+    #[error("version {0} of segments is unknown here")]
+    Version(u32),
+    /// A length or number that no header can have.
+    #[error("the segment's header holds an impossible value")]
+    Bounds,
+    /// The file is that of another directory or of another place.
+    #[error("the segment belongs to another data directory or place")]
+    Foreign,
+}
+
+/// What is known of a header from its first bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HeaderLook {
+    /// All of it.
+    Header(SegmentHeader),
+    /// It has this many bytes; more than were given.
+    More(usize),
+}
+
+/// Length in bytes of a header that names `streams` streams: where the first frame stands.
+#[must_use]
+pub fn header_bytes(streams: usize) -> usize {
+    (FIXED_BYTES + streams * STREAM_BYTES).next_multiple_of(BLOCK_BYTES)
+}
+
+impl SegmentHeader {
+    /// Length of its encoding in bytes: where the first frame stands.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        header_bytes(self.streams.len())
+    }
+
+    /// Appends its encoding, whole blocks.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let length = self.length();
+        out.extend_from_slice(&SEGMENT_MAGIC);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&u32::try_from(length).expect("bounded").to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.cluster.0);
+        out.extend_from_slice(&self.node.0.to_le_bytes());
+        out.extend_from_slice(&self.segment_bytes.to_le_bytes());
+        out.extend_from_slice(&self.previous_end.0.to_le_bytes());
+        out.extend_from_slice(&self.synced.0.to_le_bytes());
+        out.extend_from_slice(&self.time_us.to_le_bytes());
+        out.extend_from_slice(&SEGMENT_VERSION.to_le_bytes());
+        out.extend_from_slice(&u32::try_from(self.streams.len()).expect("bounded").to_le_bytes());
+        debug_assert_eq!(out.len() - start, FIXED_BYTES);
+        self.streams.encode(out);
+        out.resize(start + length, 0);
+        let crc = crc32c::crc32c(&out[start + 8..]);
+        out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Reads a header from the first bytes of a segment, at least [`BLOCK_BYTES`].
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn decode(bytes: &[u8]) -> Result<HeaderLook, SegmentError> {
+        let Some(fixed) = bytes.first_chunk::<FIXED_BYTES>() else {
+            return Ok(HeaderLook::More(BLOCK_BYTES));
+        };
+        let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
+        let long = |at: usize| u64::from_le_bytes(fixed[at..at + 8].try_into().expect("eight bytes"));
+        if fixed.iter().all(|&byte| byte == 0) {
+            return Err(SegmentError::Spare);
+        }
+        if fixed[..4] != SEGMENT_MAGIC {
+            return Err(SegmentError::Magic);
+        }
+        let length = word(8) as usize;
+        if !length.is_multiple_of(BLOCK_BYTES) || !(BLOCK_BYTES..=SEGMENT_HEADER_BYTES_MAX).contains(&length)
+        {
+            return Err(SegmentError::Bounds);
+        }
+        let Some(all) = bytes.get(..length) else { return Ok(HeaderLook::More(length)) };
+        if crc32c::crc32c(&all[8..]) != word(4) {
+            return Err(SegmentError::Crc);
+        }
+        if word(72) != SEGMENT_VERSION {
+            return Err(SegmentError::Version(word(72)));
+        }
+        let streams = word(76) as usize;
+        if streams > ORIGINS_MAX || header_bytes(streams) != length {
+            return Err(SegmentError::Bounds);
+        }
+        let header = Self {
+            number: word(12),
+            cluster: ClusterId(fixed[16..32].try_into().expect("sixteen bytes")),
+            node: NodeId(long(32)),
+            segment_bytes: long(40),
+            previous_end: Position(long(48)),
+            synced: Position(long(56)),
+            time_us: long(64),
+            streams: Streams::decode(&all[FIXED_BYTES..][..streams * STREAM_BYTES])
+                .ok_or(SegmentError::Bounds)?,
+        };
+        Ok(HeaderLook::Header(header))
+    }
+}
