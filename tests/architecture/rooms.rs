@@ -13,21 +13,37 @@ pub struct Floors {
 }
 
 /// Every folder that is cut into rooms.
-pub const FLOORS: &[Floors] = &[Floors {
-    folder: "engine",
-    heights: &[
-        ("lifecycle", 4),
-        ("link", 3),
-        ("worker", 2),
-        ("replication", 2),
-        ("status", 2),
-        ("commit", 1),
-        ("storage", 1),
-        ("jobs", 1),
-        ("bucket", 1),
-        ("shared", 0),
-    ],
-}];
+pub const FLOORS: &[Floors] = &[
+    Floors {
+        folder: "engine",
+        heights: &[
+            ("lifecycle", 4),
+            ("link", 3),
+            ("worker", 2),
+            ("replication", 2),
+            ("status", 2),
+            ("commit", 1),
+            ("storage", 1),
+            ("jobs", 1),
+            ("bucket", 1),
+            ("shared", 0),
+        ],
+    },
+    Floors {
+        folder: "log",
+        heights: &[
+            ("inspect", 5),
+            ("recover", 4),
+            ("snapshot", 3),
+            ("read", 2),
+            ("write", 1),
+            ("files", 0),
+            ("format", 0),
+            ("blobs", 0),
+            ("lane", 0),
+        ],
+    },
+];
 
 /// A newcomer reads a folder at one glance up to about here.
 pub const ENTRIES_MAX: usize = 14;
