@@ -10,6 +10,8 @@ mod journal;
 mod process;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/thumbs/mod.rs"]
 mod thumbs;
 

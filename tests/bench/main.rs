@@ -2,6 +2,8 @@
 
 #[path = "../support/measured/mod.rs"]
 mod measured;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod ends;
 mod load;

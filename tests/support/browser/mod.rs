@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::PATIENCE;
+use crate::skip::skip;
 
 /// The name under which WebDriver answers with an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -35,7 +36,7 @@ impl Browser {
         let mut driver = match command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
             Ok(driver) => driver,
             Err(error) => {
-                eprintln!("skipped: no chromedriver ({error}); Debian's package is chromium-driver");
+                skip(format_args!("no chromedriver ({error}); Debian's package is chromium-driver"));
                 return None;
             }
         };
