@@ -6,6 +6,7 @@ mod measured;
 mod skip;
 
 mod ends;
+mod figures;
 mod load;
 mod reach;
 mod status;

@@ -56,7 +56,7 @@ impl Driver {
                 break;
             }
             self.ask(at, intended_ns, now_ns);
-            if intended_ns >= self.window.start_ns {
+            if self.window.counts(intended_ns) {
                 let possible_ns = intended_ns.max(self.free_since_ns);
                 self.tally.lag.saturating_record(now_ns.saturating_sub(possible_ns));
             }
@@ -64,7 +64,7 @@ impl Driver {
                 pacer.sent();
             }
         }
-        self.flush(at);
+        self.flush(at, now_ns);
         self.queue(at, now_ns);
         true
     }
@@ -92,7 +92,7 @@ impl Driver {
         while self.lines[at].connection.depth() < self.scenario.pipeline && self.left > 0 {
             self.ask(at, now_ns, now_ns);
         }
-        self.flush(at);
+        self.flush(at, now_ns);
     }
 
     #[inline]
@@ -105,19 +105,22 @@ impl Driver {
         self.writer.write(number, &mut connection.out);
         connection.asked(InFlight { intended_ns, sent_ns, number: self.finished.numbered });
         self.finished.numbered += 1;
-        self.left -= 1;
         self.in_flight += 1;
-        self.tally.sent += 1;
+        // The warm-up takes nothing from a bounded number.
+        let counted = u64::from(self.window.counts(intended_ns));
+        self.left -= counted;
+        self.tally.sent += counted;
     }
 
     #[inline]
-    pub(super) fn flush(&mut self, at: usize) {
+    pub(super) fn flush(&mut self, at: usize, now_ns: u64) {
+        let is_measured = u64::from(self.window.holds(now_ns));
         let line = &mut self.lines[at];
         let Some(stream) = &mut line.stream else { return };
         while !line.connection.unwritten().is_empty() {
             match stream.write(line.connection.unwritten()) {
                 Ok(bytes) => {
-                    self.tally.bytes_out += bytes as u64;
+                    self.tally.bytes_out += bytes as u64 * is_measured;
                     line.connection.wrote(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

@@ -41,19 +41,24 @@ impl Driver {
         line.stream = None;
         let lost = line.connection.reset(self.scenario.form.is_head());
         self.in_flight -= lost.len();
-        self.tally.reconnects += u64::from(lost.is_empty());
+        self.tally.reconnects += u64::from(lost.is_empty() && self.window.holds(now_ns));
         // A connection that brought an answer was worth making: only one that brought none makes the next one wait.
         line.failures_in_row = match (line.has_answered, lost.is_empty()) {
             (true, _) => 0,
             (false, true) => line.failures_in_row,
             (false, false) => line.failures_in_row + 1,
         };
-        let counted =
-            lost.iter().filter(|request| request.intended_ns >= self.window.start_ns).count() as u64;
+        let counted = lost.iter().filter(|request| self.window.counts(request.intended_ns)).count() as u64;
         if let Some(reason) = reason.filter(|_| counted > 0) {
             Reason { count: counted, ..reason }.enter(&mut self.finished.reasons);
         }
         for request in lost {
+            let has_waited = request.sent_ns + self.scenario.timeout_ns <= now_ns;
+            let failure = match failure {
+                // It had time left, but its answer would have come on the connection that is given up.
+                Failure::Timeout if !has_waited => Failure::Dropped,
+                failure => failure,
+            };
             self.window.failed(&mut self.tally, request, failure, now_ns);
         }
         if line.is_queued {
@@ -115,7 +120,7 @@ impl Driver {
         line.is_connecting = false;
         line.failures_in_row += 1;
         line.retry_at_ns = now_ns + pause_ns(line.failures_in_row);
-        if now_ns >= self.window.start_ns && now_ns < self.window.end_ns {
+        if self.window.holds(now_ns) {
             self.tally.failures.add(Failure::Connect, 1);
             Reason::of_system(Failure::Connect, error).enter(&mut self.finished.reasons);
         }

@@ -6,6 +6,7 @@
 
 mod answers;
 mod asking;
+pub mod bitmap;
 mod ends;
 pub mod live;
 mod lost;
@@ -20,9 +21,10 @@ pub mod tally;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
+use crate::driver::bitmap::Bitmap;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::Example;
-use crate::driver::tally::{Bitmap, Tally, Window};
+use crate::driver::tally::{Tally, Window};
 use crate::scenario::pacer::{Pace, Pacer};
 use crate::scenario::request::RequestWriter;
 use crate::scenario::{Load, Scenario};
@@ -85,6 +87,8 @@ pub struct Finished {
     pub cut_off: u64,
     /// Whether it ended because the target had gone, before its number of requests was reached.
     pub gave_up: bool,
+    /// Whether its share of a number of requests was asked.
+    pub has_asked_all: bool,
 }
 
 #[derive(Debug)]
@@ -125,9 +129,14 @@ pub struct Driver {
     pacer: Option<Pacer>,
     /// Connections of a closed loop that have not had their first request.
     unstarted: usize,
+    /// Measured requests that it may still ask.
     left: u64,
+    /// Until when the schedule of a bounded number of requests lasts; 0 without one.
+    schedule_end_ns: u64,
     in_flight: usize,
     next_expire_ns: u64,
+    /// When no answer was awaited last.
+    heard_ns: u64,
     cpu_at_start: Option<(u64, u64)>,
     has_cpu_at_end: bool,
     /// Connections that had news before the clock started.
@@ -173,6 +182,7 @@ impl Driver {
             window: Window { start_ns: scenario.warmup_ns, end_ns, is_open: pacer.is_some() },
             writer: RequestWriter::new(scenario.form.clone(), scenario.first_number ^ thread as u64),
             left: scenario.requests_of(thread).unwrap_or(u64::MAX),
+            schedule_end_ns: scenario.schedule_end_ns().unwrap_or(0),
             unstarted: if pacer.is_some() { 0 } else { lines.len() },
             finished: Finished { thread, ..Finished::default() },
             buffer: vec![0; READ_BYTES],
@@ -190,6 +200,7 @@ impl Driver {
             pacer,
             in_flight: 0,
             next_expire_ns: 0,
+            heard_ns: 0,
             cpu_at_start: None,
             has_cpu_at_end: false,
             early: Vec::new(),
@@ -226,6 +237,7 @@ impl Driver {
         self.measure_cpu_at_end();
         self.hand_over();
         self.finished.end_ns = self.window.end_ns;
+        self.finished.has_asked_all = self.left == 0;
         let _ = self.notes.send(Note::Finished(Box::new(self.finished)));
     }
 
@@ -256,7 +268,7 @@ impl Driver {
         if self.unstarted > 0 {
             until_ns = until_ns.min(self.start_of_next_line());
         }
-        if let (Some(pacer), false) = (&self.pacer, self.free.is_empty()) {
+        if let (Some(pacer), true) = (&self.pacer, self.left > 0 && !self.free.is_empty()) {
             match pacer.pace(now_ns) {
                 Pace::Due { .. } => until_ns = now_ns,
                 Pace::At { next_ns } => until_ns = until_ns.min(next_ns),

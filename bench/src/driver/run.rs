@@ -81,10 +81,10 @@ impl Measured {
         Some(format!("gave up: the target is gone, {answers} of {all} requests were answered"))
     }
 
-    /// Answers per second over the measured part.
+    /// Answers per second that came within the measured part and are no errors.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.total.answers_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
+        self.total.successes_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
     }
 
     /// CPU nanoseconds of the generator per answer.
@@ -236,6 +236,8 @@ struct Collector<'a, 'w> {
     host_start: HostTimes,
     host_end: Option<HostTimes>,
     has_started: bool,
+    /// Length of the measured part, once it is known.
+    window_ns: Option<u64>,
 }
 
 impl<'a, 'w> Collector<'a, 'w> {
@@ -260,6 +262,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             host_start: HostTimes::read(),
             host_end: None,
             has_started: scenario.warmup_ns == 0,
+            window_ns: None,
         }
     }
 
@@ -273,6 +276,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             self.look();
         }
         self.read_end();
+        self.window_ns = Some(window_ns(self.scenario, &self.finished));
         self.settle(u64::MAX);
         self.live.end();
     }
@@ -340,11 +344,13 @@ impl<'a, 'w> Collector<'a, 'w> {
     fn point(&self, index: u64, tally: &Tally) -> Point {
         let interval_ns = self.scenario.interval_ns();
         let start_ns = index * interval_ns;
-        let planned_ns = self.scenario.duration_ns.saturating_sub(start_ns).clamp(1, interval_ns);
-        let passed_ns = self.now_ns().saturating_sub(self.scenario.warmup_ns + start_ns).max(1);
+        // Intervals are closed when all threads are past them; only those that the end closes may be shorter.
+        let left_ns = self.window_ns.unwrap_or(u64::MAX).saturating_sub(start_ns);
+        let length_ns = left_ns.clamp(1, interval_ns);
         Point {
             start_ns,
-            rate: tally.answers_in_time as f64 * 1e9 / planned_ns.min(passed_ns) as f64,
+            length_ns,
+            rate: tally.successes_in_time as f64 * 1e9 / length_ns as f64,
             p50_ns: tally.latency.value_at_quantile(0.5),
             p99_ns: tally.latency.value_at_quantile(0.99),
             max_ns: tally.latency.max(),
@@ -360,7 +366,7 @@ impl<'a, 'w> Collector<'a, 'w> {
         }
         let is_interrupted = self.watch.stop.load(Ordering::Relaxed);
         let server_end = self.server_end.unwrap_or_default();
-        let window_ns = window_ns(self.scenario, &self.finished);
+        let window_ns = self.window_ns.unwrap_or(0);
         let mut reasons = Vec::new();
         self.finished.iter().for_each(|finished| Reason::merge(&mut reasons, &finished.reasons));
         let mut examples = Vec::new();
@@ -387,12 +393,16 @@ impl<'a, 'w> Collector<'a, 'w> {
     }
 }
 
-/// Length of the measured part: as planned, or up to the last answer when the number of requests ended it.
+/// Length of the measured part: as planned, or, when the number of requests ended it, up to the last answer or the end of
+/// their schedule.
 fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
     let end_ns = finished.iter().map(|f| f.end_ns).max().unwrap_or(0);
     let last_ns = finished.iter().map(|f| f.last_answer_ns).max().unwrap_or(0);
-    let by_number =
-        scenario.requests.is_some_and(|all| finished.iter().map(|f| f.numbered).sum::<u64>() >= all);
-    let end_ns = if by_number || end_ns == u64::MAX { last_ns } else { end_ns };
+    let has_asked_all = scenario.requests.is_some() && finished.iter().all(|f| f.has_asked_all);
+    let end_ns = match scenario.schedule_end_ns() {
+        Some(schedule_end_ns) if has_asked_all => last_ns.max(schedule_end_ns).min(end_ns),
+        _ if has_asked_all || end_ns == u64::MAX => last_ns,
+        _ => end_ns,
+    };
     end_ns.saturating_sub(scenario.warmup_ns)
 }

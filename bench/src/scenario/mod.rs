@@ -95,6 +95,14 @@ impl Scenario {
         self.warmup_ns.saturating_add(self.duration_ns)
     }
 
+    /// Time since the start of the run until which the schedule of a bounded number of requests lasts: n requests at a rate
+    /// of r take n/r.
+    #[must_use]
+    pub fn schedule_end_ns(&self) -> Option<u64> {
+        let schedule_ns = (self.requests? as f64 * 1e9 / self.rate()?).ceil() as u64;
+        Some(self.warmup_ns.saturating_add(schedule_ns).min(self.end_ns()))
+    }
+
     /// Length of one row of the time series: a hundredth of the run, between 100 ms and 1 s.
     #[must_use]
     pub fn interval_ns(&self) -> u64 {

@@ -78,7 +78,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
         has_failed: !report.faults.is_empty(),
-        is_client_wall: order.is_strict && report.verdict.wall.is_lower_bound(),
+        is_client_wall: order.is_strict && report.is_lower_bound(),
         has_missed: report.goals.iter().any(|goal| !goal.is_met),
     };
     findings.exit()
@@ -172,7 +172,7 @@ impl Session<'_> {
                 }
                 outcome => outcome?,
             };
-            acknowledged += report.total.acknowledged;
+            acknowledged += report.total.acknowledged_ever;
             reports.push(report);
             if self.stop.load(Ordering::Relaxed) {
                 break;

@@ -1,7 +1,7 @@
 //! The arguments of a measurement, and the order that they make.
 
 use pixeld_bench::client::target::Target;
-use pixeld_bench::quantity::{count, duration_ns, show_ns, whole};
+use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
@@ -53,7 +53,7 @@ pub(super) struct LoadArguments {
     #[arg(short, long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
     /// Length of the measured part [default: 10s; with -n no bound]
-    #[arg(short, long, value_name = "TIME", value_parser = duration_ns)]
+    #[arg(short, long, value_name = "TIME", value_parser = span_ns)]
     duration: Option<u64>,
     /// End after N requests
     #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
@@ -62,22 +62,22 @@ pub(super) struct LoadArguments {
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
     pipeline: usize,
     /// Open loop: R requests per second, whatever the target does
-    #[arg(short, long, value_name = "R", value_parser = count)]
+    #[arg(short, long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
     /// Poisson arrivals instead of equal gaps
     #[arg(long)]
     poisson: bool,
     /// Ramp of an open loop, requests per second, such as 100,200,500
-    #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = count, conflicts_with = "rate")]
+    #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = rate, conflicts_with = "rate")]
     steps: Vec<f64>,
     /// Length of each step
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_ns)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span_ns)]
     step_duration: u64,
     /// Load before the measured part, not counted
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
     warmup: u64,
     /// How long an answer is awaited
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration_ns)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span_ns)]
     timeout: u64,
     /// CPUs for the threads, such as 1,3
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
@@ -228,10 +228,10 @@ impl LoadArguments {
             threads: threads.min(self.connections),
             pipeline: self.pipeline,
             load: self.rate.map_or(Load::Closed, |rate| Load::Open { rate, arrivals: self.arrivals() }),
-            duration_ns: duration_ns.max(1),
+            duration_ns,
             requests: self.requests,
             warmup_ns: self.warmup,
-            timeout_ns: self.timeout.max(1),
+            timeout_ns: self.timeout,
             pins: self.pin.clone(),
             ..Scenario::new(target, form)
         }

@@ -5,7 +5,7 @@ use super::measure::{LoadArguments, RequestArguments};
 use crate::base::version;
 use crate::os::output;
 use pixeld_bench::client::target::Target;
-use pixeld_bench::quantity::{count, duration_ns, show_cpu, show_ns, show_rate};
+use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::report::environment;
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::Scenario;
@@ -62,7 +62,7 @@ pub(super) struct SearchArguments {
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, required = true)]
     goals: Vec<Goal>,
     /// Rate to start with
-    #[arg(long, value_name = "R", default_value = "1000", value_parser = count)]
+    #[arg(long, value_name = "R", default_value = "1000", value_parser = rate)]
     from: f64,
     /// Width of the interval that is good enough, such as 0.05
     #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = count)]
