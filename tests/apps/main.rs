@@ -17,6 +17,7 @@ mod thumbs;
 
 mod backup;
 mod board_browser;
+mod board_events;
 mod board_hostile;
 mod board_pictures;
 mod board_scrub;
