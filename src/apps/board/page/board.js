@@ -125,16 +125,20 @@ async function messages(query, signal) {
   return { ...(await answer.json()), place: answer.headers.get("Last-Event-ID") };
 }
 
-// Shows the newest messages, as many as are shown already. What is shown and not among them was deleted, or is older: that
-// can be asked for again.
+// Shows the newest messages; later on all that are newer than the oldest one shown. What is shown and not listed then was
+// deleted, or is older than a list reaches: "Older messages" goes on from there.
 async function reload(signal) {
+  const isFirst = told === null;
   try {
-    const page = await messages("limit=" + Math.min(MOST, Math.max(FIRST, shown.size)), signal);
-    const isFirst = told === null;
-    [older, told] = [page.next, page.place];
-    const listed = new Set(page.messages.map((message) => message.id));
-    for (const id of [...shown.keys()]) if (!listed.has(id)) forget(id);
-    for (const message of page.messages) show(message, !isFirst);
+    const page = await messages("limit=" + (isFirst ? FIRST : MOST), signal);
+    const oldest = isFirst || older === null ? 0 : Math.min(...shown.keys());
+    const listed = page.messages.filter((message) => message.id >= oldest);
+    if (listed.length === 0) listed.push(...page.messages.slice(0, FIRST));
+    const isCut = listed.length < page.messages.length;
+    [older, told] = [isCut ? listed[listed.length - 1].id : page.next, page.place];
+    const ids = new Set(listed.map((message) => message.id));
+    for (const id of [...shown.keys()]) if (!ids.has(id)) forget(id);
+    for (const message of listed) show(message, !isFirst);
     settle();
   } finally {
     list.setAttribute("aria-busy", "false");
@@ -149,9 +153,9 @@ async function more() {
   try {
     const page = await messages("limit=" + MORE + "&before=" + before);
     if (older !== before) return; // the list was loaded anew meanwhile
+    const hadFocus = document.activeElement === button;
     older = page.next;
     const added = page.messages.map((message) => show(message, false)).filter(Boolean);
-    const hadFocus = document.activeElement === button;
     settle();
     announce(added.length + " older messages are shown" + (older === null ? ", there are no more" : ""));
     if (hadFocus && button.hidden) (added[0]?.querySelector(".picture") || at("message")).focus();
