@@ -27,6 +27,19 @@ pub const WIDTHS: [u32; 3] = [1280, 390, 320];
 /// Colour schemes in which pages are looked at.
 pub const SCHEMES: [&str; 2] = ["light", "dark"];
 
+/// The script of axe-core, which looks for what keeps people from using a page; nothing where it was not fetched.
+pub fn axe() -> Option<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(path).ok()
+}
+
+/// Says that pages were not looked at with axe-core, where that is so.
+pub fn skip_without_axe() {
+    if axe().is_none() {
+        skip("pages without axe-core: npm install --prefix target/axe axe-core@4");
+    }
+}
+
 /// A headless browser of the test's own.
 pub struct Browser {
     driver: Child,
@@ -209,21 +222,16 @@ impl Browser {
         )
     }
 
-    /// What axe-core finds wrong with the page, a line each; nothing where axe-core is not there.
-    pub fn violations(&self) -> Option<Vec<String>> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
-        let Ok(axe) = std::fs::read_to_string(path) else {
-            eprintln!("skipped: no axe-core; npm install --prefix target/axe axe-core@4");
-            return None;
-        };
+    /// What axe-core finds wrong with the page, a line each.
+    pub fn violations(&self, axe: &str) -> Vec<String> {
         // A page animates what is new; colours are measured when it is at rest.
         self.evaluate("document.getAnimations().forEach((one) => one.finish())");
-        self.evaluate(&axe);
+        self.evaluate(axe);
         let found = self.evaluate(
             "return axe.run(document).then(({ violations }) => violations.map((one) => one.id + ': ' + one.help + ' ' + \
              one.nodes.map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join('; ')))",
         );
-        Some(serde_json::from_value(found).expect("a list of texts"))
+        serde_json::from_value(found).expect("a list of texts")
     }
 
     /// What the browser complained about since it was asked last.
