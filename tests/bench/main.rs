@@ -2,11 +2,9 @@
 
 #[path = "../support/measured/mod.rs"]
 mod measured;
-#[path = "../support/skip.rs"]
-mod skip;
 
 mod ends;
-mod figures;
+mod https;
 mod load;
 mod reach;
 mod status;

@@ -3,8 +3,6 @@
 mod blocks;
 mod commands;
 mod references;
-#[path = "../support/skip.rs"]
-mod skip;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,6 @@
 
 #[path = "../support/process/mod.rs"]
 mod process;
-#[path = "../support/skip.rs"]
-mod skip;
 
 mod balancer;
 mod both;

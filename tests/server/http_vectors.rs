@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::skip::skip;
 use base64::Engine;
 use feed::Event;
 use pixeld::base::limits::Limits;
@@ -82,7 +81,7 @@ fn shared_vectors() -> Option<PathBuf> {
     if directory.is_dir() {
         return Some(directory);
     }
-    skip(format_args!("there is no {}", directory.display()));
+    println!("skipped: there is no {}", directory.display());
     None
 }
 
