@@ -1,6 +1,10 @@
 //! The service under a real systemd: a Debian is set up below the target directory, booted in a container, and pixeld is
 //! installed, restarted under load, stopped dead and removed there.
 
+#[path = "support/skip.rs"]
+mod skip;
+
+use skip::skip;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -59,7 +63,7 @@ fn a_service_of_systemd_is_restarted_killed_and_removed() {
     let missing: Vec<&str> =
         ["debootstrap", "systemd-nspawn"].into_iter().filter(|tool| !has(tool)).collect();
     if !missing.is_empty() || !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: it needs root, debootstrap and systemd-nspawn; not there: {missing:?}");
+        skip(format_args!("it needs root, debootstrap and systemd-nspawn; not there: {missing:?}"));
         return;
     }
     let root = debian();

@@ -11,6 +11,8 @@
 mod board;
 #[path = "support/process/mod.rs"]
 mod process;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use pixeld::os::files::RealDisk;
 use process::client::{Client, plain};
 use process::pair::{Pair, await_that};
 use process::{ANY_PORT, PATIENCE, Server, free_address};
+use skip::skip;
 
 const STORE: [&str; 4] = ["--apps", "board,pixel", "--blobs-store", "s3://pictures/test"];
 
@@ -48,9 +51,9 @@ impl Bucket {
         command.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
         let server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(server) = server else {
-            eprintln!(
-                "skipped: {program} is not there; `pip install 'moto[server,s3]'`, or name it in MOTO_SERVER"
-            );
+            skip(format_args!(
+                "{program} is not there; `pip install 'moto[server,s3]'`, or name it in MOTO_SERVER"
+            ));
             return None;
         };
         let mut bucket = Self { server, address };

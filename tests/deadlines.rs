@@ -2,6 +2,8 @@
 
 #[path = "support/process/mod.rs"]
 mod process;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

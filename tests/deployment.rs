@@ -2,6 +2,8 @@
 
 #[path = "support/process/mod.rs"]
 mod process;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use process::{Server, pixeld};
+use skip::skip;
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -16,7 +19,7 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 fn run(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
     let found = Command::new(program).args(arguments).current_dir(HERE).output();
     if found.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        eprintln!("skipped: {program} is not there");
+        skip(format_args!("{program} is not there"));
         return None;
     }
     let Output { status, stdout, stderr } = found.expect("a program");
@@ -177,8 +180,12 @@ fn a_purge_empties_a_volume_and_leaves_its_mountpoint() {
             let data = root.path().join("var/lib/pixeld");
             fs::create_dir_all(&data).expect("a directory");
             let path = data.to_str().expect("a path");
-            if is_volume && !matches!(run("mount", &["-t", "tmpfs", "none", path]), Some((true, _))) {
-                return println!("skipped: nothing can be mounted here");
+            if is_volume {
+                match run("mount", &["-t", "tmpfs", "none", path]) {
+                    Some((true, _)) => {}
+                    Some((false, told)) => return skip(told.trim_end()),
+                    None => return,
+                }
             }
             fs::create_dir_all(data.join("blobs/ab")).expect("a directory");
             for file in ["identity", ".hidden", "blobs/ab/cd"] {
@@ -205,7 +212,8 @@ fn nginx_understands_the_tls_configuration() {
     let subject =
         ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=pixels.example.org"];
     let arguments = [&subject[..], &["-keyout", &key, "-out", &certificate]].concat();
-    let Some((true, _)) = run("openssl", &arguments) else { return };
+    let Some((is_made, told)) = run("openssl", &arguments) else { return };
+    assert!(is_made, "{told}");
     let live = "/etc/letsencrypt/live/pixels.example.org";
     let servers = read("scripts/nginx/tls.conf").replace(live, directory.path().to_str().expect("a path"));
     let whole = format!("pid {};\nerror_log stderr;\nevents {{}}\nhttp {{\n{servers}\n}}\n", at("pid"));

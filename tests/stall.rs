@@ -3,6 +3,8 @@
 
 #[path = "support/process/mod.rs"]
 mod process;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,11 @@
 //!
 //! Every duration inside `bench` is a count of nanoseconds in a `u64` and says so in its name.
 
+/// Highest rate of an open loop, requests per second.
+pub const RATE_MAX: f64 = 100e6;
+/// Shortest load, nanoseconds.
+const SPAN_NS_MIN: u64 = 1_000_000;
+
 /// Reads a duration such as `10s`, `1.5ms`, `200us`, `3m` or `80ns` as nanoseconds.
 ///
 /// # Errors
@@ -23,6 +28,30 @@ pub fn duration_ns(text: &str) -> Result<u64, String> {
     match number.parse::<f64>() {
         Ok(value) if value * scale < 1e18 => Ok((value * scale).round() as u64),
         _ => Err(format!("`{text}` is not a duration; write for example 10s, 250us or 2ms")),
+    }
+}
+
+/// Reads a duration of 1 ms at least: a length of a load, or how long something is awaited.
+///
+/// # Errors
+/// A sentence that names the text, for what is no duration or shorter.
+pub fn span_ns(text: &str) -> Result<u64, String> {
+    match duration_ns(text)? {
+        ns if ns < SPAN_NS_MIN => Err(format!("`{text}` is too short; write 1ms or more")),
+        ns => Ok(ns),
+    }
+}
+
+/// Reads requests per second, at most a hundred million: no host sends more.
+///
+/// # Errors
+/// A sentence for anything else.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match count(text)? {
+        rate if rate > RATE_MAX => {
+            Err(format!("`{text}` is more than 100M/s; leave the rate out for as many as the target answers"))
+        }
+        rate => Ok(rate),
     }
 }
 
@@ -124,6 +153,17 @@ mod tests {
         }
         for text in ["", "10", "s", "10 parsecs", "-1s", "1..2s", "99999999999999h"] {
             assert!(duration_ns(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_by_table() {
+        assert_eq!((span_ns("1ms"), rate("100M")), (Ok(1_000_000), Ok(100e6)));
+        for text in ["0s", "0ns", "1ns", "999us", "-1s", "1"] {
+            assert!(span_ns(text).is_err(), "{text}");
+        }
+        for text in ["0", "100.1M", "1000M", "1000000M", "inf"] {
+            assert!(rate(text).is_err(), "{text}");
         }
     }
 

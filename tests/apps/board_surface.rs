@@ -386,31 +386,3 @@ fn a_form_may_come_in_pieces_of_any_size() {
     // Behind its last chunk a PNG has nothing that belongs to it.
     assert_eq!(get(&mut client, url).body, png(7));
 }
-
-#[test]
-fn visitors_are_told_of_new_messages() {
-    let (server, mut client) = server();
-    assert_eq!(post(&mut client, "before", "a.png", &png(1)).status, 200);
-    let mut visitors = [server.connect(), server.connect(), server.connect()];
-    for visitor in &mut visitors {
-        visitor.send(plain("GET", "/board/events")).assert_silence(Duration::from_millis(50));
-    }
-    assert_eq!(post(&mut client, "news\nin two lines", "a.png", &png(2)).status, 200);
-    let mut last = String::new();
-    for visitor in &mut visitors {
-        let answer = visitor.answer();
-        assert_eq!(field(&answer, "content-type"), "text/event-stream; charset=utf-8");
-        assert_eq!(field(&answer, "cache-control"), "no-store");
-        let data: Vec<&str> = answer.text().lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-        let [data] = data[..] else { panic!("one message: {}", answer.text()) };
-        let message: Value = serde_json::from_str(data).expect("JSON in one line");
-        assert_eq!((&message["id"], &message["message"]), (&json!(2), &json!("news\nin two lines")));
-        last = answer.text().lines().find_map(|line| line.strip_prefix("id: ")).expect("a number").to_owned();
-    }
-    // What came while nobody asked is told to who says where it stood.
-    assert_eq!(post(&mut client, "meanwhile", "a.png", &png(3)).status, 200);
-    let ask = |last: &str| format!("GET /board/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n\r\n");
-    assert!(client.send(ask(&last)).answer().text().contains("meanwhile"));
-    let all = client.send(ask("1-1")).answer();
-    assert!(all.text().contains("before") && all.text().contains("meanwhile"), "another start: all is told");
-}

@@ -10,12 +10,16 @@ mod journal;
 mod process;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/thumbs/mod.rs"]
 mod thumbs;
 
 mod backup;
 mod board_browser;
+mod board_events;
 mod board_hostile;
+mod board_live;
 mod board_pictures;
 mod board_scrub;
 mod board_sending;
@@ -24,6 +28,7 @@ mod board_uploads;
 mod caching;
 mod damaged;
 mod descriptors;
+mod pages_browser;
 mod pex_import;
 mod pex_surface;
 mod photograph;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::skip::skip;
 use pixeld::apps::app::Action;
 use pixeld::apps::pixel::service::post_pixel;
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ fn the_projects_own_rows() {
 fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors").join(name);
     if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
+        skip(format_args!("{} is not there", path.display()));
         return None;
     }
     Some(path)

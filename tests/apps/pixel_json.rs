@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::skip::skip;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pixeld::apps::app::Action;
@@ -13,7 +14,7 @@ use serde_json::Value;
 fn bodies() -> Vec<(String, String, Vec<u8>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors/json-bodies.jsonl");
     let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
+        skip(format_args!("{} is not there", path.display()));
         return Vec::new();
     };
     let body_of = |line: &str| {

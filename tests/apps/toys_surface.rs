@@ -5,6 +5,7 @@ use crate::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::skip::skip;
 use process::Server;
 use process::client::{Answer, Client, plain, request};
 use serde_json::{Value, json};
@@ -131,7 +132,7 @@ fn ten_thousand_callers_wait_without_a_thread() {
     const CALLERS: usize = 10_000;
     pixeld::os::thread::raise_descriptor_limit();
     if pixeld::os::thread::descriptor_limit() < CALLERS as u64 + 1_000 {
-        eprintln!("skipped: this system gives fewer descriptors than there are callers");
+        skip("this system gives fewer descriptors than there are callers");
         return;
     }
     let server = shop(5_000, 0);

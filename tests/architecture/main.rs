@@ -6,13 +6,14 @@
 mod paths;
 mod rooms;
 mod rules;
+mod skips;
 mod tokens;
 
 use std::fs;
 use std::path::Path;
 
-/// Every Rust file below `src` and `bench/src`: its path and its text, sorted.
-fn sources() -> Vec<(String, String)> {
+/// Every Rust file below `folders` of the project: its path and its text, sorted.
+fn read_below(folders: &[&str]) -> Vec<(String, String)> {
     fn collect(directory: &Path, root: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).expect("a readable directory") {
             let path = entry.expect("a readable entry").path();
@@ -26,11 +27,16 @@ fn sources() -> Vec<(String, String)> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    collect(&root.join("src"), root, &mut found);
-    collect(&root.join("bench/src"), root, &mut found);
+    for folder in folders {
+        collect(&root.join(folder), root, &mut found);
+    }
     found.sort();
     assert!(found.len() > 5, "the sources were not found");
     found
+}
+
+fn sources() -> Vec<(String, String)> {
+    read_below(&["src", "bench/src"])
 }
 
 /// Names of the packages that both manifests list, as the sources write them.

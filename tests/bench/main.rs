@@ -2,9 +2,11 @@
 
 #[path = "../support/measured/mod.rs"]
 mod measured;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod ends;
-mod https;
+mod figures;
 mod load;
 mod reach;
 mod status;

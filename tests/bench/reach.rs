@@ -3,6 +3,7 @@
 
 use crate::measured::command::{Null, bench, free_port, read};
 use crate::measured::{OK, Reply, serve};
+use crate::skip::skip;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -114,7 +115,7 @@ fn apart(script: &str) -> Option<std::process::Output> {
     let output = Command::new("unshare").args(["-nm", "sh", "-c", &script, program]).output().ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(99) || said.starts_with("unshare:") {
-        println!("skipped: no namespaces can be had here: {said}");
+        skip(format_args!("no namespaces can be had here: {said}"));
         return None;
     }
     Some(output)

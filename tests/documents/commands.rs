@@ -6,6 +6,7 @@
 use crate::blocks::{self, Block, Command};
 use crate::{ROOT, documents, text};
 
+use crate::skip::skip;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -54,7 +55,7 @@ fn has_networks() -> bool {
         .status();
     let may = probe.is_ok_and(|status| status.success());
     if !may {
-        println!("skipped: this user may not make a network, so the documents' commands are not run");
+        skip("this user may not make a network, so the documents' commands are not run");
     }
     may
 }

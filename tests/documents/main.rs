@@ -3,6 +3,8 @@
 mod blocks;
 mod commands;
 mod references;
+#[path = "../support/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::path::{Path, PathBuf};

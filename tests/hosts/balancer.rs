@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::skip::skip;
 use process::client::{Client, Next, pixel, plain, post_pixel, request};
 use process::pair::{Host, Pair, await_connected, await_that, count, pixels};
 use process::{Server, free_address};
@@ -40,7 +41,7 @@ impl Balancer {
         let mut command = Command::new("nginx");
         command.arg("-p").arg(directory).arg("-c").arg(&file).args(["-g", "daemon off;"]);
         let Ok(child) = command.stderr(Stdio::null()).spawn() else {
-            eprintln!("skipped: nginx is not installed here");
+            skip("nginx is not installed here");
             return None;
         };
         let balancer = Self { child, address };

@@ -5,6 +5,7 @@ use crate::process;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::skip::skip;
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
 use pixeld::base::vector::VersionVector;
@@ -98,7 +99,7 @@ impl Drop for Last {
 
 #[test]
 fn a_clock_that_was_ahead_on_one_host_leaves_nothing_behind() {
-    let Some(library) = library() else { return eprintln!("skipped: apt install libfaketime") };
+    let Some(library) = library() else { return skip("apt install libfaketime") };
     let pair = Pair::found();
     let clock = pair.directory.path().join("clock");
     std::fs::write(&clock, "+400d").expect("written");

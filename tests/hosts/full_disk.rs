@@ -4,6 +4,7 @@ use crate::process;
 
 use std::process::Command;
 
+use crate::skip::skip;
 use process::Server;
 use process::client::{Next, pixel, request};
 use process::pair::{Host, Pair, await_ready, await_that, count, peer_of, pixels};
@@ -38,7 +39,7 @@ fn a_host_that_is_killed_while_its_batch_waits_for_room_gets_it_back() {
     }
     await_that("the second segment", || a.data_dir.join("0000000002.seg").exists(), |is_there| *is_there);
     if !share_blocks(&a.data_dir) {
-        println!("skipped: blocks can't be shared here");
+        skip("blocks can't be shared here");
         return;
     }
     disk.fill();

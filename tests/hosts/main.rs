@@ -2,6 +2,8 @@
 
 #[path = "../support/process/mod.rs"]
 mod process;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod balancer;
 mod both;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::process::pair::{Pair, await_connected, await_that, peer_of};
 use crate::process::{self, Server, pixeld};
+use crate::skip::skip;
 
 /// A key of the right form.
 const KEY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -52,7 +53,7 @@ fn a_listener_whose_name_has_no_address_is_waited_for() {
 #[test]
 fn a_name_that_gets_an_address_later_is_dialed_there() {
     if !may_mount() {
-        println!("skipped: mounting a file of host names needs root and unshare");
+        skip("mounting a file of host names needs root and unshare");
         return;
     }
     let pair = Pair::found();

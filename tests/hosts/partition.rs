@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::skip::skip;
 use process::pair::Pair;
 use process::pixeld;
 
@@ -181,7 +182,7 @@ fn await_that(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) -> 
 fn a_cut_under_load_heals() {
     let pair = Pair::found();
     let Some(wire) = Wire::new() else {
-        eprintln!("skipped: network namespaces can't be made here (root, ip and nft are needed)");
+        skip("network namespaces can't be made here (root, ip and nft are needed)");
         return;
     };
     let (a, b) = (Inside::start(&wire, 0, &pair), Inside::start(&wire, 1, &pair));

@@ -4,6 +4,8 @@
 mod journal;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod append;
 mod basics;

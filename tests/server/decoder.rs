@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::skip::skip;
 use image::{ImageFormat, RgbaImage};
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
@@ -157,7 +158,7 @@ fn scheduling_of(process: u32) -> Vec<(String, String)> {
 #[test]
 fn it_runs_when_nobody_else_does_and_one_that_gets_nothing_is_replaced() {
     if !cfg!(debug_assertions) {
-        eprintln!("skipped: a release build has no picture that keeps a decoder busy");
+        skip("a release build has no picture that keeps a decoder busy");
         return;
     }
     let idle = Settings { turn: Turn::Idle, patience: Duration::from_secs(2), ..settings() };
@@ -206,7 +207,7 @@ fn a_picture_above_the_bound_of_its_start_gets_the_memory_it_needs() {
 #[test]
 fn a_panic_an_endless_loop_and_an_eater_of_memory_end_their_picture_only() {
     if !cfg!(debug_assertions) {
-        eprintln!("skipped: a release build has no pictures that make a decoder misbehave");
+        skip("a release build has no pictures that make a decoder misbehave");
         return;
     }
     let mut decoder = Decoder::new(settings());
@@ -233,7 +234,7 @@ fn a_panic_an_endless_loop_and_an_eater_of_memory_end_their_picture_only() {
 #[test]
 fn one_that_is_killed_from_outside_fails_the_picture_it_is_at_and_no_other() {
     if !cfg!(debug_assertions) {
-        eprintln!("skipped: a release build has no picture that keeps a decoder busy");
+        skip("a release build has no picture that keeps a decoder busy");
         return;
     }
     let mut decoder = Decoder::new(settings());

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::skip::skip;
 use process::small_disk::{Kind, SmallDisk};
 use process::{ANY_PORT, PATIENCE, Server};
 
@@ -49,7 +50,7 @@ fn files_that_cant_be_made_refuse_writes_once_the_segment_is_full() {
     let server = Server::start(ANY_PORT, &data, &["--segment-size", "4MiB", "--disk-reserve", "1MiB"]);
     await_that("the second segment", &server, || data.join("0000000002.seg").exists());
     if !set_fixed(&data, true) {
-        println!("skipped: this file system has no files that can't be changed");
+        skip("this file system has no files that can't be changed");
         return;
     }
     let mut taken = 0;

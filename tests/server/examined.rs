@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::Path;
 use std::process::Output;
 
+use crate::skip::skip;
 use process::{ANY_PORT, Server, pixeld};
 use rustix::process::Signal;
 
@@ -139,7 +140,7 @@ fn what_root_makes_in_a_directory_is_its_owners() {
     let data = parent.path().join("data");
     fs::create_dir(&data).expect("made");
     if chown(&data, Some(12345), Some(12346)).is_err() {
-        println!("skipped: we may not give a directory away");
+        skip("we may not give a directory away");
         return;
     }
     let output = pixeld(&["init", "--data-dir"]).arg(&data).output().expect("it runs");

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::skip::skip;
 use base64::Engine;
 use feed::Event;
 use pixeld::base::limits::Limits;
@@ -81,7 +82,7 @@ fn shared_vectors() -> Option<PathBuf> {
     if directory.is_dir() {
         return Some(directory);
     }
-    println!("skipped: there is no {}", directory.display());
+    skip(format_args!("there is no {}", directory.display()));
     None
 }
 

@@ -4,6 +4,8 @@
 mod feed;
 #[path = "../support/process/mod.rs"]
 mod process;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod config;
 mod crowds;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use crate::skip::skip;
 use process::client::{Client, plain, post_pixel};
 use process::pair::{Pair, await_that};
 use process::{PATIENCE, Server, free_address, pixeld};
@@ -307,7 +308,7 @@ fn a_manager_is_told_of_start_life_hand_over_and_stop() {
 fn an_activated_socket_outlives_its_server() {
     let activator = "systemd-socket-activate";
     if !Command::new(activator).arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {activator} is not there");
+        skip(format_args!("{activator} is not there"));
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");

@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::skip::skip;
 use tempfile::TempDir;
 
 /// What a host has before anybody tuned it; the tabs and commas are the kernel's.
@@ -276,7 +277,7 @@ fn in_a_network_namespace_the_kernel_takes_it_and_gives_it_back() {
     command.args(["--map-root-user", "--net"]);
     let allowed = Command::new(command.get_program()).args(command.get_args()).arg("true").output();
     if !allowed.is_ok_and(|tried| tried.status.success()) {
-        eprintln!("skipped: this system does not let a test make a network namespace");
+        skip("this system does not let a test make a network namespace");
         return;
     }
     let Output { status, stdout, stderr } = command

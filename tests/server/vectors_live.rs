@@ -6,6 +6,7 @@ use crate::process;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::skip::skip;
 use process::Server;
 use process::client::{plain, request};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 fn shared(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors").join(name);
     if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
+        skip(format_args!("{} is not there", path.display()));
         return None;
     }
     Some(path)

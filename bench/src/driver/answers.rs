@@ -14,8 +14,8 @@ impl Driver {
         if self.lines[at].is_connecting && !self.finish_connect(at) {
             return;
         }
-        if event.is_writable() && self.lines[at].is_unsent() {
-            self.flush(at);
+        if event.is_writable() && !self.lines[at].connection.unwritten().is_empty() {
+            self.flush(at, self.now_ns());
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(at, event.is_read_closed() || event.is_error());
@@ -30,8 +30,6 @@ impl Driver {
             match stream.read(&mut self.buffer) {
                 Ok(0) => return self.end_of_input(at),
                 Ok(bytes) => {
-                    let ends = ends || stream.has_ended();
-                    self.tally.bytes_in += bytes as u64;
                     if !self.take(at, bytes) {
                         return;
                     }
@@ -44,10 +42,7 @@ impl Driver {
                 Err(error) => return self.lose_by(at, &error),
             }
         }
-        if self.lines[at].room == 0 && self.lines[at].connection.depth() == 0 {
-            // It had all its requests, and the server left the closing to us.
-            self.lose(at, Failure::Closed, None);
-        } else if self.pacer.is_none() {
+        if self.pacer.is_none() {
             self.refill(at);
         } else {
             self.queue(at, self.now_ns());
@@ -59,6 +54,7 @@ impl Driver {
     fn take(&mut self, at: usize, bytes: usize) -> bool {
         let now_ns = self.now_ns();
         let (tally, finished, window) = (&mut *self.tally, &mut self.finished, &self.window);
+        tally.bytes_in += bytes as u64 * u64::from(window.holds(now_ns));
         let (in_flight, keeps) = (&mut self.in_flight, self.scenario.keeps_acknowledged);
         let line = &mut self.lines[at];
         let has_answered = &mut line.has_answered;
@@ -86,7 +82,7 @@ impl Driver {
             Err(Fault::Unasked) => {
                 let reason =
                     Reason::of_target(Failure::Garbage, "an answer to nothing that was asked".into());
-                if now_ns >= self.window.start_ns && now_ns < self.window.end_ns {
+                if self.window.holds(now_ns) {
                     self.tally.failures.add(Failure::Garbage, 1);
                     reason.clone().enter(&mut self.finished.reasons);
                 }

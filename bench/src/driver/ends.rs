@@ -1,7 +1,6 @@
 //! What a thread does by the clock: requests that time out, the interval's figures, the end of the run.
 
-use super::{Driver, Note};
-use crate::client::stream::Stream;
+use super::{Driver, Line, Note};
 use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
 use crate::scenario::pacer::Pace;
@@ -26,13 +25,12 @@ impl Driver {
             }
         }
         for at in 0..self.lines.len() {
-            let line = &mut self.lines[at];
+            let line = &self.lines[at];
             let waits = line.connection.oldest();
             if waits.is_some_and(|request| request.sent_ns + self.scenario.timeout_ns <= now_ns) {
                 self.lose(at, Failure::Timeout, None);
             } else if line.is_connecting && line.connecting_since_ns + self.scenario.timeout_ns <= now_ns {
-                let late = line.stream.as_mut().map(Stream::lateness);
-                self.connect_failed(at, &late.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
+                self.connect_failed(at, &io::ErrorKind::TimedOut.into());
             } else if line.retry_at_ns <= now_ns {
                 self.connect(at);
             }
@@ -40,8 +38,13 @@ impl Driver {
     }
 
     /// Whether a run that only its number of requests ends would never end, since the target is gone.
-    fn is_abandoned(&self, now_ns: u64) -> bool {
-        let quiet_ns = now_ns.saturating_sub(self.finished.last_answer_ns);
+    fn is_abandoned(&mut self, now_ns: u64) -> bool {
+        let is_open = |line: &Line| line.stream.is_some() && !line.is_connecting;
+        if self.in_flight == 0 && self.lines.iter().all(is_open) {
+            // A slow schedule: nothing was asked that could be answered.
+            self.heard_ns = now_ns;
+        }
+        let quiet_ns = now_ns.saturating_sub(self.finished.last_answer_ns.max(self.heard_ns));
         self.window.end_ns == u64::MAX && quiet_ns > 2 * self.scenario.timeout_ns.max(1_000_000_000)
     }
 
@@ -79,14 +82,20 @@ impl Driver {
     }
 
     pub(super) fn is_over(&mut self, now_ns: u64) -> bool {
-        let may_ask = now_ns < self.window.end_ns && self.left > 0;
+        let is_within = now_ns < self.window.end_ns;
+        // A number of requests takes as long as its schedule: n of them at a rate of r are served in n/r, not in n-1 gaps.
+        let may_ask = is_within && (self.left > 0 || now_ns < self.schedule_end_ns);
         let owes = self.left > 0
             && self.pacer.as_ref().is_some_and(|pacer| matches!(pacer.pace(now_ns), Pace::Due { .. }));
         let drain_ns = self.scenario.timeout_ns.min(DRAIN_NS_MAX);
         let waits_long = now_ns >= self.window.end_ns.saturating_add(drain_ns);
         if self.is_cut {
             // The backlog of a schedule is not worked off, nor is anything awaited: an interrupt ends the load at once.
-            self.finished.cut_off += self.in_flight as u64;
+            for line in &mut self.lines {
+                let lost = line.connection.reset(false);
+                let counted = lost.iter().filter(|request| self.window.counts(request.intended_ns));
+                self.finished.cut_off += counted.count() as u64;
+            }
             return true;
         }
         if may_ask || ((self.in_flight > 0 || owes) && !waits_long) {
@@ -109,17 +118,17 @@ impl Driver {
                 if request.sent_ns + self.scenario.timeout_ns <= now_ns {
                     self.window.failed(&mut self.tally, request, Failure::Timeout, now_ns);
                 } else {
-                    self.window.cut_off(&mut self.tally, request, now_ns);
-                    self.finished.cut_off += 1;
+                    let counted = self.window.cut_off(&mut self.tally, request, now_ns);
+                    self.finished.cut_off += u64::from(counted);
                 }
             }
         }
         if let Some(pacer) = &mut self.pacer {
-            while let (Pace::Due { intended_ns }, true) = (pacer.pace(now_ns), self.left > 0) {
-                self.window.unsent(&mut self.tally, intended_ns, now_ns);
-                pacer.sent();
-                self.left -= 1;
-            }
+            let (tally, window) = (&mut *self.tally, &self.window);
+            pacer.skip(window.start_ns.min(now_ns), u64::MAX, |_, _| {});
+            self.left -= pacer.skip(now_ns, self.left, |intended_ns, number| {
+                window.unsent(tally, intended_ns, number, now_ns);
+            });
         }
     }
 }

@@ -106,6 +106,7 @@ mod tests {
     fn one_line_with_everything() {
         let point = Point {
             start_ns: 3_000_000_000,
+            length_ns: 100_000_000,
             rate: 1234.0,
             p50_ns: 1_000,
             p99_ns: 2_000_000,

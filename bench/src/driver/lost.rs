@@ -41,19 +41,24 @@ impl Driver {
         line.stream = None;
         let lost = line.connection.reset(self.scenario.form.is_head());
         self.in_flight -= lost.len();
-        self.tally.reconnects += u64::from(lost.is_empty());
+        self.tally.reconnects += u64::from(lost.is_empty() && self.window.holds(now_ns));
         // A connection that brought an answer was worth making: only one that brought none makes the next one wait.
         line.failures_in_row = match (line.has_answered, lost.is_empty()) {
             (true, _) => 0,
             (false, true) => line.failures_in_row,
             (false, false) => line.failures_in_row + 1,
         };
-        let counted =
-            lost.iter().filter(|request| request.intended_ns >= self.window.start_ns).count() as u64;
+        let counted = lost.iter().filter(|request| self.window.counts(request.intended_ns)).count() as u64;
         if let Some(reason) = reason.filter(|_| counted > 0) {
             Reason { count: counted, ..reason }.enter(&mut self.finished.reasons);
         }
         for request in lost {
+            let has_waited = request.sent_ns + self.scenario.timeout_ns <= now_ns;
+            let failure = match failure {
+                // It had time left, but its answer would have come on the connection that is given up.
+                Failure::Timeout if !has_waited => Failure::Dropped,
+                failure => failure,
+            };
             self.window.failed(&mut self.tally, request, failure, now_ns);
         }
         if line.is_queued {
@@ -78,19 +83,18 @@ impl Driver {
     /// Starts a connection; the socket's next event says what came of it.
     pub(super) fn start_to_connect(&mut self, at: usize) -> io::Result<()> {
         let now_ns = self.now_ns();
-        let mut stream = Stream::start(&self.scenario.target)?;
+        let mut stream = Stream::start(&self.scenario.target.endpoint)?;
         stream.watch(self.poll.registry(), Token(at))?;
         let line = &mut self.lines[at];
         line.stream = Some(stream);
         (line.is_connecting, line.connecting_since_ns) = (true, now_ns);
         (line.retry_at_ns, line.has_answered) = (u64::MAX, false);
-        line.room = self.scenario.requests_per_connection;
         Ok(())
     }
 
     pub(super) fn finish_connect(&mut self, at: usize) -> bool {
         let line = &mut self.lines[at];
-        match line.stream.as_mut().map(Stream::is_connected) {
+        match line.stream.as_ref().map(Stream::is_connected) {
             Some(Ok(true)) => (line.is_connecting, line.has_opened) = (false, true),
             Some(Ok(false)) | None => return false,
             Some(Err(error)) => {
@@ -98,9 +102,7 @@ impl Driver {
                 return false;
             }
         }
-        let since_ns = line.connecting_since_ns;
         let now_ns = self.now_ns();
-        self.finished.connect_times.took(now_ns.saturating_sub(since_ns));
         if self.pacer.is_none() {
             if at < self.lines.len() - self.unstarted {
                 self.refill(at);
@@ -118,7 +120,7 @@ impl Driver {
         line.is_connecting = false;
         line.failures_in_row += 1;
         line.retry_at_ns = now_ns + pause_ns(line.failures_in_row);
-        if now_ns >= self.window.start_ns && now_ns < self.window.end_ns {
+        if self.window.holds(now_ns) {
             self.tally.failures.add(Failure::Connect, 1);
             Reason::of_system(Failure::Connect, error).enter(&mut self.finished.reasons);
         }

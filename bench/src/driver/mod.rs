@@ -6,7 +6,7 @@
 
 mod answers;
 mod asking;
-pub mod connect_times;
+pub mod bitmap;
 mod ends;
 pub mod live;
 mod lost;
@@ -18,14 +18,13 @@ pub mod server;
 pub mod stages;
 pub mod statuses;
 pub mod tally;
-mod team;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
-use crate::driver::connect_times::ConnectTimes;
+use crate::driver::bitmap::Bitmap;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::Example;
-use crate::driver::tally::{Bitmap, Tally, Window};
+use crate::driver::tally::{Tally, Window};
 use crate::scenario::pacer::{Pace, Pacer};
 use crate::scenario::request::RequestWriter;
 use crate::scenario::{Load, Scenario};
@@ -86,10 +85,10 @@ pub struct Finished {
     pub examples: Vec<Example>,
     /// Requests in flight at an interrupt, or unanswered long after the end.
     pub cut_off: u64,
-    /// How long connections took to open, TLS included.
-    pub connect_times: ConnectTimes,
     /// Whether it ended because the target had gone, before its number of requests was reached.
     pub gave_up: bool,
+    /// Whether its share of a number of requests was asked.
+    pub has_asked_all: bool,
 }
 
 #[derive(Debug)]
@@ -106,15 +105,6 @@ struct Line {
     is_queued: bool,
     retry_at_ns: u64,
     failures_in_row: u32,
-    /// Requests that may still be asked on this connection.
-    room: u64,
-}
-
-impl Line {
-    /// Whether the kernel has not taken all bytes of the requests that were asked.
-    fn is_unsent(&self) -> bool {
-        !self.connection.unwritten().is_empty() || self.stream.as_ref().is_some_and(Stream::has_unsent)
-    }
 }
 
 /// State of a thread.
@@ -127,8 +117,6 @@ pub struct Driver {
     poll: Poll,
     lines: Vec<Line>,
     writer: RequestWriter,
-    /// Writes the last request of a connection that is not kept.
-    last_writer: RequestWriter,
     buffer: Vec<u8>,
     window: Window,
     tally: Box<Tally>,
@@ -141,9 +129,14 @@ pub struct Driver {
     pacer: Option<Pacer>,
     /// Connections of a closed loop that have not had their first request.
     unstarted: usize,
+    /// Measured requests that it may still ask.
     left: u64,
+    /// Until when the schedule of a bounded number of requests lasts; 0 without one.
+    schedule_end_ns: u64,
     in_flight: usize,
     next_expire_ns: u64,
+    /// When no answer was awaited last.
+    heard_ns: u64,
     cpu_at_start: Option<(u64, u64)>,
     has_cpu_at_end: bool,
     /// Connections that had news before the clock started.
@@ -176,7 +169,6 @@ impl Driver {
             // What is not open when the clock starts is tried again at once.
             retry_at_ns: 0,
             failures_in_row: 0,
-            room: 0,
         };
         let lines: Vec<Line> = (0..scenario.connections_of(thread)).map(line).collect();
         let end_ns = scenario.end_ns();
@@ -189,8 +181,8 @@ impl Driver {
         Ok(Self {
             window: Window { start_ns: scenario.warmup_ns, end_ns, is_open: pacer.is_some() },
             writer: RequestWriter::new(scenario.form.clone(), scenario.first_number ^ thread as u64),
-            last_writer: RequestWriter::new(scenario.form.closing(), scenario.first_number ^ thread as u64),
             left: scenario.requests_of(thread).unwrap_or(u64::MAX),
+            schedule_end_ns: scenario.schedule_end_ns().unwrap_or(0),
             unstarted: if pacer.is_some() { 0 } else { lines.len() },
             finished: Finished { thread, ..Finished::default() },
             buffer: vec![0; READ_BYTES],
@@ -208,6 +200,7 @@ impl Driver {
             pacer,
             in_flight: 0,
             next_expire_ns: 0,
+            heard_ns: 0,
             cpu_at_start: None,
             has_cpu_at_end: false,
             early: Vec::new(),
@@ -244,6 +237,7 @@ impl Driver {
         self.measure_cpu_at_end();
         self.hand_over();
         self.finished.end_ns = self.window.end_ns;
+        self.finished.has_asked_all = self.left == 0;
         let _ = self.notes.send(Note::Finished(Box::new(self.finished)));
     }
 
@@ -274,7 +268,7 @@ impl Driver {
         if self.unstarted > 0 {
             until_ns = until_ns.min(self.start_of_next_line());
         }
-        if let (Some(pacer), false) = (&self.pacer, self.free.is_empty()) {
+        if let (Some(pacer), true) = (&self.pacer, self.left > 0 && !self.free.is_empty()) {
             match pacer.pace(now_ns) {
                 Pace::Due { .. } => until_ns = now_ns,
                 Pace::At { next_ns } => until_ns = until_ns.min(next_ns),

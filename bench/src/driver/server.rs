@@ -93,6 +93,22 @@ fn fetch_metrics(target: &Target, wait: Duration) -> Option<Exposition> {
     (response.status == 200).then(|| Exposition::parse(&String::from_utf8_lossy(&response.body)))?
 }
 
+impl ServerUse {
+    /// Adds what the server used in a later run; the stages' latencies are those of the later one.
+    pub fn add(&mut self, later: Self) {
+        let (sum, more) = (&mut self.process, later.process);
+        sum.user_ns += more.user_ns;
+        sum.system_ns += more.system_ns;
+        sum.busiest_thread_ns += more.busiest_thread_ns;
+        sum.waited_for_cpu_ns += more.waited_for_cpu_ns;
+        self.has_threads &= later.has_threads;
+        self.stages = match (self.stages.take(), later.stages) {
+            (Some(sum), Some(more)) => Some(sum.and(more)),
+            _ => None,
+        };
+    }
+}
+
 impl ServerReading {
     /// What was used since an earlier reading; `None` when nothing is known.
     #[must_use]

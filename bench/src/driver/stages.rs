@@ -48,6 +48,21 @@ pub struct Stages {
     pub stages: Vec<Stage>,
 }
 
+impl Stages {
+    /// Adds the counts of `later`, whose stages' latencies are kept.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let sum = |one: Option<u64>, more: Option<u64>| Some(one? + more?);
+        Self {
+            cpu_ns: sum(self.cpu_ns, later.cpu_ns),
+            syscalls: sum(self.syscalls, later.syscalls),
+            syncs: sum(self.syncs, later.syncs),
+            journal_bytes: sum(self.journal_bytes, later.journal_bytes),
+            stages: later.stages,
+        }
+    }
+}
+
 impl Exposition {
     /// Reads a page; lines that are no samples are skipped. `None` when there is not one sample.
     #[must_use]

@@ -40,11 +40,6 @@ impl Statuses {
             self.add(status, count);
         }
     }
-
-    /// Forgets everything, keeping the memory.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// The first answer of a code that is no success.
@@ -90,8 +85,6 @@ mod tests {
         sum.merge(&one);
         assert_eq!(sum.sorted(), [(200, 6), (301, 2), (404, 2), (500, 2), (599, 2)]);
         assert_eq!((sum.within(500..=599), sum.within(404..=404), sum.within(100..=199)), (4, 2, 0));
-        sum.clear();
-        assert_eq!(sum, Statuses::default());
     }
 
     #[test]

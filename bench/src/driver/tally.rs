@@ -1,4 +1,7 @@
 //! What is counted while a run runs: per interval by each thread, added up by the collector.
+//!
+//! The measured part lies between the warm-up and the end of the load. Counts and latencies are of the *requests* that were due
+//! in it, whenever their answers come; what is per second (rates, bytes) is of its *time*.
 
 use crate::client::connection::InFlight;
 use crate::client::response::Answer;
@@ -19,6 +22,8 @@ pub enum Failure {
     Reset,
     /// The server closed the connection under a request.
     Closed,
+    /// On a connection that was given up because an earlier request on it timed out.
+    Dropped,
     /// Bytes that are no HTTP response, or a response to nothing.
     Garbage,
     /// An answer of 400 or above.
@@ -29,8 +34,16 @@ pub enum Failure {
 
 impl Failure {
     /// All kinds, in the order of their counters.
-    pub const ALL: [Self; 7] =
-        [Self::Connect, Self::Timeout, Self::Reset, Self::Closed, Self::Garbage, Self::Status, Self::Unsent];
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Timeout,
+        Self::Reset,
+        Self::Closed,
+        Self::Dropped,
+        Self::Garbage,
+        Self::Status,
+        Self::Unsent,
+    ];
 
     /// Name in reports.
     #[must_use]
@@ -40,6 +53,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Closed => "closed",
+            Self::Dropped => "dropped",
             Self::Garbage => "garbage",
             Self::Status => "status",
             Self::Unsent => "unsent",
@@ -49,7 +63,7 @@ impl Failure {
 
 /// A counter for each kind of failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Failures([u64; 7]);
+pub struct Failures([u64; Failure::ALL.len()]);
 
 impl Failures {
     /// Counts `number` failures of one kind.
@@ -89,24 +103,31 @@ pub fn histogram() -> Histogram<u64> {
 pub struct Tally {
     /// Answers to measured requests, whatever their status.
     pub answers: u64,
-    /// Those of them that came before the end of the measured part.
+    /// Answers that came within the measured part, those to requests of the warm-up too.
     pub answers_in_time: u64,
-    /// Answers of 2xx to any request, the warm-up's too.
+    /// Those of them that are no errors: below 400.
+    pub successes_in_time: u64,
+    /// Answers of 2xx to measured requests.
     pub acknowledged: u64,
-    /// Requests handed to a socket, the warm-up's too.
+    /// Answers of 2xx to any request, the warm-up's too.
+    pub acknowledged_ever: u64,
+    /// Measured requests handed to a socket.
     pub sent: u64,
-    /// Connections made again after a close that was no failure.
+    /// Connections made again within the measured part after a close that was no failure.
     pub reconnects: u64,
-    /// Bytes read.
+    /// Bytes read within the measured part.
     pub bytes_in: u64,
-    /// Bytes written.
+    /// Bytes written within the measured part.
     pub bytes_out: u64,
     /// Failures.
     pub failures: Failures,
     /// Answers to measured requests by status code; they add up to `answers`.
     pub statuses: Statuses,
-    /// From the intended time to the answer; in a closed loop from the sending.
+    /// From the intended time to the answer; in a closed loop from the sending. Answers of 400 and above are not in it, what
+    /// timed out, was cut off or never sent is, with the time it was waited for.
     pub latency: Histogram<u64>,
+    /// The same of the answers of 400 and above.
+    pub error_latency: Histogram<u64>,
     /// From the sending to the answer; only kept in an open loop, where it differs.
     pub uncorrected: Histogram<u64>,
     /// How much later than possible a request left: later than its intended time and than the first free connection.
@@ -118,7 +139,9 @@ impl Default for Tally {
         Self {
             answers: 0,
             answers_in_time: 0,
+            successes_in_time: 0,
             acknowledged: 0,
+            acknowledged_ever: 0,
             sent: 0,
             reconnects: 0,
             bytes_in: 0,
@@ -126,6 +149,7 @@ impl Default for Tally {
             failures: Failures::default(),
             statuses: Statuses::default(),
             latency: histogram(),
+            error_latency: histogram(),
             uncorrected: histogram(),
             lag: histogram(),
         }
@@ -137,7 +161,9 @@ impl Tally {
     pub fn merge(&mut self, other: &Self) {
         self.answers += other.answers;
         self.answers_in_time += other.answers_in_time;
+        self.successes_in_time += other.successes_in_time;
         self.acknowledged += other.acknowledged;
+        self.acknowledged_ever += other.acknowledged_ever;
         self.sent += other.sent;
         self.reconnects += other.reconnects;
         self.bytes_in += other.bytes_in;
@@ -146,6 +172,7 @@ impl Tally {
         self.statuses.merge(&other.statuses);
         for (sum, more) in [
             (&mut self.latency, &other.latency),
+            (&mut self.error_latency, &other.error_latency),
             (&mut self.uncorrected, &other.uncorrected),
             (&mut self.lag, &other.lag),
         ] {
@@ -154,25 +181,6 @@ impl Tally {
             }
         }
     }
-
-    /// Forgets everything, keeping the memory.
-    pub fn clear(&mut self) {
-        let Self { latency, uncorrected, lag, .. } = self;
-        for histogram in [&mut *latency, &mut *uncorrected, &mut *lag] {
-            if !histogram.is_empty() {
-                histogram.reset();
-            }
-        }
-        self.answers = 0;
-        self.answers_in_time = 0;
-        self.acknowledged = 0;
-        self.sent = 0;
-        self.reconnects = 0;
-        self.bytes_in = 0;
-        self.bytes_out = 0;
-        self.failures = Failures::default();
-        self.statuses.clear();
-    }
 }
 
 /// One row of the time series.
@@ -180,7 +188,9 @@ impl Tally {
 pub struct Point {
     /// Start of the interval since the start of the measured part, nanoseconds.
     pub start_ns: u64,
-    /// Answers per second.
+    /// Its length, nanoseconds; the last one may be shorter than the others.
+    pub length_ns: u64,
+    /// Answers per second that are no errors.
     pub rate: f64,
     /// Latency, nanoseconds.
     pub p50_ns: u64,
@@ -206,20 +216,39 @@ pub struct Window {
 }
 
 impl Window {
+    /// Returns true within the measured part.
+    #[inline]
+    #[must_use]
+    pub fn holds(&self, now_ns: u64) -> bool {
+        now_ns >= self.start_ns && now_ns <= self.end_ns
+    }
+
+    /// Returns true for a request that was due in the measured part, whenever its answer comes.
+    #[inline]
+    #[must_use]
+    pub fn counts(&self, intended_ns: u64) -> bool {
+        intended_ns >= self.start_ns
+    }
+
     /// Counts an answer that came at `now_ns`.
     #[inline]
     pub fn answered(&self, tally: &mut Tally, request: InFlight, answer: Answer, now_ns: u64) {
         debug_assert!(now_ns >= request.sent_ns);
-        tally.acknowledged += u64::from(answer.is_success());
-        if request.intended_ns < self.start_ns {
+        tally.acknowledged_ever += u64::from(answer.is_success());
+        let is_in_time = u64::from(self.holds(now_ns));
+        tally.answers_in_time += is_in_time;
+        tally.successes_in_time += is_in_time * u64::from(answer.status < 400);
+        if !self.counts(request.intended_ns) {
             return;
         }
         tally.answers += 1;
-        tally.answers_in_time += u64::from(now_ns <= self.end_ns);
         tally.statuses.add(answer.status, 1);
         if answer.status >= 400 {
             tally.failures.add(Failure::Status, 1);
+            tally.error_latency.saturating_record(now_ns.saturating_sub(request.intended_ns));
+            return;
         }
+        tally.acknowledged += u64::from(answer.is_success());
         self.took(tally, request, now_ns);
     }
 
@@ -228,7 +257,7 @@ impl Window {
     /// One that timed out also counts in the latency, with the time it was waited for: leaving it out would make the
     /// slowest requests improve the percentiles.
     pub fn failed(&self, tally: &mut Tally, request: InFlight, failure: Failure, now_ns: u64) {
-        if request.intended_ns < self.start_ns {
+        if !self.counts(request.intended_ns) {
             return;
         }
         tally.failures.add(failure, 1);
@@ -237,18 +266,22 @@ impl Window {
         }
     }
 
-    /// Takes a request into the latency that had no answer long after the end, with the time it was waited for.
-    pub fn cut_off(&self, tally: &mut Tally, request: InFlight, now_ns: u64) {
-        if request.intended_ns >= self.start_ns {
+    /// Takes a request into the latency that had no answer long after the end, with the time it was waited for; returns whether
+    /// it counts.
+    pub fn cut_off(&self, tally: &mut Tally, request: InFlight, now_ns: u64) -> bool {
+        let does_count = self.counts(request.intended_ns);
+        if does_count {
             self.took(tally, request, now_ns);
         }
+        does_count
     }
 
-    /// Counts a request that the schedule wanted and that never left.
-    pub fn unsent(&self, tally: &mut Tally, intended_ns: u64, now_ns: u64) {
-        if intended_ns >= self.start_ns {
-            tally.failures.add(Failure::Unsent, 1);
-            tally.latency.saturating_record(now_ns.saturating_sub(intended_ns));
+    /// Counts `number` requests that the schedule wanted about `intended_ns` and that never left.
+    pub fn unsent(&self, tally: &mut Tally, intended_ns: u64, number: u64, now_ns: u64) {
+        if self.counts(intended_ns) {
+            tally.failures.add(Failure::Unsent, number);
+            let waited_ns = now_ns.saturating_sub(intended_ns);
+            tally.latency.saturating_record_n(waited_ns, number);
         }
     }
 
@@ -258,43 +291,6 @@ impl Window {
         if self.is_open {
             tally.uncorrected.saturating_record(now_ns.saturating_sub(request.sent_ns));
         }
-    }
-}
-
-/// Which of a thread's requests were acknowledged: one bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bitmap {
-    words: Vec<u64>,
-}
-
-impl Bitmap {
-    /// Sets bit `at`.
-    #[inline]
-    pub fn set(&mut self, at: u64) {
-        let word = (at / 64) as usize;
-        if word >= self.words.len() {
-            self.words.resize((word + 1).max(self.words.len() * 2), 0);
-        }
-        self.words[word] |= 1 << (at % 64);
-    }
-
-    /// Whether bit `at` is set.
-    #[must_use]
-    pub fn is_set(&self, at: u64) -> bool {
-        self.words.get((at / 64) as usize).is_some_and(|word| word & (1 << (at % 64)) != 0)
-    }
-
-    /// Number of set bits.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    /// The set bits in order.
-    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.words.iter().enumerate().flat_map(|(word, &bits)| {
-            (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word as u64 * 64 + bit)
-        })
     }
 }
 
@@ -311,26 +307,31 @@ mod tests {
 
     #[test]
     fn answers_by_table() {
-        // (intended, sent, status, now) -> (answers, in time, acknowledged, failures, latency, uncorrected)
-        for (intended, sent, status, now, expected) in [
-            (2_000, 2_500, 200, 3_000, (1, 1, 1, 0, 1_000, 500)),
-            (999, 2_000, 200, 3_000, (0, 0, 1, 0, 0, 0)),
-            (2_000, 2_000, 404, 3_000, (1, 1, 0, 1, 1_000, 1_000)),
-            (2_000, 2_000, 200, 9_500, (1, 0, 1, 0, 7_500, 7_500)),
-            (2_000, 2_000, 302, 3_000, (1, 1, 0, 0, 1_000, 1_000)),
+        // (intended, sent, status, now) -> (answers, in time, successes in time, acknowledged, failures), (latency, its
+        // uncorrected part, latency of errors)
+        for (intended, sent, status, now, counts, times) in [
+            (2_000, 2_500, 200, 3_000, (1, 1, 1, 1, 0), (1_000, 500, 0)),
+            (999, 2_000, 200, 3_000, (0, 1, 1, 0, 0), (0, 0, 0)),
+            (900, 900, 200, 999, (0, 0, 0, 0, 0), (0, 0, 0)),
+            (999, 2_000, 500, 3_000, (0, 1, 0, 0, 0), (0, 0, 0)),
+            (2_000, 2_000, 404, 3_000, (1, 1, 0, 0, 1), (0, 0, 1_000)),
+            (2_000, 2_000, 500, 9_500, (1, 0, 0, 0, 1), (0, 0, 7_500)),
+            (2_000, 2_000, 200, 9_500, (1, 0, 0, 1, 0), (7_500, 7_500, 0)),
+            (2_000, 2_000, 302, 3_000, (1, 1, 1, 0, 0), (1_000, 1_000, 0)),
         ] {
             let mut tally = Tally::default();
             WINDOW.answered(&mut tally, asked(intended, sent), Answer { status, ..OK }, now);
             let about = |h: &Histogram<u64>| (h.max() as f64 / 50.0).round() as u64 * 50;
-            let seen = (
+            let counted = (
                 tally.answers,
                 tally.answers_in_time,
+                tally.successes_in_time,
                 tally.acknowledged,
                 tally.failures.total(),
-                about(&tally.latency),
-                about(&tally.uncorrected),
             );
-            assert_eq!(seen, expected);
+            let timed = (about(&tally.latency), about(&tally.uncorrected), about(&tally.error_latency));
+            assert_eq!((counted, timed), (counts, times));
+            assert_eq!(tally.acknowledged_ever, u64::from(status == 200));
         }
     }
 
@@ -339,33 +340,22 @@ mod tests {
         let mut tally = Tally::default();
         WINDOW.failed(&mut tally, asked(2_000, 2_000), Failure::Timeout, 7_000);
         WINDOW.failed(&mut tally, asked(2_000, 2_000), Failure::Reset, 7_000);
-        WINDOW.unsent(&mut tally, 2_000, 8_000);
-        WINDOW.unsent(&mut tally, 500, 8_000);
-        assert_eq!(tally.latency.len(), 2);
+        WINDOW.failed(&mut tally, asked(2_000, 2_000), Failure::Dropped, 7_000);
+        WINDOW.unsent(&mut tally, 2_000, 3, 8_000);
+        WINDOW.unsent(&mut tally, 500, 1, 8_000);
+        assert_eq!(tally.latency.len(), 4);
         assert_eq!(tally.failures.of(Failure::Timeout), 1);
-        assert_eq!(tally.failures.of(Failure::Unsent), 1);
-        assert_eq!(tally.failures.total(), 3);
+        assert_eq!(tally.failures.of(Failure::Unsent), 3);
+        assert_eq!(tally.failures.total(), 6);
+        assert!(!WINDOW.cut_off(&mut tally, asked(999, 2_000), 9_900) && tally.latency.len() == 4);
     }
 
     #[test]
-    fn merging_adds_and_clearing_forgets() {
+    fn merging_adds() {
         let mut one = Tally::default();
         WINDOW.answered(&mut one, asked(2_000, 2_000), OK, 3_000);
         let mut sum = one.clone();
         sum.merge(&one);
         assert_eq!((sum.answers, sum.latency.len()), (2, 2));
-        sum.clear();
-        assert_eq!((sum.answers, sum.latency.len(), sum.failures.total()), (0, 0, 0));
-    }
-
-    #[test]
-    fn bitmaps() {
-        let mut bitmap = Bitmap::default();
-        for at in [0, 63, 64, 1_000_000, 64] {
-            bitmap.set(at);
-        }
-        assert_eq!(bitmap.iter().collect::<Vec<_>>(), [0, 63, 64, 1_000_000]);
-        assert_eq!(bitmap.count(), 4);
-        assert!(bitmap.is_set(63) && !bitmap.is_set(62) && !bitmap.is_set(u64::MAX));
     }
 }

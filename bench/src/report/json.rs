@@ -44,6 +44,8 @@ fn figures(report: &Report) -> Value {
     let total = &report.total;
     json!({
         "requests": total.answers,
+        "requests_in_time": total.answers_in_time,
+        "successes_in_time": total.successes_in_time,
         "errors": total.failures.total(),
         "errors_by_kind": by_kind(&total.failures),
         "reasons": report.reasons.iter().map(reason).collect::<Vec<_>>(),
@@ -57,9 +59,8 @@ fn figures(report: &Report) -> Value {
         "bytes_in": total.bytes_in,
         "bytes_out": total.bytes_out,
         "latency_ns": quantiles(&total.latency),
+        "error_latency_ns": quantiles(&total.error_latency),
         "uncorrected_ns": quantiles(report.uncorrected()),
-        "connect_ns": quantiles(report.connect_times.histogram()),
-        "connects": report.connect_times.histogram().len(),
         "send_lag_ns": report.is_open.then(|| quantiles(&total.lag)),
         "histogram": encode(&total.latency),
         "uncorrected_histogram": encode(report.uncorrected()),
@@ -191,6 +192,7 @@ fn inputs(inputs: &Inputs) -> Value {
         "offered": inputs.offered,
         "client_busy": inputs.client_busy,
         "client_waited": inputs.client_waited,
+        "window_ns": inputs.window_ns,
         "send_lag_p99_ns": inputs.lag_p99_ns,
         "server_busy": inputs.server_busy,
         "server_waited": inputs.server_waited,
@@ -208,6 +210,7 @@ fn inputs(inputs: &Inputs) -> Value {
 fn point(point: &Point) -> Value {
     json!({
         "start_ns": point.start_ns,
+        "duration_ns": point.length_ns,
         "rate": point.rate,
         "p50_ns": point.p50_ns,
         "p99_ns": point.p99_ns,
@@ -223,6 +226,8 @@ fn step(step: &Step) -> Value {
         "offered": step.offered,
         "rate": step.rate,
         "requests": step.total.answers,
+        "requests_in_time": step.total.answers_in_time,
+        "successes_in_time": step.total.successes_in_time,
         "errors": step.total.failures.total(),
         "errors_by_kind": by_kind(&step.total.failures),
         "status": by_status(&step.total.statuses),

@@ -11,7 +11,6 @@ pub mod plot;
 pub mod table;
 pub mod verdict;
 
-use crate::driver::connect_times::ConnectTimes;
 use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse};
@@ -41,23 +40,23 @@ pub struct Report {
     pub total: Tally,
     /// Length of the measured part, nanoseconds.
     pub window_ns: u64,
-    /// Answers per second.
+    /// Answers per second that are no errors; of a ramp over all steps.
     pub rate: f64,
     /// The time series.
     pub series: Vec<Point>,
-    /// The generator's threads.
+    /// The generator's threads; of a ramp over all steps.
     pub threads: Vec<ThreadUse>,
     /// CPU nanoseconds of the generator per answer.
     pub client_cpu_ns_per_request: Option<f64>,
     /// CPU nanoseconds of the server per answer.
     pub server_cpu_ns_per_request: Option<f64>,
-    /// What the server used.
+    /// What the server used; of a ramp over all steps, but for the stages' latencies, which are of the last one.
     pub server: Option<ServerUse>,
-    /// What the generator's host did.
+    /// What the generator's host did; of a ramp in the last step.
     pub host: HostUse,
-    /// Who was the wall.
+    /// Who was the wall; of a ramp in the last step.
     pub verdict: Verdict,
-    /// What the verdict was drawn from.
+    /// What the verdict was drawn from; of a ramp in the last step.
     pub inputs: Inputs,
     /// Highest rate of the generator itself, from `bench calibrate` on this host.
     pub ceiling: Option<f64>,
@@ -81,8 +80,6 @@ pub struct Report {
     pub reasons: Vec<Reason>,
     /// The first answer of each status that is no success, by status.
     pub examples: Vec<Example>,
-    /// How long connections took to open, TLS included; before the measured part too.
-    pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
     pub was_restarted: bool,
     /// The URL that was asked for the server's figures, and whether it had some.
@@ -111,7 +108,7 @@ pub struct Step {
 /// Acknowledged requests beside the growth of the server's own total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// Answers of 2xx over all steps.
+    /// Answers of 2xx over all steps, their warm-ups too.
     pub acknowledged: u64,
     /// Growth of `total` of `GET /pixels`.
     pub stored: i64,
@@ -186,7 +183,6 @@ impl Report {
             faults: Vec::new(),
             reasons: measured.reasons.clone(),
             examples: measured.examples.clone(),
-            connect_times: measured.connect_times.clone(),
             was_restarted: measured.was_restarted,
             asked_metrics: None,
         }
@@ -210,20 +206,36 @@ impl Report {
             whole.was_restarted |= run.was_restarted;
             whole.cut_off += run.cut_off;
             Reason::merge(&mut whole.reasons, &run.reasons);
-            whole.connect_times.merge(&run.connect_times);
             run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
-            // The last step is the hardest one: its verdict and its machine figures stand for the ramp.
+            for (sum, thread) in whole.threads.iter_mut().zip(&run.threads) {
+                sum.cpu_ns += thread.cpu_ns;
+                sum.waited_for_cpu_ns += thread.waited_for_cpu_ns;
+            }
+            whole.server = whole.server.zip(run.server).map(|(mut sum, more)| {
+                sum.add(more);
+                sum
+            });
+            // The last step is the hardest one: its verdict and what it was drawn from stand for the ramp.
             whole.verdict = run.verdict;
             whole.inputs = run.inputs;
-            whole.threads = run.threads;
-            whole.server = run.server;
             whole.host = run.host;
         }
-        whole.rate = whole.total.answers_in_time as f64 * 1e9 / whole.window_ns.max(1) as f64;
-        whole.server_cpu_ns_per_request = mean_cpu(&steps, |step| step.server_cpu_ns_per_request);
-        whole.client_cpu_ns_per_request = mean_cpu(&steps, |step| step.client_cpu_ns_per_request);
+        whole.rate = whole.total.successes_in_time as f64 * 1e9 / whole.window_ns.max(1) as f64;
+        let per_request = |cpu_ns: u64| {
+            let answers = whole.total.answers_in_time;
+            (answers > 0 && cpu_ns > 0).then(|| cpu_ns as f64 / answers as f64)
+        };
+        whole.server_cpu_ns_per_request =
+            whole.server.as_ref().and_then(|used| per_request(used.process.cpu_ns()));
+        whole.client_cpu_ns_per_request = per_request(whole.threads.iter().map(|thread| thread.cpu_ns).sum());
         whole.steps = steps;
         whole
+    }
+
+    /// Whether the rate, or that of any step, is only a lower bound of what the server can do.
+    #[must_use]
+    pub fn is_lower_bound(&self) -> bool {
+        self.verdict.wall.is_lower_bound() || self.steps.iter().any(|step| step.wall.is_lower_bound())
     }
 
     fn as_step(&self, offered: f64) -> Step {
@@ -245,15 +257,6 @@ impl Report {
     }
 }
 
-fn mean_cpu(steps: &[Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
-    let answers: u64 = steps.iter().map(|step| step.total.answers_in_time).sum();
-    let cpu_ns = steps
-        .iter()
-        .map(|step| of(step).map(|ns| ns * step.total.answers_in_time as f64))
-        .sum::<Option<f64>>()?;
-    (answers > 0).then(|| cpu_ns / answers as f64)
-}
-
 /// Failures that are no sign of a lack of something: a target that is slow is not at fault.
 const FAULTS: [Failure; 5] =
     [Failure::Connect, Failure::Reset, Failure::Closed, Failure::Garbage, Failure::Status];
@@ -269,6 +272,8 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         rate: measured.rate(),
         client_busy: most(|thread| thread.cpu_ns),
         client_waited: most(|thread| thread.waited_for_cpu_ns),
+        window_ns: measured.window_ns,
+        lags: lag.len(),
         lag_p99_ns: if lag.is_empty() { 0 } else { lag.value_at_quantile(0.99) },
         latency_p99_ns: measured.total.latency.value_at_quantile(0.99),
         server_busy: threads.map(|server| share(server.process.busiest_thread_ns)),
@@ -280,7 +285,6 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         round_trip_ns,
         latency_p50_ns: measured.total.latency.value_at_quantile(0.5),
         is_remote: !scenario.target.is_local(),
-        is_measured: measured.window_ns > 0,
         answers: measured.total.answers,
         failed: FAULTS.iter().map(|&kind| measured.total.failures.of(kind)).sum(),
         bad_answers: measured.total.failures.of(Failure::Status),

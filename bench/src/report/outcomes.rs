@@ -52,6 +52,7 @@ pub const fn explained(kind: Failure) -> &'static str {
         Failure::Timeout => "timed out",
         Failure::Reset => "reset by the server",
         Failure::Closed => "closed by the server before the answer",
+        Failure::Dropped => "given up with a connection on which an earlier one timed out",
         Failure::Garbage => "answered with garbage",
         Failure::Status => "answered 4xx or 5xx",
         Failure::Unsent => "never sent, no connection came free",

@@ -37,8 +37,9 @@ pub fn render(report: &Report) -> String {
     verified(&mut out, report);
     slow_stages(&mut out, report);
     verdict(&mut out, report);
+    let of = if report.steps.is_empty() { "" } else { " over all steps" };
     for goal in &report.goals {
-        let _ = writeln!(out, "goal       {}: {}", goal.goal, if goal.is_met { "met" } else { "MISSED" });
+        let _ = writeln!(out, "goal       {}{of}: {}", goal.goal, if goal.is_met { "met" } else { "MISSED" });
     }
     if report.cut_off > 0 && !report.is_interrupted {
         let cut_off = show_count(report.cut_off);
@@ -82,9 +83,10 @@ fn heading(out: &mut String, report: &Report) {
         if scenario["threads"] == 1 { "1 thread".into() } else { format!("{} threads", scenario["threads"]) },
         show_ns(report.window_ns),
     );
+    let of = if report.steps.is_empty() { "" } else { " over all steps" };
     let _ = writeln!(
         out,
-        "rate       {rate}{}, {} answers, {} in, {} out",
+        "rate       {rate}{}{of}, {} answers, {} in, {} out",
         show_rate(report.rate),
         show_count(report.total.answers),
         show_bytes(report.total.bytes_in, report.window_ns),
@@ -107,12 +109,12 @@ fn latency(out: &mut String, report: &Report) {
     }
     let _ = writeln!(out, "{:>10}", "max");
     row(out, "latency", &report.total.latency);
+    if !report.total.error_latency.is_empty() {
+        row(out, "of errors", &report.total.error_latency);
+    }
     if report.is_open {
         row(out, "uncorrected", report.uncorrected());
         row(out, "send lag", &report.total.lag);
-    }
-    if report.total.reconnects > 0 || report.url.starts_with("https:") {
-        row(out, "connect", report.connect_times.histogram());
     }
 }
 
@@ -222,9 +224,10 @@ fn slow_stages(out: &mut String, report: &Report) {
     for stage in stages.stages.iter().take(5) {
         let p99 = if stage.p99_ns == u64::MAX { "above its buckets".into() } else { show_ns(stage.p99_ns) };
         let mean = show_ns(stage.mean_ns);
+        let of = if report.steps.is_empty() { "" } else { " of the last step" };
         let _ = writeln!(
             out,
-            "stage      {}: mean {mean}, p99 {p99}, {} times",
+            "stage      {}{of}: mean {mean}, p99 {p99}, {} times",
             stage.name,
             show_count(stage.count)
         );
@@ -232,7 +235,11 @@ fn slow_stages(out: &mut String, report: &Report) {
 }
 
 fn verdict(out: &mut String, report: &Report) {
-    let _ = writeln!(out, "limit: {}", report.verdict.wall.name());
+    let of = report
+        .steps
+        .last()
+        .map_or(String::new(), |step| format!(" (of the last step, {})", show_rate(step.offered)));
+    let _ = writeln!(out, "limit: {}{of}", report.verdict.wall.name());
     for line in &report.verdict.evidence {
         let _ = writeln!(out, "  {line}");
     }

@@ -7,6 +7,7 @@
 //! | `SHARED CPU` | generator and server (or others) waited for each other's CPU |
 //! | `NETWORK` | segments had to be sent again, or the round trip alone explains the rate |
 //! | `FAULT` | too much failed, or nothing was measured: no bottleneck can be named |
+//! | `UNKNOWN` | the measured part was too short to tell |
 //! | `OFFERED` | nobody was saturated: what was asked for was served |
 
 use crate::quantity::{show_ns, show_rate};
@@ -21,6 +22,10 @@ const HOST_IDLE: f64 = 0.05;
 const RETRANSMITS: f64 = 0.001;
 /// The share of failures from which a run is one of errors.
 const FAULTY: f64 = 0.1;
+/// The shortest time whose shares of CPU mean something, nanoseconds: clocks of several processes are read one after the other.
+const LONG_ENOUGH_NS: u64 = 100_000_000;
+/// Requests of which one in a hundred is more than an accident.
+const ENOUGH_LAGS: u64 = 100;
 /// The part of an offered rate that counts as served.
 const SERVED: f64 = 0.99;
 
@@ -37,6 +42,8 @@ pub enum Wall {
     Network,
     /// None can be told, because the run met errors instead.
     Fault,
+    /// None can be told from so short a time.
+    Unknown,
     /// Nobody.
     Offered,
 }
@@ -51,6 +58,7 @@ impl Wall {
             Self::SharedCpu => "SHARED CPU",
             Self::Network => "NETWORK",
             Self::Fault => "FAULT",
+            Self::Unknown => "UNKNOWN",
             Self::Offered => "OFFERED",
         }
     }
@@ -95,8 +103,10 @@ pub struct Inputs {
     pub latency_p50_ns: u64,
     /// Whether the server is on another host.
     pub is_remote: bool,
-    /// Whether there was a measured part: an interrupt may come before it.
-    pub is_measured: bool,
+    /// Length of the measured part, nanoseconds; 0 if an interrupt came before it.
+    pub window_ns: u64,
+    /// Requests whose lag is known.
+    pub lags: u64,
     /// Answers of any status.
     pub answers: u64,
     /// Requests and connections that failed otherwise than by being slow: refused, reset, closed, garbage, 4xx and 5xx.
@@ -128,7 +138,7 @@ pub fn judge(inputs: &Inputs) -> Verdict {
 /// Errors come before all else: what failed quickly makes a rate that says nothing.
 fn fault(inputs: &Inputs) -> Option<(Wall, String)> {
     let all = (inputs.answers + inputs.failed).saturating_sub(inputs.bad_answers);
-    if !inputs.is_measured {
+    if inputs.window_ns == 0 {
         Some((Wall::Fault, "the run ended before its measured part began".into()))
     } else if inputs.local_faults > 0 {
         Some((
@@ -148,6 +158,10 @@ fn fault(inputs: &Inputs) -> Option<(Wall, String)> {
 fn decide(inputs: &Inputs) -> (Wall, String) {
     if let Some(fault) = fault(inputs) {
         return fault;
+    }
+    if inputs.window_ns < LONG_ENOUGH_NS {
+        let measured = show_ns(inputs.window_ns);
+        return (Wall::Unknown, format!("{measured} are too short to tell; measure for 100 ms or more"));
     }
     if let Some(offered) = inputs.offered {
         return decide_open(inputs, offered);
@@ -172,7 +186,8 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
 /// An open loop's generator may spin to be on time, so its CPU says nothing; its lag does.
 fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
     let is_served = inputs.rate >= offered * SERVED;
-    let lags = inputs.lag_p99_ns > 1_000_000.max(inputs.latency_p99_ns / 2);
+    // Of fewer requests the p99 is the latest one: a single late wake-up.
+    let lags = inputs.lags >= ENOUGH_LAGS && inputs.lag_p99_ns > 1_000_000.max(inputs.latency_p99_ns / 2);
     if is_served && !lags {
         (
             Wall::Offered,
@@ -267,7 +282,8 @@ mod tests {
         round_trip_ns: 50_000,
         latency_p50_ns: 1_000_000,
         is_remote: false,
-        is_measured: true,
+        window_ns: 10_000_000_000,
+        lags: 500_000,
         answers: 500_000,
         failed: 0,
         bad_answers: 0,
@@ -311,8 +327,13 @@ mod tests {
             ("out of ports", Inputs { failed: 9, local_faults: 9, ..QUIET }, Wall::Client),
             ("errors only", Inputs { failed: 500_000, server_busy: Some(0.97), ..QUIET }, Wall::Fault),
             ("nothing answered", Inputs { answers: 0, ..OPEN }, Wall::Fault),
-            ("nothing measured", Inputs { is_measured: false, client_busy: 1.0, ..QUIET }, Wall::Fault),
+            ("nothing measured", Inputs { window_ns: 0, client_busy: 1.0, ..QUIET }, Wall::Fault),
             ("a few errors", Inputs { failed: 9, server_busy: Some(0.97), ..QUIET }, Wall::Server),
+            ("too short", Inputs { window_ns: 99_999_999, client_busy: 1.0, ..QUIET }, Wall::Unknown),
+            ("just long enough", Inputs { window_ns: 100_000_000, client_busy: 1.0, ..QUIET }, Wall::Client),
+            ("one late of 14", Inputs { lags: 14, lag_p99_ns: 5_000_000, ..OPEN }, Wall::Offered),
+            ("one late of 99", Inputs { lags: 99, lag_p99_ns: 5_000_000, ..OPEN }, Wall::Offered),
+            ("late ones of 100", Inputs { lags: 100, lag_p99_ns: 5_000_000, ..OPEN }, Wall::Client),
             ("retransmits", Inputs { retransmits: 0.01, ..QUIET }, Wall::Network),
             (
                 "round trips",

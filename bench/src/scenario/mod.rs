@@ -47,8 +47,6 @@ pub struct Scenario {
     pub threads: usize,
     /// Requests without an answer that one connection may have.
     pub pipeline: usize,
-    /// Requests after which a connection is closed and made again; `u64::MAX` keeps it.
-    pub requests_per_connection: u64,
     /// Closed or open loop.
     pub load: Load,
     /// Length of the measured part; `u64::MAX` when only the number of requests ends it.
@@ -79,7 +77,6 @@ impl Scenario {
             connections: CONNECTIONS,
             threads: threads_for(CONNECTIONS),
             pipeline: 1,
-            requests_per_connection: u64::MAX,
             load: Load::Closed,
             duration_ns: DURATION_NS,
             requests: None,
@@ -96,6 +93,14 @@ impl Scenario {
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         self.warmup_ns.saturating_add(self.duration_ns)
+    }
+
+    /// Time since the start of the run until which the schedule of a bounded number of requests lasts: n requests at a rate
+    /// of r take n/r.
+    #[must_use]
+    pub fn schedule_end_ns(&self) -> Option<u64> {
+        let schedule_ns = (self.requests? as f64 * 1e9 / self.rate()?).ceil() as u64;
+        Some(self.warmup_ns.saturating_add(schedule_ns).min(self.end_ns()))
     }
 
     /// Length of one row of the time series: a hundredth of the run, between 100 ms and 1 s.
@@ -141,8 +146,6 @@ impl Scenario {
             "connections": self.connections,
             "threads": self.threads,
             "pipeline": self.pipeline,
-            "requests_per_connection":
-                (self.requests_per_connection != u64::MAX).then_some(self.requests_per_connection),
             "duration_ns": (self.duration_ns != u64::MAX).then_some(self.duration_ns),
             "requests": self.requests,
             "warmup_ns": self.warmup_ns,

@@ -5,6 +5,11 @@
 
 use crate::scenario::random::Random;
 
+/// Requests that are passed over one by one.
+const ONE_BY_ONE_MAX: u64 = 1_000_000;
+/// Parts in which more of them are passed over, each with one time.
+const SLICES: u64 = 1_000;
+
 /// How the gaps between requests are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
@@ -94,6 +99,33 @@ impl Pacer {
         };
     }
 
+    /// Passes over all requests that are due before `until_ns`, `most` of them at most, and calls `on_due` with an intended
+    /// time and the number of requests that it stands for; returns their number.
+    ///
+    /// Of more than a million the times are not drawn one by one: a schedule that nobody can keep has billions of them.
+    pub fn skip(&mut self, until_ns: u64, most: u64, mut on_due: impl FnMut(u64, u64)) -> u64 {
+        let mut skipped = 0;
+        let span_ns = until_ns.min(self.end_ns) as f64 - self.next_ns;
+        let rest = (span_ns / self.gap_ns).min(most as f64) as u64;
+        if rest > ONE_BY_ONE_MAX {
+            let from_ns = self.next_ns;
+            for slice in 0..SLICES {
+                let number = rest / SLICES + u64::from(slice < rest % SLICES);
+                let middle = skipped as f64 + number as f64 / 2.0;
+                on_due((from_ns + self.gap_ns * middle) as u64, number);
+                skipped += number;
+            }
+            self.sent += skipped;
+            self.next_ns = from_ns + self.gap_ns * skipped as f64;
+        }
+        while skipped < most && (self.next_ns as u64) < until_ns.min(self.end_ns) {
+            on_due(self.next_ns as u64, 1);
+            self.sent();
+            skipped += 1;
+        }
+        skipped
+    }
+
     /// Ends the schedule at `end_ns`, for a run that is interrupted.
     pub fn stop(&mut self, end_ns: u64) {
         self.end_ns = self.end_ns.min(end_ns);
@@ -171,6 +203,27 @@ mod tests {
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.03, "an exponential's deviation is its mean");
+    }
+
+    #[test]
+    fn passing_over_counts_as_one_by_one_would() {
+        for (arrivals, rate, until, most, expected) in [
+            (Arrivals::Constant, 1_000.0, 3_500_000, u64::MAX, 4),
+            (Arrivals::Constant, 1_000.0, 3_500_000, 2, 2),
+            (Arrivals::Constant, 1_000.0, u64::MAX, u64::MAX, 10_000),
+            (Arrivals::Constant, 100e6, 10_000_000_000, u64::MAX, 1_000_000_000),
+            (Arrivals::Constant, 100e6, 10_000_000_000, 5_000_007, 5_000_007),
+            (Arrivals::Poisson, 100e6, 10_000_000_000, u64::MAX, 1_000_000_000),
+        ] {
+            let mut pacer = Pacer::new(rate, arrivals, 0, 10_000_000_000, 0, 1);
+            let (mut sum, mut last_ns) = (0, 0);
+            let skipped = pacer.skip(until, most, |intended_ns, number| {
+                assert!(intended_ns >= last_ns && intended_ns < until);
+                (sum, last_ns) = (sum + number, intended_ns);
+            });
+            assert!(sum == skipped && skipped.abs_diff(expected) <= expected / 10_000, "{rate}: {skipped}");
+            assert_eq!(pacer.skip(until, most.saturating_sub(skipped), |_, _| {}), 0);
+        }
     }
 
     #[test]

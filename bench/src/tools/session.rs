@@ -1,6 +1,6 @@
 //! One `pixeld bench`: runs or a ramp of them, what is checked afterwards, and what is written.
 
-use crate::client::socket::Socket;
+use crate::client::stream::Stream;
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::ServerProbe;
@@ -78,7 +78,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
         has_failed: !report.faults.is_empty(),
-        is_client_wall: order.is_strict && report.verdict.wall.is_lower_bound(),
+        is_client_wall: order.is_strict && report.is_lower_bound(),
         has_missed: report.goals.iter().any(|goal| !goal.is_met),
     };
     findings.exit()
@@ -135,7 +135,7 @@ const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
 fn round_trip_ns(target: &Target) -> u64 {
     let handshake = |_| {
         let start = Instant::now();
-        Socket::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
+        Stream::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
         Some(start.elapsed().as_nanos() as u64)
     };
     if target.is_local() { 0 } else { (0..3).map_while(handshake).min().unwrap_or(0) }
@@ -172,7 +172,7 @@ impl Session<'_> {
                 }
                 outcome => outcome?,
             };
-            acknowledged += report.total.acknowledged;
+            acknowledged += report.total.acknowledged_ever;
             reports.push(report);
             if self.stop.load(Ordering::Relaxed) {
                 break;

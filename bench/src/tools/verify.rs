@@ -5,7 +5,7 @@
 
 use crate::client::fetch;
 use crate::client::target::Target;
-use crate::driver::tally::Bitmap;
+use crate::driver::bitmap::Bitmap;
 use crate::report::Verified;
 use serde::Deserialize;
 use std::time::Duration;

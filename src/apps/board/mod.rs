@@ -3,14 +3,16 @@
 //! ```text
 //! POST /upload/   multipart -> upload (picture -> strip -> blob) -> record
 //! GET  /media/..  name -> state -> blob (a job)
-//! GET  /board     the page, which asks for /messages and listens to /board/events
+//! GET  /board     the page, which asks for /messages, and for /board/events from where that list ends
 //! ```
 
+mod form_page;
 mod json;
 mod media;
 pub mod name;
 mod news;
 mod page;
+mod recent;
 pub mod record;
 pub mod service;
 pub mod settings;

@@ -1,7 +1,13 @@
 //! Server-sent events: a visitor's question for news is held until there are some.
 //!
-//! An answer ends with the news that it tells. The browser asks again at once by itself and says where it stood, so a
-//! waiting visitor is a held request like any other: no thread, no open stream, nothing that a proxy has to be told.
+//! An answer ends with the news that it tells. The visitor asks again and says where it stood, so a waiting visitor is a
+//! held request like any other: no thread, no open stream, nothing that a proxy has to be told.
+//!
+//! ```text
+//! data: {...}                     a message was posted
+//! event: delete   data: {"id":7}  a message was deleted
+//! event: reload                   what is between is not known here any more: list the messages anew
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,10 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::apps::app::{Action, Resume, View, Wait};
 use crate::apps::wait::{News, Ticket, Wake};
-use crate::base::limits::{BOARD_NEWS_HOLD_MS, BOARD_NEWS_LOOK_MS};
+use crate::base::limits::BOARD_NEWS_LOOK_MS;
 use crate::http::response::Response;
 
 use super::json;
+use super::recent::Event;
 use super::state::BoardState;
 
 /// Visitors that wait for a message: one ticket for each place of a connection, its latest.
@@ -32,7 +39,7 @@ impl Visitors {
     }
 }
 
-/// Wakes the visitors when it goes: once the message that it is held for is applied.
+/// Wakes the visitors when it is dropped: once the post or delete that it is held for is applied.
 pub struct Announcement {
     /// Who is woken.
     pub visitors: Arc<Visitors>,
@@ -52,8 +59,10 @@ impl Drop for Announcement {
 pub struct Question {
     /// Which start of the process the numbers below belong to.
     pub start: u64,
-    /// How many messages had come when the visitor was told last.
-    pub arrived: u64,
+    /// How many events the visitor has been told of, one way or the other.
+    pub told: u64,
+    /// Whether the visitor stands where nobody here knows: it is told to load the list again.
+    pub is_lost: bool,
     /// When it is answered although there are none, microseconds of the process's clock.
     pub until_us: u64,
     /// What addresses of pictures start with.
@@ -62,17 +71,23 @@ pub struct Question {
     pub visitors: Arc<Visitors>,
 }
 
-/// How long a question may be held from now on, microseconds of the process's clock.
+/// The field in which a question says what it was told last, and a list where it ends (HTML, section 9.2.4).
+pub const LAST_EVENT_ID: &str = "Last-Event-ID";
+
+/// Milliseconds after which an EventSource asks again, when an answer has ended or failed.
+const RETRY_MS: u64 = 1_000;
+
+/// Names a place in the events of one start of the process: an event's id, and where a list ends.
 #[must_use]
-pub fn until_us(clock_us: u64) -> u64 {
-    clock_us + BOARD_NEWS_HOLD_MS * 1_000
+pub fn place(start: u64, count: u64) -> String {
+    format!("{start:x}-{count}")
 }
 
-/// Reads the number of the last event that a visitor has: nothing if it is of another start of the process.
+/// Returns the number of events up to a place, unless it is one of another start of the process, or none at all.
 #[must_use]
-pub fn last_event(text: &str, start: u64) -> Option<u64> {
-    let (of, arrived) = text.trim().split_once('-')?;
-    (u64::from_str_radix(of, 16).ok()? == start).then(|| arrived.parse().ok())?
+pub fn count_at(place: &str, start: u64) -> Option<u64> {
+    let (of, count) = place.trim().split_once('-')?;
+    (u64::from_str_radix(of, 16).ok()? == start).then(|| count.parse().ok())?
 }
 
 impl Question {
@@ -92,14 +107,24 @@ impl Question {
     fn news(&self, view: &View<'_>, is_over: bool) -> Option<String> {
         let applied = view.applied();
         let state = applied.state::<BoardState>()?;
-        let arrived = state.arrived();
-        if arrived <= self.arrived && !is_over {
+        let recent = state.recent();
+        if recent.count() <= self.told && !self.is_lost && !is_over {
             return None;
         }
-        let mut text = String::from("retry: 100\n");
-        let _ = writeln!(text, "id: {:x}-{arrived}", self.start);
-        for (key, message) in state.news(self.arrived) {
-            let _ = writeln!(text, "data: {}\n", json::message(key, message, &self.public_base));
+        let mut text = format!("retry: {RETRY_MS}\nid: {}\n", place(self.start, recent.count()));
+        if self.is_lost || !recent.reaches(self.told) {
+            text.push_str("event: reload\ndata: {}\n\n");
+        }
+        for event in recent.since(self.told) {
+            let _ = match event {
+                Event::Posted(key) => match state.at(key) {
+                    Some(message) => {
+                        writeln!(text, "data: {}\n", json::message(key, message, &self.public_base))
+                    }
+                    None => Ok(()),
+                },
+                Event::Deleted(id) => writeln!(text, "event: delete\ndata: {{\"id\":{id}}}\n"),
+            };
         }
         text.push_str(":\n\n");
         Some(text)
@@ -117,4 +142,18 @@ impl Resume for Question {
 
 fn events(text: String) -> Response {
     Response::new(200, "text/event-stream; charset=utf-8", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_for_its_own_start_only() {
+        assert_eq!(count_at(&place(0xAB, 17), 0xAB), Some(17));
+        assert_eq!(count_at(" ab-17 ", 0xAB), Some(17));
+        for other in ["", "ab", "ab-", "-17", "ac-17", "ab-x", "ab--1", "17", "ab-18446744073709551616"] {
+            assert_eq!(count_at(other, 0xAB), None, "{other:?}");
+        }
+    }
 }

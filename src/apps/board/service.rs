@@ -1,18 +1,21 @@
 //! The board's routes and what they do.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
 use crate::apps::answer;
-use crate::apps::app::{Action, App, Body, Request, Route, View};
+use crate::apps::app::{Action, App, Body, Request, Resume, Route, View};
 use crate::apps::id;
 use crate::apps::openapi;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::state::State;
 use crate::apps::upload::{Unwanted, Upload};
+use crate::apps::wait::News;
 use crate::base::limits::{
-    BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_TEXT_BYTES_MAX, Limits,
+    BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_NEWS_HOLD_MS, BOARD_TEXT_BYTES_MAX, Limits,
     MULTIPART_FRAMING_BYTES_MAX,
 };
 use crate::base::tag;
@@ -22,6 +25,7 @@ use crate::http::query::{decode_path, location, parameter};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
+use super::form_page::{self, FormPage};
 use super::media::{self, Media};
 use super::news::{self, Announcement, Question, Visitors};
 use super::page::{Page, Part};
@@ -80,7 +84,12 @@ static ROUTES: [Route; 12] = [
     file("/media/{name}", MEDIA, "A message's picture"),
     Route {
         operation: include_str!("openapi/events.json"),
-        ..Route::new(Method::Get, "/board/events", EVENTS, "New messages as they come (server-sent events)")
+        ..Route::new(
+            Method::Get,
+            "/board/events",
+            EVENTS,
+            "Posts and deletes as they come (server-sent events)",
+        )
     },
 ];
 
@@ -122,36 +131,32 @@ impl BoardApp {
         }
     }
 
-    fn list(&self, view: &View<'_>, before: u64, limit: usize) -> (Vec<Value>, Option<u64>) {
+    /// Returns a number that tells this start of the process from others.
+    fn start(&self, view: &View<'_>) -> u64 {
+        *self.start.get_or_init(|| u64::from_le_bytes(first_eight((view.random)())))
+    }
+
+    fn list(&self, view: &View<'_>, before: u64, limit: usize) -> List {
         let applied = view.applied();
-        let Some(state) = applied.state::<BoardState>() else { return (Vec::new(), None) };
+        let Some(state) = applied.state::<BoardState>() else { return List::default() };
         let found: Vec<_> = state.newest(before).take(limit + 1).collect();
         let next = found.get(limit).and_then(|_| found.get(limit - 1)).map(|(key, _)| key.id);
         let shown = found.iter().take(limit);
-        (shown.map(|(key, message)| json::message(key, message, &self.public_base)).collect(), next)
+        List {
+            messages: shown.map(|(key, message)| json::message(key, message, &self.public_base)).collect(),
+            next,
+            events: state.recent().count(),
+        }
     }
 
-    fn messages(&self, query: &str, view: &View<'_>) -> Action {
-        let number = |name: &str, most: u64, default: u64| match parameter(query, name) {
-            None => Ok(default),
-            Some(text) => text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-                let msg = format!("Input should be a whole number from 1 to {most}");
-                let (kind, loc) = ("int_parsing", ["query", name]);
-                answer::json(
-                    422,
-                    json!({"detail": [{"type": kind, "loc": loc, "msg": msg, "input": text}]}).to_string(),
-                )
-            }),
-        };
-        let limit = number("limit", BOARD_LIST_MAX as u64, LISTED as u64);
-        let before = number("before", BOARD_ID_MAX, u64::MAX);
-        match (limit, before) {
-            (Ok(limit), Ok(before)) => {
-                let (messages, next) = self.list(view, before, limit as usize);
-                respond(200, &json!({ "messages": messages, "next": next }))
-            }
-            (Err(response), _) | (_, Err(response)) => Action::Respond(response),
-        }
+    fn messages(&self, query: &str, view: &View<'_>) -> Result<Action, Response> {
+        let limit = number(query, "limit", 1..=BOARD_LIST_MAX as u64)?.unwrap_or(LISTED as u64);
+        let before = number(query, "before", 1..=BOARD_ID_MAX)?.unwrap_or(u64::MAX);
+        let List { messages, next, events } = self.list(view, before, limit as usize);
+        let body = json!({ "messages": messages, "next": next }).to_string();
+        // A field and no member: the list itself is the same on both hosts, and after a restart.
+        let place = news::place(self.start(view), events);
+        Ok(Action::Respond(answer::json(200, body).with(news::LAST_EVENT_ID, place)))
     }
 
     fn message(&self, id: &str, view: &View<'_>) -> Action {
@@ -165,14 +170,14 @@ impl BoardApp {
     }
 
     /// Whether the request is on time is decided by the state: of two deletes at once both are told that it is gone.
-    fn delete(id: &str, view: &View<'_>) -> Action {
+    fn delete(&self, id: &str, view: &View<'_>) -> Action {
         let applied = view.applied();
         let found =
             applied.state::<BoardState>().zip(id::of_segment(id)).and_then(|(state, id)| state.message(id));
         match found {
-            Some((key, _)) => Action::Append {
-                records: delete_record(key.origin, key.seq),
-                response: Response::new(204, "", ""),
+            Some((key, _)) => Action::Command {
+                record: delete_record(key.origin, key.seq),
+                then: Box::new(Deleted { _announcement: self.announcement(view) }),
             },
             None => Action::Respond(no_message()),
         }
@@ -194,25 +199,31 @@ impl BoardApp {
         }
     }
 
-    fn events(&self, request: &Request<'_>, view: &View<'_>) -> Action {
-        let start = *self.start.get_or_init(|| u64::from_le_bytes(first_eight((view.random)())));
-        let last = request.head.header_text("last-event-id").unwrap_or_default();
-        let newest = view.applied().state::<BoardState>().map_or(0, BoardState::arrived);
-        // One who comes for the first time has read the list. One who was told by another start of the process may
-        // have missed something, and is told all that is remembered.
-        let arrived = match news::last_event(last, start) {
-            Some(arrived) => arrived.min(newest),
-            None if last.is_empty() => newest,
-            None => 0,
-        };
+    fn announcement(&self, view: &View<'_>) -> Announcement {
+        Announcement { visitors: self.visitors.clone(), waker: view.waker.clone() }
+    }
+
+    /// The place that a visitor has been told of: its last event's id, or before there is one the end of its list. One
+    /// that names neither is told of what comes from now on.
+    fn events(&self, request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> {
+        let (head, start) = (request.head, self.start(view));
+        let query = head.query.unwrap_or_default();
+        let hold_ms =
+            number(query, "wait", 0..=BOARD_NEWS_HOLD_MS / 1_000)?.map_or(BOARD_NEWS_HOLD_MS, |s| s * 1_000);
+        let last = head.header_text(news::LAST_EVENT_ID).filter(|last| !last.is_empty()).map(Cow::Borrowed);
+        let place = last.or_else(|| parameter(query, "after"));
+        let newest = view.applied().state::<BoardState>().map_or(0, |state| state.recent().count());
+        let told = place.as_deref().map_or(Some(newest), |place| news::count_at(place, start));
         let question = Question {
             start,
-            arrived,
-            until_us: news::until_us(view.clock_us),
+            // One who was told by another start of the process is told all that is remembered.
+            told: told.unwrap_or(0).min(newest),
+            is_lost: told.is_none(),
+            until_us: view.clock_us + hold_ms * 1_000,
             public_base: self.public_base.clone(),
             visitors: self.visitors.clone(),
         };
-        Box::new(question).ask(view)
+        Ok(Box::new(question).ask(view))
     }
 
     fn post(&self, head: &Head<'_>, view: &View<'_>) -> Box<dyn Upload> {
@@ -234,7 +245,7 @@ impl BoardApp {
             uuid: uuid::Builder::from_random_bytes((view.random)()).into_uuid().into_bytes(),
             picture_bytes_max: view.limits.board_max_picture,
             keep_metadata: self.keep_metadata,
-            announcement: Announcement { visitors: self.visitors.clone(), waker: view.waker.clone() },
+            announcement: self.announcement(view),
         };
         Box::new(PostUpload::new(&boundary, site))
     }
@@ -260,12 +271,14 @@ impl App for BoardApp {
             PAGE => page(Part::Document),
             STYLE => page(Part::Style),
             SCRIPT => page(Part::Script),
-            READ_MESSAGES => respond(200, &Value::from(self.list(view, u64::MAX, NEWEST).0)),
-            MESSAGES => self.messages(request.head.query.unwrap_or_default(), view),
+            READ_MESSAGES => respond(200, &Value::from(self.list(view, u64::MAX, NEWEST).messages)),
+            MESSAGES => {
+                self.messages(request.head.query.unwrap_or_default(), view).unwrap_or_else(Action::Respond)
+            }
             MESSAGE => self.message(capture, view),
-            DELETE => Self::delete(capture, view),
+            DELETE => self.delete(capture, view),
             MEDIA => self.media(request, view),
-            EVENTS => self.events(request, view),
+            EVENTS => self.events(request, view).unwrap_or_else(Action::Respond),
             UPLOAD_ELSEWHERE => {
                 let place = location("/upload/", request.head.query);
                 Action::Respond(Response::new(307, "", "").with("Location", place))
@@ -275,12 +288,49 @@ impl App for BoardApp {
     }
 
     fn upload(&self, _endpoint: u8, head: &Head<'_>, view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
-        Ok(self.post(head, view))
+        let upload = self.post(head, view);
+        Ok(if form_page::is_wanted(head) { Box::new(FormPage::new(upload)) } else { upload })
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {
         Some(Box::new(BoardState::default()))
     }
+}
+
+/// A page of the list.
+#[derive(Default)]
+struct List {
+    messages: Vec<Value>,
+    /// The cursor to older ones; nothing at the end.
+    next: Option<u64>,
+    /// How many events it takes into account.
+    events: u64,
+}
+
+/// A delete on its way: those who wait for news are woken when it is applied.
+struct Deleted {
+    _announcement: Announcement,
+}
+
+impl Resume for Deleted {
+    fn resume(self: Box<Self>, _view: &View<'_>, _news: News) -> Action {
+        Action::Respond(Response::new(204, "", ""))
+    }
+}
+
+/// Reads a parameter; nothing if it is absent.
+///
+/// # Errors
+/// The answer to one that is no number in `range`: 422.
+fn number(query: &str, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Response> {
+    let Some(text) = parameter(query, name) else { return Ok(None) };
+    if let Some(number) = text.parse().ok().filter(|number| range.contains(number)) {
+        return Ok(Some(number));
+    }
+    let msg = format!("Input should be a whole number from {} to {}", range.start(), range.end());
+    let (kind, loc) = ("int_parsing", ["query", name]);
+    let detail = json!({"detail": [{"type": kind, "loc": loc, "msg": msg, "input": text}]});
+    Err(answer::json(422, detail.to_string()))
 }
 
 fn respond(status: u16, value: &Value) -> Action {

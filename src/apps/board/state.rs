@@ -4,7 +4,7 @@
 //! before its post leaves a tombstone, and the post takes that away. Which of them came first is told by the last post
 //! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apps::fields::{Fields, push_origin};
 use crate::apps::heal::Heal;
@@ -13,9 +13,9 @@ use crate::apps::references::References;
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::limits::BOARD_NEWS_MAX;
 use crate::base::tag::BOARD_POST;
 
+use super::recent::{Event, Recent};
 use super::record::{self, Change, Post};
 
 /// Where a message stands: by its number, which two hosts may have given twice only while they had no peer.
@@ -52,9 +52,7 @@ pub struct BoardState {
     by_place: BTreeMap<(Origin, Seq), Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
     references: References,
-    /// The latest messages in the order in which they came here, and the number of all that ever came.
-    news: VecDeque<Key>,
-    arrived: u64,
+    recent: Recent,
     text_bytes: usize,
 }
 
@@ -78,17 +76,16 @@ impl BoardState {
         (message.post.name == name).then_some(message)
     }
 
-    /// How many messages have come here since the process started.
+    /// Returns what happened lately.
     #[must_use]
-    pub fn arrived(&self) -> u64 {
-        self.arrived
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
-    /// Messages that have come since `arrived`, as far as they are remembered and still there, in that order.
-    pub fn news(&self, arrived: u64) -> impl Iterator<Item = (&Key, &Message)> {
-        let count = usize::try_from(self.arrived.saturating_sub(arrived)).unwrap_or(usize::MAX);
-        let from = self.news.len().saturating_sub(count);
-        self.news.range(from..).filter_map(|key| self.messages.get_key_value(key))
+    /// Returns the message that stands at `key`, unless it was deleted.
+    #[must_use]
+    pub fn at(&self, key: &Key) -> Option<&Message> {
+        self.messages.get(key)
     }
 
     /// Number of messages, and bytes of their texts.
@@ -118,11 +115,7 @@ impl BoardState {
             return;
         }
         let key = Key { id: post.id, origin: at.origin, seq: at.seq };
-        self.arrived += 1;
-        self.news.push_back(key);
-        if self.news.len() > BOARD_NEWS_MAX {
-            self.news.pop_front();
-        }
+        self.recent.push(Event::Posted(key));
         self.insert(key, Message { post, time_us: at.time_us });
     }
 
@@ -134,6 +127,7 @@ impl BoardState {
         if let Some(key) = self.by_place.remove(&(origin, seq))
             && let Some(message) = self.messages.remove(&key)
         {
+            self.recent.push(Event::Deleted(key.id));
             self.by_uuid.remove(&message.post.uuid);
             self.text_bytes -= text_bytes(&message);
             self.references.remove(message.post.blob);
@@ -173,13 +167,18 @@ impl State for BoardState {
         record::push_stamped(record, id, out);
     }
 
+    /// Gives 0 for a delete, whose answer has nothing to tell.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
-        match record::read(record) {
-            Some(Change::Post(post)) => self.post(at, post),
-            Some(Change::Delete(origin, seq)) => self.delete(origin, seq),
-            None => {}
+        match record::read(record)? {
+            Change::Post(post) => {
+                self.post(at, post);
+                None
+            }
+            Change::Delete(origin, seq) => {
+                self.delete(origin, seq);
+                Some(0)
+            }
         }
-        None
     }
 
     fn blobs_of(&self, record: &[u8], visit: &mut dyn FnMut(BlobId)) {
@@ -333,15 +332,17 @@ mod tests {
     }
 
     #[test]
-    fn news_are_told_from_where_one_stands() {
+    fn posts_and_deletes_are_events_in_their_order() {
         let mut state = BoardState::default();
-        for seq in 1..=BOARD_NEWS_MAX as u64 + 5 {
-            state.apply(&at(seq), &post(seq, 1));
+        state.apply(&at(1), &post(1, 1));
+        state.apply(&at(2), &post(2, 1));
+        // The second delete of one message and one of what never came are no events.
+        for seq in [1, 1, 9] {
+            state.apply(&at(3), &record::delete_record(ONE, seq));
         }
-        let since = |arrived| state.news(arrived).map(|(key, _)| key.id).collect::<Vec<_>>();
-        let all = state.arrived();
-        assert_eq!(since(all), Vec::<u64>::new());
-        assert_eq!(since(all - 2), [all - 1, all]);
-        assert_eq!(since(0).len(), BOARD_NEWS_MAX);
+        let key = |id| Key { id, origin: ONE, seq: id };
+        let events: Vec<_> = state.recent().since(0).copied().collect();
+        assert_eq!(events, [Event::Posted(key(1)), Event::Posted(key(2)), Event::Deleted(1)]);
+        assert!(state.at(&key(1)).is_none() && state.at(&key(2)).is_some());
     }
 }

@@ -1,8 +1,7 @@
 //! The arguments of a measurement, and the order that they make.
 
 use pixeld_bench::client::target::Target;
-use pixeld_bench::client::tls::Trust;
-use pixeld_bench::quantity::{count, duration_ns, show_ns, whole};
+use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
@@ -54,7 +53,7 @@ pub(super) struct LoadArguments {
     #[arg(short, long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
     /// Length of the measured part [default: 10s; with -n no bound]
-    #[arg(short, long, value_name = "TIME", value_parser = duration_ns)]
+    #[arg(short, long, value_name = "TIME", value_parser = span_ns)]
     duration: Option<u64>,
     /// End after N requests
     #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
@@ -63,22 +62,22 @@ pub(super) struct LoadArguments {
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
     pipeline: usize,
     /// Open loop: R requests per second, whatever the target does
-    #[arg(short, long, value_name = "R", value_parser = count)]
+    #[arg(short, long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
     /// Poisson arrivals instead of equal gaps
     #[arg(long)]
     poisson: bool,
     /// Ramp of an open loop, requests per second, such as 100,200,500
-    #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = count, conflicts_with = "rate")]
+    #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = rate, conflicts_with = "rate")]
     steps: Vec<f64>,
     /// Length of each step
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_ns)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span_ns)]
     step_duration: u64,
     /// Load before the measured part, not counted
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
     warmup: u64,
     /// How long an answer is awaited
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration_ns)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span_ns)]
     timeout: u64,
     /// CPUs for the threads, such as 1,3
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
@@ -106,18 +105,9 @@ pub(super) struct RequestArguments {
     /// Connect to this unix socket
     #[arg(long, value_name = "PATH", help_heading = "Request")]
     pub(super) unix: Option<PathBuf>,
-    /// Close each connection after N requests and make it again
-    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Request")]
-    requests_per_connection: Option<u64>,
-    /// One request per connection
-    #[arg(long, conflicts_with = "requests_per_connection", help_heading = "Request")]
-    no_keepalive: bool,
-    /// Authorities whose certificates are trusted, PEM [default: the system's]
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure", help_heading = "Request")]
-    cacert: Option<PathBuf>,
-    /// Take any certificate
+    /// Speak TLS (not in this build)
     #[arg(long, help_heading = "Request")]
-    insecure: bool,
+    https: bool,
 }
 
 /// What has to hold.
@@ -163,11 +153,14 @@ fn header(text: &str) -> Result<(String, String), String> {
 impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
-        let target = self.request.target(&self.url)?;
+        if self.request.https {
+            return Err("this build has no TLS; measure the plain port without --https".into());
+        }
+        let target = Target::resolve(&self.url, self.request.unix.clone(), "/pixel")?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
         let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
-        let scenario = self.request.on(self.load.scenario(target, form));
+        let scenario = Scenario { asks_metrics: !self.request.no_probe, ..self.load.scenario(target, form) };
         if let Some(late) = self.check.chaos.iter().find(|chaos| chaos.at_ns() >= scenario.end_ns()) {
             let end = show_ns(scenario.end_ns());
             return Err(format!(
@@ -208,11 +201,7 @@ impl Measure {
         if self.request.body.is_some() || self.request.body_lines.is_some() || self.request.method.is_some() {
             return Err("--verify sends its own pixels; leave out -b, --body-lines and -m".into());
         }
-        let hosts = self
-            .check
-            .verify_host
-            .iter()
-            .map(|url| Target::resolve_trusting(url, None, "/pixel", &self.request.trust()));
+        let hosts = self.check.verify_host.iter().map(|url| Target::resolve(url, None, "/pixel"));
         Ok(Some((verify::run_number()?, hosts.collect::<Result<_, _>>()?)))
     }
 }
@@ -239,10 +228,10 @@ impl LoadArguments {
             threads: threads.min(self.connections),
             pipeline: self.pipeline,
             load: self.rate.map_or(Load::Closed, |rate| Load::Open { rate, arrivals: self.arrivals() }),
-            duration_ns: duration_ns.max(1),
+            duration_ns,
             requests: self.requests,
             warmup_ns: self.warmup,
-            timeout_ns: self.timeout.max(1),
+            timeout_ns: self.timeout,
             pins: self.pin.clone(),
             ..Scenario::new(target, form)
         }
@@ -250,28 +239,6 @@ impl LoadArguments {
 }
 
 impl RequestArguments {
-    /// Whom to trust when the target speaks TLS.
-    pub(super) fn trust(&self) -> Trust {
-        Trust { authorities: self.cacert.clone(), is_unchecked: self.insecure }
-    }
-
-    /// Looks a target up.
-    pub(super) fn target(&self, url: &str) -> Result<Target, String> {
-        Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())
-    }
-
-    /// Whether a connection is used as long as it lasts.
-    pub(super) fn keeps_connections(&self) -> bool {
-        !self.no_keepalive && self.requests_per_connection.is_none()
-    }
-
-    /// The run with what these arguments say of its connections.
-    pub(super) fn on(&self, scenario: Scenario) -> Scenario {
-        let requests_per_connection =
-            if self.no_keepalive { 1 } else { self.requests_per_connection.unwrap_or(u64::MAX) };
-        Scenario { asks_metrics: !self.no_probe, requests_per_connection, ..scenario }
-    }
-
     /// The requests that these arguments describe; with the number of a verified run its own pixels.
     pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
         let posts_pixels = target.path.split('?').next() == Some("/pixel");

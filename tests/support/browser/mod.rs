@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +16,29 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::PATIENCE;
+use crate::skip::skip;
 
 /// The name under which WebDriver answers with an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Widths at which pages are looked at, in CSS pixels: a desk, a phone, a small phone.
+pub const WIDTHS: [u32; 3] = [1280, 390, 320];
+
+/// Colour schemes in which pages are looked at.
+pub const SCHEMES: [&str; 2] = ["light", "dark"];
+
+/// The script of axe-core, which looks for what keeps people from using a page; nothing where it was not fetched.
+pub fn axe() -> Option<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(path).ok()
+}
+
+/// Says that pages were not looked at with axe-core, where that is so.
+pub fn skip_without_axe() {
+    if axe().is_none() {
+        skip("pages without axe-core: npm install --prefix target/axe axe-core@4");
+    }
+}
 
 /// A headless browser of the test's own.
 pub struct Browser {
@@ -35,7 +56,7 @@ impl Browser {
         let mut driver = match command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
             Ok(driver) => driver,
             Err(error) => {
-                eprintln!("skipped: no chromedriver ({error}); Debian's package is chromium-driver");
+                skip(format_args!("no chromedriver ({error}); Debian's package is chromium-driver"));
                 return None;
             }
         };
@@ -133,6 +154,84 @@ impl Browser {
             assert!(started.elapsed() < PATIENCE, "in vain: {script}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Shows pages as a screen of that width and with that colour scheme does.
+    pub fn look_as(&self, width: u32, scheme: &str) {
+        let screen = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.control("Emulation.setDeviceMetricsOverride", &screen);
+        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.control("Emulation.setEmulatedMedia", &scheme);
+    }
+
+    /// Lets pages run their scripts, or not. Counts from the next page on.
+    pub fn run_scripts(&self, may: bool) {
+        self.control("Emulation.setScriptExecutionDisabled", &json!({ "value": !may }));
+    }
+
+    /// A command of the DevTools protocol, for what WebDriver can't do.
+    pub fn control(&self, command: &str, parameters: &Value) -> Value {
+        self.ask("POST", "/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// Puts the path of a file into a file input.
+    pub fn choose(&self, selector: &str, file: &Path) {
+        let path = json!({ "text": file.display().to_string() });
+        self.ask("POST", &format!("/element/{}/value", self.find(selector)), &path);
+    }
+
+    /// Types keys where the focus is: Tab is U+E004, Enter U+E007.
+    pub fn press(&self, keys: &str) {
+        let keys = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()})));
+        let actions = json!([{"type": "key", "id": "keyboard", "actions": keys.collect::<Vec<_>>()}]);
+        self.ask("POST", "/actions", &json!({ "actions": actions }));
+    }
+
+    /// Says yes to the dialog that is open.
+    pub fn accept(&self) {
+        self.ask("POST", "/alert/accept", &json!({}));
+    }
+
+    /// Opens a further tab; gives its handle, and the one of the tab that was looked at.
+    pub fn open_tab(&self, url: &str) -> (String, String) {
+        let before = self.ask("GET", "/window", &Value::Null);
+        let opened = self.ask("POST", "/window/new", &json!({"type": "tab"}));
+        let text = |value: &Value| value.as_str().expect("a handle").to_owned();
+        self.turn_to(&text(&opened["handle"]));
+        self.go_to(url);
+        (text(&opened["handle"]), text(&before))
+    }
+
+    /// Looks at another tab.
+    pub fn turn_to(&self, handle: &str) {
+        self.ask("POST", "/window", &json!({ "handle": handle }));
+    }
+
+    /// Elements that reach beyond the screen's left or right edge, in words; a page has none.
+    pub fn overflowing(&self) -> Value {
+        self.evaluate(
+            "const width = document.documentElement.clientWidth; const found = []; \
+             if (document.documentElement.scrollWidth > width) found.push('the page'); \
+             for (const one of document.body.querySelectorAll('*')) { \
+               const box = one.getBoundingClientRect(); \
+               if (box.width > 1 && box.height > 1 && (box.right > width + .5 || box.left < -.5)) \
+                 found.push(one.localName + '#' + one.id + ' ' + box.left + '..' + box.right); } \
+             return found",
+        )
+    }
+
+    /// What axe-core finds wrong with the page, a line each.
+    pub fn violations(&self, axe: &str) -> Vec<String> {
+        // A page animates what is new; colours are measured when it is at rest.
+        self.evaluate("document.getAnimations().forEach((one) => one.finish())");
+        self.evaluate(axe);
+        let found = self.evaluate(
+            "return axe.run(document).then(({ violations }) => violations.map((one) => one.id + ': ' + one.help + ' ' + \
+             one.nodes.map((node) => node.html.slice(0, 200) + ' ' + node.failureSummary).join('; ')))",
+        );
+        serde_json::from_value(found).expect("a list of texts")
     }
 
     /// What the browser complained about since it was asked last.

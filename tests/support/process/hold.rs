@@ -9,6 +9,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::Server;
+use crate::skip::skip;
 
 /// A thread that stands still until this is dropped, which must happen on the thread that made it (ptrace's rule), and
 /// before the server ends (or the end would wait for us).
@@ -24,7 +25,7 @@ impl Server {
         match ptrace::seize(thread, ptrace::Options::empty()) {
             Ok(()) => {}
             Err(Errno::EPERM | Errno::ENOSYS) => {
-                eprintln!("skipped: this system does not let a test stop a thread (ptrace)");
+                skip("this system does not let a test stop a thread (ptrace)");
                 return None;
             }
             Err(error) => panic!("{name}: {error}"),

@@ -1,5 +1,6 @@
 //! A small disk of a test's own, to be filled.
 
+use crate::skip::skip;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -51,7 +52,7 @@ impl SmallDisk {
             _ => match image(kind) {
                 Some(image) => Some(image),
                 None => {
-                    println!("skipped: a {kind:?} can't be made here");
+                    skip(format_args!("a {kind:?} can't be made here"));
                     return None;
                 }
             },
@@ -68,7 +69,7 @@ impl SmallDisk {
         match mount.output() {
             Ok(output) if output.status.success() => Some(Self { directory, _image: image, kind }),
             _ => {
-                println!("skipped: a {kind:?} can't be mounted here");
+                skip(format_args!("a {kind:?} can't be mounted here"));
                 None
             }
         }

@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use crate::skip::skip;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
@@ -77,7 +78,7 @@ pub fn kill_at(command: &Command, number: usize) -> Option<Fate> {
         send(process, Signal::KILL);
         waitpid(process, None).expect("it ends");
         assert!(matches!(error, Errno::EPERM | Errno::ENOSYS), "{error}");
-        println!("skipped: this system does not let a test trace a process (ptrace)");
+        skip("this system does not let a test trace a process (ptrace)");
         return None;
     }
     send(process, Signal::CONT);

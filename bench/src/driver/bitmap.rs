@@ -1,0 +1,54 @@
+//! A set of numbers from 0 on, one bit each.
+
+/// Which of a thread's requests were acknowledged: one bit each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bitmap {
+    words: Vec<u64>,
+}
+
+impl Bitmap {
+    /// Sets bit `at`.
+    #[inline]
+    pub fn set(&mut self, at: u64) {
+        let word = (at / 64) as usize;
+        if word >= self.words.len() {
+            self.words.resize((word + 1).max(self.words.len() * 2), 0);
+        }
+        self.words[word] |= 1 << (at % 64);
+    }
+
+    /// Whether bit `at` is set.
+    #[must_use]
+    pub fn is_set(&self, at: u64) -> bool {
+        self.words.get((at / 64) as usize).is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+
+    /// Number of set bits.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// The set bits in order.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.words.iter().enumerate().flat_map(|(word, &bits)| {
+            (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word as u64 * 64 + bit)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bitmaps() {
+        let mut bitmap = Bitmap::default();
+        for at in [0, 63, 64, 1_000_000, 64] {
+            bitmap.set(at);
+        }
+        assert_eq!(bitmap.iter().collect::<Vec<_>>(), [0, 63, 64, 1_000_000]);
+        assert_eq!(bitmap.count(), 4);
+        assert!(bitmap.is_set(63) && !bitmap.is_set(62) && !bitmap.is_set(u64::MAX));
+    }
+}

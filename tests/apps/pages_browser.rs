@@ -1,0 +1,79 @@
+//! Every page in a real browser at three widths and in two colour schemes: nothing is beyond the screen's edge, and axe-core
+//! finds nothing wrong. The pictures that are taken are for people to look at.
+
+use crate::board;
+use crate::browser;
+use crate::process;
+
+use board::{blob_files, png, post};
+use browser::{Browser, SCHEMES, WIDTHS};
+use process::Server;
+use serde_json::json;
+
+const TEXTS: [&str; 6] = [
+    "one that is not listed at first",
+    "Hello, and a line\nbelow it, which goes on for a while so that it has to be broken on a phone",
+    "\u{05e9}\u{05dc}\u{05d5}\u{05dd}",
+    "short",
+    "awordwithoutanyplacewhereitcouldbebrokenwhichgoesonandonandonandonandonandonandonandonandonandonandonandonandon",
+    "The picture of this one is broken",
+];
+
+/// Looks at the page as it is, in every way.
+fn look(browser: &Browser, name: &str) {
+    for width in WIDTHS {
+        for scheme in SCHEMES {
+            browser.look_as(width, scheme);
+            let shown = format!("{name}-{width}-{scheme}");
+            assert_eq!(
+                browser.evaluate("return innerWidth"),
+                width,
+                "{shown}: the page is as wide as the screen"
+            );
+            browser.photograph(&shown);
+            assert_eq!(browser.overflowing(), json!([]), "{shown}");
+            if let Some(axe) = browser::axe() {
+                let violations = browser.violations(&axe);
+                assert!(violations.is_empty(), "{shown}: {violations:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_board_fits_every_screen() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--apps", "board", "--durability", "memory"]);
+    let url = format!("http://{}/board", server.address);
+    visitor.go_to(&url);
+    visitor.wait_for("return !document.getElementById('empty').hidden");
+    look(&visitor, "board-empty");
+    visitor.go_to("about:blank");
+    let mut client = server.connect();
+    for (at, text) in (0..).zip(TEXTS) {
+        assert_eq!(post(&mut client, text, "a.png", &png(at)).status, 200);
+    }
+    // A picture that is not there any more.
+    for file in blob_files(server.data_dir()) {
+        if std::fs::read(&file).expect("a blob") == png(5) {
+            std::fs::remove_file(&file).expect("removed");
+        }
+    }
+    visitor.go_to(&url);
+    visitor.wait_for("return document.querySelectorAll('.missing:not([hidden])').length === 1");
+    let fallback =
+        "return document.querySelector('.missing:not([hidden])').getBoundingClientRect().height > 40";
+    assert_eq!(visitor.evaluate(fallback), true, "the broken picture has a text in its place");
+    visitor.wait_for("return !document.getElementById('older').hidden");
+    visitor.evaluate("fault('The file is no JPEG, PNG, GIF, BMP or WebP picture'); return 0");
+    look(&visitor, "board");
+    drop(server);
+    visitor.wait_for("return document.getElementById('state').textContent.startsWith('Not connected')");
+    look(&visitor, "board-away");
+    assert_eq!(post_count(&visitor), 5);
+    browser::skip_without_axe();
+}
+
+fn post_count(visitor: &Browser) -> serde_json::Value {
+    visitor.evaluate("return document.querySelectorAll('#messages li').length")
+}
