@@ -7,6 +7,7 @@ mod skip;
 
 mod ends;
 mod figures;
+mod https;
 mod load;
 mod reach;
 mod status;

@@ -55,7 +55,7 @@ pub fn stream(
     wait: Duration,
     mut take: impl FnMut(u16, &[u8]) -> bool,
 ) -> io::Result<Streamed> {
-    let mut link = Link::connect(&target.endpoint, wait)?;
+    let mut link = Link::open(target, wait)?;
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pixeld-bench\r\n{fields}Connection: close\r\n\r\n",
         target.path, target.host

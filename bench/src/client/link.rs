@@ -1,10 +1,12 @@
 //! One blocking connection: bytes out, whole answers in. For what is no load: single requests, `pixeld send`, tests.
 
 use crate::client::response::{ResponseParser, Step};
-use crate::client::target::Endpoint;
+use crate::client::target::{Endpoint, Target};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,21 +21,36 @@ enum Socket {
     /// TCP, perhaps shared with whoever gave it.
     Tcp(Arc<TcpStream>),
     Unix(UnixStream),
+    /// TLS on the one or the other.
+    TlsTcp(Box<StreamOwned<ClientConnection, TcpStream>>),
+    TlsUnix(Box<StreamOwned<ClientConnection, UnixStream>>),
 }
 
 impl Socket {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => (&**stream).read(buffer),
-            Self::Unix(stream) => (&*stream).read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+            Self::TlsTcp(stream) => or_end(stream.read(buffer)),
+            Self::TlsUnix(stream) => or_end(stream.read(buffer)),
         }
     }
 
-    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => (&**stream).write_all(bytes),
-            Self::Unix(stream) => (&*stream).write_all(bytes),
+            Self::Unix(stream) => stream.write_all(bytes),
+            Self::TlsTcp(stream) => stream.write_all(bytes),
+            Self::TlsUnix(stream) => stream.write_all(bytes),
         }
+    }
+}
+
+/// Takes an end without close_notify for an end: the framing of HTTP tells whether something is missing.
+fn or_end(result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        result => result,
     }
 }
 
@@ -91,7 +108,27 @@ impl Reply {
 }
 
 impl Link {
-    /// Connects; every later read and write may take up to `wait`.
+    /// Connects to a target, with TLS if its scheme says so; every later read and write may take up to `wait`.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData` for a certificate that is not trusted, with the first write.
+    pub fn open(target: &Target, wait: Duration) -> io::Result<Self> {
+        let Some(tls) = &target.tls else { return Self::connect(&target.endpoint, wait) };
+        let session = tls.session()?;
+        let socket = match &target.endpoint {
+            Endpoint::Tcp(addresses) => {
+                let socket = addresses.connect(wait.min(CONNECT_WAIT_MAX))?;
+                socket.set_nodelay(true)?;
+                socket.set_read_timeout(Some(wait))?;
+                socket.set_write_timeout(Some(wait))?;
+                Socket::TlsTcp(Box::new(StreamOwned::new(session, socket)))
+            }
+            Endpoint::Unix(path) => Socket::TlsUnix(Box::new(StreamOwned::new(session, unix(path, wait)?))),
+        };
+        Ok(Self::new(socket))
+    }
+
+    /// Connects without TLS; every later read and write may take up to `wait`.
     ///
     /// # Errors
     /// The system's.
@@ -100,12 +137,7 @@ impl Link {
             Endpoint::Tcp(addresses) => {
                 Self::over(Arc::new(addresses.connect(wait.min(CONNECT_WAIT_MAX))?), wait)
             }
-            Endpoint::Unix(path) => {
-                let socket = UnixStream::connect(path)?;
-                socket.set_read_timeout(Some(wait))?;
-                socket.set_write_timeout(Some(wait))?;
-                Ok(Self::new(Socket::Unix(socket)))
-            }
+            Endpoint::Unix(path) => Ok(Self::new(Socket::Unix(unix(path, wait)?))),
         }
     }
 
@@ -253,6 +285,13 @@ impl Link {
         let status = head.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         Reply { status: status.unwrap_or(0), head, body: std::mem::take(&mut self.body), keep_alive }
     }
+}
+
+fn unix(path: &Path, wait: Duration) -> io::Result<UnixStream> {
+    let socket = UnixStream::connect(path)?;
+    socket.set_read_timeout(Some(wait))?;
+    socket.set_write_timeout(Some(wait))?;
+    Ok(socket)
 }
 
 #[cfg(test)]

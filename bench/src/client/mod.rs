@@ -2,9 +2,12 @@
 
 pub mod addresses;
 pub mod connection;
+pub mod encrypted;
 pub mod excerpt;
 pub mod fetch;
 pub mod link;
 pub mod response;
+pub mod socket;
 pub mod stream;
 pub mod target;
+pub mod tls;

@@ -1,87 +1,80 @@
-//! The sockets of the driver: TCP or unix, made before the run or again while it runs.
+//! The streams of the driver: a socket as it is, or with TLS.
 
-use crate::client::target::Endpoint;
-use mio::event::Source;
-use mio::{Interest, Registry, Token};
+use crate::client::encrypted::TlsStream;
+use crate::client::socket::Socket;
+use crate::client::target::{Endpoint, Target};
+use mio::{Registry, Token};
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 /// A connected or connecting, non-blocking stream.
 #[derive(Debug)]
 pub enum Stream {
-    /// TCP, without Nagle's delay.
-    Tcp(mio::net::TcpStream),
-    /// A unix socket.
-    Unix(mio::net::UnixStream),
+    /// Bytes as they are.
+    Plain(Socket),
+    /// TLS.
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
-    /// Connects and waits until that is done.
-    ///
-    /// # Errors
-    /// The system's, of which [`explain`] makes a sentence.
-    pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Tcp(addresses) => {
-                let stream = addresses.connect(timeout)?;
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                Ok(Self::Tcp(mio::net::TcpStream::from_std(stream)))
-            }
-            Endpoint::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
-                Ok(Self::Unix(mio::net::UnixStream::from_std(stream)))
-            }
-        }
-    }
-
-    /// Starts to connect; the stream becomes writable when that is done, well or not.
+    /// Starts to connect; events of the stream tell when to ask whether that is done, well or not.
     ///
     /// # Errors
     /// The system's.
-    pub fn start(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Tcp(addresses) => mio::net::TcpStream::connect(addresses.used()).map(Self::Tcp),
-            Endpoint::Unix(path) => mio::net::UnixStream::connect(path).map(Self::Unix),
+    pub fn start(target: &Target) -> io::Result<Self> {
+        let socket = Socket::start(&target.endpoint)?;
+        match &target.tls {
+            None => Ok(Self::Plain(socket)),
+            Some(tls) => Ok(Self::Tls(Box::new(TlsStream::new(socket, tls)?))),
         }
     }
 
-    /// Whether a connect that was started is done.
+    /// Whether a connect that was started is done, with TLS the handshake too.
     ///
     /// # Errors
     /// Why it failed.
-    pub fn is_connected(&self) -> io::Result<bool> {
+    pub fn is_connected(&mut self) -> io::Result<bool> {
         match self {
-            Self::Tcp(stream) => {
-                if let Some(error) = stream.take_error()? {
-                    return Err(error);
-                }
-                if stream.peer_addr().is_err() {
-                    return Ok(false);
-                }
-                stream.set_nodelay(true)?;
-            }
-            Self::Unix(stream) => {
-                if let Some(error) = stream.take_error()? {
-                    return Err(error);
-                }
-            }
+            Self::Plain(socket) => socket.is_connected(),
+            Self::Tls(stream) => stream.is_connected(),
         }
-        Ok(true)
     }
 
-    /// Watches it for both directions, edge-triggered, once and for all: writing is tried before epoll is asked, and
-    /// the writable edge only comes after a write fell short.
+    /// Returns the reason of a connection that is not open in time.
+    #[must_use]
+    pub fn lateness(&mut self) -> io::Error {
+        if let Self::Tls(stream) = self
+            && stream.socket_mut().is_connected().unwrap_or(false)
+        {
+            let what =
+                "TLS: the handshake was not answered in time; is it a port without TLS? Then write http://";
+            return io::Error::new(io::ErrorKind::TimedOut, what);
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+
+    /// Watches it for both directions, edge-triggered.
     ///
     /// # Errors
     /// The system's.
     pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
-            Self::Tcp(stream) => stream.register(registry, token, interest),
-            Self::Unix(stream) => stream.register(registry, token, interest),
+            Self::Plain(socket) => socket.watch(registry, token),
+            Self::Tls(stream) => stream.socket_mut().watch(registry, token),
         }
+    }
+
+    /// Returns true if a read that did not fill the buffer has to be followed by another one, though the socket is empty.
+    #[inline]
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.has_ended())
+    }
+
+    /// Returns true if bytes that were written have to be sent with a flush.
+    #[inline]
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.has_unsent())
     }
 }
 
@@ -89,8 +82,8 @@ impl Read for Stream {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Unix(stream) => stream.read(buffer),
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -99,13 +92,16 @@ impl Write for Stream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(stream) => stream.send(),
+        }
     }
 }
 
@@ -133,6 +129,7 @@ pub fn explain(url: &str, endpoint: &Endpoint, error: &io::Error) -> String {
         _ if error.raw_os_error() == Some(99) => {
             format!("{url}: {error}; all local ports are taken, use fewer connections or wait a minute")
         }
+        io::ErrorKind::InvalidData => format!("{url}: {error}"),
         _ => format!("{url}: cannot connect to {place}: {error}"),
     }
 }

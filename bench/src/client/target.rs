@@ -1,6 +1,7 @@
 //! Where the requests go: a URL, or a path on a unix socket.
 
 use crate::client::addresses::Addresses;
+use crate::client::tls::{Tls, Trust};
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ pub enum Endpoint {
 /// A target that was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The URL as given, with `http://` and a path.
+    /// The URL as given, with a scheme and a path.
     pub url: String,
     /// Value of the Host field.
     pub host: String,
@@ -24,6 +25,8 @@ pub struct Target {
     pub path: String,
     /// The socket.
     pub endpoint: Endpoint,
+    /// What TLS needs, if the scheme is https.
+    pub tls: Option<Tls>,
 }
 
 /// The pieces of a URL before its name is looked up.
@@ -33,22 +36,23 @@ pub struct Url {
     pub host: String,
     /// Name or address.
     pub name: String,
-    /// Port, 80 unless given.
+    /// Port; 80 unless given, 443 with TLS.
     pub port: u16,
+    /// Whether the scheme is https.
+    pub is_tls: bool,
     /// Path with query; `None` when the URL ends with the host.
     pub path: Option<String>,
 }
 
 impl Url {
-    /// Reads `http://host[:port][/path]`; the scheme may be left out.
+    /// Reads `http://host[:port][/path]` or the same with https; without a scheme it is http.
     ///
     /// # Errors
     /// A sentence with an example of what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err(format!("{text}: this build has no TLS; measure the plain port, http://..."));
-        }
-        let rest = text.strip_prefix("http://").unwrap_or(text);
+        let encrypted = text.strip_prefix("https://");
+        let is_tls = encrypted.is_some();
+        let rest = encrypted.or(text.strip_prefix("http://")).unwrap_or(text);
         if rest.contains("://") {
             return Err(format!("{text}: unknown scheme; write for example http://127.0.0.1:8000/pixel"));
         }
@@ -57,23 +61,23 @@ impl Url {
             Some(at) => (&rest[..at], Some(format!("/{}", &rest[at..]))),
             None => (rest, None),
         };
-        let (name, port) = split_port(host)
+        let (name, port) = split_port(host, if is_tls { "443" } else { "80" })
             .ok_or_else(|| format!("`{text}` is not a URL; write for example http://127.0.0.1:8000/pixel"))?;
         let path = path.map(|path| path.split('#').next().unwrap_or_default().to_string());
         if path.as_ref().is_some_and(|path| path.bytes().any(|b| b <= b' ' || b == 0x7f)) {
             return Err(format!("`{text}` has a space or control character in its path; write it as %20"));
         }
-        Ok(Self { host: host.to_string(), name: name.to_string(), port, path })
+        Ok(Self { host: host.to_string(), name: name.to_string(), port, is_tls, path })
     }
 }
 
-fn split_port(host: &str) -> Option<(&str, u16)> {
+fn split_port<'a>(host: &'a str, usual: &'a str) -> Option<(&'a str, u16)> {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => {
             let (name, after) = rest.split_once(']')?;
-            (name, after.strip_prefix(':').or((after.is_empty()).then_some("80"))?)
+            (name, after.strip_prefix(':').or((after.is_empty()).then_some(usual))?)
         }
-        None => host.split_once(':').unwrap_or((host, "80")),
+        None => host.split_once(':').unwrap_or((host, usual)),
     };
     let clean = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@');
     Some((name, port.parse().ok().filter(|&port| port > 0 && clean)?))
@@ -81,24 +85,40 @@ fn split_port(host: &str) -> Option<(&str, u16)> {
 
 impl Target {
     /// Looks up `url`; with `unix` the socket is that path and the URL only gives Host and path.
-    /// A URL without a path means `default_path`.
+    /// A URL without a path means `default_path`. With https the system's authorities are trusted.
     ///
     /// # Errors
     /// A sentence that names the next step.
     pub fn resolve(url: &str, unix: Option<PathBuf>, default_path: &str) -> Result<Self, String> {
+        Self::resolve_trusting(url, unix, default_path, &Trust::default())
+    }
+
+    /// As [`Target::resolve`], with others to trust for https.
+    ///
+    /// # Errors
+    /// As there, and a sentence for authorities that can't be read.
+    pub fn resolve_trusting(
+        url: &str,
+        unix: Option<PathBuf>,
+        default_path: &str,
+        trust: &Trust,
+    ) -> Result<Self, String> {
         let parsed = Url::parse(url)?;
+        let tls = if parsed.is_tls { Some(Tls::new(&parsed.name, trust)?) } else { None };
         let endpoint = match unix {
             Some(path) => Endpoint::Unix(path),
             None => Endpoint::Tcp(look_up(&parsed)?),
         };
         let path = parsed.path.unwrap_or_else(|| default_path.to_string());
-        Ok(Self { url: format!("http://{}{path}", parsed.host), host: parsed.host, path, endpoint })
+        let url = format!("{}://{}{path}", scheme(tls.as_ref()), parsed.host);
+        Ok(Self { url, host: parsed.host, path, endpoint, tls })
     }
 
     /// The same server at another path.
     #[must_use]
     pub fn at(&self, path: &str) -> Self {
-        Self { url: format!("http://{}{path}", self.host), path: path.to_string(), ..self.clone() }
+        let url = format!("{}://{}{path}", scheme(self.tls.as_ref()), self.host);
+        Self { url, path: path.to_string(), ..self.clone() }
     }
 
     /// Whether the target runs on this host, so that `/proc` has its figures.
@@ -110,6 +130,10 @@ impl Target {
             Endpoint::Tcp(addresses) => std::net::UdpSocket::bind((addresses.used().ip(), 0)).is_ok(),
         }
     }
+}
+
+fn scheme(tls: Option<&Tls>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
 }
 
 fn look_up(url: &Url) -> Result<Addresses, String> {
@@ -135,12 +159,15 @@ mod tests {
             ("http://h?b", "h", 80, Some("/?b")),
             ("http://[::1]:81/", "[::1]:81", 81, Some("/")),
             ("http://[::1]", "[::1]", 80, None),
+            ("https://h/a", "h", 443, Some("/a")),
+            ("https://[::1]", "[::1]", 443, None),
+            ("https://h:8443/", "h:8443", 8443, Some("/")),
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.host.as_str(), url.port, url.path.as_deref()), (host, port, path), "{text}");
         }
         for text in
-            ["", "http://", "https://h/", "ftp://h/", "http://h:x/", "http://h:0/", "http://a b/", "h/a b"]
+            ["", "http://", "https://", "ftp://h/", "http://h:x/", "http://h:0/", "http://a b/", "h/a b"]
         {
             assert!(Url::parse(text).is_err(), "{text}");
         }

@@ -14,7 +14,7 @@ impl Driver {
         if self.lines[at].is_connecting && !self.finish_connect(at) {
             return;
         }
-        if event.is_writable() && !self.lines[at].connection.unwritten().is_empty() {
+        if event.is_writable() && self.lines[at].is_unsent() {
             self.flush(at, self.now_ns());
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -30,6 +30,7 @@ impl Driver {
             match stream.read(&mut self.buffer) {
                 Ok(0) => return self.end_of_input(at),
                 Ok(bytes) => {
+                    let ends = ends || stream.has_ended();
                     if !self.take(at, bytes) {
                         return;
                     }
@@ -42,7 +43,10 @@ impl Driver {
                 Err(error) => return self.lose_by(at, &error),
             }
         }
-        if self.pacer.is_none() {
+        if self.lines[at].room == 0 && self.lines[at].connection.depth() == 0 {
+            // It had all its requests, and the server left the closing to us.
+            self.lose(at, Failure::Closed, None);
+        } else if self.pacer.is_none() {
             self.refill(at);
         } else {
             self.queue(at, self.now_ns());

@@ -47,8 +47,9 @@ impl Driver {
         // Far behind, a connection takes its share of the backlog in one write; on time, that share is one request.
         let behind = (now_ns - intended_ns) as f64 * self.scenario.rate().unwrap_or(0.0) / 1e9;
         let share = (behind as usize / self.scenario.threads / (self.free.len() + 1)).max(1);
-        let room = self.scenario.pipeline - self.lines[at].connection.depth();
-        for _ in 0..share.min(room) {
+        let line = &self.lines[at];
+        let room = (self.scenario.pipeline - line.connection.depth()) as u64;
+        for _ in 0..(share as u64).min(room).min(line.room) {
             let Some(Pace::Due { intended_ns }) = self.pacer.as_ref().map(|pacer| pacer.pace(now_ns)) else {
                 break;
             };
@@ -72,7 +73,8 @@ impl Driver {
     /// Puts a connection with room into the queue of an open loop.
     pub(super) fn queue(&mut self, at: usize, now_ns: u64) {
         let line = &mut self.lines[at];
-        let has_room = line.stream.is_some() && line.connection.depth() < self.scenario.pipeline;
+        let has_room =
+            line.stream.is_some() && line.room > 0 && line.connection.depth() < self.scenario.pipeline;
         if self.pacer.is_some() && has_room && !line.is_connecting && !line.is_queued {
             line.is_queued = true;
             if self.free.is_empty() {
@@ -89,7 +91,9 @@ impl Driver {
         if now_ns >= self.window.end_ns {
             return;
         }
-        while self.lines[at].connection.depth() < self.scenario.pipeline && self.left > 0 {
+        let line = &self.lines[at];
+        let room = self.scenario.pipeline.saturating_sub(line.connection.depth()) as u64;
+        for _ in 0..room.min(self.left).min(line.room) {
             self.ask(at, now_ns, now_ns);
         }
         self.flush(at, now_ns);
@@ -98,12 +102,15 @@ impl Driver {
     #[inline]
     fn ask(&mut self, at: usize, intended_ns: u64, sent_ns: u64) {
         debug_assert!(self.left > 0, "a bounded run asks no more than its bound");
-        let connection = &mut self.lines[at].connection;
+        let line = &mut self.lines[at];
+        debug_assert!(line.room > 0, "a connection asks no more than it may");
+        line.room -= 1;
+        let writer = if line.room == 0 { &mut self.last_writer } else { &mut self.writer };
         let number = self.scenario.first_number
             + self.finished.numbered * self.scenario.threads as u64
             + self.thread as u64;
-        self.writer.write(number, &mut connection.out);
-        connection.asked(InFlight { intended_ns, sent_ns, number: self.finished.numbered });
+        writer.write(number, &mut line.connection.out);
+        line.connection.asked(InFlight { intended_ns, sent_ns, number: self.finished.numbered });
         self.finished.numbered += 1;
         self.in_flight += 1;
         // The warm-up takes nothing from a bounded number.
@@ -117,6 +124,11 @@ impl Driver {
         let is_measured = u64::from(self.window.holds(now_ns));
         let line = &mut self.lines[at];
         let Some(stream) = &mut line.stream else { return };
+        if stream.has_unsent()
+            && let Err(error) = stream.flush()
+        {
+            return self.lose_by(at, &error);
+        }
         while !line.connection.unwritten().is_empty() {
             match stream.write(line.connection.unwritten()) {
                 Ok(bytes) => {

@@ -1,6 +1,7 @@
 //! What a thread does by the clock: requests that time out, the interval's figures, the end of the run.
 
 use super::{Driver, Line, Note};
+use crate::client::stream::Stream;
 use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
 use crate::scenario::pacer::Pace;
@@ -25,12 +26,13 @@ impl Driver {
             }
         }
         for at in 0..self.lines.len() {
-            let line = &self.lines[at];
+            let line = &mut self.lines[at];
             let waits = line.connection.oldest();
             if waits.is_some_and(|request| request.sent_ns + self.scenario.timeout_ns <= now_ns) {
                 self.lose(at, Failure::Timeout, None);
             } else if line.is_connecting && line.connecting_since_ns + self.scenario.timeout_ns <= now_ns {
-                self.connect_failed(at, &io::ErrorKind::TimedOut.into());
+                let late = line.stream.as_mut().map(Stream::lateness);
+                self.connect_failed(at, &late.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
             } else if line.retry_at_ns <= now_ns {
                 self.connect(at);
             }

@@ -83,18 +83,19 @@ impl Driver {
     /// Starts a connection; the socket's next event says what came of it.
     pub(super) fn start_to_connect(&mut self, at: usize) -> io::Result<()> {
         let now_ns = self.now_ns();
-        let mut stream = Stream::start(&self.scenario.target.endpoint)?;
+        let mut stream = Stream::start(&self.scenario.target)?;
         stream.watch(self.poll.registry(), Token(at))?;
         let line = &mut self.lines[at];
         line.stream = Some(stream);
         (line.is_connecting, line.connecting_since_ns) = (true, now_ns);
         (line.retry_at_ns, line.has_answered) = (u64::MAX, false);
+        line.room = self.scenario.requests_per_connection;
         Ok(())
     }
 
     pub(super) fn finish_connect(&mut self, at: usize) -> bool {
         let line = &mut self.lines[at];
-        match line.stream.as_ref().map(Stream::is_connected) {
+        match line.stream.as_mut().map(Stream::is_connected) {
             Some(Ok(true)) => (line.is_connecting, line.has_opened) = (false, true),
             Some(Ok(false)) | None => return false,
             Some(Err(error)) => {
@@ -102,7 +103,9 @@ impl Driver {
                 return false;
             }
         }
+        let since_ns = line.connecting_since_ns;
         let now_ns = self.now_ns();
+        self.finished.connect_times.took(now_ns.saturating_sub(since_ns));
         if self.pacer.is_none() {
             if at < self.lines.len() - self.unstarted {
                 self.refill(at);

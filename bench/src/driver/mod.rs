@@ -7,6 +7,7 @@
 mod answers;
 mod asking;
 pub mod bitmap;
+pub mod connect_times;
 mod ends;
 pub mod live;
 mod lost;
@@ -18,10 +19,12 @@ pub mod server;
 pub mod stages;
 pub mod statuses;
 pub mod tally;
+mod team;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
 use crate::driver::bitmap::Bitmap;
+use crate::driver::connect_times::ConnectTimes;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Tally, Window};
@@ -85,6 +88,8 @@ pub struct Finished {
     pub examples: Vec<Example>,
     /// Requests in flight at an interrupt, or unanswered long after the end.
     pub cut_off: u64,
+    /// How long connections took to open, TLS included.
+    pub connect_times: ConnectTimes,
     /// Whether it ended because the target had gone, before its number of requests was reached.
     pub gave_up: bool,
     /// Whether its share of a number of requests was asked.
@@ -105,6 +110,15 @@ struct Line {
     is_queued: bool,
     retry_at_ns: u64,
     failures_in_row: u32,
+    /// Requests that may still be asked on this connection.
+    room: u64,
+}
+
+impl Line {
+    /// Whether the kernel has not taken all bytes of the requests that were asked.
+    fn is_unsent(&self) -> bool {
+        !self.connection.unwritten().is_empty() || self.stream.as_ref().is_some_and(Stream::has_unsent)
+    }
 }
 
 /// State of a thread.
@@ -117,6 +131,8 @@ pub struct Driver {
     poll: Poll,
     lines: Vec<Line>,
     writer: RequestWriter,
+    /// Writes the last request of a connection that is not kept.
+    last_writer: RequestWriter,
     buffer: Vec<u8>,
     window: Window,
     tally: Box<Tally>,
@@ -169,6 +185,7 @@ impl Driver {
             // What is not open when the clock starts is tried again at once.
             retry_at_ns: 0,
             failures_in_row: 0,
+            room: 0,
         };
         let lines: Vec<Line> = (0..scenario.connections_of(thread)).map(line).collect();
         let end_ns = scenario.end_ns();
@@ -181,6 +198,7 @@ impl Driver {
         Ok(Self {
             window: Window { start_ns: scenario.warmup_ns, end_ns, is_open: pacer.is_some() },
             writer: RequestWriter::new(scenario.form.clone(), scenario.first_number ^ thread as u64),
+            last_writer: RequestWriter::new(scenario.form.closing(), scenario.first_number ^ thread as u64),
             left: scenario.requests_of(thread).unwrap_or(u64::MAX),
             schedule_end_ns: scenario.schedule_end_ns().unwrap_or(0),
             unstarted: if pacer.is_some() { 0 } else { lines.len() },

@@ -79,9 +79,11 @@ impl Driver {
 
     fn see_open(&mut self, at: usize, opening: &mut Opening, opened: &AtomicUsize) {
         let line = &mut self.lines[at];
-        match line.stream.as_ref().map(Stream::is_connected) {
+        match line.stream.as_mut().map(Stream::is_connected) {
             Some(Ok(true)) => {
                 (line.is_connecting, line.has_opened) = (false, true);
+                let since_ns = line.connecting_since_ns;
+                self.finished.connect_times.took(self.now_ns().saturating_sub(since_ns));
                 opening.open += 1;
                 opened.fetch_add(1, Ordering::Relaxed);
             }

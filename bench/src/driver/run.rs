@@ -1,22 +1,21 @@
 //! One run: threads connect, start together, and a collector adds up what they hand over.
 
-use crate::client::stream::explain;
-use crate::driver::live::{Connecting, Live};
-use crate::driver::machine::{HostTimes, HostUse, pin_this_thread};
-use crate::driver::opening::{Opening, choose_address};
+use crate::driver::connect_times::ConnectTimes;
+use crate::driver::live::Live;
+use crate::driver::machine::{HostTimes, HostUse};
+use crate::driver::opening::choose_address;
 use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Point, Tally};
-use crate::driver::{Driver, Finished, Note};
+use crate::driver::team::Team;
+use crate::driver::{Finished, Note};
 use crate::quantity::show_count;
 use crate::scenario::{Scenario, allow_files};
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// How often the collector looks at the clock and at an interrupt.
@@ -68,6 +67,8 @@ pub struct Measured {
     pub reasons: Vec<Reason>,
     /// The first answer of each status that is no success.
     pub examples: Vec<Example>,
+    /// How long connections took to open.
+    pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile; set by who did it.
     pub was_restarted: bool,
 }
@@ -115,7 +116,7 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
     let scenario = Arc::new(scenario.clone());
     let (notes, inbox) = mpsc::channel();
     choose_address(&scenario);
-    let team = Team::hire(&scenario, &notes, watch)?;
+    let team = Team::hire(&scenario, &notes, watch.stop, watch.is_live)?;
     let server_before = watch.server.read();
     let epoch = Instant::now();
     team.start(epoch);
@@ -125,99 +126,6 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
     collector.collect(&inbox);
     team.join()?;
     collector.finish()
-}
-
-/// The threads between being connected and being started.
-struct Team {
-    starts: Vec<Sender<Instant>>,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Team {
-    /// Starts the threads and waits until their connections are made, as far as that takes no longer than it may.
-    fn hire(scenario: &Arc<Scenario>, notes: &Sender<Note>, watch: &Watch<'_>) -> Result<Self, String> {
-        let (ready, connected) = mpsc::channel();
-        let opened = Arc::new(AtomicUsize::new(0));
-        let mut team = Self { starts: Vec::new(), handles: Vec::new() };
-        for thread in 0..scenario.threads {
-            let (start, started) = mpsc::channel();
-            let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
-            let (stop, opened) = (Arc::clone(watch.stop), Arc::clone(&opened));
-            let handle = std::thread::Builder::new()
-                .name(format!("bench-{thread}"))
-                .spawn(move || work(&scenario, thread, &stop, &opened, &ready, &started, notes))
-                .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
-            team.starts.push(start);
-            team.handles.push(handle);
-        }
-        let connecting = Connecting::new(watch.is_live, scenario.connections);
-        let mut all = Opening::default();
-        for _ in 0..scenario.threads {
-            let opening = connecting.show_until(&connected, &opened)??;
-            all.open += opening.open;
-            all.pending += opening.pending;
-            all.first_error = all.first_error.take().or(opening.first_error);
-        }
-        if watch.stop.load(Ordering::Relaxed) {
-            return Err("interrupted before the load began".into());
-        }
-        match all.first_error {
-            Some(error) if all.open + all.pending == 0 => {
-                Err(explain(&scenario.target.url, &scenario.target.endpoint, &error))
-            }
-            _ => Ok(team),
-        }
-    }
-
-    fn start(&self, epoch: Instant) {
-        for start in &self.starts {
-            let _ = start.send(epoch);
-        }
-    }
-
-    fn join(self) -> Result<(), String> {
-        for handle in self.handles {
-            handle.join().map_err(|_| "a thread of the generator panicked; this is a bug".to_string())?;
-        }
-        Ok(())
-    }
-}
-
-/// The life of one thread.
-fn work(
-    scenario: &Arc<Scenario>,
-    thread: usize,
-    stop: &Arc<AtomicBool>,
-    opened: &AtomicUsize,
-    ready: &Sender<Result<Opening, String>>,
-    started: &Receiver<Instant>,
-    notes: Sender<Note>,
-) {
-    let pin = scenario.pins.get(thread % scenario.pins.len().max(1));
-    if let Some(Err(error)) = pin.map(|&cpu| pin_this_thread(&[cpu])) {
-        let _ = ready.send(Err(error));
-        return;
-    }
-    let failed = |error: io::Error| format!("thread {thread}: {error}");
-    let driver = Driver::new(Arc::clone(scenario), thread, Arc::clone(stop), notes).map_err(failed);
-    let outcome = driver.and_then(|mut driver| {
-        let opening = driver.open(stop, opened).map_err(failed)?;
-        Ok((driver, opening))
-    });
-    let driver = match outcome {
-        Ok((driver, opening)) => {
-            let _ = ready.send(Ok(opening));
-            driver
-        }
-        Err(error) => {
-            let _ = ready.send(Err(error));
-            return;
-        }
-    };
-    // Without a start no thread could connect and the run is called off.
-    if let Ok(epoch) = started.recv() {
-        driver.run(epoch);
-    }
 }
 
 /// Adds up notes, and reads the server's and the host's clocks at both ends of the measured part.
@@ -370,6 +278,8 @@ impl<'a, 'w> Collector<'a, 'w> {
         let mut reasons = Vec::new();
         self.finished.iter().for_each(|finished| Reason::merge(&mut reasons, &finished.reasons));
         let mut examples = Vec::new();
+        let mut connect_times = ConnectTimes::default();
+        self.finished.iter().for_each(|finished| connect_times.merge(&finished.connect_times));
         let of_all = self.finished.iter().flat_map(|finished| &finished.examples);
         of_all.for_each(|example| example.clone().enter(&mut examples));
         Ok(Measured {
@@ -386,6 +296,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             cut_off: self.finished.iter().map(|finished| finished.cut_off).sum(),
             reasons,
             examples,
+            connect_times,
             was_restarted: false,
             finished: self.finished,
             is_interrupted,

@@ -61,6 +61,8 @@ fn figures(report: &Report) -> Value {
         "latency_ns": quantiles(&total.latency),
         "error_latency_ns": quantiles(&total.error_latency),
         "uncorrected_ns": quantiles(report.uncorrected()),
+        "connect_ns": quantiles(report.connect_times.histogram()),
+        "connects": report.connect_times.histogram().len(),
         "send_lag_ns": report.is_open.then(|| quantiles(&total.lag)),
         "histogram": encode(&total.latency),
         "uncorrected_histogram": encode(report.uncorrected()),

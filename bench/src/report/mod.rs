@@ -11,6 +11,7 @@ pub mod plot;
 pub mod table;
 pub mod verdict;
 
+use crate::driver::connect_times::ConnectTimes;
 use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse};
@@ -80,6 +81,8 @@ pub struct Report {
     pub reasons: Vec<Reason>,
     /// The first answer of each status that is no success, by status.
     pub examples: Vec<Example>,
+    /// How long connections took to open, TLS included; before the measured part too.
+    pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
     pub was_restarted: bool,
     /// The URL that was asked for the server's figures, and whether it had some.
@@ -183,6 +186,7 @@ impl Report {
             faults: Vec::new(),
             reasons: measured.reasons.clone(),
             examples: measured.examples.clone(),
+            connect_times: measured.connect_times.clone(),
             was_restarted: measured.was_restarted,
             asked_metrics: None,
         }
@@ -206,6 +210,7 @@ impl Report {
             whole.was_restarted |= run.was_restarted;
             whole.cut_off += run.cut_off;
             Reason::merge(&mut whole.reasons, &run.reasons);
+            whole.connect_times.merge(&run.connect_times);
             run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
             for (sum, thread) in whole.threads.iter_mut().zip(&run.threads) {
                 sum.cpu_ns += thread.cpu_ns;

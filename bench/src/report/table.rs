@@ -116,6 +116,9 @@ fn latency(out: &mut String, report: &Report) {
         row(out, "uncorrected", report.uncorrected());
         row(out, "send lag", &report.total.lag);
     }
+    if report.total.reconnects > 0 || report.url.starts_with("https:") {
+        row(out, "connect", report.connect_times.histogram());
+    }
 }
 
 fn row(out: &mut String, name: &str, histogram: &Histogram<u64>) {

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub threads: usize,
     /// Requests without an answer that one connection may have.
     pub pipeline: usize,
+    /// Requests after which a connection is closed and made again; `u64::MAX` keeps it.
+    pub requests_per_connection: u64,
     /// Closed or open loop.
     pub load: Load,
     /// Length of the measured part; `u64::MAX` when only the number of requests ends it.
@@ -77,6 +79,7 @@ impl Scenario {
             connections: CONNECTIONS,
             threads: threads_for(CONNECTIONS),
             pipeline: 1,
+            requests_per_connection: u64::MAX,
             load: Load::Closed,
             duration_ns: DURATION_NS,
             requests: None,
@@ -146,6 +149,8 @@ impl Scenario {
             "connections": self.connections,
             "threads": self.threads,
             "pipeline": self.pipeline,
+            "requests_per_connection":
+                (self.requests_per_connection != u64::MAX).then_some(self.requests_per_connection),
             "duration_ns": (self.duration_ns != u64::MAX).then_some(self.duration_ns),
             "requests": self.requests,
             "warmup_ns": self.warmup_ns,

@@ -50,6 +50,16 @@ impl RequestForm {
         body
     }
 
+    /// Returns the same request, which says that it is the last one of its connection (RFC 9112, section 9.6).
+    #[must_use]
+    pub fn closing(&self) -> Self {
+        let mut last = self.clone();
+        if !last.has_header("connection") {
+            last.headers.push(("Connection".into(), "close".into()));
+        }
+        last
+    }
+
     fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
     }

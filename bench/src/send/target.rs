@@ -29,7 +29,7 @@ impl Target {
         if url.contains(['?', '#']) {
             return Err(wrong());
         }
-        let parsed = Url::parse(url).map_err(|_| wrong())?;
+        let parsed = Url::parse(url).ok().filter(|parsed| !parsed.is_tls).ok_or_else(wrong)?;
         let path = parsed.path.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         Ok(Self { host: parsed.host.clone(), path, url: parsed })
     }
@@ -65,7 +65,13 @@ impl Target {
     pub fn list(&self) -> io::Result<client::target::Target> {
         let path = format!("{}/pixels", self.path);
         let url = format!("http://{}{path}", self.host);
-        Ok(client::target::Target { url, host: self.host.clone(), path, endpoint: self.endpoint()? })
+        Ok(client::target::Target {
+            url,
+            host: self.host.clone(),
+            path,
+            endpoint: self.endpoint()?,
+            tls: None,
+        })
     }
 }
 

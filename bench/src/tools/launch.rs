@@ -1,7 +1,7 @@
 //! Servers that bench starts itself: in a process group of their own, bound to CPUs, stopped at the end.
 
 use crate::client::fetch;
-use crate::client::stream::Stream;
+use crate::client::socket::Socket;
 use crate::client::target::Target;
 use crate::driver::machine::pin_this_thread;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -151,7 +151,7 @@ impl Launched {
     /// # Errors
     /// As [`Launched::await_answer`].
     pub fn await_connection(&mut self, target: &Target, stop: &AtomicBool) -> Result<(), String> {
-        self.wait(target, stop, |target| Stream::connect(&target.endpoint, Duration::from_secs(1)).is_ok())
+        self.wait(target, stop, |target| Socket::connect(&target.endpoint, Duration::from_secs(1)).is_ok())
     }
 
     fn wait(
@@ -280,7 +280,7 @@ impl Drop for Launched {
 
 /// Returns true if something accepts connections at the target, or has a full queue of them.
 fn is_taken(target: &Target) -> bool {
-    match Stream::connect(&target.endpoint, TAKEN_WAIT) {
+    match Socket::connect(&target.endpoint, TAKEN_WAIT) {
         Ok(_) => true,
         Err(error) => error.kind() == std::io::ErrorKind::TimedOut,
     }

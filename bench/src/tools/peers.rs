@@ -1,6 +1,7 @@
 //! What a comparison runs: servers described in `bench/peers/*.toml`, or any URL.
 
 use crate::client::target::Target;
+use crate::client::tls::Trust;
 use crate::driver::server::{Processes, ServerProbe};
 use crate::output;
 use crate::tools::build::build;
@@ -71,18 +72,18 @@ impl Contender {
     ///
     /// # Errors
     /// A sentence with the peers that there are.
-    pub fn find(name: &str, folder: &Path) -> Result<Self, String> {
+    pub fn find(name: &str, folder: &Path, trust: &Trust) -> Result<Self, String> {
         let file =
             if name.ends_with(".toml") { PathBuf::from(name) } else { folder.join(format!("{name}.toml")) };
         if !file.exists() && (name.contains(['.', ':', '/'])) {
-            let target = Target::resolve(name, None, "/pixel")?;
+            let target = Target::resolve_trusting(name, None, "/pixel", trust)?;
             return Ok(Self { name: name.to_string(), peer: None, target, folder: folder.to_path_buf() });
         }
         let text = fs::read_to_string(&file).map_err(|error| {
             format!("no peer `{name}`: {}: {error}; there are {}", file.display(), names(folder).join(", "))
         })?;
         let peer: Peer = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        let target = Target::resolve(&peer.url, None, "/pixel")?;
+        let target = Target::resolve_trusting(&peer.url, None, "/pixel", trust)?;
         let short = file.file_stem().map_or(name.into(), |stem| stem.to_string_lossy().into_owned());
         let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
         let folder = folder.canonicalize().unwrap_or(folder);
@@ -215,7 +216,7 @@ mod tests {
         let names = names(&folder);
         assert!(names.len() >= 10, "{names:?}");
         for name in names {
-            let contender = Contender::find(&name, &folder).unwrap();
+            let contender = Contender::find(&name, &folder, &Trust::default()).unwrap();
             assert!(!contender.peer.unwrap().start.is_empty(), "{name}");
         }
     }
@@ -223,8 +224,8 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-        let error = Contender::find("no-such-peer", &folder).unwrap_err();
+        let error = Contender::find("no-such-peer", &folder, &Trust::default()).unwrap_err();
         assert!(error.contains("there are") && error.contains("floor"), "{error}");
-        assert!(Contender::find("http://127.0.0.1:1/x", &folder).unwrap().peer.is_none());
+        assert!(Contender::find("http://127.0.0.1:1/x", &folder, &Trust::default()).unwrap().peer.is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! One `pixeld bench`: runs or a ramp of them, what is checked afterwards, and what is written.
 
-use crate::client::stream::Stream;
+use crate::client::socket::Socket;
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::ServerProbe;
@@ -135,7 +135,7 @@ const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
 fn round_trip_ns(target: &Target) -> u64 {
     let handshake = |_| {
         let start = Instant::now();
-        Stream::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
+        Socket::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
         Some(start.elapsed().as_nanos() as u64)
     };
     if target.is_local() { 0 } else { (0..3).map_while(handshake).min().unwrap_or(0) }

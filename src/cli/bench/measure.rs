@@ -1,6 +1,7 @@
 //! The arguments of a measurement, and the order that they make.
 
 use pixeld_bench::client::target::Target;
+use pixeld_bench::client::tls::Trust;
 use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::pacer::Arrivals;
@@ -105,9 +106,18 @@ pub(super) struct RequestArguments {
     /// Connect to this unix socket
     #[arg(long, value_name = "PATH", help_heading = "Request")]
     pub(super) unix: Option<PathBuf>,
-    /// Speak TLS (not in this build)
+    /// Close each connection after N requests and make it again
+    #[arg(long, value_name = "N", value_parser = whole, help_heading = "Request")]
+    requests_per_connection: Option<u64>,
+    /// One request per connection
+    #[arg(long, conflicts_with = "requests_per_connection", help_heading = "Request")]
+    no_keepalive: bool,
+    /// Authorities whose certificates are trusted, PEM [default: the system's]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", help_heading = "Request")]
+    cacert: Option<PathBuf>,
+    /// Take any certificate
     #[arg(long, help_heading = "Request")]
-    https: bool,
+    insecure: bool,
 }
 
 /// What has to hold.
@@ -153,14 +163,11 @@ fn header(text: &str) -> Result<(String, String), String> {
 impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
-        if self.request.https {
-            return Err("this build has no TLS; measure the plain port without --https".into());
-        }
-        let target = Target::resolve(&self.url, self.request.unix.clone(), "/pixel")?;
+        let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
         let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
-        let scenario = Scenario { asks_metrics: !self.request.no_probe, ..self.load.scenario(target, form) };
+        let scenario = self.request.on(self.load.scenario(target, form));
         if let Some(late) = self.check.chaos.iter().find(|chaos| chaos.at_ns() >= scenario.end_ns()) {
             let end = show_ns(scenario.end_ns());
             return Err(format!(
@@ -201,7 +208,11 @@ impl Measure {
         if self.request.body.is_some() || self.request.body_lines.is_some() || self.request.method.is_some() {
             return Err("--verify sends its own pixels; leave out -b, --body-lines and -m".into());
         }
-        let hosts = self.check.verify_host.iter().map(|url| Target::resolve(url, None, "/pixel"));
+        let hosts = self
+            .check
+            .verify_host
+            .iter()
+            .map(|url| Target::resolve_trusting(url, None, "/pixel", &self.request.trust()));
         Ok(Some((verify::run_number()?, hosts.collect::<Result<_, _>>()?)))
     }
 }
@@ -239,6 +250,28 @@ impl LoadArguments {
 }
 
 impl RequestArguments {
+    /// Whom to trust when the target speaks TLS.
+    pub(super) fn trust(&self) -> Trust {
+        Trust { authorities: self.cacert.clone(), is_unchecked: self.insecure }
+    }
+
+    /// Looks a target up.
+    pub(super) fn target(&self, url: &str) -> Result<Target, String> {
+        Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())
+    }
+
+    /// Whether a connection is used as long as it lasts.
+    pub(super) fn keeps_connections(&self) -> bool {
+        !self.no_keepalive && self.requests_per_connection.is_none()
+    }
+
+    /// The run with what these arguments say of its connections.
+    pub(super) fn on(&self, scenario: Scenario) -> Scenario {
+        let requests_per_connection =
+            if self.no_keepalive { 1 } else { self.requests_per_connection.unwrap_or(u64::MAX) };
+        Scenario { asks_metrics: !self.no_probe, requests_per_connection, ..scenario }
+    }
+
     /// The requests that these arguments describe; with the number of a verified run its own pixels.
     pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
         let posts_pixels = target.path.split('?').next() == Some("/pixel");

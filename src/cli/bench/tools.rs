@@ -4,7 +4,6 @@ use super::ending::{Stop, stop_on_interrupt};
 use super::measure::{LoadArguments, RequestArguments};
 use crate::base::version;
 use crate::os::output;
-use pixeld_bench::client::target::Target;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::report::environment;
 use pixeld_bench::report::goal::Goal;
@@ -151,9 +150,9 @@ impl Tool {
 
 /// The load of a tool whose target is chosen later.
 fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Result<Scenario, Stop> {
-    let target = Target::resolve(url, request.unix.clone(), "/pixel").map_err(Stop::Usage)?;
+    let target = request.target(url).map_err(Stop::Usage)?;
     let form = request.form(&target, None).map_err(Stop::Usage)?;
-    Ok(Scenario { asks_metrics: !request.no_probe, ..load.scenario(target, form) })
+    Ok(request.on(load.scenario(target, form)))
 }
 
 fn scratch(name: &str) -> PathBuf {
@@ -268,12 +267,17 @@ impl CompareArguments {
 
     fn sides(&self) -> Result<Vec<Side>, Stop> {
         let side = |name: &String, is_wrk: bool| {
-            let contender = Contender::find(name, &self.peers).map_err(Stop::Usage)?;
+            let contender = Contender::find(name, &self.peers, &self.request.trust()).map_err(Stop::Usage)?;
             let name = if is_wrk { format!("{} by wrk", contender.name) } else { contender.name.clone() };
             Ok(Side { name, contender, is_wrk, rounds: Vec::new() })
         };
         let mut sides: Vec<Side> =
             self.targets.iter().map(|name| side(name, false)).collect::<Result<_, Stop>>()?;
+        if self.wrk && !self.request.keeps_connections() {
+            let what =
+                "wrk keeps its connections; leave out --no-keepalive and --requests-per-connection, or --wrk";
+            return Err(Stop::Usage(what.into()));
+        }
         if self.wrk {
             sides.insert(1, side(&self.targets[0], true)?);
         }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod command;
+pub mod encrypted;
 
 use pixeld_bench::client::target::Target;
 use pixeld_bench::driver::run::{Measured, Watch, run};

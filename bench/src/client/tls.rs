@@ -1,0 +1,142 @@
+//! TLS of the client side: whose certificates are trusted, and what is offered.
+//!
+//! TLS 1.3 and 1.2, ALPN `http/1.1`, the name of the URL as SNI (RFC 6066, section 3). Sessions are never resumed: each
+//! connection costs both sides what a new client costs.
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// File of the authorities, PEM; the system's unless given.
+    pub authorities: Option<PathBuf>,
+    /// Whether any certificate is taken.
+    pub is_unchecked: bool,
+}
+
+/// What the connections to one name have in common.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+impl Eq for Tls {}
+
+impl Tls {
+    /// Prepares connections to `name`, a host name or an address.
+    ///
+    /// # Errors
+    /// A sentence for a name that no certificate can have, and for authorities that can't be read.
+    pub fn new(name: &str, trust: &Trust) -> Result<Self, String> {
+        let wrong = |error| format!("`{name}` can't stand in a certificate: {error}");
+        let server = ServerName::try_from(name.to_string()).map_err(wrong)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS can't be set up: {error}"))?;
+        let builder = if trust.is_unchecked {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked { algorithms }))
+        } else {
+            builder.with_root_certificates(authorities(trust.authorities.as_deref())?)
+        };
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self { config: Arc::new(config), name: server })
+    }
+
+    /// Makes the state of a new connection.
+    ///
+    /// # Errors
+    /// Those of rustls.
+    pub fn session(&self) -> io::Result<ClientConnection> {
+        ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(|error| explained(&error))
+    }
+}
+
+fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    let Some(file) = file else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return match store.is_empty() {
+            true => Err("this host has no certificates of authorities; name some with --cacert FILE".into()),
+            false => Ok(store),
+        };
+    };
+    let wrong = |what: String| format!("{}: {what}; give certificates in PEM", file.display());
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
+    for certificate in found {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        store.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if store.is_empty() { Err(wrong("no certificate in it".into())) } else { Ok(store) }
+}
+
+/// Takes any certificate whose key signed the handshake.
+#[derive(Debug)]
+struct Unchecked {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Makes an I/O error of what rustls said, with what to do about it.
+#[must_use]
+pub fn explained(error: &rustls::Error) -> io::Error {
+    let advice = match error {
+        rustls::Error::InvalidCertificate(_) => {
+            "; trust its issuer with --cacert FILE, or take any certificate with --insecure"
+        }
+        rustls::Error::InvalidMessage(_) => "; is it a port without TLS? Then write http://",
+        _ => "",
+    };
+    io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}{advice}"))
+}

@@ -1,0 +1,120 @@
+//! The threads of a run: hired, connected, started together.
+
+use crate::client::stream::explain;
+use crate::driver::live::Connecting;
+use crate::driver::machine::pin_this_thread;
+use crate::driver::opening::Opening;
+use crate::driver::{Driver, Note};
+use crate::scenario::Scenario;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// The threads between being connected and being started.
+pub struct Team {
+    starts: Vec<Sender<Instant>>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Team {
+    /// Starts the threads and waits until their connections are made, as far as that takes no longer than it may.
+    ///
+    /// # Errors
+    /// A sentence if no connection opened, or before the load an interrupt came.
+    pub fn hire(
+        scenario: &Arc<Scenario>,
+        notes: &Sender<Note>,
+        stop: &Arc<AtomicBool>,
+        is_live: bool,
+    ) -> Result<Self, String> {
+        let (ready, connected) = mpsc::channel();
+        let opened = Arc::new(AtomicUsize::new(0));
+        let mut team = Self { starts: Vec::new(), handles: Vec::new() };
+        for thread in 0..scenario.threads {
+            let (start, started) = mpsc::channel();
+            let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
+            let (of_thread, opened) = (Arc::clone(stop), Arc::clone(&opened));
+            let handle = std::thread::Builder::new()
+                .name(format!("bench-{thread}"))
+                .spawn(move || work(&scenario, thread, &of_thread, &opened, &ready, &started, notes))
+                .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
+            team.starts.push(start);
+            team.handles.push(handle);
+        }
+        let connecting = Connecting::new(is_live, scenario.connections);
+        let mut all = Opening::default();
+        for _ in 0..scenario.threads {
+            let opening = connecting.show_until(&connected, &opened)??;
+            all.open += opening.open;
+            all.pending += opening.pending;
+            all.first_error = all.first_error.take().or(opening.first_error);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err("interrupted before the load began".into());
+        }
+        match all.first_error {
+            Some(error) if all.open + all.pending == 0 => {
+                Err(explain(&scenario.target.url, &scenario.target.endpoint, &error))
+            }
+            _ => Ok(team),
+        }
+    }
+
+    /// Starts the clock of all threads.
+    pub fn start(&self, epoch: Instant) {
+        for start in &self.starts {
+            let _ = start.send(epoch);
+        }
+    }
+
+    /// Waits until all threads have ended.
+    ///
+    /// # Errors
+    /// A sentence if one panicked.
+    pub fn join(self) -> Result<(), String> {
+        for handle in self.handles {
+            handle.join().map_err(|_| "a thread of the generator panicked; this is a bug".to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// The life of one thread.
+fn work(
+    scenario: &Arc<Scenario>,
+    thread: usize,
+    stop: &Arc<AtomicBool>,
+    opened: &AtomicUsize,
+    ready: &Sender<Result<Opening, String>>,
+    started: &Receiver<Instant>,
+    notes: Sender<Note>,
+) {
+    let pin = scenario.pins.get(thread % scenario.pins.len().max(1));
+    if let Some(Err(error)) = pin.map(|&cpu| pin_this_thread(&[cpu])) {
+        let _ = ready.send(Err(error));
+        return;
+    }
+    let failed = |error: io::Error| format!("thread {thread}: {error}");
+    let driver = Driver::new(Arc::clone(scenario), thread, Arc::clone(stop), notes).map_err(failed);
+    let outcome = driver.and_then(|mut driver| {
+        let opening = driver.open(stop, opened).map_err(failed)?;
+        Ok((driver, opening))
+    });
+    let driver = match outcome {
+        Ok((driver, opening)) => {
+            let _ = ready.send(Ok(opening));
+            driver
+        }
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    // Without a start no thread could connect and the run is called off.
+    if let Ok(epoch) = started.recv() {
+        driver.run(epoch);
+    }
+}
