@@ -27,7 +27,7 @@ fn judge(server: &Server, arguments: &[&str]) {
     let port = server.address.port().to_string();
     let output = match Command::new("python3").arg(runner).args(["--port", &port]).args(arguments).output() {
         Ok(output) => output,
-        Err(error) => return eprintln!("skipped: python3: {error}"),
+        Err(error) => return skip(format_args!("python3: {error}")),
     };
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
