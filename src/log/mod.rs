@@ -10,7 +10,7 @@
 //!
 //! # Rooms
 //!
-//! A room uses those below it only; `tests/architecture.rs` holds that. The lane is used by workers and by the commit
+//! A room uses those below it only; `tests/architecture/main.rs` holds that. The lane is used by workers and by the commit
 //! step, and by nothing in here.
 //!
 //! ```text
