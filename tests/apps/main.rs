@@ -28,6 +28,7 @@ mod board_uploads;
 mod caching;
 mod damaged;
 mod descriptors;
+mod jpeg_forms;
 mod pages_browser;
 mod pex_import;
 mod pex_surface;

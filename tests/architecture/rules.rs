@@ -81,6 +81,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("image", &["apps", "bench"]),
     ("indicatif", &["bench"]),
     ("itoa", &["base", "http", "log", "apps", "engine", "bench"]),
+    ("jpeg_decoder", &["apps"]),
+    ("libjpeg_turbo_rs", &["apps"]),
     ("listenfd", &["os"]),
     ("memchr", &["base", "http", "log", "apps", "engine", "bench"]),
     ("mio", &["os", "engine", "bench"]),

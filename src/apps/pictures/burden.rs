@@ -31,15 +31,8 @@ fn bytes_per_byte(kind: Kind) -> u64 {
 #[must_use]
 pub fn copies(kind: Kind, picture: &[u8], is_animated: bool) -> u64 {
     match kind {
-        Kind::Bmp => 1,
-        // Coefficients of two bytes are kept from scan to scan.
-        Kind::Jpeg => {
-            if is_progressive(picture).unwrap_or(true) {
-                3
-            } else {
-                1
-            }
-        }
+        // That of a JPEG knows how it is coded, and says more.
+        Kind::Bmp | Kind::Jpeg => 1,
         // Two bytes of a channel become one.
         Kind::Png => 2,
         // This frame, the one before, and what they come to.
@@ -56,22 +49,6 @@ pub fn copies(kind: Kind, picture: &[u8], is_animated: bool) -> u64 {
             } else {
                 3
             }
-        }
-    }
-}
-
-/// By the first frame header (ITU T.81, section B.2.2); nothing if there is none.
-fn is_progressive(jpeg: &[u8]) -> Option<bool> {
-    let mut at = 2;
-    loop {
-        let [mark, kind] = *jpeg.get(at..)?.first_chunk()?;
-        match kind {
-            _ if mark != 0xFF => return None,
-            0xFF => at += 1,
-            0x01 | 0xD0..=0xD8 => at += 2,
-            // Not Huffman's tables (C4), an extension (C8) or those of arithmetic coding (CC).
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return Some(kind & 3 == 2),
-            _ => at += 2 + usize::from(u16::from_be_bytes(*jpeg.get(at + 2..)?.first_chunk()?)),
         }
     }
 }
@@ -113,14 +90,6 @@ mod tests {
 
     #[test]
     fn what_is_kept_while_decoding_is_told_by_the_beginning() {
-        let jpeg = |frame: u8| {
-            [&[0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0xC2, 0xC2, 0xFF, 0xC4, 0, 2, 0xFF, 0xFF, frame][..], &[0; 9]]
-                .concat()
-        };
-        for (frame, expected) in [(0xC0, 1), (0xC1, 1), (0xC2, 3), (0xCA, 3), (0xC9, 1)] {
-            assert_eq!(copies(Kind::Jpeg, &jpeg(frame), false), expected, "{frame:x}");
-        }
-        assert_eq!(copies(Kind::Jpeg, &jpeg(0xC0)[..13], false), 3, "the worst of what can't be told");
         let webp = |name: &[u8]| [&b"RIFF\0\0\0\0WEBPVP8X\x05\0\0\0abcde\0"[..], name, &[9; 4]].concat();
         for (name, expected) in [(b"VP8 ", 2), (b"VP8L", 3), (b"ANMF", 3), (b"ICCP", 3)] {
             assert_eq!(copies(Kind::Webp, &webp(name), false), expected, "{name:?}");

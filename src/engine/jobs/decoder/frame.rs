@@ -70,10 +70,13 @@ pub enum Flaw {
     TooSlow,
     /// See [`Fault::TooDense`].
     TooDense,
+    /// See [`Fault::Unsupported`].
+    Unsupported,
 }
 
 impl Flaw {
-    const ALL: [Self; 4] = [Self::Corrupted, Self::TooLarge, Self::TooSlow, Self::TooDense];
+    const ALL: [Self; 5] =
+        [Self::Corrupted, Self::TooLarge, Self::TooSlow, Self::TooDense, Self::Unsupported];
 
     /// The short form of a fault.
     #[must_use]
@@ -83,6 +86,7 @@ impl Flaw {
             Fault::TooLarge { .. } => Self::TooLarge,
             Fault::TooSlow => Self::TooSlow,
             Fault::TooDense => Self::TooDense,
+            Fault::Unsupported => Self::Unsupported,
         }
     }
 
@@ -94,6 +98,7 @@ impl Flaw {
             Self::TooLarge => Fault::TooLarge { most: order.pixels_max },
             Self::TooSlow => Fault::TooSlow,
             Self::TooDense => Fault::TooDense,
+            Self::Unsupported => Fault::Unsupported,
         }
     }
 }
@@ -147,14 +152,20 @@ mod tests {
             assert_eq!(OrderHead::read(&nothing), None, "a thumbnail has a width");
         }
         let order = Order { kind: Kind::Png, width: 1, height: 1, pixels_max: 5 };
-        for fault in [Fault::Corrupted, Fault::TooLarge { most: 5 }, Fault::TooSlow, Fault::TooDense] {
+        for fault in [
+            Fault::Corrupted,
+            Fault::TooLarge { most: 5 },
+            Fault::TooSlow,
+            Fault::TooDense,
+            Fault::Unsupported,
+        ] {
             let head = OutcomeHead { result: Err(Flaw::of(&fault)), is_last: true };
             assert_eq!(OutcomeHead::read(&head.to_bytes()), Some(head));
             assert_eq!(Flaw::of(&fault).fault(&order), fault);
         }
         let head = OutcomeHead { result: Ok(77), is_last: false };
         assert_eq!(OutcomeHead::read(&head.to_bytes()), Some(head));
-        for (at, byte) in [(0, 0), (4, 5), (5, 2)] {
+        for (at, byte) in [(0, 0), (4, 6), (5, 2)] {
             let mut bytes = head.to_bytes();
             bytes[at] = byte;
             assert_eq!(OutcomeHead::read(&bytes), None);

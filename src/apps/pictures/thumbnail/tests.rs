@@ -1,6 +1,9 @@
 use std::cell::Cell;
+use std::io::Cursor;
 
-use image::{ImageFormat, RgbImage};
+use image::codecs::gif::{GifDecoder, GifEncoder, Repeat};
+use image::metadata::LoopCount;
+use image::{AnimationDecoder, Frame, ImageDecoder, ImageFormat, RgbImage, RgbaImage};
 use proptest::prelude::*;
 
 use super::*;
@@ -197,6 +200,11 @@ fn a_small_file_that_unpacks_to_much_is_not_decoded() {
     assert!(thumbnail(&jpeg, &order(Kind::Png)).is_ok());
     let frame = jpeg.windows(2).position(|bytes| bytes == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0x1B, 0x58, 0x1B, 0x58]);
+    assert_eq!(thumbnail(&jpeg, &order(Kind::Png)), Err(Fault::TooDense));
+    // 16 million pixels are made smaller as they are decoded, unless coefficients are kept from scan to scan.
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x0F, 0xA0, 0x0F, 0xA0]);
+    assert!(thumbnail(&jpeg, &order(Kind::Png)).is_ok());
+    jpeg[frame + 1] = 0xC2;
     assert_eq!(thumbnail(&jpeg, &order(Kind::Png)), Err(Fault::TooDense));
     let mut bmp = picture(10, 10, ImageFormat::Bmp);
     bmp[18..26].copy_from_slice(&[0x70, 0x17, 0, 0, 0x70, 0x17, 0, 0]);

@@ -1,0 +1,161 @@
+//! From a picture to its thumbnail.
+//!
+//! ```text
+//! bytes -> decoder (jpeg, rows, or one of `image`) -> scale -> colour -> turn -> encode
+//! ```
+
+mod animation;
+mod bounds;
+mod colour;
+mod decoded;
+mod encode;
+mod jpeg;
+mod order;
+mod planes;
+mod scale;
+mod source;
+
+use std::io::{BufRead, Seek};
+
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, Limits};
+
+pub use order::{Fault, Order};
+
+use super::burden::{allowed_bytes, copies};
+use super::exif;
+use super::kind::Kind;
+use super::rows::{Rows, kept_bytes};
+use super::size::fit;
+use super::strip::{Block, Blocks};
+use animation::animation;
+use bounds::{EXTRA_BYTES_MAX, check, check_burden, checked, fault_of, limits};
+use decoded::Decoded;
+use encode::encoded;
+use order::IsLate;
+use scale::scaled;
+use source::Source;
+
+/// Makes a thumbnail: same aspect, EXIF orientation applied, an animated GIF animated if a GIF is asked for. It gives up
+/// soon after `is_late` says that the time is up.
+///
+/// # Errors
+/// See [`Fault`]. Nothing is decoded of a picture that is too large.
+pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
+    let kind = Kind::of(picture).ok_or(Fault::Corrupted)?;
+    let made =
+        if kind == Kind::Gif { gif(picture, order, is_late) } else { still(kind, picture, order, is_late) };
+    made.map_err(|fault| if is_late() { Fault::TooSlow } else { fault })
+}
+
+fn gif(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
+    // Frames may be larger than the whole, which has been found to be small enough.
+    let fault = |error: ImageError| match fault_of(&error, order) {
+        Fault::TooLarge { .. } => Fault::TooDense,
+        fault => fault,
+    };
+    let mut decoder = GifDecoder::new(Source::new(picture, is_late)).map_err(fault)?;
+    let frames = frames_of(picture);
+    check(decoder.dimensions(), frames, order)?;
+    let is_animated = frames > 1 && order.kind == Kind::Gif;
+    check_burden(Kind::Gif, picture, decoder.total_bytes(), copies(Kind::Gif, picture, is_animated))?;
+    let mut limits = limits(order);
+    limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(Kind::Gif, picture)));
+    decoder.set_limits(limits).map_err(fault)?;
+    if is_animated {
+        return animation(decoder, order, is_late).map_err(fault);
+    }
+    let whole = DynamicImage::from_decoder(decoder).map_err(fault)?;
+    finished(&Decoded::whole(whole), Orientation::NoTransforms, order)
+}
+
+/// Frames of a GIF, counted without decoding any: each one is laid over the whole picture.
+fn frames_of(picture: &[u8]) -> u64 {
+    Blocks::new(picture).map_or(0, |blocks| blocks.filter(|block| *block == Block::Image).count() as u64)
+}
+
+fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
+    let orientation = exif::orientation(kind, picture);
+    let source = || Source::new(picture, is_late);
+    let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
+    let decoded = match kind {
+        Kind::Jpeg => jpeg::decode(picture, |size| unturned_size(size, orientation, order), order),
+        Kind::Png => png(picture, orientation, order, is_late),
+        Kind::Bmp => whole(checked(BmpDecoder::new(source()), order, weigh)?, order),
+        Kind::Webp => whole(checked(WebPDecoder::new(source()), order, weigh)?, order),
+        Kind::Gif => unreachable!("it may be animated"),
+    }?;
+    finished(&decoded, orientation, order)
+}
+
+fn whole<D: ImageDecoder>(decoder: D, order: &Order) -> Result<Decoded, Fault> {
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| fault_of(&error, order))?;
+    Ok(Decoded::whole(picture))
+}
+
+/// Decodes a PNG, row by row if it is large enough to be reduced so.
+fn png(
+    picture: &[u8],
+    orientation: Orientation,
+    order: &Order,
+    is_late: IsLate<'_>,
+) -> Result<Decoded, Fault> {
+    let kept = kept_bytes(picture, order.pixels_max, EXTRA_BYTES_MAX);
+    if let Some(reduced) = by_rows(Source::new(picture, is_late), kept, orientation, order)? {
+        return Ok(reduced);
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(kept);
+    let weigh = |size: u64| check_burden(Kind::Png, picture, size, copies(Kind::Png, picture, false));
+    let decoder = PngDecoder::with_limits(Source::new(picture, is_late), limits);
+    whole(checked(decoder, order, weigh)?, order)
+}
+
+/// Reduces a PNG as it is decoded; nothing if it is too small for that.
+fn by_rows<R: BufRead + Seek>(
+    source: R,
+    kept_bytes: u64,
+    orientation: Orientation,
+    order: &Order,
+) -> Result<Option<Decoded>, Fault> {
+    let fault = |error| match error {
+        png::DecodingError::LimitsExceeded => Fault::TooLarge { most: order.pixels_max },
+        _ => Fault::Corrupted,
+    };
+    let rows = Rows::open(source, kept_bytes).map_err(fault)?;
+    let size = rows.size();
+    check(size, 1, order)?;
+    let reduced = rows.reduced(unturned_size(size, orientation, order)).map_err(fault)?;
+    Ok(reduced.map(|pixels| Decoded { pixels, size, inks: decoded::Inks::Light }))
+}
+
+/// Scales, turns and encodes.
+fn finished(decoded: &Decoded, orientation: Orientation, order: &Order) -> Result<Vec<u8>, Fault> {
+    let made = || {
+        // Scaling first makes the rest cheap.
+        let small = scaled(decoded, unturned_size(decoded.size, orientation, order))?;
+        let mut small = colour::shown(small, decoded.inks);
+        small.apply_orientation(orientation);
+        encoded(&small, order.kind)
+    };
+    made().map_err(|error| fault_of(&error, order))
+}
+
+/// The size of the thumbnail before it is turned: the sides change places with a quarter turn.
+fn unturned_size((width, height): (u32, u32), orientation: Orientation, order: &Order) -> (u32, u32) {
+    let mut probe = DynamicImage::new_luma8(2, 1);
+    probe.apply_orientation(orientation);
+    if probe.width() == 1 {
+        let (width, height) = fit(height, width, order.width, order.height);
+        (height, width)
+    } else {
+        fit(width, height, order.width, order.height)
+    }
+}
+
+#[cfg(test)]
+mod tests;
