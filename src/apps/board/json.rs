@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::http::date::Civil;
 
+use super::key::Key;
 use super::name;
-use super::state::{Key, Message};
+use super::state::Message;
 
 /// A message as it is listed; the address of its picture starts with `public_base`.
 pub fn message(key: &Key, message: &Message, public_base: &str) -> Value {

@@ -8,6 +8,7 @@
 
 mod form_page;
 mod json;
+pub mod key;
 mod media;
 pub mod name;
 mod news;

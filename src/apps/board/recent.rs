@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::limits::BOARD_NEWS_MAX;
 
-use super::state::Key;
+use super::key::Key;
 
 /// What happened to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

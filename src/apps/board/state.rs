@@ -15,19 +15,9 @@ use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::BOARD_POST;
 
+use super::key::Key;
 use super::recent::{Event, Recent};
 use super::record::{self, Change, Post};
-
-/// Where a message stands: by its number, which two hosts may have given twice only while they had no peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// The message's number.
-    pub id: u64,
-    /// Who made its post.
-    pub origin: Origin,
-    /// The post's number in its stream.
-    pub seq: Seq,
-}
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
