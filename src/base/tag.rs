@@ -62,6 +62,8 @@ pub const THUMBS_DELETE: u8 = 0x46;
 pub const TOYS_PRODUCT: u8 = 0x51;
 /// A toy is ordered.
 pub const TOYS_ORDER: u8 = 0x52;
+/// A toy is added under a key: of those with one key the earliest stands.
+pub const TOYS_KEYED_PRODUCT: u8 = 0x53;
 
 /// Records count as of another time than their batches say.
 pub const TIME_HEALED: u8 = 0xE1;

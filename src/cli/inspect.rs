@@ -217,6 +217,7 @@ fn name_of(tag: u8) -> String {
         tag::THUMBS_FAILED => "pictures without a thumbnail".to_owned(),
         tag::THUMBS_DELETE => "deletions of pictures".to_owned(),
         tag::TOYS_PRODUCT => "toys of the shop".to_owned(),
+        tag::TOYS_KEYED_PRODUCT => "toys of the shop, each under a key".to_owned(),
         tag::TOYS_ORDER => "orders of the shop".to_owned(),
         _ => format!("with tag 0x{tag:02x}"),
     }

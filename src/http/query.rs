@@ -17,6 +17,12 @@ pub fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     parameters(query).filter(|(found, _)| found == name).map(|(_, value)| value).last()
 }
 
+/// The value of the first parameter of that name, for applications whose original takes that one.
+#[must_use]
+pub fn first_parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    parameters(query).find(|(found, _)| found == name).map(|(_, value)| value)
+}
+
 /// Decodes a part of a query: `+` is a space, `%41` is `A`.
 #[must_use]
 pub fn decode(part: &str) -> Cow<'_, str> {
@@ -87,6 +93,8 @@ mod tests {
         assert!(pairs("").is_empty());
         assert_eq!(parameter("a=1&b=2&a=3", "a").as_deref(), Some("3"));
         assert_eq!(parameter("a=1", "b"), None);
+        assert_eq!(first_parameter("b=2&%61=1&a=3", "a").as_deref(), Some("1"));
+        assert_eq!((first_parameter("a&a=3", "a").as_deref(), first_parameter("a=1", "b")), (Some(""), None));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod thumbs_kill;
 mod thumbs_surface;
 mod too_old;
 mod toys_browser;
+mod toys_keys;
 mod toys_page;
 mod toys_surface;
 mod uploads;

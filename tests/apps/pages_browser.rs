@@ -74,6 +74,25 @@ fn the_board_fits_every_screen() {
     browser::skip_without_axe();
 }
 
+#[test]
+fn the_shop_fits_every_screen() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--apps", "toys", "--durability", "memory", "--toys-order-ms", "0"]);
+    visitor.go_to(&format!("http://{}/toys", server.address));
+    look(&visitor, "toys");
+    for call in ["add", "order"] {
+        visitor.click(&format!("form[data-call={call}] button"));
+        visitor.wait_for(&format!("return document.querySelector('form[data-call={call}] small')"));
+    }
+    visitor.fill("form[data-call=add] input", &"w".repeat(200));
+    visitor.click("form[data-call=add] button");
+    visitor.wait_for(
+        "return document.querySelector('form[data-call=add] output').textContent.startsWith('www')",
+    );
+    look(&visitor, "toys-answered");
+    browser::skip_without_axe();
+}
+
 fn post_count(visitor: &Browser) -> serde_json::Value {
     visitor.evaluate("return document.querySelectorAll('#messages li').length")
 }

@@ -53,12 +53,34 @@ fn each_button_shows_its_answer_in_place() {
     assert!(text.starts_with("Your process ") && text.ends_with(" with this product : Yoyo"), "{text}");
 
     // Nothing was refused by the page's policy, nothing was missing, and the picture is there.
-    let looked = "const image = document.querySelector('img'); await image.decode(); \
-                  return [image.naturalWidth, location.pathname, document.querySelectorAll('form.failed').length]";
+    let looked = "const image = document.querySelector('img'); image.scrollIntoView(); await image.decode(); \
+                  return [image.naturalWidth > 0, location.pathname, document.querySelectorAll('form.failed').length]";
     assert_eq!(
         browser.evaluate(&format!("return (async () => {{ {looked} }})()")),
-        json!([2160, "/toys", 0])
+        json!([true, "/toys", 0])
     );
     assert_eq!(browser.complaints(), json!([]), "the browser complains");
     browser.photograph("toys");
+}
+
+/// A screen gets the smallest picture that has as many pixels as it shows, and none before it is near.
+#[test]
+fn the_picture_is_as_large_as_the_screen_needs() {
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::fresh(&["--apps", "toys", "--durability", "memory"]);
+    for (width, picture) in
+        [(320, "train-720."), (700, "train-720."), (1280, "train-1440."), (390, "train-720.")]
+    {
+        browser.go_to("about:blank");
+        browser.look_as(width, "light");
+        browser.go_to(&format!("http://{}/toys", server.address));
+        let chosen = "const image = document.querySelector('img'); image.scrollIntoView(); \
+                      return image.complete && image.naturalWidth > 0 && image.currentSrc";
+        let chosen = browser.wait_for(chosen);
+        assert!(chosen.as_str().is_some_and(|path| path.contains(picture)), "{width}: {chosen}");
+        let box_of = "const box = document.querySelector('img').getBoundingClientRect(); \
+                      return Math.abs(box.width / box.height - 16 / 9) < 0.01";
+        assert_eq!(browser.evaluate(box_of), true);
+        assert_eq!(browser.evaluate("return document.querySelector('img').loading"), "lazy");
+    }
 }

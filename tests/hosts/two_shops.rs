@@ -61,3 +61,24 @@ fn a_key_is_one_order_on_either_host() {
     assert_eq!((repeated.status, repeated.text()), (202, first.text()));
     assert_eq!(order(&b, "key", r#"{"product":"Ball"}"#).status, 422);
 }
+
+#[test]
+fn a_key_is_one_toy_on_either_host() {
+    const KITE: &str = r#"{"name":"Kite"}"#;
+    let pair = Pair::found();
+    let (a, b) = pair.start(&SHOP);
+    let send = |host: &Server, body: &str| {
+        let head = "POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: key";
+        let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        host.connect().send(request).answer()
+    };
+    let first = send(&a, KITE);
+    assert_eq!(first.status, 201, "{}", first.text());
+    let path = first.field("location").expect("a place").to_owned();
+    let shown = |host: &Server| host.connect().send(plain("GET", &path)).answer().status;
+    await_that("the toy on the other host", || shown(&b), |status| *status == 200);
+    let repeated = send(&b, KITE);
+    assert_eq!((repeated.status, repeated.text()), (201, first.text()));
+    assert_eq!(send(&b, r#"{"name":"Ball"}"#).status, 422);
+    assert!(list(&a).contains("\"total\":3"), "{}", list(&a));
+}

@@ -1,8 +1,9 @@
-//! The JSON bodies that name a toy.
+//! The bodies that name a toy: JSON, and forms.
 
 use serde_json::Value;
 
 use crate::base::limits::TOYS_NAME_BYTES_MAX;
+use crate::http::query;
 use crate::http::response::Response;
 
 use super::html;
@@ -25,6 +26,24 @@ pub fn text_in(content_type: Option<&str>, body: &[u8], members: &[&str]) -> Res
     }
 }
 
+/// The text that a form gives under one of `members`, as a query would.
+///
+/// # Errors
+/// The answer to a form that gives none: 400 or 422.
+pub fn text_in_form(body: &[u8], members: &[&str]) -> Result<String, Response> {
+    let form = std::str::from_utf8(body).map_err(|_| html::error(400, "The form is no text."))?;
+    match members.iter().find_map(|member| query::first_parameter(form, member)) {
+        Some(text) => checked(&text).map(str::to_owned),
+        None => Err(html::error(422, &format!("The form must have a field {}.", members.join(" or ")))),
+    }
+}
+
+/// Returns whether a body is a form in a query's coding.
+#[must_use]
+pub fn is_form(content_type: &str) -> bool {
+    media_type(content_type) == "application/x-www-form-urlencoded"
+}
+
 /// The text, if it is not too long.
 ///
 /// # Errors
@@ -38,8 +57,12 @@ pub fn checked(text: &str) -> Result<&str, Response> {
     Err(html::error(422, &sentence))
 }
 
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = media_type(content_type);
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
@@ -63,6 +86,17 @@ mod tests {
         let longest = "x".repeat(TOYS_NAME_BYTES_MAX);
         assert_eq!(status(json, format!("{{\"name\":\"{longest}\"}}").as_bytes()), Ok(longest.clone()));
         assert_eq!(status(json, format!("{{\"name\":\"{longest}x\"}}").as_bytes()), Err(422));
+    }
+
+    #[test]
+    fn forms_are_read_as_queries_are() {
+        let text = |body: &[u8]| text_in_form(body, &["name", "product"]).map_err(|response| response.status);
+        assert_eq!(text(b"product=a&name=K%C3%A9+1&name=b"), Ok("K\u{e9} 1".to_owned()));
+        assert_eq!((text(b"product="), text(b"other=1"), text(b"")), (Ok(String::new()), Err(422), Err(422)));
+        assert_eq!(text(b"name=\xff"), Err(400));
+        let long = format!("name={}", "x".repeat(TOYS_NAME_BYTES_MAX + 1));
+        assert_eq!(text(long.as_bytes()), Err(422));
+        assert!(is_form("Application/x-www-form-urlencoded; charset=UTF-8") && !is_form("text/plain"));
     }
 
     #[test]

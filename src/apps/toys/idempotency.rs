@@ -7,7 +7,7 @@ use crate::base::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::sha256::sha256;
 use crate::http::request::Head;
 
-use super::record::Fingerprint;
+use super::record::{Fingerprint, KeyId};
 
 /// Why a field is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,12 @@ fn unquoted(rest: &str) -> Option<String> {
 #[must_use]
 pub fn order_id(cluster: ClusterId, key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::from_bytes(cluster.0), key.as_bytes())
+}
+
+/// What a toy's key is logged as: likewise. Keys of orders are others, so one key may be used for both.
+#[must_use]
+pub fn key_id(cluster: ClusterId, key: &str) -> KeyId {
+    order_id(cluster, key).into_bytes()
 }
 
 /// What tells one body from another. Never all zeros, which mean that there was no key.

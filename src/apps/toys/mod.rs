@@ -3,16 +3,21 @@
 //! ```text
 //! GET  /api/misc/heavy        cache -> hit, or a wait that all callers of that name share
 //! GET  /api/products?product= record -> state (and with it the cached last is out of date)
+//! POST /api/products          the same, or with an idempotency key: the earliest of those with one key stands
 //! POST /api/orders            idempotency key -> id -> record -> state: the least of two stands
 //! GET  /toys, /static/...     page: files of the program
 //! ```
 
+pub mod asked;
 pub mod body;
 pub mod cache;
+pub mod claims;
 pub mod html;
 pub mod idempotency;
 pub mod orders;
 pub mod page;
+pub mod place;
+pub mod products;
 pub mod record;
 pub mod service;
 pub mod settings;

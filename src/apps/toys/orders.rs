@@ -13,8 +13,9 @@ use crate::http::response::Response;
 
 use super::html::{self, escape};
 use super::idempotency::{self, KeyError, fingerprint, order_id};
+use super::place::Place;
 use super::record::{self, Fingerprint};
-use super::state::{Now, Order, Place, ToysState};
+use super::state::{Now, Order, ToysState};
 
 /// An order that is logged when its time is over.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ struct Part {
     summary: &'static str,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 6] = [
     Part {
         path: "/static/shop.css",
         content_type: "text/css; charset=utf-8",
@@ -49,6 +49,18 @@ const PARTS: [Part; 4] = [
         content_type: "image/png",
         content: include_bytes!("page/train.png"),
         summary: "The Joli train, drawn by src/apps/toys/page/draw",
+    },
+    Part {
+        path: "/static/train-1440.png",
+        content_type: "image/png",
+        content: include_bytes!("page/train-1440.png"),
+        summary: "The same, 1440 pixels wide",
+    },
+    Part {
+        path: "/static/train-720.png",
+        content_type: "image/png",
+        content: include_bytes!("page/train-720.png"),
+        summary: "The same, 720 pixels wide",
     },
 ];
 
@@ -115,19 +127,30 @@ mod tests {
         let page = page(&head);
         let html = std::str::from_utf8(&page.body).unwrap();
         for route in routes() {
-            assert_eq!(html.matches(&format!("\"{}\"", route.path)).count(), 1, "{}", route.path);
+            assert!(html.contains(route.path), "{}", route.path);
             assert_eq!(file(route.endpoint, &head).unwrap().status, 200);
         }
-        assert_eq!((routes().count(), html.matches("/static/").count()), (4, 4));
+        // The largest picture stands there twice: for browsers that don't know the smaller ones as well.
+        assert_eq!((routes().count(), html.matches("/static/").count()), (6, 7));
+        assert!(PARTS.iter().all(|part| !html.contains(part.path)), "a name without its hash");
         assert_eq!(html.matches("<button>").count(), 6);
         assert_eq!(html.matches("<script").count(), 1);
         assert!(!html.contains("style=") && !html.contains("<style") && !html.contains("onclick"));
-        assert!(file(FIRST_FILE + 4, &head).is_none() && file(0, &head).is_none());
+        assert!(file(FIRST_FILE + 6, &head).is_none() && file(0, &head).is_none());
     }
 
     #[test]
-    fn the_picture_has_a_few_megabytes() {
-        let picture = PARTS.iter().find(|part| part.content_type == "image/png").unwrap();
-        assert!((2_000_000..4_000_000).contains(&picture.content.len()), "{}", picture.content.len());
+    fn the_picture_has_a_few_megabytes_and_smaller_sizes() {
+        let pictures = PARTS.iter().filter(|part| part.content_type == "image/png");
+        let sizes: Vec<_> = pictures
+            .map(|part| {
+                // The header's width and height (PNG, section 11.2.1).
+                let number = |at: usize| u32::from_be_bytes(part.content[at..at + 4].try_into().unwrap());
+                (number(16), number(20), part.content.len())
+            })
+            .collect();
+        let shapes: Vec<_> = sizes.iter().map(|(width, height, _)| (*width, *height)).collect();
+        assert_eq!(shapes, [(2160, 1215), (1440, 810), (720, 405)]);
+        assert!((2_000_000..4_000_000).contains(&sizes[0].2) && sizes[2].2 < 400_000, "{sizes:?}");
     }
 }

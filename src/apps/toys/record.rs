@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! product  0x51  0 u64 id, 0 until it is stamped   8 name
+//! keyed    0x53  0 u64 id, 0 until it is stamped   8 key (16 bytes)  24 fingerprint (16 bytes)  40 name
 //! order    0x52  0 id (16 bytes)  16 u32 milliseconds it takes  20 fingerprint (16 bytes)  36 product
 //! ```
 //!
 //! Little endian; texts are UTF-8 and end with the record.
 
-use crate::base::tag::{TOYS_ORDER, TOYS_PRODUCT};
+use crate::base::tag::{TOYS_KEYED_PRODUCT, TOYS_ORDER, TOYS_PRODUCT};
 use crate::log::format::record;
 
 /// What tells the body of one request from another's; zeros where no key came with it.
@@ -20,6 +21,20 @@ pub struct Product<'a> {
     pub id: u64,
     /// Its name.
     pub name: &'a str,
+}
+
+/// What an Idempotency-Key is logged as: the same bytes on both hosts of a cluster.
+pub type KeyId = [u8; 16];
+
+/// A product as it is logged that was sent with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyedProduct<'a> {
+    /// Number and name.
+    pub product: Product<'a>,
+    /// The key.
+    pub key: KeyId,
+    /// Of the request's body.
+    pub fingerprint: Fingerprint,
 }
 
 /// An order as it is logged.
@@ -40,17 +55,29 @@ pub struct Order<'a> {
 pub enum Record<'a> {
     /// A product is added.
     Product(Product<'a>),
+    /// A product is added, unless there is one with its key.
+    Keyed(KeyedProduct<'a>),
     /// An order is taken.
     Order(Order<'a>),
 }
 
 const ID_BYTES: usize = 8;
+const KEYED_HEAD_BYTES: usize = 40;
 const ORDER_HEAD_BYTES: usize = 36;
 
 impl Product<'_> {
     /// Appends the record.
     pub fn push(&self, out: &mut Vec<u8>) {
         record::push(out, TOYS_PRODUCT, &[&self.id.to_le_bytes()[..], self.name.as_bytes()].concat());
+    }
+}
+
+impl KeyedProduct<'_> {
+    /// Appends the record.
+    pub fn push(&self, out: &mut Vec<u8>) {
+        let Product { id, name } = self.product;
+        let parts = [&id.to_le_bytes()[..], &self.key, &self.fingerprint, name.as_bytes()];
+        record::push(out, TOYS_KEYED_PRODUCT, &parts.concat());
     }
 }
 
@@ -72,6 +99,17 @@ pub fn decode(bytes: &[u8]) -> Option<Record<'_>> {
             let (id, name) = payload.split_first_chunk::<ID_BYTES>()?;
             let name = std::str::from_utf8(name).ok()?;
             Some(Record::Product(Product { id: u64::from_le_bytes(*id), name }))
+        }
+        TOYS_KEYED_PRODUCT => {
+            let (head, name) = payload.split_first_chunk::<KEYED_HEAD_BYTES>()?;
+            let (id, rest) = head.split_first_chunk::<ID_BYTES>()?;
+            let (key, fingerprint) = rest.split_first_chunk()?;
+            let product = Product { id: u64::from_le_bytes(*id), name: std::str::from_utf8(name).ok()? };
+            Some(Record::Keyed(KeyedProduct {
+                product,
+                key: *key,
+                fingerprint: fingerprint.try_into().ok()?,
+            }))
         }
         TOYS_ORDER => {
             let (head, product) = payload.split_first_chunk::<ORDER_HEAD_BYTES>()?;
@@ -105,11 +143,20 @@ mod tests {
         let expected = [&[0x52, 37, 0, 0, 0][..], &[1; 16], &[2, 1, 0, 0], &[2; 16], b"x"].concat();
         assert_eq!(out, expected);
         assert_eq!(decode(&out), Some(Record::Order(order)));
+        out.clear();
+        let keyed = KeyedProduct { product, key: [1; 16], fingerprint: [2; 16] };
+        keyed.push(&mut out);
+        let expected =
+            [&[0x53, 43, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0][..], &[1; 16], &[2; 16], "é\0".as_bytes()];
+        assert_eq!(out, expected.concat());
+        assert_eq!(decode(&out), Some(Record::Keyed(keyed)));
     }
 
     #[test]
     fn what_is_no_record_of_the_shop_is_nothing() {
-        for bytes in [&[][..], &[0x51, 1, 0, 0, 0, 9], &[0x52, 0, 0, 0, 0], &[0x53, 0, 0, 0, 0]] {
+        for bytes in
+            [&[][..], &[0x51, 1, 0, 0, 0, 9], &[0x52, 0, 0, 0, 0], &[0x53, 0, 0, 0, 0], &[0x54, 0, 0, 0, 0]]
+        {
             assert_eq!(decode(bytes), None, "{bytes:?}");
         }
         let mut out = Vec::new();

@@ -24,8 +24,8 @@ pub struct Slow {
 /// An answer about the last toy.
 #[derive(Debug)]
 struct Last {
-    /// How many toys there were: with another number the answer is out of date.
-    count: usize,
+    /// How many toys there were, and the number of the last one: with others the answer is out of date.
+    about: (usize, Option<u64>),
     entry: Entry,
 }
 
@@ -61,17 +61,18 @@ impl Slow {
         let (applied, now_us) = (view.applied(), view.now_us);
         let shop = applied.state::<ToysState>();
         let count = shop.map_or(0, ToysState::count);
+        let about = (count, shop.and_then(ToysState::last).map(|last| last.id));
         let mut kept = lock(&self.last);
-        let found = kept.as_ref().filter(|last| last.count == count && last.entry.is_current(now_us));
+        let found = kept.as_ref().filter(|last| last.about == about && last.entry.is_current(now_us));
         let is_known = found.is_some();
         let entry = found.map(|last| last.entry.clone()).unwrap_or_else(|| {
             let text = match shop.and_then(ToysState::last) {
                 Some(product) => format!("{count} products (last={})", escape(&product.name)),
                 None => "No product found".to_owned(),
             };
-            let about = |ready: String| format!("db: {ready} - {text}");
-            let entry = Entry::begin(now_us, takes_ms, TOYS_LAST_KEPT_MS, about);
-            *kept = Some(Last { count, entry: entry.clone() });
+            let told = |ready: String| format!("db: {ready} - {text}");
+            let entry = Entry::begin(now_us, takes_ms, TOYS_LAST_KEPT_MS, told);
+            *kept = Some(Last { about, entry: entry.clone() });
             entry
         });
         drop((kept, applied));

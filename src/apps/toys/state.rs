@@ -1,36 +1,22 @@
 //! What the shop keeps: toys in the order in which they came, and orders by their id.
 //!
 //! Both are folds that commute. A toy stands at the place of its record, and a number that was given twice names the
-//! earlier one; of two orders with one id the earlier one stands. Nothing is ever taken away.
+//! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. Nothing is ever taken away:
+//! a toy that gave way is passed over.
 
 use std::collections::BTreeMap;
 
 use crate::apps::heal::Heal;
 use crate::apps::state::{Entry, RestoreError, Stamp, State};
-use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::ids::{Inc, NodeId, Origin};
 use crate::base::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
 
-use super::record::{self, Fingerprint, Record};
+use super::claims::{Claim, Claims};
+use super::place::Place;
+use super::record::{self, Fingerprint, KeyId, KeyedProduct, Record};
 
 /// The toys that every shop begins with: their numbers are the same on all hosts.
 const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
-
-/// The place of a record among all of them: what came earlier is less, on every host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Hybrid time of its batch, microseconds.
-    pub time_us: u64,
-    /// Whose stream.
-    pub origin: Origin,
-    /// Its number there.
-    pub seq: Seq,
-}
-
-impl From<&Entry> for Place {
-    fn from(entry: &Entry) -> Self {
-        Self { time_us: entry.time_us, origin: entry.origin, seq: entry.seq }
-    }
-}
 
 /// A toy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +59,9 @@ impl Order {
     }
 }
 
+/// In a snapshot's number of toys: claims to keys follow them.
+const WITH_CLAIMS: u64 = 1 << 63;
+
 /// What this host's clocks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -91,6 +80,7 @@ pub struct ToysState {
     products: BTreeMap<Place, Product>,
     /// Where the toy with that number stands.
     places: BTreeMap<u64, Place>,
+    claims: Claims,
     orders: BTreeMap<OrderId, Order>,
     /// Bytes of all names.
     names_bytes: usize,
@@ -104,6 +94,7 @@ impl Default for ToysState {
         let mut state = Self {
             products: BTreeMap::new(),
             places: BTreeMap::new(),
+            claims: Claims::default(),
             orders: BTreeMap::new(),
             names_bytes: 0,
             clock_us: None,
@@ -117,29 +108,41 @@ impl Default for ToysState {
 }
 
 impl ToysState {
-    /// Number of toys. It only ever grows, and with it whatever can be asked about toys changes.
+    /// Returns how many toys there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.products.len()
+        self.products.len() - self.claims.displaced()
     }
 
-    /// The toy that came last.
+    /// Returns the toy that came last.
     #[must_use]
     pub fn last(&self) -> Option<&Product> {
-        self.products.last_key_value().map(|(_, product)| product)
+        let mut latest = self.products.iter().rev();
+        latest.find(|(place, _)| !self.claims.is_displaced(place)).map(|(_, product)| product)
     }
 
-    /// The toy with that number.
+    /// Returns the toy with that number, or the one that stands in for it.
     #[must_use]
     pub fn product(&self, id: u64) -> Option<&Product> {
-        self.products.get(self.places.get(&id)?)
+        let place = self.places.get(&id)?;
+        if !self.claims.is_displaced(place) {
+            return self.products.get(place);
+        }
+        self.products.get(self.places.get(&self.claims.stand_in(place)?)?)
     }
 
-    /// The toys behind the one with the number `after`, or all, in their order.
+    /// Returns the toys behind the one with the number `after`, or all, in their order.
     pub fn products(&self, after: Option<u64>) -> impl Iterator<Item = &Product> {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = after.and_then(|id| self.places.get(&id)).map_or(Unbounded, |place| Excluded(*place));
-        self.products.range((start, Unbounded)).map(|(_, product)| product)
+        let found = self.products.range((start, Unbounded));
+        found.filter(|(place, _)| !self.claims.is_displaced(place)).map(|(_, product)| product)
+    }
+
+    /// Returns the claim that stands for a key.
+    #[must_use]
+    pub fn claim(&self, key: &KeyId) -> Option<&Claim> {
+        self.claims.standing(key)
     }
 
     /// The order with that id.
@@ -188,12 +191,17 @@ impl ToysState {
 impl State for ToysState {
     /// Gives a toy its number.
     fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
+        let new_id = || {
+            let last = self.places.last_key_value().map_or(0, |(id, _)| *id);
+            let id = at.new_id(last.max(at.ahead.get()));
+            at.ahead.set(id);
+            id
+        };
         match record::decode(record) {
-            Some(Record::Product(product)) => {
-                let last = self.places.last_key_value().map_or(0, |(id, _)| *id);
-                let id = at.new_id(last.max(at.ahead.get()));
-                at.ahead.set(id);
-                record::Product { id, ..product }.push(out);
+            Some(Record::Product(product)) => record::Product { id: new_id(), ..product }.push(out),
+            Some(Record::Keyed(keyed)) => {
+                let product = record::Product { id: new_id(), ..keyed.product };
+                KeyedProduct { product, ..keyed }.push(out);
             }
             _ => out.extend_from_slice(record),
         }
@@ -203,12 +211,18 @@ impl State for ToysState {
         self.clock_us = Some(clock_us);
     }
 
-    /// Gives a toy's number; of an order 1 if it stands, 0 if another one with its id does.
+    /// Gives a toy's number, or 0 if another one with its key stands; of an order 1 if it stands, 0 if another one with its id
+    /// does.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record::decode(record)? {
             Record::Product(product) => {
                 self.add(at.into(), product.id, product.name);
                 Some(product.id)
+            }
+            Record::Keyed(KeyedProduct { product, key, fingerprint }) => {
+                self.add(at.into(), product.id, product.name);
+                let claim = Claim { id: product.id, fingerprint };
+                Some(if self.claims.add(key, at.into(), claim) { product.id } else { 0 })
             }
             Record::Order(order) => {
                 let taken = Order {
@@ -235,12 +249,23 @@ impl State for ToysState {
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        let added = self.products.len() - FIRST.len();
-        push_word(out, added as u64);
+        let added = (self.products.len() - FIRST.len()) as u64;
+        // Without claims it is what the first program wrote, and reads.
+        let has_claims = self.claims.iter().len() > 0;
+        push_word(out, if has_claims { added | WITH_CLAIMS } else { added });
         for (place, product) in self.products.iter().skip(FIRST.len()) {
             push_place(out, place);
             push_word(out, product.id);
             push_text(out, &product.name);
+        }
+        if has_claims {
+            push_word(out, self.claims.iter().len() as u64);
+        }
+        for (key, place, claim) in self.claims.iter() {
+            out.extend_from_slice(key);
+            push_place(out, place);
+            push_word(out, claim.id);
+            out.extend_from_slice(&claim.fingerprint);
         }
         for (id, order) in &self.orders {
             out.extend_from_slice(id);
@@ -260,14 +285,17 @@ impl State for ToysState {
 
     fn sample(&self, seed: u64) -> Vec<u8> {
         let name = ["Kite", "", "\"<b>\"", "🚂\0"][(seed / 8 % 4) as usize];
+        // Few ids, so that one key is often used on both hosts.
+        let (id, fingerprint) = ([(seed / 2 % 4) as u8; 16], [(seed / 32 % 3) as u8; 16]);
+        let product = record::Product { id: 0, name };
         let mut out = Vec::new();
-        if seed.is_multiple_of(2) {
-            record::Product { id: 0, name }.push(&mut out);
-        } else {
-            // Few ids, so that one key is often used on both hosts.
-            let id = [(seed / 2 % 4) as u8; 16];
-            let fingerprint = [(seed / 32 % 3) as u8; 16];
-            record::Order { id, takes_ms: (seed >> 40) as u32, fingerprint, product: name }.push(&mut out);
+        match (seed.is_multiple_of(2), (seed / 128).is_multiple_of(2)) {
+            (true, true) => product.push(&mut out),
+            (true, false) => KeyedProduct { product, key: id, fingerprint }.push(&mut out),
+            (false, _) => {
+                record::Order { id, takes_ms: (seed >> 40) as u32, fingerprint, product: name }
+                    .push(&mut out);
+            }
         }
         out
     }
@@ -292,12 +320,19 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
 fn read(bytes: &[u8]) -> Option<ToysState> {
     let mut state = ToysState::default();
     let mut rest = bytes;
-    for _ in 0..word(&mut rest)? {
+    let added = word(&mut rest)?;
+    for _ in 0..added & !WITH_CLAIMS {
         let (place, id) = (place(&mut rest)?, word(&mut rest)?);
         if state.products.last_key_value().is_some_and(|(last, _)| *last >= place) {
             return None;
         }
         state.add(place, id, text(&mut rest)?);
+    }
+    let claims = if added & WITH_CLAIMS == 0 { 0 } else { word(&mut rest)? };
+    for _ in 0..claims {
+        let (key, place) = (take(&mut rest)?, place(&mut rest)?);
+        let claim = Claim { id: word(&mut rest)?, fingerprint: take(&mut rest)? };
+        state.claims.add(key, place, claim);
     }
     while !rest.is_empty() {
         let id = take(&mut rest)?;
@@ -341,135 +376,5 @@ fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::apps::state::{Applied, Batch, Side};
-    use crate::base::ids::Position;
-    use crate::base::tag;
-
-    const HERE: Origin = Origin { node: NodeId(1), inc: Inc(1) };
-    const THERE: Origin = Origin { node: NodeId(2), inc: Inc(1) };
-
-    fn host(side: Option<Side>) -> Applied {
-        let mut applied = Applied::default();
-        applied.insert(tag::app::TOYS, Box::new(ToysState::default()));
-        applied.side = side;
-        applied
-    }
-
-    fn shop(applied: &Applied) -> &ToysState {
-        applied.state().unwrap()
-    }
-
-    fn receive(applied: &mut Applied, origin: Origin, time_us: u64, body: &[u8], count: u32) {
-        let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us };
-        applied.apply_batch(&Batch { first, count, body, end: Position(applied.position.0 + 1) });
-    }
-
-    /// Stamps and applies a batch of toys; gives it as the peer receives it.
-    fn add(applied: &mut Applied, origin: Origin, time_us: u64, names: &[&str]) -> Vec<u8> {
-        let (mut body, mut stamped) = (Vec::new(), Vec::new());
-        names.iter().for_each(|name| record::Product { id: 0, name }.push(&mut body));
-        let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us };
-        applied.stamp_batch(&first, &body, &mut stamped);
-        receive(applied, origin, time_us, &stamped, names.len() as u32);
-        stamped
-    }
-
-    fn ids(applied: &Applied) -> Vec<u64> {
-        shop(applied).products(None).map(|product| product.id).collect()
-    }
-
-    fn order(fingerprint: u8, product: &str) -> Vec<u8> {
-        let mut out = Vec::new();
-        record::Order { id: [7; 16], takes_ms: 5, fingerprint: [fingerprint; 16], product }.push(&mut out);
-        out
-    }
-
-    #[test]
-    fn a_host_alone_counts_on_from_the_first_two() {
-        let mut host = host(None);
-        add(&mut host, HERE, 1_000, &["Kite", "Ball"]);
-        add(&mut host, HERE, 2_000, &["Kite"]);
-        assert_eq!(ids(&host), [1, 2, 3, 4, 5]);
-        let shop = shop(&host);
-        assert_eq!((shop.count(), &*shop.last().unwrap().name), (5, "Kite"));
-        assert_eq!(shop.product(2).map(|product| &*product.name), Some("Joli train"));
-        assert_eq!(shop.product(6), None);
-        assert_eq!(shop.products(Some(4)).map(|product| product.id).collect::<Vec<_>>(), [5]);
-    }
-
-    #[test]
-    fn two_hosts_never_give_the_same_number_and_agree_on_the_order() {
-        let (mut here, mut there) = (host(Some(Side::Even)), host(Some(Side::Odd)));
-        let time_us = 1_795_234_432_000_001;
-        let first = add(&mut here, HERE, time_us, &["a", "b"]);
-        let second = add(&mut there, THERE, time_us, &["c", "d"]);
-        receive(&mut here, THERE, time_us, &second, 2);
-        receive(&mut there, HERE, time_us, &first, 2);
-        assert_eq!(here.sections(), there.sections());
-        assert_eq!(ids(&here)[2..], [time_us + 1, time_us + 3, time_us, time_us + 2]);
-        assert!(ids(&here).iter().all(|id| *id < 1 << 53));
-        // A clock that went back gives no number that is not larger than all before.
-        add(&mut here, HERE, 7, &["e"]);
-        assert_eq!(shop(&here).product(time_us + 5).map(|product| &*product.name), Some("e"));
-    }
-
-    #[test]
-    fn of_two_orders_with_one_id_the_earlier_stands() {
-        let (mut here, mut there) = (host(None), host(None));
-        receive(&mut here, HERE, 20_000, &order(1, "late"), 1);
-        receive(&mut here, THERE, 10_000, &order(2, "early"), 1);
-        receive(&mut there, THERE, 10_000, &order(2, "early"), 1);
-        receive(&mut there, HERE, 20_000, &order(1, "late"), 1);
-        assert_eq!(here.sections(), there.sections());
-        let standing = shop(&here).order(&[7; 16]).unwrap();
-        assert_eq!((&*standing.product, standing.fingerprint), ("early", [2; 16]));
-        let at = |wall_us| Now { wall_us, clock_us: 0 };
-        assert_eq!([14_999, 15_000].map(|wall_us| standing.rest_us(10_000, at(wall_us))), [1, 0]);
-        assert_eq!(shop(&here).names_bytes, "YoyoJoli trainearly".len());
-    }
-
-    /// An order of a host whose clock is 400 days ahead takes no longer here than one of a host whose clock is right.
-    #[test]
-    fn an_order_waits_by_duration_and_after_a_restart_for_no_longer_than_that() {
-        const AHEAD_US: u64 = 400 * 86_400_000_000;
-        const WALL_US: u64 = 1_795_234_432_000_000;
-        for time_us in [WALL_US + AHEAD_US, WALL_US, WALL_US - AHEAD_US] {
-            let mut host = host(None);
-            host.tell_clock(1_000_000);
-            receive(&mut host, THERE, time_us, &order(1, "Kite"), 1);
-            let rest = |applied: &Applied, wall_us, clock_us| {
-                shop(applied).order(&[7; 16]).unwrap().rest_us(time_us, Now { wall_us, clock_us })
-            };
-            assert_eq!(rest(&host, WALL_US, 1_000_000), 5_000);
-            assert_eq!(rest(&host, WALL_US + AHEAD_US, 1_004_999), 1, "a clock that jumps changes nothing");
-            assert_eq!(rest(&host, WALL_US, 1_005_000), 0);
-
-            let mut again = self::host(None);
-            again.restore(tag::app::TOYS, &host.sections()[0].1).unwrap();
-            let most_us = if time_us < WALL_US { 0 } else { 5_000 };
-            assert_eq!(rest(&again, WALL_US, 0), most_us);
-            assert_eq!(rest(&again, WALL_US + 2_000, 2_000), most_us.saturating_sub(2_000));
-            assert_eq!(rest(&again, WALL_US, 5_000), 0);
-        }
-    }
-
-    #[test]
-    fn what_is_no_snapshot_changes_nothing() {
-        let mut host = host(None);
-        add(&mut host, HERE, 1_000, &["Kite"]);
-        receive(&mut host, HERE, 2_000, &order(1, "Kite"), 1);
-        let (mut state, mut bytes) = (shop(&host).clone(), Vec::new());
-        state.snapshot(&mut bytes);
-        for cut in 1..bytes.len() {
-            let whole_without_the_order = cut == 8 + 32 + 8 + 8 + 4;
-            assert_eq!(state.restore(&bytes[..cut]).is_ok(), whole_without_the_order, "cut at {cut}");
-            state = shop(&host).clone();
-        }
-        let twice = [&bytes[..], &bytes[60..]].concat();
-        assert_eq!(state.restore(&twice), Err(RestoreError), "one order twice");
-        assert_eq!(state, *shop(&host));
-        assert_eq!(ToysState::default().clone().restore(&bytes), Ok(()));
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

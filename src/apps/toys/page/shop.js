@@ -12,7 +12,11 @@ function textOf(html) {
 function show(form, text, note) {
   const small = document.createElement("small");
   small.textContent = note;
-  form.querySelector("output").replaceChildren(text, small);
+  const output = form.querySelector("output");
+  output.replaceChildren(text, small);
+  // A long answer scrolls on a small screen, with the keyboard too.
+  if (text.length > 100) output.tabIndex = 0;
+  else output.removeAttribute("tabindex");
 }
 
 function noteOf(response, took) {

@@ -1,0 +1,26 @@
+//! Where a record of the shop stands among all of them.
+
+use crate::apps::state::Entry;
+use crate::base::ids::{Inc, NodeId, Origin, Seq};
+
+/// The place of a record among all of them: what came earlier is less, on every host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Hybrid time of its batch, microseconds.
+    pub time_us: u64,
+    /// Whose stream.
+    pub origin: Origin,
+    /// Its number there.
+    pub seq: Seq,
+}
+
+impl Place {
+    /// No record stands before it.
+    pub const FIRST: Self = Self { time_us: 0, origin: Origin { node: NodeId(0), inc: Inc(0) }, seq: 0 };
+}
+
+impl From<&Entry> for Place {
+    fn from(entry: &Entry) -> Self {
+        Self { time_us: entry.time_us, origin: entry.origin, seq: entry.seq }
+    }
+}

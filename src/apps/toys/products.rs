@@ -1,0 +1,189 @@
+//! Toys: added, listed, named, once for each idempotency key.
+
+use serde_json::json;
+
+use crate::apps::app::{Action, Request, Resume, View};
+use crate::apps::wait::News;
+use crate::base::limits::{TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
+use crate::http::accept;
+use crate::http::method::Method;
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+use super::asked::{ABSENT, parameter, room_for};
+use super::body::{checked, is_form, text_in, text_in_form};
+use super::html::{self, escape};
+use super::idempotency::{fingerprint, key_id};
+use super::orders;
+use super::record::{self, Fingerprint, KeyId, KeyedProduct};
+use super::state::ToysState;
+
+/// `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
+///
+/// # Errors
+/// The answer to what is refused.
+pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
+    let name = parameter(head, "product");
+    let page = page_of(head)?;
+    let accepted: Vec<_> = head.values("accept").collect();
+    let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
+    if name.is_none() && choice == Some(1) {
+        return Ok(Action::Respond(list(page, view)?.with("Vary", "Accept")));
+    }
+    if name.as_deref() == Some("") {
+        return Ok(Action::Respond(html::answer(200, "none")));
+    }
+    let name = name.unwrap_or_else(|| ABSENT.to_owned());
+    let response = html::answer(200, escape(checked(&name)?).into_owned()).with("Vary", "Accept");
+    if head.method == Method::Head {
+        return Ok(Action::Respond(response));
+    }
+    room_for(&name, view)?;
+    let mut records = Vec::new();
+    record::Product { id: 0, name: &name }.push(&mut records);
+    Ok(Action::Append { records, response })
+}
+
+/// Which page of the list is asked for: from behind the toy `after` on, at most `limit`.
+struct ListPage {
+    after: Option<u64>,
+    limit: u64,
+}
+
+/// Looks at the parameters of the list, also where a toy is added: a client that sends a wrong one did not mean that.
+fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
+    let number = |name: &str, most: u64| match parameter(head, name) {
+        None => Ok(None),
+        Some(text) => match text.parse().ok().filter(|number| (1..=most).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                Err(html::error(422, &format!("The parameter {name} must be a number from 1 to {most}.")))
+            }
+        },
+    };
+    let after = number("after", u64::MAX)?;
+    let limit = number("limit", TOYS_LIST_MAX as u64)?.unwrap_or(TOYS_LIST_MAX as u64);
+    Ok(ListPage { after, limit })
+}
+
+fn list(ListPage { after, limit }: ListPage, view: &View<'_>) -> Result<Response, Response> {
+    let applied = view.applied();
+    let Some(shop) = applied.state::<ToysState>() else { return Err(html::not_found()) };
+    if after.is_some_and(|id| shop.product(id).is_none()) {
+        return Err(html::error(404, "There is no toy with the number that the parameter after names."));
+    }
+    let mut rest = shop.products(after).peekable();
+    let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
+    while let Some(product) = rest.peek()
+        && (found.len() as u64) < limit
+        && (bytes == 0 || bytes + product.name.len() <= TOYS_LIST_BYTES_MAX)
+    {
+        bytes += product.name.len();
+        last = Some(product.id);
+        found.push(json!({"id": product.id, "name": &product.name}));
+        rest.next();
+    }
+    let next = last.filter(|_| rest.peek().is_some());
+    let total = shop.count();
+    Ok(html::json(200, &json!({"total": total, "products": found, "next": next})))
+}
+
+/// `GET /api/products/{id}`.
+#[must_use]
+pub fn product(id: Option<u64>, view: &View<'_>) -> Response {
+    let applied = view.applied();
+    let found = id.and_then(|id| applied.state::<ToysState>()?.product(id));
+    found.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))
+}
+
+/// `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.
+///
+/// # Errors
+/// The answer to what is refused.
+pub fn post(request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> {
+    let (head, body) = (request.head, request.body);
+    let key = orders::key_in(head)?;
+    let content_type = head.header_text("content-type");
+    let is_form = content_type.is_some_and(is_form);
+    let name = if is_form { text_in_form(body, &NAMES)? } else { text_in(content_type, body, &NAMES)? };
+    if name.is_empty() {
+        return Err(html::error(422, "A toy must have a name; nothing was stored."));
+    }
+    let Some(key) = key else {
+        room_for(&name, view)?;
+        let mut record = Vec::new();
+        record::Product { id: 0, name: &name }.push(&mut record);
+        return Ok(Action::Command { record, then: Box::new(Adding { name, is_form }) });
+    };
+    let adding = Adding { name, is_form };
+    let adding = AddingOnce { adding, key: key_id(view.cluster, &key), fingerprint: fingerprint(body) };
+    if let Some(answer) = adding.answer_to_repetition(view) {
+        return Ok(Action::Respond(answer));
+    }
+    room_for(&adding.adding.name, view)?;
+    Ok(Action::Command { record: adding.record(), then: Box::new(adding) })
+}
+
+/// The members under which a body names the toy.
+const NAMES: [&str; 2] = ["name", "product"];
+
+/// A toy that gets its number when it is logged.
+struct Adding {
+    name: String,
+    /// It came from a form, so a browser shows the answer.
+    is_form: bool,
+}
+
+impl Adding {
+    fn created(&self, id: u64) -> Response {
+        let location = format!("/api/products/{id}");
+        if self.is_form {
+            return html::answer(303, "").with("Location", location);
+        }
+        html::json(201, &json!({"id": id, "name": self.name})).with("Location", location)
+    }
+}
+
+impl Resume for Adding {
+    fn resume(self: Box<Self>, _view: &View<'_>, news: News) -> Action {
+        let News::Applied(id) = news else { unreachable!("a command goes on when it is applied") };
+        Action::Respond(self.created(id))
+    }
+}
+
+/// The toy with this key, sent with this body: it is added once, on whichever host.
+struct AddingOnce {
+    adding: Adding,
+    key: KeyId,
+    fingerprint: Fingerprint,
+}
+
+impl AddingOnce {
+    fn record(&self) -> Vec<u8> {
+        let mut record = Vec::new();
+        let product = record::Product { id: 0, name: &self.adding.name };
+        KeyedProduct { product, key: self.key, fingerprint: self.fingerprint }.push(&mut record);
+        record
+    }
+
+    /// The answer if a toy with this key stands already: the same as before, unless it was another one (422).
+    fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
+        let applied = view.applied();
+        let claim = applied.state::<ToysState>()?.claim(&self.key)?;
+        Some(if claim.fingerprint == self.fingerprint {
+            self.adding.created(claim.id)
+        } else {
+            let sentence = "This Idempotency-Key was used for another body. Take a new key for a new toy.";
+            html::error(422, sentence)
+        })
+    }
+}
+
+impl Resume for AddingOnce {
+    /// Applying gives the toy's number, or 0 if one with its key was there before.
+    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
+        let News::Applied(id) = news else { unreachable!("a command goes on when it is applied") };
+        let repetition = if id == 0 { self.answer_to_repetition(view) } else { None };
+        Action::Respond(repetition.unwrap_or_else(|| self.adding.created(id)))
+    }
+}
