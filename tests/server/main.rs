@@ -21,6 +21,7 @@ mod http_machine;
 mod http_vectors;
 mod kills;
 mod limits;
+mod memory_loss;
 mod mixture;
 mod no_write;
 mod order;

@@ -79,6 +79,8 @@ impl InlineCommit {
 /// Wakes the disk thread if it sleeps until somebody does.
 fn wake_writer(shared: &Shared) {
     if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
+        // Until now everything was in the file. The disk thread can't say so: it may run much later.
+        shared.written_us.store(shared.clock.now_us(), Ordering::Release);
         shared.disk.wake();
     }
 }
@@ -212,15 +214,20 @@ pub fn owes_sync(shared: &Shared) -> bool {
 fn rest(shared: &Shared, is_syncing: bool) {
     // Three quarters of the promise: waking up and the write take their time too.
     const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
-    shared.writer_idle.store(true, Ordering::SeqCst);
-    std::sync::atomic::fence(Ordering::SeqCst);
     let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.link_ended.load(Ordering::SeqCst);
-    if shared.reader.unwritten_bytes() == 0 && !wanted() && !is_syncing && !owes_sync(shared) {
-        std::thread::park();
-        // Whatever is in no file now was acknowledged a moment ago.
-        shared.written_us.store(shared.clock.now_us(), Ordering::Release);
+    let has_work = || shared.reader.unwritten_bytes() > 0 || wanted() || is_syncing || owes_sync(shared);
+    // The flag is only up while nothing is unwritten: whoever takes it down dates what it leaves.
+    if !has_work() {
+        shared.writer_idle.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if !has_work() {
+            std::thread::park();
+        }
+        if shared.writer_idle.swap(false, Ordering::SeqCst) {
+            // Nobody has left anything; what is in no file when the pause ends came after this.
+            shared.written_us.store(shared.clock.now_us(), Ordering::Release);
+        }
     }
-    shared.writer_idle.store(false, Ordering::SeqCst);
     if !wanted() {
         std::thread::park_timeout(PAUSE);
     }

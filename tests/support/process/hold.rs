@@ -35,7 +35,8 @@ impl Server {
         Some(Hold { thread, of: PhantomData })
     }
 
-    fn thread(&self, name: &str) -> Pid {
+    /// Finds the thread of this name, as `top -H` shows it.
+    pub(super) fn thread(&self, name: &str) -> Pid {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("a process");
         for task in tasks.map(|task| task.expect("a thread").path()) {
             if fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {

@@ -6,6 +6,7 @@ pub mod cable;
 pub mod client;
 pub mod hold;
 pub mod pair;
+pub mod slow;
 pub mod small_disk;
 pub mod traced;
 
