@@ -236,7 +236,7 @@ impl Route {
 /// What is done with the body of a request. The functions give the most bytes it may have; more is answered 413.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
-    /// There is no use for one: it is read and forgotten, up to the bound of a single pixel. The request is answered all the
+    /// There is no use for one: it is read and forgotten, up to `limits.unused_body_bytes`. The request is answered all the
     /// same if it is longer, and the connection ends behind that.
     None,
     /// It is kept until it is whole.
@@ -250,7 +250,7 @@ impl Body {
     #[must_use]
     pub fn most(&self, limits: &Limits) -> usize {
         match self {
-            Self::None => limits.pixel_body_bytes,
+            Self::None => limits.unused_body_bytes,
             Self::Whole(most) | Self::Stream(most) => most(limits),
         }
     }

@@ -1,19 +1,29 @@
 //! A mirror for conformance suites: any method and any path answer 200 with the request's body. Off unless asked for.
 
+use std::sync::Arc;
+
 use crate::base::tag;
 use crate::http::method::Method;
 use crate::http::response::Response;
 
 use super::app::{Action, App, Body, Request, Route, View};
+use super::declaration::Declaration;
 use super::state::State;
 
 /// The mirror. It keeps nothing.
 #[derive(Debug)]
 pub struct Echo;
 
+/// What the registry is told.
+pub static DECLARATION: Declaration =
+    Declaration { name: "echo", is_usual: false, settings: &[], make: |_| Arc::new(Echo) };
+
+/// Bytes of a body that is sent back; a longer one is answered 413.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 static ROUTES: [Route; 1] = [Route {
     method: None,
-    body: Body::Whole(|limits| limits.batch_body_bytes),
+    body: Body::Whole(|_| BODY_BYTES_MAX),
     ..Route::new(Method::Get, "/{*}", 0, "Answers with the request's body, whatever the method")
 }];
 

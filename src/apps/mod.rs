@@ -10,6 +10,7 @@ pub mod answer;
 pub mod app;
 pub mod background;
 pub mod board;
+pub mod declaration;
 pub mod echo;
 pub mod fields;
 pub mod files;

@@ -1,66 +1,77 @@
-//! The applications there are.
+//! The applications there are: a line for each.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use super::app::{App, Apps};
-use super::board::service::BoardApp;
-use super::board::settings::BoardSettings;
-use super::echo::Echo;
-use super::pex::service::PexApp;
-use super::pex::settings::PexSettings;
-use super::pixel::service::PixelApp;
+use super::app::Apps;
+use super::declaration::Declaration;
+use super::router::HOME_PATH;
 use super::state::Applied;
-use super::thumbs::service::ThumbsApp;
-use super::thumbs::settings::ThumbsSettings;
-use super::toys::service::ToysApp;
-use super::toys::settings::ToysSettings;
+use super::{board, echo, pex, pixel, thumbs, toys};
+use crate::base::setting::{Setting, Values};
 
-/// What applications are made with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AppSettings {
-    /// The Fibonacci service's.
-    pub pex: PexSettings,
-    /// The board's.
-    pub board: BoardSettings,
-    /// The toy shop's.
-    pub toys: ToysSettings,
-    /// The thumbnail service's.
-    pub thumbs: ThumbsSettings,
+/// Every application, the one that is served by default first.
+static ALL: &[&Declaration] = &[
+    &pixel::DECLARATION,
+    &pex::DECLARATION,
+    &board::DECLARATION,
+    &toys::DECLARATION,
+    &thumbs::DECLARATION,
+    &echo::DECLARATION,
+];
+
+/// Returns the application of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Declaration> {
+    ALL.iter().find(|app| app.name == name).copied()
 }
 
-/// Every application as it is unless something is set, the one that is served by default first.
+/// Returns the names of all applications.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|app| app.name).collect()
+}
+
+/// Returns the names of the applications that are served where nobody says which are.
+#[must_use]
+pub fn usual_names() -> Vec<&'static str> {
+    ALL.iter().filter(|app| app.is_usual).map(|app| app.name).collect()
+}
+
+/// Returns the settings of all applications.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    ALL.iter().flat_map(|app| app.settings.iter().copied())
+}
+
+/// Returns the applications of these names, made with these values; unknown names are passed over.
+#[must_use]
+pub fn with(names: &[&str], values: &Values) -> Apps {
+    names.iter().filter_map(|name| named(name)).map(|app| (app.make)(values)).collect()
+}
+
+/// Every application as it is unless something is set. Made once: applications compress their pages when they are made, and
+/// every snapshot begins with empty states.
+static AS_USUAL: LazyLock<Apps> = LazyLock::new(|| with(&names(), &Values::default()));
+
+/// Returns every application as it is unless something is set.
 #[must_use]
 pub fn all() -> Apps {
-    with(&AppSettings::default())
+    AS_USUAL.clone()
 }
 
-/// Every application.
+/// Returns the names of the applications that have a page of their own to be shown at `/`.
 #[must_use]
-pub fn with(settings: &AppSettings) -> Apps {
-    vec![
-        Arc::new(PixelApp),
-        Arc::new(PexApp::new(settings.pex)),
-        Arc::new(BoardApp::new(&settings.board)),
-        Arc::new(ToysApp::new(settings.toys)),
-        Arc::new(ThumbsApp::new(settings.thumbs)),
-        Arc::new(Echo),
-    ]
+pub fn roots() -> Vec<&'static str> {
+    let has_home =
+        |app: &&std::sync::Arc<dyn super::app::App>| app.routes().iter().any(|route| route.path == HOME_PATH);
+    AS_USUAL.iter().filter(has_home).map(|app| app.name()).collect()
 }
 
-/// The application of that name.
-#[must_use]
-pub fn named(name: &str, settings: &AppSettings) -> Option<Arc<dyn App>> {
-    with(settings).into_iter().find(|app| app.name() == name)
-}
-
-/// The empty states of all applications, of those too that are not served: what they keep must outlast a start
+/// Returns the empty states of all applications, of those too that are not served: what they keep must outlast a start
 /// without them.
 #[must_use]
 pub fn new_applied() -> Applied {
-    // Made once: applications compress their pages when they are made, and every snapshot begins with empty states.
-    static USUAL: LazyLock<Apps> = LazyLock::new(all);
     let mut applied = Applied::default();
-    for app in USUAL.iter() {
+    for app in AS_USUAL.iter() {
         if let Some(state) = app.new_state() {
             applied.insert(app.id(), state);
         }
@@ -76,11 +87,22 @@ mod tests {
     fn names_and_ids_are_unique_and_routes_are_what_they_should_be() {
         let apps = all();
         for (at, app) in apps.iter().enumerate() {
-            assert_eq!(named(app.name(), &AppSettings::default()).unwrap().id(), app.id());
+            assert_eq!(ALL[at].name, app.name());
             assert!((1..16).contains(&app.id()), "{}: an id is a nibble, and 0 is none", app.name());
             assert!(apps[at + 1..].iter().all(|other| other.id() != app.id() && other.name() != app.name()));
             for route in app.routes() {
                 assert!(route.path.starts_with('/') && !route.summary.is_empty(), "{}", route.path);
+            }
+        }
+    }
+
+    #[test]
+    fn settings_stand_in_the_tables_of_their_applications() {
+        for app in ALL {
+            for setting in app.settings {
+                // The oldest limits stand among the server's.
+                let is_old = app.name == "pixel" && setting.table() == "limits";
+                assert!(is_old || setting.table() == app.name, "{} of {}", setting.key, app.name);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::query;
 
@@ -140,6 +141,13 @@ impl Router {
     /// All routes, the more literal ones first.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &'static Route> + '_ {
         self.table.iter().map(|line| line.route)
+    }
+
+    /// Returns the most bytes that a body may have on every express lane.
+    #[must_use]
+    pub fn express_body_bytes(&self, limits: &Limits) -> usize {
+        let express = self.routes().filter(|route| route.express.is_some());
+        express.map(|route| route.body.most(limits)).min().unwrap_or(0)
     }
 
     /// Looks a request up that came to a listener with this root.

@@ -2,7 +2,9 @@
 //!
 //! Constants that are part of a format or of an algorithm stay constants. Those that an operator may set are fields
 //! of [`Limits`], whose `Default` holds the defaults that `docs/http.md` lists. Relations between them are
-//! asserted at compile time below.
+//! asserted at compile time below. The bounds of one application stand in its folder.
+
+use super::setting::Values;
 
 /// Most bytes in a batch's body, in the journal and on the wire.
 pub const BATCH_BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -302,10 +304,8 @@ pub struct Limits {
     pub header_field_bytes: usize,
     /// Number of header fields; more is answered 431. At most 64.
     pub header_fields: usize,
-    /// Body of a single pixel, bytes; longer is answered 413.
-    pub pixel_body_bytes: usize,
-    /// Body of a batch of pixels, bytes; longer is answered 413.
-    pub batch_body_bytes: usize,
+    /// Body that its path has no use for, bytes; of a longer one no more is read, and the connection ends behind the answer.
+    pub unused_body_bytes: usize,
     /// Chunk-size line with its extensions, bytes; longer is answered 400. Signatures of signed uploads fit.
     pub chunk_line_bytes: usize,
     /// Trailers after a chunked body, bytes; longer is answered 431.
@@ -338,39 +338,38 @@ pub struct Limits {
     /// Requests of one worker that wait for the second host. Beyond that, and what is in its lane then, a write at
     /// `both` is answered 503 before anything is logged.
     pub peer_waiters: usize,
-    /// A picture on the board, bytes; a larger one is answered 413.
-    pub board_max_picture: usize,
-    /// The body that brings a picture to the thumbnail service, bytes; a larger one is answered 413.
-    pub thumbs_max_body: usize,
+    /// The bounds that applications declare in their folders.
+    pub apps: Values,
 }
+
+/// The bounds where nobody has set others.
+pub static DEFAULTS: Limits = Limits {
+    request_line_bytes: 8 * 1024,
+    header_bytes: 16 * 1024,
+    header_field_bytes: 8 * 1024,
+    header_fields: 64,
+    unused_body_bytes: 4 * 1024,
+    chunk_line_bytes: 256,
+    trailer_bytes: 4 * 1024,
+    first_byte_ms: 10_000,
+    header_ms: 10_000,
+    body_grace_ms: 5_000,
+    body_rate_bytes: 512,
+    idle_ms: 15_000,
+    idle_crowded_ms: 1_000,
+    write_stall_ms: 60_000,
+    pipeline_requests: 256,
+    output_bytes: 256 * 1024,
+    connections: 20_000,
+    buffered_bytes: 256 * 1024 * 1024,
+    lane_full_ms: 100,
+    peer_waiters: 65_536,
+    apps: Values::new(),
+};
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            request_line_bytes: 8 * 1024,
-            header_bytes: 16 * 1024,
-            header_field_bytes: 8 * 1024,
-            header_fields: 64,
-            pixel_body_bytes: 4 * 1024,
-            batch_body_bytes: 16 * 1024 * 1024,
-            chunk_line_bytes: 256,
-            trailer_bytes: 4 * 1024,
-            first_byte_ms: 10_000,
-            header_ms: 10_000,
-            body_grace_ms: 5_000,
-            body_rate_bytes: 512,
-            idle_ms: 15_000,
-            idle_crowded_ms: 1_000,
-            write_stall_ms: 60_000,
-            pipeline_requests: 256,
-            output_bytes: 256 * 1024,
-            connections: 20_000,
-            buffered_bytes: 256 * 1024 * 1024,
-            lane_full_ms: 100,
-            peer_waiters: 65_536,
-            board_max_picture: 10 * 1024 * 1024,
-            thumbs_max_body: 10 * 1024 * 1024,
-        }
+        DEFAULTS.clone()
     }
 }
 

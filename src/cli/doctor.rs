@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::CliError;
-use crate::config::units;
+use crate::base::units;
 use crate::doctor::machine::Machine;
 use crate::doctor::profile::Profile;
 use crate::doctor::question::Question;

@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-use crate::config::read::LogFormat;
+use crate::config::effective::LogFormat;
 
 /// Changes the level of a running process.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_level_of_the_configuration_is_one() {
-        for level in crate::config::read::LOG_LEVELS {
+        for level in crate::config::table::LOG_LEVELS {
             assert_eq!(filter(level).into_level().map(word), Some(level));
         }
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::CliError;
 use crate::apps::pex::import::{Import, is_welcome};
-use crate::config::read::Config;
+use crate::apps::pex::settings::PexSettings;
+use crate::config::effective::Config;
 use crate::engine::shared::settings::FirstRecord;
 
 /// Reads the file that `--import-fibo` names.
@@ -19,7 +20,8 @@ pub(super) fn read(path: &Path, config: &Config) -> Result<Import, CliError> {
         ));
     }
     let content = std::fs::read(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
-    Import::read(&content, config.pex.max_position).map_err(|error| refuse(error.to_string()))
+    Import::read(&content, PexSettings::of(&config.values).max_position)
+        .map_err(|error| refuse(error.to_string()))
 }
 
 /// The record that takes the count over.

@@ -7,7 +7,7 @@ use super::CliError;
 use crate::base::fingerprint::hex;
 use crate::base::ids::ClusterId;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
-use crate::config::units;
+use crate::base::units;
 use crate::engine::lifecycle::founding::{self, Known};
 use crate::os::output;
 

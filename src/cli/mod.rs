@@ -10,6 +10,7 @@ mod decoder;
 mod doctor;
 mod error;
 pub mod events;
+mod flags;
 mod forget;
 mod heal;
 mod healthy;

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 
-use super::CliError;
-use crate::config::read::LOG_LEVELS;
+use super::{CliError, flags};
 use crate::doctor::profile::Profile;
 
 /// Write the man pages and the completions of bash, fish and zsh
@@ -18,26 +16,12 @@ pub(super) struct Arguments {
     dir: PathBuf,
 }
 
-/// Words that an option of `serve` takes; the configuration reads them itself, so only completions need to know them.
-const WORDS: [(&str, &[&str]); 5] = [
-    ("durability", &["memory", "disk", "both"]),
-    ("steer", &["auto", "off", "cbpf"]),
-    ("log_level", &LOG_LEVELS),
-    ("log_format", &["text", "json"]),
-    ("board_keep_metadata", &["true", "false"]),
-];
-
 /// What completions offer: nothing that is hidden, and words where words are wanted.
 fn completed(command: &clap::Command) -> clap::Command {
-    let mut shown = visible(command).mut_subcommand("doctor", |doctor| {
+    let shown = visible(command).mut_subcommand("doctor", |doctor| {
         doctor.mut_arg("profile", |arg| arg.value_parser(Profile::NAMES.map(|(name, _)| name)))
     });
-    for (option, words) in WORDS {
-        shown = shown.mut_subcommand("serve", |serve| {
-            serve.mut_arg(option, |arg| arg.value_parser(PossibleValuesParser::new(words)))
-        });
-    }
-    shown
+    shown.mut_subcommand("serve", flags::with_words)
 }
 
 /// The command without what is hidden; clap takes nothing away from one that is made.

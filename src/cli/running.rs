@@ -15,8 +15,8 @@ use super::{CliError, import, recovery};
 use crate::apps::pex::import::Import;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
+use crate::config::effective::{Config, LogFormat};
 use crate::config::peer::Peer;
-use crate::config::read::{Config, LogFormat};
 use crate::config::reload::reload;
 use crate::config::settings;
 use crate::config::sources::Sources;
@@ -116,8 +116,9 @@ impl Running {
         self.warn_of_few_descriptors();
         let addresses: Vec<String> =
             self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
-        let (data_dir, durability) = (self.config.data_dir.display(), self.config.durability);
-        let (workers, apps) = (self.config.workers, self.config.apps.join(","));
+        let (data_dir, durability) =
+            (self.config.settings.data_dir.display(), self.config.settings.durability);
+        let (workers, apps) = (self.config.settings.workers, self.config.apps.join(","));
         match self.config.log_format {
             LogFormat::Text => {
                 output::tell(format_args!(
@@ -142,7 +143,7 @@ impl Running {
     /// asked for a number of connections, what the server keeps for itself of a limit that allows so many files is no loss.
     fn warn_of_few_descriptors(&self) {
         let (connections, wanted) =
-            (self.server.shared().limits().connections, self.config.limits.connections);
+            (self.server.shared().limits().connections, self.config.settings.limits.connections);
         let is_as_usual =
             self.config.is_default("limits.connections") && thread::descriptor_limit() >= wanted as u64;
         if connections < wanted && !is_as_usual {
@@ -236,7 +237,7 @@ impl Running {
             return Ok(None);
         }
         let mut settings = self.started_with.clone();
-        settings.limits.clone_from(&self.config.limits);
+        settings.limits.clone_from(&self.config.settings.limits);
         settings.accept_loss = false;
         self.server = Server::resume(settings, parted, listeners)?;
         connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
@@ -260,7 +261,7 @@ impl Running {
         match result {
             Ok(reloaded) => {
                 let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));
-                self.server.shared().set_limits(reloaded.config.limits.clone());
+                self.server.shared().set_limits(reloaded.config.settings.limits.clone());
                 self.level.set(reloaded.config.log_level);
                 self.config = reloaded.config;
                 tracing::info!(changed, "configuration read again");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
-use crate::config::units;
+use crate::base::units;
 use pixeld_bench::send::post::Pace;
 use pixeld_bench::send::run::{Options, run};
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
+use super::flags::SettingFlags;
 use super::running::Running;
 use super::{CliError, import, succession};
 use crate::config::read::load;
@@ -18,106 +19,8 @@ use crate::os::{output, thread};
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, after_long_help = AFTER_LONG)]
 pub(super) struct Arguments {
-    /// Address to listen on, repeatable [default: 127.0.0.1:8000]
-    #[arg(short, long, value_name = "ADDR[=ROOT]")]
-    listen: Vec<String>,
-    /// Directory of everything that is kept; one server at a time [default: ./pixeld-data]
-    #[arg(short, long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// What an answer to a write waits for: memory, disk or both [default: disk]
-    #[arg(long, value_name = "LEVEL")]
-    durability: Option<String>,
-    /// Applications to serve: pixel, pex, board, toys, thumbs, echo [default: all but echo]
-    #[arg(long, value_name = "NAME,...")]
-    apps: Vec<String>,
-    /// Number of workers [default: one for each core]
-    #[arg(short, long, value_name = "N")]
-    workers: Option<String>,
-    /// Cores that the workers are pinned to, such as 0,2-3 [default: all]
-    #[arg(long, value_name = "LIST")]
-    cores: Option<String>,
-    /// Give a new connection to the worker on the CPU that received it: auto and cbpf where the network card's queues and
-    /// interrupts are one to one with the workers, off never [default: auto]
-    #[arg(long, value_name = "HOW")]
-    steer: Option<String>,
-    /// Threads that stream lists and do other slow work [default: 2]
-    #[arg(long, value_name = "N")]
-    job_threads: Option<String>,
-    /// Free space below which writes are refused with 507 [default: auto, the larger of 1GiB and 5 %]
-    #[arg(long, value_name = "SIZE")]
-    disk_reserve: Option<String>,
-    /// Size of a journal segment in a new data directory [default: 64MiB]
-    #[arg(long, value_name = "SIZE")]
-    segment_size: Option<String>,
-    /// Start although acknowledged data is damaged, and say what is missing
-    #[arg(long)]
-    accept_loss: bool,
-    /// How long an answer waits for the second host [default: 1s]
-    #[arg(long, value_name = "DURATION")]
-    durability_timeout: Option<String>,
-    /// Address at which the second host may dial this one
-    #[arg(long, value_name = "ADDR")]
-    peer_listen: Option<String>,
-    /// Address at which this host dials the second one
-    #[arg(long, value_name = "ADDR")]
-    peer: Option<String>,
-    /// The second host's key, as `pixeld init --show key` prints it there
-    #[arg(long, value_name = "sha256:...")]
-    peer_key: Option<String>,
-    /// No keys and no encryption between two hosts on this machine
-    #[arg(long)]
-    insecure_peer: bool,
-    /// Journal that waits for a second host that is away [default: auto, half of the free space]
-    #[arg(long, value_name = "SIZE")]
-    peer_retention: Option<String>,
-    /// How long a stop waits for requests in flight [default: 10s]
-    #[arg(long, value_name = "DURATION")]
-    shutdown_timeout: Option<String>,
-    /// A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all
-    #[arg(long, value_name = "NAME=VALUE", value_parser = limit)]
-    limit: Vec<(String, String)>,
-    /// Where pictures are kept: files in the data directory, or s3://BUCKET/PREFIX [default: files]
-    #[arg(long, value_name = "PLACE")]
-    blobs_store: Option<String>,
-    /// What addresses of the board's pictures start with: a path here or a CDN's address [default: /media]
-    #[arg(long, value_name = "BASE")]
-    board_public_base: Option<String>,
-    /// Keep what the board's pictures say about who took them, where and when: true or false [default: false]
-    #[arg(long, value_name = "TRUTH")]
-    board_keep_metadata: Option<String>,
-    /// Last position of the Fibonacci service, and the largest number it tells [default: 1000000]
-    #[arg(long, value_name = "N")]
-    pex_max_position: Option<String>,
-    /// How long the toy shop's slow call takes [default: 5s]
-    #[arg(long, value_name = "DURATION")]
-    toys_heavy_ms: Option<String>,
-    /// How long the toy shop looks for its last toy [default: 0ms]
-    #[arg(long, value_name = "DURATION")]
-    toys_db_ms: Option<String>,
-    /// How long an order of the toy shop takes [default: 5s]
-    #[arg(long, value_name = "DURATION")]
-    toys_order_ms: Option<String>,
-    /// CPU time after which a decoder gives a picture up that is to become a thumbnail [default: 10s]
-    #[arg(long, value_name = "DURATION")]
-    thumbs_deadline: Option<String>,
-    /// How long the second host must have been away before its pictures are made small here [default: 30s]
-    #[arg(long, value_name = "DURATION")]
-    thumbs_takeover: Option<String>,
-    /// How long a question for a picture's state waits for its end [default: 10s]
-    #[arg(long, value_name = "DURATION")]
-    thumbs_status_hold: Option<String>,
-    /// Pixels of a picture, summed over its frames, that are decoded [default: 50000000]
-    #[arg(long, value_name = "N")]
-    thumbs_max_pixels: Option<String>,
-    /// Pictures that are decoded at the same time [default: auto, as many as job threads]
-    #[arg(long, value_name = "N")]
-    thumbs_workers: Option<String>,
-    /// Events that are logged: error, warn, info, debug or trace [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// Form of log lines: text or json [default: text]
-    #[arg(long, value_name = "FORM")]
-    log_format: Option<String>,
+    #[command(flatten)]
+    settings: SettingFlags,
     /// Take over the count of the original Fibonacci server: its line Hitcount,Position,Previous,Current,Next. Once,
     /// into a service that has not counted yet
     #[arg(long, value_name = "FILE")]
@@ -174,11 +77,6 @@ Examples:
   pixeld serve --config /etc/pixeld.toml --check-config
   PIXELD_DURABILITY=memory pixeld serve --print-config";
 
-fn limit(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| "NAME=VALUE is needed, such as idle_ms=5s".to_owned())
-}
-
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         if self.launch {
@@ -188,7 +86,7 @@ impl Arguments {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let config = load(&sources, cores)?;
         let there = thread::allowed_cores();
-        if let Some(core) = config.cores.iter().find(|core| !there.contains(core)) {
+        if let Some(core) = config.settings.cores.iter().find(|core| !there.contains(core)) {
             let there = there.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
             return Err(CliError::Usage(format!(
                 "cores: this process may not run on core {core}; allowed is {there}"
@@ -208,52 +106,10 @@ impl Arguments {
     }
 
     fn sources(&self) -> Sources {
-        let list = |key: &str, values: &[String]| (key.to_owned(), values.to_vec());
-        let mut flags = vec![list("listen", &self.listen), list("apps", &self.apps)];
-        for (key, value) in [
-            ("data_dir", &self.data_dir),
-            ("durability", &self.durability),
-            ("workers", &self.workers),
-            ("cores", &self.cores),
-            ("steer", &self.steer),
-            ("job_threads", &self.job_threads),
-            ("disk_reserve", &self.disk_reserve),
-            ("segment_size", &self.segment_size),
-            ("durability_timeout", &self.durability_timeout),
-            ("peer_listen", &self.peer_listen),
-            ("peer", &self.peer),
-            ("peer_key", &self.peer_key),
-            ("peer_retention", &self.peer_retention),
-            ("shutdown_timeout", &self.shutdown_timeout),
-            ("log_level", &self.log_level),
-            ("log_format", &self.log_format),
-            ("blobs.store", &self.blobs_store),
-            ("board.public_base", &self.board_public_base),
-            ("board.keep_metadata", &self.board_keep_metadata),
-            ("pex.max_position", &self.pex_max_position),
-            ("toys.heavy_ms", &self.toys_heavy_ms),
-            ("toys.db_ms", &self.toys_db_ms),
-            ("toys.order_ms", &self.toys_order_ms),
-            ("thumbs.deadline", &self.thumbs_deadline),
-            ("thumbs.takeover", &self.thumbs_takeover),
-            ("thumbs.status_hold", &self.thumbs_status_hold),
-            ("thumbs.max_pixels", &self.thumbs_max_pixels),
-            ("thumbs.workers", &self.thumbs_workers),
-        ] {
-            flags.push((key.to_owned(), value.iter().cloned().collect()));
-        }
-        flags.retain(|(_, values)| !values.is_empty());
-        for (key, is_set) in [("accept_loss", self.accept_loss), ("insecure_peer", self.insecure_peer)] {
-            flags.extend(is_set.then(|| list(key, &["true".to_owned()])));
-        }
-        // Bounds of applications stand in a table of their name.
-        let limit_key =
-            |name: &str| if name.contains('.') { name.to_owned() } else { format!("limits.{name}") };
-        flags.extend(self.limit.iter().map(|(name, value)| (limit_key(name), vec![value.clone()])));
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
         let environment = std::env::vars_os().filter_map(text).collect();
-        Sources { flags, environment, file: self.config.clone() }
+        Sources { flags: self.settings.0.clone(), environment, file: self.config.clone() }
     }
 }

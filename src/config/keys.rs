@@ -1,74 +1,47 @@
-//! The names of all keys, and how each is spelled in the three places.
+//! All settings there are, and how each is spelled in the three places.
 
-use super::limits;
+use super::limits::LIMITS;
+use super::table::TABLE;
+use crate::apps::registry;
+use crate::base::setting::{Flag, Setting};
 
-/// Keys that are no bounds, those of tables with the table's name before a dot; bounds are in [`limits::LIMITS`].
-pub const KEYS: [&str; 32] = [
-    "listen",
-    "data_dir",
-    "durability",
-    "apps",
-    "workers",
-    "cores",
-    "steer",
-    "job_threads",
-    "disk_reserve",
-    "segment_size",
-    "accept_loss",
-    "durability_timeout",
-    "peer_listen",
-    "peer",
-    "peer_key",
-    "insecure_peer",
-    "peer_retention",
-    "shutdown_timeout",
-    "log_level",
-    "log_format",
-    "blobs.store",
-    "board.public_base",
-    "board.keep_metadata",
-    "pex.max_position",
-    "toys.heavy_ms",
-    "toys.db_ms",
-    "toys.order_ms",
-    "thumbs.deadline",
-    "thumbs.takeover",
-    "thumbs.status_hold",
-    "thumbs.max_pixels",
-    "thumbs.workers",
-];
+/// Returns every setting: the server's own, its limits, and those of applications.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    TABLE.iter().chain(&LIMITS).map(|row| &row.setting).chain(registry::settings())
+}
 
-/// Keys that a running server takes over on SIGHUP; the others need a restart.
+/// Returns the setting with this key.
 #[must_use]
-pub fn is_reloadable(key: &str) -> bool {
-    key == "log_level" || limits::LIMITS.iter().any(|limit| limit.key() == key)
+pub fn named(key: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.key == key)
 }
 
-/// Every key that can be set, those of tables with the table's name before a dot.
-pub fn all() -> impl Iterator<Item = String> {
-    KEYS.iter().map(|key| (*key).to_owned()).chain(limits::LIMITS.iter().map(|limit| limit.key()))
-}
-
-/// The flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes`, `--limit board.max_picture`.
+/// Returns the flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes`, `--limit board.max_picture`.
 #[must_use]
 pub fn flag(key: &str) -> String {
     match key.strip_prefix("limits.") {
         Some(limit) => format!("--limit {limit}"),
-        None if limits::LIMITS.iter().any(|limit| limit.key() == key) => format!("--limit {key}"),
-        None => format!("--{}", key.replace(['_', '.'], "-")),
+        None if named(key).is_some_and(|setting| setting.flag == Flag::Limit) => format!("--limit {key}"),
+        None => format!("--{}", long(key)),
     }
 }
 
-/// The environment variable that sets `key`: `PIXELD_DATA_DIR`, `PIXELD_LIMITS_HEADER_BYTES`.
+/// Returns the name of the flag that sets `key`, without its hyphens: `data-dir`.
+#[must_use]
+pub fn long(key: &str) -> String {
+    key.replace(['_', '.'], "-")
+}
+
+/// Returns the environment variable that sets `key`: `PIXELD_DATA_DIR`, `PIXELD_LIMITS_HEADER_BYTES`.
 #[must_use]
 pub fn variable(key: &str) -> String {
     format!("PIXELD_{}", key.replace('.', "_").to_uppercase())
 }
 
-/// What to tell about a key that there is not: the nearest one, or where they are listed.
+/// Returns what helps with an unknown key: the nearest one, or where they are listed.
 #[must_use]
 pub fn hint(written: &str) -> String {
-    let nearest = all().map(|key| (distance(written, &key), key)).min();
+    let nearest = all().map(|setting| (distance(written, setting.key), setting.key)).min();
     match nearest {
         // A short word is near to any other: half of it has to be right.
         Some((distance, key)) if distance <= 2 + written.len() / 5 && 2 * distance <= written.len() => {
@@ -97,6 +70,38 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::setting::{Form, Values};
+
+    #[test]
+    fn every_key_is_there_once_and_spelled_in_one_way_at_each_place() {
+        let spellings: [fn(&str) -> String; 3] = [str::to_owned, flag, variable];
+        for spell in spellings {
+            let mut spelled: Vec<String> = all().map(|setting| spell(setting.key)).collect();
+            let count = spelled.len();
+            spelled.sort();
+            spelled.dedup();
+            assert_eq!(spelled.len(), count, "{spelled:?}");
+        }
+    }
+
+    #[test]
+    fn every_default_is_allowed_and_every_help_is_one_sentence_without_its_full_stop() {
+        for setting in all() {
+            let preset = setting.preset(&Values::default(), 4);
+            assert!(setting.form.read(&preset).is_some(), "{} = {preset}", setting.key);
+            assert!(!setting.help.is_empty() && !setting.help.ends_with('.'), "{}", setting.key);
+            assert_eq!(setting.flag == Flag::Switch, setting.value_name.is_empty(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn no_time_is_longer_than_an_hour() {
+        for setting in all() {
+            if let Form::Millis(_, most) | Form::Duration(_, most) = setting.form {
+                assert!(most <= 3_600_000, "{}", setting.key);
+            }
+        }
+    }
 
     #[test]
     fn spellings() {

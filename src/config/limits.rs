@@ -1,34 +1,10 @@
-//! The `[limits]` table: a row for each field of [`Limits`], with what may be set.
+//! The server's own bounds: a row for each field of [`Limits`].
+//!
+//! [`Limits`]: crate::base::limits::Limits
 
-use super::units;
-use crate::base::limits::{HEADER_FIELDS_MAX, Limits};
-
-/// A field of [`Limits`] by its unit.
-#[derive(Debug)]
-pub enum Field<'a> {
-    /// Bytes, written as a size.
-    Bytes(&'a mut usize),
-    /// A plain number.
-    Count(&'a mut usize),
-    /// Milliseconds, written as a duration.
-    Millis(&'a mut u64),
-    /// Bytes per second, written as a size.
-    Rate(&'a mut u64),
-}
-
-/// A row of the table.
-#[derive(Debug)]
-pub struct Limit {
-    /// The field's name.
-    pub name: &'static str,
-    /// The table that it stands in: `limits`, or that of its application, whose name the field's name begins with.
-    pub table: &'static str,
-    /// Least value, in the field's unit.
-    pub least: u64,
-    /// Greatest value, in the field's unit.
-    pub most: u64,
-    field: for<'a> fn(&'a mut Limits) -> Field<'a>,
-}
+use super::table::{Row, whole};
+use crate::base::limits::{DEFAULTS, HEADER_FIELDS_MAX};
+use crate::base::setting::{Form, Setting};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -36,141 +12,114 @@ const GIB: u64 = 1024 * MIB;
 const HOUR: u64 = 3_600_000;
 
 macro_rules! limit {
-    ($name:ident: $unit:ident, $least:expr, $most:expr) => {
-        limit!($name in "limits": $unit, $least, $most)
-    };
-    ($name:ident in $table:literal: $unit:ident, $least:expr, $most:expr) => {
-        Limit {
-            name: stringify!($name),
-            table: $table,
-            least: $least,
-            most: $most,
-            field: |limits| Field::$unit(&mut limits.$name),
+    ($name:ident, $form:expr, $help:expr) => {
+        Row {
+            setting: Setting::limit(
+                concat!("limits.", stringify!($name)),
+                $help,
+                $form,
+                DEFAULTS.$name as u64,
+            ),
+            goes: |config, value| whole(value, &mut config.settings.limits.$name),
         }
     };
 }
 
-/// Every field of [`Limits`], in its order.
-pub const LIMITS: [Limit; 23] = [
-    limit!(request_line_bytes: Bytes, 256, 64 * KIB),
-    limit!(header_bytes: Bytes, KIB, MIB),
-    limit!(header_field_bytes: Bytes, 256, MIB),
-    limit!(header_fields: Count, 8, HEADER_FIELDS_MAX as u64),
-    limit!(pixel_body_bytes: Bytes, 64, MIB),
-    limit!(batch_body_bytes: Bytes, 64, GIB),
-    limit!(chunk_line_bytes: Bytes, 18, 4 * KIB),
-    limit!(trailer_bytes: Bytes, 0, 64 * KIB),
-    limit!(first_byte_ms: Millis, 10, HOUR),
-    limit!(header_ms: Millis, 10, HOUR),
-    limit!(body_grace_ms: Millis, 10, HOUR),
-    limit!(body_rate_bytes: Rate, 0, MIB),
-    limit!(idle_ms: Millis, 10, HOUR),
-    limit!(idle_crowded_ms: Millis, 10, HOUR),
-    limit!(write_stall_ms: Millis, 10, HOUR),
-    limit!(pipeline_requests: Count, 1, 4096),
-    limit!(output_bytes: Bytes, 4 * KIB, 64 * MIB),
-    limit!(connections: Count, 1, 1_000_000),
-    limit!(buffered_bytes: Bytes, MIB, 64 * GIB),
-    limit!(lane_full_ms: Millis, 1, 60_000),
-    limit!(peer_waiters: Count, 1, 10_000_000),
-    limit!(board_max_picture in "board": Bytes, KIB, GIB),
-    // A blob may have 256 MiB.
-    limit!(thumbs_max_body in "thumbs": Bytes, KIB, 256 * MIB),
+const fn bytes(least: u64, most: u64) -> Form {
+    Form::Size(least, most, 1)
+}
+
+/// Every field of the limits but for those of applications, in its order.
+pub static LIMITS: [Row; 20] = [
+    limit!(request_line_bytes, bytes(256, 64 * KIB), "Request line; a longer one is answered 414"),
+    limit!(header_bytes, bytes(KIB, MIB), "Header block; a longer one is answered 431"),
+    limit!(header_field_bytes, bytes(256, MIB), "One header field; a longer one is answered 431"),
+    limit!(
+        header_fields,
+        Form::Number(8, HEADER_FIELDS_MAX as u64),
+        "Number of header fields; more are answered 431"
+    ),
+    limit!(
+        unused_body_bytes,
+        bytes(64, MIB),
+        "Body that the path has no use for; of a longer one no more is read, and the connection ends behind the answer"
+    ),
+    limit!(
+        chunk_line_bytes,
+        bytes(18, 4 * KIB),
+        "Line with the size of a chunk and its extensions; a longer one is answered 400"
+    ),
+    limit!(trailer_bytes, bytes(0, 64 * KIB), "Trailers behind a chunked body; longer ones are answered 431"),
+    limit!(
+        first_byte_ms,
+        Form::Millis(10, HOUR),
+        "From accepting a connection to the first byte of a request; then it is closed"
+    ),
+    limit!(
+        header_ms,
+        Form::Millis(10, HOUR),
+        "From the first byte of a request to the end of its header block; then 408"
+    ),
+    limit!(body_grace_ms, Form::Millis(10, HOUR), "Grace before the rate of a body is looked at"),
+    limit!(
+        body_rate_bytes,
+        Form::Rate(0, MIB),
+        "Least rate of a body after the grace, bytes per second; a slower one is answered 408"
+    ),
+    limit!(idle_ms, Form::Millis(10, HOUR), "Idle time between requests; then the connection is closed"),
+    limit!(
+        idle_crowded_ms,
+        Form::Millis(10, HOUR),
+        "Idle time between requests while over 80 % of the connections are used"
+    ),
+    limit!(
+        write_stall_ms,
+        Form::Millis(10, HOUR),
+        "How long a client may take nothing of its answer; then the connection is reset"
+    ),
+    limit!(
+        pipeline_requests,
+        Form::Number(1, 4096),
+        "Requests of one connection that wait for their commit; beyond that its socket is not read"
+    ),
+    limit!(
+        output_bytes,
+        bytes(4 * KIB, 64 * MIB),
+        "Output of one connection that waits for its socket; beyond that the socket is not read"
+    ),
+    limit!(
+        connections,
+        Form::Number(1, 1_000_000),
+        "Connections of the server, bounded by the limit of open files too; from 95 % on a new one is answered 503"
+    ),
+    limit!(
+        buffered_bytes,
+        bytes(MIB, 64 * GIB),
+        "Bodies that all connections together keep in memory; beyond that 503"
+    ),
+    limit!(
+        lane_full_ms,
+        Form::Millis(1, 60_000),
+        "How long a full lane holds back a request before it is answered 503"
+    ),
+    limit!(
+        peer_waiters,
+        Form::Number(1, 10_000_000),
+        "Requests of one worker that wait for the second host; beyond that a write at both is answered 503"
+    ),
 ];
-
-impl Limit {
-    /// The key: the name behind its table's.
-    #[must_use]
-    pub fn key(&self) -> String {
-        let name = self.name.strip_prefix(self.table).and_then(|rest| rest.strip_prefix('_'));
-        format!("{}.{}", self.table, name.unwrap_or(self.name))
-    }
-
-    /// Sets the field from `text`.
-    ///
-    /// # Errors
-    /// What is allowed, when the text has another form or the value is out of bounds.
-    pub fn set(&self, limits: &mut Limits, text: &str) -> Result<(), String> {
-        let field = (self.field)(limits);
-        let value = match field {
-            Field::Bytes(_) | Field::Rate(_) => units::size(text),
-            Field::Count(_) => text.parse().ok(),
-            Field::Millis(_) => text.parse().ok().or_else(|| units::duration_ms(text)),
-        };
-        let value = value.filter(|value| (self.least..=self.most).contains(value));
-        let value = value.ok_or_else(|| self.allowed(&field))?;
-        match field {
-            Field::Bytes(place) | Field::Count(place) => {
-                *place = usize::try_from(value).map_err(|_| "less on this machine".to_owned())?;
-            }
-            Field::Millis(place) | Field::Rate(place) => *place = value,
-        }
-        Ok(())
-    }
-
-    /// The field's value as it may be written.
-    #[must_use]
-    pub fn show(&self, limits: &Limits) -> String {
-        let mut limits = limits.clone();
-        match (self.field)(&mut limits) {
-            Field::Bytes(bytes) => units::show_size(*bytes as u64),
-            Field::Rate(bytes) => units::show_size(*bytes),
-            Field::Count(count) => count.to_string(),
-            Field::Millis(ms) => units::show_duration(*ms),
-        }
-    }
-
-    fn allowed(&self, field: &Field<'_>) -> String {
-        let (form, show): (&str, fn(u64) -> String) = match field {
-            Field::Bytes(_) => ("a size", units::show_size),
-            Field::Rate(_) => ("bytes per second", units::show_size),
-            Field::Count(_) => ("a number", |count| count.to_string()),
-            Field::Millis(_) => ("a duration (a number alone is milliseconds)", units::show_duration),
-        };
-        format!("{form} from {} to {}", show(self.least), show(self.most))
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::Limits;
 
     #[test]
-    fn every_field_has_its_row_in_order_and_its_default_is_allowed() {
+    fn every_field_has_its_row_in_order() {
         let shown = format!("{:?}", Limits::default());
         let fields =
             shown.trim_start_matches("Limits { ").split(", ").filter_map(|field| field.split(':').next());
-        let rows: Vec<&str> = LIMITS.iter().map(|limit| limit.name).collect();
-        assert_eq!(rows, fields.collect::<Vec<_>>());
-        for limit in &LIMITS {
-            let (mut limits, text) = (Limits::default(), limit.show(&Limits::default()));
-            assert_eq!(limit.set(&mut limits, &text), Ok(()), "{} = {text}", limit.name);
-            assert_eq!(limits, Limits::default());
-        }
-    }
-
-    #[test]
-    fn no_time_is_longer_than_an_hour() {
-        let mut limits = Limits::default();
-        for limit in LIMITS.iter().filter(|limit| limit.name.ends_with("_ms")) {
-            let refused = limit.set(&mut limits, "3600001").expect_err(limit.name);
-            assert!(refused.starts_with("a duration"), "{}: {refused}", limit.name);
-        }
-        assert_eq!(limits, Limits::default());
-    }
-
-    #[test]
-    fn values_are_bounded_and_the_error_says_how() {
-        let limit = |name: &str| LIMITS.iter().find(|limit| limit.name == name).expect("a limit");
-        let mut limits = Limits::default();
-        assert_eq!(limit("idle_ms").set(&mut limits, "250"), Ok(()));
-        assert_eq!(limits.idle_ms, 250);
-        assert_eq!(limit("idle_ms").set(&mut limits, "1m"), Ok(()));
-        assert_eq!(limits.idle_ms, 60_000);
-        let refused = limit("header_fields").set(&mut limits, "65");
-        assert_eq!(refused, Err("a number from 8 to 64".to_owned()));
-        let refused = limit("header_bytes").set(&mut limits, "2MiB");
-        assert_eq!(refused, Err("a size from 1KiB to 1MiB".to_owned()));
-        assert!(limit("connections").set(&mut limits, "many").is_err());
+        let rows: Vec<&str> = LIMITS.iter().map(|row| &row.setting.key["limits.".len()..]).collect();
+        assert_eq!(rows, fields.filter(|field| *field != "apps").collect::<Vec<_>>());
     }
 }

@@ -1,9 +1,13 @@
-//! The configuration of `pixeld serve`: one typed [`read::Config`], every value with its origin.
+//! The configuration of `pixeld serve`: one typed [`effective::Config`], every value with its origin.
 //!
 //! A flag wins over a `PIXELD_*` variable, that over the TOML file, that over the default. Whatever is unknown or out
 //! of bounds is an error that names the place, the key, the value and what is allowed; all of them are told at once.
 //! A key is spelled `data_dir` in the file, `--data-dir` as a flag and `PIXELD_DATA_DIR` as a variable.
+//!
+//! [`table`], [`limits`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
 
+pub mod document;
+pub mod effective;
 pub mod error;
 pub mod keys;
 pub mod limits;
@@ -13,5 +17,4 @@ pub mod read;
 pub mod reload;
 pub mod settings;
 pub mod sources;
-mod tables;
-pub mod units;
+pub mod table;

@@ -1,20 +1,24 @@
 //! The keys about the second host, as texts and what they have to have to do with each other.
 
-use super::units;
 use crate::base::fingerprint::Fingerprint;
+use crate::base::setting::Form;
+use crate::engine::shared::settings::Retention;
 use crate::os::address::Address;
 
-/// Stands for an address or a key that is not set.
-const NONE: &str = "none";
-
-/// What `peer` and `peer_listen` may look like, for error texts.
-pub(super) const ADDRESS_FORM: &str = "none, or ADDRESS:PORT such as 10.0.0.2:9000";
-/// What `peer_key` may look like, for error texts.
-pub(super) const KEY_FORM: &str =
-    "none, or what `pixeld init --show key` prints on the other host, sha256:...";
-/// What `peer_retention` may look like, for error texts.
-pub(super) const RETENTION_FORM: &str =
-    "auto (half of the free space), or a size such as 512, 64KiB, 10MiB or 1GiB";
+/// What `peer` and `peer_listen` may look like.
+pub(super) const ADDRESS: Form = Form::Or(
+    "none",
+    "",
+    &Form::Text("ADDRESS:PORT such as 10.0.0.2:9000", |text| Address::parse(text).is_some()),
+);
+/// What `peer_key` may look like.
+pub(super) const KEY: Form = Form::Or(
+    "none",
+    "",
+    &Form::Text("what `pixeld init --show key` prints on the other host, sha256:...", |text| {
+        text.parse::<Fingerprint>().is_ok()
+    }),
+);
 
 /// The second host as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +31,8 @@ pub struct Peer {
     pub key: Option<Fingerprint>,
     /// Neither key nor encryption; on this machine only.
     pub insecure: bool,
-    /// Bytes of journal that wait for a second host that is away; none: half of the free space.
-    pub retention_bytes: Option<u64>,
+    /// How much of the journal waits for a second host that is away.
+    pub retention: Retention,
 }
 
 impl Peer {
@@ -60,21 +64,6 @@ impl Peer {
     }
 }
 
-/// An address, or none; nothing if the text is neither.
-pub(super) fn address(text: &str) -> Option<Option<Address>> {
-    if text == NONE { Some(None) } else { Address::parse(text).map(Some) }
-}
-
-/// A key, or none; nothing if the text is neither.
-pub(super) fn key(text: &str) -> Option<Option<Fingerprint>> {
-    if text == NONE { Some(None) } else { text.parse().ok().map(Some) }
-}
-
-/// A number of bytes, or none for the usual; nothing if the text is neither.
-pub(super) fn retention(text: &str) -> Option<Option<u64>> {
-    if text == "auto" { Some(None) } else { units::size(text).map(Some) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +78,7 @@ mod tests {
             dial: address(dial),
             key,
             insecure,
-            retention_bytes: None,
+            retention: Retention::Usual,
         };
         let wrong = |peer: Peer| peer.contradiction().map(|(key, _)| key);
         for sound in [

@@ -3,11 +3,7 @@
 use crate::engine::shared::settings::BlobPlace;
 
 /// What may be written.
-pub const ALLOWED: &str = if cfg!(feature = "s3") {
-    "files, or a bucket as s3://NAME/PREFIX"
-} else {
-    "files (a bucket, s3://NAME/PREFIX, needs a build with `--features s3`)"
-};
+pub const ALLOWED: &str = "files, or, in a build with `--features s3`, a bucket as s3://NAME/PREFIX";
 
 /// Reads it; nothing for what is not allowed.
 #[must_use]

@@ -51,7 +51,7 @@ pub fn merge(sources: &Sources, errors: &mut Vec<ConfigError>) -> Merged {
     from_environment(&sources.environment, &mut merged, errors);
     for (key, values) in &sources.flags {
         let origin = Origin::Flag(keys::flag(key));
-        if keys::all().any(|known| known == *key) {
+        if keys::named(key).is_some() {
             merged.insert(key.clone(), Raw { values: values.clone(), origin });
         } else {
             errors.push(unknown(origin, key));
@@ -87,8 +87,10 @@ fn from_environment(environment: &[(String, String)], merged: &mut Merged, error
             continue;
         }
         let origin = Origin::Environment(name.clone());
-        match keys::all().find(|key| keys::variable(key) == *name) {
-            Some(key) => drop(merged.insert(key, Raw { values: vec![value.clone()], origin })),
+        match keys::all().find(|setting| keys::variable(setting.key) == *name) {
+            Some(setting) => {
+                drop(merged.insert(setting.key.to_owned(), Raw { values: vec![value.clone()], origin }))
+            }
             None => {
                 let written = name.trim_start_matches("PIXELD_").to_lowercase();
                 errors.push(unknown(origin, &written.replacen("limits_", "limits.", 1)));
@@ -125,10 +127,10 @@ fn collect(
         let key = format!("{prefix}{}", name.get_ref().replace('-', "_"));
         let origin = at(name.span());
         if let DeValue::Table(inner) = value.get_ref()
-            && keys::all().any(|known| known.starts_with(&format!("{key}.")))
+            && keys::all().any(|setting| setting.table() == key)
         {
             collect(&format!("{key}."), inner, at, merged, errors);
-        } else if !keys::all().any(|known| known == key) {
+        } else if keys::named(&key).is_none() {
             errors.push(unknown(origin, &key));
         } else {
             match texts(value.get_ref()) {
@@ -187,7 +189,7 @@ mod tests {
         environment.push((POD_VARIABLE.to_owned(), "10.0.0.1".to_owned()));
         assert_eq!(unknown(&environment), 1, "a mistake is told in a pod too");
         assert!(
-            keys::all().all(|key| !is_of_a_service(&keys::variable(&key))),
+            keys::all().all(|setting| !is_of_a_service(&keys::variable(setting.key))),
             "no key of ours is passed over"
         );
     }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod commands;
+mod configuration;
 mod references;
 #[path = "../support/skip.rs"]
 mod skip;

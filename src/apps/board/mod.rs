@@ -19,3 +19,15 @@ pub mod service;
 pub mod settings;
 pub mod state;
 mod upload;
+
+use std::sync::Arc;
+
+use super::declaration::Declaration;
+
+/// What the registry is told.
+pub static DECLARATION: Declaration = Declaration {
+    name: "board",
+    is_usual: true,
+    settings: settings::SETTINGS,
+    make: |values| Arc::new(service::BoardApp::new(&settings::BoardSettings::of(values))),
+};

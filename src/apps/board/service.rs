@@ -30,7 +30,7 @@ use super::media::{self, Media};
 use super::news::{self, Announcement, Question, Visitors};
 use super::page::{Page, Part};
 use super::record::delete_record;
-use super::settings::BoardSettings;
+use super::settings::{BoardSettings, MAX_PICTURE};
 use super::state::BoardState;
 use super::upload::{PostUpload, Site, nothing_sent, unparsable};
 use super::{json, name};
@@ -99,7 +99,7 @@ const fn file(path: &'static str, endpoint: u8, summary: &'static str) -> Route 
 
 /// Bytes that a form may have.
 fn form_bytes(limits: &Limits) -> usize {
-    limits.board_max_picture.saturating_add(MULTIPART_FRAMING_BYTES_MAX)
+    limits.apps.size(&MAX_PICTURE).saturating_add(MULTIPART_FRAMING_BYTES_MAX)
 }
 
 /// The application.
@@ -243,7 +243,7 @@ impl BoardApp {
         let site = Site {
             blobs: view.blobs.clone(),
             uuid: uuid::Builder::from_random_bytes((view.random)()).into_uuid().into_bytes(),
-            picture_bytes_max: view.limits.board_max_picture,
+            picture_bytes_max: view.limits.apps.size(&MAX_PICTURE),
             keep_metadata: self.keep_metadata,
             announcement: self.announcement(view),
         };

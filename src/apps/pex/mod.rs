@@ -15,3 +15,15 @@ pub mod state;
 pub mod steps;
 pub mod stream;
 mod telling;
+
+use std::sync::Arc;
+
+use super::declaration::Declaration;
+
+/// What the registry is told.
+pub static DECLARATION: Declaration = Declaration {
+    name: "pex",
+    is_usual: true,
+    settings: settings::SETTINGS,
+    make: |values| Arc::new(service::PexApp::new(settings::PexSettings::of(values))),
+};

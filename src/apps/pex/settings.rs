@@ -1,5 +1,19 @@
 //! What an operator may set of the Fibonacci service.
 
+use crate::base::limits::PEX_POSITION_MAX;
+use crate::base::setting::{Form, Preset, Setting, Values};
+
+static MAX_POSITION: Setting = Setting::new(
+    "pex.max_position",
+    "N",
+    "Last position of the Fibonacci service, and the largest number it tells",
+    Form::Number(1, PEX_POSITION_MAX),
+    Preset::Number(1_000_000),
+);
+
+/// The rows of the table of settings.
+pub static SETTINGS: &[&Setting] = &[&MAX_POSITION];
+
 /// The service's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PexSettings {
@@ -8,8 +22,16 @@ pub struct PexSettings {
     pub max_position: u64,
 }
 
+impl PexSettings {
+    /// Returns the settings that these values make.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        Self { max_position: values.number(&MAX_POSITION) }
+    }
+}
+
 impl Default for PexSettings {
     fn default() -> Self {
-        Self { max_position: 1_000_000 }
+        Self::of(&Values::default())
     }
 }

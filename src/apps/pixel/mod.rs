@@ -18,6 +18,19 @@ pub mod record;
 pub mod render;
 pub mod scanner;
 pub mod service;
+pub mod settings;
 pub mod state;
 pub mod template;
 pub mod validate;
+
+use std::sync::Arc;
+
+use super::declaration::Declaration;
+
+/// What the registry is told.
+pub static DECLARATION: Declaration = Declaration {
+    name: "pixel",
+    is_usual: true,
+    settings: settings::SETTINGS,
+    make: |_| Arc::new(service::PixelApp),
+};

@@ -18,6 +18,7 @@ use super::batch::lines::Lines;
 use super::list::{self, List, Moment};
 use super::record::Record;
 use super::render::Format;
+use super::settings::{BATCH_BODY, PIXEL_BODY};
 use super::state::{PixelState, clear_record};
 use super::validate::{self, Refusal};
 use super::{body, query};
@@ -37,13 +38,13 @@ const STATUS_OK: &str = r#"{"status":"ok"}"#;
 
 static ROUTES: [Route; 6] = [
     Route {
-        body: Body::Whole(|limits| limits.pixel_body_bytes),
+        body: Body::Whole(|limits| limits.apps.size(&PIXEL_BODY)),
         operation: include_str!("openapi/post_pixel.json"),
         express: Some(Express { admits, scan, body: STATUS_OK }),
         ..Route::new(Method::Post, "/pixel", POST_PIXEL, "Keeps one pixel")
     },
     Route {
-        body: Body::Stream(|limits| limits.batch_body_bytes),
+        body: Body::Stream(|limits| limits.apps.size(&BATCH_BODY)),
         operation: include_str!("openapi/post_pixels.json"),
         ..Route::new(Method::Post, "/pixels", POST_PIXELS, "Keeps many pixels")
     },
@@ -118,7 +119,7 @@ impl App for PixelApp {
     fn upload(&self, _: u8, head: &Head<'_>, view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         let content_type = head.header_text("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        let pixel_bytes_max = view.limits.pixel_body_bytes;
+        let pixel_bytes_max = view.limits.apps.size(&PIXEL_BODY);
         if body::is_json(content_type) {
             Ok(Box::new(Array::new(pixel_bytes_max)))
         } else if media_type.eq_ignore_ascii_case("application/x-ndjson") {

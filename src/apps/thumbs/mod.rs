@@ -22,3 +22,15 @@ mod thumbnail;
 mod upload;
 mod wait;
 mod watch;
+
+use std::sync::Arc;
+
+use super::declaration::Declaration;
+
+/// What the registry is told.
+pub static DECLARATION: Declaration = Declaration {
+    name: "thumbs",
+    is_usual: true,
+    settings: settings::SETTINGS,
+    make: |values| Arc::new(service::ThumbsApp::new(settings::ThumbsSettings::of(values))),
+};

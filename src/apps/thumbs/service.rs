@@ -21,7 +21,7 @@ use super::item::Item;
 use super::media::{Frame, Media};
 use super::record::Change;
 use super::runner::Runner;
-use super::settings::ThumbsSettings;
+use super::settings::{MAX_BODY, ThumbsSettings};
 use super::state::ThumbsState;
 use super::thumbnail::{self, Texts};
 use super::upload::{ImageUpload, Site};
@@ -38,7 +38,7 @@ const THUMBNAIL: u8 = 5;
 static ROUTES: [Route; 6] = [
     Route::new(Method::Get, "/", HOME, "What the thumbnail service takes"),
     Route {
-        body: Body::Stream(|limits| limits.thumbs_max_body),
+        body: Body::Stream(|limits| limits.apps.size(&MAX_BODY)),
         operation: include_str!("openapi/post_image.json"),
         ..Route::new(Method::Post, "/images", POST, "Takes a picture, to make a thumbnail of it")
     },

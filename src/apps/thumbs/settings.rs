@@ -2,6 +2,63 @@
 
 use std::time::Duration;
 
+use crate::base::setting::{Form, Preset, Setting, Values};
+
+/// The longest that any of the times may be, milliseconds.
+const TIME_MS_MAX: u64 = 3_600_000;
+/// The shortest deadline, milliseconds: a decoder has to be started first.
+const DEADLINE_MS_MIN: u64 = 100;
+/// The most pixels that may be set: a decoder then needs about 14 GB of memory.
+const PIXELS_MAX: u64 = 1_000_000_000;
+/// The most pictures that are decoded at the same time.
+const WORKERS_MAX: u64 = 64;
+
+static DEADLINE: Setting = Setting::new(
+    "thumbs.deadline",
+    "DURATION",
+    "CPU time after which a decoder gives a picture up that is to become a thumbnail",
+    Form::Duration(DEADLINE_MS_MIN, TIME_MS_MAX),
+    Preset::Number(10_000),
+);
+static TAKEOVER: Setting = Setting::new(
+    "thumbs.takeover",
+    "DURATION",
+    "How long the second host must have been away before its pictures are made small here",
+    Form::Duration(0, TIME_MS_MAX),
+    Preset::Number(30_000),
+);
+static STATUS_HOLD: Setting = Setting::new(
+    "thumbs.status_hold",
+    "DURATION",
+    "How long a question for a picture's state waits for its end",
+    Form::Duration(0, TIME_MS_MAX),
+    Preset::Number(10_000),
+);
+static MAX_PIXELS: Setting = Setting::new(
+    "thumbs.max_pixels",
+    "N",
+    "Pixels of a picture, summed over its frames, that are decoded",
+    Form::Number(1, PIXELS_MAX),
+    Preset::Number(50_000_000),
+);
+static WORKERS: Setting = Setting::new(
+    "thumbs.workers",
+    "N",
+    "Pictures that are decoded at the same time",
+    Form::Or("auto", "as many as job_threads", &Form::Number(1, WORKERS_MAX)),
+    Preset::Text("auto"),
+);
+/// Bytes of the body that brings a picture; a larger one is answered 413. A blob may have 256 MiB.
+pub static MAX_BODY: Setting = Setting::limit(
+    "thumbs.max_body",
+    "Body that brings a picture to the thumbnail service; a larger one is answered 413",
+    Form::Size(1024, 256 * 1024 * 1024, 1),
+    10 * 1024 * 1024,
+);
+
+/// The rows of the table of settings.
+pub static SETTINGS: &[&Setting] = &[&DEADLINE, &TAKEOVER, &STATUS_HOLD, &MAX_PIXELS, &WORKERS, &MAX_BODY];
+
 /// Settings; the keys of the `[thumbs]` table of the configuration file have these names. `thumbs.max_body` is one of the
 /// limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +75,22 @@ pub struct ThumbsSettings {
     pub workers: Option<usize>,
 }
 
-/// The longest that any of the times may be.
-pub const TIME_MAX: Duration = Duration::from_secs(3_600);
-/// The shortest deadline: a decoder has to be started first.
-pub const DEADLINE_MIN: Duration = Duration::from_millis(100);
-/// The most pixels that may be set: a decoder then needs about 14 GB of memory.
-pub const PIXELS_MAX: u64 = 1_000_000_000;
-/// The most pictures that are decoded at the same time.
-pub const WORKERS_MAX: usize = 64;
+impl ThumbsSettings {
+    /// Returns the settings that these values make.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        Self {
+            deadline: values.duration(&DEADLINE),
+            takeover: values.duration(&TAKEOVER),
+            status_hold: values.duration(&STATUS_HOLD),
+            max_pixels: values.number(&MAX_PIXELS),
+            workers: values.get(&WORKERS).number().and_then(|count| usize::try_from(count).ok()),
+        }
+    }
+}
 
 impl Default for ThumbsSettings {
     fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(10),
-            takeover: Duration::from_secs(30),
-            status_hold: Duration::from_secs(10),
-            max_pixels: 50_000_000,
-            workers: None,
-        }
+        Self::of(&Values::default())
     }
 }

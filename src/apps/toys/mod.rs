@@ -23,3 +23,15 @@ pub mod service;
 pub mod settings;
 pub mod slow;
 pub mod state;
+
+use std::sync::Arc;
+
+use super::declaration::Declaration;
+
+/// What the registry is told.
+pub static DECLARATION: Declaration = Declaration {
+    name: "toys",
+    is_usual: true,
+    settings: settings::SETTINGS,
+    make: |values| Arc::new(service::ToysApp::new(settings::ToysSettings::of(values))),
+};

@@ -53,7 +53,10 @@ impl Backgrounds {
             for index in 0..work.threads(settings.job_threads) {
                 let worker = all.threads.len() % shared.workers.len();
                 let (shared, gate) = (shared.clone(), all.gate.clone());
-                let thumbnailer = thumbnailer(work.bounds(), settings.limits.thumbs_max_body);
+                let thumbnailer = thumbnailer(
+                    work.bounds(),
+                    settings.limits.apps.size(&crate::apps::thumbs::settings::MAX_BODY),
+                );
                 let mut desk = OwnDesk { shared, gate, worker, thumbnailer };
                 let name = format!("{}-{index}", work.name());
                 let work = work.clone();

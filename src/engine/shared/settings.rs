@@ -9,7 +9,7 @@ use crate::apps::app::Apps;
 use crate::apps::state::Applied;
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
-use crate::base::limits::Limits;
+use crate::base::limits::{Limits, SEGMENT_BYTES_DEFAULT};
 use crate::os::address::Address;
 
 /// What a server is started with; the configuration in its last form.
@@ -47,6 +47,32 @@ pub struct Settings {
     pub durability_timeout: Duration,
     /// The second host; nothing for a host that is alone.
     pub peer: Option<PeerSettings>,
+}
+
+impl Settings {
+    /// Returns the settings of a host that is alone, keeps everything in `data_dir`, has one worker and no application, and
+    /// listens nowhere; all else is as the configuration has it by default. What tests start from.
+    #[must_use]
+    pub fn base(data_dir: PathBuf) -> Self {
+        Self {
+            listen: Vec::new(),
+            data_dir,
+            durability: Durability::Disk,
+            workers: 1,
+            steer: Steer::Auto,
+            cores: Vec::new(),
+            job_threads: 2,
+            apps: Vec::new(),
+            limits: Limits::default(),
+            reserve: Reserve::Usual,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            accept_loss: false,
+            blobs: BlobPlace::Files,
+            shutdown_timeout: Duration::from_secs(10),
+            durability_timeout: Duration::from_secs(1),
+            peer: None,
+        }
+    }
 }
 
 /// A record to be logged before anybody is served.
@@ -96,11 +122,12 @@ pub struct PeerSettings {
 }
 
 /// Bytes of journal that are kept for nobody but a peer that does not have them yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retention {
     /// A fixed number of bytes.
     Bytes(u64),
     /// Half of what would be free without them.
+    #[default]
     Usual,
 }
 

@@ -45,7 +45,7 @@ impl Worker {
                     self.limits = limits;
                     self.sweep(|_| true);
                     // What was decided about the remembered heads may depend on the limits.
-                    self.heads.bound_lengths(self.limits.pixel_body_bytes as u64);
+                    self.heads.bound_lengths(self.router.express_body_bytes(&self.limits) as u64);
                     self.reconsider_express();
                     self.render_usual();
                 }

@@ -268,7 +268,7 @@ impl Worker {
             waker: parts.shared.clone(),
             shared: parts.shared,
         };
-        worker.heads.bound_lengths(worker.limits.pixel_body_bytes as u64);
+        worker.heads.bound_lengths(worker.router.express_body_bytes(&worker.limits) as u64);
         worker.render_usual();
         Ok(worker)
     }

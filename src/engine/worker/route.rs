@@ -60,7 +60,7 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 ///
 /// With it comes the place of the route.
 pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<usize>) {
-    let unwanted = Plan::Unwanted { max_bytes: limits.pixel_body_bytes };
+    let unwanted = Plan::Unwanted { max_bytes: limits.unused_body_bytes };
     match router.find(root, head.method, head.path) {
         Match::Found { route, place, .. } => {
             let plan = match route.body {
