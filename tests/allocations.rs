@@ -4,13 +4,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
-use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::engine::lifecycle::server::Server;
-use pixeld::engine::shared::settings::{BlobPlace, Listen, Reserve, Settings};
+use pixeld::engine::shared::settings::{Listen, Reserve, Settings};
 
 struct Counting;
 
@@ -50,20 +49,12 @@ fn allocations_of(durability: Durability) {
     let settings = Settings {
         steer: pixeld::engine::shared::steering::Steer::Off,
         listen: vec![Listen { address: "127.0.0.1:0".parse().expect("an address"), root: "index" }],
-        data_dir: directory.path().to_path_buf(),
         durability,
-        workers: 1,
-        cores: Vec::new(),
         job_threads: 1,
         apps: registry::all().into_iter().filter(|app| app.name() == "pixel").collect(),
-        limits: Limits::default(),
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
-        shutdown_timeout: Duration::from_secs(10),
-        durability_timeout: Duration::from_secs(1),
-        peer: None,
+        ..Settings::base(directory.path().to_path_buf())
     };
     let server = Server::start(settings).expect("a server");
     let mut stream = TcpStream::connect(server.addresses()[0]).expect("connected");

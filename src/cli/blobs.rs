@@ -4,14 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::apps::registry;
-use crate::apps::state::{Applied, Batch, Entry};
+use crate::apps::state::Applied;
 use crate::base::blob::BlobId;
-use crate::engine::storage::snapshots;
+use crate::engine::lifecycle::rebuilding::Rebuilding;
 use crate::log::blobs::check::{Fault, check};
 use crate::log::blobs::files::FileStore;
 use crate::log::inspect::{InspectError, batches};
-use crate::log::recover::joining;
+use crate::log::recover::{Replay, joining};
 use crate::log::snapshot;
 use crate::os::disk::Disk;
 
@@ -69,17 +68,16 @@ fn replayed(disk: &dyn Disk) -> Result<Applied, InspectError> {
     let files = snapshot::files(disk).map_err(failed("listing snapshots"))?;
     // One that can't be read was told of already; a start goes on from the older one.
     let stored = files.into_iter().find_map(|file| snapshot::load(disk, file).ok());
-    let restored = stored.map_or_else(|| Ok(registry::new_applied()), |stored| snapshots::restore(&stored));
-    let mut applied =
-        restored.map_err(|error| failed("taking the newest snapshot")(io::Error::other(error)))?;
-    let from = applied.position;
+    let mut rebuilding = Rebuilding::default();
+    let mut taken = stored.map_or(Ok(()), |stored| rebuilding.take(Replay::Snapshot(&stored)));
+    let from = rebuilding.applied().position;
     batches(disk, &mut |batch| {
-        if batch.end > from {
-            let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
-            applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
+        if batch.end > from && taken.is_ok() {
+            taken = rebuilding.take(Replay::Batch(batch));
         }
     })?;
-    Ok(applied)
+    taken.map_err(|error| failed("replaying the journal")(io::Error::other(error)))?;
+    Ok(rebuilding.take_applied())
 }
 
 fn failed(what: &'static str) -> impl Fn(io::Error) -> InspectError {

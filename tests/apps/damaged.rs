@@ -10,20 +10,17 @@ use crate::process;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pixeld::apps::registry;
 use pixeld::apps::state::Applied;
-use pixeld::base::durability::Durability;
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
-use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::inspection;
 use pixeld::engine::lifecycle::opening::{self, Opening};
 use pixeld::engine::lifecycle::rebuilding::Rebuilding;
-use pixeld::engine::shared::settings::{BlobPlace, Reserve, Settings};
-use pixeld::engine::shared::steering::Steer;
+use pixeld::engine::shared::settings::{Reserve, Settings};
 use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::log::inspect;
 use pixeld::log::recover::{self, Replay};
@@ -117,22 +114,10 @@ fn make(data: &Path) {
 
 fn start(data: &Path) -> Result<Opening, opening::OpenError> {
     opening::open(&Settings {
-        listen: Vec::new(),
-        data_dir: data.to_owned(),
-        durability: Durability::Disk,
-        workers: 1,
-        steer: Steer::Off,
-        cores: Vec::new(),
-        job_threads: 1,
         apps: registry::all(),
-        limits: Limits::default(),
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
-        shutdown_timeout: Duration::from_secs(1),
-        durability_timeout: Duration::from_secs(1),
-        peer: None,
+        ..Settings::base(data.to_owned())
     })
 }
 

@@ -11,7 +11,7 @@ use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
 use pixeld::engine::shared::peering::Peering;
-use pixeld::engine::shared::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
@@ -32,21 +32,17 @@ impl Host {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings {
             listen: vec![Listen { address: "127.0.0.1:0".parse().unwrap(), root: "index" }],
-            data_dir: directory.path().to_path_buf(),
             durability,
             workers: 2,
-            cores: Vec::new(),
             steer: Steer::Off,
             job_threads: 1,
             apps: registry::all(),
             limits,
             reserve: Reserve::Bytes(1 << 20),
             segment_bytes: SEGMENT_BYTES_MIN,
-            accept_loss: false,
-            blobs: BlobPlace::Files,
-            shutdown_timeout: Duration::from_secs(10),
             durability_timeout,
             peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+            ..Settings::base(directory.path().to_path_buf())
         };
         Self { server: Some(Server::start(settings).unwrap()), _directory: directory }
     }

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pixeld::apps::registry;
-use pixeld::base::durability::Durability;
 use pixeld::base::ids::NodeId;
-use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
-use pixeld::engine::shared::settings::{BlobPlace, Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain, post_pixel, request};
@@ -24,21 +23,13 @@ fn start(directory: &Path, peer: Option<Retention>) -> Server {
     let peer = peer.map(|retention| PeerSettings { listen: None, dial: None, pinned: None, retention });
     let settings = Settings {
         listen: vec![Listen { address: "127.0.0.1:0".parse().unwrap(), root: "index" }],
-        data_dir: directory.to_path_buf(),
-        durability: Durability::Disk,
-        workers: 1,
-        cores: Vec::new(),
         steer: pixeld::engine::shared::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
-        limits: Limits::default(),
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
-        shutdown_timeout: Duration::from_secs(10),
-        durability_timeout: Duration::from_secs(1),
         peer,
+        ..Settings::base(directory.to_path_buf())
     };
     Server::start(settings).unwrap()
 }

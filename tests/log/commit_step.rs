@@ -7,29 +7,28 @@ use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
 use pixeld::apps::registry;
-use pixeld::apps::state::{Applied, Batch, Entry};
+use pixeld::apps::state::Applied;
 use pixeld::base::batch::BatchHeader;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, NodeId, Position};
-use pixeld::base::limits::{BATCH_BODY_BYTES_MAX, Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::limits::{BATCH_BODY_BYTES_MAX, SEGMENT_BYTES_MIN};
 use pixeld::base::streams::{StreamFault, Streams};
 use pixeld::engine::commit::committer::Committer;
 use pixeld::engine::commit::memory::{self, InlineCommit};
+use pixeld::engine::lifecycle::rebuilding::{Replayed, replayed};
 use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
 use pixeld::engine::shared::peering::inbox::Arrived;
 use pixeld::engine::shared::peering::joining::Join;
 use pixeld::engine::shared::peering::outbox::Next;
-use pixeld::engine::shared::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{PeerSettings, Retention, Settings};
 use pixeld::engine::shared::space::lane_bytes;
 use pixeld::engine::shared::{Shared, WorkerSide};
-use pixeld::engine::storage::snapshots;
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::inspect::compare::{self, Verdict};
 use pixeld::log::lane::{Producer, lane};
-use pixeld::log::recover::joining;
-use pixeld::log::recover::{self, OpenOptions, Replay};
+use pixeld::log::recover::{OpenOptions, joining};
 use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::log::write::spare::make_spare;
 use pixeld::log::write::staged::Staged;
@@ -54,48 +53,29 @@ struct Host {
 
 fn settings(durability: Durability) -> Settings {
     Settings {
-        listen: Vec::new(),
-        data_dir: "nowhere".into(),
         durability,
-        workers: 1,
-        cores: Vec::new(),
-        steer: pixeld::engine::shared::steering::Steer::Off,
-        job_threads: 1,
         apps: registry::all(),
-        limits: Limits::default(),
-        reserve: Reserve::Usual,
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
-        shutdown_timeout: std::time::Duration::from_secs(1),
-        durability_timeout: std::time::Duration::from_secs(1),
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+        ..Settings::base("nowhere".into())
     }
 }
 
 impl Host {
     fn open(disk: SimDisk, node: u64, inc: u64, durability: Durability) -> Self {
-        let options = OpenOptions {
-            segment_bytes: SEGMENT_BYTES_MIN,
-            accept_loss: false,
-            cluster: CLUSTER,
-            node: NodeId(node),
-            random: inc as u32,
-        };
-        let mut applied = registry::new_applied();
-        let opened = recover::open(&disk.shared(), &options, &mut |replay| {
-            match replay {
-                Replay::Snapshot(snapshot) => applied = snapshots::restore(snapshot).unwrap(),
-                Replay::Batch(view) => {
-                    let first = Entry { origin: view.origin, seq: view.first_seq, time_us: view.time_us };
-                    applied.apply_batch(&Batch { first, count: view.count, body: view.body, end: view.end });
-                }
-                Replay::Oldest(_) => {}
-            }
-            Ok(())
-        })
-        .unwrap();
-        applied.position = opened.appender.position();
+        let (cluster, node, random) = (CLUSTER, NodeId(node), inc as u32);
+        let segment_bytes = SEGMENT_BYTES_MIN;
+        Self::open_with(
+            disk,
+            &OpenOptions { segment_bytes, accept_loss: false, cluster, node, random },
+            durability,
+        )
+    }
+
+    fn open_with(disk: SimDisk, options: &OpenOptions, durability: Durability) -> Self {
+        let Replayed { opened, mut owed, mut rebuilding } = replayed(&disk.shared(), options).unwrap();
+        owed.settle().unwrap();
+        let applied = rebuilding.take_applied();
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(0)).unwrap();
         let side = WorkerSide::new(waker, crossbeam_channel::unbounded().0);
@@ -455,7 +435,15 @@ fn an_empty_host_takes_a_snapshot_and_what_the_peer_still_keeps() {
     assert!(here.step());
     assert_eq!(here.batches().last().unwrap().0.count, 7);
     let (sections, batches) = (here.applied(Applied::sections), here.batches());
-    let again = Host::open(here.disk.copy(), 1, 13, Durability::Disk);
+    // The three batches that the peer had removed are on its list.
+    let options = OpenOptions {
+        segment_bytes: SEGMENT_BYTES_MIN,
+        accept_loss: true,
+        cluster: CLUSTER,
+        node: NodeId(1),
+        random: 13,
+    };
+    let again = Host::open_with(here.disk.copy(), &options, Durability::Disk);
     assert_eq!((again.applied(Applied::sections), again.batches()), (sections, batches));
     let disks = [here.disk.shared(), there.disk.shared()];
     let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();

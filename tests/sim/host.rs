@@ -3,29 +3,27 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
-use pixeld::apps::registry;
-use pixeld::apps::state::{Batch, Entry};
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use pixeld::base::limits::{CLOCK_AHEAD_US_MAX, Limits};
+use pixeld::base::limits::CLOCK_AHEAD_US_MAX;
 use pixeld::engine::commit::committer::{Committer, Prepared};
 use pixeld::engine::commit::disk::make_durable;
 use pixeld::engine::commit::memory::{InlineCommit, owes_sync, write_once};
+use pixeld::engine::lifecycle::rebuilding::{Replayed, replayed};
 use pixeld::engine::replication::arrivals::Arrivals;
 use pixeld::engine::replication::{Greeting, Replica};
 use pixeld::engine::shared::mailbox::Mail;
 use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
-use pixeld::engine::shared::settings::{BlobPlace, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::storage::keeper::Keeper;
 use pixeld::engine::storage::retention::Patience;
-use pixeld::engine::storage::snapshots::{self, Folder};
+use pixeld::engine::storage::snapshots::Folder;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::blobs::store::BlobStore;
 use pixeld::log::blobs::{Blobs, Pin};
@@ -33,7 +31,7 @@ use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::log::files::newcomer;
 use pixeld::log::format::record;
 use pixeld::log::lane::{Producer, lane};
-use pixeld::log::recover::{self, OpenOptions, Replay};
+use pixeld::log::recover::OpenOptions;
 use pixeld::log::snapshot::Snapshot;
 use pixeld::log::streams::Streams;
 use pixeld::log::write::staged::Staged;
@@ -83,23 +81,12 @@ pub type Fatal = String;
 
 fn settings(durability: Durability) -> Settings {
     Settings {
-        listen: Vec::new(),
-        data_dir: "/simulated".into(),
         durability,
-        workers: 1,
-        cores: Vec::new(),
-        steer: pixeld::engine::shared::steering::Steer::Off,
-        job_threads: 1,
         // Their handlers are for requests, of which there are none; their states are in the registry.
-        apps: Vec::new(),
-        limits: Limits::default(),
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
-        shutdown_timeout: Duration::from_secs(1),
-        durability_timeout: Duration::from_secs(1),
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+        ..Settings::base("/simulated".into())
     }
 }
 
@@ -120,25 +107,10 @@ impl Up {
         let random = inc.0 as u32;
         let options =
             OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, random };
-        let (mut applied, mut last) = (registry::new_applied(), None);
-        let mut on_replay = |replay: Replay<'_>| {
-            match replay {
-                Replay::Snapshot(snapshot) => {
-                    applied = snapshots::restore(snapshot).map_err(|error| error.to_string())?;
-                    last = Some(snapshot.clone());
-                }
-                Replay::Batch(batch) => {
-                    let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
-                    let (count, body, end) = (batch.count, batch.body, batch.end);
-                    applied.apply_batch(&Batch { first, count, body, end });
-                }
-                Replay::Oldest(_) => {}
-            }
-            Ok(())
-        };
-        let opened =
-            recover::open(&disk.shared(), &options, &mut on_replay).map_err(|error| error.to_string())?;
-        applied.position = opened.appender.position();
+        let Replayed { opened, mut owed, mut rebuilding } =
+            replayed(&disk.shared(), &options).map_err(|error| error.to_string())?;
+        owed.settle().map_err(|error| error.to_string())?;
+        let (mut applied, last) = (rebuilding.take_applied(), rebuilding.last.take());
         let io = |error: std::io::Error| error.to_string();
         let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
         let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;

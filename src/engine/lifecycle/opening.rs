@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::rebuilding::Rebuilding;
+use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
-use crate::apps::registry;
 use crate::apps::state::{Applied, Side};
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
@@ -20,7 +19,7 @@ use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::BlobStore;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::files::newcomer::{self, Mark};
-use crate::log::recover::{self, OpenOptions, Opened, RecoverError};
+use crate::log::recover::{OpenOptions, Opened, RecoverError};
 use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::datadir::{DataDir, DataDirError};
 use crate::os::disk::{Disk, is_bad_medium};
@@ -126,10 +125,8 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     };
     // What may refuse comes before the journal is touched.
     let known_peer = known_peer(&*disk)?;
-    let mut rebuilding = Rebuilding::new(settings.accept_loss);
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
-    let (mut opened, owed) =
-        recover::look(&disk, &options, &mut |replay| rebuilding.take(replay)).map_err(journal)?;
+    let Replayed { mut opened, owed, mut rebuilding } = replayed(&disk, &options).map_err(journal)?;
     let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
     let newcomer = newcomer::look(&*disk, &vector, is_blank).map_err(OpenError::Newcomers)?;
     if newcomer.is_some() && settings.peer.is_none() {
@@ -139,8 +136,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         (rebuilding.last.take().unwrap_or_else(|| nothing(&opened)), opened.report.snapshot);
     let lost = rebuilding.lose(&opened.reader, opened.appender.position());
     let is_shortened = lost.map_err(|error| OpenError::List(std::io::Error::other(error)))?;
-    let mut applied = std::mem::replace(rebuilding.applied(), registry::new_applied());
-    applied.position = opened.appender.position();
+    let mut applied = rebuilding.take_applied();
     applied.side = settings.peer.as_ref().map(|peer| side_of(peer, &directory)).transpose()?;
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));

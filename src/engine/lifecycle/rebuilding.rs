@@ -2,6 +2,7 @@
 //! journal still begins where the state's list does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::apps::registry;
 use crate::apps::state::{Applied, Batch, Entry, pixels_of};
@@ -11,8 +12,32 @@ use crate::engine::shared::understanding;
 use crate::engine::storage::snapshots;
 use crate::log::read::reader::Reader;
 use crate::log::read::scan::ReadError;
-use crate::log::recover::Replay;
+use crate::log::recover::owed::Owed;
+use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use crate::log::snapshot::Snapshot;
+use crate::os::disk::Disk;
+
+/// A data directory that was recovered: its journal, what is owed to the disk, and its state.
+pub struct Replayed {
+    /// The journal.
+    pub opened: Opened,
+    /// What has to be written before the first record.
+    pub owed: Owed,
+    /// The state, and the snapshot that it began with.
+    pub rebuilding: Rebuilding,
+}
+
+/// Recovers a directory's journal, and rebuilds the state from its snapshot and the batches behind that. What a start of the
+/// server, the simulator and the tests of the commit step begin with.
+///
+/// # Errors
+/// As [`recover::look`]; further if a snapshot or a batch is of a program that knows more.
+pub fn replayed(disk: &Arc<dyn Disk>, options: &OpenOptions) -> Result<Replayed, RecoverError> {
+    let mut rebuilding = Rebuilding::new(options.accept_loss);
+    let (opened, owed) = recover::look(disk, options, &mut |replay| rebuilding.take(replay))?;
+    rebuilding.applied().position = opened.appender.position();
+    Ok(Replayed { opened, owed, rebuilding })
+}
 
 /// The state as far as it was replayed.
 #[derive(Default)]
@@ -62,7 +87,13 @@ impl Rebuilding {
         Ok(())
     }
 
-    /// The state.
+    /// Returns the state, and leaves an empty one.
+    #[must_use]
+    pub fn take_applied(&mut self) -> Applied {
+        std::mem::replace(self.applied(), registry::new_applied())
+    }
+
+    /// Returns the state.
     pub fn applied(&mut self) -> &mut Applied {
         self.applied.get_or_insert_with(registry::new_applied)
     }

@@ -10,12 +10,11 @@ use super::connection::Connection;
 use super::{WAKER, Worker, WorkerParts};
 use crate::apps::registry;
 use crate::apps::router::Router;
-use crate::base::durability::Durability;
 use crate::base::limits::{LANE_BYTES_MIN, Limits, SEGMENT_BYTES_MIN};
 use crate::engine::jobs;
 use crate::engine::lifecycle::opening::{self, Opening};
 use crate::engine::shared::metrics::Metrics;
-use crate::engine::shared::settings::{BlobPlace, Reserve, Settings};
+use crate::engine::shared::settings::{Reserve, Settings};
 use crate::engine::shared::steering::Steer;
 use crate::engine::shared::table::Key;
 use crate::engine::shared::{Shared, WorkerSide};
@@ -83,22 +82,14 @@ impl Ground {
 
 fn settings(place: &std::path::Path) -> Settings {
     Settings {
-        listen: Vec::new(),
-        data_dir: place.to_owned(),
-        durability: Durability::Disk,
-        workers: 1,
         steer: Steer::Off,
-        cores: Vec::new(),
         job_threads: 1,
         apps: registry::all().into_iter().filter(|app| app.name() != "echo").collect(),
-        limits: Limits::default(),
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: false,
-        blobs: BlobPlace::Files,
         shutdown_timeout: std::time::Duration::ZERO,
         durability_timeout: std::time::Duration::ZERO,
-        peer: None,
+        ..Settings::base(place.to_owned())
     }
 }
 
