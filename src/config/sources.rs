@@ -89,7 +89,7 @@ fn from_environment(environment: &[(String, String)], merged: &mut Merged, error
         let origin = Origin::Environment(name.clone());
         match keys::all().find(|setting| keys::variable(setting.key) == *name) {
             Some(setting) => {
-                drop(merged.insert(setting.key.to_owned(), Raw { values: vec![value.clone()], origin }))
+                drop(merged.insert(setting.key.to_owned(), Raw { values: vec![value.clone()], origin }));
             }
             None => {
                 let written = name.trim_start_matches("PIXELD_").to_lowercase();
