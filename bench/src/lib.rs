@@ -19,6 +19,7 @@ pub mod client;
 pub mod driver;
 mod output;
 pub mod quantity;
+pub mod redaction;
 pub mod report;
 pub mod scenario;
 pub mod send;

@@ -8,7 +8,13 @@ local body = os.getenv("BODY") or '{"x":10,"y":20,"channel":"R","value":128}'
 wrk.method = os.getenv("METHOD") or "POST"
 if body ~= "" then
    wrk.body = body
-   wrk.headers["Content-Type"] = "application/json"
+   local has_type = false
+   for name in pairs(wrk.headers) do
+      has_type = has_type or string.lower(name) == "content-type"
+   end
+   if not has_type then
+      wrk.headers["Content-Type"] = "application/json"
+   end
 end
 
 local paths = {}
@@ -30,7 +36,7 @@ end
 function done(summary, latency, requests)
    local errors = summary.errors
    io.write(string.format(
-      '{"requests":%d,"duration_us":%d,"p50_us":%.0f,"p99_us":%.0f,"max_us":%.0f,"errors":%d}\n',
-      summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+      '{"requests":%d,"duration_us":%d,"p50_us":%.0f,"p99_us":%.0f,"max_us":%.0f,"status":%d,"errors":%d}\n',
+      summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max, errors.status,
       errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

@@ -27,15 +27,16 @@ const HEIGHTS: [(&str, u8); 14] = [
 ];
 
 /// Height of each room of the load generator's crate; the same rule.
-const ROOMS: [(&str, u8); 9] = [
+const ROOMS: [(&str, u8); 10] = [
     ("tools", 4),
     ("report", 3),
     ("driver", 2),
     ("scenario", 1),
     ("send", 1),
     ("client", 0),
-    // How amounts are written, and lines on stderr: everybody's.
+    // How amounts are written, what outputs don't show, and lines on stderr: everybody's.
     ("quantity", 0),
+    ("redaction", 0),
     ("output", 0),
     ("", u8::MAX),
 ];

@@ -8,6 +8,7 @@ mod skip;
 mod ends;
 mod figures;
 mod https;
+mod judgements;
 mod load;
 mod reach;
 mod status;

@@ -24,6 +24,8 @@ fn report(rate: f64, kernel: &str) -> String {
         "environment": {"host": "h", "kernel": kernel},
         "scenario": {"load": "closed", "connections": 64},
         "series": series,
+        "requests": 1000,
+        "errors": 0,
         "server_cpu_ns_per_request": 4000.0,
     })
     .to_string()
@@ -90,11 +92,11 @@ fn peers() -> TempDir {
 fn compare_runs_its_servers_in_turns_and_its_code_is_its_verdict() {
     let (peers, runs) = (peers(), tempfile::tempdir().unwrap());
     let (folder, results) = (peers.path().to_str().unwrap(), runs.path().join("results.jsonl"));
-    let load = ["--rounds", "4", "-d", "300ms", "-c", "4", "--peers", folder];
+    let load = ["--rounds", "8", "-d", "150ms", "-c", "4", "--peers", folder];
     let kept = ["--append", results.to_str().unwrap(), "--run-dir", folder];
     let told = bench(&[&["compare", "prompt", "late"], &load[..], &kept[..]].concat());
     let order: Vec<&str> = told.err.lines().filter_map(|line| line.split([' ', ':']).nth(2)).collect();
-    let turns = ["prompt", "late", "late", "prompt", "prompt", "late", "late", "prompt"];
+    let turns = ["prompt", "late", "late", "prompt"].repeat(4);
     assert_eq!(order, turns, "{}", told.err);
     let is_slower = told.out.contains("  late: SLOWER");
     assert_eq!(told.code, if is_slower { 5 } else { 0 }, "{}{}", told.out, told.err);
@@ -108,7 +110,7 @@ fn compare_runs_its_servers_in_turns_and_its_code_is_its_verdict() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines.len(), 2);
-    assert_eq!((&lines[1]["name"], &lines[1]["rounds"]), (&"late".into(), &4.into()));
+    assert_eq!((&lines[1]["name"], &lines[1]["rounds"]), (&"late".into(), &8.into()));
     assert!(lines[1]["medians"]["rate"].as_f64().unwrap() <= 201.0, "{}", lines[1]["medians"]);
     assert!(lines[0]["medians"]["server_cpu"].as_f64().unwrap() > 0.0);
 
@@ -228,9 +230,10 @@ fn every_scenario_of_the_project_runs_and_the_command_line_overrules_it() {
             continue;
         }
         seen += 1;
-        let verifies = fs::read_to_string(&path).unwrap().contains("verify = true");
-        let load =
-            ["-c", "3", "-t", "1", "-d", "200ms", "--step-duration", "100ms", "--warmup", "0s", "-n", "9"];
+        let text = fs::read_to_string(&path).unwrap();
+        let (verifies, is_ramp) = (text.contains("verify = true"), text.contains("steps ="));
+        let (length, other) = if is_ramp { ("--step-duration", "-d") } else { ("-d", "--step-duration") };
+        let load = ["-c", "3", "-t", "1", length, "200ms", "--warmup", "0s", "-n", "9"];
         let told =
             bench(&[&[&null.url, "--scenario", path.to_str().unwrap(), "--json", &json], &load[..]].concat());
         // The null responder keeps nothing, so all that it acknowledged is lost; goals may be missed on a busy host.
@@ -239,6 +242,9 @@ fn every_scenario_of_the_project_runs_and_the_command_line_overrules_it() {
         if !verifies {
             assert_eq!(read(Path::new(&json))["scenario"]["connections"], 3);
         }
+        // The length that the scenario has no use for is refused.
+        let told = bench(&[&null.url, "--scenario", path.to_str().unwrap(), other, "200ms"]);
+        assert_eq!(told.code, 2, "{}: {}", path.display(), told.err);
     }
     assert!(seen >= 4);
     let wrong = file(&out, "wrong.toml", "connectons = 5\n");

@@ -99,6 +99,44 @@ fn repetitions_and_alterations_are_found() {
 }
 
 #[test]
+fn what_is_not_there_as_it_was_sent_ends_with_6() {
+    type Keep = fn(u64, String) -> Vec<String>;
+    let servers: [(&str, Keep, i32); 8] = [
+        ("all", |_, body| vec![body], 0),
+        ("one lost", |number, body| if number == 7 { vec![] } else { vec![body] }, 6),
+        (
+            "one value altered",
+            |number, body| vec![if number == 7 { body.replace("\"value\":", "\"value\":1") } else { body }],
+            6,
+        ),
+        (
+            "one channel altered",
+            |number, body| vec![if number == 7 { body.replace("\"R\"", "\"G\"") } else { body }],
+            6,
+        ),
+        (
+            "one row altered",
+            |number, body| vec![if number == 7 { body.replace("\"y\":", "\"y\":-") } else { body }],
+            6,
+        ),
+        ("one twice", |number, body| if number == 7 { vec![body.clone(), body] } else { vec![body] }, 6),
+        ("all twice", |_, body| vec![body.clone(), body], 6),
+        (
+            "one right and altered",
+            |number, body| match number {
+                7 => vec![body.replace("\"value\":", "\"value\":1"), body],
+                _ => vec![body],
+            },
+            6,
+        ),
+    ];
+    for (name, keep, code) in servers {
+        let told = bench(&[&format!("http://{}", store(keep)), "-n", "50", "-c", "2", "--verify"]);
+        assert_eq!(told.status.code(), Some(code), "{name}: {}{}", text(&told.stdout), text(&told.stderr));
+    }
+}
+
+#[test]
 fn what_was_stored_without_an_answer_is_no_loss() {
     let kept: Mutex<Vec<String>> = Mutex::default();
     let address = serve(move |body, number| {

@@ -88,6 +88,12 @@ impl Measured {
         self.total.successes_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
     }
 
+    /// Answers per second that came within the measured part, errors included.
+    #[must_use]
+    pub fn answers_per_second(&self) -> f64 {
+        self.total.answers_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
+    }
+
     /// CPU nanoseconds of the generator per answer.
     #[must_use]
     pub fn client_cpu_ns_per_request(&self) -> Option<f64> {

@@ -83,6 +83,12 @@ impl Failures {
         self.0.iter().sum()
     }
 
+    /// Failures that are answers or ends of connections: not those that never left because a target was slow.
+    #[must_use]
+    pub fn of_sent(&self) -> u64 {
+        self.total() - self.of(Failure::Unsent)
+    }
+
     /// Adds another counter's figures.
     pub fn merge(&mut self, other: &Self) {
         for (sum, more) in self.0.iter_mut().zip(other.0) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::SystemTime;
 
 /// Keys that have to agree before two reports are compared.
-pub const COMPARED: [&str; 6] = ["host", "kernel", "cpu", "cpus", "governor", "arch"];
+pub const COMPARED: [&str; 7] = ["host", "kernel", "cpu", "cpus", "governor", "arch", "build"];
 
 /// The environment as reports keep it.
 #[must_use]

@@ -75,6 +75,7 @@ impl Goal {
         let relations = [
             ("<=", Relation::AtMost),
             (">=", Relation::AtLeast),
+            ("==", Relation::Equal),
             ("<", Relation::Below),
             (">", Relation::Above),
             ("=", Relation::Equal),
@@ -92,6 +93,15 @@ impl Goal {
         };
         let bound = bound(figure, value.trim()).map_err(|what| wrong(&what))?;
         Ok(Self { text: text.to_string(), figure, relation, bound })
+    }
+
+    /// Whether it bounds errors, so that some of them may be within it.
+    #[must_use]
+    pub fn is_about_errors(&self) -> bool {
+        matches!(
+            self.figure,
+            Figure::Errors | Figure::ErrorRate | Figure::Status(..) | Figure::StatusShare(..)
+        )
     }
 
     /// Looks whether a run reached it.
@@ -179,15 +189,22 @@ fn status(text: &str) -> Option<Figure> {
     (200..=599).contains(&low).then_some(Figure::Status(low, high))
 }
 
+/// Reads a share such as `0.1%` or `0.001`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map_err(|error| format!("`{text}`: {error}"))? / scale;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not between 0% and 100%")) }
+}
+
 fn bound(figure: Figure, text: &str) -> Result<f64, String> {
     match figure {
         Figure::Percentile(_) | Figure::Mean | Figure::Max | Figure::ServerCpu => {
             duration_ns(text).map(|ns| ns as f64)
         }
-        Figure::ErrorRate | Figure::StatusShare(..) => match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().map(|p| p / 100.0).map_err(|e| e.to_string()),
-            None => text.parse::<f64>().map_err(|e| e.to_string()),
-        },
+        Figure::ErrorRate | Figure::StatusShare(..) => share(text),
         Figure::Errors | Figure::Rate | Figure::Status(..) if text == "0" => Ok(0.0),
         Figure::Errors | Figure::Rate | Figure::Status(..) => count(text),
     }
@@ -210,6 +227,8 @@ mod tests {
             ("p100<1s", Figure::Percentile(100.0), Relation::Below, 1e9),
             ("max<1s", Figure::Max, Relation::Below, 1e9),
             ("errors=0", Figure::Errors, Relation::Equal, 0.0),
+            ("errors==0", Figure::Errors, Relation::Equal, 0.0),
+            ("error_rate<=100%", Figure::ErrorRate, Relation::AtMost, 1.0),
             ("error_rate<0.1%", Figure::ErrorRate, Relation::Below, 0.001),
             ("rate>=50k", Figure::Rate, Relation::AtLeast, 50e3),
             ("server_cpu<5us", Figure::ServerCpu, Relation::Below, 5e3),
@@ -242,6 +261,10 @@ mod tests {
             "p101<2ms",
             "latency<2ms",
             "rate>fast",
+            "error_rate<5",
+            "error_rate<=-1%",
+            "error_rate<101%",
+            "error_rate<nan",
             "pp<1ms",
             "status_6xx=0",
             "status_99=0",

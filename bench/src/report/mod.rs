@@ -132,8 +132,17 @@ pub struct Verified {
     pub duplicated: u64,
     /// Pixels listed although their writing was not acknowledged.
     pub stored_without_ack: u64,
-    /// Pixels listed with another value than the one that was sent.
+    /// Pixels listed with another value or channel than the ones that were sent.
     pub altered: u64,
+}
+
+impl Verified {
+    /// Whether what was acknowledged is not there as it was sent: lost, altered or stored twice. Nothing is sent twice, so a
+    /// pixel that is there twice is the server's doing.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.lost > 0 || self.altered > 0 || self.duplicated > 0
+    }
 }
 
 /// Something that `--chaos` did.

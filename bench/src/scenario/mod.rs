@@ -7,6 +7,7 @@ pub mod request;
 pub mod template;
 
 use crate::client::target::Target;
+use crate::redaction::shown_field;
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::request::RequestForm;
 use serde_json::{Value, json};
@@ -146,6 +147,9 @@ impl Scenario {
             "rate": rate,
             "poisson": poisson,
             "method": self.form.method,
+            "path": self.form.path,
+            "headers": self.form.headers.iter().map(|field| shown_field(field)).collect::<Vec<_>>(),
+            "body": self.form.bodies.describe(),
             "connections": self.connections,
             "threads": self.threads,
             "pipeline": self.pipeline,

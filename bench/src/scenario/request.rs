@@ -16,6 +16,44 @@ pub enum Bodies {
     Lines(Vec<Template>),
 }
 
+/// Longest description of bodies that is their text.
+const TEXT_MAX: usize = 200;
+
+impl Bodies {
+    /// Describes them for reports: the same words for the same bodies, and other words for others.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        let (text, what) = match self {
+            Self::None => return None,
+            Self::One(template) => (template.source().to_vec(), "a body".to_string()),
+            Self::Lines(lines) => {
+                let sources: Vec<&[u8]> = lines.iter().map(Template::source).collect();
+                (sources.join(&b'\n'), format!("{} bodies in turn", lines.len()))
+            }
+        };
+        match String::from_utf8(text) {
+            Ok(text) if text.len() <= TEXT_MAX && matches!(self, Self::One(_)) => Some(text),
+            Ok(text) => Some(long(&what, text.as_bytes())),
+            Err(binary) => Some(long(&what, binary.as_bytes())),
+        }
+    }
+
+    /// Whether all requests have the same body.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::One(template) => template.is_constant(),
+            Self::Lines(lines) => lines.len() == 1 && lines[0].is_constant(),
+        }
+    }
+}
+
+/// Describes bytes by their number and their checksum (CRC-32C).
+fn long(what: &str, bytes: &[u8]) -> String {
+    format!("{what} of {} bytes, checksum {:08x}", bytes.len(), crc32c::crc32c(bytes))
+}
+
 /// What every request has in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestForm {
@@ -170,6 +208,26 @@ mod tests {
         ] {
             assert_eq!(form(bodies).first_body(), expected);
         }
+    }
+
+    #[test]
+    fn descriptions_are_as_different_as_the_bodies() {
+        let one = |text: &str| Bodies::One(Template::compile(text).unwrap());
+        let all = [
+            one("{{n}}"),
+            one("{{n % 2}}"),
+            one(&"a".repeat(201)),
+            one(&"b".repeat(201)),
+            Bodies::One(Template::literal(vec![0xFF])),
+            Bodies::Lines(vec![Template::compile("a").unwrap()]),
+            Bodies::Lines(vec![Template::compile("a").unwrap(), Template::compile("b").unwrap()]),
+            Bodies::None,
+        ];
+        let described: std::collections::BTreeSet<_> = all.iter().map(Bodies::describe).collect();
+        assert_eq!(described.len(), all.len(), "{described:?}");
+        assert_eq!(one("{{n}}").describe().unwrap(), "{{n}}");
+        let named = Bodies::One(Template::compile("1").unwrap().named("one"));
+        assert_eq!(named.describe().unwrap(), "one");
     }
 
     #[test]

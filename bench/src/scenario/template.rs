@@ -32,6 +32,8 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
+    /// What it was made of, or a name for it.
+    source: Vec<u8>,
 }
 
 impl Template {
@@ -51,13 +53,26 @@ impl Template {
             rest = &rest[open + close + 2..];
         }
         push_literal(&mut pieces, rest);
-        Ok(Self { pieces })
+        Ok(Self { pieces, source: text.as_bytes().to_vec() })
     }
 
     /// A template without placeholders, for bytes that are not text.
     #[must_use]
     pub fn literal(bytes: Vec<u8>) -> Self {
-        Self { pieces: if bytes.is_empty() { Vec::new() } else { vec![Piece::Literal(bytes)] } }
+        let source = bytes.clone();
+        Self { pieces: if bytes.is_empty() { Vec::new() } else { vec![Piece::Literal(bytes)] }, source }
+    }
+
+    /// Gives it a name, for reports of runs whose templates differ and mean the same.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { source: name.as_bytes().to_vec(), ..self }
+    }
+
+    /// Returns what it was made of, or its name.
+    #[must_use]
+    pub fn source(&self) -> &[u8] {
+        &self.source
     }
 
     /// Whether every body is the same.

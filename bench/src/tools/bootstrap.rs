@@ -107,6 +107,36 @@ pub fn unpaired(first: &[f64], second: &[f64]) -> Option<Ratio> {
     Some(interval(middle_mean(second.clone()) - middle_mean(first.clone()), draws, n, half_width))
 }
 
+/// Ratio of the means of two runs that were not interleaved, for rates and tails: a stall and a tail are not in the middle of
+/// the intervals, so none is cut off. `None` as for [`unpaired`].
+#[must_use]
+pub fn unpaired_means(first: &[f64], second: &[f64]) -> Option<Ratio> {
+    let n = first.len().min(second.len());
+    let is_known = first.iter().chain(second).all(|value| value.is_finite() && *value >= 0.0);
+    if n < 3 || !is_known || mean(first) == 0.0 || mean(second) == 0.0 {
+        return None;
+    }
+    let mut random = Random::new(0xB007);
+    let mut resample = |values: &[f64]| {
+        let draw = |_| values[random.below(values.len() as u64) as usize];
+        mean(&(0..values.len()).map(draw).collect::<Vec<_>>()).ln()
+    };
+    let draws = (0..RESAMPLES).map(|_| resample(second) - resample(first)).collect();
+    let half_width = student(n - 1) * relative_error(first).hypot(relative_error(second));
+    Some(interval((mean(second) / mean(first)).ln(), draws, n, half_width))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Standard error of the mean as a share of it.
+fn relative_error(values: &[f64]) -> f64 {
+    let (n, mean) = (values.len() as f64, mean(values));
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (n * (n - 1.0))).sqrt() / mean
+}
+
 fn interval(estimate: f64, mut draws: Vec<f64>, n: usize, half_width: f64) -> Ratio {
     draws.sort_by(f64::total_cmp);
     let mean = draws.iter().sum::<f64>() / draws.len() as f64;
@@ -249,6 +279,23 @@ mod tests {
         assert_eq!(paired(&[1.0, 0.0, 1.0], &[1.0, 1.0, 1.0]), None);
         assert_eq!(unpaired(&[1.0; 2], &[1.0; 9]), None);
         assert!((unpaired(&[1.0; 5], &[2.0; 5]).unwrap().ratio - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn tails_by_table() {
+        let spikes =
+            |often: usize| (0..20).map(|at| if at < often { 1_000.0 } else { 1.0 }).collect::<Vec<_>>();
+        for (often, outcome) in [
+            (0, Outcome::NoDifference),
+            (1, Outcome::NoDifference),
+            (8, Outcome::Slower),
+            (20, Outcome::Slower),
+        ] {
+            let ratio = unpaired_means(&spikes(0), &spikes(often)).unwrap();
+            assert_eq!(ratio.outcome(Better::Lower), outcome, "{often} of 20: {ratio:?}");
+        }
+        assert_eq!(unpaired(&spikes(0), &spikes(4)).unwrap().outcome(Better::Lower), Outcome::NoDifference);
+        assert_eq!(unpaired_means(&[1.0; 2], &[1.0; 9]), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! `bench compare`: two or more targets in interleaved rounds, ratios with intervals, a verdict for each figure.
 
 use crate::driver::run::{Watch, run};
+use crate::driver::tally::{Failure, Tally};
 use crate::output;
 use crate::quantity::{show_cpu, show_ns, show_rate};
 use crate::scenario::Scenario;
+use crate::scenario::request::RequestForm;
 use crate::tools::bootstrap::{Better, Outcome, Ratio, median, paired};
 use crate::tools::foreign::{Foreign, WRK_CAVEATS, redis, wrk, wrk_can_reach};
+use crate::tools::judgement::{self, Errors, Judgement, objection, overall};
 use crate::tools::peers::{Contender, Ready};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -16,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What a round measured; nanoseconds and requests per second. What is not known is NaN, which no ratio takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
-    /// Answers per second.
+    /// Answers per second that are no errors.
     pub rate: f64,
     /// CPU of the server per request.
     pub server_cpu: f64,
@@ -26,8 +29,8 @@ pub struct Round {
     pub p50: f64,
     /// 99th percentile of the latency.
     pub p99: f64,
-    /// Failures.
-    pub errors: f64,
+    /// Requests and those that failed.
+    pub errors: Errors,
 }
 
 /// A figure of a round.
@@ -49,6 +52,8 @@ pub struct Side {
     pub name: String,
     /// What is run.
     pub contender: Contender,
+    /// What is asked of it.
+    pub form: RequestForm,
     /// Whether wrk is the client.
     pub is_wrk: bool,
     /// What came out.
@@ -58,7 +63,7 @@ pub struct Side {
 /// How a comparison is run.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// Load of a round; its target is replaced by each side's.
+    /// Load of a round; its target and its requests are replaced by each side's.
     pub scenario: Scenario,
     /// Rounds of each side.
     pub rounds: usize,
@@ -101,11 +106,12 @@ impl Comparison {
         Ok(())
     }
 
+    fn scenario_of(&self, side: &Side) -> Scenario {
+        Scenario { target: side.contender.target.clone(), form: side.form.clone(), ..self.scenario.clone() }
+    }
+
     fn round(&self, side: &Side, stop: &Arc<AtomicBool>) -> Result<Round, String> {
-        let target = side.contender.target.clone();
-        let mut scenario = Scenario { target, ..self.scenario.clone() };
-        scenario.form.path.clone_from(&scenario.target.path);
-        scenario.form.host.clone_from(&scenario.target.host);
+        let scenario = self.scenario_of(side);
         let mut ready =
             side.contender.start(&self.server_cpus, &self.runs, self.scenario.asks_metrics, stop)?;
         let redis_command = side.contender.peer.as_ref().map_or(&[][..], |peer| &peer.redis_command);
@@ -132,8 +138,14 @@ fn own_round(scenario: &Scenario, ready: &Ready, stop: &Arc<AtomicBool>) -> Resu
         client_cpu: measured.client_cpu_ns_per_request().unwrap_or(f64::NAN),
         p50: latency.value_at_quantile(0.5) as f64,
         p99: latency.value_at_quantile(0.99) as f64,
-        errors: measured.total.failures.total() as f64,
+        errors: errors_of(&measured.total),
     })
+}
+
+/// Requests of a run and those that failed; what never left is in the latency and the rate.
+pub(crate) fn errors_of(total: &Tally) -> Errors {
+    let unanswered = total.failures.of_sent() - total.failures.of(Failure::Status);
+    Errors { requests: (total.answers + unanswered) as f64, failed: total.failures.of_sent() as f64 }
 }
 
 /// A round of another client: its own figures, and what the server used meanwhile.
@@ -148,7 +160,7 @@ fn foreign_round(ready: &Ready, client: impl FnOnce() -> Result<Foreign, String>
         client_cpu: measured.client_cpu_ns / requests,
         p50: measured.p50_ns,
         p99: measured.p99_ns,
-        errors: measured.errors,
+        errors: Errors { requests: measured.requests, failed: measured.errors },
     })
 }
 
@@ -169,18 +181,36 @@ impl Side {
         paired(&first.values(figure), &self.values(figure))
     }
 
-    /// What all figures together say: the one of the greatest weight that is known.
+    /// Errors of all rounds.
     #[must_use]
-    pub fn outcome(&self, first: &Self) -> Option<Outcome> {
+    pub fn errors(&self) -> Errors {
+        self.rounds.iter().fold(Errors::default(), |sum, round| sum.and(round.errors))
+    }
+
+    /// Why it can't be judged beside the first side, if it can't.
+    #[must_use]
+    pub fn objection(&self, first: &Self) -> Option<String> {
+        objection((&first.name, first.errors()), (&self.name, self.errors()))
+    }
+
+    /// What all figures together say of a load that is open or not; nothing with too few rounds.
+    #[must_use]
+    pub fn judgement(&self, first: &Self, is_open: bool) -> Option<Judgement> {
         // Two clients of one server are compared by their own cost.
-        let figures = if self.is_wrk || first.is_wrk { &FIGURES[2..3] } else { &FIGURES[..2] };
-        figures.iter().find_map(|figure| Some(self.ratio_to(first, figure)?.outcome(figure.1)))
+        let names = if self.is_wrk || first.is_wrk { &["client CPU"] } else { judgement::judged(is_open) };
+        let judged = FIGURES.iter().filter(|figure| names.contains(&figure.0));
+        let known = judged.filter_map(|figure| Some((figure.0, self.outcome(first, figure)?)));
+        overall(&known.collect::<Vec<_>>())
+    }
+
+    fn outcome(&self, first: &Self, figure: &Figure) -> Option<Outcome> {
+        Some(judgement::outcome(figure.0, &self.ratio_to(first, figure)?, figure.1))
     }
 }
 
-/// The comparison for people.
+/// The comparison for people; `is_open` says how the load was.
 #[must_use]
-pub fn render(sides: &[Side]) -> String {
+pub fn render(sides: &[Side], is_open: bool) -> String {
     let mut out = String::new();
     let Some((first, others)) = sides.split_first() else { return out };
     for side in sides {
@@ -190,29 +220,10 @@ pub fn render(sides: &[Side]) -> String {
             let shown = if value.is_finite() && value > 0.0 { (figure.3)(value) } else { "-".into() };
             let _ = write!(out, "  {} {shown}", figure.0);
         }
-        let errors: f64 = side.rounds.iter().fold(0.0, |sum, round| sum + round.errors);
-        let _ = writeln!(out, "  errors {errors}  ({} rounds, medians)", side.rounds.len());
+        let _ = writeln!(out, "  errors {}  ({} rounds, medians)", side.errors().failed, side.rounds.len());
     }
     for side in others {
-        let _ = writeln!(out, "\n{} over {}:", side.name, first.name);
-        for figure in &FIGURES {
-            let Some(ratio) = side.ratio_to(first, figure) else {
-                let _ = writeln!(out, "  {:11} not known", figure.0);
-                continue;
-            };
-            let _ = writeln!(
-                out,
-                "  {:11} {:.3} (95 % {:.3} to {:.3}; a difference of {:.1} % would have been seen)  {}",
-                figure.0,
-                ratio.ratio,
-                ratio.low,
-                ratio.high,
-                ratio.detectable * 100.0,
-                ratio.outcome(figure.1).name()
-            );
-        }
-        let overall = side.outcome(first).map_or("too few rounds to say", Outcome::name);
-        let _ = writeln!(out, "  {}: {overall}", side.name);
+        ratios(&mut out, first, side, is_open);
     }
     if sides.iter().any(|side| side.is_wrk) {
         let _ = writeln!(out, "\nabout wrk's figures:");
@@ -221,6 +232,31 @@ pub fn render(sides: &[Side]) -> String {
         }
     }
     out
+}
+
+fn ratios(out: &mut String, first: &Side, side: &Side, is_open: bool) {
+    let objection = side.objection(first);
+    let _ = writeln!(out, "\n{} over {}:", side.name, first.name);
+    for figure in &FIGURES {
+        let Some(Ratio { ratio, low, high, detectable }) = side.ratio_to(first, figure) else {
+            let _ = writeln!(out, "  {:11} not known", figure.0);
+            continue;
+        };
+        let outcome = side.outcome(first, figure).filter(|_| objection.is_none());
+        let _ = writeln!(
+            out,
+            "  {:11} {ratio:.3} (95 % {low:.3} to {high:.3}; a difference of {:.1} % would have been seen)  {}",
+            figure.0,
+            detectable * 100.0,
+            outcome.map_or("not judged", Outcome::name)
+        );
+    }
+    let overall = match (objection, side.judgement(first, is_open)) {
+        (Some(why), _) => format!("NOT JUDGED, {why}"),
+        (None, Some(judgement)) => judgement.to_string(),
+        (None, None) => "too few rounds to say".into(),
+    };
+    let _ = writeln!(out, "  {}: {overall}", side.name);
 }
 
 /// One line for `bench/results`, for each side.
@@ -250,7 +286,7 @@ pub fn lines(
             "command": command,
             "environment": environment,
             "server_cpus": comparison.server_cpus,
-            "scenario": Scenario { target: side.contender.target.clone(), ..comparison.scenario.clone() }.describe(),
+            "scenario": comparison.scenario_of(side).describe(),
             "rounds": side.rounds.len(),
             "name": side.name,
             "about": peer.map(|peer| peer.about.clone()),
@@ -259,7 +295,8 @@ pub fn lines(
             "medians": medians,
             "ratios_to": first.name,
             "ratios": ratios,
-            "errors": side.rounds.iter().map(|round| round.errors).sum::<f64>(),
+            "requests": side.errors().requests,
+            "errors": side.errors().failed,
             "values": side.rounds.iter().map(|round| json!({
                 "rate": round.rate, "server_cpu": known(round.server_cpu), "client_cpu": known(round.client_cpu),
                 "p50": round.p50, "p99": round.p99,

@@ -2,12 +2,28 @@
 
 use crate::report::environment;
 use crate::report::json::SCHEMA;
-use crate::tools::bootstrap::{Better, Outcome, Ratio, unpaired};
+use crate::tools::bootstrap::{Better, Outcome, Ratio, unpaired, unpaired_means};
+use crate::tools::judgement::{Errors, Judgement, judged, objection, outcome, overall};
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Keys of the scenario that have to agree.
-const SCENARIO: [&str; 7] = ["load", "rate", "poisson", "method", "connections", "threads", "pipeline"];
+const SCENARIO: [&str; 14] = [
+    "load",
+    "rate",
+    "poisson",
+    "method",
+    "path",
+    "headers",
+    "body",
+    "connections",
+    "threads",
+    "pipeline",
+    "duration_ns",
+    "requests",
+    "warmup_ns",
+    "timeout_ns",
+];
 /// Change of the server's CPU per request that counts although a single run has no interval.
 const CPU_MATTERS: f64 = 0.05;
 
@@ -16,8 +32,8 @@ const CPU_MATTERS: f64 = 0.05;
 pub struct Difference {
     /// The table for people.
     pub text: String,
-    /// What the figure that counts says of the new run.
-    pub outcome: Outcome,
+    /// What the figures that count say of the new run; nothing where errors forbid it.
+    pub judgement: Option<Judgement>,
 }
 
 /// Compares.
@@ -35,20 +51,37 @@ pub fn compare(old: &Value, new: &Value, is_forced: bool) -> Result<Difference, 
     if !is_forced {
         comparable(old, new)?;
     }
+    let is_known = !old["requests"].is_null() && !new["requests"].is_null();
+    let objection = objection(("the old run", errors(old)), ("the new run", errors(new)));
     let mut text = String::new();
-    let rate = row(&mut text, "rate", Better::Higher, old, new, "rate");
-    let p50 = row(&mut text, "p50", Better::Lower, old, new, "p50_ns");
-    let p99 = row(&mut text, "p99", Better::Lower, old, new, "p99_ns");
-    let cpu = cpu_row(&mut text, old, new);
-    // A schedule fixes the rate of an open loop; there the latency tells.
-    let timed = if new["scenario"]["load"] == "open" { p50.or(p99) } else { rate };
-    let outcome = match (timed, cpu) {
-        (Some(Outcome::NoDifference) | None, Some(outcome)) => outcome,
-        (Some(outcome), _) => outcome,
-        (None, None) => return Err("the reports are too short to be compared; run for at least 1 s".into()),
-    };
-    let _ = writeln!(text, "the new run is: {}", outcome.name());
-    Ok(Difference { text, outcome })
+    for (name, report) in [("old", old), ("new", new)] {
+        let Errors { requests, failed } = errors(report);
+        let _ = writeln!(text, "errors      {failed} of {requests} requests of the {name} run");
+    }
+    let mut figures: Vec<(&'static str, Outcome)> = Vec::new();
+    figures.extend(cpu_row(&mut text, old, new));
+    for (name, better, key) in
+        [("rate", Better::Higher, "rate"), ("p50", Better::Lower, "p50_ns"), ("p99", Better::Lower, "p99_ns")]
+    {
+        figures.extend(row(&mut text, name, better, (old, new), key));
+    }
+    if let Some(why) = objection.filter(|_| is_known) {
+        let _ = writeln!(text, "the new run is: NOT JUDGED, {why}");
+        return Ok(Difference { text, judgement: None });
+    }
+    figures.retain(|(name, _)| judged(new["scenario"]["load"] == "open").contains(name));
+    let judgement =
+        overall(&figures).ok_or("the reports are too short to be compared; run for at least 1 s")?;
+    let _ = writeln!(text, "the new run is: {judgement}");
+    Ok(Difference { text, judgement: Some(judgement) })
+}
+
+/// Requests of a report and those that failed; what never left is in the latency and the rate.
+fn errors(report: &Value) -> Errors {
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
+    let kinds = &report["errors_by_kind"];
+    let failed = number(&report["errors"]) - number(&kinds["unsent"]);
+    Errors { requests: number(&report["requests"]) + failed - number(&kinds["status"]), failed }
 }
 
 fn comparable(old: &Value, new: &Value) -> Result<(), String> {
@@ -60,6 +93,18 @@ fn comparable(old: &Value, new: &Value) -> Result<(), String> {
     if let Some((key, one, other)) = environment::difference(&old["environment"], &new["environment"]) {
         return refused(key, one, other);
     }
+    if old["interrupted"] == true || new["interrupted"] == true {
+        let told =
+            |report: &Value| (if report["interrupted"] == true { "cut off" } else { "whole" }).to_string();
+        return refused("the run", told(old), told(new));
+    }
+    let offered = |report: &Value| -> Vec<Value> {
+        report["steps"].as_array().into_iter().flatten().map(|step| step["offered"].clone()).collect()
+    };
+    if offered(old) != offered(new) {
+        let shown = |report: &Value| Value::from(offered(report)).to_string();
+        return refused("the ramp", shown(old), shown(new));
+    }
     for key in SCENARIO {
         let (one, other) = (&old["scenario"][key], &new["scenario"][key]);
         if one != other {
@@ -69,29 +114,37 @@ fn comparable(old: &Value, new: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Writes the row of a figure of the intervals and returns what it says.
 fn row(
     text: &mut String,
-    name: &str,
+    name: &'static str,
     better: Better,
-    old: &Value,
-    new: &Value,
+    (old, new): (&Value, &Value),
     key: &str,
-) -> Option<Outcome> {
-    let series = |report: &Value| -> Vec<f64> {
-        let points = report["series"].as_array().map_or(&[][..], Vec::as_slice);
-        points.iter().filter_map(|point| point[key].as_f64()).filter(|&value| value > 0.0).collect()
-    };
-    let Some(ratio) = unpaired(&series(old), &series(new)) else {
+) -> Option<(&'static str, Outcome)> {
+    // A median is that of the middle; a tail, and intervals that stood still, are in what the middle leaves out.
+    let ratio_of = if name == "p50" { unpaired } else { unpaired_means };
+    let Some(ratio) = ratio_of(&series(old, key), &series(new, key)) else {
         let _ = writeln!(text, "{name:11} not known");
         return None;
     };
-    let outcome = ratio.outcome(better);
+    let outcome = outcome(name, &ratio, better);
     let Ratio { ratio, low, high, .. } = ratio;
     let _ = writeln!(text, "{name:11} {ratio:.3} (95 % {low:.3} to {high:.3})  {}", outcome.name());
-    Some(outcome)
+    Some((name, outcome))
 }
 
-fn cpu_row(text: &mut String, old: &Value, new: &Value) -> Option<Outcome> {
+/// A figure of all intervals; one without an answer has a rate, which is 0, and no latency.
+fn series(report: &Value, key: &str) -> Vec<f64> {
+    let points = report["series"].as_array().map_or(&[][..], Vec::as_slice);
+    points
+        .iter()
+        .filter_map(|point| point[key].as_f64())
+        .filter(|&value| value > 0.0 || key == "rate")
+        .collect()
+}
+
+fn cpu_row(text: &mut String, old: &Value, new: &Value) -> Option<(&'static str, Outcome)> {
     let cpu = |report: &Value| report["server_cpu_ns_per_request"].as_f64();
     let ratio = cpu(new)? / cpu(old)?;
     let outcome = match ratio {
@@ -104,7 +157,7 @@ fn cpu_row(text: &mut String, old: &Value, new: &Value) -> Option<Outcome> {
         "server CPU  {ratio:.3} (one run each: below 5 % nothing is established)  {}",
         outcome.name()
     );
-    Some(outcome)
+    Some(("server CPU", outcome))
 }
 
 #[cfg(test)]
@@ -121,6 +174,8 @@ mod tests {
             "environment": {"host": "h", "kernel": "k"},
             "scenario": {"load": "closed", "connections": 64},
             "series": series,
+            "requests": 1000,
+            "errors": 0,
             "server_cpu_ns_per_request": cpu,
         })
     }
@@ -134,7 +189,8 @@ mod tests {
             (report(1e5, 4e3), report(1e5, 4.4e3), Outcome::Slower),
         ] {
             let difference = compare(&old, &new, false).unwrap();
-            assert_eq!(difference.outcome, outcome, "{}", difference.text);
+            let said = difference.judgement.map(|judgement| judgement.outcome);
+            assert_eq!(said, Some(outcome), "{}", difference.text);
         }
     }
 
@@ -149,5 +205,67 @@ mod tests {
         new["scenario"]["connections"] = 1.into();
         assert!(compare(&old, &new, false).unwrap_err().contains("connections"));
         assert!(compare(&old, &json!({}), true).unwrap_err().contains("schema 2"));
+    }
+
+    #[test]
+    fn every_condition_counts() {
+        let old = report(1e5, 4e3);
+        for key in SCENARIO {
+            let mut new = old.clone();
+            new["scenario"][key] = "other".into();
+            assert!(compare(&old, &new, false).unwrap_err().contains(key), "{key}");
+        }
+        for (key, value) in [("interrupted", json!(true)), ("steps", json!([{"offered": 5.0}]))] {
+            let mut new = old.clone();
+            new[key] = value;
+            assert!(compare(&old, &new, false).is_err() && compare(&old, &new, true).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_tail_of_an_open_loop_counts() {
+        for (load, outcome) in [("open", Outcome::Slower), ("closed", Outcome::NoDifference)] {
+            let (mut old, mut new) = (report(1e5, 4e3), report(1e5, 4e3));
+            for report in [&mut old, &mut new] {
+                report["scenario"]["load"] = load.into();
+            }
+            for point in new["series"].as_array_mut().unwrap() {
+                point["p99_ns"] = (207 * point["p99_ns"].as_u64().unwrap()).into();
+            }
+            let difference = compare(&old, &new, false).unwrap();
+            assert_eq!(
+                difference.judgement.map(|judgement| judgement.outcome),
+                Some(outcome),
+                "{}",
+                difference.text
+            );
+        }
+    }
+
+    #[test]
+    fn an_interval_without_answers_counts() {
+        let (old, mut new) = (report(1e5, 4e3), report(1e5, 4e3));
+        for point in new["series"].as_array_mut().unwrap().iter_mut().step_by(2) {
+            point["rate"] = 0.into();
+        }
+        let difference = compare(&old, &new, false).unwrap();
+        assert!(
+            difference.text.contains("rate") && difference.text.contains("SLOWER in"),
+            "{}",
+            difference.text
+        );
+    }
+
+    #[test]
+    fn errors_that_the_other_run_has_not_forbid_a_verdict() {
+        let (old, mut new) = (report(1e5, 4e3), report(2e5, 2e3));
+        new["errors"] = 100.into();
+        for (kind, is_judged) in [("status", false), ("reset", false), ("timeout", false), ("unsent", true)] {
+            new["errors_by_kind"] = json!({kind: 100});
+            for (one, other) in [(&old, &new), (&new, &old)] {
+                let difference = compare(one, other, false).unwrap();
+                assert_eq!(difference.judgement.is_some(), is_judged, "{kind}: {}", difference.text);
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ pub enum Exit {
     ClientWall = 4,
     /// Slower than what it was compared with.
     Slower = 5,
-    /// A write that was acknowledged is gone.
+    /// A write that was acknowledged is gone, altered or there twice.
     Lost = 6,
     /// Interrupted; the report was written.
     Interrupted = 130,
@@ -25,7 +25,7 @@ pub enum Exit {
 /// What a finished run says about its target and about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// An acknowledged write is not there.
+    /// An acknowledged write is not there as it was sent, or twice.
     pub has_lost: bool,
     /// An interrupt ended the run.
     pub is_interrupted: bool,

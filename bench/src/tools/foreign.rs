@@ -1,7 +1,7 @@
 //! Other clients: wrk for the comparison with it, Redis' own benchmark program where the protocol differs.
 
 use crate::client::target::{Endpoint, Target};
-use crate::scenario::Scenario;
+use crate::scenario::{Load, Scenario};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 pub struct Foreign {
     /// Requests it made.
     pub requests: f64,
-    /// Requests per second.
+    /// Requests per second that are no errors, as far as it tells.
     pub rate: f64,
     /// Median latency, nanoseconds.
     pub p50_ns: f64,
@@ -29,14 +29,35 @@ pub struct Foreign {
 const WRK_SCRIPT: &str = include_str!("../../wrk/pixel.lua");
 
 /// What has to be said beside every figure of wrk.
-pub const WRK_CAVEATS: [&str; 4] = [
+pub const WRK_CAVEATS: [&str; 6] = [
+    "wrk repeats the first body in all requests; pixeld bench writes a new one for each",
+    "wrk counts its -d and its time-out in whole seconds",
     "wrk back-fills its percentiles after the run for samples that it thinks are missing",
     "with pipelining wrk records one latency for a whole batch",
     "wrk reads the clock with gettimeofday and drops samples that are slower than its time-out of 2 s",
     "wrk re-arms epoll around every write",
 ];
 
-/// Runs wrk with the scenario's connections, depth, threads, duration and method, and its first body in all requests.
+/// Says what of a scenario wrk can't do, if there is something.
+///
+/// # Errors
+/// A sentence.
+pub fn wrk_can_run(scenario: &Scenario) -> Result<(), String> {
+    let names: Vec<String> =
+        scenario.form.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let twice = (1..names.len()).find(|&at| names[..at].contains(&names[at]));
+    let what = match scenario {
+        Scenario { load: Load::Open { .. }, .. } => "has no schedule: leave out -r",
+        Scenario { requests: Some(_), .. } => "ends by time only: leave out -n",
+        Scenario { warmup_ns: 1.., .. } => "has no warm-up: leave out --warmup",
+        _ if twice.is_some() => "sends a header field once: leave out the second one of a name",
+        _ => return Ok(()),
+    };
+    Err(format!("wrk {what}, or compare without --wrk"))
+}
+
+/// Runs wrk with the scenario's connections, depth, threads, duration, time-out, method and header fields, and its first
+/// body in all requests.
 ///
 /// # Errors
 /// A sentence that names the next step.
@@ -46,10 +67,15 @@ pub fn wrk(scenario: &Scenario, folder: &Path) -> Result<Foreign, String> {
         .and_then(|()| fs::write(&script, WRK_SCRIPT))
         .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
     let seconds = (scenario.duration_ns as f64 / 1e9).ceil().max(1.0);
+    let timeout = (scenario.timeout_ns as f64 / 1e9).ceil().max(1.0);
     let mut command = Command::new("wrk");
     command
         .args(["-c", &scenario.connections.to_string(), "-t", &scenario.threads.to_string()])
-        .args(["-d", &format!("{seconds:.0}s"), "-s"])
+        .args(["-d", &format!("{seconds:.0}s"), "--timeout", &format!("{timeout:.0}s")])
+        .args(
+            scenario.form.headers.iter().flat_map(|(name, value)| ["-H".into(), format!("{name}: {value}")]),
+        )
+        .arg("-s")
         .arg(&script)
         .arg(&scenario.target.url)
         .env("DEPTH", scenario.pipeline.to_string())
@@ -69,7 +95,7 @@ fn parse_wrk(text: &str) -> Option<Foreign> {
     let figure = |name: &str| figures[name].as_f64();
     Some(Foreign {
         requests: figure("requests")?,
-        rate: figure("requests")? * 1e6 / figure("duration_us")?,
+        rate: (figure("requests")? - figure("status")?) * 1e6 / figure("duration_us")?,
         p50_ns: figure("p50_us")? * 1e3,
         p99_ns: figure("p99_us")? * 1e3,
         errors: figure("errors")?,
@@ -162,9 +188,9 @@ mod tests {
 
     #[test]
     fn outputs_by_sample() {
-        let wrk = "Running 1s test\n  Thread Stats\n{\"requests\":1000,\"duration_us\":2000000,\"p50_us\":100,\"p99_us\":900,\"max_us\":1,\"errors\":3}\n";
+        let wrk = "Running 1s test\n  Thread Stats\n{\"requests\":1000,\"duration_us\":2000000,\"p50_us\":100,\"p99_us\":900,\"max_us\":1,\"status\":100,\"errors\":103}\n";
         let seen = parse_wrk(wrk).unwrap();
-        assert_eq!((seen.rate, seen.p50_ns, seen.p99_ns, seen.errors), (500.0, 1e5, 9e5, 3.0));
+        assert_eq!((seen.rate, seen.p50_ns, seen.p99_ns, seen.errors), (450.0, 1e5, 9e5, 103.0));
         let redis = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n\
             \"RPUSH a,b\",\"81234.5\",\"0.4\",\"0.1\",\"0.3\",\"0.5\",\"0.9\",\"3.0\"\n";
         let seen = parse_redis(redis).unwrap();

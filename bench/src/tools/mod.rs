@@ -9,6 +9,7 @@ pub mod compare;
 pub mod diff;
 pub mod exit;
 pub mod foreign;
+pub mod judgement;
 pub mod launch;
 pub mod null;
 pub mod output_file;

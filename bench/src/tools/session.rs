@@ -7,7 +7,7 @@ use crate::driver::server::ServerProbe;
 use crate::quantity::show_rate;
 use crate::report::environment;
 use crate::report::goal::{Figures, Goal};
-use crate::report::{Growth, Report};
+use crate::report::{Growth, Report, Verified};
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
 use crate::tools::calibration::Calibration;
@@ -71,10 +71,10 @@ pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool
 
 /// What the report means for the caller.
 fn judge(order: &Order, report: &Report) -> Exit {
-    let lost = report.verified.as_ref().map_or(0, |verified| verified.lost);
+    let is_broken = report.verified.as_ref().is_some_and(Verified::is_broken);
     let shrunk = report.growth.is_some_and(|growth| growth.stored < growth.acknowledged as i64);
     let findings = Findings {
-        has_lost: lost > 0 || shrunk,
+        has_lost: is_broken || shrunk,
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
         has_failed: !report.faults.is_empty(),

@@ -16,6 +16,8 @@ const LIST_WAIT: Duration = Duration::from_secs(60);
 const OBJECT_BYTES_MAX: usize = 4096;
 /// Lost pixels that are named.
 const EXAMPLES: usize = 10;
+/// The channel of every pixel.
+const CHANNEL: &str = "R";
 /// First number that is no x any more.
 pub const NUMBERS_MAX: u64 = i32::MAX as u64;
 
@@ -31,7 +33,7 @@ pub fn run_number() -> Result<i32, String> {
 /// The template whose pixels can be told apart, for the run number `run`.
 #[must_use]
 pub fn template(run: i32) -> String {
-    format!(r#"{{"x":{{{{n}}}},"y":{run},"channel":"R","value":{{{{n % 256}}}}}}"#)
+    format!(r#"{{"x":{{{{n}}}},"y":{run},"channel":"{CHANNEL}","value":{{{{n % 256}}}}}}"#)
 }
 
 /// Finds the pixels in a list as it streams in: JSON (`{"total":..,"data":[..]}`), or one object a line.
@@ -49,8 +51,18 @@ pub struct Pixel {
     pub x: i64,
     /// Row.
     pub y: i64,
+    /// Colour; empty where the list does not say.
+    #[serde(default)]
+    pub channel: String,
     /// Intensity.
     pub value: i64,
+}
+
+impl Pixel {
+    /// Whether it is what the template made for its x.
+    fn is_as_sent(&self) -> bool {
+        self.value == self.x % 256 && (self.channel.is_empty() || self.channel == CHANNEL)
+    }
 }
 
 impl ListScanner {
@@ -177,7 +189,7 @@ impl Ledger {
         let number = u64::try_from(pixel.x).ok().and_then(|x| x.checked_sub(self.first));
         let (Some(number), true) = (number, pixel.y == self.run) else { return };
         listed.entries += 1;
-        listed.altered += u64::from(pixel.value != pixel.x % 256);
+        listed.altered += u64::from(!pixel.is_as_sent());
         listed.duplicated += u64::from(listed.seen.is_set(number));
         listed.seen.set(number);
     }
@@ -229,7 +241,7 @@ mod tests {
         let mut ledger = Ledger::new(9, 100);
         (100..110).for_each(|number| ledger.acknowledge(number));
         let mut listed = Listed::default();
-        let pixel = |x: i64, y: i64, value: i64| Pixel { x, y, value };
+        let pixel = |x: i64, y: i64, value: i64| Pixel { x, y, channel: "R".into(), value };
         for x in [100, 101, 102, 103, 104, 105, 106, 107, 108, 108, 112] {
             ledger.enter(&mut listed, &pixel(x, 9, x % 256));
         }

@@ -1,8 +1,10 @@
 //! The arguments of a measurement, and the order that they make.
 
+use super::idle::apart;
 use pixeld_bench::client::target::Target;
 use pixeld_bench::client::tls::Trust;
 use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
+use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
@@ -14,6 +16,9 @@ use pixeld_bench::tools::outputs::Outputs;
 use pixeld_bench::tools::session::Order;
 use pixeld_bench::tools::verify;
 use std::path::{Path, PathBuf};
+
+/// Length of a step of a ramp unless set, nanoseconds.
+const STEP_NS: u64 = 30_000_000_000;
 
 /// What one measurement needs.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,26 +59,26 @@ pub(super) struct LoadArguments {
     #[arg(short, long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
     /// Length of the measured part [default: 10s; with -n no bound]
-    #[arg(short, long, value_name = "TIME", value_parser = span_ns)]
+    #[arg(short, long, value_name = "TIME", conflicts_with = "steps", value_parser = span_ns)]
     duration: Option<u64>,
     /// End after N requests
     #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
     requests: Option<u64>,
     /// Requests that one connection may have without an answer
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
-    pipeline: usize,
+    pub(super) pipeline: usize,
     /// Open loop: R requests per second, whatever the target does
     #[arg(short, long, value_name = "R", value_parser = rate)]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
     /// Poisson arrivals instead of equal gaps
     #[arg(long)]
-    poisson: bool,
+    pub(super) poisson: bool,
     /// Ramp of an open loop, requests per second, such as 100,200,500
     #[arg(long, value_name = "R,R,...", value_delimiter = ',', value_parser = rate, conflicts_with = "rate")]
-    steps: Vec<f64>,
-    /// Length of each step
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span_ns)]
-    step_duration: u64,
+    pub(super) steps: Vec<f64>,
+    /// Length of each step [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = span_ns)]
+    pub(super) step_duration: Option<u64>,
     /// Load before the measured part, not counted
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
     warmup: u64,
@@ -96,10 +101,10 @@ pub(super) struct RequestArguments {
     headers: Vec<(String, String)>,
     /// Body, or @FILE; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
-    body: Option<String>,
+    pub(super) body: Option<String>,
     /// File with a body in each line, used in turn
     #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = "Request")]
-    body_lines: Option<PathBuf>,
+    pub(super) body_lines: Option<PathBuf>,
     /// Do not ask the target for /metrics
     #[arg(long, help_heading = "Request")]
     pub(super) no_probe: bool,
@@ -147,7 +152,7 @@ struct CheckArguments {
     chaos: Vec<Chaos>,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+pub(super) fn positive(text: &str) -> Result<usize, String> {
     whole(text).and_then(|value| usize::try_from(value).map_err(|error| error.to_string()))
 }
 
@@ -163,6 +168,8 @@ fn header(text: &str) -> Result<(String, String), String> {
 impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
+        self.load.check()?;
+        let outputs = self.outputs()?;
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
@@ -183,21 +190,23 @@ impl Measure {
             verify,
             chaos: self.check.chaos.clone(),
             launch: self.check.launch()?,
-            outputs: self.outputs(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            outputs,
+            command: shown_command(std::env::args()),
         })
     }
 
-    fn outputs(&self) -> Outputs {
-        let files = [&self.json, &self.hgrm, &self.csv, &self.html];
-        let uses_stdout = files.iter().any(|file| file.as_deref() == Some(Path::new("-")));
-        Outputs {
+    fn outputs(&self) -> Result<Outputs, String> {
+        let files =
+            [("--json", &self.json), ("--hgrm", &self.hgrm), ("--csv", &self.csv), ("--html", &self.html)];
+        apart(&files)?;
+        let uses_stdout = files.iter().any(|(_, file)| file.as_deref() == Some(Path::new("-")));
+        Ok(Outputs {
             json: self.json.clone(),
             hgrm: self.hgrm.clone(),
             csv: self.csv.clone(),
             html: self.html.clone(),
             has_table: !uses_stdout,
-        }
+        })
     }
 
     /// A run number that no earlier run on the same server had, and the further hosts to read back from.
@@ -229,7 +238,7 @@ impl LoadArguments {
             cpus => cpus,
         });
         let duration_ns = match (self.duration, self.requests) {
-            _ if !self.steps.is_empty() => self.step_duration,
+            _ if !self.steps.is_empty() => self.step_duration.unwrap_or(STEP_NS),
             (Some(ns), _) => ns,
             (None, Some(_)) => u64::MAX,
             (None, None) => scenario::DURATION_NS,
@@ -276,7 +285,7 @@ impl RequestArguments {
     pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
         let posts_pixels = target.path.split('?').next() == Some("/pixel");
         let bodies = match (verified_run, &self.body, &self.body_lines, &self.method) {
-            (Some(run), ..) => Bodies::One(compile(&verify::template(run))?),
+            (Some(run), ..) => Bodies::One(compile(&verify::template(run))?.named("pixels of --verify")),
             (None, Some(body), ..) => Bodies::One(body_template(body)?),
             (None, None, Some(file), _) => Bodies::Lines(line_templates(file)?),
             (None, None, None, Some(method)) if method != "POST" => Bodies::None,

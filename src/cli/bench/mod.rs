@@ -1,6 +1,7 @@
 //! `pixeld bench`: measuring, and the tools around it.
 
 mod ending;
+mod idle;
 mod measure;
 mod scenario_file;
 mod tools;
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 
 const EXAMPLES: &str = "\
 Exit: 0 ok, 1 the run or a check of it failed, 2 usage, 3 a goal was missed, 4 the client was the wall or waited for its CPU (with \
---strict), 5 slower than the baseline, 6 an acknowledged write was lost, 130 interrupted (the report is still written).
+--strict), 5 slower than the baseline (errors that one side has and the other has not: 1), 6 an acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written).
 
 Examples:
   pixeld bench                                        # as fast as 64 connections ask

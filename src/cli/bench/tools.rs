@@ -1,10 +1,11 @@
 //! The subcommands of `pixeld bench`.
 
 use super::ending::{Stop, stop_on_interrupt};
-use super::measure::{LoadArguments, RequestArguments};
+use super::measure::{LoadArguments, RequestArguments, positive};
 use crate::base::version;
 use crate::os::output;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
+use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::environment;
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::Scenario;
@@ -13,6 +14,7 @@ use pixeld_bench::tools::calibrate::Calibrate;
 use pixeld_bench::tools::calibration::Calibration;
 use pixeld_bench::tools::compare::{self, Comparison, Side};
 use pixeld_bench::tools::exit::Exit;
+use pixeld_bench::tools::foreign::wrk_can_run;
 use pixeld_bench::tools::null::NullResponder;
 use pixeld_bench::tools::output_file::OutputFile;
 use pixeld_bench::tools::peers::Contender;
@@ -64,7 +66,7 @@ pub(super) struct SearchArguments {
     #[arg(long, value_name = "R", default_value = "1000", value_parser = rate)]
     from: f64,
     /// Width of the interval that is good enough, such as 0.05
-    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = count)]
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = precision)]
     precision: f64,
     /// Result for machines
     #[arg(long, value_name = "FILE")]
@@ -85,7 +87,7 @@ pub(super) struct CompareArguments {
     #[command(flatten)]
     request: RequestArguments,
     /// Rounds of each target
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = positive)]
     rounds: usize,
     /// CPUs of the servers that are started
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
@@ -135,6 +137,14 @@ pub(super) struct NullArguments {
     delay: u64,
 }
 
+/// Width of an interval: a thousandth takes ten probes more than a half.
+fn precision(text: &str) -> Result<f64, String> {
+    match count(text)? {
+        share if (0.001..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("`{text}` is not between 0.001 and 1; write for example 0.05")),
+    }
+}
+
 impl Tool {
     pub(super) fn run(self) -> Result<Exit, Stop> {
         match self {
@@ -160,7 +170,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 fn command_line() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
+    shown_command(std::env::args())
 }
 
 fn read(path: &Path) -> Result<String, Stop> {
@@ -182,6 +192,13 @@ fn write(path: &Path, text: &str) -> Result<(), Stop> {
 
 impl CalibrateArguments {
     fn run(&self) -> Result<Exit, Stop> {
+        self.load
+            .refuse(
+                "calibrate",
+                &["-r", "--poisson", "--steps", "-p"],
+                "it measures both loops at its own rates and depths",
+            )
+            .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &RequestArguments::default(), "http://127.0.0.1:1")?;
         let calibrate = Calibrate { scenario, server_cpus: self.server_pin.clone() };
         let runs = scratch("calibrate");
@@ -216,9 +233,12 @@ fn tell(found: &Calibration, kept: &Path) -> String {
 
 impl SearchArguments {
     fn run(&self) -> Result<Exit, Stop> {
+        self.load
+            .refuse("search", &["-r", "--poisson", "--steps"], "it sets the rates itself (--from)")
+            .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &self.request, &self.url)?;
         let mut json = opened(self.json.as_deref())?;
-        let bracket = Bracket::new(self.from, self.precision);
+        let bracket = Bracket::new(self.from, self.precision, scenario.duration_ns);
         let stop = stop_on_interrupt();
         let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop)
             .map_err(|what| Stop::failed(&stop, what))?;
@@ -231,17 +251,29 @@ impl SearchArguments {
             print("interrupted: the search had not ended, the answer is of the probes until then\n")?;
             return Ok(Exit::Interrupted);
         }
-        Ok(if found.bracket.holds.is_some() { Exit::Ok } else { Exit::GoalMissed })
+        Ok(match found.bracket.holds {
+            Some(_) => Exit::Ok,
+            None if found.errors().is_some() => Exit::Failed,
+            None => Exit::GoalMissed,
+        })
     }
 }
 
 impl CompareArguments {
     fn run(&self) -> Result<Exit, Stop> {
         let mut sides = self.sides()?;
+        self.check(&sides).map_err(Stop::Usage)?;
+        let first = &sides[0];
+        let load = self.load.scenario(first.contender.target.clone(), first.form.clone());
+        let scenario = Scenario { asks_metrics: !self.request.no_probe, ..load };
+        if self.wrk {
+            wrk_can_run(&scenario).map_err(Stop::Usage)?;
+        }
+        let is_open = scenario.rate().is_some();
         let mut results = opened(self.append.as_deref())?;
         let comparison = Comparison {
-            scenario: scenario(&self.load, &self.request, "http://127.0.0.1:1")?,
-            rounds: self.rounds.max(1),
+            scenario,
+            rounds: self.rounds,
             server_cpus: self.server_pin.clone(),
             runs: self.run_dir.clone().unwrap_or_else(|| scratch("compare")),
         };
@@ -256,20 +288,49 @@ impl CompareArguments {
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             kept = file.append(&text);
         }
-        print(&compare::render(&sides))?;
+        print(&compare::render(&sides, is_open))?;
         kept.map_err(Stop::Failed)?;
         if is_interrupted {
             return Ok(Exit::Interrupted);
         }
-        let is_slower = sides[1..].iter().any(|side| side.outcome(&sides[0]) == Some(Outcome::Slower));
-        Ok(if is_slower { Exit::Slower } else { Exit::Ok })
+        let (first, others) = (&sides[0], &sides[1..]);
+        if others.iter().any(|side| side.objection(first).is_some()) {
+            return Ok(Exit::Failed);
+        }
+        // What another client costs says nothing about the server.
+        let is_slower = |side: &Side| {
+            !side.is_wrk && side.judgement(first, is_open).is_some_and(|it| it.outcome == Outcome::Slower)
+        };
+        Ok(if others.iter().any(is_slower) { Exit::Slower } else { Exit::Ok })
+    }
+
+    /// Fails for options that would do nothing with these sides.
+    fn check(&self, sides: &[Side]) -> Result<(), String> {
+        self.load.refuse("compare", &["--steps"], "a ramp is not a round; compare at one rate (-r)")?;
+        let starts_none = sides.iter().all(|side| side.contender.peer.is_none());
+        let given = [
+            ("--unix", self.request.unix.is_some(), "each target has a URL of its own"),
+            ("--server-pin", !self.server_pin.is_empty() && starts_none, "no server is started"),
+            ("--run-dir", self.run_dir.is_some() && starts_none && !self.wrk, "no server is started"),
+        ];
+        if let Some((name, _, why)) = given.into_iter().find(|(_, is_idle, _)| *is_idle) {
+            return Err(format!("{name} does nothing here: {why}; leave it out"));
+        }
+        let has_own_body = self.request.body.is_some() || self.request.body_lines.is_some();
+        match sides.iter().find(|_| self.wrk && has_own_body).filter(|side| !side.form.bodies.is_constant()) {
+            Some(_) => {
+                Err("wrk repeats one body: write one without placeholders, or compare without --wrk".into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn sides(&self) -> Result<Vec<Side>, Stop> {
         let side = |name: &String, is_wrk: bool| {
             let contender = Contender::find(name, &self.peers, &self.request.trust()).map_err(Stop::Usage)?;
             let name = if is_wrk { format!("{} by wrk", contender.name) } else { contender.name.clone() };
-            Ok(Side { name, contender, is_wrk, rounds: Vec::new() })
+            let form = self.request.form(&contender.target, None).map_err(Stop::Usage)?;
+            Ok(Side { name, contender, form, is_wrk, rounds: Vec::new() })
         };
         let mut sides: Vec<Side> =
             self.targets.iter().map(|name| side(name, false)).collect::<Result<_, Stop>>()?;
@@ -297,7 +358,11 @@ impl DiffArguments {
         let difference =
             diff::compare(&report(&self.old)?, &report(&self.new)?, self.force).map_err(Stop::Usage)?;
         print(&difference.text)?;
-        Ok(if difference.outcome == Outcome::Slower { Exit::Slower } else { Exit::Ok })
+        Ok(match difference.judgement {
+            None => Exit::Failed,
+            Some(judgement) if judgement.outcome == Outcome::Slower => Exit::Slower,
+            Some(_) => Exit::Ok,
+        })
     }
 }
 
