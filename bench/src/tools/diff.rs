@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Keys of the scenario that have to agree.
-const SCENARIO: [&str; 14] = [
+const SCENARIO: [&str; 15] = [
     "load",
     "rate",
     "poisson",
@@ -19,6 +19,7 @@ const SCENARIO: [&str; 14] = [
     "connections",
     "threads",
     "pipeline",
+    "requests_per_connection",
     "duration_ns",
     "requests",
     "warmup_ns",
@@ -104,6 +105,12 @@ fn comparable(old: &Value, new: &Value) -> Result<(), String> {
     if offered(old) != offered(new) {
         let shown = |report: &Value| Value::from(offered(report)).to_string();
         return refused("the ramp", shown(old), shown(new));
+    }
+    let scheme =
+        |report: &Value| report["url"].as_str().and_then(|url| url.split("://").next()).map(String::from);
+    if scheme(old) != scheme(new) {
+        let shown = |report: &Value| scheme(report).unwrap_or_default();
+        return refused("the scheme", shown(old), shown(new));
     }
     for key in SCENARIO {
         let (one, other) = (&old["scenario"][key], &new["scenario"][key]);
@@ -215,7 +222,11 @@ mod tests {
             new["scenario"][key] = "other".into();
             assert!(compare(&old, &new, false).unwrap_err().contains(key), "{key}");
         }
-        for (key, value) in [("interrupted", json!(true)), ("steps", json!([{"offered": 5.0}]))] {
+        for (key, value) in [
+            ("interrupted", json!(true)),
+            ("steps", json!([{"offered": 5.0}])),
+            ("url", json!("https://h/x")),
+        ] {
             let mut new = old.clone();
             new[key] = value;
             assert!(compare(&old, &new, false).is_err() && compare(&old, &new, true).is_ok(), "{key}");

@@ -265,7 +265,7 @@ impl CompareArguments {
         self.check(&sides).map_err(Stop::Usage)?;
         let first = &sides[0];
         let load = self.load.scenario(first.contender.target.clone(), first.form.clone());
-        let scenario = Scenario { asks_metrics: !self.request.no_probe, ..load };
+        let scenario = self.request.on(load);
         if self.wrk {
             wrk_can_run(&scenario).map_err(Stop::Usage)?;
         }
