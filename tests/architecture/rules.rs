@@ -70,7 +70,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("core_affinity", &["os"]),
-    ("crc32c", &["base", "log", "peer"]),
+    ("crc32c", &["base", "log", "peer", "bench"]),
     ("crossbeam_channel", &["engine", "bench"]),
     ("dashu_int", &["apps"]),
     ("fast_image_resize", &["apps"]),

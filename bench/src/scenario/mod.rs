@@ -148,7 +148,7 @@ impl Scenario {
             "poisson": poisson,
             "method": self.form.method,
             "path": self.form.path,
-            "headers": self.form.headers.iter().map(|field| shown_field(field)).collect::<Vec<_>>(),
+            "headers": self.form.headers.iter().map(shown_field).collect::<Vec<_>>(),
             "body": self.form.bodies.describe(),
             "connections": self.connections,
             "threads": self.threads,

@@ -21,6 +21,9 @@ pub fn is_given(name: &str, own: &[OsString]) -> bool {
 /// A sentence for what is no TOML, or a value that no option takes.
 pub fn words(text: &str, is_given: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if table.contains_key("scenario") {
+        return Err("a scenario names no further one; leave `scenario` out".into());
+    }
     let mut words = Vec::new();
     for (name, value) in table.iter().filter(|(name, _)| !is_given(name)) {
         let values = match value {

@@ -34,8 +34,9 @@ impl Outputs {
     /// Opens every file.
     ///
     /// # Errors
-    /// A sentence with the first path that can't be written.
+    /// A sentence with the first path that can't be written, or into which two outputs would be written.
     pub fn open(&self) -> Result<OpenOutputs, String> {
+        self.apart()?;
         let wanted: [(&Option<PathBuf>, Render); 4] = [
             (&self.json, |report| format!("{:#}\n", json::document(report))),
             (&self.hgrm, |report| hgrm::render(&report.total.latency)),
@@ -49,6 +50,22 @@ impl Outputs {
             open.push((file, render));
         }
         Ok(OpenOutputs { has_table: self.has_table, open })
+    }
+
+    /// Fails for two outputs that would be written into one another.
+    fn apart(&self) -> Result<(), String> {
+        let all =
+            [("--json", &self.json), ("--hgrm", &self.hgrm), ("--csv", &self.csv), ("--html", &self.html)];
+        let given: Vec<(&str, &Path)> =
+            all.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?))).collect();
+        for (at, (name, path)) in given.iter().enumerate() {
+            if let Some((other, _)) = given[..at].iter().find(|(_, known)| known == path) {
+                let place =
+                    if *path == Path::new("-") { "stdout".into() } else { path.display().to_string() };
+                return Err(format!("{other} and {name} both go to {place}; give each a place of its own"));
+            }
+        }
+        Ok(())
     }
 }
 

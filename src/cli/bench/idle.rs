@@ -1,7 +1,6 @@
 //! Options that would do nothing where they stand: usage errors, so that nobody believes that they did something.
 
 use super::measure::LoadArguments;
-use std::path::{Path, PathBuf};
 
 impl LoadArguments {
     /// Fails for an option that means nothing without another one.
@@ -30,17 +29,4 @@ impl LoadArguments {
             None => self.check(),
         }
     }
-}
-
-/// Fails for two outputs that would be written into one another.
-pub(super) fn apart(outputs: &[(&str, &Option<PathBuf>)]) -> Result<(), String> {
-    let given: Vec<(&str, &Path)> =
-        outputs.iter().filter_map(|(name, path)| Some((*name, path.as_deref()?))).collect();
-    for (at, (name, path)) in given.iter().enumerate() {
-        if let Some((other, _)) = given[..at].iter().find(|(_, known)| known == path) {
-            let place = if *path == Path::new("-") { "stdout".into() } else { path.display().to_string() };
-            return Err(format!("{other} and {name} both go to {place}; give each a place of its own"));
-        }
-    }
-    Ok(())
 }

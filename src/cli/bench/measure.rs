@@ -1,6 +1,5 @@
 //! The arguments of a measurement, and the order that they make.
 
-use super::idle::apart;
 use pixeld_bench::client::target::Target;
 use pixeld_bench::client::tls::Trust;
 use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
@@ -169,7 +168,6 @@ impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
         self.load.check()?;
-        let outputs = self.outputs()?;
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
@@ -190,23 +188,21 @@ impl Measure {
             verify,
             chaos: self.check.chaos.clone(),
             launch: self.check.launch()?,
-            outputs,
+            outputs: self.outputs(),
             command: shown_command(std::env::args()),
         })
     }
 
-    fn outputs(&self) -> Result<Outputs, String> {
-        let files =
-            [("--json", &self.json), ("--hgrm", &self.hgrm), ("--csv", &self.csv), ("--html", &self.html)];
-        apart(&files)?;
-        let uses_stdout = files.iter().any(|(_, file)| file.as_deref() == Some(Path::new("-")));
-        Ok(Outputs {
+    fn outputs(&self) -> Outputs {
+        let files = [&self.json, &self.hgrm, &self.csv, &self.html];
+        let uses_stdout = files.iter().any(|file| file.as_deref() == Some(Path::new("-")));
+        Outputs {
             json: self.json.clone(),
             hgrm: self.hgrm.clone(),
             csv: self.csv.clone(),
             html: self.html.clone(),
             has_table: !uses_stdout,
-        })
+        }
     }
 
     /// A run number that no earlier run on the same server had, and the further hosts to read back from.

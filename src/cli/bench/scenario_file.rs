@@ -22,9 +22,6 @@ struct Alone {
 pub(super) fn measurement(file: &Path) -> Result<Measure, String> {
     let text = fs::read_to_string(file)
         .map_err(|error| format!("cannot read the scenario {}: {error}", file.display()))?;
-    if text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("scenario")) {
-        return Err(format!("{}: a scenario names no further one; leave `scenario` out", file.display()));
-    }
     let own: Vec<OsString> = env::args_os().skip_while(|word| word != "bench").skip(1).collect();
     let words = options::words(&text, |name| options::is_given(name, &own))
         .map_err(|error| format!("{}: {error}", file.display()))?;
