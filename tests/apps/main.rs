@@ -4,6 +4,8 @@
 mod board;
 #[path = "../support/browser/mod.rs"]
 mod browser;
+#[path = "../support/hidden/mod.rs"]
+mod hidden;
 #[path = "../support/journal/mod.rs"]
 mod journal;
 #[path = "../support/process/mod.rs"]
@@ -20,6 +22,7 @@ mod board_browser;
 mod board_events;
 mod board_hostile;
 mod board_live;
+mod board_metadata;
 mod board_pictures;
 mod board_scrub;
 mod board_sending;

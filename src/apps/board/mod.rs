@@ -1,7 +1,7 @@
 //! The message board: a text and a picture each, the newest first.
 //!
 //! ```text
-//! POST /upload/   multipart -> upload (picture -> strip -> blob) -> record
+//! POST /upload/   multipart -> upload (picture -> clean -> blob) -> record
 //! GET  /media/..  name -> state -> blob (a job)
 //! GET  /board     the page, which asks for /messages, and for /board/events from where that list ends
 //! ```

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes -> multipart -> message
-//!                   '-> buffer -(full: work)-> blob     end -(work: strip, finish)-> record -> lane
+//!                   '-> buffer -(full: work)-> blob     end -(work: clean, finish)-> record -> lane
 //! ```
 
 use std::io;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::apps::answer;
+use crate::apps::pictures::clean::{Unclean, cleaned};
 use crate::apps::pictures::kind::{KIND_BYTES, Kind};
-use crate::apps::pictures::strip::stripped;
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::limits::{BOARD_MESSAGE_CHARS_MAX, UPLOAD_PIECE_BYTES};
 use crate::base::tag;
@@ -210,12 +210,12 @@ impl Picture {
     }
 
     /// Keeps the picture, without its metadata if that is to go.
-    fn finish(&mut self, blobs: &Arc<Blobs>, keep_metadata: bool) -> io::Result<()> {
+    fn finish(&mut self, blobs: &Arc<Blobs>, keep_metadata: bool) -> Result<(), NotKept> {
         self.write(blobs)?;
         let (Some(writer), Some(kind)) = (self.writer.take(), self.kind) else { return Ok(()) };
-        let without = if keep_metadata { None } else { stripped(kind, &writer.read_back()?) };
-        self.kept = Some(match without {
-            Some(without) => (blobs.keep(&without)?, without.len() as u64),
+        let clean = if keep_metadata { None } else { cleaned(kind, &writer.read_back()?)? };
+        self.kept = Some(match clean {
+            Some(clean) => (blobs.keep(&clean)?, clean.len() as u64),
             None => {
                 let size_bytes = writer.size_bytes();
                 (writer.finish()?, size_bytes)
@@ -260,10 +260,10 @@ impl Upload for PostUpload {
         let result = if self.is_ended {
             picture.finish(&site.blobs, site.keep_metadata)
         } else {
-            picture.write(&site.blobs)
+            picture.write(&site.blobs).map_err(NotKept::from)
         };
         if let Err(error) = result {
-            self.form.refuse(not_kept(&error));
+            self.form.refuse(error.response());
         }
     }
 
@@ -323,11 +323,36 @@ fn too_long() -> Response {
     })])
 }
 
-/// The store did not take it: nothing is logged.
-fn not_kept(error: &io::Error) -> Response {
-    if is_no_space(error) {
-        answer::detail(507, "No space left for the picture; nothing was stored")
-    } else {
-        answer::detail(500, &format!("The picture can't be stored ({error}); nothing was stored"))
+/// Why a picture is not kept; nothing is logged then.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] io::Error),
+    /// What it says about its origin can't be taken out.
+    #[error(transparent)]
+    Unclean(#[from] Unclean),
+}
+
+impl NotKept {
+    fn response(&self) -> Response {
+        match self {
+            Self::Store(error) if is_no_space(error) => {
+                answer::detail(507, "No space left for the picture; nothing was stored")
+            }
+            Self::Store(error) => {
+                answer::detail(500, &format!("The picture can't be stored ({error}); nothing was stored"))
+            }
+            Self::Unclean(reason) => {
+                let msg =
+                    format!("The metadata of this picture can't be removed: {reason}; nothing was stored");
+                details(vec![json!({
+                    "type": "value_error",
+                    "loc": ["body", "file"],
+                    "msg": msg,
+                    "input": null,
+                })])
+            }
+        }
     }
 }

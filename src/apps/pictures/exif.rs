@@ -85,9 +85,12 @@ fn of_png(picture: &[u8]) -> Option<Orientation> {
     }
 }
 
-/// Reads the chunks of the RIFF container (RFC 9649, section 2.3).
+/// Reads the chunks of the RIFF container (RFC 9649, section 2.3), which are several behind VP8X only.
 fn of_webp(picture: &[u8]) -> Option<Orientation> {
     let mut at = 12_usize;
+    if !picture.get(at..)?.starts_with(b"VP8X") {
+        return None;
+    }
     loop {
         let length = u32::from_le_bytes(*picture.get(at + 4..)?.first_chunk()?) as usize;
         let content = picture.get(at + 8..at.checked_add(8)?.checked_add(length)?)?;

@@ -4,6 +4,7 @@
 //! checked against what is there, and a deadline is looked at while a decoder reads.
 
 pub mod burden;
+pub mod clean;
 pub mod exif;
 pub mod kind;
 pub mod reduce;

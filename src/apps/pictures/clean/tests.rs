@@ -1,0 +1,134 @@
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use proptest::prelude::*;
+
+use super::*;
+
+const FORMATS: [(ImageFormat, Kind); 5] = [
+    (ImageFormat::Jpeg, Kind::Jpeg),
+    (ImageFormat::Png, Kind::Png),
+    (ImageFormat::Gif, Kind::Gif),
+    (ImageFormat::WebP, Kind::Webp),
+    (ImageFormat::Bmp, Kind::Bmp),
+];
+
+fn encoded(format: ImageFormat) -> Vec<u8> {
+    let picture = RgbImage::from_fn(40, 24, |x, y| image::Rgb([x as u8 * 6, y as u8 * 10, 77]));
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, format).unwrap();
+    out.into_inner()
+}
+
+fn decoded(picture: &[u8]) -> Option<DynamicImage> {
+    image::load_from_memory(picture).ok()
+}
+
+#[test]
+fn a_picture_that_says_nothing_is_the_same_byte_for_byte() {
+    for (format, kind) in FORMATS {
+        assert_eq!(cleaned(kind, &encoded(format)), Ok(None), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_beginning_alone_is_no_picture() {
+    for (format, kind) in FORMATS {
+        let whole = encoded(format);
+        for end in 0..60.min(whole.len()) {
+            if let Ok(Some(copy)) = cleaned(kind, &whole[..end]) {
+                assert_eq!(Kind::of(&copy), Some(kind));
+            }
+        }
+        assert_eq!(cleaned(kind, &whole[..18]), Err(Unclean::NoPixels), "{kind:?}");
+    }
+}
+
+/// Where bytes may be put in: between the parts of a picture, and anywhere else.
+fn boundaries(kind: Kind, picture: &[u8]) -> Vec<usize> {
+    let mut places = vec![picture.len()];
+    match kind {
+        Kind::Jpeg => {
+            let marker = |pair: &[u8]| pair[0] == 0xFF && matches!(pair[1], 0xC0..=0xFE);
+            places.extend((2..picture.len() - 1).filter(|at| marker(&picture[*at..*at + 2])));
+        }
+        Kind::Png => {
+            let mut at = 8;
+            while at < picture.len() {
+                places.push(at);
+                at += 12 + u32::from_be_bytes(*picture[at..].first_chunk().unwrap()) as usize;
+            }
+        }
+        Kind::Gif => places.extend([13 + (3 << ((picture[10] & 7) + 1)), picture.len() - 1]),
+        Kind::Webp => places.push(12),
+        Kind::Bmp => places.push(54),
+    }
+    places
+}
+
+/// What is taken is clean, and decodes as it did before if the decoder here is a judge of that.
+fn check(kind: Kind, picture: &[u8], is_judged: bool) -> Result<(), TestCaseError> {
+    let copy = match cleaned(kind, picture) {
+        Ok(Some(copy)) => copy,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            prop_assert_ne!(error, Unclean::Different, "{:?}", kind);
+            return Ok(());
+        }
+    };
+    prop_assert_eq!(Kind::of(&copy), Some(kind));
+    prop_assert_eq!(cleaned(kind, &copy), Ok(None));
+    if let Some(before) = decoded(picture).filter(|_| is_judged) {
+        prop_assert!(decoded(&copy) == Some(before), "{:?}: other pixels", kind);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(800))]
+
+    #[test]
+    fn bytes_between_parts_change_no_pixel(
+        which in 0..FORMATS.len(),
+        places in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..40)), 1..4),
+    ) {
+        let (format, kind) = FORMATS[which];
+        let mut picture = encoded(format);
+        let boundaries = boundaries(kind, &picture);
+        let mut places: Vec<_> = places.into_iter().map(|(place, bytes)| (*place.get(&boundaries), bytes)).collect();
+        // From the end on, so that the places before stay where they are.
+        places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        for (at, bytes) in places {
+            // The decoder here takes an unknown marker behind a scan for a part of it, which no browser does.
+            let bytes = bytes.into_iter().map(|byte| if kind == Kind::Jpeg { byte.min(0xFE) } else { byte });
+            picture.splice(at..at, bytes);
+        }
+        check(kind, &picture, true)?;
+    }
+
+    #[test]
+    fn damage_anywhere_changes_no_pixel(
+        which in 0..FORMATS.len(),
+        cut in 0..200_usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        pieces in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..2),
+    ) {
+        let (format, kind) = FORMATS[which];
+        let mut picture = encoded(format);
+        for (at, byte) in changes {
+            *at.get_mut(&mut picture) = byte;
+        }
+        // A piece of it comes once more, elsewhere.
+        for (from, to, at) in pieces {
+            let (from, to) = (from.index(picture.len()), to.index(picture.len()));
+            let piece = picture[from.min(to)..from.max(to)].to_vec();
+            let at = at.index(picture.len());
+            picture.splice(at..at, piece);
+        }
+        picture.truncate(picture.len().saturating_sub(cut));
+        if Kind::of(&picture) == Some(kind) {
+            // Of damaged scans decoders make different pictures; `scripts/clean-pictures` asks libjpeg.
+            check(kind, &picture, kind != Kind::Jpeg)?;
+        }
+    }
+}
