@@ -43,6 +43,12 @@ pub trait App: Send + Sync {
     /// The state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
 
+    /// Its card on the index page, in HTML: a heading (h2), a sentence, a form to try it, and a link to its page. A form that
+    /// changes something is a POST. Empty for none.
+    fn card(&self) -> &'static str {
+        ""
+    }
+
     /// What it does by itself, beside answering requests.
     fn background(&self) -> Option<Arc<dyn Background>> {
         None
@@ -200,8 +206,10 @@ pub struct Route {
     pub operation: &'static str,
     /// How to take the usual request without calling `handle`.
     pub express: Option<Express>,
-    /// Its requests log records: the document says what that may come to.
+    /// Its requests log records: the document says what that may come to, and the index page does not link to it.
     pub writes: bool,
+    /// A GET is answered only after a while, as one that waits for news is: the index page does not link to it either.
+    pub waits: bool,
     /// It removes what the journal holds, so it is taken while the disk is too full for other writes.
     pub frees_space: bool,
     /// It tells of the host and not of what is kept: it is answered while the host joins, too.
@@ -221,6 +229,7 @@ impl Route {
             operation: "",
             express: None,
             writes: !matches!(method, Method::Get),
+            waits: false,
             frees_space: false,
             always: false,
         }

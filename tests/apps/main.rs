@@ -31,6 +31,7 @@ mod board_uploads;
 mod caching;
 mod damaged;
 mod descriptors;
+mod index_page;
 mod jpeg_forms;
 mod pages_browser;
 mod pex_import;

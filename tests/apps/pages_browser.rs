@@ -75,6 +75,21 @@ fn the_board_fits_every_screen() {
 }
 
 #[test]
+fn the_index_fits_every_screen() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--durability", "memory"]);
+    visitor.go_to(&format!("http://{}/", server.address));
+    visitor.wait_for("return !document.getElementById('figures').hidden");
+    for form in ["/pixel", "/next", "/api/products"] {
+        visitor.click(&format!("form[action='{form}'] button"));
+        visitor.wait_for(&format!("return document.querySelector(\"form[action='{form}'] small\")"));
+    }
+    look(&visitor, "index");
+    assert_eq!(visitor.complaints(), json!([]), "the browser complains");
+    browser::skip_without_axe();
+}
+
+#[test]
 fn the_shop_fits_every_screen() {
     let Some(visitor) = Browser::start() else { return };
     let server = Server::fresh(&["--apps", "toys", "--durability", "memory", "--toys-order-ms", "0"]);

@@ -83,6 +83,7 @@ static ROUTES: [Route; 12] = [
     },
     file("/media/{name}", MEDIA, "A message's picture"),
     Route {
+        waits: true,
         operation: include_str!("openapi/events.json"),
         ..Route::new(
             Method::Get,
@@ -290,6 +291,10 @@ impl App for BoardApp {
     fn upload(&self, _endpoint: u8, head: &Head<'_>, view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         let upload = self.post(head, view);
         Ok(if form_page::is_wanted(head) { Box::new(FormPage::new(upload)) } else { upload })
+    }
+
+    fn card(&self) -> &'static str {
+        include_str!("card.html")
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

@@ -42,7 +42,7 @@ const fn route(path: &'static str, endpoint: u8, summary: &'static str) -> Route
 }
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 impl Index {
     /// The index of these applications and of itself.
@@ -50,7 +50,7 @@ impl Index {
     pub fn new(apps: &Apps) -> Self {
         let sections = sections(apps);
         Self {
-            page: file("text/html; charset=utf-8", page(&sections)),
+            page: file("text/html; charset=utf-8", page(&cards(apps), &sections)),
             style: file("text/css; charset=utf-8", include_str!("index.css").to_owned()),
             script: file("text/javascript; charset=utf-8", include_str!("index.js").to_owned()),
             document: file(JSON, openapi::document(&sections)),
@@ -98,28 +98,43 @@ fn sections(apps: &Apps) -> Vec<Section> {
     sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect()
 }
 
-fn page(sections: &[Section]) -> String {
+/// The cards of the applications, in their order.
+fn cards(apps: &Apps) -> Vec<&'static str> {
+    apps.iter().map(|app| app.card()).filter(|card| !card.is_empty()).collect()
+}
+
+fn page(cards: &[&str], sections: &[Section]) -> String {
     let mut html = String::from(include_str!("head.html"));
+    if !cards.is_empty() {
+        html.push_str("<div class=\"cards\">\n");
+        cards.iter().for_each(|card| html.push_str(&format!("<section class=\"card\">\n{card}</section>\n")));
+        html.push_str("</div>\n");
+    }
+    html.push_str(include_str!("figures.html"));
     for section in sections {
-        let _ = write!(html, "<section>\n<h2>{}</h2>\n<ul>\n", section.name);
-        for route in section.routes {
-            // The homes of the applications are seen at their own listeners.
-            if route.path == HOME_PATH && section.name != INDEX {
-                continue;
-            }
+        let _ = write!(html, "<h3>{}</h3>\n<ul>\n", section.name);
+        // The homes of the applications are seen at their own listeners.
+        let is_home = |route: &Route| route.path == HOME_PATH && section.name != INDEX;
+        for route in section.routes.iter().filter(|route| !is_home(route) && !is_part(route)) {
             html.push_str(&line(route));
         }
-        html.push_str("</ul>\n</section>\n");
+        html.push_str("</ul>\n");
     }
     html.push_str(include_str!("foot.html"));
     html
 }
 
-/// A route's line; a link where a browser can follow it.
+/// Whether a route is a file that a page loads by itself: nobody looks for it in a list.
+fn is_part(route: &Route) -> bool {
+    [".css", ".js", ".svg", ".png"].iter().any(|end| route.path.ends_with(end))
+}
+
+/// A route's line; a link where a browser can follow it and whoever follows it changes nothing and waits for nothing.
 fn line(route: &Route) -> String {
     let (path, summary) = (route.path, route.summary);
     let method = route.method.map_or("any", Method::as_str);
-    let is_link = route.method == Some(Method::Get) && !path.contains('{');
+    let is_read = route.method == Some(Method::Get) && !route.writes && !route.waits;
+    let is_link = is_read && !path.contains('{');
     let shown = if is_link { format!("<a href=\"{path}\">{path}</a>") } else { path.to_owned() };
     format!("<li><code><b>{method}</b> {shown}</code> <span>{summary}</span></li>\n")
 }
@@ -129,14 +144,24 @@ mod tests {
     use super::*;
     use crate::apps::registry;
 
+    /// Routes of which a GET logs something, and one that is held: what nobody may be led to by a link.
+    const CHANGING: [&str; 7] = [
+        "/next",
+        "/previous",
+        "/reset",
+        "/api/products",
+        "/api/orders/do",
+        "/board/events",
+        "/api/misc/heavy",
+    ];
+
     #[test]
     fn the_page_names_every_route_and_holds_no_inline_script() {
-        let sections = sections(&registry::all());
-        let (page, document) = (page(&sections), openapi::document(&sections));
-        for app in registry::all() {
-            for route in app.routes().iter().filter(|route| route.path != HOME_PATH) {
-                assert!(page.contains(route.summary), "{}", route.path);
-            }
+        let apps = registry::all();
+        let sections = sections(&apps);
+        let (page, document) = (page(&cards(&apps), &sections), openapi::document(&sections));
+        for route in apps.iter().flat_map(|app| app.routes()).filter(|route| route.path != HOME_PATH) {
+            assert_eq!(page.contains(route.summary), !is_part(route), "{}", route.path);
         }
         assert!(page.contains("<a href=\"/pixels/count\">"));
         assert!(!page.contains("<a href=\"/pixel\">"), "no link to what only POST has");
@@ -144,5 +169,29 @@ mod tests {
         assert_eq!(page.matches("<script").count(), 1);
         assert!(!page.contains("style=") && !page.contains("<style"), "the policy forbids it");
         assert!(document.contains("/openapi.json"));
+    }
+
+    #[test]
+    fn what_changes_something_is_a_button_and_never_a_link() {
+        let apps = registry::all();
+        let sections = sections(&apps);
+        let page = page(&cards(&apps), &sections);
+        let routes = || apps.iter().flat_map(|app| app.routes());
+        for path in CHANGING {
+            assert!(routes().any(|route| route.path == path), "{path} is a route");
+            assert!(!page.contains(&format!("href=\"{path}\"")), "{path}");
+        }
+        for target in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let is_changing =
+                |route: &Route| route.method == Some(Method::Get) && (route.writes || route.waits);
+            let path = target.split('?').next().unwrap();
+            assert!(!routes().any(|route| route.path == path && is_changing(route)), "{target}");
+        }
+        let forms: Vec<&str> =
+            page.split("<form ").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
+        assert_eq!(forms.len(), apps.len() - 1, "each but the mirror has a form to try");
+        assert!(forms.iter().all(|form| form.starts_with("method=\"post\" action=\"/")), "{forms:?}");
+        // What is not served has no card.
+        assert!(cards(&vec![registry::named("echo", &registry::AppSettings::default()).unwrap()]).is_empty());
     }
 }

@@ -182,6 +182,10 @@ impl App for PexApp {
         }
     }
 
+    fn card(&self) -> &'static str {
+        include_str!("card.html")
+    }
+
     fn new_state(&self) -> Option<Box<dyn State>> {
         Some(Box::new(PexState::default()))
     }

@@ -134,6 +134,10 @@ impl App for PixelApp {
         }
     }
 
+    fn card(&self) -> &'static str {
+        include_str!("card.html")
+    }
+
     fn new_state(&self) -> Option<Box<dyn State>> {
         Some(Box::new(PixelState::default()))
     }

@@ -201,6 +201,10 @@ impl App for ThumbsApp {
         })
     }
 
+    fn card(&self) -> &'static str {
+        include_str!("card.html")
+    }
+
     fn new_state(&self) -> Option<Box<dyn State>> {
         Some(Box::new(ThumbsState::default()))
     }

@@ -63,12 +63,15 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         get("/toys", PAGE, "The toy shop's page", openapi::FILE),
         get("/api/ping", PING, "Says ping", ""),
         get("/api/misc/time", TIME, "Tells the time", ""),
-        get(
-            "/api/misc/heavy",
-            HEAVY,
-            "Takes its time, once for each name",
-            include_str!("openapi/heavy.json"),
-        ),
+        Route {
+            waits: true,
+            ..get(
+                "/api/misc/heavy",
+                HEAVY,
+                "Takes its time, once for each name",
+                include_str!("openapi/heavy.json"),
+            )
+        },
         writing(get(
             "/api/products",
             PRODUCTS,
@@ -144,6 +147,10 @@ impl App for ToysApp {
             PAGE | ROOT => Action::Respond(page::page(head)),
             _ => Action::Respond(page::file(endpoint, head).unwrap_or_else(html::not_found)),
         }
+    }
+
+    fn card(&self) -> &'static str {
+        include_str!("card.html")
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

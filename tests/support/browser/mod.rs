@@ -209,14 +209,18 @@ impl Browser {
         self.ask("POST", "/window", &json!({ "handle": handle }));
     }
 
-    /// Elements that reach beyond the screen's left or right edge, in words; a page has none.
+    /// Elements that reach beyond an edge of the screen, or of the form, card or message they stand in, in words; a page has
+    /// none.
     pub fn overflowing(&self) -> Value {
         self.evaluate(
             "const width = document.documentElement.clientWidth; const found = []; \
              if (document.documentElement.scrollWidth > width) found.push('the page'); \
-             for (const one of document.body.querySelectorAll('*')) { \
+             for (const one of document.body.querySelectorAll('*:not(option)')) { \
                const box = one.getBoundingClientRect(); \
-               if (box.width > 1 && box.height > 1 && (box.right > width + .5 || box.left < -.5)) \
+               if (box.width <= 1 || box.height <= 1) continue; \
+               const inside = one.parentElement.closest('form, section, article, output'); \
+               const edge = inside ? Math.min(width, inside.getBoundingClientRect().right) : width; \
+               if (box.right > edge + .5 || box.left < -.5) \
                  found.push(one.localName + '#' + one.id + ' ' + box.left + '..' + box.right); } \
              return found",
         )
