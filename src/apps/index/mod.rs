@@ -143,6 +143,7 @@ fn line(route: &Route) -> String {
 mod tests {
     use super::*;
     use crate::apps::registry;
+    use crate::base::setting::Values;
 
     /// Routes of which a GET logs something, and one that is held: what nobody may be led to by a link.
     const CHANGING: [&str; 7] = [
@@ -192,6 +193,6 @@ mod tests {
         assert_eq!(forms.len(), apps.len() - 1, "each but the mirror has a form to try");
         assert!(forms.iter().all(|form| form.starts_with("method=\"post\" action=\"/")), "{forms:?}");
         // What is not served has no card.
-        assert!(cards(&vec![registry::named("echo", &registry::AppSettings::default()).unwrap()]).is_empty());
+        assert!(cards(&registry::with(&["echo"], &Values::default())).is_empty());
     }
 }
