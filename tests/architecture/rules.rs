@@ -99,6 +99,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["bench"]),
     ("serde", &["apps", "config", "bench"]),
     ("serde_json", &["apps", "engine", "config", "bench", "cli", "doctor"]),
+    ("shlex", &["bench"]),
     ("signal_hook", &["os"]),
     ("socket2", &["os"]),
     (

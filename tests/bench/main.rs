@@ -11,6 +11,7 @@ mod https;
 mod judgements;
 mod load;
 mod reach;
+mod requests;
 mod status;
 mod tools;
 mod verify;

@@ -171,7 +171,7 @@ fn exit_codes_and_the_next_step() {
         (vec!["http://127.0.0.1:1"], 1, "refused"),
         (vec![&good, "-b", "ab{{x}}"], 2, "column 3"),
         (vec![&good, "-d", "10"], 2, "10s"),
-        (vec!["https://127.0.0.1"], 2, "no TLS"),
+        (vec!["ftp://127.0.0.1"], 2, "scheme"),
         (vec![&good, "--goal", "p99"], 2, "p99<2ms"),
         (vec![&good, "-n", "100", "--goal", "p50<1ns"], 3, ""),
         (vec![&good, "-n", "100", "--goal", "errors=0", "--goal", "p99<60s"], 0, ""),

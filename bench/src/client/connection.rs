@@ -4,7 +4,7 @@ use crate::client::response::{Answer, Garbage, ResponseParser, Step};
 use std::collections::VecDeque;
 
 /// A request that has no answer yet. Times are nanoseconds since the start of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
     /// When the schedule wanted it to leave; in a closed loop the same as `sent_ns`.
     pub intended_ns: u64,
@@ -12,6 +12,10 @@ pub struct InFlight {
     pub sent_ns: u64,
     /// Its number, from which its body was made.
     pub number: u64,
+    /// Its kind: the row of figures that it counts in.
+    pub kind: u16,
+    /// Whether it is a HEAD, where requests differ in that.
+    pub is_head: bool,
 }
 
 /// Why input ended the connection.
@@ -32,6 +36,8 @@ pub struct Connection {
     /// The part of the input that a response's head still misses something of.
     partial: Vec<u8>,
     in_flight: VecDeque<InFlight>,
+    /// Whether some requests are HEAD and others not.
+    mixes_heads: bool,
     /// Bytes of requests; those before `written` are with the kernel.
     pub out: Vec<u8>,
     written: usize,
@@ -45,9 +51,16 @@ impl Connection {
             parser: ResponseParser::new(is_head),
             partial: Vec::new(),
             in_flight: VecDeque::new(),
+            mixes_heads: false,
             out: Vec::new(),
             written: 0,
         }
+    }
+
+    /// Says whether some requests are HEAD and others not.
+    #[must_use]
+    pub fn with_mixed_heads(self, mixes_heads: bool) -> Self {
+        Self { mixes_heads, ..self }
     }
 
     /// Requests without an answer.
@@ -109,6 +122,11 @@ impl Connection {
     fn parse(&mut self, input: &[u8], mut on_answer: impl FnMut(InFlight, Answer)) -> Result<usize, Fault> {
         let mut at = 0;
         while at < input.len() {
+            if let (true, Some(request)) = (self.mixes_heads, self.in_flight.front())
+                && self.parser.is_between()
+            {
+                self.parser.expect_head(request.is_head);
+            }
             let (used, step) = match self.parser.next(&input[at..]) {
                 Ok(taken) => taken,
                 Err(garbage) => {
@@ -153,7 +171,7 @@ impl Connection {
     /// Makes it as new for the next socket and hands out the requests that were not answered.
     pub fn reset(&mut self, is_head: bool) -> VecDeque<InFlight> {
         let lost = std::mem::take(&mut self.in_flight);
-        *self = Self::new(is_head);
+        *self = Self::new(is_head).with_mixed_heads(self.mixes_heads);
         lost
     }
 }
@@ -167,7 +185,7 @@ mod tests {
     fn asked(numbers: std::ops::Range<u64>) -> Connection {
         let mut connection = Connection::new(false);
         for number in numbers {
-            connection.asked(InFlight { intended_ns: 0, sent_ns: number, number });
+            connection.asked(InFlight { sent_ns: number, number, ..InFlight::default() });
         }
         connection
     }

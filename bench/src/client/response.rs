@@ -148,6 +148,10 @@ impl ResponseParser {
 
     /// Says that the next response answers a HEAD, or something else.
     pub fn expect_head(&mut self, is_head: bool) {
+        if is_head != self.is_head {
+            // The same head means another body then.
+            self.usual.clear();
+        }
         self.is_head = is_head;
     }
 

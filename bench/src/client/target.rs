@@ -64,7 +64,7 @@ impl Url {
         let (name, port) = split_port(host, if is_tls { "443" } else { "80" })
             .ok_or_else(|| format!("`{text}` is not a URL; write for example http://127.0.0.1:8000/pixel"))?;
         let path = path.map(|path| path.split('#').next().unwrap_or_default().to_string());
-        if path.as_ref().is_some_and(|path| path.bytes().any(|b| b <= b' ' || b == 0x7f)) {
+        if path.as_ref().is_some_and(|path| !is_path(path)) {
             return Err(format!("`{text}` has a space or control character in its path; write it as %20"));
         }
         Ok(Self { host: host.to_string(), name: name.to_string(), port, is_tls, path })
@@ -81,6 +81,15 @@ fn split_port<'a>(host: &'a str, usual: &'a str) -> Option<(&'a str, u16)> {
     };
     let clean = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '@');
     Some((name, port.parse().ok().filter(|&port| port > 0 && clean)?))
+}
+
+/// Returns true for a path without spaces and control characters; within `{{ }}` they are part of a template.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    let is_clean = |text: &str| !text.bytes().any(|b| b <= b' ' || b == 0x7f);
+    let mut parts = text.split("{{");
+    let first = parts.next().unwrap_or_default();
+    is_clean(first) && parts.all(|part| is_clean(part.split_once("}}").map_or(part, |(_, rest)| rest)))
 }
 
 impl Target {
@@ -157,6 +166,7 @@ mod tests {
             ("http://localhost", "localhost", 80, None),
             ("http://h/a?b=c#d", "h", 80, Some("/a?b=c")),
             ("http://h?b", "h", 80, Some("/?b")),
+            ("http://h/{{rand 0 9}}/{{ n }}?x", "h", 80, Some("/{{rand 0 9}}/{{ n }}?x")),
             ("http://[::1]:81/", "[::1]:81", 81, Some("/")),
             ("http://[::1]", "[::1]", 80, None),
             ("https://h/a", "h", 443, Some("/a")),
@@ -166,9 +176,18 @@ mod tests {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.host.as_str(), url.port, url.path.as_deref()), (host, port, path), "{text}");
         }
-        for text in
-            ["", "http://", "https://", "ftp://h/", "http://h:x/", "http://h:0/", "http://a b/", "h/a b"]
-        {
+        for text in [
+            "",
+            "http://",
+            "https://",
+            "ftp://h/",
+            "http://h:x/",
+            "http://h:0/",
+            "http://a b/",
+            "h/a b",
+            "h/{{n}} b",
+            "h/ {{n}}",
+        ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }

@@ -65,6 +65,11 @@ impl Driver {
         let outcome = line.connection.receive(&self.buffer[..bytes], |request, answer| {
             *has_answered = true;
             window.answered(tally, request, answer, now_ns);
+            if let (Some(kind), true) =
+                (finished.kinds.get_mut(usize::from(request.kind)), window.counts(request.intended_ns))
+            {
+                kind.answered(request, answer, now_ns);
+            }
             *in_flight -= 1;
             if now_ns <= window.end_ns {
                 finished.last_answer_ns = now_ns;

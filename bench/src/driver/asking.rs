@@ -105,12 +105,20 @@ impl Driver {
         let line = &mut self.lines[at];
         debug_assert!(line.room > 0, "a connection asks no more than it may");
         line.room -= 1;
-        let writer = if line.room == 0 { &mut self.last_writer } else { &mut self.writer };
         let number = self.scenario.first_number
             + self.finished.numbered * self.scenario.threads as u64
             + self.thread as u64;
-        writer.write(number, &mut line.connection.out);
-        line.connection.asked(InFlight { intended_ns, sent_ns, number: self.finished.numbered });
+        let (is_last, out) = (line.room == 0, &mut line.connection.out);
+        let (kind, is_head) = match &mut self.mix {
+            Some(mix) => mix.write(number, is_last, out),
+            None => {
+                let writer = if is_last { &mut self.last_writer } else { &mut self.writer };
+                writer.write(number, out);
+                (0, false)
+            }
+        };
+        let number = self.finished.numbered;
+        line.connection.asked(InFlight { intended_ns, sent_ns, number, kind, is_head });
         self.finished.numbered += 1;
         self.in_flight += 1;
         // The warm-up takes nothing from a bounded number.

@@ -118,7 +118,7 @@ impl Driver {
             }
             for request in line.connection.reset(false) {
                 if request.sent_ns + self.scenario.timeout_ns <= now_ns {
-                    self.window.failed(&mut self.tally, request, Failure::Timeout, now_ns);
+                    self.failed(request, Failure::Timeout, now_ns);
                 } else {
                     let counted = self.window.cut_off(&mut self.tally, request, now_ns);
                     self.finished.cut_off += u64::from(counted);

@@ -1,7 +1,9 @@
 //! Connections that end: what their requests count as, and how the next connection is made.
 
 use super::Driver;
+use crate::client::connection::InFlight;
 use crate::client::stream::Stream;
+use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::Example;
 use crate::driver::tally::Failure;
@@ -21,12 +23,29 @@ impl Driver {
             }
             self.in_flight -= 1;
             self.window.answered(&mut self.tally, request, answer, now_ns);
+            if let Some(kind) = self.kind_of(request) {
+                kind.answered(request, answer, now_ns);
+            }
             self.finished.last_answer_ns = now_ns.min(self.window.end_ns);
             if self.scenario.keeps_acknowledged && answer.is_success() {
                 self.finished.acknowledged.set(request.number);
             }
         }
         self.lose(at, Failure::Closed, None);
+    }
+
+    /// Returns the figures of a request's kind, if kinds are told apart and the request counts.
+    fn kind_of(&mut self, request: InFlight) -> Option<&mut KindFigures> {
+        let kind = self.finished.kinds.get_mut(usize::from(request.kind));
+        kind.filter(|_| self.window.counts(request.intended_ns))
+    }
+
+    /// Counts a request that was given up.
+    pub(super) fn failed(&mut self, request: InFlight, failure: Failure, now_ns: u64) {
+        self.window.failed(&mut self.tally, request, failure, now_ns);
+        if let Some(kind) = self.kind_of(request) {
+            kind.failed(request, failure, now_ns);
+        }
     }
 
     /// Gives up a connection on which the system failed.
@@ -59,8 +78,9 @@ impl Driver {
                 Failure::Timeout if !has_waited => Failure::Dropped,
                 failure => failure,
             };
-            self.window.failed(&mut self.tally, request, failure, now_ns);
+            self.failed(request, failure, now_ns);
         }
+        let line = &mut self.lines[at];
         if line.is_queued {
             line.is_queued = false;
             self.free.retain(|&free| free != at);

@@ -9,6 +9,7 @@ mod asking;
 pub mod bitmap;
 pub mod connect_times;
 mod ends;
+pub mod kinds;
 pub mod live;
 mod lost;
 pub mod machine;
@@ -25,11 +26,13 @@ use crate::client::connection::Connection;
 use crate::client::stream::Stream;
 use crate::driver::bitmap::Bitmap;
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Tally, Window};
+use crate::scenario::mix::MixWriter;
 use crate::scenario::pacer::{Pace, Pacer};
-use crate::scenario::request::RequestWriter;
+use crate::scenario::request::{RequestForm, RequestWriter};
 use crate::scenario::{Load, Scenario};
 use mio::{Events, Poll};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -88,6 +91,8 @@ pub struct Finished {
     pub examples: Vec<Example>,
     /// Requests in flight at an interrupt, or unanswered long after the end.
     pub cut_off: u64,
+    /// Figures by kind of request; empty when there is one kind only.
+    pub kinds: Vec<KindFigures>,
     /// How long connections took to open, TLS included.
     pub connect_times: ConnectTimes,
     /// Whether it ended because the target had gone, before its number of requests was reached.
@@ -133,6 +138,8 @@ pub struct Driver {
     writer: RequestWriter,
     /// Writes the last request of a connection that is not kept.
     last_writer: RequestWriter,
+    /// Writes instead of both when there are several requests in turn.
+    mix: Option<MixWriter>,
     buffer: Vec<u8>,
     window: Window,
     tally: Box<Tally>,
@@ -173,10 +180,12 @@ impl Driver {
         notes: Sender<Note>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let is_head = scenario.form.is_head();
+        let is_head = scenario.mix.is_none() && scenario.form.is_head();
+        let mixes_heads =
+            scenario.mix.as_ref().is_some_and(|mix| mix.forms().iter().any(RequestForm::is_head));
         let line = |_| Line {
             stream: None,
-            connection: Connection::new(is_head),
+            connection: Connection::new(is_head).with_mixed_heads(mixes_heads),
             is_connecting: false,
             connecting_since_ns: 0,
             has_opened: false,
@@ -199,10 +208,18 @@ impl Driver {
             window: Window { start_ns: scenario.warmup_ns, end_ns, is_open: pacer.is_some() },
             writer: RequestWriter::new(scenario.form.clone(), scenario.first_number ^ thread as u64),
             last_writer: RequestWriter::new(scenario.form.closing(), scenario.first_number ^ thread as u64),
+            mix: scenario
+                .mix
+                .as_ref()
+                .map(|mix| MixWriter::new(mix, &scenario.form.host, scenario.first_number ^ thread as u64)),
             left: scenario.requests_of(thread).unwrap_or(u64::MAX),
             schedule_end_ns: scenario.schedule_end_ns().unwrap_or(0),
             unstarted: if pacer.is_some() { 0 } else { lines.len() },
-            finished: Finished { thread, ..Finished::default() },
+            finished: Finished {
+                thread,
+                kinds: vec![KindFigures::default(); scenario.mix.as_ref().map_or(0, |mix| mix.names().len())],
+                ..Finished::default()
+            },
             buffer: vec![0; READ_BYTES],
             tally: Box::default(),
             free: VecDeque::with_capacity(lines.len()),

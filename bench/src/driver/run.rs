@@ -1,6 +1,7 @@
 //! One run: threads connect, start together, and a collector adds up what they hand over.
 
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::kinds::{self, KindFigures};
 use crate::driver::live::Live;
 use crate::driver::machine::{HostTimes, HostUse};
 use crate::driver::opening::choose_address;
@@ -67,6 +68,8 @@ pub struct Measured {
     pub reasons: Vec<Reason>,
     /// The first answer of each status that is no success.
     pub examples: Vec<Example>,
+    /// Figures by kind of request, in the order of the mix; empty without one.
+    pub kinds: Vec<KindFigures>,
     /// How long connections took to open.
     pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile; set by who did it.
@@ -286,6 +289,8 @@ impl<'a, 'w> Collector<'a, 'w> {
         let mut examples = Vec::new();
         let mut connect_times = ConnectTimes::default();
         self.finished.iter().for_each(|finished| connect_times.merge(&finished.connect_times));
+        let mut kinds = Vec::new();
+        self.finished.iter().for_each(|finished| kinds::merge(&mut kinds, &finished.kinds));
         let of_all = self.finished.iter().flat_map(|finished| &finished.examples);
         of_all.for_each(|example| example.clone().enter(&mut examples));
         Ok(Measured {
@@ -303,6 +308,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             reasons,
             examples,
             connect_times,
+            kinds,
             was_restarted: false,
             finished: self.finished,
             is_interrupted,

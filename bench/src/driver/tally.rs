@@ -308,7 +308,7 @@ mod tests {
     const OK: Answer = Answer { status: 200, keep_alive: true };
 
     fn asked(intended_ns: u64, sent_ns: u64) -> InFlight {
-        InFlight { intended_ns, sent_ns, number: 0 }
+        InFlight { intended_ns, sent_ns, ..InFlight::default() }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::table::QUANTILES;
 use super::{Report, Step, Verified};
+use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
 use crate::driver::run::ThreadUse;
 use crate::driver::statuses::{Example, Statuses};
@@ -51,6 +52,7 @@ fn figures(report: &Report) -> Value {
         "reasons": report.reasons.iter().map(reason).collect::<Vec<_>>(),
         "status": by_status(&total.statuses),
         "examples": report.examples.iter().map(example).collect::<Vec<_>>(),
+        "by_request": report.kinds.iter().map(kind).collect::<Vec<_>>(),
         "duration_ns": report.window_ns,
         "rate": report.rate,
         "sent": total.sent,
@@ -154,6 +156,17 @@ fn by_status(statuses: &Statuses) -> Value {
 
 fn reason(reason: &Reason) -> Value {
     json!({ "kind": reason.kind.name(), "reason": reason.text, "count": reason.count })
+}
+
+fn kind((name, figures): &(String, KindFigures)) -> Value {
+    json!({
+        "name": name,
+        "requests": figures.statuses.within(0..=u16::MAX),
+        "errors": figures.failures.total(),
+        "errors_by_kind": by_kind(&figures.failures),
+        "status": by_status(&figures.statuses),
+        "latency_ns": quantiles(&figures.latency),
+    })
 }
 
 fn example(example: &Example) -> Value {

@@ -12,6 +12,7 @@ pub mod table;
 pub mod verdict;
 
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::kinds::KindFigures;
 use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse};
@@ -81,6 +82,8 @@ pub struct Report {
     pub reasons: Vec<Reason>,
     /// The first answer of each status that is no success, by status.
     pub examples: Vec<Example>,
+    /// Name and figures of each kind of request; empty when there is one kind only.
+    pub kinds: Vec<(String, KindFigures)>,
     /// How long connections took to open, TLS included; before the measured part too.
     pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
@@ -195,6 +198,7 @@ impl Report {
             faults: Vec::new(),
             reasons: measured.reasons.clone(),
             examples: measured.examples.clone(),
+            kinds: named(scenario, &measured.kinds),
             connect_times: measured.connect_times.clone(),
             was_restarted: measured.was_restarted,
             asked_metrics: None,
@@ -219,6 +223,7 @@ impl Report {
             whole.was_restarted |= run.was_restarted;
             whole.cut_off += run.cut_off;
             Reason::merge(&mut whole.reasons, &run.reasons);
+            whole.kinds.iter_mut().zip(&run.kinds).for_each(|(sum, more)| sum.1.merge(&more.1));
             whole.connect_times.merge(&run.connect_times);
             run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
             for (sum, thread) in whole.threads.iter_mut().zip(&run.threads) {
@@ -274,6 +279,11 @@ impl Report {
 /// Failures that are no sign of a lack of something: a target that is slow is not at fault.
 const FAULTS: [Failure; 5] =
     [Failure::Connect, Failure::Reset, Failure::Closed, Failure::Garbage, Failure::Status];
+
+fn named(scenario: &Scenario, kinds: &[KindFigures]) -> Vec<(String, KindFigures)> {
+    let names = scenario.mix.iter().flat_map(|mix| mix.names());
+    names.cloned().zip(kinds.iter().cloned()).collect()
+}
 
 fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
     let share = |ns: u64| ns as f64 / measured.window_ns.max(1) as f64;

@@ -1,6 +1,7 @@
 //! The report for people.
 
 use super::{Report, Step, outcomes};
+use crate::driver::kinds::KindFigures;
 use crate::quantity::{show_count, show_cpu, show_ns, show_rate};
 use hdrhistogram::Histogram;
 use std::fmt::Write;
@@ -22,6 +23,7 @@ pub fn render(report: &Report) -> String {
     } else {
         steps(&mut out, &report.steps);
     }
+    kinds(&mut out, &report.kinds);
     outcomes::statuses(&mut out, report);
     outcomes::errors(&mut out, report);
     cost(&mut out, report);
@@ -76,7 +78,7 @@ fn heading(out: &mut String, report: &Report) {
     let _ = writeln!(
         out,
         "{} {}\n{load}; {} connections, depth {}, {}, {}",
-        scenario["method"].as_str().unwrap_or_default(),
+        scenario["method"].as_str().unwrap_or("several requests to"),
         report.url,
         scenario["connections"],
         scenario["pipeline"],
@@ -155,6 +157,40 @@ fn steps(out: &mut String, steps: &[Step]) {
             step.server_cpu_ns_per_request.map_or("-".into(), show_cpu),
             step.wall.name()
         );
+    }
+}
+
+/// Kinds that are shown; those that have fewer requests are in the report for machines.
+const KINDS_SHOWN: usize = 20;
+
+/// Figures by kind of request, the most frequent first.
+fn kinds(out: &mut String, kinds: &[(String, KindFigures)]) {
+    if kinds.is_empty() {
+        return;
+    }
+    let shown = &kinds[..kinds.len().min(KINDS_SHOWN)];
+    let width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).clamp(20, 60);
+    let _ = writeln!(
+        out,
+        "requests   {:width$}{:>14}{:>10}{:>10}{:>10}{:>10}",
+        "", "answers", "errors", "p50", "p99", "max"
+    );
+    for (name, figures) in shown {
+        let latency = &figures.latency;
+        let value = |ns: u64| if latency.is_empty() { "-".into() } else { show_ns(ns) };
+        let short: String = name.chars().take(width).collect();
+        let _ = writeln!(
+            out,
+            "           {short:width$}{:>14}{:>10}{:>10}{:>10}{:>10}",
+            show_count(figures.statuses.within(0..=u16::MAX)),
+            show_count(figures.failures.total()),
+            value(latency.value_at_quantile(0.5)),
+            value(latency.value_at_quantile(0.99)),
+            value(latency.max())
+        );
+    }
+    if kinds.len() > shown.len() {
+        let _ = writeln!(out, "           and {} more in --json", kinds.len() - shown.len());
     }
 }
 

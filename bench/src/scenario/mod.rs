@@ -1,16 +1,20 @@
 //! What a run does: target, connections, load, times. Fixed before the run starts and written into its report.
 
+pub mod mix;
 pub mod options;
 pub mod pacer;
 pub mod random;
 pub mod request;
+pub mod requests_file;
 pub mod template;
 
 use crate::client::target::Target;
 use crate::redaction::shown_field;
+use crate::scenario::mix::Mix;
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::request::RequestForm;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Connections of a run unless set.
 pub const CONNECTIONS: usize = 64;
@@ -42,6 +46,8 @@ pub struct Scenario {
     pub target: Target,
     /// What is asked.
     pub form: RequestForm,
+    /// What is asked instead, when it is several requests in turn.
+    pub mix: Option<Arc<Mix>>,
     /// Connections over all threads.
     pub connections: usize,
     /// Threads; at most as many as connections.
@@ -77,6 +83,7 @@ impl Scenario {
         Self {
             target,
             form,
+            mix: None,
             connections: CONNECTIONS,
             threads: threads_for(CONNECTIONS),
             pipeline: 1,
@@ -142,14 +149,16 @@ impl Scenario {
             Load::Closed => ("closed", None, false),
             Load::Open { rate, arrivals } => ("open", Some(rate), arrivals == Arrivals::Poisson),
         };
+        let one = self.mix.is_none().then_some(&self.form);
         json!({
             "load": kind,
             "rate": rate,
             "poisson": poisson,
-            "method": self.form.method,
-            "path": self.form.path,
+            "method": one.map(|form| &form.method),
+            "path": one.map(|form| &form.path),
             "headers": self.form.headers.iter().map(shown_field).collect::<Vec<_>>(),
-            "body": self.form.bodies.describe(),
+            "body": one.map(|form| form.bodies.describe()),
+            "requests_in_turn": self.mix.as_ref().map(|mix| mix.describe()),
             "connections": self.connections,
             "threads": self.threads,
             "pipeline": self.pipeline,

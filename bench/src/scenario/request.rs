@@ -1,7 +1,9 @@
 //! The bytes of one request after another.
 //!
-//! Of the head only the body's length changes, so what stands before and after it is kept ready.
+//! Path and values of fields are templates as bodies are. Where they say nothing that changes, all of the head but the body's length
+//! is one piece that is kept ready.
 
+use crate::client::target::is_path;
 use crate::scenario::random::Random;
 use crate::scenario::template::Template;
 
@@ -59,11 +61,11 @@ fn long(what: &str, bytes: &[u8]) -> String {
 pub struct RequestForm {
     /// `POST`.
     pub method: String,
-    /// Path with query.
+    /// Path with query, a template.
     pub path: String,
     /// Value of the Host field.
     pub host: String,
-    /// Further fields, in the order given.
+    /// Further fields, in the order given; values are templates.
     pub headers: Vec<(String, String)>,
     /// The bodies.
     pub bodies: Bodies,
@@ -98,12 +100,37 @@ impl RequestForm {
         last
     }
 
-    fn has_header(&self, name: &str) -> bool {
+    /// Returns true if there is a field of this name; case does not matter.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
     }
 
+    /// Returns true if path and fields are the same in all requests.
+    #[must_use]
+    pub fn has_constant_head(&self) -> bool {
+        let is_constant =
+            |text: &String| Template::compile(text).is_ok_and(|template| template.is_constant());
+        is_constant(&self.path) && self.headers.iter().all(|(_, value)| is_constant(value))
+    }
+
+    /// Looks whether path and fields can be sent.
+    ///
+    /// # Errors
+    /// A sentence that names the template that can't be understood, or the path that can't be one.
+    pub fn check(&self) -> Result<(), String> {
+        if !is_path(&self.path) {
+            return Err(format!("`{}` has a space or control character; write it as %20", self.path));
+        }
+        Template::compile(&self.path).map_err(|error| format!("path `{}`: {error}", self.path))?;
+        for (name, value) in &self.headers {
+            Template::compile(value).map_err(|error| format!("field `{name}: {value}`: {error}"))?;
+        }
+        Ok(())
+    }
+
     /// The head up to the digits of the body's length, and what follows them; without a body all of it and nothing.
-    fn head(&self) -> (Vec<u8>, Vec<u8>) {
+    fn head(&self) -> (String, String) {
         let mut before = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.has_header("host") {
             before.push_str(&format!("Host: {}\r\n", self.host));
@@ -111,48 +138,75 @@ impl RequestForm {
         let fields: String =
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         if self.bodies == Bodies::None {
-            return ((before + &fields + "\r\n").into_bytes(), Vec::new());
+            return (before + &fields + "\r\n", String::new());
         }
         if !self.has_header("content-type") {
             before.push_str("Content-Type: application/json\r\n");
         }
         before.push_str("Content-Length: ");
-        (before.into_bytes(), format!("\r\n{fields}\r\n").into_bytes())
+        (before, format!("\r\n{fields}\r\n"))
+    }
+}
+
+/// Writes requests of one form with random numbers of somebody else.
+#[derive(Clone, Debug)]
+pub struct Composer {
+    bodies: Bodies,
+    before_length: Template,
+    after_length: Template,
+    body: Vec<u8>,
+}
+
+impl Composer {
+    /// Prepares a form. What [`RequestForm::check`] refuses is written as it stands.
+    #[must_use]
+    pub fn new(form: RequestForm) -> Self {
+        let (before, after) = form.head();
+        let compiled =
+            |text: String| Template::compile(&text).unwrap_or_else(|_| Template::literal(text.into_bytes()));
+        Self {
+            bodies: form.bodies,
+            before_length: compiled(before),
+            after_length: compiled(after),
+            body: Vec::new(),
+        }
+    }
+
+    /// Appends request `number` to `out`.
+    #[inline]
+    pub fn write(&mut self, number: u64, random: &mut Random, out: &mut Vec<u8>) {
+        self.before_length.write(number, random, out);
+        let template = match &self.bodies {
+            Bodies::None => return,
+            Bodies::One(template) => template,
+            Bodies::Lines(lines) => &lines[(number % lines.len() as u64) as usize],
+        };
+        self.body.clear();
+        template.write(number, random, &mut self.body);
+        out.extend_from_slice(itoa::Buffer::new().format(self.body.len()).as_bytes());
+        self.after_length.write(number, random, out);
+        out.extend_from_slice(&self.body);
     }
 }
 
 /// Writes requests of one form. Each thread has its own.
 #[derive(Clone, Debug)]
 pub struct RequestWriter {
-    form: RequestForm,
+    composer: Composer,
     random: Random,
-    body: Vec<u8>,
-    before_length: Vec<u8>,
-    after_length: Vec<u8>,
 }
 
 impl RequestWriter {
     /// A writer whose random numbers follow from `seed`.
     #[must_use]
     pub fn new(form: RequestForm, seed: u64) -> Self {
-        let (before_length, after_length) = form.head();
-        Self { form, random: Random::new(seed), body: Vec::new(), before_length, after_length }
+        Self { composer: Composer::new(form), random: Random::new(seed) }
     }
 
     /// Appends request `number` to `out`.
     #[inline]
     pub fn write(&mut self, number: u64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.before_length);
-        let template = match &self.form.bodies {
-            Bodies::None => return,
-            Bodies::One(template) => template,
-            Bodies::Lines(lines) => &lines[(number % lines.len() as u64) as usize],
-        };
-        self.body.clear();
-        template.write(number, &mut self.random, &mut self.body);
-        out.extend_from_slice(itoa::Buffer::new().format(self.body.len()).as_bytes());
-        out.extend_from_slice(&self.after_length);
-        out.extend_from_slice(&self.body);
+        self.composer.write(number, &mut self.random, out);
     }
 }
 
@@ -196,6 +250,25 @@ mod tests {
         form.headers.push(("host".into(), "other".into()));
         let mut writer = RequestWriter::new(form, 0);
         assert_eq!(written(&mut writer, 1), "POST /pixel HTTP/1.1\r\nX-A: b\r\nhost: other\r\n\r\n");
+    }
+
+    #[test]
+    fn path_and_fields_are_templates_with_the_number_of_the_body() {
+        let template = Template::compile("{{n}}").unwrap();
+        let mut form = form(Bodies::One(template));
+        form.path = "/item/{{n}}?r={{rand 5 5}}".into();
+        form.headers = vec![("X-N".into(), "{{ n % 10 }}".into())];
+        form.check().unwrap();
+        let mut writer = RequestWriter::new(form.clone(), 0);
+        assert_eq!(
+            written(&mut writer, 123),
+            "POST /item/123?r=5 HTTP/1.1\r\nHost: a:1\r\nContent-Type: application/json\r\n\
+             Content-Length: 3\r\nX-N: 3\r\n\r\n123"
+        );
+        form.headers[0].1 = "{{n".into();
+        assert!(form.check().unwrap_err().contains("X-N: {{n"));
+        form.path = "/{{m}}".into();
+        assert!(form.check().unwrap_err().contains("path"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Keys of the scenario that have to agree.
-const SCENARIO: [&str; 15] = [
+const SCENARIO: [&str; 16] = [
     "load",
     "rate",
     "poisson",
@@ -16,6 +16,7 @@ const SCENARIO: [&str; 15] = [
     "path",
     "headers",
     "body",
+    "requests_in_turn",
     "connections",
     "threads",
     "pipeline",

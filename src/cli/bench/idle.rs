@@ -21,6 +21,7 @@ impl LoadArguments {
             ("--poisson", self.poisson),
             ("--steps", !self.steps.is_empty()),
             ("-p", self.pipeline != 1),
+            ("--requests", self.has_mix()),
         ];
         match given.into_iter().find(|(name, is_given)| *is_given && settled.contains(name)) {
             Some((name, _)) => {

@@ -1,13 +1,16 @@
 //! The arguments of a measurement, and the order that they make.
 
-use pixeld_bench::client::target::Target;
+use super::sources::{self, Requests, body_template, compile, line_templates};
+use pixeld_bench::client::target::{Target, Url};
 use pixeld_bench::client::tls::Trust;
 use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::goal::Goal;
+use pixeld_bench::scenario::mix::Mix;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
-use pixeld_bench::scenario::template::{PIXEL, Template};
+use pixeld_bench::scenario::requests_file::{field, is_method};
+use pixeld_bench::scenario::template::PIXEL;
 use pixeld_bench::scenario::{self, Load, Scenario, threads_for};
 use pixeld_bench::tools::chaos::Chaos;
 use pixeld_bench::tools::launch::Launch;
@@ -15,6 +18,7 @@ use pixeld_bench::tools::outputs::Outputs;
 use pixeld_bench::tools::session::Order;
 use pixeld_bench::tools::verify;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Length of a step of a ramp unless set, nanoseconds.
 const STEP_NS: u64 = 30_000_000_000;
@@ -62,7 +66,10 @@ pub(super) struct LoadArguments {
     duration: Option<u64>,
     /// End after N requests
     #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
-    requests: Option<u64>,
+    number: Option<u64>,
+    /// Several requests in turn, a line each: [WEIGHT] METHOD PATH [-H FIELD] [-b BODY], or JSON, or a web server's log; - for stdin
+    #[arg(long, value_name = "FILE", value_parser = Requests::parse, help_heading = "Request")]
+    requests: Option<Requests>,
     /// Requests that one connection may have without an answer
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
     pub(super) pipeline: usize,
@@ -96,9 +103,10 @@ pub(super) struct RequestArguments {
     #[arg(short, long, help_heading = "Request")]
     method: Option<String>,
     /// Further header field, repeatable
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header, help_heading = "Request")]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, help_heading = "Request")]
     headers: Vec<(String, String)>,
-    /// Body, or @FILE; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request
+    /// Body, or @FILE, @- for stdin; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request, here, in the
+    /// URL's path and in fields
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
     pub(super) body: Option<String>,
     /// File with a body in each line, used in turn
@@ -155,15 +163,6 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
     whole(text).and_then(|value| usize::try_from(value).map_err(|error| error.to_string()))
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\r', '\n']) {
-        return Err(format!("`{name}` is no field name; write 'Name: value'"));
-    }
-    Ok((name.to_string(), value.trim().to_string()))
-}
-
 impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
@@ -171,8 +170,9 @@ impl Measure {
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
+        let mix = self.mix()?;
         let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
-        let scenario = self.request.on(self.load.scenario(target, form));
+        let scenario = Scenario { mix, ..self.request.on(self.load.scenario(target, form)) };
         if let Some(late) = self.check.chaos.iter().find(|chaos| chaos.at_ns() >= scenario.end_ns()) {
             let end = show_ns(scenario.end_ns());
             return Err(format!(
@@ -191,6 +191,19 @@ impl Measure {
             outputs: self.outputs(),
             command: shown_command(std::env::args()),
         })
+    }
+
+    /// The requests of `--requests`, which leave nothing to say about the one that the other options describe.
+    fn mix(&self) -> Result<Option<Arc<Mix>>, String> {
+        let mix = self.load.mix(&self.request)?;
+        let has_path = Url::parse(&self.url)?.path.is_some_and(|path| path != "/");
+        if mix.is_some() && (has_path || self.check.verify) {
+            return Err(
+                "--requests has the paths and bodies of its file; leave out the URL's path and --verify"
+                    .into(),
+            );
+        }
+        Ok(mix)
     }
 
     fn outputs(&self) -> Outputs {
@@ -227,13 +240,37 @@ impl LoadArguments {
         if self.poisson { Arrivals::Poisson } else { Arrivals::Constant }
     }
 
+    fn number(&self) -> Option<u64> {
+        match self.requests {
+            Some(Requests::Number(number)) => Some(number),
+            _ => self.number,
+        }
+    }
+
+    /// Whether a file of requests is named.
+    pub(super) fn has_mix(&self) -> bool {
+        matches!(self.requests, Some(Requests::File(_)))
+    }
+
+    /// The requests of `--requests FILE`, with the fields of `request` in each.
+    pub(super) fn mix(&self, request: &RequestArguments) -> Result<Option<Arc<Mix>>, String> {
+        let Some(Requests::File(file)) = &self.requests else { return Ok(None) };
+        if request.body.is_some() || request.body_lines.is_some() || request.method.is_some() {
+            return Err(
+                "--requests has the methods and bodies of its file; leave out -b, --body-lines and -m".into(),
+            );
+        }
+        sources::mix(file, &request.headers).map(|mix| Some(Arc::new(mix)))
+    }
+
     /// The run that these arguments describe.
     pub(super) fn scenario(&self, target: Target, form: RequestForm) -> Scenario {
         let threads = self.threads.unwrap_or(match self.pin.len() {
             0 => threads_for(self.connections),
             cpus => cpus,
         });
-        let duration_ns = match (self.duration, self.requests) {
+        let number = self.number();
+        let duration_ns = match (self.duration, number) {
             _ if !self.steps.is_empty() => self.step_duration.unwrap_or(STEP_NS),
             (Some(ns), _) => ns,
             (None, Some(_)) => u64::MAX,
@@ -245,7 +282,7 @@ impl LoadArguments {
             pipeline: self.pipeline,
             load: self.rate.map_or(Load::Closed, |rate| Load::Open { rate, arrivals: self.arrivals() }),
             duration_ns,
-            requests: self.requests,
+            requests: number,
             warmup_ns: self.warmup,
             timeout_ns: self.timeout,
             pins: self.pin.clone(),
@@ -290,16 +327,17 @@ impl RequestArguments {
         };
         let default = if posts_pixels || bodies != Bodies::None { "POST" } else { "GET" };
         let method = self.method.clone().unwrap_or_else(|| default.to_string());
-        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        if !is_method(&method) {
             return Err(format!("`{method}` is no method; write for example GET"));
         }
-        Ok(RequestForm {
+        let form = RequestForm {
             method,
             path: target.path.clone(),
             host: target.host.clone(),
             headers: self.headers.clone(),
             bodies,
-        })
+        };
+        form.check().map(|()| form)
     }
 }
 
@@ -309,37 +347,4 @@ impl CheckArguments {
         let log = std::env::temp_dir().join(format!("pixeld-bench-{}.log", std::process::id()));
         Ok(Some(Launch { cpus: self.start_pin.clone(), ..Launch::parse(line, log)? }))
     }
-}
-
-fn compile(text: &str) -> Result<Template, String> {
-    Template::compile(text).map_err(|error| error.to_string())
-}
-
-fn body_template(body: &str) -> Result<Template, String> {
-    let Some(file) = body.strip_prefix('@') else { return compile(body) };
-    let bytes = read(Path::new(file))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => compile(&text).map_err(|error| format!("{file}: {error}")),
-        Err(binary) => Ok(Template::literal(binary.into_bytes())),
-    }
-}
-
-fn line_templates(file: &Path) -> Result<Vec<Template>, String> {
-    let text = String::from_utf8(read(file)?).map_err(|_| format!("{} is no text", file.display()))?;
-    let lines: Vec<Template> = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(at, line)| {
-            compile(line).map_err(|error| format!("{}, line {}: {error}", file.display(), at + 1))
-        })
-        .collect::<Result<_, _>>()?;
-    if lines.is_empty() {
-        return Err(format!("{} has no lines; write a body into each", file.display()));
-    }
-    Ok(lines)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }

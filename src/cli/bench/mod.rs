@@ -4,6 +4,7 @@ mod ending;
 mod idle;
 mod measure;
 mod scenario_file;
+mod sources;
 mod tools;
 
 use super::CliError;

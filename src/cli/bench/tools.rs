@@ -162,7 +162,8 @@ impl Tool {
 fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Result<Scenario, Stop> {
     let target = request.target(url).map_err(Stop::Usage)?;
     let form = request.form(&target, None).map_err(Stop::Usage)?;
-    Ok(request.on(load.scenario(target, form)))
+    let mix = load.mix(request).map_err(Stop::Usage)?;
+    Ok(Scenario { mix, ..request.on(load.scenario(target, form)) })
 }
 
 fn scratch(name: &str) -> PathBuf {
@@ -195,7 +196,7 @@ impl CalibrateArguments {
         self.load
             .refuse(
                 "calibrate",
-                &["-r", "--poisson", "--steps", "-p"],
+                &["-r", "--poisson", "--steps", "-p", "--requests"],
                 "it measures both loops at its own rates and depths",
             )
             .map_err(Stop::Usage)?;
@@ -316,6 +317,9 @@ impl CompareArguments {
         if let Some((name, _, why)) = given.into_iter().find(|(_, is_idle, _)| *is_idle) {
             return Err(format!("{name} does nothing here: {why}; leave it out"));
         }
+        if self.wrk && sides.iter().any(|side| !side.form.has_constant_head()) {
+            return Err("wrk repeats one path and its fields: write them without placeholders, or compare without --wrk".into());
+        }
         let has_own_body = self.request.body.is_some() || self.request.body_lines.is_some();
         match sides.iter().find(|_| self.wrk && has_own_body).filter(|side| !side.form.bodies.is_constant()) {
             Some(_) => {
@@ -334,6 +338,9 @@ impl CompareArguments {
         };
         let mut sides: Vec<Side> =
             self.targets.iter().map(|name| side(name, false)).collect::<Result<_, Stop>>()?;
+        if self.wrk && self.load.has_mix() {
+            return Err(Stop::Usage("wrk sends one request; leave out --requests, or --wrk".into()));
+        }
         if self.wrk && !self.request.keeps_connections() {
             let what =
                 "wrk keeps its connections; leave out --no-keepalive and --requests-per-connection, or --wrk";
