@@ -10,7 +10,6 @@ pub mod background;
 pub mod decoder;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +22,8 @@ use crate::base::limits::{FILE_TURN_BYTES, JOB_QUEUE_MAX};
 use crate::engine::shared::mailbox::{FileDone, JobDone, Mail, UploadDone};
 use crate::engine::shared::table::Key;
 use crate::engine::shared::told::Told;
-use crate::os::socket::{self, FileSent};
+use crate::engine::shared::wire::SecondEnd;
+use crate::os::socket::FileSent;
 use crate::os::thread;
 
 /// Something on its way to a job thread.
@@ -51,9 +51,8 @@ pub enum JobTask {
     File {
         /// The job.
         job: Box<dyn Job>,
-        /// The connection's socket under a number of its own. Whatever becomes of the connection meanwhile, this
-        /// number stays this socket's until it is closed, so that no byte gets into another connection.
-        socket: OwnedFd,
+        /// The connection's socket.
+        socket: SecondEnd,
     },
     /// What an upload has to do before it takes more.
     Upload(Box<dyn Upload>),
@@ -165,7 +164,7 @@ fn is_file(job: &mut dyn Job) -> bool {
 
 /// Sends from a file what the socket takes, up to a bound that lets other jobs have their turn. In builds that unwind, a
 /// panic ends this job only.
-fn send(key: Key, mut job: Box<dyn Job>, socket: OwnedFd) -> FileDone {
+fn send(key: Key, mut job: Box<dyn Job>, socket: SecondEnd) -> FileDone {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let (sent_bytes, result) = send_part(&mut *job, &socket);
         (job, sent_bytes, result)
@@ -190,11 +189,11 @@ fn send(key: Key, mut job: Box<dyn Job>, socket: OwnedFd) -> FileDone {
     FileDone { key, job: Some(job), socket, sent_bytes, is_blocked, step }
 }
 
-fn send_part(job: &mut dyn Job, socket: &OwnedFd) -> (u64, io::Result<(FileSent, JobStep)>) {
+fn send_part(job: &mut dyn Job, socket: &SecondEnd) -> (u64, io::Result<(FileSent, JobStep)>) {
     let Some(part) = job.file() else { return (0, Err(io::ErrorKind::Unsupported.into())) };
     let Some(file) = part.file.descriptor() else { return (0, Err(io::ErrorKind::Unsupported.into())) };
     let before = part.range.start;
-    let sent = socket::send_file(socket, file, part.range, FILE_TURN_BYTES);
+    let sent = socket.send_file(file, part.range, FILE_TURN_BYTES);
     let step = if part.range.is_empty() { JobStep::Done } else { JobStep::More };
     (part.range.start - before, sent.map(|sent| (sent, step)))
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::submission::Submission;
 use super::table::Key;
+use super::wire::SecondEnd;
 use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::router::Root;
 use crate::apps::upload::Upload;
@@ -73,7 +74,7 @@ pub struct FileDone {
     /// The job, unless its thread panicked.
     pub job: Option<Box<dyn Job>>,
     /// The connection's socket, unless the file can't be sent from.
-    pub socket: Option<OwnedFd>,
+    pub socket: Option<SecondEnd>,
     /// What the socket took.
     pub sent_bytes: u64,
     /// Whether it takes more for the moment.

@@ -15,6 +15,7 @@ pub mod table;
 pub(crate) mod told;
 pub mod understanding;
 pub mod waking;
+pub mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, RwLock};

@@ -2,15 +2,13 @@
 //!
 //! Buffers are there only while something is in them, so that an idle connection is this struct and nothing else.
 
-use std::os::fd::OwnedFd;
-
-use mio::net::TcpStream;
-
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
 use crate::apps::app::{Job, Resume};
 use crate::apps::router::Root;
 use crate::base::limits::{LINGER_PAUSE_MS, Limits};
+use crate::engine::shared::table::Key;
+use crate::engine::shared::wire::{SecondEnd, Wire};
 use crate::http::connection::Machine;
 use crate::http::response::{Pieces, Rest};
 
@@ -49,7 +47,7 @@ pub enum Task {
         /// How the pieces are written.
         pieces: Pieces,
         /// The connection's socket once more, if the job's rest is sent from a file.
-        socket: Option<OwnedFd>,
+        socket: Option<SecondEnd>,
     },
     /// A job thread has the socket and sends from a file: nothing else may be written. It counts as `blocked`; that the
     /// kernel can take more ends that as ever, so it isn't missed however late the job thread says that it could not.
@@ -91,10 +89,70 @@ pub enum Wait {
     Us,
 }
 
+/// What a worker has to note for a connection that it has lent out: which lists it belongs into, and that its deadline may
+/// have moved. So whoever has the connection need not know the worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// It has something to send.
+    pub const SENDS: Self = Self(1);
+    /// It is to be served in the next turn.
+    pub const AGAIN: Self = Self(2);
+    /// Its records wait for room in the lane.
+    pub const STALLS: Self = Self(4);
+    /// Its deadline may be earlier than it was.
+    pub const DEADLINE: Self = Self(8);
+
+    /// Adds `mark`.
+    #[inline]
+    pub fn add(&mut self, mark: Self) {
+        self.0 |= mark.0;
+    }
+
+    /// Takes `mark` away.
+    #[inline]
+    pub fn remove(&mut self, mark: Self) {
+        self.0 &= !mark.0;
+    }
+
+    /// Whether `mark` is there.
+    #[inline]
+    #[must_use]
+    pub fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    /// Those of `self` that `other` lacks.
+    #[inline]
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether there is no mark.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Stays,
+    /// Its socket is to be closed at once.
+    Ends,
+}
+
 /// One connection.
 pub struct Connection {
+    /// Where its worker keeps it.
+    pub key: Key,
     /// The socket.
-    pub stream: TcpStream,
+    pub wire: Wire,
     /// What its listener shows at `/`.
     pub root: Root,
     /// The protocol's state.
@@ -127,12 +185,10 @@ pub struct Connection {
     pub owed: u32,
     /// Which usual answer is owed.
     pub owed_express: u8,
-    /// It is in its worker's list of those to be served again.
-    pub listed: bool,
-    /// It is in its worker's list of those with something to send.
-    pub dirty: bool,
-    /// It is in its worker's list of those that wait for room in the lane.
-    pub stalled: bool,
+    /// What its worker notes for it as soon as it gets it back.
+    pub marks: Marks,
+    /// Which lists of its worker it is in.
+    pub listed: Marks,
     /// A streamed answer cannot be completed.
     pub broken: bool,
     /// The streamed answer under way is complete for its client when the connection ends in order (HTTP/1.0 without a
@@ -156,11 +212,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A fresh connection accepted at `now_ms` from a listener with this root.
+    /// A fresh connection accepted at `now_ms` from a listener with this root, which its worker keeps at `key`.
     #[must_use]
-    pub fn new(stream: TcpStream, root: Root, now_ms: u64) -> Self {
+    pub fn new(key: Key, wire: Wire, root: Root, now_ms: u64) -> Self {
         Self {
-            stream,
+            key,
+            wire,
             root,
             machine: Machine::new(),
             head_hint: 0,
@@ -178,9 +235,8 @@ impl Connection {
             linger_until_ms: 0,
             owed: 0,
             owed_express: 0,
-            listed: false,
-            dirty: false,
-            stalled: false,
+            marks: Marks::default(),
+            listed: Marks::default(),
             broken: false,
             until_close: false,
             waits: 0,
@@ -191,6 +247,29 @@ impl Connection {
             body_bytes: 0,
             accounted_bytes: 0,
         }
+    }
+
+    /// Has it written to at the end of this turn.
+    #[inline]
+    pub fn owe(&mut self) {
+        self.marks.add(Marks::SENDS);
+    }
+
+    /// Has it served in the next turn, although the kernel may have no news of it.
+    #[inline]
+    pub fn serve_again(&mut self) {
+        self.marks.add(Marks::AGAIN);
+    }
+
+    /// Has it tried again after the next commit, or soon if none comes: the disk may have become full meanwhile.
+    pub fn stall(&mut self) {
+        self.marks.add(Marks::STALLS);
+    }
+
+    /// Has its deadline looked at: it may be earlier than it was.
+    #[inline]
+    pub fn arm(&mut self) {
+        self.marks.add(Marks::DEADLINE);
     }
 
     /// Whether what the client sent may be looked at now.
@@ -218,6 +297,13 @@ impl Connection {
     #[must_use]
     pub fn is_logging(&self) -> bool {
         matches!(&self.task, Task::Upload(receiving) if receiving.is_logging())
+    }
+
+    /// Whether it waits for us with a deadline of its own: for room in the lane, or for a time that its application named.
+    #[inline]
+    #[must_use]
+    pub fn names_a_time(&self) -> bool {
+        matches!(self.task, Task::Stalled { .. } | Task::Waiting { .. })
     }
 
     /// Bytes held for bodies that are not complete.

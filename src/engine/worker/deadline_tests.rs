@@ -7,9 +7,10 @@ use proptest::prelude::*;
 
 use super::Worker;
 use super::connection::{Connection, Task, Wait};
-use super::deadlines::TICK_MS;
 use super::held::{AnswerFraming, Asked};
+use super::service::start_wait;
 use super::simulated::{Ground, Simulated};
+use super::wheel::TICK_MS;
 use crate::apps::app::{Action, Resume, View, Wait as Held};
 use crate::apps::wait::News;
 use crate::base::durability::Durability;
@@ -57,7 +58,7 @@ impl Resume for Again {
 
 /// Brings a new connection to wait for `kind`.
 fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
-    let limits = simulated.worker.limits.clone();
+    let limits = simulated.worker.context.limits.clone();
     let (key, mut client) = simulated.connect();
     let (sent, wait, ms) = match kind {
         Kind::FirstByte => ("", Wait::FirstByte, limits.first_byte_ms),
@@ -73,7 +74,7 @@ fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
         Kind::Waiting(ms) => ("", Wait::Us, ms),
         Kind::WaitingTwice(ms) => ("", Wait::Us, 2 * ms),
         Kind::Stalled => {
-            while simulated.worker.producer.push_pixel(&[0x11; 10]) {}
+            while simulated.worker.service.lane.push_pixel(&[0x11; 10]) {}
             let stalled = "POST /pixel HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\r\n\
                            {\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":123}";
             (stalled, Wait::Us, limits.lane_full_ms)
@@ -84,10 +85,10 @@ fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
     match kind {
         Kind::Waiting(_) => hold(simulated, key, due_ms * 1_000, 0),
         Kind::WaitingTwice(ms) => hold(simulated, key, (due_ms - ms) * 1_000, due_ms * 1_000),
-        Kind::Write => simulated.hear(key, |worker, connection| {
+        Kind::Write => simulated.hear(key, |_, connection| {
             if !connection.blocked && connection.output.is_empty() {
                 connection.output = vec![0; 1 << 20];
-                worker.owe(key, connection);
+                connection.owe();
             }
             connection.wait == Wait::Write
         }),
@@ -114,8 +115,8 @@ fn hold(simulated: &mut Simulated, key: Key, until_us: u64, then_us: u64) {
     };
     simulated.worker.with(key, |worker, connection| {
         let wait = Held { until_us: Some(until_us), then: Box::new(Again(then_us)) };
-        worker.start_wait(key, connection, wait, asked);
-        worker.settle(key, connection)
+        start_wait(connection, wait, asked, &worker.context);
+        worker.settle(connection)
     });
 }
 
@@ -255,7 +256,7 @@ fn a_limit_that_is_lowered_holds_for_connections_that_wait_already() {
     let mut simulated = ground.worker(Limits { idle_ms: 3_600_000, ..Limits::default() });
     let (due, _client) = begin(&mut simulated, Kind::Idle);
     simulated.pass(1_000, |_, _| ());
-    simulated.worker.limits = std::sync::Arc::new(Limits { idle_ms: 2_000, ..Limits::default() });
+    simulated.worker.context.limits = std::sync::Arc::new(Limits { idle_ms: 2_000, ..Limits::default() });
     simulated.worker.sweep(|_| true);
     simulated.pass(1_000 + TICK_MS + 2, |_, _| ());
     assert!(simulated.worker.table.at(due.key).is_none());

@@ -1,175 +1,170 @@
-//! A coarse timer wheel: many deadlines, few of which are ever reached.
-//!
-//! An entry is a (key, generation) pair in the slot of its tick. Moving a deadline later costs nothing: the owner keeps
-//! the true time, lets the old entry fire, and schedules again what is not due. Moving one earlier adds an entry; the
-//! stale one is recognised by its owner. An entry for a deadline beyond the wheel's turn fires at the end of the turn, so
-//! whoever is told that an entry fired asks whether the time has come, and schedules again if not.
-//!
-//! Nobody has to turn the wheel while it is empty: a turn begins with the first entry that is put into it.
+//! When connections are to be looked at: one timer for all of them, and a shorter patience while most connections are used.
 
-/// Milliseconds of one slot: no deadline of the server is finer.
-pub const TICK_MS: u64 = 50;
-/// Slots of the wheel, a power of two: 25.6 s, longer than most deadlines are.
-const SLOTS: usize = 512;
-const WORD_BITS: usize = 64;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-/// A deadline's owner: its place in a table and the generation that it had there.
-pub type Entry = (u32, u32);
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
-/// Deadlines of one worker.
-pub struct Wheel {
-    slots: Vec<Vec<Entry>>,
-    /// One bit per slot that holds anything, so that an idle worker finds its next wake-up without looking at all.
-    occupied: [u64; SLOTS / WORD_BITS],
-    /// The tick up to which everything has fired.
-    tick: u64,
+use super::connection::{Connection, Wait};
+use super::context::{Context, Ending};
+use super::wheel::{Entry, Wheel};
+use crate::base::limits::HEAD_DRAINING_MS;
+use crate::os::timer::Timer;
+
+/// All connections are looked at no more often than this because there are too many.
+const SWEEP_MS: u64 = 1_000;
+
+/// The deadlines of one worker's connections.
+pub(super) struct Deadlines {
+    wheel: Wheel,
+    timer: Timer,
+    /// When the timer fires, milliseconds of the worker's clock; it is only ever set earlier, or after it fired.
+    timer_ms: u64,
+    /// Memory of the list of entries that fired.
+    fired: Vec<Entry>,
+    /// More than 80 % of the server's connections are used: idle ones are closed sooner.
+    crowded: bool,
+    /// When idle connections were last looked at because of that.
+    swept_ms: u64,
 }
 
-impl Wheel {
-    /// An empty wheel that stands at `now_ms`.
-    #[must_use]
-    pub fn new(now_ms: u64) -> Self {
-        Self { slots: vec![Vec::new(); SLOTS], occupied: [0; SLOTS / WORD_BITS], tick: now_ms / TICK_MS }
+/// What a look at the number of connections found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// Nothing new.
+    Known,
+    /// Most connections are used from now on: idle ones have a shorter time.
+    Begins,
+}
+
+impl Deadlines {
+    /// Nothing has a deadline at `now_ms`; the timer wakes the event loop as `token`.
+    ///
+    /// # Errors
+    /// When the system gives no timer.
+    pub(super) fn new(now_ms: u64, registry: &Registry, token: Token) -> io::Result<Self> {
+        let timer = Timer::new()?;
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(Self {
+            wheel: Wheel::new(now_ms),
+            timer,
+            timer_ms: u64::MAX,
+            fired: Vec::new(),
+            crowded: false,
+            swept_ms: 0,
+        })
     }
 
-    /// Lets `entry` fire at `at_ms` or less than a tick later, or at the end of the wheel's turn if that comes first,
-    /// unless it fires at `scheduled_ms` anyway and that is no later. Returns when it fires first.
-    pub fn schedule(&mut self, now_ms: u64, at_ms: u64, scheduled_ms: u64, entry: Entry) -> u64 {
-        if at_ms >= scheduled_ms {
-            return scheduled_ms;
-        }
-        self.skip_empty(now_ms / TICK_MS);
-        let last = self.tick + SLOTS as u64 - 1;
-        let tick = at_ms.div_ceil(TICK_MS).clamp(self.tick + 1, last);
-        if tick * TICK_MS >= scheduled_ms {
-            return scheduled_ms;
-        }
-        let slot = tick as usize % SLOTS;
-        self.slots[slot].push(entry);
-        self.occupied[slot / WORD_BITS] |= 1 << (slot % WORD_BITS);
-        tick * TICK_MS
-    }
-
-    /// Moves every entry whose time has come into `fired`.
-    pub fn expire(&mut self, now_ms: u64, fired: &mut Vec<Entry>) {
-        let now = now_ms / TICK_MS;
-        // After a pause longer than the wheel's turn every slot has come up; none needs to be looked at twice.
-        let from = self.tick.max(now.saturating_sub(SLOTS as u64)) + 1;
-        for tick in from..=now {
-            let slot = tick as usize % SLOTS;
-            fired.append(&mut self.slots[slot]);
-            self.occupied[slot / WORD_BITS] &= !(1 << (slot % WORD_BITS));
-        }
-        self.tick = self.tick.max(now);
-    }
-
-    /// When the next entry fires, in milliseconds of the same clock; nothing when there is none.
-    #[must_use]
-    pub fn next_ms(&self) -> Option<u64> {
-        self.next_tick().map(|tick| tick * TICK_MS)
-    }
-
-    /// Turns on to `now` without passing an entry: a turn is counted from now, not from when something fired last.
-    fn skip_empty(&mut self, now: u64) {
-        if self.tick < now {
-            let free = self.next_tick().map_or(now, |next| next - 1);
-            self.tick = self.tick.max(free.min(now));
+    /// Sets the timer to `at_ms`, unless it fires before that.
+    pub(super) fn wake_at(&mut self, at_ms: u64, context: &Context) {
+        if at_ms < self.timer_ms {
+            self.timer_ms = at_ms;
+            // The timer must not be early: the turn it starts would find nothing due and set it again.
+            let delay = Duration::from_millis(at_ms.saturating_sub(context.now.ms()) + 1);
+            if let Err(error) = self.timer.set(delay) {
+                tracing::error!(%error, worker = context.index, "can't set the timer; deadlines come late");
+            }
         }
     }
 
-    fn next_tick(&self) -> Option<u64> {
-        let is_empty = self.occupied.iter().all(|word| *word == 0);
-        if is_empty {
-            None
-        } else {
-            (1..SLOTS as u64).map(|ahead| self.tick + ahead).find(|tick| self.holds(*tick))
+    /// Puts the connection's deadline into the wheel, unless an entry that fires no later is there.
+    pub(super) fn arm(&mut self, connection: &mut Connection, context: &Context) {
+        let due_ms = self.due_ms(connection, context);
+        let entry = (connection.key.place, connection.key.generation);
+        let fires_ms = self.wheel.schedule(context.now.ms(), due_ms, connection.scheduled_ms, entry);
+        if fires_ms < connection.scheduled_ms {
+            // When the entry fires and not when the time is up: by this `is_current` knows the entry again.
+            connection.scheduled_ms = fires_ms;
+            self.wake_at(fires_ms, context);
         }
     }
 
-    fn holds(&self, tick: u64) -> bool {
-        let slot = tick as usize % SLOTS;
-        self.occupied[slot / WORD_BITS] & (1 << (slot % WORD_BITS)) != 0
+    /// When the time of `connection` is up. A successor takes idle connections, but none with half a head.
+    pub(super) fn due_ms(&self, connection: &Connection, context: &Context) -> u64 {
+        let due_ms = connection.due_ms(&context.limits, self.crowded, context.now.ms());
+        match (connection.wait, context.ending) {
+            (Wait::Header, Ending::HandingOver { since_ms }) => {
+                due_ms.min(connection.since_ms.max(since_ms) + HEAD_DRAINING_MS)
+            }
+            _ => due_ms,
+        }
+    }
+
+    /// What fired by now, as a list that comes back by [`Deadlines::seen`]; nothing while the timer has not fired.
+    #[inline]
+    pub(super) fn fired(&mut self, now_ms: u64) -> Option<Vec<Entry>> {
+        if now_ms < self.timer_ms {
+            return None;
+        }
+        self.timer_ms = u64::MAX;
+        let mut fired = std::mem::take(&mut self.fired);
+        self.wheel.expire(now_ms, &mut fired);
+        Some(fired)
+    }
+
+    /// The entries that fired have been looked at: sets the timer for the next one.
+    pub(super) fn seen(&mut self, mut fired: Vec<Entry>, context: &Context) {
+        fired.clear();
+        self.fired = fired;
+        if let Some(next_ms) = self.wheel.next_ms() {
+            self.wake_at(next_ms, context);
+        }
+    }
+
+    /// Whether an entry that fired is the one that `connection` goes by: a later one may have been replaced by an earlier
+    /// one, which has fired and scheduled again.
+    pub(super) fn is_current(connection: &Connection, now_ms: u64) -> bool {
+        connection.scheduled_ms <= now_ms || connection.scheduled_ms == u64::MAX
+    }
+
+    /// Whether the entry that the connection has in the wheel will do for what it waits for since just now. An idle
+    /// connection's time only moves on, and one that waits for us has none unless it found the lane full or its application
+    /// named one: both do with an entry that fires before, which they have at every usual request.
+    #[inline]
+    pub(super) fn entry_will_do(&self, connection: &Connection, context: &Context) -> bool {
+        let fires_ms = connection.scheduled_ms;
+        let will_do = match connection.wait {
+            Wait::Idle => fires_ms <= connection.since_ms + context.limits.idle_ms,
+            Wait::Us => !connection.names_a_time(),
+            _ => false,
+        };
+        will_do && fires_ms != u64::MAX && !self.crowded
+    }
+
+    /// Looks whether most connections are used.
+    pub(super) fn look_for_crowd(&mut self, context: &Context) -> Crowd {
+        if !is_crowded(context) {
+            self.crowded = false;
+        } else if self.crowd_begins(context) {
+            self.crowded = true;
+            self.swept_ms = context.now.ms();
+            return Crowd::Begins;
+        } else if !self.crowded {
+            self.wake_at(self.swept_ms + SWEEP_MS, context);
+        }
+        Crowd::Known
+    }
+
+    /// Whether most connections are used and idle ones have not been given their shorter time for that yet. Not more
+    /// often than every [`SWEEP_MS`], because all of them are looked at.
+    #[inline]
+    pub(super) fn crowd_begins(&self, context: &Context) -> bool {
+        !self.crowded && is_crowded(context) && context.now.ms() >= self.swept_ms + SWEEP_MS
+    }
+
+    /// When the timer fires, for a simulation.
+    #[cfg(test)]
+    pub(super) fn timer_ms(&self) -> u64 {
+        self.timer_ms
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A turn of the wheel.
-    const TURN_MS: u64 = TICK_MS * SLOTS as u64;
-    const NEVER: u64 = u64::MAX;
-
-    fn expired(wheel: &mut Wheel, now_ms: u64) -> Vec<u32> {
-        let mut fired = Vec::new();
-        wheel.expire(now_ms, &mut fired);
-        fired.into_iter().map(|entry| entry.0).collect()
-    }
-
-    #[test]
-    fn entries_fire_at_their_time_and_never_before() {
-        let mut wheel = Wheel::new(1_000);
-        assert_eq!(wheel.schedule(1_000, 1_100, NEVER, (1, 0)), 1_100);
-        assert_eq!(wheel.schedule(1_000, 1_101, NEVER, (2, 0)), 1_150);
-        assert_eq!(
-            wheel.schedule(1_000, 900, NEVER, (3, 0)),
-            1_050,
-            "one in the past is due at the next tick"
-        );
-        assert_eq!(wheel.next_ms(), Some(1_050));
-        assert_eq!(expired(&mut wheel, 1_049), [0; 0]);
-        assert_eq!(expired(&mut wheel, 1_099), [3]);
-        assert_eq!(expired(&mut wheel, 1_100), [1]);
-        assert_eq!(wheel.next_ms(), Some(1_150));
-        assert_eq!(expired(&mut wheel, 1_150), [2]);
-        assert_eq!(wheel.next_ms(), None);
-    }
-
-    #[test]
-    fn an_entry_is_added_only_if_it_fires_before_the_one_that_is_there() {
-        let mut wheel = Wheel::new(0);
-        assert_eq!(wheel.schedule(0, 101, NEVER, (1, 0)), 150);
-        assert_eq!(wheel.schedule(20, 120, 150, (1, 0)), 150, "in the same tick");
-        assert_eq!(wheel.schedule(20, NEVER, 150, (1, 0)), 150);
-        assert_eq!(wheel.schedule(20, 60, 150, (1, 0)), 100);
-        assert_eq!(expired(&mut wheel, 1_000), [1, 1]);
-        assert_eq!(wheel.schedule(1_000, NEVER, NEVER, (1, 0)), NEVER, "what has no deadline has no entry");
-        assert_eq!(wheel.next_ms(), None);
-    }
-
-    #[test]
-    fn a_deadline_beyond_the_turn_fires_early_and_the_caller_is_told_when() {
-        let mut wheel = Wheel::new(0);
-        let early = wheel.schedule(0, 10_000_000, NEVER, (1, 0));
-        assert_eq!((early, wheel.next_ms()), (TURN_MS - TICK_MS, Some(early)));
-        wheel.schedule(0, 60, NEVER, (2, 0));
-        assert_eq!(expired(&mut wheel, TURN_MS * 9), [2, 1]);
-        wheel.schedule(TURN_MS * 9, 0, NEVER, (3, 0));
-        assert_eq!(expired(&mut wheel, TURN_MS * 9 + TICK_MS), [3]);
-    }
-
-    #[test]
-    fn a_turn_is_counted_from_now_after_a_silence() {
-        let mut wheel = Wheel::new(0);
-        let now_ms = 3 * TURN_MS + 7;
-        assert_eq!(wheel.schedule(now_ms, now_ms + 10_000, NEVER, (1, 0)), 3 * TURN_MS + 10_050);
-        // The next silence ends before that: what is put in then may go beyond the turn that began with the first.
-        let later_ms = now_ms + 9_000;
-        assert_eq!(wheel.schedule(later_ms, later_ms + 25_000, NEVER, (2, 0)), 3 * TURN_MS + 34_050);
-        assert_eq!(expired(&mut wheel, now_ms + 9_990), [0; 0]);
-        assert_eq!(expired(&mut wheel, now_ms + 33_000), [1]);
-        assert_eq!(expired(&mut wheel, now_ms + 34_043), [2]);
-    }
-
-    #[test]
-    fn an_entry_that_is_overdue_is_not_passed() {
-        let mut wheel = Wheel::new(0);
-        wheel.schedule(0, 100, NEVER, (1, 0));
-        // The turn's order may have it that something is put in before what is due is looked at.
-        let fires_ms = wheel.schedule(90_000, 91_000, NEVER, (2, 0));
-        assert!(fires_ms < 91_000, "early, so that the slot of the first one stays its own");
-        let mut both = expired(&mut wheel, 90_000);
-        both.sort_unstable();
-        assert_eq!(both, [1, 2]);
-    }
+#[inline]
+fn is_crowded(context: &Context) -> bool {
+    let used = context.shared.connections.load(Relaxed);
+    let allowed = context.limits.connections.min(context.shared.descriptors.connections());
+    used * 100 > allowed * 80
 }

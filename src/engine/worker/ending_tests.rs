@@ -12,7 +12,7 @@ use crate::apps::app::{Job, JobStep, Start};
 use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::durability::Durability;
 use crate::base::limits::Limits;
-use crate::engine::shared::mailbox::{JobDone, UploadDone};
+use crate::engine::shared::mailbox::{JobDone, Mail, UploadDone};
 use crate::engine::shared::table::Key;
 use crate::http::caching::Caching;
 use crate::http::request::Version;
@@ -49,19 +49,22 @@ fn first_piece(simulated: &mut Simulated, step: JobStep) -> (Key, TcpStream) {
     let asked = asked();
     simulated.worker.with(key, |worker, connection| {
         connection.task = Task::Working { asked, pieces: None };
-        worker.settle(key, connection)
+        worker.settle(connection)
     });
     let caching = Caching::default();
     let head =
         StreamHead { status: 200, content_type: "text/csv", headers: Vec::new(), caching, length: None };
-    simulated.worker.take_piece(JobDone {
+    let done = JobDone {
         key,
         job: Some(Box::new(Endless)),
         head: Some(Start::Stream(head)),
         piece: b"x,y\n".to_vec(),
         step,
         is_file: false,
-    });
+    };
+    simulated
+        .worker
+        .with(key, |worker, connection| worker.service.take_piece(connection, done, &worker.context));
     simulated.turn();
     (key, client)
 }
@@ -115,15 +118,15 @@ fn a_body_at_a_job_thread_when_the_server_ends_is_stopped_when_it_comes_back() {
     let mut upload = None;
     simulated.worker.with(key, |worker, connection| {
         let mut receiving = Receiving::new(Box::new(Laborious), asked());
-        receiving.feed(b"a piece", &mut worker.producer);
+        receiving.feed(b"a piece", worker.service.lane.producer());
         // The queue of orders takes nothing here: the job thread is played.
         upload = receiving.take_work();
         connection.task = Task::Upload(Box::new(receiving));
-        worker.settle(key, connection)
+        worker.settle(connection)
     });
     assert!(upload.is_some());
     simulated.worker.stop_bodies();
-    simulated.worker.take_upload(UploadDone { key, upload });
+    simulated.worker.take(Mail::Upload(UploadDone { key, upload }));
     simulated.turn();
     client.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a socket");
     let mut head = [0; 12];

@@ -1,30 +1,49 @@
 //! A worker: one pinned thread with its own listeners, event loop, connections and lane.
 //!
-//! [`Worker::turn`] is the loop's whole story; each of its steps is a file beside this one. A worker never blocks but
-//! in [`Worker::wait`], takes no lock that another thread holds for longer than a memory copy, and allocates nothing
-//! for a usual pixel.
+//! [`Worker::turn`] is the loop's whole story. The worker is made of parts that own their state and don't know each other;
+//! they tell what happened, and the turn's steps act on it.
+//!
+//! ```text
+//! mod, steps, serving   the worker: its turn, the steps of it, and what is done for one lent connection
+//! service               requests become records and answers
+//!
+//! context, now          who the worker is, the limits, the time: looked at by all, changed by the turn only
+//! doors                 listeners, and the way to a successor
+//! rota                  whose turn it is
+//! deadlines, wheel      when to look at whom
+//! express               the short cut of usual writes
+//! lane                  the lane, and when a commit of it starts
+//! answers               those that wait: for the commit, a sync, the peer
+//! output, buffers       answers on their way into the socket
+//! orders                work for job threads
+//! ```
+//!
+//! A client's socket is touched by [`crate::engine::shared::wire::Wire`] only. A worker never blocks but in
+//! [`Worker::wait`], takes no lock that another thread holds for longer than a memory copy, and allocates nothing for a
+//! usual pixel.
 
-mod accept;
-mod act;
+mod admission;
+mod answers;
 mod awaiting;
-mod commits;
+mod buffers;
 pub mod connection;
-pub mod deadlines;
-mod expire;
-mod file;
+mod context;
+mod deadlines;
+mod doors;
+mod express;
 pub mod held;
-mod overdue;
-mod pass;
-mod peer;
-mod read;
+mod lane;
+mod now;
+mod orders;
+mod output;
 pub mod receiving;
+mod rota;
 mod route;
-mod stream;
-mod submitted;
+mod service;
+mod serving;
+mod steps;
 pub mod usual;
-mod wait;
-mod waits;
-mod write;
+pub mod wheel;
 
 #[cfg(test)]
 mod deadline_tests;
@@ -33,38 +52,31 @@ mod ending_tests;
 #[cfg(test)]
 mod simulated;
 
-use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use crossbeam_channel::{Receiver, Sender};
-use mio::net::TcpListener;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use crossbeam_channel::Receiver;
+use mio::{Events, Poll, Token};
 
-use self::awaiting::Awaiting;
 use self::connection::Connection;
-use self::deadlines::Wheel;
-use self::held::{Held, HeldAnswers};
-use self::route::Known;
-use self::usual::UsualAnswer;
+use self::context::Context;
+use self::deadlines::Deadlines;
+use self::doors::Doors;
+use self::lane::Lane;
+use self::now::Now;
+use self::orders::Orders;
+use self::rota::Rota;
+use self::service::Service;
 use super::jobs::JobQueue;
-use super::shared::{Shared, WorkerSide};
+use super::shared::Shared;
 use crate::apps::router::{Root, Router};
-use crate::apps::upload::Hold;
-use crate::apps::wait::Wake;
-use crate::base::durability::Durability;
-use crate::base::limits::{Limits, READ_BUFFER_BYTES};
+use crate::base::limits::READ_BUFFER_BYTES;
+use crate::engine::commit::memory::InlineCommit;
 use crate::engine::shared::mailbox::Mail;
-use crate::engine::shared::metrics::WorkerMetrics;
-use crate::engine::shared::space::Intake;
-use crate::engine::shared::submission::Submissions;
-use crate::engine::shared::table::{Key, Table};
-use crate::http::date::DateCell;
-use crate::http::headcache::HeadCache;
+use crate::engine::shared::table::Table;
 use crate::log::lane::Producer;
-use crate::os::clock::{Clock, wall_us};
-use crate::os::timer::Timer;
+use crate::os::clock::Clock;
+use crate::os::thread;
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
@@ -99,93 +111,22 @@ pub struct WorkerParts {
     /// The server's clock.
     pub clock: Clock,
     /// Runs the commit step in this worker's turn; nothing where the disk thread does.
-    pub inline_commit: Option<crate::engine::commit::memory::InlineCommit>,
+    pub inline_commit: Option<InlineCommit>,
 }
 
 /// A worker, on its own thread.
 pub struct Worker {
-    index: usize,
     poll: Poll,
     events: Events,
-    listeners: Vec<TcpListener>,
-    roots: Vec<Root>,
-    shared: Arc<Shared>,
-    /// The same, as applications know it.
-    waker: Arc<dyn Wake>,
-    router: Arc<Router>,
-    producer: Producer,
     mail: Receiver<Mail>,
-    jobs: JobQueue,
-    inline_commit: Option<crate::engine::commit::memory::InlineCommit>,
+    context: Context,
     table: Table<Connection>,
-    held: HeldAnswers,
-    /// What records need that were answered before they were committed, with the lane's position behind each.
-    overdue: Vec<(u64, Hold)>,
-    /// The server ends soon: a body is stopped where it would have been received further.
-    bodies_stopped: bool,
-    heads: HeadCache<Known>,
-    /// The routes with an express lane: place and answer. Their number here is that of the usual answer.
-    express: Vec<(usize, &'static str)>,
-    usual: Vec<UsualAnswer>,
-    /// Memory of outputs that were sent.
-    spare_buffers: Vec<Vec<u8>>,
-    /// Memory of pieces that job threads made, for the next ones.
-    piece_buffers: Vec<Vec<u8>>,
-    wheel: Wheel,
-    timer: Timer,
-    /// When the timer fires, milliseconds of the worker's clock; it is only ever set earlier, or after it fired.
-    timer_ms: u64,
-    limits: Arc<Limits>,
-    /// Read from the clock once per turn.
-    clock: Clock,
-    now_us: u64,
-    /// The second that the Date field names, since 1970, and when the next one begins by `clock`.
-    second: u64,
-    next_second_us: u64,
-    /// What to add to `now_us` for the wall clock's time.
-    wall_offset_us: u64,
-    date: DateCell,
+    doors: Doors,
+    rota: Rota,
+    deadlines: Deadlines,
+    service: Service,
     /// Shared by all connections: what is read stays here unless it is incomplete.
     buffer: Vec<u8>,
-    /// Connections with something to do in the next turn although the kernel has no news of them.
-    again: Vec<Key>,
-    serving: Vec<Key>,
-    /// Connections with something to send.
-    dirty: Vec<Key>,
-    /// Connections whose records wait for room in the lane.
-    stalled: Vec<Key>,
-    /// What other threads have it log.
-    submissions: Submissions,
-    /// The level that is reached when a write is committed: `memory`, or `disk` at both of the others.
-    reached: Durability,
-    /// Writes that wait for a sync on a server at `memory`: the journal position they need on the disk.
-    unsynced: VecDeque<(u64, Held)>,
-    /// Writes that wait for the peer.
-    awaiting: Awaiting,
-    /// Usual writes may take their short cut, as far as that depends on this worker.
-    express_open: bool,
-    fired: Vec<deadlines::Entry>,
-    accepting: Vec<bool>,
-    /// When to accept again after there were no descriptors, milliseconds of the worker's clock; the largest number for
-    /// when the kernel tells.
-    accept_again_ms: u64,
-    /// Until when no more is said about that.
-    accept_told_ms: u64,
-    /// The last poll found nothing to do.
-    quiet: bool,
-    /// Turns since the lane holds something that no commit has been started for.
-    waited_turns: u32,
-    committed: u64,
-    commits_taken: u32,
-    /// More than 80 % of the server's connections are used: idle ones are closed sooner.
-    crowded: bool,
-    /// When idle connections were last looked at because of that.
-    swept_ms: u64,
-    draining: bool,
-    /// Where idle connections go while the server hands over to its successor.
-    passing: Option<Sender<OwnedFd>>,
-    /// Since when.
-    passing_since_ms: Option<u64>,
     quitting: bool,
 }
 
@@ -195,82 +136,22 @@ impl Worker {
     /// # Errors
     /// When a listener cannot be registered.
     pub fn new(parts: WorkerParts) -> std::io::Result<Self> {
-        let mut listeners = Vec::with_capacity(parts.listeners.len());
-        for (index, listener) in parts.listeners.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(listener);
-            parts.poll.registry().register(
-                &mut listener,
-                Token(FIRST_LISTENER + index),
-                Interest::READABLE,
-            )?;
-            listeners.push(listener);
-        }
-        let timer = Timer::new()?;
-        let mut source = SourceFd(&timer.as_raw_fd());
-        parts.poll.registry().register(&mut source, TIMER, Interest::READABLE)?;
-        let limits = parts.shared.limits();
-        let routes = parts.router.routes().enumerate();
-        let express = routes.filter_map(|(place, route)| Some((place, route.express?.body))).collect();
-        let mut worker = Self {
-            index: parts.index,
+        let registry = parts.poll.registry();
+        let context = Context::new(parts.index, parts.shared, Now::new(parts.clock));
+        let lane = Lane::new(parts.producer, parts.inline_commit);
+        Ok(Self {
+            doors: Doors::open(parts.listeners, parts.roots, registry, FIRST_LISTENER)?,
+            deadlines: Deadlines::new(context.now.ms(), registry, TIMER)?,
+            service: Service::new(parts.router, lane, Orders::new(parts.jobs), &context),
             poll: parts.poll,
             events: Events::with_capacity(EVENTS_MAX),
-            accepting: vec![true; listeners.len()],
-            listeners,
-            roots: parts.roots,
-            router: parts.router,
-            producer: parts.producer,
             mail: parts.mail,
-            jobs: parts.jobs,
-            inline_commit: parts.inline_commit,
+            context,
             table: Table::new(),
-            held: HeldAnswers::default(),
-            overdue: Vec::new(),
-            bodies_stopped: false,
-            heads: HeadCache::new(),
-            usual: Vec::new(),
-            express,
-            wheel: Wheel::new(parts.clock.now_us() / 1_000),
-            timer,
-            timer_ms: u64::MAX,
-            limits,
-            clock: parts.clock,
-            now_us: parts.clock.now_us(),
-            second: 0,
-            next_second_us: 0,
-            wall_offset_us: 0,
-            date: DateCell::new(0),
+            rota: Rota::default(),
             buffer: vec![0; READ_BUFFER_BYTES],
-            again: Vec::new(),
-            serving: Vec::new(),
-            dirty: Vec::new(),
-            stalled: Vec::new(),
-            submissions: Submissions::default(),
-            reached: parts.shared.durability.min(Durability::Disk),
-            unsynced: VecDeque::new(),
-            awaiting: Awaiting::default(),
-            express_open: true,
-            spare_buffers: Vec::new(),
-            piece_buffers: Vec::new(),
-            crowded: false,
-            swept_ms: 0,
-            fired: Vec::new(),
-            accept_again_ms: u64::MAX,
-            accept_told_ms: 0,
-            quiet: false,
-            waited_turns: 0,
-            committed: 0,
-            commits_taken: 0,
-            draining: false,
-            passing: None,
-            passing_since_ms: None,
             quitting: false,
-            waker: parts.shared.clone(),
-            shared: parts.shared,
-        };
-        worker.heads.bound_lengths(worker.router.express_body_bytes(&worker.limits) as u64);
-        worker.render_usual();
-        Ok(worker)
+        })
     }
 
     /// Serves until the server has been told to stop and everything in flight is done.
@@ -278,7 +159,7 @@ impl Worker {
     /// # Errors
     /// When the event loop itself fails; that ends the server.
     pub fn run(mut self) -> std::io::Result<()> {
-        self.metrics().thread.store(crate::os::thread::id(), std::sync::atomic::Ordering::Relaxed);
+        self.context.metrics().thread.store(thread::id(), Relaxed);
         while !self.has_ended() {
             self.turn()?;
         }
@@ -286,19 +167,20 @@ impl Worker {
     }
 
     fn has_ended(&self) -> bool {
-        self.quitting || (self.draining && self.table.is_empty())
+        self.quitting || (self.context.is_draining() && self.table.is_empty())
     }
 
-    /// One turn: everything that is ready is read, handed to one commit, and answered.
+    /// One turn: everything that is ready is read, handed to one commit, and answered. `docs/architecture.md` draws the
+    /// order, and a test compares.
     fn turn(&mut self) -> std::io::Result<()> {
         self.wait()?;
         self.accept();
         self.serve();
-        self.producer.publish();
+        self.publish();
         self.start_commit();
         self.take_mail();
         self.take_commits();
-        self.take_shipped();
+        self.take_confirmations();
         self.write();
         self.expire();
         self.notice_crowd();
@@ -306,63 +188,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes the time for the whole turn; the wall clock only once a second, for the Date field.
-    fn tick(&mut self) {
-        self.now_us = self.clock.now_us();
-        if self.now_us >= self.next_second_us {
-            let wall_us = wall_us();
-            self.wall_offset_us = wall_us.saturating_sub(self.now_us);
-            self.second = wall_us / 1_000_000;
-            self.next_second_us = self.now_us + 1_000_000 - wall_us % 1_000_000;
-            self.date.refresh(self.second);
-        }
+    /// Shows the commit step what this turn's requests have logged.
+    fn publish(&mut self) {
+        self.service.lane.publish();
     }
 
-    fn now_ms(&self) -> u64 {
-        self.now_us / 1_000
-    }
-
-    fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.metrics.workers[self.index]
-    }
-
-    fn side(&self) -> &WorkerSide {
-        &self.shared.workers[self.index]
-    }
-
-    /// Whether usual writes may take their short cut.
-    fn takes_writes(&self) -> bool {
-        self.shared.space.intake() == Intake::Open && self.express_open
-    }
-
-    /// To be called when what it depends on has changed.
-    fn reconsider_express(&mut self) {
-        let peer_behind = self.shared.durability == Durability::Both && self.is_peer_behind();
-        self.express_open = !self.draining && !peer_behind;
-    }
-
-    /// Which usual answer belongs to the route at `place`.
-    fn express_of(&self, place: usize) -> Option<u8> {
-        self.express.iter().position(|(of, _)| *of == place).map(|index| index as u8)
-    }
-
-    fn render_usual(&mut self) {
-        let usual =
-            |(_, body): &(usize, &'static str)| UsualAnswer::new(body, self.shared.durability, &self.limits);
-        self.usual = self.express.iter().map(usual).collect();
+    fn start_commit(&mut self) {
+        self.service.lane.start_commit(&self.context);
     }
 
     fn count_turn(&self) {
-        let metrics = self.metrics();
+        let metrics = self.context.metrics();
         metrics.turns.add(1);
         metrics.connections.set(self.table.len() as u64);
-    }
-
-    /// Has `key` served in the next turn.
-    fn serve_again(&mut self, key: Key, connection: &mut Connection) {
-        if !connection.listed {
-            connection.listed = true;
-            self.again.push(key);
-        }
     }
 }

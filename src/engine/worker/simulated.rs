@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crossbeam_channel::unbounded;
 use mio::{Poll, Waker};
 
-use super::connection::Connection;
+use super::connection::{Connection, Fate};
 use super::{WAKER, Worker, WorkerParts};
 use crate::apps::registry;
-use crate::apps::router::Router;
+use crate::apps::router::{Root, Router};
 use crate::base::limits::{LANE_BYTES_MIN, Limits, SEGMENT_BYTES_MIN};
 use crate::engine::jobs;
 use crate::engine::lifecycle::opening::{self, Opening};
@@ -18,7 +18,6 @@ use crate::engine::shared::settings::{Reserve, Settings};
 use crate::engine::shared::steering::Steer;
 use crate::engine::shared::table::Key;
 use crate::engine::shared::{Shared, WorkerSide};
-use crate::engine::worker::read::Fate;
 use crate::log::lane::{Consumer, lane};
 use crate::log::recover::Opened;
 use crate::os::clock::Clock;
@@ -38,6 +37,7 @@ pub(super) struct Simulated {
     pub(super) worker: Worker,
     now_ms: u64,
     listener: std::net::TcpListener,
+    root: Root,
     _lane: Consumer,
 }
 
@@ -72,9 +72,10 @@ impl Ground {
             inline_commit: None,
         })
         .expect("a worker");
-        worker.limits = Arc::new(limits);
+        worker.context.limits = Arc::new(limits);
         let listener = self.listener.try_clone().expect("a descriptor");
-        let mut simulated = Simulated { worker, now_ms: 0, listener, _lane: consumer };
+        let mut simulated =
+            Simulated { worker, now_ms: 0, listener, root: self.router.usual_root(), _lane: consumer };
         simulated.turn();
         simulated
     }
@@ -100,13 +101,13 @@ impl Simulated {
 
     /// A turn for which the kernel has no news, and those that follow it at once.
     pub(super) fn turn(&mut self) {
-        self.worker.now_us = self.now_ms * 1_000;
+        self.worker.context.now.set_ms(self.now_ms);
         loop {
             self.worker.serve();
             self.worker.write();
             self.worker.expire();
             self.worker.notice_crowd();
-            if self.worker.again.is_empty() && self.worker.dirty.is_empty() {
+            if !self.worker.rota.has_next() && !self.worker.rota.has_output() {
                 return;
             }
         }
@@ -116,14 +117,14 @@ impl Simulated {
     /// turn. Gives whether the timer is set still.
     pub(super) fn pass(&mut self, ms: u64, mut look: impl FnMut(&mut Worker, u64)) -> bool {
         let until_ms = self.now_ms + ms;
-        while self.worker.timer_ms < until_ms {
+        while self.worker.deadlines.timer_ms() < until_ms {
             // A timer of the kernel is never early, and this one is set to a millisecond more.
-            self.now_ms = self.now_ms.max(self.worker.timer_ms + 1);
+            self.now_ms = self.now_ms.max(self.worker.deadlines.timer_ms() + 1);
             self.turn();
             look(&mut self.worker, self.now_ms);
         }
         self.now_ms = self.now_ms.max(until_ms);
-        self.worker.timer_ms != u64::MAX
+        self.worker.deadlines.timer_ms() != u64::MAX
     }
 
     /// A new connection, and the client's end of it.
@@ -132,8 +133,8 @@ impl Simulated {
         let client = TcpStream::connect(address).expect("connected");
         let (stream, _) = self.listener.accept().expect("accepted");
         stream.set_nonblocking(true).expect("a socket");
-        self.worker.now_us = self.now_ms * 1_000;
-        let (key, root) = (self.worker.table.next_key(), self.worker.router.usual_root());
+        self.worker.context.now.set_ms(self.now_ms);
+        let (key, root) = (self.worker.table.next_key(), self.root);
         self.worker.admit(mio::net::TcpStream::from_std(stream), root);
         self.turn();
         (key, client)
@@ -142,13 +143,13 @@ impl Simulated {
     /// Has the worker look at what the client of `key` has sent, until `is_so` holds of the connection: the kernel takes
     /// its time, in which none passes here.
     pub(super) fn hear(&mut self, key: Key, mut is_so: impl FnMut(&mut Worker, &mut Connection) -> bool) {
-        self.worker.now_us = self.now_ms * 1_000;
+        self.worker.context.now.set_ms(self.now_ms);
         for _ in 0..5_000 {
             let mut done = false;
             self.worker.with(key, |worker, connection| {
                 done = is_so(worker, connection);
                 connection.readable = true;
-                worker.serve_again(key, connection);
+                connection.serve_again();
                 Fate::Stays
             });
             self.turn();

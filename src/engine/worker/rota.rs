@@ -1,0 +1,127 @@
+//! Whose turn it is: the lists of connections with something to do although the kernel has no news of them.
+
+use super::connection::{Connection, Marks};
+use crate::engine::shared::table::Key;
+
+/// The lists of one worker. A connection is in each of them once at most.
+#[derive(Default)]
+pub(super) struct Rota {
+    /// To be served in the next turn.
+    again: Vec<Key>,
+    /// Memory of the list that is gone through, for the next one.
+    spare: Vec<Key>,
+    /// With something to send.
+    sending: Vec<Key>,
+    /// With records that wait for room in the lane.
+    stalled: Vec<Key>,
+}
+
+impl Rota {
+    /// Puts a connection into the lists that its marks name; gives whether it waits for the lane from now on.
+    #[inline]
+    pub(super) fn note(&mut self, connection: &mut Connection) -> bool {
+        let new = connection.marks.without(connection.listed);
+        connection.listed.add(new);
+        if new.has(Marks::SENDS) {
+            self.sending.push(connection.key);
+        }
+        if new.has(Marks::AGAIN) {
+            self.again.push(connection.key);
+        }
+        let stalls = new.has(Marks::STALLS);
+        if stalls {
+            self.stalled.push(connection.key);
+        }
+        stalls
+    }
+
+    /// Takes the list of those to be served in this turn; it comes back by [`Rota::served`].
+    #[inline]
+    pub(super) fn take_listed(&mut self) -> Vec<Key> {
+        std::mem::replace(&mut self.again, std::mem::take(&mut self.spare))
+    }
+
+    /// Gives the memory of a list back that was gone through.
+    #[inline]
+    pub(super) fn served(&mut self, mut list: Vec<Key>) {
+        list.clear();
+        self.spare = list;
+    }
+
+    /// Takes the list of those with something to send; it comes back by [`Rota::sent`].
+    #[inline]
+    pub(super) fn take_sending(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.sending)
+    }
+
+    /// Gives the memory of a list back that was gone through. Who owes something anew meanwhile is for the next turn.
+    #[inline]
+    pub(super) fn sent(&mut self, mut list: Vec<Key>) {
+        list.clear();
+        list.append(&mut self.sending);
+        self.sending = list;
+    }
+
+    /// Takes the list of those that wait for the lane.
+    pub(super) fn take_stalled(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.stalled)
+    }
+
+    /// Whether a connection is to be served in the next turn.
+    #[inline]
+    pub(super) fn has_next(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Whether a connection has something to send.
+    #[inline]
+    pub(super) fn has_output(&self) -> bool {
+        !self.sending.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apps::registry;
+    use crate::apps::router::Router;
+    use crate::engine::shared::wire::Wire;
+
+    fn connection() -> Connection {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let wire = Wire::new(mio::net::TcpStream::from_std(client)).expect("a socket");
+        let root = Router::new(registry::all()).usual_root();
+        Connection::new(Key { place: 7, generation: 1 }, wire, root, 0)
+    }
+
+    #[test]
+    fn a_connection_is_in_each_list_once_until_it_is_taken_off() {
+        let (mut rota, mut connection) = (Rota::default(), connection());
+        for _ in 0..2 {
+            connection.owe();
+            connection.stall();
+            rota.note(&mut connection);
+            connection.marks = Marks::default();
+        }
+        assert!(rota.has_output() && !rota.has_next());
+        assert_eq!((rota.take_sending().len(), rota.take_stalled().len()), (1, 1));
+        connection.listed.remove(Marks::SENDS);
+        connection.owe();
+        rota.note(&mut connection);
+        assert_eq!((rota.take_sending(), rota.take_stalled()), (vec![connection.key], vec![]));
+    }
+
+    #[test]
+    fn what_is_owed_anew_while_a_list_is_gone_through_is_for_the_next_turn() {
+        let (mut rota, mut connection) = (Rota::default(), connection());
+        connection.serve_again();
+        rota.note(&mut connection);
+        let list = rota.take_listed();
+        connection.listed = Marks::default();
+        rota.note(&mut connection);
+        rota.served(list);
+        assert!(rota.has_next());
+        assert_eq!(rota.take_listed(), [connection.key]);
+    }
+}

@@ -1,0 +1,347 @@
+//! One connection at a time: lent out of the table, read, handled, written to, and given back or closed.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+
+use super::connection::{Connection, Fate, Marks, Task, Wait};
+use super::deadlines::Deadlines;
+use super::held::Held;
+use super::{Worker, doors, route};
+use crate::apps::router::Root;
+use crate::base::limits::{LINGER_DRAINING_MS, LINGER_MS, READ_TURN_BYTES_MAX, STALL_LOOK_MS};
+use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::table::Key;
+use crate::engine::shared::wire::{Received, Wire};
+use crate::http::refusal::Refusal;
+
+impl Worker {
+    /// Lends the connection of `key` to `body`, notes what is to be done for it, and closes it if that is its fate.
+    #[inline]
+    pub(super) fn with(&mut self, key: Key, body: impl FnOnce(&mut Self, &mut Connection) -> Fate) {
+        let Some(mut connection) = self.table.lend(key) else { return };
+        match body(self, &mut connection) {
+            Fate::Stays => {
+                self.note(&mut connection);
+                self.table.give_back(key, connection);
+            }
+            Fate::Ends => self.close(&mut connection),
+        }
+    }
+
+    /// Does what the connection was marked with.
+    #[inline]
+    fn note(&mut self, connection: &mut Connection) {
+        if connection.marks.is_empty() {
+            return;
+        }
+        if self.rota.note(connection) {
+            self.deadlines.wake_at(self.context.now.ms() + STALL_LOOK_MS, &self.context);
+        }
+        if connection.marks.has(Marks::DEADLINE) {
+            self.deadlines.arm(connection, &self.context);
+        }
+        connection.marks = Marks::default();
+    }
+
+    /// Takes a new connection, or turns it away if there are too many. It is looked at in this very turn: its first request
+    /// has often come with it.
+    pub(super) fn admit(&mut self, stream: TcpStream, root: Root) {
+        let context = &self.context;
+        let open = context.shared.connections.fetch_add(1, Relaxed) + 1;
+        context.metrics().accepted.add(1);
+        let key = self.table.next_key();
+        let (served, taken) =
+            doors::bounds(context.limits.connections.min(context.shared.descriptors.connections()));
+        let wire = Wire::new(stream).and_then(|mut wire| {
+            wire.register(self.poll.registry(), key)?;
+            Ok(wire)
+        });
+        let Some(wire) = wire.ok().filter(|_| open <= taken) else {
+            context.shared.connections.fetch_sub(1, Relaxed);
+            context.reject(Reject::Connections);
+            return;
+        };
+        let mut connection = Connection::new(key, wire, root, context.now.ms());
+        if open > served {
+            context.reject(Reject::Connections);
+            self.service.refuse(&mut connection, route::CROWDED, None, context);
+        }
+        connection.serve_again();
+        connection.arm();
+        self.note(&mut connection);
+        let inserted = self.table.insert(connection);
+        debug_assert_eq!(inserted, key);
+    }
+
+    /// Serves a connection that the kernel has news of.
+    #[inline]
+    pub(super) fn serve_event(&mut self, event: &Event, buffer: &mut [u8]) {
+        let Some(key) = self.table.key_of(event.token()) else { return };
+        self.with(key, |worker, connection| {
+            connection.readable |= event.is_readable() || event.is_read_closed();
+            if event.is_writable() && connection.blocked {
+                connection.blocked = false;
+                connection.owe();
+            }
+            worker.serve_one(connection, buffer, event.is_read_closed())
+        });
+    }
+
+    /// Serves a connection that is left over from the turn before.
+    #[inline]
+    pub(super) fn serve_listed(&mut self, key: Key, buffer: &mut [u8]) {
+        self.with(key, |worker, connection| {
+            connection.listed.remove(Marks::AGAIN);
+            worker.serve_one(connection, buffer, false)
+        });
+    }
+
+    /// Reads what there is, and handles it, up to a bound that keeps the other connections' turn near.
+    fn serve_one(&mut self, connection: &mut Connection, buffer: &mut [u8], closed: bool) -> Fate {
+        if connection.closing {
+            return self.discard(connection, buffer);
+        }
+        // A body that was taken whole while the lane was full owes its end although nothing more will arrive.
+        if !connection.input.is_empty() || connection.machine.owes_event() {
+            self.handle_kept(connection, buffer);
+        }
+        let mut budget = READ_TURN_BYTES_MAX;
+        while connection.readable
+            && connection.may_read(&self.context.limits)
+            && connection.input.len() < buffer.len()
+        {
+            if budget == 0 {
+                connection.serve_again();
+                break;
+            }
+            match self.read_once(connection, buffer, closed) {
+                Ok(bytes) => budget = budget.saturating_sub(bytes),
+                Err(_) => return Fate::Ends,
+            }
+        }
+        // One that begins this late is taken if it is there as a whole.
+        self.service.stop_if_ending(connection, &self.context);
+        self.settle(connection)
+    }
+
+    /// One recv and the handling of what it brought; gives the number of bytes.
+    fn read_once(
+        &mut self,
+        connection: &mut Connection,
+        buffer: &mut [u8],
+        closed: bool,
+    ) -> io::Result<usize> {
+        let kept = connection.input.len();
+        self.context.metrics().recvs.add(1);
+        let bytes = match connection.wire.receive(&mut buffer[kept..])? {
+            Received::Bytes(bytes) => bytes,
+            Received::End => {
+                connection.readable = false;
+                connection.read_closed = true;
+                return Ok(0);
+            }
+            Received::Nothing => {
+                connection.readable = false;
+                return Ok(0);
+            }
+            Received::Interrupted => return Ok(0),
+        };
+        self.context.metrics().read_bytes.add(bytes as u64);
+        // A short read emptied the socket: asking again would only be told so. The client's end comes with an event
+        // of its own, or came with this one, and then has to be read.
+        connection.readable = kept + bytes == buffer.len() || closed;
+        if kept > 0 {
+            buffer[..kept].copy_from_slice(&connection.input);
+        }
+        self.service.handle(connection, &buffer[..kept + bytes], &self.context);
+        Ok(bytes)
+    }
+
+    /// Handles input that was kept because it was incomplete or because something before it was not answered.
+    fn handle_kept(&mut self, connection: &mut Connection, buffer: &mut [u8]) {
+        if connection.may_read(&self.context.limits) {
+            let kept = connection.input.len();
+            buffer[..kept].copy_from_slice(&connection.input);
+            self.service.handle(connection, &buffer[..kept], &self.context);
+        }
+    }
+
+    /// Drops what comes behind the last request that is answered, so that a client which sends before it reads comes to
+    /// read; a bounded amount, that keeps the other connections' turn near.
+    fn discard(&mut self, connection: &mut Connection, buffer: &mut [u8]) -> Fate {
+        let mut budget = READ_TURN_BYTES_MAX;
+        while connection.readable {
+            if budget == 0 {
+                connection.serve_again();
+                break;
+            }
+            match connection.wire.discard(buffer) {
+                Ok(Received::End) => (connection.readable, connection.read_closed) = (false, true),
+                Ok(Received::Bytes(bytes)) => {
+                    budget = budget.saturating_sub(bytes);
+                    if connection.lingering {
+                        connection.since_ms = self.context.now.ms();
+                    }
+                }
+                Ok(Received::Nothing) => connection.readable = false,
+                Ok(Received::Interrupted) => {}
+                Err(_) => return Fate::Ends,
+            }
+        }
+        self.settle(connection)
+    }
+
+    /// Sends what the connection of `key` is owed.
+    #[inline]
+    pub(super) fn write_to(&mut self, key: Key) {
+        self.with(key, |worker, connection| {
+            connection.listed.remove(Marks::SENDS);
+            worker.flush(connection)
+        });
+    }
+
+    fn flush(&mut self, connection: &mut Connection) -> Fate {
+        let was_blocked = connection.blocked;
+        if self.service.output.send(connection, &self.context).is_err() {
+            return Fate::Ends;
+        }
+        if was_blocked {
+            return Fate::Stays;
+        }
+        if connection.output.is_empty() {
+            self.service.resume_job(connection, &self.context);
+            if connection.broken {
+                return Fate::Ends;
+            }
+        }
+        if connection.has_more_to_handle() {
+            connection.serve_again();
+        }
+        self.settle(connection)
+    }
+
+    /// Gives an answer whose level is reached to its connection, if that is still there.
+    pub(super) fn hand_over(&mut self, held: Held) {
+        let Some(late) = held.late else { return self.hand_over_usual(&held) };
+        self.with(held.key, |worker, connection| {
+            connection.settle_held(held.count);
+            let level = late.asked.durability;
+            worker.service.give(connection, *late, level, &worker.context);
+            Fate::Stays
+        });
+    }
+
+    /// The same for usual answers.
+    #[inline]
+    pub(super) fn hand_over_usual(&mut self, held: &Held) {
+        self.with(held.key, |worker, connection| {
+            connection.settle_held(held.count);
+            worker.service.output.owe_usual(connection, held.count, held.route, &worker.context);
+            Fate::Stays
+        });
+    }
+
+    /// An entry of the connection fired: its time has come, or the entry was early, or an old one.
+    pub(super) fn look_at(&mut self, connection: &mut Connection) -> Fate {
+        let now_ms = self.context.now.ms();
+        if !Deadlines::is_current(connection, now_ms) {
+            return Fate::Stays;
+        }
+        connection.scheduled_ms = u64::MAX;
+        if self.service.end_wait(connection, &self.context) {
+            return self.settle(connection);
+        }
+        connection.arm();
+        if connection.wait == Wait::Us || now_ms < self.deadlines.due_ms(connection, &self.context) {
+            return Fate::Stays;
+        }
+        match connection.wait {
+            Wait::Header | Wait::Body => {
+                self.context.reject(Reject::Slow);
+                let late = Refusal::new(408, "the request did not arrive in time");
+                self.service.refuse(connection, late, None, &self.context);
+                Fate::Stays
+            }
+            // Its client does not take what we write.
+            Wait::Write => {
+                self.context.reject(Reject::Stalled);
+                connection.wire.reset_on_close();
+                Fate::Ends
+            }
+            Wait::FirstByte | Wait::Idle | Wait::Linger | Wait::Us => Fate::Ends,
+        }
+    }
+
+    /// After a connection was served: what it waits for now, and whether it ends.
+    pub(super) fn settle(&mut self, connection: &mut Connection) -> Fate {
+        let cut_off = connection.read_closed && connection.input.is_empty();
+        let busy = match connection.task {
+            Task::None => false,
+            Task::Upload(_) => !(cut_off && connection.is_receiving()),
+            _ => true,
+        };
+        let idle = connection.held == 0 && !busy;
+        if idle && connection.output.is_empty() {
+            if connection.until_close && !connection.broken {
+                connection.until_close = false;
+                connection.wire.close_in_order();
+            }
+            // Requests that came before the client's end are still answered; a part of one has gone into the machine.
+            let said_all = connection.read_closed && (connection.input.is_empty() || connection.closing);
+            let leaves = self.context.is_draining() && connection.is_quiet() && !connection.closing;
+            if leaves && !said_all && self.context.is_handing_over() {
+                self.doors.pass_on(connection, self.poll.registry());
+                return Fate::Ends;
+            }
+            if said_all || leaves {
+                return Fate::Ends;
+            }
+            if connection.closing && !connection.lingering {
+                return self.end(connection);
+            }
+        }
+        let wait = connection.waits_for();
+        if wait != connection.wait {
+            connection.body_bytes = 0;
+            connection.wait = wait;
+            connection.since_ms = self.context.now.ms();
+            if !self.deadlines.entry_will_do(connection, &self.context) {
+                connection.arm();
+            }
+        }
+        Fate::Stays
+    }
+
+    /// Everything is said: sends our end and listens for the client's (RFC 9112, section 9.6). Whatever of its input is
+    /// unread at a close, or comes after it, makes the close a reset, and takes the answer from a client that has not read
+    /// it yet.
+    fn end(&self, connection: &mut Connection) -> Fate {
+        if connection.wire.shut_down().is_err() {
+            return Fate::Ends;
+        }
+        let now_ms = self.context.now.ms();
+        connection.lingering = true;
+        let most_ms = if self.context.is_draining() { LINGER_DRAINING_MS } else { LINGER_MS };
+        connection.linger_until_ms = now_ms + most_ms;
+        connection.input = Vec::new();
+        connection.wait = connection.waits_for();
+        connection.since_ms = now_ms;
+        connection.arm();
+        connection.serve_again();
+        Fate::Stays
+    }
+
+    /// Closes a lent connection for good.
+    fn close(&mut self, connection: &mut Connection) {
+        // Dropping the socket takes it out of the event loop, but not while a job thread has it too.
+        if matches!(connection.task, Task::Lent { .. }) {
+            connection.wire.deregister(self.poll.registry());
+        }
+        self.table.forget(connection.key);
+        self.context.shared.buffered_bytes.fetch_sub(connection.accounted_bytes, Relaxed);
+        self.context.shared.connections.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,374 @@
+//! The steps of a turn that are more than a call: each asks one part what happened, and acts on it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use mio::net::TcpStream;
+
+use super::answers::{Confirmation, Due};
+use super::connection::{Connection, Fate, Task, Wait};
+use super::context::Ending;
+use super::deadlines::Crowd;
+use super::held::{Held, LateAnswer};
+use super::orders::{Orders, Returned};
+use super::{Worker, route};
+use crate::apps::wait::Ticket;
+use crate::base::limits::{LINGER_DRAINING_MS, Limits};
+use crate::engine::shared::WorkerSide;
+use crate::engine::shared::mailbox::{FileDone, Mail};
+use crate::engine::shared::table::Key;
+
+impl Worker {
+    /// Asks the kernel what is ready, and sleeps if nothing is. It does not sleep while connections wait to be served again
+    /// or have more to send, nor while the lane holds something that no commit has been started for: then it only looks,
+    /// because finding nothing is what starts the commit.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        let busy = self.rota.has_next()
+            || self.rota.has_output()
+            || self.service.lane.wants_commit(&self.context)
+            || self.doors.is_ready();
+        if busy {
+            self.poll_for(Some(Duration::ZERO))?;
+        } else {
+            // What a mail, a wait or a retry put into the lane since the turn's own publishing: while a batch is under
+            // way, its end wakes only those in whose lanes it sees something.
+            self.service.lane.publish();
+            self.context.side().fall_asleep();
+            // The second look: whatever was published before the flag was up would wake nobody. The sleep has no
+            // time-out, because the deadlines have a timer.
+            let timeout = self.has_news().then_some(Duration::ZERO);
+            self.poll_for(timeout)?;
+            self.context.side().wake_up();
+            self.context.metrics().wakeups.add(1);
+        }
+        self.context.now.tick();
+        self.service.lane.polled(self.events.is_empty() && !self.rota.has_next());
+        self.events.iter().for_each(|event| self.doors.notice(event.token()));
+        Ok(())
+    }
+
+    fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Anything that another thread left for this one.
+    fn has_news(&self) -> bool {
+        let (side, lane, answers) = (self.context.side(), &self.service.lane, &self.service.answers);
+        side.committed() != lane.committed()
+            || answers.is_due(lane.committed())
+            || side.has_mail()
+            || lane.wants_commit(&self.context)
+            || answers.has_synced_news(&self.context)
+            || answers.has_shipped_news(&self.context)
+            || self.deadlines.crowd_begins(&self.context)
+    }
+
+    /// Takes new connections from the listeners that have some.
+    pub(super) fn accept(&mut self) {
+        if !self.doors.is_ready() {
+            return;
+        }
+        self.doors.begin();
+        while let Some((stream, root)) = self.doors.next(&self.context) {
+            self.admit(stream, root);
+        }
+        self.deadlines.wake_at(self.doors.again_ms(), &self.context);
+    }
+
+    /// Serves every connection that the kernel has news of, then those left over from the turn before.
+    pub(super) fn serve(&mut self) {
+        let list = self.rota.take_listed();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
+        events.iter().for_each(|event| self.serve_event(event, &mut buffer));
+        self.events = events;
+        list.iter().for_each(|key| self.serve_listed(*key, &mut buffer));
+        self.rota.served(list);
+        self.buffer = buffer;
+    }
+
+    /// Reads the mailbox.
+    pub(super) fn take_mail(&mut self) {
+        self.service.lane.retry_submissions(&self.context);
+        if !self.context.side().has_mail() {
+            return;
+        }
+        self.context.side().mail_seen();
+        while let Ok(mail) = self.mail.try_recv() {
+            self.take(mail);
+        }
+    }
+
+    pub(super) fn take(&mut self, mail: Mail) {
+        match mail {
+            Mail::Job(done) => self.with(done.key, |worker, connection| {
+                worker.service.take_piece(connection, done, &worker.context)
+            }),
+            Mail::File(done) => self.take_back(done),
+            Mail::Upload(done) => self.with(done.key, |worker, connection| {
+                match worker.service.take_upload(connection, done.upload, &worker.context) {
+                    Fate::Stays => worker.settle(connection),
+                    Fate::Ends => Fate::Ends,
+                }
+            }),
+            Mail::Wake(ticket) => self.wake(ticket),
+            Mail::Log(submission) => self.service.lane.submit(submission, &self.context),
+            Mail::Limits(limits) => self.take_limits(limits),
+            Mail::Overdue => self.tell_overdue(),
+            Mail::Drain => self.drain(),
+            Mail::HandOver(successor) => self.leave_to(successor),
+            Mail::Adopt(stream, root) => self.admit(TcpStream::from_std(stream), root),
+            Mail::StopBodies => self.stop_bodies(),
+            Mail::Quit => self.quitting = true,
+        }
+    }
+
+    /// A job thread gives a socket back. Where the connection has ended meanwhile, the socket ends here with the last number
+    /// that it has.
+    fn take_back(&mut self, done: FileDone) {
+        self.context.metrics().written_bytes.add(done.sent_bytes);
+        self.with(done.key, |worker, connection| match Orders::take_back(connection, done) {
+            Returned::Late => Fate::Stays,
+            Returned::Broken => Fate::Ends,
+            Returned::Sent => {
+                connection.owe();
+                Fate::Stays
+            }
+            Returned::More => {
+                if !connection.blocked {
+                    connection.owe();
+                }
+                // The client's time to take what is queued begins.
+                worker.settle(connection)
+            }
+        });
+    }
+
+    fn wake(&mut self, ticket: Ticket) {
+        let key = Key { place: ticket.place, generation: ticket.generation };
+        self.with(key, |worker, connection| match worker.service.wake(connection, ticket, &worker.context) {
+            true => worker.settle(connection),
+            false => Fate::Stays,
+        });
+    }
+
+    fn take_limits(&mut self, limits: Arc<Limits>) {
+        self.context.limits = limits;
+        self.sweep(|_| true);
+        self.service.take_limits(&self.context);
+    }
+
+    /// Tells those whose batch the disk has no room for, and who have waited as long as an answer may wait for the second
+    /// host, that their records may be stored; lets go of what committed records needed that were answered so.
+    fn tell_overdue(&mut self) {
+        let context = &self.context;
+        self.service.answers.release_overdue(context.side().committed());
+        let before_us = context.now.exact_us().saturating_sub(context.shared.durability_timeout_us);
+        while self.context.shared.space.has_waiting_batch() {
+            // Asked behind that: what was committed before this batch has its own answer, although mail comes first.
+            let committed = self.context.side().committed();
+            let Some(held) = self.service.answers.overdue(before_us, committed) else { break };
+            self.context.metrics().overdue.add(u64::from(held.count));
+            self.with(held.key, |worker, connection| {
+                worker.service.put_for_all(connection, &held, &route::overdue(), None, &worker.context);
+                Fate::Stays
+            });
+        }
+    }
+
+    /// The server ends before these bodies do.
+    pub(super) fn stop_bodies(&mut self) {
+        self.service.stop_bodies();
+        self.for_all(|worker, connection| worker.service.stop_if_ending(connection, &worker.context));
+    }
+
+    /// Stops accepting: what the kernel has queued is still taken, so that nobody who got through is reset.
+    fn drain(&mut self) {
+        if self.context.is_draining() {
+            return;
+        }
+        self.doors.listen_to_all();
+        while self.doors.is_ready() {
+            self.accept();
+        }
+        self.stop_listening(Ending::Draining);
+    }
+
+    /// Accepts nothing more, which is left in the queues for the successor, and passes on each connection when it is idle.
+    fn leave_to(&mut self, successor: Sender<OwnedFd>) {
+        self.doors.lead_to(successor);
+        self.stop_listening(Ending::HandingOver { since_ms: self.context.now.ms() });
+    }
+
+    /// Closes the listeners, and has every connection looked at once more. What a connection or its client waits for comes
+    /// sooner: a question that waits for a time is answered, and what is left of a head or of a closed connection's input is
+    /// not waited for as long.
+    fn stop_listening(&mut self, ending: Ending) {
+        self.doors.close(self.poll.registry());
+        self.context.ending = ending;
+        self.service.reconsider_express(&self.context);
+        self.service.express.forget();
+        self.for_all(|worker, connection| {
+            // A request may have come that the kernel has not told of yet.
+            connection.readable = true;
+            connection.serve_again();
+            connection.arm();
+            let now_ms = worker.context.now.ms();
+            if connection.lingering {
+                connection.linger_until_ms = now_ms + LINGER_DRAINING_MS;
+            }
+            if let Task::Waiting { until_ms, .. } = &mut connection.task
+                && *until_ms != u64::MAX
+            {
+                *until_ms = now_ms;
+            }
+        });
+    }
+
+    fn for_all(&mut self, look: impl Fn(&mut Self, &mut Connection)) {
+        let keys: Vec<Key> = self.table.keys().collect();
+        for key in keys {
+            self.with(key, |worker, connection| {
+                look(worker, connection);
+                Fate::Stays
+            });
+        }
+    }
+
+    /// Moves every answer whose records are committed to its connection's output.
+    pub(super) fn take_commits(&mut self) {
+        let committed = self.context.side().committed();
+        while let Some(held) = self.service.answers.synced(&self.context) {
+            self.hand_over(held);
+        }
+        if committed == self.service.lane.committed() && !self.service.answers.is_due(committed) {
+            return;
+        }
+        self.service.lane.take_committed(committed);
+        let now_us = self.service.lane.time_of_commit(&self.context);
+        let (mut read_us, mut samples) = (0, 0);
+        while let Some(held) = self.service.answers.committed(committed) {
+            if held.read_us != read_us {
+                self.record_wait(now_us - read_us, samples);
+                (read_us, samples) = (held.read_us, 0);
+            }
+            samples += u64::from(held.count);
+            match self.service.answers.due(held, &self.context) {
+                Due::Usual(held) => self.hand_over_usual(&held),
+                Due::Now(held) => self.hand_over(held),
+                Due::Waits => {}
+            }
+        }
+        self.record_wait(now_us.saturating_sub(read_us), samples);
+        if self.service.answers.awaits_peer() {
+            self.deadlines.wake_at(self.service.answers.peer_due_ms(), &self.context);
+            self.service.reconsider_express(&self.context);
+        }
+        self.retry_stalled();
+    }
+
+    fn record_wait(&self, wait_us: u64, samples: u64) {
+        if samples > 0 && wait_us > 0 {
+            self.context.metrics().commit_wait_us.record(wait_us, samples);
+        }
+    }
+
+    /// Tries the connections again whose records wait for room in the lane.
+    fn retry_stalled(&mut self) {
+        for key in self.rota.take_stalled() {
+            self.with(key, |worker, connection| {
+                connection.listed.remove(super::connection::Marks::STALLS);
+                worker.service.retry(connection, &worker.context);
+                worker.settle(connection)
+            });
+        }
+    }
+
+    /// Answers the writes that the peer has by now, and those whose time is up.
+    pub(super) fn take_confirmations(&mut self) {
+        if !self.service.answers.awaits_peer() {
+            return;
+        }
+        let (mut read_us, mut samples) = (self.context.now.us(), 0);
+        while let Some(confirmation) = self.service.answers.confirmed(&self.context) {
+            let (Confirmation::There(held) | Confirmation::Late(held, _)) = &confirmation;
+            if held.read_us != read_us {
+                self.record_peer_wait(read_us, samples);
+                (read_us, samples) = (held.read_us, 0);
+            }
+            samples += u64::from(held.count);
+            match confirmation {
+                Confirmation::There(held) => self.hand_over(held),
+                Confirmation::Late(held, level) => self.give_up_on_peer(&held, level),
+            }
+        }
+        self.record_peer_wait(read_us, samples);
+        self.service.reconsider_express(&self.context);
+    }
+
+    fn record_peer_wait(&self, read_us: u64, samples: u64) {
+        if samples > 0 {
+            self.context.metrics().peer_wait_us.record(self.context.now.us() - read_us, samples);
+        }
+    }
+
+    /// The time is up: says what was reached. Nothing that is logged is taken back.
+    fn give_up_on_peer(&mut self, held: &Held, level: crate::base::durability::Durability) {
+        let response = match held.late.as_ref().map(|late| &late.answer) {
+            Some(LateAnswer::Partial(response)) => response.clone(),
+            _ => route::peer_late(),
+        };
+        self.context.metrics().peer_late.add(u64::from(held.count));
+        self.with(held.key, |worker, connection| {
+            worker.service.put_for_all(connection, held, &response, Some(level), &worker.context);
+            Fate::Stays
+        });
+    }
+
+    /// Sends what connections are owed. What is owed anew, the next piece of static content, is for the next turn.
+    pub(super) fn write(&mut self) {
+        let list = self.rota.take_sending();
+        list.iter().for_each(|key| self.write_to(*key));
+        self.rota.sent(list);
+    }
+
+    /// Looks at the connections whose time may have come.
+    pub(super) fn expire(&mut self) {
+        let Some(fired) = self.deadlines.fired(self.context.now.ms()) else { return };
+        for &(place, generation) in &fired {
+            self.with(Key { place, generation }, Self::look_at);
+        }
+        self.retry_stalled();
+        self.doors.look_again(self.context.now.ms());
+        self.deadlines.seen(fired, &self.context);
+        self.deadlines.wake_at(self.doors.again_ms(), &self.context);
+        self.deadlines.wake_at(self.service.answers.peer_due_ms(), &self.context);
+    }
+
+    /// Looks whether most connections are used. When that begins, idle ones have a shorter time, whatever their entry
+    /// says, and the other workers are told, which may have nothing else to wake up for.
+    pub(super) fn notice_crowd(&mut self) {
+        if self.deadlines.look_for_crowd(&self.context) == Crowd::Begins {
+            self.sweep(|wait| matches!(wait, Wait::Idle | Wait::Linger));
+            self.context.shared.workers.iter().for_each(WorkerSide::wake);
+        }
+    }
+
+    /// Puts the deadlines of all connections that wait like this into the wheel: they may be earlier than they were.
+    pub(super) fn sweep(&mut self, is_concerned: impl Fn(Wait) -> bool) {
+        self.for_all(|_, connection| {
+            if is_concerned(connection.wait) {
+                connection.arm();
+            }
+        });
+    }
+}
