@@ -1,7 +1,7 @@
 //! The engine: where sockets, threads, the clock and the disk meet the pure layers below.
 //!
 //! ```text
-//! worker: wait -> accept -> serve -> publish lane -> commit -> take commits -> write -> expire
+//! worker: wait -> accept -> serve -> publish -> start_commit -> take_commits -> write -> expire
 //! commit: merge lanes -> stamp -> seal -> stage -> (write, sync) -> apply -> publish
 //! ```
 //!

@@ -8,6 +8,7 @@ mod rooms;
 mod rules;
 mod skips;
 mod tokens;
+mod types;
 
 use std::fs;
 use std::path::Path;
@@ -123,6 +124,95 @@ fn a_room_without_a_floor_and_a_crowd_are_refused() {
     let crowd: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let expected = format!("src/engine:1: {} entries, more than {}", names.len(), rooms::ENTRIES_MAX);
     assert!(rooms_judged(&crowd).contains(&expected));
+}
+
+#[test]
+fn a_type_is_in_few_files_that_call_in_one_direction() {
+    let breaches = types::breaches(&paths::read(&sources()), types::EXCEPTIONS);
+    assert!(breaches.is_empty(), "{} breaches:{}", breaches.len(), listed(&breaches));
+}
+
+/// The rules of types applied to snippets.
+fn types_judged(snippets: &[(&str, &str)], exceptions: &[&str]) -> Vec<String> {
+    let sources: Vec<(String, String)> =
+        snippets.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+    types::breaches(&paths::read(&sources), exceptions).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_type_in_many_files_is_refused_however_its_blocks_are_written() {
+    let tree = [
+        (
+            "src/log/mod.rs",
+            "pub struct Ship<T>(T); impl<T: Fn() -> u8> Ship<T> where T: Copy { fn a(&self) {} }",
+        ),
+        ("src/log/b.rs", "use super::Ship; impl<T> Ship<T> { fn b(&self) {} }"),
+        ("src/log/c.rs", "use crate::log::Ship as Boat; impl<'a> From<&'a u8> for Boat<u8> { fn c() {} }"),
+        ("src/log/d.rs", "impl Drop for super::Other { fn drop(&mut self) {} } struct Ship; impl Ship {}"),
+    ];
+    assert_eq!(types_judged(&tree, &[]), Vec::<String>::new(), "three files, and another type of that name");
+    let many = [&tree[..], &[("src/log/e.rs", "use crate::log::Ship; impl Ship<u8> {}")]].concat();
+    let breach = "src/log/mod.rs:1: `log::Ship` has impl blocks in 4 files, more than 3";
+    let mut found = types_judged(&many, &[]);
+    found.iter_mut().for_each(|line| *line = line.replace("src/log/b.rs", "src/log/mod.rs"));
+    assert_eq!(found, [breach]);
+    assert_eq!(types_judged(&many, &["log::Ship"]), Vec::<String>::new());
+    assert_eq!(types_judged(&tree, &["log::Ship"]).len(), 1, "an exception that is none any more");
+}
+
+#[test]
+fn files_of_one_type_that_call_each_other_in_a_circle_are_refused() {
+    let root = ("src/log/mod.rs", "pub struct Ship; impl Ship { fn a(&self) { self.b() } }");
+    let down = ("src/log/b.rs", "use super::Ship; impl Ship { fn b(&self) { other.a(); self.field.a() } }");
+    assert_eq!(types_judged(&[root, down], &[]), Vec::<String>::new());
+    for back in ["self.a()", "with(|ship| ship.a())", "Self::a(self)", "run(Self::a)"] {
+        let text = format!("use super::Ship; impl Ship {{ fn b(&self) {{ {back} }} }}");
+        let found = types_judged(&[root, ("src/log/b.rs", &text)], &[]);
+        assert_eq!(found.len(), 1, "{back}");
+        assert!(found[0].ends_with("in a circle: src/log/b.rs, src/log/mod.rs"), "{found:?}");
+    }
+    let third = [
+        root,
+        ("src/log/b.rs", "use super::Ship; impl Ship { fn b(&self) { self.c() } }"),
+        ("src/log/c.rs", "use super::Ship; impl Ship { fn c(&self) { self.a() } }"),
+    ];
+    assert_eq!(types_judged(&third, &[]).len(), 1);
+}
+
+#[test]
+fn the_turn_has_the_order_that_the_plan_draws() {
+    let files = paths::read(&sources());
+    let file = files.iter().find(|file| file.name == "src/engine/worker/mod.rs").expect("the worker");
+    let turn = types::calls_of(file, "turn").join(" -> ");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plan = fs::read_to_string(root.join("docs/architecture.md")).expect("the floor plan");
+    let drawn = plan.lines().map(str::trim).skip_while(|line| !line.starts_with("wait -> "));
+    let drawn: Vec<&str> = drawn.take_while(|line| !line.is_empty()).collect();
+    assert_eq!(turn, drawn.join(" "), "`Worker::turn`, and docs/architecture.md");
+    let step = |name| turn.find(name).unwrap_or_else(|| panic!("no step {name} in {turn}"));
+    // What is read in a turn is committed, applied and answered in it, where that needs no other thread.
+    let order = ["accept", "serve", "publish", "start_commit", "take_commits", "write", "expire"].map(step);
+    assert!(order.is_sorted(), "{turn}");
+    assert!(step("take_mail") < step("take_commits") && step("take_confirmations") < step("write"), "{turn}");
+}
+
+/// A client's socket has one place: TLS for clients goes in there.
+#[test]
+fn only_the_wire_touches_the_socket_of_a_client() {
+    let files = paths::read(&sources());
+    for file in &files {
+        let room = file.module.get(..2).map(|path| path.join("::")).unwrap_or_default();
+        let may = !matches!(room.as_str(), "engine::worker" | "engine::jobs" | "engine::shared");
+        if may || file.name == "src/engine/shared/wire.rs" {
+            continue;
+        }
+        let named = |mention: &paths::Mention| match &mention.target {
+            paths::Target::Local(module) => module.join("::") == "os::socket",
+            paths::Target::Foreign(path) => path[0] == "rustix" || path[0] == "socket2",
+        };
+        let uses = paths::mentions(file, &files).into_iter().filter(named).count();
+        assert_eq!(uses, 0, "{} names the calls on sockets", file.name);
+    }
 }
 
 #[test]

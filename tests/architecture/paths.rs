@@ -39,6 +39,15 @@ pub enum Target {
     Foreign(Vec<String>),
 }
 
+impl File {
+    /// The full path of the type that this file calls `name`.
+    pub fn full_name(&self, name: &str) -> String {
+        let own = || self.module.iter().cloned().chain([name.to_owned()]).collect();
+        let path = self.bindings.get(name).map_or_else(own, |path| path[1..].to_vec());
+        path.join("::")
+    }
+}
+
 /// The module that a file below `src` or `bench/src` is.
 pub fn module_of(name: &str) -> Module {
     let path = name.trim_end_matches(".rs");

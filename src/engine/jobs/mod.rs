@@ -23,7 +23,6 @@ use crate::engine::shared::mailbox::{FileDone, JobDone, Mail, UploadDone};
 use crate::engine::shared::table::Key;
 use crate::engine::shared::told::Told;
 use crate::engine::shared::wire::SecondEnd;
-use crate::os::socket::FileSent;
 use crate::os::thread;
 
 /// Something on its way to a job thread.
@@ -180,7 +179,7 @@ fn send(key: Key, mut job: Box<dyn Job>, socket: SecondEnd) -> FileDone {
         };
     };
     let (is_refused, is_blocked, step) = match result {
-        Ok((sent, step)) => (false, sent == FileSent::Blocked, step),
+        Ok((is_blocked, step)) => (false, is_blocked, step),
         // A file system without sendfile: it is read after all.
         Err(error) if sent_bytes == 0 && is_refusal(&error) => (true, false, JobStep::More),
         Err(_) => (false, false, JobStep::Failed),
@@ -189,13 +188,14 @@ fn send(key: Key, mut job: Box<dyn Job>, socket: SecondEnd) -> FileDone {
     FileDone { key, job: Some(job), socket, sent_bytes, is_blocked, step }
 }
 
-fn send_part(job: &mut dyn Job, socket: &SecondEnd) -> (u64, io::Result<(FileSent, JobStep)>) {
+/// Gives what the socket took, and whether it takes no more for the moment and what comes next.
+fn send_part(job: &mut dyn Job, socket: &SecondEnd) -> (u64, io::Result<(bool, JobStep)>) {
     let Some(part) = job.file() else { return (0, Err(io::ErrorKind::Unsupported.into())) };
     let Some(file) = part.file.descriptor() else { return (0, Err(io::ErrorKind::Unsupported.into())) };
     let before = part.range.start;
     let sent = socket.send_file(file, part.range, FILE_TURN_BYTES);
     let step = if part.range.is_empty() { JobStep::Done } else { JobStep::More };
-    (part.range.start - before, sent.map(|sent| (sent, step)))
+    (part.range.start - before, sent.map(|is_blocked| (is_blocked, step)))
 }
 
 fn is_refusal(error: &io::Error) -> bool {

@@ -132,12 +132,13 @@ impl Wire {
 pub struct SecondEnd(OwnedFd);
 
 impl SecondEnd {
-    /// Sends a part of a file, as [`socket::send_file`] does.
+    /// Sends the start of `range` of a file, at most `most` bytes, and cuts off the front of `range` what the socket took;
+    /// gives whether it takes no more for the moment.
     ///
     /// # Errors
     /// Those of [`socket::send_file`].
-    pub fn send_file(&self, file: impl AsFd, range: &mut Range<u64>, most: u64) -> io::Result<FileSent> {
-        socket::send_file(&self.0, file, range, most)
+    pub fn send_file(&self, file: impl AsFd, range: &mut Range<u64>, most: u64) -> io::Result<bool> {
+        socket::send_file(&self.0, file, range, most).map(|sent| sent == FileSent::Blocked)
     }
 }
 

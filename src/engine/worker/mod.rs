@@ -85,9 +85,6 @@ pub const WAKER: Token = Token(usize::MAX >> 1);
 const TIMER: Token = Token(WAKER.0 + 1);
 const FIRST_LISTENER: usize = TIMER.0 + 1;
 
-/// The row of requests that no route took.
-const NO_ROUTE: usize = usize::MAX;
-
 /// What a worker is made of.
 pub struct WorkerParts {
     /// Its number, from 0.

@@ -12,6 +12,9 @@ use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::Response;
 
+/// The row of requests that no route took, in the count of requests.
+pub const NO_ROUTE: usize = usize::MAX;
+
 /// What a worker remembers with the head of a usual write.
 #[derive(Clone, Copy)]
 pub struct Known {

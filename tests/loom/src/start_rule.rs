@@ -1,6 +1,6 @@
 //! The start rule under every interleaving: whatever is published is committed, and whoever waits for it is woken.
 //!
-//! Workers and the disk thread are boiled down to what they say and look at, in the order of `engine/worker/wait.rs`,
+//! Workers and the disk thread are boiled down to what they say and look at, in the order of `engine/worker/lane.rs`,
 //! `engine/commit/disk.rs` and `engine/commit/committer.rs`. The flags are the server's own; of a lane, which has a model beside it,
 //! only its end is left. A call that gets lost leaves a thread asleep for ever, which loom reports as a deadlock.
 

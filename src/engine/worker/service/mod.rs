@@ -12,7 +12,6 @@ pub(super) use self::requests::start_wait;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::NO_ROUTE;
 use super::answers::Answers;
 use super::connection::{Connection, Fate, Task};
 use super::context::Context;
@@ -21,7 +20,7 @@ use super::held::{AnswerFraming, Asked, Held, Late};
 use super::lane::Lane;
 use super::orders::{Orders, QueueFull};
 use super::output::Output;
-use super::route;
+use super::route::{self, NO_ROUTE};
 use crate::apps::app::{Job, JobStep, Route, Start, View};
 use crate::apps::router::Router;
 use crate::apps::wait::{Ticket, Wake};
