@@ -37,7 +37,12 @@ impl Kinds {
     ]);
 
     /// What this program understands. A further kind is added here, and never to [`Kinds::FIRST`].
-    pub const OWN: Self = Self::FIRST.with(&[tag::TIME_HEALED, tag::TOYS_KEYED_PRODUCT]);
+    pub const OWN: Self = Self::FIRST.with(&[
+        tag::TIME_HEALED,
+        tag::THUMBS_SUBMIT_STYLED,
+        tag::THUMBS_KNOWN_STYLED,
+        tag::TOYS_KEYED_PRODUCT,
+    ]);
 
     /// The set of these tags.
     #[must_use]

@@ -57,6 +57,10 @@ pub const THUMBS_DONE: u8 = 0x44;
 pub const THUMBS_FAILED: u8 = 0x45;
 /// A picture is taken away.
 pub const THUMBS_DELETE: u8 = 0x46;
+/// A picture is handed in whose thumbnail is to be of another kind than it, or to fill its frame.
+pub const THUMBS_SUBMIT_STYLED: u8 = 0x47;
+/// Such a one is handed in whose thumbnail is known already.
+pub const THUMBS_KNOWN_STYLED: u8 = 0x48;
 
 /// A toy is added to the shop.
 pub const TOYS_PRODUCT: u8 = 0x51;

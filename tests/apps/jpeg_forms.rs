@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use image::{ImageFormat, RgbImage};
 use pixeld::apps::pictures::kind::Kind;
+use pixeld::apps::pictures::size::Fit;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 
 const SIZES: [(u32, u32); 8] = [(1, 1), (7, 9), (8, 8), (16, 16), (17, 31), (33, 32), (64, 48), (131, 97)];
@@ -132,7 +133,7 @@ fn try_form(
     };
     let expected =
         image::load_from_memory_with_format(&shown, ImageFormat::Bmp).expect("a picture").to_rgb8();
-    let order = Order { kind: Kind::Png, width, height, pixels_max: 1_000_000 };
+    let order = Order { kind: Kind::Png, width, height, fit: Fit::Contain, pixels_max: 1_000_000 };
     let name = format!("{width}x{height} {sampling} {mode}");
     match thumbnail(&picture, &order, &|| false) {
         Ok(made) => {

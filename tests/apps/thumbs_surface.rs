@@ -7,7 +7,7 @@ use crate::thumbs;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use board::blob_files;
 use image::AnimationDecoder;
 use image::ImageFormat;
@@ -231,6 +231,100 @@ fn every_error_of_a_post() {
     assert_eq!((answer.status, answer.closes(), answer.text()), (413, true, &*message(sentence)));
     assert_eq!(get(&mut server.connect(), "/images").text(), "{\"images\": [], \"next\": null}");
     await_blobs(&server, 0);
+}
+
+#[test]
+fn a_body_in_another_form_than_it_says_is_told_what_to_do() {
+    let (server, mut client) = server();
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
+    {
+        // Long enough for more than one piece.
+        let content = [picture(300, 200, 7, format), vec![0xFB; 200_000]].concat();
+        let text = STANDARD.encode(&content);
+        let url = format!("data:image/png;base64,{text}");
+        for (query, body, told) in [
+            ("", content.clone(), "send it with ?encoding=binary"),
+            ("", url.clone().into_bytes(), "send only the base64 text behind its comma"),
+            ("", URL_SAFE.encode(&content).into_bytes(), "is URL-safe base64"),
+            ("", URL_SAFE_NO_PAD.encode(&content).into_bytes(), "is URL-safe base64"),
+            ("?encoding=binary", text.into_bytes(), "send it without ?encoding=binary"),
+            ("?encoding=binary", url.into_bytes(), "send the picture itself"),
+        ] {
+            let answer =
+                client.send(request("POST", &format!("/images{query}"), "image/png", &body)).answer();
+            assert_eq!(answer.status, 400, "{format:?} {told}: {}", answer.text());
+            assert!(answer.text().contains(told), "{}", answer.text());
+        }
+    }
+    assert_eq!(get(&mut client, "/images").text(), "{\"images\": [], \"next\": null}");
+    await_blobs(&server, 0);
+}
+
+#[test]
+fn a_thumbnail_of_another_kind_and_one_that_fills_its_frame() {
+    let mut server = Server::fresh(&APPS);
+    let mut client = server.connect();
+    let content = picture(300, 200, 8, ImageFormat::Png);
+    let mut ids = Vec::new();
+    for (query, media_type, kind, size) in [
+        ("", "image/png", ImageFormat::Png, (100, 67)),
+        ("&format=png&fit=contain", "image/png", ImageFormat::Png, (100, 67)),
+        ("&format=webp", "image/webp", ImageFormat::WebP, (100, 67)),
+        ("&format=WebP&fit=cover", "image/webp", ImageFormat::WebP, (100, 100)),
+        ("&fit=cover", "image/png", ImageFormat::Png, (100, 100)),
+        ("&fit=cover&size=64x20", "image/png", ImageFormat::Png, (64, 20)),
+        ("&format=jpeg&size=2048x1", "image/jpeg", ImageFormat::Jpeg, (2, 1)),
+        ("&format=jpg", "image/jpeg", ImageFormat::Jpeg, (100, 67)),
+        ("&format=gif", "image/gif", ImageFormat::Gif, (100, 67)),
+    ] {
+        let path = format!("/images?encoding=binary{query}");
+        let answer = client.send(request("POST", &path, "image/png", &content)).answer();
+        assert_eq!(answer.status, 202, "{query}: {}", answer.text());
+        ids.push((answer.json()["media_id"].as_str().expect("a name").to_owned(), media_type, kind, size));
+    }
+    for (id, ..) in &ids {
+        let answer = end_of(&mut client, id);
+        assert_eq!(
+            (answer.status, answer.json()["media_type"].as_str()),
+            (200, Some("image/png")),
+            "as it was sent"
+        );
+    }
+    // Also of what a snapshot and the journal say after a start.
+    for round in 0..2 {
+        for (id, media_type, kind, size) in &ids {
+            for encoding in ["base64", "binary"] {
+                let answer = get(&mut client, &format!("/images/{id}/thumbnail?encoding={encoding}"));
+                assert_eq!(
+                    (answer.status, field(&answer, "content-type")),
+                    (200, *media_type),
+                    "round {round}"
+                );
+                let small = if encoding == "binary" {
+                    answer.body
+                } else {
+                    STANDARD.decode(answer.text()).expect("base64")
+                };
+                assert_eq!((image::guess_format(&small).ok(), size_of(&small)), (Some(*kind), *size));
+            }
+        }
+        if round == 0 {
+            server = server.kill_and_restart(&APPS);
+            client = server.connect();
+        }
+    }
+    // Two of them are the same, and one content has as many thumbnails as ways to show it.
+    await_blobs(&server, 8);
+    for (query, told) in [
+        ("format=bmp", "Parameter `format` must be png"),
+        ("format=", "Parameter `format`"),
+        ("fit=fill", "Parameter `fit` must be contain or cover"),
+        ("fit=", "Parameter `fit`"),
+    ] {
+        let answer = client.send(request("POST", &format!("/images?{query}"), "image/png", "YWJj")).answer();
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.text().contains(told), "{}", answer.text());
+    }
 }
 
 #[test]

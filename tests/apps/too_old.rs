@@ -38,6 +38,8 @@ fn what_the_other_host_does_not_know_is_refused_however_it_comes_in() {
         ("0x31", request("POST", "/upload/", &board::content_type(), &form)),
         ("0x41", thumbs::post_bytes("image/png", &thumbs::png(1))),
         ("0x21", plain("GET", "/next")),
+        ("0x47", request("POST", "/images?fit=cover", "image/png", "YWJj")),
+        ("0x47", request("POST", "/images?format=webp", "image/png", "YWJj")),
         ("0x51", request("POST", "/api/products", "application/json", r#"{"name":"Kite"}"#)),
     ];
     for (kind, request) in &requests {

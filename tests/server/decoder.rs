@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::skip::skip;
 use image::{ImageFormat, RgbaImage};
 use pixeld::apps::pictures::kind::Kind;
+use pixeld::apps::pictures::size::Fit;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
 use pixeld::engine::jobs::decoder::{Decoder, Settings};
@@ -20,7 +21,8 @@ use pixeld::os::thread::Turn;
 use rustix::process::{Pid, Signal, kill_process};
 
 const PIXELS_MAX: u64 = 50_000_000;
-const ORDER: Order = Order { kind: Kind::Png, width: 100, height: 100, pixels_max: PIXELS_MAX };
+const ORDER: Order =
+    Order { kind: Kind::Png, width: 100, height: 100, fit: Fit::Contain, pixels_max: PIXELS_MAX };
 /// How long anything may take before a test gives up; generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 

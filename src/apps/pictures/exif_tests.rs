@@ -105,6 +105,7 @@ fn what_is_made_says_the_same_and_is_made_once() {
 /// A thumbnail stands upright whatever stands before the block: 40 x 24, turned by a quarter, fits 100 x 100 as 60 x 100.
 #[test]
 fn thumbnails_are_turned_by_it() {
+    use crate::apps::pictures::size::Fit;
     use crate::apps::pictures::thumbnail::{Order, thumbnail};
     use image::{DynamicImage, ImageFormat};
 
@@ -138,7 +139,8 @@ fn thumbnails_are_turned_by_it() {
                     out
                 }
             };
-            let order = Order { kind: Kind::Png, width: 100, height: 100, pixels_max: 1_000_000 };
+            let order =
+                Order { kind: Kind::Png, width: 100, height: 100, fit: Fit::Contain, pixels_max: 1_000_000 };
             let small = image::load_from_memory(&thumbnail(&turned, &order, &|| false).unwrap()).unwrap();
             assert_eq!((small.width(), small.height()), (60, 100), "{kind:?} {prefix:?}");
         }

@@ -1,7 +1,7 @@
 //! The kinds of pictures, told by their first bytes.
 
 /// A kind of picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// JPEG.
     Jpeg,

@@ -1,6 +1,8 @@
 //! What a picture is handed in as, and what its thumbnail has to fit.
 
+use crate::apps::fields::Fields;
 use crate::apps::pictures::kind::Kind;
+use crate::apps::pictures::size::Fit;
 use crate::base::limits::THUMBS_SIDE_MAX;
 
 /// Media types that thumbnails are made of, as they are sent and given back.
@@ -55,6 +57,49 @@ impl Media {
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// How a thumbnail is to be, beside its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Style {
+    /// Its kind.
+    pub kind: Kind,
+    /// How it fits its frame.
+    pub fit: Fit,
+}
+
+impl Style {
+    /// What it is unless it is asked for: of the kind that the picture was sent as, and all of the picture.
+    #[must_use]
+    pub fn usual(media: Media) -> Self {
+        Self { kind: media.kind(), fit: Fit::Contain }
+    }
+
+    /// Names of kinds that may be asked for.
+    pub const KINDS: [(&str, Kind); 5] = [
+        ("png", Kind::Png),
+        ("jpeg", Kind::Jpeg),
+        ("jpg", Kind::Jpeg),
+        ("gif", Kind::Gif),
+        ("webp", Kind::Webp),
+    ];
+
+    /// The media type of a thumbnail of a picture that was sent as `media`.
+    #[must_use]
+    pub fn media_type(self, media: Media) -> &'static str {
+        if self.kind == media.kind() { media.name() } else { self.kind.media_type() }
+    }
+
+    /// Appends the fields.
+    pub fn push(self, out: &mut Vec<u8>) {
+        out.extend([self.kind.number(), self.fit.number()]);
+    }
+
+    /// Reads the fields; nothing if one is unknown.
+    #[must_use]
+    pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { kind: Kind::numbered(fields.byte()?)?, fit: Fit::numbered(fields.byte()?)? })
     }
 }
 

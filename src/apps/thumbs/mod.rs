@@ -10,6 +10,7 @@
 
 mod answers;
 pub mod base64;
+mod hint;
 pub mod item;
 mod list;
 pub mod media;

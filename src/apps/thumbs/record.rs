@@ -7,6 +7,8 @@
 //! done     0x44   place  32 blob of the thumbnail  u64 its bytes
 //! failed   0x45   place  reason
 //! delete   0x46   place
+//! submit   0x47   as 0x41 with 128 added to the media type, and at the end: u8 kind of the thumbnail  u8 how it fits
+//! known    0x48   as 0x42, with a picture as in 0x47
 //! ```
 //!
 //! Little endian. A place is that of the submit (or known) record: 16 origin, u64 seq. A reason is UTF-8 and ends with the
@@ -16,11 +18,15 @@ use crate::apps::fields::{Fields, push_origin};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::base::tag::{
-    THUMBS_ATTEMPT, THUMBS_DELETE, THUMBS_DONE, THUMBS_FAILED, THUMBS_KNOWN, THUMBS_SUBMIT,
+    THUMBS_ATTEMPT, THUMBS_DELETE, THUMBS_DONE, THUMBS_FAILED, THUMBS_KNOWN, THUMBS_KNOWN_STYLED,
+    THUMBS_SUBMIT, THUMBS_SUBMIT_STYLED,
 };
 use crate::log::format::record;
 
-use super::media::{Frame, Media};
+use super::media::{Frame, Media, Style};
+
+/// Added to the number of a media type where the style of the thumbnail is told, since it is not the usual one.
+const STYLED: u8 = 0x80;
 
 /// Where a picture was handed in: it is named by this in all later records.
 pub type Place = (Origin, Seq);
@@ -34,6 +40,8 @@ pub struct Picture {
     pub media: Media,
     /// What its thumbnail fits.
     pub frame: Frame,
+    /// How its thumbnail is to be.
+    pub style: Style,
     /// The picture itself.
     pub raw: BlobId,
     /// Its bytes.
@@ -70,24 +78,42 @@ impl Picture {
     /// Appends the fields.
     pub fn push(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.uuid);
-        out.push(self.media.number());
+        out.push(self.media.number() | if self.is_styled() { STYLED } else { 0 });
         out.extend_from_slice(&self.frame.width.to_le_bytes());
         out.extend_from_slice(&self.frame.height.to_le_bytes());
         out.extend_from_slice(&self.raw.0);
         out.extend_from_slice(&self.raw_bytes.to_le_bytes());
+        if self.is_styled() {
+            self.style.push(out);
+        }
+    }
+
+    /// Says that its thumbnail is not to be as it usually is: the first program did not know that.
+    #[must_use]
+    pub fn is_styled(&self) -> bool {
+        self.style != Style::usual(self.media)
     }
 
     /// Reads the fields.
     #[must_use]
     pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let side = |fields: &mut Fields<'_>| fields.array().map(u16::from_le_bytes).filter(|side| *side > 0);
-        Some(Self {
-            uuid: fields.array()?,
-            media: Media::numbered(fields.byte()?)?,
+        let (uuid, media) = (fields.array()?, fields.byte()?);
+        let is_styled = media & STYLED != 0;
+        let media = Media::numbered(media & !STYLED)?;
+        let mut picture = Self {
+            uuid,
+            media,
             frame: Frame { width: side(fields)?, height: side(fields)? },
+            style: Style::usual(media),
             raw: fields.blob()?,
             raw_bytes: fields.u64()?,
-        })
+        };
+        if is_styled {
+            picture.style = Style::read(fields)?;
+        }
+        // One form for each picture.
+        (picture.is_styled() == is_styled).then_some(picture)
     }
 }
 
@@ -125,12 +151,12 @@ impl Change {
         let tag = match self {
             Self::Submit(picture) => {
                 picture.push(&mut payload);
-                THUMBS_SUBMIT
+                if picture.is_styled() { THUMBS_SUBMIT_STYLED } else { THUMBS_SUBMIT }
             }
             Self::Known(picture, thumbnail) => {
                 picture.push(&mut payload);
                 thumbnail.push(&mut payload);
-                THUMBS_KNOWN
+                if picture.is_styled() { THUMBS_KNOWN_STYLED } else { THUMBS_KNOWN }
             }
             Self::Attempt(place) => {
                 push_place(&mut payload, *place);
@@ -159,9 +185,12 @@ impl Change {
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields::of(record::payload(bytes));
-        let change = match *bytes.first()? {
-            THUMBS_SUBMIT => Self::Submit(Picture::read(&mut fields)?),
-            THUMBS_KNOWN => Self::Known(Picture::read(&mut fields)?, Thumbnail::read(&mut fields)?),
+        let tag = *bytes.first()?;
+        let is_styled = matches!(tag, THUMBS_SUBMIT_STYLED | THUMBS_KNOWN_STYLED);
+        let mut picture = || Picture::read(&mut fields).filter(|picture| picture.is_styled() == is_styled);
+        let change = match tag {
+            THUMBS_SUBMIT | THUMBS_SUBMIT_STYLED => Self::Submit(picture()?),
+            THUMBS_KNOWN | THUMBS_KNOWN_STYLED => Self::Known(picture()?, Thumbnail::read(&mut fields)?),
             THUMBS_ATTEMPT => Self::Attempt(read_place(&mut fields)?),
             THUMBS_DONE => Self::Done(read_place(&mut fields)?, Thumbnail::read(&mut fields)?),
             THUMBS_FAILED => {
@@ -178,13 +207,18 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apps::pictures::kind::Kind;
+    use crate::apps::pictures::size::Fit;
     use crate::base::ids::{Inc, NodeId};
 
     const PLACE: Place = (Origin { node: NodeId(1), inc: Inc(2) }, 3);
 
-    fn changes() -> [Change; 6] {
+    fn changes() -> [Change; 8] {
         let (media, frame) = (Media::Jpg, Frame { width: 100, height: 0x0102 });
-        let picture = Picture { uuid: [1; 16], media, frame, raw: BlobId([2; 32]), raw_bytes: 3 };
+        let style = Style::usual(media);
+        let picture = Picture { uuid: [1; 16], media, frame, style, raw: BlobId([2; 32]), raw_bytes: 3 };
+        let style = Style { kind: Kind::Webp, fit: Fit::Cover };
+        let styled = Picture { style, ..picture };
         let thumbnail = Thumbnail { blob: BlobId([4; 32]), bytes: 5 };
         [
             Change::Submit(picture),
@@ -193,12 +227,16 @@ mod tests {
             Change::Done(PLACE, thumbnail),
             Change::Failed(PLACE, "é".to_owned()),
             Change::Delete(PLACE),
+            Change::Submit(styled),
+            Change::Known(styled, thumbnail),
         ]
     }
 
     #[test]
     fn golden_bytes() {
         let picture = [&[1; 16][..], &[1, 100, 0, 2, 1], &[2; 32], &[3, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let mut styled = [&picture[..], &[4, 1]].concat();
+        styled[16] |= 0x80;
         let thumbnail = [&[4; 32][..], &[5, 0, 0, 0, 0, 0, 0, 0]].concat();
         let place = [1, 2, 3].map(u64::to_le_bytes).concat();
         for (change, expected) in changes().iter().zip([
@@ -208,6 +246,8 @@ mod tests {
             [&[0x44, 64, 0, 0, 0], &place, &thumbnail],
             [&[0x45, 26, 0, 0, 0], &place, "é".as_bytes()],
             [&[0x46, 24, 0, 0, 0], &place, b""],
+            [&[0x47, 63, 0, 0, 0], &styled, b""],
+            [&[0x48, 103, 0, 0, 0], &styled, &thumbnail],
         ]) {
             assert_eq!(change.record(), expected.concat());
             assert_eq!(Change::read(&expected.concat()).as_ref(), Some(change));
@@ -227,6 +267,17 @@ mod tests {
                 );
             }
         }
-        assert_eq!(Change::read(&[0x47, 0, 0, 0, 0]), None);
+        assert_eq!(Change::read(&[0x49, 0, 0, 0, 0]), None);
+        // The style is told by its own tags, only where it is not the usual one, and is a known one.
+        let [.., styled, _] = changes().map(|change| change.record());
+        for (at, byte) in [(0, 0x41), (21, 1), (styled.len() - 2, 5), (styled.len() - 1, 2)] {
+            let mut wrong = styled.clone();
+            wrong[at] = byte;
+            assert_eq!(Change::read(&wrong), None, "{at}");
+        }
+        let mut usual = styled;
+        let length = usual.len();
+        usual[length - 2..].copy_from_slice(&[0, 0]);
+        assert_eq!(Change::read(&usual), None);
     }
 }

@@ -116,7 +116,7 @@ impl Runner {
             place: key.place,
             picture: *picture,
             attempts: progress.attempts.get(&own).copied().unwrap_or(0),
-            known: state.made(picture.raw, picture.media, picture.frame),
+            known: state.made(&order_of(picture)),
         })
     }
 
@@ -150,7 +150,8 @@ impl Runner {
         self.figures.attempts.fetch_add(1, Relaxed);
         let start_us = desk.now_us();
         let order = Order {
-            kind: task.picture.media.kind(),
+            kind: task.picture.style.kind,
+            fit: task.picture.style.fit,
             width: u32::from(task.picture.frame.width),
             height: u32::from(task.picture.frame.height),
             pixels_max: self.settings.max_pixels,

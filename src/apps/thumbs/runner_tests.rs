@@ -4,7 +4,7 @@ use super::*;
 use crate::apps::pictures::thumbnailer::Thumbnailer;
 use crate::apps::state::{Batch, Entry};
 use crate::apps::thumbs::item::Outcome;
-use crate::apps::thumbs::media::{Frame, Media};
+use crate::apps::thumbs::media::{Frame, Media, Style};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, Origin, Position};
 use crate::log::blobs::Blobs;
@@ -106,7 +106,14 @@ impl Host {
     fn submit(&self, origin: Origin, content: &[u8]) -> Place {
         let pin = self.blobs.keep(content).unwrap();
         let (raw, raw_bytes) = (pin.id(), content.len() as u64);
-        let picture = Picture { uuid: [1; 16], media: Media::Png, frame: Frame::USUAL, raw, raw_bytes };
+        let picture = Picture {
+            uuid: [1; 16],
+            media: Media::Png,
+            frame: Frame::USUAL,
+            style: Style::usual(Media::Png),
+            raw,
+            raw_bytes,
+        };
         self.apply(origin, &Change::Submit(picture).record())
     }
 

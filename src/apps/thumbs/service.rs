@@ -7,6 +7,7 @@ use uuid::{Builder, Uuid};
 use crate::apps::answer;
 use crate::apps::app::{Action, App, Body, Request, Route, View};
 use crate::apps::background::Background;
+use crate::apps::pictures::size::Fit;
 use crate::apps::state::State;
 use crate::apps::upload::{Unwanted, Upload};
 use crate::base::limits::THUMBS_COUNT_MAX;
@@ -18,7 +19,7 @@ use crate::http::response::Response;
 
 use super::base64::Decoder;
 use super::item::Item;
-use super::media::{Frame, Media};
+use super::media::{Frame, Media, Style};
 use super::record::Change;
 use super::runner::Runner;
 use super::settings::{MAX_BODY, ThumbsSettings};
@@ -96,7 +97,7 @@ impl ThumbsApp {
     fn thumbnail(&self, id: &str, head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
         let is_binary = is_binary(head.query.unwrap_or_default())?;
         let of_item = |item: &Item| match item.progress.outcome.as_ref().and_then(|end| end.thumbnail()) {
-            Some(thumbnail) => Ok((item.picture.media, thumbnail)),
+            Some(thumbnail) => Ok((item.picture.style.media_type(item.picture.media), thumbnail)),
             None => Err(answers::no_thumbnail(item)),
         };
         let found = look(id, view, of_item)??;
@@ -117,13 +118,14 @@ fn post(head: &Head<'_>, view: &View<'_>) -> Result<ImageUpload, Response> {
             answers::error(400, &format!("Parameter `size` must be WIDTHxHEIGHT, each from 1 to {most}"))
         })?,
     };
+    let style = style_in(query, media)?;
     if view.applied().state::<ThumbsState>().is_some_and(|state| state.count() >= THUMBS_COUNT_MAX) {
         let sentence = "There is no room for more pictures; delete some before new ones are sent";
         return Err(answers::error(507, sentence));
     }
     let uuid = Builder::from_random_bytes((view.random)()).into_uuid().into_bytes();
     let (blobs, applied) = (view.blobs.clone(), view.applied.clone());
-    Ok(ImageUpload::new(Site { blobs, applied, uuid, media, frame, decoder }))
+    Ok(ImageUpload::new(Site { blobs, applied, uuid, media, frame, style, decoder }))
 }
 
 fn media_in(content_type: &str) -> Result<Media, Response> {
@@ -137,6 +139,22 @@ fn media_in(content_type: &str) -> Result<Media, Response> {
     }
     let known = Media::ALL.map(|media| format!("'{}'", media.name())).join(", ");
     Media::named(essence).ok_or_else(|| answers::error(415, &format!("Only support Content-Type [{known}]")))
+}
+
+/// How the thumbnail of a picture that is sent as `media` is to be.
+fn style_in(query: &str, media: Media) -> Result<Style, Response> {
+    let mut style = Style::usual(media);
+    if let Some(name) = parameter(query, "format") {
+        let known = Style::KINDS.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        let wrong = || answers::error(400, "Parameter `format` must be png, jpeg, gif or webp");
+        style.kind = known.ok_or_else(wrong)?.1;
+    }
+    style.fit = match parameter(query, "fit").as_deref() {
+        None | Some("contain") => Fit::Contain,
+        Some("cover") => Fit::Cover,
+        Some(_) => return Err(answers::error(400, "Parameter `fit` must be contain or cover")),
+    };
+    Ok(style)
 }
 
 fn is_binary(query: &str) -> Result<bool, Response> {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::apps::fields::Fields;
 use crate::apps::heal::Heal;
-use crate::apps::pictures::kind::Kind;
+use crate::apps::pictures::size::Fit;
 use crate::apps::references::References;
 use crate::apps::state::{Entry, RestoreError, State};
 use crate::base::blob::BlobId;
 use crate::base::ids::{NodeId, Origin, Seq};
 
 use super::item::{Item, Joined, Outcome, Progress};
-use super::media::{Frame, Media};
+use super::media::{Frame, Media, Style};
 use super::record::{Change, Picture, Place, Thumbnail, push_place, read_place};
 use super::watch::Watch;
 
@@ -38,8 +38,8 @@ enum Early {
     Deleted,
 }
 
-/// What a thumbnail depends on: the content, the kind that it is to be of, what it has to fit.
-pub type Order = (BlobId, u8, Frame);
+/// What a thumbnail depends on: the content, how it is to be, what it has to fit.
+pub type Order = (BlobId, Style, Frame);
 
 /// The service's state.
 #[derive(Default)]
@@ -102,8 +102,8 @@ impl ThumbsState {
 
     /// The thumbnail that another picture with the same content has.
     #[must_use]
-    pub fn made(&self, raw: BlobId, media: Media, frame: Frame) -> Option<Thumbnail> {
-        let of_order = self.made.get(&(raw, media.kind().number(), frame))?;
+    pub fn made(&self, order: &Order) -> Option<Thumbnail> {
+        let of_order = self.made.get(order)?;
         of_order.first_key_value().map(|(thumbnail, _)| *thumbnail)
     }
 
@@ -339,8 +339,7 @@ impl ThumbsState {
 /// What the thumbnail of a picture depends on.
 #[must_use]
 pub fn order_of(picture: &Picture) -> Order {
-    let kind: Kind = picture.media.kind();
-    (picture.raw, kind.number(), picture.frame)
+    (picture.raw, picture.style, picture.frame)
 }
 
 impl State for ThumbsState {
@@ -441,10 +440,13 @@ impl State for ThumbsState {
             }
             .record();
         }
+        let media = Media::ALL[seed as usize % Media::ALL.len()];
+        let usual = Style::usual(media);
         let picture = Picture {
             uuid: [seed.to_le_bytes(), (!seed).to_le_bytes()].concat().try_into().expect("16 bytes"),
-            media: Media::ALL[seed as usize % Media::ALL.len()],
+            media,
             frame: Frame::USUAL,
+            style: if seed / 13 % 3 == 0 { Style { fit: Fit::Cover, ..usual } } else { usual },
             raw: BlobId([(seed % 5) as u8 + 100; 32]),
             raw_bytes: seed,
         };

@@ -12,7 +12,14 @@ fn at(origin: Origin, seq: Seq) -> Entry {
 
 fn picture(uuid: u8, raw: u8) -> Picture {
     let raw = BlobId([raw; 32]);
-    Picture { uuid: [uuid; 16], media: Media::Png, frame: Frame::USUAL, raw, raw_bytes: 9 }
+    Picture {
+        uuid: [uuid; 16],
+        media: Media::Png,
+        frame: Frame::USUAL,
+        style: Style::usual(Media::Png),
+        raw,
+        raw_bytes: 9,
+    }
 }
 
 fn small(hash: u8) -> Thumbnail {
@@ -36,7 +43,7 @@ fn from_handed_in_to_made_to_deleted() {
     assert_eq!(state.open_of(ONE.node).map(|key| key.place).collect::<Vec<_>>(), [place]);
     assert!(
         state.names_blob(&BlobId([100; 32]))
-            && state.made(BlobId([100; 32]), Media::Png, Frame::USUAL).is_none()
+            && state.made(&(BlobId([100; 32]), Style::usual(Media::Png), Frame::USUAL)).is_none()
     );
     apply(&mut state, ONE, 2, &Change::Attempt(place));
     assert_eq!(state.at(place).unwrap().progress.attempts[&ONE.node], 1);
@@ -44,9 +51,9 @@ fn from_handed_in_to_made_to_deleted() {
     assert_eq!(state.open_count(), 0);
     assert_eq!(state.take_released(), [BlobId([100; 32])], "the picture goes when its thumbnail is made");
     assert!(state.names_blob(&BlobId([1; 32])));
-    assert_eq!(state.made(BlobId([100; 32]), Media::Png, Frame::USUAL), Some(small(1)));
+    assert_eq!(state.made(&(BlobId([100; 32]), Style::usual(Media::Png), Frame::USUAL)), Some(small(1)));
     assert_eq!(
-        state.made(BlobId([100; 32]), Media::Jpg, Frame::USUAL),
+        state.made(&(BlobId([100; 32]), Style::usual(Media::Jpg), Frame::USUAL)),
         None,
         "another kind is another thumbnail"
     );

@@ -16,7 +16,6 @@ use crate::http::response::Response;
 use crate::log::blobs::Blobs;
 
 use super::answers;
-use super::media::Media;
 use super::record::Thumbnail;
 
 /// Texts of thumbnails, the latest.
@@ -61,7 +60,7 @@ impl Texts {
 /// Answers a request for a thumbnail. Its content never changes under the picture's name.
 pub fn answer(
     head: &Head<'_>,
-    (media, thumbnail): (Media, Thumbnail),
+    (media_type, thumbnail): (&'static str, Thumbnail),
     is_binary: bool,
     texts: &Arc<Texts>,
     blobs: &Arc<Blobs>,
@@ -75,10 +74,10 @@ pub fn answer(
         Verdict::Whole | Verdict::Part(_) | Verdict::Unsatisfiable => {}
     }
     if !is_binary && let Some(text) = texts.find(&thumbnail.blob) {
-        return Action::Respond(with_fields(Response::shared(200, media.name(), text), etag));
+        return Action::Respond(with_fields(Response::shared(200, media_type, text), etag));
     }
     let texts = (!is_binary).then(|| texts.clone());
-    Action::Job(Box::new(Reading { blobs: blobs.clone(), media, blob: thumbnail.blob, etag, texts }))
+    Action::Job(Box::new(Reading { blobs: blobs.clone(), media_type, blob: thumbnail.blob, etag, texts }))
 }
 
 fn with_fields(response: Response, etag: String) -> Response {
@@ -89,7 +88,7 @@ fn with_fields(response: Response, etag: String) -> Response {
 /// Reads a thumbnail.
 struct Reading {
     blobs: Arc<Blobs>,
-    media: Media,
+    media_type: &'static str,
     blob: BlobId,
     etag: String,
     /// Where its text is kept; nothing if it is asked for as it is.
@@ -102,7 +101,7 @@ impl Job for Reading {
         let Ok(content) = self.blobs.read(&self.blob) else {
             return Start::Whole(answers::error(404, "This thumbnail is not on this host"));
         };
-        let media = self.media.name();
+        let media = self.media_type;
         let response = match &self.texts {
             Some(texts) => {
                 let text = Arc::new(text_of(&content));

@@ -20,9 +20,10 @@ use crate::os::disk::is_no_space;
 
 use super::answers;
 use super::base64::Decoder;
-use super::media::{Frame, Media};
+use super::hint::Look;
+use super::media::{Frame, Media, Style};
 use super::record::{Change, Picture, Thumbnail};
-use super::state::ThumbsState;
+use super::state::{ThumbsState, order_of};
 
 /// What a picture needs of its surroundings.
 pub struct Site {
@@ -36,6 +37,8 @@ pub struct Site {
     pub media: Media,
     /// What its thumbnail fits.
     pub frame: Frame,
+    /// How its thumbnail is to be.
+    pub style: Style,
     /// Reads its text; nothing if it comes as it is.
     pub decoder: Option<Decoder>,
 }
@@ -49,6 +52,8 @@ struct Kept {
 /// A picture that is being received.
 pub struct ImageUpload {
     site: Site,
+    /// What it looks like.
+    look: Look,
     /// What a job thread is to take.
     buffer: Vec<u8>,
     /// What it made of that, and has not written yet.
@@ -67,6 +72,7 @@ impl ImageUpload {
     pub fn new(site: Site) -> Self {
         Self {
             site,
+            look: Look::default(),
             buffer: Vec::new(),
             content: Vec::new(),
             writer: None,
@@ -77,6 +83,7 @@ impl ImageUpload {
     }
 
     fn take(&mut self) -> io::Result<()> {
+        self.look.feed(&self.buffer);
         match &mut self.site.decoder {
             Some(decoder) => decoder.feed(&self.buffer, &mut self.content),
             None => self.content.extend_from_slice(&self.buffer),
@@ -86,8 +93,10 @@ impl ImageUpload {
         if !self.is_ended {
             return if self.content.len() > THUMBS_HELD_BYTES { self.write() } else { Ok(()) };
         }
-        if self.site.decoder.as_ref().is_some_and(|decoder| decoder.end().is_err()) {
-            self.refusal = Some(answers::error(400, NO_BASE64));
+        let is_cut = self.site.decoder.as_ref().is_some_and(|decoder| decoder.end().is_err());
+        let hint = if self.site.decoder.is_some() { self.look.of_text() } else { self.look.of_picture() };
+        if let Some(sentence) = hint.or(is_cut.then_some(NO_BASE64)) {
+            self.refusal = Some(answers::error(400, sentence));
             return Ok(());
         }
         self.finish()
@@ -114,8 +123,8 @@ impl ImageUpload {
             Some(writer) => (writer.id(), writer.size_bytes()),
             None => (id_of(&self.content), self.content.len() as u64),
         };
-        let Site { uuid, media, frame, .. } = self.site;
-        let picture = Picture { uuid, media, frame, raw, raw_bytes };
+        let Site { uuid, media, frame, style, .. } = self.site;
+        let picture = Picture { uuid, media, frame, style, raw, raw_bytes };
         if let Some((thumbnail, pin)) = self.known(&picture)? {
             self.kept = Some(Kept { record: Change::Known(picture, thumbnail).record(), pin });
             return Ok(());
@@ -132,7 +141,7 @@ impl ImageUpload {
     fn known(&self, picture: &Picture) -> io::Result<Option<(Thumbnail, Pin)>> {
         let applied = self.site.applied.read().unwrap_or_else(PoisonError::into_inner);
         let state = applied.state::<ThumbsState>();
-        let made = state.and_then(|state| state.made(picture.raw, picture.media, picture.frame));
+        let made = state.and_then(|state| state.made(&order_of(picture)));
         drop(applied);
         let Some(thumbnail) = made else { return Ok(None) };
         Ok(self.site.blobs.pin_present(&thumbnail.blob)?.map(|pin| (thumbnail, pin)))
@@ -143,7 +152,11 @@ const NO_BASE64: &str = "Unable to base64 decode. Invalid base64-encoded image b
 
 impl Upload for ImageUpload {
     fn kinds(&self) -> &'static [u8] {
-        &[tag::THUMBS_SUBMIT, tag::THUMBS_KNOWN]
+        if self.site.style == Style::usual(self.site.media) {
+            &[tag::THUMBS_SUBMIT, tag::THUMBS_KNOWN]
+        } else {
+            &[tag::THUMBS_SUBMIT_STYLED, tag::THUMBS_KNOWN_STYLED]
+        }
     }
 
     fn feed(&mut self, bytes: &[u8], _lane: &mut Producer) -> Fed {

@@ -1,10 +1,12 @@
 //! JPEG pictures of every sampling and every order of scans, made by the smallest encoder there can be: blocks of 8 x 8
 //! samples of one value each. What is to be seen is computed from those values, by no decoder.
 
+use image::metadata::Orientation;
 use proptest::prelude::*;
 
-use super::super::{Fault, Order, thumbnail};
+use super::super::{Fault, Order, View, thumbnail};
 use super::*;
+use crate::apps::pictures::size::Fit;
 
 /// How a picture is coded.
 #[derive(Clone, Debug)]
@@ -203,7 +205,7 @@ impl Bits<'_> {
 }
 
 fn order((width, height): (u32, u32)) -> Order {
-    Order { kind: Kind::Png, width, height, pixels_max: 50_000_000 }
+    Order { kind: Kind::Png, width, height, fit: Fit::Contain, pixels_max: 50_000_000 }
 }
 
 /// How near two pictures are, decibels.
@@ -304,9 +306,9 @@ fn a_picture_is_scaled_while_it_is_decoded_and_looks_the_same() {
         for side in [400, 200, 100, 50] {
             let small = thumbnail(&form.coded(), &order((side, side)), &|| false).unwrap();
             let small = image::load_from_memory(&small).unwrap().to_rgb8();
+            let view = View::new(size, Orientation::NoTransforms, &order((side, side)));
             let whole = DynamicImage::from(form.picture());
-            let expected =
-                super::super::scaled(&Decoded::whole(whole), small.dimensions()).unwrap().to_rgb8();
+            let expected = super::super::scaled(&Decoded::whole(whole), &view).unwrap().to_rgb8();
             let seen = nearness(&small, &expected);
             assert!(seen > 36.0, "{size:?} to {side}: {seen:.1} dB");
         }

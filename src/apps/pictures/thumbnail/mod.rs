@@ -5,6 +5,7 @@
 //! ```
 
 mod animation;
+mod blocks;
 mod bounds;
 mod colour;
 mod decoded;
@@ -14,6 +15,7 @@ mod order;
 mod planes;
 mod scale;
 mod source;
+mod view;
 
 use std::io::{BufRead, Seek};
 
@@ -30,8 +32,6 @@ use super::burden::{allowed_bytes, copies};
 use super::exif;
 use super::kind::Kind;
 use super::rows::{Rows, kept_bytes};
-use super::size::fit;
-use super::strip::{Block, Blocks};
 use animation::animation;
 use bounds::{EXTRA_BYTES_MAX, check, check_burden, checked, fault_of, limits};
 use decoded::Decoded;
@@ -39,6 +39,7 @@ use encode::encoded;
 use order::IsLate;
 use scale::scaled;
 use source::Source;
+use view::View;
 
 /// Makes a thumbnail: same aspect, EXIF orientation applied, an animated GIF animated if a GIF is asked for. It gives up
 /// soon after `is_late` says that the time is up.
@@ -58,24 +59,20 @@ fn gif(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fa
         Fault::TooLarge { .. } => Fault::TooDense,
         fault => fault,
     };
-    let mut decoder = GifDecoder::new(Source::new(picture, is_late)).map_err(fault)?;
-    let frames = frames_of(picture);
-    check(decoder.dimensions(), frames, order)?;
-    let is_animated = frames > 1 && order.kind == Kind::Gif;
+    let frames = blocks::frames(picture).ok_or(Fault::Corrupted)?;
+    let mut decoder = GifDecoder::new(Source::new(&frames.picture, is_late)).map_err(fault)?;
+    // Each one is laid over the whole picture.
+    check(decoder.dimensions(), frames.count, order)?;
+    let is_animated = frames.count > 1 && order.kind == Kind::Gif;
     check_burden(Kind::Gif, picture, decoder.total_bytes(), copies(Kind::Gif, picture, is_animated))?;
     let mut limits = limits(order);
     limits.max_alloc = limits.max_alloc.map(|most| most.min(allowed_bytes(Kind::Gif, picture)));
     decoder.set_limits(limits).map_err(fault)?;
     if is_animated {
-        return animation(decoder, order, is_late).map_err(fault);
+        return animation(decoder, frames.repeats, order, is_late).map_err(fault);
     }
     let whole = DynamicImage::from_decoder(decoder).map_err(fault)?;
     finished(&Decoded::whole(whole), Orientation::NoTransforms, order)
-}
-
-/// Frames of a GIF, counted without decoding any: each one is laid over the whole picture.
-fn frames_of(picture: &[u8]) -> u64 {
-    Blocks::new(picture).map_or(0, |blocks| blocks.filter(|block| *block == Block::Image).count() as u64)
 }
 
 fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
@@ -83,7 +80,7 @@ fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Resu
     let source = || Source::new(picture, is_late);
     let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
     let decoded = match kind {
-        Kind::Jpeg => jpeg::decode(picture, |size| unturned_size(size, orientation, order), order),
+        Kind::Jpeg => jpeg::decode(picture, |size| View::new(size, orientation, order).whole, order),
         Kind::Png => png(picture, orientation, order, is_late),
         Kind::Bmp => whole(checked(BmpDecoder::new(source()), order, weigh)?, order),
         Kind::Webp => whole(checked(WebPDecoder::new(source()), order, weigh)?, order),
@@ -129,7 +126,7 @@ fn by_rows<R: BufRead + Seek>(
     let rows = Rows::open(source, kept_bytes).map_err(fault)?;
     let size = rows.size();
     check(size, 1, order)?;
-    let reduced = rows.reduced(unturned_size(size, orientation, order)).map_err(fault)?;
+    let reduced = rows.reduced(View::new(size, orientation, order).whole).map_err(fault)?;
     Ok(reduced.map(|pixels| Decoded { pixels, size, inks: decoded::Inks::Light }))
 }
 
@@ -137,24 +134,12 @@ fn by_rows<R: BufRead + Seek>(
 fn finished(decoded: &Decoded, orientation: Orientation, order: &Order) -> Result<Vec<u8>, Fault> {
     let made = || {
         // Scaling first makes the rest cheap.
-        let small = scaled(decoded, unturned_size(decoded.size, orientation, order))?;
+        let small = scaled(decoded, &View::new(decoded.size, orientation, order))?;
         let mut small = colour::shown(small, decoded.inks);
         small.apply_orientation(orientation);
         encoded(&small, order.kind)
     };
     made().map_err(|error| fault_of(&error, order))
-}
-
-/// The size of the thumbnail before it is turned: the sides change places with a quarter turn.
-fn unturned_size((width, height): (u32, u32), orientation: Orientation, order: &Order) -> (u32, u32) {
-    let mut probe = DynamicImage::new_luma8(2, 1);
-    probe.apply_orientation(orientation);
-    if probe.width() == 1 {
-        let (width, height) = fit(height, width, order.width, order.height);
-        (height, width)
-    } else {
-        fit(width, height, order.width, order.height)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is asked for, and why there may be nothing.
 
 use crate::apps::pictures::kind::Kind;
+use crate::apps::pictures::size::Fit;
 
 /// Why there is no thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,8 @@ pub struct Order {
     pub width: u32,
     /// What it fits, pixels.
     pub height: u32,
+    /// How it fits that.
+    pub fit: Fit,
     /// Pixels that may be decoded, summed over the frames.
     pub pixels_max: u64,
 }

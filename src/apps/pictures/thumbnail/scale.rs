@@ -9,10 +9,13 @@ use image::ColorType::{L8, L16, La8, La16, Rgb8, Rgb16, Rgb32F, Rgba8};
 use image::{ColorType, DynamicImage, GrayAlphaImage, GrayImage, ImageError, RgbImage, RgbaImage};
 
 use super::decoded::{Decoded, Inks};
+use super::view::View;
 
 /// Scales with Lanczos's filter over three lobes, colours weighted by their alpha. The result has 8 bits a channel.
-pub fn scaled(decoded: &Decoded, (width, height): (u32, u32)) -> Result<DynamicImage, ImageError> {
-    let (picture, area) = (&decoded.pixels.picture, decoded.pixels.area);
+pub fn scaled(decoded: &Decoded, view: &View) -> Result<DynamicImage, ImageError> {
+    let (width, height) = view.to;
+    let (left, top, across, down) = view.part(decoded.pixels.area);
+    let picture = &decoded.pixels.picture;
     let failed = || ImageError::IoError(io::ErrorKind::InvalidData.into());
     let run = |form: ColorType, pixel: PixelType| {
         // What is in the right form already is not copied.
@@ -22,7 +25,7 @@ pub fn scaled(decoded: &Decoded, (width, height): (u32, u32)) -> Result<DynamicI
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
             .use_alpha(decoded.inks == Inks::Light)
-            .crop(0.0, 0.0, area.0, area.1);
+            .crop(left, top, across, down);
         Resizer::new().resize(&large, &mut to, &options).map_err(|_| failed())?;
         Ok::<_, ImageError>(to.into_vec())
     };

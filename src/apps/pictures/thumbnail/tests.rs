@@ -7,6 +7,7 @@ use image::{AnimationDecoder, Frame, ImageDecoder, ImageFormat, RgbImage, RgbaIm
 use proptest::prelude::*;
 
 use super::*;
+use crate::apps::pictures::size::Fit;
 
 /// With all the time in the world.
 fn thumbnail(picture: &[u8], order: &Order) -> Result<Vec<u8>, Fault> {
@@ -14,7 +15,7 @@ fn thumbnail(picture: &[u8], order: &Order) -> Result<Vec<u8>, Fault> {
 }
 
 fn order(kind: Kind) -> Order {
-    Order { kind, width: 100, height: 100, pixels_max: 50_000_000 }
+    Order { kind, width: 100, height: 100, fit: Fit::Contain, pixels_max: 50_000_000 }
 }
 
 fn gradient(width: u32, height: u32) -> RgbImage {
@@ -137,6 +138,166 @@ fn an_animation_stays_one_with_its_frames_times_and_holes() {
     }
     let still = thumbnail(&moving(12), &order(Kind::Png)).unwrap();
     assert_eq!((Kind::of(&still), size_of(&still)), (Some(Kind::Png), (100, 75)));
+}
+
+/// Where each block of a sound GIF begins, the trailer included.
+fn block_starts(gif: &[u8]) -> Vec<usize> {
+    let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let (mut at, mut starts) = (13 + colours(gif[10]), Vec::new());
+    while at < gif.len() {
+        starts.push(at);
+        let behind = match gif[at] {
+            0x21 => at + 2,
+            0x2C => at + 11 + colours(gif[at + 9]),
+            _ => break,
+        };
+        at = behind;
+        while gif[at] > 0 {
+            at += 1 + usize::from(gif[at]);
+        }
+        at += 1;
+    }
+    starts
+}
+
+/// Frames of a GIF, and how often it says that it is played again; 0 is for ever.
+fn frames_and_loop(gif: &[u8]) -> (usize, Option<u32>) {
+    let mut frames = gif::DecodeOptions::new().read_info(gif).unwrap();
+    let mut count = 0;
+    while frames.read_next_frame().unwrap().is_some() {
+        count += 1;
+    }
+    let says = gif.windows(11).any(|bytes| bytes == b"NETSCAPE2.0");
+    let times = || match GifDecoder::new(Cursor::new(gif)).unwrap().loop_count() {
+        LoopCount::Infinite => 0,
+        LoopCount::Finite(times) => times.get(),
+    };
+    (count, says.then(times))
+}
+
+#[test]
+fn an_animation_with_flaws_that_browsers_pass_over_is_one_of_the_frames_so_far() {
+    let whole = moving(4);
+    let starts = block_starts(&whole);
+    let with = |at: usize, piece: &[u8]| [&whole[..at], piece, &whole[at..]].concat();
+    let cut = |by: usize| whole[..whole.len() - by].to_vec();
+    let mut cases = vec![("no trailer", cut(1), 4), ("a cut frame", cut(11), 3), ("half a block", cut(3), 3)];
+    for &at in &starts {
+        cases.push(("a zero", with(at, &[0]), 4));
+        cases.push(("an unknown extension", with(at, b"\x21\x42\x03abc\x01d\0"), 4));
+    }
+    // Between the first control and its frame, and before the trailer.
+    for at in [starts[2], starts[starts.len() - 1]] {
+        cases.push(("zeros", with(at, &[0; 9]), 4));
+        cases.push(("one without content", with(at, b"\x21\x00\0"), 4));
+        cases.push(("an application", with(at, b"\x21\xFF\x0BMGKIPTC0000\x02ab\0"), 4));
+        cases.push(("an application of odd length", with(at, b"\x21\xFF\x02ab\0"), 4));
+        cases.push(("a comment", with(at, b"\x21\xFE\x02ab\0"), 4));
+    }
+    cases.push((
+        "text",
+        with(starts[starts.len() - 1], b"\x21\x01\x0C\0\0\0\0\x0A\0\x0A\0\x08\x08\x01\0\x02ab\0"),
+        4,
+    ));
+    cases.push(("garbage instead of a trailer", [&cut(1)[..], b"garbage"].concat(), 4));
+    cases.push(("garbage behind the trailer", [&whole[..], b"\x2Cgarbage"].concat(), 4));
+    // The data of the last frame: codes that are none.
+    let mut damaged = whole.clone();
+    let image = starts[starts.len() - 2];
+    let flags = whole[image + 9];
+    let data = image + 11 + if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    damaged[data + 1..data + 30].fill(0xFF);
+    cases.push(("damaged codes", damaged, 3));
+    for (what, gif, expected) in cases {
+        let tiny = |kind| Order { width: 20, height: 20, ..order(kind) };
+        let small = thumbnail(&gif, &tiny(Kind::Gif)).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+        let (count, repeat) = frames_and_loop(&small);
+        assert_eq!((count, repeat), (expected, Some(0)), "{what}");
+        let still = thumbnail(&gif, &tiny(Kind::Png)).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+        assert_eq!(size_of(&still), (20, 15), "{what}");
+    }
+}
+
+#[test]
+fn cut_anywhere_an_animation_has_the_frames_before() {
+    let whole = moving(3);
+    let mut last = 0;
+    for length in (0..=whole.len()).step_by(7).chain([whole.len()]) {
+        match thumbnail(&whole[..length], &order(Kind::Gif)) {
+            Ok(small) => {
+                let count = frames_and_loop(&small).0;
+                assert!(count >= last && count <= 3, "{length}: {count} after {last}");
+                last = count;
+            }
+            Err(fault) => assert_eq!((fault, last), (Fault::Corrupted, 0), "{length}"),
+        }
+    }
+    assert_eq!(last, 3);
+}
+
+#[test]
+fn an_animation_is_played_as_often_as_it_says() {
+    let said = |name: &[u8; 11], times: u16| {
+        [&b"\x21\xFF\x0B"[..], name, &[3, 1], &times.to_le_bytes(), &[0]].concat()
+    };
+    let whole = moving(3);
+    let starts = block_starts(&whole);
+    // Without the block that the encoder wrote.
+    let silent = [&whole[..starts[0]], &whole[starts[1]..]].concat();
+    assert_eq!(frames_and_loop(&thumbnail(&silent, &order(Kind::Gif)).unwrap()), (3, None), "it plays once");
+    for (name, times, expected) in [
+        (b"NETSCAPE2.0", 0, 0),
+        (b"NETSCAPE2.0", 1, 1),
+        (b"NETSCAPE2.0", 65_535, 65_535),
+        (b"ANIMEXTS1.0", 0, 0),
+        (b"ANIMEXTS1.0", 7, 7),
+    ] {
+        let says = [&whole[..starts[0]], &said(name, times), &whole[starts[1]..]].concat();
+        let small = thumbnail(&says, &order(Kind::Gif)).unwrap();
+        assert_eq!(frames_and_loop(&small), (3, Some(expected)), "{times}");
+    }
+}
+
+#[test]
+fn a_cover_crop_fills_the_frame_with_the_middle() {
+    // Three columns or rows of one colour each.
+    let striped = |width: u32, height: u32, is_across: bool| {
+        let picture = RgbImage::from_fn(width, height, |x, y| {
+            let third = if is_across { x * 3 / width } else { y * 3 / height };
+            image::Rgb([[250, 0, 0], [0, 250, 0], [0, 0, 250]][third as usize])
+        });
+        let mut out = Cursor::new(Vec::new());
+        picture.write_to(&mut out, ImageFormat::Png).unwrap();
+        out.into_inner()
+    };
+    for (width, height, is_across) in
+        [(300, 100, true), (100, 300, false), (3000, 1000, true), (30, 10, true), (600, 1800, false)]
+    {
+        for (to_width, to_height) in [(80, 80), (1, 1), (120, 120)] {
+            let order = Order { width: to_width, height: to_height, fit: Fit::Cover, ..order(Kind::Png) };
+            let small = thumbnail(&striped(width, height, is_across), &order).unwrap();
+            assert_eq!(size_of(&small), (to_width, to_height));
+            let middle =
+                *image::load_from_memory(&small).unwrap().to_rgb8().get_pixel(to_width / 2, to_height / 2);
+            assert!(
+                middle.0[1] > 200 && middle.0[0] < 60 && middle.0[2] < 60,
+                "{width}x{height}: {middle:?}"
+            );
+        }
+    }
+    // What is wider than the frame is cut at two sides alike.
+    let order = |width, height| Order { width, height, fit: Fit::Cover, ..order(Kind::Png) };
+    let small = thumbnail(&striped(300, 100, true), &order(100, 50)).unwrap();
+    let small = image::load_from_memory(&small).unwrap().to_rgb8();
+    assert!(small.get_pixel(2, 25).0[0] > 200 && small.get_pixel(97, 25).0[2] > 200, "a quarter is cut off");
+    for format in [ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
+        for (width, height) in [(64, 48), (2048, 7), (1, 100)] {
+            let small = thumbnail(&picture(900, 700, format), &order(width, height)).unwrap();
+            assert_eq!(size_of(&small), (width, height), "{format:?}");
+        }
+    }
+    let animation = thumbnail(&moving(3), &Order { kind: Kind::Gif, ..order(60, 90) }).unwrap();
+    assert_eq!((frames_and_loop(&animation).0, size_of(&animation)), (3, (60, 90)));
 }
 
 #[test]

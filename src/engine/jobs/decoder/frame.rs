@@ -2,6 +2,7 @@
 //! thumbnail the other way. Both ends are the same program, so there are no versions.
 
 use crate::apps::pictures::kind::Kind;
+use crate::apps::pictures::size::Fit;
 use crate::apps::pictures::thumbnail::{Fault, Order};
 
 /// Bytes in front of a picture.
@@ -30,6 +31,7 @@ impl OrderHead {
         let mut bytes = [0; ORDER_BYTES];
         bytes[0..4].copy_from_slice(&ORDER_MAGIC.to_le_bytes());
         bytes[4] = self.order.kind.number();
+        bytes[5] = self.order.fit.number();
         bytes[8..12].copy_from_slice(&self.order.width.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.order.height.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.order.pixels_max.to_le_bytes());
@@ -44,7 +46,8 @@ impl OrderHead {
         let (width, height) = (u32_at(bytes, 8), u32_at(bytes, 12));
         let is_one = u32_at(bytes, 0) == ORDER_MAGIC && width > 0 && height > 0;
         let pixels_max = u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32;
-        let order = Order { kind: Kind::numbered(bytes[4])?, width, height, pixels_max };
+        let (kind, fit) = (Kind::numbered(bytes[4])?, Fit::numbered(bytes[5])?);
+        let order = Order { kind, width, height, fit, pixels_max };
         let head = Self { order, patience_ms: u32_at(bytes, 24), picture_bytes: u32_at(bytes, 28) };
         is_one.then_some(head)
     }
@@ -139,10 +142,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for kind in Kind::ALL {
-            let order = Order { kind, width: 100, height: u32::MAX, pixels_max: 1 << 40 | 7 };
+            let order =
+                Order { kind, width: 100, height: u32::MAX, fit: Fit::Cover, pixels_max: 1 << 40 | 7 };
             let head = OrderHead { order, patience_ms: 10_000, picture_bytes: 12 };
             assert_eq!(OrderHead::read(&head.to_bytes()), Some(head));
-            for at in [0, 4] {
+            for at in [0, 4, 5] {
                 let mut bytes = head.to_bytes();
                 bytes[at] ^= 0x80;
                 assert_eq!(OrderHead::read(&bytes), None);
@@ -151,7 +155,7 @@ mod tests {
             nothing[8..12].fill(0);
             assert_eq!(OrderHead::read(&nothing), None, "a thumbnail has a width");
         }
-        let order = Order { kind: Kind::Png, width: 1, height: 1, pixels_max: 5 };
+        let order = Order { kind: Kind::Png, width: 1, height: 1, fit: Fit::Contain, pixels_max: 5 };
         for fault in [
             Fault::Corrupted,
             Fault::TooLarge { most: 5 },
