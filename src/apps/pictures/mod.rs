@@ -10,6 +10,5 @@ pub mod kind;
 pub mod reduce;
 pub mod rows;
 pub mod size;
-pub mod strip;
 pub mod thumbnail;
 pub mod thumbnailer;

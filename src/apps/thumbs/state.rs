@@ -446,7 +446,7 @@ impl State for ThumbsState {
             uuid: [seed.to_le_bytes(), (!seed).to_le_bytes()].concat().try_into().expect("16 bytes"),
             media,
             frame: Frame::USUAL,
-            style: if seed / 13 % 3 == 0 { Style { fit: Fit::Cover, ..usual } } else { usual },
+            style: if (seed / 13).is_multiple_of(3) { Style { fit: Fit::Cover, ..usual } } else { usual },
             raw: BlobId([(seed % 5) as u8 + 100; 32]),
             raw_bytes: seed,
         };
