@@ -6,7 +6,7 @@ use crate::process;
 
 use std::time::Duration;
 
-use board::{form, part, png, post, post_bytes, post_form};
+use board::{content_type, form, part, png, post, post_bytes, post_form};
 use process::Server;
 use process::client::{Answer, Client, plain};
 use serde_json::{Value, json};
@@ -134,6 +134,8 @@ fn a_question_begins_where_the_list_ended() {
         let answer = client.send(plain("GET", &format!("/board/events?{wrong}"))).answer();
         assert_eq!((answer.status, &answer.json()["detail"][0]["loc"]), (422, &json!(["query", "wait"])));
     }
+    let newest = client.send(plain("GET", "/readMessages")).answer();
+    assert_eq!(field(&newest, "last-event-id"), place(&mut client));
     // A page of older messages ends where the board stands now, as every list does.
     let older = client.send(plain("GET", "/messages?limit=1&before=2")).answer();
     assert_eq!(field(&older, "last-event-id"), place(&mut client));
@@ -213,7 +215,7 @@ fn a_place_that_nobody_knows_is_told_to_load_the_list_again_at_once() {
 
 #[test]
 fn a_form_without_a_script_ends_on_a_page() {
-    let (_server, mut client) = server();
+    let (server, mut client) = server();
     let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let as_browser = |body: Vec<u8>| {
         let text = String::from_utf8_lossy(&post_bytes(&body)[..])
@@ -245,6 +247,17 @@ fn a_form_without_a_script_ends_on_a_page() {
         assert!(answer.text().contains("href=\"/board\""), "the way back");
         assert!(field(&answer, "content-security-policy").starts_with("default-src 'none'"));
     }
+    // A body that goes on for too long is stopped, and that is said on a page too.
+    let head = format!(
+        "POST /upload/ HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Type: {}\r\n",
+        content_type()
+    );
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
+    let mut other = server.connect();
+    other.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"));
+    let answer = other.send_in_vain(chunk.repeat(12)).answer();
+    assert_eq!((answer.status, field(&answer, "content-type")), (413, "text/html; charset=utf-8"));
+    assert!(answer.text().contains("nothing was stored"), "{}", answer.text());
     // Programs are answered as before, whatever they take beside JSON.
     for accept in ["*/*", "application/json", "application/json, text/html", "text/html;q=0.5, */*"] {
         let body = post_form("hi", "a.png", &png(1));

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use board::{png, post};
-use browser::Browser;
+use browser::{Browser, SCHEMES, WIDTHS};
 use process::client::plain;
 use process::{PATIENCE, Server};
 use serde_json::{Value, json};
@@ -268,6 +268,70 @@ fn wait_until(visitor: &Browser, script: &str, expected: &Value) {
         assert!(started.elapsed() < PATIENCE, "{found} and not {expected}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A page that comes over plain HTTP from another machine has no locks: hidden tabs let go all the same.
+#[test]
+fn without_locks_each_tab_that_is_looked_at_asks() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&APPS);
+    let without = json!({"source": "delete Navigator.prototype.locks"});
+    visitor.control("Page.addScriptToEvaluateOnNewDocument", &without);
+    visitor.go_to(&url(&server));
+    is_loaded(&visitor);
+    assert_eq!(visitor.evaluate("return navigator.locks === undefined"), true);
+    say(&server, 0..1);
+    visitor.wait_for(&shown(1));
+    let (_, first) = visitor.open_tab("about:blank");
+    say(&server, 1..3);
+    visitor.turn_to(&first);
+    visitor.wait_for(&shown(3));
+    assert_eq!(visitor.evaluate(TEXTS), called(0..3));
+    assert_eq!(visitor.complaints(), json!([]), "the browser complains");
+}
+
+/// Posts, is refused, deletes and reads on, on each kind of screen.
+#[test]
+fn the_board_can_be_used_on_every_screen() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&APPS);
+    let directory = tempfile::tempdir().expect("a directory");
+    let (picture, text) = (directory.path().join("a.png"), directory.path().join("a.txt"));
+    std::fs::write(&picture, png(7)).expect("written");
+    std::fs::write(&text, "no picture").expect("written");
+    say(&server, 0..9);
+    for (width, scheme) in WIDTHS.into_iter().flat_map(|width| SCHEMES.map(|scheme| (width, scheme))) {
+        visitor.look_as(width, scheme);
+        visitor.go_to(&url(&server));
+        visitor.wait_for(&shown(5));
+        let check = |state: &str| {
+            visitor.photograph(&format!("board-{state}-{width}-{scheme}"));
+            assert_eq!(visitor.overflowing(), json!([]), "{state} {width} {scheme}");
+            if let Some(axe) = browser::axe() {
+                let violations = visitor.violations(&axe);
+                assert!(violations.is_empty(), "{state} {width} {scheme}: {violations:#?}");
+            }
+        };
+        visitor.fill("#message", "refused");
+        visitor.choose("#file", &text);
+        visitor.click("#send");
+        visitor.wait_for("return !document.getElementById('fault').hidden");
+        check("refused");
+        visitor.fill("#message", "posted");
+        visitor.choose("#file", &picture);
+        visitor.wait_for("return document.getElementById('preview').naturalWidth > 0");
+        check("chosen");
+        visitor.click("#send");
+        visitor.wait_for(&shown(6));
+        visitor.click("#older");
+        visitor.wait_for(&shown(10));
+        check("read");
+        visitor.click("#messages li:first-child .delete");
+        visitor.accept();
+        visitor.wait_for(&shown(9));
+        assert_eq!(visitor.evaluate(TEXTS), called(0..9));
+    }
+    browser::skip_without_axe();
 }
 
 #[test]

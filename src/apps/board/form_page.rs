@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::apps::answer;
 use crate::apps::upload::{Ended, Fed, Upload};
 use crate::http::accept;
 use crate::http::refusal::Refusal;
@@ -61,7 +62,9 @@ impl Upload for FormPage {
     }
 
     fn stopped(&mut self, reason: Refusal) -> Option<Response> {
-        self.upload.stopped(reason).map(|response| page(&response))
+        let said = self.upload.stopped(reason);
+        let sentence = || format!("Stopped: {}; nothing was stored", reason.reason);
+        Some(page(&said.unwrap_or_else(|| answer::detail(reason.status, &sentence()))))
     }
 }
 
@@ -108,7 +111,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apps::answer;
     use crate::base::limits::Limits;
     use crate::http::request::{HeaderSlots, parse_head};
 

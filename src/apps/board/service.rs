@@ -154,10 +154,20 @@ impl BoardApp {
         let limit = number(query, "limit", 1..=BOARD_LIST_MAX as u64)?.unwrap_or(LISTED as u64);
         let before = number(query, "before", 1..=BOARD_ID_MAX)?.unwrap_or(u64::MAX);
         let List { messages, next, events } = self.list(view, before, limit as usize);
-        let body = json!({ "messages": messages, "next": next }).to_string();
-        // A field and no member: the list itself is the same on both hosts, and after a restart.
+        Ok(self.listed(&json!({ "messages": messages, "next": next }), events, view))
+    }
+
+    /// `GET /readMessages`.
+    fn newest(&self, view: &View<'_>) -> Action {
+        let List { messages, events, .. } = self.list(view, u64::MAX, NEWEST);
+        self.listed(&Value::from(messages), events, view)
+    }
+
+    /// Answers with a list and the place where it ends. That is a field and no member: the list itself is the same on both
+    /// hosts, and after a restart.
+    fn listed(&self, list: &Value, events: u64, view: &View<'_>) -> Action {
         let place = news::place(self.start(view), events);
-        Ok(Action::Respond(answer::json(200, body).with(news::LAST_EVENT_ID, place)))
+        Action::Respond(answer::json(200, list.to_string()).with(news::LAST_EVENT_ID, place))
     }
 
     fn message(&self, id: &str, view: &View<'_>) -> Action {
@@ -272,7 +282,7 @@ impl App for BoardApp {
             PAGE => page(Part::Document),
             STYLE => page(Part::Style),
             SCRIPT => page(Part::Script),
-            READ_MESSAGES => respond(200, &Value::from(self.list(view, u64::MAX, NEWEST).messages)),
+            READ_MESSAGES => self.newest(view),
             MESSAGES => {
                 self.messages(request.head.query.unwrap_or_default(), view).unwrap_or_else(Action::Respond)
             }

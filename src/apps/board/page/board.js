@@ -44,7 +44,8 @@ function show(message, isNew) {
   if (shown.has(message.id)) return null;
   const item = entryOf(message);
   shown.set(message.id, item);
-  let next = list.firstElementChild;
+  const last = list.lastElementChild;
+  let next = last && Number(last.dataset.id) > message.id ? null : list.firstElementChild;
   while (next && Number(next.dataset.id) > message.id) next = next.nextElementSibling;
   list.insertBefore(item, next);
   if (isNew) {
@@ -247,6 +248,8 @@ function preview() {
 // a host, and each held question takes one. A hidden tab lets go, and asks what it has missed when it is looked at again.
 
 const tabs = new BroadcastChannel("board");
+// Pages that come neither over TLS nor from this machine have no locks: there each tab that is looked at asks for itself.
+const pass = (news) => { if (navigator.locks) tabs.postMessage(news); };
 let watching = null;
 let isCaughtUp = false;
 // Something was passed on while this tab was asking for what it had missed: that answer may be of before.
@@ -330,10 +333,10 @@ async function lead(signal) {
     const attempt = async (tries) => {
       const from = told;
       const news = await ask(tries > 0 ? 0 : HOLD_S, signal);
-      tabs.postMessage({ from, news });
+      pass({ from, news });
       return take(news, signal);
     };
-    const isReloaded = await persist(attempt, signal, (text) => tabs.postMessage({ state: text }));
+    const isReloaded = await persist(attempt, signal, (text) => pass({ state: text }));
     reloads = isReloaded ? reloads + 1 : 0;
     // Two hosts that answer in turn don't know each other's places: then the list is loaded now and again.
     await pause(reloads > 1 ? 2 : 0.1, signal);
@@ -348,7 +351,6 @@ async function watch(signal) {
   } while (isOvertaken);
   isCaughtUp = true;
   if (document.hidden) return;
-  // Pages that don't come over TLS or from this machine have no locks: there each tab asks for itself.
   await (navigator.locks ? navigator.locks.request("board events", { signal }, () => lead(signal)) : lead(signal));
 }
 
