@@ -8,7 +8,7 @@
 //!
 //! A request that changes something becomes a *record* in this host's log. The record is *committed* once the host
 //! has it at the configured durability, then *applied* in log order to the applications' state; then, and only then,
-//! is the change visible and answered. Recovery, the second host's copy and an audit are the same `apply` over the
+//! is the change visible and answered. Recovery, the peer's copy and an audit are the same `apply` over the
 //! same bytes.
 //!
 //! # Layers

@@ -312,7 +312,7 @@ const NOT_SHOWN: [&str; 2] = ["pixeld_build_info", "process_start_time_seconds"]
 
 #[test]
 fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
-    // With a second host, so that its series are there too.
+    // With a peer, so that its series are there too.
     let server = Server::fresh(&["--peer-listen", "127.0.0.1:0", "--insecure-peer"]);
     let metrics = server.ask("GET", "/metrics", "").1;
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));

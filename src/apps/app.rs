@@ -164,11 +164,11 @@ pub struct View<'a> {
     pub now_us: u64,
     /// Monotonic clock, microseconds since the process's start: what has to wait waits by it.
     pub clock_us: u64,
-    /// The second host.
+    /// The peer.
     pub peer: &'a dyn PeerReport,
 }
 
-/// Knows how the second host is.
+/// Knows how the peer is.
 pub trait PeerReport {
     /// An object of JSON that says it; nothing on a host that is alone.
     fn peer_json(&self) -> Option<String>;

@@ -65,7 +65,7 @@ pub trait Desk {
     /// This host's data directory.
     fn node(&self) -> NodeId;
 
-    /// How the second host is.
+    /// How the peer is.
     fn peer(&self) -> Presence;
 
     /// Microseconds of a clock that never goes back.
@@ -96,7 +96,7 @@ pub trait Desk {
     fn warn(&self, sentence: &str);
 }
 
-/// How the second host is.
+/// How the peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// This host has none.
@@ -118,8 +118,8 @@ pub enum Unlogged {
     /// The disk is full.
     #[error("no space left on the disk")]
     NoSpace,
-    /// The other host does not know records of this kind; it may once it is upgraded.
-    #[error("the other host does not know records of this kind")]
+    /// The peer does not know records of this kind; it may once it is upgraded.
+    #[error("the peer does not know records of this kind")]
     TooOld,
     /// The server stops.
     #[error("the server stops")]

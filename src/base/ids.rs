@@ -5,7 +5,7 @@ use std::fmt;
 /// Number of a record in its origin's stream: 1, 2, 3... without gaps; 0 stands for "none yet".
 pub type Seq = u64;
 
-/// The pair of hosts that share their data; random, made once, given to the second host.
+/// The pair of hosts that share their data; random, made once, given to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClusterId(pub [u8; 16]);
 

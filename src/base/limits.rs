@@ -335,7 +335,7 @@ pub struct Limits {
     pub buffered_bytes: usize,
     /// How long a full lane holds back a request before it is answered 503, milliseconds.
     pub lane_full_ms: u64,
-    /// Requests of one worker that wait for the second host. Beyond that, and what is in its lane then, a write at
+    /// Requests of one worker that wait for the peer. Beyond that, and what is in its lane then, a write at
     /// `both` is answered 503 before anything is logged.
     pub peer_waiters: usize,
     /// The bounds that applications declare in their folders.

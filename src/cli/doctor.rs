@@ -16,7 +16,7 @@ use crate::os::output;
 /// Say what holds this machine back, and what to do about it; changes nothing
 ///
 /// Looks at limits, processors, the network card and its interrupts, the network stack, what was dropped, the disk (with
-/// 200 durable writes), the clock, the path to the second host, security and the build. Works without root and says what
+/// 200 durable writes), the clock, the path to the peer, security and the build. Works without root and says what
 /// root would add.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Where the journal is, or will be
     #[arg(short, long, value_name = "DIR", default_value = "./pixeld-data", env = "PIXELD_DATA_DIR")]
     data_dir: PathBuf,
-    /// The second host, to see how far it is
+    /// The peer, to see how far it is
     #[arg(long, value_name = "HOST:PORT")]
     peer: Option<String>,
     /// Tell everything about one check

@@ -7,9 +7,9 @@ use super::CliError;
 use crate::engine::lifecycle::founding::{self, Forgotten};
 use crate::os::output;
 
-/// Forget a second host that does not come back, so that nothing is kept for it
+/// Forget a peer that does not come back, so that nothing is kept for it
 ///
-/// What a second host lacks is kept for it while it is away, up to --peer-retention. One that is lost for good is
+/// What a peer lacks is kept for it while it is away, up to --peer-retention. One that is lost for good is
 /// forgotten by this, with the server stopped; its successor joins with an empty directory (`pixeld init --join`). The
 /// data of this host, and what it has of the other one's, stays. A directory that was made by `pixeld init --join` answers
 /// no requests before it has everything of the first host; after this it serves what it has, and what it lacks is printed.
@@ -27,9 +27,9 @@ impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let Forgotten { node, was_newcomer, missing } = founding::forget_peer(&self.data_dir)?;
         let mut text = match node {
-            Some(node) => format!("forgot the second host with the data directory {node}\n"),
+            Some(node) => format!("forgot the peer with the data directory {node}\n"),
             None if was_newcomer => String::new(),
-            None => "no second host was known\n".to_owned(),
+            None => "no peer was known\n".to_owned(),
         };
         for (origin, here, there) in missing {
             let first = here + 1;

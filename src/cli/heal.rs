@@ -13,7 +13,7 @@ use crate::os::output;
 /// Say as of which time records count that were logged while the clock was wrong
 ///
 /// Finds all records whose time lies more than 10 minutes ahead, in the journal of this host, with the server stopped, and logs
-/// that they count as of now. Set the clock right first. The other host hears of it as it hears of any record, so one host
+/// that they count as of now. Set the clock right first. The peer hears of it as it hears of any record, so one host
 /// is enough; both have to run a pixeld that knows this command. Lists and orders go by the new time; the batches stay as
 /// they are. Of several times that are said of a record the earliest counts.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 const AFTER: &str = "\
-Exit: 0 healed, or there was nothing to heal; 1 it failed, for example because a server runs, or the other host is too old; \
+Exit: 0 healed, or there was nothing to heal; 1 it failed, for example because a server runs, or the peer is too old; \
 2 usage.
 
 Examples:

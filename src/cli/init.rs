@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// The data directory; made if there is none, else it has to be empty
     #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR", default_value = "./pixeld-data")]
     data_dir: PathBuf,
-    /// Become the second host of this cluster: the cluster_id that the first one has
+    /// Join this cluster: the cluster_id that the first host has
     #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show")]
     join: Option<ClusterId>,
     /// Make the file identity again from what the segments say, if it is damaged or gone
@@ -108,7 +108,7 @@ impl Arguments {
         let serve = format!("pixeld serve --data-dir {dir} --peer-listen ADDR --peer ADDR --peer-key KEY");
         match self.join {
             None => format!(
-                "Next, on the second host: pixeld init --join {}\nThen here, with its key: {serve}",
+                "Next, on the peer: pixeld init --join {}\nThen here, with its key: {serve}",
                 known.cluster
             ),
             Some(_) => format!(

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 }
 
 const UNDER_WAY: &str = "\
-joining: this directory is taking the other host's snapshot, and a start goes on with that. Nothing in it is worth
+joining: this directory is taking the peer's snapshot, and a start goes on with that. Nothing in it is worth
 anything before; take no backup of it.
 ";
 

@@ -274,7 +274,7 @@ impl Running {
     }
 }
 
-/// Where the second host is looked for, and by what key it knows this one.
+/// Where the peer is looked for, and by what key it knows this one.
 fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     let ways = [
         peer.dial.as_ref().map(|at| format!("dials {at}")),
@@ -283,7 +283,7 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     let ways: Vec<String> = ways.into_iter().flatten().collect();
     let key =
         if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
-    peer.is_there().then(|| format!("second host: {}; {key}", ways.join(", ")))
+    peer.is_there().then(|| format!("peer: {}; {key}", ways.join(", ")))
 }
 
 /// The settings of the configuration. A name of this host's own that has no address yet is waited for: a host that boots may

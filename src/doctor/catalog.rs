@@ -398,7 +398,7 @@ pub static ITEMS: [Item; 51] = [
         "costs a failure domain",
         "what `both` adds to each write",
         "AWS placement groups",
-        "An answer at `both` waits for the second host: one way there and back, and its disk.",
+        "An answer at `both` waits for the peer: one way there and back, and its disk.",
     ),
     item(
         "security",

@@ -14,9 +14,9 @@ pub struct Question {
     pub nic: Option<String>,
     /// Where the journal is, or will be.
     pub data_dir: PathBuf,
-    /// The second host's address and port, if there is one.
+    /// The peer's address and port, if there is one.
     pub peer: Option<String>,
 }
 
-/// How long an attempt to reach the second host may take.
+/// How long an attempt to reach the peer may take.
 pub const PEER_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The second host, what protects this one, what was built, and where it runs.
+//! The peer, what protects this one, what was built, and where it runs.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::question::{PEER_PATIENCE, Question};
 use crate::base::version;
 
-/// Attempts to connect to the second host; the middle one counts.
+/// Attempts to connect to the peer; the middle one counts.
 const ATTEMPTS: usize = 5;
 /// Answers at `both` wait for this once each.
 const RTT_WANTED: Duration = Duration::from_millis(1);
@@ -28,7 +28,7 @@ pub(super) fn check(machine: &Machine, question: &Question) -> Vec<Finding> {
 fn peer(machine: &Machine, peer: Option<&str>) -> Finding {
     const ID: &str = "peer.path";
     let Some(peer) = peer else {
-        return Finding::skip(ID, "no second host named; --peer HOST:PORT");
+        return Finding::skip(ID, "no peer named; --peer HOST:PORT");
     };
     if !machine.is_live() {
         return Finding::skip(ID, "a copy of files reaches nobody");

@@ -122,7 +122,7 @@ pub enum Violation {
     /// This host, or a copy of it.
     #[error(
         "the peer has this host's own node id {0}: either --peer leads back to this host, or the peer's data directory \
-         is a copy of this one; a second host has to be made with `pixeld init --join`"
+         is a copy of this one; a peer has to be made with `pixeld init --join`"
     )]
     OwnNode(NodeId),
     /// Two processes run on one directory and a copy of it.
@@ -193,9 +193,9 @@ pub enum Violation {
 /// What becomes of the records of a host that has to be made afresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// The other host has them, durably, up to this record of the stream that the peer makes; nothing if it has made none.
+    /// The peer has them, durably, up to this record of the stream that the peer makes; nothing if it has made none.
     Taken(Option<(Origin, Seq)>),
-    /// Some of them the other host can't get any more either.
+    /// Some of them the peer can't get any more either.
     Apart,
 }
 

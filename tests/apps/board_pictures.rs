@@ -1,4 +1,4 @@
-//! Pictures of the board where hosts and disks fail: fetched from the other host, kept through its death, refused by a
+//! Pictures of the board where hosts and disks fail: fetched from the peer, kept through its death, refused by a
 //! full disk; and how the oldest clients fetch them.
 
 use crate::board;

@@ -157,7 +157,7 @@ fn a_damaged_picture_stops_no_replication() {
             host.wait_for(&picture.name());
         }
     }
-    b.wait_for("the second host does not have it either");
+    b.wait_for("the peer does not have it either");
     let verdict = |host: &Host| inspect(&[&host.data_dir]).0;
     assert_eq!((verdict(&pair.a), verdict(&pair.b)), (Some(1), Some(1)));
     let (code, text) = inspect(&[&pair.a.data_dir, &pair.b.data_dir]);

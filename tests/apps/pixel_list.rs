@@ -48,7 +48,7 @@ struct Site {
     is_spare_ready: bool,
 }
 
-/// No second host.
+/// No peer.
 struct Alone;
 
 impl PeerReport for Alone {

@@ -1,4 +1,4 @@
-//! A second host that does not know some kinds of records: no request logs one, in whatever way its body comes in, and no thread.
+//! A peer that does not know some kinds of records: no request logs one, in whatever way its body comes in, and no thread.
 
 use crate::{board, process, thumbs};
 
@@ -17,7 +17,7 @@ use pixeld::os::files::RealDisk;
 
 const PIXELS: [u8; 4] = [tag::PIXEL_R, tag::PIXEL_G, tag::PIXEL_B, tag::PIXEL_CLEAR];
 
-/// Starts a host whose second host, which is away, understands these kinds.
+/// Starts a host whose peer, which is away, understands these kinds.
 fn start(data: &Path, kinds: Kinds) -> Server {
     if !data.exists() {
         drop(Server::start(ANY_PORT, data, &[]));

@@ -117,7 +117,7 @@ fn a_clock_that_was_ahead_on_one_host_leaves_nothing_behind() {
     // Taken at a time 400 days ahead: on either host it takes what an order takes.
     assert_eq!((post(&a, 1), order(&a)), (200, 202));
     add(&a, "Far");
-    await_that("the order on the other host", || order(&b), |status| [202, 409].contains(status));
+    await_that("the order on the peer", || order(&b), |status| [202, 409].contains(status));
     await_that("its end there", || order(&b), |status| *status == 202);
     await_that("its end here", || order(&a), |status| *status == 202);
     assert_eq!(post(&b, 2), 200);
@@ -155,7 +155,7 @@ fn a_clock_that_was_ahead_on_one_host_leaves_nothing_behind() {
     }
 }
 
-/// A kind of records that the other host does not know is not logged, and the host is named.
+/// A kind of records that the peer does not know is not logged, and the host is named.
 #[test]
 fn no_time_is_healed_while_the_other_host_is_too_old() {
     let directory = tempfile::tempdir().expect("a directory");

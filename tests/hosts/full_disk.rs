@@ -1,4 +1,4 @@
-//! A batch whose write meets a full disk after the other host has it.
+//! A batch whose write meets a full disk after the peer has it.
 
 use crate::process;
 

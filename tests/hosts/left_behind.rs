@@ -1,4 +1,4 @@
-//! A second host that was away for longer than segments wait for it, and has taken writes meanwhile.
+//! A peer that was away for longer than segments wait for it, and has taken writes meanwhile.
 
 use crate::process;
 
@@ -50,7 +50,7 @@ fn what_only_the_host_that_is_left_behind_has_is_taken_from_it() {
 
     // The one can't give what the other one lacks, but has everything of that one before it says so.
     let (a, b) = (pair.a.start(&pair.b, &retention), pair.b.start(&pair.a, &retention));
-    await_that("the records of the other host", || count(&a), |count| *count == 50);
+    await_that("the records of the peer", || count(&a), |count| *count == 50);
     // Nothing is told before it is so, and the number says up to where.
     let taken = format!("was taken from it before, up to record {last} of its stream");
     let is_told = |peer: &serde_json::Value| {

@@ -19,7 +19,7 @@ fn a_start_does_not_wait_for_the_peers_name_and_says_what_is_missing() {
     let a = Server::start(pair.a.address, &pair.a.data_dir, &peer);
     let told = |peer: &serde_json::Value| peer["why"].to_string().contains("could not be resolved");
     await_that("the reason", || peer_of(&a), told);
-    a.wait_for("no connection to the second host");
+    a.wait_for("no connection to the peer");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn forgetting_is_refused_where_there_is_nothing_to_forget_or_a_server_runs() {
     let (code, told) = said(&forget(directory.path()));
     assert!(code == Some(1) && told.contains("is no data directory"), "{told}");
     let (host, _) = Host::found(directory.path(), "a", None);
-    assert_eq!(said(&forget(&host.data_dir)), (Some(0), "no second host was known\n".to_owned()));
+    assert_eq!(said(&forget(&host.data_dir)), (Some(0), "no peer was known\n".to_owned()));
     let server = host.start_alone(&[]);
     let (code, told) = said(&forget(&host.data_dir));
     assert!(code == Some(1) && told.contains("in use"), "{told}");
@@ -64,7 +64,7 @@ fn what_is_kept_for_a_second_host_goes_when_that_is_forgotten() {
     let first = pair.a.data_dir.join("0000000001.seg");
     // Several looks of the one who would remove it.
     std::thread::sleep(std::time::Duration::from_millis(700));
-    assert!(first.exists(), "the second host lacks what is in it");
+    assert!(first.exists(), "the peer lacks what is in it");
     drop(a);
     let alone = pair.a.start_alone(&[]);
     alone.wait_for("`pixeld forget-peer` lets them go");
@@ -75,9 +75,9 @@ fn what_is_kept_for_a_second_host_goes_when_that_is_forgotten() {
     let path = pair.b.data_dir.to_str().expect("a path");
     let node = init(&["--show", "--data-dir", path]).expect("an identity")["node_id"].clone();
     let node = node.as_str().expect("a text");
-    let told = format!("forgot the second host with the data directory {node}\n");
+    let told = format!("forgot the peer with the data directory {node}\n");
     assert_eq!(said(&forget(&pair.a.data_dir)), (Some(0), told));
-    assert_eq!(said(&forget(&pair.a.data_dir)), (Some(0), "no second host was known\n".to_owned()));
+    assert_eq!(said(&forget(&pair.a.data_dir)), (Some(0), "no peer was known\n".to_owned()));
     let alone = pair.a.start_alone(&[]);
     await_that("the first segment goes", || first.exists(), |is_there| !is_there);
     post(&alone, 1, 1);

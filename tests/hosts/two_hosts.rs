@@ -152,7 +152,7 @@ fn a_newcomer_gets_everything_and_so_does_its_successor() {
     await_same(&server, &third, 320);
 }
 
-/// The journal's beginning is gone when the second host comes.
+/// The journal's beginning is gone when the peer comes.
 #[test]
 fn a_newcomer_gets_a_snapshot_of_what_is_not_in_the_journal_any_more() {
     let pair = Pair::found();
@@ -295,7 +295,7 @@ fn a_copy_of_the_second_host_beside_it_is_refused() {
     await_that("a refusal", || is_told(&one) || is_told(&other), |is_told| *is_told);
     a.wait_for("pixeld init --join");
     assert_eq!(post(&a, 1, 1), (200, "disk".to_owned()));
-    // The one that is left is the second host.
+    // The one that is left is the peer.
     let (kept, refused) = if is_told(&one) { (other, one) } else { (one, other) };
     drop(refused);
     await_connected(&kept);

@@ -56,7 +56,7 @@ fn a_key_is_one_order_on_either_host() {
     assert_eq!(first.status, 202);
     let path = first.field("location").expect("a place").to_owned();
     let shown = |host: &Server| host.connect().send(plain("GET", &path)).answer().status;
-    await_that("the order on the other host", || shown(&b), |status| *status == 200);
+    await_that("the order on the peer", || shown(&b), |status| *status == 200);
     let repeated = order(&b, "key", KITE);
     assert_eq!((repeated.status, repeated.text()), (202, first.text()));
     assert_eq!(order(&b, "key", r#"{"product":"Ball"}"#).status, 422);

@@ -1,5 +1,5 @@
 //! Batches that are stopped half way: the answer says how many of their pixels are stored, and just so many are. Each cell of
-//! the table in docs/answers.md that needs neither a second host (tests/hosts/both.rs) nor a full disk (`disk_full`).
+//! the table in docs/answers.md that needs neither a peer (tests/hosts/both.rs) nor a full disk (`disk_full`).
 
 use crate::process;
 

@@ -1,6 +1,6 @@
 //! Two hosts in one thread, from one seed, in virtual time: the real journal, commit step, session, replica and
 //! applications, over disks that lose what was not synced and a network that cuts, delays, doubles, reorders, tears and
-//! falsifies. Segments go, disks are lost, and newcomers take what the other host still has, pictures too. In the end
+//! falsifies. Segments go, disks are lost, and newcomers take what the peer still has, pictures too. In the end
 //! everything is healed, and the oracles look at both.
 //!
 //! ```text

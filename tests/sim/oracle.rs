@@ -21,7 +21,7 @@ struct Promise {
 #[derive(Default)]
 pub struct Oracle {
     promises: BTreeMap<Origin, Promise>,
-    /// Of each directory, what it has called durable before the other host.
+    /// Of each directory, what it has called durable before the peer.
     claims: BTreeMap<NodeId, VersionVector>,
 }
 

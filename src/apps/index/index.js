@@ -135,7 +135,7 @@ function show(now) {
     ["requests per second", whole(rate(now, "pixeld_http_requests_total"))],
     ["open connections", whole(now.metrics.get("pixeld_http_connections"))],
     ["mean sync", millis(mean(now, "pixeld_journal_fsync_seconds"))],
-    ["second host", peer(now.health.peer)],
+    ["peer", peer(now.health.peer)],
     ["process", now.health.pid === undefined ? undefined : String(now.health.pid)],
   ];
   const nodes = [];

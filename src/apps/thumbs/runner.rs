@@ -212,7 +212,7 @@ impl Runner {
         if self.log(desk, &Change::Failed(place, reason)) { Step::Went } else { Step::Stuck }
     }
 
-    /// Logs a change, as soon as there is room for it and the other host knows its kind; false when the server stops.
+    /// Logs a change, as soon as there is room for it and the peer knows its kind; false when the server stops.
     #[allow(clippy::unused_self, reason = "beside its callers")]
     fn log(&self, desk: &dyn Desk, change: &Change) -> bool {
         loop {

@@ -19,7 +19,7 @@ use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
 use crate::os::random;
 
-/// Who a data directory is, as the other host has to be told.
+/// Who a data directory is, as the peer has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// The pair of hosts.

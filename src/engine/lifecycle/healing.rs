@@ -60,7 +60,7 @@ pub enum HealError {
     /// Its journal can't be written.
     #[error("the journal can't be written: {0}")]
     Write(#[from] WriteError),
-    /// The other host would not understand it.
+    /// The peer would not understand it.
     #[error(transparent)]
     TooOld(#[from] TooOld),
     /// The current segment is full, and the next one is not made yet.

@@ -14,7 +14,7 @@ const TRIES: usize = 5;
 pub enum Standing {
     /// Everything that it needs.
     Starts,
-    /// It is taking the other host's snapshot: a start would begin anew with that, and nothing here is worth anything yet.
+    /// It is taking the peer's snapshot: a start would begin anew with that, and nothing here is worth anything yet.
     Joining,
 }
 

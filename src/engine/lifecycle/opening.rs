@@ -176,7 +176,7 @@ fn known_peer(disk: &dyn Disk) -> Result<Option<KnownPeer>, OpenError> {
         Err(error) if is_bad_medium(&error) => {
             tracing::error!(
                 %error,
-                "what the second host has is not known, so every segment waits for it until it connects; \
+                "what the peer has is not known, so every segment waits for it until it connects; \
                  `pixeld forget-peer` ends the waiting if there is none any more"
             );
             Ok(Some(KnownPeer { node: NodeId(0), kinds: Kinds::FIRST, durable: VersionVector::new() }))

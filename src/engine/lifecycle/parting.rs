@@ -111,7 +111,7 @@ impl Kept {
         .unwrap_or(false)
     }
 
-    /// Goes on as another start of the process: the second host may have met the one that came to nothing.
+    /// Goes on as another start of the process: the peer may have met the one that came to nothing.
     fn go_on(self, directory: DataDir) -> Result<Opening, OpenError> {
         let Self { applied, blobs, reader, appender, writer, keeper, identity, shared } = self;
         // The number of the start that came to nothing may be stored already; ours is above it.

@@ -310,7 +310,7 @@ impl Server {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.disk.wake();
         self.shared.keeper.wake();
-        // Before the disk thread: a second host that stops too waits until its last records are durable here.
+        // Before the disk thread: a peer that stops too waits until its last records are durable here.
         if let Some(link) = self.link {
             link.stop();
         }
@@ -332,7 +332,7 @@ fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError>
     match stored {
         Err(_) if settings.peer.is_none() && opening.settling.is_some() => HostKey::make(),
         Err(error) if settings.peer.is_none() && error.kind() == std::io::ErrorKind::InvalidData => {
-            tracing::error!(%error, "without a second host nothing needs the key");
+            tracing::error!(%error, "without a peer nothing needs the key");
             HostKey::make()
         }
         stored => stored,

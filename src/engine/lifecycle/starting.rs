@@ -24,8 +24,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// The address for the second host cannot be listened on.
-    #[error("can't listen on {address} for the second host: {source}")]
+    /// The address for the peer cannot be listened on.
+    #[error("can't listen on {address} for the peer: {source}")]
     ListenPeer {
         /// The address.
         address: SocketAddr,
@@ -46,7 +46,7 @@ pub enum StartError {
         /// Of the data directory.
         segment_bytes: u64,
     },
-    /// The key that the second host knows this one by.
+    /// The key that the peer knows this one by.
     #[error("the key of this host: {0}")]
     Key(io::Error),
     /// Threads or event loops.

@@ -54,7 +54,7 @@ impl Dialer {
     }
 
     /// There is no connection (any more): waits for a while, half of it by chance. `random` is a random number;
-    /// `peer_dials` when the other host has the lower node id and so is the one to dial.
+    /// `peer_dials` when the peer has the lower node id and so is the one to dial.
     pub fn failed(&mut self, now_us: u64, random: u64, peer_dials: bool) {
         let pause = (PAUSE_US << self.failures).min(PAUSE_US_MAX);
         self.failures = (self.failures + 1).min(FAILURES_MAX);

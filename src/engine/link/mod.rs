@@ -1,4 +1,4 @@
-//! The link to the second host: one thread, its keys, its connections, what is said over them.
+//! The link to the peer: one thread, its keys, its connections, what is said over them.
 //!
 //! ```text
 //! driver: wait -> read -> have what arrived committed -> a turn of the replica -> write -> dial
@@ -97,7 +97,7 @@ impl Link {
                 return;
             }
             if let Err(error) = driver.run() {
-                tracing::error!(%error, "the link to the second host failed; start again to have one");
+                tracing::error!(%error, "the link to the peer failed; start again to have one");
             }
         };
         Ok(Self { shared: shared.clone(), stop, thread: thread::spawn("link", body)? })

@@ -15,7 +15,7 @@ use crate::peer::fault::Close;
 pub struct KnownKeys {
     /// This host's.
     pub own: Option<Fingerprint>,
-    /// The one that the other host ought to have.
+    /// The one that the peer ought to have.
     pub pinned: Option<Fingerprint>,
 }
 
@@ -57,19 +57,19 @@ impl Trouble {
         }
         if let (true, Some(own)) = (tls::is_refusal(error), keys.own) {
             let why = format!(
-                "the host at {remote} refused this host's key: start it with --peer-key {own} if this is its second host"
+                "the host at {remote} refused this host's key: start it with --peer-key {own} if this host is its peer"
             );
             return Self { failure: Failure::Key, why };
         }
         if error.kind() == io::ErrorKind::InvalidData {
             let why = format!(
-                "{remote} does not speak as a second host does ({error}): --peer and --peer-listen are not the addresses \
+                "{remote} does not speak as a peer does ({error}): --peer and --peer-listen are not the addresses \
                  for clients, and --insecure-peer is for both hosts or for none"
             );
             return Self { failure: Failure::Protocol, why };
         }
         let next = if error.kind() == io::ErrorKind::ConnectionRefused {
-            ": nobody listens there; is the second host running, with that --peer-listen?"
+            ": nobody listens there; is the peer running, with that --peer-listen?"
         } else {
             ""
         };

@@ -36,7 +36,7 @@ impl Replica {
                      writes; keep one of them, and bring over what only the other one has (`pixeld inspect A B` names it)"
                 ),
                 Bond::LeftBehind => tracing::error!(
-                    "this host is left behind: the second one has removed what this one lacks. Writes are refused while that one is \
+                    "this host is left behind: the peer has removed what this one lacks. Writes are refused while that one is \
                      there; /health says in writes_refused what to do"
                 ),
                 Bond::Sound | Bond::PeerLeftBehind => {}

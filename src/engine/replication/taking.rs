@@ -112,7 +112,7 @@ impl Taking {
                     // A record names it already, which keeps it.
                     self.fresh.retain(|pin| pin.id() != id || !only_mends);
                     shared.metrics.scrub.mended.add(1);
-                    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the second host");
+                    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the peer");
                 }
                 self.pass_on(shared, session);
             }
@@ -150,7 +150,7 @@ impl Taking {
         if self.mending.take_if(|mending| *mending == id).is_some() {
             tracing::error!(
                 blob = %id,
-                "a content is missing or damaged here, and the second host does not have it either: post it again, or take it from a \
+                "a content is missing or damaged here, and the peer does not have it either: post it again, or take it from a \
                  backup"
             );
             if !was_asked {

@@ -1,6 +1,6 @@
 //! This host's key: Ed25519, made once, in the file `peer.key` of its data directory (PKCS#8 as PEM, for the owner only).
 //!
-//! The other host knows its fingerprint and nothing else of it. Whoever can read the file can speak for this host.
+//! The peer knows its fingerprint and nothing else of it. Whoever can read the file can speak for this host.
 
 use std::io;
 
@@ -19,7 +19,7 @@ const NEXT_NAME: &str = "peer.key.tmp";
 /// More than any such file has.
 const FILE_BYTES_MAX: usize = 4096;
 const DAMAGED: &str = "the file peer.key holds no Ed25519 key. Move it away: the next start makes a new one, and \
-     `pixeld init --show key` prints what the other host has to be told then (--peer-key)";
+     `pixeld init --show key` prints what the peer has to be told then (--peer-key)";
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 /// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410, section 4).
@@ -103,7 +103,7 @@ impl HostKey {
         &self.spki
     }
 
-    /// What the other host has to be told.
+    /// What the peer has to be told.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint_of(&self.spki)

@@ -90,7 +90,7 @@ pub enum Reject {
     Joining,
     /// The disk fails.
     DiskFault,
-    /// A host that the second one can't bring forward any more.
+    /// A host that the peer can't bring forward any more.
     LeftBehind,
     /// The data directory can't be written.
     ReadOnly,

@@ -183,7 +183,7 @@ pub struct Shared {
     pub durability_timeout_us: u64,
     /// What there is because of a peer; nothing on a host that is alone.
     pub peering: Option<Peering>,
-    /// Which kinds of records the other host understands.
+    /// Which kinds of records the peer understands.
     pub understanding: Understanding,
     /// This host's data directory.
     pub node: NodeId,

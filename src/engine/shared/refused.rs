@@ -23,7 +23,7 @@ pub enum Cause {
     ReadOnly,
     /// The disk fails: 503, and not ready.
     DiskFault,
-    /// The second host can't bring this one forward any more: 503, and not ready.
+    /// The peer can't bring this one forward any more: 503, and not ready.
     LeftBehind,
 }
 
@@ -46,7 +46,7 @@ impl Refused {
         Self { cause: Cause::DiskFault, reason: format!("disk fault: {reason}") }
     }
 
-    /// The second host has removed what this one lacks. `missing` records of this host are not durable there yet; `last` is
+    /// The peer has removed what this one lacks. `missing` records of this host are not durable there yet; `last` is
     /// the last one that it has made itself.
     #[must_use]
     pub fn left_behind(missing: u64, last: Option<(Origin, Seq)>) -> Self {
@@ -59,11 +59,11 @@ impl Refused {
                 "It has nothing of its own: stop it and make it afresh with `pixeld init --join`".to_owned()
             }
             _ => format!(
-                "{missing} records of this host are not on the second one yet: leave it running until they are"
+                "{missing} records of this host are not on the peer yet: leave it running until they are"
             ),
         };
         let reason =
-            format!("left behind: the second host does not keep what this one lacks any more. {rest}");
+            format!("left behind: the peer does not keep what this one lacks any more. {rest}");
         Self { cause: Cause::LeftBehind, reason }
     }
 

@@ -45,7 +45,7 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// How long an answer at `both` waits for the peer before it says that it was not reached.
     pub durability_timeout: Duration,
-    /// The second host; nothing for a host that is alone.
+    /// The peer; nothing for a host that is alone.
     pub peer: Option<PeerSettings>,
 }
 

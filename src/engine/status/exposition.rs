@@ -260,7 +260,7 @@ fn per_request(
 fn replication(page: &mut Page, shared: &Shared) {
     let (Some(report), Some(peering)) = (Report::of(shared), &shared.peering) else { return };
     let name = "pixeld_replication_state";
-    page.family(name, "gauge", "1 for the state that the exchange with the second host is in.");
+    page.family(name, "gauge", "1 for the state that the exchange with the peer is in.");
     for state in ["connected", "away"] {
         page.sample(name, &format!("state=\"{state}\""), u8::from(report.state() == state));
     }
@@ -275,43 +275,43 @@ fn replication(page: &mut Page, shared: &Shared) {
     }
     let help = "1 while this host joins and answers no application's requests.";
     page.single("pixeld_joining", "gauge", help, u8::from(shared.space.is_joining()));
-    let help = "Records that the second host is known to have and that are not here.";
+    let help = "Records that the peer is known to have and that are not here.";
     page.single("pixeld_replication_behind_records", "gauge", help, report.behind_records);
     let help = "The same in bytes, by the mean of what has come since the start.";
     page.single("pixeld_replication_behind_bytes", "gauge", help, report.behind_bytes);
-    let help = "Journal position before which everything was sent to the second host, bytes.";
+    let help = "Journal position before which everything was sent to the peer, bytes.";
     page.single("pixeld_replication_sent_offset", "gauge", help, report.sent_offset);
-    let help = "Journal position before which everything is on the second host's disk, bytes.";
+    let help = "Journal position before which everything is on the peer's disk, bytes.";
     page.single("pixeld_replication_acked_offset", "gauge", help, report.acked_offset);
-    let help = "Bytes of the journal behind the first that is not on the second host's disk.";
+    let help = "Bytes of the journal behind the first that is not on the peer's disk.";
     page.single("pixeld_replication_lag_bytes", "gauge", help, report.lag_bytes);
-    let help = "Records that are not on the second host's disk.";
+    let help = "Records that are not on the peer's disk.";
     page.single("pixeld_replication_lag_records", "gauge", help, report.lag_records);
-    let help = "Age of the oldest record that is not on the second host's disk.";
+    let help = "Age of the oldest record that is not on the peer's disk.";
     page.single("pixeld_replication_lag_seconds", "gauge", help, report.lag_seconds);
     if let Some(seconds) = report.heard_seconds {
-        let help = "Time since anything was heard from the second host.";
+        let help = "Time since anything was heard from the peer.";
         page.single("pixeld_replication_heard_seconds", "gauge", help, seconds);
     }
     let counters = &peering.counters;
     let help = "Round trip of the last heartbeat.";
     page.single("pixeld_replication_rtt_seconds", "gauge", help, counters.rtt_us.value() as f64 / 1e6);
-    let help = "Exchanges with the second host that were begun after the first one.";
+    let help = "Exchanges with the peer that were begun after the first one.";
     let reconnects = counters.sessions.value().saturating_sub(1);
     page.single("pixeld_replication_reconnects_total", "counter", help, reconnects);
     let name = "pixeld_replication_failures_total";
-    page.family(name, "counter", "Connections to the second host that failed, by reason.");
+    page.family(name, "counter", "Connections to the peer that failed, by reason.");
     for (reason, counter) in FAILURES.iter().zip(&counters.failures) {
         page.sample(name, &format!("reason=\"{reason}\""), counter.value());
     }
     let name = "pixeld_replication_strangers_total";
-    let help = "Connections to the peer port that were not made by the second host.";
+    let help = "Connections to the peer port that were not made by the peer.";
     page.single(name, "counter", help, counters.strangers.value());
     let name = "pixeld_replication_bytes_total";
     page.family(
         name,
         "counter",
-        "Bytes exchanged with the second host: what was sent before encryption, what came behind it.",
+        "Bytes exchanged with the peer: what was sent before encryption, what came behind it.",
     );
     page.sample(name, "direction=\"sent\"", counters.sent_bytes.value());
     page.sample(name, "direction=\"received\"", counters.received_bytes.value());
@@ -327,15 +327,15 @@ fn replication(page: &mut Page, shared: &Shared) {
         page.sample(name, &format!("stream=\"{stream}\",at=\"peer_durable\""), records.durable);
     }
     let commit = &shared.metrics.commit;
-    let help = "Batches of the second host that were committed here.";
+    let help = "Batches of the peer that were committed here.";
     page.single("pixeld_replication_received_batches_total", "counter", help, commit.peer_batches.value());
-    let help = "Records of the second host that were committed here.";
+    let help = "Records of the peer that were committed here.";
     page.single("pixeld_replication_received_records_total", "counter", help, commit.peer_records.value());
-    let help = "Writes at `both` that were answered 504, because the second host did not have them in time.";
+    let help = "Writes at `both` that were answered 504, because the peer did not have them in time.";
     let late: u64 = shared.metrics.workers.iter().map(|worker| worker.peer_late.value()).sum();
     page.single("pixeld_replication_late_total", "counter", help, late);
     let name = "pixeld_replication_delay_seconds";
-    page.family(name, "histogram", "From a batch's commit here to its being on the second host's disk.");
+    page.family(name, "histogram", "From a batch's commit here to its being on the peer's disk.");
     page.histogram(name, "", &counters.delay_us.copy());
 }
 
@@ -346,7 +346,7 @@ fn scrub(page: &mut Page, shared: &Shared) {
         ("pixeld_scrub_blobs_total", "Contents that were read and compared with their hash.", &scrub.blobs),
         ("pixeld_scrub_bytes_total", "Bytes of them.", &scrub.bytes),
         ("pixeld_scrub_passes_total", "Rounds through all contents.", &scrub.passes),
-        ("pixeld_scrub_mended_total", "Contents that were fetched from the second host.", &scrub.mended),
+        ("pixeld_scrub_mended_total", "Contents that were fetched from the peer.", &scrub.mended),
     ] {
         page.single(name, "counter", help, counter.value());
     }

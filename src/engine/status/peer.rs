@@ -1,4 +1,4 @@
-//! What is known of the second host, for /health and /metrics.
+//! What is known of the peer, for /health and /metrics.
 
 use std::sync::PoisonError;
 
@@ -21,7 +21,7 @@ pub struct Records {
     pub durable: u64,
 }
 
-/// The second host as of now.
+/// The peer as of now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Whether the two hosts exchange.

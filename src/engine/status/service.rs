@@ -22,7 +22,7 @@ static ROUTES: [Route; 4] = [
         Method::Get,
         "/readyz",
         READY,
-        "200 while new requests are welcome, whether or not the second host is there; 503 while joining one, while the disk fails, or draining",
+        "200 while new requests are welcome, whether or not the peer is there; 503 while joining one, while the disk fails, or draining",
     )
     .always(),
     Route::new(Method::Get, "/version", VERSION, "What is running").always(),

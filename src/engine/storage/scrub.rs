@@ -126,7 +126,7 @@ impl Scrub {
             if !self.is_named(&blob) {
                 faults.clear(&blob);
             } else if self.shared.peering.is_some() {
-                tracing::error!(%blob, %fault, "a content that a record names is not what it should be; it is fetched from the second host");
+                tracing::error!(%blob, %fault, "a content that a record names is not what it should be; it is fetched from the peer");
             } else {
                 tracing::error!(
                     %blob,

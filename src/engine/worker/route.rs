@@ -131,7 +131,7 @@ pub fn no_level() -> Response {
     answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
 }
 
-/// The other host does not know a kind of the records: nothing was logged.
+/// The peer does not know a kind of the records: nothing was logged.
 pub fn too_old(too_old: &TooOld) -> Response {
     answer::detail(409, &too_old.to_string())
 }
@@ -152,7 +152,7 @@ pub fn no_peer() -> Response {
 
 /// Too many answers at `both` wait for the peer: nothing was logged.
 pub fn peer_behind() -> Response {
-    text(503, "Too many writes at `Durability: both` wait for the second host; nothing was stored. Send again later.")
+    text(503, "Too many writes at `Durability: both` wait for the peer; nothing was stored. Send again later.")
         .with("Retry-After", "1")
 }
 
@@ -160,7 +160,7 @@ pub fn peer_behind() -> Response {
 pub fn peer_late() -> Response {
     text(
         504,
-        "The write is stored on this host, but the second host did not confirm it in time. It will be replicated; do not \
+        "The write is stored on this host, but the peer did not confirm it in time. It will be replicated; do not \
          send it again.",
     )
 }

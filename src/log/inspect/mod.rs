@@ -57,7 +57,7 @@ pub enum InspectError {
     },
     /// Contents are not what records say of them.
     #[error(
-        "{faults} of {named} contents that records name are missing or damaged; they are listed. With the other host there, a \
+        "{faults} of {named} contents that records name are missing or damaged; they are listed. With the peer there, a \
              server fetches them from it; else post them again or take them from a backup"
     )]
     Blobs {

@@ -80,7 +80,7 @@ impl ReadError {
     /// What an operator can do about it.
     #[must_use]
     pub fn advice(&self) -> &'static str {
-        "the state is whole, but records that were acknowledged can't be read any more. A second host that has them all \
+        "the state is whole, but records that were acknowledged can't be read any more. A peer that has them all \
          is the way back: make this one afresh with `pixeld init --join`. Without one, look at the disk, and start with \
          --accept-loss: it puts the damaged segment and those before it aside, and says what is missing"
     }

@@ -128,7 +128,7 @@ impl World {
             self.look_at_end(host, &close);
             up.replica = None;
         }
-        // The other host looks when something arrives.
+        // The peer looks when something arrives.
         if let Some(at_us) = self.wire.as_ref().and_then(|wire| wire.arrives(1 - host)) {
             self.later(at_us.saturating_sub(now_us).max(1), Event::Link(1 - host));
         }

@@ -71,7 +71,7 @@ impl World {
         let was_joining = joining::is_marked(&disk).expect("a disk without a plan to fail");
         self.tally.count("joining broken off", u64::from(was_joining));
         self.hosts[host].disk = disk;
-        // The other host hears of it, or it doesn't.
+        // The peer hears of it, or it doesn't.
         if self.wire.is_some() {
             if matches!(fall, Fall::Kill) || self.chance.once_in(2) {
                 self.cut_wire();

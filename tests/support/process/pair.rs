@@ -52,7 +52,7 @@ impl Host {
         (host, text(&made, "cluster_id"))
     }
 
-    /// Starts it with `peer` as its second host.
+    /// Starts it with `peer` as its peer.
     pub fn start(&self, peer: &Self, arguments: &[&str]) -> Server {
         let (listen, dial) = (self.peer_listen.to_string(), peer.peer_listen.to_string());
         let ours = ["--peer-listen", &listen, "--peer", &dial, "--peer-key", &peer.key];
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// What /health says of the second host.
+/// What /health says of the peer.
 pub fn peer_of(server: &Server) -> Value {
     let health: Value = serde_json::from_str(&server.ask("GET", "/health", "").1).expect("an object");
     health["peer"].clone()

@@ -39,7 +39,7 @@ function entryOf(message) {
   return item;
 }
 
-// Newest first, wherever a message comes from: the list, an event, or the other host.
+// Newest first, wherever a message comes from: the list, an event, or the peer.
 function show(message, isNew) {
   if (shown.has(message.id)) return null;
   const item = entryOf(message);

@@ -19,7 +19,7 @@ impl Driver {
         let Some(connection) = self.connections.get(token) else { return };
         let trouble = Trouble::of_close(close, connection.remote(), true);
         if trouble.is_none() && connection.met_us.is_some() {
-            tracing::info!(why = %close, "the second host has left");
+            tracing::info!(why = %close, "the peer has left");
         }
         self.lose(token, trouble, peering, now_us);
     }
@@ -62,7 +62,7 @@ impl Driver {
             peering.counters.strangers.add(1);
             tracing::debug!(
                 why = trouble.why,
-                "somebody connected to the peer port who is not the second host"
+                "a stranger connected to the peer port"
             );
             return;
         }
@@ -72,7 +72,7 @@ impl Driver {
             self.note_away(failure, &why, peering, now_us);
         }
         if self.told.is_news(&why, now_us) {
-            let event = if was_there { "lost the second host" } else { "no connection to the second host" };
+            let event = if was_there { "lost the peer" } else { "no connection to the peer" };
             if needs_operator {
                 tracing::error!(why, "{event}; trying again, which helps once something is done about it");
             } else {

@@ -57,7 +57,7 @@ impl Driver {
         peering.counters.failed(failure);
         self.note_away(failure, &why, peering, now_us);
         if self.told.is_news(&why, now_us) {
-            tracing::warn!(why, "no connection to the second host; trying again");
+            tracing::warn!(why, "no connection to the peer; trying again");
         }
     }
 
@@ -75,7 +75,7 @@ impl Driver {
             };
             if let Err(error) = accepted {
                 if self.told.is_news(&error.to_string(), now_us) {
-                    tracing::warn!(%error, "can't take a connection of the second host");
+                    tracing::warn!(%error, "can't take a connection of the peer");
                 }
                 return;
             }

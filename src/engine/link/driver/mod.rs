@@ -266,7 +266,7 @@ impl Driver {
             let (remote, dialed, ahead_us) = (connection.remote, connection.dialed, peer.clock_ahead_us);
             // Where sessions end as soon as they have begun, it is not told each time.
             if self.told.is_news(&format!("connected to {}", peer.node), now_us) {
-                tracing::info!(node = %peer.node, %remote, dialed, clock_ahead_us = ahead_us, "connected to the second host");
+                tracing::info!(node = %peer.node, %remote, dialed, clock_ahead_us = ahead_us, "connected to the peer");
             }
             peering.counters.sessions.add(1);
             self.last_peer = Some(peer.node);
