@@ -86,10 +86,10 @@ pub trait Desk {
     /// What makes thumbnails for this thread.
     fn thumbnailer(&mut self) -> &mut dyn Thumbnailer;
 
-    /// Pauses for a while, less if the server stops.
+    /// Pauses for a while, less if the server is stopping.
     fn pause(&self);
 
-    /// Whether the server stops: nothing new is begun.
+    /// Whether the server is stopping: nothing new is begun.
     fn is_over(&self) -> bool;
 
     /// Writes an event for the operator.
@@ -122,6 +122,6 @@ pub enum Unlogged {
     #[error("the peer does not know records of this kind")]
     TooOld,
     /// The server stops.
-    #[error("the server stops")]
+    #[error("the server is stopping")]
     Over,
 }

@@ -45,13 +45,13 @@ pub struct BatchHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// Other first bytes.
-    #[error("there is no batch")]
+    #[error("no batch begins here")]
     Magic,
     /// Bytes 8 to 64 are not those that were written.
-    #[error("the checksum of the batch's header does not agree")]
+    #[error("the batch header's checksum does not match")]
     HeaderCrc,
     /// Written by a later program.
-    #[error("version {0} of batches is unknown here")]
+    #[error("batch version {0} is unknown")]
     Version(u16),
     /// A flag, a count or a length that no batch can have.
     #[error("the batch's header holds an impossible value")]

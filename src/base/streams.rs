@@ -33,7 +33,7 @@ pub struct Streams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamFault {
     /// Its first record's number isn't the next one.
-    #[error("the batch starts at seq {found} of {origin}, due is {due}")]
+    #[error("the batch starts at seq {found} of {origin}, expected {due}")]
     Sequence {
         /// The stream.
         origin: Origin,

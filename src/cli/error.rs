@@ -28,7 +28,7 @@ pub enum CliError {
     #[error("the listening sockets that this process was given can't be taken: {0}")]
     Inherited(io::Error),
     /// The process cannot listen to its signals.
-    #[error("no signals can be taken: {0}")]
+    #[error("can't handle signals: {0}")]
     Signals(io::Error),
     /// A data directory got no identity, or has none.
     #[error(transparent)]
@@ -56,7 +56,7 @@ pub enum CliError {
         reason: String,
     },
     /// The decoder of pictures could not do its work.
-    #[error("no pictures can be decoded: {0}")]
+    #[error("can't decode pictures: {0}")]
     Decoder(io::Error),
     /// A picture could not be sent or read back.
     #[error(transparent)]

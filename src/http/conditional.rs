@@ -32,7 +32,7 @@ pub enum Verdict {
 
 /// Looks at the preconditions in the order of section 13.2.2, then at Range. `length` is that of the whole content.
 ///
-/// More than one range is answered with everything, as section 14.2 allows; so is a range that is none.
+/// More than one range is answered with everything, as section 14.2 allows; so is an invalid range.
 #[must_use]
 pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verdict {
     let modified = validators.modified_s;

@@ -183,7 +183,7 @@ pub enum LoadError {
     #[error("it belongs to another data directory or place")]
     Foreign,
     /// A later program wrote it.
-    #[error("version {0} of snapshots is unknown here: a later pixeld wrote it")]
+    #[error("snapshot version {0} is unknown: a later pixeld wrote it")]
     Version(u32),
     /// The machine, not the file: it has to be read by another start.
     #[error("{0}")]

@@ -12,7 +12,7 @@ use crate::base::version::VERSION;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum ErrorCode {
-    /// Bytes that are no frame, or a payload that is none of its kind.
+    /// Bytes that are not a frame, or a payload that is not valid for its kind.
     Malformed = 1,
     /// A sound frame at the wrong time, or one that says what can't be.
     Unexpected = 2,
@@ -56,16 +56,16 @@ pub enum Violation {
     /// No frame.
     #[error("{0}")]
     Frame(#[from] FrameError),
-    /// A payload that is none of its kind.
-    #[error("a {} that is none: {what}", kind.name())]
+    /// A payload that is not valid for its kind.
+    #[error("an invalid {}: {what}", kind.name())]
     Payload {
         /// The frame.
         kind: Kind,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A batch that is none.
-    #[error("a BATCH that is none: {0}")]
+    /// An invalid batch.
+    #[error("an invalid BATCH: {0}")]
     Batch(#[from] BatchError),
     /// A frame that may not come now.
     #[error("a {} {when}", kind.name())]

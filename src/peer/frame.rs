@@ -80,16 +80,16 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The head isn't the one that was sent.
-    #[error("the checksum of a frame's head does not agree")]
+    #[error("a frame head's checksum does not match")]
     Head,
     /// The two bytes that have to be zero are not.
-    #[error("a frame's head has something where zeros belong")]
+    #[error("a frame's head has bits set that must be zero")]
     Reserved,
     /// No such kind.
-    #[error("frames of kind {0} are unknown here")]
+    #[error("frame kind {0} is unknown")]
     Kind(u8),
     /// A longer payload than may come now.
-    #[error("a frame of {length} bytes, at most {max} are allowed here")]
+    #[error("a frame of {length} bytes, longer than the {max} allowed")]
     Length {
         /// What the head says.
         length: u32,
@@ -97,7 +97,7 @@ pub enum FrameError {
         max: usize,
     },
     /// The payload isn't the one that was sent.
-    #[error("the checksum of a frame's payload does not agree")]
+    #[error("a frame payload's checksum does not match")]
     Payload,
 }
 

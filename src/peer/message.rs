@@ -128,13 +128,13 @@ fn origin(bytes: &[u8]) -> Origin {
     Origin { node: NodeId(long(bytes, 0)), inc: Inc(long(bytes, 8)) }
 }
 
-fn none(kind: Kind, what: &'static str) -> Violation {
+fn invalid(kind: Kind, what: &'static str) -> Violation {
     Violation::Payload { kind, what }
 }
 
 /// The payload, if it has this length.
 fn exactly(kind: Kind, payload: &[u8], length: usize) -> Result<&[u8], Violation> {
-    if payload.len() == length { Ok(payload) } else { Err(none(kind, "its length is another one")) }
+    if payload.len() == length { Ok(payload) } else { Err(invalid(kind, "its length is wrong")) }
 }
 
 impl Hello {
@@ -159,19 +159,19 @@ impl Hello {
     /// Reads a payload. Flags, and what stands behind the known fields, are a later version's: passed over.
     ///
     /// # Errors
-    /// It is too short, or its versions are none.
+    /// Fails if the payload is too short, or the range of versions is empty.
     pub fn decode(payload: &[u8]) -> Result<Self, Violation> {
         let Some((bytes, rest)) = payload.split_at_checked(HELLO_BYTES_LEAST) else {
-            return Err(none(Kind::Hello, "it is too short"));
+            return Err(invalid(Kind::Hello, "it is too short"));
         };
         let kinds = match rest.first_chunk() {
             Some(kinds) => Kinds::read(kinds),
             None if rest.is_empty() => Kinds::FIRST,
-            None => return Err(none(Kind::Hello, "it ends amid its kinds")),
+            None => return Err(invalid(Kind::Hello, "it ends within its kinds")),
         };
         let (version_min, version_max) = (half(bytes, 0), half(bytes, 2));
         if version_min == 0 || version_min > version_max {
-            return Err(none(Kind::Hello, "its versions are none"));
+            return Err(invalid(Kind::Hello, "its range of versions is empty"));
         }
         Ok(Self {
             version_min,
@@ -196,15 +196,15 @@ fn entries(
     entry_bytes: usize,
 ) -> Result<std::slice::ChunksExact<'_, u8>, Violation> {
     let Some((head, rest)) = payload.split_at_checked(LIST_HEAD_BYTES) else {
-        return Err(none(kind, "it is too short"));
+        return Err(invalid(kind, "it is too short"));
     };
     let count = word(head, 0) as usize;
     if word(head, 4) != 0 || count > ORIGINS_MAX || rest.len() != count * entry_bytes {
-        return Err(none(kind, "its length and its count don't agree"));
+        return Err(invalid(kind, "its length and its count differ"));
     }
     let entries = rest.chunks_exact(entry_bytes);
     if !entries.clone().map(origin).is_sorted_by(|a, b| a < b) {
-        return Err(none(kind, "its streams are out of order"));
+        return Err(invalid(kind, "its streams are out of order"));
     }
     Ok(entries)
 }
@@ -231,7 +231,7 @@ pub fn encode_state(held: &[Held]) -> Vec<u8> {
 /// Reads the payload of a STATE.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid STATE.
 pub fn decode_state(payload: &[u8]) -> Result<Vec<Held>, Violation> {
     let read = |entry: &[u8]| {
         let held = Held {
@@ -244,7 +244,7 @@ pub fn decode_state(payload: &[u8]) -> Result<Vec<Held>, Violation> {
         let is_possible = (1..u64::MAX).contains(&held.received)
             && held.durable <= held.received
             && (1..=held.received + 1).contains(&held.first);
-        if is_possible { Ok(held) } else { Err(none(Kind::State, "its numbers can't be")) }
+        if is_possible { Ok(held) } else { Err(invalid(Kind::State, "its numbers are impossible")) }
     };
     entries(Kind::State, payload, HELD_BYTES)?.map(read).collect()
 }
@@ -264,12 +264,12 @@ pub fn encode_ack(receipts: &[Receipt]) -> Vec<u8> {
 /// Reads the payload of an ACK.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid ACK.
 pub fn decode_ack(payload: &[u8]) -> Result<Vec<Receipt>, Violation> {
     let read = |entry: &[u8]| {
         let (received, durable) = (long(entry, 16), long(entry, 24));
         if durable > received || received == u64::MAX {
-            return Err(none(Kind::Ack, "its numbers can't be"));
+            return Err(invalid(Kind::Ack, "its numbers are impossible"));
         }
         Ok(Receipt { origin: origin(entry), received, durable })
     };
@@ -289,11 +289,11 @@ pub fn encode_resync(origin: Origin, seq: Seq) -> [u8; 24] {
 /// Reads the payload of a RESYNC.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid RESYNC.
 pub fn decode_resync(payload: &[u8]) -> Result<(Origin, Seq), Violation> {
     let payload = exactly(Kind::Resync, payload, 24)?;
     match long(payload, 16) {
-        0 => Err(none(Kind::Resync, "records are numbered from 1")),
+        0 => Err(invalid(Kind::Resync, "records are numbered from 1")),
         seq => Ok((origin(payload), seq)),
     }
 }
@@ -309,11 +309,11 @@ pub fn encode_starts(streams: &Streams) -> Vec<u8> {
 /// Reads the payload of a SNAP with streams.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid SNAP.
 pub fn decode_starts(payload: &[u8]) -> Result<Streams, Violation> {
     let entries = entries(Kind::Snap, payload, STREAM_BYTES)?;
     Streams::decode(&payload[LIST_HEAD_BYTES..][..entries.len() * STREAM_BYTES])
-        .ok_or_else(|| none(Kind::Snap, "its numbers can't be"))
+        .ok_or_else(|| invalid(Kind::Snap, "its numbers are impossible"))
 }
 
 /// A piece of something longer.
@@ -331,7 +331,7 @@ impl<'a> Piece<'a> {
     fn new(kind: Kind, total: u64, offset: u64, bytes: &'a [u8], total_max: u64) -> Result<Self, Violation> {
         let end = offset.checked_add(bytes.len() as u64);
         if bytes.is_empty() || total > total_max || end.is_none_or(|end| end > total) {
-            return Err(none(kind, "its numbers can't be"));
+            return Err(invalid(kind, "its numbers are impossible"));
         }
         Ok(Self { total, offset, bytes })
     }
@@ -355,10 +355,10 @@ pub fn encode_part_head(total: u64, offset: u64) -> [u8; PART_HEAD_BYTES] {
 /// Reads the payload of a SNAP without streams.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid SNAP.
 pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
     let Some((head, bytes)) = payload.split_at_checked(PART_HEAD_BYTES) else {
-        return Err(none(Kind::Snap, "it is too short"));
+        return Err(invalid(Kind::Snap, "it is too short"));
     };
     Piece::new(Kind::Snap, long(head, 0), long(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
 }
@@ -375,10 +375,10 @@ pub fn encode_blob_head(hash: &BlobId, total: u64, offset: u64) -> [u8; BLOB_HEA
 /// Reads the payload of a BLOB: its name, and a piece of it unless it is gone.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid BLOB.
 pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_>>), Violation> {
     let Some((head, bytes)) = payload.split_at_checked(BLOB_HEAD_BYTES) else {
-        return Err(none(Kind::Blob, "it is too short"));
+        return Err(invalid(Kind::Blob, "it is too short"));
     };
     let hash = BlobId(head[..32].try_into().expect("thirty-two bytes"));
     let (total, offset) = (long(head, 32), long(head, 40));
@@ -386,7 +386,7 @@ pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_
         return Piece::new(Kind::Blob, total, offset, bytes, BLOB_BYTES_MAX).map(|piece| (hash, Some(piece)));
     }
     if total != 0 || offset != 0 || !bytes.is_empty() {
-        return Err(none(Kind::Blob, "it is gone and has a length"));
+        return Err(invalid(Kind::Blob, "it is gone and has a length"));
     }
     Ok((hash, None))
 }
@@ -394,7 +394,7 @@ pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_
 /// Reads the payload of a WANT.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid WANT.
 pub fn decode_want(payload: &[u8]) -> Result<BlobId, Violation> {
     Ok(BlobId(exactly(Kind::Want, payload, 32)?.try_into().expect("thirty-two bytes")))
 }
@@ -402,7 +402,7 @@ pub fn decode_want(payload: &[u8]) -> Result<BlobId, Violation> {
 /// Reads the payload of a PING.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid PING.
 pub fn decode_ping(payload: &[u8]) -> Result<u64, Violation> {
     Ok(long(exactly(Kind::Ping, payload, 8)?, 0))
 }
@@ -420,23 +420,23 @@ pub fn encode_pong(time: u64, received: Seq, durable: Seq) -> [u8; 24] {
 /// Reads the payload of a PONG; `own` is the stream that this process makes.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is not a valid PONG.
 pub fn decode_pong(payload: &[u8], own: Origin) -> Result<(u64, Receipt), Violation> {
     let payload = exactly(Kind::Pong, payload, 24)?;
     let receipt = Receipt { origin: own, received: long(payload, 8), durable: long(payload, 16) };
     if receipt.durable > receipt.received {
-        return Err(none(Kind::Pong, "its numbers can't be"));
+        return Err(invalid(Kind::Pong, "its numbers are impossible"));
     }
     Ok((long(payload, 0), receipt))
 }
 
-/// Reads the payload of a BYE or ERROR: its code and its text, printable.
+/// Reads the payload of a BYE or ERROR: its code and its text, made printable.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the payload is too short for a code.
 pub fn decode_parting(kind: Kind, payload: &[u8]) -> Result<(u16, String), Violation> {
     match payload.split_at_checked(4) {
         Some((head, text)) => Ok((half(head, 0), super::fault::printable(text))),
-        None => Err(none(kind, "it is too short")),
+        None => Err(invalid(kind, "it is too short")),
     }
 }

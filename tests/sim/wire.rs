@@ -153,7 +153,7 @@ impl Wire {
     }
 }
 
-/// The frames of some output; a rest that is none stays one piece.
+/// The frames of some output; a rest that is not a whole frame stays one piece.
 fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let mut rest = bytes;

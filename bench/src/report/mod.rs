@@ -56,7 +56,7 @@ pub struct Report {
     pub server: Option<ServerUse>,
     /// What the generator's host did; of a ramp in the last step.
     pub host: HostUse,
-    /// Who was the wall; of a ramp in the last step.
+    /// The bottleneck; of a ramp, that of the last step.
     pub verdict: Verdict,
     /// What the verdict was drawn from; of a ramp in the last step.
     pub inputs: Inputs,
@@ -107,7 +107,7 @@ pub struct Step {
     pub server_cpu_ns_per_request: Option<f64>,
     /// CPU nanoseconds of the generator per answer.
     pub client_cpu_ns_per_request: Option<f64>,
-    /// Who was the wall.
+    /// The bottleneck.
     pub wall: Wall,
 }
 

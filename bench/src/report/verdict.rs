@@ -1,9 +1,9 @@
-//! Who was the wall: a pure function of what was measured, with the evidence that led to it.
+//! Names the bottleneck: a pure function of what was measured, with the evidence that led to it.
 //!
 //! | verdict | meaning |
 //! |---|---|
 //! | `SERVER` | the server's busiest thread had no time left |
-//! | `CLIENT` | the generator was the wall, so the rate is a lower bound |
+//! | `CLIENT` | the generator was the bottleneck, so the rate is a lower bound |
 //! | `SHARED CPU` | generator and server (or others) waited for each other's CPU |
 //! | `NETWORK` | segments had to be sent again, or the round trip alone explains the rate |
 //! | `FAULT` | too much failed, or nothing was measured: no bottleneck can be named |
@@ -29,7 +29,7 @@ const ENOUGH_LAGS: u64 = 100;
 /// The part of an offered rate that counts as served.
 const SERVED: f64 = 0.99;
 
-/// Who was the wall.
+/// The part that limited the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wall {
     /// The server.

@@ -15,7 +15,7 @@ pub enum SendError {
         reason: String,
     },
     /// The address is none.
-    #[error("{url:?} is no address of a server; it looks like http://127.0.0.1:8000")]
+    #[error("{url:?} is not the address of a server; one looks like http://127.0.0.1:8000")]
     Url {
         /// As it was given.
         url: String,

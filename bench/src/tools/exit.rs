@@ -12,7 +12,7 @@ pub enum Exit {
     Usage = 2,
     /// A goal was missed.
     GoalMissed = 3,
-    /// The client was the wall, with `--strict`.
+    /// The client was the bottleneck, with `--strict`.
     ClientWall = 4,
     /// Slower than what it was compared with.
     Slower = 5,
@@ -33,7 +33,7 @@ pub struct Findings {
     pub has_answers: bool,
     /// Something that was asked for could not be done: a check, a disturbance, the rest of a ramp or of a number.
     pub has_failed: bool,
-    /// The client was the wall, and that was to count.
+    /// The client was the bottleneck, and that was to count.
     pub is_client_wall: bool,
     /// A goal was missed.
     pub has_missed: bool,

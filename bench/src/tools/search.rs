@@ -104,7 +104,7 @@ pub struct Found {
     pub bracket: Bracket,
     /// The probes in their order.
     pub probes: Vec<Probe>,
-    /// Whether the generator was the wall, so that the server can do more.
+    /// Whether the generator was the bottleneck, so that the server can do more.
     pub is_client_wall: bool,
 }
 
@@ -197,7 +197,7 @@ pub fn render(found: &Found, is_curve_known: bool) -> String {
         probes.iter().map(|probe| line(probe.offered, &probe.report, probe.does_hold) + "\n").collect();
     out.push_str(&match (found.bracket.holds, found.bracket.fails()) {
         (Some(holds), _) if found.is_client_wall => {
-            format!("highest rate: at least {}; the generator was the wall\n", show_rate(holds))
+            format!("highest rate: at least {}; the generator was the bottleneck\n", show_rate(holds))
         }
         (Some(holds), Some(fails)) => {
             format!("highest rate: between {} and {}\n", show_rate(holds), show_rate(fails))

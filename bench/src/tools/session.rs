@@ -31,7 +31,7 @@ pub struct Order {
     pub arrivals: Arrivals,
     /// Goals.
     pub goals: Vec<Goal>,
-    /// Whether a client that was the wall is a failure.
+    /// Whether a client that was the bottleneck is a failure.
     pub is_strict: bool,
     /// The run's own number and the hosts to read back from, with `--verify`.
     pub verify: Option<(i32, Vec<Target>)>,

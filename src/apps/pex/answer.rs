@@ -69,7 +69,7 @@ pub fn beyond(last: u64) -> Response {
     Response::new(409, TEXT, format!("The largest n is {last} (pex.max_position).\n"))
 }
 
-/// A number was asked for by something that is none.
+/// The position asked for is not a number.
 pub fn no_number(last: u64) -> Response {
     Response::new(400, TEXT, format!("n is a whole number from 0 to {last}, in decimal.\n"))
 }

@@ -21,7 +21,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// It is not a line of five numbers.
-    #[error("one line {line} is needed, but this is {found}", line = FIELDS.join(","))]
+    #[error("expected one line {line}, found {found}", line = FIELDS.join(","))]
     Form {
         /// What was found instead.
         found: String,

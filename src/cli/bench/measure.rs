@@ -139,7 +139,7 @@ struct CheckArguments {
     /// server_cpu<5us
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
     goals: Vec<Goal>,
-    /// End with 4 when the client was the wall, or waited for its CPU
+    /// Exit with 4 when the client was the bottleneck, or waited for its CPU
     #[arg(long, help_heading = "Checks")]
     strict: bool,
     /// Read everything back: acknowledged = stored

@@ -14,7 +14,7 @@ use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::session::{Done, Order, carry_out};
 use std::process::ExitCode;
 
-/// Measure an HTTP server, and say who was the wall
+/// Measure an HTTP server, and name the bottleneck
 ///
 /// Without options: a closed loop of 64 connections for 10 s that posts a different pixel with each request.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-Exit: 0 ok, 1 the run or a check of it failed, 2 usage, 3 a goal was missed, 4 the client was the wall or waited for its CPU (with \
+Exit: 0 ok, 1 the run or a check of it failed, 2 usage, 3 a goal was missed, 4 the client was the bottleneck or waited for its CPU (with \
 --strict), 5 slower than the baseline (errors that one side has and the other has not: 1), 6 an acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written).
 
 Examples:

@@ -60,7 +60,7 @@ pub enum FoundError {
         cluster: ClusterId,
     },
     /// It has none.
-    #[error("{} is no data directory: `pixeld init` or `pixeld serve` makes one", path.display())]
+    #[error("{} is not a data directory; `pixeld init` or `pixeld serve` makes one", path.display())]
     None {
         /// The directory.
         path: PathBuf,

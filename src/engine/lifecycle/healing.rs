@@ -42,8 +42,8 @@ pub enum HealError {
     /// It is in use, or can't be opened.
     #[error(transparent)]
     Directory(#[from] DataDirError),
-    /// It is none.
-    #[error("{} is no data directory", path.display())]
+    /// Not a data directory.
+    #[error("{} is not a data directory", path.display())]
     None {
         /// The directory.
         path: PathBuf,

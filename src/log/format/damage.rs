@@ -26,7 +26,7 @@ pub enum Fault {
     #[error("the segment does not continue the one before")]
     Break,
     /// Zeros where later bytes say that something was written.
-    #[error("nothing is there, although more was written")]
+    #[error("the journal ends here, although more was written")]
     Lost,
     /// The file is missing.
     #[error("the file is missing")]

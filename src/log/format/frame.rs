@@ -105,13 +105,13 @@ pub struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameFault {
     /// The slot is damaged, or it is that of another place.
-    #[error("the slot does not agree")]
+    #[error("the slot does not match its copy")]
     Slot,
     /// The batch's header is none.
     #[error("{0}")]
     Batch(#[from] BatchError),
     /// The body isn't the one that was written.
-    #[error("the checksum of the batch's body does not agree")]
+    #[error("the batch body's checksum does not match")]
     BodyCrc,
     /// The frame would reach beyond the end of its segment.
     #[error("the batch is longer than the rest of its segment")]

@@ -17,10 +17,10 @@ pub enum RecordError {
     #[error("a record has the tag 0")]
     NoTag,
     /// The bytes end inside a record.
-    #[error("the body ends inside a record")]
+    #[error("the body ends within a record")]
     Cut,
     /// The records are more or fewer than the header says.
-    #[error("the body holds {found} records, the header says {said}")]
+    #[error("the body holds {found} records, but the header says {said}")]
     Count {
         /// Records in the body.
         found: u32,

@@ -101,13 +101,13 @@ pub enum SegmentError {
     #[error("the segment has no header")]
     Spare,
     /// Other first bytes.
-    #[error("this is no segment")]
+    #[error("not a segment")]
     Magic,
     /// The bytes are not those that were written.
-    #[error("the checksum of the segment's header does not agree")]
+    #[error("the segment header's checksum does not match")]
     Crc,
     /// Written by a later program.
-    #[error("version {0} of segments is unknown here")]
+    #[error("segment version {0} is unknown")]
     Version(u32),
     /// A length or number that no header can have.
     #[error("the segment's header holds an impossible value")]

@@ -25,7 +25,7 @@ use crate::os::disk::{Access, Disk};
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// There is no journal.
-    #[error("there is no file {IDENTITY_NAME}, so this is no data directory")]
+    #[error("not a data directory: the file {IDENTITY_NAME} is missing")]
     NoJournal,
     /// The disk failed.
     #[error("{what}: {source}")]

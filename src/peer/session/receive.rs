@@ -161,7 +161,7 @@ impl Session {
         };
         let header = BatchHeader::decode(header)?;
         if header.body_len as usize != body.len() || crc32c::crc32c(body) != header.body_crc {
-            return Err(Violation::Payload { kind: KIND, what: "its body is another one than its header's" });
+            return Err(Violation::Payload { kind: KIND, what: "its body does not match its header" });
         }
         if self.blob.is_some() {
             return Err(Violation::Unexpected { kind: KIND, when: "amid a blob" });

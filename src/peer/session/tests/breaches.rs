@@ -41,39 +41,39 @@ fn assert_breach(held: &[Held], bytes: &[u8], code: ErrorCode, why: &str) {
 }
 
 #[test]
-fn frames_that_are_none() {
+fn invalid_frames() {
     let batch = Maker::new(origin(2, 20)).next(1);
     let payload = [&batch.0.encode()[..], &batch.1].concat();
     let malformed = |kind, flags, payload: &[u8], why| {
         assert_breach(&[], &framed(kind, flags, payload), ErrorCode::Malformed, why);
     };
-    malformed(Kind::Ping, 1, &[0; 8], "a PING that is none: its flags are unknown");
-    malformed(Kind::Ping, 0, &[0; 7], "a PING that is none: its length is another one");
-    malformed(Kind::Pong, 0, &[0; 8], "a PONG that is none");
-    malformed(Kind::Pong, 0, &message::encode_pong(0, 1, 2), "a PONG that is none: its numbers");
-    malformed(Kind::Want, 0, &[0; 31], "a WANT that is none");
-    malformed(Kind::Resync, 0, &[0; 23], "a RESYNC that is none");
+    malformed(Kind::Ping, 1, &[0; 8], "an invalid PING: its flags are unknown");
+    malformed(Kind::Ping, 0, &[0; 7], "an invalid PING: its length is wrong");
+    malformed(Kind::Pong, 0, &[0; 8], "an invalid PONG");
+    malformed(Kind::Pong, 0, &message::encode_pong(0, 1, 2), "an invalid PONG: its numbers");
+    malformed(Kind::Want, 0, &[0; 31], "an invalid WANT");
+    malformed(Kind::Resync, 0, &[0; 23], "an invalid RESYNC");
     malformed(Kind::Resync, 0, &[0; 24], "records are numbered from 1");
-    malformed(Kind::Ack, 0, &[0; 7], "an ACK that is none".trim_start_matches("an "));
+    malformed(Kind::Ack, 0, &[0; 7], "an invalid ACK");
     malformed(Kind::Ack, 0, &[1, 0, 0, 0, 0, 0, 0, 0], "its length and its count");
-    malformed(Kind::Bye, 0, &[0; 3], "a BYE that is none");
-    malformed(Kind::Error, 0, &[], "a ERROR that is none");
-    malformed(Kind::Blob, 0, &[0; 47], "a BLOB that is none: it is too short");
-    malformed(Kind::Blob, 0, &[0; 48], "a BLOB that is none: its numbers");
+    malformed(Kind::Bye, 0, &[0; 3], "an invalid BYE");
+    malformed(Kind::Error, 0, &[], "an invalid ERROR");
+    malformed(Kind::Blob, 0, &[0; 47], "an invalid BLOB: it is too short");
+    malformed(Kind::Blob, 0, &[0; 48], "an invalid BLOB: its numbers");
     malformed(Kind::Blob, FLAG_GONE, &[0; 49], "it is gone and has a length");
-    malformed(Kind::Batch, 0, &payload[..63], "a BATCH that is none: it is too short");
-    malformed(Kind::Batch, 0, &payload[..73], "its body is another one");
-    malformed(Kind::Batch, 0, &[0; 80], "there is no batch");
+    malformed(Kind::Batch, 0, &payload[..63], "an invalid BATCH: it is too short");
+    malformed(Kind::Batch, 0, &payload[..73], "its body does not match its header");
+    malformed(Kind::Batch, 0, &[0; 80], "no batch begins here");
     let mut flipped = payload.clone();
     flipped[70] ^= 1;
-    malformed(Kind::Batch, 0, &flipped, "its body is another one");
+    malformed(Kind::Batch, 0, &flipped, "its body does not match its header");
 
     let receipt = Receipt { origin: origin(1, 10), received: 1, durable: 2 };
-    malformed(Kind::Ack, 0, &message::encode_ack(&[receipt]), "its numbers can't be");
+    malformed(Kind::Ack, 0, &message::encode_ack(&[receipt]), "its numbers are impossible");
     let receipt = Receipt { durable: 1, ..receipt };
     malformed(Kind::Ack, 0, &message::encode_ack(&[receipt, receipt]), "its streams are out of order");
     let held = Held { origin: origin(3, 3), received: 5, durable: 5, first: 7, chain: 1 };
-    malformed(Kind::State, 0, &message::encode_state(&[held]), "its numbers can't be");
+    malformed(Kind::State, 0, &message::encode_state(&[held]), "its numbers are impossible");
     malformed(Kind::State, FLAG_MORE, &message::encode_state(&[]), "its parts don't follow");
 
     let mut bytes = framed(Kind::Ping, 0, &[0; 8]);
@@ -166,7 +166,7 @@ fn a_hello_of_the_first_program_says_that_the_first_kinds_are_understood() {
         Ok(Kinds::of(&[0x11, 0x7A])),
         "a later one is longer"
     );
-    assert!(kinds_said(&hello[..65]).unwrap_err().contains("amid its kinds"));
+    assert!(kinds_said(&hello[..65]).unwrap_err().contains("within its kinds"));
 }
 
 #[test]
