@@ -51,7 +51,7 @@ What an answer with a 2xx status means, by --durability:
            (pixeld_journal_unwritten_seconds in /metrics); a power cut more
   disk     a sync of this host's disk that covers it has returned: survives
            kill -9 and power cuts
-  both     as disk, on two hosts (needs a second host)
+  both     as disk, on two hosts (needs a peer)
 
 A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in \
 time is answered 504, with the level that was reached; a 504 without one may have been stored, on a full disk.

@@ -47,7 +47,7 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Enabled applications, by their names in [`registry`].
     pub apps: Vec<&'static str>,
-    /// The second host.
+    /// The peer.
     pub peer: Peer,
     /// Least severity that is logged, one of [`super::table::LOG_LEVELS`].
     pub log_level: &'static str,

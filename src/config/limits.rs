@@ -105,7 +105,7 @@ pub static LIMITS: [Row; 20] = [
     limit!(
         peer_waiters,
         Form::Number(1, 10_000_000),
-        "Requests of one worker that wait for the second host; beyond that a write at both is answered 503"
+        "Requests of one worker that wait for the peer; beyond that a write at both is answered 503"
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! The keys about the second host, as texts and what they have to have to do with each other.
+//! The keys about the peer, as texts and what they have to have to do with each other.
 
 use crate::base::fingerprint::Fingerprint;
 use crate::base::setting::Form;
@@ -15,28 +15,28 @@ pub(super) const ADDRESS: Form = Form::Or(
 pub(super) const KEY: Form = Form::Or(
     "none",
     "",
-    &Form::Text("what `pixeld init --show key` prints on the other host, sha256:...", |text| {
+    &Form::Text("what `pixeld init --show key` prints on the peer, sha256:...", |text| {
         text.parse::<Fingerprint>().is_ok()
     }),
 );
 
-/// The second host as configured.
+/// The peer as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Where the second host may dial this one.
+    /// Where the peer may dial this one.
     pub listen: Option<Address>,
-    /// Where this host dials the second one.
+    /// Where this host dials the peer.
     pub dial: Option<Address>,
-    /// The second host's public key.
+    /// The peer's public key.
     pub key: Option<Fingerprint>,
     /// Neither key nor encryption; on this machine only.
     pub insecure: bool,
-    /// How much of the journal waits for a second host that is away.
+    /// How much of the journal waits for a peer that is away.
     pub retention: Retention,
 }
 
 impl Peer {
-    /// Whether there is to be a second host.
+    /// Whether there is to be a peer.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.listen.is_some() || self.dial.is_some()
@@ -52,7 +52,7 @@ impl Peer {
             (false, None, false) | (true, Some(_), false) => None,
             (true, None, false) => Some((
                 "peer_key",
-                "what `pixeld init --show key` prints on the other host, sha256:...; on one machine insecure_peer does without",
+                "what `pixeld init --show key` prints on the peer, sha256:...; on one machine insecure_peer does without",
             )),
             (true, Some(_), true) => Some(("insecure_peer", "false beside peer_key")),
             (true, None, true) if leaves => Some((

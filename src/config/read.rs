@@ -143,7 +143,7 @@ impl Reader {
     fn relations(&mut self, config: &Config) {
         let settings = &config.settings;
         if settings.durability == Durability::Both && !config.peer.is_there() {
-            let allowed = "memory or disk; both needs a second host: peer, peer_listen, peer_key";
+            let allowed = "memory or disk; both needs a peer: peer, peer_listen, peer_key";
             self.refuse("durability", allowed);
         }
         if let Some((key, allowed)) = config.peer.contradiction() {

@@ -150,7 +150,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "durability_timeout",
             "DURATION",
-            "How long an answer waits for the second host",
+            "How long an answer waits for the peer",
             TIMEOUT,
             Preset::Number(1_000),
         ),
@@ -160,7 +160,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_listen",
             "ADDR",
-            "Address at which the second host may dial this one",
+            "Address at which the peer may dial this one",
             peer::ADDRESS,
             Preset::Text("none"),
         ),
@@ -170,7 +170,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer",
             "ADDR",
-            "Address at which this host dials the second one",
+            "Address at which this host dials the peer",
             peer::ADDRESS,
             Preset::Text("none"),
         ),
@@ -180,7 +180,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_key",
             "sha256:...",
-            "The second host's key, as `pixeld init --show key` prints it there",
+            "The peer's key, as `pixeld init --show key` prints it there",
             peer::KEY,
             Preset::Text("none"),
         ),
@@ -194,7 +194,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_retention",
             "SIZE",
-            "Journal that waits for a second host that is away",
+            "Journal that waits for a peer that is away",
             Form::Or("auto", "half of the free space", &ANY_SIZE),
             Preset::Text("auto"),
         ),

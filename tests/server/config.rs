@@ -193,7 +193,7 @@ fn errors_name_place_key_value_and_what_is_allowed() {
     );
     assert!(refused("[limits]\nidle = 3").contains("pixeld.toml:2: unknown key \"limits.idle\""));
     assert!(refused("x = \n").starts_with("pixeld.toml:1: "));
-    assert!(refused("durability = \"both\"").contains("both needs a"));
+    assert!(refused("durability = \"both\"").contains("both needs a peer"));
     assert!(refused("peer = \"10.0.0.1:1\"").starts_with("default: peer_key = \"none\": allowed is what"));
     assert!(refused("peer = \"10.0.0.1:1\"\ninsecure_peer = true").contains("pixeld.toml:2: insecure_peer"));
     assert!(refused("peer_key = \"sha256:12\"").contains("what `pixeld init --show key` prints"));

@@ -67,7 +67,7 @@ fn usage_errors_end_with_2() {
         (&["serve", "--limit", "idle"], "NAME=VALUE"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml cannot be read"),
-        (&["serve", "--durability", "both"], "both needs a"),
+        (&["serve", "--durability", "both"], "both needs a peer"),
         (&["send"], "<PICTURE>"),
         (&["send", "Cargo.toml", "ftp://x"], "ftp://x"),
         (&["nonsense"], "nonsense"),

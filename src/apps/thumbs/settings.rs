@@ -23,7 +23,7 @@ static DEADLINE: Setting = Setting::new(
 static TAKEOVER: Setting = Setting::new(
     "thumbs.takeover",
     "DURATION",
-    "How long the second host must have been away before its pictures are made small here",
+    "How long the peer must have been away before its pictures are made small here",
     Form::Duration(0, TIME_MS_MAX),
     Preset::Number(30_000),
 );

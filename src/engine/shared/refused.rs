@@ -62,8 +62,7 @@ impl Refused {
                 "{missing} records of this host are not on the peer yet: leave it running until they are"
             ),
         };
-        let reason =
-            format!("left behind: the peer does not keep what this one lacks any more. {rest}");
+        let reason = format!("left behind: the peer does not keep what this one lacks any more. {rest}");
         Self { cause: Cause::LeftBehind, reason }
     }
 

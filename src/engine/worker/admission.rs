@@ -52,7 +52,7 @@ pub(super) fn intake_takes(asked: &Asked, context: &Context) -> Result<(), Respo
     }
 }
 
-/// Says whether the other host understands these records.
+/// Says whether the peer understands these records.
 ///
 /// # Errors
 /// The answer to a write of a kind that it does not know.

@@ -152,8 +152,11 @@ pub fn no_peer() -> Response {
 
 /// Too many answers at `both` wait for the peer: nothing was logged.
 pub fn peer_behind() -> Response {
-    text(503, "Too many writes at `Durability: both` wait for the peer; nothing was stored. Send again later.")
-        .with("Retry-After", "1")
+    text(
+        503,
+        "Too many writes at `Durability: both` wait for the peer; nothing was stored. Send again later.",
+    )
+    .with("Retry-After", "1")
 }
 
 /// The peer did not say in time that it has the write. It is logged, so it must not be sent again.

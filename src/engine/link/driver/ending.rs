@@ -60,10 +60,7 @@ impl Driver {
         let has_active = self.connections.has_active();
         if !was_ours && trouble.is_strangers(has_active) {
             peering.counters.strangers.add(1);
-            tracing::debug!(
-                why = trouble.why,
-                "a stranger connected to the peer port"
-            );
+            tracing::debug!(why = trouble.why, "a stranger connected to the peer port");
             return;
         }
         let Trouble { failure, why } = trouble;
