@@ -55,6 +55,15 @@ pub fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a length of time above 0 as [`span_ns`] does; a number without a unit counts seconds, as for wrk and ab.
+///
+/// # Errors
+/// As [`span_ns`].
+pub fn seconds_ns(text: &str) -> Result<u64, String> {
+    let is_bare = text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.trim().is_empty();
+    if is_bare { span_ns(&format!("{}s", text.trim())) } else { span_ns(text) }
+}
+
 /// Reads a number such as `5000`, `200k` or `1.5M`.
 ///
 /// # Errors
@@ -137,6 +146,18 @@ fn three(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bare_numbers_are_seconds_where_wrk_has_them() {
+        for (text, ns) in
+            [("10", 10_000_000_000), ("0.5", 500_000_000), (" 2 ", 2_000_000_000), ("10ms", 10_000_000)]
+        {
+            assert_eq!(seconds_ns(text), Ok(ns), "{text}");
+        }
+        for text in ["", "0", "-1", "x", "1.2.3"] {
+            assert!(seconds_ns(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_by_table() {

@@ -177,3 +177,33 @@ fn a_file_leaves_nothing_to_say_about_one_request() {
     let told = bench(&["compare", "http://127.0.0.1:1/{{n}}", "--wrk"]);
     assert!(told.code == 2 && told.err.contains("placeholders"), "{}", told.err);
 }
+
+/// What users of wrk and wrk2 paste.
+#[test]
+fn a_command_line_of_wrk_is_taken_or_answered() {
+    let (url, _) = recording();
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("r.json");
+    let own = ["--json", json.to_str().unwrap(), &url];
+    fine(&bench(&[&["-t1", "-c2", "-d1", "--latency", "-R", "500"], &own[..]].concat()));
+    let report = read(&json);
+    assert_eq!(
+        (&report["scenario"]["duration_ns"], &report["scenario"]["rate"]),
+        (&1_000_000_000.into(), &500.0.into())
+    );
+    fine(&bench(&[&["-t1", "-c2", "-d", "0.3", "-L", "-U"], &own[..]].concat()));
+    let script = folder.path().join("post.lua");
+    std::fs::write(&script, "wrk.method = \"POST\"\nwrk.body = \"{}\"\nfunction request() end\n").unwrap();
+    let script = script.to_str().unwrap();
+    for arguments in
+        [&["-s", script][..], &["--script", script], &["-t4", "-c64", "-d10", "--latency", "-s", script]]
+    {
+        let told = bench(&[arguments, &[url.as_str()]].concat());
+        assert_eq!(told.code, 2, "{}", told.err);
+        for said in ["-m 'POST' -b '{}'", "{{n}}", "--requests"] {
+            assert!(told.err.contains(said), "{said}: {}", told.err);
+        }
+    }
+    let told = bench(&["-s", "/nowhere/x.lua", &url]);
+    assert!(told.code == 2 && told.err.contains("--body-lines"), "{}", told.err);
+}

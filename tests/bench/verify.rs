@@ -170,7 +170,7 @@ fn exit_codes_and_the_next_step() {
         (vec![good.as_str(), "-n", "100"], 0, ""),
         (vec!["http://127.0.0.1:1"], 1, "refused"),
         (vec![&good, "-b", "ab{{x}}"], 2, "column 3"),
-        (vec![&good, "-d", "10"], 2, "10s"),
+        (vec![&good, "--warmup", "10"], 2, "10s"),
         (vec!["ftp://127.0.0.1"], 2, "scheme"),
         (vec![&good, "--goal", "p99"], 2, "p99<2ms"),
         (vec![&good, "-n", "100", "--goal", "p50<1ns"], 3, ""),

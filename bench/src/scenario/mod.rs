@@ -7,6 +7,7 @@ pub mod random;
 pub mod request;
 pub mod requests_file;
 pub mod template;
+pub mod wrk_script;
 
 use crate::client::target::Target;
 use crate::redaction::shown_field;

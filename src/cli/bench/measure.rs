@@ -1,9 +1,10 @@
 //! The arguments of a measurement, and the order that they make.
 
+use super::of_wrk::OfWrk;
 use super::sources::{self, Requests, body_template, compile, line_templates};
 use pixeld_bench::client::target::{Target, Url};
 use pixeld_bench::client::tls::Trust;
-use pixeld_bench::quantity::{duration_ns, rate, show_ns, span_ns, whole};
+use pixeld_bench::quantity::{duration_ns, rate, seconds_ns, show_ns, span_ns, whole};
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::mix::Mix;
@@ -38,6 +39,8 @@ pub(super) struct Measure {
     request: RequestArguments,
     #[command(flatten)]
     check: CheckArguments,
+    #[command(flatten)]
+    of_wrk: OfWrk,
     /// Report for machines, - for stdout
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     json: Option<PathBuf>,
@@ -61,8 +64,8 @@ pub(super) struct LoadArguments {
     /// Threads [default: half of the CPUs; with --pin one for each CPU named]
     #[arg(short, long, value_name = "N", value_parser = positive)]
     threads: Option<usize>,
-    /// Length of the measured part [default: 10s; with -n no bound]
-    #[arg(short, long, value_name = "TIME", conflicts_with = "steps", value_parser = span_ns)]
+    /// Length of the measured part, seconds unless it has a unit [default: 10s; with -n no bound]
+    #[arg(short, long, value_name = "TIME", conflicts_with = "steps", value_parser = seconds_ns)]
     duration: Option<u64>,
     /// End after N requests
     #[arg(short = 'n', long, value_name = "N", value_parser = whole)]
@@ -73,8 +76,8 @@ pub(super) struct LoadArguments {
     /// Requests that one connection may have without an answer
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
     pub(super) pipeline: usize,
-    /// Open loop: R requests per second, whatever the target does
-    #[arg(short, long, value_name = "R", value_parser = rate)]
+    /// Open loop: R requests per second, whatever the target does; -R is the same
+    #[arg(short, long, short_alias = 'R', value_name = "R", value_parser = rate)]
     pub(super) rate: Option<f64>,
     /// Poisson arrivals instead of equal gaps
     #[arg(long)]
@@ -167,6 +170,7 @@ impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
         self.load.check()?;
+        self.of_wrk.check()?;
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;

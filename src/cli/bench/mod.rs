@@ -3,6 +3,7 @@
 mod ending;
 mod idle;
 mod measure;
+mod of_wrk;
 mod scenario_file;
 mod sources;
 mod tools;
