@@ -10,7 +10,7 @@ const SPAN_NS_MIN: u64 = 1_000_000;
 /// Reads a duration such as `10s`, `1.5ms`, `200us`, `3m` or `80ns` as nanoseconds.
 ///
 /// # Errors
-/// A sentence that names the text and an example, for a number without a unit or with an unknown one.
+/// Returns a sentence that names the text and an example, for a number without a unit or with an unknown one.
 pub fn duration_ns(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -34,7 +34,7 @@ pub fn duration_ns(text: &str) -> Result<u64, String> {
 /// Reads a duration of 1 ms at least: a length of a load, or how long something is awaited.
 ///
 /// # Errors
-/// A sentence that names the text, for what is no duration or shorter.
+/// Returns a sentence that names the text, for what is not a duration or shorter.
 pub fn span_ns(text: &str) -> Result<u64, String> {
     match duration_ns(text)? {
         ns if ns < SPAN_NS_MIN => Err(format!("`{text}` is too short; write 1ms or more")),
@@ -45,7 +45,7 @@ pub fn span_ns(text: &str) -> Result<u64, String> {
 /// Reads requests per second, at most a hundred million: no host sends more.
 ///
 /// # Errors
-/// A sentence for anything else.
+/// Returns a sentence for anything else.
 pub fn rate(text: &str) -> Result<f64, String> {
     match count(text)? {
         rate if rate > RATE_MAX => {
@@ -67,7 +67,7 @@ pub fn seconds_ns(text: &str) -> Result<u64, String> {
 /// Reads a number such as `5000`, `200k` or `1.5M`.
 ///
 /// # Errors
-/// A sentence for anything that is not a positive finite number.
+/// Returns a sentence for anything that is not a positive finite number.
 pub fn count(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let (number, scale) = match text.as_bytes().last() {
@@ -84,7 +84,7 @@ pub fn count(text: &str) -> Result<f64, String> {
 /// Reads a whole positive number such as `64` or `10k`.
 ///
 /// # Errors
-/// A sentence for anything else.
+/// Returns a sentence for anything else.
 pub fn whole(text: &str) -> Result<u64, String> {
     let value = count(text)?;
     if value.fract() != 0.0 || value > 1e15 {

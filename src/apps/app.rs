@@ -35,7 +35,7 @@ pub trait App: Send + Sync {
     /// Takes up a request whose route streams its body.
     ///
     /// # Errors
-    /// The answer to a request that is refused by its head; the body is not read then.
+    /// Returns the answer to a request that is refused by its head; the body is not read then.
     fn upload(&self, _endpoint: u8, _head: &Head<'_>, _view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         Err(self.not_found())
     }

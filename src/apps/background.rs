@@ -74,13 +74,13 @@ pub trait Desk {
     /// Logs records, and returns when they are kept at the server's level on this host, and applied.
     ///
     /// # Errors
-    /// See [`Unlogged`]; nothing was logged, but for [`Unlogged::Over`], when it may have been.
+    /// Fails as [`Unlogged`] says; nothing was logged, but for [`Unlogged::Over`], when it may have been.
     fn log(&self, records: Vec<u8>) -> Result<(), Unlogged>;
 
     /// Keeps a blob until the pin goes.
     ///
     /// # Errors
-    /// Those of the store; `Interrupted` when the server has stopped.
+    /// Returns the error of the store; `Interrupted` when the server has stopped.
     fn keep(&self, content: &[u8]) -> io::Result<Pin>;
 
     /// What makes thumbnails for this thread.

@@ -157,7 +157,7 @@ pub trait State: Any + Send + Sync {
     /// Becomes the state that was written by [`State::snapshot`].
     ///
     /// # Errors
-    /// The bytes are no snapshot; the state is unchanged.
+    /// Fails if the bytes are not a snapshot; the state is unchanged.
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError>;
 
     /// A record as an application might make it, chosen by `seed`: what tests fold.
@@ -414,7 +414,7 @@ impl Applied {
     /// Takes one section of a snapshot.
     ///
     /// # Errors
-    /// The bytes are no snapshot of that state, or there is no such application.
+    /// Fails if the bytes are not a snapshot of that state, or there is no such application.
     pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
         if id == tag::app::ENGINE {
             self.heals = Heals::read(bytes).ok_or(RestoreError)?;

@@ -119,7 +119,7 @@ impl BatchHeader {
     /// Reads a header and checks all that can be checked without the body and without the stream.
     ///
     /// # Errors
-    /// Why it is none.
+    /// Returns why it is not valid.
     pub fn decode(bytes: &[u8; BATCH_HEADER_BYTES]) -> Result<Self, BatchError> {
         let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));

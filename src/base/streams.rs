@@ -78,7 +78,7 @@ impl Streams {
     /// Where its stream stands behind a batch, if it is the next one.
     ///
     /// # Errors
-    /// Why it isn't.
+    /// Returns why it is not the next one.
     pub fn behind(&self, cluster: ClusterId, header: &BatchHeader) -> Result<Stream, StreamFault> {
         let origin = header.origin;
         let before = self.of(cluster, origin);
@@ -98,7 +98,7 @@ impl Streams {
     /// Takes a batch if it is the next of its stream.
     ///
     /// # Errors
-    /// Why it isn't; nothing has changed then.
+    /// Returns why it is not the next one; nothing has changed then.
     pub fn follow(&mut self, cluster: ClusterId, header: &BatchHeader) -> Result<(), StreamFault> {
         let after = self.behind(cluster, header)?;
         self.set(after);

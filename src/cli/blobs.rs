@@ -40,7 +40,7 @@ impl Look {
 /// Looks at every blob. While a host joins, what its records name is not settled, and nothing is looked at.
 ///
 /// # Errors
-/// Those of the journal and of the disk.
+/// Returns the error of the journal and of the disk.
 pub(super) fn look(disk: &Arc<dyn Disk>) -> Result<Look, InspectError> {
     let mut look = Look { named: 0, faults: Vec::new() };
     if joining::is_marked(&**disk).map_err(failed("looking for a mark"))? {

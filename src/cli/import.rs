@@ -11,7 +11,7 @@ use crate::engine::shared::settings::FirstRecord;
 /// Reads the file that `--import-fibo` names.
 ///
 /// # Errors
-/// The file with what is wrong with it.
+/// Returns the name of the file and what is wrong with it.
 pub(super) fn read(path: &Path, config: &Config) -> Result<Import, CliError> {
     let refuse = |reason: String| CliError::Import { path: path.to_owned(), reason };
     if !config.apps.contains(&"pex") {

@@ -74,7 +74,7 @@ enum Command {
 /// Runs the process's command line. A usage error is told on stderr, with exit code 2.
 ///
 /// # Errors
-/// What stopped the command.
+/// Returns what stopped the command.
 pub fn run() -> Result<ExitCode, CliError> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

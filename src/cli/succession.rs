@@ -58,7 +58,7 @@ impl Successor {
     /// Starts it, with the command line of this process, and waits until it has `listeners` and is ready.
     ///
     /// # Errors
-    /// A sentence; then the new process is gone and nothing has changed.
+    /// Returns a sentence; then the new process is gone and nothing has changed.
     pub(super) fn start(listeners: &[TcpListener]) -> Result<Self, String> {
         if std::process::id() == 1 {
             return Err(
@@ -111,7 +111,7 @@ fn is_passed_on(argument: &OsString) -> bool {
 /// Starts the successor with our standard input, and leaves it to whoever takes orphans.
 ///
 /// # Errors
-/// Those of starting it.
+/// Returns the error of starting it.
 pub(super) fn launch() -> io::Result<ExitCode> {
     Command::new(program()?).args(arguments()).arg(FLAG).spawn()?;
     Ok(ExitCode::SUCCESS)
@@ -134,7 +134,7 @@ fn introduce(channel: &Channel, listeners: &[TcpListener]) -> Result<u32, String
 /// Leaves listeners and idle connections with the manager, for the next process of this service.
 ///
 /// # Errors
-/// Those of the channel and of the manager; then clients see what they see of any stop.
+/// Returns the error of the channel and of the manager; then clients see what they see of any stop.
 pub(super) fn leave_with(
     manager: &Manager,
     listeners: &[OwnedFd],
@@ -162,7 +162,7 @@ pub(super) fn leave_with(
 /// Takes what an earlier process of this service left with the manager.
 ///
 /// # Errors
-/// Those of the channel.
+/// Returns the error of the channel.
 pub(super) fn take_from(
     manager: &Manager,
     left: Vec<Channel>,
@@ -200,7 +200,7 @@ impl Predecessor {
     /// Takes its listeners from the channel that is our standard input.
     ///
     /// # Errors
-    /// When there is no channel, or nobody at its other end.
+    /// Fails when there is no channel, or nobody at its other end.
     pub(super) fn meet() -> io::Result<(Self, Vec<TcpListener>)> {
         let channel = Channel::from_stdin()?;
         let mut listeners = Vec::new();
@@ -217,7 +217,7 @@ impl Predecessor {
     /// Gives the connections that it passed on.
     ///
     /// # Errors
-    /// Those of the channel.
+    /// Returns the error of the channel.
     pub(super) fn await_release(&self) -> io::Result<Vec<TcpStream>> {
         self.channel.send(&format!("{READY}{}", std::process::id()), &[])?;
         let mut connections = Vec::new();

@@ -17,7 +17,7 @@ pub(super) fn set(watched: &Watched, server: Option<Arc<Shared>>) {
 /// Starts to tell `manager`, if it asks for that.
 ///
 /// # Errors
-/// When the system has no thread left.
+/// Fails when the system has no thread left.
 pub(super) fn start(manager: &Manager, watched: &Watched) -> std::io::Result<()> {
     let Some(period) = manager.watchdog() else { return Ok(()) };
     let (manager, watched) = (manager.clone(), watched.clone());

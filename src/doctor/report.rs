@@ -98,7 +98,7 @@ pub fn script(findings: &[Finding]) -> String {
 /// Everything about one check.
 ///
 /// # Errors
-/// The ids there are, when there is none of this name.
+/// Returns the ids that there are if no question has this one.
 pub fn explain(id: &str) -> Result<String, String> {
     let Some(item) = catalog::find(id) else {
         let ids: Vec<&str> = catalog::ITEMS.iter().map(|item| item.id).collect();

@@ -78,7 +78,7 @@ impl BodyDecoder {
     /// For a body of this framing with at most `max_bytes` bytes after decoding.
     ///
     /// # Errors
-    /// 413 if the length is known and larger.
+    /// Refuses with 413 if the length is known and larger.
     pub fn new(framing: Framing, max_bytes: u64) -> Result<Self, Refusal> {
         let (place, left) = match framing {
             Framing::None => (Place::Ended, 0),
@@ -99,7 +99,7 @@ impl BodyDecoder {
     /// Reads the next piece of the body. After the end it gives the end again, and uses up nothing.
     ///
     /// # Errors
-    /// 400 for anything that is no chunk, 413 for a chunk that exceeds what the body may have (before any of its data
+    /// Refuses with 400 anything that is not a chunk, with 413 a chunk that exceeds what the body may have (before any of its data
     /// is read), 431 for trailers over their limit. The decoder is of no use then.
     pub fn next<'a>(&mut self, input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, Refusal> {
         let mut at = 0;

@@ -65,7 +65,7 @@ impl Fields {
     /// Takes note of one field; true if it is the Content-Length.
     ///
     /// # Errors
-    /// 400 for a repeated or invalid Host or Content-Length, and for a Transfer-Encoding that is no list of tokens.
+    /// Refuses with 400 a repeated or invalid Host or Content-Length, and a Transfer-Encoding that is not a list of tokens.
     pub fn note(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Refusal> {
         // Lengths first: most fields are none of these and need no comparison.
         match name.len() {
@@ -133,7 +133,7 @@ impl Fields {
     /// What the fields say once all of them have been noted.
     ///
     /// # Errors
-    /// 400 for a missing Host in HTTP/1.1, for two framings at once, and for codings that do not end with chunked:
+    /// Refuses with 400 a missing Host in HTTP/1.1, two framings at once, and codings that do not end with chunked:
     /// nobody knows where such a body ends (RFC 9112, section 6.3). 501 for another coding before chunked.
     pub fn verdict(&self, version: Version) -> Result<Verdict, Refusal> {
         let is_1_1 = version == Version::Http11;

@@ -107,7 +107,7 @@ pub struct Multipart {
 /// The boundary of a `multipart/form-data` body.
 ///
 /// # Errors
-/// See [`BoundaryError`].
+/// Fails as [`BoundaryError`] says.
 pub fn boundary(content_type: &str) -> Result<String, BoundaryError> {
     let Parameters { value, list } = parameters_of(content_type);
     if !value.eq_ignore_ascii_case("multipart/form-data") {
@@ -141,7 +141,7 @@ impl Multipart {
     /// again; with [`Event::NeedMore`] there is none.
     ///
     /// # Errors
-    /// See [`MultipartError`]; the body is then of no use.
+    /// Fails as [`MultipartError`] says; the body is then of no use.
     pub fn next<'a>(&'a mut self, input: &'a [u8]) -> Result<(usize, Event<'a>), MultipartError> {
         let mut at = 0;
         loop {
@@ -188,7 +188,7 @@ impl Multipart {
     /// Takes the end of the body.
     ///
     /// # Errors
-    /// The body is not complete.
+    /// Fails if the body is not complete.
     pub fn end(&self) -> Result<(), MultipartError> {
         if self.place == Place::Epilogue { Ok(()) } else { Err(MultipartError::Cut) }
     }

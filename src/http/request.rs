@@ -115,7 +115,7 @@ impl<'a> Head<'a> {
 /// Reads a whole head, up to and including its empty line.
 ///
 /// # Errors
-/// 400, 414, 431, 501 or 505; 400 also if the bytes are no whole head, or more than one.
+/// Refuses with 400, 414, 431, 501 or 505; with 400 also if the bytes are not one whole head.
 pub fn parse_head<'a>(
     bytes: &'a [u8],
     slots: &'a mut HeaderSlots,

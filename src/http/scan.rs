@@ -84,7 +84,7 @@ impl HeadScan {
     /// Looks at the next bytes of a connection. After an `End` or an error the scan starts anew.
     ///
     /// # Errors
-    /// The refusal for the first thing that is wrong, in the order of the bytes: 400, 414, 431, or 501 for a method
+    /// Returns the refusal for the first thing that is wrong, in the order of the bytes: 400, 414, 431, or 501 for a method
     /// that fills a request line.
     pub fn feed(&mut self, input: &[u8], limits: &Limits) -> Result<Scanned, Refusal> {
         debug_assert!(self.fields as usize <= HEADER_FIELDS_MAX);

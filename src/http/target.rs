@@ -24,7 +24,7 @@ pub struct Target<'a> {
 /// for OPTIONS.
 ///
 /// # Errors
-/// 400 for any other form, a fragment, user information or an invalid host or port; 501 for CONNECT.
+/// Refuses with 400 any other form, a fragment, user information or an invalid host or port; with 501 CONNECT.
 pub fn split(method: Method, target: &str) -> Result<Target<'_>, Refusal> {
     if method == Method::Connect {
         return Err(TUNNEL);

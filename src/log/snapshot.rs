@@ -49,7 +49,7 @@ impl Snapshot {
     /// Moves position, streams and time on over a batch that the one who folds has applied.
     ///
     /// # Errors
-    /// The batch is not the next one of its stream.
+    /// Fails if the batch is not the next one of its stream.
     pub fn follow(&mut self, batch: &BatchView<'_>) -> Result<(), StreamFault> {
         self.streams.follow(self.cluster, &batch.header)?;
         self.position = batch.end;
@@ -193,7 +193,7 @@ pub enum LoadError {
 /// The snapshots' files that there are, newest first.
 ///
 /// # Errors
-/// Those of the disk.
+/// Returns the error of the disk.
 pub fn files(disk: &dyn Disk) -> io::Result<Vec<SnapshotFile>> {
     let mut found: Vec<_> = disk.list()?.iter().filter_map(|file| SnapshotFile::of(file)).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
@@ -203,7 +203,7 @@ pub fn files(disk: &dyn Disk) -> io::Result<Vec<SnapshotFile>> {
 /// Reads a snapshot; up to [`READ_TRIES_MAX`] times, if it does not read well.
 ///
 /// # Errors
-/// See [`LoadError`].
+/// Fails as [`LoadError`] says.
 pub fn load(disk: &dyn Disk, file: SnapshotFile) -> Result<Snapshot, LoadError> {
     let mut tries = 1;
     loop {
@@ -247,7 +247,7 @@ fn later_version(bytes: &[u8]) -> Option<u32> {
 /// The newest snapshot that reads well; nothing if there is none.
 ///
 /// # Errors
-/// Those of the disk, but not a damaged file.
+/// Returns the error of the disk, but not a damaged file.
 pub fn load_newest(disk: &dyn Disk) -> io::Result<Option<Snapshot>> {
     for file in files(disk)? {
         match load(disk, file) {
@@ -263,7 +263,7 @@ pub fn load_newest(disk: &dyn Disk) -> io::Result<Option<Snapshot>> {
 /// read well. Nothing is removed while there are fewer. Gives those that are kept, newest first.
 ///
 /// # Errors
-/// Those of the disk (no space is one of them, see [`crate::os::disk::is_no_space`]); what was there stays then.
+/// Returns the error of the disk (no space is one, see [`crate::os::disk::is_no_space`]); what was there stays then.
 pub fn store(disk: &dyn Disk, snapshot: &Snapshot) -> io::Result<Vec<SnapshotFile>> {
     let there = files(disk)?;
     let is_free = |file: &SnapshotFile| !there.contains(file);

@@ -50,7 +50,7 @@ impl Address {
     /// Looks the name up; the first IPv4 address, or the first at all. Blocks for as long as the system's resolver does.
     ///
     /// # Errors
-    /// What the resolver says, and a name without an address.
+    /// Returns the error of the resolver, or that the name has no address.
     pub fn resolve(&self) -> Result<SocketAddr, Unresolved> {
         if let Some(literal) = self.literal() {
             return Ok(literal);

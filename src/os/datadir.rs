@@ -64,7 +64,7 @@ impl DataDir {
     /// Makes the directory if there is none (for the owner only) and locks it.
     ///
     /// # Errors
-    /// [`DataDirError::Locked`] names the process that has it.
+    /// Returns [`DataDirError::Locked`], which names the process that has it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |source| DataDirError::Io { path: path.to_path_buf(), source };
         make_durably(path).map_err(failed)?;
@@ -109,7 +109,7 @@ impl DataDir {
     /// What tells whether the directory is still the one that was locked.
     ///
     /// # Errors
-    /// Those of fstat.
+    /// Returns the error of fstat.
     pub fn watch(&self) -> io::Result<Watch> {
         let lock =
             self.locks.file.as_ref().map(|file| file.metadata().map(|meta| place(&meta))).transpose()?;

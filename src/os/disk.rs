@@ -33,68 +33,68 @@ pub trait Disk: Send + Sync {
     /// Names of the files, without those in directories, in no order.
     ///
     /// # Errors
-    /// Those of reading a directory.
+    /// Returns the error of reading a directory.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Opens a file that exists.
     ///
     /// # Errors
-    /// `NotFound`, and those of opening a file.
+    /// Fails with `NotFound`, or with the error of opening a file.
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Makes a file that must not exist, with `size_bytes` reserved where the file system can; they read as zero.
     ///
     /// # Errors
-    /// `AlreadyExists`; no space (see [`is_no_space`]).
+    /// Fails with `AlreadyExists`; no space (see [`is_no_space`]).
     fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Makes an empty file that is to be called `name`, and has no name before [`DiskFile::give_name`]: until then it is gone
     /// once nobody has it open, so a process that is killed leaves nothing.
     ///
     /// # Errors
-    /// `Unsupported` where the file system has no such files; those of making one.
+    /// Fails with `Unsupported` where the file system has no such files, or with the error of making one.
     fn create_unnamed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Gives a file another name, at once and as a whole; a file of that name is replaced.
     ///
     /// # Errors
-    /// Those of renaming.
+    /// Returns the error of renaming.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
-    /// Those of removing.
+    /// Returns the error of removing.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes a directory unless it is there; its name is durable in either case.
     ///
     /// # Errors
-    /// Those of making and of syncing.
+    /// Returns the error of making or syncing it.
     fn make_directory(&self, name: &str) -> io::Result<()>;
 
     /// Names of the files in a directory, in no order and without its own name.
     ///
     /// # Errors
-    /// `NotFound`, and those of reading a directory.
+    /// Fails with `NotFound`, or with the error of reading a directory.
     fn list_in(&self, directory: &str) -> io::Result<Vec<String>>;
 
     /// Makes the changes of names in a directory durable: what was made there, renamed to there, removed from there.
     ///
     /// # Errors
-    /// As [`Disk::sync_directory`].
+    /// Fails as [`Disk::sync_directory`] does.
     fn sync_in(&self, directory: &str) -> io::Result<()>;
 
     /// Makes all changes of names durable that are not in directories.
     ///
     /// # Errors
-    /// A failed sync is final: what it should have made durable may be lost although a second call succeeds.
+    /// Any error is final: what it should have made durable may be lost although a second call succeeds.
     fn sync_directory(&self) -> io::Result<()>;
 
     /// How much room there is.
     ///
     /// # Errors
-    /// Those of statvfs.
+    /// Returns the error of statvfs.
     fn space(&self) -> io::Result<Space>;
 }
 
@@ -103,39 +103,39 @@ pub trait DiskFile: Send + Sync {
     /// Its length.
     ///
     /// # Errors
-    /// Those of fstat.
+    /// Returns the error of fstat.
     fn size_bytes(&self) -> io::Result<u64>;
 
     /// Fills `buffer` from `offset` on, less only where the file ends; gives the number of bytes read.
     ///
     /// # Errors
-    /// A device that can't read the place (EIO).
+    /// Fails on a device that can't read the place (EIO).
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Hands all of `bytes` to the operating system; durable after the next [`DiskFile::sync`].
     ///
     /// # Errors
-    /// Those of writing; what of `bytes` is in the file is then unknown.
+    /// Returns the error of writing; what of `bytes` is in the file is then unknown.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     /// Writes whole blocks and returns when they are durable. Start, length and address are multiples of
     /// [`crate::base::limits::BLOCK_BYTES`]. Says nothing about bytes written before by [`DiskFile::write_at`].
     ///
     /// # Errors
-    /// As [`DiskFile::write_at`] and [`DiskFile::sync`]. No space ([`is_no_space`]) that is no [`is_failed_sync`] is that
+    /// Fails as [`DiskFile::write_at`] and [`DiskFile::sync`] do. No space ([`is_no_space`]) that is no [`is_failed_sync`] is that
     /// of a write that went round the cache: the same bytes may be written again at the same place.
     fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()>;
 
     /// Makes all that was written durable, and the length.
     ///
     /// # Errors
-    /// Final: the system marks the lost pages clean, so a second call would succeed with the data gone.
+    /// Any error is final: the system marks the lost pages clean, so a second call would succeed with the data gone.
     fn sync(&self) -> io::Result<()>;
 
     /// Gives a file that [`Disk::create_unnamed`] made its name.
     ///
     /// # Errors
-    /// `AlreadyExists`; `Unsupported` if the file has its name; those of linking.
+    /// Fails with `AlreadyExists`; `Unsupported` if the file has its name, or with the error of linking.
     fn give_name(&self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

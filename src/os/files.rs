@@ -29,7 +29,7 @@ impl RealDisk {
     /// The directory at `path`, which must exist.
     ///
     /// # Errors
-    /// Those of opening it.
+    /// Returns the error of opening it.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_path_buf(), directory: File::open(path)? })
     }

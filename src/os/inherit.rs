@@ -26,7 +26,7 @@ pub struct Inherited {
 /// environment: to be called before there are other threads.
 ///
 /// # Errors
-/// A descriptor that is neither a listening TCP socket nor left by us.
+/// Fails on a descriptor that is neither a listening TCP socket nor left by us.
 pub fn inherited() -> io::Result<Inherited> {
     let mut given = ListenFd::from_env();
     let mut found = Inherited::default();

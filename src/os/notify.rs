@@ -67,7 +67,7 @@ impl Manager {
     /// it although nobody is at the other end of it.
     ///
     /// # Errors
-    /// Those of sending; `WouldBlock` when it does not read.
+    /// Returns the error of sending; `WouldBlock` when it does not read.
     pub fn keep(&self, name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         self.send(&format!("FDSTORE=1\nFDNAME={name}\nFDPOLL=0"), Some(descriptor))?;
         // It closes what comes with BARRIER=1, and by then has taken what was sent before.

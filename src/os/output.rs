@@ -8,7 +8,7 @@ use std::io::{self, Write};
 /// Writes the result of a command to stdout, all of it.
 ///
 /// # Errors
-/// Those of the file or pipe behind it; `BrokenPipe` if nobody reads any more.
+/// Returns the error of the file or pipe behind it; `BrokenPipe` if nobody reads any more.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -39,7 +39,7 @@ impl Channel {
     /// Two ends of a new channel.
     ///
     /// # Errors
-    /// Those of socketpair.
+    /// Returns the error of socketpair.
     pub fn pair() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -49,7 +49,7 @@ impl Channel {
     /// The end that another process gave us as our standard input.
     ///
     /// # Errors
-    /// Those of duplicating a descriptor.
+    /// Returns the error of duplicating a descriptor.
     pub fn from_stdin() -> io::Result<Self> {
         Ok(Self(io::stdin().as_fd().try_clone_to_owned()?))
     }
@@ -57,7 +57,7 @@ impl Channel {
     /// Sends a message; the descriptors stay open here. Waits while the other end is behind.
     ///
     /// # Errors
-    /// `BrokenPipe` when the other process has ended.
+    /// Fails with `BrokenPipe` when the other process has ended.
     pub fn send(&self, text: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.send_with(text, descriptors, SendFlags::NOSIGNAL)
     }
@@ -65,7 +65,7 @@ impl Channel {
     /// Puts a message into the channel, for somebody who reads it later.
     ///
     /// # Errors
-    /// `WouldBlock` when the channel is full.
+    /// Fails with `WouldBlock` when the channel is full.
     pub fn put(&self, text: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.send_with(text, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     }
@@ -85,7 +85,7 @@ impl Channel {
     /// The next message; nothing once the other end is closed.
     ///
     /// # Errors
-    /// `TimedOut` after `patience`, if one is given.
+    /// Fails with `TimedOut` after `patience`, if one is given.
     pub fn receive(&self, patience: Option<Duration>) -> io::Result<Option<Message>> {
         if let Some(patience) = patience {
             let timeout = Timespec::try_from(patience).map_err(|_| io::ErrorKind::InvalidInput)?;

@@ -5,7 +5,7 @@ use crate::base::ids::{ClusterId, NodeId};
 /// A new cluster's id.
 ///
 /// # Errors
-/// The system has no source of randomness.
+/// Fails if the system has no source of randomness.
 pub fn cluster_id() -> std::io::Result<ClusterId> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
@@ -15,7 +15,7 @@ pub fn cluster_id() -> std::io::Result<ClusterId> {
 /// A new data directory's id.
 ///
 /// # Errors
-/// The system has no source of randomness.
+/// Fails if the system has no source of randomness.
 pub fn node_id() -> std::io::Result<NodeId> {
     Ok(NodeId(getrandom::u64()?))
 }
@@ -23,7 +23,7 @@ pub fn node_id() -> std::io::Result<NodeId> {
 /// The random part of the id of this start of the process.
 ///
 /// # Errors
-/// The system has no source of randomness.
+/// Fails if the system has no source of randomness.
 pub fn start() -> std::io::Result<u32> {
     Ok(getrandom::u32()?)
 }
@@ -42,7 +42,7 @@ pub fn bytes() -> [u8; 16] {
 /// A random number.
 ///
 /// # Errors
-/// The system has no source of randomness.
+/// Fails if the system has no source of randomness.
 pub fn number() -> std::io::Result<u64> {
     Ok(getrandom::u64()?)
 }

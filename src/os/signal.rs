@@ -26,7 +26,7 @@ impl SignalStream {
     /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR2 and SIGXFSZ.
     ///
     /// # Errors
-    /// When a handler cannot be installed.
+    /// Fails when a handler cannot be installed.
     pub fn take() -> io::Result<Self> {
         Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGXFSZ])? })
     }

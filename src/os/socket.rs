@@ -15,7 +15,7 @@ const BACKLOG: i32 = 65_535;
 /// A non-blocking listener on `address` that shares it with the other workers' (SO_REUSEPORT).
 ///
 /// # Errors
-/// Those of socket, setsockopt, bind and listen.
+/// Returns the error of socket, setsockopt, bind or listen.
 pub fn listen_shared(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_port(true)?;
@@ -26,7 +26,7 @@ pub fn listen_shared(address: SocketAddr) -> io::Result<TcpListener> {
 /// gives the address with the port that port 0 became.
 ///
 /// # Errors
-/// `AddrInUse` when any other socket listens there.
+/// Fails with `AddrInUse` when any other socket listens there.
 pub fn probe_free(address: SocketAddr) -> io::Result<SocketAddr> {
     listen_alone(address)?.local_addr()
 }
@@ -34,7 +34,7 @@ pub fn probe_free(address: SocketAddr) -> io::Result<SocketAddr> {
 /// A non-blocking listener on `address` that nobody shares.
 ///
 /// # Errors
-/// Those of socket, setsockopt, bind and listen.
+/// Returns the error of socket, setsockopt, bind or listen.
 pub fn listen_alone(address: SocketAddr) -> io::Result<TcpListener> {
     listen_on(Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?, address)
 }
@@ -54,7 +54,7 @@ fn listen_on(socket: Socket, address: SocketAddr) -> io::Result<TcpListener> {
 /// after a stalled write, resets it.
 ///
 /// # Errors
-/// Those of setsockopt.
+/// Returns the error of setsockopt.
 pub fn send_at_once(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)
 }
@@ -65,7 +65,7 @@ pub fn send_at_once(stream: &mio::net::TcpStream) -> io::Result<()> {
 /// operations for each call (2 % of a request).
 ///
 /// # Errors
-/// `WouldBlock` when nothing has arrived, and those of recv.
+/// Fails with `WouldBlock` when nothing has arrived, or with the error of recv.
 #[inline]
 pub fn receive(stream: &mio::net::TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::net::recv(stream, buffer, RecvFlags::empty())?.0)
@@ -74,7 +74,7 @@ pub fn receive(stream: &mio::net::TcpStream, buffer: &mut [u8]) -> io::Result<us
 /// One send of as much of `bytes` as the socket takes; see [`receive`].
 ///
 /// # Errors
-/// `WouldBlock` when it takes nothing, and those of send.
+/// Fails with `WouldBlock` when it takes nothing, or with the error of send.
 #[inline]
 pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
@@ -83,7 +83,7 @@ pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
 /// One send of as much of `first` and then `second` as the socket takes.
 ///
 /// # Errors
-/// As [`send`].
+/// Fails as [`send`] does.
 pub fn send_both(stream: &mio::net::TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
     let parts = [IoSlice::new(first), IoSlice::new(second)];
     let mut nothing = SendAncillaryBuffer::default();
@@ -106,7 +106,7 @@ pub enum FileSent {
 /// sent must never be changed in place; one that is removed meanwhile is sent to its end.
 ///
 /// # Errors
-/// `UnexpectedEof` if the file ends before its part, `InvalidInput` or `Unsupported` where it can't be sent from at all,
+/// Fails with `UnexpectedEof` if the file ends before its part, `InvalidInput` or `Unsupported` where it can't be sent from at all,
 /// and those of sendfile. A connection that is gone is `BrokenPipe` and no more: this program ignores SIGPIPE, as every
 /// program of Rust does from its start.
 pub fn send_file(
@@ -134,7 +134,7 @@ pub fn send_file(
 /// One recv of at most as many bytes as `buffer` has, which are dropped and not copied into it; 0 is the client's end.
 ///
 /// # Errors
-/// As [`receive`].
+/// Fails as [`receive`] does.
 pub fn discard(stream: &mio::net::TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::net::recv(stream, buffer, RecvFlags::TRUNC)?.0)
 }

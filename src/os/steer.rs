@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt::AttachReusePortCbpf};
 /// `sockets`. `listener` is any of the group; places are in the order in which they began to listen.
 ///
 /// # Errors
-/// Those of setsockopt (`SO_ATTACH_REUSEPORT_CBPF`, Linux 4.5).
+/// Returns the error of setsockopt (`SO_ATTACH_REUSEPORT_CBPF`, Linux 4.5).
 pub fn by_cpu(listener: &TcpListener, sockets: u32) -> io::Result<()> {
     // kernel: networking/filter. A = the CPU; A %= sockets; give A.
     const LOAD_WORD_ABSOLUTE: u16 = 0x20;

@@ -65,7 +65,7 @@ impl Subprocess {
     /// Starts `program`, which calls itself `name` in lists of processes.
     ///
     /// # Errors
-    /// Those of starting a process: no such program, too many processes or descriptors, no memory.
+    /// Returns the error of starting a process: no such program, too many processes or descriptors, no memory.
     pub fn start(program: &Path, name: &str, arguments: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.arg0(name).args(arguments).env_clear().current_dir("/");
@@ -128,7 +128,7 @@ impl Subprocess {
     /// Writes all of `bytes` to its standard input.
     ///
     /// # Errors
-    /// `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `BrokenPipe` when it has ended.
+    /// Fails with `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `BrokenPipe` when it has ended.
     pub fn write(&self, mut bytes: &[u8], deadline: &Deadline) -> io::Result<()> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.input, bytes) {
@@ -144,7 +144,7 @@ impl Subprocess {
     /// Fills `buffer` from its standard output.
     ///
     /// # Errors
-    /// `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `UnexpectedEof` when it has ended.
+    /// Fails with `TimedOut` once it is late, `ResourceBusy` if it does not get its share, `UnexpectedEof` when it has ended.
     pub fn read(&self, buffer: &mut [u8], deadline: &Deadline) -> io::Result<()> {
         let mut done = 0;
         while done < buffer.len() {
@@ -263,7 +263,7 @@ impl Confinement {
     /// started it. To be called before there are other threads, which inherit all of it.
     ///
     /// # Errors
-    /// When a bound is refused: then nothing dangerous may be done.
+    /// Fails when a bound is refused: then nothing dangerous may be done.
     pub fn apply(&self) -> io::Result<()> {
         let bound = |resource, most| {
             setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(io::Error::from)

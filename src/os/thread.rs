@@ -13,7 +13,7 @@ use thread_priority::{
 /// Starts a thread with a name that `top -H` shows (15 bytes at most).
 ///
 /// # Errors
-/// When the system has no thread left.
+/// Fails when the system has no thread left.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,

@@ -18,7 +18,7 @@ impl Timer {
     /// A timer that is not set.
     ///
     /// # Errors
-    /// Those of timerfd_create.
+    /// Returns the error of timerfd_create.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self { descriptor: timerfd_create(TimerfdClockId::Monotonic, flags)? })
@@ -28,7 +28,7 @@ impl Timer {
     /// triggered, it need not be read.
     ///
     /// # Errors
-    /// Those of timerfd_settime.
+    /// Returns the error of timerfd_settime.
     pub fn set(&self, delay: Duration) -> io::Result<()> {
         let delay = delay.max(Duration::from_nanos(1));
         let once = Itimerspec {

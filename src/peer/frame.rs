@@ -164,7 +164,7 @@ impl Inflow {
     /// Takes the next frame; nothing if it isn't there as a whole. Its payload has at most `payload_max` bytes.
     ///
     /// # Errors
-    /// The connection is of no use any more; the same error comes again.
+    /// Fails on anything that is not a frame; the connection can not be used any more, and each later call fails alike.
     pub fn frame(&mut self, payload_max: usize) -> Result<Option<Frame<'_>>, FrameError> {
         let rest = &self.bytes[self.start..];
         let Some((head, rest)) = rest.split_first_chunk::<HEAD_BYTES>() else { return Ok(None) };

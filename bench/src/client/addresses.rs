@@ -35,7 +35,7 @@ impl Addresses {
     /// Connects to the address in use or else to the first other one that accepts, which is in use from then on.
     ///
     /// # Errors
-    /// The system's error for the address in use, if no address accepts within `wait` each.
+    /// Returns the system's error for the address in use, if no address accepts within `wait` each.
     pub fn connect(&self, wait: Duration) -> io::Result<TcpStream> {
         let used = self.used.load(Ordering::Relaxed);
         let mut first = None;

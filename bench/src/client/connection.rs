@@ -103,7 +103,7 @@ impl Connection {
     /// Takes input and calls `on_answer` for each request that it answers.
     ///
     /// # Errors
-    /// [`Fault`]: the connection has to be closed; what is still in flight stays unanswered.
+    /// Returns [`Fault`]: the connection has to be closed; what is still in flight stays unanswered.
     #[inline]
     pub fn receive(&mut self, input: &[u8], on_answer: impl FnMut(InFlight, Answer)) -> Result<(), Fault> {
         if self.partial.is_empty() {

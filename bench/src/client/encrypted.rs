@@ -18,7 +18,7 @@ impl TlsStream {
     /// Puts TLS on a socket, connected or not.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns the error of rustls.
     pub fn new(socket: Socket, tls: &Tls) -> io::Result<Self> {
         Ok(Self { socket, session: tls.session()?, has_ended: false })
     }
@@ -31,7 +31,7 @@ impl TlsStream {
     /// Goes on connecting, first the socket and then the handshake; returns true when both are done.
     ///
     /// # Errors
-    /// Why it failed.
+    /// Returns the reason of the failure.
     pub fn is_connected(&mut self) -> io::Result<bool> {
         if !self.socket.is_connected()? {
             return Ok(false);
@@ -68,7 +68,7 @@ impl TlsStream {
     /// Hands encrypted bytes to the kernel, as many as it takes.
     ///
     /// # Errors
-    /// Those of the socket, but `WouldBlock`.
+    /// Returns the error of the socket, but for `WouldBlock`.
     pub fn send(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {

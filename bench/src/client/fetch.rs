@@ -30,7 +30,7 @@ pub struct Streamed {
 /// GETs `target` and keeps the body.
 ///
 /// # Errors
-/// The system's; `InvalidData` for what is no HTTP response or larger than 64 MiB.
+/// Returns the system's error; `InvalidData` for what is not a HTTP response or larger than 64 MiB.
 pub fn get(target: &Target, wait: Duration) -> io::Result<Fetched> {
     let mut body = Vec::new();
     let answer = stream(target, "", wait, |_, piece| {
@@ -47,7 +47,7 @@ pub fn get(target: &Target, wait: Duration) -> io::Result<Fetched> {
 /// whether to go on.
 ///
 /// # Errors
-/// The system's; `TimedOut` when nothing comes for `wait`; `InvalidData` for what is no HTTP response; `UnexpectedEof` when
+/// Returns the system's error; `TimedOut` when nothing comes for `wait`; `InvalidData` for what is not a HTTP response; `UnexpectedEof` when
 /// the answer is cut off.
 pub fn stream(
     target: &Target,

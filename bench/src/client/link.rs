@@ -111,7 +111,7 @@ impl Link {
     /// Connects to a target, with TLS if its scheme says so; every later read and write may take up to `wait`.
     ///
     /// # Errors
-    /// The system's; `InvalidData` for a certificate that is not trusted, with the first write.
+    /// Returns the system's error; `InvalidData` for a certificate that is not trusted, with the first write.
     pub fn open(target: &Target, wait: Duration) -> io::Result<Self> {
         let Some(tls) = &target.tls else { return Self::connect(&target.endpoint, wait) };
         let session = tls.session()?;
@@ -131,7 +131,7 @@ impl Link {
     /// Connects without TLS; every later read and write may take up to `wait`.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn connect(endpoint: &Endpoint, wait: Duration) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp(addresses) => {
@@ -145,7 +145,7 @@ impl Link {
     /// does not.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn over(socket: Arc<TcpStream>, wait: Duration) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(wait))?;
@@ -167,7 +167,7 @@ impl Link {
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// Returns the error of the socket.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.socket.write_all(bytes)
     }
@@ -175,7 +175,7 @@ impl Link {
     /// Reads once, waiting for at least one byte; returns their number, 0 at the end.
     ///
     /// # Errors
-    /// Those of the socket; silence is `TimedOut`.
+    /// Returns the error of the socket; silence is `TimedOut`.
     pub fn fill(&mut self) -> io::Result<usize> {
         self.input.drain(..self.taken);
         self.taken = 0;
@@ -229,7 +229,7 @@ impl Link {
     /// Returns the next piece of an answer if it has been read already.
     ///
     /// # Errors
-    /// `InvalidData` for what is no answer.
+    /// Fails with `InvalidData` for what is not an answer.
     pub fn piece(&mut self) -> io::Result<Option<Piece<'_>>> {
         let (used, step) = self
             .parser
@@ -258,7 +258,7 @@ impl Link {
     /// Returns the next whole answer, or interim answer, if it has been read already.
     ///
     /// # Errors
-    /// `InvalidData` for what is no answer, or has a longer body than it may.
+    /// Fails with `InvalidData` for what is not an answer, or has a longer body than it may.
     pub fn reply(&mut self) -> io::Result<Option<Reply>> {
         loop {
             let keep_alive = match self.piece()? {

@@ -179,7 +179,7 @@ impl ResponseParser {
     /// to stand in front of the next input.
     ///
     /// # Errors
-    /// [`Garbage`]; the parser must not be used any more.
+    /// Returns [`Garbage`]; the parser must not be used any more.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
         if self.state == State::Head {

@@ -19,7 +19,7 @@ impl Socket {
     /// Connects and waits until that is done.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp(addresses) => {
@@ -39,7 +39,7 @@ impl Socket {
     /// Starts to connect; it becomes writable when that is done, well or not.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn start(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
             Endpoint::Tcp(addresses) => mio::net::TcpStream::connect(addresses.used()).map(Self::Tcp),
@@ -50,7 +50,7 @@ impl Socket {
     /// Whether a connect that was started is done.
     ///
     /// # Errors
-    /// Why it failed.
+    /// Returns the reason of the failure.
     pub fn is_connected(&self) -> io::Result<bool> {
         let error = match self {
             Self::Tcp(stream) => stream.take_error()?,
@@ -72,7 +72,7 @@ impl Socket {
     /// the writable edge only comes after a write fell short.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {

@@ -19,7 +19,7 @@ impl Stream {
     /// Starts to connect; events of the stream tell when to ask whether that is done, well or not.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn start(target: &Target) -> io::Result<Self> {
         let socket = Socket::start(&target.endpoint)?;
         match &target.tls {
@@ -31,7 +31,7 @@ impl Stream {
     /// Whether a connect that was started is done, with TLS the handshake too.
     ///
     /// # Errors
-    /// Why it failed.
+    /// Returns the reason of the failure.
     pub fn is_connected(&mut self) -> io::Result<bool> {
         match self {
             Self::Plain(socket) => socket.is_connected(),
@@ -55,7 +55,7 @@ impl Stream {
     /// Watches it for both directions, edge-triggered.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.watch(registry, token),

@@ -48,7 +48,7 @@ impl Url {
     /// Reads `http://host[:port][/path]` or the same with https; without a scheme it is http.
     ///
     /// # Errors
-    /// A sentence with an example of what would be right.
+    /// Returns a sentence with an example of what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
         let encrypted = text.strip_prefix("https://");
         let is_tls = encrypted.is_some();
@@ -97,7 +97,7 @@ impl Target {
     /// A URL without a path means `default_path`. With https the system's authorities are trusted.
     ///
     /// # Errors
-    /// A sentence that names the next step.
+    /// Returns a sentence that names the next step.
     pub fn resolve(url: &str, unix: Option<PathBuf>, default_path: &str) -> Result<Self, String> {
         Self::resolve_trusting(url, unix, default_path, &Trust::default())
     }
@@ -105,7 +105,7 @@ impl Target {
     /// As [`Target::resolve`], with others to trust for https.
     ///
     /// # Errors
-    /// As there, and a sentence for authorities that can't be read.
+    /// Fails as that does, and with a sentence for authorities that can't be read.
     pub fn resolve_trusting(
         url: &str,
         unix: Option<PathBuf>,

@@ -40,7 +40,7 @@ impl Tls {
     /// Prepares connections to `name`, a host name or an address.
     ///
     /// # Errors
-    /// A sentence for a name that no certificate can have, and for authorities that can't be read.
+    /// Returns a sentence for a name that no certificate can have, and for authorities that can't be read.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, String> {
         let wrong = |error| format!("`{name}` can't stand in a certificate: {error}");
         let server = ServerName::try_from(name.to_string()).map_err(wrong)?;
@@ -63,7 +63,7 @@ impl Tls {
     /// Makes the state of a new connection.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns the error of rustls.
     pub fn session(&self) -> io::Result<ClientConnection> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(|error| explained(&error))
     }

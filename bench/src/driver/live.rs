@@ -58,7 +58,7 @@ impl Connecting {
     /// Waits for the next of `news` and meanwhile shows how many connections are open.
     ///
     /// # Errors
-    /// A sentence if the one who has the news panicked.
+    /// Returns a sentence if the one who has the news panicked.
     pub fn show_until<T>(&self, news: &Receiver<T>, opened: &AtomicUsize) -> Result<T, String> {
         loop {
             match news.recv_timeout(SHOW_EVERY) {

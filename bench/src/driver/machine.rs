@@ -175,7 +175,7 @@ fn holders(inodes: &BTreeSet<String>) -> Vec<u32> {
 /// Binds the calling thread, and the processes that it starts from now on, to some CPUs.
 ///
 /// # Errors
-/// A sentence for a CPU that does not exist or is not allowed.
+/// Returns a sentence for a CPU that does not exist or is not allowed.
 pub fn pin_this_thread(cpus: &[usize]) -> Result<(), String> {
     let mut set = rustix::thread::CpuSet::new();
     for &cpu in cpus {

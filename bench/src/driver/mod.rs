@@ -172,7 +172,7 @@ impl Driver {
     /// A thread without connections: [`Driver::open`] makes them, [`Driver::run`] uses them.
     ///
     /// # Errors
-    /// When epoll can't be had.
+    /// Fails when epoll can't be had.
     pub fn new(
         scenario: Arc<Scenario>,
         thread: usize,

@@ -39,7 +39,7 @@ impl Driver {
     /// Makes the connections, as many as open in time; counts them in `opened` meanwhile.
     ///
     /// # Errors
-    /// The system's for epoll; what single connections meet is in the result.
+    /// Returns the system's error for epoll; what single connections meet is in the result.
     pub fn open(&mut self, stop: &AtomicBool, opened: &AtomicUsize) -> io::Result<Opening> {
         let deadline = Instant::now() + OPEN_WAIT;
         let mut opening = Opening::default();

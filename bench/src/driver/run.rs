@@ -117,7 +117,7 @@ impl Measured {
 /// Runs a scenario.
 ///
 /// # Errors
-/// A sentence that names the next step: target not up, limit of files too low.
+/// Returns a sentence that names the next step: target not up, limit of files too low.
 pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, String> {
     assert!(scenario.threads > 0 && scenario.threads <= scenario.connections, "each thread has a connection");
     assert!(scenario.pipeline > 0, "a connection may have a request");

@@ -23,7 +23,7 @@ impl Team {
     /// Starts the threads and waits until their connections are made, as far as that takes no longer than it may.
     ///
     /// # Errors
-    /// A sentence if no connection opened, or before the load an interrupt came.
+    /// Returns a sentence if no connection opened, or before the load an interrupt came.
     pub fn hire(
         scenario: &Arc<Scenario>,
         notes: &Sender<Note>,
@@ -73,7 +73,7 @@ impl Team {
     /// Waits until all threads have ended.
     ///
     /// # Errors
-    /// A sentence if one panicked.
+    /// Returns a sentence if one panicked.
     pub fn join(self) -> Result<(), String> {
         for handle in self.handles {
             handle.join().map_err(|_| "a thread of the generator panicked; this is a bug".to_string())?;

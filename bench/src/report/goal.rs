@@ -65,7 +65,7 @@ impl Goal {
     /// Reads a goal.
     ///
     /// # Errors
-    /// A sentence with examples.
+    /// Returns a sentence with examples.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
             format!(

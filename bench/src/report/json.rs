@@ -127,7 +127,7 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
 /// Reads back what [`encode`] wrote.
 ///
 /// # Errors
-/// A sentence for what is no base64 or no V2 histogram.
+/// Returns a sentence for what is not a base64 or no V2 histogram.
 pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(text)

@@ -28,7 +28,7 @@ impl Mix {
     /// as its weight says, evenly spread.
     ///
     /// # Errors
-    /// A sentence if there is no form or the turn would be too long.
+    /// Returns a sentence if there is no form or the turn would be too long.
     pub fn new(weighted: Vec<(u64, RequestForm)>) -> Result<Self, String> {
         let divisor = weighted.iter().map(|(weight, _)| *weight).fold(0, greatest_common_divisor).max(1);
         let length: u64 = weighted.iter().map(|(weight, _)| weight / divisor).sum();

@@ -184,7 +184,7 @@ pub fn threads_for(connections: usize) -> usize {
 /// Makes sure that `connections` sockets can be open at once, raising the soft limit where it may be raised.
 ///
 /// # Errors
-/// The `ulimit` line to run.
+/// Returns the `ulimit` line to run.
 pub fn allow_files(connections: usize) -> Result<(), String> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let needed = connections as u64 + FILES_BESIDE;

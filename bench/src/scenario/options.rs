@@ -18,7 +18,7 @@ pub fn is_given(name: &str, own: &[OsString]) -> bool {
 /// list stands for itself. Those for which `is_given` holds are left out.
 ///
 /// # Errors
-/// A sentence for what is no TOML, or a value that no option takes.
+/// Returns a sentence for what is not a TOML, or a value that no option takes.
 pub fn words(text: &str, is_given: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     if table.contains_key("scenario") {

@@ -117,7 +117,7 @@ impl RequestForm {
     /// Looks whether path and fields can be sent.
     ///
     /// # Errors
-    /// A sentence that names the template that can't be understood, or the path that can't be one.
+    /// Returns a sentence that names the template that can't be understood, or the path that can't be one.
     pub fn check(&self) -> Result<(), String> {
         if !is_path(&self.path) {
             return Err(format!("`{}` has a space or control character; write it as %20", self.path));

@@ -20,7 +20,7 @@ use serde_json::Value;
 /// `METHOD PATH HTTP/x` are left out.
 ///
 /// # Errors
-/// A sentence with the number of the line.
+/// Returns a sentence with the number of the line.
 pub fn parse(text: &str, headers: &[(String, String)]) -> Result<Mix, String> {
     let mut found: Vec<(u64, RequestForm)> = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -152,7 +152,7 @@ fn logged(line: &str) -> Option<Option<RequestForm>> {
 /// Reads `Name: value`.
 ///
 /// # Errors
-/// A sentence with an example.
+/// Returns a sentence with an example.
 pub fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

@@ -40,7 +40,7 @@ impl Template {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// [`TemplateError`] with the column of the first placeholder that can't be understood.
+    /// Returns [`TemplateError`] with the column of the first placeholder that can't be understood.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;

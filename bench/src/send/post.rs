@@ -102,7 +102,7 @@ impl<'a> Post<'a> {
     /// Posts everything; `watch` is called several times a second meanwhile.
     ///
     /// # Errors
-    /// [`SendError::Unreachable`] or [`SendError::Refused`], with the number to go on from.
+    /// Returns [`SendError::Unreachable`] or [`SendError::Refused`], with the number to go on from.
     pub fn run(&self, watch: &mut dyn FnMut(&Self)) -> Result<(), SendError> {
         thread::scope(|scope| {
             let connection = || Connection::new(self).run();

@@ -51,7 +51,7 @@ impl Lines {
 /// bytes of the list.
 ///
 /// # Errors
-/// [`SendError::ReadBack`] when the connection breaks, the answer is no list, or a line of it is no pixel.
+/// Returns [`SendError::ReadBack`] when the connection breaks, the answer is no list, or a line of it is no pixel.
 pub fn read_back(
     target: &Target,
     picture: &Picture,

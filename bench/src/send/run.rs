@@ -31,7 +31,7 @@ pub struct Options {
 /// Posts the picture, reads it back and writes a report to `out`; gives whether it is identical.
 ///
 /// # Errors
-/// What stopped the transfer.
+/// Returns what stopped the transfer.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
     let target = Target::parse(&options.url)?;
     let picture = Picture::open(&options.picture)?;

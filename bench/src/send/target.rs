@@ -23,7 +23,7 @@ impl Target {
     /// Reads `http://host[:port][/path]`; the scheme may be left out, the port is 80 then as everywhere.
     ///
     /// # Errors
-    /// [`SendError::Url`] for anything else.
+    /// Returns [`SendError::Url`] for anything else.
     pub fn parse(url: &str) -> Result<Self, SendError> {
         let wrong = || SendError::Url { url: url.to_owned() };
         if url.contains(['?', '#']) {
@@ -37,7 +37,7 @@ impl Target {
     /// Looks the host up.
     ///
     /// # Errors
-    /// Those of the resolver, or `NotFound` when it knows no address.
+    /// Returns the error of the resolver, or `NotFound` when it knows no address.
     pub fn endpoint(&self) -> io::Result<Endpoint> {
         let found = (self.url.name.as_str(), self.url.port).to_socket_addrs()?;
         Addresses::new(found.collect()).map(Endpoint::Tcp).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -61,7 +61,7 @@ impl Target {
     /// Returns where the list of all pixels is.
     ///
     /// # Errors
-    /// As [`Target::endpoint`].
+    /// Fails as [`Target::endpoint`] does.
     pub fn list(&self) -> io::Result<client::target::Target> {
         let path = format!("{}/pixels", self.path);
         let url = format!("http://{}{path}", self.host);

@@ -15,7 +15,7 @@ const TAIL_LINES: usize = 20;
 /// Runs a build to its end, in a process group of its own; `install` says what to do if the program is not there.
 ///
 /// # Errors
-/// A sentence with the end of the build's output; says so if an interrupt ended it.
+/// Returns a sentence with the end of the build's output; says so if an interrupt ended it.
 pub fn build(line: &[String], install: &str, stop: &AtomicBool) -> Result<(), String> {
     let spawned = Command::new(&line[0])
         .args(&line[1..])

@@ -37,7 +37,7 @@ impl Calibrate {
     /// Starts a null responder on a free port and measures.
     ///
     /// # Errors
-    /// A sentence that names the next step.
+    /// Returns a sentence that names the next step.
     pub fn run(&self, runs: &Path, stop: &Arc<AtomicBool>) -> Result<Calibration, String> {
         let port = free_port()?;
         let exe = std::env::current_exe().map_err(|error| error.to_string())?;

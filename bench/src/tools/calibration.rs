@@ -49,7 +49,7 @@ impl Calibration {
     /// Keeps them.
     ///
     /// # Errors
-    /// A sentence that names the file.
+    /// Returns a sentence that names the file.
     pub fn save(&self) -> Result<PathBuf, String> {
         let path = file().ok_or("neither XDG_CACHE_HOME nor HOME is set; set one to keep the calibration")?;
         let folder = path.parent().ok_or("the calibration's file has no folder")?;

@@ -44,7 +44,7 @@ impl Chaos {
     /// Reads `kill server@5s`, `stop server@5s` or `pause server@5s for 500ms`.
     ///
     /// # Errors
-    /// A sentence with the three forms.
+    /// Returns a sentence with the three forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("chaos `{text}`: write 'kill server@5s', 'stop server@5s' or 'pause server@5s for 500ms'")

@@ -77,7 +77,7 @@ impl Comparison {
     /// Runs all rounds, A B B A A B ..., so that a drift of the machine hits all sides alike.
     ///
     /// # Errors
-    /// A sentence that names the next step.
+    /// Returns a sentence that names the next step.
     pub fn run(&self, sides: &mut [Side], stop: &Arc<AtomicBool>) -> Result<(), String> {
         for side in sides.iter().filter(|side| side.is_wrk) {
             wrk_can_reach(&side.contender.target)?;

@@ -41,7 +41,7 @@ pub struct Difference {
 /// Compares.
 ///
 /// # Errors
-/// A sentence with the first condition that differs, unless `is_forced`; or what is missing in a report.
+/// Returns a sentence with the first condition that differs, unless `is_forced`; or what is missing in a report.
 pub fn compare(old: &Value, new: &Value, is_forced: bool) -> Result<Difference, String> {
     for report in [old, new] {
         if report["schema"] != SCHEMA {

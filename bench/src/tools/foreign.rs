@@ -41,7 +41,7 @@ pub const WRK_CAVEATS: [&str; 6] = [
 /// Says what of a scenario wrk can't do, if there is something.
 ///
 /// # Errors
-/// A sentence.
+/// Returns a sentence that says why.
 pub fn wrk_can_run(scenario: &Scenario) -> Result<(), String> {
     let names: Vec<String> =
         scenario.form.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
@@ -60,7 +60,7 @@ pub fn wrk_can_run(scenario: &Scenario) -> Result<(), String> {
 /// body in all requests.
 ///
 /// # Errors
-/// A sentence that names the next step.
+/// Returns a sentence that names the next step.
 pub fn wrk(scenario: &Scenario, folder: &Path) -> Result<Foreign, String> {
     let script = folder.join("pixel.lua");
     fs::create_dir_all(folder)
@@ -106,7 +106,7 @@ fn parse_wrk(text: &str) -> Option<Foreign> {
 /// Runs `redis-benchmark` for about the scenario's duration: a short run first tells how many requests that is.
 ///
 /// # Errors
-/// A sentence that names the next step.
+/// Returns a sentence that names the next step.
 pub fn redis(scenario: &Scenario, words: &[String], short: Option<f64>) -> Result<Foreign, String> {
     let seconds = scenario.duration_ns as f64 / 1e9;
     let requests = match short {
@@ -174,7 +174,7 @@ fn children_cpu_ns() -> f64 {
 /// A target that speaks HTTP can be measured by wrk.
 ///
 /// # Errors
-/// A sentence for unix sockets.
+/// Returns a sentence for unix sockets.
 pub fn wrk_can_reach(target: &Target) -> Result<(), String> {
     match target.endpoint {
         Endpoint::Tcp(_) => Ok(()),

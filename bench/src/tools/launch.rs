@@ -71,7 +71,7 @@ impl Launch {
     /// A launch of a command line as a shell would split it at blanks and quotes.
     ///
     /// # Errors
-    /// A sentence for an empty line or an open quote.
+    /// Returns a sentence for an empty line or an open quote.
     pub fn parse(line: &str, log: PathBuf) -> Result<Self, String> {
         let command = split_words(line)?;
         if command.is_empty() {
@@ -83,7 +83,7 @@ impl Launch {
     /// Starts it without waiting for it.
     ///
     /// # Errors
-    /// A sentence that names the program; fails before anything is started if something accepts connections at `target`
+    /// Returns a sentence that names the program; fails before anything is started if something accepts connections at `target`
     /// already, because its answers would be taken for those of the server that is started.
     pub fn start(&self, target: &Target) -> Result<Launched, String> {
         if is_taken(target) {
@@ -141,7 +141,7 @@ impl Launched {
     /// Waits until the target answers, with any status.
     ///
     /// # Errors
-    /// A sentence with the end of the server's output when it ended or did not answer.
+    /// Returns a sentence with the end of the server's output when it ended or did not answer.
     pub fn await_answer(&mut self, target: &Target, stop: &AtomicBool) -> Result<(), String> {
         self.wait(target, stop, answers)
     }
@@ -149,7 +149,7 @@ impl Launched {
     /// Waits until the target accepts connections, for servers that don't speak HTTP.
     ///
     /// # Errors
-    /// As [`Launched::await_answer`].
+    /// Fails as [`Launched::await_answer`] does.
     pub fn await_connection(&mut self, target: &Target, stop: &AtomicBool) -> Result<(), String> {
         self.wait(target, stop, |target| Socket::connect(&target.endpoint, Duration::from_secs(1)).is_ok())
     }
@@ -190,7 +190,7 @@ impl Launched {
     /// Fails if the server has ended by itself, with its exit status and the end of its output.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// Returns a sentence for people.
     pub fn check_alive(&mut self) -> Result<(), String> {
         match self.child.try_wait() {
             Ok(Some(status)) => {
@@ -214,7 +214,7 @@ impl Launched {
     /// Kills the group and starts the same command again.
     ///
     /// # Errors
-    /// A sentence if it can't be started, or if something else answers in its place.
+    /// Returns a sentence if it can't be started, or if something else answers in its place.
     pub fn restart_killed(&mut self, target: &Target) -> Result<(), String> {
         self.check_alive()?;
         self.signal(Signal::KILL);
@@ -225,7 +225,7 @@ impl Launched {
     /// Asks the group to end, waits, and starts the same command again.
     ///
     /// # Errors
-    /// As [`Launched::restart_killed`].
+    /// Fails as [`Launched::restart_killed`] does.
     pub fn restart_in_order(&mut self, target: &Target) -> Result<(), String> {
         self.check_alive()?;
         self.stop();

@@ -56,7 +56,7 @@ impl NullResponder {
     /// millisecond: a server whose latency is known, which no CPU of this host limits.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn bind(address: SocketAddr, delay: Duration) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
@@ -77,7 +77,7 @@ impl NullResponder {
     /// Where it listens.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -85,7 +85,7 @@ impl NullResponder {
     /// Answers until `stop` is set.
     ///
     /// # Errors
-    /// When epoll fails.
+    /// Fails when epoll fails.
     pub fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !stop.load(Ordering::Relaxed) {

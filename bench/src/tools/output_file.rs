@@ -17,7 +17,7 @@ impl OutputFile {
     /// Opens `path` for writing and makes it if it is not there.
     ///
     /// # Errors
-    /// A sentence with the path and the system's reason.
+    /// Returns a sentence with the path and the system's reason.
     pub fn open(path: &Path) -> Result<Self, String> {
         let is_new = !path.exists();
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
@@ -28,7 +28,7 @@ impl OutputFile {
     /// Replaces the content.
     ///
     /// # Errors
-    /// A sentence with the path and the system's reason.
+    /// Returns a sentence with the path and the system's reason.
     pub fn write(&mut self, text: &str) -> Result<(), String> {
         self.is_empty_and_new = false;
         // Pipes and terminals have no length to set.
@@ -45,7 +45,7 @@ impl OutputFile {
     /// Adds to the end of the content.
     ///
     /// # Errors
-    /// As [`OutputFile::write`].
+    /// Fails as [`OutputFile::write`] does.
     pub fn append(&mut self, text: &str) -> Result<(), String> {
         self.is_empty_and_new = false;
         // Where there is no end to go to, what is written is appended anyway.

@@ -34,7 +34,7 @@ impl Outputs {
     /// Opens every file.
     ///
     /// # Errors
-    /// A sentence with the first path that can't be written, or into which two outputs would be written.
+    /// Returns a sentence with the first path that can't be written, or into which two outputs would be written.
     pub fn open(&self) -> Result<OpenOutputs, String> {
         self.apart()?;
         let wanted: [(&Option<PathBuf>, Render); 4] = [

@@ -71,7 +71,7 @@ impl Contender {
     /// A URL, a peer's name below `folder`, or the path of a peer's file.
     ///
     /// # Errors
-    /// A sentence with the peers that there are.
+    /// Returns a sentence with the peers that there are.
     pub fn find(name: &str, folder: &Path, trust: &Trust) -> Result<Self, String> {
         let file =
             if name.ends_with(".toml") { PathBuf::from(name) } else { folder.join(format!("{name}.toml")) };
@@ -93,7 +93,7 @@ impl Contender {
     /// Builds what has to be built; a command line that is in `built` already is not run again.
     ///
     /// # Errors
-    /// The end of the build's output.
+    /// Returns the end of the build's output.
     pub fn build(&self, built: &mut Vec<Vec<String>>, stop: &AtomicBool) -> Result<(), String> {
         let Some(peer) = &self.peer else { return Ok(()) };
         for line in &peer.build {
@@ -112,7 +112,7 @@ impl Contender {
     /// run already.
     ///
     /// # Errors
-    /// A sentence that names the next step.
+    /// Returns a sentence that names the next step.
     pub fn start(
         &self,
         cpus: &[usize],
@@ -175,7 +175,7 @@ impl Ready {
     /// Fails if the server has ended by itself: what was measured since is of something else.
     ///
     /// # Errors
-    /// A sentence with the end of the server's output.
+    /// Returns a sentence with the end of the server's output.
     pub fn check_alive(&mut self) -> Result<(), String> {
         self.server.as_mut().map_or(Ok(()), Launched::check_alive)
     }

@@ -11,7 +11,7 @@ const MARKS: (&str, &str) = ("<!-- made by `pixeld bench table` -->", "<!-- end 
 /// Makes the tables: one for each set of conditions, the servers ordered by their CPU per request.
 ///
 /// # Errors
-/// The line that can't be read.
+/// Returns the line that can't be read.
 pub fn render(lines: &str) -> Result<String, String> {
     let mut groups: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for (at, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -82,7 +82,7 @@ fn text(value: &Value) -> &str {
 /// Puts the tables between the marks of a README.
 ///
 /// # Errors
-/// A sentence when the marks are missing.
+/// Returns a sentence when the marks are missing.
 pub fn place(readme: &str, tables: &str) -> Result<String, String> {
     let missing = || format!("the README has no lines `{}` and `{}`", MARKS.0, MARKS.1);
     let (head, rest) = readme.split_once(MARKS.0).ok_or_else(missing)?;

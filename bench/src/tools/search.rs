@@ -111,7 +111,7 @@ pub struct Found {
 /// Searches.
 ///
 /// # Errors
-/// A sentence that names the next step.
+/// Returns a sentence that names the next step.
 pub fn search(
     scenario: &Scenario,
     mut bracket: Bracket,

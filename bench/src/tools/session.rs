@@ -59,7 +59,7 @@ pub struct Done {
 /// Carries out an order: measures, checks, writes the files.
 ///
 /// # Errors
-/// A sentence that names the next step.
+/// Returns a sentence that names the next step.
 pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool>) -> Result<Done, String> {
     let report = measure(order, stop)?;
     let mut text = String::new();
@@ -87,7 +87,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
 /// Measures and checks, without writing anything.
 ///
 /// # Errors
-/// A sentence that names the next step.
+/// Returns a sentence that names the next step.
 pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> {
     let target = &order.scenario.target;
     let server = order.launch.as_ref().map(|launch| launched(launch, target, stop)).transpose()?;

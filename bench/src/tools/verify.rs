@@ -24,7 +24,7 @@ pub const NUMBERS_MAX: u64 = i32::MAX as u64;
 /// A number that no other run on the same server has, but for one chance in two billion.
 ///
 /// # Errors
-/// When the system has no random numbers.
+/// Fails when the system has no random numbers.
 pub fn run_number() -> Result<i32, String> {
     let random = getrandom::u32().map_err(|error| format!("no random numbers: {error}"))?;
     Ok((random >> 1) as i32)
@@ -121,7 +121,7 @@ fn total_in(text: &[u8]) -> Option<u64> {
 /// Number of pixels that a server holds, from `GET /pixels`, whose list is not read further than its `total`.
 ///
 /// # Errors
-/// A sentence when it does not say.
+/// Returns a sentence when it does not say.
 pub fn total(target: &Target) -> Result<u64, String> {
     let list = target.at("/pixels");
     let mut scanner = ListScanner::default();
@@ -166,7 +166,7 @@ impl Ledger {
     /// Reads the lists of all hosts and compares.
     ///
     /// # Errors
-    /// A sentence when a list can't be read to its end.
+    /// Returns a sentence when a list can't be read to its end.
     pub fn read_back(&self, hosts: &[Target]) -> Result<Verified, String> {
         let mut verified = Verified { acked: self.acknowledged.count(), ..Verified::default() };
         for host in hosts {

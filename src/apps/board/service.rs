@@ -336,7 +336,7 @@ impl Resume for Deleted {
 /// Reads a parameter; nothing if it is absent.
 ///
 /// # Errors
-/// The answer to one that is no number in `range`: 422.
+/// Returns the answer to one that is no number in `range`: 422.
 fn number(query: &str, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Response> {
     let Some(text) = parameter(query, name) else { return Ok(None) };
     if let Some(number) = text.parse().ok().filter(|number| range.contains(number)) {

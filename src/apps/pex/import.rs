@@ -67,7 +67,7 @@ impl Import {
     /// above them.
     ///
     /// # Errors
-    /// What is wrong. The three numbers must be those of the position, modulo 2^64: the original wraps around there.
+    /// Returns what is wrong. The three numbers must be those of the position, modulo 2^64: the original wraps around there.
     pub fn read(content: &[u8], last: u64) -> Result<Self, ImportError> {
         let text = std::str::from_utf8(content).map_err(|_| form("not a text"))?;
         let mut lines: Vec<_> = text.lines().map(str::trim).collect();
@@ -105,7 +105,7 @@ impl Import {
 /// Whether an import may be made on top of what is there.
 ///
 /// # Errors
-/// What is there.
+/// Returns what is there already.
 pub fn is_welcome(applied: &Applied) -> Result<(), String> {
     match applied.state::<PexState>() {
         Some(state) if !state.is_empty() => Err(format!(

@@ -31,7 +31,7 @@ impl<R: BufRead + Seek> Rows<R> {
     /// Reads what stands before the pixels and keeps at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// It is no PNG, or more would have to be kept.
+    /// Fails if it is not a PNG, or more would have to be kept.
     pub fn open(source: R, bytes_max: u64) -> Result<Self, DecodingError> {
         let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         let mut decoder = Decoder::new_with_limits(source, Limits { bytes });
@@ -51,7 +51,7 @@ impl<R: BufRead + Seek> Rows<R> {
     /// its rows are not in order.
     ///
     /// # Errors
-    /// It is damaged.
+    /// Fails if it is damaged.
     pub fn reduced(mut self, to: (u32, u32)) -> Result<Option<Reduced>, DecodingError> {
         let channels = self.reader.output_color_type().0.samples();
         let Some(mut reducer) = Reducer::new(self.size(), to, channels) else { return Ok(None) };

@@ -11,7 +11,7 @@ pub trait Thumbnailer: Send {
     /// Makes the thumbnail of one picture.
     ///
     /// # Errors
-    /// See [`Failure`]. Whatever it was, the next picture may be tried.
+    /// Fails as [`Failure`] says. Whatever it was, the next picture may be tried.
     fn thumbnail(&mut self, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure>;
 }
 

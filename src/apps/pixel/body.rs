@@ -14,7 +14,7 @@ pub fn read_usual(body: &[u8]) -> Option<Pixel> {
 /// Reads the text of a pixel.
 ///
 /// # Errors
-/// Why it is none.
+/// Returns why it is not valid.
 #[inline]
 pub fn read(body: &[u8]) -> Result<Pixel, Refusal> {
     read_usual(body).map_or_else(|| validate::read(body), Ok)

@@ -59,7 +59,7 @@ const NAMES: [&str; 7] = ["after", "limit", "channel", "x_min", "x_max", "y_min"
 /// Reads the parameters; unknown ones are ignored, and of equal ones the last counts.
 ///
 /// # Errors
-/// What is wrong with each of them.
+/// Returns what is wrong with each of them.
 pub fn read(text: &str) -> Result<Query, Details> {
     let mut query = Query::default();
     let mut details = Details::default();

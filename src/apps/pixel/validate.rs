@@ -30,7 +30,7 @@ pub enum Refusal {
 /// Reads a body of any form.
 ///
 /// # Errors
-/// Why it is no pixel, with an entry for each bad field in the order x, y, channel, value.
+/// Returns why it is not a pixel, with an entry for each bad field in the order x, y, channel, value.
 pub fn read(body: &[u8]) -> Result<Pixel, Refusal> {
     if body.is_empty() {
         let details = Details::one(&Fault::Missing, Location::Body, Input::Json("null"));

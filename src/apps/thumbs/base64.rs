@@ -104,7 +104,7 @@ impl Decoder {
     /// Takes the end of the text.
     ///
     /// # Errors
-    /// See [`Incomplete`].
+    /// Fails as [`Incomplete`] says.
     pub fn end(&self) -> Result<(), Incomplete> {
         if self.is_over || self.letters == 0 { Ok(()) } else { Err(Incomplete) }
     }

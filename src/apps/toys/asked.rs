@@ -20,7 +20,7 @@ pub fn parameter(head: &Head<'_>, name: &str) -> Option<String> {
 /// Refuses what there is no room for. Requests that are under way at the same time may go over the bound together.
 ///
 /// # Errors
-/// The answer to it: 507.
+/// Returns the answer to it: 507.
 pub fn room_for(text: &str, view: &View<'_>) -> Result<(), Response> {
     if view.applied().state::<ToysState>().is_some_and(|shop| shop.has_room_for(text.len())) {
         return Ok(());

@@ -11,7 +11,7 @@ use super::html;
 /// The text that a body gives under one of `members`; the first one that is there counts, all others are passed over.
 ///
 /// # Errors
-/// The answer to a body that gives none: 415, 400 or 422.
+/// Returns the answer to a body that gives none: 415, 400 or 422.
 pub fn text_in(content_type: Option<&str>, body: &[u8], members: &[&str]) -> Result<String, Response> {
     if !content_type.is_some_and(is_json) {
         return Err(html::error(415, "Send the body as application/json."));
@@ -29,7 +29,7 @@ pub fn text_in(content_type: Option<&str>, body: &[u8], members: &[&str]) -> Res
 /// The text that a form gives under one of `members`, as a query would.
 ///
 /// # Errors
-/// The answer to a form that gives none: 400 or 422.
+/// Returns the answer to a form that gives none: 400 or 422.
 pub fn text_in_form(body: &[u8], members: &[&str]) -> Result<String, Response> {
     let form = std::str::from_utf8(body).map_err(|_| html::error(400, "The form is no text."))?;
     match members.iter().find_map(|member| query::first_parameter(form, member)) {
@@ -47,7 +47,7 @@ pub fn is_form(content_type: &str) -> bool {
 /// The text, if it is not too long.
 ///
 /// # Errors
-/// The answer to a text that is: 422.
+/// Returns the answer to a text that is: 422.
 pub fn checked(text: &str) -> Result<&str, Response> {
     if text.len() <= TOYS_NAME_BYTES_MAX {
         return Ok(text);

@@ -22,7 +22,7 @@ pub enum KeyError {
 /// sent without quotes is taken as it is, because many clients do that.
 ///
 /// # Errors
-/// See [`KeyError`].
+/// Fails as [`KeyError`] says.
 pub fn key_of(head: &Head<'_>) -> Result<Option<String>, KeyError> {
     let mut values = head.values("idempotency-key");
     let Some(value) = values.next() else { return Ok(None) };

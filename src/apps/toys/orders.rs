@@ -128,7 +128,7 @@ impl Resume for Taking {
 /// The request's idempotency key.
 ///
 /// # Errors
-/// Answers 400 to an invalid field.
+/// Returns the answer 400 to an invalid field.
 pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
     idempotency::key_of(head).map_err(|error| match error {
         KeyError::Malformed => {

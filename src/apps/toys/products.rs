@@ -21,7 +21,7 @@ use super::state::ToysState;
 /// `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
 ///
 /// # Errors
-/// The answer to what is refused.
+/// Returns the answer to what is refused.
 pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let name = parameter(head, "product");
     let page = page_of(head)?;
@@ -99,7 +99,7 @@ pub fn product(id: Option<u64>, view: &View<'_>) -> Response {
 /// `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.
 ///
 /// # Errors
-/// The answer to what is refused.
+/// Returns the answer to what is refused.
 pub fn post(request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> {
     let (head, body) = (request.head, request.body);
     let key = orders::key_in(head)?;

@@ -18,7 +18,7 @@ struct Alone {
 /// The measurement that the file and, with the last word, the arguments of this process describe.
 ///
 /// # Errors
-/// A sentence that names the file and what is wrong in it; conflicts and values as clap tells them.
+/// Returns a sentence that names the file and what is wrong in it; conflicts and values as clap tells them.
 pub(super) fn measurement(file: &Path) -> Result<Measure, String> {
     let text = fs::read_to_string(file)
         .map_err(|error| format!("cannot read the scenario {}: {error}", file.display()))?;

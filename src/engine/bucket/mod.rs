@@ -48,7 +48,7 @@ impl BucketStore {
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ALLOW_HTTP`), or of the machine's role. Calls nobody yet.
     ///
     /// # Errors
-    /// A setting of those makes no sense.
+    /// Fails if one of the settings is invalid.
     pub fn new(bucket: &str, prefix: &str, node: NodeId, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let bucket = Bucket::new(bucket, prefix, node)?;
         let files = FileStore::new(disk.clone());
@@ -59,7 +59,7 @@ impl BucketStore {
     /// done again.
     ///
     /// # Errors
-    /// Those of either place.
+    /// Returns the error of either place.
     pub fn take_over_files(&self) -> io::Result<u64> {
         let mut moved = 0;
         for id in self.files.list()? {

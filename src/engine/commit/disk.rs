@@ -17,7 +17,7 @@ use crate::os::thread;
 /// until the link has ended.
 ///
 /// # Errors
-/// The first failed write or sync; final.
+/// Fails with the first failed write or sync, for good.
 pub fn commit_on_request(
     shared: &Shared,
     committer: &mut Committer,
@@ -121,7 +121,7 @@ pub struct Durable {
 /// Writes what a step has staged and lets it be read. [`Committer::finish`] comes next.
 ///
 /// # Errors
-/// A failed write or sync; final.
+/// Fails with a failed write or sync, for good.
 pub fn make_durable(
     shared: &Shared,
     writer: &mut Writer,

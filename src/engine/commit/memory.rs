@@ -89,7 +89,7 @@ fn wake_writer(shared: &Shared) {
 /// another thread sync it.
 ///
 /// # Errors
-/// The first failed write or sync; final.
+/// Fails with the first failed write or sync, for good.
 pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
     shared.disk.settle();
     shared.metrics.commit.disk_thread.store(thread::id(), Ordering::Relaxed);
@@ -140,7 +140,7 @@ fn write_alone(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(),
 /// for.
 ///
 /// # Errors
-/// A failed write or sync; final.
+/// Fails with a failed write or sync, for good.
 pub fn write_once(
     shared: &Shared,
     writer: &mut Writer,

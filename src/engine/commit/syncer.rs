@@ -25,7 +25,7 @@ impl Syncer {
     /// Starts it; whoever calls this is woken when something is durable.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// Fails when the system has no thread left.
     pub(super) fn start(layout: Layout, clock: Clock) -> io::Result<Self> {
         let (orders, incoming) = bounded::<Vec<Debt>>(1);
         let (told, paid) = crossbeam_channel::unbounded();
@@ -59,7 +59,7 @@ impl Syncer {
     /// Tells the writer what is paid by now; `on_sync` hears how long each sync took, in microseconds.
     ///
     /// # Errors
-    /// A failed sync; final.
+    /// Fails with a failed sync, for good.
     pub(super) fn collect(
         &mut self,
         writer: &mut Writer,
@@ -76,7 +76,7 @@ impl Syncer {
     /// The same, once everything that it has is paid.
     ///
     /// # Errors
-    /// A failed sync; final.
+    /// Fails with a failed sync, for good.
     pub(super) fn finish(mut self, writer: &mut Writer) -> Result<(), WriteError> {
         while self.owed > 0
             && let Ok((outcome, _)) = self.paid.recv()

@@ -46,7 +46,7 @@ impl Backgrounds {
     /// Starts the threads of the applications that have some.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// Fails when the system has no thread left.
     pub fn start(settings: &Settings, shared: &Arc<Shared>) -> io::Result<Self> {
         let mut all = Self { works: Vec::new(), threads: Vec::new(), gate: Arc::default() };
         for work in settings.apps.iter().filter_map(|app| app.background()) {

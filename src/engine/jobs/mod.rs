@@ -67,7 +67,7 @@ impl JobQueue {
     /// Hands a job over; gives it back if too many wait already.
     ///
     /// # Errors
-    /// The order itself, boxed by nobody: the caller answers 503.
+    /// Returns the order itself if the queue is full: the caller answers 503.
     pub fn offer(&self, order: JobOrder) -> Result<(), JobOrder> {
         self.sender.try_send(order).map_err(|refused| match refused {
             TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
@@ -78,7 +78,7 @@ impl JobQueue {
 /// Starts `threads` job threads; they end when the last [`JobQueue`] is dropped.
 ///
 /// # Errors
-/// When the system has no thread left.
+/// Fails when the system has no thread left.
 pub fn start(
     threads: usize,
     shared: &Arc<Shared>,

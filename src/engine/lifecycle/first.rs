@@ -34,7 +34,7 @@ pub enum FirstError {
 /// yet, so this is a commit step without threads.
 ///
 /// # Errors
-/// See [`FirstError`]; nothing was logged then, but for a failed write, which is final.
+/// Fails as [`FirstError`] says; nothing was logged then, but for a failed write, which is final.
 pub fn log(first: &FirstRecord, opening: &mut Opening) -> Result<(), FirstError> {
     let Opening { applied, opened, newcomer, settling, .. } = opening;
     if let Some(settling) = settling {

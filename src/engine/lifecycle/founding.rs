@@ -87,7 +87,7 @@ pub enum FoundError {
 /// The directory is made if there is none; one that exists has to be empty, but for what an earlier try left.
 ///
 /// # Errors
-/// See [`FoundError`]; what was there is unchanged.
+/// Fails as [`FoundError`] says; what was there is unchanged.
 pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result<Known, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let fresh = || -> io::Result<_> {
@@ -118,7 +118,7 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
 /// too, if that is gone. No server may be running on it.
 ///
 /// # Errors
-/// See [`FoundError`]; what was there is unchanged.
+/// Fails as [`FoundError`] says; what was there is unchanged.
 pub fn mend(path: &Path) -> Result<Known, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     if !path.is_dir() || !matches!(vacancy::look(path).map_err(io)?, Vacancy::Ours(_)) {
@@ -135,7 +135,7 @@ pub fn mend(path: &Path) -> Result<Known, FoundError> {
 /// Who the directory at `path` is. A server may be running on it.
 ///
 /// # Errors
-/// See [`FoundError`].
+/// Fails as [`FoundError`] says.
 pub fn known(path: &Path) -> Result<Known, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let none = || FoundError::None { path: path.to_owned() };
@@ -168,7 +168,7 @@ pub struct Forgotten {
 /// more. No server may be running on it.
 ///
 /// # Errors
-/// See [`FoundError`].
+/// Fails as [`FoundError`] says.
 pub fn forget_peer(path: &Path) -> Result<Forgotten, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let none = || FoundError::None { path: path.to_owned() };

@@ -82,7 +82,7 @@ struct Far {
 /// What was found and, unless the wish is dry, logged: each range of records with its new time.
 ///
 /// # Errors
-/// See [`HealError`]; nothing was logged then.
+/// Fails as [`HealError`] says; nothing was logged then.
 pub fn heal(path: &Path, wish: &Wish) -> Result<Vec<Heal>, HealError> {
     let none = || HealError::None { path: path.to_owned() };
     if !path.is_dir() {

@@ -21,7 +21,7 @@ pub enum Standing {
 /// Looks whether a start without `--accept-loss` takes the directory. A server may be running on it meanwhile.
 ///
 /// # Errors
-/// Why it would not.
+/// Returns why a start would be refused.
 pub fn examine(disk: &dyn Disk) -> Result<Standing, RecoverError> {
     let listing = |source| RecoverError::Io { what: "listing the directory", source };
     if joining::is_marked(disk).map_err(listing)? {

@@ -109,7 +109,7 @@ pub struct Opening {
 /// reading.
 ///
 /// # Errors
-/// See [`OpenError`].
+/// Fails as [`OpenError`] says.
 pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     must_be_ours(&settings.data_dir)?;
     let directory = DataDir::open(&settings.data_dir)?;

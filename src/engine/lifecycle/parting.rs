@@ -76,7 +76,7 @@ impl Parted {
     /// opened as at a start.
     ///
     /// # Errors
-    /// As [`opening::open`].
+    /// Fails as [`opening::open`] does.
     pub(super) fn reopen(self, settings: &Settings) -> Result<Opening, OpenError> {
         let directory = lock(&self.path)?;
         match self.kept {

@@ -31,7 +31,7 @@ pub struct Replayed {
 /// server, the simulator and the tests of the commit step begin with.
 ///
 /// # Errors
-/// As [`recover::look`]; further if a snapshot or a batch is of a program that knows more.
+/// Fails as [`recover::look`] does, and if a snapshot or a batch is of a program that knows more.
 pub fn replayed(disk: &Arc<dyn Disk>, options: &OpenOptions) -> Result<Replayed, RecoverError> {
     let mut rebuilding = Rebuilding::new(options.accept_loss);
     let (opened, owed) = recover::look(disk, options, &mut |replay| rebuilding.take(replay))?;
@@ -61,7 +61,7 @@ impl Rebuilding {
     /// Takes the next thing that is replayed.
     ///
     /// # Errors
-    /// A snapshot of other applications; segments that are missing although records in them are listed.
+    /// Fails on a snapshot of other applications, and on segments that are missing although records in them are listed.
     pub fn take(&mut self, replay: Replay<'_>) -> Result<(), String> {
         match replay {
             Replay::Snapshot(snapshot) => {
@@ -101,7 +101,7 @@ impl Rebuilding {
     /// Takes lost records off the list, so that the count is that of the rows there are; gives whether there were any.
     ///
     /// # Errors
-    /// The journal can't be read.
+    /// Fails if the journal can't be read.
     pub fn lose(&mut self, reader: &Reader, end: Position) -> Result<bool, ReadError> {
         let Some(start) = self.lost_before.take() else { return Ok(false) };
         let mut pixels: BTreeMap<Origin, u64> = BTreeMap::new();

@@ -88,7 +88,7 @@ impl Server {
     /// Recovers the data directory, starts every thread and listens. Requests are taken when this returns.
     ///
     /// # Errors
-    /// See [`StartError`].
+    /// Fails as [`StartError`] says.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         Self::start_with(settings, Vec::new(), None)
     }
@@ -97,7 +97,7 @@ impl Server {
     /// with a record that is logged before anybody is served.
     ///
     /// # Errors
-    /// See [`StartError`].
+    /// Fails as [`StartError`] says.
     pub fn start_with(
         settings: Settings,
         inherited: Vec<TcpListener>,
@@ -111,7 +111,7 @@ impl Server {
     /// Goes on where a server has stopped whose successor came to nothing, with its listeners.
     ///
     /// # Errors
-    /// See [`StartError`].
+    /// Fails as [`StartError`] says.
     pub fn resume(
         settings: Settings,
         parted: Parted,

@@ -39,7 +39,7 @@ pub enum Vacancy {
 /// Looks whose the directory at `path` is. Changes nothing.
 ///
 /// # Errors
-/// Those of reading it.
+/// Returns the error of reading it.
 pub fn look(path: &Path) -> io::Result<Vacancy> {
     let mut found = Vacancy::Vacant;
     for entry in fs::read_dir(path)? {

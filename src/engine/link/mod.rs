@@ -55,7 +55,7 @@ impl Link {
     /// Starts the link of a server with a peer; `listener` is where the peer may dial.
     ///
     /// # Errors
-    /// No event loop, no thread, or a key that can't be used.
+    /// Fails without an event loop or a thread, and on a key that can't be used.
     pub fn start(
         shared: &Arc<Shared>,
         arrivals: Arrivals,

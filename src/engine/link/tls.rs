@@ -33,7 +33,7 @@ impl Keys {
     /// With this host's key, towards the host whose key has the fingerprint `pinned`.
     ///
     /// # Errors
-    /// A key that rustls does not take.
+    /// Fails on a key that rustls does not take.
     pub fn new(own: &HostKey, pinned: Fingerprint) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let private = PrivatePkcs8KeyDer::from(own.pkcs8().to_vec());
@@ -62,7 +62,7 @@ impl Keys {
     /// This side dialed.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns the error of rustls.
     pub fn dial(&self) -> Result<Tls, Error> {
         // The name is not looked at: the key is the name.
         let name = ServerName::try_from("pixeld-peer").expect("a name");
@@ -72,7 +72,7 @@ impl Keys {
     /// The other side dialed.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns the error of rustls.
     pub fn accept(&self) -> Result<Tls, Error> {
         Ok(Tls { connection: ServerConnection::new(self.server.clone())?.into() })
     }
@@ -96,7 +96,7 @@ impl Tls {
     /// Reads once from `socket` and appends what it decrypts to `plain`.
     ///
     /// # Errors
-    /// `WouldBlock`, those of the socket, and `InvalidData` with a [`rustls::Error`] inside for anything that is not TLS by
+    /// Fails with `WouldBlock`, those of the socket, and `InvalidData` with a [`rustls::Error`] inside for anything that is not TLS by
     /// the pinned key. An alert may then wait to be written.
     pub fn read(&mut self, socket: &mut impl Read, plain: &mut Vec<u8>) -> io::Result<Arrival> {
         let count = self.connection.read_tls(socket)?;
@@ -116,7 +116,7 @@ impl Tls {
     /// Encrypts as much of `plain` as there is room for; gives how much. Nothing before the handshake is complete.
     ///
     /// # Errors
-    /// Those of rustls.
+    /// Returns the error of rustls.
     pub fn encrypt(&mut self, plain: &[u8]) -> io::Result<usize> {
         if self.is_handshaking() {
             return Ok(0);
@@ -127,7 +127,7 @@ impl Tls {
     /// Writes what waits to `socket`. True if nothing is left.
     ///
     /// # Errors
-    /// Those of the socket, but for `WouldBlock`.
+    /// Returns the error of the socket, but for `WouldBlock`.
     pub fn write(&mut self, socket: &mut impl Write) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(socket) {

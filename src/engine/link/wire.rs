@@ -63,7 +63,7 @@ impl Wire {
     /// Whether the connection is there; asked when the socket is first ready.
     ///
     /// # Errors
-    /// Why it could not be made.
+    /// Returns why it could not be made.
     pub fn is_connected(&mut self) -> io::Result<bool> {
         if !self.is_connecting {
             return Ok(true);
@@ -95,7 +95,7 @@ impl Wire {
     /// Reads once, by way of `buffer`, and appends what it means to `plain`.
     ///
     /// # Errors
-    /// Those of the socket and of TLS; after one of the latter there is an alert to be sent.
+    /// Returns the error of the socket and of TLS; after one of the latter there is an alert to be sent.
     pub fn read(&mut self, buffer: &mut [u8], plain: &mut Vec<u8>) -> io::Result<Reading> {
         if !self.is_readable() {
             return Ok(Reading::Nothing);
@@ -129,7 +129,7 @@ impl Wire {
     /// Writes as much of `output` as the socket takes; gives how many bytes of it are taken.
     ///
     /// # Errors
-    /// Those of the socket and of TLS.
+    /// Returns the error of the socket and of TLS.
     pub fn write(&mut self, output: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         while self.writable && !self.is_connecting {

@@ -35,7 +35,7 @@ impl HostKey {
     /// Reads the key of a data directory; nothing if it has none.
     ///
     /// # Errors
-    /// Those of the disk; `InvalidData` if the file holds no Ed25519 key.
+    /// Returns the error of the disk; `InvalidData` if the file holds no Ed25519 key.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let file = match disk.open(KEY_NAME, Access::Read) {
             Ok(file) => file,
@@ -52,7 +52,7 @@ impl HostKey {
     /// Reads the key of a data directory, or makes one, durable when this returns.
     ///
     /// # Errors
-    /// As [`HostKey::load`]; no randomness.
+    /// Fails as [`HostKey::load`] does, and without a source of randomness.
     pub fn load_or_make(disk: &dyn Disk) -> io::Result<Self> {
         if let Some(key) = Self::load(disk)? {
             return Ok(key);
@@ -72,7 +72,7 @@ impl HostKey {
     /// Makes a key that is in no file: for a host that has no peer, on a disk that takes none.
     ///
     /// # Errors
-    /// No randomness.
+    /// Fails without a source of randomness.
     pub fn make() -> io::Result<Self> {
         let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .map_err(|_| io::Error::other("no random numbers for a key"))?;

@@ -26,7 +26,7 @@ const _: () = assert!(
 /// empty segment beside what is kept back; larger ones would close the intake for good.
 ///
 /// # Errors
-/// The lanes would be too short for the longest record, which could never be logged: the most workers there may be.
+/// Fails if the lanes would be too short for the longest record, which could never be logged: the most workers there may be.
 pub fn lane_bytes(segment_bytes: u64, workers: usize) -> Result<usize, usize> {
     debug_assert!(segment_bytes >= SEGMENT_BYTES_MIN && workers > 0);
     let room = (segment_bytes - KEPT_BACK_BYTES) as usize;

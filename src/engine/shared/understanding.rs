@@ -42,7 +42,7 @@ impl Understanding {
     /// Whether every host that is known understands these records.
     ///
     /// # Errors
-    /// The first one that does not.
+    /// Returns the first one that does not.
     pub fn admits(&self, records: &[u8]) -> Result<(), TooOld> {
         self.refusing(|kinds| kinds.first_unknown(records).map(|(_, tag)| tag))
     }
@@ -50,7 +50,7 @@ impl Understanding {
     /// The same for records that are not made yet, by their tags.
     ///
     /// # Errors
-    /// As [`Understanding::admits`].
+    /// Fails as [`Understanding::admits`] does.
     pub fn admits_kinds(&self, tags: &[u8]) -> Result<(), TooOld> {
         self.refusing(|kinds| tags.iter().copied().find(|tag| !kinds.contains(*tag)))
     }
@@ -72,7 +72,7 @@ impl Understanding {
 /// Whether this program understands all records of a batch that a start finds in the journal.
 ///
 /// # Errors
-/// The first one that it does not, in words for an operator.
+/// Returns the first one that it does not, in words for an operator.
 pub fn of_journal(batch: &BatchView<'_>) -> Result<(), String> {
     let Some((before, tag)) = Kinds::OWN.first_unknown(batch.body) else { return Ok(()) };
     let (seq, origin) = (batch.first_seq + before, batch.origin);

@@ -36,7 +36,7 @@ impl Wire {
     /// Takes the socket over; what is sent goes out at once.
     ///
     /// # Errors
-    /// Those of setsockopt.
+    /// Returns the error of setsockopt.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         socket::send_at_once(&stream)?;
         Ok(Self { stream })
@@ -45,7 +45,7 @@ impl Wire {
     /// Has the event loop tell of the socket under the name of `key`.
     ///
     /// # Errors
-    /// When the event loop takes no more.
+    /// Fails when the event loop takes no more.
     pub fn register(&mut self, registry: &Registry, key: Key) -> io::Result<()> {
         registry.register(&mut self.stream, key.token(), Interest::READABLE | Interest::WRITABLE)
     }
@@ -59,7 +59,7 @@ impl Wire {
     /// Reads once into `buffer`.
     ///
     /// # Errors
-    /// Those of recv: the connection is gone.
+    /// Returns the error of recv: the connection is gone.
     #[inline]
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         found(socket::receive(&self.stream, buffer))
@@ -68,7 +68,7 @@ impl Wire {
     /// Drops what came, at most as many bytes as `buffer` has, whose content stays as it is.
     ///
     /// # Errors
-    /// As [`Wire::receive`].
+    /// Fails as [`Wire::receive`] does.
     pub fn discard(&self, buffer: &mut [u8]) -> io::Result<Received> {
         found(socket::discard(&self.stream, buffer))
     }
@@ -82,7 +82,7 @@ impl Wire {
     /// Sends once; gives how much the socket took, which may be nothing.
     ///
     /// # Errors
-    /// Those of send: the connection is gone.
+    /// Returns the error of send: the connection is gone.
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         taken(socket::send(&self.stream, bytes))
@@ -91,7 +91,7 @@ impl Wire {
     /// Sends `first` and `second` behind it, with one call.
     ///
     /// # Errors
-    /// As [`Wire::send`].
+    /// Fails as [`Wire::send`] does.
     pub fn send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         taken(socket::send_both(&self.stream, first, second))
     }
@@ -99,7 +99,7 @@ impl Wire {
     /// Sends our end: nothing is sent behind it.
     ///
     /// # Errors
-    /// Those of shutdown: the connection is gone.
+    /// Returns the error of shutdown: the connection is gone.
     pub fn shut_down(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
@@ -136,7 +136,7 @@ impl SecondEnd {
     /// gives whether it takes no more for the moment.
     ///
     /// # Errors
-    /// Those of [`socket::send_file`].
+    /// Returns the error of [`socket::send_file`].
     pub fn send_file(&self, file: impl AsFd, range: &mut Range<u64>, most: u64) -> io::Result<bool> {
         socket::send_file(&self.0, file, range, most).map(|sent| sent == FileSent::Blocked)
     }

@@ -137,7 +137,7 @@ impl Keeper {
     /// Looks after the files until the server stops; gives itself back then, for a server that goes on after all.
     ///
     /// # Errors
-    /// See [`Final`].
+    /// Fails as [`Final`] says.
     pub fn run(mut self) -> Result<Self, Final> {
         self.shared.keeper.settle();
         self.folding.leave_to_thread(&self.shared, &self.disk);
@@ -158,7 +158,7 @@ impl Keeper {
     /// Looks once at everything.
     ///
     /// # Errors
-    /// See [`Final`].
+    /// Fails as [`Final`] says.
     pub fn turn(&mut self) -> Result<(), Final> {
         self.look_at_space();
         // In this order: a debt is not paid in another directory.

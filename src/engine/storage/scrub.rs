@@ -30,7 +30,7 @@ impl Scrub {
     /// Starts it. It ends by itself when the server stops, and nobody waits for that: it only reads.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// Fails when the system has no thread left.
     pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
         let scrub = Self { shared, due_us: 0, told: Told::default() };
         thread::spawn("scrub", move || scrub.run()).map(drop)

@@ -25,7 +25,7 @@ impl Settling {
     /// Tries to pay at once; gives the copies of a torn tail, or the debt, if there is hope.
     ///
     /// # Errors
-    /// Final.
+    /// Any error is final.
     pub fn begin(mut owed: Owed) -> Result<Result<Vec<String>, Self>, Unsettled> {
         match owed.settle() {
             Ok(copies) => Ok(Ok(copies)),
@@ -53,7 +53,7 @@ impl Settling {
     /// Tries again if it is due; gives the copies of a torn tail once everything is paid.
     ///
     /// # Errors
-    /// Final.
+    /// Any error is final.
     pub fn look(&mut self, now_us: u64) -> Result<Option<Vec<String>>, Unsettled> {
         if !self.backoff.is_due(now_us) {
             return Ok(None);

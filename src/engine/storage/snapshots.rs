@@ -64,7 +64,7 @@ fn is_unlisted(applied: &Applied, segment: &SegmentInfo) -> bool {
 /// The states of all applications as a snapshot has them.
 ///
 /// # Errors
-/// A section that is no snapshot of its application's state.
+/// Fails on a section that is not a snapshot of its application's state.
 pub fn restore(last: &Snapshot) -> Result<Applied, crate::apps::state::RestoreError> {
     let mut applied = registry::new_applied();
     for (id, bytes) in &last.sections {
@@ -148,7 +148,7 @@ impl Folder {
     /// Stores the newest snapshot once more, in a file of its own.
     ///
     /// # Errors
-    /// Those of the disk; what was there stays.
+    /// Returns the error of the disk; what was there stays.
     pub fn copy(&mut self, disk: &dyn Disk) -> std::io::Result<()> {
         let needs_from = self.kept.first().and_then(|newest| newest.needs_from);
         let files = snapshot::store(disk, &self.last)?;
@@ -173,7 +173,7 @@ impl Folder {
     /// Folds everything that is durable into a new snapshot and stores it.
     ///
     /// # Errors
-    /// See [`FoldError`]; the previous snapshot stays.
+    /// Fails as [`FoldError`] says; the previous snapshot stays.
     pub fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Result<(), FoldError> {
         let to = Position(shared.synced.load(Ordering::Acquire));
         let mut next = self.last.clone();

@@ -13,7 +13,7 @@ use crate::http::response::Response;
 /// Says whether the intake takes this write, and at the level it asks for; `is_peer_behind` when too many wait for the peer.
 ///
 /// # Errors
-/// The answer to a write that is not taken.
+/// Returns the answer to a write that is not taken.
 pub(super) fn may_write(asked: &Asked, is_peer_behind: bool, context: &Context) -> Result<(), Response> {
     if asked.names_no_level {
         return Err(route::no_level());
@@ -35,7 +35,7 @@ pub(super) fn may_write(asked: &Asked, is_peer_behind: bool, context: &Context) 
 /// Says whether the intake takes this write.
 ///
 /// # Errors
-/// The answer to a write that is not taken.
+/// Returns the answer to a write that is not taken.
 pub(super) fn intake_takes(asked: &Asked, context: &Context) -> Result<(), Response> {
     match context.shared.space.intake() {
         Intake::Open | Intake::Waiting => Ok(()),
@@ -55,7 +55,7 @@ pub(super) fn intake_takes(asked: &Asked, context: &Context) -> Result<(), Respo
 /// Says whether the peer understands these records.
 ///
 /// # Errors
-/// The answer to a write of a kind that it does not know.
+/// Returns the answer to a write of a kind that it does not know.
 pub(super) fn is_understood(records: &[u8], context: &Context) -> Result<(), Response> {
     // Pixels every program understands.
     if records.first().is_none_or(|tag| tag::is_pixel(*tag)) {

@@ -44,7 +44,7 @@ impl Deadlines {
     /// Nothing has a deadline at `now_ms`; the timer wakes the event loop as `token`.
     ///
     /// # Errors
-    /// When the system gives no timer.
+    /// Fails when the system gives no timer.
     pub(super) fn new(now_ms: u64, registry: &Registry, token: Token) -> io::Result<Self> {
         let timer = Timer::new()?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;

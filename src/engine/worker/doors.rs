@@ -43,7 +43,7 @@ impl Doors {
     /// Registers `listeners`, the first as `first` and the others behind it.
     ///
     /// # Errors
-    /// When the event loop takes no more.
+    /// Fails when the event loop takes no more.
     pub(super) fn open(
         listeners: Vec<std::net::TcpListener>,
         roots: Vec<Root>,
@@ -153,7 +153,7 @@ impl Door {
     /// One connection, or nothing for the moment.
     ///
     /// # Errors
-    /// When the process is out of descriptors or memory.
+    /// Fails when the process is out of descriptors or memory.
     fn accept(&mut self) -> io::Result<Option<TcpStream>> {
         while self.taken < ACCEPTS_PER_TURN {
             self.taken += 1;

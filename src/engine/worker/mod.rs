@@ -131,7 +131,7 @@ impl Worker {
     /// Takes the parts over.
     ///
     /// # Errors
-    /// When a listener cannot be registered.
+    /// Fails when a listener cannot be registered.
     pub fn new(parts: WorkerParts) -> std::io::Result<Self> {
         let registry = parts.poll.registry();
         let context = Context::new(parts.index, parts.shared, Now::new(parts.clock));
@@ -154,7 +154,7 @@ impl Worker {
     /// Serves until the server has been told to stop and everything in flight is done.
     ///
     /// # Errors
-    /// When the event loop itself fails; that ends the server.
+    /// Fails when the event loop itself fails; that ends the server.
     pub fn run(mut self) -> std::io::Result<()> {
         self.context.metrics().thread.store(thread::id(), Relaxed);
         while !self.has_ended() {

@@ -46,7 +46,7 @@ impl Orders {
     /// Hands a job over that makes an answer to `asked`; `memory` is for its first piece.
     ///
     /// # Errors
-    /// When too many orders wait. The connection is then free for a refusal.
+    /// Fails when too many orders wait. The connection is then free for a refusal.
     pub(super) fn start(
         &self,
         connection: &mut Connection,
@@ -63,7 +63,7 @@ impl Orders {
     /// Asks for the next piece, or the next part of a file, once the socket has taken the last one.
     ///
     /// # Errors
-    /// When too many orders wait: the answer can't be completed.
+    /// Fails when too many orders wait: the answer can't be completed.
     pub(super) fn go_on(
         &self,
         connection: &mut Connection,
@@ -104,7 +104,7 @@ impl Orders {
     /// Hands an upload over that has work to do; nothing if it is there already.
     ///
     /// # Errors
-    /// When too many orders wait: the upload is lost.
+    /// Fails when too many orders wait: the upload is lost.
     pub(super) fn work(&self, connection: &mut Connection, context: &Context) -> Result<(), QueueFull> {
         let Task::Upload(receiving) = &mut connection.task else { return Ok(()) };
         let Some(upload) = receiving.take_work() else { return Ok(()) };

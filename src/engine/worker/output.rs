@@ -151,7 +151,7 @@ impl Output {
     /// Sends what the connection is owed, as far as its socket takes it.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// Fails when the connection is gone.
     #[inline]
     pub(super) fn send(&mut self, connection: &mut Connection, context: &Context) -> io::Result<()> {
         if connection.blocked {

@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 /// `on_piece` hears how many bytes were read, and says whether to go on.
 ///
 /// # Errors
-/// Those of the store that say nothing about the blob; `Interrupted` if `on_piece` wants no more.
+/// Returns the error of the store that say nothing about the blob; `Interrupted` if `on_piece` wants no more.
 pub fn check(
     store: &dyn BlobStore,
     id: &BlobId,

@@ -97,7 +97,7 @@ impl Blobs {
     /// Begins a blob.
     ///
     /// # Errors
-    /// Those of the store; no space (see [`crate::os::disk::is_no_space`]).
+    /// Returns the error of the store; no space (see [`crate::os::disk::is_no_space`]).
     pub fn writer(self: &Arc<Self>) -> io::Result<Writer> {
         let unfinished = Some(self.store.begin()?);
         Ok(Writer { blobs: self.clone(), unfinished, hash: Sha256::default(), size_bytes: 0 })
@@ -106,7 +106,7 @@ impl Blobs {
     /// Keeps a content that is in memory.
     ///
     /// # Errors
-    /// As [`Writer::write`] and [`Writer::finish`].
+    /// Fails as [`Writer::write`] and [`Writer::finish`] do.
     pub fn keep(self: &Arc<Self>, content: &[u8]) -> io::Result<Pin> {
         let mut writer = self.writer()?;
         writer.write(content)?;
@@ -116,7 +116,7 @@ impl Blobs {
     /// Opens a blob for reading.
     ///
     /// # Errors
-    /// `NotFound`, `InvalidData` if it is known to be damaged, and those of the store.
+    /// Fails with `NotFound`, `InvalidData` if it is known to be damaged, or with the error of the store.
     pub fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
         match self.faults.of(id) {
             Some(Fault::Damaged) => Err(io::ErrorKind::InvalidData.into()),
@@ -139,7 +139,7 @@ impl Blobs {
     /// Reads a blob to its end and gives what is wrong with it, if anything is. See [`check::check`].
     ///
     /// # Errors
-    /// As [`check::check`].
+    /// Fails as [`check::check`] does.
     pub fn check(&self, id: &BlobId, on_piece: &mut dyn FnMut(u64) -> bool) -> io::Result<Option<Fault>> {
         check::check(&*self.store, id, on_piece)
     }
@@ -147,7 +147,7 @@ impl Blobs {
     /// The whole content of a blob.
     ///
     /// # Errors
-    /// As [`Blobs::open`]; `InvalidData` if it is not the content that its name says.
+    /// Fails as [`Blobs::open`] does, and with `InvalidData` if the content does not have the hash that is its name.
     pub fn read(&self, id: &BlobId) -> io::Result<Vec<u8>> {
         self.read_whole(id).inspect_err(|error| {
             if let Some(fault) = Fault::of(error) {
@@ -166,7 +166,7 @@ impl Blobs {
     /// Whether a blob is there, and not known to be damaged.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Returns the error of the store.
     pub fn contains(&self, id: &BlobId) -> io::Result<bool> {
         match self.open(id) {
             Ok(_) => Ok(true),
@@ -178,7 +178,7 @@ impl Blobs {
     /// somebody else has it pinned and has seen that.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Returns the error of the store.
     pub fn pin_present(self: &Arc<Self>, id: &BlobId) -> io::Result<Option<Pin>> {
         // The pin comes first: what is there behind it stays.
         let pin = self.pin(*id);
@@ -221,7 +221,7 @@ impl Blobs {
     /// Every blob, in no order. Some may go before they are opened.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Returns the error of the store.
     pub fn list(&self) -> io::Result<Vec<BlobId>> {
         self.store.list()
     }
@@ -230,7 +230,7 @@ impl Blobs {
     /// to be looked at again.
     ///
     /// # Errors
-    /// Those of the store; the blobs that are left are found by the next sweep.
+    /// Returns the error of the store; the blobs that are left are found by the next sweep.
     pub fn remove(
         &self,
         candidates: Vec<BlobId>,
@@ -262,7 +262,7 @@ impl Blobs {
     /// Removes every blob that `is_named` denies, and what was never finished: for a start, while nobody writes.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Returns the error of the store.
     pub fn sweep(&self, is_named: impl Fn(&BlobId) -> bool) -> io::Result<Removed> {
         let unfinished = self.store.remove_unfinished()?;
         let (removed, _) = self.remove(self.store.list()?, is_named)?;
@@ -272,7 +272,7 @@ impl Blobs {
     /// Removes what dropped writers left.
     ///
     /// # Errors
-    /// Those of the store; what is left is found by the next sweep.
+    /// Returns the error of the store; what is left is found by the next sweep.
     pub fn clear_abandoned(&self) -> io::Result<()> {
         let abandoned = std::mem::take(&mut *self.abandoned());
         abandoned.into_iter().try_for_each(Unfinished::discard)
@@ -311,7 +311,7 @@ impl Writer {
     /// Takes the next piece.
     ///
     /// # Errors
-    /// Those of the store; the blob can't be finished then.
+    /// Returns the error of the store; the blob can't be finished then.
     pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         let unfinished = self.unfinished.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         self.hash.update(piece);
@@ -334,7 +334,7 @@ impl Writer {
     /// Reads back what was taken so far.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Returns the error of the store.
     pub fn read_back(&self) -> io::Result<Vec<u8>> {
         self.unfinished.as_ref().ok_or(io::ErrorKind::BrokenPipe)?.read_back()
     }
@@ -342,7 +342,7 @@ impl Writer {
     /// Makes the blob durable, its name too. A content that is there already is kept once.
     ///
     /// # Errors
-    /// Those of the store. A sync that failed is not tried again: the blob is given up.
+    /// Returns the error of the store. A sync that failed is not tried again: the blob is given up.
     pub fn finish(mut self) -> io::Result<Pin> {
         let unfinished = self.unfinished.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let id = self.id();

@@ -15,31 +15,31 @@ pub trait BlobStore: Send + Sync {
     /// Begins a blob whose name is not known yet.
     ///
     /// # Errors
-    /// Those of the place.
+    /// Returns the error of the place.
     fn begin(&self) -> io::Result<Box<dyn Unfinished>>;
 
     /// Opens a blob.
     ///
     /// # Errors
-    /// `NotFound`, and those of the place.
+    /// Fails with `NotFound`, or with the error of the place.
     fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>>;
 
     /// Removes a blob; gives whether it was there.
     ///
     /// # Errors
-    /// Those of the place.
+    /// Returns the error of the place.
     fn remove(&self, id: &BlobId) -> io::Result<bool>;
 
     /// Every blob, in no order.
     ///
     /// # Errors
-    /// Those of the place.
+    /// Returns the error of the place.
     fn list(&self) -> io::Result<Vec<BlobId>>;
 
     /// Removes what was begun and never finished; gives how much of it there was.
     ///
     /// # Errors
-    /// Those of the place.
+    /// Returns the error of the place.
     fn remove_unfinished(&self) -> io::Result<u64>;
 }
 
@@ -48,25 +48,25 @@ pub trait Unfinished: Send {
     /// Appends a piece.
     ///
     /// # Errors
-    /// Those of writing.
+    /// Returns the error of writing.
     fn write(&mut self, piece: &[u8]) -> io::Result<()>;
 
     /// What was written so far.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Returns the error of reading.
     fn read_back(&self) -> io::Result<Vec<u8>>;
 
     /// Makes it the blob `id`, durably. If that is there already, the one is as good as the other.
     ///
     /// # Errors
-    /// Final for this blob: nothing of it may be relied on.
+    /// Any error is final for this blob: nothing of it may be relied on.
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()>;
 
     /// Gives it up.
     ///
     /// # Errors
-    /// Those of removing.
+    /// Returns the error of removing.
     fn discard(self: Box<Self>) -> io::Result<()>;
 }
 
@@ -78,7 +78,7 @@ pub trait BlobReader: Send {
     /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
-    /// `UnexpectedEof` behind its end, and those of reading.
+    /// Fails with `UnexpectedEof` behind its end, or with the error of reading.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// The file that it is, from the first byte to the last, where it is one.

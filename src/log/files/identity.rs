@@ -155,7 +155,7 @@ impl Identity {
     /// Reads the file's content.
     ///
     /// # Errors
-    /// It is damaged, or of a later version. Impossible values under a right checksum count as damage.
+    /// Fails if it is damaged, or of a later version. Impossible values under a right checksum count as damage.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let version = unreadable::version_of(bytes, MAGIC, VERSION)?;
         let least = if version == 1 { FIRST_BYTES } else { FIXED_BYTES };
@@ -179,7 +179,7 @@ impl Identity {
     /// Writes it so that a crash leaves the old content or the new one.
     ///
     /// # Errors
-    /// Those of the disk; a leftover of it is removed at the next start.
+    /// Returns the error of the disk; a leftover of it is removed at the next start.
     pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
         whole_file::replace(disk, IDENTITY_NAME, &self.encode())
     }
@@ -187,7 +187,7 @@ impl Identity {
     /// Reads the file; nothing if there is none.
     ///
     /// # Errors
-    /// Those of the disk; `InvalidData` if the content is damaged, `Unsupported` if a later program wrote it.
+    /// Returns the error of the disk; `InvalidData` if the content is damaged, `Unsupported` if a later program wrote it.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let file = match disk.open(IDENTITY_NAME, Access::Read) {
             Ok(file) => file,

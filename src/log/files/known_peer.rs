@@ -56,7 +56,7 @@ impl KnownPeer {
     /// Reads the file's content.
     ///
     /// # Errors
-    /// It is damaged, or of a later version.
+    /// Fails if it is damaged, or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let version = unreadable::version_of(bytes, MAGIC, VERSION)?;
         Self::read(bytes, version).ok_or(Unreadable::Damaged)
@@ -76,7 +76,7 @@ impl KnownPeer {
     /// Reads the file; nothing if there is none, because there never was a peer or it was forgotten.
     ///
     /// # Errors
-    /// Those of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
+    /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let file = match disk.open(PEER_NAME, Access::Read) {
             Ok(file) => file,
@@ -91,7 +91,7 @@ impl KnownPeer {
     /// Writes it so that a crash leaves the old content or the new one.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Returns the error of the disk.
     pub fn store(&self, disk: &dyn Disk) -> io::Result<()> {
         whole_file::replace(disk, PEER_NAME, &self.encode())
     }
@@ -100,7 +100,7 @@ impl KnownPeer {
     /// No server may be running.
     ///
     /// # Errors
-    /// Those of the disk. A damaged file is removed too, one of a later program is not.
+    /// Returns the error of the disk. A damaged file is removed too, one of a later program is not.
     pub fn forget(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let known = match Self::load(disk) {
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),

@@ -32,7 +32,7 @@ pub struct Mark {
 /// stays as it is.
 ///
 /// # Errors
-/// Those of the disk; it may be called again.
+/// Returns the error of the disk; it may be called again.
 pub fn mark(disk: &dyn Disk) -> io::Result<()> {
     if !is_marked(disk)? {
         disk.create(NEWCOMER_NAME, 0)?.sync()?;
@@ -43,7 +43,7 @@ pub fn mark(disk: &dyn Disk) -> io::Result<()> {
 /// Writes the goal down, durably.
 ///
 /// # Errors
-/// Those of the disk; it may be called again.
+/// Returns the error of the disk; it may be called again.
 pub fn aim(disk: &dyn Disk, goal: &VersionVector) -> io::Result<()> {
     whole_file::replace(disk, NEWCOMER_NAME, &encode(goal))
 }
@@ -51,7 +51,7 @@ pub fn aim(disk: &dyn Disk, goal: &VersionVector) -> io::Result<()> {
 /// Whether the mark is there.
 ///
 /// # Errors
-/// Those of the disk.
+/// Returns the error of the disk.
 pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
     Ok(disk.list()?.iter().any(|name| name == NEWCOMER_NAME))
 }
@@ -59,7 +59,7 @@ pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
 /// Removes the mark; gives whether it was there.
 ///
 /// # Errors
-/// Those of the disk; it may be called again.
+/// Returns the error of the disk; it may be called again.
 pub fn clear(disk: &dyn Disk) -> io::Result<bool> {
     let was_marked = is_marked(disk)?;
     if was_marked {
@@ -72,7 +72,7 @@ pub fn clear(disk: &dyn Disk) -> io::Result<bool> {
 /// Reads the mark; nothing if there is none.
 ///
 /// # Errors
-/// Those of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
+/// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
 pub fn load(disk: &dyn Disk) -> io::Result<Option<Mark>> {
     let file = match disk.open(NEWCOMER_NAME, Access::Read) {
         Ok(file) => file,
@@ -89,7 +89,7 @@ pub fn load(disk: &dyn Disk) -> io::Result<Option<Mark>> {
 /// a program that knew none.
 ///
 /// # Errors
-/// As [`load`].
+/// Fails as [`load`] does.
 pub fn look(disk: &dyn Disk, vector: &VersionVector, is_blank: bool) -> io::Result<Option<Mark>> {
     let is_joining = |mark: &Mark| mark.goal.as_ref().map_or(is_blank, |goal| !vector.covers(goal));
     Ok(load(disk)?.filter(is_joining))

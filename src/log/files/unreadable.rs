@@ -41,7 +41,7 @@ impl Unreadable {
 /// The version of a file that begins with `magic`, its checksum verified.
 ///
 /// # Errors
-/// It is damaged, or of a later version than `known`.
+/// Fails if it is damaged, or of a later version than `known`.
 pub(in crate::log) fn version_of(bytes: &[u8], magic: [u8; 4], known: u32) -> Result<u32, Unreadable> {
     let word = |at: usize| {
         bytes.get(at..at + 4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))

@@ -72,7 +72,7 @@ pub(in crate::log) fn make(
 /// Writes a file's new content.
 ///
 /// # Errors
-/// Those of the disk; unless it was the last sync that failed, the old content is there and nothing else.
+/// Returns the error of the disk; unless the last sync failed, the old content is there and nothing else.
 pub(in crate::log) fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     make(disk, name, |file| file.write_at(bytes, 0))?.put(disk, name)
 }

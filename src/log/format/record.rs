@@ -92,7 +92,7 @@ pub fn payload(record: &[u8]) -> &[u8] {
 /// The length of the record that starts here, or nothing while its head isn't complete.
 ///
 /// # Errors
-/// [`RecordError::NoTag`]. The length isn't compared with any bound.
+/// Returns [`RecordError::NoTag`]. The length isn't compared with any bound.
 #[inline]
 pub fn length_of(bytes: &[u8]) -> Result<Option<usize>, RecordError> {
     match bytes {
@@ -140,7 +140,7 @@ impl<'a> Iterator for Records<'a> {
 /// Whether a body is exactly `count` records.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns what is wrong with it.
 pub fn check(body: &[u8], count: u32) -> Result<(), RecordError> {
     let mut found = 0;
     for record in records(body) {

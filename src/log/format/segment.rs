@@ -165,7 +165,7 @@ impl SegmentHeader {
     /// Reads a header from the first bytes of a segment, at least [`BLOCK_BYTES`].
     ///
     /// # Errors
-    /// Why it is none.
+    /// Returns why it is not valid.
     pub fn decode(bytes: &[u8]) -> Result<HeaderLook, SegmentError> {
         let Some(fixed) = bytes.first_chunk::<FIXED_BYTES>() else {
             return Ok(HeaderLook::More(BLOCK_BYTES));

@@ -84,7 +84,7 @@ impl Comparison {
 /// running on them: what they write meanwhile is not looked at.
 ///
 /// # Errors
-/// What is wrong with one of them, and which: 0 or 1.
+/// Returns what is wrong with one of them, and which: 0 or 1.
 pub fn compare(disks: [&dyn Disk; 2]) -> Result<Comparison, (usize, InspectError)> {
     let side = |index: usize| Side::read(disks[index]).map_err(|error| (index, error));
     let sides = [side(0)?, side(1)?];

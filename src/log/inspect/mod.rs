@@ -132,7 +132,7 @@ pub struct StreamSummary {
 /// Checks every checksum, sequence and chain, every record's bounds and every snapshot, and counts.
 ///
 /// # Errors
-/// The first thing that is wrong, with segment and offset.
+/// Returns the first thing that is wrong, with segment and offset.
 pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
     let mut journal = Journal::open(disk)?;
     let mut count = Count::default();
@@ -164,7 +164,7 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
 /// Shows every batch from the oldest segment on, as [`verify`] reads them.
 ///
 /// # Errors
-/// As [`verify`].
+/// Fails as [`verify`] does.
 pub fn batches(disk: &dyn Disk, on_batch: &mut dyn FnMut(&BatchView<'_>)) -> Result<(), InspectError> {
     let mut seen = Position(0);
     let read = Journal::open(disk)?.read(disk, &mut |batch| {
@@ -190,7 +190,7 @@ fn check_snapshot(disk: &dyn Disk, file: SnapshotFile) -> Result<(), InspectErro
 /// Writes all records as text, one a line: position of the batch, origin, seq, time in microseconds, what.
 ///
 /// # Errors
-/// As [`verify`], and those of `out`.
+/// Fails as [`verify`] does, or with the error of `out`.
 pub fn dump(disk: &dyn Disk, out: &mut dyn Write) -> Result<(), InspectError> {
     let mut journal = Journal::open(disk)?;
     let mut outcome = Ok(());

@@ -113,7 +113,7 @@ impl Reader {
     /// How far each stream had come before the oldest batch that is kept, with chains; read from that segment's header.
     ///
     /// # Errors
-    /// Those of the disk; `InvalidData` if the header is damaged.
+    /// Returns the error of the disk; `InvalidData` if the header is damaged.
     pub fn start_streams(&self) -> io::Result<Streams> {
         let Some(number) = self.source.segments().front().map(|oldest| oldest.span.number) else {
             return Ok(Streams::default());
@@ -133,7 +133,7 @@ impl Reader {
     /// Removes the oldest segments, up to but without `segment`, until one is pinned or being written. Gives how many.
     ///
     /// # Errors
-    /// Those of the disk. Files that could not be removed are found again by the next start; until then nothing is removed
+    /// Returns the error of the disk. Files that could not be removed are found again by the next start; until then nothing is removed
     /// any more.
     pub fn remove_before(&self, segment: u32) -> io::Result<usize> {
         let mut has_failed = self.removal.lock().unwrap_or_else(PoisonError::into_inner);

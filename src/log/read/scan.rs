@@ -115,7 +115,7 @@ impl Scan {
     /// The next batch, or nothing at the end of the range. Checks that its bytes are those that were written.
     ///
     /// # Errors
-    /// The scan stays where it is; there is nothing to be had from it any more.
+    /// Fails if the journal can not be read there; the scan stays where it is and gives nothing more.
     pub fn next_batch(&mut self) -> Result<Option<BatchView<'_>>, ReadError> {
         let Some((number, limit)) = self.enter_segment() else { return Ok(None) };
         let (source, start) = (&self.source, self.position);

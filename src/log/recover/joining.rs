@@ -21,7 +21,7 @@ pub const JOINING_NAME: &str = "joining";
 /// Puts the mark, durably, before anything else is written.
 ///
 /// # Errors
-/// Those of the disk.
+/// Returns the error of the disk.
 pub fn mark(disk: &dyn Disk) -> io::Result<()> {
     if is_marked(disk)? {
         return Ok(());
@@ -33,7 +33,7 @@ pub fn mark(disk: &dyn Disk) -> io::Result<()> {
 /// Whether the mark is there.
 ///
 /// # Errors
-/// Those of the disk.
+/// Returns the error of the disk.
 pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
     Ok(disk.list()?.iter().any(|name| name == JOINING_NAME))
 }
@@ -42,7 +42,7 @@ pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
 /// directory has joined is said by [`crate::log::files::newcomer`].
 ///
 /// # Errors
-/// Those of the disk; it may be called again.
+/// Returns the error of the disk; it may be called again.
 pub fn finish(disk: &dyn Disk) -> io::Result<()> {
     let blank = segment::name(SEGMENT_FIRST);
     if disk.list()?.contains(&blank) {
@@ -60,7 +60,7 @@ pub fn finish(disk: &dyn Disk) -> io::Result<()> {
 /// Makes a directory empty again in which joining was broken off, with a blank first segment of `segment_bytes`.
 ///
 /// # Errors
-/// Those of making the segment; it may be called again.
+/// Returns the error of making the segment; it may be called again.
 pub fn undo(disk: &dyn Disk, segment_bytes: u64) -> Result<(), SpareError> {
     let io = |source| SpareError::Io { number: SEGMENT_FIRST, source };
     let is_of_it = |name: &String| segment::number_of(name).is_some() || SnapshotFile::of(name).is_some();

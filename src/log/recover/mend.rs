@@ -19,7 +19,7 @@ const NUMBER_MAX: u32 = 1 << 24;
 /// record tells of; nobody may serve from the directory meanwhile.
 ///
 /// # Errors
-/// No segment can be read, or two of them name different directories; and as a start's. Nothing was changed then.
+/// Fails if no segment can be read, or two of them name different directories; and as a start's. Nothing was changed then.
 pub fn mend(disk: &dyn Disk) -> Result<Identity, RecoverError> {
     match Identity::load(disk) {
         Ok(Some(identity)) => return Ok(identity),

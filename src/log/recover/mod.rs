@@ -103,7 +103,7 @@ pub struct Opened {
 /// All that was replayed is durable when this returns.
 ///
 /// # Errors
-/// [`RecoverError::Damaged`] says what is missing; with `accept_loss` the journal is cut off there instead.
+/// Returns [`RecoverError::Damaged`], which says what is missing; with `accept_loss` the journal is cut off there instead.
 pub fn open(
     disk: &Arc<dyn Disk>,
     options: &OpenOptions,
@@ -119,7 +119,7 @@ pub fn open(
 /// comes with it.
 ///
 /// # Errors
-/// As [`open`].
+/// Fails as [`open`] does.
 pub fn look(
     disk: &Arc<dyn Disk>,
     options: &OpenOptions,
@@ -156,7 +156,7 @@ pub fn look(
 /// look at: a start makes such a directory empty.
 ///
 /// # Errors
-/// As [`open`].
+/// Fails as [`open`] does.
 pub fn examine(disk: &dyn Disk, on_replay: &mut OnReplay<'_>) -> Result<Report, RecoverError> {
     let identity = Identity::load(disk).map_err(io_error("reading the identity"))?;
     examine_as(disk, identity.ok_or(RecoverError::NoIdentity)?, on_replay)
@@ -210,7 +210,7 @@ fn go_on(
 /// has written to it, and no segment has come or gone but the next one.
 ///
 /// # Errors
-/// Those of the disk.
+/// Returns the error of the disk.
 pub fn is_as_left(disk: &dyn Disk, end: Position, layout: Layout, reader: &Reader) -> io::Result<bool> {
     let current = layout.segment_of(end);
     let mut expected: BTreeSet<u32> = reader.segments().iter().map(|segment| segment.number).collect();

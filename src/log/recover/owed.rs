@@ -84,7 +84,7 @@ impl Owed {
     /// at the end, or at once where its room is needed.
     ///
     /// # Errors
-    /// See [`Unsettled`]; it may be tried again unless that is final.
+    /// Fails as [`Unsettled`] says; it may be tried again unless that is final.
     pub fn settle(&mut self) -> Result<Vec<String>, Unsettled> {
         match self.try_settle() {
             Err(failed)

@@ -235,7 +235,7 @@ impl Appender {
     /// The caller has asked [`Appender::fits`], as for [`Appender::stage`].
     ///
     /// # Errors
-    /// The batch doesn't continue its stream, names this process as its origin, or would take the last place for an
+    /// Fails if the batch doesn't continue its stream, names this process as its origin, or would take the last place for an
     /// origin, which is kept for the next start of this host. Nothing has changed then.
     pub fn stage_verbatim(
         &mut self,

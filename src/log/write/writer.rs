@@ -73,7 +73,7 @@ impl Debt {
     /// Syncs the file.
     ///
     /// # Errors
-    /// Final.
+    /// Any error is final.
     pub fn pay(&self, layout: Layout) -> Result<Position, WriteError> {
         let (segment, offset) = (layout.segment_of(self.end), layout.offset_of(self.end));
         let synced = self.file.sync().map(|()| self.end);
@@ -159,7 +159,7 @@ impl Writer {
     /// that.
     ///
     /// # Errors
-    /// Final, every later call fails too; but [`WriteError::is_full`] may be tried again.
+    /// Any error is final: every later call fails too; but [`WriteError::is_full`] may be tried again.
     pub fn write(&mut self, staged: &Staged, sync: bool) -> Result<(), WriteError> {
         self.refuse_after_failure()?;
         for (position, bytes) in staged.extents() {
@@ -175,7 +175,7 @@ impl Writer {
     /// Makes all that was written durable; gives how far that is.
     ///
     /// # Errors
-    /// Final.
+    /// Any error is final.
     pub fn sync(&mut self) -> Result<Position, WriteError> {
         self.refuse_after_failure()?;
         for debt in self.debts(true) {
@@ -189,7 +189,7 @@ impl Writer {
     /// Makes the segments durable that are written to their end.
     ///
     /// # Errors
-    /// Final.
+    /// Any error is final.
     pub fn sync_finished(&mut self) -> Result<(), WriteError> {
         self.refuse_after_failure()?;
         while let Some(debt) = self.finished.front().cloned() {

@@ -27,7 +27,7 @@ pub use unclean::Unclean;
 /// Makes the copy of a picture that has what its pixels need and nothing else; nothing if the picture is that already.
 ///
 /// # Errors
-/// See [`Unclean`]. A picture that browsers show whole is never refused.
+/// Fails as [`Unclean`] says. A picture that browsers show whole is never refused.
 pub fn cleaned(kind: Kind, picture: &[u8]) -> Result<Option<Vec<u8>>, Unclean> {
     let copy = copied(kind, picture)?;
     if copy == picture {

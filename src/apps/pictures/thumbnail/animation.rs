@@ -16,7 +16,7 @@ use super::view::View;
 /// frame that can't be decoded, as in browsers.
 ///
 /// # Errors
-/// The first frame can't be decoded, a frame is larger than is allowed, or the time is up.
+/// Fails if the first frame can't be decoded, a frame is larger than is allowed, or the time is up.
 pub fn animation<R: BufRead + Seek>(
     decoder: GifDecoder<R>,
     repeats: Option<u16>,

@@ -27,7 +27,7 @@ const SPARE: u32 = 2;
 /// Decodes a JPEG of which a thumbnail is wanted that is as large as `to` says for the picture's size.
 ///
 /// # Errors
-/// See [`Fault`].
+/// Fails as [`Fault`] says.
 pub fn decode(
     picture: &[u8],
     to: impl Fn((u32, u32)) -> (u32, u32),

@@ -45,7 +45,7 @@ use view::View;
 /// soon after `is_late` says that the time is up.
 ///
 /// # Errors
-/// See [`Fault`]. Nothing is decoded of a picture that is too large.
+/// Fails as [`Fault`] says. Nothing is decoded of a picture that is too large.
 pub fn thumbnail(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
     let kind = Kind::of(picture).ok_or(Fault::Corrupted)?;
     let made =

@@ -16,7 +16,7 @@ pub fn are_needed(frame: &FrameHeader) -> bool {
 /// Decodes all of the picture.
 ///
 /// # Errors
-/// It is damaged, its scans are neither of one component nor of all, or it has other colours than light.
+/// Fails if it is damaged, its scans are neither of one component nor of all, or it has other colours than light.
 pub fn decode(decoder: Decoder<'_>) -> Result<DynamicImage, JpegError> {
     let space = decoder.jpeg_color_space();
     let unsupported = |what: &str| JpegError::Unsupported(what.to_owned());

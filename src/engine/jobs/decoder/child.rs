@@ -16,7 +16,7 @@ use crate::os::thread::{self, Turn};
 /// Is a decoder with `memory_bytes` of memory, which runs as `turn` says. Ends the process when standard input ends, whatever it is at then.
 ///
 /// # Errors
-/// When it can't be confined, or its pipes fail.
+/// Fails when it can't be confined, or its pipes fail.
 pub fn run(memory_bytes: u64, turn: Turn) -> io::Result<()> {
     Confinement { name: c"decoder", memory_bytes, turn }.apply()?;
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);

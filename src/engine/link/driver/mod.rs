@@ -90,7 +90,7 @@ impl Driver {
     /// A link that has no connection yet.
     ///
     /// # Errors
-    /// Those of the event loop.
+    /// Returns the error of the event loop.
     pub fn new(parts: Parts) -> io::Result<Self> {
         let Parts { shared, disk, arrivals, poll, listener, dial, keys, known, stop } = parts;
         let mut listener = listener.map(TcpListener::from_std);
@@ -121,7 +121,7 @@ impl Driver {
     /// Serves the peer until the server stops.
     ///
     /// # Errors
-    /// Those of the event loop; without it there is no link.
+    /// Returns the error of the event loop; without it there is no link.
     pub fn run(mut self) -> io::Result<()> {
         let shared = self.shared.clone();
         let peering = peering_of(&shared);

@@ -45,7 +45,7 @@ impl Inbox {
     /// Puts a batch in. The link then has a commit started, once it has read what its socket had.
     ///
     /// # Errors
-    /// The batch, if there is no room: the peer has sent more than its window, or the link has not asked
+    /// Returns the batch if there is no room: the peer has sent more than its window, or the link has not asked
     /// [`Inbox::room_bytes`] before it read on.
     pub fn push(&self, batch: Arrived) -> Result<(), Arrived> {
         debug_assert_eq!(batch.body.len(), batch.header.body_len as usize);

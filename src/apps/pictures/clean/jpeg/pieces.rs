@@ -31,7 +31,7 @@ pub(super) enum Piece<'a> {
 /// Gives whether there is an end too, beside the segments.
 ///
 /// # Errors
-/// There is no scan, or there are too many segments.
+/// Fails if there is no scan, or there are too many segments.
 pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, bool), Unclean> {
     let (mut pieces, mut at, mut has_scan, mut has_end) = (Vec::new(), 2, false, false);
     while let Some((marker, content, end)) = segment(picture, at) {
