@@ -13,7 +13,7 @@ pub struct AlignedBuffer {
 }
 
 impl AlignedBuffer {
-    /// A buffer of `length` bytes, all zero.
+    /// Returns a buffer of `length` bytes, all zero.
     #[must_use]
     pub fn zeroed(length: usize) -> Self {
         let memory = vec![0; length + BLOCK_BYTES];
@@ -22,13 +22,13 @@ impl AlignedBuffer {
         Self { memory, start, length }
     }
 
-    /// All bytes.
+    /// Returns all bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.length]
     }
 
-    /// All bytes, to be changed.
+    /// Returns all bytes, to be changed.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..self.start + self.length]
     }

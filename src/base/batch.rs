@@ -59,7 +59,7 @@ pub enum BatchError {
 }
 
 impl BatchHeader {
-    /// The header of a batch that follows on `previous`, the chain of its stream so far.
+    /// Returns the header of a batch that follows on `previous`, the chain of its stream so far.
     #[inline]
     #[must_use]
     pub fn seal(
@@ -79,7 +79,7 @@ impl BatchHeader {
         header
     }
 
-    /// The chain this header ought to have if `previous` is the chain of its stream before it.
+    /// Returns the chain this header ought to have if `previous` is the chain of its stream before it.
     #[inline]
     #[must_use]
     pub fn link(&self, previous: u64) -> u64 {
@@ -91,7 +91,7 @@ impl BatchHeader {
         xxh3_64(&hashed)
     }
 
-    /// Its 64 bytes.
+    /// Returns its 64 bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; BATCH_HEADER_BYTES] {
         let mut bytes = self.unsigned();
@@ -154,14 +154,14 @@ impl BatchHeader {
             && self.first_seq.checked_add(u64::from(self.count)).is_some()
     }
 
-    /// Number of the last record in its origin's stream.
+    /// Returns the number of the last record in its origin's stream.
     #[must_use]
     pub fn last_seq(&self) -> Seq {
         self.first_seq + u64::from(self.count) - 1
     }
 }
 
-/// The chain of a stream before its first batch.
+/// Returns the chain of a stream before its first batch.
 #[must_use]
 pub fn first_chain(cluster: ClusterId, origin: Origin) -> u64 {
     let mut hashed = [0; 32];

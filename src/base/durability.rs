@@ -16,7 +16,7 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// The word used in flags, in the `Durability` header field and in answers.
+    /// Returns the word used in flags, in the `Durability` header field and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -33,13 +33,13 @@ pub struct Origin {
 pub struct Position(pub u64);
 
 impl Inc {
-    /// The start with this number.
+    /// Returns the start with this number.
     #[must_use]
     pub fn of_start(number: u32, random: u32) -> Self {
         Self(u64::from(number) << 32 | u64::from(random))
     }
 
-    /// Its number among the starts of its directory.
+    /// Returns its number among the starts of its directory.
     #[must_use]
     pub fn number(self) -> u32 {
         (self.0 >> 32) as u32

@@ -44,13 +44,13 @@ impl Kinds {
         tag::TOYS_KEYED_PRODUCT,
     ]);
 
-    /// The set of these tags.
+    /// Returns the set of these tags.
     #[must_use]
     pub const fn of(tags: &[u8]) -> Self {
         Self([0; KINDS_BYTES]).with(tags)
     }
 
-    /// The same with these tags.
+    /// Returns the same with these tags.
     #[must_use]
     pub const fn with(mut self, tags: &[u8]) -> Self {
         let mut at = 0;
@@ -61,32 +61,32 @@ impl Kinds {
         self
     }
 
-    /// The set that these bytes say.
+    /// Returns the set that these bytes say.
     #[must_use]
     pub fn read(bytes: &[u8; KINDS_BYTES]) -> Self {
         Self(*bytes)
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; KINDS_BYTES] {
         &self.0
     }
 
-    /// Whether records with this tag are understood.
+    /// Returns whether records with this tag are understood.
     #[inline]
     #[must_use]
     pub fn contains(&self, tag: u8) -> bool {
         self.0[usize::from(tag / 8)] & 1 << (tag % 8) != 0
     }
 
-    /// Whether all of `other` is understood.
+    /// Returns whether all of `other` is understood.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(own, other)| own & other == *other)
     }
 
-    /// The first record in a batch's body that is not understood: how many stand before it, and its tag.
+    /// Returns the first record in a batch's body that is not understood: how many stand before it, and its tag.
     #[must_use]
     pub fn first_unknown(&self, body: &[u8]) -> Option<(u64, u8)> {
         let (mut rest, mut before) = (body, 0);

@@ -29,7 +29,7 @@ impl Sha256 {
     }
 }
 
-/// The hash of a content.
+/// Returns the hash of a content.
 #[must_use]
 pub fn sha256(content: &[u8]) -> [u8; SHA256_BYTES] {
     sized(digest(&SHA256, content).as_ref())

@@ -66,7 +66,7 @@ pub enum StreamFault {
 }
 
 impl Streams {
-    /// Where the stream of `origin` stands; before its first batch, seq 0 and the first chain.
+    /// Returns where the stream of `origin` stands; before its first batch, seq 0 and the first chain.
     #[must_use]
     pub fn of(&self, cluster: ClusterId, origin: Origin) -> Stream {
         match self.find(origin) {
@@ -75,7 +75,7 @@ impl Streams {
         }
     }
 
-    /// Where its stream stands behind a batch, if it is the next one.
+    /// Returns where its stream stands behind a batch, if it is the next one.
     ///
     /// # Errors
     /// Returns why it is not the next one.
@@ -105,30 +105,30 @@ impl Streams {
         Ok(())
     }
 
-    /// The state of each stream, in the order of their origins.
+    /// Returns the state of each stream, in the order of their origins.
     pub fn iter(&self) -> impl Iterator<Item = Stream> + '_ {
         self.entries.iter().copied()
     }
 
-    /// Number of streams.
+    /// Returns the number of streams.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no batch was ever written.
+    /// Returns whether no batch was ever written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The last record's number of one stream, 0 before its first batch.
+    /// Returns the last record's number of one stream, 0 before its first batch.
     #[must_use]
     pub fn seq_of(&self, origin: Origin) -> Seq {
         self.find(origin).map_or(0, |at| self.entries[at].seq)
     }
 
-    /// The sequence numbers alone.
+    /// Returns the sequence numbers alone.
     #[must_use]
     pub fn vector(&self) -> VersionVector {
         let mut vector = VersionVector::new();

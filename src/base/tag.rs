@@ -77,13 +77,13 @@ pub const PIXEL_RECORD_BYTES: usize = 10;
 /// Length in bytes of the head of every other record: tag and u32 payload length.
 pub const RECORD_HEAD_BYTES: usize = 5;
 
-/// The application a tag belongs to.
+/// Returns the application a tag belongs to.
 #[must_use]
 pub fn app_of(tag: u8) -> u8 {
     tag >> 4
 }
 
-/// Whether a record with this tag is a pixel, whose length is fixed.
+/// Returns whether a record with this tag is a pixel, whose length is fixed.
 #[inline]
 #[must_use]
 pub fn is_pixel(tag: u8) -> bool {

@@ -23,19 +23,19 @@ const DURATIONS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000),
 /// Highest core number that is taken, the size of the kernel's own CPU set.
 const CORE_MAX: usize = 1023;
 
-/// Bytes of a size; a number without a unit is bytes.
+/// Returns bytes of a size; a number without a unit is bytes.
 #[must_use]
 pub fn size(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| scaled(text, &SIZES))
 }
 
-/// Milliseconds of a duration; the unit has to be there.
+/// Returns milliseconds of a duration; the unit has to be there.
 #[must_use]
 pub fn duration_ms(text: &str) -> Option<u64> {
     scaled(text, &DURATIONS)
 }
 
-/// A whole number with a unit; spaces between them are fine.
+/// Returns a whole number with a unit; spaces between them are fine.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (unit, factor) = units.iter().find(|(unit, _)| text.ends_with(unit))?;
     let number = text[..text.len() - unit.len()].trim_end();
@@ -43,7 +43,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     digits.then(|| number.parse::<u64>().ok()?.checked_mul(*factor))?
 }
 
-/// A size in the largest binary unit that divides it.
+/// Returns a size in the largest binary unit that divides it.
 #[must_use]
 pub fn show_size(bytes: u64) -> String {
     let fits = |&&(_, factor): &&(&str, u64)| bytes >= factor && bytes.is_multiple_of(factor);
@@ -53,7 +53,7 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
-/// A duration in the largest unit that divides it.
+/// Returns a duration in the largest unit that divides it.
 #[must_use]
 pub fn show_duration(ms: u64) -> String {
     let fits = |&&(_, factor): &&(&str, u64)| ms >= factor && ms.is_multiple_of(factor);
@@ -63,7 +63,7 @@ pub fn show_duration(ms: u64) -> String {
     }
 }
 
-/// Core numbers of a list with ranges, in the order they are written.
+/// Returns core numbers of a list with ranges, in the order they are written.
 #[must_use]
 pub fn cores(text: &str) -> Option<Vec<usize>> {
     let mut found = Vec::new();

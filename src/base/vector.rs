@@ -13,13 +13,13 @@ pub struct VersionVector {
 pub const VECTOR_ENTRY_BYTES: usize = 24;
 
 impl VersionVector {
-    /// The vector at which nothing has happened.
+    /// Returns the vector at which nothing has happened.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number reached for `origin`, 0 if it was never seen.
+    /// Returns the number reached for `origin`, 0 if it was never seen.
     #[must_use]
     pub fn seq_of(&self, origin: Origin) -> Seq {
         self.find(origin).map_or(0, |at| self.entries[at].1)
@@ -42,7 +42,7 @@ impl VersionVector {
         }
     }
 
-    /// Whether every entry is at least that of `other`.
+    /// Returns whether every entry is at least that of `other`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         other.entries.iter().all(|&(origin, seq)| self.seq_of(origin) >= seq)
@@ -53,13 +53,13 @@ impl VersionVector {
         self.entries.iter().copied()
     }
 
-    /// Number of origins with an entry.
+    /// Returns the number of origins with an entry.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether nothing has happened yet.
+    /// Returns whether nothing has happened yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

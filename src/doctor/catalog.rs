@@ -442,19 +442,19 @@ pub static ITEMS: [Item; 51] = [
     ),
 ];
 
-/// The check of this name.
+/// Returns the check of this name.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Item> {
     ITEMS.iter().find(|item| item.id == id)
 }
 
-/// The place of a check in the report; one that is not in the catalog stands last.
+/// Returns the place of a check in the report; one that is not in the catalog stands last.
 #[must_use]
 pub fn rank(id: &str) -> usize {
     ITEMS.iter().position(|item| item.id == id).unwrap_or(ITEMS.len())
 }
 
-/// What is known about a finding's check.
+/// Returns what is known about a finding's check.
 ///
 /// # Panics
 /// When a check has no entry: a mistake in this program, which the tests would find.

@@ -66,7 +66,7 @@ impl Finding {
         Self::new(id, Status::Skip, why, "")
     }
 
-    /// The same with a way to change it.
+    /// Returns the same with a way to change it.
     pub(super) fn with_fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self

@@ -13,44 +13,44 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine whose file system begins at `root`; `/` is this one.
+    /// Returns the machine whose file system begins at `root`; `/` is this one.
     #[must_use]
     pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
-    /// Whether it is the one we run on, so that its disk and its programs can be asked as well.
+    /// Returns whether it is the one we run on, so that its disk and its programs can be asked as well.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.root == Path::new("/")
     }
 
-    /// Its root.
+    /// Returns its root.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A file's text without blanks around it; nothing where it is not there or may not be read.
+    /// Returns a file's text without blanks around it; nothing where it is not there or may not be read.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
         let text = fs::read_to_string(self.root.join(path.trim_start_matches('/'))).ok()?;
         Some(text.trim().to_owned())
     }
 
-    /// A file that holds one number.
+    /// Returns a file that holds one number.
     #[must_use]
     pub fn number(&self, path: &str) -> Option<u64> {
         self.text(path)?.parse().ok()
     }
 
-    /// Whether there is such a file or directory.
+    /// Returns whether there is such a file or directory.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.root.join(path.trim_start_matches('/')).exists()
     }
 
-    /// Whether there is a network card of this name.
+    /// Returns whether there is a network card of this name.
     #[must_use]
     pub fn has_card(&self, name: &str) -> bool {
         !matches!(name, "" | "." | "..") && !name.contains('/') && self.has(&format!("sys/class/net/{name}"))
@@ -66,7 +66,7 @@ impl Machine {
         names
     }
 
-    /// What a program prints. Of a copy: the file `commands/PROGRAM ARGUMENTS` with underscores for blanks.
+    /// Returns what a program prints. Of a copy: the file `commands/PROGRAM ARGUMENTS` with underscores for blanks.
     #[must_use]
     pub fn output(&self, program: &str, arguments: &[&str]) -> Option<String> {
         if self.is_live() {
@@ -76,13 +76,13 @@ impl Machine {
         self.text(&format!("commands/{program}_{}", arguments.join("_")))
     }
 
-    /// The CPUs that are online.
+    /// Returns the CPUs that are online.
     #[must_use]
     pub fn cpus(&self) -> Vec<usize> {
         topology::cpu_list(&self.text("sys/devices/system/cpu/online").unwrap_or_else(|| "0".to_owned()))
     }
 
-    /// Whether we run as root there.
+    /// Returns whether we run as root there.
     #[must_use]
     pub fn is_root(&self) -> bool {
         let status = self.text("proc/self/status").unwrap_or_default();
@@ -90,7 +90,7 @@ impl Machine {
         uid == Some("0")
     }
 
-    /// A named number of the tables in `/proc/net/snmp` and `/proc/net/netstat`: a line of names above one of values.
+    /// Returns a named number of the tables in `/proc/net/snmp` and `/proc/net/netstat`: a line of names above one of values.
     #[must_use]
     pub fn counter(&self, file: &str, table: &str, name: &str) -> Option<u64> {
         let text = self.text(file)?;
@@ -100,7 +100,7 @@ impl Machine {
         names.zip(values).find(|(found, _)| *found == name)?.1.parse().ok()
     }
 
-    /// A column of `/proc/net/softnet_stat`, added up over the CPUs.
+    /// Returns a column of `/proc/net/softnet_stat`, added up over the CPUs.
     #[must_use]
     pub fn softnet(&self, column: usize) -> Option<u64> {
         let text = self.text("proc/net/softnet_stat")?;

@@ -78,7 +78,7 @@ fn queues(machine: &Machine, card: &Card, cpus: usize) -> Finding {
     Finding::warn(ID, current, all).with_fix(format!("ethtool -L {} combined {wanted}", card.name))
 }
 
-/// The most combined queues that a card may have, of what `ethtool -l` prints: maximums first, then what is set.
+/// Returns the most combined queues that a card may have, of what `ethtool -l` prints: maximums first, then what is set.
 fn most_queues(told: &str) -> Option<usize> {
     let maximums = told.split("Current hardware settings").next()?;
     let combined = maximums.lines().find_map(|line| line.trim().strip_prefix("Combined:"))?;
@@ -199,7 +199,7 @@ mod tests {
         )
     }
 
-    /// What is said of a card with this many queues on a machine with four CPUs.
+    /// Returns what is said of a card with this many queues on a machine with four CPUs.
     fn said(queues: usize, ethtool: Option<&str>) -> (String, Option<String>) {
         let copy = tempfile::tempdir().unwrap();
         if let Some(text) = ethtool {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::catalog::{self, Item};
 use super::finding::{Finding, Status};
 
-/// The exit code: 0 nothing to do, 1 a warning, 2 a failure.
+/// Returns the exit code: 0 nothing to do, 1 a warning, 2 a failure.
 #[must_use]
 pub fn exit_code(findings: &[Finding]) -> u8 {
     let has = |status| findings.iter().any(|finding| finding.status == status);
@@ -65,7 +65,7 @@ pub fn document(findings: &[Finding]) -> Value {
     json!({ "checks": findings.iter().map(check).collect::<Vec<_>>() })
 }
 
-/// A shell script of all fixes, to be read before it is run.
+/// Returns a shell script of all fixes, to be read before it is run.
 #[must_use]
 pub fn script(findings: &[Finding]) -> String {
     let mut text = "#!/bin/sh\n# What pixeld doctor would change here, until the next boot. Read it before you run it, as root.\n\

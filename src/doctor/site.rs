@@ -120,7 +120,7 @@ fn instructions(machine: &Machine) -> Finding {
     }
 }
 
-/// The kind of machine; a burstable one is worth a word.
+/// Returns the kind of machine; a burstable one is worth a word.
 fn place(machine: &Machine) -> Finding {
     const ID: &str = "build.place";
     let dmi = |name| machine.text(&format!("sys/class/dmi/id/{name}")).unwrap_or_default();

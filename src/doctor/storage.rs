@@ -25,7 +25,7 @@ pub(super) fn check(machine: &Machine, data_dir: &Path) -> Vec<Finding> {
     found
 }
 
-/// The directory, or the nearest one above it that is there already.
+/// Returns the directory, or the nearest one above it that is there already.
 fn existing(machine: &Machine, data_dir: &Path) -> PathBuf {
     let absolute = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
     let found = absolute.ancestors().find(|path| !machine.is_live() || path.is_dir());
@@ -99,7 +99,7 @@ fn reserve(machine: &Machine, at: &Path) -> Finding {
     }
 }
 
-/// The journal's own call, one block at a time: an open file, written through to the device.
+/// Returns the journal's own call, one block at a time: an open file, written through to the device.
 fn probe(machine: &Machine, at: &Path) -> Finding {
     const ID: &str = "storage.sync";
     if !machine.is_live() {

@@ -39,7 +39,7 @@ impl Counters {
         }
     }
 
-    /// What happened from `earlier` to now, `elapsed` later.
+    /// Returns what happened from `earlier` to now, `elapsed` later.
     #[must_use]
     pub fn since(&self, earlier: &Self, elapsed: Duration) -> Load {
         let ticks: Vec<u64> =
@@ -85,7 +85,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// What held the machine back, by the strongest sign; the check that tells more is named in it.
+    /// Returns what held the machine back, by the strongest sign; the check that tells more is named in it.
     #[must_use]
     pub fn bottleneck(&self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ enum Fit {
     Exact,
 }
 
-/// The index of the type in `offered` with the highest quality; of equal ones the first. `fields` are the values of all
+/// Returns the index of the type in `offered` with the highest quality; of equal ones the first. `fields` are the values of all
 /// Accept fields: none accepts everything. `None` if nothing offered is acceptable.
 ///
 /// Parameters other than `q` are not compared. A malformed range is skipped, a malformed `q` counts as 1.

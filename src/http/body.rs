@@ -90,7 +90,7 @@ impl BodyDecoder {
         Ok(Self { place, has_digit: false, line_bytes: 0, left, budget: max_bytes })
     }
 
-    /// Whether the whole body has been read.
+    /// Returns whether the whole body has been read.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.place == Place::Ended
@@ -162,7 +162,7 @@ impl BodyDecoder {
         }
     }
 
-    /// A size beyond a u64 stays at its greatest value, which is over every limit.
+    /// Adds a digit; a size beyond a u64 stays at its greatest value, which is over every limit.
     fn push_digit(&mut self, byte: u8) -> Result<Place, Refusal> {
         let digit = char::from(byte).to_digit(16).ok_or(SIZE_INVALID)?;
         self.has_digit = true;

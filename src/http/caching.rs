@@ -23,7 +23,7 @@ pub enum Caching {
 }
 
 impl Caching {
-    /// The field's value in an answer with this status; nothing where there is no such field.
+    /// Returns the field's value in an answer with this status; nothing where there is no such field.
     #[must_use]
     pub fn value(self, status: u16) -> Option<&'static str> {
         match self {

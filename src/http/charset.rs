@@ -35,21 +35,21 @@ const fn contains(set: &[u8], byte: u8) -> bool {
     false
 }
 
-/// Whether a byte may stand in a token such as a method or a field's name (RFC 9110, section 5.6.2).
+/// Returns whether a byte may stand in a token such as a method or a field's name (RFC 9110, section 5.6.2).
 #[inline]
 #[must_use]
 pub fn is_token(byte: u8) -> bool {
     SETS[usize::from(byte)] & TOKEN != 0
 }
 
-/// Whether a byte may stand in a field's value: anything but a control character, and the tab (RFC 9110, section 5.5).
+/// Returns whether a byte may stand in a field's value: anything but a control character, and the tab (RFC 9110, section 5.5).
 #[inline]
 #[must_use]
 pub fn is_value(byte: u8) -> bool {
     SETS[usize::from(byte)] & VALUE != 0
 }
 
-/// Whether a byte may stand in a host's name as it is, without percent-encoding (RFC 3986, section 3.2.2).
+/// Returns whether a byte may stand in a host's name as it is, without percent-encoding (RFC 3986, section 3.2.2).
 #[inline]
 #[must_use]
 pub fn is_host(byte: u8) -> bool {

@@ -2,7 +2,7 @@
 
 use super::accept::thousandths;
 
-/// Whether gzip is the better choice of it and the content as it is. `fields` are the values of all Accept-Encoding
+/// Returns whether gzip is the better choice of it and the content as it is. `fields` are the values of all Accept-Encoding
 /// fields; without any, the content is sent as it is.
 ///
 /// A coding with the quality 0 is not acceptable. Of equal qualities gzip wins: that is why it is offered. A client

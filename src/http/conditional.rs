@@ -62,7 +62,7 @@ pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verd
     }
 }
 
-/// Whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` alone fits whatever is there;
+/// Returns whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` alone fits whatever is there;
 /// a list that is malformed, one with a `*` in it for instance, fits nothing.
 fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&[u8]) -> bool) -> Option<bool> {
     let mut lines = head.values(name);
@@ -85,7 +85,7 @@ fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&[u8]) -> bool) -> Option<
     Some(found)
 }
 
-/// The entity tag that a list starts with, with its quotes and mark, and what stands behind it: nothing, or a comma
+/// Returns the entity tag that a list starts with, with its quotes and mark, and what stands behind it: nothing, or a comma
 /// (RFC 9110, section 8.8.3). A comma may stand between the quotes too.
 fn split_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = if list.starts_with(b"W/") { 2 } else { 0 };
@@ -104,7 +104,7 @@ fn trim_start<'a>(text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
     &text[length..]
 }
 
-/// A date of a field as seconds since 1970; what is no date is as good as absent.
+/// Returns a date of a field as seconds since 1970; what is no date is as good as absent.
 fn date(head: &Head<'_>, name: &str) -> Option<u64> {
     seconds(head.header_text(name)?)
 }
@@ -114,13 +114,13 @@ fn seconds(text: &str) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-/// A second since 1970 as a Last-Modified field has it.
+/// Returns a second since 1970 as a Last-Modified field has it.
 #[must_use]
 pub fn date_of(unix_s: u64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_s))
 }
 
-/// Whether a part fits what the client has: If-Range is absent or names this very version, strongly compared.
+/// Returns whether a part fits what the client has: If-Range is absent or names this very version, strongly compared.
 fn is_same(head: &Head<'_>, validators: Validators<'_>) -> bool {
     match head.header_text("if-range").map(str::trim) {
         None => head.header("if-range").is_none(),

@@ -137,7 +137,7 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// A connection on which nothing has arrived.
+    /// Returns a connection on which nothing has arrived.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -199,7 +199,7 @@ impl Machine {
         matches!(self.state, State::Whole | State::Stream)
     }
 
-    /// Whether the request under way, or the one that was refused, is HEAD: no answer to it has content, whatever was wrong.
+    /// Returns whether the request under way, or the one that was refused, is HEAD: no answer to it has content, whatever was wrong.
     #[must_use]
     pub fn is_head(&self) -> bool {
         self.refused_head || self.kept.as_ref().is_some_and(|kept| begins_head(&kept.bytes, &[]))
@@ -211,7 +211,7 @@ impl Machine {
         self.state == State::Dead
     }
 
-    /// Whether a call without further input gives an event: the end of a stream, or a 100. A caller that asks this
+    /// Returns whether a call without further input gives an event: the end of a stream, or a 100. A caller that asks this
     /// need not call with an empty input; memory of the last request is then freed by [`Machine::release`].
     #[must_use]
     pub fn owes_event(&self) -> bool {
@@ -226,7 +226,7 @@ impl Machine {
         self.in_head() || self.in_body()
     }
 
-    /// Bytes of memory held for a request that was cut, 0 for most connections.
+    /// Returns bytes of memory held for a request that was cut, 0 for most connections.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.bytes.capacity() + size_of::<Kept>())
@@ -342,7 +342,7 @@ impl Machine {
         }
     }
 
-    /// The request that is kept, read again: its first reading went into slots that have served others since.
+    /// Returns the request that is kept, read again: its first reading went into slots that have served others since.
     fn hand_out<'a>(&'a mut self, consumed: usize, slots: &'a mut HeaderSlots) -> Step<'a> {
         self.is_handed_out = true;
         let kept = self.kept.as_deref();
@@ -425,7 +425,7 @@ impl Machine {
 pub const HEAD_BYTES: usize = HEAD_START.len();
 const HEAD_START: &[u8] = b"HEAD ";
 
-/// Whether these bytes, one part behind the other, begin with a HEAD request. Empty lines before it don't count.
+/// Returns whether these bytes, one part behind the other, begin with a HEAD request. Empty lines before it don't count.
 #[must_use]
 pub fn begins_head(first: &[u8], second: &[u8]) -> bool {
     let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
@@ -433,12 +433,12 @@ pub fn begins_head(first: &[u8], second: &[u8]) -> bool {
     HEAD_START.iter().all(|expected| bytes.next() == Some(expected))
 }
 
-/// Where a complete head lies: in what was kept of it if it was cut, or else in the input.
+/// Returns where a complete head lies: in what was kept of it if it was cut, or else in the input.
 fn head_bytes<'a>(kept: Option<&'a Kept>, in_input: &'a [u8]) -> &'a [u8] {
     kept.map_or(in_input, |kept| &kept.bytes)
 }
 
-/// Length of a body that needs no decoding and ends within `available` bytes.
+/// Returns the length of a body that needs no decoding and ends within `available` bytes.
 fn length_in(framing: Framing, available: usize) -> Option<usize> {
     match framing {
         Framing::None => Some(0),

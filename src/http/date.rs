@@ -16,7 +16,7 @@ pub struct DateCell {
 }
 
 impl DateCell {
-    /// The date of a second since 1970; seconds beyond the year 9999 stay there.
+    /// Returns the date of a second since 1970; seconds beyond the year 9999 stay there.
     #[must_use]
     pub fn new(unix_s: u64) -> Self {
         let time = UNIX_EPOCH + Duration::from_secs(unix_s.min(SECOND_MAX));
@@ -39,7 +39,7 @@ impl DateCell {
         is_stale
     }
 
-    /// The text.
+    /// Returns the text.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8; DATE_BYTES] {
@@ -65,7 +65,7 @@ pub struct Civil {
 }
 
 impl Civil {
-    /// The moment `unix_s` seconds after the start of 1970; seconds beyond the year 9999 stay there.
+    /// Returns the moment `unix_s` seconds after the start of 1970; seconds beyond the year 9999 stay there.
     #[must_use]
     pub fn of(unix_s: u64) -> Self {
         let unix_s = unix_s.min(SECOND_MAX);

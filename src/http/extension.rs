@@ -34,7 +34,7 @@ pub enum Extension {
 }
 
 impl Extension {
-    /// The place behind one more byte of the line; nothing if the byte may not stand there.
+    /// Returns the place behind one more byte of the line; nothing if the byte may not stand there.
     #[must_use]
     pub fn after(self, byte: u8) -> Option<Self> {
         match (self, byte) {
@@ -54,7 +54,7 @@ impl Extension {
         }
     }
 
-    /// Whether the line may end here: not in white space, and not before a name, a value or a closing quote.
+    /// Returns whether the line may end here: not in white space, and not before a name, a value or a closing quote.
     #[must_use]
     pub fn may_end(self) -> bool {
         matches!(self, Self::Name | Self::Value | Self::QuotedEnd)
@@ -65,7 +65,7 @@ impl Extension {
 mod tests {
     use super::*;
 
-    /// Whether `line`, which starts behind the size, is extensions and nothing else.
+    /// Returns whether `line`, which starts behind the size, is extensions and nothing else.
     fn is_valid(line: &str) -> bool {
         let mut bytes = line.bytes();
         let first = match bytes.next() {

@@ -130,7 +130,7 @@ impl Fields {
         Ok(())
     }
 
-    /// What the fields say once all of them have been noted.
+    /// Returns what the fields say once all of them have been noted.
     ///
     /// # Errors
     /// Refuses with 400 a missing Host in HTTP/1.1, two framings at once, and codings that do not end with chunked:

@@ -55,13 +55,13 @@ impl<T: Copy> Default for HeadCache<T> {
 }
 
 impl<T: Copy> HeadCache<T> {
-    /// A cache that knows no head.
+    /// Returns a cache that knows no head.
     #[must_use]
     pub fn new() -> Self {
         Self { entries: Vec::with_capacity(HEADS_MAX), oldest: 0, length_most: u64::MAX }
     }
 
-    /// The head that `hint` stands for, if the input starts with it. Other entries are not tried: a connection that
+    /// Returns the head that `hint` stands for, if the input starts with it. Other entries are not tried: a connection that
     /// changes its head is read the long way once and gets a new hint from [`HeadCache::insert`].
     ///
     /// Ask only where a request may begin ([`super::connection::Machine::is_idle`]).
@@ -128,13 +128,13 @@ impl<T: Copy> HeadCache<T> {
     }
 }
 
-/// The length that stands at `digits` in a head that may be kept.
+/// Returns the length that stands at `digits` in a head that may be kept.
 fn kept_length(head: &[u8], digits: &Range<usize>) -> Option<u64> {
     let (content_length, count) = canonical_number(head.get(digits.start..)?)?;
     (head.len() <= HEAD_BYTES_MAX && count == digits.len()).then_some(content_length)
 }
 
-/// The number that `input` starts with, and its digits: no leading zeros, at most [`DIGITS_MAX`]. A longer one is cut
+/// Returns the number that `input` starts with, and its digits: no leading zeros, at most [`DIGITS_MAX`]. A longer one is cut
 /// there and then fails to be followed by the suffix, which starts with no digit.
 #[inline]
 fn canonical_number(input: &[u8]) -> Option<(u64, usize)> {

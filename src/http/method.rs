@@ -14,7 +14,7 @@ macro_rules! methods {
             /// All of them, the usual ones first.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The method with this token; upper and lower case differ (RFC 9110, section 9.1).
+            /// Returns the method with this token; upper and lower case differ (RFC 9110, section 9.1).
             #[must_use]
             pub fn from_token(token: &str) -> Option<Self> {
                 match token {
@@ -23,7 +23,7 @@ macro_rules! methods {
                 }
             }
 
-            /// The token as it stands in a request line.
+            /// Returns the token as it stands in a request line.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -157,7 +157,7 @@ fn boundaries() {
     assert_eq!(of(&format!("multipart/form-data; boundary={}", "a".repeat(71))), Err(BoundaryError::Invalid));
 }
 
-/// Bytes that look like framing more often than chance has it.
+/// Returns bytes that look like framing more often than chance has it.
 fn dense() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
         &b"\r\n--XX"[..],

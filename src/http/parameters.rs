@@ -41,7 +41,7 @@ pub fn parameters_of(text: &str) -> Parameters<'_> {
     Parameters { value: value.trim(), list }
 }
 
-/// A quoted text behind its first quote; gives it and what follows its last one.
+/// Returns a quoted text behind its first quote; gives it and what follows its last one.
 fn unquote(text: &str) -> (String, &str) {
     let (mut value, mut letters) = (String::new(), text.char_indices().peekable());
     while let Some((at, letter)) = letters.next() {
@@ -57,7 +57,7 @@ fn unquote(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// The text of a parameter whose name ends with `*`: `utf-8'en'na%C3%AFve.png` (RFC 8187, section 3.2); nothing if it is
+/// Returns the text of a parameter whose name ends with `*`: `utf-8'en'na%C3%AFve.png` (RFC 8187, section 3.2); nothing if it is
 /// malformed or in another encoding than the two that are known.
 #[must_use]
 pub fn extended(value: &str) -> Option<String> {

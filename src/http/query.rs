@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The parameters of a query or of a form, decoded, in order: `a=1&b` gives (a, 1) and (b, ""). Empty pieces between
+/// Returns the parameters of a query or of a form, decoded, in order: `a=1&b` gives (a, 1) and (b, ""). Empty pieces between
 /// two `&` are skipped.
 pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').filter(|piece| !piece.is_empty()).map(|piece| {
@@ -11,13 +11,13 @@ pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, st
     })
 }
 
-/// The value of the last parameter of that name; as in the original, a later one wins.
+/// Returns the value of the last parameter of that name; as in the original, a later one wins.
 #[must_use]
 pub fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     parameters(query).filter(|(found, _)| found == name).map(|(_, value)| value).last()
 }
 
-/// The value of the first parameter of that name, for applications whose original takes that one.
+/// Returns the value of the first parameter of that name, for applications whose original takes that one.
 #[must_use]
 pub fn first_parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     parameters(query).find(|(found, _)| found == name).map(|(_, value)| value)
@@ -35,7 +35,7 @@ pub fn decode_path(part: &str) -> Cow<'_, str> {
     decode_bytes(part, false)
 }
 
-/// A `%` without two hexadecimal digits stays as it is; what is not UTF-8 after decoding is replaced by U+FFFD.
+/// Returns a `%` without two hexadecimal digits stays as it is; what is not UTF-8 after decoding is replaced by U+FFFD.
 fn decode_bytes(part: &str, plus_is_space: bool) -> Cow<'_, str> {
     let is_special = |byte: u8| byte == b'%' || (plus_is_space && byte == b'+');
     if !part.bytes().any(is_special) {
@@ -55,7 +55,7 @@ fn decode_bytes(part: &str, plus_is_space: bool) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
-/// A path of this host with the query of a request, for a Location field: in ASCII, whatever the client sent. What it has
+/// Returns a path of this host with the query of a request, for a Location field: in ASCII, whatever the client sent. What it has
 /// encoded stays as it is.
 #[must_use]
 pub fn location(path: &str, query: Option<&str>) -> String {

@@ -11,7 +11,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with any status.
+    /// Returns a refusal with any status.
     #[must_use]
     pub const fn new(status: u16, reason: &'static str) -> Self {
         Self { status, reason }

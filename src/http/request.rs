@@ -43,7 +43,7 @@ pub struct HeaderSlots {
 }
 
 impl HeaderSlots {
-    /// Empty slots, about 1 KiB.
+    /// Returns empty slots, about 1 KiB.
     #[must_use]
     pub fn new() -> Self {
         Self { fields: [Field::default(); HEADER_FIELDS_MAX] }
@@ -80,19 +80,19 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// The head as it was sent: request line, fields and the empty line behind them.
+    /// Returns the head as it was sent: request line, fields and the empty line behind them.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Value of the first field of that name (case does not matter), without white space around it.
+    /// Returns the value of the first field of that name (case does not matter), without white space around it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// The same as text; `None` as well if it is not UTF-8.
+    /// Returns the same as text; `None` as well if it is not UTF-8.
     #[must_use]
     pub fn header_text(&self, name: &str) -> Option<&'a str> {
         self.header(name).and_then(|value| std::str::from_utf8(value).ok())
@@ -249,7 +249,7 @@ fn refusal_for(error: httparse::Error) -> Refusal {
 }
 
 impl Outline {
-    /// The head in `bytes`, which are those that were read, with the slots they were read into.
+    /// Returns the head in `bytes`, which are those that were read, with the slots they were read into.
     pub(super) fn head<'a>(&self, bytes: &'a [u8], slots: &'a HeaderSlots) -> Head<'a> {
         let without_path = if self.method == Method::Options { "*" } else { "/" };
         Head {
@@ -268,7 +268,7 @@ impl Outline {
 }
 
 impl Span {
-    /// Where `part`, a slice of `whole`, stands in it. The head is shorter than 4 GiB (`outline` saw to it).
+    /// Returns where `part`, a slice of `whole`, stands in it. The head is shorter than 4 GiB (`outline` saw to it).
     #[allow(clippy::cast_possible_truncation)]
     fn find(whole: &[u8], part: &[u8]) -> Self {
         let start = part.as_ptr() as usize - whole.as_ptr() as usize;

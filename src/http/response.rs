@@ -73,7 +73,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// What is left.
+    /// Returns what is left.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.content[self.sent..]
@@ -128,19 +128,19 @@ pub struct HeadContext<'a> {
 }
 
 impl Response {
-    /// An answer without further fields.
+    /// Returns an answer without further fields.
     #[must_use]
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self::made(status, content_type, Content::Own(body.into()))
     }
 
-    /// An answer whose content is part of the program, without further fields.
+    /// Returns an answer whose content is part of the program, without further fields.
     #[must_use]
     pub fn fixed(status: u16, content_type: &'static str, body: &'static [u8]) -> Self {
         Self::made(status, content_type, Content::Fixed(body))
     }
 
-    /// An answer whose content is kept for others too, without further fields.
+    /// Returns an answer whose content is kept for others too, without further fields.
     #[must_use]
     pub fn shared(status: u16, content_type: &'static str, body: Arc<Vec<u8>>) -> Self {
         Self::made(status, content_type, Content::Shared(body))
@@ -150,14 +150,14 @@ impl Response {
         Self { status, content_type, headers: Vec::new(), caching: Caching::default(), body }
     }
 
-    /// The same answer with one more field.
+    /// Returns the same answer with one more field.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same answer for these to keep.
+    /// Returns the same answer for these to keep.
     #[must_use]
     pub fn kept_by(mut self, caching: Caching) -> Self {
         self.caching = caching;
@@ -166,7 +166,7 @@ impl Response {
 }
 
 impl From<Refusal> for Response {
-    /// The reason as a line of plain text.
+    /// Returns the reason as a line of plain text.
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.status, "text/plain; charset=utf-8", format!("{}\n", refusal.reason))
     }

@@ -69,13 +69,13 @@ pub enum Scanned {
 }
 
 impl HeadScan {
-    /// Whether not a single byte has been seen, not even of an empty line.
+    /// Returns whether not a single byte has been seen, not even of an empty line.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a request line has begun.
+    /// Returns whether a request line has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.place != Place::Before

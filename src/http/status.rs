@@ -1,6 +1,6 @@
 //! Reason phrases of status codes.
 
-/// The phrase that follows `status` in a status line (RFC 9110, section 15); a general one for codes that this server
+/// Returns the phrase that follows `status` in a status line (RFC 9110, section 15); a general one for codes that this server
 /// does not send.
 #[must_use]
 pub fn phrase(status: u16) -> &'static str {
@@ -57,7 +57,7 @@ fn general(status: u16) -> &'static str {
     }
 }
 
-/// Whether an answer with this status never has content, so that it carries no length either (RFC 9110, section 6.4.1).
+/// Returns whether an answer with this status never has content, so that it carries no length either (RFC 9110, section 6.4.1).
 #[must_use]
 pub fn is_bodiless(status: u16) -> bool {
     status < 200 || status == 204 || status == 304

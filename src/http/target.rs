@@ -66,7 +66,7 @@ fn split_query(target: &str) -> Target<'_> {
     Target { path: (!path.is_empty()).then_some(path), query }
 }
 
-/// Whether a Host field's value is a host with an optional port and nothing else. Empty is valid: a client sends it
+/// Returns whether a Host field's value is a host with an optional port and nothing else. Empty is valid: a client sends it
 /// where its URI has no authority (RFC 9112, section 3.2). User information is not.
 #[must_use]
 pub fn is_authority(value: &[u8]) -> bool {

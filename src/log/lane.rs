@@ -117,7 +117,7 @@ impl Producer {
         self.tail
     }
 
-    /// Bytes of pixel records for which there is room now.
+    /// Returns bytes of pixel records for which there is room now.
     pub fn free(&mut self) -> usize {
         self.head = self.ring.head.0.load(Acquire);
         let words = self.ring.words.len() as u64 - (self.tail - self.head);
@@ -153,7 +153,7 @@ impl Producer {
     }
 }
 
-/// Length in bytes of the record that `bytes` starts with, which is no pixel.
+/// Returns the length in bytes of the record that `bytes` starts with, which is no pixel.
 fn record_bytes(bytes: &[u8]) -> usize {
     let length = bytes[1..RECORD_HEAD_BYTES].try_into().expect("a record's head");
     RECORD_HEAD_BYTES + u32::from_le_bytes(length) as usize
@@ -184,7 +184,7 @@ pub enum Taken<'a> {
 }
 
 impl Consumer {
-    /// Size of the ring in bytes: the most that its records may have together.
+    /// Returns the size of the ring in bytes: the most that its records may have together.
     #[must_use]
     pub fn capacity_bytes(&self) -> usize {
         self.ring.words.len() * WORD_BYTES

@@ -57,20 +57,20 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The bytes of an application's state, if it had any.
+    /// Returns the bytes of an application's state, if it had any.
     #[must_use]
     pub fn section(&self, app: u8) -> Option<&[u8]> {
         self.sections.iter().find(|(id, _)| *id == app).map(|(_, bytes)| &bytes[..])
     }
 
-    /// Length of its file's content in bytes.
+    /// Returns the length of its file's content in bytes.
     #[must_use]
     pub fn encoded_bytes(&self) -> usize {
         let sections: usize = self.sections.iter().map(|(_, bytes)| SECTION_HEAD_BYTES + bytes.len()).sum();
         FIXED_BYTES + self.streams.len() * STREAM_BYTES + sections + CRC_BYTES
     }
 
-    /// Its file's content.
+    /// Returns its file's content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let length = self.encoded_bytes();
@@ -150,13 +150,13 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// The first file of the snapshot at `position`.
+    /// Returns the first file of the snapshot at `position`.
     #[must_use]
     pub fn first(position: Position) -> Self {
         Self { position, letter: 0 }
     }
 
-    /// The file that goes by this name, if it is a snapshot's.
+    /// Returns the file that goes by this name, if it is a snapshot's.
     #[must_use]
     pub fn of(file_name: &str) -> Option<Self> {
         let (digits, letter) = file_name.strip_suffix(SUFFIX)?.split_at_checked(20)?;
@@ -166,7 +166,7 @@ impl SnapshotFile {
         Some(Self { position, letter })
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> String {
         format!("{:020}{}{SUFFIX}", self.position.0, LETTERS[self.letter])
@@ -190,7 +190,7 @@ pub enum LoadError {
     Machine(io::Error),
 }
 
-/// The snapshots' files that there are, newest first.
+/// Returns the snapshots' files that there are, newest first.
 ///
 /// # Errors
 /// Returns the error of the disk.
@@ -234,7 +234,7 @@ fn read(disk: &dyn Disk, file: SnapshotFile) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The version of a snapshot that is none of ours and whose checksum agrees: every version has the magic number, the
+/// Returns the version of a snapshot that is none of ours and whose checksum agrees: every version has the magic number, the
 /// version and the checksum in these places.
 fn later_version(bytes: &[u8]) -> Option<u32> {
     let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
@@ -244,7 +244,7 @@ fn later_version(bytes: &[u8]) -> Option<u32> {
     (is_sound && version != VERSION).then_some(version)
 }
 
-/// The newest snapshot that reads well; nothing if there is none.
+/// Returns the newest snapshot that reads well; nothing if there is none.
 ///
 /// # Errors
 /// Returns the error of the disk, but not a damaged file.

@@ -40,7 +40,7 @@ impl Address {
         self.0.parse().ok()
     }
 
-    /// Whether it is certain that nothing leaves this machine on the way there.
+    /// Returns whether it is certain that nothing leaves this machine on the way there.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let is_localhost = || self.0.rsplit_once(':').is_some_and(|(host, _)| host == "localhost");

@@ -9,7 +9,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that stands at zero now.
+    /// Returns a clock that stands at zero now.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Instant::now() }

@@ -94,19 +94,19 @@ impl DataDir {
         Ok(Self { path: path.to_path_buf(), disk, locks: Locks { file, directory } })
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its files.
+    /// Returns its files.
     #[must_use]
     pub fn disk(&self) -> Arc<dyn Disk> {
         Arc::clone(&self.disk) as Arc<dyn Disk>
     }
 
-    /// What tells whether the directory is still the one that was locked.
+    /// Returns what tells whether the directory is still the one that was locked.
     ///
     /// # Errors
     /// Returns the error of fstat.
@@ -137,7 +137,7 @@ pub enum Standing {
 }
 
 impl Watch {
-    /// The directory's name.
+    /// Returns the directory's name.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -158,7 +158,7 @@ fn place(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-/// Whether the file that has this name now is the one at `known`.
+/// Returns whether the file that has this name now is the one at `known`.
 fn is_at(known: (u64, u64), path: &Path) -> io::Result<bool> {
     match std::fs::metadata(path) {
         Ok(meta) => Ok(place(&meta) == known),
@@ -188,7 +188,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether nothing can be written there, for want of room or of rights.
+/// Returns whether nothing can be written there, for want of room or of rights.
 fn is_refused(error: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     is_no_space(error) || matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
@@ -206,7 +206,7 @@ fn make_durably(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The process that has a file locked, as /proc/locks has it: `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`. The number
+/// Returns the process that has a file locked, as /proc/locks has it: `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`. The number
 /// of the device there is not always the file's, so the file's own decides.
 fn owner(file: &File) -> Option<u32> {
     let inode = file.metadata().ok()?.ino().to_string();

@@ -30,7 +30,7 @@ pub struct Space {
 /// A directory. A name may have names of directories before it, with `/` between them, that [`Disk::make_directory`]
 /// made. A change of names is durable after [`Disk::sync_directory`], or [`Disk::sync_in`] for those with directories.
 pub trait Disk: Send + Sync {
-    /// Names of the files, without those in directories, in no order.
+    /// Returns names of the files, without those in directories, in no order.
     ///
     /// # Errors
     /// Returns the error of reading a directory.
@@ -73,7 +73,7 @@ pub trait Disk: Send + Sync {
     /// Returns the error of making or syncing it.
     fn make_directory(&self, name: &str) -> io::Result<()>;
 
-    /// Names of the files in a directory, in no order and without its own name.
+    /// Returns names of the files in a directory, in no order and without its own name.
     ///
     /// # Errors
     /// Fails with `NotFound`, or with the error of reading a directory.
@@ -91,7 +91,7 @@ pub trait Disk: Send + Sync {
     /// Any error is final: what it should have made durable may be lost although a second call succeeds.
     fn sync_directory(&self) -> io::Result<()>;
 
-    /// How much room there is.
+    /// Returns how much room there is.
     ///
     /// # Errors
     /// Returns the error of statvfs.
@@ -100,7 +100,7 @@ pub trait Disk: Send + Sync {
 
 /// A file; offsets are bytes from its start. Calls of several threads may overlap.
 pub trait DiskFile: Send + Sync {
-    /// Its length.
+    /// Returns its length.
     ///
     /// # Errors
     /// Returns the error of fstat.
@@ -140,13 +140,13 @@ pub trait DiskFile: Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Its descriptor, if it is a file of the operating system's, for [`super::socket::send_file`].
+    /// Returns its descriptor, if it is a file of the operating system's, for [`super::socket::send_file`].
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 }
 
-/// Whether the error says that there is no room (on the file system, in a quota, below the limit on a file's size), which
+/// Returns whether the error says that there is no room (on the file system, in a quota, below the limit on a file's size), which
 /// ends by itself when somebody makes room.
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
@@ -166,13 +166,13 @@ pub fn failed_sync(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), FailedSync(error))
 }
 
-/// Whether the error is one of a sync ([`failed_sync`]): it is final for the file, whatever its kind.
+/// Returns whether the error is one of a sync ([`failed_sync`]): it is final for the file, whatever its kind.
 #[must_use]
 pub fn is_failed_sync(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<FailedSync>())
 }
 
-/// Whether the error says that the medium, or the file system on it, can't give what was written at a place. Every other
+/// Returns whether the error says that the medium, or the file system on it, can't give what was written at a place. Every other
 /// error of reading (too many open files, no memory, no rights) is trouble of the machine, says nothing of the bytes, and
 /// is gone when the trouble is.
 #[must_use]

@@ -26,7 +26,7 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// The directory at `path`, which must exist.
+    /// Returns the directory at `path`, which must exist.
     ///
     /// # Errors
     /// Returns the error of opening it.
@@ -123,7 +123,7 @@ pub(super) fn give_to_owner(file: &File, directory: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Names of the files in a directory.
+/// Returns names of the files in a directory.
 fn files_in(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path)? {
@@ -137,7 +137,7 @@ fn files_in(path: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether it is a file, or a link to one. A link that leads nowhere is none.
+/// Returns whether it is a file, or a link to one. A link that leads nowhere is none.
 fn is_file(entry: &DirEntry) -> io::Result<bool> {
     if !entry.file_type()?.is_symlink() {
         return Ok(entry.file_type()?.is_file());
@@ -148,7 +148,7 @@ fn is_file(entry: &DirEntry) -> io::Result<bool> {
     }
 }
 
-/// A second descriptor that goes round the page cache, or none where the file system has no such thing.
+/// Returns a second descriptor that goes round the page cache, or none where the file system has no such thing.
 fn open_direct(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::DIRECT.bits().cast_signed();
     match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
@@ -158,7 +158,7 @@ fn open_direct(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A file without a name in the directory at `path`, for the owner only.
+/// Returns a file without a name in the directory at `path`, for the owner only.
 fn open_unnamed(path: &Path) -> io::Result<File> {
     // NFS and old layers of containers have none, and say so in different ways.
     const UNKNOWN: [Errno; 4] = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::ISDIR, Errno::INVAL];
@@ -175,7 +175,7 @@ fn open_unnamed(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A path to an open file that works without privileges, whether it has a name or not.
+/// Returns a path to an open file that works without privileges, whether it has a name or not.
 fn proc_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }

@@ -22,7 +22,7 @@ pub struct Inherited {
     pub left: Vec<Channel>,
 }
 
-/// The sockets of `LISTEN_FDS` for this `LISTEN_PID`, not passed on to children. Takes the variables out of the
+/// Returns the sockets of `LISTEN_FDS` for this `LISTEN_PID`, not passed on to children. Takes the variables out of the
 /// environment: to be called before there are other threads.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// The manager that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `FDSTORE`).
+    /// Returns the manager that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `FDSTORE`).
     #[must_use]
     pub fn from_environment() -> Self {
         let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -56,7 +56,7 @@ impl Manager {
         Ok(())
     }
 
-    /// Whether it keeps descriptors for the next process of this service: `FileDescriptorStoreMax=` of the unit, which
+    /// Returns whether it keeps descriptors for the next process of this service: `FileDescriptorStoreMax=` of the unit, which
     /// systemd tells from version 254 on, and which the unit has to tell before.
     #[must_use]
     pub fn keeps(&self) -> bool {
@@ -83,7 +83,7 @@ impl Manager {
         self.tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
     }
 
-    /// How often it wants to hear that the process is well, if it does.
+    /// Returns how often it wants to hear that the process is well, if it does.
     #[must_use]
     pub fn watchdog(&self) -> Option<Duration> {
         self.socket.as_ref().and(self.watchdog).filter(|period| !period.is_zero())

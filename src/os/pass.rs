@@ -29,14 +29,14 @@ pub struct Message {
 }
 
 impl From<OwnedFd> for Channel {
-    /// The end of a channel that somebody kept.
+    /// Returns the end of a channel that somebody kept.
     fn from(descriptor: OwnedFd) -> Self {
         Self(descriptor)
     }
 }
 
 impl Channel {
-    /// Two ends of a new channel.
+    /// Returns two ends of a new channel.
     ///
     /// # Errors
     /// Returns the error of socketpair.
@@ -46,7 +46,7 @@ impl Channel {
         Ok((Self(ours), theirs))
     }
 
-    /// The end that another process gave us as our standard input.
+    /// Returns the end that another process gave us as our standard input.
     ///
     /// # Errors
     /// Returns the error of duplicating a descriptor.
@@ -82,7 +82,7 @@ impl Channel {
         Ok(())
     }
 
-    /// The next message; nothing once the other end is closed.
+    /// Returns the next message; nothing once the other end is closed.
     ///
     /// # Errors
     /// Fails with `TimedOut` after `patience`, if one is given.

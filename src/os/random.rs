@@ -2,7 +2,7 @@
 
 use crate::base::ids::{ClusterId, NodeId};
 
-/// A new cluster's id.
+/// Returns a new cluster's id.
 ///
 /// # Errors
 /// Fails if the system has no source of randomness.
@@ -12,7 +12,7 @@ pub fn cluster_id() -> std::io::Result<ClusterId> {
     Ok(ClusterId(bytes))
 }
 
-/// A new data directory's id.
+/// Returns a new data directory's id.
 ///
 /// # Errors
 /// Fails if the system has no source of randomness.
@@ -20,7 +20,7 @@ pub fn node_id() -> std::io::Result<NodeId> {
     Ok(NodeId(getrandom::u64()?))
 }
 
-/// The random part of the id of this start of the process.
+/// Returns the random part of the id of this start of the process.
 ///
 /// # Errors
 /// Fails if the system has no source of randomness.
@@ -28,7 +28,7 @@ pub fn start() -> std::io::Result<u32> {
     Ok(getrandom::u32()?)
 }
 
-/// Sixteen random bytes.
+/// Returns sixteen random bytes.
 ///
 /// # Panics
 /// The system has no source of randomness any more, although a server needed it at its start.
@@ -39,7 +39,7 @@ pub fn bytes() -> [u8; 16] {
     bytes
 }
 
-/// A random number.
+/// Returns a random number.
 ///
 /// # Errors
 /// Fails if the system has no source of randomness.

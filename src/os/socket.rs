@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 /// Connections that wait for an accept; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 65_535;
 
-/// A non-blocking listener on `address` that shares it with the other workers' (SO_REUSEPORT).
+/// Returns a non-blocking listener on `address` that shares it with the other workers' (SO_REUSEPORT).
 ///
 /// # Errors
 /// Returns the error of socket, setsockopt, bind or listen.
@@ -31,7 +31,7 @@ pub fn probe_free(address: SocketAddr) -> io::Result<SocketAddr> {
     listen_alone(address)?.local_addr()
 }
 
-/// A non-blocking listener on `address` that nobody shares.
+/// Returns a non-blocking listener on `address` that nobody shares.
 ///
 /// # Errors
 /// Returns the error of socket, setsockopt, bind or listen.
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Both ends of a connection, of which the first does not block.
+    /// Returns both ends of a connection, of which the first does not block.
     fn connected() -> (std::net::TcpStream, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let theirs = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");

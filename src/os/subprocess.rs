@@ -83,20 +83,20 @@ impl Subprocess {
         Ok(made)
     }
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// CPU time that it has used so far, to a hundredth of a second; nothing once it is gone.
+    /// Returns the CPU time that it has used so far, to a hundredth of a second; nothing once it is gone.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {
         let (user, system) = super::thread::process_cpu_seconds(self.id())?;
         Some(Duration::from_secs_f64(user + system))
     }
 
-    /// A deadline for what it does from now on.
+    /// Returns a deadline for what it does from now on.
     #[must_use]
     pub fn within(&self, cpu: Duration, wall: Duration) -> Deadline {
         Deadline {
@@ -107,20 +107,20 @@ impl Subprocess {
         }
     }
 
-    /// The same for one that gives way to all others: it is not waited for while it gets less than its share.
+    /// Returns the same for one that gives way to all others: it is not waited for while it gets less than its share.
     #[must_use]
     pub fn within_if_fed(&self, cpu: Duration, wall: Duration, share: Share) -> Deadline {
         Deadline { share: Some(share), ..self.within(cpu, wall) }
     }
 
-    /// Whether the time is up.
+    /// Returns whether the time is up.
     fn is_late(&self, deadline: &Deadline) -> bool {
         let now = Instant::now();
         now >= deadline.latest
             || now >= deadline.soonest && self.cpu_time().is_none_or(|used| used >= deadline.cpu)
     }
 
-    /// Whether it has ended by itself, or was ended by somebody else.
+    /// Returns whether it has ended by itself, or was ended by somebody else.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -217,7 +217,7 @@ impl Window {
         Self { share, end: Instant::now() + share.of, before: process.cpu_time().unwrap_or_default() }
     }
 
-    /// Whether it got less; begins the next one if it got it.
+    /// Returns whether it got less; begins the next one if it got it.
     fn is_starved(&mut self, process: &Subprocess) -> bool {
         if Instant::now() < self.end {
             return false;
@@ -299,7 +299,7 @@ mod tests {
         Subprocess::start(Path::new("/bin/sh"), "shell", &["-c", script]).unwrap()
     }
 
-    /// What is not there by then does not come.
+    /// Returns what is not there by then does not come.
     fn soon(process: &Subprocess) -> Deadline {
         process.within(Duration::from_secs(20), Duration::from_secs(20))
     }

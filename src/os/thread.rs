@@ -22,7 +22,7 @@ pub fn spawn<T: Send + 'static>(
     Builder::new().name(name.to_owned()).spawn(body)
 }
 
-/// The cores this process may run on, in rising order.
+/// Returns the cores this process may run on, in rising order.
 #[must_use]
 pub fn allowed_cores() -> Vec<usize> {
     core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
@@ -61,27 +61,27 @@ pub fn give_way_to_all(turn: Turn) {
     }
 }
 
-/// The calling thread's id, by which /proc knows it.
+/// Returns the calling thread's id, by which /proc knows it.
 #[must_use]
 pub fn id() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// User and system time in seconds of a thread of this process; nothing once it has ended.
+/// Returns user and system time in seconds of a thread of this process; nothing once it has ended.
 #[must_use]
 pub fn cpu_seconds(id: i32) -> Option<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/self/task/{id}/stat")).ok()?;
     cpu_of_stat(&stat)
 }
 
-/// CPU time of the calling thread.
+/// Returns the CPU time of the calling thread.
 #[must_use]
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// User and system time in seconds of a process; nothing once it is gone.
+/// Returns user and system time in seconds of a process; nothing once it is gone.
 #[must_use]
 pub fn process_cpu_seconds(process: u32) -> Option<(f64, f64)> {
     cpu_of_stat(&std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
@@ -96,7 +96,7 @@ fn cpu_of_stat(stat: &str) -> Option<(f64, f64)> {
     Some((user / ticks, system / ticks))
 }
 
-/// Resident memory of this process in bytes.
+/// Returns resident memory of this process in bytes.
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -104,14 +104,14 @@ pub fn resident_bytes() -> Option<u64> {
     Some(resident * rustix::param::page_size() as u64)
 }
 
-/// Open descriptors of this process, and the most it may have.
+/// Returns open descriptors of this process, and the most it may have.
 #[must_use]
 pub fn descriptors() -> (u64, u64) {
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
     (open, descriptor_limit())
 }
 
-/// The most descriptors this process may have.
+/// Returns the most descriptors this process may have.
 #[must_use]
 pub fn descriptor_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)

@@ -15,7 +15,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer that is not set.
+    /// Returns a timer that is not set.
     ///
     /// # Errors
     /// Returns the error of timerfd_create.

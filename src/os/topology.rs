@@ -28,7 +28,7 @@ pub fn cpu_list(text: &str) -> Vec<usize> {
     text.trim().split(',').filter_map(range).flatten().collect()
 }
 
-/// The names of the cards that stand for hardware: those with a device behind them, in order.
+/// Returns the names of the cards that stand for hardware: those with a device behind them, in order.
 #[must_use]
 pub fn cards(root: &Path) -> Vec<String> {
     let class = root.join("sys/class/net");
@@ -66,7 +66,7 @@ pub fn card(root: &Path, name: &str) -> Card {
     }
 }
 
-/// The number of a line of `/proc/interrupts` if it is about packets that `card` receives.
+/// Returns the number of a line of `/proc/interrupts` if it is about packets that `card` receives.
 fn receiving(line: &str, card: &str, device: &str) -> Option<u32> {
     let (number, rest) = line.split_once(':')?;
     let name = rest.split_whitespace().last()?;
@@ -79,7 +79,7 @@ fn receiving(line: &str, card: &str, device: &str) -> Option<u32> {
     if (own || of_device) && !other { number.trim().parse().ok() } else { None }
 }
 
-/// The card that packets to and from `address` take: that of the most exact route (`/proc/net/route` has those of IPv4
+/// Returns the card that packets to and from `address` take: that of the most exact route (`/proc/net/route` has those of IPv4
 /// only), or the only one there is.
 #[must_use]
 pub fn card_of(root: &Path, address: std::net::IpAddr) -> Option<String> {

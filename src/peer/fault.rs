@@ -217,7 +217,7 @@ impl fmt::Display for Rest {
 }
 
 impl Violation {
-    /// What the ERROR says to a program.
+    /// Returns what the ERROR says to a program.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -268,7 +268,7 @@ pub enum Close {
 }
 
 impl Close {
-    /// Whether trying again is of no use before somebody has changed something: the next try comes to the same end.
+    /// Returns whether trying again is of no use before somebody has changed something: the next try comes to the same end.
     #[must_use]
     pub fn needs_operator(&self) -> bool {
         let code = match self {
@@ -296,7 +296,7 @@ impl fmt::Display for Close {
     }
 }
 
-/// The text of a BYE or ERROR as it may be logged: printable, bounded.
+/// Returns the text of a BYE or ERROR as it may be logged: printable, bounded.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEER_TEXT_BYTES_MAX)]);
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -31,7 +31,7 @@ impl Flight {
         self.bytes
     }
 
-    /// Whether nothing is under way.
+    /// Returns whether nothing is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()

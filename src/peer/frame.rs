@@ -61,7 +61,7 @@ impl Kind {
         Self::Error,
     ];
 
-    /// Its word in the protocol.
+    /// Returns its word in the protocol.
     #[must_use]
     pub fn name(self) -> &'static str {
         const NAMES: [&str; 12] = [
@@ -149,13 +149,13 @@ impl Inflow {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Number of bytes that were given and not taken as frames.
+    /// Returns the number of bytes that were given and not taken as frames.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Whether all bytes were taken.
+    /// Returns whether all bytes were taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

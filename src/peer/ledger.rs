@@ -95,7 +95,7 @@ impl Ledger {
         })
     }
 
-    /// The line of a stream that the peer spoke of.
+    /// Returns the line of a stream that the peer spoke of.
     fn line_of_peer(&mut self, origin: Origin) -> Result<&mut Line, Violation> {
         if !self.lines.contains_key(&origin) && self.lines.len() >= ORIGINS_MAX {
             return Err(Violation::TooManyOrigins);

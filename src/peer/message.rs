@@ -132,13 +132,13 @@ fn invalid(kind: Kind, what: &'static str) -> Violation {
     Violation::Payload { kind, what }
 }
 
-/// The payload, if it has this length.
+/// Returns the payload, if it has this length.
 fn exactly(kind: Kind, payload: &[u8], length: usize) -> Result<&[u8], Violation> {
     if payload.len() == length { Ok(payload) } else { Err(invalid(kind, "its length is wrong")) }
 }
 
 impl Hello {
-    /// Its payload.
+    /// Returns its payload.
     #[must_use]
     pub fn encode(&self) -> [u8; HELLO_BYTES] {
         let mut bytes = [0; HELLO_BYTES];
@@ -189,7 +189,7 @@ impl Hello {
     }
 }
 
-/// The entries of a list, in rising order of their streams.
+/// Returns the entries of a list, in rising order of their streams.
 fn entries(
     kind: Kind,
     payload: &[u8],
@@ -215,7 +215,7 @@ fn list_head(count: usize) -> [u8; LIST_HEAD_BYTES] {
     head
 }
 
-/// The payload of a STATE, or of a part of one.
+/// Returns the payload of a STATE, or of a part of one.
 #[must_use]
 pub fn encode_state(held: &[Held]) -> Vec<u8> {
     let mut out = list_head(held.len()).to_vec();
@@ -249,7 +249,7 @@ pub fn decode_state(payload: &[u8]) -> Result<Vec<Held>, Violation> {
     entries(Kind::State, payload, HELD_BYTES)?.map(read).collect()
 }
 
-/// The payload of an ACK.
+/// Returns the payload of an ACK.
 #[must_use]
 pub fn encode_ack(receipts: &[Receipt]) -> Vec<u8> {
     let mut out = list_head(receipts.len()).to_vec();
@@ -276,7 +276,7 @@ pub fn decode_ack(payload: &[u8]) -> Result<Vec<Receipt>, Violation> {
     entries(Kind::Ack, payload, RECEIPT_BYTES)?.map(read).collect()
 }
 
-/// The payload of a RESYNC.
+/// Returns the payload of a RESYNC.
 #[must_use]
 pub fn encode_resync(origin: Origin, seq: Seq) -> [u8; 24] {
     let mut out = [0; 24];
@@ -298,7 +298,7 @@ pub fn decode_resync(payload: &[u8]) -> Result<(Origin, Seq), Violation> {
     }
 }
 
-/// The payload of a SNAP with streams; its rest is left to the encoding of [`Streams`].
+/// Returns the payload of a SNAP with streams; its rest is left to the encoding of [`Streams`].
 #[must_use]
 pub fn encode_starts(streams: &Streams) -> Vec<u8> {
     let mut out = list_head(streams.len()).to_vec();
@@ -336,14 +336,14 @@ impl<'a> Piece<'a> {
         Ok(Self { total, offset, bytes })
     }
 
-    /// Whether it is the last one.
+    /// Returns whether it is the last one.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.offset + self.bytes.len() as u64 == self.total
     }
 }
 
-/// What stands before the bytes of a snapshot's piece.
+/// Returns what stands before the bytes of a snapshot's piece.
 #[must_use]
 pub fn encode_part_head(total: u64, offset: u64) -> [u8; PART_HEAD_BYTES] {
     let mut out = [0; PART_HEAD_BYTES];
@@ -363,7 +363,7 @@ pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
     Piece::new(Kind::Snap, long(head, 0), long(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
 }
 
-/// What stands before the bytes of a blob's piece.
+/// Returns what stands before the bytes of a blob's piece.
 #[must_use]
 pub fn encode_blob_head(hash: &BlobId, total: u64, offset: u64) -> [u8; BLOB_HEAD_BYTES] {
     let mut out = [0; BLOB_HEAD_BYTES];
@@ -407,7 +407,7 @@ pub fn decode_ping(payload: &[u8]) -> Result<u64, Violation> {
     Ok(long(exactly(Kind::Ping, payload, 8)?, 0))
 }
 
-/// The payload of a PONG: the time of the PING, and what the speaker has of the stream that its peer makes now.
+/// Returns the payload of a PONG: the time of the PING, and what the speaker has of the stream that its peer makes now.
 #[must_use]
 pub fn encode_pong(time: u64, received: Seq, durable: Seq) -> [u8; 24] {
     let mut out = [0; 24];

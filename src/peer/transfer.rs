@@ -42,7 +42,7 @@ impl Progress {
 }
 
 impl BlobIn {
-    /// A blob of this name, of which the first piece is this one.
+    /// Returns a blob of this name, of which the first piece is this one.
     pub(super) fn new(hash: BlobId, first: &Piece<'_>) -> Self {
         Self { hash, progress: Progress::new(first), content: Sha256::default() }
     }
@@ -63,7 +63,7 @@ impl BlobIn {
 }
 
 impl SnapIn {
-    /// A snapshot whose batches start there.
+    /// Returns a snapshot whose batches start there.
     pub(super) fn new(starts: Streams) -> Self {
         Self { starts, progress: None }
     }

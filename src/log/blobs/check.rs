@@ -21,7 +21,7 @@ pub enum Fault {
 const EIO: i32 = 5;
 
 impl Fault {
-    /// What an error of opening or reading a blob says of that blob. Nothing if it is about something else, such as a
+    /// Returns what an error of opening or reading a blob says of that blob. Nothing if it is about something else, such as a
     /// lack of descriptors.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {

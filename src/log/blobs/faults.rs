@@ -38,7 +38,7 @@ impl Faults {
         }
     }
 
-    /// What is known to be wrong with a blob.
+    /// Returns what is known to be wrong with a blob.
     #[must_use]
     pub fn of(&self, id: &BlobId) -> Option<Fault> {
         self.known().get(id).map(|known| known.fault)
@@ -79,7 +79,7 @@ impl Faults {
         self.known().values_mut().for_each(|known| known.is_asked = false);
     }
 
-    /// How many blobs are missing or damaged.
+    /// Returns how many blobs are missing or damaged.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let known = self.known();

@@ -30,7 +30,7 @@ struct Shared {
 }
 
 impl FileStore {
-    /// The store below the directory that `disk` is. Touches nothing.
+    /// Returns the store below the directory that `disk` is. Touches nothing.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>) -> Self {
         Self { shared: Arc::new(Shared { disk, next: AtomicU64::new(0), made: Mutex::default() }) }

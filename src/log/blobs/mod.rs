@@ -82,7 +82,7 @@ pub struct Writer {
 }
 
 impl Blobs {
-    /// The blobs in `store`.
+    /// Returns the blobs in `store`.
     #[must_use]
     pub fn new(store: Box<dyn BlobStore>) -> Self {
         Self {
@@ -124,13 +124,13 @@ impl Blobs {
         }
     }
 
-    /// What is known to be wrong with which blob.
+    /// Returns what is known to be wrong with which blob.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Whether the place looks after its contents by itself.
+    /// Returns whether the place looks after its contents by itself.
     #[must_use]
     pub fn checks_contents(&self) -> bool {
         self.store.checks_contents()
@@ -144,7 +144,7 @@ impl Blobs {
         check::check(&*self.store, id, on_piece)
     }
 
-    /// The whole content of a blob.
+    /// Returns the whole content of a blob.
     ///
     /// # Errors
     /// Fails as [`Blobs::open`] does, and with `InvalidData` if the content does not have the hash that is its name.
@@ -163,7 +163,7 @@ impl Blobs {
         if id_of(&content) == *id { Ok(content) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
-    /// Whether a blob is there, and not known to be damaged.
+    /// Returns whether a blob is there, and not known to be damaged.
     ///
     /// # Errors
     /// Returns the error of the store.
@@ -288,7 +288,7 @@ impl Blobs {
 }
 
 impl Pin {
-    /// The blob.
+    /// Returns the blob.
     #[must_use]
     pub fn id(&self) -> BlobId {
         self.id
@@ -365,7 +365,7 @@ impl Drop for Writer {
     }
 }
 
-/// The name of a content.
+/// Returns the name of a content.
 #[must_use]
 pub fn id_of(content: &[u8]) -> BlobId {
     BlobId(sha256(content))

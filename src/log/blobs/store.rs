@@ -7,7 +7,7 @@ use crate::os::disk::DiskFile;
 
 /// A place for blobs. Its calls may wait for a disk or a network.
 pub trait BlobStore: Send + Sync {
-    /// Whether the place looks after its contents by itself, so that nobody needs to read them for it.
+    /// Returns whether the place looks after its contents by itself, so that nobody needs to read them for it.
     fn checks_contents(&self) -> bool {
         false
     }
@@ -51,7 +51,7 @@ pub trait Unfinished: Send {
     /// Returns the error of writing.
     fn write(&mut self, piece: &[u8]) -> io::Result<()>;
 
-    /// What was written so far.
+    /// Returns what was written so far.
     ///
     /// # Errors
     /// Returns the error of reading.
@@ -72,7 +72,7 @@ pub trait Unfinished: Send {
 
 /// A blob that is open: it can be read to its end although it is removed meanwhile.
 pub trait BlobReader: Send {
-    /// Its length.
+    /// Returns its length.
     fn size_bytes(&self) -> u64;
 
     /// Fills `buffer` from `offset` on.
@@ -81,7 +81,7 @@ pub trait BlobReader: Send {
     /// Fails with `UnexpectedEof` behind its end, or with the error of reading.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// The file that it is, from the first byte to the last, where it is one.
+    /// Returns the file that it is, from the first byte to the last, where it is one.
     fn file(&self) -> Option<&dyn DiskFile> {
         None
     }

@@ -77,7 +77,7 @@ impl Default for MemberName {
 }
 
 impl MemberName {
-    /// The name `text`; nothing if it is too long.
+    /// Returns the name `text`; nothing if it is too long.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let mut name = Self { length: text.len(), ..Self::default() };
@@ -85,7 +85,7 @@ impl MemberName {
         Some(name)
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
@@ -112,14 +112,14 @@ impl Members {
 }
 
 impl Identity {
-    /// The identity of a directory that is made now, at its first start.
+    /// Returns the identity of a directory that is made now, at its first start.
     #[must_use]
     pub fn new(cluster: ClusterId, node: NodeId, segment_bytes: u64, random: u32) -> Self {
         let (start, lineage, members) = (1, 0, Members::default());
         Self { cluster, node, inc: Inc::of_start(start, random), start, segment_bytes, lineage, members }
     }
 
-    /// The identity at the next start of the process. `random` tells it from a start of the same number, should two
+    /// Returns the identity at the next start of the process. `random` tells it from a start of the same number, should two
     /// processes run on copies of the directory, or should this one be repeated because it was never stored.
     #[must_use]
     pub fn next(&self, random: u32) -> Self {
@@ -127,7 +127,7 @@ impl Identity {
         Self { inc: Inc::of_start(start, random), start, ..*self }
     }
 
-    /// The file's content.
+    /// Returns the file's content.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES);
@@ -226,7 +226,7 @@ fn read_members(bytes: &[u8]) -> Option<Members> {
     Some(members)
 }
 
-/// Whether the format allows segments of this many bytes: whole blocks, and positions that stay within 64 bits for all
+/// Returns whether the format allows segments of this many bytes: whole blocks, and positions that stay within 64 bits for all
 /// 2^32 segments. What a server may be set to is narrower (`SEGMENT_BYTES_MIN`); tests make use of smaller ones.
 #[must_use]
 pub fn is_segment_size(bytes: u64) -> bool {

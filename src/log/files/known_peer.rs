@@ -38,7 +38,7 @@ pub struct KnownPeer {
 }
 
 impl KnownPeer {
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES);

@@ -48,7 +48,7 @@ pub fn aim(disk: &dyn Disk, goal: &VersionVector) -> io::Result<()> {
     whole_file::replace(disk, NEWCOMER_NAME, &encode(goal))
 }
 
-/// Whether the mark is there.
+/// Returns whether the mark is there.
 ///
 /// # Errors
 /// Returns the error of the disk.

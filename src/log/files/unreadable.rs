@@ -21,7 +21,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// The error that names the file: `InvalidData` for a damaged one, `Unsupported` for a later one.
+    /// Returns the error that names the file: `InvalidData` for a damaged one, `Unsupported` for a later one.
     #[must_use]
     pub fn of(self, name: &str) -> io::Error {
         match self {
@@ -38,7 +38,7 @@ impl Unreadable {
     }
 }
 
-/// The version of a file that begins with `magic`, its checksum verified.
+/// Returns the version of a file that begins with `magic`, its checksum verified.
 ///
 /// # Errors
 /// Fails if it is damaged, or of a later version than `known`.

@@ -8,7 +8,7 @@ use crate::os::disk::{Disk, DiskFile};
 /// Suffix of files that are not finished; a start that can write removes them.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
 
-/// A name for a file that is being made and will be `name`: one that no file has. What an earlier try left is not used
+/// Returns a name for a file that is being made and will be `name`: one that no file has. What an earlier try left is not used
 /// again, because a file whose write or sync has failed can't be relied on.
 pub(in crate::log) fn unfinished_name(disk: &dyn Disk, name: &str) -> io::Result<String> {
     let names = disk.list()?;
@@ -27,7 +27,7 @@ pub(in crate::log) struct Made {
 }
 
 impl Made {
-    /// The name that it may have until it has its own.
+    /// Returns the name that it may have until it has its own.
     pub(in crate::log) fn unfinished(&self) -> &str {
         &self.unfinished
     }

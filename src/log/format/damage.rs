@@ -48,7 +48,7 @@ pub struct Located {
 }
 
 impl Fault {
-    /// Whether no crash can leave this behind, whatever was synced: the disk fails, a file is gone, or a later program
+    /// Returns whether no crash can leave this behind, whatever was synced: the disk fails, a file is gone, or a later program
     /// or another history wrote what stands there.
     pub(in crate::log) fn is_never_a_tear(&self) -> bool {
         match self {
@@ -61,7 +61,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// What a later program wrote there, if one did.
+    /// Returns what a later program wrote there, if one did.
     pub(in crate::log) fn later(&self) -> Option<String> {
         let is_later = match self {
             Self::Frame(fault) => matches!(fault, FrameFault::Batch(BatchError::Version(_))),
@@ -89,7 +89,7 @@ pub struct MissingRecords {
     pub last: Seq,
 }
 
-/// The records above `from` up to `to`, stream by stream.
+/// Returns the records above `from` up to `to`, stream by stream.
 pub(in crate::log) fn missing_between(from: &VersionVector, to: &VersionVector) -> Vec<MissingRecords> {
     to.iter()
         .map(|(origin, last)| MissingRecords { origin, first: from.seq_of(origin) + 1, last })

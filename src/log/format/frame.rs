@@ -25,7 +25,7 @@ pub const FRAME_ALIGN_BYTES: u64 = 8;
 /// The longest frame.
 pub const FRAME_BYTES_MAX: usize = (FRAME_HEAD_BYTES + BATCH_BODY_BYTES_MAX).next_multiple_of(8);
 
-/// Length in bytes of the frame of a body of `body_len` bytes, padding included.
+/// Returns the length in bytes of the frame of a body of `body_len` bytes, padding included.
 #[must_use]
 pub fn frame_bytes(body_len: usize) -> u64 {
     ((FRAME_HEAD_BYTES + body_len) as u64).next_multiple_of(FRAME_ALIGN_BYTES)
@@ -36,7 +36,7 @@ pub fn frame_bytes(body_len: usize) -> u64 {
 pub struct SlotKey(u32);
 
 impl SlotKey {
-    /// The key of one host of a cluster; clients see neither the cluster's id nor a slot.
+    /// Returns the key of one host of a cluster; clients see neither the cluster's id nor a slot.
     #[must_use]
     pub fn new(cluster: ClusterId, node: NodeId) -> Self {
         let mut hashed = [0; 24];
@@ -59,7 +59,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Its 24 bytes.
+    /// Returns its 24 bytes.
     #[must_use]
     pub fn encode(&self, key: SlotKey) -> [u8; SLOT_BYTES] {
         debug_assert!(self.synced <= self.position);

@@ -43,7 +43,7 @@ pub struct Pixel {
 }
 
 impl Pixel {
-    /// Its ten bytes.
+    /// Returns its ten bytes.
     #[inline]
     #[must_use]
     pub fn encode(&self) -> [u8; PIXEL_RECORD_BYTES] {
@@ -80,7 +80,7 @@ pub fn push(out: &mut Vec<u8>, tag: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// The payload of a record that is no pixel; empty for a pixel.
+/// Returns the payload of a record that is no pixel; empty for a pixel.
 #[must_use]
 pub fn payload(record: &[u8]) -> &[u8] {
     match record.first() {
@@ -89,7 +89,7 @@ pub fn payload(record: &[u8]) -> &[u8] {
     }
 }
 
-/// The length of the record that starts here, or nothing while its head isn't complete.
+/// Returns the length of the record that starts here, or nothing while its head isn't complete.
 ///
 /// # Errors
 /// Returns [`RecordError::NoTag`]. The length isn't compared with any bound.
@@ -104,7 +104,7 @@ pub fn length_of(bytes: &[u8]) -> Result<Option<usize>, RecordError> {
     }
 }
 
-/// The records of a body in their order. After an error there is nothing more.
+/// Returns the records of a body in their order. After an error there is nothing more.
 #[must_use]
 pub fn records(body: &[u8]) -> Records<'_> {
     Records { rest: body }

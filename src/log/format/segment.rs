@@ -29,13 +29,13 @@ pub const SEGMENT_HEADER_BYTES_MAX: usize =
 
 const SUFFIX: &str = ".seg";
 
-/// The file of segment `number`.
+/// Returns the file of segment `number`.
 #[must_use]
 pub fn name(number: u32) -> String {
     format!("{number:010}{SUFFIX}")
 }
 
-/// The number of the segment that a file's name stands for, if it is one's.
+/// Returns the number of the segment that a file's name stands for, if it is one's.
 #[must_use]
 pub fn number_of(file_name: &str) -> Option<u32> {
     let digits = file_name.strip_suffix(SUFFIX)?;
@@ -58,14 +58,14 @@ impl Layout {
         u32::try_from(position.0 / self.segment_bytes).expect("segments are numbered with 32 bits")
     }
 
-    /// A position's offset in its segment's file.
+    /// Returns a position's offset in its segment's file.
     #[inline]
     #[must_use]
     pub fn offset_of(self, position: Position) -> u64 {
         position.0 % self.segment_bytes
     }
 
-    /// Where a segment starts.
+    /// Returns where a segment starts.
     #[inline]
     #[must_use]
     pub fn start_of(self, segment: u32) -> Position {
@@ -126,14 +126,14 @@ pub enum HeaderLook {
     More(usize),
 }
 
-/// Length in bytes of a header that names `streams` streams: where the first frame stands.
+/// Returns the length in bytes of a header that names `streams` streams: where the first frame stands.
 #[must_use]
 pub fn header_bytes(streams: usize) -> usize {
     (FIXED_BYTES + streams * STREAM_BYTES).next_multiple_of(BLOCK_BYTES)
 }
 
 impl SegmentHeader {
-    /// Length of its encoding in bytes: where the first frame stands.
+    /// Returns the length of its encoding in bytes: where the first frame stands.
     #[must_use]
     pub fn length(&self) -> usize {
         header_bytes(self.streams.len())

@@ -58,7 +58,7 @@ pub enum Verdict {
 }
 
 impl StreamComparison {
-    /// How the two stand to each other in this stream.
+    /// Returns how the two stand to each other in this stream.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.differs_at {
@@ -70,7 +70,7 @@ impl StreamComparison {
 }
 
 impl Comparison {
-    /// How the two stand to each other.
+    /// Returns how the two stand to each other.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if self.sides[0].cluster != self.sides[1].cluster {
@@ -159,7 +159,7 @@ fn hash_ranges(
     Ok(hashes.into_iter().map(|(origin, hash)| (origin, hash.digest())).collect())
 }
 
-/// Where the batches of a range begin to differ.
+/// Returns where the batches of a range begin to differ.
 fn first_difference(
     disks: [&dyn Disk; 2],
     origin: Origin,

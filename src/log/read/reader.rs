@@ -40,7 +40,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of the segments whose headers these are, in order. The journal ends at `end`; `partial` is the last
+    /// Returns a reader of the segments whose headers these are, in order. The journal ends at `end`; `partial` is the last
     /// block as far as it is filled.
     #[must_use]
     pub fn new(
@@ -71,7 +71,7 @@ impl Reader {
         self.source.tail().written(position);
     }
 
-    /// Bytes that no file has yet.
+    /// Returns bytes that no file has yet.
     #[must_use]
     pub fn unwritten_bytes(&self) -> u64 {
         self.source.tail().unwritten_bytes()
@@ -89,7 +89,7 @@ impl Reader {
         Scan::new(Arc::clone(&self.source), from, to)
     }
 
-    /// The segments, oldest first.
+    /// Returns the segments, oldest first.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentInfo> {
         let segments = self.source.segments();
@@ -104,13 +104,13 @@ impl Reader {
         segments.iter().zip(next).map(info).collect()
     }
 
-    /// How far each stream had come before the oldest batch that is kept.
+    /// Returns how far each stream had come before the oldest batch that is kept.
     #[must_use]
     pub fn start_vector(&self) -> Arc<VersionVector> {
         self.source.segments().front().map(|oldest| Arc::clone(&oldest.start_vector)).unwrap_or_default()
     }
 
-    /// How far each stream had come before the oldest batch that is kept, with chains; read from that segment's header.
+    /// Returns how far each stream had come before the oldest batch that is kept, with chains; read from that segment's header.
     ///
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if the header is damaged.

@@ -77,7 +77,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What an operator can do about it.
+    /// Returns what an operator can do about it.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         "the state is whole, but records that were acknowledged can't be read any more. A peer that has them all \
@@ -106,13 +106,13 @@ impl Scan {
         Self { source, spans, pinned, position: from, to, file: None, window }
     }
 
-    /// Where the next batch is looked for: behind the last one given.
+    /// Returns where the next batch is looked for: behind the last one given.
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The next batch, or nothing at the end of the range. Checks that its bytes are those that were written.
+    /// Returns the next batch, or nothing at the end of the range. Checks that its bytes are those that were written.
     ///
     /// # Errors
     /// Fails if the journal can not be read there; the scan stays where it is and gives nothing more.

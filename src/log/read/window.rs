@@ -26,7 +26,7 @@ pub(in crate::log) struct Window {
 }
 
 impl Window {
-    /// An empty window that reads `piece` bytes at once.
+    /// Returns an empty window that reads `piece` bytes at once.
     pub(in crate::log) fn new(piece: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, length: 0, piece }
     }
@@ -65,13 +65,13 @@ impl Window {
         Ok(self.bytes(at).len())
     }
 
-    /// The bytes from `at` on that are there.
+    /// Returns the bytes from `at` on that are there.
     pub(in crate::log) fn bytes(&self, at: u64) -> &[u8] {
         let skipped = usize::try_from(at - self.start).expect("within the buffer");
         &self.buffer[skipped..self.length]
     }
 
-    /// The body of the frame at `at`, found by [`Window::frame`].
+    /// Returns the body of the frame at `at`, found by [`Window::frame`].
     pub(in crate::log) fn body(&self, at: u64, header: &BatchHeader) -> &[u8] {
         &self.bytes(at)[FRAME_HEAD_BYTES..][..header.body_len as usize]
     }

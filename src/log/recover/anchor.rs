@@ -35,7 +35,7 @@ pub(in crate::log) struct Promised {
     pub(in crate::log) vector: VersionVector,
 }
 
-/// The end of the journal as it was at the anchor. `last` is the header of the segment the snapshot stands in.
+/// Returns the end of the journal as it was at the anchor. `last` is the header of the segment the snapshot stands in.
 pub(in crate::log) fn start(
     segments: &Segments,
     snapshot: Option<Snapshot>,
@@ -193,7 +193,7 @@ fn headers_to(
     Ok(sound)
 }
 
-/// What is wrong with the file that `position` is in, if it ends before.
+/// Returns what is wrong with the file that `position` is in, if it ends before.
 fn too_short(segments: &Segments, number: u32, position: Position) -> Option<Located> {
     let size = segments.file(number).and_then(|file| file.size_bytes());
     let fault = match size {
@@ -261,7 +261,7 @@ pub(in crate::log) fn give_up(disk: &dyn Disk, segments: &Segments, last: u32) -
     Ok(())
 }
 
-/// Whether a segment's file holds nothing but zeros.
+/// Returns whether a segment's file holds nothing but zeros.
 pub(in crate::log) fn is_blank(segments: &Segments, number: u32) -> bool {
     let Ok(file) = segments.file(number) else { return false };
     let mut remains = Remains::new(segments.layout, segments.key);

@@ -110,7 +110,7 @@ fn rewrite(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The bytes of the last block before `end`.
+/// Returns the bytes of the last block before `end`.
 pub(in crate::log) fn partial_block(segments: &Segments, end: Position) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; (end.0 % BLOCK) as usize];
     if !bytes.is_empty() {

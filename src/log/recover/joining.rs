@@ -30,7 +30,7 @@ pub fn mark(disk: &dyn Disk) -> io::Result<()> {
     disk.sync_directory()
 }
 
-/// Whether the mark is there.
+/// Returns whether the mark is there.
 ///
 /// # Errors
 /// Returns the error of the disk.

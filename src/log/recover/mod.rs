@@ -115,7 +115,7 @@ pub fn open(
     Ok(opened)
 }
 
-/// The same for reading: a directory that has an identity is left as it is, and what is owed before the first write
+/// Returns the same for reading: a directory that has an identity is left as it is, and what is owed before the first write
 /// comes with it.
 ///
 /// # Errors
@@ -162,7 +162,7 @@ pub fn examine(disk: &dyn Disk, on_replay: &mut OnReplay<'_>) -> Result<Report, 
     examine_as(disk, identity.ok_or(RecoverError::NoIdentity)?, on_replay)
 }
 
-/// The same for a directory whose identity is this one.
+/// Returns the same for a directory whose identity is this one.
 pub(in crate::log) fn examine_as(
     disk: &dyn Disk,
     identity: Identity,
@@ -206,7 +206,7 @@ fn go_on(
     Ok((Opened { identity, appender, writer, reader, files, spare_ready, report }, owed))
 }
 
-/// Whether a journal that was left with its end at `end`, and the segments that `reader` knows, is still as it was: nobody
+/// Returns whether a journal that was left with its end at `end`, and the segments that `reader` knows, is still as it was: nobody
 /// has written to it, and no segment has come or gone but the next one.
 ///
 /// # Errors
@@ -328,7 +328,7 @@ fn replay(
     Ok(Reached { end, headers, synced, torn, given_up: last })
 }
 
-/// The segment before the oldest one, which is missed.
+/// Returns the segment before the oldest one, which is missed.
 fn missing_before(segments: &Segments, oldest: &SegmentHeader) -> Damage {
     let segment = oldest.number.saturating_sub(1);
     Damage {

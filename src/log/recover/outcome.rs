@@ -125,7 +125,7 @@ impl RecoverError {
 }
 
 impl RecoverError {
-    /// What the system said, for those who have words of their own for the rest.
+    /// Returns what the system said, for those who have words of their own for the rest.
     pub(in crate::log) fn into_io(self) -> io::Error {
         match self {
             Self::Machine { source, .. } | Self::Io { source, .. } => source,

@@ -63,7 +63,7 @@ impl From<Unsettled> for RecoverError {
 }
 
 impl Owed {
-    /// The debt of a start that goes on where this process has stopped, with everything durable: its number.
+    /// Returns the debt of a start that goes on where this process has stopped, with everything durable: its number.
     #[must_use]
     pub fn for_number(
         disk: Arc<dyn Disk>,
@@ -152,7 +152,7 @@ impl Owed {
     }
 }
 
-/// An error of a segment's file. A failed sync is final, and a medium that can't take the bytes; want of room, of rights, of
+/// Returns an error of a segment's file. A failed sync is final, and a medium that can't take the bytes; want of room, of rights, of
 /// memory or of descriptors may end.
 fn of_segment(what: &'static str, source: io::Error) -> Unsettled {
     let is_final = is_failed_sync(&source) || is_bad_medium(&source);

@@ -83,7 +83,7 @@ impl Remains {
         }
     }
 
-    /// How many of the bytes can be looked at now; the last ones wait until what follows them is there too.
+    /// Returns how many of the bytes can be looked at now; the last ones wait until what follows them is there too.
     fn steps_in(&self, bytes: &[u8], at: u64) -> usize {
         if at + bytes.len() as u64 >= self.layout.segment_bytes || bytes.len() < 2 * FRAME_HEAD_BYTES {
             return bytes.len();

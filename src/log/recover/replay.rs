@@ -73,7 +73,7 @@ impl<'d> Segments<'d> {
         })
     }
 
-    /// The oldest one's number; the first one's if there is none at all.
+    /// Returns the oldest one's number; the first one's if there is none at all.
     pub(in crate::log) fn oldest(&self) -> u32 {
         self.numbers.first().copied().unwrap_or(SEGMENT_FIRST)
     }
@@ -130,7 +130,7 @@ pub(in crate::log) struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    /// A walk that goes on from `end`.
+    /// Returns a walk that goes on from `end`.
     pub(in crate::log) fn new(segments: &'s Segments<'s>, end: End) -> Self {
         let window = Window::new(REPLAY_PIECE_BYTES);
         let synced = end.position;

@@ -55,7 +55,7 @@ impl Tear {
         self
     }
 
-    /// What is not valid behind the end, if it is a tear; nothing at all, if nothing is there.
+    /// Returns what is not valid behind the end, if it is a tear; nothing at all, if nothing is there.
     ///
     /// The error says what is damaged, if this is no tear.
     pub(in crate::log) fn judge(
@@ -70,7 +70,7 @@ impl Tear {
         }
     }
 
-    /// What stands behind `end` and is to be cut off, if anything does; refuses if it was acknowledged. Nobody reads
+    /// Returns what stands behind `end` and is to be cut off, if anything does; refuses if it was acknowledged. Nobody reads
     /// beyond the end, so until it is cut off it is as if it were not there.
     pub(in crate::log) fn decide(
         mut self,
@@ -92,7 +92,7 @@ impl Tear {
         Ok(Some((cut, Torn { parts: self.remains.parts, gap: self.gap, suffix, copies: Vec::new() })))
     }
 
-    /// What is damaged, if this is no tear.
+    /// Returns what is damaged, if this is no tear.
     fn damage(&mut self, segments: &Segments, end: &End) -> Option<Damage> {
         let synced_to = self.remains.synced.max(self.promised.position).max(end.position);
         let is_impossible = self.fault.as_ref().is_some_and(|at| at.fault.is_never_a_tear());

@@ -26,7 +26,7 @@ pub(in crate::log) fn remove_unfinished(disk: &dyn Disk, but: &str) -> io::Resul
     Ok(!unfinished.is_empty())
 }
 
-/// Whether this is the name of a file that this program was making.
+/// Returns whether this is the name of a file that this program was making.
 fn is_unfinished(name: &str) -> bool {
     name_made(name).is_some_and(|name| {
         [IDENTITY_NAME, PEER_NAME, KEY_NAME, NEWCOMER_NAME].contains(&name)
@@ -37,7 +37,7 @@ fn is_unfinished(name: &str) -> bool {
     })
 }
 
-/// The name that an unfinished file was to get; nothing if it is none.
+/// Returns the name that an unfinished file was to get; nothing if it is none.
 #[must_use]
 pub fn name_made(unfinished: &str) -> Option<&str> {
     let stem = unfinished.strip_suffix(UNFINISHED_SUFFIX)?;

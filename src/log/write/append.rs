@@ -62,7 +62,7 @@ pub struct Sealed {
 }
 
 impl Appender {
-    /// An appender for a new start `inc` of the process on `node`, going on at `end`.
+    /// Returns an appender for a new start `inc` of the process on `node`, going on at `end`.
     #[must_use]
     pub fn new(cluster: ClusterId, node: NodeId, inc: Inc, layout: Layout, end: End) -> Self {
         let own = end.streams.of(cluster, Origin { node, inc });
@@ -72,25 +72,25 @@ impl Appender {
         Self { cluster, key: SlotKey::new(cluster, node), layout, own, own_us, others_us, clock_us, end }
     }
 
-    /// The same end of the journal for another start `inc` of the process.
+    /// Returns the same end of the journal for another start `inc` of the process.
     #[must_use]
     pub fn renewed(self, inc: Inc) -> Self {
         Self::new(self.cluster, self.own.origin.node, inc, self.layout, self.end)
     }
 
-    /// How positions and segments correspond.
+    /// Returns how positions and segments correspond.
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Who makes the records.
+    /// Returns who makes the records.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.own.origin
     }
 
-    /// Number that the next record gets.
+    /// Returns the number that the next record gets.
     #[must_use]
     pub fn next_seq(&self) -> Seq {
         self.own.seq + 1
@@ -102,25 +102,25 @@ impl Appender {
         self.end.position
     }
 
-    /// How far each origin's stream has come.
+    /// Returns how far each origin's stream has come.
     #[must_use]
     pub fn vector(&self) -> VersionVector {
         self.end.streams.vector()
     }
 
-    /// How far each origin's stream has come, with chains.
+    /// Returns how far each origin's stream has come, with chains.
     #[must_use]
     pub fn streams(&self) -> &Streams {
         &self.end.streams
     }
 
-    /// The latest time of any batch, microseconds since 1970.
+    /// Returns the latest time of any batch, microseconds since 1970.
     #[must_use]
     pub fn time_us(&self) -> u64 {
         self.end.time_us
     }
 
-    /// The time of this start's last batch, microseconds since 1970; 0 before the first.
+    /// Returns the time of this start's last batch, microseconds since 1970; 0 before the first.
     #[must_use]
     pub fn own_time_us(&self) -> u64 {
         self.own_us
@@ -131,7 +131,7 @@ impl Appender {
         self.clock_us = now_us;
     }
 
-    /// The time that a batch sealed now will have: `now_us`, but later than this start's batches and than those of others,
+    /// Returns the time that a batch sealed now will have: `now_us`, but later than this start's batches and than those of others,
     /// unless these lie beyond what a right clock can differ by. Nothing lies above [`BATCH_TIME_US_MAX`].
     #[inline]
     #[must_use]
@@ -140,19 +140,19 @@ impl Appender {
         now_us.max(self.own_us.max(others_us) + 1).min(BATCH_TIME_US_MAX)
     }
 
-    /// The segment that the last frame is in.
+    /// Returns the segment that the last frame is in.
     #[must_use]
     pub fn segment(&self) -> u32 {
         self.layout.segment_of(self.end.position)
     }
 
-    /// The segment that has to be made ahead: the one behind the current one.
+    /// Returns the segment that has to be made ahead: the one behind the current one.
     #[must_use]
     pub fn spare_number(&self) -> u32 {
         self.segment() + 1
     }
 
-    /// Bytes of bodies that surely fit, whatever batches (up to 1024) they come in, with or without the spare.
+    /// Returns bytes of bodies that surely fit, whatever batches (up to 1024) they come in, with or without the spare.
     #[must_use]
     pub fn room(&self, spare_ready: bool) -> u64 {
         let current = self.rest_of_segment();
@@ -161,7 +161,7 @@ impl Appender {
         current.max(spare).saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8))
     }
 
-    /// The longest body that a commit step of this journal makes: what the format allows, and no more than a quarter of
+    /// Returns the longest body that a commit step of this journal makes: what the format allows, and no more than a quarter of
     /// a segment. Only tests have segments so small that it matters.
     #[must_use]
     pub fn body_bytes_max(&self) -> usize {
@@ -169,7 +169,7 @@ impl Appender {
         BATCH_BODY_BYTES_MAX.min(quarter)
     }
 
-    /// What [`Appender::room`] would say behind a batch with a body of `body_len` bytes; nothing if that has no place.
+    /// Returns what [`Appender::room`] would say behind a batch with a body of `body_len` bytes; nothing if that has no place.
     #[must_use]
     pub fn room_behind(&self, body_len: usize, spare_ready: bool) -> Option<u64> {
         if !self.fits(body_len, spare_ready) {
@@ -186,7 +186,7 @@ impl Appender {
         Some(behind.saturating_sub(ROOM_BATCHES * (FRAME_HEAD_BYTES as u64 + 8)))
     }
 
-    /// Whether a batch with a body of `body_len` bytes has a place. A segment is never filled to its last byte, so that
+    /// Returns whether a batch with a body of `body_len` bytes has a place. A segment is never filled to its last byte, so that
     /// a position at a segment's start always means that nothing of it is written.
     #[must_use]
     pub fn fits(&self, body_len: usize, spare_ready: bool) -> bool {
@@ -262,7 +262,7 @@ impl Appender {
         Ok(sealed)
     }
 
-    /// Whether no batch was ever staged, by this start of the process or by an earlier one.
+    /// Returns whether no batch was ever staged, by this start of the process or by an earlier one.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.end.streams.is_empty() && self.layout.offset_of(self.end.position) == 0
@@ -344,7 +344,7 @@ impl Appender {
     }
 }
 
-/// Whether a time may be that of a clock that is as right as this host's, which says `clock_us`.
+/// Returns whether a time may be that of a clock that is as right as this host's, which says `clock_us`.
 fn is_near(time_us: u64, clock_us: u64) -> bool {
     time_us <= clock_us.saturating_add(CLOCK_AHEAD_US_MAX)
 }

@@ -66,7 +66,7 @@ impl ReadyFiles {
     }
 }
 
-/// Whether segment `number` is there already, or can be made and leave `spared_bytes` of the disk free. What is not known is
+/// Returns whether segment `number` is there already, or can be made and leave `spared_bytes` of the disk free. What is not known is
 /// found out by making it.
 pub fn leaves_room(disk: &dyn Disk, number: u32, segment_bytes: u64, spared_bytes: u64) -> bool {
     let has_room = disk.space().map_or(true, |space| space.free_bytes >= segment_bytes + spared_bytes);

@@ -20,7 +20,7 @@ struct Extent {
 }
 
 impl Staged {
-    /// An empty one that holds `bytes` without allocating.
+    /// Returns an empty one that holds `bytes` without allocating.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), extents: Vec::with_capacity(4), entered: Vec::new() }
@@ -33,31 +33,31 @@ impl Staged {
         self.entered.clear();
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.extents.is_empty()
     }
 
-    /// Number of bytes to write.
+    /// Returns the number of bytes to write.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Where the first extent starts; nothing when empty.
+    /// Returns where the first extent starts; nothing when empty.
     #[must_use]
     pub fn start(&self) -> Option<Position> {
         self.extents.first().map(|extent| extent.position)
     }
 
-    /// Where the last extent ends; nothing when empty.
+    /// Returns where the last extent ends; nothing when empty.
     #[must_use]
     pub fn end(&self) -> Option<Position> {
         self.extents.last().map(|extent| Position(extent.position.0 + extent.range.len() as u64))
     }
 
-    /// The extents; none spans two segments.
+    /// Returns the extents; none spans two segments.
     pub fn extents(&self) -> impl Iterator<Item = (Position, &[u8])> {
         self.extents.iter().map(|extent| (extent.position, &self.bytes[extent.range.clone()]))
     }

@@ -34,7 +34,7 @@ impl Run {
 }
 
 impl Tail {
-    /// The tail of a journal that ends at `end` and is written to there; `partial` is the last block's beginning.
+    /// Returns the tail of a journal that ends at `end` and is written to there; `partial` is the last block's beginning.
     pub(in crate::log) fn new(layout: Layout, end: Position, partial: &[u8]) -> Self {
         let start = Position(end.0 - partial.len() as u64);
         assert!(start.0.is_multiple_of(BLOCK_BYTES as u64) && partial.len() < BLOCK_BYTES);
@@ -76,7 +76,7 @@ impl Tail {
         }
     }
 
-    /// Bytes that no file has yet.
+    /// Returns bytes that no file has yet.
     pub(in crate::log) fn unwritten_bytes(&self) -> u64 {
         self.runs.iter().map(|run| run.end().0.saturating_sub(run.start.0.max(self.written.0))).sum()
     }

@@ -113,7 +113,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on at `position`, before which everything is durable. `partial` holds the bytes from the
+    /// Returns a writer that goes on at `position`, before which everything is durable. `partial` holds the bytes from the
     /// start of its block up to it.
     #[must_use]
     pub fn new(
@@ -199,7 +199,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is not durable, oldest first: segments that are written to their end, and with `current` what the current one
+    /// Returns what is not durable, oldest first: segments that are written to their end, and with `current` what the current one
     /// has by now.
     #[must_use]
     pub fn debts(&self, current: bool) -> Vec<Debt> {
@@ -208,13 +208,13 @@ impl Writer {
         self.finished.iter().cloned().chain(open).collect()
     }
 
-    /// Whether a segment that is written to its end is not durable.
+    /// Returns whether a segment that is written to its end is not durable.
     #[must_use]
     pub fn has_finished(&self) -> bool {
         !self.finished.is_empty()
     }
 
-    /// How positions and segments correspond.
+    /// Returns how positions and segments correspond.
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout

@@ -211,7 +211,7 @@ pub enum Presence {
 }
 
 impl Session {
-    /// The session of a connection that was just made. `held` is what this host has of each stream, without those it
+    /// Returns the session of a connection that was just made. `held` is what this host has of each stream, without those it
     /// has nothing of. The HELLO is in the output at once.
     #[must_use]
     pub fn new(settings: Settings, held: &[Held], now_us: u64) -> Self {
@@ -268,41 +268,41 @@ impl Session {
         }
     }
 
-    /// Who the peer is, once its HELLO and STATE were found good; also when the session is over.
+    /// Returns who the peer is, once its HELLO and STATE were found good; also when the session is over.
     #[must_use]
     pub fn peer(&self) -> Option<&Peer> {
         self.peer.as_ref().filter(|_| self.has_met)
     }
 
-    /// What the peer has of a stream, as far as it has said so.
+    /// Returns what the peer has of a stream, as far as it has said so.
     #[must_use]
     pub fn peer_has(&self, origin: Origin) -> Receipt {
         self.ledger.get(origin).map_or(Receipt::none(origin), |line| line.peer)
     }
 
-    /// What the peer has of every stream that either host knows, in rising order.
+    /// Returns what the peer has of every stream that either host knows, in rising order.
     pub fn peer_receipts(&self) -> impl Iterator<Item = Receipt> + '_ {
         self.ledger.iter().map(|line| line.peer)
     }
 
-    /// The first record of a stream that the peer can still send; 0 if it has none of it.
+    /// Returns the first record of a stream that the peer can still send; 0 if it has none of it.
     #[must_use]
     pub fn peer_first(&self, origin: Origin) -> Seq {
         self.ledger.get(origin).map_or(0, |line| line.peer_first)
     }
 
-    /// What this host has of a stream, as it was told.
+    /// Returns what this host has of a stream, as it was told.
     #[must_use]
     pub fn held(&self, origin: Origin) -> Option<Held> {
         self.ledger.get(origin).map(|line| line.held)
     }
 
-    /// What this host has of every stream that either host knows, in rising order.
+    /// Returns what this host has of every stream that either host knows, in rising order.
     pub fn holdings(&self) -> impl Iterator<Item = Held> + '_ {
         self.ledger.iter().map(|line| line.held)
     }
 
-    /// The last record of a stream that the peer has or was sent. The stream that the peer makes now is never sent: it
+    /// Returns the last record of a stream that the peer has or was sent. The stream that the peer makes now is never sent: it
     /// has all of it, although not all may be committed there yet.
     #[must_use]
     pub fn shipped(&self, origin: Origin) -> Seq {
@@ -312,13 +312,13 @@ impl Session {
         }
     }
 
-    /// The last record of a stream that was taken from the peer or is held here.
+    /// Returns the last record of a stream that was taken from the peer or is held here.
     #[must_use]
     pub fn taken(&self, origin: Origin) -> Seq {
         self.ledger.get(origin).map_or(0, |line| line.taken.0)
     }
 
-    /// Whether the peer seems to be there.
+    /// Returns whether the peer seems to be there.
     #[must_use]
     pub fn presence(&self, now_us: u64) -> Presence {
         match self.phase {
@@ -329,25 +329,25 @@ impl Session {
         }
     }
 
-    /// When something was last heard from the peer, microseconds.
+    /// Returns when something was last heard from the peer, microseconds.
     #[must_use]
     pub fn heard_us(&self) -> u64 {
         self.pacing.heard_us
     }
 
-    /// Time from the last answered PING to its PONG, microseconds.
+    /// Returns the time from the last answered PING to its PONG, microseconds.
     #[must_use]
     pub fn rtt_us(&self) -> Option<u64> {
         self.pacing.rtt_us
     }
 
-    /// Bytes of batches that were sent and are not acknowledged.
+    /// Returns bytes of batches that were sent and are not acknowledged.
     #[must_use]
     pub fn unacked_bytes(&self) -> usize {
         self.outbound.bytes()
     }
 
-    /// Whether the session has ended.
+    /// Returns whether the session has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
@@ -358,7 +358,7 @@ impl Session {
         self.pacing.heard_us = now_us;
     }
 
-    /// When [`Session::tick`] has something to do at the latest, microseconds; nothing once the session has ended.
+    /// Returns when [`Session::tick`] has something to do at the latest, microseconds; nothing once the session has ended.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let pacing = &self.pacing;

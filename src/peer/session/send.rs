@@ -18,7 +18,7 @@ use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES,
 const STATE_STREAMS: usize = (PEER_PAYLOAD_BYTES_MAX - 8) / HELD_BYTES;
 
 impl Session {
-    /// Bytes that wait for the connection.
+    /// Returns bytes that wait for the connection.
     #[must_use]
     pub fn output(&self) -> &[u8] {
         &self.output[self.written..]
@@ -38,7 +38,7 @@ impl Session {
         }
     }
 
-    /// Whether there is room for a batch with a body of `body_len` bytes: in the window of what may be
+    /// Returns whether there is room for a batch with a body of `body_len` bytes: in the window of what may be
     /// un-acknowledged, and before the connection.
     #[must_use]
     pub fn may_send(&self, body_len: usize) -> bool {
@@ -46,7 +46,7 @@ impl Session {
         self.has_room() && self.outbound.bytes() + bytes <= PEER_WINDOW_BYTES
     }
 
-    /// Whether there is room for a piece of a blob or of a snapshot.
+    /// Returns whether there is room for a piece of a blob or of a snapshot.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.phase == Phase::Live && self.output().len() < PEER_OUTPUT_BYTES
@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    /// When the next ACK has to go out.
+    /// Returns when the next ACK has to go out.
     pub(super) fn ack_deadline(&self) -> Option<u64> {
         let pacing = &self.pacing;
         let at_once = pacing.ack_at_once || pacing.unacked_bytes >= PEER_ACK_EVERY_BYTES;
@@ -203,7 +203,7 @@ impl Session {
         }
     }
 
-    /// Whether so much waits for the connection that nothing is added, whatever it is.
+    /// Returns whether so much waits for the connection that nothing is added, whatever it is.
     pub(super) fn is_clogged(&self) -> bool {
         self.output().len() >= PEER_OUTPUT_BYTES_MAX
     }

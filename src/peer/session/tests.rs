@@ -49,7 +49,7 @@ impl Maker {
         Self { origin, seq: 0, chain: first_chain(CLUSTER, origin) }
     }
 
-    /// The next batch: `count` pixels.
+    /// Returns the next batch: `count` pixels.
     fn next(&mut self, count: u32) -> (BatchHeader, Vec<u8>) {
         let body = vec![0x11; 10 * count as usize];
         let header = BatchHeader::seal(self.origin, self.seq + 1, count, 5 + self.seq, self.chain, &body);
@@ -62,7 +62,7 @@ impl Maker {
     }
 }
 
-/// The effects that are there now.
+/// Returns the effects that are there now.
 fn effects(session: &mut Session, now_us: u64) -> Vec<Effect> {
     std::iter::from_fn(|| session.next_effect(now_us)).collect()
 }
@@ -74,7 +74,7 @@ fn carry(from: &mut Session, to: &mut Session, now_us: u64) -> Vec<Effect> {
     effects(to, now_us)
 }
 
-/// Two sessions that have met, of nodes 1 and 2, starts 10 and 20.
+/// Returns two sessions that have met, of nodes 1 and 2, starts 10 and 20.
 fn pair(a: &[Held], b: &[Held]) -> (Session, Session) {
     let (mut a, mut b) = (Session::new(settings(1, 10), a, 0), Session::new(settings(2, 20), b, 0));
     assert_eq!(carry(&mut a, &mut b, 0), []);
@@ -85,7 +85,7 @@ fn pair(a: &[Held], b: &[Held]) -> (Session, Session) {
     (a, b)
 }
 
-/// The frames in some output.
+/// Returns the frames in some output.
 fn frames(bytes: &[u8]) -> Vec<(Kind, Vec<u8>)> {
     let mut inflow = Inflow::default();
     inflow.extend(bytes);

@@ -4,7 +4,7 @@ use super::*;
 use crate::peer::frame::FrameError;
 use crate::peer::message::{FLAG_GONE, FLAG_MORE, FLAG_STREAMS};
 
-/// The frames that a peer of node 2, start 20, begins with.
+/// Returns the frames that a peer of node 2, start 20, begins with.
 fn greeting(held: &[Held]) -> Vec<u8> {
     let other = Session::new(settings(2, 20), &[], 0);
     let mut bytes = other.output().to_vec();
@@ -18,7 +18,7 @@ fn framed(kind: Kind, flags: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What a session of node 1, start 10, that holds `held` makes of bytes behind a greeting.
+/// Returns what a session of node 1, start 10, that holds `held` makes of bytes behind a greeting.
 fn verdict(held: &[Held], bytes: &[u8]) -> (Vec<Effect>, Session) {
     let mut session = Session::new(settings(1, 10), held, 0);
     session.receive(&greeting(&[]), 0);

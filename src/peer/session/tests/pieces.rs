@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What a busy peer says: greeting, batches, blobs, acknowledgements, a gap, a PING, and maybe a breach.
+/// Returns what a busy peer says: greeting, batches, blobs, acknowledgements, a gap, a PING, and maybe a breach.
 fn conversation() -> Vec<u8> {
     let (mut mine, mut theirs) = (Maker::new(origin(1, 3)), Maker::new(origin(2, 20)));
     mine.next(2);
