@@ -57,7 +57,8 @@ pub fn shown_command(words: impl Iterator<Item = String>) -> String {
     for word in words {
         let safe = if is_header { shown_header(&word) } else { shown_word(&word) };
         is_header = !is_header && (word == "-H" || word == "--header");
-        shown.push(quoted(&safe));
+        // Only a NUL can't be quoted, and no argument has one.
+        shown.push(shlex::try_quote(&safe).map_or_else(|_| HIDDEN.into(), |word| word.into_owned()));
     }
     shown.join(" ")
 }
@@ -80,15 +81,6 @@ fn shown_header(field: &str) -> String {
         Some((name, _)) if is_secret(name) => format!("{name}: {HIDDEN}"),
         _ => field.to_string(),
     }
-}
-
-/// Quotes a word for a POSIX shell where it needs that.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_string();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -137,7 +129,7 @@ mod tests {
     fn commands_by_table() {
         for (words, shown) in [
             (&["pixeld", "bench", "--goal", "p99<1s"][..], "pixeld bench --goal 'p99<1s'"),
-            (&["-b", "it's {{n}}", ""], r"-b 'it'\''s {{n}}' ''"),
+            (&["-b", "it's {{n}}", ""], r#"-b "it's {{n}}" ''"#),
             (
                 &["-H", "Authorization: Bearer s3", "-H", "Accept: a"],
                 "-H 'Authorization: [hidden]' -H 'Accept: a'",

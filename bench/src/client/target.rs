@@ -2,6 +2,7 @@
 
 use crate::client::addresses::Addresses;
 use crate::client::tls::{Tls, Trust};
+use crate::redaction::shown_url;
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 
@@ -53,6 +54,11 @@ impl Url {
         let encrypted = text.strip_prefix("https://");
         let is_tls = encrypted.is_some();
         let rest = encrypted.or(text.strip_prefix("http://")).unwrap_or(text);
+        // What is wrong is told without what nobody is to read.
+        let shown = shown_url(text);
+        if shown != text {
+            return Err(format!("`{shown}` has a user in it; write -H 'Authorization: Basic ...' instead"));
+        }
         if rest.contains("://") {
             return Err(format!("{text}: unknown scheme; write for example http://127.0.0.1:8000/pixel"));
         }

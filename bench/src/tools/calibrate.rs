@@ -11,8 +11,8 @@ use crate::scenario::{Load, Scenario};
 use crate::tools::bootstrap::median;
 use crate::tools::calibration::{Calibration, host};
 use crate::tools::launch::{Launch, Launched};
+use crate::tools::scratch::Scratch;
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -38,16 +38,17 @@ impl Calibrate {
     ///
     /// # Errors
     /// Returns a sentence that names the next step.
-    pub fn run(&self, runs: &Path, stop: &Arc<AtomicBool>) -> Result<Calibration, String> {
+    pub fn run(&self, stop: &Arc<AtomicBool>) -> Result<Calibration, String> {
         let port = free_port()?;
         let exe = std::env::current_exe().map_err(|error| error.to_string())?;
         let address = format!("127.0.0.1:{port}");
         let words = [&exe.display().to_string(), "bench", "null", "--listen", &address];
-        std::fs::create_dir_all(runs).map_err(|error| format!("cannot make {}: {error}", runs.display()))?;
+        let folder = Scratch::new()?;
         let launch = Launch {
             command: words.map(ToString::to_string).to_vec(),
             cpus: self.server_cpus.clone(),
-            log: runs.join("null.log"),
+            log: folder.path().join("output.log"),
+            folder: None,
             variables: Vec::new(),
         };
         let target = Target::resolve(&format!("http://{address}"), None, "/pixel")?;

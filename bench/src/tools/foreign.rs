@@ -2,6 +2,7 @@
 
 use crate::client::target::{Endpoint, Target};
 use crate::scenario::{Load, Scenario};
+use crate::tools::scratch::Scratch;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -62,10 +63,9 @@ pub fn wrk_can_run(scenario: &Scenario) -> Result<(), String> {
 /// # Errors
 /// Returns a sentence that names the next step.
 pub fn wrk(scenario: &Scenario, folder: &Path) -> Result<Foreign, String> {
-    let script = folder.join("pixel.lua");
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&script, WRK_SCRIPT))
-        .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
+    let folder = Scratch::below(folder, "wrk-")?;
+    let script = folder.path().join("pixel.lua");
+    fs::write(&script, WRK_SCRIPT).map_err(|error| format!("cannot write {}: {error}", script.display()))?;
     let seconds = (scenario.duration_ns as f64 / 1e9).ceil().max(1.0);
     let timeout = (scenario.timeout_ns as f64 / 1e9).ceil().max(1.0);
     let mut command = Command::new("wrk");

@@ -4,13 +4,14 @@ use crate::client::fetch;
 use crate::client::socket::Socket;
 use crate::client::target::Target;
 use crate::driver::machine::pin_this_thread;
+use crate::tools::scratch::{self, Scratch};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait until a server that was started answers.
@@ -23,6 +24,9 @@ const FREE_WAIT: Duration = Duration::from_secs(2);
 const TAKEN_WAIT: Duration = Duration::from_secs(1);
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Bytes of a server's output that are shown.
+const TAIL_BYTES: usize = 2_000;
 
 /// Process groups that were started and have not been stopped: what has to end with this process.
 static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
@@ -47,7 +51,7 @@ fn forget(group: u32) {
 }
 
 /// How a server is started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Launch {
     /// Program and arguments.
     pub command: Vec<String>,
@@ -55,6 +59,8 @@ pub struct Launch {
     pub cpus: Vec<usize>,
     /// Where its output goes.
     pub log: PathBuf,
+    /// The folder of the log, if it is to go with the last one who may start this.
+    pub folder: Option<Arc<Scratch>>,
     /// Variables added to its environment.
     pub variables: Vec<(String, String)>,
 }
@@ -68,16 +74,18 @@ pub struct Launched {
 }
 
 impl Launch {
-    /// A launch of a command line as a shell would split it at blanks and quotes.
+    /// A launch of a command line as a shell would split it at blanks and quotes, with its log in a folder of its own.
     ///
     /// # Errors
-    /// Returns a sentence for an empty line or an open quote.
-    pub fn parse(line: &str, log: PathBuf) -> Result<Self, String> {
+    /// Returns a sentence for an empty line, an open quote, or a folder that can't be made.
+    pub fn parse(line: &str) -> Result<Self, String> {
         let command = split_words(line)?;
         if command.is_empty() {
             return Err("the command to start is empty; write for example --start 'pixeld serve'".into());
         }
-        Ok(Self { command, cpus: Vec::new(), log, variables: Vec::new() })
+        let folder = Scratch::new()?;
+        let log = folder.path().join("output.log");
+        Ok(Self { command, cpus: Vec::new(), log, folder: Some(Arc::new(folder)), variables: Vec::new() })
     }
 
     /// Starts it without waiting for it.
@@ -292,10 +300,15 @@ pub fn answers(target: &Target) -> bool {
     fetch::stream(target, "", Duration::from_secs(1), |_, _| false).is_ok()
 }
 
+/// The end of a server's output, and where all of it stays.
 fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2_000)..]).into_owned();
-    if text.trim().is_empty() { "(it said nothing)".into() } else { text }
+    if text.trim_ascii().is_empty() {
+        return "(it said nothing)".into();
+    }
+    scratch::keep(log);
+    let end = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL_BYTES)..]).into_owned();
+    format!("{}\n(all of it is in {})", end.trim_end(), log.display())
 }
 
 /// Splits at blanks; single and double quotes hold words together.
@@ -332,13 +345,15 @@ mod tests {
 
     #[test]
     fn a_server_that_ends_at_once_shows_what_it_said() {
-        let folder = tempfile::tempdir().unwrap();
-        let launch = Launch::parse("sh -c 'echo no such port; exit 3'", folder.path().join("log")).unwrap();
+        let launch = Launch::parse("sh -c 'echo no such port; exit 3'").unwrap();
         let target = Target::resolve("http://127.0.0.1:1/", None, "/").unwrap();
         let stop = AtomicBool::new(false);
         let error = launch.start(&target).unwrap().await_answer(&target, &stop).unwrap_err();
         assert!(error.contains("no such port") && error.contains('3'), "{error}");
-        let missing = Launch::parse("no-such-program-here", folder.path().join("log")).unwrap();
+        let log = &launch.log;
+        assert!(error.contains(&log.display().to_string()) && log.exists(), "{error}");
+        fs::remove_dir_all(log.parent().unwrap()).unwrap();
+        let missing = Launch::parse("no-such-program-here").unwrap();
         assert!(missing.start(&target).unwrap_err().contains("install it"));
     }
 
@@ -349,7 +364,7 @@ mod tests {
         let target = Target::resolve(&url, None, "/").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let proof = folder.path().join("started");
-        let launch = Launch::parse(&format!("touch {}", proof.display()), folder.path().join("log")).unwrap();
+        let launch = Launch::parse(&format!("touch {}", proof.display())).unwrap();
         let error = launch.start(&target).unwrap_err();
         assert!(error.contains("already") && error.contains(&url), "{error}");
         assert!(!proof.exists());
@@ -357,10 +372,9 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_server_is_not_taken_for_that_of_one_that_ended() {
-        let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let target = Target::resolve(&format!("http://127.0.0.1:{port}/"), None, "/").unwrap();
-        let launch = Launch::parse("false", folder.path().join("log")).unwrap();
+        let launch = Launch::parse("false").unwrap();
         let mut server = launch.start(&target).unwrap();
         server.child.wait().unwrap();
         let _other = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();

@@ -16,6 +16,7 @@ pub mod output_file;
 pub mod outputs;
 pub mod peers;
 pub mod published;
+pub mod scratch;
 pub mod search;
 pub mod session;
 pub mod verify;

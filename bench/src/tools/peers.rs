@@ -6,6 +6,7 @@ use crate::driver::server::{Processes, ServerProbe};
 use crate::output;
 use crate::tools::build::build;
 use crate::tools::launch::{Launch, Launched};
+use crate::tools::scratch::Scratch;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,7 +65,8 @@ pub struct Ready {
     pub probe: ServerProbe,
     /// The server, stopped when this is dropped.
     server: Option<Launched>,
-    run: Option<PathBuf>,
+    /// Its folder, removed after it.
+    _run: Option<Scratch>,
 }
 
 impl Contender {
@@ -124,22 +126,22 @@ impl Contender {
             return Ok(Ready {
                 probe: ServerProbe::find(&self.target, asks_metrics),
                 server: None,
-                run: None,
+                _run: None,
             });
         };
-        let run = runs.join(&self.name);
-        let _ = fs::remove_dir_all(&run);
-        fs::create_dir_all(&run).map_err(|error| format!("cannot make {}: {error}", run.display()))?;
+        let folder = Scratch::below(runs, &format!("{}-", self.name))?;
+        let run = folder.path();
         for (name, text) in &peer.files {
             let path = run.join(name);
-            fs::write(&path, self.filled(text, &run))
+            fs::write(&path, self.filled(text, run))
                 .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         }
         let launch = Launch {
-            command: peer.start.iter().map(|word| self.filled(word, &run)).collect(),
+            command: peer.start.iter().map(|word| self.filled(word, run)).collect(),
             cpus: cpus.to_vec(),
             log: run.join("output.log"),
-            variables: peer.variables.iter().map(|(k, v)| (k.clone(), self.filled(v, &run))).collect(),
+            folder: None,
+            variables: peer.variables.iter().map(|(k, v)| (k.clone(), self.filled(v, run))).collect(),
         };
         let mut server = launch
             .start(&self.target)
@@ -151,7 +153,7 @@ impl Contender {
             server.await_answer(&self.target, stop)?;
             ServerProbe::of_group(server.group(), &self.target, asks_metrics)
         };
-        Ok(Ready { probe, server: Some(server), run: Some(run) })
+        Ok(Ready { probe, server: Some(server), _run: Some(folder) })
     }
 
     fn filled(&self, text: &str, run: &Path) -> String {
@@ -185,9 +187,6 @@ impl Drop for Ready {
     fn drop(&mut self) {
         if let Some(server) = &mut self.server {
             server.stop();
-        }
-        if let Some(run) = &self.run {
-            let _ = fs::remove_dir_all(run);
         }
     }
 }

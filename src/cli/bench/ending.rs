@@ -3,6 +3,7 @@
 use crate::os::signal::{SignalStream, exit_now};
 use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::launch::kill_all_started;
+use pixeld_bench::tools::scratch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let setter = Arc::clone(&stop);
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        kill_all_started();
+        end_all_started();
         usual(panic);
     }));
     if let Ok(mut signals) = SignalStream::take() {
@@ -47,9 +48,15 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
             while first.elapsed() < ONE_SIGNAL {
                 signals.wait();
             }
-            kill_all_started();
+            end_all_started();
             exit_now(i32::from(Exit::Interrupted as u8));
         });
     }
     stop
+}
+
+/// Ends the servers that were started and removes their folders.
+fn end_all_started() {
+    kill_all_started();
+    scratch::remove_all();
 }

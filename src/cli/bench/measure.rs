@@ -41,7 +41,7 @@ pub(super) struct Measure {
     check: CheckArguments,
     #[command(flatten)]
     of_wrk: OfWrk,
-    /// Report for machines, - for stdout
+    /// Report for machines, - for stdout; docs/bench-report.schema.json describes it
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     json: Option<PathBuf>,
     /// Percentile distribution for HdrHistogram's plotters
@@ -348,7 +348,6 @@ impl RequestArguments {
 impl CheckArguments {
     fn launch(&self) -> Result<Option<Launch>, String> {
         let Some(line) = &self.start else { return Ok(None) };
-        let log = std::env::temp_dir().join(format!("pixeld-bench-{}.log", std::process::id()));
-        Ok(Some(Launch { cpus: self.start_pin.clone(), ..Launch::parse(line, log)? }))
+        Ok(Some(Launch { cpus: self.start_pin.clone(), ..Launch::parse(line)? }))
     }
 }

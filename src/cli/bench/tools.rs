@@ -18,6 +18,7 @@ use pixeld_bench::tools::foreign::wrk_can_run;
 use pixeld_bench::tools::null::NullResponder;
 use pixeld_bench::tools::output_file::OutputFile;
 use pixeld_bench::tools::peers::Contender;
+use pixeld_bench::tools::scratch::Scratch;
 use pixeld_bench::tools::search::{self, Bracket};
 use pixeld_bench::tools::{diff, published};
 use serde_json::Value;
@@ -166,10 +167,6 @@ fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Resu
     Ok(Scenario { mix, ..request.on(load.scenario(target, form)) })
 }
 
-fn scratch(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("pixeld-bench-{name}-{}", std::process::id()))
-}
-
 fn command_line() -> String {
     shown_command(std::env::args())
 }
@@ -202,11 +199,8 @@ impl CalibrateArguments {
             .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &RequestArguments::default(), "http://127.0.0.1:1")?;
         let calibrate = Calibrate { scenario, server_cpus: self.server_pin.clone() };
-        let runs = scratch("calibrate");
         let stop = stop_on_interrupt();
-        let found = calibrate.run(&runs, &stop).map_err(|what| Stop::failed(&stop, what));
-        let _ = fs::remove_dir_all(&runs);
-        let found = found?;
+        let found = calibrate.run(&stop).map_err(|what| Stop::failed(&stop, what))?;
         let kept = found.save().map_err(Stop::Failed)?;
         print(&tell(&found, &kept))?;
         Ok(Exit::Ok)
@@ -272,11 +266,12 @@ impl CompareArguments {
         }
         let is_open = scenario.rate().is_some();
         let mut results = opened(self.append.as_deref())?;
+        let runs = Scratch::new().map_err(Stop::Failed)?;
         let comparison = Comparison {
             scenario,
             rounds: self.rounds,
             server_cpus: self.server_pin.clone(),
-            runs: self.run_dir.clone().unwrap_or_else(|| scratch("compare")),
+            runs: self.run_dir.clone().unwrap_or_else(|| runs.path().to_path_buf()),
         };
         let stop = stop_on_interrupt();
         let environment = environment::describe();
