@@ -52,6 +52,8 @@ fn the_published_schema_describes_every_report() {
     let started = format!("http://127.0.0.1:{port}");
     let start = format!("{} bench null --listen 127.0.0.1:{port}", env!("CARGO_BIN_EXE_pixeld"));
     let (secret, dead) = ("Authorization: x", format!("http://127.0.0.1:{}", free_port()));
+    let requests = folder.path().join("requests").display().to_string();
+    fs::write(&requests, "2 GET /a\nPOST /b -b 'x'\n").unwrap();
     let mut reports = Vec::new();
     for (at, arguments) in [
         &[url.as_str(), "-d", "300ms", "-c", "2", "-H", secret, "--goal", "p99<1s"][..],
@@ -60,6 +62,7 @@ fn the_published_schema_describes_every_report() {
         &[&url, "-n", "50", "-c", "2", "--verify", "-t", "1"],
         &[&started, "--start", &start, "-d", "1s", "-c", "2", "--chaos", "pause server@100ms for 50ms"],
         &[&url, "-n", "1", "-m", "GET", "-c", "1"],
+        &[&url, "--requests", &requests, "-n", "30", "-c", "1"],
         &[&dead, "-d", "100ms"],
     ]
     .iter()

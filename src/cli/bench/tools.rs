@@ -260,7 +260,8 @@ impl CompareArguments {
         self.check(&sides).map_err(Stop::Usage)?;
         let first = &sides[0];
         let load = self.load.scenario(first.contender.target.clone(), first.form.clone());
-        let scenario = self.request.on(load);
+        let mix = self.load.mix(&self.request).map_err(Stop::Usage)?;
+        let scenario = Scenario { mix, ..self.request.on(load) };
         if self.wrk {
             wrk_can_run(&scenario).map_err(Stop::Usage)?;
         }
