@@ -48,7 +48,7 @@ pub fn breaches(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<St
             }
             "additionalProperties" => found.extend(properties(root, schema, value, at)),
             "const" | "enum" | "type" | "minimum" => {
-                found.push(format!("{at}: {value} is not {word} {rule}"))
+                found.push(format!("{at}: {value} is not {word} {rule}"));
             }
             _ => panic!("the schema has the word `{word}`, which this test does not know"),
         }
@@ -63,7 +63,7 @@ fn properties(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
         let at = format!("{at}.{key}");
         match (known.get(key), others) {
             (Some(schema), _) | (None, schema @ Value::Object(_)) => {
-                found.extend(breaches(root, schema, value, &at))
+                found.extend(breaches(root, schema, value, &at));
             }
             _ => found.push(format!("{at} is not in docs/bench-report.schema.json: add a line there")),
         }
