@@ -18,18 +18,21 @@
 //! in `bench/`, with the same rule; only `cli` uses it.
 //!
 //! ```text
-//! 5  main, cli, config
-//! 4  engine | doctor
-//! 3  apps
+//! 6  main, cli, config
+//! 5  decoder
+//! 4  engine | apps | doctor
+//! 3  app
 //! 2  http | log | peer
 //! 1  os
 //! 0  base
 //! ```
 
+pub mod app;
 pub mod apps;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod decoder;
 pub mod doctor;
 pub mod engine;
 pub mod http;

@@ -52,6 +52,7 @@ fn allocations_of(durability: Durability) {
         durability,
         job_threads: 1,
         apps: registry::all().into_iter().filter(|app| app.name() == "pixel").collect(),
+        empty_states: registry::new_applied,
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
         ..Settings::base(directory.path().to_path_buf())

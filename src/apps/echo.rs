@@ -6,9 +6,9 @@ use crate::base::tag;
 use crate::http::method::Method;
 use crate::http::response::Response;
 
-use super::app::{Action, App, Body, Request, Route, View};
 use super::declaration::Declaration;
-use super::state::State;
+use crate::app::application::{Action, App, Body, Request, Route, View};
+use crate::app::state::State;
 
 /// The mirror. It keeps nothing.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Echo;
 
 /// What the registry is told.
 pub static DECLARATION: Declaration =
-    Declaration { name: "echo", is_usual: false, settings: &[], make: |_| Arc::new(Echo) };
+    Declaration { name: "echo", is_usual: false, settings: &[], make: |_, _| Arc::new(Echo) };
 
 /// Bytes of a body that is sent back; a longer one is answered 413.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -1,12 +1,12 @@
 //! The promise that lets two hosts take writes at once: whatever order streams are applied in, the state is the same.
 //!
 //! Tests only. They hold every application of the registry to it, those of the future included: each state offers
-//! records of its own ([`super::state::State::sample`]).
+//! records of its own ([`crate::app::state::State::sample`]).
 
 use proptest::prelude::*;
 
 use super::registry;
-use super::state::{Applied, Batch, Entry};
+use crate::app::state::{Applied, Batch, Entry};
 use crate::base::ids::{Inc, NodeId, Origin, Position};
 
 /// A batch as its host sealed it.

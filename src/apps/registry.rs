@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::app::Apps;
-use super::declaration::Declaration;
-use super::router::HOME_PATH;
-use super::state::Applied;
+use super::declaration::{Declaration, Tools};
 use super::{board, echo, pex, pixel, thumbs, toys};
+use crate::app::application::Apps;
+use crate::app::router::HOME_PATH;
+use crate::app::state::Applied;
 use crate::base::setting::{Setting, Values};
 
 /// Every application, the one that is served by default first.
@@ -44,13 +44,13 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
 
 /// Returns the applications of these names, made with these values; unknown names are passed over.
 #[must_use]
-pub fn with(names: &[&str], values: &Values) -> Apps {
-    names.iter().filter_map(|name| named(name)).map(|app| (app.make)(values)).collect()
+pub fn with(names: &[&str], values: &Values, tools: &Tools) -> Apps {
+    names.iter().filter_map(|name| named(name)).map(|app| (app.make)(values, tools)).collect()
 }
 
 /// Every application as it is unless something is set. Made once: applications compress their pages when they are made, and
 /// every snapshot begins with empty states.
-static AS_USUAL: LazyLock<Apps> = LazyLock::new(|| with(&names(), &Values::default()));
+static AS_USUAL: LazyLock<Apps> = LazyLock::new(|| with(&names(), &Values::default(), &Tools::default()));
 
 /// Returns every application as it is unless something is set.
 #[must_use]
@@ -61,8 +61,9 @@ pub fn all() -> Apps {
 /// Returns the names of the applications that have a page of their own to be shown at `/`.
 #[must_use]
 pub fn roots() -> Vec<&'static str> {
-    let has_home =
-        |app: &&std::sync::Arc<dyn super::app::App>| app.routes().iter().any(|route| route.path == HOME_PATH);
+    let has_home = |app: &&std::sync::Arc<dyn crate::app::application::App>| {
+        app.routes().iter().any(|route| route.path == HOME_PATH)
+    };
     AS_USUAL.iter().filter(has_home).map(|app| app.name()).collect()
 }
 

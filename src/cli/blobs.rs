@@ -4,7 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::apps::state::Applied;
+use crate::app::state::Applied;
+use crate::apps::registry;
 use crate::base::blob::BlobId;
 use crate::engine::lifecycle::rebuilding::Rebuilding;
 use crate::log::blobs::check::{Fault, check};
@@ -68,7 +69,7 @@ fn replayed(disk: &dyn Disk) -> Result<Applied, InspectError> {
     let files = snapshot::files(disk).map_err(failed("listing snapshots"))?;
     // One that can't be read was told of already; a start goes on from the older one.
     let stored = files.into_iter().find_map(|file| snapshot::load(disk, file).ok());
-    let mut rebuilding = Rebuilding::default();
+    let mut rebuilding = Rebuilding::new(false, registry::new_applied);
     let mut taken = stored.map_or(Ok(()), |stored| rebuilding.take(Replay::Snapshot(&stored)));
     let from = rebuilding.applied().position;
     batches(disk, &mut |batch| {

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::CliError;
-pub(super) use crate::engine::jobs::decoder::SUBCOMMAND;
-use crate::engine::jobs::decoder::{self, child};
+pub(super) use crate::decoder::SUBCOMMAND;
+use crate::decoder::{self, child};
 use crate::os::thread::Turn;
 
 /// Decode pictures from standard input; started by a server

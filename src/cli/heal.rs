@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::CliError;
-use crate::apps::heal::Heal;
+use crate::app::heal::Heal;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::engine::lifecycle::healing::{self, Wish};
 use crate::http::date::DateCell;

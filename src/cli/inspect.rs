@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::blobs::{self, Look};
 use super::{CliError, compare as told};
+use crate::apps::registry;
 use crate::base::ids::Origin;
 use crate::base::tag;
 use crate::engine::lifecycle::inspection::{self, Standing};
@@ -79,7 +80,8 @@ impl Arguments {
 
     fn look(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         let disk = open(&self.dir)?;
-        let standing = if self.dump { Ok(Standing::Starts) } else { inspection::examine(&*disk) };
+        let standing =
+            if self.dump { Ok(Standing::Starts) } else { inspection::examine(&*disk, registry::new_applied) };
         let is_joining = matches!(standing, Ok(Standing::Joining));
         let result = if self.dump {
             dump(&*disk, out)

@@ -12,6 +12,7 @@ use super::events::{self, LevelSwitch};
 use super::succession::{self, Predecessor, Successor};
 use super::watchdog::{self, Watched};
 use super::{CliError, import, recovery};
+use crate::apps::declaration::Tools;
 use crate::apps::pex::import::Import;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::version;
@@ -20,6 +21,7 @@ use crate::config::peer::Peer;
 use crate::config::reload::reload;
 use crate::config::settings;
 use crate::config::sources::Sources;
+use crate::decoder::thumbnailer;
 use crate::engine::lifecycle::server::{Ending, Server};
 use crate::engine::shared::settings::{Listen, Settings};
 use crate::os::inherit::{self, Inherited};
@@ -291,7 +293,7 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
 fn await_names(config: &Config) -> Settings {
     let mut tries = 0_u32;
     loop {
-        match settings::of(config, thread::allowed_cores()) {
+        match settings::of(config, thread::allowed_cores(), &Tools { thumbnailer }) {
             Ok(settings) => return settings,
             Err(unresolved) => {
                 if tries.is_multiple_of(NAME_TRIES_TOLD) {

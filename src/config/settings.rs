@@ -2,6 +2,7 @@
 
 use super::effective::{self as config, Config};
 use super::peer::Peer;
+use crate::apps::declaration::Tools;
 use crate::apps::registry;
 use crate::engine::shared::settings::{Listen, PeerSettings, Settings};
 use crate::os::address::{Address, Unresolved};
@@ -11,12 +12,13 @@ use crate::os::address::{Address, Unresolved};
 ///
 /// # Errors
 /// Fails for a name of this host's own that has no address, which may come with the network.
-pub fn of(config: &Config, cores: Vec<usize>) -> Result<Settings, Unresolved> {
+pub fn of(config: &Config, cores: Vec<usize>, tools: &Tools) -> Result<Settings, Unresolved> {
     let listen = |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root });
     let mut settings = config.settings.clone();
     settings.listen = config.listen.iter().map(listen).collect::<Result<_, _>>()?;
     settings.peer = peer(&config.peer)?;
-    settings.apps = registry::with(&config.apps, &config.values);
+    settings.apps = registry::with(&config.apps, &config.values, tools);
+    settings.empty_states = registry::new_applied;
     if settings.cores.is_empty() {
         settings.cores = cores;
     }

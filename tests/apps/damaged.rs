@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pixeld::app::state::Applied;
 use pixeld::apps::registry;
-use pixeld::apps::state::Applied;
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
@@ -115,6 +115,7 @@ fn make(data: &Path) {
 fn start(data: &Path) -> Result<Opening, opening::OpenError> {
     opening::open(&Settings {
         apps: registry::all(),
+        empty_states: registry::new_applied,
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES_MIN,
         ..Settings::base(data.to_owned())
@@ -166,7 +167,7 @@ impl Bench {
     /// The state of the sound directory as of this vector; and how many batches follow.
     fn earlier(&self, vector: &VersionVector) -> Option<(State, usize)> {
         let disk = RealDisk::open(&self.reference).expect("a directory");
-        let mut rebuilding = Rebuilding::new(false);
+        let mut rebuilding = Rebuilding::new(false, registry::new_applied);
         let (mut found, mut behind) = (None, 0);
         recover::examine(&disk, &mut |replay| {
             let is_batch = matches!(replay, Replay::Batch(_));
@@ -191,7 +192,7 @@ impl Bench {
         self.harm(name, harm);
         let before = content(&self.data);
         let disk = RealDisk::open(&self.data).expect("a directory");
-        let examined = inspection::examine(&disk);
+        let examined = inspection::examine(&disk, registry::new_applied);
         let verified = inspect::verify(&disk);
         assert!(content(&self.data) == before, "{context}: looking changes nothing");
         let outcome = match start(&self.data) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::skip::skip;
-use pixeld::apps::app::Action;
+use pixeld::app::application::Action;
 use pixeld::apps::pixel::service::post_pixel;
 use serde_json::{Value, json};
 

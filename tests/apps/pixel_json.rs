@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::skip::skip;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pixeld::apps::app::Action;
+use pixeld::app::application::Action;
 use pixeld::apps::pixel::service::post_pixel;
 use serde_json::Value;
 

@@ -6,14 +6,14 @@ use crate::sim_disk;
 use std::sync::{Arc, RwLock};
 
 use journal::{NODE, SEGMENT_BYTES, options};
-use pixeld::apps::app::{Action, Job, JobStep, PeerReport, Request, Start, View};
+use pixeld::app::application::{Action, Job, JobStep, PeerReport, Request, Start, View};
+use pixeld::app::router::{Match, Router};
+use pixeld::app::state::{Applied, Batch, Entry};
+use pixeld::app::wait::{Ticket, Wake};
 use pixeld::apps::pixel::record::{Channel, Pixel};
 use pixeld::apps::pixel::service::PixelApp;
 use pixeld::apps::pixel::state::clear_record;
 use pixeld::apps::registry;
-use pixeld::apps::router::{Match, Router};
-use pixeld::apps::state::{Applied, Batch, Entry};
-use pixeld::apps::wait::{Ticket, Wake};
 use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, PIECE_BYTES};
 use pixeld::http::request::{HeaderSlots, parse_head};

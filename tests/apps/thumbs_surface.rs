@@ -355,7 +355,7 @@ fn what_is_no_picture_is_taken_and_found_out() {
     await_blobs(&server, 1);
 }
 
-/// A debug build's decoder does this when it is asked to: see `engine/jobs/decoder/child.rs`.
+/// A debug build's decoder does this when it is asked to: see `decoder/child.rs`.
 #[test]
 fn a_picture_that_ends_its_decoder_or_never_ends_is_given_up_and_the_next_one_goes_on() {
     let server = Server::fresh(&["--apps", "thumbs", "--thumbs-deadline", "5s", "--thumbs-workers", "1"]);

@@ -37,6 +37,7 @@ impl Host {
             steer: Steer::Off,
             job_threads: 1,
             apps: registry::all(),
+            empty_states: registry::new_applied,
             limits,
             reserve: Reserve::Bytes(1 << 20),
             segment_bytes: SEGMENT_BYTES_MIN,

@@ -26,6 +26,7 @@ fn start(directory: &Path, peer: Option<Retention>) -> Server {
         steer: pixeld::engine::shared::steering::Steer::Off,
         job_threads: 1,
         apps: registry::all(),
+        empty_states: registry::new_applied,
         reserve: Reserve::Bytes(1 << 20),
         segment_bytes: SEGMENT_BYTES_MIN,
         peer,

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
+use pixeld::app::state::Applied;
 use pixeld::apps::registry;
-use pixeld::apps::state::Applied;
 use pixeld::base::batch::BatchHeader;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, NodeId, Position};
@@ -55,6 +55,7 @@ fn settings(durability: Durability) -> Settings {
     Settings {
         durability,
         apps: registry::all(),
+        empty_states: registry::new_applied,
         segment_bytes: SEGMENT_BYTES_MIN,
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
         ..Settings::base("nowhere".into())
@@ -73,7 +74,8 @@ impl Host {
     }
 
     fn open_with(disk: SimDisk, options: &OpenOptions, durability: Durability) -> Self {
-        let Replayed { opened, mut owed, mut rebuilding } = replayed(&disk.shared(), options).unwrap();
+        let Replayed { opened, mut owed, mut rebuilding } =
+            replayed(&disk.shared(), options, registry::new_applied).unwrap();
         owed.settle().unwrap();
         let applied = rebuilding.take_applied();
         let poll = Poll::new().unwrap();

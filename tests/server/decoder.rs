@@ -16,7 +16,7 @@ use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::pictures::size::Fit;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
-use pixeld::engine::jobs::decoder::{Decoder, Settings};
+use pixeld::decoder::{Decoder, Settings};
 use pixeld::os::thread::Turn;
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::Receiver;
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
+use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use pixeld::base::limits::CLOCK_AHEAD_US_MAX;
@@ -82,6 +83,7 @@ pub type Fatal = String;
 fn settings(durability: Durability) -> Settings {
     Settings {
         durability,
+        empty_states: registry::new_applied,
         // Their handlers are for requests, of which there are none; their states are in the registry.
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES,
@@ -108,7 +110,7 @@ impl Up {
         let options =
             OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, random };
         let Replayed { opened, mut owed, mut rebuilding } =
-            replayed(&disk.shared(), &options).map_err(|error| error.to_string())?;
+            replayed(&disk.shared(), &options, registry::new_applied).map_err(|error| error.to_string())?;
         owed.settle().map_err(|error| error.to_string())?;
         let (mut applied, last) = (rebuilding.take_applied(), rebuilding.last.take());
         let io = |error: std::io::Error| error.to_string();
@@ -142,7 +144,8 @@ impl Up {
             peering.standing.remember(known.node, known.durable.clone());
             shared.understanding.learn(known.node, known.kinds);
         }
-        let folder = Folder::new(last.unwrap_or(nothing), opened.report.snapshot, false);
+        let folder =
+            Folder::new(last.unwrap_or(nothing), opened.report.snapshot, false, registry::new_applied);
         let patience = Patience::new(Retention::Usual, known);
         let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
         let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, folder, patience);

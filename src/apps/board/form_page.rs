@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use crate::apps::answer;
-use crate::apps::upload::{Ended, Fed, Upload};
+use crate::app::answer;
+use crate::app::upload::{Ended, Fed, Upload};
 use crate::http::accept;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;

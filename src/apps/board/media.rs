@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::apps::answer;
-use crate::apps::app::{Action, FilePart, Job, JobStep, Start};
+use crate::app::answer;
+use crate::app::application::{Action, FilePart, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::PIECE_BYTES;
 use crate::http::caching::Caching;

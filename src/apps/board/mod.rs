@@ -29,5 +29,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "board",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |values| Arc::new(service::BoardApp::new(&settings::BoardSettings::of(values))),
+    make: |values, _| Arc::new(service::BoardApp::new(&settings::BoardSettings::of(values))),
 };

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::apps::app::{Action, Resume, View, Wait};
-use crate::apps::wait::{News, Ticket, Wake};
+use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::wait::{News, Ticket, Wake};
 use crate::base::limits::BOARD_NEWS_LOOK_MS;
 use crate::http::response::Response;
 

@@ -1,6 +1,6 @@
 //! The board's page and its files.
 
-use crate::apps::files::File;
+use crate::app::files::File;
 use crate::http::caching::Caching;
 use crate::http::request::Head;
 use crate::http::response::Response;

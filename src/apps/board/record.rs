@@ -5,7 +5,7 @@
 //! delete   0x32   16 origin, u64 seq of the post
 //! ```
 
-use crate::apps::fields::{Fields, push_origin, push_text};
+use crate::app::fields::{Fields, push_origin, push_text};
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};

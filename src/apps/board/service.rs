@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
-use crate::apps::answer;
-use crate::apps::app::{Action, App, Body, Request, Resume, Route, View};
-use crate::apps::id;
-use crate::apps::openapi;
+use crate::app::answer;
+use crate::app::application::{Action, App, Body, Request, Resume, Route, View};
+use crate::app::id;
+use crate::app::openapi;
+use crate::app::state::State;
+use crate::app::upload::{Unwanted, Upload};
+use crate::app::wait::News;
 use crate::apps::pictures::kind::Kind;
-use crate::apps::state::State;
-use crate::apps::upload::{Unwanted, Upload};
-use crate::apps::wait::News;
 use crate::base::limits::{
     BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_NEWS_HOLD_MS, BOARD_TEXT_BYTES_MAX, Limits,
     MULTIPART_FRAMING_BYTES_MAX,

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apps::fields::{Fields, push_origin};
-use crate::apps::heal::Heal;
+use crate::app::fields::{Fields, push_origin};
+use crate::app::heal::Heal;
+use crate::app::references::References;
+use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::apps::pictures::kind::Kind;
-use crate::apps::references::References;
-use crate::apps::state::{Entry, RestoreError, Stamp, State};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::BOARD_POST;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::apps::answer;
+use crate::app::answer;
+use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::pictures::clean::{Unclean, cleaned};
 use crate::apps::pictures::kind::{KIND_BYTES, Kind};
-use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::limits::{BOARD_MESSAGE_CHARS_MAX, UPLOAD_PIECE_BYTES};
 use crate::base::tag;
 use crate::http::multipart::{Event, Multipart, PartHead};

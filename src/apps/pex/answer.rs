@@ -1,6 +1,6 @@
 //! What the service says.
 
-use crate::apps::answer;
+use crate::app::answer;
 use crate::http::response::Response;
 
 use super::digits;

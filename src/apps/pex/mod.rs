@@ -25,5 +25,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "pex",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |values| Arc::new(service::PexApp::new(settings::PexSettings::of(values))),
+    make: |values, _| Arc::new(service::PexApp::new(settings::PexSettings::of(values))),
 };

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::apps::wait::{Ticket, Wake};
+use crate::app::wait::{Ticket, Wake};
 use crate::base::limits::{PEX_KEPT_BYTES_MAX, PEX_KEPT_MAX, PEX_WAITERS_MAX};
 
 /// The digits of a number and a line end.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::apps::app::{Action, App, Request, Resume, Route, View};
-use crate::apps::state::State;
-use crate::apps::wait::News;
+use crate::app::application::{Action, App, Request, Resume, Route, View};
+use crate::app::state::State;
+use crate::app::wait::News;
 use crate::base::tag;
 use crate::http::caching::Caching;
 use crate::http::method::Method;

@@ -3,7 +3,7 @@
 //! The position is the sum of the steps above the floors, and never below zero. Sums add up in any order and of two
 //! floors of a stream the higher one stands, so hosts that have applied the same streams stand at the same position.
 
-use crate::apps::state::{Entry, RestoreError, Stamper, State};
+use crate::app::state::{Entry, RestoreError, Stamper, State};
 use crate::base::ids::{Inc, NodeId, Origin};
 
 use super::record::{Change, Floor, Wish, word};

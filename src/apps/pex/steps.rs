@@ -1,6 +1,6 @@
 //! What each step of a batch comes to, one after the other.
 
-use crate::apps::state::{Stamp, Stamper};
+use crate::app::state::{Stamp, Stamper};
 use crate::base::ids::Origin;
 
 use super::record::{self, Floor, Wish};
@@ -76,8 +76,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::app::state::{Applied, Batch, Entry};
     use crate::apps::pex::state::{AT_END, PexState};
-    use crate::apps::state::{Applied, Batch, Entry};
     use crate::base::ids::{Inc, NodeId, Position};
     use crate::base::tag::app;
 

@@ -1,4 +1,4 @@
-//! Who makes thumbnails of pictures that may be built to do harm. The engine has one that can be killed.
+//! Who makes thumbnails of pictures that may be built to do harm. `crate::decoder` is one that can be killed.
 
 use std::io;
 use std::time::Duration;
@@ -13,6 +13,27 @@ pub trait Thumbnailer: Send {
     /// # Errors
     /// Fails as [`Failure`] says. Whatever it was, the next picture may be tried.
     fn thumbnail(&mut self, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure>;
+}
+
+/// Bounds of making thumbnails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Pixels of a picture, summed over its frames.
+    pub pixels_max: u64,
+    /// Bytes of a picture that is expected; a larger one is made all the same.
+    pub picture_bytes_max: u64,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// Makes thumbnails where no process can be started for it: not at all.
+#[derive(Clone, Copy, Debug)]
+pub struct NoThumbnailer;
+
+impl Thumbnailer for NoThumbnailer {
+    fn thumbnail(&mut self, _: &dyn BlobReader, _: &Order) -> Result<Vec<u8>, Failure> {
+        Err(Failure::NoDecoder(io::ErrorKind::Unsupported.into()))
+    }
 }
 
 /// Why there is no thumbnail.

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use crate::apps::answer;
-use crate::apps::app::{Job, JobStep, Start};
+use crate::app::answer;
+use crate::app::application::{Job, JobStep, Start};
 use crate::base::ids::{NodeId, Position};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, PIECE_BYTES};
 use crate::http::caching::Caching;

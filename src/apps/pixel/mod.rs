@@ -32,5 +32,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "pixel",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |_| Arc::new(service::PixelApp),
+    make: |_, _| Arc::new(service::PixelApp),
 };

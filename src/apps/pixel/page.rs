@@ -208,11 +208,11 @@ mod tests {
     #[test]
     fn what_lies_at_or_below_the_floor_is_not_listed() {
         let mut state = crate::apps::pixel::state::PixelState::default();
-        let at = crate::apps::state::Entry { origin: ORIGIN, seq: 9, time_us: 0 };
+        let at = crate::app::state::Entry { origin: ORIGIN, seq: 9, time_us: 0 };
         let mut clear = Vec::new();
         let payload: Vec<u8> = [1_u64, 2, 7, 2].iter().flat_map(|word| word.to_le_bytes()).collect();
         record::push(&mut clear, tag::PIXEL_CLEAR, &payload);
-        crate::apps::state::State::apply(&mut state, &at, &clear);
+        crate::app::state::State::apply(&mut state, &at, &clear);
         let query = query::read("").unwrap();
         let mut page = Page::new(NodeId(1), Format::Csv, &query, state.floors());
         assert_eq!(page.count(&place(), &records()), 1);

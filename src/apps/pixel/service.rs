@@ -1,9 +1,9 @@
 //! The pixel service's routes and what they do.
 
-use crate::apps::answer;
-use crate::apps::app::{Action, App, Body, Express, Request, Route, View};
-use crate::apps::state::State;
-use crate::apps::upload::Upload;
+use crate::app::answer;
+use crate::app::application::{Action, App, Body, Express, Request, Route, View};
+use crate::app::state::State;
+use crate::app::upload::Upload;
 use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
 use crate::base::tag;
 use crate::http::accept;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::apps::state::{Entry, RestoreError, Stamp, State};
+use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES};
 use crate::base::vector::VersionVector;
@@ -205,7 +205,7 @@ fn origin_of(entry: &[u8]) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apps::state::{Applied, Batch};
+    use crate::app::state::{Applied, Batch};
     use crate::base::ids::Position;
 
     const OWN: Origin = Origin { node: NodeId(1), inc: Inc(1) };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::apps::answer::{JSON, json};
+use crate::app::answer::{JSON, json};
 use crate::http::response::Response;
 
 use super::item::{Item, Outcome};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::apps::fields::{Fields, push_text};
+use crate::app::fields::{Fields, push_text};
 use crate::base::ids::NodeId;
 
 use super::record::{Picture, Thumbnail};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::apps::answer::json;
-use crate::apps::app::View;
+use crate::app::answer::json;
+use crate::app::application::View;
 use crate::base::ids::{Inc, NodeId, Origin};
 use crate::base::limits::{THUMBS_LIST_MAX, THUMBS_LOOKED_AT_MAX};
 use crate::http::query::parameter;

@@ -1,6 +1,6 @@
 //! What a picture is handed in as, and what its thumbnail has to fit.
 
-use crate::apps::fields::Fields;
+use crate::app::fields::Fields;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::pictures::size::Fit;
 use crate::base::limits::THUMBS_SIDE_MAX;

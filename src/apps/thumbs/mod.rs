@@ -33,5 +33,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "thumbs",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |values| Arc::new(service::ThumbsApp::new(settings::ThumbsSettings::of(values))),
+    make: |values, tools| Arc::new(service::ThumbsApp::new(settings::ThumbsSettings::of(values), *tools)),
 };

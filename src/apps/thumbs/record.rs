@@ -14,7 +14,7 @@
 //! Little endian. A place is that of the submit (or known) record: 16 origin, u64 seq. A reason is UTF-8 and ends with the
 //! record. The blob of a `known` record's picture is its hash only: nobody keeps the content.
 
-use crate::apps::fields::{Fields, push_origin};
+use crate::app::fields::{Fields, push_origin};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::base::tag::{

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use crate::apps::background::{Background, Bounds, Desk, Figure, Presence, Unlogged};
+use crate::app::background::{Background, Desk, Figure, Presence, Unlogged};
+use crate::app::state::Applied;
+use crate::apps::declaration::Tools;
 use crate::apps::pictures::thumbnail::{Fault, Order};
-use crate::apps::pictures::thumbnailer::Failure;
-use crate::apps::state::Applied;
+use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};
 use crate::base::blob::BlobId;
 use crate::base::ids::NodeId;
 use crate::base::limits::{THUMBS_ATTEMPTS_MAX, THUMBS_CLAIM_LOOKED_AT, THUMBS_REASON_CHARS_MAX};
@@ -44,6 +45,7 @@ const READS: u32 = 3;
 /// The service's background.
 pub struct Runner {
     settings: ThumbsSettings,
+    tools: Tools,
     /// What the threads have in hand: of each content one picture. The others with it have its thumbnail in a moment.
     claimed: Mutex<BTreeMap<Place, Content>>,
     figures: Figures,
@@ -80,8 +82,8 @@ enum Step {
 impl Runner {
     /// Nothing is in hand.
     #[must_use]
-    pub fn new(settings: ThumbsSettings) -> Self {
-        Self { settings, claimed: Mutex::default(), figures: Figures::default() }
+    pub fn new(settings: ThumbsSettings, tools: Tools) -> Self {
+        Self { settings, tools, claimed: Mutex::default(), figures: Figures::default() }
     }
 
     fn claimed(&self) -> MutexGuard<'_, BTreeMap<Place, Content>> {
@@ -130,7 +132,7 @@ impl Runner {
         }
     }
 
-    fn work(&self, desk: &mut dyn Desk, task: &Task) -> Step {
+    fn work(&self, desk: &dyn Desk, thumbnailer: &mut dyn Thumbnailer, task: &Task) -> Step {
         if let Some(step) = self.use_known(desk, task) {
             return step;
         }
@@ -156,7 +158,7 @@ impl Runner {
             height: u32::from(task.picture.frame.height),
             pixels_max: self.settings.max_pixels,
         };
-        let made = make(desk, &*picture, &order);
+        let made = make(desk, thumbnailer, &*picture, &order);
         self.figures.busy_us.fetch_add(desk.now_us() - start_us, Relaxed);
         match made {
             Ok(thumbnail) => self.finish(desk, task, &thumbnail),
@@ -241,10 +243,15 @@ fn open(desk: &dyn Desk, raw: &BlobId) -> io::Result<Box<dyn BlobReader>> {
 }
 
 /// Makes a thumbnail. What is no fault of the picture is no attempt: it is tried again, for as long as there is no decoder.
-fn make(desk: &mut dyn Desk, picture: &dyn BlobReader, order: &Order) -> Result<Vec<u8>, Failure> {
+fn make(
+    desk: &dyn Desk,
+    thumbnailer: &mut dyn Thumbnailer,
+    picture: &dyn BlobReader,
+    order: &Order,
+) -> Result<Vec<u8>, Failure> {
     let mut tries = 1;
     loop {
-        let failure = match desk.thumbnailer().thumbnail(picture, order) {
+        let failure = match thumbnailer.thumbnail(picture, order) {
             Err(failure @ Failure::NoDecoder(_)) => failure,
             Err(failure @ Failure::Unreadable(_)) if tries < READS => failure,
             made => return made,
@@ -277,17 +284,16 @@ impl Background for Runner {
         self.settings.workers.unwrap_or(job_threads)
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds { pixels_max: self.settings.max_pixels, deadline: self.settings.deadline }
-    }
-
-    fn run(&self, desk: &mut dyn Desk) {
+    fn run(&self, desk: &dyn Desk) {
         let Some(watch) = watch(desk.applied()) else { return };
+        let ThumbsSettings { max_pixels, max_body_bytes, deadline, .. } = self.settings;
+        let bounds = Bounds { pixels_max: max_pixels, picture_bytes_max: max_body_bytes, deadline };
+        let mut thumbnailer = (self.tools.thumbnailer)(&bounds);
         while !desk.is_over() {
             let told = watch.told();
             match self.claim(desk) {
                 Some(task) => {
-                    let step = self.work(desk, &task);
+                    let step = self.work(desk, &mut *thumbnailer, &task);
                     self.claimed().remove(&task.place);
                     if step == Step::Stuck {
                         desk.pause();

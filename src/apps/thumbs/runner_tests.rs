@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
-use crate::apps::pictures::thumbnailer::Thumbnailer;
-use crate::apps::state::{Batch, Entry};
+use crate::app::state::{Batch, Entry};
 use crate::apps::thumbs::item::Outcome;
 use crate::apps::thumbs::media::{Frame, Media, Style};
 use crate::base::blob::BlobId;
@@ -137,7 +136,9 @@ impl Host {
     fn run(&mut self, runner: &Runner) -> Vec<Place> {
         let mut places = Vec::new();
         while let Some(task) = runner.claim(self) {
-            let step = runner.work(self, &task);
+            let mut decoder = Scripted(std::mem::take(&mut self.decoder.0));
+            let step = runner.work(self, &mut decoder, &task);
+            self.decoder = decoder;
             runner.claimed().remove(&task.place);
             places.push(task.place);
             if step == Step::Stuck {
@@ -171,9 +172,6 @@ impl Desk for Host {
     fn keep(&self, content: &[u8]) -> io::Result<Pin> {
         self.blobs.keep(content)
     }
-    fn thumbnailer(&mut self) -> &mut dyn Thumbnailer {
-        &mut self.decoder
-    }
     fn pause(&self) {}
     fn is_over(&self) -> bool {
         false
@@ -186,7 +184,7 @@ fn died() -> Failure {
 }
 
 fn runner() -> Runner {
-    Runner::new(ThumbsSettings::default())
+    Runner::new(ThumbsSettings::default(), Tools::default())
 }
 
 #[test]

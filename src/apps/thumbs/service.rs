@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use uuid::{Builder, Uuid};
 
-use crate::apps::answer;
-use crate::apps::app::{Action, App, Body, Request, Route, View};
-use crate::apps::background::Background;
+use crate::app::answer;
+use crate::app::application::{Action, App, Body, Request, Route, View};
+use crate::app::background::Background;
+use crate::app::state::State;
+use crate::app::upload::{Unwanted, Upload};
+use crate::apps::declaration::Tools;
 use crate::apps::pictures::size::Fit;
-use crate::apps::state::State;
-use crate::apps::upload::{Unwanted, Upload};
 use crate::base::limits::THUMBS_COUNT_MAX;
 use crate::base::tag;
 use crate::http::method::Method;
@@ -75,8 +76,8 @@ pub struct ThumbsApp {
 impl ThumbsApp {
     /// The service with these settings.
     #[must_use]
-    pub fn new(settings: ThumbsSettings) -> Self {
-        Self { settings, runner: Arc::new(Runner::new(settings)), texts: Arc::default() }
+    pub fn new(settings: ThumbsSettings, tools: Tools) -> Self {
+        Self { settings, runner: Arc::new(Runner::new(settings, tools)), texts: Arc::default() }
     }
 
     fn status(&self, id: &str, query: &str, view: &View<'_>) -> Result<Action, Response> {

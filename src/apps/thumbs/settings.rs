@@ -73,6 +73,8 @@ pub struct ThumbsSettings {
     pub max_pixels: u64,
     /// Pictures that are decoded at the same time; nothing for as many as there are job threads.
     pub workers: Option<usize>,
+    /// Bytes of a body when the server started.
+    pub max_body_bytes: u64,
 }
 
 impl ThumbsSettings {
@@ -85,6 +87,7 @@ impl ThumbsSettings {
             status_hold: values.duration(&STATUS_HOLD),
             max_pixels: values.number(&MAX_PIXELS),
             workers: values.get(&WORKERS).number().and_then(|count| usize::try_from(count).ok()),
+            max_body_bytes: values.number(&MAX_BODY),
         }
     }
 }

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apps::fields::Fields;
-use crate::apps::heal::Heal;
+use crate::app::fields::Fields;
+use crate::app::heal::Heal;
+use crate::app::references::References;
+use crate::app::state::{Entry, RestoreError, State};
 use crate::apps::pictures::size::Fit;
-use crate::apps::references::References;
-use crate::apps::state::{Entry, RestoreError, State};
 use crate::base::blob::BlobId;
 use crate::base::ids::{NodeId, Origin, Seq};
 

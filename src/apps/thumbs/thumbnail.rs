@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 
-use crate::apps::app::{Action, Job, JobStep, Start};
+use crate::app::application::{Action, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::{THUMBS_TEXT_BYTES_MAX, THUMBS_TEXTS_BYTES_MAX};
 use crate::http::caching::Caching;

@@ -9,8 +9,8 @@
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::apps::state::Applied;
-use crate::apps::upload::{Ended, Fed, Pause, Upload};
+use crate::app::state::Applied;
+use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::base::limits::{THUMBS_HELD_BYTES, UPLOAD_PIECE_BYTES};
 use crate::base::tag;
 use crate::http::response::Response;

@@ -1,7 +1,7 @@
 //! A question for a picture's state: answered when the picture comes to its end, at the latest after a while.
 
-use crate::apps::app::{Action, Resume, View, Wait};
-use crate::apps::wait::News;
+use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::wait::News;
 
 use super::answers;
 use super::state::ThumbsState;
@@ -43,7 +43,7 @@ impl Question {
 /// One that is held.
 struct Held {
     question: Box<Question>,
-    ticket: crate::apps::wait::Ticket,
+    ticket: crate::app::wait::Ticket,
 }
 
 impl Resume for Held {

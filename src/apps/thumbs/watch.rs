@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::apps::wait::{Ticket, Wake};
+use crate::app::wait::{Ticket, Wake};
 use crate::base::limits::THUMBS_WAITERS_MAX;
 
 /// A picture's name to clients.

@@ -1,6 +1,6 @@
 //! What a request asks for, and whether there is room for it.
 
-use crate::apps::app::View;
+use crate::app::application::View;
 use crate::http::query;
 use crate::http::request::Head;
 use crate::http::response::Response;

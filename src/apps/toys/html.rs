@@ -45,7 +45,7 @@ pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
 /// An answer in JSON.
 #[must_use]
 pub fn json(status: u16, value: &serde_json::Value) -> Response {
-    with_fields(Response::new(status, super::super::answer::JSON, value.to_string()))
+    with_fields(Response::new(status, crate::app::answer::JSON, value.to_string()))
 }
 
 /// An error, with a sentence that may hold markup.

@@ -33,5 +33,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "toys",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |values| Arc::new(service::ToysApp::new(settings::ToysSettings::of(values))),
+    make: |values, _| Arc::new(service::ToysApp::new(settings::ToysSettings::of(values))),
 };

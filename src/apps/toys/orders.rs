@@ -3,9 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apps::app::{Action, Resume, View};
-use crate::apps::state::Applied;
-use crate::apps::wait::News;
+use crate::app::application::{Action, Resume, View};
+use crate::app::state::Applied;
+use crate::app::wait::News;
 use crate::base::ids::ClusterId;
 use crate::base::limits::TOYS_KEY_BYTES_MAX;
 use crate::http::request::Head;

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::apps::app::Route;
-use crate::apps::files::File;
-use crate::apps::openapi;
+use crate::app::application::Route;
+use crate::app::files::File;
+use crate::app::openapi;
 use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;

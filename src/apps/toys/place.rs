@@ -1,6 +1,6 @@
 //! Where a record of the shop stands among all of them.
 
-use crate::apps::state::Entry;
+use crate::app::state::Entry;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 
 /// The place of a record among all of them: what came earlier is less, on every host.

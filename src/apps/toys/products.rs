@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::apps::app::{Action, Request, Resume, View};
-use crate::apps::wait::News;
+use crate::app::application::{Action, Request, Resume, View};
+use crate::app::wait::News;
 use crate::base::limits::{TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
 use crate::http::accept;
 use crate::http::method::Method;

@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use uuid::{Builder, Uuid};
 
-use crate::apps::app::{Action, App, Body, Request, Route, View, Wait};
-use crate::apps::id;
-use crate::apps::openapi;
-use crate::apps::router::HOME_PATH;
-use crate::apps::state::State;
+use crate::app::application::{Action, App, Body, Request, Route, View, Wait};
+use crate::app::id;
+use crate::app::openapi;
+use crate::app::router::HOME_PATH;
+use crate::app::state::State;
 use crate::base::limits::TOYS_BODY_BYTES_MAX;
 use crate::base::tag;
 use crate::http::method::Method;

@@ -3,8 +3,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::apps::app::{Action, Resume, View, Wait};
-use crate::apps::wait::News;
+use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::wait::News;
 use crate::base::limits::{
     TOYS_CACHE_BYTES_MAX, TOYS_CACHE_ENTRIES_MAX, TOYS_HEAVY_KEPT_MS, TOYS_LAST_KEPT_MS,
 };

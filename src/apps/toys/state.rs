@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::apps::heal::Heal;
-use crate::apps::state::{Entry, RestoreError, Stamp, State};
+use crate::app::heal::Heal;
+use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::base::ids::{Inc, NodeId, Origin};
 use crate::base::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
 

@@ -1,7 +1,7 @@
 //! Tests of the shop's state.
 
 use super::*;
-use crate::apps::state::{Applied, Batch, Side};
+use crate::app::state::{Applied, Batch, Side};
 use crate::base::ids::Position;
 use crate::base::tag;
 

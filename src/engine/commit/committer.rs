@@ -10,7 +10,7 @@ mod peer;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use crate::apps::state::{Applied, Batch, Entry};
+use crate::app::state::{Applied, Batch, Entry};
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
 use crate::base::limits::{

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::decoder::{self, Decoder};
-use crate::apps::background::{Background, Bounds, Desk, Presence, Unlogged};
-use crate::apps::pictures::thumbnailer::Thumbnailer;
-use crate::apps::state::Applied;
+use crate::app::background::{Background, Desk, Presence, Unlogged};
+use crate::app::state::Applied;
 use crate::base::ids::NodeId;
 use crate::engine::shared::Shared;
 use crate::engine::shared::mailbox::Mail;
@@ -53,11 +51,7 @@ impl Backgrounds {
             for index in 0..work.threads(settings.job_threads) {
                 let worker = all.threads.len() % shared.workers.len();
                 let (shared, gate) = (shared.clone(), all.gate.clone());
-                let thumbnailer = thumbnailer(
-                    work.bounds(),
-                    settings.limits.apps.size(&crate::apps::thumbs::settings::MAX_BODY),
-                );
-                let mut desk = OwnDesk { shared, gate, worker, thumbnailer };
+                let desk = OwnDesk { shared, gate, worker };
                 let name = format!("{}-{index}", work.name());
                 let work = work.clone();
                 all.threads.push(thread::spawn(&name, move || {
@@ -68,7 +62,7 @@ impl Backgrounds {
                     while has_to_wait(&desk.shared) && !desk.is_over() {
                         desk.pause();
                     }
-                    work.run(&mut desk);
+                    work.run(&desk);
                 })?);
             }
             all.works.push(work);
@@ -90,19 +84,12 @@ impl Backgrounds {
     }
 }
 
-/// A decoder that is started when the first picture comes.
-fn thumbnailer(bounds: Bounds, picture_bytes_max: usize) -> Box<dyn Thumbnailer> {
-    let Bounds { pixels_max, deadline } = bounds;
-    Box::new(Decoder::new(decoder::Settings::new(pixels_max, picture_bytes_max as u64, deadline)))
-}
-
 /// One thread's desk.
 struct OwnDesk {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
     /// The worker that logs for it.
     worker: usize,
-    thumbnailer: Box<dyn Thumbnailer>,
 }
 
 impl Desk for OwnDesk {
@@ -144,10 +131,6 @@ impl Desk for OwnDesk {
     fn keep(&self, content: &[u8]) -> io::Result<Pin> {
         let is_shut = self.gate.is_shut.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *is_shut { Err(io::ErrorKind::Interrupted.into()) } else { self.shared.blobs.keep(content) }
-    }
-
-    fn thumbnailer(&mut self) -> &mut dyn Thumbnailer {
-        &mut *self.thumbnailer
     }
 
     fn pause(&self) {

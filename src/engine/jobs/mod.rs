@@ -7,7 +7,6 @@
 //! What is a part of a file does not come back: the job thread has the kernel send it (`docs/decisions/0013`).
 
 pub mod background;
-pub mod decoder;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::shared::Shared;
-use crate::apps::app::{Job, JobStep, Start};
-use crate::apps::upload::Upload;
+use crate::app::application::{Job, JobStep, Start};
+use crate::app::upload::Upload;
 use crate::base::limits::{FILE_TURN_BYTES, JOB_QUEUE_MAX};
 use crate::engine::shared::mailbox::{FileDone, JobDone, Mail, UploadDone};
 use crate::engine::shared::table::Key;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apps::heal::{Heal, Heals};
+use crate::app::heal::{Heal, Heals};
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, CLOCK_AHEAD_US_MAX};
 use crate::base::tag;

@@ -1,6 +1,7 @@
 //! Would a start take this directory? The same code as a start's, short of writing.
 
 use super::rebuilding::Rebuilding;
+use crate::app::state::EmptyStates;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::joining;
 use crate::log::recover::{self, RecoverError};
@@ -22,7 +23,7 @@ pub enum Standing {
 ///
 /// # Errors
 /// Returns why a start would be refused.
-pub fn examine(disk: &dyn Disk) -> Result<Standing, RecoverError> {
+pub fn examine(disk: &dyn Disk, empty: EmptyStates) -> Result<Standing, RecoverError> {
     let listing = |source| RecoverError::Io { what: "listing the directory", source };
     if joining::is_marked(disk).map_err(listing)? {
         return Ok(Standing::Joining);
@@ -34,7 +35,7 @@ pub fn examine(disk: &dyn Disk) -> Result<Standing, RecoverError> {
     }
     let mut before = None;
     for _ in 0..TRIES {
-        let mut rebuilding = Rebuilding::new(false);
+        let mut rebuilding = Rebuilding::new(false, empty);
         let error = match recover::examine(disk, &mut |replay| rebuilding.take(replay)) {
             Ok(_) => return Ok(Standing::Starts),
             Err(error) => error,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
-use crate::apps::state::{Applied, Side};
+use crate::app::state::{Applied, Side};
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -126,7 +126,8 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     // What may refuse comes before the journal is touched.
     let known_peer = known_peer(&*disk)?;
     let journal = |source| OpenError::Journal { path: settings.data_dir.clone(), source };
-    let Replayed { mut opened, owed, mut rebuilding } = replayed(&disk, &options).map_err(journal)?;
+    let Replayed { mut opened, owed, mut rebuilding } =
+        replayed(&disk, &options, settings.empty_states).map_err(journal)?;
     let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
     let newcomer = newcomer::look(&*disk, &vector, is_blank).map_err(OpenError::Newcomers)?;
     if newcomer.is_some() && settings.peer.is_none() {

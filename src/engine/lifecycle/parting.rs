@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::opening::{self, OpenError, Opening};
-use crate::apps::state::Applied;
+use crate::app::state::Applied;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Settings;
 use crate::engine::storage::keeper::Keeper;
@@ -131,7 +131,7 @@ impl Kept {
             sections: applied.read().unwrap_or_else(PoisonError::into_inner).sections(),
         };
         let side = applied.read().unwrap_or_else(PoisonError::into_inner).side;
-        let mut applied = snapshots::restore(&state).map_err(std::io::Error::other)?;
+        let mut applied = snapshots::restore(&state, shared.empty_states).map_err(std::io::Error::other)?;
         applied.side = side;
         let files = shared.files.clone();
         let settling = match unsettled {

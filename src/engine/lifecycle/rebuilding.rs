@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::apps::registry;
-use crate::apps::state::{Applied, Batch, Entry, pixels_of};
+use crate::app::state::{Applied, Batch, EmptyStates, Entry, pixels_of};
 use crate::base::ids::{Origin, Position};
 use crate::base::vector::VersionVector;
 use crate::engine::shared::understanding;
@@ -32,15 +31,18 @@ pub struct Replayed {
 ///
 /// # Errors
 /// Fails as [`recover::look`] does, and if a snapshot or a batch is of a program that knows more.
-pub fn replayed(disk: &Arc<dyn Disk>, options: &OpenOptions) -> Result<Replayed, RecoverError> {
-    let mut rebuilding = Rebuilding::new(options.accept_loss);
+pub fn replayed(
+    disk: &Arc<dyn Disk>,
+    options: &OpenOptions,
+    empty: EmptyStates,
+) -> Result<Replayed, RecoverError> {
+    let mut rebuilding = Rebuilding::new(options.accept_loss, empty);
     let (opened, owed) = recover::look(disk, options, &mut |replay| rebuilding.take(replay))?;
     rebuilding.applied().position = opened.appender.position();
     Ok(Replayed { opened, owed, rebuilding })
 }
 
 /// The state as far as it was replayed.
-#[derive(Default)]
 pub struct Rebuilding {
     applied: Option<Applied>,
     /// The snapshot that it began with.
@@ -49,13 +51,15 @@ pub struct Rebuilding {
     accept_loss: bool,
     /// Records before the journal's beginning are listed and lost: how far each stream had come there.
     lost_before: Option<VersionVector>,
+    empty: EmptyStates,
 }
 
 impl Rebuilding {
-    /// Nothing yet. With `accept_loss` a list may begin before the journal does.
+    /// Returns the empty states of the applications that `empty` makes. With `accept_loss` a list may begin before the journal
+    /// does.
     #[must_use]
-    pub fn new(accept_loss: bool) -> Self {
-        Self { accept_loss, ..Self::default() }
+    pub fn new(accept_loss: bool, empty: EmptyStates) -> Self {
+        Self { applied: None, last: None, accept_loss, lost_before: None, empty }
     }
 
     /// Takes the next thing that is replayed.
@@ -65,7 +69,8 @@ impl Rebuilding {
     pub fn take(&mut self, replay: Replay<'_>) -> Result<(), String> {
         match replay {
             Replay::Snapshot(snapshot) => {
-                self.applied = Some(snapshots::restore(snapshot).map_err(|error| error.to_string())?);
+                self.applied =
+                    Some(snapshots::restore(snapshot, self.empty).map_err(|error| error.to_string())?);
                 self.last = Some(snapshot.clone());
             }
             Replay::Batch(batch) => {
@@ -90,12 +95,13 @@ impl Rebuilding {
     /// Returns the state, and leaves an empty one.
     #[must_use]
     pub fn take_applied(&mut self) -> Applied {
-        std::mem::replace(self.applied(), registry::new_applied())
+        let empty = (self.empty)();
+        std::mem::replace(self.applied(), empty)
     }
 
     /// Returns the state.
     pub fn applied(&mut self) -> &mut Applied {
-        self.applied.get_or_insert_with(registry::new_applied)
+        self.applied.get_or_insert_with(self.empty)
     }
 
     /// Takes lost records off the list, so that the count is that of the rows there are; gives whether there were any.

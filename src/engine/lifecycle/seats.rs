@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, unbounded};
 use mio::{Poll, Waker};
 
-use crate::apps::router::{Root, Router};
+use crate::app::router::{Root, Router};
 use crate::engine::commit::committer::Committer;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::jobs::JobQueue;

@@ -16,9 +16,9 @@ use super::opening::{self, Opening};
 use super::parting::Parted;
 use super::seats;
 pub use super::starting::StartError;
-use crate::apps::app::Apps;
-use crate::apps::index::Index;
-use crate::apps::router::{ANY_PATH, Root, Router};
+use crate::app::application::Apps;
+use crate::app::index::Index;
+use crate::app::router::{ANY_PATH, Root, Router};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::STOP_BODIES_BEFORE_MS;
@@ -162,7 +162,8 @@ impl Server {
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
         let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
-        let folder = Folder::new(last, last_file, !opened.report.bad_snapshots.is_empty());
+        let folder =
+            Folder::new(last, last_file, !opened.report.bad_snapshots.is_empty(), settings.empty_states);
         let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience)
             .owing(settling)
             .watching(directory.watch()?);

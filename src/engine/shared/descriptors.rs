@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::apps::app::{FilePart, Job, JobStep, Start};
-use crate::apps::upload::{Ended, Fed, Upload};
+use crate::app::application::{FilePart, Job, JobStep, Start};
+use crate::app::upload::{Ended, Fed, Upload};
 use crate::base::limits::{
     DESCRIPTORS_KEPT, DESCRIPTORS_OF_JOB, DESCRIPTORS_OF_JOB_THREAD, DESCRIPTORS_OF_UPLOAD,
     DESCRIPTORS_OF_WORKER,

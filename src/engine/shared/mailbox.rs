@@ -9,10 +9,10 @@ use crossbeam_channel::Sender;
 use super::submission::Submission;
 use super::table::Key;
 use super::wire::SecondEnd;
-use crate::apps::app::{Job, JobStep, Start};
-use crate::apps::router::Root;
-use crate::apps::upload::Upload;
-use crate::apps::wait::Ticket;
+use crate::app::application::{Job, JobStep, Start};
+use crate::app::router::Root;
+use crate::app::upload::Upload;
+use crate::app::wait::Ticket;
 use crate::base::limits::Limits;
 
 /// A message to a worker.

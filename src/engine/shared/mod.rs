@@ -33,8 +33,8 @@ use self::settings::Settings;
 use self::space::Space;
 use self::understanding::Understanding;
 use self::waking::{Doze, Step};
-use crate::apps::state::Applied;
-use crate::apps::wait::{Ticket, Wake};
+use crate::app::state::{Applied, EmptyStates};
+use crate::app::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
@@ -175,6 +175,8 @@ fn within(descriptors: &Descriptors, mut limits: Limits) -> Limits {
 
 /// Shared by all threads of a server.
 pub struct Shared {
+    /// Makes the empty states of all applications.
+    pub empty_states: EmptyStates,
     /// The level that every write waits for at least.
     pub durability: Durability,
     /// The level that a request may ask for at most: `disk` without a peer.
@@ -269,6 +271,7 @@ impl Shared {
         let descriptors =
             Descriptors::new(thread::descriptor_limit(), settings.workers, settings.job_threads);
         Self {
+            empty_states: settings.empty_states,
             durability: settings.durability,
             // Without a peer there is nothing above the disk.
             durability_max: if settings.peer.is_some() { Durability::Both } else { Durability::Disk },

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::steering::Steer;
-use crate::apps::app::Apps;
-use crate::apps::state::Applied;
+use crate::app::application::Apps;
+use crate::app::state::{Applied, EmptyStates};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::{Limits, SEGMENT_BYTES_DEFAULT};
@@ -31,6 +31,8 @@ pub struct Settings {
     pub job_threads: usize,
     /// The applications; the engine adds its own endpoints.
     pub apps: Apps,
+    /// Makes the empty states of all applications there are: what one keeps must outlast a start that does not serve it.
+    pub empty_states: EmptyStates,
     /// Bounds.
     pub limits: Limits,
     /// Disk space left to others.
@@ -63,6 +65,7 @@ impl Settings {
             cores: Vec::new(),
             job_threads: 2,
             apps: Vec::new(),
+            empty_states: Applied::default,
             limits: Limits::default(),
             reserve: Reserve::Usual,
             segment_bytes: SEGMENT_BYTES_DEFAULT,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crossbeam_channel::Sender;
 
-use crate::apps::background::Unlogged;
+use crate::app::background::Unlogged;
 
 /// Records on their way into a lane.
 pub struct Submission {

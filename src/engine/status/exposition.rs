@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use hdrhistogram::Histogram;
 
 use super::peer::Report;
-use crate::apps::background::Figure;
-use crate::apps::router::Router;
+use crate::app::background::Figure;
+use crate::app::router::Router;
 use crate::base::version;
 use crate::engine::commit::memory;
 use crate::engine::shared::metrics::{Counter, REJECTS, Stage, WorkerMetrics};

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crate::apps::app::PeerReport;
+use crate::app::application::PeerReport;
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use super::exposition;
-use crate::apps::app::{Action, App, Request, Route, View};
-use crate::apps::router::Router;
-use crate::apps::state::State;
+use crate::app::application::{Action, App, Request, Route, View};
+use crate::app::router::Router;
+use crate::app::state::State;
 use crate::base::{tag, version};
 use crate::engine::shared::{Phase, Shared};
 use crate::http::method::Method;

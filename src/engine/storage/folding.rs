@@ -135,6 +135,7 @@ impl Folding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::state::Applied;
     use crate::base::ids::{ClusterId, NodeId, Position};
     use crate::base::streams::Streams;
     use crate::log::snapshot::Snapshot;
@@ -149,7 +150,7 @@ mod tests {
             streams: Streams::default(),
             sections: Vec::new(),
         };
-        let mut folding = Folding::new(Folder::new(last, None, false));
+        let mut folding = Folding::new(Folder::new(last, None, false, Applied::default));
         let no_room = || Err(FoldError::Disk(std::io::ErrorKind::StorageFull.into()));
         let mut now_us = 0;
         // Until its pauses are the longest.

@@ -429,7 +429,7 @@ impl Keeper {
             }
         };
         tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
-        self.folding.replace(Folder::new(snapshot, file, false));
+        self.folding.replace(Folder::new(snapshot, file, false, self.shared.empty_states));
         joining.end();
         if let Some(peering) = &self.shared.peering {
             peering.bell.ring();

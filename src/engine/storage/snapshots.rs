@@ -7,8 +7,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::apps::registry;
-use crate::apps::state::{Applied, Batch, Entry};
+use crate::app::state::{Applied, Batch, EmptyStates, Entry};
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, SNAPSHOTS_KEPT};
 use crate::base::streams::StreamFault;
@@ -35,7 +34,7 @@ pub enum FoldError {
     Disk(#[from] std::io::Error),
     /// The previous snapshot is none of these applications.
     #[error("the previous snapshot: {0}")]
-    State(#[from] crate::apps::state::RestoreError),
+    State(#[from] crate::app::state::RestoreError),
 }
 
 /// Makes snapshots, and remembers which files of them read well.
@@ -46,6 +45,7 @@ pub struct Folder {
     kept: Vec<Kept>,
     /// A file did not read well: another one is made as soon as there is anything to put into it.
     is_short: bool,
+    empty: EmptyStates,
 }
 
 /// A snapshot's file, and what a start from it needs.
@@ -65,8 +65,8 @@ fn is_unlisted(applied: &Applied, segment: &SegmentInfo) -> bool {
 ///
 /// # Errors
 /// Fails on a section that is not a snapshot of its application's state.
-pub fn restore(last: &Snapshot) -> Result<Applied, crate::apps::state::RestoreError> {
-    let mut applied = registry::new_applied();
+pub fn restore(last: &Snapshot, empty: EmptyStates) -> Result<Applied, crate::app::state::RestoreError> {
+    let mut applied = empty();
     for (id, bytes) in &last.sections {
         applied.restore(*id, bytes)?;
     }
@@ -89,9 +89,9 @@ fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
 impl Folder {
     /// Goes on from `last`, the snapshot that the start took. `is_short` says that a newer one could not be read.
     #[must_use]
-    pub fn new(last: Snapshot, file: Option<SnapshotFile>, is_short: bool) -> Self {
+    pub fn new(last: Snapshot, file: Option<SnapshotFile>, is_short: bool, empty: EmptyStates) -> Self {
         let kept = file.map(|file| Kept { file, needs_from: None }).into_iter().collect();
-        Self { last, kept, is_short }
+        Self { last, kept, is_short, empty }
     }
 
     /// The newest snapshot, and its file if there is one.
@@ -177,7 +177,7 @@ impl Folder {
     pub fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Result<(), FoldError> {
         let to = Position(shared.synced.load(Ordering::Acquire));
         let mut next = self.last.clone();
-        let mut applied = restore(&next)?;
+        let mut applied = restore(&next, self.empty)?;
         self.learn(&applied, &shared.reader.segments());
         let mut scan = shared.reader.scan(next.position, to);
         while let Some(batch) = scan.next_batch()? {
@@ -212,7 +212,7 @@ impl Folder {
     /// What the newest snapshot needs, which of the one that a start took is found out when it matters.
     fn newest_needs_from(&mut self, segments: &[SegmentInfo]) -> u32 {
         if self.kept.first().is_some_and(|newest| newest.needs_from.is_none())
-            && let Ok(applied) = restore(&self.last)
+            && let Ok(applied) = restore(&self.last, self.empty)
         {
             self.learn(&applied, segments);
         }

@@ -10,7 +10,7 @@ use super::connection::{Connection, Task};
 use super::context::Context;
 use super::held::{Held, HeldAnswers, Late, LateAnswer};
 use super::route;
-use crate::apps::upload::Hold;
+use crate::app::upload::Hold;
 use crate::base::durability::Durability;
 use crate::base::limits::Limits;
 

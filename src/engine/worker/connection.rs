@@ -4,8 +4,8 @@
 
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
-use crate::apps::app::{Job, Resume};
-use crate::apps::router::Root;
+use crate::app::application::{Job, Resume};
+use crate::app::router::Root;
 use crate::base::limits::{LINGER_PAUSE_MS, Limits};
 use crate::engine::shared::table::Key;
 use crate::engine::shared::wire::{SecondEnd, Wire};

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 
 use super::connection::Connection;
 use super::context::Context;
-use crate::apps::router::Root;
+use crate::app::router::Root;
 use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_TOLD_MS};
 
 /// Connections taken from one listener before those that are open get their turn.

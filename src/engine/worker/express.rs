@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::context::Context;
 use super::held::Asked;
 use super::route::Known;
-use crate::apps::app::Route;
+use crate::app::application::Route;
 use crate::base::durability::Durability;
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::engine::shared::space::Intake;

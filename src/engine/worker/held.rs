@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::apps::app::Resume;
-use crate::apps::upload::Hold;
+use crate::app::application::Resume;
+use crate::app::upload::Hold;
 use crate::base::durability::Durability;
 use crate::engine::shared::table::Key;
 use crate::http::response::Response;

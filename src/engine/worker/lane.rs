@@ -1,7 +1,7 @@
 //! The worker's lane: what goes into it, when a commit of it is started, and how far it is committed.
 
 use super::context::Context;
-use crate::apps::background::Unlogged;
+use crate::app::background::Unlogged;
 use crate::base::limits::{COMMIT_TURNS_MAX, INLINE_SAMPLED};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::engine::commit::memory::InlineCommit;

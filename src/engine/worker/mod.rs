@@ -69,7 +69,7 @@ use self::rota::Rota;
 use self::service::Service;
 use super::jobs::JobQueue;
 use super::shared::Shared;
-use crate::apps::router::{Root, Router};
+use crate::app::router::{Root, Router};
 use crate::base::limits::READ_BUFFER_BYTES;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::shared::mailbox::Mail;

@@ -11,7 +11,7 @@
 use super::connection::{Connection, Task};
 use super::context::Context;
 use super::held::Asked;
-use crate::apps::app::{Job, JobStep};
+use crate::app::application::{Job, JobStep};
 use crate::engine::jobs::{JobOrder, JobQueue, JobTask};
 use crate::engine::shared::mailbox::FileDone;
 use crate::engine::shared::wire::SecondEnd;

@@ -2,7 +2,7 @@
 //! meanwhile.
 
 use super::held::Asked;
-use crate::apps::upload::{Ended, Fed, Hold, Pause, Upload};
+use crate::app::upload::{Ended, Fed, Hold, Pause, Upload};
 use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 use crate::log::lane::Producer;

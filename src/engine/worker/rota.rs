@@ -83,8 +83,8 @@ impl Rota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::router::Router;
     use crate::apps::registry;
-    use crate::apps::router::Router;
     use crate::engine::shared::wire::Wire;
 
     fn connection() -> Connection {

@@ -1,8 +1,8 @@
 //! Where a request goes, how its body is taken, and the engine's own refusals.
 
-use crate::apps::answer;
-use crate::apps::app::{App, Body, Captures, Route};
-use crate::apps::router::{Match, Root, Router};
+use crate::app::answer;
+use crate::app::application::{App, Body, Captures, Route};
+use crate::app::router::{Match, Root, Router};
 use crate::base::limits::Limits;
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::engine::shared::refused::Refused;

@@ -10,7 +10,7 @@ use super::connection::{Connection, Fate, Marks, Task, Wait};
 use super::deadlines::Deadlines;
 use super::held::Held;
 use super::{Worker, doors, route};
-use crate::apps::router::Root;
+use crate::app::router::Root;
 use crate::base::limits::{LINGER_DRAINING_MS, LINGER_MS, READ_TURN_BYTES_MAX, STALL_LOOK_MS};
 use crate::engine::shared::metrics::Reject;
 use crate::engine::shared::table::Key;

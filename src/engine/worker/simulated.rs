@@ -8,8 +8,8 @@ use mio::{Poll, Waker};
 
 use super::connection::{Connection, Fate};
 use super::{WAKER, Worker, WorkerParts};
+use crate::app::router::{Root, Router};
 use crate::apps::registry;
-use crate::apps::router::{Root, Router};
 use crate::base::limits::{LANE_BYTES_MIN, Limits, SEGMENT_BYTES_MIN};
 use crate::engine::jobs;
 use crate::engine::lifecycle::opening::{self, Opening};
@@ -86,6 +86,7 @@ fn settings(place: &std::path::Path) -> Settings {
         steer: Steer::Off,
         job_threads: 1,
         apps: registry::all().into_iter().filter(|app| app.name() != "echo").collect(),
+        empty_states: registry::new_applied,
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES_MIN,
         shutdown_timeout: std::time::Duration::ZERO,

@@ -15,7 +15,7 @@ use super::deadlines::Crowd;
 use super::held::{Held, LateAnswer};
 use super::orders::{Orders, Returned};
 use super::{Worker, route};
-use crate::apps::wait::Ticket;
+use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits};
 use crate::engine::shared::WorkerSide;
 use crate::engine::shared::mailbox::{FileDone, Mail};

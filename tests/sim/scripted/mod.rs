@@ -8,10 +8,10 @@ mod sessions;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use pixeld::app::state::Applied;
 use pixeld::apps::board::record::{Post, delete_record};
 use pixeld::apps::pictures::kind::Kind as Picture;
 use pixeld::apps::registry;
-use pixeld::apps::state::Applied;
 use pixeld::base::batch::{BatchHeader, first_chain};
 use pixeld::base::blob::BlobId;
 use pixeld::base::durability::Durability;

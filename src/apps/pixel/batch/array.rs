@@ -1,10 +1,10 @@
 //! `application/json`: an array of pixels, taken whole or not at all when its syntax is broken.
 
-use crate::apps::answer;
+use crate::app::answer;
+use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::pixel::body;
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::validate::{self, Refusal};
-use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::http::refusal::Refusal as Stop;
 use crate::http::response::Response;

@@ -1,8 +1,8 @@
 //! `application/vnd.pixeld`: the log's own ten bytes for each pixel.
 
+use crate::app::upload::{Ended, Fed, Upload};
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
-use crate::apps::upload::{Ended, Fed, Upload};
 use crate::base::tag::{self, PIXEL_RECORD_BYTES};
 use crate::http::refusal::Refusal;
 use crate::http::response::Response;

@@ -1,10 +1,10 @@
 //! `application/x-ndjson`: one pixel a line.
 
+use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::pixel::body;
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
 use crate::apps::pixel::validate::Refusal;
-use crate::apps::upload::{Ended, Fed, Pause, Upload};
 use crate::http::refusal::Refusal as Stop;
 use crate::http::response::Response;
 use crate::log::lane::Producer;

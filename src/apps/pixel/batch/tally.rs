@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::apps::answer;
+use crate::app::answer;
 use crate::apps::pixel::detail::Details;
 use crate::base::limits::BATCH_REJECTS_MAX;
 use crate::http::refusal::Refusal;

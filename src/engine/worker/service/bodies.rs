@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Service, asked};
-use crate::apps::upload::{Pause, Upload};
+use crate::app::upload::{Pause, Upload};
 use crate::engine::shared::metrics::Reject;
 use crate::engine::shared::space::Intake;
 use crate::engine::worker::admission;

@@ -1,8 +1,8 @@
 //! Requests: from input to an application, what it decided, and what goes on later.
 
 use super::{Service, asked, framing, next_ticket};
-use crate::apps::app::{Action, Request, Resume, Route, Wait};
-use crate::apps::wait::{News, Ticket};
+use crate::app::application::{Action, Request, Resume, Route, Wait};
+use crate::app::wait::{News, Ticket};
 use crate::base::durability::Durability;
 use crate::engine::shared::metrics::Reject;
 use crate::engine::worker::admission;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::app::{Body, Route};
+use super::application::{Body, Route};
 
 /// The routes of one application.
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::apps::pictures::thumbnail::{Fault, Order};
-use crate::apps::pictures::thumbnailer::{Failure, Thumbnailer};
+use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};
 use crate::base::limits::{
     DECODER_GRACE_MS, DECODER_HUNGRY_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES,
     DECODER_STARVING_MS, DECODER_STARVING_PARTS, DECODER_WALL_FACTOR, THUMBNAIL_BYTES_MAX,
@@ -91,6 +91,13 @@ pub struct Decoder {
     /// When it came out last that one got next to nothing of a busy machine.
     starved: Option<Instant>,
     started: u64,
+}
+
+/// Returns a decoder within these bounds; it is started when the first picture comes.
+#[must_use]
+pub fn thumbnailer(bounds: &Bounds) -> Box<dyn Thumbnailer> {
+    let Bounds { pixels_max, picture_bytes_max, deadline } = *bounds;
+    Box::new(Decoder::new(Settings::new(pixels_max, picture_bytes_max, deadline)))
 }
 
 /// What went wrong between the two processes.

@@ -10,7 +10,7 @@ use crate::http::caching::Caching;
 use crate::http::method::Method;
 
 use super::answer::JSON;
-use super::app::{Action, App, Apps, Request, Route, View};
+use super::application::{Action, App, Apps, Request, Route, View};
 use super::files::File;
 use super::openapi::{self, Section};
 use super::router::{HOME_PATH, INDEX};
@@ -142,6 +142,7 @@ fn line(route: &Route) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apps::declaration::Tools;
     use crate::apps::registry;
     use crate::base::setting::Values;
 
@@ -193,6 +194,6 @@ mod tests {
         assert_eq!(forms.len(), apps.len() - 1, "each but the mirror has a form to try");
         assert!(forms.iter().all(|form| form.starts_with("method=\"post\" action=\"/")), "{forms:?}");
         // What is not served has no card.
-        assert!(cards(&registry::with(&["echo"], &Values::default())).is_empty());
+        assert!(cards(&registry::with(&["echo"], &Values::default(), &Tools::default())).is_empty());
     }
 }

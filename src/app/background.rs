@@ -3,12 +3,10 @@
 
 use std::io;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
 use crate::base::ids::NodeId;
 use crate::log::blobs::{Blobs, Pin};
 
-use super::pictures::thumbnailer::Thumbnailer;
 use super::state::Applied;
 
 /// An application's own work.
@@ -19,26 +17,14 @@ pub trait Background: Send + Sync {
     /// How many threads it has in a server with so many job threads.
     fn threads(&self, job_threads: usize) -> usize;
 
-    /// What its thumbnails may cost.
-    fn bounds(&self) -> Bounds;
-
     /// Works until [`Desk::is_over`]; the whole life of one of the threads.
-    fn run(&self, desk: &mut dyn Desk);
+    fn run(&self, desk: &dyn Desk);
 
     /// The server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
     fn stop(&self, applied: &RwLock<Applied>);
 
     /// What it counts.
     fn figures(&self, applied: &Applied) -> Vec<Figure>;
-}
-
-/// Bounds of making thumbnails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Pixels of a picture, summed over its frames.
-    pub pixels_max: u64,
-    /// How long it may take.
-    pub deadline: Duration,
 }
 
 /// A number for /metrics.
@@ -82,9 +68,6 @@ pub trait Desk {
     /// # Errors
     /// Returns the error of the store; `Interrupted` when the server has stopped.
     fn keep(&self, content: &[u8]) -> io::Result<Pin>;
-
-    /// What makes thumbnails for this thread.
-    fn thumbnailer(&mut self) -> &mut dyn Thumbnailer;
 
     /// Pauses for a while, less if the server is stopping.
     fn pause(&self);

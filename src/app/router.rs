@@ -6,7 +6,7 @@ use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::query;
 
-use super::app::{App, Apps, CAPTURES_MAX, Captures, Route};
+use super::application::{App, Apps, CAPTURES_MAX, Captures, Route};
 
 /// The pattern that every path fits.
 pub const ANY_PATH: &str = "/{*}";
@@ -230,8 +230,8 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apps::app::{Action, Request, View};
-    use crate::apps::state::State;
+    use crate::app::application::{Action, Request, View};
+    use crate::app::state::State;
 
     struct Shop;
     struct Mirror;

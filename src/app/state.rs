@@ -99,7 +99,7 @@ pub trait State: Any + Send + Sync {
     fn tell_clock(&mut self, _clock_us: u64) {}
 
     /// Takes one committed record. Total: what cannot be understood changes nothing. Gives what the answer to the
-    /// command that made it is made from ([`super::app::Action::Command`]), nothing for records of other requests.
+    /// command that made it is made from ([`super::application::Action::Command`]), nothing for records of other requests.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64>;
 
     /// Takes a run of pixel records, of which the first stands at `first`.
@@ -199,6 +199,9 @@ impl fmt::Debug for Applied {
             .finish_non_exhaustive()
     }
 }
+
+/// Makes the empty states of all applications there are, of those too that are not served.
+pub type EmptyStates = fn() -> Applied;
 
 /// A committed batch, as far as applying it needs to know it.
 #[derive(Clone, Copy, Debug)]
