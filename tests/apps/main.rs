@@ -27,6 +27,7 @@ mod board_pictures;
 mod board_scrub;
 mod board_sending;
 mod board_surface;
+mod board_two_hosts;
 mod board_uploads;
 mod caching;
 mod damaged;
