@@ -173,7 +173,7 @@ fn deletes_are_told_as_posts_are() {
     ];
     assert_eq!(told(&ask(&mut client, &list)), all);
     assert_eq!(client.send(plain("DELETE", &format!("/messages/{gone}"))).answer().status, 404);
-    assert_eq!(told(&ask(&mut client, &list)), all, "a delete of what is gone is none");
+    assert_eq!(told(&ask(&mut client, &list)), all, "a second delete is no event");
 }
 
 #[test]

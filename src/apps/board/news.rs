@@ -6,7 +6,7 @@
 //! ```text
 //! data: {...}                     a message was posted
 //! event: delete   data: {"id":7}  a message was deleted
-//! event: reload                   what is between is not known here any more: list the messages anew
+//! event: reload                   something between is not remembered: list the messages anew
 //! ```
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub struct Question {
     pub start: u64,
     /// How many events the visitor has been told of, one way or the other.
     pub told: u64,
-    /// Whether the visitor stands where nobody here knows: it is told to load the list again.
+    /// Whether this process does not know the visitor's place: it is told to load the list again.
     pub is_lost: bool,
     /// When it is answered although there are none, microseconds of the process's clock.
     pub until_us: u64,
@@ -77,13 +77,13 @@ pub const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// Milliseconds after which an EventSource asks again, when an answer has ended or failed.
 const RETRY_MS: u64 = 1_000;
 
-/// Names a place in the events of one start of the process: an event's id, and where a list ends.
+/// Returns the name of a place in the events of one start of the process: an event's id, and the end of a list.
 #[must_use]
 pub fn place(start: u64, count: u64) -> String {
     format!("{start:x}-{count}")
 }
 
-/// Returns the number of events up to a place, unless it is one of another start of the process, or none at all.
+/// Returns the number of events up to a place; nothing if another start of the process named it, or nobody did.
 #[must_use]
 pub fn count_at(place: &str, start: u64) -> Option<u64> {
     let (of, count) = place.trim().split_once('-')?;

@@ -1,7 +1,7 @@
 //! Toys that were sent with an Idempotency-Key: of those with one key the earliest stands, and the others give way to it.
 //!
-//! Two hosts that don't see each other may both take a toy with one key, and both have told its number. What gave way keeps
-//! its record, so that any order in which records come leads to the same state, and its number leads to the toy that stands.
+//! Two hosts that don't see each other may both take a toy with one key, and both have told its number. A toy that gave way
+//! keeps its record, so that any order of the records leads to the same state, and its number leads to the toy that stands.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::record::{Fingerprint, KeyId};
 pub struct Claim {
     /// The number that the toy got.
     pub id: u64,
-    /// What the body was that it was sent with.
+    /// Of the request's body.
     pub fingerprint: Fingerprint,
 }
 
@@ -28,7 +28,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Takes up a claim that was logged at `place`; gives whether it stands for now.
+    /// Takes up a claim that was logged at `place`. Returns whether its toy stands now.
     pub fn add(&mut self, key: KeyId, place: Place, claim: Claim) -> bool {
         let standing = self.first(&key).map(|(place, _)| *place);
         self.by_key.insert((key, place), claim);
@@ -58,7 +58,7 @@ impl Claims {
         self.displaced.len()
     }
 
-    /// Returns the number of the toy that stands in for one that gave way; nothing if that one was another toy.
+    /// Returns the number of the toy that stands in for one that gave way; nothing if their bodies differed.
     #[must_use]
     pub fn stand_in(&self, place: &Place) -> Option<u64> {
         let key = self.displaced.get(&(place.origin, place.seq))?;

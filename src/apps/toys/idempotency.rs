@@ -60,7 +60,8 @@ pub fn order_id(cluster: ClusterId, key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::from_bytes(cluster.0), key.as_bytes())
 }
 
-/// What a toy's key is logged as: likewise. Keys of orders are others, so one key may be used for both.
+/// Returns the bytes that a toy's key is logged as: the same on both hosts of a cluster. Orders are looked up elsewhere, so
+/// one key may be used for both.
 #[must_use]
 pub fn key_id(cluster: ClusterId, key: &str) -> KeyId {
     order_id(cluster, key).into_bytes()
