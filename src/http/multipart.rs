@@ -193,7 +193,7 @@ impl Multipart {
         if self.place == Place::Epilogue { Ok(()) } else { Err(MultipartError::Cut) }
     }
 
-    /// Returns a byte of data behind `matched` bytes of a delimiter; gives whether it is used up.
+    /// Takes a byte of data behind `matched` bytes of a delimiter; gives whether it is used up.
     fn data(&mut self, matched: usize, byte: u8) -> usize {
         if byte != self.delimiter[matched] {
             self.place = Place::Owed(matched);
@@ -207,7 +207,7 @@ impl Multipart {
         1
     }
 
-    /// Returns a byte around the parts; gives what follows it.
+    /// Takes a byte around the parts; gives what follows it.
     fn framing(&self, byte: u8) -> Result<Place, MultipartError> {
         Ok(match (self.place, byte) {
             (Place::Preamble(matched), _) => {
@@ -227,7 +227,7 @@ impl Multipart {
         })
     }
 
-    /// Returns a byte in front of a part; gives the head behind its last one.
+    /// Takes a byte in front of a part; gives the head behind its last one.
     fn head(&mut self, byte: u8) -> Result<Option<PartHead>, MultipartError> {
         self.head.push(byte);
         self.count(1)?;
