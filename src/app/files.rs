@@ -13,7 +13,7 @@ use crate::base::sha256::sha256;
 use crate::base::version;
 use crate::http::caching::Caching;
 use crate::http::coding;
-use crate::http::conditional::{self, Validators, Verdict};
+use crate::http::conditional::{self, Selection, Validators};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
@@ -80,18 +80,18 @@ impl File {
         let form = zipped.unwrap_or(&self.content);
         let validators = Validators { etag: &form.etag, modified_s: self.modified_s };
         let response = match conditional::judge(head, validators, form.bytes.len()) {
-            Verdict::Whole => Response::fixed(200, self.content_type, form.bytes),
-            Verdict::NotModified => Response::new(304, "", ""),
-            Verdict::Failed => {
+            Selection::Whole => Response::fixed(200, self.content_type, form.bytes),
+            Selection::NotModified => Response::new(304, "", ""),
+            Selection::Failed => {
                 let sentence = "This is another version.\n";
                 return self.guarded(Response::new(412, "text/plain; charset=utf-8", sentence));
             }
-            Verdict::Part(range) => {
+            Selection::Part(range) => {
                 let whole = form.bytes.len();
                 let said = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
                 Response::fixed(206, self.content_type, &form.bytes[range]).with("Content-Range", said)
             }
-            Verdict::Unsatisfiable => {
+            Selection::Unsatisfiable => {
                 let said = format!("bytes */{}", form.bytes.len());
                 let sentence = "There are no such bytes.\n";
                 let response = Response::new(416, "text/plain; charset=utf-8", sentence);

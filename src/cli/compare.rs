@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::blobs::Look;
 use crate::base::blob::BlobId;
 use crate::log::blobs::check::Fault;
-use crate::log::inspect::compare::{Comparison, StreamComparison, Verdict};
+use crate::log::inspect::compare::{Agreement, Comparison, StreamComparison};
 
 /// The comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
 pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) -> String {
@@ -20,10 +20,10 @@ pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) -> String {
         return lines.join("\n") + "\n";
     }
     lines.extend(comparison.streams.iter().map(|stream| of_stream(stream, names)));
-    lines.push(match comparison.verdict() {
-        Verdict::Same => "same: every stream ends at the same record, and all that both keep is equal to the byte".to_owned(),
-        Verdict::Behind => "behind: all that both keep is equal to the byte, but one lacks records of the other".to_owned(),
-        Verdict::Different => "different: a stream holds other bytes in one than in the other. This must not be; is one of them a \
+    lines.push(match comparison.agreement() {
+        Agreement::Same => "same: every stream ends at the same record, and all that both keep is equal to the byte".to_owned(),
+        Agreement::Behind => "behind: all that both keep is equal to the byte, but one lacks records of the other".to_owned(),
+        Agreement::Different => "different: a stream holds other bytes in one than in the other. This must not be; is one of them a \
              copy that was served from?".to_owned(),
     });
     lines.join("\n") + "\n"
@@ -71,14 +71,14 @@ pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Lo
         serde_json::json!({
             "node": stream.origin.node.to_string(),
             "inc": stream.origin.inc.to_string(),
-            "verdict": word(stream.verdict()),
+            "verdict": word(stream.agreement()),
             "last": stream.last,
             "common": stream.common.map(|(first, last)| [first, last]),
             "differs_at": stream.differs_at,
         })
     };
     let value = serde_json::json!({
-        "verdict": word(comparison.verdict()),
+        "verdict": word(comparison.agreement()),
         "sides": [side(0), side(1)],
         "streams": comparison.streams.iter().map(of_stream).collect::<Vec<_>>(),
     });
@@ -91,19 +91,19 @@ fn of_blobs(look: &Look) -> serde_json::Value {
     serde_json::json!({"named": look.named, "faults": look.faults.iter().map(fault).collect::<Vec<_>>()})
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Same => "same",
-        Verdict::Behind => "behind",
-        Verdict::Different => "different",
+fn word(agreement: Agreement) -> &'static str {
+    match agreement {
+        Agreement::Same => "same",
+        Agreement::Behind => "behind",
+        Agreement::Different => "different",
     }
 }
 
 /// 0 same, 3 behind, 4 different; 1 is for a directory that can't be compared.
 pub(super) fn exit_code(comparison: &Comparison) -> ExitCode {
-    match comparison.verdict() {
-        Verdict::Same => ExitCode::SUCCESS,
-        Verdict::Behind => ExitCode::from(3),
-        Verdict::Different => ExitCode::from(4),
+    match comparison.agreement() {
+        Agreement::Same => ExitCode::SUCCESS,
+        Agreement::Behind => ExitCode::from(3),
+        Agreement::Different => ExitCode::from(4),
     }
 }

@@ -22,7 +22,7 @@ const TRAILERS_LONG: Refusal = Refusal::new(431, "the trailers are too long");
 
 /// What is expected next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Expected {
     /// `left` bytes of a body of known length.
     Known,
     /// A digit of a chunk's size, or what ends it.
@@ -45,7 +45,7 @@ enum Place {
 /// Reads one body.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyDecoder {
-    place: Place,
+    expected: Expected,
     has_digit: bool,
     /// Bytes of the current chunk line, or of all trailers, so far.
     line_bytes: usize,
@@ -80,20 +80,20 @@ impl BodyDecoder {
     /// # Errors
     /// Refuses with 413 if the length is known and larger.
     pub fn new(framing: Framing, max_bytes: u64) -> Result<Self, Refusal> {
-        let (place, left) = match framing {
-            Framing::None => (Place::Ended, 0),
-            Framing::Length(0) => (Place::Ended, 0),
+        let (expected, left) = match framing {
+            Framing::None => (Expected::Ended, 0),
+            Framing::Length(0) => (Expected::Ended, 0),
             Framing::Length(length) if length > max_bytes => return Err(TOO_LARGE),
-            Framing::Length(length) => (Place::Known, length),
-            Framing::Chunked => (Place::Size, 0),
+            Framing::Length(length) => (Expected::Known, length),
+            Framing::Chunked => (Expected::Size, 0),
         };
-        Ok(Self { place, has_digit: false, line_bytes: 0, left, budget: max_bytes })
+        Ok(Self { expected, has_digit: false, line_bytes: 0, left, budget: max_bytes })
     }
 
     /// Returns whether the whole body has been read.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.place == Place::Ended
+        self.expected == Expected::Ended
     }
 
     /// Reads the next piece of the body. After the end it gives the end again, and uses up nothing.
@@ -103,9 +103,9 @@ impl BodyDecoder {
     /// is read), 431 for trailers over their limit. The decoder is of no use then.
     pub fn next<'a>(&mut self, input: &'a [u8], limits: &Limits) -> Result<Decoded<'a>, Refusal> {
         let mut at = 0;
-        while self.place != Place::Ended {
+        while self.expected != Expected::Ended {
             let Some(&byte) = input.get(at) else { return Ok(Decoded::NeedMore) };
-            if matches!(self.place, Place::Known | Place::Data) {
+            if matches!(self.expected, Expected::Known | Expected::Data) {
                 let bytes = self.take(&input[at..]);
                 return Ok(Decoded::Piece { consumed: at + bytes.len(), bytes });
             }
@@ -121,77 +121,81 @@ impl BodyDecoder {
         let length = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
         self.left -= length as u64;
         if self.left == 0 {
-            self.place = if self.place == Place::Known { Place::Ended } else { Place::DataCr };
+            self.expected = if self.expected == Expected::Known { Expected::Ended } else { Expected::DataCr };
         }
         &input[..length]
     }
 
     fn step(&mut self, byte: u8, limits: &Limits) -> Result<(), Refusal> {
-        self.place = match (self.place, byte) {
-            (Place::Size | Place::Extension(_), _) => self.size_line(byte, limits)?,
-            (Place::SizeLf, b'\n') => self.open_chunk()?,
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Size,
-            (Place::DataCr | Place::DataLf, _) => return Err(DATA_END),
-            (Place::LastLf, b'\n') => Place::Ended,
-            (Place::TrailerStart, b'\r') => Place::LastLf,
-            (Place::SizeLf | Place::TrailerLf | Place::LastLf, _) if byte != b'\n' => return Err(LINE_END),
+        self.expected = match (self.expected, byte) {
+            (Expected::Size | Expected::Extension(_), _) => self.size_line(byte, limits)?,
+            (Expected::SizeLf, b'\n') => self.open_chunk()?,
+            (Expected::DataCr, b'\r') => Expected::DataLf,
+            (Expected::DataLf, b'\n') => Expected::Size,
+            (Expected::DataCr | Expected::DataLf, _) => return Err(DATA_END),
+            (Expected::LastLf, b'\n') => Expected::Ended,
+            (Expected::TrailerStart, b'\r') => Expected::LastLf,
+            (Expected::SizeLf | Expected::TrailerLf | Expected::LastLf, _) if byte != b'\n' => {
+                return Err(LINE_END);
+            }
             _ => self.trailer(byte, limits)?,
         };
         Ok(())
     }
 
     /// One byte of `size [blanks] [;extension] CR`.
-    fn size_line(&mut self, byte: u8, limits: &Limits) -> Result<Place, Refusal> {
-        let may_end = match self.place {
-            Place::Extension(extension) => extension.may_end(),
+    fn size_line(&mut self, byte: u8, limits: &Limits) -> Result<Expected, Refusal> {
+        let may_end = match self.expected {
+            Expected::Extension(extension) => extension.may_end(),
             _ => self.has_digit,
         };
         if byte == b'\r' && may_end {
-            return Ok(Place::SizeLf);
+            return Ok(Expected::SizeLf);
         }
         self.line_bytes += 1;
         if self.line_bytes > limits.chunk_line_bytes {
             return Err(LINE_LONG);
         }
-        match (self.place, byte) {
-            (Place::Extension(extension), _) => extension.after(byte).map(Place::Extension).ok_or(EXTENSION),
-            (_, b';') if self.has_digit => Ok(Place::Extension(Extension::Start)),
-            (_, b' ' | b'\t') if self.has_digit => Ok(Place::Extension(Extension::Blank)),
+        match (self.expected, byte) {
+            (Expected::Extension(extension), _) => {
+                extension.after(byte).map(Expected::Extension).ok_or(EXTENSION)
+            }
+            (_, b';') if self.has_digit => Ok(Expected::Extension(Extension::Start)),
+            (_, b' ' | b'\t') if self.has_digit => Ok(Expected::Extension(Extension::Blank)),
             _ => self.push_digit(byte),
         }
     }
 
     /// Adds a digit; a size beyond a u64 stays at its greatest value, which is over every limit.
-    fn push_digit(&mut self, byte: u8) -> Result<Place, Refusal> {
+    fn push_digit(&mut self, byte: u8) -> Result<Expected, Refusal> {
         let digit = char::from(byte).to_digit(16).ok_or(SIZE_INVALID)?;
         self.has_digit = true;
         self.left = if self.left >> 60 == 0 { self.left << 4 | u64::from(digit) } else { u64::MAX };
-        Ok(Place::Size)
+        Ok(Expected::Size)
     }
 
-    fn open_chunk(&mut self) -> Result<Place, Refusal> {
+    fn open_chunk(&mut self) -> Result<Expected, Refusal> {
         self.budget = self.budget.checked_sub(self.left).ok_or(TOO_LARGE)?;
         self.line_bytes = 0;
         self.has_digit = false;
-        Ok(if self.left == 0 { Place::TrailerStart } else { Place::Data })
+        Ok(if self.left == 0 { Expected::TrailerStart } else { Expected::Data })
     }
 
     /// One byte of `name: value CR LF`. Trailers are checked like any field and then dropped: nothing here uses them,
     /// and merging them into the head could change what has been decided already.
-    fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<Place, Refusal> {
+    fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<Expected, Refusal> {
         self.line_bytes += 1;
         if self.line_bytes > limits.trailer_bytes {
             return Err(TRAILERS_LONG);
         }
-        match (self.place, byte) {
-            (Place::TrailerStart | Place::TrailerName, _) if charset::is_token(byte) => {
-                Ok(Place::TrailerName)
+        match (self.expected, byte) {
+            (Expected::TrailerStart | Expected::TrailerName, _) if charset::is_token(byte) => {
+                Ok(Expected::TrailerName)
             }
-            (Place::TrailerName, b':') => Ok(Place::TrailerValue),
-            (Place::TrailerValue, b'\r') => Ok(Place::TrailerLf),
-            (Place::TrailerValue, _) if charset::is_value(byte) => Ok(Place::TrailerValue),
-            (Place::TrailerLf, b'\n') => Ok(Place::TrailerStart),
+            (Expected::TrailerName, b':') => Ok(Expected::TrailerValue),
+            (Expected::TrailerValue, b'\r') => Ok(Expected::TrailerLf),
+            (Expected::TrailerValue, _) if charset::is_value(byte) => Ok(Expected::TrailerValue),
+            (Expected::TrailerLf, b'\n') => Ok(Expected::TrailerStart),
             _ => Err(TRAILER),
         }
     }

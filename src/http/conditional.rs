@@ -17,7 +17,7 @@ pub struct Validators<'a> {
 
 /// How a GET or HEAD request is to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Selection {
     /// 200 with everything.
     Whole,
     /// 206 with these bytes.
@@ -34,31 +34,31 @@ pub enum Verdict {
 ///
 /// More than one range is answered with everything, as section 14.2 allows; so is an invalid range.
 #[must_use]
-pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Verdict {
+pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Selection {
     let modified = validators.modified_s;
     let own = validators.etag.as_bytes();
     if let Some(matches) = any_tag(head, "if-match", |tag| tag == own) {
         if !matches {
-            return Verdict::Failed;
+            return Selection::Failed;
         }
     } else if let (Some(since), Some(modified)) = (date(head, "if-unmodified-since"), modified)
         && modified > since
     {
-        return Verdict::Failed;
+        return Selection::Failed;
     }
     let weakly = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == own;
     if let Some(matches) = any_tag(head, "if-none-match", weakly) {
         if matches {
-            return Verdict::NotModified;
+            return Selection::NotModified;
         }
     } else if let (Some(since), Some(modified)) = (date(head, "if-modified-since"), modified)
         && modified <= since
     {
-        return Verdict::NotModified;
+        return Selection::NotModified;
     }
     match head.header_text("range") {
         Some(range) if head.method == Method::Get && is_same(head, validators) => part(range, length),
-        _ => Verdict::Whole,
+        _ => Selection::Whole,
     }
 }
 
@@ -130,22 +130,22 @@ fn is_same(head: &Head<'_>, validators: Validators<'_>) -> bool {
 }
 
 /// Reads `bytes=first-last`, `bytes=first-` or `bytes=-count`.
-fn part(range: &str, length: usize) -> Verdict {
-    let Some((unit, spec)) = range.split_once('=') else { return Verdict::Whole };
-    let Some((first, last)) = spec.trim().split_once('-') else { return Verdict::Whole };
+fn part(range: &str, length: usize) -> Selection {
+    let Some((unit, spec)) = range.split_once('=') else { return Selection::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else { return Selection::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
-        return Verdict::Whole;
+        return Selection::Whole;
     }
     match (number(first), number(last)) {
-        (Some(first), Some(last)) if first > last => Verdict::Whole,
+        (Some(first), Some(last)) if first > last => Selection::Whole,
         (Some(first), _) if first >= length && (last.is_empty() || number(last).is_some()) => {
-            Verdict::Unsatisfiable
+            Selection::Unsatisfiable
         }
-        (Some(first), Some(last)) => Verdict::Part(first..last.saturating_add(1).min(length)),
-        (Some(first), None) if last.is_empty() => Verdict::Part(first..length),
-        (None, Some(count)) if first.is_empty() && (count == 0 || length == 0) => Verdict::Unsatisfiable,
-        (None, Some(count)) if first.is_empty() => Verdict::Part(length.saturating_sub(count)..length),
-        _ => Verdict::Whole,
+        (Some(first), Some(last)) => Selection::Part(first..last.saturating_add(1).min(length)),
+        (Some(first), None) if last.is_empty() => Selection::Part(first..length),
+        (None, Some(count)) if first.is_empty() && (count == 0 || length == 0) => Selection::Unsatisfiable,
+        (None, Some(count)) if first.is_empty() => Selection::Part(length.saturating_sub(count)..length),
+        _ => Selection::Whole,
     }
 }
 
@@ -166,37 +166,37 @@ mod tests {
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 
-    fn verdict_for(method: &str, fields: &str, modified_s: Option<u64>) -> Verdict {
+    fn selection_for(method: &str, fields: &str, modified_s: Option<u64>) -> Selection {
         let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let mut slots = HeaderSlots::new();
         let head = parse_head(text.as_bytes(), &mut slots, &Limits::default()).unwrap();
         judge(&head, Validators { etag: "\"a\"", modified_s }, 100)
     }
 
-    fn verdict(fields: &str) -> Verdict {
-        verdict_for("GET", fields, Some(MODIFIED_S))
+    fn selection(fields: &str) -> Selection {
+        selection_for("GET", fields, Some(MODIFIED_S))
     }
 
     #[test]
     fn tags_decide_before_dates() {
         for (fields, expected) in [
-            ("", Verdict::Whole),
-            ("If-None-Match: \"a\"\r\n", Verdict::NotModified),
-            ("If-None-Match: W/\"a\"\r\n", Verdict::NotModified),
-            ("If-None-Match: \"b\", \"a\"\r\n", Verdict::NotModified),
-            ("If-None-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Verdict::NotModified),
-            ("If-None-Match: *\r\n", Verdict::NotModified),
-            ("If-None-Match: \"b\"\r\n", Verdict::Whole),
-            ("If-None-Match: a\r\n", Verdict::Whole),
-            ("If-Match: \"a\"\r\n", Verdict::Whole),
-            ("If-Match: *\r\n", Verdict::Whole),
-            ("If-Match: W/\"a\"\r\n", Verdict::Failed),
-            ("If-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Verdict::Failed),
+            ("", Selection::Whole),
+            ("If-None-Match: \"a\"\r\n", Selection::NotModified),
+            ("If-None-Match: W/\"a\"\r\n", Selection::NotModified),
+            ("If-None-Match: \"b\", \"a\"\r\n", Selection::NotModified),
+            ("If-None-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Selection::NotModified),
+            ("If-None-Match: *\r\n", Selection::NotModified),
+            ("If-None-Match: \"b\"\r\n", Selection::Whole),
+            ("If-None-Match: a\r\n", Selection::Whole),
+            ("If-Match: \"a\"\r\n", Selection::Whole),
+            ("If-Match: *\r\n", Selection::Whole),
+            ("If-Match: W/\"a\"\r\n", Selection::Failed),
+            ("If-Match: \"b\"\r\nIf-None-Match: \"a\"\r\n", Selection::Failed),
         ] {
-            assert_eq!(verdict(fields), expected, "{fields}");
+            assert_eq!(selection(fields), expected, "{fields}");
         }
         let both = format!("If-None-Match: \"b\"\r\nIf-Modified-Since: {DATE}\r\n");
-        assert_eq!(verdict(&both), Verdict::Whole, "the date is not looked at beside a tag");
+        assert_eq!(selection(&both), Selection::Whole, "the date is not looked at beside a tag");
     }
 
     #[test]
@@ -224,68 +224,68 @@ mod tests {
             ("", false),
         ] {
             let (read, wanted) = (format!("If-None-Match: {list}\r\n"), format!("If-Match: {list}\r\n"));
-            assert_eq!(verdict(&read) == Verdict::NotModified, fits, "If-None-Match: {list}");
-            assert_eq!(verdict(&wanted) == Verdict::Whole, fits, "If-Match: {list}");
+            assert_eq!(selection(&read) == Selection::NotModified, fits, "If-None-Match: {list}");
+            assert_eq!(selection(&wanted) == Selection::Whole, fits, "If-Match: {list}");
         }
         for fields in
             ["If-None-Match: *\r\nIf-None-Match: \"b\"\r\n", "If-None-Match: *\r\nIf-None-Match: *\r\n"]
         {
-            assert_eq!(verdict(fields), Verdict::Whole, "{fields}");
+            assert_eq!(selection(fields), Selection::Whole, "{fields}");
         }
         let range = "Range: bytes=0-1\r\nIf-Range: \"a\", \"b\"\r\n";
-        assert_eq!(verdict(range), Verdict::Whole, "If-Range is one tag");
+        assert_eq!(selection(range), Selection::Whole, "If-Range is one tag");
     }
 
     #[test]
     fn dates_decide_where_there_are_no_tags() {
-        let with = |name: &str, date: &str| verdict(&format!("{name}: {date}\r\n"));
-        assert_eq!(with("If-Modified-Since", DATE), Verdict::NotModified);
-        assert_eq!(with("If-Modified-Since", LATER), Verdict::NotModified);
-        assert_eq!(with("If-Modified-Since", EARLIER), Verdict::Whole);
-        assert_eq!(with("If-Modified-Since", "yesterday"), Verdict::Whole);
-        assert_eq!(with("If-Unmodified-Since", EARLIER), Verdict::Failed);
-        assert_eq!(with("If-Unmodified-Since", DATE), Verdict::Whole);
+        let with = |name: &str, date: &str| selection(&format!("{name}: {date}\r\n"));
+        assert_eq!(with("If-Modified-Since", DATE), Selection::NotModified);
+        assert_eq!(with("If-Modified-Since", LATER), Selection::NotModified);
+        assert_eq!(with("If-Modified-Since", EARLIER), Selection::Whole);
+        assert_eq!(with("If-Modified-Since", "yesterday"), Selection::Whole);
+        assert_eq!(with("If-Unmodified-Since", EARLIER), Selection::Failed);
+        assert_eq!(with("If-Unmodified-Since", DATE), Selection::Whole);
         let unknown = format!("If-Modified-Since: {LATER}\r\n");
-        assert_eq!(verdict_for("GET", &unknown, None), Verdict::Whole);
+        assert_eq!(selection_for("GET", &unknown, None), Selection::Whole);
         assert_eq!(date_of(MODIFIED_S), DATE);
     }
 
     #[test]
     fn ranges_of_a_hundred_bytes() {
         for (range, expected) in [
-            ("bytes=0-9", Verdict::Part(0..10)),
-            ("bytes=90-", Verdict::Part(90..100)),
-            ("Bytes=99-500", Verdict::Part(99..100)),
-            ("bytes=-1", Verdict::Part(99..100)),
-            ("bytes=-500", Verdict::Part(0..100)),
-            ("bytes=0-99999999999999999999999", Verdict::Part(0..100)),
-            ("bytes=100-", Verdict::Unsatisfiable),
-            ("bytes=100-200", Verdict::Unsatisfiable),
-            ("bytes=-0", Verdict::Unsatisfiable),
-            ("bytes=9-0", Verdict::Whole),
-            ("bytes=0-1,5-6", Verdict::Whole),
-            ("bytes=-", Verdict::Whole),
-            ("bytes=a-b", Verdict::Whole),
-            ("bytes=1-b", Verdict::Whole),
-            ("bytes=200-b", Verdict::Whole),
-            ("bytes=--1", Verdict::Whole),
-            ("bytes=+1-2", Verdict::Whole),
-            ("items=0-9", Verdict::Whole),
-            ("0-9", Verdict::Whole),
+            ("bytes=0-9", Selection::Part(0..10)),
+            ("bytes=90-", Selection::Part(90..100)),
+            ("Bytes=99-500", Selection::Part(99..100)),
+            ("bytes=-1", Selection::Part(99..100)),
+            ("bytes=-500", Selection::Part(0..100)),
+            ("bytes=0-99999999999999999999999", Selection::Part(0..100)),
+            ("bytes=100-", Selection::Unsatisfiable),
+            ("bytes=100-200", Selection::Unsatisfiable),
+            ("bytes=-0", Selection::Unsatisfiable),
+            ("bytes=9-0", Selection::Whole),
+            ("bytes=0-1,5-6", Selection::Whole),
+            ("bytes=-", Selection::Whole),
+            ("bytes=a-b", Selection::Whole),
+            ("bytes=1-b", Selection::Whole),
+            ("bytes=200-b", Selection::Whole),
+            ("bytes=--1", Selection::Whole),
+            ("bytes=+1-2", Selection::Whole),
+            ("items=0-9", Selection::Whole),
+            ("0-9", Selection::Whole),
         ] {
-            assert_eq!(verdict(&format!("Range: {range}\r\n")), expected, "{range}");
+            assert_eq!(selection(&format!("Range: {range}\r\n")), expected, "{range}");
         }
-        assert_eq!(verdict_for("HEAD", "Range: bytes=0-9\r\n", None), Verdict::Whole);
-        assert_eq!(verdict("Range: bytes=0-9\r\nIf-None-Match: \"a\"\r\n"), Verdict::NotModified);
+        assert_eq!(selection_for("HEAD", "Range: bytes=0-9\r\n", None), Selection::Whole);
+        assert_eq!(selection("Range: bytes=0-9\r\nIf-None-Match: \"a\"\r\n"), Selection::NotModified);
     }
 
     #[test]
     fn a_part_of_another_version_is_not_sent() {
-        let with = |value: &str| verdict(&format!("Range: bytes=0-9\r\nIf-Range: {value}\r\n"));
-        let part = Verdict::Part(0..10);
+        let with = |value: &str| selection(&format!("Range: bytes=0-9\r\nIf-Range: {value}\r\n"));
+        let part = Selection::Part(0..10);
         assert_eq!((with("\"a\""), with(DATE)), (part.clone(), part));
         for other in ["\"b\"", "W/\"a\"", LATER, EARLIER, "nonsense"] {
-            assert_eq!(with(other), Verdict::Whole, "{other}");
+            assert_eq!(with(other), Selection::Whole, "{other}");
         }
     }
 }

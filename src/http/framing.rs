@@ -52,7 +52,7 @@ pub struct Fields {
 
 /// What all fields together say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Framed {
     /// The body.
     pub framing: Framing,
     /// Whether another request may follow the answer (RFC 9112, section 9.3).
@@ -135,7 +135,7 @@ impl Fields {
     /// # Errors
     /// Refuses with 400 a missing Host in HTTP/1.1, two framings at once, and codings that do not end with chunked:
     /// nobody knows where such a body ends (RFC 9112, section 6.3). 501 for another coding before chunked.
-    pub fn verdict(&self, version: Version) -> Result<Verdict, Refusal> {
+    pub fn framed(&self, version: Version) -> Result<Framed, Refusal> {
         let is_1_1 = version == Version::Http11;
         let has_coding = self.is_chunked || self.is_coded;
         match () {
@@ -151,7 +151,7 @@ impl Fields {
             None if self.is_chunked => Framing::Chunked,
             None => Framing::None,
         };
-        Ok(Verdict {
+        Ok(Framed {
             framing,
             keep_alive: !self.says_close && (is_1_1 || self.says_keep_alive),
             expect_continue: self.expects_continue && is_1_1,
@@ -171,18 +171,18 @@ fn trim_blanks(bytes: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn verdict(version: Version, fields: &[(&str, &str)]) -> Result<Verdict, Refusal> {
+    fn framed(version: Version, fields: &[(&str, &str)]) -> Result<Framed, Refusal> {
         let mut noted = Fields::default();
         for (name, value) in fields {
             noted.note(name.as_bytes(), value.as_bytes())?;
         }
-        noted.verdict(version)
+        noted.framed(version)
     }
 
     fn framing(fields: &[(&str, &str)]) -> Result<Framing, Refusal> {
         let mut all = vec![("Host", "a")];
         all.extend_from_slice(fields);
-        verdict(Version::Http11, &all).map(|verdict| verdict.framing)
+        framed(Version::Http11, &all).map(|framed| framed.framing)
     }
 
     #[test]
@@ -210,13 +210,13 @@ mod tests {
         }
         assert_eq!(framing(&[chunked, ("Transfer-Encoding", "gzip")]), Err(CODING_ENDLESS));
         assert_eq!(framing(&[("Transfer-Encoding", "chunked, gzip"), chunked]), Err(CODING_TWICE));
-        assert_eq!(verdict(Version::Http10, &[chunked]), Err(CODING_IN_1_0));
+        assert_eq!(framed(Version::Http10, &[chunked]), Err(CODING_IN_1_0));
     }
 
     #[test]
     fn connections_live_as_their_version_and_options_say() {
         let lives =
-            |version, value| verdict(version, &[("Host", ""), ("Connection", value)]).unwrap().keep_alive;
+            |version, value| framed(version, &[("Host", ""), ("Connection", value)]).unwrap().keep_alive;
         assert!(lives(Version::Http11, "") && !lives(Version::Http10, ""));
         assert!(lives(Version::Http10, "Keep-Alive") && lives(Version::Http10, "x , keep-alive"));
         assert!(!lives(Version::Http11, "CLOSE") && !lives(Version::Http11, "upgrade,\tclose"));
@@ -225,12 +225,12 @@ mod tests {
 
     #[test]
     fn the_host_stands_once_and_expectations_need_1_1() {
-        assert_eq!(verdict(Version::Http11, &[]), Err(HOST_MISSING));
-        assert!(verdict(Version::Http10, &[]).is_ok());
-        assert_eq!(verdict(Version::Http10, &[("Host", "a"), ("hOST", "a")]), Err(HOST_DOUBLED));
-        assert_eq!(verdict(Version::Http10, &[("Host", "a b")]), Err(HOST_INVALID));
+        assert_eq!(framed(Version::Http11, &[]), Err(HOST_MISSING));
+        assert!(framed(Version::Http10, &[]).is_ok());
+        assert_eq!(framed(Version::Http10, &[("Host", "a"), ("hOST", "a")]), Err(HOST_DOUBLED));
+        assert_eq!(framed(Version::Http10, &[("Host", "a b")]), Err(HOST_INVALID));
         let expects =
-            |version, value| verdict(version, &[("Host", ""), ("Expect", value)]).unwrap().expect_continue;
+            |version, value| framed(version, &[("Host", ""), ("Expect", value)]).unwrap().expect_continue;
         assert!(expects(Version::Http11, "100-Continue"));
         assert!(!expects(Version::Http10, "100-continue") && !expects(Version::Http11, "tea"));
     }

@@ -70,7 +70,7 @@ pub enum Event<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Expected {
     /// Before the first delimiter, of which so many bytes are matched.
     Preamble(usize),
     /// Behind a delimiter.
@@ -96,7 +96,7 @@ enum Place {
 pub struct Multipart {
     /// CRLF, two hyphens, the boundary.
     delimiter: Vec<u8>,
-    place: Place,
+    expected: Expected,
     /// The lines in front of the part, with their ends.
     head: Vec<u8>,
     /// Bytes so far that are not data.
@@ -134,7 +134,7 @@ impl Multipart {
         debug_assert!(!boundary.contains('\r'), "the search for delimiters relies on it");
         let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
         // As if the body had a line end before its first byte.
-        Self { delimiter, place: Place::Preamble(2), head: Vec::new(), framing_bytes: 0, parts: 0 }
+        Self { delimiter, expected: Expected::Preamble(2), head: Vec::new(), framing_bytes: 0, parts: 0 }
     }
 
     /// Takes the next step; gives how many bytes of `input` are used up, and what they were. The rest is to be given
@@ -145,40 +145,40 @@ impl Multipart {
     pub fn next<'a>(&'a mut self, input: &'a [u8]) -> Result<(usize, Event<'a>), MultipartError> {
         let mut at = 0;
         loop {
-            if let Place::PartEnd = self.place {
-                self.place = Place::LineStart;
+            if let Expected::PartEnd = self.expected {
+                self.expected = Expected::LineStart;
                 return Ok((at, Event::PartEnd));
             }
-            if let Place::Owed(length) = self.place {
-                self.place = Place::Data(0);
+            if let Expected::Owed(length) = self.expected {
+                self.expected = Expected::Data(0);
                 return Ok((at, Event::Data(&self.delimiter[..length])));
             }
             if at == input.len() {
                 return Ok((at, Event::NeedMore));
             }
-            match self.place {
-                Place::Data(0) => {
+            match self.expected {
+                Expected::Data(0) => {
                     let length = memchr::memchr(b'\r', &input[at..]).unwrap_or(input.len() - at);
                     if length > 0 {
                         return Ok((at + length, Event::Data(&input[at..at + length])));
                     }
-                    self.place = Place::Data(1);
+                    self.expected = Expected::Data(1);
                     at += 1;
                 }
-                Place::Data(matched) => at += self.data(matched, input[at]),
-                Place::Head => {
+                Expected::Data(matched) => at += self.data(matched, input[at]),
+                Expected::Head => {
                     at += 1;
                     if let Some(head) = self.head(input[at - 1])? {
                         return Ok((at, Event::Part(head)));
                     }
                 }
-                Place::Epilogue => {
+                Expected::Epilogue => {
                     self.count(input.len() - at)?;
                     at = input.len();
                 }
                 _ => {
                     self.count(1)?;
-                    self.place = self.framing(input[at])?;
+                    self.expected = self.framing(input[at])?;
                     at += 1;
                 }
             }
@@ -190,39 +190,43 @@ impl Multipart {
     /// # Errors
     /// Fails if the body is not complete.
     pub fn end(&self) -> Result<(), MultipartError> {
-        if self.place == Place::Epilogue { Ok(()) } else { Err(MultipartError::Cut) }
+        if self.expected == Expected::Epilogue { Ok(()) } else { Err(MultipartError::Cut) }
     }
 
     /// Takes a byte of data behind `matched` bytes of a delimiter; gives whether it is used up.
     fn data(&mut self, matched: usize, byte: u8) -> usize {
         if byte != self.delimiter[matched] {
-            self.place = Place::Owed(matched);
+            self.expected = Expected::Owed(matched);
             return 0;
         }
-        self.place = Place::Data(matched + 1);
+        self.expected = Expected::Data(matched + 1);
         if matched + 1 == self.delimiter.len() {
             self.framing_bytes += self.delimiter.len();
-            self.place = Place::PartEnd;
+            self.expected = Expected::PartEnd;
         }
         1
     }
 
     /// Takes a byte around the parts; gives what follows it.
-    fn framing(&self, byte: u8) -> Result<Place, MultipartError> {
-        Ok(match (self.place, byte) {
-            (Place::Preamble(matched), _) => {
+    fn framing(&self, byte: u8) -> Result<Expected, MultipartError> {
+        Ok(match (self.expected, byte) {
+            (Expected::Preamble(matched), _) => {
                 let matched = match byte {
                     _ if byte == self.delimiter[matched] => matched + 1,
                     b'\r' => 1,
                     _ => 0,
                 };
-                if matched == self.delimiter.len() { Place::LineStart } else { Place::Preamble(matched) }
+                if matched == self.delimiter.len() {
+                    Expected::LineStart
+                } else {
+                    Expected::Preamble(matched)
+                }
             }
-            (Place::LineStart, b'-') => Place::Hyphen,
-            (Place::LineStart | Place::Padding, b' ' | b'\t') => Place::Padding,
-            (Place::LineStart | Place::Padding, b'\r') => Place::LineLf,
-            (Place::LineLf, b'\n') => Place::Head,
-            (Place::Hyphen, b'-') => Place::Epilogue,
+            (Expected::LineStart, b'-') => Expected::Hyphen,
+            (Expected::LineStart | Expected::Padding, b' ' | b'\t') => Expected::Padding,
+            (Expected::LineStart | Expected::Padding, b'\r') => Expected::LineLf,
+            (Expected::LineLf, b'\n') => Expected::Head,
+            (Expected::Hyphen, b'-') => Expected::Epilogue,
             _ => return Err(MultipartError::Delimiter),
         })
     }
@@ -244,7 +248,7 @@ impl Multipart {
         let head = part_head(&self.head)?;
         self.head.clear();
         // A part may be empty: then its delimiter follows at once, and the CRLF behind the head is not its start.
-        self.place = Place::Data(0);
+        self.expected = Expected::Data(0);
         Ok(Some(head))
     }
 

@@ -207,15 +207,15 @@ fn read(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, Refusal> {
     let target = target::split(method, target)?;
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let (noted, length_digits) = note_fields(bytes, request.headers, slots)?;
-    let verdict = noted.verdict(version)?;
+    let framed = noted.framed(version)?;
     Ok(Outline {
         method,
         path: target.path.map(|path| Span::find(bytes, path.as_bytes())),
         query: target.query.map(|query| Span::find(bytes, query.as_bytes())),
         version,
-        framing: verdict.framing,
-        keep_alive: verdict.keep_alive,
-        expect_continue: verdict.expect_continue,
+        framing: framed.framing,
+        keep_alive: framed.keep_alive,
+        expect_continue: framed.expect_continue,
         length_digits,
         fields: request.headers.len(),
     })

@@ -28,7 +28,7 @@ const BLOCK_LONG: Refusal = Refusal::new(431, "the header is too long");
 const FIELDS_MANY: Refusal = Refusal::new(431, "too many header fields");
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum Section {
     #[default]
     Before,
     RequestLine,
@@ -38,7 +38,7 @@ enum Place {
 /// How far the search for the end of a head has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadScan {
-    place: Place,
+    section: Section,
     /// The last byte seen is a CR; an LF has to follow.
     after_cr: bool,
     /// The request line's method has ended: a line that is too long from there on has a long target.
@@ -78,7 +78,7 @@ impl HeadScan {
     /// Returns whether a request line has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.place != Place::Before
+        self.section != Section::Before
     }
 
     /// Looks at the next bytes of a connection. After an `End` or an error the scan starts anew.
@@ -97,7 +97,7 @@ impl HeadScan {
     }
 
     fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Scanned, Refusal> {
-        let start = if self.place == Place::Before { self.skip_empty_lines(input)? } else { 0 };
+        let start = if self.section == Section::Before { self.skip_empty_lines(input)? } else { 0 };
         let mut at = start;
         while at < input.len() {
             if !self.after_cr {
@@ -117,12 +117,12 @@ impl HeadScan {
 
     /// Bytes up to and including the CR of the current line, or all if there is none.
     fn read_line(&mut self, rest: &[u8], limits: &Limits) -> Result<usize, Refusal> {
-        if self.line_bytes == 0 && self.place == Place::Fields && matches!(rest[0], b' ' | b'\t') {
+        if self.line_bytes == 0 && self.section == Section::Fields && matches!(rest[0], b' ' | b'\t') {
             return Err(FOLDED);
         }
         let line_end = memchr2(b'\r', b'\n', rest);
         let length = line_end.unwrap_or(rest.len());
-        if self.place == Place::RequestLine && !self.has_method {
+        if self.section == Section::RequestLine && !self.has_method {
             // No further than the limit: what a line is refused for must not depend on how much of it came at once.
             let seen = length.min(limits.request_line_bytes.saturating_sub(self.line_bytes));
             self.has_method = memchr(b' ', &rest[..seen]).is_some();
@@ -150,7 +150,7 @@ impl HeadScan {
                 // Anything but HTTP, such as a TLS greeting, is told so at its first byte.
                 _ if !charset::is_token(byte) => return Err(NO_METHOD),
                 _ => {
-                    self.place = Place::RequestLine;
+                    self.section = Section::RequestLine;
                     return Ok(at);
                 }
             }
@@ -166,20 +166,20 @@ impl HeadScan {
 
     /// A line counts without its CR and LF, the header without the empty line at its end.
     fn check_lengths(&self, limits: &Limits) -> Result<(), Refusal> {
-        match self.place {
-            Place::RequestLine if self.line_bytes > limits.request_line_bytes => {
+        match self.section {
+            Section::RequestLine if self.line_bytes > limits.request_line_bytes => {
                 Err(if self.has_method { LINE_LONG } else { METHOD })
             }
-            Place::Fields if self.line_bytes > limits.header_field_bytes => Err(FIELD_LONG),
-            Place::Fields if self.block_bytes + self.line_bytes > limits.header_bytes => Err(BLOCK_LONG),
+            Section::Fields if self.line_bytes > limits.header_field_bytes => Err(FIELD_LONG),
+            Section::Fields if self.block_bytes + self.line_bytes > limits.header_bytes => Err(BLOCK_LONG),
             _ => Ok(()),
         }
     }
 
     /// Behind the LF of a line; true if it was the empty one that ends the head.
     fn end_line(&mut self, limits: &Limits) -> Result<bool, Refusal> {
-        debug_assert!(self.place != Place::Before && self.after_cr);
-        if self.place == Place::Fields {
+        debug_assert!(self.section != Section::Before && self.after_cr);
+        if self.section == Section::Fields {
             if self.line_bytes == 0 {
                 return Ok(true);
             }
@@ -189,7 +189,7 @@ impl HeadScan {
             }
             self.block_bytes += self.line_bytes + 2;
         }
-        self.place = Place::Fields;
+        self.section = Section::Fields;
         self.line_bytes = 0;
         self.after_cr = false;
         self.has_method = false;

@@ -33,7 +33,7 @@ pub(super) struct Line {
 
 /// What becomes of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Continuity {
     /// The next one of its stream.
     Next,
     /// This host has it already.
@@ -167,7 +167,7 @@ impl Ledger {
     }
 
     /// Judges a batch that came; takes it if it is the next one of its stream.
-    pub(super) fn judge(&mut self, header: &BatchHeader) -> Result<Verdict, Violation> {
+    pub(super) fn judge(&mut self, header: &BatchHeader) -> Result<Continuity, Violation> {
         let (own, made) = (self.own, self.made);
         let (origin, first, last) = (header.origin, header.first_seq, header.last_seq());
         let line = self.line_of_peer(origin)?;
@@ -175,7 +175,7 @@ impl Ledger {
         let (taken, chain) = line.taken;
         if origin == own {
             let made = line.held.received.max(line.sent_most).max(made);
-            return if last > made { Err(other_history) } else { Ok(Verdict::Older) };
+            return if last > made { Err(other_history) } else { Ok(Continuity::Older) };
         }
         if first == taken + 1 {
             if header.chain != header.link(chain) {
@@ -183,16 +183,16 @@ impl Ledger {
             }
             line.taken = (last, header.chain);
             line.is_resyncing = false;
-            return Ok(Verdict::Next);
+            return Ok(Continuity::Next);
         }
         if first > taken {
-            return Ok(Verdict::Gap(taken + 1));
+            return Ok(Continuity::Gap(taken + 1));
         }
         // The same stream has the same batches, and so ends of batches at the same numbers.
         if last > taken || (last == taken && header.chain != chain) {
             return Err(other_history);
         }
-        Ok(Verdict::Older)
+        Ok(Continuity::Older)
     }
 }
 

@@ -26,7 +26,7 @@ use pixeld::engine::shared::space::lane_bytes;
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
-use pixeld::log::inspect::compare::{self, Verdict};
+use pixeld::log::inspect::compare::{self, Agreement};
 use pixeld::log::lane::{Producer, lane};
 use pixeld::log::recover::{OpenOptions, joining};
 use pixeld::log::snapshot::{self, Snapshot};
@@ -449,9 +449,9 @@ fn an_empty_host_takes_a_snapshot_and_what_the_peer_still_keeps() {
     assert_eq!((again.applied(Applied::sections), again.batches()), (sections, batches));
     let disks = [here.disk.shared(), there.disk.shared()];
     let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();
-    assert_eq!(compared.verdict(), Verdict::Behind, "its own seven");
+    assert_eq!(compared.agreement(), Agreement::Behind, "its own seven");
     let common = compared.streams.iter().find(|stream| stream.origin == there.peering().own).unwrap();
-    assert_eq!((common.verdict(), common.common), (Verdict::Same, Some((7, 1280))));
+    assert_eq!((common.agreement(), common.common), (Agreement::Same, Some((7, 1280))));
 }
 
 #[test]
@@ -484,13 +484,13 @@ fn two_directories_are_compared_stream_by_stream() {
     let verdict = |a: &Host, b: &Host| {
         let disks = [a.disk.shared(), b.disk.shared()];
         let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();
-        (compared.verdict(), compared.streams[0])
+        (compared.agreement(), compared.streams[0])
     };
     let (same, stream) = verdict(&here, &there);
-    assert_eq!((same, stream.last, stream.common), (Verdict::Same, [12, 12], Some((1, 12))));
+    assert_eq!((same, stream.last, stream.common), (Agreement::Same, [12, 12], Some((1, 12))));
     there.post(1);
     there.step();
-    assert_eq!((verdict(&here, &there).0, verdict(&there, &here).0), (Verdict::Behind, Verdict::Behind));
+    assert_eq!((verdict(&here, &there).0, verdict(&there, &here).0), (Agreement::Behind, Agreement::Behind));
     // The same start of the same host with another history: a copied directory that was served from.
     let mut copy = Host::open(SimDisk::new(), 2, 22, Durability::Disk);
     copy.post(4);
@@ -499,7 +499,7 @@ fn two_directories_are_compared_stream_by_stream() {
     copy.post(4);
     copy.step();
     let (different, stream) = verdict(&there, &copy);
-    assert_eq!((different, stream.differs_at), (Verdict::Different, Some(5)));
+    assert_eq!((different, stream.differs_at), (Agreement::Different, Some(5)));
 }
 
 #[test]

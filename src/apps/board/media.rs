@@ -8,7 +8,7 @@ use crate::app::application::{Action, FilePart, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::PIECE_BYTES;
 use crate::http::caching::Caching;
-use crate::http::conditional::{self, Validators, Verdict};
+use crate::http::conditional::{self, Selection, Validators};
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
 use crate::log::blobs::Blobs;
@@ -32,14 +32,14 @@ pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
     let Ok(length) = usize::try_from(media.size_bytes) else { return Action::Respond(gone()) };
     let (status, range) = match conditional::judge(head, Validators { etag: &etag, modified_s: None }, length)
     {
-        Verdict::Whole => (200, 0..length),
-        Verdict::Part(range) => (206, range),
-        Verdict::NotModified => {
+        Selection::Whole => (200, 0..length),
+        Selection::Part(range) => (206, range),
+        Selection::NotModified => {
             let response = Response::new(304, "", "").kept_by(Caching::Immutable);
             return Action::Respond(Response { headers: fields(&etag), ..response });
         }
-        Verdict::Failed => return Action::Respond(answer::detail(412, "This is another version")),
-        Verdict::Unsatisfiable => {
+        Selection::Failed => return Action::Respond(answer::detail(412, "This is another version")),
+        Selection::Unsatisfiable => {
             let response = answer::detail(416, "There are no such bytes");
             return Action::Respond(response.with("Content-Range", format!("bytes */{length}")));
         }

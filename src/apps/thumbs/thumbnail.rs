@@ -10,7 +10,7 @@ use crate::app::application::{Action, Job, JobStep, Start};
 use crate::base::blob::BlobId;
 use crate::base::limits::{THUMBS_TEXT_BYTES_MAX, THUMBS_TEXTS_BYTES_MAX};
 use crate::http::caching::Caching;
-use crate::http::conditional::{self, Validators, Verdict};
+use crate::http::conditional::{self, Selection, Validators};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::log::blobs::Blobs;
@@ -69,9 +69,9 @@ pub fn answer(
         if is_binary { format!("\"{}\"", thumbnail.blob) } else { format!("\"{}-64\"", thumbnail.blob) };
     // Without a range: a thumbnail is small, and a part of a text no picture.
     match conditional::judge(head, Validators { etag: &etag, modified_s: None }, 0) {
-        Verdict::NotModified => return Action::Respond(with_fields(Response::new(304, "", ""), etag)),
-        Verdict::Failed => return Action::Respond(answers::error(412, "This is another version")),
-        Verdict::Whole | Verdict::Part(_) | Verdict::Unsatisfiable => {}
+        Selection::NotModified => return Action::Respond(with_fields(Response::new(304, "", ""), etag)),
+        Selection::Failed => return Action::Respond(answers::error(412, "This is another version")),
+        Selection::Whole | Selection::Part(_) | Selection::Unsatisfiable => {}
     }
     if !is_binary && let Some(text) = texts.find(&thumbnail.blob) {
         return Action::Respond(with_fields(Response::shared(200, media_type, text), etag));

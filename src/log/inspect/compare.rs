@@ -48,7 +48,7 @@ pub struct StreamComparison {
 
 /// How two directories stand to each other, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Agreement {
     /// Every stream ends at the same record in both, and all batches that both retain are the same bytes.
     Same,
     /// All batches that both retain are the same bytes, but one has records that the other lacks.
@@ -60,11 +60,11 @@ pub enum Verdict {
 impl StreamComparison {
     /// Returns how the two stand to each other in this stream.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn agreement(&self) -> Agreement {
         match self.differs_at {
-            Some(_) => Verdict::Different,
-            None if self.last[0] == self.last[1] => Verdict::Same,
-            None => Verdict::Behind,
+            Some(_) => Agreement::Different,
+            None if self.last[0] == self.last[1] => Agreement::Same,
+            None => Agreement::Behind,
         }
     }
 }
@@ -72,11 +72,11 @@ impl StreamComparison {
 impl Comparison {
     /// Returns how the two stand to each other.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn agreement(&self) -> Agreement {
         if self.sides[0].cluster != self.sides[1].cluster {
-            return Verdict::Different;
+            return Agreement::Different;
         }
-        self.streams.iter().map(StreamComparison::verdict).max().unwrap_or(Verdict::Same)
+        self.streams.iter().map(StreamComparison::agreement).max().unwrap_or(Agreement::Same)
     }
 }
 

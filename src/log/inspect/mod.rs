@@ -40,7 +40,7 @@ pub enum InspectError {
     #[error("{0}")]
     Damaged(Box<Damage>),
     /// A batch whose checksums agree holds no proper records.
-    #[error("{}: {error}", Place(*segment, *offset))]
+    #[error("{}: {error}", At(*segment, *offset))]
     Records {
         /// Number of the segment.
         segment: u32,
@@ -80,9 +80,9 @@ pub enum InspectError {
     Start(#[from] super::recover::RecoverError),
 }
 
-struct Place(u32, u64);
+struct At(u32, u64);
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for At {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at offset {}", crate::log::format::segment::name(self.0), self.1)
     }

@@ -8,7 +8,7 @@ use crate::base::limits::{
 };
 use crate::peer::fault::{Close, Violation};
 use crate::peer::frame::{Frame, Kind};
-use crate::peer::ledger::Verdict;
+use crate::peer::ledger::Continuity;
 use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, Hello, PEER_VERSION, Piece};
 use crate::peer::transfer::{BlobIn, SnapIn};
 
@@ -170,7 +170,7 @@ impl Session {
             return Err(Violation::Unexpected { kind: KIND, when: "amid a snapshot" });
         }
         match self.ledger.judge(&header)? {
-            Verdict::Next => {
+            Continuity::Next => {
                 if let Some((before, tag)) = self.settings.kinds.first_unknown(body) {
                     let (origin, seq) = (header.origin, header.first_seq + before);
                     return Err(Violation::UnknownKind { origin, seq, tag });
@@ -183,13 +183,13 @@ impl Session {
                 self.has_taken = true;
                 Ok(Some(Effect::Take { header, body: body.to_vec() }))
             }
-            Verdict::Older => {
+            Continuity::Older => {
                 // The sender waits for it to be acknowledged like any other.
                 self.make_due(header.origin);
                 self.pump(now_us);
                 Ok(None)
             }
-            Verdict::Gap(seq) => {
+            Continuity::Gap(seq) => {
                 let line = self.ledger.get_mut(header.origin).expect("judged above");
                 if !std::mem::replace(&mut line.is_resyncing, true) {
                     self.send_resync(header.origin, seq);

@@ -17,7 +17,7 @@ pub enum Event {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Expected {
     Before,
     /// Behind the opening bracket: an element or the closing bracket.
     First,
@@ -39,12 +39,12 @@ struct Inside {
 /// The place reached in the text of an array.
 #[derive(Clone, Copy, Debug)]
 pub struct Elements {
-    place: Place,
+    expected: Expected,
 }
 
 impl Default for Elements {
     fn default() -> Self {
-        Self { place: Place::Before }
+        Self { expected: Expected::Before }
     }
 }
 
@@ -52,18 +52,18 @@ impl Elements {
     /// Reads on in `bytes`; gives what was found and how far it reaches. Never stands still on a piece that is not
     /// empty, unless it is broken.
     pub fn next(&mut self, bytes: &[u8]) -> (Event, usize) {
-        if let Place::Inside(inside) = self.place {
+        if let Expected::Inside(inside) = self.expected {
             return self.inside(inside, bytes);
         }
         for (at, &byte) in bytes.iter().enumerate() {
-            self.place = match (self.place, byte) {
+            self.expected = match (self.expected, byte) {
                 (_, b' ' | b'\n' | b'\r' | b'\t') => continue,
-                (Place::Before, b'[') => Place::First,
-                (Place::First | Place::Behind, b']') => Place::After,
-                (Place::Behind, b',') => Place::Next,
-                (Place::First | Place::Next, b',' | b']' | b'}' | b':') => return (Event::Broken, at),
-                (Place::First | Place::Next, _) => {
-                    self.place = Place::Inside(Inside::default());
+                (Expected::Before, b'[') => Expected::First,
+                (Expected::First | Expected::Behind, b']') => Expected::After,
+                (Expected::Behind, b',') => Expected::Next,
+                (Expected::First | Expected::Next, b',' | b']' | b'}' | b':') => return (Event::Broken, at),
+                (Expected::First | Expected::Next, _) => {
+                    self.expected = Expected::Inside(Inside::default());
                     return (Event::Nothing, at);
                 }
                 _ => return (Event::Broken, at),
@@ -83,33 +83,33 @@ impl Elements {
                 b'"' => inside.in_string = true,
                 b'{' | b'[' => inside.depth += 1,
                 b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t' if inside.depth == 0 => {
-                    self.place = Place::Behind;
+                    self.expected = Expected::Behind;
                     return (Event::Element, at);
                 }
                 b'}' | b']' => {
                     inside.depth -= 1;
                     if inside.depth == 0 {
-                        self.place = Place::Behind;
+                        self.expected = Expected::Behind;
                         return (Event::Element, at + 1);
                     }
                 }
                 _ => {}
             }
         }
-        self.place = Place::Inside(inside);
+        self.expected = Expected::Inside(inside);
         (Event::Part, bytes.len())
     }
 
     /// Whether the text so far is a whole array.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.place == Place::After
+        self.expected == Expected::After
     }
 
     /// Whether not even the opening bracket has come yet.
     #[must_use]
     pub fn is_before(&self) -> bool {
-        self.place == Place::Before
+        self.expected == Expected::Before
     }
 }
 
