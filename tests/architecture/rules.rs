@@ -90,6 +90,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("listenfd", &["os"]),
     ("memchr", &["base", "http", "log", "apps", "engine", "bench"]),
     ("mio", &["os", "engine", "bench"]),
+    ("moxcms", &["apps"]),
     ("nix", &["os"]),
     ("object_store", &["engine"]),
     ("plotters", &["bench"]),

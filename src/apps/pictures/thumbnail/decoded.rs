@@ -1,6 +1,7 @@
 //! A picture as it comes from a decoder: perhaps smaller than it is, not turned yet, its colours as they are coded.
 
 use image::DynamicImage;
+use moxcms::ColorProfile;
 
 use crate::apps::pictures::reduce::Reduced;
 
@@ -12,6 +13,8 @@ pub struct Decoded {
     pub size: (u32, u32),
     /// What the channels are.
     pub inks: Inks,
+    /// What their values mean, if they are not those of sRGB.
+    pub profile: Option<ColorProfile>,
 }
 
 /// What the channels of a pixel are.
@@ -24,9 +27,9 @@ pub enum Inks {
 }
 
 impl Decoded {
-    /// A whole picture of light.
+    /// A whole picture of light, its values those of sRGB.
     pub fn whole(picture: DynamicImage) -> Self {
         let size = (picture.width(), picture.height());
-        Self { pixels: picture.into(), size, inks: Inks::Light }
+        Self { pixels: picture.into(), size, inks: Inks::Light, profile: None }
     }
 }

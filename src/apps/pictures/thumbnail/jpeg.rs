@@ -16,6 +16,7 @@ use crate::apps::pictures::kind::Kind;
 use crate::apps::pictures::reduce::Reduced;
 
 use super::bounds::{check, check_burden};
+use super::colour;
 use super::decoded::{Decoded, Inks};
 use super::order::{Fault, Order};
 use super::planes;
@@ -41,10 +42,12 @@ pub fn decode(
     let frame = decoder.header();
     let size = (u32::from(frame.width), u32::from(frame.height));
     check(size, 1, order)?;
+    let profile = decoder.icc_profile().ok().flatten().and_then(|bytes| colour::profile(&bytes));
     if planes::are_needed(frame) {
         weigh(picture, &decoder, 8)?;
         let is_in_parts = decoder.has_multiple_scans() && !frame.is_progressive;
-        return planes::decode(decoder).map(Decoded::whole).map_err(|error| match fault_of(&error, order) {
+        let whole = |picture| Decoded { profile, ..Decoded::whole(picture) };
+        return planes::decode(decoder).map(whole).map_err(|error| match fault_of(&error, order) {
             // Damaged, or with scans of two of three components: the decoder does not tell one from the other.
             Fault::Corrupted if is_in_parts => Fault::Unsupported,
             fault => fault,
@@ -59,10 +62,13 @@ pub fn decode(
         decoder.set_output_format(PixelFormat::Cmyk);
     }
     match decoder.decode_image() {
-        Ok(image) if is_whole(&image) => scaled(image, size, eighths).ok_or(Fault::Unsupported),
+        Ok(image) if is_whole(&image) => {
+            let decoded = scaled(image, size, eighths).ok_or(Fault::Unsupported)?;
+            Ok(Decoded { profile, ..decoded })
+        }
         Ok(_) => Err(Fault::Unsupported),
         Err(JpegError::UnexpectedEof) => Err(Fault::Corrupted),
-        Err(_) => second_opinion(picture, order),
+        Err(_) => second_opinion(picture, order).map(|decoded| Decoded { profile, ..decoded }),
     }
 }
 
@@ -117,7 +123,12 @@ fn scaled(image: Image, size: (u32, u32), eighths: u32) -> Option<Decoded> {
     let area = |side: u32| f64::from(side * eighths) / 8.0;
     let (width, height) = (u32::try_from(image.width).ok()?, u32::try_from(image.height).ok()?);
     let (picture, inks) = arranged(width, height, image.pixel_format, image.data)?;
-    Some(Decoded { pixels: Reduced { picture, area: (area(size.0), area(size.1)) }, size, inks })
+    Some(Decoded {
+        pixels: Reduced { picture, area: (area(size.0), area(size.1)) },
+        size,
+        inks,
+        profile: None,
+    })
 }
 
 fn arranged(width: u32, height: u32, form: PixelFormat, data: Vec<u8>) -> Option<(DynamicImage, Inks)> {
@@ -152,7 +163,7 @@ fn second_opinion(picture: &[u8], order: &Order) -> Result<Decoded, Fault> {
         Form::L16 => return Err(Fault::Unsupported),
     };
     let (picture, inks) = arranged(width, height, form, data).ok_or(Fault::Corrupted)?;
-    Ok(Decoded { pixels: picture.into(), size: (width, height), inks })
+    Ok(Decoded { pixels: picture.into(), size: (width, height), inks, profile: None })
 }
 
 fn fault_of(error: &JpegError, order: &Order) -> Fault {

@@ -13,6 +13,7 @@ mod encode;
 mod jpeg;
 mod order;
 mod planes;
+mod png_colour;
 mod scale;
 mod source;
 mod view;
@@ -81,7 +82,8 @@ fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Resu
     let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
     let decoded = match kind {
         Kind::Jpeg => jpeg::decode(picture, |size| View::new(size, orientation, order).whole, order),
-        Kind::Png => png(picture, orientation, order, is_late),
+        Kind::Png => png(picture, orientation, order, is_late)
+            .map(|decoded| Decoded { profile: png_colour::of_png(picture), ..decoded }),
         Kind::Bmp => whole(checked(BmpDecoder::new(source()), order, weigh)?, order),
         Kind::Webp => whole(checked(WebPDecoder::new(source()), order, weigh)?, order),
         Kind::Gif => unreachable!("it may be animated"),
@@ -89,9 +91,10 @@ fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Resu
     finished(&decoded, orientation, order)
 }
 
-fn whole<D: ImageDecoder>(decoder: D, order: &Order) -> Result<Decoded, Fault> {
+fn whole<D: ImageDecoder>(mut decoder: D, order: &Order) -> Result<Decoded, Fault> {
+    let profile = decoder.icc_profile().ok().flatten().and_then(|bytes| colour::profile(&bytes));
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| fault_of(&error, order))?;
-    Ok(Decoded::whole(picture))
+    Ok(Decoded { profile, ..Decoded::whole(picture) })
 }
 
 /// Decodes a PNG, row by row if it is large enough to be reduced so.
@@ -127,7 +130,7 @@ fn by_rows<R: BufRead + Seek>(
     let size = rows.size();
     check(size, 1, order)?;
     let reduced = rows.reduced(View::new(size, orientation, order).whole).map_err(fault)?;
-    Ok(reduced.map(|pixels| Decoded { pixels, size, inks: decoded::Inks::Light }))
+    Ok(reduced.map(|pixels| Decoded { pixels, size, inks: decoded::Inks::Light, profile: None }))
 }
 
 /// Scales, turns and encodes.
@@ -135,7 +138,7 @@ fn finished(decoded: &Decoded, orientation: Orientation, order: &Order) -> Resul
     let made = || {
         // Scaling first makes the rest cheap.
         let small = scaled(decoded, &View::new(decoded.size, orientation, order))?;
-        let mut small = colour::shown(small, decoded.inks);
+        let mut small = colour::shown(small, decoded.inks, decoded.profile.as_ref());
         small.apply_orientation(orientation);
         encoded(&small, order.kind)
     };
