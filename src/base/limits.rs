@@ -57,8 +57,10 @@ pub const READ_TRIES_MAX: usize = 3;
 pub const TORN_COPIES_MAX: usize = 16;
 /// Alignment in bytes of direct writes and of a segment's header.
 pub const BLOCK_BYTES: usize = 4096;
-/// Turns after which a commit starts although the worker still finds work (decision 0001).
-pub const COMMIT_TURNS_MAX: u32 = 4;
+/// How long records wait for a commit step to be started while the worker still finds work, in microseconds (decision 0017).
+pub const COMMIT_HOLD_US: u64 = 700;
+/// The same at most: the worker asks once in a turn, which takes its time too.
+pub const COMMIT_HOLD_US_MAX: u64 = 1_000;
 /// In `memory`, the longest a committed byte stays out of the file, in milliseconds.
 pub const MEMORY_WRITE_MS: u64 = 2;
 /// In `memory`, bytes that may be committed and not yet in the file; beyond that writes wait for the disk thread.

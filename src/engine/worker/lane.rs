@@ -1,8 +1,9 @@
 //! The worker's lane: what goes into it, when a commit of it is started, and how far it is committed.
 
 use super::context::Context;
+use super::start_rule::{StartRule, Turn};
 use crate::app::background::Unlogged;
-use crate::base::limits::{COMMIT_TURNS_MAX, INLINE_SAMPLED};
+use crate::base::limits::INLINE_SAMPLED;
 use crate::base::tag::PIXEL_RECORD_BYTES;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::shared::space::Intake;
@@ -16,10 +17,9 @@ pub(super) struct Lane {
     inline: Option<InlineCommit>,
     /// What other threads have it log.
     submissions: Submissions,
-    /// The last poll found nothing to do.
-    is_quiet: bool,
-    /// Turns since the lane holds something that no commit has been started for.
-    waited_turns: u32,
+    /// The turn under way.
+    turn: Turn,
+    start_rule: StartRule,
     /// How far it is committed, as the worker has seen.
     committed: u64,
     /// How often that has changed.
@@ -32,8 +32,8 @@ impl Lane {
             producer,
             inline,
             submissions: Submissions::default(),
-            is_quiet: false,
-            waited_turns: 0,
+            turn: Turn::default(),
+            start_rule: StartRule::default(),
             committed: 0,
             commits: 0,
         }
@@ -73,10 +73,10 @@ impl Lane {
         self.producer.publish();
     }
 
-    /// Notes whether the last poll found nothing to do.
+    /// Notes what came of the turn's poll.
     #[inline]
-    pub(super) fn polled(&mut self, is_quiet: bool) {
-        self.is_quiet = is_quiet;
+    pub(super) fn polled(&mut self, turn: Turn) {
+        self.turn = turn;
     }
 
     /// Whether it holds something for which a commit should be started.
@@ -85,8 +85,8 @@ impl Lane {
         self.position() != self.committed && !context.shared.step.is_under_way()
     }
 
-    /// Starts a commit by the idle rule: when the poll found nothing to do, or after a few turns that found more. In `memory`
-    /// it runs the commit step here and now if the token is free; if another worker has it, that one wakes this one.
+    /// Has the disk thread commit when the [`StartRule`] says so. In `memory` it runs the commit step here and now if the token
+    /// is free; if another worker has it, that one wakes this one.
     pub(super) fn start_commit(&mut self, context: &Context) {
         if let Some(inline) = &mut self.inline {
             if self.producer.position() != self.committed {
@@ -94,14 +94,8 @@ impl Lane {
             }
             return;
         }
-        if !self.wants_commit(context) {
-            self.waited_turns = 0;
-            return;
-        }
-        self.waited_turns += 1;
-        if self.is_quiet || self.waited_turns > COMMIT_TURNS_MAX {
+        if self.start_rule.is_time(self.turn, self.wants_commit(context)) {
             context.shared.start_commit();
-            self.waited_turns = 0;
         }
     }
 

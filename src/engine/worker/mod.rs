@@ -41,6 +41,7 @@ mod rota;
 mod route;
 mod service;
 mod serving;
+mod start_rule;
 mod steps;
 pub mod usual;
 pub mod wheel;

@@ -14,6 +14,7 @@ use super::context::Ending;
 use super::deadlines::Crowd;
 use super::held::{Held, LateAnswer};
 use super::orders::{Orders, Returned};
+use super::start_rule::Turn;
 use super::{Worker, route};
 use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits};
@@ -45,7 +46,11 @@ impl Worker {
             self.context.metrics().wakeups.add(1);
         }
         self.context.now.tick();
-        self.service.lane.polled(self.events.is_empty() && !self.rota.has_next());
+        self.service.lane.polled(Turn {
+            began_us: self.context.now.us(),
+            is_idle: self.events.is_empty() && !self.rota.has_next(),
+            has_slept: !busy,
+        });
         self.events.iter().for_each(|event| self.doors.notice(event.token()));
         Ok(())
     }
