@@ -100,10 +100,9 @@ impl Host {
 
     /// The keeper's part.
     fn make_spare(&mut self) {
-        if !self.shared.spare_ready.load(Ordering::Acquire) {
-            let number = self.shared.spare_number.load(Ordering::Acquire);
+        if let Some(number) = self.shared.spare.missing() {
             make_spare(&*self.disk.shared(), number, SEGMENT_BYTES_MIN).unwrap();
-            self.shared.spare_ready.store(true, Ordering::Release);
+            self.shared.spare.made();
         }
     }
 
@@ -124,18 +123,15 @@ impl Host {
         self.writer.write(&staged, true).unwrap();
         self.shared.reader.extend(&staged);
         self.shared.reader.written(self.writer.position());
-        self.shared.synced.store(self.writer.synced().0, Ordering::Release);
+        self.shared.reach.set_synced(self.writer.synced().0);
         committer.finish(&self.shared, &prepared, None);
         true
     }
 
     /// What the writer's thread of a server at `memory` does, once.
     fn write_behind(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        self.shared.link_ended.store(true, Ordering::SeqCst);
-        memory::write_behind(&self.shared, &mut self.writer, Clock::start()).unwrap();
-        self.shared.stopping.store(false, Ordering::SeqCst);
-        self.shared.link_ended.store(false, Ordering::SeqCst);
+        memory::write_once(&self.shared, &mut self.writer, &mut Staged::default(), true, Clock::start())
+            .unwrap();
     }
 
     /// All batches of the journal.
@@ -268,7 +264,7 @@ fn without_room_for_the_next_segment_the_peer_waits_and_the_lanes_do_not() {
         waiting = !here.step();
         assert!(here.token.lock().unwrap().is_stuck() == waiting);
     }
-    assert!(here.peering().inbox.waiting_bytes() > 0 && !here.shared.spare_ready.load(Ordering::Acquire));
+    assert!(here.peering().inbox.waiting_bytes() > 0 && !here.shared.spare.is_ready());
     assert!(!here.shared.step.is_started(), "it is not tried again and again");
     // Whatever a lane may hold can be committed, and a clear of its own size behind it.
     for _ in 0..2 {

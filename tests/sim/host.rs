@@ -1,7 +1,6 @@
 //! One host: what the engine's threads do, one step at a time.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
@@ -314,7 +313,7 @@ impl Up {
     }
 
     pub fn lacks_spare(&self) -> bool {
-        !self.shared.spare_ready.load(Ordering::Acquire)
+        !self.shared.spare.is_ready()
     }
 
     /// The keeper's turn.
@@ -348,7 +347,7 @@ impl Up {
             self.committed = seq;
             self.unsynced.push_back((end, seq));
         }
-        let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        let synced = Position(self.shared.reach.synced());
         while self.pins.front().is_some_and(|(seq, _)| *seq <= self.committed) {
             self.pins.pop_front();
         }

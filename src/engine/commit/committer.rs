@@ -8,7 +8,6 @@
 mod peer;
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use crate::app::state::{Applied, Batch, Entry};
 use crate::base::durability::Durability;
@@ -100,7 +99,7 @@ impl Committer {
     pub fn prepare(&mut self, shared: &Shared, now_us: u64, staged: &mut Staged) -> Option<Prepared> {
         let now_us = now_us.min(BATCH_TIME_US_MAX);
         self.appender.look_at_clock(now_us);
-        let spare_ready = shared.spare_ready.load(Ordering::Acquire);
+        let spare_ready = shared.spare.is_ready();
         if !self.appender.fits(self.appender.body_bytes_max(), spare_ready) {
             self.is_stuck = true;
             return None;
@@ -118,7 +117,7 @@ impl Committer {
         // A host that is joining loses all it has in a crash, so its own records wait in their lanes.
         let (pixels, others) = if joining.is_some() { (0, 0) } else { self.merge(shared, now_us) };
         let count = pixels + others;
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let synced = Position(shared.reach.synced());
         let segment = self.appender.segment();
         self.own = if count > 0 {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
@@ -135,8 +134,7 @@ impl Committer {
         }
         if self.appender.segment() != segment {
             // The spare is the current segment now; the keeper makes the next one.
-            shared.spare_number.store(self.appender.spare_number(), Ordering::Release);
-            shared.spare_ready.store(false, Ordering::Release);
+            shared.spare.enter(self.appender.spare_number());
             shared.keeper.wake();
         }
         self.regulate(shared);
@@ -204,14 +202,14 @@ impl Committer {
         shared.step.end();
         self.wake(shared, None);
         // What arrived meanwhile found a step under way. One that is stuck is tried again when there is a new segment.
-        if !self.is_stuck || shared.spare_ready.load(Ordering::SeqCst) {
+        if !self.is_stuck || shared.spare.is_ready() {
             shared.commit_arrived();
         }
     }
 
     /// In `memory`: bytes that are committed and in no file yet.
     fn unwritten_bytes(&self, shared: &Shared) -> u64 {
-        self.appender.position().0.saturating_sub(shared.written.load(Ordering::Acquire))
+        self.appender.position().0.saturating_sub(shared.reach.written())
     }
 
     /// Wakes every worker but `own` whose records were in this batch or were left behind: one call per sleep.
@@ -271,7 +269,7 @@ impl Committer {
     /// Tells the intake how the journal's room compares with what the lanes may hold, so that whatever is in a lane
     /// can always be committed.
     fn regulate(&self, shared: &Shared) {
-        let spare_ready = shared.spare_ready.load(Ordering::Acquire);
+        let spare_ready = shared.spare.is_ready();
         let room = self.appender.room(spare_ready);
         let (lanes_bytes, body_bytes) = (self.lanes_bytes, self.appender.body_bytes_max() as u64);
         shared.space.set_room(Room {

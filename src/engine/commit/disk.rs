@@ -32,13 +32,13 @@ pub fn commit_on_request(
             if !commit_once(shared, committer, writer, &mut staged, clock)? {
                 committer.stand_down(shared);
             }
-        } else if shared.stopping.load(Ordering::Acquire) && !has_committed_rest(shared) {
+        } else if shared.stopping.has_begun() && !shared.stopping.has_committed_rest() {
             while commit_once(shared, committer, writer, &mut staged, clock)? {}
-            shared.rest_committed.store(true, Ordering::Release);
+            shared.stopping.rest_is_committed();
             if let Some(peering) = &shared.peering {
                 peering.bell.ring();
             }
-        } else if shared.link_ended.load(Ordering::Acquire) {
+        } else if shared.stopping.is_over() {
             while commit_once(shared, committer, writer, &mut staged, clock)? {}
             writer.sync()?;
             return Ok(());
@@ -46,10 +46,6 @@ pub fn commit_on_request(
             std::thread::park();
         }
     }
-}
-
-fn has_committed_rest(shared: &Shared) -> bool {
-    shared.rest_committed.load(Ordering::Acquire)
 }
 
 /// One batch: merge, write, apply, publish. False if there was none.
@@ -89,7 +85,7 @@ fn write_when_there_is_room(
 ) -> Result<(), WriteError> {
     let mut is_told = false;
     loop {
-        let is_last = shared.stopping.load(Ordering::Acquire);
+        let is_last = shared.stopping.has_begun();
         if !error.is_full() || is_last {
             return Err(error);
         }
@@ -136,7 +132,7 @@ pub fn make_durable(
     let synced_us = clock.now_us();
     shared.reader.extend(staged);
     shared.reader.written(writer.position());
-    shared.synced.store(writer.synced().0, Ordering::Release);
+    shared.reach.set_synced(writer.synced().0);
     let commit = &shared.metrics.commit;
     commit.syncs.add(1);
     commit.synced_position.set(writer.synced().0);

@@ -78,9 +78,9 @@ impl InlineCommit {
 
 /// Wakes the disk thread if it sleeps until somebody does.
 fn wake_writer(shared: &Shared) {
-    if shared.writer_idle.load(Ordering::Relaxed) && shared.writer_idle.swap(false, Ordering::AcqRel) {
+    if shared.reach.is_to_be_called() {
         // Until now everything was in the file. The disk thread can't say so: it may run much later.
-        shared.written_us.store(shared.clock.now_us(), Ordering::Release);
+        shared.reach.set_written_us(shared.clock.now_us());
         shared.disk.wake();
     }
 }
@@ -98,9 +98,9 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
     };
     let (mut staged, mut wanted) = (Staged::default(), false);
     loop {
-        let is_over = shared.link_ended.load(Ordering::Acquire);
-        let stopping = shared.stopping.load(Ordering::Acquire);
-        wanted |= shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
+        let is_over = shared.stopping.is_over();
+        let stopping = shared.stopping.has_begun();
+        wanted |= shared.reach.take_sync() || stopping || owes_sync(shared);
         write(shared, writer, &mut staged, clock)?;
         if is_over {
             syncer.finish(writer)?;
@@ -125,9 +125,9 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
 fn write_alone(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
     let mut staged = Staged::default();
     loop {
-        let is_over = shared.link_ended.load(Ordering::Acquire);
-        let stopping = shared.stopping.load(Ordering::Acquire);
-        let sync = shared.sync_wanted.swap(false, Ordering::SeqCst) || stopping || owes_sync(shared);
+        let is_over = shared.stopping.is_over();
+        let stopping = shared.stopping.has_begun();
+        let sync = shared.reach.take_sync() || stopping || owes_sync(shared);
         write_once(shared, writer, &mut staged, sync, clock)?;
         if is_over {
             return Ok(());
@@ -170,20 +170,19 @@ fn write(shared: &Shared, writer: &mut Writer, staged: &mut Staged, clock: Clock
     if !staged.is_empty() {
         writer.write(staged, false)?;
         shared.reader.written(writer.position());
-        shared.written.store(writer.position().0, Ordering::Release);
+        shared.reach.set_written(writer.position().0);
         shared.space.set_behind(false);
     }
     // What is not in the file by now was acknowledged after this.
-    shared.written_us.store(start_us, Ordering::Release);
+    shared.reach.set_written_us(start_us);
     Ok(())
 }
 
 /// Tells those who wait for it how far the disk has everything.
 fn publish(shared: &Shared, writer: &Writer) {
     let synced = writer.synced();
-    if shared.synced.load(Ordering::Relaxed) != synced.0 {
+    if shared.reach.set_synced(synced.0) {
         shared.metrics.commit.synced_position.set(synced.0);
-        shared.synced.store(synced.0, Ordering::Release);
         shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
     }
     if let Some(peering) = &shared.peering {
@@ -199,7 +198,7 @@ pub fn unwritten_us(shared: &Shared) -> u64 {
     if shared.durability != Durability::Memory || shared.reader.unwritten_bytes() == 0 {
         return 0;
     }
-    shared.clock.now_us().saturating_sub(shared.written_us.load(Ordering::Acquire))
+    shared.clock.now_us().saturating_sub(shared.reach.written_us())
 }
 
 /// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
@@ -214,18 +213,17 @@ pub fn owes_sync(shared: &Shared) -> bool {
 fn rest(shared: &Shared, is_syncing: bool) {
     // Three quarters of the promise: waking up and the write take their time too.
     const PAUSE: Duration = Duration::from_micros(MEMORY_WRITE_MS * 750);
-    let wanted = || shared.sync_wanted.load(Ordering::SeqCst) || shared.link_ended.load(Ordering::SeqCst);
+    let wanted = || shared.reach.wants_sync() || shared.stopping.is_over();
     let has_work = || shared.reader.unwritten_bytes() > 0 || wanted() || is_syncing || owes_sync(shared);
     // The flag is only up while nothing is unwritten: whoever takes it down dates what it leaves.
     if !has_work() {
-        shared.writer_idle.store(true, Ordering::SeqCst);
-        std::sync::atomic::fence(Ordering::SeqCst);
+        shared.reach.doze();
         if !has_work() {
             std::thread::park();
         }
-        if shared.writer_idle.swap(false, Ordering::SeqCst) {
+        if shared.reach.wake_up() {
             // Nobody has left anything; what is in no file when the pause ends came after this.
-            shared.written_us.store(shared.clock.now_us(), Ordering::Release);
+            shared.reach.set_written_us(shared.clock.now_us());
         }
     }
     if !wanted() {

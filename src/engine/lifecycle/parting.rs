@@ -146,7 +146,7 @@ impl Kept {
             applied.take_released();
             settling::tidy_up(&*directory.disk(), &blobs, false, |id| applied.names_blob(id));
         }
-        let spare_ready = shared.spare_ready.load(std::sync::atomic::Ordering::Acquire);
+        let spare_ready = shared.spare.is_ready();
         let opened =
             Opened { identity, appender, writer, reader, files, spare_ready, report: Report::default() };
         let newcomer = None;

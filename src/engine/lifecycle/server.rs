@@ -305,17 +305,17 @@ impl Server {
         });
         if let Some(token) = &self.token {
             memory::commit_rest(token, &self.shared);
-            self.shared.rest_committed.store(true, Ordering::Release);
+            self.shared.stopping.rest_is_committed();
         }
-        self.shared.sync_wanted.store(true, Ordering::SeqCst);
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.reach.want_sync();
+        self.shared.stopping.begin();
         self.shared.disk.wake();
         self.shared.keeper.wake();
         // Before the disk thread: a peer that stops too waits until its last records are durable here.
         if let Some(link) = self.link {
             link.stop();
         }
-        self.shared.link_ended.store(true, Ordering::SeqCst);
+        self.shared.stopping.link_has_ended();
         self.shared.disk.wake();
         let (written, keeper) = (join(self.disk_thread), join(self.keeper));
         let token = self.token.and_then(Arc::into_inner);

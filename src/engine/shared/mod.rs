@@ -6,10 +6,13 @@ pub mod mailbox;
 pub mod metrics;
 pub mod outcomes;
 pub mod peering;
+pub mod reach;
 pub mod refused;
 pub mod settings;
 pub mod space;
+pub mod spare;
 pub mod steering;
+pub mod stopping;
 pub mod submission;
 pub mod table;
 pub(crate) mod told;
@@ -17,7 +20,7 @@ pub mod understanding;
 pub mod waking;
 pub mod wire;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::thread::Thread;
 
@@ -29,8 +32,11 @@ use self::mailbox::Mail;
 use self::metrics::Metrics;
 use self::outcomes::Outcomes;
 use self::peering::Peering;
+use self::reach::Reach;
 use self::settings::Settings;
 use self::space::Space;
+use self::spare::Spare;
+use self::stopping::Stopping;
 use self::understanding::Understanding;
 use self::waking::{Doze, Step};
 use crate::app::state::{Applied, EmptyStates};
@@ -217,26 +223,12 @@ pub struct Shared {
     pub disk: Parked,
     /// Where the keeper parks.
     pub keeper: Parked,
-    /// Journal position up to which the disk has everything.
-    pub synced: AtomicU64,
-    /// In `memory`: journal position up to which the file has everything.
-    pub written: AtomicU64,
-    /// In `memory`: what is in no file yet was acknowledged after this, microseconds of the server's clock.
-    pub written_us: AtomicU64,
-    /// Somebody at `memory` waits for a sync.
-    pub sync_wanted: AtomicBool,
-    /// The disk thread of a server at `memory` sleeps until somebody wakes it.
-    pub writer_idle: AtomicBool,
-    /// The workers have ended: what is left is to be made durable.
-    pub stopping: AtomicBool,
-    /// That has been committed: this process makes no more records.
-    pub rest_committed: AtomicBool,
-    /// The link has ended after that, or there is none: nothing more arrives.
-    pub link_ended: AtomicBool,
-    /// The segment after the one being written is ready to be used.
-    pub spare_ready: AtomicBool,
-    /// The number of that segment.
-    pub spare_number: AtomicU32,
+    /// How far the files have the journal.
+    pub reach: Reach,
+    /// How far the server's end is.
+    pub stopping: Stopping,
+    /// The segment after the one being written.
+    pub spare: Spare,
     /// Segments that are open for the writer.
     pub files: Arc<ReadyFiles>,
     /// Asks for a new process that takes over from this one; nothing where nobody can start one.
@@ -296,16 +288,9 @@ impl Shared {
             step: Step::default(),
             disk: Parked::default(),
             keeper: Parked::default(),
-            synced: AtomicU64::new(position),
-            written: AtomicU64::new(position),
-            written_us: AtomicU64::new(0),
-            sync_wanted: AtomicBool::new(false),
-            writer_idle: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-            rest_committed: AtomicBool::new(false),
-            link_ended: AtomicBool::new(false),
-            spare_ready: AtomicBool::new(opened.spare_ready),
-            spare_number: AtomicU32::new(opened.appender.spare_number()),
+            reach: Reach::new(position),
+            stopping: Stopping::default(),
+            spare: Spare::new(opened.appender.spare_number(), opened.spare_ready),
             files: opened.files.clone(),
             new_start: OnceLock::new(),
             reload_ok: AtomicBool::new(true),

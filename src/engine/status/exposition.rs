@@ -194,7 +194,7 @@ fn journal(page: &mut Page, shared: &Shared) {
     let help = "Journal position behind the last committed batch, bytes.";
     page.single("pixeld_journal_written_offset", "gauge", help, commit.end_position.value());
     let help = "Journal position up to which the disk has everything, bytes.";
-    page.single("pixeld_journal_synced_offset", "gauge", help, shared.synced.load(Relaxed));
+    page.single("pixeld_journal_synced_offset", "gauge", help, shared.reach.synced());
     page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
     let help = "Starts of processes, of both hosts, that have logged something; a journal may know 32000.";
     page.single("pixeld_origins", "gauge", help, origins::count(shared));

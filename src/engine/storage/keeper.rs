@@ -1,7 +1,6 @@
 //! The keeper: the thread that looks after the files. It makes the next segment ahead, watches the free space, folds
 //! snapshots and removes segments that nobody needs any more. Nothing waits for it but the intake, when it is late.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -141,7 +140,7 @@ impl Keeper {
     pub fn run(mut self) -> Result<Self, Final> {
         self.shared.keeper.settle();
         self.folding.leave_to_thread(&self.shared, &self.disk);
-        while !self.shared.stopping.load(Ordering::Acquire) {
+        while !self.shared.stopping.has_begun() {
             self.turn()?;
             std::thread::park_timeout(PERIOD);
         }
@@ -238,16 +237,15 @@ impl Keeper {
     /// one is full, and it is tried again. That its name can't be made durable is one.
     fn make_spare(&mut self) -> Result<(), Final> {
         let now_us = self.shared.clock.now_us();
-        if self.shared.spare_ready.load(Ordering::Acquire) || !self.spares.is_due(now_us) {
+        let Some(number) = self.shared.spare.missing().filter(|_| self.spares.is_due(now_us)) else {
             return Ok(());
-        }
+        };
         // A try takes what room there is, which a snapshot may need; it is made again at once when there is more or less.
         let free_bytes = self.disk.space().map_or(0, |space| space.free_bytes);
         if self.no_room_at == Some(free_bytes) && !self.no_room.is_due(now_us) {
             return Ok(());
         }
         let was_short = self.shared.space.is_short();
-        let number = self.shared.spare_number.load(Ordering::Acquire);
         // What a clear and the snapshots after it need is not its to take.
         let spared = self.folding.reserve_bytes();
         let made = match spare::leaves_room(&*self.disk, number, self.segment_bytes, spared) {
@@ -257,7 +255,7 @@ impl Keeper {
         match made {
             Ok(file) => {
                 self.shared.files.keep(number, file);
-                self.shared.spare_ready.store(true, Ordering::Release);
+                self.shared.spare.made();
                 self.spares.succeeded();
                 self.no_room_at = None;
                 self.shared.space.set_spare_failed(None);
@@ -317,7 +315,7 @@ impl Keeper {
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
         };
         let is_wanted = folder.is_due(&self.shared, &segments, may_go);
-        let synced = self.shared.synced.load(Ordering::Acquire);
+        let synced = self.shared.reach.synced();
         if is_wanted && self.folding.is_due(synced, self.shared.clock.now_us()) {
             self.make_snapshot();
         }
@@ -410,7 +408,7 @@ impl Keeper {
         if !joining.is_under_way() {
             return false;
         }
-        let synced = Position(self.shared.synced.load(Ordering::Acquire));
+        let synced = Position(self.shared.reach.synced());
         if !self.joins.is_due(self.shared.clock.now_us()) {
             return true;
         }

@@ -1,7 +1,6 @@
 //! Blobs that no record names any more: removed once that is on the disk.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use crate::base::blob::BlobId;
 use crate::engine::shared::Shared;
@@ -24,10 +23,10 @@ impl Released {
             drop(applied);
             self.waiting.add(position, released);
         }
-        let due = self.waiting.take_due(shared.synced.load(Ordering::Acquire));
+        let due = self.waiting.take_due(shared.reach.synced());
         if !self.waiting.0.is_empty() {
             // In `memory` nobody else asks for a sync.
-            shared.sync_wanted.store(true, Ordering::SeqCst);
+            shared.reach.want_sync();
             shared.disk.wake();
         }
         if let Err(error) = self.remove(shared, due)

@@ -4,7 +4,6 @@
 //! of all the next segment or a snapshot. What it finds is told, counted and not served any more; with a peer the link asks
 //! for it there.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +49,7 @@ impl Scrub {
     }
 
     fn is_over(&self) -> bool {
-        self.shared.stopping.load(Ordering::Acquire)
+        self.shared.stopping.has_begun()
     }
 
     /// Looks at every blob once.

@@ -4,7 +4,6 @@
 //! Two files of snapshots are kept that read well, and segments go by what the older one needs: each of the two is a whole
 //! way to start. After a clear the second one is another file of the same state, so that the segments can go at once.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::app::state::{Applied, Batch, EmptyStates, Entry};
@@ -116,7 +115,7 @@ impl Folder {
         segments: &[SegmentInfo],
         may_go: impl FnOnce(&[SegmentInfo]) -> bool,
     ) -> bool {
-        let synced = shared.synced.load(Ordering::Acquire);
+        let synced = shared.reach.synced();
         let behind = synced.saturating_sub(self.last.position.0);
         if behind == 0 || behind >= EVERY_BYTES || self.lacks_one() {
             return behind > 0;
@@ -175,7 +174,7 @@ impl Folder {
     /// # Errors
     /// Fails as [`FoldError`] says; the previous snapshot stays.
     pub fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Result<(), FoldError> {
-        let to = Position(shared.synced.load(Ordering::Acquire));
+        let to = Position(shared.reach.synced());
         let mut next = self.last.clone();
         let mut applied = restore(&next, self.empty)?;
         self.learn(&applied, &shared.reader.segments());

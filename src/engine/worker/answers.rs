@@ -127,7 +127,7 @@ impl Answers {
         let shared = &context.shared;
         let needed = shared.metrics.commit.end_position.value();
         if self.reached == Durability::Memory {
-            shared.sync_wanted.store(true, Ordering::SeqCst);
+            shared.reach.want_sync();
             shared.disk.wake();
         }
         match level {
@@ -161,7 +161,7 @@ impl Answers {
     /// Whether a sync has covered a write that waits for one.
     #[inline]
     pub(super) fn has_synced_news(&self, context: &Context) -> bool {
-        let synced = || context.shared.synced.load(Ordering::Acquire);
+        let synced = || context.shared.reach.synced();
         self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced())
     }
 
@@ -210,7 +210,7 @@ impl Answers {
     }
 
     fn is_synced(&self, waiter: &Waiter, context: &Context) -> bool {
-        self.reached == Durability::Disk || waiter.position <= context.shared.synced.load(Ordering::Acquire)
+        self.reached == Durability::Disk || waiter.position <= context.shared.reach.synced()
     }
 
     /// Lets go of what committed records needed that were answered before.

@@ -1,4 +1,4 @@
-//! The server's own sources of the lane and of waking, and of what they use, for loom. Nothing here is copied.
+//! The server's own sources of what its threads share, and of what they use, for loom. Nothing here is copied.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs)]
 
@@ -10,8 +10,20 @@ pub mod base {
 #[path = "../../../src/log/lane.rs"]
 pub mod lane;
 
+#[path = "../../../src/engine/shared/stopping.rs"]
+pub mod stopping;
+#[path = "../../../src/engine/shared/reach.rs"]
+pub mod reach;
+#[path = "../../../src/engine/shared/spare.rs"]
+pub mod spare;
 #[path = "../../../src/engine/shared/waking.rs"]
 pub mod waking;
 
 #[cfg(test)]
+mod stopping_server;
+#[cfg(test)]
+mod next_segment;
+#[cfg(test)]
 mod start_rule;
+#[cfg(test)]
+mod written_behind;

@@ -48,11 +48,10 @@ impl Committer {
     ) {
         self.arrived.clear();
         self.is_stuck = false;
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let synced = Position(shared.reach.synced());
         let mut taken = 0;
         while taken < INBOX_STEP_BYTES && peering.inbox.waiting_bytes() > 0 {
-            let spare_ready =
-                self.appender.segment() == segment && shared.spare_ready.load(Ordering::Acquire);
+            let spare_ready = self.appender.segment() == segment && shared.spare.is_ready();
             let mut has_room = true;
             let next = peering.inbox.take_if(|header| {
                 has_room = self.has_room_for(shared, header.body_len as usize, spare_ready);
@@ -87,7 +86,7 @@ impl Committer {
 
     /// Applies the peer's batches and tells the link how far every stream has come.
     pub(super) fn finish_peers(&mut self, shared: &Shared, peering: &Peering) {
-        let synced = Position(shared.synced.load(Ordering::Relaxed));
+        let synced = Position(shared.reach.synced());
         let tell = |sealed: &Sealed| {
             let header = &sealed.header;
             let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
@@ -123,7 +122,7 @@ impl Committer {
         if !peering.joining.is_offered() {
             return None;
         }
-        if !shared.spare_ready.load(Ordering::Acquire) {
+        if !shared.spare.is_ready() {
             self.is_stuck = true;
             return None;
         }
@@ -149,8 +148,7 @@ impl Committer {
         }
         peering.progress.adopt(&starts);
         self.appender.adopt(starts, snapshot.time_us, staged);
-        shared.spare_number.store(self.appender.spare_number(), Ordering::Release);
-        shared.spare_ready.store(false, Ordering::Release);
+        shared.spare.enter(self.appender.spare_number());
         shared.keeper.wake();
         applied.vector = snapshot.streams.vector();
         applied.time_us = snapshot.time_us;
