@@ -320,6 +320,11 @@ fn the_board_can_be_used_on_every_screen() {
         visitor.fill("#message", "posted");
         visitor.choose("#file", &picture);
         visitor.wait_for("return document.getElementById('preview').naturalWidth > 0");
+        assert_eq!(
+            visitor.evaluate("return document.getElementById('fault').hidden"),
+            true,
+            "of another file"
+        );
         check("chosen");
         visitor.click("#send");
         visitor.wait_for(&shown(6));

@@ -4,7 +4,7 @@ use crate::process;
 
 use process::Server;
 use process::client::{Answer, plain};
-use process::pair::{Pair, await_that};
+use process::pair::{Pair, await_connected, await_that};
 use serde_json::Value;
 
 const SHOP: [&str; 6] = ["--apps", "pixel,toys", "--toys-order-ms", "0", "--toys-heavy-ms", "0"];
@@ -62,23 +62,63 @@ fn a_key_is_one_order_on_either_host() {
     assert_eq!(order(&b, "key", r#"{"product":"Ball"}"#).status, 422);
 }
 
+/// A toy that is sent with the key `key`.
+fn add_once(host: &Server, body: &str) -> Answer {
+    let head =
+        "POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: key";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    host.connect().send(request).answer()
+}
+
 #[test]
 fn a_key_is_one_toy_on_either_host() {
     const KITE: &str = r#"{"name":"Kite"}"#;
     let pair = Pair::found();
     let (a, b) = pair.start(&SHOP);
-    let send = |host: &Server, body: &str| {
-        let head = "POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: key";
-        let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        host.connect().send(request).answer()
-    };
-    let first = send(&a, KITE);
+    let first = add_once(&a, KITE);
     assert_eq!(first.status, 201, "{}", first.text());
     let path = first.field("location").expect("a place").to_owned();
     let shown = |host: &Server| host.connect().send(plain("GET", &path)).answer().status;
     await_that("the toy on the other host", || shown(&b), |status| *status == 200);
-    let repeated = send(&b, KITE);
+    let repeated = add_once(&b, KITE);
     assert_eq!((repeated.status, repeated.text()), (201, first.text()));
-    assert_eq!(send(&b, r#"{"name":"Ball"}"#).status, 422);
+    assert_eq!(add_once(&b, r#"{"name":"Ball"}"#).status, 422);
     assert!(list(&a).contains("\"total\":3"), "{}", list(&a));
+}
+
+/// Each host takes the toy while the other one is away; when they meet there is one, and both numbers lead to it.
+#[test]
+fn a_key_that_parted_hosts_took_is_one_toy_when_they_meet() {
+    const KITE: &str = r#"{"name":"Kite"}"#;
+    let pair = Pair::found();
+    let (a, b) = pair.start(&SHOP);
+    await_connected(&a);
+    add(&a, "before");
+    await_that("the toy on the other host", || list(&b), |list| list.contains("before"));
+    drop((a, b));
+    let a = pair.a.start(&pair.b, &SHOP);
+    let at_a = add_once(&a, KITE);
+    drop(a);
+    let b = pair.b.start(&pair.a, &SHOP);
+    let at_b = add_once(&b, KITE);
+    assert_eq!((at_a.status, at_b.status), (201, 201), "{} {}", at_a.text(), at_b.text());
+    assert_ne!(at_a.json()["id"], at_b.json()["id"], "neither knew of the other");
+    add(&b, "after");
+
+    let a = pair.a.start(&pair.b, &SHOP);
+    let (of_a, of_b) = await_that(
+        "the same list",
+        || (list(&a), list(&b)),
+        |(a, b)| a == b && a.contains("after") && a.contains("Kite"),
+    );
+    assert!(of_a == of_b && of_a.contains("\"total\":5") && of_a.matches("Kite").count() == 1, "{of_a}");
+    for host in [&a, &b] {
+        let again = add_once(host, KITE);
+        assert_eq!((again.status, again.text()), (201, at_a.text()), "the earlier one stands");
+        for told in [&at_a, &at_b] {
+            let path = told.field("location").expect("a place");
+            let answer = host.connect().send(plain("GET", path)).answer();
+            assert_eq!((answer.status, answer.text()), (200, "Kite"), "{path}");
+        }
+    }
 }

@@ -376,7 +376,10 @@ tabs.addEventListener("message", ({ data }) => {
 
 at("form").addEventListener("submit", post);
 at("message").addEventListener("input", measure);
-at("file").addEventListener("change", preview);
+at("file").addEventListener("change", () => {
+  fault(""); // about another file
+  preview();
+});
 at("preview").addEventListener("error", () => { at("preview").hidden = true; });
 at("older").addEventListener("click", more);
 document.addEventListener("visibilitychange", look);
