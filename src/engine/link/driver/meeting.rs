@@ -1,19 +1,25 @@
-//! Meeting: which of the connections is the one by which the two hosts exchange.
+//! Which of the connections is the one by which the two hosts exchange, and how connections end.
+
+use std::io;
+use std::sync::atomic::Ordering;
 
 use mio::Token;
 
-use super::{Driver, peering_of};
+use super::Driver;
+use super::words::Words;
 use crate::base::ids::NodeId;
 use crate::base::kinds::Kinds;
 use crate::engine::link::connections::Connection;
+use crate::engine::link::dialer::LASTING_US;
 use crate::engine::link::greeting::{self, Greeting};
 use crate::engine::link::tls;
 use crate::engine::link::trouble::Trouble;
 use crate::engine::replication::{self, Replica};
 use crate::engine::shared::peering::Peering;
+use crate::engine::shared::peering::counters::Failure;
 use crate::os::clock::wall_us;
 use crate::os::random;
-use crate::peer::fault::ByeCode;
+use crate::peer::fault::{ByeCode, Close};
 use crate::peer::session::{Effect, Session, Settings};
 
 /// Why a connection is not listened to.
@@ -41,7 +47,7 @@ impl Driver {
             Greeting::Host(hello) => {
                 let gives_way = |active: &mut Connection| active.gives_way_to(&hello, own, now_us);
                 if self.connections.active().is_none_or(gives_way) {
-                    self.begin(token, now_us);
+                    self.begin(token, peering, now_us);
                 } else {
                     self.turn_away(token, Reason::Replaced, peering, now_us);
                 }
@@ -50,7 +56,7 @@ impl Driver {
     }
 
     /// This is the connection by which the two hosts exchange from now on; there is no other one.
-    pub(super) fn begin(&mut self, token: Token, now_us: u64) {
+    pub(super) fn begin(&mut self, token: Token, peering: &Peering, now_us: u64) {
         if let Some(old) = self.connections.active().map(|active| active.token)
             && let Some(mut old) = self.connections.remove(old)
             && let Some(mut replica) = old.replica.take()
@@ -59,7 +65,7 @@ impl Driver {
             replica.leave(ByeCode::Replaced, now_us);
             old.wire.part(replica.output());
         }
-        peering_of(&self.shared).delays().clear();
+        peering.delays().clear();
         let greeting =
             replication::Greeting { nonce: random::number().unwrap_or_default(), clock_us: wall_us() };
         let mut replica = Replica::begin(&self.shared, &self.disk, greeting, now_us);
@@ -97,10 +103,103 @@ impl Driver {
                 trouble = Trouble::of_close(&close, connection.remote(), true);
             }
         }
-        if self.keys.is_none() && tls::is_record(&connection.heard) {
+        if self.ways.is_plain() && tls::is_record(&connection.heard) {
             trouble = Some(Trouble::of_tls(connection.remote()));
         }
         connection.wire.part(session.output());
         self.lose(token, trouble, peering, now_us);
+    }
+
+    /// A session has ended.
+    pub(super) fn close(&mut self, token: Token, close: &Close, peering: &Peering, now_us: u64) {
+        let Some(connection) = self.connections.get(token) else { return };
+        let trouble = Trouble::of_close(close, connection.remote(), true);
+        if trouble.is_none() && connection.met_us.is_some() {
+            Words::left(close);
+        }
+        self.lose(token, trouble, peering, now_us);
+    }
+
+    pub(super) fn lose_to_error(&mut self, token: Token, error: &io::Error, peering: &Peering, now_us: u64) {
+        let Some(connection) = self.connections.get(token) else { return };
+        let is_connected = matches!(connection.wire.is_connected(), Ok(true));
+        let trouble = Trouble::of_socket(error, connection.remote(), is_connected, self.ways.known());
+        self.lose(token, Some(trouble), peering, now_us);
+    }
+
+    /// A connection is over, or came to nothing.
+    pub(super) fn lose(&mut self, token: Token, trouble: Option<Trouble>, peering: &Peering, now_us: u64) {
+        let Some(mut connection) = self.connections.remove(token) else { return };
+        let was_there = connection.met_us.is_some();
+        let has_lasted = connection.met_us.is_some_and(|met_us| now_us >= met_us + LASTING_US);
+        connection.wire.part(connection.replica.as_ref().map_or(&[], Replica::output));
+        if connection.replica.is_some() {
+            peering.delays().clear();
+        }
+        if let Some(replica) = &connection.replica {
+            self.note_parting(replica, now_us);
+        }
+        let was_ours = connection.dialed || connection.replica.is_some();
+        drop(connection);
+        if has_lasted {
+            self.words.forget();
+        }
+        if was_ours {
+            self.ways.pause(trouble.as_ref().is_some_and(Trouble::needs_operator), now_us);
+        }
+        let Some(trouble) = trouble else { return };
+        let has_active = self.connections.has_active();
+        if !was_ours && trouble.is_strangers(has_active) {
+            peering.counters.strangers.add(1);
+            Words::stranger(&trouble);
+            return;
+        }
+        peering.counters.failed(trouble.failure);
+        if !has_active {
+            self.note_away(&trouble, peering, now_us);
+        }
+        self.words.lost(&trouble, was_there, now_us);
+    }
+
+    /// A try came to nothing before there was a connection.
+    pub(super) fn not_reached(&mut self, trouble: &Trouble, peering: &Peering, now_us: u64) {
+        self.ways.pause(false, now_us);
+        peering.counters.failed(trouble.failure);
+        self.note_away(trouble, peering, now_us);
+        self.words.not_reached(trouble, now_us);
+    }
+
+    /// There is no session because of this. A host that is left behind goes on while the other one is away.
+    fn note_away(&self, trouble: &Trouble, peering: &Peering, now_us: u64) {
+        peering.standing.away(&trouble.why, now_us);
+        if matches!(trouble.failure, Failure::Network | Failure::Silence) {
+            self.shared.space.set_left_behind(None);
+        }
+    }
+
+    /// The process that a session was with is not connected any more. One that was refused as a copy's is not noted: that it
+    /// tries again is no sign of it having been there.
+    fn note_parting(&mut self, replica: &Replica, now_us: u64) {
+        let peer = replica.peer().map(|peer| (peer.node, peer.inc));
+        if let Some((node, inc)) = peer.filter(|&(node, inc)| !self.starts.is_former(node, inc, now_us)) {
+            self.starts.part(node, inc, now_us);
+        }
+    }
+
+    /// Whether nobody waits for anything: there is no peer, or it has all that this process made.
+    pub(super) fn is_even(&self, peering: &Peering) -> bool {
+        let has_all = || peering.standing.own_durable() >= peering.own_committed.load(Ordering::Acquire);
+        !self.connections.has_active() || (self.shared.stopping.has_committed_rest() && has_all())
+    }
+
+    /// Says goodbye.
+    pub(super) fn end(&mut self) {
+        let now_us = self.shared.clock.now_us();
+        if let Some(active) = self.connections.active()
+            && let Some(replica) = &mut active.replica
+        {
+            replica.leave(ByeCode::Stopping, now_us);
+            active.wire.part(replica.output());
+        }
     }
 }
