@@ -21,11 +21,10 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-use super::fault::{Close, Violation};
+use super::fault::Close;
 use super::flight::Flight;
 use super::frame::Inflow;
 use super::ledger::Ledger;
-use super::message::{Hello, PEER_VERSION};
 use super::transfer::{BlobIn, SnapIn};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
@@ -250,24 +249,6 @@ impl Session {
         session
     }
 
-    fn hello(&self) -> Hello {
-        let Settings { cluster, node, inc, nonce, clock_us, lineage, is_empty, is_joining, kinds, .. } =
-            self.settings;
-        Hello {
-            version_min: PEER_VERSION,
-            version_max: PEER_VERSION,
-            cluster,
-            node,
-            inc,
-            nonce,
-            clock_us,
-            lineage,
-            is_empty,
-            is_joining,
-            kinds,
-        }
-    }
-
     /// Returns who the peer is, once its HELLO and STATE were found good; also when the session is over.
     #[must_use]
     pub fn peer(&self) -> Option<&Peer> {
@@ -384,19 +365,5 @@ impl Session {
             _ => return self.pump(now_us),
         };
         self.end(silent);
-    }
-
-    /// Ends the session, if it is not over yet; the reason comes as an effect. The peer is told, unless it told us or
-    /// is not there.
-    fn end(&mut self, close: Close) {
-        if self.phase != Phase::Closed {
-            self.send_parting(&close);
-            self.phase = Phase::Closed;
-            self.close = Some(close);
-        }
-    }
-
-    fn violated(&mut self, violation: Violation) {
-        self.end(Close::Violation(violation));
     }
 }

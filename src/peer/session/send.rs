@@ -1,6 +1,6 @@
 //! What goes out: batches within the window, acknowledgements as paced, heartbeats, the last word.
 
-use super::{Phase, Session};
+use super::{Phase, Session, Settings};
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::blob::BlobId;
 use crate::base::ids::{NodeId, Origin, Seq};
@@ -12,7 +12,9 @@ use crate::base::streams::Streams;
 use crate::peer::fault::{ByeCode, Close, ErrorCode, Rest, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
-use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Receipt};
+use crate::peer::message::{
+    self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Hello, PEER_VERSION, Receipt,
+};
 
 /// Streams in one STATE frame.
 const STATE_STREAMS: usize = (PEER_PAYLOAD_BYTES_MAX - 8) / HELD_BYTES;
@@ -142,6 +144,38 @@ impl Session {
     /// The connection is gone, in words for an operator.
     pub fn lost(&mut self, why: String) {
         self.end(Close::Lost(why));
+    }
+
+    fn hello(&self) -> Hello {
+        let Settings { cluster, node, inc, nonce, clock_us, lineage, is_empty, is_joining, kinds, .. } =
+            self.settings;
+        Hello {
+            version_min: PEER_VERSION,
+            version_max: PEER_VERSION,
+            cluster,
+            node,
+            inc,
+            nonce,
+            clock_us,
+            lineage,
+            is_empty,
+            is_joining,
+            kinds,
+        }
+    }
+
+    /// Ends the session, if it is not over yet; the reason comes as an effect. The peer is told, unless it told us or
+    /// is not there.
+    pub(super) fn end(&mut self, close: Close) {
+        if self.phase != Phase::Closed {
+            self.send_parting(&close);
+            self.phase = Phase::Closed;
+            self.close = Some(close);
+        }
+    }
+
+    pub(super) fn violated(&mut self, violation: Violation) {
+        self.end(Close::Violation(violation));
     }
 
     pub(super) fn send_hello(&mut self) {
