@@ -93,7 +93,6 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("moxcms", &["apps"]),
     ("nix", &["os"]),
     ("object_store", &["engine"]),
-    ("plotters", &["bench"]),
     ("png", &["apps"]),
     // Named by the manifest only, for what it turns on.
     ("reqwest", &[]),

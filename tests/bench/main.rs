@@ -11,6 +11,7 @@ mod https;
 mod judgements;
 mod load;
 mod outputs;
+mod pages;
 mod reach;
 mod requests;
 mod schema;

@@ -215,7 +215,7 @@ fn the_outputs_are_written_and_agree() {
     assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 3);
     assert!(std::fs::read_to_string(&hgrm).unwrap().contains("#[Max"));
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.matches("<svg").count() == 4 && !page.contains("src=") && !page.contains("href="));
+    assert!(page.matches("<svg").count() == 5 && !page.contains("src=") && !page.contains("href="));
 }
 
 #[test]

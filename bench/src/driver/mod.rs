@@ -6,6 +6,7 @@
 
 mod answers;
 mod asking;
+pub mod bands;
 pub mod bitmap;
 pub mod connect_times;
 mod ends;

@@ -1,5 +1,6 @@
 //! One run: threads connect, start together, and a collector adds up what they hand over.
 
+use crate::driver::bands::Bands;
 use crate::driver::connect_times::ConnectTimes;
 use crate::driver::kinds::{self, KindFigures};
 use crate::driver::live::Live;
@@ -271,6 +272,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             p50_ns: tally.latency.value_at_quantile(0.5),
             p99_ns: tally.latency.value_at_quantile(0.99),
             max_ns: tally.latency.max(),
+            bands: Bands::of(&tally.latency),
             failures: tally.failures,
             statuses: tally.statuses.clone(),
         }

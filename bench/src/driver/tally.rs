@@ -5,6 +5,7 @@
 
 use crate::client::connection::InFlight;
 use crate::client::response::Answer;
+use crate::driver::bands::Bands;
 use crate::driver::statuses::Statuses;
 use hdrhistogram::Histogram;
 
@@ -204,6 +205,8 @@ pub struct Point {
     pub p99_ns: u64,
     /// Latency, nanoseconds.
     pub max_ns: u64,
+    /// The spread of the latency.
+    pub bands: Bands,
     /// Failures.
     pub failures: Failures,
     /// Answers by status code.

@@ -48,6 +48,8 @@ pub struct GoalOutcome {
     pub value: Option<f64>,
     /// Whether it holds; what is not known does not hold.
     pub is_met: bool,
+    /// The bound, nanoseconds, if it is one of the latency.
+    pub latency_bound_ns: Option<f64>,
 }
 
 /// What goals are checked against.
@@ -115,7 +117,13 @@ impl Goal {
             Relation::AtLeast => value >= self.bound,
             Relation::Above => value > self.bound,
         };
-        GoalOutcome { goal: self.text.clone(), value, is_met: value.is_some_and(holds) }
+        let is_latency = matches!(self.figure, Figure::Percentile(_) | Figure::Mean | Figure::Max);
+        GoalOutcome {
+            goal: self.text.clone(),
+            value,
+            is_met: value.is_some_and(holds),
+            latency_bound_ns: is_latency.then_some(self.bound),
+        }
     }
 
     fn value(&self, run: &Figures<'_>) -> Option<f64> {

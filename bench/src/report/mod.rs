@@ -2,12 +2,14 @@
 
 pub mod csv;
 pub mod environment;
+mod figures;
 pub mod goal;
 pub mod hgrm;
 pub mod html;
 pub mod json;
 pub mod outcomes;
 pub mod plot;
+pub mod spread;
 pub mod table;
 pub mod verdict;
 

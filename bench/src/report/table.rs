@@ -1,6 +1,6 @@
 //! The report for people.
 
-use super::{Report, Step, outcomes};
+use super::{Report, Step, outcomes, spread};
 use crate::driver::kinds::KindFigures;
 use crate::quantity::{show_count, show_cpu, show_ns, show_rate};
 use hdrhistogram::Histogram;
@@ -17,6 +17,7 @@ pub fn render(report: &Report) -> String {
     heading(&mut out, report);
     if report.steps.is_empty() {
         latency(&mut out, report);
+        spread::render(&mut out, report);
         if !report.is_open {
             out.push_str("  a closed loop waits for the target: a stall holds back the requests that would have seen it (-r)\n");
         }

@@ -176,6 +176,8 @@ impl Measure {
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
         let mix = self.mix()?;
         let verify = verify.map(|(run, hosts)| (run, [vec![target.clone()], hosts].concat()));
+        // Of several requests each has its own path.
+        let target = if mix.is_some() { target.at("/") } else { target };
         let scenario = Scenario { mix, ..self.request.on(self.load.scenario(target, form)) };
         if let Some(late) = self.check.chaos.iter().find(|chaos| chaos.at_ns() >= scenario.end_ns()) {
             let end = show_ns(scenario.end_ns());
