@@ -6,6 +6,7 @@
 mod paths;
 mod rooms;
 mod rules;
+mod seam;
 mod skips;
 mod tokens;
 mod types;

@@ -104,12 +104,12 @@ impl Committer {
             self.is_stuck = true;
             return None;
         }
-        let joining = shared.peering.as_ref().filter(|peering| peering.joining.is_under_way());
+        let joining = shared.peering.as_ref().filter(|peering| peering.is_joining());
         if let Some(peering) = joining {
             if let Some(prepared) = self.adopt(shared, peering, staged) {
                 return Some(prepared);
             }
-            if peering.joining.is_offered() {
+            if peering.is_snapshot_offered() {
                 // It waits for the next segment, and so does everything else.
                 return None;
             }

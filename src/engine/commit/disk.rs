@@ -36,7 +36,7 @@ pub fn commit_on_request(
             while commit_once(shared, committer, writer, &mut staged, clock)? {}
             shared.stopping.rest_is_committed();
             if let Some(peering) = &shared.peering {
-                peering.bell.ring();
+                peering.call();
             }
         } else if shared.stopping.is_over() {
             while commit_once(shared, committer, writer, &mut staged, clock)? {}

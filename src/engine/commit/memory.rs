@@ -186,9 +186,7 @@ fn publish(shared: &Shared, writer: &Writer) {
         shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
     }
     if let Some(peering) = &shared.peering {
-        peering.progress.synced(synced);
-        // The link has something to tell the peer, or to go on with what waited for this write.
-        peering.bell.ring();
+        peering.synced(synced);
     }
 }
 
@@ -205,7 +203,7 @@ pub fn unwritten_us(shared: &Shared) -> u64 {
 /// more than one sync for it in about a millisecond.
 #[must_use]
 pub fn owes_sync(shared: &Shared) -> bool {
-    shared.peering.as_ref().is_some_and(|peering| peering.progress.owes_sync())
+    shared.peering.as_ref().is_some_and(Peering::owes_sync)
 }
 
 /// Sleeps: a millisecond while there is work, until it is woken when there is none. `is_syncing`: the syncer has work, or is to

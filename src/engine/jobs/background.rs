@@ -107,7 +107,7 @@ impl Desk for OwnDesk {
 
     fn peer(&self) -> Presence {
         let Some(peering) = &self.shared.peering else { return Presence::None };
-        let picture = peering.standing.look();
+        let picture = peering.look();
         match picture.node {
             Some(node) if picture.connected => Presence::Here(node),
             node => {

@@ -356,7 +356,7 @@ fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> P
         shared.understanding.learn(known.node, known.kinds);
     }
     match (&shared.peering, &known) {
-        (Some(peering), Some(known)) => peering.standing.remember(known.node, known.durable.clone()),
+        (Some(peering), Some(known)) => peering.remember(known.node, known.durable.clone()),
         (None, Some(known)) => tracing::warn!(
             node = %known.node,
             "no peer is configured, but segments are kept for one that was; `pixeld forget-peer` lets them go"

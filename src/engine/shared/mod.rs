@@ -306,8 +306,7 @@ impl Shared {
     /// requests and calls nothing durable.
     pub fn begin_joining(&self, mark: Mark) {
         if let Some(peering) = &self.peering {
-            peering.progress.withhold();
-            mark.goal.into_iter().for_each(|goal| peering.joining.aim(goal));
+            peering.begin_joining(mark.goal);
         }
         self.space.set_joining(true);
     }
@@ -323,7 +322,7 @@ impl Shared {
     pub fn commit_arrived(&self) {
         let Some(peering) = &self.peering else { return };
         if self.durability == Durability::Memory {
-            peering.bell.ring();
+            peering.call();
             return;
         }
         // What arrived is in the inbox; the committer looks there when a step has ended.
@@ -335,7 +334,7 @@ impl Shared {
     /// The peer says how far it has come in a stream; wakes the workers whose answers wait for that. For the link.
     pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
         let Some(peering) = &self.peering else { return };
-        if !peering.standing.acked(origin, received, durable, now_us) {
+        if !peering.acked(origin, received, durable, now_us) {
             return;
         }
         // A worker raises its flag, then looks how far the peer is; this tells how far, and then looks at the flags.

@@ -402,17 +402,15 @@ impl Keeper {
     /// While a snapshot of the peer is on its way in, nothing is folded or removed; in the end the first one of this host is
     /// stored.
     fn is_joining(&mut self) -> bool {
-        let Some(joining) = self.shared.peering.as_ref().map(|peering| &peering.joining) else {
+        let shared = self.shared.clone();
+        let Some(peering) = shared.peering.as_ref().filter(|peering| peering.is_joining()) else {
             return false;
         };
-        if !joining.is_under_way() {
-            return false;
-        }
         let synced = Position(self.shared.reach.synced());
         if !self.joins.is_due(self.shared.clock.now_us()) {
             return true;
         }
-        let Some(snapshot) = joining.joined(synced) else { return true };
+        let Some(snapshot) = peering.snapshot_to_store(synced) else { return true };
         let stored = snapshot::store(&*self.disk, &snapshot)
             .and_then(|files| joining::finish(&*self.disk).map(|()| files.first().copied()));
         let file = match stored {
@@ -428,10 +426,7 @@ impl Keeper {
         };
         tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
         self.folding.replace(Folder::new(snapshot, file, false, self.shared.empty_states));
-        joining.end();
-        if let Some(peering) = &self.shared.peering {
-            peering.bell.ring();
-        }
+        peering.has_joined();
         self.shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
         false
     }

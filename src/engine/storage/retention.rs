@@ -68,7 +68,7 @@ impl Patience {
     /// seconds.
     pub fn look_at_peer(&mut self, shared: &Shared, disk: &dyn Disk) {
         let Some(peering) = &shared.peering else { return };
-        let picture = peering.standing.look();
+        let picture = peering.look();
         let Some(node) = picture.node else { return };
         let kinds = shared.understanding.of(node);
         let now = KnownPeer { node, kinds, durable: picture.durable };

@@ -67,7 +67,7 @@ pub(super) fn is_understood(records: &[u8], context: &Context) -> Result<(), Res
 /// Somebody waits at `both`: batches go to the peer as they come.
 fn hurry_link(context: &Context) {
     if let Some(peering) = &context.shared.peering {
-        peering.bell.hurry();
+        peering.hurry();
     }
 }
 

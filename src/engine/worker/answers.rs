@@ -3,7 +3,6 @@
 //! Nothing here blocks: a peer that is slow or away costs the connections that asked for it, and no other.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 use super::awaiting::{Awaiting, Waiter};
 use super::connection::{Connection, Task};
@@ -141,7 +140,7 @@ impl Answers {
         let Some(peering) = &context.shared.peering else {
             unreachable!("a server without a peer takes no write at `both`");
         };
-        let seq = peering.own_committed.load(Ordering::Acquire);
+        let seq = peering.committed();
         let due_us = held.read_us + context.shared.durability_timeout_us;
         if !self.awaits_peer() {
             context.side().await_peer(true);
@@ -205,7 +204,7 @@ impl Answers {
     #[inline]
     pub(super) fn has_shipped_news(&self, context: &Context) -> bool {
         let Some(first) = self.awaiting.first() else { return false };
-        let has_it = |seq| context.shared.peering.as_ref().is_some_and(|p| p.standing.own_durable() >= seq);
+        let has_it = |seq| context.shared.peering.as_ref().is_some_and(|peering| peering.has_durable(seq));
         has_it(first.seq) && self.is_synced(first, context)
     }
 

@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod joining;
 pub mod outbox;
 pub mod progress;
+mod seam;
 pub mod standing;
 
 use std::sync::atomic::AtomicU64;
@@ -110,12 +111,6 @@ impl Peering {
 
     fn pinned(&self) -> MutexGuard<'_, Vec<(Origin, Seq, Vec<Pin>)>> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the commit step has something to do for the peer.
-    #[must_use]
-    pub fn has_work(&self) -> bool {
-        self.inbox.waiting_bytes() > 0 || self.joining.is_offered()
     }
 }
 
