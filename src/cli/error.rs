@@ -118,9 +118,10 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::Import { .. } | Self::Send(SendError::Url { .. }) => {
-                ExitCode::from(2)
-            }
+            Self::Config(_)
+            | Self::Usage(_)
+            | Self::Import { .. }
+            | Self::Send(SendError::Url { .. } | SendError::Picture { .. }) => ExitCode::from(2),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
             Self::Output(_)
             | Self::Found(_)

@@ -212,6 +212,18 @@ fn a_number_at_a_rate_takes_as_long_as_its_schedule() {
 }
 
 #[test]
+fn a_number_lasts_until_its_last_request_is_given_up() {
+    let address = serve(|_, _| Reply::Bytes(Vec::new()));
+    let url = format!("http://{address}/pixel");
+    for load in [&["-n", "2"][..], &["-n", "2", "-r", "100"]] {
+        let report = report(&[&[url.as_str(), "-c", "2", "--timeout", "300ms"], load].concat());
+        assert_eq!((kind(&report, "timeout"), int(&report, "requests")), (2, 0), "{report}");
+        assert!(int(&report, "duration_ns") >= 300 * MS, "{report}");
+        assert!(report["limit"]["inputs"]["client_busy"].as_f64().unwrap() <= 1.1, "{report}");
+    }
+}
+
+#[test]
 fn what_stands_behind_a_request_that_timed_out_did_not_time_out() {
     let address = serve(|_, _| Reply::Bytes(Vec::new()));
     let load = Load::Open { rate: 50.0, arrivals: Arrivals::Constant };

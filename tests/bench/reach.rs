@@ -245,3 +245,51 @@ fn chaos_comes_within_the_load_and_its_server_s_counters_are_not_mixed() {
     assert_eq!(code, 1, "{said}");
     assert!(report["faults"][0].as_str().unwrap().contains("not done"), "{said}");
 }
+
+#[test]
+fn another_server_in_the_place_of_one_that_is_started_again_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gone, there) = (folder.path().join("gone"), folder.path().join("there"));
+    let (script, port) = (folder.path().join("start"), free_port());
+    // Ends when it is told to, but not before the other one has its port.
+    let text = format!(
+        "{} bench null --listen 127.0.0.1:{port} &\ntrap 'kill $!; wait $!; touch {}; until [ -e {} ]; do sleep 0.01; done; exit' \
+         TERM\nwait\n",
+        env!("CARGO_BIN_EXE_pixeld"),
+        gone.display(),
+        there.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    thread::spawn(move || {
+        while !gone.exists() {
+            thread::yield_now();
+        }
+        let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        std::fs::write(there, "").unwrap();
+        for mut stream in other.incoming().flatten() {
+            thread::spawn(move || {
+                let mut input = Vec::new();
+                while takes_request(&mut stream, &mut input) && stream.write_all(OK).is_ok() {}
+            });
+        }
+    });
+    let url = format!("http://127.0.0.1:{port}/pixel");
+    let start = format!("sh {}", script.display());
+    let (code, said, report) = reported(&[
+        &url,
+        "--start",
+        &start,
+        "--chaos",
+        "stop server@300ms",
+        "-c",
+        "2",
+        "-d",
+        "1s",
+        "--no-probe",
+    ]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("another server does"), "{said}");
+    assert!(
+        report["faults"].as_array().unwrap().iter().any(|fault| fault.as_str().unwrap().contains("another"))
+    );
+}

@@ -39,9 +39,10 @@ pub fn breaches(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<St
                 }
             }
             "propertyNames" => {
-                assert_eq!(rule["pattern"], "^[2-9][0-9]{2}$", "write this pattern down here");
-                let is_code =
-                    |key: &&String| key.len() == 3 && key.parse::<u16>().is_ok_and(|code| code >= 200);
+                assert_eq!(rule["pattern"], "^(101|[2-9][0-9]{2})$", "write this pattern down here");
+                let is_code = |key: &&String| {
+                    key.len() == 3 && key.parse::<u16>().is_ok_and(|code| code == 101 || code >= 200)
+                };
                 let wrong =
                     value.as_object().into_iter().flat_map(|map| map.keys()).filter(|key| !is_code(key));
                 found.extend(wrong.map(|key| format!("{at}: {key} is no status code")));

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod link;
 pub mod response;
 pub mod socket;
+pub mod spoken;
 pub mod stream;
 pub mod target;
 pub mod tls;

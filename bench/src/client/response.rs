@@ -14,19 +14,18 @@
 //! Framing follows RFC 9112, section 6.3. Results do not depend on how the input was cut into pieces.
 
 use crate::client::excerpt::Excerpts;
-use memchr::memmem;
 
 /// Longest head that is read; what is longer is garbage.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most header fields of a response.
-const FIELDS_MAX: usize = 64;
+/// Header fields for which there is room without an allocation; a head has no more than one for every three bytes.
+const FIELDS: usize = 64;
 /// Longest chunk-size line or trailer line.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
 /// The end of one response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code, 200 to 599.
+    /// Status code, 101 or 200 to 599.
     pub status: u16,
     /// Whether the connection may carry another request.
     pub keep_alive: bool,
@@ -207,7 +206,7 @@ impl ResponseParser {
             return Err(Garbage::NotHttp);
         }
         let from = self.searched.saturating_sub(3).min(input.len());
-        let Some(found) = memmem::find(&input[from..], b"\r\n\r\n") else {
+        let Some(found) = head_bytes(&input[from..]) else {
             self.searched = input.len();
             return if input.len() > HEAD_BYTES_MAX {
                 Err(Garbage::TooLong)
@@ -216,7 +215,7 @@ impl ResponseParser {
             };
         };
         self.searched = 0;
-        let head = &input[..from + found + 4];
+        let head = &input[..from + found];
         if self.wants_bodies {
             self.head_bytes.clear();
             self.head_bytes.extend_from_slice(head);
@@ -315,7 +314,7 @@ impl ResponseParser {
         let Some(end) = memchr::memchr(b'\n', input) else {
             return if input.len() > LINE_BYTES_MAX { Err(Garbage::TooLong) } else { Ok(None) };
         };
-        let line = input[..end].strip_suffix(b"\r").ok_or(Garbage::Chunk)?;
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         self.state = match self.state {
             State::ChunkSize => match chunk_size(line)? {
                 0 => State::Trailer,
@@ -328,6 +327,16 @@ impl ResponseParser {
         };
         Ok(Some(end + 1))
     }
+}
+
+/// Returns the number of bytes up to the empty line that ends a head. A recipient may take a line feed alone for a line's end
+/// (RFC 9112, section 2.2).
+fn head_bytes(input: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', input).find_map(|at| match &input[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
 fn chunk_size(line: &[u8]) -> Result<u64, Garbage> {
@@ -343,13 +352,42 @@ fn chunk_size(line: &[u8]) -> Result<u64, Garbage> {
 
 /// Reads a head that is there in full; `None` for an interim (1xx) response.
 fn parse_head(head: &[u8], is_head: bool) -> Result<Option<(Answer, Framing)>, Garbage> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut fields);
-    match response.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Garbage::Head),
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    match parse_fields(head, is_head, &mut fields) {
+        Err(httparse::Error::TooManyHeaders) => {
+            let mut fields = vec![httparse::EMPTY_HEADER; head.len() / 3 + 1];
+            parse_fields(head, is_head, &mut fields).map_err(|_| Garbage::Head)?
+        }
+        outcome => outcome.map_err(|_| Garbage::Head)?,
     }
+}
+
+/// Reads a head with room for so many fields.
+///
+/// # Errors
+/// Returns httparse's error, which tells whether there were more; what is wrong with the fields is in the result.
+#[expect(clippy::type_complexity, reason = "two kinds of errors, of which one is tried again")]
+fn parse_fields<'h>(
+    head: &'h [u8],
+    is_head: bool,
+    fields: &mut [httparse::Header<'h>],
+) -> Result<Result<Option<(Answer, Framing)>, Garbage>, httparse::Error> {
+    let mut response = httparse::Response::new(fields);
+    match response.parse(head)? {
+        httparse::Status::Complete(_) => Ok(answer_of(&response, is_head)),
+        httparse::Status::Partial => Ok(Err(Garbage::Head)),
+    }
+}
+
+fn answer_of(
+    response: &httparse::Response<'_, '_>,
+    is_head: bool,
+) -> Result<Option<(Answer, Framing)>, Garbage> {
     let status = response.code.ok_or(Garbage::Head)?;
+    // After 101 the connection carries something else: it is the last answer in HTTP (RFC 9110, section 15.2.2).
+    if status == 101 {
+        return Ok(Some((Answer { status, keep_alive: false }, Framing::Empty)));
+    }
     if (100..200).contains(&status) {
         return Ok(None);
     }

@@ -28,7 +28,8 @@ impl Live {
     pub fn show(&self, point: &Point, tally: &Tally, failures: u64) {
         if self.is_on {
             let mut stderr = std::io::stderr().lock();
-            let _ = write!(stderr, "\r\x1b[K{}", line(point, tally, failures, self.duration_ns));
+            let whole = line(point, tally, failures, self.duration_ns);
+            let _ = write!(stderr, "\r\x1b[K{}", fitting(&whole, width()));
             let _ = stderr.flush();
         }
     }
@@ -81,6 +82,29 @@ impl Connecting {
     }
 }
 
+/// Columns of the terminal; it may be resized while a run runs.
+fn width() -> usize {
+    usize::from(console::Term::stderr().size().1)
+}
+
+/// As much of the line as fits without going on in the next one, in whole figures.
+fn fitting(whole: &str, columns: usize) -> String {
+    // In the last column some terminals begin a new line.
+    let room = columns.saturating_sub(1);
+    if whole.chars().count() <= room {
+        return whole.to_string();
+    }
+    let mut kept = String::new();
+    for figure in whole.split_inclusive("  ") {
+        if (kept.clone() + figure.trim_end()).chars().count() > room {
+            break;
+        }
+        kept += figure;
+    }
+    let kept = kept.trim_end().to_string();
+    if kept.trim().is_empty() { whole.chars().take(room).collect() } else { kept }
+}
+
 fn line(point: &Point, tally: &Tally, failures: u64, duration_ns: u64) -> String {
     let seconds = point.start_ns as f64 / 1e9;
     let of =
@@ -101,6 +125,23 @@ fn line(point: &Point, tally: &Tally, failures: u64, duration_ns: u64) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_fits_the_terminal() {
+        let whole = "  3.0/10 s  1,234/s  p50 1.00 us  p99 2.00 ms  errors 7";
+        for (columns, shown) in [
+            (80, whole),
+            (56, whole),
+            (55, "  3.0/10 s  1,234/s  p50 1.00 us  p99 2.00 ms"),
+            (40, "  3.0/10 s  1,234/s  p50 1.00 us"),
+            (12, "  3.0/10 s"),
+            (8, "  3.0/1"),
+            (1, ""),
+            (0, ""),
+        ] {
+            assert_eq!(fitting(whole, columns), shown, "{columns}");
+        }
+    }
 
     #[test]
     fn one_line_with_everything() {

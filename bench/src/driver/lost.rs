@@ -68,6 +68,9 @@ impl Driver {
             (false, false) => line.failures_in_row + 1,
         };
         let counted = lost.iter().filter(|request| self.window.counts(request.intended_ns)).count() as u64;
+        if counted > 0 {
+            self.finished.last_loss_ns = now_ns.min(self.window.end_ns);
+        }
         if let Some(reason) = reason.filter(|_| counted > 0) {
             Reason { count: counted, ..reason }.enter(&mut self.finished.reasons);
         }

@@ -78,6 +78,8 @@ pub struct Finished {
     pub waited_for_cpu_ns: u64,
     /// Time of its last answer within the measured part, nanoseconds since the start of the run.
     pub last_answer_ns: u64,
+    /// Time at which a measured request was given up last, likewise.
+    pub last_loss_ns: u64,
     /// End of its measured part, earlier than planned when it was interrupted.
     pub end_ns: u64,
     /// Requests it numbered: its k-th request has the number `first_number + k * threads + thread`.

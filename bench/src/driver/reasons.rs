@@ -1,5 +1,6 @@
 //! Why requests and connections failed: each reason in full the first time, then counted.
 
+use crate::client::spoken::protocol;
 use crate::driver::tally::Failure;
 use std::io;
 
@@ -47,7 +48,8 @@ impl Reason {
     #[must_use]
     pub fn of_garbage(what: &impl ToString, bytes: &[u8]) -> Self {
         let shown = bytes[..bytes.len().min(EXCERPT_BYTES)].escape_ascii();
-        Self::of_target(Failure::Garbage, format!("{}: \"{shown}\"", what.to_string()))
+        let advice = protocol(bytes).map_or(String::new(), |advice| format!("; {advice}"));
+        Self::of_target(Failure::Garbage, format!("{}: \"{shown}\"{advice}", what.to_string()))
     }
 
     /// Adds `more` to `known`, the same reasons added up, the most frequent of each kind first.
@@ -107,6 +109,6 @@ mod tests {
             assert!(reason.is_local == is_local && reason.text.contains(said), "{reason:?}");
         }
         let garbage = Reason::of_garbage(&"no HTTP", b"SSH-2.0-x\r\n");
-        assert_eq!(garbage.text, r#"no HTTP: "SSH-2.0-x\r\n""#);
+        assert_eq!(garbage.text, r#"no HTTP: "SSH-2.0-x\r\n"; it speaks SSH: this is another port"#);
     }
 }

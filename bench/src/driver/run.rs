@@ -318,11 +318,11 @@ impl<'a, 'w> Collector<'a, 'w> {
     }
 }
 
-/// Length of the measured part: as planned, or, when the number of requests ended it, up to the last answer or the end of
-/// their schedule.
+/// Length of the measured part: as planned, or, when the number of requests ended it, up to the last answer, the last
+/// one that was given up, or the end of their schedule.
 fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
     let end_ns = finished.iter().map(|f| f.end_ns).max().unwrap_or(0);
-    let last_ns = finished.iter().map(|f| f.last_answer_ns).max().unwrap_or(0);
+    let last_ns = finished.iter().map(|f| f.last_answer_ns.max(f.last_loss_ns)).max().unwrap_or(0);
     let has_asked_all = scenario.requests.is_some() && finished.iter().all(|f| f.has_asked_all);
     let end_ns = match scenario.schedule_end_ns() {
         Some(schedule_end_ns) if has_asked_all => last_ns.max(schedule_end_ns).min(end_ns),

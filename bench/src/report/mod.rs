@@ -288,7 +288,7 @@ fn named(scenario: &Scenario, kinds: &[KindFigures]) -> Vec<(String, KindFigures
 }
 
 fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
-    let share = |ns: u64| ns as f64 / measured.window_ns.max(1) as f64;
+    let share = |ns: u64| if measured.window_ns == 0 { 0.0 } else { ns as f64 / measured.window_ns as f64 };
     let most = |of: fn(&ThreadUse) -> u64| share(measured.threads.iter().map(of).max().unwrap_or(0));
     let server = measured.server.as_ref();
     let threads = server.filter(|server| server.has_threads);

@@ -10,7 +10,7 @@ use crate::scenario::template::Template;
 /// Where the bodies come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bodies {
-    /// No body and no Content-Length.
+    /// No body, and a Content-Length of 0 only where the method has one usually.
     None,
     /// One template for all requests.
     One(Template),
@@ -122,6 +122,9 @@ impl RequestForm {
         if !is_path(&self.path) {
             return Err(format!("`{}` has a space or control character; write it as %20", self.path));
         }
+        if self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host")).count() > 1 {
+            return Err("a request has one Host; leave the second one out".into());
+        }
         Template::compile(&self.path).map_err(|error| format!("path `{}`: {error}", self.path))?;
         for (name, value) in &self.headers {
             Template::compile(value).map_err(|error| format!("field `{name}: {value}`: {error}"))?;
@@ -138,7 +141,12 @@ impl RequestForm {
         let fields: String =
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         if self.bodies == Bodies::None {
-            return (before + &fields + "\r\n", String::new());
+            // Servers may take a request of these methods without a length for a broken one (RFC 9110, section 8.6).
+            let length = match self.method.as_str() {
+                "POST" | "PUT" | "PATCH" => "Content-Length: 0\r\n",
+                _ => "",
+            };
+            return (before + length + &fields + "\r\n", String::new());
         }
         if !self.has_header("content-type") {
             before.push_str("Content-Type: application/json\r\n");
@@ -245,11 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn no_body_has_no_length_and_given_fields_win() {
+    fn no_body_has_a_length_where_servers_expect_one_and_given_fields_win() {
         let mut form = form(Bodies::None);
         form.headers.push(("host".into(), "other".into()));
         let mut writer = RequestWriter::new(form, 0);
-        assert_eq!(written(&mut writer, 1), "POST /pixel HTTP/1.1\r\nX-A: b\r\nhost: other\r\n\r\n");
+        let expected = "POST /pixel HTTP/1.1\r\nContent-Length: 0\r\nX-A: b\r\nhost: other\r\n\r\n";
+        assert_eq!(written(&mut writer, 1), expected);
     }
 
     #[test]

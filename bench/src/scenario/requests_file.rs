@@ -159,6 +159,9 @@ pub fn field(text: &str) -> Result<(String, String), String> {
     if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\r', '\n']) {
         return Err(format!("`{name}` is no field name; write 'Name: value'"));
     }
+    if ["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!("{name} follows from the body; leave it out: two lengths are no request"));
+    }
     Ok((name.to_string(), value.trim().to_string()))
 }
 

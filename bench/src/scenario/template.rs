@@ -1,7 +1,8 @@
 //! Bodies that differ from request to request, written in tens of nanoseconds.
 //!
 //! A template is text with placeholders: `{{n}}` is the request's number, `{{n % 256}}` its remainder,
-//! `{{rand 0 255}}` a random number of the range (both ends included), `{{pick R G B}}` one of the words.
+//! `{{rand 0 255}}` a random number of the range (both ends included), `{{pick R G B}}` one of the words. `{{{{` writes two
+//! braces; closing ones need no sign.
 //! It is compiled once; writing a body copies literals and formats integers, nothing else.
 
 use crate::scenario::random::Random;
@@ -47,8 +48,15 @@ impl Template {
         while let Some(open) = rest.find("{{") {
             push_literal(&mut pieces, &rest[..open]);
             let at = text.len() - rest.len() + open;
+            if rest[open..].starts_with("{{{{") {
+                push_literal(&mut pieces, "{{");
+                rest = &rest[open + 4..];
+                continue;
+            }
             let wrong = |what: String| TemplateError { column: text[..at].chars().count() + 1, what };
-            let close = rest[open..].find("}}").ok_or_else(|| wrong("`{{` without `}}`".into()))?;
+            let close = rest[open..]
+                .find("}}")
+                .ok_or_else(|| wrong("`{{` without `}}`; `{{{{` writes braces".into()))?;
             pieces.push(placeholder(&rest[open + 2..open + close]).map_err(wrong)?);
             rest = &rest[open + close + 2..];
         }
@@ -160,6 +168,10 @@ mod tests {
             ("{{rand -5 -5}}", 0, "-5"),
             ("{{pick R}}", 0, "R"),
             (r#"{"a":{"b":{{n}}}}"#, 1, r#"{"a":{"b":1}}"#),
+            ("{{{{name}} {{n}}", 7, "{{name}} 7"),
+            ("{{{{{{n}}", 7, "{{7"),
+            ("{{{{", 7, "{{"),
+            ("a}}b}}}}", 7, "a}}b}}}}"),
         ] {
             assert_eq!(written(text, number), expected, "{text}");
         }

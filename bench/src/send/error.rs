@@ -29,7 +29,7 @@ pub enum SendError {
         /// Where the server should be.
         address: String,
         /// How long was waited, in seconds.
-        patience_s: u64,
+        patience_s: f64,
         /// The last thing that went wrong.
         reason: String,
         /// Number of the first request without an answer.

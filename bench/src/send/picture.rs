@@ -38,6 +38,9 @@ impl Picture {
         let wrong = |reason: String| SendError::Picture { path: path.to_owned(), reason };
         let reader = ImageReader::open(path).map_err(|error| wrong(error.to_string()))?;
         let reader = reader.with_guessed_format().map_err(|error| wrong(error.to_string()))?;
+        if reader.format().is_none() {
+            return Err(wrong("it does not begin as a picture does".into()));
+        }
         let decoded = reader.decode().map_err(|error| wrong(error.to_string()))?.into_rgb8();
         Ok(Self::from_rgb(decoded.width(), decoded.into_raw()))
     }

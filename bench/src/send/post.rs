@@ -128,7 +128,7 @@ impl<'a> Post<'a> {
             }
             Trouble::Silent(reason) => Some(SendError::Unreachable {
                 address: self.target.host.clone(),
-                patience_s: self.pace.patience.as_secs(),
+                patience_s: self.pace.patience.as_secs_f64(),
                 reason,
                 from,
             }),
@@ -218,6 +218,10 @@ impl<'a> Connection<'a> {
             if let Err(trouble) = self.answered(&reply)? {
                 return Ok(Err(trouble));
             }
+        }
+        // Bytes that never become an answer are no answer either.
+        if !self.flight.is_empty() && self.last_good.elapsed() > self.post.pace.patience {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         match self.hold.take() {
             Some((pause, status)) => Ok(self.wait(pause, &format!("it answers {status}"))),

@@ -55,6 +55,7 @@ impl Lines {
 pub fn read_back(
     target: &Target,
     picture: &Picture,
+    patience: Duration,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Tally, u64), SendError> {
     let broken = |reason: String| SendError::ReadBack(reason);
@@ -70,7 +71,7 @@ pub fn read_back(
     };
     let mut outcome = Ok(());
     let answer =
-        fetch::stream(&target.list()?, "Accept: application/x-ndjson\r\n", SILENCE_MAX, |status, piece| {
+        fetch::stream(&target.list()?, "Accept: application/x-ndjson\r\n", patience, |status, piece| {
             bytes += piece.len() as u64;
             if status == 200 {
                 outcome = lines.feed(piece, &mut take);
@@ -91,8 +92,6 @@ pub fn read_back(
     Ok((tally, bytes))
 }
 
-/// Longest silence amid the list.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 const PROGRESS_ROWS: u64 = 16 * 1024;
 
 fn cut_off(error: &io::Error) -> SendError {

@@ -41,7 +41,8 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
     }
     let started = Instant::now();
     let bar = bar("reading", picture.samples());
-    let (tally, bytes) = read_back(&target, &picture, &mut |listed| bar.set_position(listed))?;
+    let (tally, bytes) =
+        read_back(&target, &picture, options.pace.patience, &mut |listed| bar.set_position(listed))?;
     bar.finish_and_clear();
     let verdict = tally.verdict(&picture);
     let seconds = started.elapsed();

@@ -35,11 +35,7 @@ impl Stop {
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let setter = Arc::clone(&stop);
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        end_all_started();
-        usual(panic);
-    }));
+    end_with_panics();
     if let Ok(mut signals) = SignalStream::take() {
         std::thread::spawn(move || {
             signals.wait();
@@ -55,8 +51,39 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     stop
 }
 
+/// Lets a panic end the servers that were started: it may abort the process, which then runs no destructors.
+fn end_with_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        end_all_started();
+        usual(panic);
+    }));
+}
+
 /// Ends the servers that were started and removes their folders.
 fn end_all_started() {
     kill_all_started();
     scratch::remove_all();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::end_with_panics;
+    use pixeld_bench::client::target::Target;
+    use pixeld_bench::tools::launch::Launch;
+
+    #[test]
+    fn a_panic_ends_what_was_started() {
+        let target = Target::resolve("http://127.0.0.1:1/", None, "/").unwrap();
+        let launch = Launch::parse("sleep 600").unwrap();
+        let mut server = launch.start(&target).unwrap();
+        let folder = launch.log.parent().unwrap().to_path_buf();
+        assert!(server.check_alive().is_ok() && folder.exists());
+        end_with_panics();
+        assert!(std::thread::spawn(|| panic!("on purpose")).join().is_err());
+        while server.check_alive().is_ok() {
+            std::thread::yield_now();
+        }
+        assert!(!folder.exists());
+    }
 }
