@@ -3,12 +3,13 @@
 //! Imports go down only; `tests/architecture/main.rs` of the workspace reads the sources and fails where that is broken.
 //!
 //! ```text
-//! 4  tools      a measurement from start to exit code, and the tools around it: compare, search, calibrate, diff
-//! 3  report     goals, the verdict on the bottleneck, and the outputs
-//! 2  driver     the threads that send and count, what the machine and the server used meanwhile
-//! 1  scenario   what a run does: load, schedule, requests
+//! 5  tools      a measurement from start to exit code, and the tools around it: compare, search, calibrate, diff
+//! 4  report     goals, the verdict on the bottleneck, and the outputs
+//! 3  driver     the threads that send and count, what the machine and the server used meanwhile
+//! 2  scenario   what a run does: load, schedule, requests
 //!    send       `pixeld send`, beside it
-//! 0  client     HTTP's client side: targets, sockets, answers
+//! 1  client     HTTP's client side: targets, sockets, answers
+//! 0  quantity   how amounts are written; redaction, what outputs keep to themselves; output, lines on stderr
 //! ```
 //!
 //! A [`scenario`] says what a run does. Each thread's [`driver`] keeps a schedule ([`scenario::pacer`]), writes requests

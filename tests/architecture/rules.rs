@@ -31,12 +31,12 @@ const HEIGHTS: [(&str, u8); 16] = [
 
 /// Height of each room of the load generator's crate; the same rule.
 const ROOMS: [(&str, u8); 10] = [
-    ("tools", 4),
-    ("report", 3),
-    ("driver", 2),
-    ("scenario", 1),
-    ("send", 1),
-    ("client", 0),
+    ("tools", 5),
+    ("report", 4),
+    ("driver", 3),
+    ("scenario", 2),
+    ("send", 2),
+    ("client", 1),
     // How amounts are written, what outputs don't show, and lines on stderr: everybody's.
     ("quantity", 0),
     ("redaction", 0),
@@ -72,6 +72,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("console", &["bench"]),
     ("core_affinity", &["os"]),
     ("crc32c", &["base", "log", "peer", "bench"]),
     ("crossbeam_channel", &["engine", "bench"]),
@@ -105,6 +106,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("shlex", &["bench"]),
     ("signal_hook", &["os"]),
     ("socket2", &["os"]),
+    ("tempfile", &["bench"]),
     (
         "thiserror",
         &[

@@ -366,7 +366,6 @@ fn parse_head(head: &[u8], is_head: bool) -> Result<Option<(Answer, Framing)>, G
 ///
 /// # Errors
 /// Returns httparse's error, which tells whether there were more; what is wrong with the fields is in the result.
-#[expect(clippy::type_complexity, reason = "two kinds of errors, of which one is tried again")]
 fn parse_fields<'h>(
     head: &'h [u8],
     is_head: bool,
