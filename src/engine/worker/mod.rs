@@ -52,6 +52,8 @@ mod deadline_tests;
 mod ending_tests;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod turn_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

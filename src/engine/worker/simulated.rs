@@ -81,7 +81,7 @@ impl Ground {
     }
 }
 
-fn settings(place: &std::path::Path) -> Settings {
+pub(super) fn settings(place: &std::path::Path) -> Settings {
     Settings {
         steer: Steer::Off,
         job_threads: 1,
