@@ -9,6 +9,7 @@ mod ends;
 mod figures;
 mod https;
 mod judgements;
+mod kept;
 mod load;
 mod outputs;
 mod pages;

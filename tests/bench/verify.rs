@@ -50,6 +50,7 @@ fn verified(address: SocketAddr, requests: u64) -> Verified {
         is_strict: false,
         chaos: Vec::new(),
         launch: None,
+        baseline: None,
         outputs: Outputs::default(),
         command: String::new(),
     };

@@ -1,5 +1,6 @@
 //! What a run leaves behind: one value from which every output is made.
 
+pub mod ci;
 pub mod csv;
 pub mod environment;
 mod figures;
@@ -78,6 +79,8 @@ pub struct Report {
     pub is_interrupted: bool,
     /// Requests in flight that the interrupt cut off.
     pub cut_off: u64,
+    /// What a kept report was to be held against for.
+    pub checks: Vec<Check>,
     /// What failed beside the load, a sentence each: checks, disturbances, the rest of a ramp.
     pub faults: Vec<String>,
     /// The reasons of failures: kind, reason in full, and how often, the most frequent first.
@@ -111,6 +114,17 @@ pub struct Step {
     pub client_cpu_ns_per_request: Option<f64>,
     /// The bottleneck.
     pub wall: Wall,
+}
+
+/// A condition that a run was held to, beside its goals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The condition.
+    pub name: String,
+    /// Whether it holds.
+    pub is_met: bool,
+    /// What was found.
+    pub detail: String,
 }
 
 /// Acknowledged requests beside the growth of the server's own total.
@@ -197,6 +211,7 @@ impl Report {
             chaos: Vec::new(),
             is_interrupted: measured.is_interrupted,
             cut_off: measured.cut_off,
+            checks: Vec::new(),
             faults: Vec::new(),
             reasons: measured.reasons.clone(),
             examples: measured.examples.clone(),

@@ -142,6 +142,25 @@ fn row(
     Some((name, outcome))
 }
 
+/// Returns the ratio of a figure (cpu, rate, p50 or p99) of the new run to that of the old one, with its interval. CPU is known once
+/// for each run: below 5 % nothing is established.
+#[must_use]
+pub fn ratio(old: &Value, new: &Value, figure: &str) -> Option<Ratio> {
+    let of = |key: &str| (series(old, key), series(new, key));
+    match figure {
+        "cpu" => {
+            let cpu = |report: &Value| report["server_cpu_ns_per_request"].as_f64();
+            let ratio = cpu(new)? / cpu(old)?;
+            let (low, high) = (ratio * (1.0 - CPU_MATTERS), ratio * (1.0 + CPU_MATTERS));
+            Some(Ratio { ratio, low, high, detectable: CPU_MATTERS })
+        }
+        "rate" => unpaired_means(&of("rate").0, &of("rate").1),
+        "p50" => unpaired(&of("p50_ns").0, &of("p50_ns").1),
+        "p99" => unpaired_means(&of("p99_ns").0, &of("p99_ns").1),
+        _ => None,
+    }
+}
+
 /// A figure of all intervals; one without an answer has a rate, which is 0, and no latency.
 fn series(report: &Value, key: &str) -> Vec<f64> {
     let points = report["series"].as_array().map_or(&[][..], Vec::as_slice);

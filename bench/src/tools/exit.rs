@@ -35,6 +35,8 @@ pub struct Findings {
     pub has_failed: bool,
     /// The client was the bottleneck, and that was to count.
     pub is_client_wall: bool,
+    /// It is slower than the kept report allows.
+    pub is_slower: bool,
     /// A goal was missed.
     pub has_missed: bool,
 }
@@ -49,6 +51,7 @@ impl Findings {
             Self { has_answers: false, .. } | Self { has_failed: true, .. } => Exit::Failed,
             Self { is_client_wall: true, .. } => Exit::ClientWall,
             Self { has_missed: true, .. } => Exit::GoalMissed,
+            Self { is_slower: true, .. } => Exit::Slower,
             _ => Exit::Ok,
         }
     }
@@ -72,6 +75,8 @@ mod tests {
             (Findings::default(), 1),
             (Findings { has_failed: true, has_missed: true, ..fine }, 1),
             (Findings { has_missed: true, ..fine }, 3),
+            (Findings { is_slower: true, ..fine }, 5),
+            (Findings { is_slower: true, has_missed: true, ..fine }, 3),
             (Findings { is_client_wall: true, ..fine }, 4),
             (Findings { is_client_wall: true, has_missed: true, ..fine }, 4),
             (Findings { has_lost: true, is_interrupted: true, ..Findings::default() }, 6),

@@ -1,5 +1,6 @@
 //! A measurement from its start to its exit code, and the tools around it.
 
+pub mod baseline;
 pub mod bootstrap;
 pub mod build;
 pub mod calibrate;

@@ -7,9 +7,11 @@ use crate::driver::server::ServerProbe;
 use crate::quantity::show_rate;
 use crate::report::environment;
 use crate::report::goal::{Figures, Goal};
+use crate::report::json;
 use crate::report::{Growth, Report, Verified};
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
+use crate::tools::baseline::{Baseline, Held};
 use crate::tools::calibration::Calibration;
 use crate::tools::chaos::{Aftermath, Chaos, unleash};
 use crate::tools::exit::{Exit, Findings};
@@ -39,6 +41,8 @@ pub struct Order {
     pub chaos: Vec<Chaos>,
     /// How the server is started, when bench starts it.
     pub launch: Option<Launch>,
+    /// What the run is held against.
+    pub baseline: Option<Baseline>,
     /// What is written.
     pub outputs: Outputs,
     /// The command line, for the report.
@@ -61,10 +65,21 @@ pub struct Done {
 /// # Errors
 /// Returns a sentence that names the next step.
 pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool>) -> Result<Done, String> {
-    let report = measure(order, stop)?;
+    let mut report = measure(order, stop)?;
+    let mut held = Held::default();
+    if let (Some(baseline), false) = (&order.baseline, report.is_interrupted) {
+        match baseline.hold(&json::document(&report)) {
+            Ok(found) => held = found,
+            Err(why) => report.faults.push(why),
+        }
+    }
+    report.checks.clone_from(&held.checks);
     let mut text = String::new();
     // A file that can't be written takes nothing from the reader of the table, nor from the other files.
     let failures = outputs.write(&report, &mut text);
+    if order.outputs.has_table {
+        text.push_str(&held.text);
+    }
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
     Ok(Done { exit: judge(order, &report), text, failure })
 }
@@ -79,6 +94,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         has_answers: report.total.answers > 0,
         has_failed: !report.faults.is_empty(),
         is_client_wall: order.is_strict && report.is_lower_bound(),
+        is_slower: report.checks.iter().any(|check| !check.is_met),
         has_missed: report.goals.iter().any(|goal| !goal.is_met),
     };
     findings.exit()

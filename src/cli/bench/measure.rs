@@ -1,5 +1,6 @@
 //! The arguments of a measurement, and the order that they make.
 
+use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
 use super::sources::{self, Requests, body_template, compile, line_templates};
 use pixeld_bench::client::target::{Target, Url};
@@ -41,6 +42,8 @@ pub(super) struct Measure {
     check: CheckArguments,
     #[command(flatten)]
     of_wrk: OfWrk,
+    #[command(flatten)]
+    kept: KeptArguments,
     /// Report for machines, - for stdout; docs/bench-report.schema.json describes it
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     json: Option<PathBuf>,
@@ -194,7 +197,8 @@ impl Measure {
             verify,
             chaos: self.check.chaos.clone(),
             launch: self.check.launch()?,
-            outputs: self.outputs(),
+            baseline: self.kept.baseline()?,
+            outputs: self.outputs()?,
             command: shown_command(std::env::args()),
         })
     }
@@ -212,16 +216,20 @@ impl Measure {
         Ok(mix)
     }
 
-    fn outputs(&self) -> Outputs {
-        let files = [&self.json, &self.hgrm, &self.csv, &self.html];
+    fn outputs(&self) -> Result<Outputs, String> {
+        let (markdown, junit) = (&self.kept.markdown, &self.kept.junit);
+        let files = [&self.json, &self.hgrm, &self.csv, &self.html, markdown, junit];
         let uses_stdout = files.iter().any(|file| file.as_deref() == Some(Path::new("-")));
-        Outputs {
+        Ok(Outputs {
+            save: self.kept.save()?,
+            markdown: markdown.clone(),
+            junit: junit.clone(),
             json: self.json.clone(),
             hgrm: self.hgrm.clone(),
             csv: self.csv.clone(),
             html: self.html.clone(),
             has_table: !uses_stdout,
-        }
+        })
     }
 
     /// A run number that no earlier run on the same server had, and the further hosts to read back from.

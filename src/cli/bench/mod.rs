@@ -2,6 +2,7 @@
 
 mod ending;
 mod idle;
+mod kept;
 mod measure;
 mod of_wrk;
 mod scenario_file;

@@ -1,0 +1,131 @@
+//! Kept reports, what a run is held to against them, and what a job's page and its tests are told.
+
+use crate::measured::command::{Told, bench};
+use crate::measured::{OK, Reply, serve, serve_by_head};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// A server whose answers take as many milliseconds as the number says.
+fn slow(ms: &Arc<AtomicU64>) -> String {
+    let ms = Arc::clone(ms);
+    let address = serve(move |_, _| {
+        sleep(Duration::from_millis(ms.load(Ordering::SeqCst)));
+        Reply::Bytes(OK.to_vec())
+    });
+    format!("http://{address}/x")
+}
+
+fn run(url: &str, more: &[&str]) -> Told {
+    bench(&[&[url, "-c", "2", "-d", "1500ms", "--no-probe"], more].concat())
+}
+
+fn coded(told: &Told, code: i32) {
+    assert_eq!(told.code, code, "{}{}", told.out, told.err);
+}
+
+#[test]
+fn a_run_is_held_against_the_one_that_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("new/main.json");
+    let name = name.to_str().unwrap();
+    let ms = Arc::new(AtomicU64::new(2));
+    let url = slow(&ms);
+    let told = run(&url, &["--against", name]);
+    assert!(told.code == 2 && told.err.contains("--save"), "{}", told.err);
+    coded(&run(&url, &["--save", name]), 0);
+    let kept = fs::read_to_string(name).unwrap();
+    // The same run with wide bounds, and one that is ten times as slow.
+    coded(&run(&url, &["--against", name, "--fail-if", "rate<0.2", "--fail-if", "p50>5"]), 0);
+    ms.store(20, Ordering::SeqCst);
+    for (more, code, said) in [
+        (&["--fail-if", "p50>2"][..], 5, "fail if p50>2"),
+        (&["--fail-if", "rate<0.5"], 5, "it is, FAILED"),
+        (&["--fail-if", "p50>50"], 0, "it is not"),
+        (&[], 5, "SLOWER"),
+    ] {
+        let told = run(&url, &[&["--against", name], more].concat());
+        coded(&told, code);
+        assert!(told.out.contains(said), "{more:?}: {}", told.out);
+    }
+    let told = run(&url, &["--against", name, "-p", "3"]);
+    assert!(told.code == 1 && told.out.contains("can't be compared"), "{}", told.out);
+    coded(&run(&url, &["--against", name, "-p", "3", "--force", "--fail-if", "p50>900"]), 0);
+    assert_eq!(fs::read_to_string(name).unwrap(), kept, "only --save writes");
+}
+
+#[test]
+fn a_run_that_is_worth_nothing_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("main.json");
+    fs::write(&name, "old").unwrap();
+    let url = format!("http://{}/", serve(|_, _| Reply::Close));
+    coded(&run(&url, &["--save", name.to_str().unwrap()]), 1);
+    assert_eq!(fs::read_to_string(&name).unwrap(), "old");
+}
+
+#[test]
+fn conditions_and_places_are_usage_errors_before_the_run() {
+    for (more, said) in [
+        (&["--fail-if", "p99>1.2"][..], "--against"),
+        (&["--against", "/nowhere/x.json"], "/nowhere/x.json"),
+        (&["--against", "Cargo.toml/x", "--fail-if", "memory>1"], "p99>1.2"),
+        (&["--save", "/proc/nowhere/x.json"], "/proc/nowhere"),
+        (&["--junit", "/nowhere/x.xml"], "/nowhere/x.xml"),
+        (&["--junit", "same", "--markdown", "same"], "both go to"),
+    ] {
+        let told = run("http://127.0.0.1:1/", more);
+        coded(&told, 2);
+        assert!(told.err.contains(said), "{more:?}: {}", told.err);
+    }
+    assert!(!Path::new("same").exists());
+}
+
+#[test]
+fn a_job_s_page_and_its_tests_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (markdown, junit) = (path("summary.md"), path("junit.xml"));
+    fs::write(&markdown, "# before\n").unwrap();
+    let url = format!(
+        "http://{}/x",
+        serve(|_, _| Reply::Bytes(b"HTTP/1.1 404 Not\r\nContent-Length: 5\r\n\r\n|<b>&".to_vec()))
+    );
+    let goals = ["--goal", "errors=0", "--goal", "rate>0", "--goal", "status_404>1"];
+    let own = ["--markdown", &markdown, "--junit", &junit, "-n", "50"];
+    let told = bench(&[&[url.as_str(), "-c", "2", "--no-probe"], &goals[..], &own[..]].concat());
+    coded(&told, 3);
+    let summary = fs::read_to_string(&markdown).unwrap();
+    assert!(summary.starts_with("# before\n### pixeld bench: "), "{summary}");
+    for said in ["| errors=0 | ❌ |", "| status\\_404>1 | ✅ |", "| 404 | 50 | 100.0 % | \\|&lt;b>&amp; |"]
+    {
+        assert!(summary.contains(said), "{said}: {summary}");
+    }
+    let xml = fs::read_to_string(&junit).unwrap();
+    assert!(xml.starts_with("<?xml") && xml.contains("tests=\"4\" failures=\"2\""), "{xml}");
+    assert!(xml.contains("name=\"errors=0\" time=\"0\"><failure message=\"measured 50\"/>"), "{xml}");
+    assert!(xml.contains("name=\"rate&gt;0\""), "{xml}");
+}
+
+#[test]
+fn compare_sends_the_requests_of_a_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("requests");
+    fs::write(&file, "GET /a\nPOST /b -b x\n").unwrap();
+    let address = serve_by_head(|head, _, _| {
+        let is_known = head.starts_with("GET /a ") || head.starts_with("POST /b ");
+        Reply::Bytes(if is_known {
+            OK.to_vec()
+        } else {
+            b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".to_vec()
+        })
+    });
+    let url = format!("http://{address}/other");
+    let own = ["--requests", file.to_str().unwrap(), "--rounds", "5", "-d", "200ms", "-c", "2", "--no-probe"];
+    let told = bench(&[&["compare", &url, &url], &own[..]].concat());
+    assert!(matches!(told.code, 0 | 5), "{}{}", told.out, told.err);
+    assert_eq!(told.out.matches("errors 0 ").count(), 2, "{}", told.out);
+}
