@@ -138,11 +138,11 @@ pub(super) struct NullArguments {
     delay: u64,
 }
 
-/// Width of an interval: a thousandth takes ten probes more than a half.
+/// Reads the width of an interval; a thousandth takes ten probes more than a half.
 fn precision(text: &str) -> Result<f64, String> {
     match count(text)? {
-        share if (0.001..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("`{text}` is not between 0.001 and 1; write for example 0.05")),
+        share if (0.001..=10.0).contains(&share) => Ok(share),
+        _ => Err(format!("`{text}` is not between 0.001 and 10; write for example 0.05")),
     }
 }
 
