@@ -92,10 +92,8 @@ fn what_is_hidden_in_a_picture_is_not_served_and_its_pixels_are() {
     examine(directory.path(), ways.len());
 }
 
-#[test]
-fn what_cannot_be_cleaned_is_refused_with_a_sentence() {
-    let server = Server::fresh(&APPS);
-    let mut client = server.connect();
+/// Pictures that can't be cleaned, and why.
+fn unclean() -> Vec<(Vec<u8>, &'static str)> {
     let jpeg = plain_picture(ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame");
     let mut arithmetic = jpeg.clone();
@@ -103,7 +101,7 @@ fn what_cannot_be_cleaned_is_refused_with_a_sentence() {
     let png = plain_picture(ImageFormat::Png);
     let unknown = [&png[..33], &crate::hidden::png::chunk(b"SECR", b"x"), &png[33..]].concat();
     let reading = "it can't be read up to its pixels";
-    for (picture, reason) in [
+    vec![
         (jpeg[..200].to_vec(), reading),
         (png[..40].to_vec(), reading),
         (plain_picture(ImageFormat::Gif)[..20].to_vec(), reading),
@@ -111,7 +109,14 @@ fn what_cannot_be_cleaned_is_refused_with_a_sentence() {
         (plain_picture(ImageFormat::Bmp)[..54].to_vec(), reading),
         (arithmetic, "a JPEG with arithmetic coding is not supported"),
         (unknown, "a PNG with chunks of its own kind among its pixels is not supported"),
-    ] {
+    ]
+}
+
+#[test]
+fn what_cannot_be_cleaned_is_refused_with_a_sentence() {
+    let server = Server::fresh(&APPS);
+    let mut client = server.connect();
+    for (picture, reason) in unclean() {
         let answer = post(&mut client, "x", "a.png", &picture);
         let sentence = format!("The metadata of this picture can't be removed: {reason}; nothing was stored");
         assert_eq!((answer.status, answer.json()["detail"][0]["msg"].as_str()), (422, Some(&*sentence)));
@@ -119,6 +124,23 @@ fn what_cannot_be_cleaned_is_refused_with_a_sentence() {
     assert_eq!(client.send(plain("GET", "/readMessages")).answer().text(), "[]");
     // The writer takes away what it wrote beside the answer.
     await_that("nothing to be left", || blob_files(server.data_dir()).len(), |count| *count == 0);
+}
+
+#[test]
+fn what_cannot_be_cleaned_is_kept_where_that_is_wanted_and_the_answer_says_so() {
+    let server = Server::fresh(&["--apps", "board", "--board-unclean", "keep"]);
+    let mut client = server.connect();
+    for (picture, reason) in unclean() {
+        let answer = post(&mut client, "x", "a.png", &picture);
+        let sentence = format!("The picture is kept with its metadata: {reason}");
+        assert_eq!((answer.status, answer.json()["unclean"].as_str()), (200, Some(&*sentence)));
+        assert!(served(&mut client, &picture) == Ok(picture));
+    }
+    // What can be cleaned is cleaned all the same.
+    let way = &ways()[0];
+    let answer = post(&mut client, "x", "a.png", &way.picture);
+    assert_eq!((answer.status, answer.json().get("unclean")), (200, None));
+    assert!(served(&mut client, &way.picture) == Ok(way.plain.clone()));
 }
 
 /// Lets exiftool look through everything that was served.

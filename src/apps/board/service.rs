@@ -106,6 +106,7 @@ fn form_bytes(limits: &Limits) -> usize {
 /// The application.
 pub struct BoardApp {
     keep_metadata: bool,
+    keep_unclean: bool,
     public_base: Arc<str>,
     page: Page,
     visitors: Arc<Visitors>,
@@ -125,6 +126,7 @@ impl BoardApp {
     pub fn new(settings: &BoardSettings) -> Self {
         Self {
             keep_metadata: settings.keep_metadata,
+            keep_unclean: settings.keep_unclean,
             public_base: settings.public_base.as_str().into(),
             page: Page::new(&settings.public_base),
             visitors: Arc::default(),
@@ -256,6 +258,7 @@ impl BoardApp {
             uuid: uuid::Builder::from_random_bytes((view.random)()).into_uuid().into_bytes(),
             picture_bytes_max: view.limits.apps.size(&MAX_PICTURE),
             keep_metadata: self.keep_metadata,
+            keep_unclean: self.keep_unclean,
             announcement: self.announcement(view),
         };
         Box::new(PostUpload::new(&boundary, site))

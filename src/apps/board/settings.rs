@@ -22,6 +22,13 @@ static KEEP_METADATA: Setting = Setting::new(
     Form::Truth,
     Preset::Text("false"),
 );
+static UNCLEAN: Setting = Setting::new(
+    "board.unclean",
+    "WHAT",
+    "What becomes of a picture whose metadata can't be removed: refused with 422, or kept as it came, which the answer says",
+    Form::Word(&["refuse", "keep"]),
+    Preset::Text("refuse"),
+);
 /// Bytes that a picture on the board may have; a larger one is answered 413.
 pub static MAX_PICTURE: Setting = Setting::limit(
     "board.max_picture",
@@ -31,7 +38,7 @@ pub static MAX_PICTURE: Setting = Setting::limit(
 );
 
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&PUBLIC_BASE, &KEEP_METADATA, &MAX_PICTURE];
+pub static SETTINGS: &[&Setting] = &[&PUBLIC_BASE, &KEEP_METADATA, &UNCLEAN, &MAX_PICTURE];
 
 /// Settings; the keys of the `[board]` table of the configuration file have these names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +47,19 @@ pub struct BoardSettings {
     pub public_base: String,
     /// Keep what pictures say about who took them, where and when.
     pub keep_metadata: bool,
+    /// Keep a picture as it came if that can't be removed; otherwise it is refused.
+    pub keep_unclean: bool,
 }
 
 impl BoardSettings {
     /// Returns the settings that these values make.
     #[must_use]
     pub fn of(values: &Values) -> Self {
-        Self { public_base: values.text(&PUBLIC_BASE), keep_metadata: values.is_true(&KEEP_METADATA) }
+        Self {
+            public_base: values.text(&PUBLIC_BASE),
+            keep_metadata: values.is_true(&KEEP_METADATA),
+            keep_unclean: values.text(&UNCLEAN) == "keep",
+        }
     }
 }
 

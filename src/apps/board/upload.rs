@@ -40,6 +40,8 @@ pub struct Site {
     pub picture_bytes_max: usize,
     /// Whether what it says about its origin stays in it.
     pub keep_metadata: bool,
+    /// Whether a picture from which that can't be removed is kept as it came.
+    pub keep_unclean: bool,
     /// Wakes those who wait for it.
     pub announcement: Announcement,
 }
@@ -63,6 +65,8 @@ struct Picture {
     writer: Option<Writer>,
     /// The picture as it is kept, once it is, and its length.
     kept: Option<(Pin, u64)>,
+    /// Why it is kept as it came although that is not wanted.
+    unclean: Option<Unclean>,
 }
 
 /// A post that is being received.
@@ -178,14 +182,17 @@ impl Form {
             name: picture.name.clone(),
             message: self.text()?,
         };
-        let filename = Value::from(name::stored(uuid, &picture.name));
-        Some((post.record(), answer::json(200, format!("{{\"ok\":true,\"filename\":{filename}}}"))))
+        let mut answer = json!({ "ok": true, "filename": name::stored(uuid, &picture.name) });
+        if let Some(reason) = picture.unclean {
+            answer["unclean"] = format!("The picture is kept with its metadata: {reason}").into();
+        }
+        Some((post.record(), answer::json(200, answer.to_string())))
     }
 }
 
 impl Picture {
     fn new(name: String) -> Self {
-        Self { name, kind: None, buffer: Vec::new(), size_bytes: 0, writer: None, kept: None }
+        Self { name, kind: None, buffer: Vec::new(), size_bytes: 0, writer: None, kept: None, unclean: None }
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -210,10 +217,19 @@ impl Picture {
     }
 
     /// Keeps the picture, without its metadata if that is to go.
-    fn finish(&mut self, blobs: &Arc<Blobs>, keep_metadata: bool) -> Result<(), NotKept> {
+    fn finish(&mut self, site: &Site) -> Result<(), NotKept> {
+        let blobs = &site.blobs;
         self.write(blobs)?;
         let (Some(writer), Some(kind)) = (self.writer.take(), self.kind) else { return Ok(()) };
-        let clean = if keep_metadata { None } else { cleaned(kind, &writer.read_back()?)? };
+        let cleaned = if site.keep_metadata { Ok(None) } else { cleaned(kind, &writer.read_back()?) };
+        let clean = match cleaned {
+            Ok(clean) => clean,
+            Err(reason) if site.keep_unclean => {
+                self.unclean = Some(reason);
+                None
+            }
+            Err(reason) => return Err(reason.into()),
+        };
         self.kept = Some(match clean {
             Some(clean) => (blobs.keep(&clean)?, clean.len() as u64),
             None => {
@@ -258,7 +274,7 @@ impl Upload for PostUpload {
     fn work(&mut self) {
         let (Some(site), Some(picture)) = (&self.form.site, &mut self.form.picture) else { return };
         let result = if self.is_ended {
-            picture.finish(&site.blobs, site.keep_metadata)
+            picture.finish(site)
         } else {
             picture.write(&site.blobs).map_err(NotKept::from)
         };

@@ -105,10 +105,11 @@ impl<'a> Layout<'a> {
         let most = if depth <= 8 { 1 << depth } else { 0 };
         let colours = if used == 0 || used > most { most } else { used };
         let bytes = if size == CORE { 3 } else { 4 };
-        // Colours stand behind the header, wherever pixels are said to be; without a place these follow at once.
+        // Colours stand behind the header, wherever pixels are said to be; without a place, or with that of the colours,
+        // pixels follow these.
         let tables_end = start + masks + colours as usize * bytes;
-        let data =
-            number(picture, 10).map(|said| said as usize).filter(|said| *said > 0).unwrap_or(tables_end);
+        let said = number(picture, 10)? as usize;
+        let data = if said == 0 || said == start + masks { tables_end } else { said };
         let tables = picture.get(start..tables_end.min(picture.len()))?;
         Some(Self { header, tables, colours, data, width, height, depth, compression })
     }

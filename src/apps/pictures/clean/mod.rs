@@ -24,20 +24,28 @@ mod zlib;
 use super::kind::Kind;
 pub use unclean::Unclean;
 
+/// Times that a copy is read again until nothing goes any more.
+const ROUNDS_MAX: u32 = 3;
+
 /// Makes the copy of a picture that has what its pixels need and nothing else; nothing if the picture is that already.
 ///
 /// # Errors
 /// Fails as [`Unclean`] says. A picture that browsers show whole is never refused.
 pub fn cleaned(kind: Kind, picture: &[u8]) -> Result<Option<Vec<u8>>, Unclean> {
-    let copy = copied(kind, picture)?;
+    let mut copy = copied(kind, picture)?;
     if copy == picture {
         return Ok(None);
     }
-    // What was made is read again: a copy that is no picture of this kind, or that has other pieces, is not kept.
-    if Kind::of(&copy) != Some(kind) || copied(kind, &copy).as_ref() != Ok(&copy) {
-        return Err(Unclean::Different);
+    // What was made is read again: a copy that is no picture of this kind, or of which more would go, is not kept. More
+    // may go once from a damaged picture, which is read no further than to the damage.
+    for _ in 0..ROUNDS_MAX {
+        match copied(kind, &copy) {
+            Ok(again) if again == copy && Kind::of(&copy) == Some(kind) => return Ok(Some(copy)),
+            Ok(again) => copy = again,
+            Err(_) => break,
+        }
     }
-    Ok(Some(copy))
+    Err(Unclean::Different)
 }
 
 fn copied(kind: Kind, picture: &[u8]) -> Result<Vec<u8>, Unclean> {

@@ -132,3 +132,44 @@ proptest! {
         }
     }
 }
+
+/// A JPEG of `cjpeg` in each of its modes, with a text in front of each marker behind the first scan: it goes, and what
+/// is left is the JPEG byte for byte. Where there is no `cjpeg`, one line says so.
+#[test]
+fn a_scan_of_any_mode_ends_where_its_codes_end() {
+    const TEXT: &[u8] = b"Ada Lovelace, N 52.5163 E 13.3777";
+    let pixels: Vec<u8> =
+        (0..40_u32 * 24 * 3).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let ppm = [&b"P6 40 24 255\n"[..], &pixels].concat();
+    let modes: [&[&str]; 6] = [
+        &["-sample", "2x2"],
+        &["-sample", "1x2", "-optimize"],
+        &["-sample", "2x1", "-restart", "1B"],
+        &["-sample", "1x1", "-progressive"],
+        &["-sample", "2x2", "-progressive", "-restart", "2B"],
+        &["-grayscale", "-progressive"],
+    ];
+    for mode in modes {
+        let Some(jpeg) = cjpeg(mode, &ppm) else { return println!("skipped: cjpeg is not installed") };
+        let clean = cleaned(Kind::Jpeg, &jpeg).unwrap().unwrap_or(jpeg);
+        let scan = clean.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+        let markers = (scan + 2..clean.len() - 1).filter(|at| clean[*at] == 0xFF && clean[*at + 1] > 0);
+        for at in markers {
+            let told = [&clean[..at], TEXT, &clean[at..]].concat();
+            assert!(cleaned(Kind::Jpeg, &told) == Ok(Some(clean.clone())), "{mode:?}: a text at {at}");
+        }
+    }
+}
+
+/// Encodes a picture with `cjpeg` of libjpeg-turbo; nothing where that is not installed.
+fn cjpeg(arguments: &[&str], ppm: &[u8]) -> Option<Vec<u8>> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new("cjpeg");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    child.stdin.take().unwrap().write_all(ppm).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    Some(output.stdout)
+}

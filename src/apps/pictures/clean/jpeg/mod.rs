@@ -6,7 +6,7 @@ mod pieces;
 mod scan;
 
 use bits::Codes;
-use pieces::{Piece, pieces};
+use pieces::{Ending, Piece, pieces};
 use scan::{Component, Frame, Header, Memory, Outcome, Tables};
 
 use super::icc;
@@ -26,8 +26,9 @@ const ADOBE_BYTES: usize = 12;
 
 /// Makes the copy.
 pub(super) fn copy(picture: &[u8]) -> Result<Vec<u8>, Unclean> {
-    let (pieces, has_end) = pieces(picture)?;
+    let (pieces, ending) = pieces(picture)?;
     let frame = frame(&pieces)?;
+    let whole = vec![false; frame.components.len()];
     let memory = Memory::new(&frame).ok_or(Unclean::TooLarge)?;
     let mut copy = Copy {
         frame,
@@ -35,14 +36,18 @@ pub(super) fn copy(picture: &[u8]) -> Result<Vec<u8>, Unclean> {
         tables: Tables::default(),
         memory,
         out: SOI.to_vec(),
-        is_whole: false,
+        whole,
+        has_scan: false,
     };
     copy.header(&pieces);
     for piece in &pieces {
-        copy.piece(piece)?;
+        match copy.piece(piece) {
+            // Decoders show what they had before something that they can't read.
+            Err(Unclean::NoPixels) if copy.has_scan => break,
+            other => other?,
+        }
     }
-    // A missing end tells decoders that pixels are missing; where none is, it is put there.
-    if copy.is_whole || has_end {
+    if copy.has_end(ending) {
         copy.out.extend_from_slice(&EOI);
     }
     Ok(copy.out)
@@ -122,8 +127,9 @@ struct Copy {
     tables: Tables,
     memory: Memory,
     out: Vec<u8>,
-    /// The last scan was read to its end.
-    is_whole: bool,
+    /// By the place of a component in the frame: a scan of it was read to its end.
+    whole: Vec<bool>,
+    has_scan: bool,
 }
 
 impl Copy {
@@ -229,11 +235,21 @@ impl Copy {
         Ok(())
     }
 
-    fn scan(&mut self, header: &[u8], data: &[u8]) -> Result<(), Unclean> {
-        self.segment(0xDA, &[header]);
-        let header = self.scan_header(header).ok_or(Unclean::NoPixels)?;
+    /// Whether the copy has an end too. A missing one tells decoders that pixels are missing; it is put behind scans that
+    /// are whole or that a marker ended. How many scans a progressive picture should have cannot be told.
+    fn has_end(&self, ending: Ending) -> bool {
+        let is_complete = ending == Ending::OfScan || self.whole.iter().all(|is_whole| *is_whole);
+        ending == Ending::Marked || !self.frame.is_progressive && is_complete
+    }
+
+    fn scan(&mut self, content: &[u8], data: &[u8]) -> Result<(), Unclean> {
+        let header = self.scan_header(content).ok_or(Unclean::NoPixels)?;
+        self.segment(0xDA, &[content]);
+        self.has_scan = true;
         let outcome = self.memory.read(&self.frame, &header, &self.tables, data);
-        self.is_whole = matches!(outcome, Outcome::Whole(_));
+        for (component, ..) in header.parts {
+            self.whole[component] = matches!(outcome, Outcome::Whole(_));
+        }
         match outcome {
             Outcome::Whole(data) => self.out.extend_from_slice(&data),
             Outcome::Damaged => self.out.extend_from_slice(data),
@@ -250,8 +266,7 @@ impl Copy {
         }
         let part = |part: &[u8]| {
             let place = self.frame.components.iter().position(|component| component.id == part[0])?;
-            let (dc, ac) = (usize::from(part[1] >> 4), usize::from(part[1] & 15));
-            (dc < 4 && ac < 4).then_some((place, dc, ac))
+            Some((place, usize::from(part[1] >> 4), usize::from(part[1] & 15)))
         };
         let parts: Option<Vec<_>> = content[1..=2 * count].chunks_exact(2).map(part).collect();
         let [first, last, bits] = *content.last_chunk()?;

@@ -25,26 +25,38 @@ pub(super) enum Piece<'a> {
     Scan { header: &'a [u8], data: &'a [u8] },
 }
 
+/// How a picture ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With EOI.
+    Marked,
+    /// Without it, but a marker ends the last scan.
+    OfScan,
+    /// In the data of a scan.
+    Cut,
+}
+
 /// Cuts a picture into its segments, up to its end or where it can't be read on. Between segments decoders pass over
 /// whatever is no marker.
 ///
-/// Gives whether there is an end too, beside the segments.
+/// Gives the segments, and how they end.
 ///
 /// # Errors
 /// Fails if there is no scan, or there are too many segments.
-pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, bool), Unclean> {
-    let (mut pieces, mut at, mut has_scan, mut has_end) = (Vec::new(), 2, false, false);
+pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, Ending), Unclean> {
+    let (mut pieces, mut at, mut has_scan, mut ending) = (Vec::new(), 2, false, Ending::Cut);
     while let Some((marker, content, end)) = segment(picture, at) {
         at = end;
         let piece = match marker {
             0xD9 => {
-                has_end = true;
+                ending = Ending::Marked;
                 break;
             }
             0xDA => {
                 let end = data_end(picture, at);
                 let data = &picture[at..end];
                 (at, has_scan) = (end, true);
+                ending = if end < picture.len() { Ending::OfScan } else { Ending::Cut };
                 Piece::Scan { header: content, data }
             }
             0xE0 | 0xE1 | 0xE2 | 0xEE => Piece::App { marker, content },
@@ -53,6 +65,8 @@ pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, bool), Unclean> 
             0xDD => Piece::Restart(content),
             0xDC => Piece::Lines(content),
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => Piece::Frame { marker, content },
+            // Decoders end with an error at these; before there are pixels, they are passed over.
+            0x02..=0xBF | 0xC8 | 0xF0..=0xFD if has_scan => break,
             _ => continue,
         };
         if pieces.len() == PIECES_MAX {
@@ -60,7 +74,7 @@ pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, bool), Unclean> 
         }
         pieces.push(piece);
     }
-    if has_scan { Ok((pieces, has_end)) } else { Err(Unclean::NoPixels) }
+    if has_scan { Ok((pieces, ending)) } else { Err(Unclean::NoPixels) }
 }
 
 /// The next segment from `at` on: its marker, its content and where it ends; nothing at the end or if it is cut.

@@ -180,15 +180,15 @@ impl Reading<'_> {
             self.memory.visits += u64::from(blocks);
             for _ in 0..blocks {
                 if !self.frame.is_progressive {
-                    let dc = self.tables.dc[dc].as_ref().ok_or(Damaged)?;
-                    sequential(bits, dc, self.tables.ac[ac].as_ref().ok_or(Damaged)?)?;
+                    let dc = table(&self.tables.dc, dc)?;
+                    sequential(bits, dc, table(&self.tables.ac, ac)?)?;
                 } else if header.first > 0 {
                     debug_assert!(across > 0);
                     self.band(bits, component, unit as usize, ac)?;
                 } else if header.high > 0 {
                     bits.take(1)?;
                 } else {
-                    let length = bits.symbol(self.tables.dc[dc].as_ref().ok_or(Damaged)?)?;
+                    let length = bits.symbol(table(&self.tables.dc, dc)?)?;
                     bits.take(u32::from(length.min(16)))?;
                 }
             }
@@ -204,7 +204,7 @@ impl Reading<'_> {
         block: usize,
         ac: usize,
     ) -> Result<(), Damaged> {
-        let codes = self.tables.ac[ac].as_ref().ok_or(Damaged)?;
+        let codes = table(&self.tables.ac, ac)?;
         let set = &mut self.memory.blocks[component][block];
         let band = Band { first: self.header.first, last: self.header.last };
         if self.header.high == 0 {
@@ -213,6 +213,11 @@ impl Reading<'_> {
             band.refine(bits, codes, set, &mut self.run)
         }
     }
+}
+
+/// A table that a scan names; others than these four are named where none is read.
+fn table(tables: &[Option<Codes>; 4], number: usize) -> Result<&Codes, Damaged> {
+    tables.get(number).and_then(Option::as_ref).ok_or(Damaged)
 }
 
 /// Takes a block of a sequential picture.
@@ -230,6 +235,11 @@ fn sequential(bits: &mut Bits<'_>, dc: &Codes, ac: &Codes) -> Result<(), Damaged
         at += zeros + 1;
     }
     Ok(())
+}
+
+/// The bit of a coefficient. One behind the last, in damaged data, goes to the last one's place, as in libjpeg.
+fn place(at: u32) -> u64 {
+    1 << at.min(BLOCK - 1)
 }
 
 /// Coefficients from one to another, in the order of the zigzag.
@@ -259,8 +269,8 @@ impl Band {
                 break;
             }
             at += zeros;
-            if length > 0 && at < BLOCK {
-                *set |= 1 << at;
+            if length > 0 {
+                *set |= place(at);
             }
             bits.take(length)?;
             at += 1;
@@ -289,8 +299,8 @@ impl Band {
                     bits.take(1)?;
                 }
                 at = self.skip(bits, at, zeros, *set)?;
-                if length > 0 && at < BLOCK {
-                    *set |= 1 << at;
+                if length > 0 {
+                    *set |= place(at);
                 }
                 at += 1;
             }
