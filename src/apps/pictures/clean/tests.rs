@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
+
 const FORMATS: [(ImageFormat, Kind); 5] = [
     (ImageFormat::Jpeg, Kind::Jpeg),
     (ImageFormat::Png, Kind::Png),
@@ -150,7 +153,7 @@ fn a_scan_of_any_mode_ends_where_its_codes_end() {
         &["-grayscale", "-progressive"],
     ];
     for mode in modes {
-        let Some(jpeg) = cjpeg(mode, &ppm) else { return println!("skipped: cjpeg is not installed") };
+        let Some(jpeg) = cjpeg(mode, &ppm) else { return skip::skip("cjpeg is not installed") };
         let clean = cleaned(Kind::Jpeg, &jpeg).unwrap().unwrap_or(jpeg);
         let scan = clean.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
         let markers = (scan + 2..clean.len() - 1).filter(|at| clean[*at] == 0xFF && clean[*at + 1] > 0);

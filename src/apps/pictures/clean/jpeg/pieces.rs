@@ -94,10 +94,11 @@ fn segment(picture: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     }
 }
 
-/// Where the data of a scan ends: before a marker that is no restart, or with the picture.
+/// Where the data of a scan ends: before a marker that is no restart, or with the picture. Reserved markers do not end it:
+/// decoders pass over them on their way to the next restart.
 fn data_end(picture: &[u8], mut at: usize) -> usize {
     while let Some(marker) = next_marker(picture, at) {
-        if !matches!(picture[marker + 1], 0xD0..=0xD7) {
+        if !matches!(picture[marker + 1], 0x01..=0xBF | 0xD0..=0xD7) {
             // Bytes that fill up stand before it.
             let fills = picture[at..marker].iter().rev().take_while(|byte| **byte == 0xFF).count();
             return marker - fills;

@@ -73,6 +73,8 @@ pub(super) struct Tables {
 pub(super) struct Memory {
     blocks: Vec<Vec<u64>>,
     visits: u64,
+    /// A scan was damaged: what decoders made of it is not known, nor what the scans behind it refine.
+    is_lost: bool,
 }
 
 /// What came of a scan.
@@ -90,7 +92,7 @@ impl Memory {
     /// Nothing was read; nothing if the frame has too many blocks.
     pub(super) fn new(frame: &Frame) -> Option<Self> {
         if !frame.is_progressive {
-            return Some(Self { blocks: Vec::new(), visits: 0 });
+            return Some(Self { blocks: Vec::new(), visits: 0, is_lost: false });
         }
         let counts = frame.components.iter().map(|component| {
             let (across, down) = frame.blocks(component);
@@ -100,11 +102,15 @@ impl Memory {
         (counts.iter().sum::<u64>() <= BLOCKS_MAX).then(|| Self {
             blocks: counts.iter().map(|count| vec![0; *count as usize]).collect(),
             visits: 0,
+            is_lost: false,
         })
     }
 
     /// Reads the data of one scan.
     pub(super) fn read(&mut self, frame: &Frame, header: &Header, tables: &Tables, data: &[u8]) -> Outcome {
+        if self.is_lost && frame.is_progressive {
+            return Outcome::Damaged;
+        }
         let mut reading = Reading { frame, header, tables, run: 0, memory: self };
         let (across, down) = reading.units();
         let count = u64::from(across) * u64::from(down);
@@ -114,7 +120,10 @@ impl Memory {
         }
         match reading.data(data, across, count) {
             Ok(whole) => Outcome::Whole(whole),
-            Err(Damaged) => Outcome::Damaged,
+            Err(Damaged) => {
+                self.is_lost = true;
+                Outcome::Damaged
+            }
         }
     }
 }
