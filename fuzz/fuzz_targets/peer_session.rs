@@ -19,7 +19,7 @@ fn settings(node: u64) -> Settings {
         made: 0,
         is_empty: true,
         is_joining: false,
-        kinds: Kinds::OWN,
+        kinds: Kinds::FIRST.with(&[0xE1]),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::base::ids::{ClusterId, NodeId};
 use crate::base::limits::Limits;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::{Response, StreamHead};
@@ -51,6 +52,11 @@ pub trait App: Send + Sync {
 
     /// What it does by itself, beside answering requests.
     fn background(&self) -> Option<Arc<dyn Background>> {
+        None
+    }
+
+    /// Returns name and help of the series that counts its short records, if it has such.
+    fn short_records(&self) -> Option<(&'static str, &'static str)> {
         None
     }
 
@@ -193,7 +199,7 @@ impl View<'_> {
 pub struct Route {
     /// Its method; nothing for every method there is. GET serves HEAD too; OPTIONS is answered for every path.
     pub method: Option<Method>,
-    /// `/pixels/count`, or with captures: `/media/{name}`. `/{*}` is any path.
+    /// `/things/count`, or with captures: `/media/{name}`. `/{*}` is any path.
     pub path: &'static str,
     /// What `handle` is told.
     pub endpoint: u8,
@@ -266,14 +272,14 @@ impl Body {
 }
 
 /// A route's express lane: a request whose head `admits` likes and whose whole body `scan` reads is logged as one
-/// pixel's record, and answered with 200, `application/json` and `body` once it is kept. Every other one goes to
+/// short record, and answered with 200, `application/json` and `body` once it is kept. Every other one goes to
 /// `handle`. `admits` looks at the head only, so that its answer may be remembered with the head.
 #[derive(Clone, Copy, Debug)]
 pub struct Express {
     /// Whether the lane may be used under this head.
     pub admits: fn(&Head<'_>) -> bool,
     /// The record of a body of the usual form.
-    pub scan: fn(&[u8]) -> Option<[u8; 10]>,
+    pub scan: fn(&[u8]) -> Option<[u8; SHORT_RECORD_BYTES]>,
     /// The answer's content.
     pub body: &'static str,
 }
@@ -329,3 +335,18 @@ pub struct FilePart<'a> {
 
 /// The applications that a host serves.
 pub type Apps = Vec<Arc<dyn App>>;
+
+/// Returns the empty states of these applications.
+///
+/// # Panics
+/// Panics if two of them have one id.
+#[must_use]
+pub fn empty_states(apps: &[Arc<dyn App>]) -> Applied {
+    let mut applied = Applied::default();
+    for app in apps {
+        if let Some(state) = app.new_state() {
+            applied.insert(app.id(), state);
+        }
+    }
+    applied
+}

@@ -62,7 +62,7 @@ impl File {
         Self { modified_s: None, ..self }
     }
 
-    /// A path for this version of the file: `/static/shop.css` becomes `/static/shop.<hash>.css`.
+    /// A path for this version of the file: `/static/page.css` becomes `/static/page.<hash>.css`.
     #[must_use]
     pub fn hashed_path(&self, path: &str) -> String {
         let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));

@@ -1,4 +1,4 @@
-//! Numbers that name things in paths: messages, toys.
+//! Numbers that name things in paths.
 
 use crate::http::query::decode_path;
 

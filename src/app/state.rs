@@ -8,7 +8,8 @@ use std::fmt;
 use super::heal::{Heal, Heals};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Position, Seq};
-use crate::base::tag::{self, PIXEL_RECORD_BYTES};
+use crate::base::kinds::Kinds;
+use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
 
@@ -31,8 +32,8 @@ pub struct Stamp<'a> {
     /// What is applied here, up to the batch that is being made: of the record's own stream, its records between this
     /// vector and `entry.seq` stand in that same batch.
     pub vector: &'a VersionVector,
-    /// Pixels among those records.
-    pub pixels_before: u64,
+    /// Short records among those.
+    pub shorts_before: u64,
     /// Which of two hosts this is; nothing on a host without a peer.
     pub side: Option<Side>,
     /// A number of the record's application, 0 at the start of each batch, for what earlier records of the same batch
@@ -102,9 +103,9 @@ pub trait State: Any + Send + Sync {
     /// command that made it is made from ([`super::application::Action::Command`]), nothing for records of other requests.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64>;
 
-    /// Takes a run of pixel records, of which the first stands at `first`.
+    /// Takes a run of short records, of which the first stands at `first`.
     fn apply_run(&mut self, first: &Entry, run: &[u8]) {
-        for (record, seq) in run.chunks_exact(PIXEL_RECORD_BYTES).zip(first.seq..) {
+        for (record, seq) in run.chunks_exact(SHORT_RECORD_BYTES).zip(first.seq..) {
             self.apply(&Entry { seq, ..*first }, record);
         }
     }
@@ -115,9 +116,9 @@ pub trait State: Any + Send + Sync {
         false
     }
 
-    /// The journal begins behind `start` although records before are listed: those are lost. `pixels` are those of each
+    /// The journal begins behind `start` although records before are listed: those are lost. `shorts` are the short records of each
     /// stream that the journal still has.
-    fn lose_before(&mut self, _start: &VersionVector, _pixels: &BTreeMap<Origin, u64>) {}
+    fn lose_before(&mut self, _start: &VersionVector, _shorts: &BTreeMap<Origin, u64>) {}
 
     /// Tells the blobs that a record names: they must be durable wherever the record is.
     fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
@@ -150,6 +151,13 @@ pub trait State: Any + Send + Sync {
     /// Records of its that were applied count as of another time, unless that is later than they are. `just` is the only one, if
     /// it was applied a moment ago. What a request was told by the times of before stays: which of two orders stands.
     fn heal(&mut self, _heal: &Heal, _just: Option<&Entry>) {}
+
+    /// Returns the tags of all its records, each with what they are, in the plural, for an operator. A host logs none of
+    /// them before the other host knows them too.
+    fn kinds(&self) -> &'static [(u8, &'static str)];
+
+    /// Returns the bytes of its longest record before it is stamped, at most [`crate::base::limits::RECORD_BYTES_MAX`].
+    fn record_bytes_max(&self) -> usize;
 
     /// Appends the state's bytes: equal states are equal bytes.
     fn snapshot(&self, out: &mut Vec<u8>);
@@ -236,19 +244,19 @@ impl Applied {
     /// Copies a batch's records to `out`, each stamped by its application. `first` is where the first one will stand.
     /// A stamped record may be longer than it was.
     pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
-        let (mut seq, mut pixels_before) = (first.seq, 0);
+        let (mut seq, mut shorts_before) = (first.seq, 0);
         let ahead: [Cell<u64>; IDS] = Default::default();
         let mut stampers: [Option<Option<Box<dyn Stamper + '_>>>; IDS] = Default::default();
         for piece in pieces(body) {
             match piece {
-                Piece::Pixels(run) => {
+                Piece::Short(run) => {
                     out.extend_from_slice(run);
-                    pixels_before += (run.len() / PIXEL_RECORD_BYTES) as u64;
+                    shorts_before += (run.len() / SHORT_RECORD_BYTES) as u64;
                 }
                 Piece::Other(record) => {
                     let app = usize::from(tag::app_of(record[0]));
                     let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
-                    let at = Stamp { entry, vector, pixels_before, side: self.side, ahead };
+                    let at = Stamp { entry, vector, shorts_before, side: self.side, ahead };
                     match &self.states[app] {
                         Some(state) => match stampers[app].get_or_insert_with(|| state.stamper()) {
                             Some(stamper) => stamper.stamp(&at, record, out),
@@ -262,6 +270,20 @@ impl Applied {
         }
     }
 
+    /// Returns the kinds of records that these applications and the program itself understand.
+    #[must_use]
+    pub fn kinds(&self) -> Kinds {
+        let of_states = self.states.iter().flatten().flat_map(|state| state.kinds());
+        of_states.fold(Kinds::of(&[tag::TIME_HEALED]), |kinds, (tag, _)| kinds.with(&[*tag]))
+    }
+
+    /// Returns what records with this tag are, in the plural, for an operator; nothing for a tag that no application has.
+    #[must_use]
+    pub fn name_of(&self, tag: u8) -> Option<&'static str> {
+        let state = self.states[usize::from(tag::app_of(tag))].as_ref()?;
+        state.kinds().iter().find(|(kind, _)| *kind == tag).map(|(_, name)| *name)
+    }
+
     /// Tells every state the host's monotonic clock: see [`State::tell_clock`].
     pub fn tell_clock(&mut self, clock_us: u64) {
         self.states.iter_mut().flatten().for_each(|state| state.tell_clock(clock_us));
@@ -272,29 +294,29 @@ impl Applied {
         self.fold(batch, |_| {});
     }
 
-    /// The same for a batch that holds pixels only: its records need not be told apart.
-    pub fn apply_pixels(&mut self, batch: &Batch<'_>) {
-        debug_assert_eq!(pixels_ahead(batch.body), batch.body.len(), "there is nothing else");
-        if let Some(state) = &mut self.states[usize::from(tag::app::PIXEL)] {
+    /// The same for a batch that holds short records only: its records need not be told apart.
+    pub fn apply_short(&mut self, batch: &Batch<'_>) {
+        debug_assert_eq!(shorts_ahead(batch.body), batch.body.len(), "there is nothing else");
+        if let Some(state) = &mut self.states[usize::from(tag::app_of(tag::SHORT_FIRST))] {
             state.apply_run(&batch.first, batch.body);
         }
         self.advance(batch);
     }
 
-    /// The same for a batch of this process: adds to `outcomes` what each record gave that is no pixel.
+    /// The same for a batch of this process: adds to `outcomes` what each record gave that is not short.
     pub fn apply_own_batch(&mut self, batch: &Batch<'_>, outcomes: &mut Vec<Option<u64>>) {
         self.fold(batch, |outcome| outcomes.push(outcome));
     }
 
-    /// Applies a batch; `each` is told what each record gave that is no pixel.
+    /// Applies a batch; `each` is told what each record gave that is not short.
     fn fold(&mut self, batch: &Batch<'_>, mut each: impl FnMut(Option<u64>)) {
         let mut seq = batch.first.seq;
         for piece in pieces(batch.body) {
             let at = Entry { seq, ..batch.first };
             let state = self.states[usize::from(tag::app_of(piece.tag()))].as_mut();
             match (piece, state) {
-                (Piece::Pixels(run), Some(state)) => state.apply_run(&at, run),
-                (Piece::Pixels(_), None) => {}
+                (Piece::Short(run), Some(state)) => state.apply_run(&at, run),
+                (Piece::Short(_), None) => {}
                 (Piece::Other(record), _) if record[0] == tag::TIME_HEALED => {
                     self.heal(record);
                     each(None);
@@ -349,10 +371,10 @@ impl Applied {
         self.states.iter().flatten().any(|state| state.lists(start, end))
     }
 
-    /// Ceases to list what stood before the journal's beginning, behind `start`, and is lost. `pixels` are those of each
+    /// Ceases to list what stood before the journal's beginning, behind `start`, and is lost. `shorts` are the short records of each
     /// stream that the journal still has.
-    pub fn lose_before(&mut self, start: &VersionVector, pixels: &BTreeMap<Origin, u64>) {
-        self.states.iter_mut().flatten().for_each(|state| state.lose_before(start, pixels));
+    pub fn lose_before(&mut self, start: &VersionVector, shorts: &BTreeMap<Origin, u64>) {
+        self.states.iter_mut().flatten().for_each(|state| state.lose_before(start, shorts));
     }
 
     /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.
@@ -445,8 +467,8 @@ fn heal_just(heals: &Heals, at: &Entry, state: &mut dyn State) {
 /// A batch's body in the pieces it is applied in.
 #[derive(Clone, Copy)]
 enum Piece<'a> {
-    /// Pixels that stand side by side.
-    Pixels(&'a [u8]),
+    /// Short records that stand side by side.
+    Short(&'a [u8]),
     /// One record of any other kind.
     Other(&'a [u8]),
 }
@@ -454,13 +476,13 @@ enum Piece<'a> {
 impl Piece<'_> {
     fn tag(&self) -> u8 {
         match self {
-            Self::Pixels(bytes) | Self::Other(bytes) => bytes[0],
+            Self::Short(bytes) | Self::Other(bytes) => bytes[0],
         }
     }
 
     fn count(&self) -> u64 {
         match self {
-            Self::Pixels(run) => (run.len() / PIXEL_RECORD_BYTES) as u64,
+            Self::Short(run) => (run.len() / SHORT_RECORD_BYTES) as u64,
             Self::Other(_) => 1,
         }
     }
@@ -479,11 +501,11 @@ impl<'a> Iterator for Pieces<'a> {
 
     /// Ends early at bytes that are no record, which a checksum keeps from ever getting here.
     fn next(&mut self) -> Option<Piece<'a>> {
-        let run = pixels_ahead(self.rest);
+        let run = shorts_ahead(self.rest);
         if run > 0 {
             let (run, rest) = self.rest.split_at(run);
             self.rest = rest;
-            return Some(Piece::Pixels(run));
+            return Some(Piece::Short(run));
         }
         let length = record::length_of(self.rest).ok()??;
         let (record, rest) = self.rest.split_at_checked(length)?;
@@ -492,16 +514,16 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// Number of pixels in a batch's body.
+/// Number of short records in a batch's body.
 #[must_use]
-pub fn pixels_of(body: &[u8]) -> u64 {
-    pieces(body).map(|piece| if let Piece::Pixels(_) = piece { piece.count() } else { 0 }).sum()
+pub fn shorts_of(body: &[u8]) -> u64 {
+    pieces(body).map(|piece| if let Piece::Short(_) = piece { piece.count() } else { 0 }).sum()
 }
 
-/// Bytes of the pixels at the start of `records`.
-fn pixels_ahead(records: &[u8]) -> usize {
-    let pixels = records.chunks_exact(PIXEL_RECORD_BYTES).take_while(|record| tag::is_pixel(record[0]));
-    pixels.count() * PIXEL_RECORD_BYTES
+/// Bytes of the short records at the start of `records`.
+fn shorts_ahead(records: &[u8]) -> usize {
+    let shorts = records.chunks_exact(SHORT_RECORD_BYTES).take_while(|record| tag::is_short(record[0]));
+    shorts.count() * SHORT_RECORD_BYTES
 }
 
 #[cfg(test)]
@@ -515,7 +537,7 @@ mod tests {
         let vector = VersionVector::new();
         let id = |side, time_us, last| {
             let entry = Entry { origin, seq: 1, time_us };
-            Stamp { entry, vector: &vector, pixels_before: 0, side, ahead: &Cell::new(0) }.new_id(last)
+            Stamp { entry, vector: &vector, shorts_before: 0, side, ahead: &Cell::new(0) }.new_id(last)
         };
         assert_eq!([id(None, 500, 0), id(None, 500, 7)], [1, 8]);
         for time_us in [1_795_234_432_000_000, 1_795_234_432_000_001] {

@@ -62,7 +62,7 @@ pub trait Upload: Send {
     /// Takes the next bytes of the body, at most [`crate::base::limits::READ_TURN_BYTES_MAX`] of them.
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed;
 
-    /// Tags of the records that it may log, but for pixels: it is refused while the peer does not know one of them.
+    /// Tags of the records that it may log, but for short ones: it is refused while the peer does not know one of them.
     fn kinds(&self) -> &'static [u8] {
         &[]
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::base::tag;
 use crate::http::method::Method;
 use crate::http::response::Response;
 
@@ -18,6 +17,8 @@ pub struct Echo;
 pub static DECLARATION: Declaration =
     Declaration { name: "echo", is_usual: false, settings: &[], make: |_, _| Arc::new(Echo) };
 
+/// The high nibble of its tags, of which it has none.
+pub(super) const APP: u8 = 13;
 /// Bytes of a body that is sent back; a longer one is answered 413.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -33,7 +34,7 @@ impl App for Echo {
     }
 
     fn id(&self) -> u8 {
-        tag::app::ECHO
+        APP
     }
 
     fn routes(&self) -> &'static [Route] {

@@ -4,7 +4,7 @@
 //! a host says in its HELLO what it understands, logs a kind only when every other host understands it too, and takes no
 //! batch that holds another one.
 
-use super::tag::{self, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use super::tag::{self, RECORD_HEAD_BYTES, SHORT_RECORD_BYTES};
 
 /// Bytes of a set: a bit for each tag, the lowest bit of the first byte for tag 0.
 pub const KINDS_BYTES: usize = 32;
@@ -14,34 +14,11 @@ pub const KINDS_BYTES: usize = 32;
 pub struct Kinds([u8; KINDS_BYTES]);
 
 impl Kinds {
-    /// What the first program understood, which did not say so yet.
+    /// What the first program understood, which did not say so yet. Nothing is ever added to it: what a program
+    /// understands is what its applications declare.
     pub const FIRST: Self = Self::of(&[
-        tag::PIXEL_R,
-        tag::PIXEL_G,
-        tag::PIXEL_B,
-        tag::PIXEL_CLEAR,
-        tag::PEX_NEXT,
-        tag::PEX_PREVIOUS,
-        tag::PEX_IMPORT,
-        tag::PEX_RESET,
-        tag::BOARD_POST,
-        tag::BOARD_DELETE,
-        tag::THUMBS_SUBMIT,
-        tag::THUMBS_KNOWN,
-        tag::THUMBS_ATTEMPT,
-        tag::THUMBS_DONE,
-        tag::THUMBS_FAILED,
-        tag::THUMBS_DELETE,
-        tag::TOYS_PRODUCT,
-        tag::TOYS_ORDER,
-    ]);
-
-    /// What this program understands. A further kind is added here, and never to [`Kinds::FIRST`].
-    pub const OWN: Self = Self::FIRST.with(&[
-        tag::TIME_HEALED,
-        tag::THUMBS_SUBMIT_STYLED,
-        tag::THUMBS_KNOWN_STYLED,
-        tag::TOYS_KEYED_PRODUCT,
+        0x11, 0x12, 0x13, 0x1F, 0x21, 0x22, 0x23, 0x2F, 0x31, 0x32, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x51,
+        0x52,
     ]);
 
     /// Returns the set of these tags.
@@ -95,7 +72,7 @@ impl Kinds {
                 return Some((before, tag));
             }
             let length = match rest {
-                _ if tag::is_pixel(tag) => PIXEL_RECORD_BYTES,
+                _ if tag::is_short(tag) => SHORT_RECORD_BYTES,
                 [_, a, b, c, d, ..] => RECORD_HEAD_BYTES + u32::from_le_bytes([*a, *b, *c, *d]) as usize,
                 _ => return None,
             };
@@ -117,15 +94,15 @@ mod tests {
         assert_eq!(held, [0x11, 0xFF]);
         assert_eq!(Kinds::read(kinds.bytes()), kinds);
         assert!(kinds.covers(&Kinds::of(&[0xFF])) && !kinds.covers(&Kinds::FIRST));
-        assert!(Kinds::OWN.covers(&Kinds::FIRST) && !Kinds::OWN.contains(0));
+        assert!(Kinds::FIRST.contains(0x11) && !Kinds::FIRST.contains(0));
     }
 
     #[test]
     fn the_first_unknown_record_is_found_wherever_it_stands() {
-        let pixel = [0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let short = [0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let known = [0x21, 1, 0, 0, 0, 0xAB];
         let unknown = [0x7A, 0, 0, 0, 0];
-        let body = [&pixel[..], &known, &pixel, &unknown, &pixel].concat();
+        let body = [&short[..], &known, &short, &unknown, &short].concat();
         assert_eq!(Kinds::FIRST.first_unknown(&body), Some((3, 0x7A)));
         assert_eq!(Kinds::FIRST.with(&[0x7A]).first_unknown(&body), None);
         assert_eq!(Kinds::FIRST.first_unknown(&body[..body.len() - 15]), None);

@@ -27,8 +27,8 @@ pub const ORIGINS_WARN: usize = 1_000;
 pub const ORIGINS_ALARM: usize = ORIGINS_MAX / 5 * 4;
 /// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
 pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
-/// Bytes of the longest record before it is stamped: a toy with the longest name, or an order of one.
-pub const RECORD_BYTES_MAX: usize = TOYS_NAME_BYTES_MAX + 64;
+/// Bytes of the longest record of any application before it is stamped; the registry's test holds applications to it.
+pub const RECORD_BYTES_MAX: usize = 16 * 1024 + 64;
 /// Least bytes of a lane: the longest record has a place in an empty one.
 pub const LANE_BYTES_MIN: usize = RECORD_BYTES_MAX.next_power_of_two();
 /// Bytes of batches that one host may have on their way to the other without a word that they were committed there.
@@ -67,8 +67,6 @@ pub const MEMORY_WRITE_MS: u64 = 2;
 pub const UNWRITTEN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// In `memory`, one commit in so many is timed for /metrics.
 pub const INLINE_SAMPLED: u32 = 16;
-/// Most details of rejected pixels in the answer to one batch.
-pub const BATCH_REJECTS_MAX: usize = 1_000;
 /// Bytes a worker reads from one connection before it turns to the next one.
 pub const READ_TURN_BYTES_MAX: usize = 256 * 1024;
 /// How long a connection that is closed listens for more from a client that sends nothing, milliseconds: behind its last
@@ -115,26 +113,6 @@ pub const BUCKET_WINDOW_BYTES: usize = 512 * 1024;
 pub const BUCKET_CALL_MS: u64 = 10_000;
 /// How long a call is tried again that a bucket did not answer or refused for the moment, milliseconds.
 pub const BUCKET_RETRY_MS: u64 = 15_000;
-/// Bytes of a thumbnail; an animation that would be longer is refused.
-pub const THUMBNAIL_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Bytes of a picture that are read and passed to its decoder at once.
-pub const DECODER_PIECE_BYTES: usize = 64 * 1024;
-/// Memory of a decoder for each pixel that it may decode, bytes (`docs/decisions/0012`).
-pub const DECODER_PIXEL_BYTES: u64 = 14;
-/// Memory of a decoder beside pixels and pictures, bytes: tables, stacks, a thumbnail.
-pub const DECODER_MEMORY_BYTES: u64 = 96 * 1024 * 1024;
-/// Memory above which a decoder ends after a picture instead of keeping it, bytes.
-pub const DECODER_KEPT_BYTES: u64 = 48 * 1024 * 1024;
-/// How long after its deadline a decoder that did not give up is killed, milliseconds.
-pub const DECODER_GRACE_MS: u64 = 1_000;
-/// How many times as much may pass by the clock as a picture may have of CPU time: decoders have the least priority.
-pub const DECODER_WALL_FACTOR: u32 = 10;
-/// A decoder that runs only when nobody else does has to get so much of this time, milliseconds of each...
-pub const DECODER_STARVING_MS: u64 = 500;
-/// ... as one of so many parts; otherwise the next one, for a while, only has the least weight among all.
-pub const DECODER_STARVING_PARTS: u32 = 8;
-/// For how long, milliseconds.
-pub const DECODER_HUNGRY_MS: u64 = 30_000;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.
@@ -153,80 +131,6 @@ pub const STOP_BODIES_BEFORE_MS: u64 = 2 * LINGER_DRAINING_MS;
 pub const STALL_LOOK_MS: u64 = 10;
 /// Bytes of an upload that are handed to a job thread at once, and held in memory until then.
 pub const UPLOAD_PIECE_BYTES: usize = 256 * 1024;
-/// Characters of a message on the board; a longer one is answered 422.
-pub const BOARD_MESSAGE_CHARS_MAX: usize = 255;
-/// Bytes of a picture's name on the board; a longer one is cut.
-pub const BOARD_NAME_BYTES_MAX: usize = 200;
-/// Most messages on the board; beyond that a new one is answered 507.
-pub const BOARD_MESSAGES_MAX: usize = 1_000_000;
-/// Bytes of all messages and names on the board; beyond that a new message is answered 507.
-pub const BOARD_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Greatest number of a message: a client that reads it as a float gets it exactly.
-pub const BOARD_ID_MAX: u64 = (1 << 53) - 1;
-/// Messages in one list of the board; there is a cursor to the next.
-pub const BOARD_LIST_MAX: usize = 100;
-/// Events (posts and deletes) that a visitor who was away for a moment is told of; after more it has to list again.
-pub const BOARD_NEWS_MAX: usize = 64;
-/// How long a question for news of the board is held, milliseconds: less than a stop waits for what is in flight.
-pub const BOARD_NEWS_HOLD_MS: u64 = 5_000;
-/// How often it is looked whether the peer has sent news, milliseconds.
-pub const BOARD_NEWS_LOOK_MS: u64 = 500;
-/// Fibonacci numbers up to this position are made where they are asked for (about 400 digits, 3 us); longer ones by a
-/// job thread.
-pub const PEX_INLINE_POSITION_MAX: u64 = 2_000;
-/// Longer numbers that are kept for the next one who asks.
-pub const PEX_KEPT_MAX: usize = 64;
-/// Bytes of those; a single one is shorter at any position that may be set.
-pub const PEX_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Requests that wait for a number that is being made; beyond that 503.
-pub const PEX_WAITERS_MAX: usize = 65_536;
-/// The most that `pex.max_position` may be set to: two million digits, some seconds of a job thread.
-pub const PEX_POSITION_MAX: u64 = 10_000_000;
-/// Bytes of the name of a toy or of what is ordered; longer is answered 422.
-pub const TOYS_NAME_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of a body that holds such a name in JSON, where a byte may be six; longer is answered 413.
-pub const TOYS_BODY_BYTES_MAX: usize = 6 * TOYS_NAME_BYTES_MAX + 4 * 1024;
-/// Bytes of an idempotency key; longer is answered 400.
-pub const TOYS_KEY_BYTES_MAX: usize = 255;
-/// Most toys that a shop has, and as many orders; beyond that a new one is answered 507.
-pub const TOYS_COUNT_MAX: usize = 1_000_000;
-/// Bytes of all names in memory; beyond that a new toy or order is answered 507.
-pub const TOYS_NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Answers of slow calls that are kept.
-pub const TOYS_CACHE_ENTRIES_MAX: usize = 1024;
-/// Bytes of those answers and of their names.
-pub const TOYS_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Toys in one page of the list.
-pub const TOYS_LIST_MAX: usize = 1_000;
-/// Bytes of the names in one page of the list, of which there is at least one.
-pub const TOYS_LIST_BYTES_MAX: usize = 1024 * 1024;
-/// How long the answer of the slow call is kept, milliseconds.
-pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
-/// How long the answer about the last toy is kept, milliseconds.
-pub const TOYS_LAST_KEPT_MS: u64 = 15_000;
-/// Most pictures that the thumbnail service knows; beyond that a new one is answered 507.
-pub const THUMBS_COUNT_MAX: usize = 1_000_000;
-/// Bytes of a picture beyond which what has come of it is written to the store; a shorter one, should its content be known
-/// already, never gets there.
-pub const THUMBS_HELD_BYTES: usize = 512 * 1024;
-/// Greatest width and height that a thumbnail may be asked to fit, pixels.
-pub const THUMBS_SIDE_MAX: u16 = 2_048;
-/// Attempts of one host at one picture without an end; then there is none any more.
-pub const THUMBS_ATTEMPTS_MAX: u32 = 2;
-/// Pictures of one host that are looked at for the next one to be made: all of them may be of a content that is in hand.
-pub const THUMBS_CLAIM_LOOKED_AT: usize = 256;
-/// Characters of the reason why a picture has no thumbnail.
-pub const THUMBS_REASON_CHARS_MAX: usize = 200;
-/// Requests that wait for a picture's state; a further one is answered at once.
-pub const THUMBS_WAITERS_MAX: usize = 65_536;
-/// Pictures in one page of the list.
-pub const THUMBS_LIST_MAX: usize = 1_000;
-/// Pictures that are looked at for one page of the list: of a state that is rare there may be fewer in it.
-pub const THUMBS_LOOKED_AT_MAX: usize = 10_000;
-/// Bytes of thumbnails as text that are kept for the next who asks.
-pub const THUMBS_TEXTS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bytes of one that is kept: an animation's thumbnail has some hundred thousand.
-pub const THUMBS_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes in the payload of a frame between peers: a batch's header and its longest body.
 pub const PEER_PAYLOAD_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + 64;
 /// Most bytes in the payload of a HELLO, and of any frame that comes before it is complete.

@@ -12,7 +12,7 @@ use super::units;
 /// A row of the table of settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// The key as the file spells it, with its table before a dot: `workers`, `toys.heavy_ms`.
+    /// The key as the file spells it, with its table before a dot: `workers`, `blobs.store`.
     pub key: &'static str,
     /// The word that stands for a value in the help: `N`, `SIZE`.
     pub value_name: &'static str,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::CliError;
 use crate::app::heal::Heal;
+use crate::apps::registry;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::engine::lifecycle::healing::{self, Wish};
 use crate::http::date::DateCell;
@@ -50,7 +51,7 @@ impl Arguments {
         let time_us = self.time.map(|seconds| seconds.saturating_mul(1_000_000));
         let records = self.stream.zip(self.seq).map(|(origin, (first, last))| (origin, first, last));
         let wish = Wish { time_us, records, is_dry: self.dry_run };
-        let found = healing::heal(&self.data_dir, &wish)?;
+        let found = healing::heal(&self.data_dir, &wish, registry::new_applied().kinds())?;
         let mut lines = Vec::new();
         if found.is_empty() {
             lines.push("no record lies ahead that is not healed".to_owned());

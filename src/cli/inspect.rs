@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::blobs::{self, Look};
 use super::{CliError, compare as told};
+use crate::apps::pixel::raw::Pixel;
 use crate::apps::registry;
 use crate::base::ids::Origin;
 use crate::base::tag;
@@ -84,7 +85,7 @@ impl Arguments {
             if self.dump { Ok(Standing::Starts) } else { inspection::examine(&*disk, registry::new_applied) };
         let is_joining = matches!(standing, Ok(Standing::Joining));
         let result = if self.dump {
-            dump(&*disk, out)
+            dump(&*disk, &|record| Some(Pixel::decode(record)?.to_string()), out)
         } else if is_joining {
             write(out, UNDER_WAY)
         } else {
@@ -200,27 +201,9 @@ fn date(us: u64) -> String {
 
 /// What records with this tag are.
 fn name_of(tag: u8) -> String {
+    let name = registry::new_applied().name_of(tag);
     match tag {
-        tag::PIXEL_R => "pixels of channel R".to_owned(),
-        tag::PIXEL_G => "pixels of channel G".to_owned(),
-        tag::PIXEL_B => "pixels of channel B".to_owned(),
-        tag::PIXEL_CLEAR => "clears of the pixels".to_owned(),
         tag::TIME_HEALED => "words as of which time others count".to_owned(),
-        tag::PEX_NEXT => "steps on of the Fibonacci service".to_owned(),
-        tag::PEX_PREVIOUS => "steps back of the Fibonacci service".to_owned(),
-        tag::PEX_IMPORT => "imports of another Fibonacci server's count".to_owned(),
-        tag::PEX_RESET => "resets of the Fibonacci service".to_owned(),
-        tag::BOARD_POST => "posts on the board".to_owned(),
-        tag::BOARD_DELETE => "deletions from the board".to_owned(),
-        tag::THUMBS_SUBMIT | tag::THUMBS_SUBMIT_STYLED => "pictures handed in for a thumbnail".to_owned(),
-        tag::THUMBS_KNOWN | tag::THUMBS_KNOWN_STYLED => "pictures whose thumbnail was known".to_owned(),
-        tag::THUMBS_ATTEMPT => "tries to make a thumbnail".to_owned(),
-        tag::THUMBS_DONE => "thumbnails".to_owned(),
-        tag::THUMBS_FAILED => "pictures without a thumbnail".to_owned(),
-        tag::THUMBS_DELETE => "deletions of pictures".to_owned(),
-        tag::TOYS_PRODUCT => "toys of the shop".to_owned(),
-        tag::TOYS_KEYED_PRODUCT => "toys of the shop, each under a key".to_owned(),
-        tag::TOYS_ORDER => "orders of the shop".to_owned(),
-        _ => format!("with tag 0x{tag:02x}"),
+        _ => name.map_or_else(|| format!("with tag 0x{tag:02x}"), str::to_owned),
     }
 }

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use super::frame::{Flaw, ORDER_BYTES, OrderHead, OutcomeHead};
+use crate::apps::pictures::limits::{DECODER_KEPT_BYTES, THUMBNAIL_BYTES_MAX};
 use crate::apps::pictures::thumbnail::{Fault, thumbnail};
-use crate::base::limits::{DECODER_KEPT_BYTES, THUMBNAIL_BYTES_MAX};
 use crate::os::signal::exit_now;
 use crate::os::subprocess::{Confinement, is_above};
 use crate::os::thread::{self, Turn};

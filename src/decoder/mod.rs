@@ -17,12 +17,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::apps::pictures::thumbnail::{Fault, Order};
-use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};
-use crate::base::limits::{
+use crate::apps::pictures::limits::{
     DECODER_GRACE_MS, DECODER_HUNGRY_MS, DECODER_MEMORY_BYTES, DECODER_PIECE_BYTES, DECODER_PIXEL_BYTES,
     DECODER_STARVING_MS, DECODER_STARVING_PARTS, DECODER_WALL_FACTOR, THUMBNAIL_BYTES_MAX,
 };
+use crate::apps::pictures::thumbnail::{Fault, Order};
+use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};
 use crate::log::blobs::store::BlobReader;
 use crate::os::subprocess::{Deadline, OWN_PROGRAM, Share, Subprocess};
 use crate::os::thread::Turn;

@@ -5,11 +5,11 @@
 //! so the hot path has no atomic read-modify-write and no fence. The words are relaxed atomics: on x86-64 and arm64
 //! these are plain moves, and the ring needs no unsafe code.
 //!
-//! A pixel's ten bytes take two words. Any other record takes its five head bytes and its payload, padded to whole
+//! A short record's ten bytes take two words. Any other record takes its five head bytes and its payload, padded to whole
 //! words; the tag in the lowest byte of the first word tells which.
 //!
 //! ```text
-//! pixel   | tag | value |       x       | y low | y high | 0 ...
+//! short   | tag | seven bytes of its own  | two further ones | 0 ...
 //! other   | tag |      length       | payload, zero padded ...
 //! ```
 
@@ -20,10 +20,10 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use crate::base::tag::{self, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::tag::{self, RECORD_HEAD_BYTES, SHORT_RECORD_BYTES};
 
 const WORD_BYTES: usize = 8;
-const PIXEL_WORDS: u64 = 2;
+const SHORT_WORDS: u64 = 2;
 
 /// Keeps the two ends of the ring out of each other's cache line (two lines: the prefetcher takes pairs).
 #[repr(align(128))]
@@ -68,13 +68,13 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Appends one pixel's record; false, and nothing is written, if there is no room.
+    /// Appends one short record; false, and nothing is written, if there is no room.
     #[inline]
-    pub fn push_pixel(&mut self, record: &[u8; PIXEL_RECORD_BYTES]) -> bool {
-        if !self.has_room(PIXEL_WORDS) {
+    pub fn push_short(&mut self, record: &[u8; SHORT_RECORD_BYTES]) -> bool {
+        if !self.has_room(SHORT_WORDS) {
             return false;
         }
-        self.write_pixel(record);
+        self.write_short(record);
         true
     }
 
@@ -88,9 +88,9 @@ impl Producer {
         }
         let mut rest = records;
         while let Some(&tag) = rest.first() {
-            if tag::is_pixel(tag) {
-                let (record, after) = rest.split_first_chunk().expect("a whole pixel");
-                self.write_pixel(record);
+            if tag::is_short(tag) {
+                let (record, after) = rest.split_first_chunk().expect("a whole record");
+                self.write_short(record);
                 rest = after;
             } else {
                 let (record, after) = rest.split_at(record_bytes(rest));
@@ -117,11 +117,11 @@ impl Producer {
         self.tail
     }
 
-    /// Returns bytes of pixel records for which there is room now.
+    /// Returns bytes of short records for which there is room now.
     pub fn free(&mut self) -> usize {
         self.head = self.ring.head.0.load(Acquire);
         let words = self.ring.words.len() as u64 - (self.tail - self.head);
-        (words / PIXEL_WORDS) as usize * PIXEL_RECORD_BYTES
+        (words / SHORT_WORDS) as usize * SHORT_RECORD_BYTES
     }
 
     #[inline]
@@ -135,12 +135,12 @@ impl Producer {
     }
 
     #[inline]
-    fn write_pixel(&mut self, record: &[u8; PIXEL_RECORD_BYTES]) {
+    fn write_short(&mut self, record: &[u8; SHORT_RECORD_BYTES]) {
         let (first, last) = record.split_first_chunk::<WORD_BYTES>().expect("ten bytes");
         let last = u16::from_le_bytes([last[0], last[1]]);
         self.ring.word(self.tail).store(u64::from_le_bytes(*first), Relaxed);
         self.ring.word(self.tail + 1).store(u64::from(last), Relaxed);
-        self.tail += PIXEL_WORDS;
+        self.tail += SHORT_WORDS;
     }
 
     fn write_other(&mut self, record: &[u8]) {
@@ -153,7 +153,7 @@ impl Producer {
     }
 }
 
-/// Returns the length in bytes of the record that `bytes` starts with, which is no pixel.
+/// Returns the length in bytes of the record that `bytes` starts with, which is not short.
 fn record_bytes(bytes: &[u8]) -> usize {
     let length = bytes[1..RECORD_HEAD_BYTES].try_into().expect("a record's head");
     RECORD_HEAD_BYTES + u32::from_le_bytes(length) as usize
@@ -162,7 +162,7 @@ fn record_bytes(bytes: &[u8]) -> usize {
 fn words_of(records: &[u8]) -> u64 {
     let (mut rest, mut words) = (records, 0);
     while let Some(&tag) = rest.first() {
-        let bytes = if tag::is_pixel(tag) { PIXEL_RECORD_BYTES } else { record_bytes(rest) };
+        let bytes = if tag::is_short(tag) { SHORT_RECORD_BYTES } else { record_bytes(rest) };
         words += bytes.div_ceil(WORD_BYTES) as u64;
         rest = &rest[bytes..];
     }
@@ -177,8 +177,8 @@ pub struct Consumer {
 
 /// What [`Consumer::take`] gives: a run of one, or a record that is not of fixed length.
 pub enum Taken<'a> {
-    /// A pixel's ten bytes.
-    Pixel(&'a [u8; PIXEL_RECORD_BYTES]),
+    /// A short record's ten bytes.
+    Short(&'a [u8; SHORT_RECORD_BYTES]),
     /// Any other record, its head included, and the position behind it.
     Other(&'a [u8], u64),
 }
@@ -191,7 +191,7 @@ impl Consumer {
     }
 
     /// Hands published records to `sink`, in order, and frees their room; gives the position reached. Stops before
-    /// the record that would take `room` below zero: a pixel costs its ten bytes, any other record its own length and
+    /// the record that would take `room` below zero: a short record costs its ten bytes, any other record its own length and
     /// `stamp_bytes`, by which it may grow. `scratch` holds such a record while `sink` looks at it.
     #[inline]
     pub fn take(
@@ -204,19 +204,19 @@ impl Consumer {
         let tail = self.ring.tail.0.load(Acquire);
         while self.head != tail {
             let first = self.ring.word(self.head).load(Relaxed).to_le_bytes();
-            let pixel = tag::is_pixel(first[0]);
-            let cost = if pixel { PIXEL_RECORD_BYTES } else { record_bytes(&first) + stamp_bytes };
+            let is_short = tag::is_short(first[0]);
+            let cost = if is_short { SHORT_RECORD_BYTES } else { record_bytes(&first) + stamp_bytes };
             match room.checked_sub(cost) {
                 Some(rest) => *room = rest,
                 None => break,
             }
-            if pixel {
-                let mut record = [0; PIXEL_RECORD_BYTES];
+            if is_short {
+                let mut record = [0; SHORT_RECORD_BYTES];
                 record[..WORD_BYTES].copy_from_slice(&first);
                 let last = self.ring.word(self.head + 1).load(Relaxed).to_le_bytes();
-                record[WORD_BYTES..].copy_from_slice(&last[..PIXEL_RECORD_BYTES - WORD_BYTES]);
-                self.head += PIXEL_WORDS;
-                sink(Taken::Pixel(&record));
+                record[WORD_BYTES..].copy_from_slice(&last[..SHORT_RECORD_BYTES - WORD_BYTES]);
+                self.head += SHORT_WORDS;
+                sink(Taken::Short(&record));
             } else {
                 self.read_other(first, scratch);
                 sink(Taken::Other(scratch, self.head));
@@ -250,15 +250,15 @@ impl Consumer {
 mod tests {
     use super::*;
 
-    fn pixel(n: u64) -> [u8; PIXEL_RECORD_BYTES] {
-        let mut record = [0; PIXEL_RECORD_BYTES];
-        record[0] = tag::PIXEL_R + (n % 3) as u8;
+    fn short(n: u64) -> [u8; SHORT_RECORD_BYTES] {
+        let mut record = [0; SHORT_RECORD_BYTES];
+        record[0] = 0x11 + (n % 3) as u8;
         record[2..].copy_from_slice(&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
         record
     }
 
     fn other(n: usize) -> Vec<u8> {
-        let mut record = vec![tag::PIXEL_CLEAR];
+        let mut record = vec![0x1F];
         record.extend_from_slice(&u32::try_from(n).expect("short").to_le_bytes());
         record.extend((0..n).map(|byte| byte as u8 ^ 0x5A));
         record
@@ -267,7 +267,7 @@ mod tests {
     fn take_all(consumer: &mut Consumer) -> Vec<u8> {
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
         consumer.take(&mut { usize::MAX }, 0, &mut scratch, |record| match record {
-            Taken::Pixel(bytes) => out.extend_from_slice(bytes),
+            Taken::Short(bytes) => out.extend_from_slice(bytes),
             Taken::Other(bytes, _) => out.extend_from_slice(bytes),
         });
         out
@@ -277,8 +277,8 @@ mod tests {
     fn records_come_out_as_they_went_in_over_many_wraps() {
         let (mut producer, mut consumer) = lane(256);
         for round in 0..1_000_u64 {
-            let mut expected = pixel(round).to_vec();
-            assert!(producer.push_pixel(&pixel(round)));
+            let mut expected = short(round).to_vec();
+            assert!(producer.push_short(&short(round)));
             for size in [0, 3, 4, 11, round as usize % 90] {
                 let record = other(size);
                 assert!(producer.push(&record));
@@ -293,20 +293,20 @@ mod tests {
     #[test]
     fn a_full_lane_takes_all_of_a_push_or_nothing() {
         let (mut producer, mut consumer) = lane(64);
-        let four = [pixel(1), pixel(2), pixel(3), pixel(4)].concat();
-        assert!(!producer.push(&[four.as_slice(), &pixel(5)].concat()));
+        let four = [short(1), short(2), short(3), short(4)].concat();
+        assert!(!producer.push(&[four.as_slice(), &short(5)].concat()));
         assert_eq!((producer.position(), producer.free()), (0, 40));
-        assert!(producer.push(&four) && !producer.push_pixel(&pixel(5)) && producer.free() == 0);
+        assert!(producer.push(&four) && !producer.push_short(&short(5)) && producer.free() == 0);
         producer.publish();
         assert_eq!(consumer.waiting(), 8);
         assert_eq!(take_all(&mut consumer), four);
-        assert!(producer.push_pixel(&pixel(5)));
+        assert!(producer.push_short(&short(5)));
     }
 
     #[test]
     fn a_batch_takes_what_it_has_room_for() {
         let (mut producer, mut consumer) = lane(256);
-        assert!(producer.push(&[pixel(1).as_slice(), &pixel(2), &other(3), &pixel(4)].concat()));
+        assert!(producer.push(&[short(1).as_slice(), &short(2), &other(3), &short(4)].concat()));
         producer.publish();
         let mut scratch = Vec::new();
         let mut take = |mut room: usize| {
@@ -322,11 +322,11 @@ mod tests {
 
     #[test]
     fn two_threads_lose_and_reorder_nothing() {
-        const PIXELS: u64 = 200_000;
+        const SHORTS: u64 = 200_000;
         let (mut producer, mut consumer) = lane(4096);
         let writer = std::thread::spawn(move || {
-            for n in 0..PIXELS {
-                while !producer.push_pixel(&pixel(n)) {
+            for n in 0..SHORTS {
+                while !producer.push_short(&short(n)) {
                     producer.publish();
                     std::thread::yield_now();
                 }
@@ -337,9 +337,9 @@ mod tests {
             producer.publish();
         });
         let (mut scratch, mut next) = (Vec::new(), 0);
-        while next < PIXELS {
+        while next < SHORTS {
             consumer.take(&mut { usize::MAX }, 0, &mut scratch, |record| {
-                assert!(matches!(record, Taken::Pixel(bytes) if *bytes == pixel(next)));
+                assert!(matches!(record, Taken::Short(bytes) if *bytes == short(next)));
                 next += 1;
             });
         }
@@ -358,14 +358,14 @@ mod loom_tests {
             let (mut producer, mut consumer) = lane(64);
             let writer = loom::thread::spawn(move || {
                 for n in 0..3_u8 {
-                    assert!(producer.push_pixel(&[tag::PIXEL_R, n, n, n, n, n, n, n, n, n]));
+                    assert!(producer.push_short(&[0x11, n, n, n, n, n, n, n, n, n]));
                     producer.publish();
                 }
             });
             let (mut scratch, mut seen) = (Vec::new(), 0_u8);
             while seen < 3 {
                 consumer.take(&mut { usize::MAX }, 0, &mut scratch, |record| {
-                    let Taken::Pixel(bytes) = record else { panic!("only pixels were pushed") };
+                    let Taken::Short(bytes) = record else { panic!("only short records were pushed") };
                     assert_eq!(bytes[1..], [seen; 9]);
                     seen += 1;
                 });
@@ -380,11 +380,11 @@ mod loom_tests {
         loom::model(|| {
             let (mut producer, mut consumer) = lane(64);
             for n in 0..4_u8 {
-                assert!(producer.push_pixel(&[tag::PIXEL_G, n, n, n, n, n, n, n, n, n]));
+                assert!(producer.push_short(&[0x12, n, n, n, n, n, n, n, n, n]));
             }
             producer.publish();
             let writer = loom::thread::spawn(move || {
-                while !producer.push_pixel(&[tag::PIXEL_G, 4, 4, 4, 4, 4, 4, 4, 4, 4]) {
+                while !producer.push_short(&[0x12, 4, 4, 4, 4, 4, 4, 4, 4, 4]) {
                     loom::thread::yield_now();
                 }
                 producer.publish();
@@ -392,7 +392,7 @@ mod loom_tests {
             let (mut scratch, mut seen) = (Vec::new(), 0_u8);
             while seen < 5 {
                 consumer.take(&mut { usize::MAX }, 0, &mut scratch, |record| {
-                    let Taken::Pixel(bytes) = record else { panic!("only pixels were pushed") };
+                    let Taken::Short(bytes) = record else { panic!("only short records were pushed") };
                     assert_eq!(bytes[1..], [seen; 9]);
                     seen += 1;
                 });

@@ -106,7 +106,7 @@ fn a_copy_beside_a_loaded_server_starts_and_has_what_was_acknowledged() {
         for round in 1..=3 {
             let due = round * 60;
             await_that("some load", progress, |done| done.0 > due && done.1 > due / 4);
-            let (pixels_before, messages_before) = progress();
+            let (shorts_before, messages_before) = progress();
             let backup = home.path().join(format!("backup-{round}"));
             let (mut inspected, mut copies) = (None, 0);
             // As the documents say: a copy may list a picture that was deleted while it was made, and is taken again.
@@ -121,7 +121,7 @@ fn a_copy_beside_a_loaded_server_starts_and_has_what_was_acknowledged() {
 
             let restored = Server::start(ANY_PORT, &backup, &[]);
             let kept: HashSet<String> = pixels(&restored).into_iter().collect();
-            assert!(kept.len() >= pixels_before as usize, "{} of {pixels_before} pixels", kept.len());
+            assert!(kept.len() >= shorts_before as usize, "{} of {shorts_before} pixels", kept.len());
             let mut client = restored.connect();
             let listed = messages(&mut client);
             let numbers: HashSet<u64> = listed.iter().map(|(id, _)| *id).collect();

@@ -8,14 +8,19 @@ use process::client::{plain, request};
 use process::pair::await_that;
 use process::{ANY_PORT, Server};
 
+use pixeld::apps::registry;
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;
-use pixeld::base::tag;
 use pixeld::base::vector::VersionVector;
 use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 
-const PIXELS: [u8; 4] = [tag::PIXEL_R, tag::PIXEL_G, tag::PIXEL_B, tag::PIXEL_CLEAR];
+const PIXELS: [u8; 4] = [
+    pixeld::apps::pixel::tag::PIXEL_R,
+    pixeld::apps::pixel::tag::PIXEL_G,
+    pixeld::apps::pixel::tag::PIXEL_B,
+    pixeld::apps::pixel::tag::PIXEL_CLEAR,
+];
 
 /// Starts a host whose peer, which is away, understands these kinds.
 fn start(data: &Path, kinds: Kinds) -> Server {
@@ -57,7 +62,7 @@ fn what_the_other_host_does_not_know_is_refused_however_it_comes_in() {
     assert_eq!(board::blob_files(&data), Vec::<std::path::PathBuf>::new(), "nothing was kept");
     drop(server);
     // Upgraded, it says so when the two connect.
-    let server = start(&data, Kinds::OWN);
+    let server = start(&data, registry::new_applied().kinds());
     for (kind, request) in &requests {
         let status = server.connect().send(request).answer().status;
         assert!((200..300).contains(&status), "{kind}: {status}");
@@ -69,7 +74,8 @@ fn a_thread_logs_nothing_either_that_the_other_host_does_not_know() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
     // Pictures may be handed in, and the word that one is decoded is unknown there.
-    let kinds = Kinds::of(&PIXELS).with(&[tag::THUMBS_SUBMIT, tag::THUMBS_KNOWN]);
+    let kinds = Kinds::of(&PIXELS)
+        .with(&[pixeld::apps::thumbs::tag::THUMBS_SUBMIT, pixeld::apps::thumbs::tag::THUMBS_KNOWN]);
     let server = start(&data, kinds);
     let id = thumbs::submit(&mut server.connect(), "image/png", &thumbs::png(1));
     // Time enough for a decoder to end, if one were begun.
@@ -78,7 +84,7 @@ fn a_thread_logs_nothing_either_that_the_other_host_does_not_know() {
     let dump = process::pixeld(&["inspect", "--dump"]).arg(&data).output().expect("it runs");
     let dump = String::from_utf8_lossy(&dump.stdout).into_owned();
     assert_eq!(dump.lines().count(), 1, "only what was handed in is logged: {dump}");
-    let server = start(&data, Kinds::OWN);
+    let server = start(&data, registry::new_applied().kinds());
     let mut client = server.connect();
     let answer =
         await_that("the picture", || thumbs::end_of(&mut client, &id), |answer| answer.status == 200);

@@ -10,6 +10,7 @@ mod seam;
 mod skips;
 mod tokens;
 mod types;
+mod words;
 
 use std::fs;
 use std::path::Path;

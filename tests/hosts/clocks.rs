@@ -172,7 +172,7 @@ fn no_time_is_healed_while_the_other_host_is_too_old() {
         !is_healed && told.contains("the host 00000000000000b2 does not know records of the kind 0xe1"),
         "{told}"
     );
-    let (is_healed, told) = with_a_peer(Kinds::OWN);
+    let (is_healed, told) = with_a_peer(pixeld::apps::registry::new_applied().kinds());
     assert!(
         is_healed && told.contains("records 1..9 of 00000000000000a1/0000000100000b2c count as of"),
         "{told}"

@@ -107,7 +107,7 @@ impl Host {
     }
 
     fn post(&mut self, pixels: usize) {
-        assert!((0..pixels).all(|_| self.producer.push_pixel(&PIXEL)));
+        assert!((0..pixels).all(|_| self.producer.push_short(&PIXEL)));
         self.producer.publish();
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::skip::skip;
 use journal::{Batch, CLUSTER, NODE, body};
+use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::Position;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::log::inspect::{self, InspectError};
@@ -98,7 +99,7 @@ fn check_inspection(disk: &dyn Disk, written: &[Batch]) {
         assert_eq!(stream.first_seq, 1);
     }
     let mut text = Vec::new();
-    inspect::dump(disk, &mut text).unwrap();
+    inspect::dump(disk, &|record| Some(Pixel::decode(record)?.to_string()), &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(text.lines().count() as u64, records);
     let first = &written[0];

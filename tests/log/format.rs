@@ -4,12 +4,13 @@ use crate::journal;
 use crate::sim_disk;
 
 use journal::{CLUSTER, Host, NODE, SEGMENT_BYTES, options};
+use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::{Inc, Origin, Position};
 use pixeld::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader, first_chain};
 use pixeld::log::files::identity::{Identity, Member, MemberName};
 use pixeld::log::files::unreadable::Unreadable;
 use pixeld::log::format::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, frame_bytes, look};
-use pixeld::log::format::record::{self, Pixel};
+use pixeld::log::format::record;
 use pixeld::log::format::segment::{self, HeaderLook, SegmentError, SegmentHeader};
 use pixeld::log::snapshot::{Snapshot, SnapshotFile};
 use pixeld::log::streams::{StreamFault, Streams};

@@ -6,10 +6,11 @@ use crate::process;
 use std::sync::Arc;
 use std::thread;
 
+use pixeld::apps::pixel::raw::Pixel;
+use pixeld::apps::toys::limits::TOYS_NAME_BYTES_MAX;
 use pixeld::base::batch::{BatchHeader, first_chain};
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position};
-use pixeld::base::limits::{ORIGINS_MAX, SEGMENT_BYTES_MIN, TOYS_NAME_BYTES_MAX};
-use pixeld::log::format::record::Pixel;
+use pixeld::base::limits::{ORIGINS_MAX, SEGMENT_BYTES_MIN};
 use pixeld::log::recover::{self, OpenOptions};
 use pixeld::log::write::spare::make_spare;
 use pixeld::log::write::staged::Staged;

@@ -9,6 +9,7 @@
 mod form_page;
 mod json;
 pub mod key;
+pub mod limits;
 mod media;
 pub mod name;
 mod news;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod service;
 pub mod settings;
 pub mod state;
+pub mod tag;
 mod upload;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use crate::base::limits::BOARD_NAME_BYTES_MAX;
+use crate::apps::board::limits::BOARD_NAME_BYTES_MAX;
 
 /// Characters of a UUID.
 pub const UUID_CHARS: usize = 36;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::application::{Action, Resume, View, Wait};
 use crate::app::wait::{News, Ticket, Wake};
-use crate::base::limits::BOARD_NEWS_LOOK_MS;
+use crate::apps::board::limits::BOARD_NEWS_LOOK_MS;
 use crate::http::response::Response;
 
 use super::json;

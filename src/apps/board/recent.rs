@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::limits::BOARD_NEWS_MAX;
+use crate::apps::board::limits::BOARD_NEWS_MAX;
 
 use super::key::Key;
 

@@ -6,10 +6,11 @@
 //! ```
 
 use crate::app::fields::{Fields, push_origin, push_text};
+use crate::apps::board::tag::{BOARD_DELETE, BOARD_POST};
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
-use crate::base::tag::{BOARD_DELETE, BOARD_POST, RECORD_HEAD_BYTES};
+use crate::base::tag::RECORD_HEAD_BYTES;
 use crate::log::format::record;
 
 /// What is posted.

@@ -13,12 +13,12 @@ use crate::app::openapi;
 use crate::app::state::State;
 use crate::app::upload::{Unwanted, Upload};
 use crate::app::wait::News;
-use crate::apps::pictures::kind::Kind;
-use crate::base::limits::{
-    BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_NEWS_HOLD_MS, BOARD_TEXT_BYTES_MAX, Limits,
-    MULTIPART_FRAMING_BYTES_MAX,
+use crate::apps::board::limits::{
+    BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_NEWS_HOLD_MS, BOARD_TEXT_BYTES_MAX,
 };
-use crate::base::tag;
+use crate::apps::board::tag;
+use crate::apps::pictures::kind::Kind;
+use crate::base::limits::{Limits, MULTIPART_FRAMING_BYTES_MAX};
 use crate::http::method::Method;
 use crate::http::multipart::{BoundaryError, boundary};
 use crate::http::query::{decode_path, location, parameter};
@@ -271,7 +271,7 @@ impl App for BoardApp {
     }
 
     fn id(&self) -> u8 {
-        tag::app::BOARD
+        tag::APP
     }
 
     fn routes(&self) -> &'static [Route] {

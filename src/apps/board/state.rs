@@ -10,10 +10,10 @@ use crate::app::fields::{Fields, push_origin};
 use crate::app::heal::Heal;
 use crate::app::references::References;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
+use crate::apps::board::tag::BOARD_POST;
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::tag::BOARD_POST;
 
 use super::key::Key;
 use super::recent::{Event, Recent};
@@ -147,6 +147,14 @@ fn text_bytes(message: &Message) -> usize {
 }
 
 impl State for BoardState {
+    fn kinds(&self) -> &'static [(u8, &'static str)] {
+        crate::apps::board::tag::KINDS
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        crate::apps::board::tag::RECORD_BYTES_MAX
+    }
+
     /// Gives a post its number.
     fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
         if record.first() != Some(&BOARD_POST) {

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use crate::app::answer;
 use crate::app::upload::{Ended, Fed, Pause, Upload};
+use crate::apps::board::limits::BOARD_MESSAGE_CHARS_MAX;
+use crate::apps::board::tag;
 use crate::apps::pictures::clean::{Unclean, cleaned};
 use crate::apps::pictures::kind::{KIND_BYTES, Kind};
-use crate::base::limits::{BOARD_MESSAGE_CHARS_MAX, UPLOAD_PIECE_BYTES};
-use crate::base::tag;
+use crate::base::limits::UPLOAD_PIECE_BYTES;
 use crate::http::multipart::{Event, Multipart, PartHead};
 use crate::http::response::Response;
 use crate::log::blobs::{Blobs, Pin, Writer};

@@ -7,6 +7,7 @@
 mod answer;
 pub mod digits;
 pub mod import;
+pub mod limits;
 pub mod numbers;
 pub mod record;
 pub mod service;
@@ -14,6 +15,7 @@ pub mod settings;
 pub mod state;
 pub mod steps;
 pub mod stream;
+pub mod tag;
 mod telling;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::app::wait::{Ticket, Wake};
-use crate::base::limits::{PEX_KEPT_BYTES_MAX, PEX_KEPT_MAX, PEX_WAITERS_MAX};
+use crate::apps::pex::limits::{PEX_KEPT_BYTES_MAX, PEX_KEPT_MAX, PEX_WAITERS_MAX};
 
 /// The digits of a number and a line end.
 pub type Line = Arc<[u8]>;

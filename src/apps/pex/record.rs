@@ -7,8 +7,8 @@
 //! import    asked: u64 hits, u64 position      stamped: the same, or nothing when there is something already
 //! ```
 
+use crate::apps::pex::tag::{PEX_IMPORT, PEX_NEXT, PEX_PREVIOUS, PEX_RESET};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::tag::{PEX_IMPORT, PEX_NEXT, PEX_PREVIOUS, PEX_RESET};
 use crate::log::format::record;
 
 /// Encoded bytes of one stream's floor in a reset.

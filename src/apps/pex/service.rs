@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::application::{Action, App, Request, Resume, Route, View};
 use crate::app::state::State;
 use crate::app::wait::News;
-use crate::base::tag;
+use crate::apps::pex::tag;
 use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::query;
@@ -159,7 +159,7 @@ impl App for PexApp {
     }
 
     fn id(&self) -> u8 {
-        tag::app::PEX
+        tag::APP
     }
 
     fn routes(&self) -> &'static [Route] {

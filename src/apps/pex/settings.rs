@@ -1,6 +1,6 @@
 //! What an operator may set of the Fibonacci service.
 
-use crate::base::limits::PEX_POSITION_MAX;
+use crate::apps::pex::limits::PEX_POSITION_MAX;
 use crate::base::setting::{Form, Preset, Setting, Values};
 
 static MAX_POSITION: Setting = Setting::new(

@@ -71,6 +71,14 @@ impl PexState {
 }
 
 impl State for PexState {
+    fn kinds(&self) -> &'static [(u8, &'static str)] {
+        crate::apps::pex::tag::KINDS
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        crate::apps::pex::tag::RECORD_BYTES_MAX
+    }
+
     fn stamper(&self) -> Option<Box<dyn Stamper + '_>> {
         Some(Box::new(Steps::new(&self.streams, self.above)))
     }

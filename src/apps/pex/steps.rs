@@ -79,14 +79,13 @@ mod tests {
     use crate::app::state::{Applied, Batch, Entry};
     use crate::apps::pex::state::{AT_END, PexState};
     use crate::base::ids::{Inc, NodeId, Position};
-    use crate::base::tag::app;
 
     const OWN: Origin = Origin { node: NodeId(1), inc: Inc(1) };
     const PEER: Origin = Origin { node: NodeId(2), inc: Inc(1) };
 
     fn host() -> Applied {
         let mut applied = Applied::default();
-        applied.insert(app::PEX, Box::new(PexState::default()));
+        applied.insert(crate::apps::pex::tag::APP, Box::new(PexState::default()));
         applied
     }
 

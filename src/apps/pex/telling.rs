@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::app::application::{Action, Job, JobStep, Resume, Start, View, Wait};
 use crate::app::wait::News;
-use crate::base::limits::{PEX_INLINE_POSITION_MAX, PIECE_BYTES};
+use crate::apps::pex::limits::PEX_INLINE_POSITION_MAX;
+use crate::base::limits::PIECE_BYTES;
 use crate::http::caching::Caching;
 use crate::http::response::StreamHead;
 

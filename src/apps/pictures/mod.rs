@@ -7,6 +7,7 @@ pub mod burden;
 pub mod clean;
 pub mod exif;
 pub mod kind;
+pub mod limits;
 pub mod reduce;
 pub mod rows;
 pub mod size;

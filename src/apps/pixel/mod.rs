@@ -11,15 +11,18 @@ pub mod batch;
 pub mod body;
 pub mod cursor;
 pub mod detail;
+pub mod limits;
 pub mod list;
 pub mod page;
 pub mod query;
+pub mod raw;
 pub mod record;
 pub mod render;
 pub mod scanner;
 pub mod service;
 pub mod settings;
 pub mod state;
+pub mod tag;
 pub mod template;
 pub mod validate;
 

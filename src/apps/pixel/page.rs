@@ -159,8 +159,8 @@ mod tests {
     use super::*;
     use crate::apps::pixel::query;
     use crate::apps::pixel::record::Channel;
+    use crate::apps::pixel::tag;
     use crate::base::ids::Inc;
-    use crate::base::tag;
 
     const ORIGIN: Origin = Origin { node: NodeId(1), inc: Inc(2) };
 

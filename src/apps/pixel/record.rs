@@ -1,10 +1,11 @@
 //! A pixel as the service knows it; its bytes are those of [`crate::log::format::record`].
 
-use crate::base::tag::{PIXEL_B, PIXEL_G, PIXEL_R, PIXEL_RECORD_BYTES};
-use crate::log::format::record;
+use super::raw;
+use crate::apps::pixel::tag::{PIXEL_B, PIXEL_G, PIXEL_R};
+use crate::base::tag::SHORT_RECORD_BYTES;
 
 /// The bytes of one pixel's record: tag, value, x and y (i32, little endian).
-pub type Record = [u8; PIXEL_RECORD_BYTES];
+pub type Record = [u8; SHORT_RECORD_BYTES];
 
 /// Which of a pixel's three colours a write sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +75,14 @@ impl Pixel {
     #[must_use]
     pub fn encode(&self) -> Record {
         let Self { x, y, channel, value } = *self;
-        record::Pixel { tag: channel as u8, value, x, y }.encode()
+        raw::Pixel { tag: channel as u8, value, x, y }.encode()
     }
 
     /// The pixel of a record; nothing if it is no pixel's.
     #[inline]
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let record::Pixel { tag, value, x, y } = record::Pixel::decode(bytes)?;
+        let raw::Pixel { tag, value, x, y } = raw::Pixel::decode(bytes)?;
         Some(Self { x, y, channel: Channel::from_tag(tag)?, value })
     }
 }

@@ -4,8 +4,8 @@ use crate::app::answer;
 use crate::app::application::{Action, App, Body, Express, Request, Route, View};
 use crate::app::state::State;
 use crate::app::upload::Upload;
+use crate::apps::pixel::tag;
 use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
-use crate::base::tag;
 use crate::http::accept;
 use crate::http::caching::Caching;
 use crate::http::method::Method;
@@ -79,7 +79,7 @@ impl App for PixelApp {
     }
 
     fn id(&self) -> u8 {
-        tag::app::PIXEL
+        tag::APP
     }
 
     fn routes(&self) -> &'static [Route] {
@@ -136,6 +136,10 @@ impl App for PixelApp {
 
     fn card(&self) -> &'static str {
         include_str!("card.html")
+    }
+
+    fn short_records(&self) -> Option<(&'static str, &'static str)> {
+        Some(("pixeld_ingest_pixels_total", "Pixels committed, single ones and those of batches."))
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

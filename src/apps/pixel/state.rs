@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use crate::app::state::{Entry, RestoreError, Stamp, State};
+use crate::apps::pixel::tag::PIXEL_CLEAR;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::tag::{self, PIXEL_CLEAR, PIXEL_RECORD_BYTES};
+use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
 
@@ -84,7 +85,7 @@ impl PixelState {
         &mut self.streams[at]
     }
 
-    fn pixels_of(&self, origin: Origin) -> u64 {
+    fn shorts_of(&self, origin: Origin) -> u64 {
         let found = self.streams.binary_search_by_key(&origin, |stream| stream.origin);
         found.map_or(0, |at| self.streams[at].pixels)
     }
@@ -99,16 +100,24 @@ pub fn clear_record() -> Vec<u8> {
 }
 
 impl State for PixelState {
+    fn kinds(&self) -> &'static [(u8, &'static str)] {
+        crate::apps::pixel::tag::KINDS
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        crate::apps::pixel::tag::RECORD_BYTES_MAX
+    }
+
     /// Gives a clear the floors it stands for: everything applied here, and of its own stream everything before it.
     fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
         if record.first() != Some(&PIXEL_CLEAR) {
             return out.extend_from_slice(record);
         }
         let own = at.entry.origin;
-        let own_floor = Floor { seq: at.entry.seq - 1, pixels: self.pixels_of(own) + at.pixels_before };
+        let own_floor = Floor { seq: at.entry.seq - 1, pixels: self.shorts_of(own) + at.shorts_before };
         let others = at.vector.iter().filter(|(origin, _)| *origin != own);
         let floors = others
-            .map(|(origin, seq)| (origin, Floor { seq, pixels: self.pixels_of(origin) }))
+            .map(|(origin, seq)| (origin, Floor { seq, pixels: self.shorts_of(origin) }))
             .chain((own_floor.seq > 0).then_some((own, own_floor)));
         let mut payload = Vec::new();
         for (origin, floor) in floors {
@@ -121,7 +130,7 @@ impl State for PixelState {
 
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record.split_first() {
-            Some((&tag, _)) if tag::is_pixel(tag) => self.stream(at.origin).pixels += 1,
+            Some((&tag, _)) if tag::is_short(tag) => self.stream(at.origin).pixels += 1,
             Some((&PIXEL_CLEAR, _)) => {
                 for entry in record::payload(record).chunks_exact(FLOOR_BYTES) {
                     let floor = Floor { seq: word(entry, 2), pixels: word(entry, 3) };
@@ -139,7 +148,7 @@ impl State for PixelState {
     }
 
     fn apply_run(&mut self, first: &Entry, run: &[u8]) {
-        self.stream(first.origin).pixels += (run.len() / PIXEL_RECORD_BYTES) as u64;
+        self.stream(first.origin).pixels += (run.len() / SHORT_RECORD_BYTES) as u64;
     }
 
     /// The list of pixels is the journal: records above the floor of their stream stay.
@@ -217,7 +226,7 @@ mod tests {
 
     fn host() -> Applied {
         let mut applied = Applied::default();
-        applied.insert(tag::app::PIXEL, Box::new(PixelState::default()));
+        applied.insert(crate::apps::pixel::tag::APP, Box::new(PixelState::default()));
         applied
     }
 

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::app::answer::json;
 use crate::app::application::View;
+use crate::apps::thumbs::limits::{THUMBS_LIST_MAX, THUMBS_LOOKED_AT_MAX};
 use crate::base::ids::{Inc, NodeId, Origin};
-use crate::base::limits::{THUMBS_LIST_MAX, THUMBS_LOOKED_AT_MAX};
 use crate::http::query::parameter;
 use crate::http::response::Response;
 

@@ -3,7 +3,7 @@
 use crate::app::fields::Fields;
 use crate::apps::pictures::kind::Kind;
 use crate::apps::pictures::size::Fit;
-use crate::base::limits::THUMBS_SIDE_MAX;
+use crate::apps::thumbs::limits::THUMBS_SIDE_MAX;
 
 /// Media types that thumbnails are made of, as they are sent and given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,12 +15,12 @@
 //! record. The blob of a `known` record's picture is its hash only: nobody keeps the content.
 
 use crate::app::fields::{Fields, push_origin};
-use crate::base::blob::BlobId;
-use crate::base::ids::{Origin, Seq};
-use crate::base::tag::{
+use crate::apps::thumbs::tag::{
     THUMBS_ATTEMPT, THUMBS_DELETE, THUMBS_DONE, THUMBS_FAILED, THUMBS_KNOWN, THUMBS_KNOWN_STYLED,
     THUMBS_SUBMIT, THUMBS_SUBMIT_STYLED,
 };
+use crate::base::blob::BlobId;
+use crate::base::ids::{Origin, Seq};
 use crate::log::format::record;
 
 use super::media::{Frame, Media, Style};

@@ -11,8 +11,8 @@ use crate::app::state::State;
 use crate::app::upload::{Unwanted, Upload};
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::size::Fit;
-use crate::base::limits::THUMBS_COUNT_MAX;
-use crate::base::tag;
+use crate::apps::thumbs::limits::THUMBS_COUNT_MAX;
+use crate::apps::thumbs::tag;
 use crate::http::method::Method;
 use crate::http::query::{decode_path, parameter};
 use crate::http::request::Head;
@@ -115,7 +115,7 @@ fn post(head: &Head<'_>, view: &View<'_>) -> Result<ImageUpload, Response> {
     let frame = match parameter(query, "size") {
         None => Frame::USUAL,
         Some(text) => Frame::parse(&text).ok_or_else(|| {
-            let most = crate::base::limits::THUMBS_SIDE_MAX;
+            let most = crate::apps::thumbs::limits::THUMBS_SIDE_MAX;
             answers::error(400, &format!("Parameter `size` must be WIDTHxHEIGHT, each from 1 to {most}"))
         })?,
     };
@@ -193,7 +193,7 @@ impl App for ThumbsApp {
     }
 
     fn id(&self) -> u8 {
-        tag::app::THUMBS
+        tag::APP
     }
 
     fn routes(&self) -> &'static [Route] {

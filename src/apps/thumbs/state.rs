@@ -343,6 +343,14 @@ pub fn order_of(picture: &Picture) -> Order {
 }
 
 impl State for ThumbsState {
+    fn kinds(&self) -> &'static [(u8, &'static str)] {
+        crate::apps::thumbs::tag::KINDS
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        crate::apps::thumbs::tag::RECORD_BYTES_MAX
+    }
+
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match Change::read(record)? {
             Change::Submit(picture) => self.submit(at, picture, None),

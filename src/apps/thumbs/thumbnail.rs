@@ -7,8 +7,8 @@ use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 
 use crate::app::application::{Action, Job, JobStep, Start};
+use crate::apps::thumbs::limits::{THUMBS_TEXT_BYTES_MAX, THUMBS_TEXTS_BYTES_MAX};
 use crate::base::blob::BlobId;
-use crate::base::limits::{THUMBS_TEXT_BYTES_MAX, THUMBS_TEXTS_BYTES_MAX};
 use crate::http::caching::Caching;
 use crate::http::conditional::{self, Selection, Validators};
 use crate::http::request::Head;

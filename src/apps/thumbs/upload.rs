@@ -11,8 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::app::state::Applied;
 use crate::app::upload::{Ended, Fed, Pause, Upload};
-use crate::base::limits::{THUMBS_HELD_BYTES, UPLOAD_PIECE_BYTES};
-use crate::base::tag;
+use crate::apps::thumbs::limits::THUMBS_HELD_BYTES;
+use crate::apps::thumbs::tag;
+use crate::base::limits::UPLOAD_PIECE_BYTES;
 use crate::http::response::Response;
 use crate::log::blobs::{Blobs, Pin, Writer, id_of};
 use crate::log::lane::Producer;

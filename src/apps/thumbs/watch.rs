@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::app::wait::{Ticket, Wake};
-use crate::base::limits::THUMBS_WAITERS_MAX;
+use crate::apps::thumbs::limits::THUMBS_WAITERS_MAX;
 
 /// A picture's name to clients.
 type Uuid = [u8; 16];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::limits::TOYS_NAME_BYTES_MAX;
+use crate::apps::toys::limits::TOYS_NAME_BYTES_MAX;
 use crate::http::query;
 use crate::http::response::Response;
 

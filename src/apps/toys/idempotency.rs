@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::apps::toys::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::ids::ClusterId;
-use crate::base::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::sha256::sha256;
 use crate::http::request::Head;
 

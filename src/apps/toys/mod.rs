@@ -14,6 +14,7 @@ pub mod cache;
 pub mod claims;
 pub mod html;
 pub mod idempotency;
+pub mod limits;
 pub mod orders;
 pub mod page;
 pub mod place;
@@ -23,6 +24,7 @@ pub mod service;
 pub mod settings;
 pub mod slow;
 pub mod state;
+pub mod tag;
 
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::app::application::{Action, Resume, View};
 use crate::app::state::Applied;
 use crate::app::wait::News;
+use crate::apps::toys::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::ids::ClusterId;
-use crate::base::limits::TOYS_KEY_BYTES_MAX;
 use crate::http::request::Head;
 use crate::http::response::Response;
 

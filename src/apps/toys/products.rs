@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::app::application::{Action, Request, Resume, View};
 use crate::app::wait::News;
-use crate::base::limits::{TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
+use crate::apps::toys::limits::{TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
 use crate::http::accept;
 use crate::http::method::Method;
 use crate::http::request::Head;

@@ -8,7 +8,7 @@
 //!
 //! Little endian; texts are UTF-8 and end with the record.
 
-use crate::base::tag::{TOYS_KEYED_PRODUCT, TOYS_ORDER, TOYS_PRODUCT};
+use crate::apps::toys::tag::{TOYS_KEYED_PRODUCT, TOYS_ORDER, TOYS_PRODUCT};
 use crate::log::format::record;
 
 /// What tells the body of one request from another's; zeros where no key came with it.

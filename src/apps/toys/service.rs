@@ -9,8 +9,8 @@ use crate::app::id;
 use crate::app::openapi;
 use crate::app::router::HOME_PATH;
 use crate::app::state::State;
-use crate::base::limits::TOYS_BODY_BYTES_MAX;
-use crate::base::tag;
+use crate::apps::toys::limits::TOYS_BODY_BYTES_MAX;
+use crate::apps::toys::tag;
 use crate::http::method::Method;
 use crate::http::query;
 use crate::http::request::Head;
@@ -119,7 +119,7 @@ impl App for ToysApp {
     }
 
     fn id(&self) -> u8 {
-        tag::app::TOYS
+        tag::APP
     }
 
     fn routes(&self) -> &'static [Route] {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::app::application::{Action, Resume, View, Wait};
 use crate::app::wait::News;
-use crate::base::limits::{
+use crate::apps::toys::limits::{
     TOYS_CACHE_BYTES_MAX, TOYS_CACHE_ENTRIES_MAX, TOYS_HEAVY_KEPT_MS, TOYS_LAST_KEPT_MS,
 };
 use crate::http::response::Response;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::app::heal::Heal;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
+use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
 use crate::base::ids::{Inc, NodeId, Origin};
-use crate::base::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
 
 use super::claims::{Claim, Claims};
 use super::place::Place;
@@ -189,6 +189,14 @@ impl ToysState {
 }
 
 impl State for ToysState {
+    fn kinds(&self) -> &'static [(u8, &'static str)] {
+        crate::apps::toys::tag::KINDS
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        crate::apps::toys::tag::RECORD_BYTES_MAX
+    }
+
     /// Gives a toy its number.
     fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
         let new_id = || {

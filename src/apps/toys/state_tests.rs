@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::app::state::{Applied, Batch, Side};
+use crate::apps::toys::tag;
 use crate::base::ids::Position;
-use crate::base::tag;
 
 const HERE: Origin = Origin { node: NodeId(1), inc: Inc(1) };
 const THERE: Origin = Origin { node: NodeId(2), inc: Inc(1) };
 
 fn host(side: Option<Side>) -> Applied {
     let mut applied = Applied::default();
-    applied.insert(tag::app::TOYS, Box::new(ToysState::default()));
+    applied.insert(tag::APP, Box::new(ToysState::default()));
     applied.side = side;
     applied
 }
@@ -105,7 +105,7 @@ fn an_order_waits_by_duration_and_after_a_restart_for_no_longer_than_that() {
         assert_eq!(rest(&host, WALL_US, 1_005_000), 0);
 
         let mut again = self::host(None);
-        again.restore(tag::app::TOYS, &host.sections()[0].1).unwrap();
+        again.restore(tag::APP, &host.sections()[0].1).unwrap();
         let most_us = if time_us < WALL_US { 0 } else { 5_000 };
         assert_eq!(rest(&again, WALL_US, 0), most_us);
         assert_eq!(rest(&again, WALL_US + 2_000, 2_000), most_us.saturating_sub(2_000));
@@ -153,7 +153,7 @@ fn of_two_toys_with_one_key_the_earlier_stands_and_answers_for_the_other() {
     receive(&mut there, HERE, 20_000, &of_here, 1);
     assert_eq!(here.sections(), there.sections());
     let mut restored = host(None);
-    restored.restore(tag::app::TOYS, &here.sections()[0].1).unwrap();
+    restored.restore(tag::APP, &here.sections()[0].1).unwrap();
     assert_eq!(restored.sections(), here.sections());
     for host in [&here, &there, &restored] {
         assert_eq!((ids(host), shop(host).count()), (vec![1, 2, early], 3));

@@ -15,7 +15,7 @@ use crate::base::ids::Position;
 use crate::base::limits::{
     BATCH_BODY_BYTES_MAX, BATCH_TIME_US_MAX, BLOCK_BYTES, STAMP_BYTES_PER_ORIGIN, UNWRITTEN_BYTES_MAX,
 };
-use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
 use crate::engine::shared::space::Room;
@@ -40,7 +40,7 @@ pub struct Committer {
     /// The records as stamped; empty when nothing needed a stamp.
     stamped: Vec<u8>,
     scratch: Vec<u8>,
-    /// Of each record that is no pixel, its lane and the position behind it there.
+    /// Of each record that is not short, its lane and the position behind it there.
     others: Vec<(usize, u64)>,
     /// What each of them gave when it was applied.
     outcomes: Vec<Option<u64>>,
@@ -61,7 +61,7 @@ pub struct Prepared(());
 /// The batch of this host's own records.
 struct Own {
     sealed: Sealed,
-    pixels: u32,
+    shorts: u32,
 }
 
 impl Committer {
@@ -115,13 +115,13 @@ impl Committer {
             }
         }
         // A host that is joining loses all it has in a crash, so its own records wait in their lanes.
-        let (pixels, others) = if joining.is_some() { (0, 0) } else { self.merge(shared, now_us) };
-        let count = pixels + others;
+        let (shorts, others) = if joining.is_some() { (0, 0) } else { self.merge(shared, now_us) };
+        let count = shorts + others;
         let synced = Position(shared.reach.synced());
         let segment = self.appender.segment();
         self.own = if count > 0 {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
-            Some(Own { sealed: self.appender.stage(body, count, now_us, synced, staged), pixels })
+            Some(Own { sealed: self.appender.stage(body, count, now_us, synced, staged), shorts })
         } else {
             None
         };
@@ -148,9 +148,9 @@ impl Committer {
     /// The worker `own` runs this itself and needs no waking.
     pub fn finish(&mut self, shared: &Shared, _prepared: &Prepared, own: Option<usize>) {
         let commit = &shared.metrics.commit;
-        if let Some(Own { sealed, pixels }) = &self.own {
+        if let Some(Own { sealed, shorts }) = &self.own {
             if self.others.is_empty() {
-                apply(shared, sealed, &self.merged, Applied::apply_pixels);
+                apply(shared, sealed, &self.merged, Applied::apply_short);
             } else {
                 let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
                 self.outcomes.clear();
@@ -163,7 +163,7 @@ impl Committer {
             commit.own_time_us.set(sealed.time_us);
             commit.batches.add(1);
             commit.records.add(u64::from(sealed.count));
-            commit.pixels.add(u64::from(*pixels));
+            commit.short_records.add(u64::from(*shorts));
         }
         if let Some(peering) = &shared.peering {
             self.finish_peers(shared, peering);
@@ -221,12 +221,12 @@ impl Committer {
         }
     }
 
-    /// Takes the lanes' records in turn; gives the number of pixels and that of others.
+    /// Takes the lanes' records in turn; gives the number of short records and that of others.
     fn merge(&mut self, shared: &Shared, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.stamped.clear();
         self.others.clear();
-        let (mut pixels, mut others) = (0_u32, 0_u32);
+        let (mut shorts, mut others) = (0_u32, 0_u32);
         let mut room = self.appender.body_bytes_max();
         let stamp_bytes = self.stamp_bytes();
         let lanes = self.lanes.len();
@@ -235,9 +235,9 @@ impl Committer {
             let (merged, positions) = (&mut self.merged, &mut self.others);
             self.reached[lane] =
                 self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
-                    Taken::Pixel(bytes) => {
+                    Taken::Short(bytes) => {
                         merged.extend_from_slice(bytes);
-                        pixels += 1;
+                        shorts += 1;
                     }
                     Taken::Other(bytes, position) => {
                         merged.extend_from_slice(bytes);
@@ -247,7 +247,7 @@ impl Committer {
                 });
         }
         self.first_lane = (self.first_lane + 1) % lanes;
-        debug_assert!(others > 0 || self.merged.len() == pixels as usize * PIXEL_RECORD_BYTES);
+        debug_assert!(others > 0 || self.merged.len() == shorts as usize * SHORT_RECORD_BYTES);
         if others > 0 {
             let (origin, seq) = (self.appender.origin(), self.appender.next_seq());
             let entry = Entry { origin, seq, time_us: now_us };
@@ -258,7 +258,7 @@ impl Committer {
                 "the lanes were taken with room for stamps"
             );
         }
-        (pixels, others)
+        (shorts, others)
     }
 
     /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::heal::{Heal, Heals};
 use crate::base::ids::{Origin, Position, Seq};
+use crate::base::kinds::Kinds;
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, CLOCK_AHEAD_US_MAX};
 use crate::base::tag;
 use crate::engine::shared::understanding::{self, TooOld, Understanding};
@@ -83,7 +84,7 @@ struct Far {
 ///
 /// # Errors
 /// Fails as [`HealError`] says; nothing was logged then.
-pub fn heal(path: &Path, wish: &Wish) -> Result<Vec<Heal>, HealError> {
+pub fn heal(path: &Path, wish: &Wish, own: Kinds) -> Result<Vec<Heal>, HealError> {
     let none = || HealError::None { path: path.to_owned() };
     if !path.is_dir() {
         return Err(none());
@@ -107,7 +108,7 @@ pub fn heal(path: &Path, wish: &Wish) -> Result<Vec<Heal>, HealError> {
             Replay::Snapshot(snapshot) => {
                 heals = snapshot.section(tag::app::ENGINE).and_then(Heals::read).unwrap_or_default();
             }
-            Replay::Batch(batch) => understanding::of_journal(batch)?,
+            Replay::Batch(batch) => understanding::of_journal(batch, &own)?,
             Replay::Oldest(_) => {}
         }
         Ok(())
@@ -119,7 +120,7 @@ pub fn heal(path: &Path, wish: &Wish) -> Result<Vec<Heal>, HealError> {
         None => ranges(far(&opened, &mut heals, now_us)?, &heals, now_us, time_us),
     };
     if !wish.is_dry && !found.is_empty() {
-        let understanding = Understanding::default();
+        let understanding = Understanding::new(own);
         if let Some(known) = KnownPeer::load(&*disk)? {
             understanding.learn(known.node, known.kinds);
         }

@@ -199,7 +199,7 @@ fn note_beginning(
         return Err(std::io::ErrorKind::StorageFull.into());
     }
     tracing::error!(
-        "the list of pixels begins with the oldest segment that is there, as --accept-loss allows"
+        "the list of records begins with the oldest segment that is there, as --accept-loss allows"
     );
     let (position, time_us) = (opened.appender.position(), opened.appender.time_us());
     let (streams, sections) = (opened.appender.streams().clone(), applied.sections());

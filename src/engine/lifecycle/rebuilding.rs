@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::app::state::{Applied, Batch, EmptyStates, Entry, pixels_of};
+use crate::app::state::{Applied, Batch, EmptyStates, Entry, shorts_of};
 use crate::base::ids::{Origin, Position};
+use crate::base::kinds::Kinds;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::understanding;
 use crate::engine::storage::snapshots;
@@ -47,11 +48,13 @@ pub struct Rebuilding {
     applied: Option<Applied>,
     /// The snapshot that it began with.
     pub last: Option<Snapshot>,
-    /// The list of pixels is to begin with the journal, whatever the state says.
+    /// A list is to begin with the journal, whatever the state says.
     accept_loss: bool,
     /// Records before the journal's beginning are listed and lost: how far each stream had come there.
     lost_before: Option<VersionVector>,
     empty: EmptyStates,
+    /// What those applications understand.
+    kinds: Kinds,
 }
 
 impl Rebuilding {
@@ -59,7 +62,7 @@ impl Rebuilding {
     /// does.
     #[must_use]
     pub fn new(accept_loss: bool, empty: EmptyStates) -> Self {
-        Self { applied: None, last: None, accept_loss, lost_before: None, empty }
+        Self { applied: None, last: None, accept_loss, lost_before: None, empty, kinds: empty().kinds() }
     }
 
     /// Takes the next thing that is replayed.
@@ -74,7 +77,7 @@ impl Rebuilding {
                 self.last = Some(snapshot.clone());
             }
             Replay::Batch(batch) => {
-                understanding::of_journal(batch)?;
+                understanding::of_journal(batch, &self.kinds)?;
                 let first = Entry { origin: batch.origin, seq: batch.first_seq, time_us: batch.time_us };
                 let batch = Batch { first, count: batch.count, body: batch.body, end: batch.end };
                 self.applied().apply_batch(&batch);
@@ -110,12 +113,12 @@ impl Rebuilding {
     /// Fails if the journal can't be read.
     pub fn lose(&mut self, reader: &Reader, end: Position) -> Result<bool, ReadError> {
         let Some(start) = self.lost_before.take() else { return Ok(false) };
-        let mut pixels: BTreeMap<Origin, u64> = BTreeMap::new();
+        let mut shorts: BTreeMap<Origin, u64> = BTreeMap::new();
         let mut scan = reader.scan(Position(0), end);
         while let Some(batch) = scan.next_batch()? {
-            *pixels.entry(batch.origin).or_default() += pixels_of(batch.body);
+            *shorts.entry(batch.origin).or_default() += shorts_of(batch.body);
         }
-        self.applied().lose_before(&start, &pixels);
+        self.applied().lose_before(&start, &shorts);
         Ok(true)
     }
 }

@@ -28,7 +28,6 @@ use self::access::peering_of;
 use self::shipping::Shipping;
 use self::taking::Taking;
 use crate::base::ids::{NodeId, Origin, Seq};
-use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_BLOBS_PER_TURN, PEER_OUTPUT_BYTES_MAX, PEER_RETAIN_EVERY_US};
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
@@ -84,7 +83,7 @@ impl Replica {
             // It takes no writes meanwhile, so it is as empty when a snapshot comes.
             is_empty: shared.space.is_joining() && held.is_empty(),
             is_joining: shared.space.is_joining(),
-            kinds: Kinds::OWN,
+            kinds: shared.understanding.own(),
         };
         Self {
             shared: Arc::clone(shared),

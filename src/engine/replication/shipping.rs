@@ -339,10 +339,10 @@ impl Shipping {
         let peering = peering_of(shared);
         let mut committed = readable_to(shared);
         match peering.outbox.take(session.shipped(peering.own)) {
-            Next::Batch(Departing { header, body, only_pixels, end, .. }) => {
+            Next::Batch(Departing { header, body, only_short, end, .. }) => {
                 self.reached = end;
                 self.has_taken = true;
-                let blobs = if only_pixels { VecDeque::new() } else { blobs_of(shared, &body) };
+                let blobs = if only_short { VecDeque::new() } else { blobs_of(shared, &body) };
                 self.next = Some(Outgoing { header, body, blobs });
                 true
             }

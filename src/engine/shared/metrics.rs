@@ -183,8 +183,8 @@ pub struct CommitMetrics {
     pub batches: Counter,
     /// Its own records committed.
     pub records: Counter,
-    /// Those of them that are pixels.
-    pub pixels: Counter,
+    /// Those of them that are short.
+    pub short_records: Counter,
     /// Batches that arrived from the peer and are committed.
     pub peer_batches: Counter,
     /// Their records.
@@ -277,7 +277,7 @@ impl CommitMetrics {
             disk_thread: AtomicI32::new(0),
             batches: Counter::default(),
             records: Counter::default(),
-            pixels: Counter::default(),
+            short_records: Counter::default(),
             peer_batches: Counter::default(),
             peer_records: Counter::default(),
             journal_bytes: Counter::default(),

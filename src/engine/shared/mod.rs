@@ -256,7 +256,7 @@ impl Shared {
         workers: Vec<WorkerSide>,
         metrics: Metrics,
     ) -> Self {
-        let position = applied.position.0;
+        let (position, kinds) = (applied.position.0, applied.kinds());
         metrics.commit.end_position.set(position);
         metrics.commit.synced_position.set(position);
         metrics.snapshots_unreadable.set(opened.report.bad_snapshots.len() as u64);
@@ -272,7 +272,7 @@ impl Shared {
                 .peer
                 .is_some()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
-            understanding: Understanding::default(),
+            understanding: Understanding::new(kinds),
             node: opened.identity.node,
             cluster: opened.identity.cluster,
             lineage: opened.identity.lineage,

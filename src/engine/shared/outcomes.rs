@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Outcomes of one worker's commands, by where each command's record ends in the lane. Empty while only pixels are
+/// Outcomes of one worker's commands, by where each command's record ends in the lane. Empty while only short records are
 /// written; the lock is held for a few moves.
 #[derive(Default)]
 pub struct Outcomes {

@@ -8,8 +8,9 @@ use crate::base::version::VERSION;
 use crate::log::read::scan::BatchView;
 
 /// What is known of the other hosts. The link writes it, workers read it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Understanding {
+    own: Kinds,
     known: Mutex<Option<(NodeId, Kinds)>>,
 }
 
@@ -27,6 +28,18 @@ pub struct TooOld {
 }
 
 impl Understanding {
+    /// Returns one of a program that understands the kinds `own`, and knows of no other host.
+    #[must_use]
+    pub fn new(own: Kinds) -> Self {
+        Self { own, known: Mutex::default() }
+    }
+
+    /// Returns the kinds that this program understands.
+    #[must_use]
+    pub fn own(&self) -> Kinds {
+        self.own
+    }
+
     /// The host `node` has said what it understands, now or when it was heard last.
     pub fn learn(&self, node: NodeId, kinds: Kinds) {
         *self.known() = Some((node, kinds));
@@ -56,9 +69,9 @@ impl Understanding {
     }
 
     fn refusing(&self, first_unknown: impl FnOnce(&Kinds) -> Option<u8>) -> Result<(), TooOld> {
-        // What the first program knew everybody knows: the usual case, and the only one for pixels.
+        // What the first program knew everybody knows: the usual case, and the only one for short records.
         let Some((node, kinds)) = *self.known() else { return Ok(()) };
-        if kinds.covers(&Kinds::OWN) {
+        if kinds.covers(&self.own) {
             return Ok(());
         }
         first_unknown(&kinds).map_or(Ok(()), |tag| Err(TooOld { node, tag }))
@@ -73,8 +86,8 @@ impl Understanding {
 ///
 /// # Errors
 /// Returns the first one that it does not, in words for an operator.
-pub fn of_journal(batch: &BatchView<'_>) -> Result<(), String> {
-    let Some((before, tag)) = Kinds::OWN.first_unknown(batch.body) else { return Ok(()) };
+pub fn of_journal(batch: &BatchView<'_>, own: &Kinds) -> Result<(), String> {
+    let Some((before, tag)) = own.first_unknown(batch.body) else { return Ok(()) };
     let (seq, origin) = (batch.first_seq + before, batch.origin);
     Err(format!(
         "record {seq} of the stream {origin} is of the kind 0x{tag:02x}, which this program ({VERSION}) does not know: use the \
@@ -89,7 +102,7 @@ mod tests {
     #[test]
     fn a_kind_is_admitted_when_the_other_host_knows_it() {
         let (node, new, old) = (NodeId(7), [0x7A, 0, 0, 0, 0], [0x21, 0, 0, 0, 0]);
-        let understanding = Understanding::default();
+        let understanding = Understanding::new(Kinds::FIRST);
         assert_eq!(understanding.admits(&new), Ok(()), "a host that is alone asks nobody");
         // An older program than this one: it lacks one of the first kinds.
         understanding.learn(node, Kinds::of(&[0x21]));

@@ -119,12 +119,10 @@ fn requests(page: &mut Page, shared: &Shared, router: &Router) {
     page.single("pixeld_http_request_bytes_total", "counter", help, total(|worker| &worker.read_bytes));
     let help = "Bytes sent to clients.";
     page.single("pixeld_http_response_bytes_total", "counter", help, total(|worker| &worker.written_bytes));
-    page.family(
-        "pixeld_ingest_pixels_total",
-        "counter",
-        "Pixels committed, single ones and those of batches.",
-    );
-    page.sample("pixeld_ingest_pixels_total", "outcome=\"accepted\"", shared.metrics.commit.pixels.value());
+    for (name, help) in router.apps().iter().filter_map(|app| app.short_records()) {
+        page.family(name, "counter", help);
+        page.sample(name, "outcome=\"accepted\"", shared.metrics.commit.short_records.value());
+    }
 }
 
 fn connections(page: &mut Page, shared: &Shared) {

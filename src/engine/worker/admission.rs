@@ -57,8 +57,8 @@ pub(super) fn intake_takes(asked: &Asked, context: &Context) -> Result<(), Respo
 /// # Errors
 /// Returns the answer to a write of a kind that it does not know.
 pub(super) fn is_understood(records: &[u8], context: &Context) -> Result<(), Response> {
-    // Pixels every program understands.
-    if records.first().is_none_or(|tag| tag::is_pixel(*tag)) {
+    // Short records every program understands.
+    if records.first().is_none_or(|tag| tag::is_short(*tag)) {
         return Ok(());
     }
     context.shared.understanding.admits(records).map_err(|too_old| route::too_old(&too_old))

@@ -74,7 +74,7 @@ fn begin(simulated: &mut Simulated, kind: Kind) -> (Due, std::net::TcpStream) {
         Kind::Waiting(ms) => ("", Wait::Us, ms),
         Kind::WaitingTwice(ms) => ("", Wait::Us, 2 * ms),
         Kind::Stalled => {
-            while simulated.worker.service.lane.push_pixel(&[0x11; 10]) {}
+            while simulated.worker.service.lane.push_short(&[0x11; 10]) {}
             let stalled = "POST /pixel HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\r\n\
                            {\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":123}";
             (stalled, Wait::Us, limits.lane_full_ms)

@@ -6,7 +6,7 @@ use super::held::Asked;
 use super::route::Known;
 use crate::app::application::Route;
 use crate::base::durability::Durability;
-use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::engine::shared::space::Intake;
 use crate::http::headcache::HeadCache;
 use crate::http::request::{Head, Version};
@@ -45,7 +45,7 @@ impl Express {
         connection: &Connection,
         input: &[u8],
         context: &Context,
-        mut push: impl FnMut(&[u8; PIXEL_RECORD_BYTES]) -> bool,
+        mut push: impl FnMut(&[u8; SHORT_RECORD_BYTES]) -> bool,
     ) -> Run {
         let mut run = Run::default();
         if !connection.machine.is_idle() || !self.is_open || context.shared.space.intake() != Intake::Open {

@@ -1,6 +1,6 @@
 //! Answers that wait for their commit, in the order of the worker's lane.
 //!
-//! The usual answer ("the pixel is stored") is the same bytes for every request, so a run of them that one connection
+//! The usual answer (of an express lane) is the same bytes for every request, so a run of them that one connection
 //! sent in one read is one entry with a count. Any other answer is kept as it was made.
 
 use std::collections::VecDeque;

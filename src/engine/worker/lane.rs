@@ -4,7 +4,7 @@ use super::context::Context;
 use super::start_rule::{StartRule, Turn};
 use crate::app::background::Unlogged;
 use crate::base::limits::INLINE_SAMPLED;
-use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::shared::space::Intake;
 use crate::engine::shared::submission::{Submission, Submissions};
@@ -51,10 +51,10 @@ impl Lane {
         self.committed
     }
 
-    /// Puts a pixel's record into it, if there is room.
+    /// Puts a short record into it, if there is room.
     #[inline]
-    pub(super) fn push_pixel(&mut self, record: &[u8; PIXEL_RECORD_BYTES]) -> bool {
-        self.producer.push_pixel(record)
+    pub(super) fn push_short(&mut self, record: &[u8; SHORT_RECORD_BYTES]) -> bool {
+        self.producer.push_short(record)
     }
 
     /// Puts records into it, unless it is full or the journal waits for its next segment.

@@ -20,7 +20,7 @@
 //!
 //! A client's socket is touched by [`crate::engine::shared::wire::Wire`] only. A worker never blocks but in
 //! [`Worker::wait`], takes no lock that another thread holds for longer than a memory copy, and allocates nothing for a
-//! usual pixel.
+//! usual write.
 
 mod admission;
 mod answers;

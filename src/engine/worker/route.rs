@@ -4,7 +4,7 @@ use crate::app::answer;
 use crate::app::application::{App, Body, Captures, Route};
 use crate::app::router::{Match, Root, Router};
 use crate::base::limits::Limits;
-use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::engine::shared::refused::Refused;
 use crate::engine::shared::understanding::TooOld;
 use crate::http::connection::Plan;
@@ -19,7 +19,7 @@ pub const NO_ROUTE: usize = usize::MAX;
 #[derive(Clone, Copy)]
 pub struct Known {
     /// Makes the record of a usual body.
-    pub scan: fn(&[u8]) -> Option<[u8; PIXEL_RECORD_BYTES]>,
+    pub scan: fn(&[u8]) -> Option<[u8; SHORT_RECORD_BYTES]>,
     /// The row of the route in the count of requests.
     pub route: u16,
 }
@@ -59,7 +59,7 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 }
 
 /// How the body of a request with this head is taken. That of a request whose answer does not depend on it is read too, up
-/// to the size of a pixel's, so that the connection can go on; a longer one is not.
+/// to `limits.unused_body_bytes`, so that the connection can go on; a longer one is not.
 ///
 /// With it comes the place of the route.
 pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<usize>) {

@@ -1,4 +1,4 @@
-//! The usual answers, rendered once per second: what a stored pixel is answered, many times in a row, so that the
+//! The usual answers, rendered once per second: what a request of an express lane is answered, many times in a row, so that the
 //! answers to a pipelined read leave with one send and without being copied first.
 
 use crate::base::durability::Durability;

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_file_of_the_first_version_says_that_the_first_kinds_are_understood() {
-        let mut bytes = known(Kinds::OWN.with(&[0xEE])).encode();
+        let mut bytes = known(Kinds::FIRST.with(&[0xE1]).with(&[0xEE])).encode();
         bytes.drain(FIXED_BYTES..FIXED_BYTES + 32);
         bytes[8] = 1;
         unreadable::seal(&mut bytes);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_later_version_is_named_and_stays_where_it_is() {
-        let mut bytes = known(Kinds::OWN).encode();
+        let mut bytes = known(Kinds::FIRST.with(&[0xE1])).encode();
         bytes[8] += 1;
         bytes.push(0);
         unreadable::seal(&mut bytes);

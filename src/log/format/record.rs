@@ -1,14 +1,14 @@
 //! Records: the changes in a batch's body, one after the other.
 //!
 //! ```text
-//! pixel     0 u8 tag (0x11 R, 0x12 G, 0x13 B)   1 u8 value   2 i32 x   6 i32 y               10 bytes
+//! short     0 u8 tag (0x11, 0x12 or 0x13)   1 nine bytes of its application                    10 bytes
 //! others    0 u8 tag (app, kind)                1 u32 payload length   5 payload
 //! ```
 //!
 //! Little endian. A tag of zero is none, because the journal's files are zero-filled before they are written.
 
 use crate::base::limits::BATCH_BODY_BYTES_MAX;
-use crate::base::tag::{self, PIXEL_RECORD_BYTES, RECORD_HEAD_BYTES};
+use crate::base::tag::{self, RECORD_HEAD_BYTES, SHORT_RECORD_BYTES};
 
 /// Why bytes are no sequence of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,50 +29,9 @@ pub enum RecordError {
     },
 }
 
-/// A pixel as it stands in the journal and in `application/vnd.pixeld` bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pixel {
-    /// Channel: one of the three tags of pixels.
-    pub tag: u8,
-    /// 0 to 255.
-    pub value: u8,
-    /// Column.
-    pub x: i32,
-    /// Row.
-    pub y: i32,
-}
-
-impl Pixel {
-    /// Returns its ten bytes.
-    #[inline]
-    #[must_use]
-    pub fn encode(&self) -> [u8; PIXEL_RECORD_BYTES] {
-        debug_assert!(tag::is_pixel(self.tag));
-        let mut bytes = [0; PIXEL_RECORD_BYTES];
-        bytes[0] = self.tag;
-        bytes[1] = self.value;
-        bytes[2..6].copy_from_slice(&self.x.to_le_bytes());
-        bytes[6..10].copy_from_slice(&self.y.to_le_bytes());
-        bytes
-    }
-
-    /// Reads a record; nothing if it is no pixel's.
-    #[inline]
-    #[must_use]
-    pub fn decode(record: &[u8]) -> Option<Self> {
-        let bytes: &[u8; PIXEL_RECORD_BYTES] = record.try_into().ok()?;
-        tag::is_pixel(bytes[0]).then(|| Self {
-            tag: bytes[0],
-            value: bytes[1],
-            x: i32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]),
-            y: i32::from_le_bytes([bytes[6], bytes[7], bytes[8], bytes[9]]),
-        })
-    }
-}
-
-/// Appends a record that is no pixel.
+/// Appends a record that is not short.
 pub fn push(out: &mut Vec<u8>, tag: u8, payload: &[u8]) {
-    assert!(tag != 0 && !tag::is_pixel(tag), "pixels and the zero tag have no payload");
+    assert!(tag != 0 && !tag::is_short(tag), "short records and the zero tag have no payload");
     assert!(payload.len() <= BATCH_BODY_BYTES_MAX - RECORD_HEAD_BYTES, "a record fits into a batch");
     let length = u32::try_from(payload.len()).expect("bounded by a batch's body");
     out.push(tag);
@@ -80,11 +39,11 @@ pub fn push(out: &mut Vec<u8>, tag: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// Returns the payload of a record that is no pixel; empty for a pixel.
+/// Returns the payload of a record; empty for a short one.
 #[must_use]
 pub fn payload(record: &[u8]) -> &[u8] {
     match record.first() {
-        Some(&tag) if !tag::is_pixel(tag) => record.get(RECORD_HEAD_BYTES..).unwrap_or_default(),
+        Some(&tag) if !tag::is_short(tag) => record.get(RECORD_HEAD_BYTES..).unwrap_or_default(),
         _ => &[],
     }
 }
@@ -98,7 +57,7 @@ pub fn length_of(bytes: &[u8]) -> Result<Option<usize>, RecordError> {
     match bytes {
         [] => Ok(None),
         [0, ..] => Err(RecordError::NoTag),
-        [tag, ..] if tag::is_pixel(*tag) => Ok(Some(PIXEL_RECORD_BYTES)),
+        [tag, ..] if tag::is_short(*tag) => Ok(Some(SHORT_RECORD_BYTES)),
         [_, a, b, c, d, ..] => Ok(Some(RECORD_HEAD_BYTES + u32::from_le_bytes([*a, *b, *c, *d]) as usize)),
         _ => Ok(None),
     }
@@ -154,12 +113,12 @@ pub fn check(body: &[u8], count: u32) -> Result<(), RecordError> {
 mod tests {
     use super::*;
 
-    const PIXEL: Pixel = Pixel { tag: tag::PIXEL_G, value: 200, x: -2, y: 0x0102_0304 };
+    const SHORT: [u8; SHORT_RECORD_BYTES] = [0x12, 200, 0xFE, 0xFF, 0xFF, 0xFF, 4, 3, 2, 1];
 
     #[test]
-    fn bytes_of_a_pixel_and_of_another_record() {
-        let mut body = PIXEL.encode().to_vec();
-        push(&mut body, tag::PIXEL_CLEAR, b"abc");
+    fn bytes_of_a_short_record_and_of_another() {
+        let mut body = SHORT.to_vec();
+        push(&mut body, 0x1F, b"abc");
         assert_eq!(
             body,
             [0x12, 200, 0xFE, 0xFF, 0xFF, 0xFF, 4, 3, 2, 1, 0x1F, 3, 0, 0, 0, b'a', b'b', b'c'],
@@ -167,15 +126,14 @@ mod tests {
         );
         let found: Vec<_> = records(&body).map(Result::unwrap).collect();
         assert_eq!(found.len(), 2);
-        assert_eq!(Pixel::decode(found[0]), Some(PIXEL));
-        assert_eq!(Pixel::decode(found[1]), None);
+        assert_eq!((found[0], found[1][0]), (&SHORT[..], 0x1F));
         assert_eq!((payload(found[0]), payload(found[1])), (&b""[..], &b"abc"[..]));
     }
 
     #[test]
     fn a_body_that_is_cut_or_miscounted_is_told() {
-        let mut body = PIXEL.encode().to_vec();
-        push(&mut body, tag::PIXEL_CLEAR, b"abc");
+        let mut body = SHORT.to_vec();
+        push(&mut body, 0x1F, b"abc");
         assert_eq!(check(&body, 2), Ok(()));
         assert_eq!(check(&body, 3), Err(RecordError::Count { found: 2, said: 3 }));
         for cut in (1..10).chain(11..body.len()) {

@@ -11,10 +11,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::snapshot::{self, LoadError, SnapshotFile};
 use crate::base::ids::{Origin, Position, Seq};
-use crate::base::tag;
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::format::damage::{Damage, Located};
-use crate::log::format::record::{self, Pixel, RecordError};
+use crate::log::format::record::{self, RecordError};
 use crate::log::read::scan::BatchView;
 use crate::log::recover::replay::{Segments, Walk};
 use crate::log::recover::tear::Tear;
@@ -187,34 +186,30 @@ fn check_snapshot(disk: &dyn Disk, file: SnapshotFile) -> Result<(), InspectErro
     }
 }
 
+/// Returns a record in words, or nothing for one that is shown as bytes.
+pub type Show = dyn Fn(&[u8]) -> Option<String>;
+
 /// Writes all records as text, one a line: position of the batch, origin, seq, time in microseconds, what.
 ///
 /// # Errors
 /// Fails as [`verify`] does, or with the error of `out`.
-pub fn dump(disk: &dyn Disk, out: &mut dyn Write) -> Result<(), InspectError> {
+pub fn dump(disk: &dyn Disk, show: &Show, out: &mut dyn Write) -> Result<(), InspectError> {
     let mut journal = Journal::open(disk)?;
     let mut outcome = Ok(());
     journal.read(disk, &mut |batch| {
         if outcome.is_ok() {
-            outcome = dump_batch(batch, out);
+            outcome = dump_batch(batch, show, out);
         }
         record::check(batch.body, batch.count)
     })?;
     outcome.and_then(|()| out.flush()).map_err(io_error("writing the dump"))
 }
 
-fn dump_batch(batch: &BatchView<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn dump_batch(batch: &BatchView<'_>, show: &Show, out: &mut dyn Write) -> io::Result<()> {
     for (seq, record) in (batch.first_seq..).zip(record::records(batch.body).map_while(Result::ok)) {
         write!(out, "{} {} {seq} {} ", batch.start, batch.origin, batch.time_us)?;
-        match Pixel::decode(record) {
-            Some(Pixel { tag, value, x, y }) => {
-                let channel = match tag {
-                    tag::PIXEL_R => 'R',
-                    tag::PIXEL_G => 'G',
-                    _ => 'B',
-                };
-                writeln!(out, "pixel x={x} y={y} channel={channel} value={value}")?;
-            }
+        match show(record) {
+            Some(words) => writeln!(out, "{words}")?,
             None => {
                 write!(out, "tag=0x{:02x} payload=", record[0])?;
                 record::payload(record).iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;

@@ -32,7 +32,7 @@ fn settings(node: u64, inc: u64) -> Settings {
         made: 0,
         is_empty: false,
         is_joining: false,
-        kinds: Kinds::OWN,
+        kinds: Kinds::FIRST.with(&[0xE1]),
     }
 }
 

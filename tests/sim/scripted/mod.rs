@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use pixeld::app::state::Applied;
 use pixeld::apps::board::record::{Post, delete_record};
 use pixeld::apps::pictures::kind::Kind as Picture;
+use pixeld::apps::pixel::raw::Pixel;
 use pixeld::apps::registry;
 use pixeld::base::batch::{BatchHeader, first_chain};
 use pixeld::base::blob::BlobId;
@@ -23,7 +24,7 @@ use pixeld::log::blobs::files::FileStore;
 use pixeld::log::blobs::id_of;
 use pixeld::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use pixeld::log::files::newcomer;
-use pixeld::log::format::record::{self, Pixel};
+use pixeld::log::format::record;
 use pixeld::log::snapshot::Snapshot;
 use pixeld::log::streams::{Stream, Streams};
 use pixeld::peer::fault::Close;
@@ -75,7 +76,7 @@ fn settings(clock_us: u64) -> Settings {
         made: 0,
         is_empty: false,
         is_joining: false,
-        kinds: Kinds::OWN,
+        kinds: registry::new_applied().kinds(),
     }
 }
 

@@ -94,9 +94,10 @@ fn records_that_no_application_makes_are_taken_and_mean_nothing() {
             record
         } else {
             let payload: Vec<u8> = (0..chance.below(90)).map(|_| chance.next() as u8).collect();
-            let known: Vec<u8> = (0..=255).filter(|tag| Kinds::OWN.contains(*tag)).collect();
+            let known: Vec<u8> =
+                (0..=255).filter(|tag| registry::new_applied().kinds().contains(*tag)).collect();
             let (tag, mut record) = (known[chance.below(known.len() as u64) as usize], Vec::new());
-            if !tag::is_pixel(tag) {
+            if !tag::is_short(tag) {
                 record::push(&mut record, tag, &payload);
             }
             record
@@ -153,9 +154,11 @@ fn what_the_peer_understands_is_known_and_stored() {
     let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
     let new = [0x7A, 0, 0, 0, 0];
     assert_eq!(scene.up.shared.understanding.admits(&new), Ok(()), "nobody else is there");
-    for (kinds, is_admitted) in
-        [(Kinds::of(&[0x11]), false), (Kinds::OWN.with(&[0x7A]), true), (Kinds::FIRST, false)]
-    {
+    for (kinds, is_admitted) in [
+        (Kinds::of(&[0x11]), false),
+        (registry::new_applied().kinds().with(&[0x7A]), true),
+        (Kinds::FIRST, false),
+    ] {
         scene.peer = Session::new(Settings { kinds, ..settings(WALL_US) }, &[], scene.now_us);
         scene.up.connect(2, WALL_US, scene.now_us);
         scene.carry();

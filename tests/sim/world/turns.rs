@@ -1,9 +1,9 @@
 //! What a host's threads do, when they have something to do.
 
 use pixeld::apps::board::record::delete_record;
+use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::Inc;
-use pixeld::base::tag::PIXEL_RECORD_BYTES;
-use pixeld::log::format::record::Pixel;
+use pixeld::base::tag::SHORT_RECORD_BYTES;
 
 use super::super::chance::Chance;
 use super::super::host::Up;
@@ -82,7 +82,7 @@ impl World {
         let wall_us = self.wall_us(host);
         let y = self.chance.next() as i32;
         let Some(up) = &mut self.hosts[host].up else { return };
-        let mut records = Vec::with_capacity(MANY as usize * PIXEL_RECORD_BYTES);
+        let mut records = Vec::with_capacity(MANY as usize * SHORT_RECORD_BYTES);
         (0..MANY as i32)
             .for_each(|x| records.extend_from_slice(&Pixel { tag: 0x11, value: 9, x, y }.encode()));
         if up.log(&records, wall_us) {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use pixeld::log::format::record::Pixel;
 use pixeld::log::read::scan::BatchView;
 use pixeld::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
 use pixeld::log::snapshot::{self, Snapshot};

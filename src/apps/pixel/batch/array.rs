@@ -5,7 +5,7 @@ use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::pixel::body;
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::validate::{self, Refusal};
-use crate::base::tag::PIXEL_RECORD_BYTES;
+use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::http::refusal::Refusal as Stop;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
@@ -181,7 +181,7 @@ impl Upload for Array {
             return Ended::Done(none_accepted(&self.refusal(why)));
         }
         while self.pushed < self.records.len() {
-            let room = lane.free() / PIXEL_RECORD_BYTES * PIXEL_RECORD_BYTES;
+            let room = lane.free() / SHORT_RECORD_BYTES * SHORT_RECORD_BYTES;
             let end = self.records.len().min(self.pushed + room);
             if room == 0 || !lane.push(&self.records[self.pushed..end]) {
                 return Ended::Paused(Pause::Lane);
@@ -193,7 +193,7 @@ impl Upload for Array {
 
     /// Nothing of an array is logged before its end has come.
     fn stopped(&mut self, reason: Stop) -> Option<Response> {
-        let accepted = (self.pushed / PIXEL_RECORD_BYTES) as u64;
+        let accepted = (self.pushed / SHORT_RECORD_BYTES) as u64;
         Some(self.tally.stopped(reason, accepted))
     }
 }

@@ -3,7 +3,7 @@
 use crate::app::upload::{Ended, Fed, Upload};
 use crate::apps::pixel::detail::{Details, Fault, Input, Location};
 use crate::apps::pixel::record::Record;
-use crate::base::tag::{self, PIXEL_RECORD_BYTES};
+use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
@@ -25,16 +25,16 @@ impl Binary {
         let mut rest = records;
         let mut room = lane.free();
         while let Some(&first) = rest.first() {
-            if !tag::is_pixel(first) {
+            if !tag::is_short(first) {
                 self.tally.reject(|| bad_tag(first));
-                rest = &rest[PIXEL_RECORD_BYTES..];
+                rest = &rest[SHORT_RECORD_BYTES..];
                 continue;
             }
             let run = run_ahead(&rest[..rest.len().min(room)]);
             if run == 0 || !lane.push(&rest[..run]) {
                 break;
             }
-            self.tally.accept((run / PIXEL_RECORD_BYTES) as u64);
+            self.tally.accept((run / SHORT_RECORD_BYTES) as u64);
             room -= run;
             rest = &rest[run..];
         }
@@ -44,8 +44,8 @@ impl Binary {
 
 /// Bytes of the pixels at the start of `records`.
 fn run_ahead(records: &[u8]) -> usize {
-    let pixels = records.chunks_exact(PIXEL_RECORD_BYTES).take_while(|record| tag::is_pixel(record[0]));
-    pixels.count() * PIXEL_RECORD_BYTES
+    let pixels = records.chunks_exact(SHORT_RECORD_BYTES).take_while(|record| tag::is_short(record[0]));
+    pixels.count() * SHORT_RECORD_BYTES
 }
 
 fn bad_tag(tag: u8) -> Details {
@@ -56,18 +56,18 @@ impl Upload for Binary {
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed {
         let mut consumed = 0;
         if self.partial_bytes > 0 {
-            let missing = (PIXEL_RECORD_BYTES - self.partial_bytes).min(bytes.len());
+            let missing = (SHORT_RECORD_BYTES - self.partial_bytes).min(bytes.len());
             let filled = self.partial_bytes + missing;
             self.partial[self.partial_bytes..filled].copy_from_slice(&bytes[..missing]);
             let record = self.partial;
-            if filled == PIXEL_RECORD_BYTES && self.take(&record, lane) == 0 {
+            if filled == SHORT_RECORD_BYTES && self.take(&record, lane) == 0 {
                 // The record's end is not consumed, so it comes again.
                 return Fed::blocked(0);
             }
-            self.partial_bytes = filled % PIXEL_RECORD_BYTES;
+            self.partial_bytes = filled % SHORT_RECORD_BYTES;
             consumed = missing;
         }
-        let whole = (bytes.len() - consumed) / PIXEL_RECORD_BYTES * PIXEL_RECORD_BYTES;
+        let whole = (bytes.len() - consumed) / SHORT_RECORD_BYTES * SHORT_RECORD_BYTES;
         let taken = self.take(&bytes[consumed..consumed + whole], lane);
         consumed += taken;
         if taken < whole {
@@ -85,7 +85,7 @@ impl Upload for Binary {
     fn end(&mut self, _lane: &mut Producer) -> Ended {
         if self.partial_bytes > 0 {
             self.partial_bytes = 0;
-            let fault = Fault::TooShort(PIXEL_RECORD_BYTES);
+            let fault = Fault::TooShort(SHORT_RECORD_BYTES);
             self.tally.reject(|| Details::one(&fault, Location::Body, Input::Json("null")));
         }
         Ended::Done(self.tally.response())

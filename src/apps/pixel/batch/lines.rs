@@ -35,7 +35,7 @@ impl Lines {
     /// Puts the held pixel into the lane; false if there is still no room.
     fn release(&mut self, lane: &mut Producer) -> bool {
         match self.held {
-            Some(record) if !lane.push_pixel(&record) => false,
+            Some(record) if !lane.push_short(&record) => false,
             _ => {
                 self.held = None;
                 true
@@ -47,7 +47,7 @@ impl Lines {
     fn line(&mut self, line: &[u8], lane: &mut Producer) -> bool {
         let Some(record) = self.read(line) else { return true };
         self.tally.accept(1);
-        if lane.push_pixel(&record) {
+        if lane.push_short(&record) {
             return true;
         }
         self.held = Some(record);

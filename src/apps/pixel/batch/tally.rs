@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::app::answer;
 use crate::apps::pixel::detail::Details;
-use crate::base::limits::BATCH_REJECTS_MAX;
+use crate::apps::pixel::limits::BATCH_REJECTS_MAX;
 use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 

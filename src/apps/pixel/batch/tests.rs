@@ -7,8 +7,8 @@ use super::array::Array;
 use super::binary::Binary;
 use super::lines::Lines;
 use crate::app::upload::{Ended, Upload};
+use crate::apps::pixel::limits::BATCH_REJECTS_MAX;
 use crate::apps::pixel::record::{Channel, Pixel};
-use crate::base::limits::BATCH_REJECTS_MAX;
 use crate::http::refusal::Refusal as Stop;
 use crate::log::lane::{Consumer, Producer, Taken, lane};
 
@@ -17,7 +17,7 @@ const ELEMENT_BYTES_MAX: usize = 200;
 fn drain(producer: &mut Producer, consumer: &mut Consumer, out: &mut Vec<u8>) {
     producer.publish();
     consumer.take(&mut { usize::MAX }, 0, &mut Vec::new(), |taken| match taken {
-        Taken::Pixel(record) => out.extend_from_slice(record),
+        Taken::Short(record) => out.extend_from_slice(record),
         Taken::Other(..) => panic!("a batch makes pixels only"),
     });
 }

@@ -25,8 +25,8 @@ impl Committer {
         if peering.outbox.is_open() {
             let body = if self.stamped.is_empty() { &self.merged } else { &self.stamped };
             let Sealed { header, start, end, .. } = *sealed;
-            let only_pixels = self.others.is_empty();
-            peering.outbox.push(Departing { header, body: body.clone(), only_pixels, start, end });
+            let only_short = self.others.is_empty();
+            peering.outbox.push(Departing { header, body: body.clone(), only_short, start, end });
             peering.bell.ring_for_batch();
         } else {
             peering.outbox.pass(sealed.header.last_seq());

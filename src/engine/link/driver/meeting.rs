@@ -8,7 +8,6 @@ use mio::Token;
 use super::Driver;
 use super::words::Words;
 use crate::base::ids::NodeId;
-use crate::base::kinds::Kinds;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::dialer::LASTING_US;
 use crate::engine::link::greeting::{self, Greeting};
@@ -89,7 +88,7 @@ impl Driver {
             made: 0,
             is_empty: false,
             is_joining: false,
-            kinds: Kinds::OWN,
+            kinds: self.shared.understanding.own(),
         };
         let mut session = Session::new(settings, &[], now_us);
         match reason {

@@ -17,8 +17,8 @@ pub struct Departing {
     pub header: BatchHeader,
     /// Its records.
     pub body: Vec<u8>,
-    /// They are pixels, all of them: none names a blob.
-    pub only_pixels: bool,
+    /// They are short, all of them: none names a blob.
+    pub only_short: bool,
     /// Where its frame starts in this host's journal.
     pub start: Position,
     /// Where its frame ends there.

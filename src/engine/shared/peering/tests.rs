@@ -29,7 +29,7 @@ fn departing(first_seq: Seq, length: usize) -> Departing {
     Departing {
         header: header(OWN, first_seq, &body),
         body,
-        only_pixels: false,
+        only_short: false,
         start,
         end: Position(start.0 + 500),
     }

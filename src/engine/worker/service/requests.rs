@@ -48,7 +48,7 @@ impl Service {
     #[inline]
     fn take_usual(&mut self, connection: &mut Connection, input: &[u8], context: &Context) -> usize {
         let lane = &mut self.lane;
-        let run = self.express.take(connection, input, context, |record| lane.push_pixel(record));
+        let run = self.express.take(connection, input, context, |record| lane.push_short(record));
         if run.count > 0 {
             let position = self.lane.position();
             self.answers.hold_usual(connection, run.count, usize::from(run.route), position, context);

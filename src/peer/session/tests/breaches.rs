@@ -141,7 +141,8 @@ fn a_batch_of_an_unknown_kind_is_refused_by_name() {
         matches!(&found[..], [Effect::Closed(close)] if close.needs_operator() && close.to_string() == text)
     );
 
-    let mut upgraded = Session::new(Settings { kinds: Kinds::OWN.with(&[0x7A]), ..settings(1, 10) }, &[], 0);
+    let mut upgraded =
+        Session::new(Settings { kinds: Kinds::FIRST.with(&[0xE1]).with(&[0x7A]), ..settings(1, 10) }, &[], 0);
     upgraded.receive(&[greeting(&[]), batch].concat(), MS);
     assert!(matches!(effects(&mut upgraded, MS)[..], [Effect::Established(_), Effect::Take { .. }]));
 }
