@@ -16,7 +16,7 @@ use std::process::{self, Stdio};
 fn as_run(command: &str) -> String {
     command
         .replace("cargo run --release --", "pixeld")
-        .replace("cargo build --release && alias pixeld=$PWD/target/release/pixeld", "true")
+        .replace("cargo build --profile dist && alias pixeld=$PWD/target/dist/pixeld", "true")
 }
 
 /// Returns whether a command starts a server that goes on when the next command is pasted into another terminal.
