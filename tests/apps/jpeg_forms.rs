@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::skip::skip;
 use image::{ImageFormat, RgbImage};
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::pictures::size::Fit;
@@ -159,8 +160,7 @@ fn nearness(one: &RgbImage, other: &RgbImage) -> f64 {
 
 fn judge(sizes: &[(u32, u32)]) {
     if !are_there() {
-        println!("skipped: forms of JPEG, for want of cjpeg and djpeg (Debian: libjpeg-turbo-progs)");
-        return;
+        return skip("no cjpeg and djpeg to make the forms of JPEG (Debian: libjpeg-turbo-progs)");
     }
     let tally = try_forms(sizes);
     println!(

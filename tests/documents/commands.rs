@@ -89,6 +89,8 @@ fn run(script: &str, folder: &Path) -> Result<(), String> {
         .args(["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "bash", "-c"])
         .arg(whole.replace("source ./lines", "bash ./lines"))
         .env("PATH", path)
+        // A busy machine is no reason for a 504.
+        .env("PIXELD_DURABILITY_TIMEOUT", "30s")
         .stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PIXELD_")) {
         command.env_remove(name);

@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn a_broken_file_is_told_what_is_wrong_with_it() {
         for (text, reason) in [
-            ("", "one line Hitcount,Position,Previous,Current,Next is needed, but this is empty"),
-            ("1,2", "one line Hitcount,Position,Previous,Current,Next is needed, but this is a line of 2"),
+            ("", "expected one line Hitcount,Position,Previous,Current,Next, found empty"),
+            ("1,2", "expected one line Hitcount,Position,Previous,Current,Next, found a line of 2"),
             (
                 "0,0,0,0,1\n0,0,0,0,1",
-                "one line Hitcount,Position,Previous,Current,Next is needed, but this is 2 lines",
+                "expected one line Hitcount,Position,Previous,Current,Next, found 2 lines",
             ),
             ("x,0,0,0,1", "Hitcount is \"x\", which is not a whole number from 0 to 18446744073709551615"),
             ("1,-1,0,0,1", "Position is \"-1\", which is not a whole number from 0 to 18446744073709551615"),
