@@ -49,10 +49,12 @@ fn each_prefix_is_read_in_each_format() {
             assert_eq!(orientation(Kind::Webp, &picture), expected, "WebP {prefix:?}");
         }
         assert_eq!(orientation(Kind::Png, &png(&[(b"eXIf", tiff(number))])), expected);
-        assert_eq!(
-            orientation(Kind::Webp, &webp(&[(b"odd ", vec![1; 3]), (b"EXIF", tiff(number))])),
-            expected
-        );
+        let odd = (b"odd ", vec![1; 3]);
+        let exif = (b"EXIF", tiff(number));
+        let extended = webp(&[(b"VP8X", vec![0; 10]), odd.clone(), exif.clone()]);
+        assert_eq!(orientation(Kind::Webp, &extended), expected);
+        // Browsers read nothing else of a file that is not of the extended kind.
+        assert_eq!(orientation(Kind::Webp, &webp(&[odd, exif])), Orientation::NoTransforms);
     }
 }
 
