@@ -129,3 +129,28 @@ fn compare_sends_the_requests_of_a_file_too() {
     assert!(matches!(told.code, 0 | 5), "{}{}", told.out, told.err);
     assert_eq!(told.out.matches("errors 0 ").count(), 2, "{}", told.out);
 }
+
+#[test]
+fn a_run_ends_as_soon_as_a_condition_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("r.json");
+    let answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let url = format!("http://{}/x", serve(move |_, _| Reply::Bytes(answer.clone())));
+    let own = ["-c", "2", "-d", "600s", "--no-probe", "--json", json.to_str().unwrap()];
+    for condition in ["error_rate>10%", "status_5xx>0", "errors>=1"] {
+        let told =
+            bench(&[&[url.as_str(), "--abort-if", "p50>1h", "--abort-if", condition], &own[..]].concat());
+        coded(&told, 3);
+        let report = crate::measured::command::read(&json);
+        assert_eq!(
+            (&report["interrupted"], &report["goals"][0]["met"]),
+            (&false.into(), &false.into()),
+            "{report}"
+        );
+        assert_eq!(report["goals"][0]["goal"], format!("ended early, since {condition}"));
+        assert!(told.out.contains(condition) && report["requests"].as_u64().unwrap() > 0, "{}", told.out);
+    }
+    let told = bench(&[&url, "-n", "20", "--no-probe", "--abort-if", "error_rate>100%"]);
+    coded(&told, 0);
+    coded(&bench(&[&url, "--abort-if", "p99"]), 2);
+}

@@ -282,6 +282,7 @@ fn an_interrupt_ends_the_run_and_keeps_its_figures() {
     });
     let scenario = Scenario { duration_ns: 60 * SECOND, ..scenario(null()) };
     let mut watch = pixeld_bench::driver::run::Watch {
+        abort_if: &|_, _| None,
         server: &pixeld_bench::driver::server::ServerProbe::default(),
         stop: &stop,
         is_live: false,

@@ -51,6 +51,7 @@ fn verified(address: SocketAddr, requests: u64) -> Verified {
         chaos: Vec::new(),
         launch: None,
         baseline: None,
+        abort_if: Vec::new(),
         outputs: Outputs::default(),
         command: String::new(),
     };

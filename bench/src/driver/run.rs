@@ -31,6 +31,8 @@ pub struct Watch<'a> {
     pub stop: &'a Arc<AtomicBool>,
     /// Whether to show the live line (it also needs a terminal).
     pub is_live: bool,
+    /// Asked after each interval with the figures so far and their length, nanoseconds: a reason ends the run.
+    pub abort_if: &'a dyn Fn(&Tally, u64) -> Option<String>,
     /// Called once when the clock starts.
     pub on_start: &'a mut dyn FnMut(Instant),
 }
@@ -63,6 +65,8 @@ pub struct Measured {
     pub finished: Vec<Finished>,
     /// Whether an interrupt ended it.
     pub is_interrupted: bool,
+    /// Why [`Watch::abort_if`] ended it, if it did.
+    pub aborted: Option<String>,
     /// Requests in flight at an interrupt, or unanswered long after the end.
     pub cut_off: u64,
     /// Why requests and connections failed.
@@ -148,6 +152,8 @@ struct Collector<'a, 'w> {
     pending: BTreeMap<u64, Tally>,
     progress: Vec<u64>,
     series: Vec<Point>,
+    /// Why the run was ended, if it was.
+    aborted: Option<String>,
     finished: Vec<Finished>,
     server_start: ServerReading,
     server_end: Option<ServerReading>,
@@ -174,6 +180,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             pending: BTreeMap::new(),
             progress: vec![0; scenario.threads],
             series: Vec::new(),
+            aborted: None,
             finished: Vec::new(),
             server_start: server_before,
             server_end: None,
@@ -255,7 +262,14 @@ impl<'a, 'w> Collector<'a, 'w> {
             let point = self.point(at, &tally);
             self.total.merge(&tally);
             self.live.show(&point, &tally, self.total.failures.total());
+            let end_ns = point.start_ns + point.length_ns;
             self.series.push(point);
+            if self.aborted.is_none() && !self.watch.stop.load(Ordering::Relaxed) {
+                self.aborted = (self.watch.abort_if)(&self.total, end_ns);
+                if self.aborted.is_some() {
+                    self.watch.stop.store(true, Ordering::SeqCst);
+                }
+            }
         }
     }
 
@@ -313,7 +327,8 @@ impl<'a, 'w> Collector<'a, 'w> {
             kinds,
             was_restarted: false,
             finished: self.finished,
-            is_interrupted,
+            is_interrupted: is_interrupted && self.aborted.is_none(),
+            aborted: self.aborted,
         })
     }
 }

@@ -73,8 +73,16 @@ impl Calibrate {
         };
         let base = Scenario { target: target.clone(), form, load: Load::Closed, ..self.scenario.clone() };
         let measure = |scenario: &Scenario| -> Result<Measured, String> {
-            let measured =
-                run(scenario, &mut Watch { server: &probe, stop, is_live: true, on_start: &mut |_| {} })?;
+            let measured = run(
+                scenario,
+                &mut Watch {
+                    server: &probe,
+                    stop,
+                    is_live: true,
+                    abort_if: &|_, _| None,
+                    on_start: &mut |_| {},
+                },
+            )?;
             // A run that was cut off says nothing about what the generator can do.
             if stop.load(Ordering::Relaxed) {
                 return Err("interrupted; nothing was kept".into());

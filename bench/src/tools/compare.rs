@@ -129,7 +129,8 @@ impl Comparison {
 }
 
 fn own_round(scenario: &Scenario, ready: &Ready, stop: &Arc<AtomicBool>) -> Result<Round, String> {
-    let mut watch = Watch { server: &ready.probe, stop, is_live: false, on_start: &mut |_| {} };
+    let mut watch =
+        Watch { server: &ready.probe, stop, is_live: false, abort_if: &|_, _| None, on_start: &mut |_| {} };
     let measured = run(scenario, &mut watch)?;
     let latency = &measured.total.latency;
     Ok(Round {

@@ -126,7 +126,8 @@ pub fn search(
     while let Some(offered) = bracket.next() {
         let load = Load::Open { rate: offered, arrivals: Arrivals::Constant };
         let scenario = Scenario { load, first_number: number, ..scenario.clone() };
-        let mut watch = Watch { server: &probe, stop, is_live: true, on_start: &mut |_| {} };
+        let mut watch =
+            Watch { server: &probe, stop, is_live: true, abort_if: &|_, _| None, on_start: &mut |_| {} };
         let measured = run(&scenario, &mut watch)?;
         if stop.load(Ordering::Relaxed) {
             break;

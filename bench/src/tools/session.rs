@@ -4,9 +4,10 @@ use crate::client::socket::Socket;
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::ServerProbe;
+use crate::driver::tally::Tally;
 use crate::quantity::show_rate;
 use crate::report::environment;
-use crate::report::goal::{Figures, Goal};
+use crate::report::goal::{Figures, Goal, GoalOutcome};
 use crate::report::json;
 use crate::report::{Growth, Report, Verified};
 use crate::scenario::pacer::Arrivals;
@@ -33,6 +34,8 @@ pub struct Order {
     pub arrivals: Arrivals,
     /// Goals.
     pub goals: Vec<Goal>,
+    /// Conditions that end the run as soon as they hold.
+    pub abort_if: Vec<Goal>,
     /// Whether a client that was the bottleneck is a failure.
     pub is_strict: bool,
     /// The run's own number and the hosts to read back from, with `--verify`.
@@ -125,6 +128,7 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         ledger: order.verify.as_ref().map(|(run, _)| Ledger::new(*run, order.scenario.first_number)),
         next_number: order.scenario.first_number,
         aftermath: Aftermath::default(),
+        aborted: None,
     };
     let mut report = session.runs()?;
     session.check_after(&mut report);
@@ -135,7 +139,16 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         server_cpu_ns_per_request: report.server_cpu_ns_per_request,
     };
     report.goals = order.goals.iter().map(|goal| goal.check(&figures)).collect();
+    report.goals.extend(session.aborted.take());
     Ok(report)
+}
+
+/// Names the first condition that holds for the figures of the first `ns` of a run.
+fn aborting(conditions: &[Goal], total: &Tally, ns: u64) -> Option<String> {
+    let rate = total.successes_in_time as f64 * 1e9 / ns.max(1) as f64;
+    let figures = Figures { total, rate, server_cpu_ns_per_request: None };
+    let holds = conditions.iter().find(|condition| condition.check(&figures).is_met)?;
+    Some(format!("ended early, since {}", holds.text))
 }
 
 fn launched(launch: &Launch, target: &Target, stop: &AtomicBool) -> Result<Arc<Mutex<Launched>>, String> {
@@ -167,6 +180,8 @@ struct Session<'a> {
     ledger: Option<Ledger>,
     next_number: u64,
     aftermath: Aftermath,
+    /// Which condition ended the run.
+    aborted: Option<GoalOutcome>,
 }
 
 impl Session<'_> {
@@ -190,7 +205,7 @@ impl Session<'_> {
             };
             acknowledged += report.total.acknowledged_ever;
             reports.push(report);
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) || self.aborted.is_some() {
                 break;
             }
         }
@@ -229,8 +244,14 @@ impl Session<'_> {
                 ));
             }
         };
-        let mut watch =
-            Watch { server: &self.probe, stop: self.stop, is_live: true, on_start: &mut on_start };
+        let abort_if = |total: &Tally, ns: u64| aborting(&order.abort_if, total, ns);
+        let mut watch = Watch {
+            server: &self.probe,
+            stop: self.stop,
+            is_live: true,
+            abort_if: &abort_if,
+            on_start: &mut on_start,
+        };
         let outcome = run(&scenario, &mut watch);
         has_ended.store(true, Ordering::Relaxed);
         if let Some(chaos) = chaos {
@@ -239,6 +260,11 @@ impl Session<'_> {
             self.aftermath.faults.extend(aftermath.faults);
         }
         let mut measured = outcome?;
+        if let Some(goal) = measured.aborted.take() {
+            // What is read back afterwards is no longer part of what was to end.
+            self.stop.store(false, Ordering::SeqCst);
+            self.aborted = Some(GoalOutcome { goal, value: None, is_met: false, latency_bound_ns: None });
+        }
         // Counters of two processes have no difference that means anything.
         if self.restarts() != restarts {
             measured.server = None;

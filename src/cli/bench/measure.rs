@@ -145,6 +145,9 @@ struct CheckArguments {
     /// server_cpu<5us
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
     goals: Vec<Goal>,
+    /// End the run, with 3, as soon as this holds, repeatable: error_rate>10%, p99>1s, status_5xx>100
+    #[arg(long, value_name = "CONDITION", value_parser = Goal::parse, help_heading = "Checks")]
+    abort_if: Vec<Goal>,
     /// Exit with 4 when the client was the bottleneck, or waited for its CPU
     #[arg(long, help_heading = "Checks")]
     strict: bool,
@@ -193,6 +196,7 @@ impl Measure {
             steps: self.load.steps.clone(),
             arrivals: self.load.arrivals(),
             goals: self.check.goals.clone(),
+            abort_if: self.check.abort_if.clone(),
             is_strict: self.check.strict,
             verify,
             chaos: self.check.chaos.clone(),

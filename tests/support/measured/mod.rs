@@ -149,7 +149,12 @@ pub fn measure(scenario: &Scenario) -> Measured {
 
 pub fn try_measure(scenario: &Scenario) -> Result<Measured, String> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut watch =
-        Watch { server: &ServerProbe::default(), stop: &stop, is_live: false, on_start: &mut |_| {} };
+    let mut watch = Watch {
+        server: &ServerProbe::default(),
+        stop: &stop,
+        is_live: false,
+        abort_if: &|_, _| None,
+        on_start: &mut |_| {},
+    };
     run(scenario, &mut watch)
 }
