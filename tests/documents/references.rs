@@ -99,7 +99,7 @@ fn prose<'a>(name: &str, line: &'a str) -> &'a str {
 }
 
 /// Names that belong to a reader's machine or to another project, so that none of ours can be meant.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 15] = [
     "pixeld.toml",
     "nginx.conf",
     "conf.d",
@@ -110,6 +110,7 @@ const ELSEWHERE: [&str; 14] = [
     "build.rs",
     "Cargo.toml",
     "script.lua",
+    "summary.md",
     "robots.toml",
     "default.toml",
     "x.toml",
