@@ -58,7 +58,7 @@ pub fn rate(text: &str) -> Result<f64, String> {
 /// Reads a length of time above 0 as [`span_ns`] does; a number without a unit counts seconds, as for wrk and ab.
 ///
 /// # Errors
-/// As [`span_ns`].
+/// Fails as [`span_ns`] does.
 pub fn seconds_ns(text: &str) -> Result<u64, String> {
     let is_bare = text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.trim().is_empty();
     if is_bare { span_ns(&format!("{}s", text.trim())) } else { span_ns(text) }
@@ -93,7 +93,7 @@ pub fn whole(text: &str) -> Result<u64, String> {
     Ok(value as u64)
 }
 
-/// A duration for people, four significant characters: `147 us`, `1.52 ms`, `10.0 s`.
+/// Returns a duration for people, four significant characters: `147 us`, `1.52 ms`, `10.0 s`.
 #[must_use]
 pub fn show_ns(ns: u64) -> String {
     let value = ns as f64;
@@ -105,7 +105,7 @@ pub fn show_ns(ns: u64) -> String {
     }
 }
 
-/// A count for people, with separators: `1,234,567`.
+/// Returns a count for people, with separators: `1,234,567`.
 #[must_use]
 pub fn show_count(value: u64) -> String {
     let digits = value.to_string();
@@ -119,7 +119,7 @@ pub fn show_count(value: u64) -> String {
     shown
 }
 
-/// A rate for people: `204,118/s`, with a decimal only below 100.
+/// Returns a rate for people: `204,118/s`, with a decimal only below 100.
 #[must_use]
 pub fn show_rate(per_second: f64) -> String {
     if per_second < 100.0 {
@@ -129,7 +129,7 @@ pub fn show_rate(per_second: f64) -> String {
     }
 }
 
-/// CPU time of one request for people, in microseconds with two decimals: `3.62 us`.
+/// Returns the CPU time of one request for people, in microseconds with two decimals: `3.62 us`.
 #[must_use]
 pub fn show_cpu(ns_per_request: f64) -> String {
     format!("{:.2} us", ns_per_request / 1e3)

@@ -21,13 +21,13 @@ use super::wait::{News, Ticket, Wake};
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
 pub trait App: Send + Sync {
-    /// The word for it in `--apps`.
+    /// Returns the word for it in `--apps`.
     fn name(&self) -> &'static str;
 
-    /// The high nibble of its records' tags.
+    /// Returns the high nibble of its records' tags.
     fn id(&self) -> u8;
 
-    /// What it serves; listed once. The index page, the OpenAPI document and `Allow` come from here.
+    /// Returns what it serves; listed once. The index page, the OpenAPI document and `Allow` come from here.
     fn routes(&self) -> &'static [Route];
 
     /// Answers a request on a worker; never blocks, and takes the state's lock for a few copies at most.
@@ -41,16 +41,16 @@ pub trait App: Send + Sync {
         Err(self.not_found())
     }
 
-    /// The state before the first record; nothing for an application that keeps nothing.
+    /// Returns the state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
 
-    /// Its card on the index page, in HTML: a heading (h2), a sentence, a form to try it, and a link to its page. A form that
+    /// Returns its card on the index page, in HTML: a heading (h2), a sentence, a form to try it, and a link to its page. A form that
     /// changes something is a POST. Empty for none.
     fn card(&self) -> &'static str {
         ""
     }
 
-    /// What it does by itself, beside answering requests.
+    /// Returns what it does by itself, beside answering requests.
     fn background(&self) -> Option<Arc<dyn Background>> {
         None
     }
@@ -60,22 +60,22 @@ pub trait App: Send + Sync {
         None
     }
 
-    /// The answer to a path that nobody serves, in this application's style.
+    /// Returns the answer to a path that nobody serves, in this application's style.
     fn not_found(&self) -> Response {
         answer::detail(404, "Not Found")
     }
 
-    /// The answer to a method that a path of this application does not have; `Allow` is added to it.
+    /// Returns the answer to a method that a path of this application does not have; `Allow` is added to it.
     fn method_not_allowed(&self) -> Response {
         answer::detail(405, "Method Not Allowed")
     }
 
-    /// The answer to OPTIONS for one of its paths, which has these methods.
+    /// Returns the answer to OPTIONS for one of its paths, which has these methods.
     fn options(&self, allow: &str) -> Response {
         Response::new(204, "", "").with("Allow", allow)
     }
 
-    /// The answer to a body that is larger than the `most` bytes that its route takes, in this application's style. The
+    /// Returns the answer to a body that is larger than the `most` bytes that its route takes, in this application's style. The
     /// connection ends behind it.
     fn too_large(&self, _endpoint: u8, most: usize) -> Response {
         answer::detail(413, &format!("The body is larger than {most} bytes; nothing was stored"))
@@ -130,7 +130,7 @@ pub enum Action {
 
 /// How a request goes on that was held.
 pub trait Resume: Send {
-    /// What to do now. Runs on the request's worker and never blocks; it may hold the request again.
+    /// Returns what to do now. Runs on the request's worker and never blocks; it may hold the request again.
     fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action;
 }
 
@@ -176,10 +176,10 @@ pub struct View<'a> {
 
 /// Knows how the peer is.
 pub trait PeerReport {
-    /// An object of JSON that says it; nothing on a host that is alone.
+    /// Returns an object of JSON that says it; nothing on a host that is alone.
     fn peer_json(&self) -> Option<String>;
 
-    /// An object of JSON that says how far this host's joining is; nothing once it has joined.
+    /// Returns an object of JSON that says how far this host's joining is; nothing once it has joined.
     fn joining_json(&self) -> Option<String>;
 
     /// Why this host takes no writes, for an operator; nothing while it does.
@@ -223,7 +223,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route without body and express lane.
+    /// Returns a route without body and express lane.
     #[must_use]
     pub const fn new(method: Method, path: &'static str, endpoint: u8, summary: &'static str) -> Self {
         Self {
@@ -241,7 +241,7 @@ impl Route {
         }
     }
 
-    /// The same route, answered while the host joins, too.
+    /// Returns the same route, answered while the host joins, too.
     #[must_use]
     pub const fn always(self) -> Self {
         Self { always: true, ..self }
@@ -261,7 +261,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The most bytes it may have; of one that is of no use, the most that are read.
+    /// Returns the most bytes it may have; of one that is of no use, the most that are read.
     #[must_use]
     pub fn most(&self, limits: &Limits) -> usize {
         match self {
@@ -307,7 +307,7 @@ pub enum JobStep {
 /// Work that must not run on a worker. Between calls it holds no thread: the next piece is asked for when the socket
 /// has taken the last one.
 pub trait Job: Send {
-    /// What went wrong, in words for an operator, after [`JobStep::Failed`]; nothing where there is nothing to do about it.
+    /// Returns what went wrong, in words for an operator, after [`JobStep::Failed`]; nothing where there is nothing to do about it.
     fn trouble(&mut self) -> Option<String> {
         None
     }
@@ -318,7 +318,7 @@ pub trait Job: Send {
     /// Appends the next piece, about [`crate::base::limits::PIECE_BYTES`], to `out`.
     fn next(&mut self, out: &mut Vec<u8>) -> JobStep;
 
-    /// What is left of the answer, if that is a part of a file and worth to be sent from there. Asked after
+    /// Returns what is left of the answer, if that is a part of a file and worth to be sent from there. Asked after
     /// [`Job::start`]. A part that can't be sent so is asked for with [`Job::next`] after all, from where it begins then.
     fn file(&mut self) -> Option<FilePart<'_>> {
         None

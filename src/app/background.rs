@@ -11,10 +11,10 @@ use super::state::Applied;
 
 /// An application's own work.
 pub trait Background: Send + Sync {
-    /// What its threads are called, at most ten letters.
+    /// Returns what its threads are called, at most ten letters.
     fn name(&self) -> &'static str;
 
-    /// How many threads it has in a server with so many job threads.
+    /// Returns how many threads it has in a server with so many job threads.
     fn threads(&self, job_threads: usize) -> usize;
 
     /// Works until [`Desk::is_over`]; the whole life of one of the threads.
@@ -23,7 +23,7 @@ pub trait Background: Send + Sync {
     /// The server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
     fn stop(&self, applied: &RwLock<Applied>);
 
-    /// What it counts.
+    /// Returns what it counts.
     fn figures(&self, applied: &Applied) -> Vec<Figure>;
 }
 
@@ -42,19 +42,19 @@ pub struct Figure {
 
 /// What a thread of a [`Background`] has at hand. Its calls may wait.
 pub trait Desk {
-    /// The applied state: lock it for a few copies only, the committer waits for it.
+    /// Returns the applied state: lock it for a few copies only, the committer waits for it.
     fn applied(&self) -> &RwLock<Applied>;
 
-    /// The blobs, to be read.
+    /// Returns the blobs, to be read.
     fn blobs(&self) -> &Arc<Blobs>;
 
     /// This host's data directory.
     fn node(&self) -> NodeId;
 
-    /// How the peer is.
+    /// Returns how the peer is.
     fn peer(&self) -> Presence;
 
-    /// Microseconds of a clock that never goes back.
+    /// Returns microseconds of a clock that never goes back.
     fn now_us(&self) -> u64;
 
     /// Logs records, and returns when they are kept at the server's level on this host, and applied.
@@ -72,7 +72,7 @@ pub trait Desk {
     /// Pauses for a while, less if the server is stopping.
     fn pause(&self);
 
-    /// Whether the server is stopping: nothing new is begun.
+    /// Returns whether the server is stopping: nothing new is begun.
     fn is_over(&self) -> bool;
 
     /// Writes an event for the operator.

@@ -10,19 +10,19 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields in `bytes`.
+    /// Returns the fields in `bytes`.
     #[must_use]
     pub fn of(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// Whether all was read.
+    /// Returns whether all was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The next `count` bytes.
+    /// Returns the next `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -34,37 +34,37 @@ impl<'a> Fields<'a> {
         std::mem::take(&mut self.rest)
     }
 
-    /// The next bytes, as many as the array has.
+    /// Returns the next bytes, as many as the array has.
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.bytes(N)?.try_into().ok()
     }
 
-    /// A byte.
+    /// Returns a byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    /// A number of four bytes.
+    /// Returns a number of four bytes.
     pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A number of eight bytes.
+    /// Returns a number of eight bytes.
     pub fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// The name of a stream.
+    /// Returns the name of a stream.
     pub fn origin(&mut self) -> Option<Origin> {
         Some(Origin { node: NodeId(self.u64()?), inc: Inc(self.u64()?) })
     }
 
-    /// The name of a blob.
+    /// Returns the name of a blob.
     pub fn blob(&mut self) -> Option<BlobId> {
         self.array().map(BlobId)
     }
 
-    /// A text behind the number of its bytes.
+    /// Returns a text behind the number of its bytes.
     pub fn text(&mut self) -> Option<&'a str> {
         let length = self.u32()?;
         std::str::from_utf8(self.bytes(length as usize)?).ok()

@@ -40,7 +40,7 @@ struct Form {
 }
 
 impl File {
-    /// A file with this content. It lives as long as the program, like the content.
+    /// Returns a file with this content. It lives as long as the program, like the content.
     #[must_use]
     pub fn new(content_type: &'static str, content: &'static [u8], caching: Caching) -> Self {
         let hash = hash_of(content);
@@ -55,14 +55,14 @@ impl File {
         }
     }
 
-    /// The same file without a date, for what differs between two starts of one program: a client that knows nothing but
+    /// Returns the same file without a date, for what differs between two starts of one program: a client that knows nothing but
     /// the date would keep the other one.
     #[must_use]
     pub fn undated(self) -> Self {
         Self { modified_s: None, ..self }
     }
 
-    /// A path for this version of the file: `/static/page.css` becomes `/static/page.<hash>.css`.
+    /// Returns a path for this version of the file: `/static/page.css` becomes `/static/page.<hash>.css`.
     #[must_use]
     pub fn hashed_path(&self, path: &str) -> String {
         let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
@@ -111,7 +111,7 @@ impl File {
         }
     }
 
-    /// The fields that errors have too: those that tell one version from another are the content's.
+    /// Returns the fields that errors have too: those that tell one version from another are the content's.
     fn guarded(&self, response: Response) -> Response {
         let response = response.with("Accept-Ranges", "bytes").with("X-Content-Type-Options", "nosniff");
         if self.gzip.is_some() { response.with("Vary", "Accept-Encoding") } else { response }
@@ -126,7 +126,7 @@ fn hash_of(content: &[u8]) -> String {
     text
 }
 
-/// The content's gzip form, if it is shorter by enough to be worth a decompression: a picture's is not.
+/// Returns the content's gzip form, if it is shorter by enough to be worth a decompression: a picture's is not.
 fn compressed(content: &[u8]) -> Option<&'static [u8]> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 2), Compression::best());
     encoder.write_all(content).ok()?;

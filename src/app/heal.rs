@@ -34,7 +34,7 @@ impl Heal {
         origin == self.origin && (self.first..=self.last).contains(&seq)
     }
 
-    /// Its record.
+    /// Returns its record.
     #[must_use]
     pub fn record(&self) -> Vec<u8> {
         let (mut payload, mut out) = (Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ impl Heal {
         (1..=last).contains(&first).then_some(Self { origin, first, last, time_us })
     }
 
-    /// A heal that tests fold, of the first records of one of these streams.
+    /// Returns a heal that tests fold, of the first records of one of these streams.
     #[must_use]
     pub fn sample(seed: u64, streams: &[Origin]) -> Self {
         let none = Origin { node: NodeId(3), inc: Inc(5) };
@@ -85,7 +85,7 @@ impl Heals {
         self.all.insert(heal);
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::http::query::decode_path;
 
-/// The number that a segment of a path names. Each thing has one address: what is no row of digits, or begins with a zero,
+/// Returns the number that a segment of a path names. Each thing has one address: what is no row of digits, or begins with a zero,
 /// names nothing. An encoded digit is the digit (RFC 3986, section 6.2.2.2).
 #[must_use]
 pub fn of_segment(segment: &str) -> Option<u64> {

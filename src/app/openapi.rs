@@ -39,7 +39,7 @@ const USUAL_OF_WRITES: [(&str, &str); 2] = [
     ("507", "There is no room for writes; reads go on"),
 ];
 
-/// The document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
+/// Returns the document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
 ///
 /// # Panics
 /// If a route's `operation` is no JSON object: a test looks at each.
@@ -106,7 +106,7 @@ fn add_captures(operation: &mut Value, path: &str) {
     }
 }
 
-/// What several operations refer to.
+/// Returns what several operations refer to.
 fn schemas() -> Value {
     let coordinate = json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX});
     let coordinate_text = json!({"type": "string", "pattern": "^[+-]?0*[0-9]{1,9}(\\.0+)?$"});

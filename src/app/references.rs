@@ -36,26 +36,26 @@ impl References {
         }
     }
 
-    /// Whether any record names it.
+    /// Returns whether any record names it.
     #[must_use]
     pub fn contains(&self, id: &BlobId) -> bool {
         self.counts.contains_key(id)
     }
 
-    /// The first blob behind `after` that a record names, from the first one on without.
+    /// Returns the first blob behind `after` that a record names, from the first one on without.
     #[must_use]
     pub fn next(&self, after: Option<&BlobId>) -> Option<BlobId> {
         let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
         self.counts.range((from, Bound::Unbounded)).next().map(|(id, _)| *id)
     }
 
-    /// Whether there are blobs that no record names any more.
+    /// Returns whether there are blobs that no record names any more.
     #[must_use]
     pub fn has_released(&self) -> bool {
         !self.released.is_empty()
     }
 
-    /// Whether this one is among them.
+    /// Returns whether this one is among them.
     #[must_use]
     pub fn has_released_blob(&self, id: &BlobId) -> bool {
         self.released.contains(id)

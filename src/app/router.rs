@@ -48,7 +48,7 @@ impl Line {
         Self { app, route, fixed }
     }
 
-    /// Whether a path in which nothing is encoded can fit: of dozens of routes this leaves one or two to be taken apart.
+    /// Returns whether a path in which nothing is encoded can fit: of dozens of routes this leaves one or two to be taken apart.
     fn begins(&self, path: &str) -> bool {
         let pattern = self.route.path;
         if self.fixed == pattern.len() { path == pattern } else { path.starts_with(&pattern[..self.fixed]) }
@@ -91,7 +91,7 @@ pub enum Match<'p> {
 }
 
 impl Router {
-    /// The table of these applications.
+    /// Returns the table of these applications.
     ///
     /// # Panics
     /// If there are none, or hundreds.
@@ -105,7 +105,7 @@ impl Router {
         Self { apps, table }
     }
 
-    /// The root of the application `name`, if it is served. That of the index, which has no style of its own, answers
+    /// Returns the root of the application `name`, if it is served. That of the index, which has no style of its own, answers
     /// unknown paths like the first application.
     #[must_use]
     pub fn root(&self, name: &str) -> Option<Root> {
@@ -114,25 +114,25 @@ impl Router {
         Some(Root { home: Some(home), style })
     }
 
-    /// The root of a listener that names none: the index, where there is one.
+    /// Returns the root of a listener that names none: the index, where there is one.
     #[must_use]
     pub fn usual_root(&self) -> Root {
         self.root(INDEX).unwrap_or(Root { home: None, style: 0 })
     }
 
-    /// The applications, in the order in which they were given.
+    /// Returns the applications, in the order in which they were given.
     #[must_use]
     pub fn apps(&self) -> &[Arc<dyn App>] {
         &self.apps
     }
 
-    /// An application by its number.
+    /// Returns an application by its number.
     #[must_use]
     pub fn app(&self, number: usize) -> &dyn App {
         &*self.apps[number]
     }
 
-    /// The route at this place, and whose it is.
+    /// Returns the route at this place, and whose it is.
     #[must_use]
     pub fn at(&self, place: usize) -> Option<(&dyn App, &'static Route)> {
         self.table.get(place).map(|line| (self.app(line.app), line.route))
@@ -176,7 +176,7 @@ impl Router {
         }
     }
 
-    /// The methods of a path, or with `*` those of all paths.
+    /// Returns the methods of a path, or with `*` those of all paths.
     fn allow(&self, root: Root, path: &str) -> String {
         let mut methods = Vec::new();
         for Line { route, .. } in self.table.iter().filter(|line| is_shown(root, line.app, line.route)) {
@@ -193,7 +193,7 @@ impl Router {
     }
 }
 
-/// Whether a listener with this root has the route at all.
+/// Returns whether a listener with this root has the route at all.
 fn is_shown(root: Root, app: usize, route: &Route) -> bool {
     route.path != HOME_PATH || root.home.is_none_or(|home| app == usize::from(home))
 }
@@ -206,7 +206,7 @@ fn serves(route: &Route, method: Method) -> bool {
     route.method.is_none_or(|own| own == method || (own == Method::Get && method == Method::Head))
 }
 
-/// What `pattern` captures of `path`; nothing if they do not fit. An encoded `/` does not divide segments.
+/// Returns what `pattern` captures of `path`; nothing if they do not fit. An encoded `/` does not divide segments.
 fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
     let mut captures = Captures::default();
     if pattern == ANY_PATH {

@@ -51,7 +51,7 @@ pub enum Side {
 }
 
 impl Stamp<'_> {
-    /// A number for something new, larger than `last`, the largest that is applied here or was given in this batch. On
+    /// Returns a number for something new, larger than `last`, the largest that is applied here or was given in this batch. On
     /// a host without a peer numbers are 1, 2, 3...; with one, the time in microseconds with the host's lowest bit, so
     /// that the two never give the same. Below 2^53 until the year 2255.
     #[must_use]
@@ -89,7 +89,7 @@ pub trait State: Any + Send + Sync {
         out.extend_from_slice(record);
     }
 
-    /// What stamps the records of one batch where each depends on those before it, which are not applied yet. Made for
+    /// Returns what stamps the records of one batch where each depends on those before it, which are not applied yet. Made for
     /// every batch with such a record; without one, [`State::stamp`] is called.
     fn stamper(&self) -> Option<Box<dyn Stamper + '_>> {
         None
@@ -110,7 +110,7 @@ pub trait State: Any + Send + Sync {
         }
     }
 
-    /// Whether a record behind `start` and up to `end` is still read from the journal, because the state holds only
+    /// Returns whether a record behind `start` and up to `end` is still read from the journal, because the state holds only
     /// where it is. Segments without such records may go once a snapshot covers them.
     fn lists(&self, _start: &VersionVector, _end: &VersionVector) -> bool {
         false
@@ -123,22 +123,22 @@ pub trait State: Any + Send + Sync {
     /// Tells the blobs that a record names: they must be durable wherever the record is.
     fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
 
-    /// Whether the state names a blob.
+    /// Returns whether the state names a blob.
     fn names_blob(&self, _id: &BlobId) -> bool {
         false
     }
 
-    /// The first blob behind `after` that the state names, in the order of their names; from the first one on without.
+    /// Returns the first blob behind `after` that the state names, in the order of their names; from the first one on without.
     fn next_blob(&self, _after: Option<&BlobId>) -> Option<BlobId> {
         None
     }
 
-    /// Whether there are blobs that it has ceased to name.
+    /// Returns whether there are blobs that it has ceased to name.
     fn has_released(&self) -> bool {
         false
     }
 
-    /// Whether this one is among them.
+    /// Returns whether this one is among them.
     fn has_released_blob(&self, _id: &BlobId) -> bool {
         false
     }
@@ -168,7 +168,7 @@ pub trait State: Any + Send + Sync {
     /// Fails if the bytes are not a snapshot; the state is unchanged.
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError>;
 
-    /// A record as an application might make it, chosen by `seed`: what tests fold.
+    /// Returns a record as an application might make it, chosen by `seed`: what tests fold.
     fn sample(&self, seed: u64) -> Vec<u8>;
 }
 
@@ -235,7 +235,7 @@ impl Applied {
         *slot = Some(state);
     }
 
-    /// The state of one type, if its application is enabled.
+    /// Returns the state of one type, if its application is enabled.
     #[must_use]
     pub fn state<T: State>(&self) -> Option<&T> {
         self.states.iter().flatten().find_map(|state| (&**state as &dyn Any).downcast_ref())
@@ -351,7 +351,7 @@ impl Applied {
         self.time_us = self.time_us.max(batch.first.time_us);
     }
 
-    /// A record of one of the applications, chosen by `seed`: what tests fold.
+    /// Returns a record of one of the applications, chosen by `seed`: what tests fold.
     ///
     /// # Panics
     /// If no application keeps a state.
@@ -365,7 +365,7 @@ impl Applied {
         states[(seed % states.len() as u64) as usize].sample(seed / states.len() as u64)
     }
 
-    /// Whether any application reads records behind `start` and up to `end` from the journal.
+    /// Returns whether any application reads records behind `start` and up to `end` from the journal.
     #[must_use]
     pub fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
         self.states.iter().flatten().any(|state| state.lists(start, end))
@@ -388,25 +388,25 @@ impl Applied {
         }
     }
 
-    /// Whether any state names a blob.
+    /// Returns whether any state names a blob.
     #[must_use]
     pub fn names_blob(&self, id: &BlobId) -> bool {
         self.states.iter().flatten().any(|state| state.names_blob(id))
     }
 
-    /// The first blob behind `after` that any state names: all of them one by one, while others may change the states.
+    /// Returns the first blob behind `after` that any state names: all of them one by one, while others may change the states.
     #[must_use]
     pub fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
         self.states.iter().flatten().filter_map(|state| state.next_blob(after)).min()
     }
 
-    /// Whether there are blobs that a state has ceased to name.
+    /// Returns whether there are blobs that a state has ceased to name.
     #[must_use]
     pub fn has_released(&self) -> bool {
         self.states.iter().flatten().any(|state| state.has_released())
     }
 
-    /// Whether a state names this blob, or has ceased to since [`Applied::take_released`].
+    /// Returns whether a state names this blob, or has ceased to since [`Applied::take_released`].
     #[must_use]
     pub fn needs_blob(&self, id: &BlobId) -> bool {
         self.names_blob(id) || self.states.iter().flatten().any(|state| state.has_released_blob(id))
@@ -417,7 +417,7 @@ impl Applied {
         self.states.iter_mut().flatten().flat_map(|state| state.take_released()).collect()
     }
 
-    /// The snapshot of each state, by application id.
+    /// Returns the snapshot of each state, by application id.
     #[must_use]
     pub fn sections(&self) -> Vec<(u8, Vec<u8>)> {
         let mut sections = Vec::new();
@@ -514,13 +514,13 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// Number of short records in a batch's body.
+/// Returns the number of short records in a batch's body.
 #[must_use]
 pub fn shorts_of(body: &[u8]) -> u64 {
     pieces(body).map(|piece| if let Piece::Short(_) = piece { piece.count() } else { 0 }).sum()
 }
 
-/// Bytes of the short records at the start of `records`.
+/// Returns bytes of the short records at the start of `records`.
 fn shorts_ahead(records: &[u8]) -> usize {
     let shorts = records.chunks_exact(SHORT_RECORD_BYTES).take_while(|record| tag::is_short(record[0]));
     shorts.count() * SHORT_RECORD_BYTES

@@ -107,7 +107,7 @@ impl Upload for Unwanted {
         Ended::Done(self.response.take().unwrap_or_else(|| Response::new(400, "", "")))
     }
 
-    /// What is said of the head does not depend on how long the body is.
+    /// Returns the answer decided at the head only for 413: what is said of the head does not depend on the body's length.
     fn stopped(&mut self, reason: Refusal) -> Option<Response> {
         if reason.status == 413 { self.response.take() } else { None }
     }

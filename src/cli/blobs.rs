@@ -24,7 +24,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// A line for each of them.
+    /// Returns a line for each of them.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.faults.iter().map(|(id, fault)| format!("{id} is {fault}"))
     }
@@ -64,7 +64,7 @@ pub(super) fn look(disk: &Arc<dyn Disk>) -> Result<Look, InspectError> {
     Ok(look)
 }
 
-/// What the newest snapshot and the journal behind it come to.
+/// Returns what the newest snapshot and the journal behind it come to.
 fn replayed(disk: &dyn Disk) -> Result<Applied, InspectError> {
     let files = snapshot::files(disk).map_err(failed("listing snapshots"))?;
     // One that can't be read was told of already; a start goes on from the older one.

@@ -7,7 +7,7 @@ use crate::base::blob::BlobId;
 use crate::log::blobs::check::Fault;
 use crate::log::inspect::compare::{Agreement, Comparison, StreamComparison};
 
-/// The comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
+/// Returns the comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
 pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) -> String {
     let mut lines: Vec<String> = [0, 1]
         .map(|index| {
@@ -47,7 +47,7 @@ fn of_stream(stream: &StreamComparison, names: [&str; 2]) -> String {
     format!("stream {origin}: {says}; {kept}")
 }
 
-/// What is wrong with contents that records name, for people.
+/// Returns what is wrong with contents that records name, for people.
 pub(super) fn blobs(names: [&str; 2], blobs: &[Option<Look>]) -> String {
     let line = |(name, look): (&str, &Option<Look>)| {
         let lines = look.iter().flat_map(Look::lines);
@@ -56,7 +56,7 @@ pub(super) fn blobs(names: [&str; 2], blobs: &[Option<Look>]) -> String {
     names.into_iter().zip(blobs).map(line).collect()
 }
 
-/// The comparison for programs.
+/// Returns the comparison for programs.
 pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Look>]) -> String {
     let side = |index: usize| {
         let side = &comparison.sides[index];

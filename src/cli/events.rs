@@ -130,7 +130,7 @@ impl Visit for Fields {
     }
 }
 
-/// A value of a logfmt line: as it is if it is one plain word, else quoted, so that a line stays a line.
+/// Returns a value of a logfmt line: as it is if it is one plain word, else quoted, so that a line stays a line.
 fn quoted(value: &str) -> String {
     let plain =
         !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));

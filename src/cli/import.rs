@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, config: &Config) -> Result<Import, CliError> {
         .map_err(|error| refuse(error.to_string()))
 }
 
-/// The record that takes the count over.
+/// Returns the record that takes the count over.
 pub(super) fn record(import: Import) -> FirstRecord {
     FirstRecord { record: import.record(), is_welcome }
 }

@@ -102,7 +102,7 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What to do now, for people.
+    /// Returns what to do now, for people.
     fn next_step(&self, known: &Known) -> String {
         let dir = self.data_dir.display();
         let serve = format!("pixeld serve --data-dir {dir} --peer-listen ADDR --peer ADDR --peer-key KEY");

@@ -134,7 +134,7 @@ fn wrong(path: &Path) -> impl Fn(InspectError) -> CliError {
     move |source| CliError::Inspect { path: path.to_owned(), source }
 }
 
-/// What is said of a directory's blobs.
+/// Returns what is said of a directory's blobs.
 fn told_of(look: &Look) -> Vec<String> {
     let all = if look.faults.is_empty() { ", each with the content that its name says" } else { "" };
     let first = format!("blobs     {}{all}", look.named);
@@ -194,12 +194,12 @@ fn tell(summary: &Summary) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A time of the journal to the second.
+/// Returns a time of the journal to the second.
 fn date(us: u64) -> String {
     String::from_utf8_lossy(DateCell::new(us / 1_000_000).bytes()).into_owned()
 }
 
-/// What records with this tag are.
+/// Returns what records with this tag are.
 fn name_of(tag: u8) -> String {
     let name = registry::new_applied().name_of(tag);
     match tag {

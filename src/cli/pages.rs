@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     dir: PathBuf,
 }
 
-/// What completions offer: nothing that is hidden, and words where words are wanted.
+/// Returns what completions offer: nothing that is hidden, and words where words are wanted.
 fn completed(command: &clap::Command) -> clap::Command {
     let shown = visible(command).mut_subcommand("doctor", |doctor| {
         doctor.mut_arg("profile", |arg| arg.value_parser(Profile::NAMES.map(|(name, _)| name)))
@@ -24,7 +24,7 @@ fn completed(command: &clap::Command) -> clap::Command {
     shown.mut_subcommand("serve", flags::with_words)
 }
 
-/// The command without what is hidden; clap takes nothing away from one that is made.
+/// Returns the command without what is hidden; clap takes nothing away from one that is made.
 fn visible(command: &clap::Command) -> clap::Command {
     let name: &'static str = command.get_name().to_owned().leak();
     let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());

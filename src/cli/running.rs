@@ -276,7 +276,7 @@ impl Running {
     }
 }
 
-/// Where the peer is looked for, and by what key it knows this one.
+/// Returns where the peer is looked for, and by what key it knows this one.
 fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     let ways = [
         peer.dial.as_ref().map(|at| format!("dials {at}")),
@@ -288,7 +288,7 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     peer.is_there().then(|| format!("peer: {}; {key}", ways.join(", ")))
 }
 
-/// The settings of the configuration. A name of this host's own that has no address yet is waited for: a host that boots may
+/// Returns the settings of the configuration. A name of this host's own that has no address yet is waited for: a host that boots may
 /// be faster than its network.
 fn await_names(config: &Config) -> Settings {
     let mut tries = 0_u32;
@@ -311,7 +311,7 @@ const NAME_PAUSE: Duration = Duration::from_secs(1);
 /// After how many tries it is said again.
 const NAME_TRIES_TOLD: u32 = 60;
 
-/// The addresses of sockets, each once; one shows what the configured listener on its port shows.
+/// Returns the addresses of sockets, each once; one shows what the configured listener on its port shows.
 fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Result<Vec<Listen>> {
     let mut found: Vec<Listen> = Vec::new();
     for listener in listeners {
@@ -324,7 +324,7 @@ fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Resul
     Ok(found)
 }
 
-/// A command line that shows the server at work.
+/// Returns a command line that shows the server at work.
 fn example(address: &str, apps: &[&str]) -> String {
     if apps.contains(&"pixel") {
         let pixel = r#"{"x":10,"y":20,"channel":"R","value":128}"#;

@@ -78,7 +78,7 @@ impl Successor {
         Ok(Self { pid, channel })
     }
 
-    /// Its number.
+    /// Returns its number.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
@@ -98,12 +98,12 @@ impl Successor {
     }
 }
 
-/// The command line of this process, as far as a successor gets it.
+/// Returns the command line of this process, as far as a successor gets it.
 fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os().skip(1).filter(is_passed_on)
 }
 
-/// Whether a successor gets an argument: not what tells this process about succession, nor what accepts a loss.
+/// Returns whether a successor gets an argument: not what tells this process about succession, nor what accepts a loss.
 fn is_passed_on(argument: &OsString) -> bool {
     ![FLAG, LAUNCH, ACCEPT_LOSS].iter().any(|own| argument == own)
 }
@@ -182,7 +182,7 @@ pub(super) fn take_from(
     Ok((listeners, connections))
 }
 
-/// The program file, also when a newer one has been put in its place.
+/// Returns the program file, also when a newer one has been put in its place.
 fn program() -> io::Result<PathBuf> {
     let path = std::env::current_exe()?.into_os_string();
     Ok(match path.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {

@@ -36,13 +36,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether there is to be a peer.
+    /// Returns whether there is to be a peer.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.listen.is_some() || self.dial.is_some()
     }
 
-    /// The first key whose value will not do beside the others, and what would.
+    /// Returns the first key whose value will not do beside the others, and what would.
     pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
         let addresses = [&self.listen, &self.dial];
         let leaves = addresses.into_iter().flatten().any(|address| !address.is_local());

@@ -72,7 +72,7 @@ fn unknown(origin: Origin, key: &str) -> ConfigError {
     ConfigError::Key { origin, key: key.to_owned(), hint: keys::hint(key) }
 }
 
-/// Whether Kubernetes made this variable for a Service whose name begins with `pixeld`: it puts the Service's address and
+/// Returns whether Kubernetes made this variable for a Service whose name begins with `pixeld`: it puts the Service's address and
 /// ports into every pod of the namespace, which says nothing about our configuration.
 fn is_of_a_service(name: &str) -> bool {
     let is_port = |rest: &str| rest.is_empty() || rest.starts_with('_');
@@ -146,7 +146,7 @@ fn collect(
     }
 }
 
-/// A value of the file as texts, one for each element of a list.
+/// Returns a value of the file as texts, one for each element of a list.
 fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
     match value {
         DeValue::Array(items) => {

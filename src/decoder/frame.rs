@@ -25,7 +25,7 @@ pub struct OrderHead {
 }
 
 impl OrderHead {
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; ORDER_BYTES] {
         let mut bytes = [0; ORDER_BYTES];
@@ -81,7 +81,7 @@ impl Flaw {
     const ALL: [Self; 5] =
         [Self::Corrupted, Self::TooLarge, Self::TooSlow, Self::TooDense, Self::Unsupported];
 
-    /// The short form of a fault.
+    /// Returns the short form of a fault.
     #[must_use]
     pub fn of(fault: &Fault) -> Self {
         match fault {
@@ -93,7 +93,7 @@ impl Flaw {
         }
     }
 
-    /// The fault that `order` had.
+    /// Returns the fault that `order` had.
     #[must_use]
     pub fn fault(self, order: &Order) -> Fault {
         match self {
@@ -107,7 +107,7 @@ impl Flaw {
 }
 
 impl OutcomeHead {
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; OUTCOME_BYTES] {
         let mut bytes = [0; OUTCOME_BYTES];

@@ -131,19 +131,19 @@ impl Decoder {
         Self { settings, process: None, memory_bytes: 0, turn: Turn::Idle, starved: None, started: 0 }
     }
 
-    /// The process that waits for the next picture, if there is one.
+    /// Returns the process that waits for the next picture, if there is one.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Subprocess::id)
     }
 
-    /// How many processes were started.
+    /// Returns how many processes were started.
     #[must_use]
     pub fn started(&self) -> u64 {
         self.started
     }
 
-    /// The process of the last picture if it still lives and has memory enough, or a new one.
+    /// Returns the process of the last picture if it still lives and has memory enough, or a new one.
     fn process(&mut self, picture_bytes: u64) -> io::Result<Subprocess> {
         let needed = self.settings.memory_for(picture_bytes);
         let is_hungry = self.starved.is_some_and(|since| since.elapsed() < HUNGRY);

@@ -44,7 +44,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection on which nothing was sent; `is_head` when all requests are HEAD.
+    /// Returns a connection on which nothing was sent; `is_head` when all requests are HEAD.
     #[must_use]
     pub fn new(is_head: bool) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Connection {
         self.in_flight.len()
     }
 
-    /// The request that waits longest.
+    /// Returns the request that waits longest.
     #[must_use]
     pub fn oldest(&self) -> Option<&InFlight> {
         self.in_flight.front()
@@ -82,7 +82,7 @@ impl Connection {
         self.in_flight.push_back(request);
     }
 
-    /// Bytes that still have to be written.
+    /// Returns bytes that still have to be written.
     #[inline]
     #[must_use]
     pub fn unwritten(&self) -> &[u8] {

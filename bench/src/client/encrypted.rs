@@ -23,7 +23,7 @@ impl TlsStream {
         Ok(Self { socket, session: tls.session()?, has_ended: false })
     }
 
-    /// The socket below.
+    /// Returns the socket below.
     pub fn socket_mut(&mut self) -> &mut Socket {
         &mut self.socket
     }

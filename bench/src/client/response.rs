@@ -32,7 +32,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether the status is 2xx.
+    /// Returns whether the status is 2xx.
     #[must_use]
     pub fn is_success(self) -> bool {
         (200..300).contains(&self.status)
@@ -116,7 +116,7 @@ pub struct ResponseParser {
 const NO_ANSWER: Answer = Answer { status: 0, keep_alive: false };
 
 impl ResponseParser {
-    /// A parser that skips bodies; `is_head` for answers to HEAD, which have none.
+    /// Returns a parser that skips bodies; `is_head` for answers to HEAD, which have none.
     #[must_use]
     pub fn new(is_head: bool) -> Self {
         Self {
@@ -133,13 +133,13 @@ impl ResponseParser {
         }
     }
 
-    /// A parser that hands out the bodies too.
+    /// Returns a parser that hands out the bodies too.
     #[must_use]
     pub fn with_bodies() -> Self {
         Self { wants_bodies: true, ..Self::new(false) }
     }
 
-    /// Whether the next byte starts a new response.
+    /// Returns whether the next byte starts a new response.
     #[must_use]
     pub fn is_between(&self) -> bool {
         self.state == State::Head

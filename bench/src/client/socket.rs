@@ -47,7 +47,7 @@ impl Socket {
         }
     }
 
-    /// Whether a connect that was started is done.
+    /// Returns whether a connect that was started is done.
     ///
     /// # Errors
     /// Returns the reason of the failure.

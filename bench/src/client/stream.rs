@@ -28,7 +28,7 @@ impl Stream {
         }
     }
 
-    /// Whether a connect that was started is done, with TLS the handshake too.
+    /// Returns whether a connect that was started is done, with TLS the handshake too.
     ///
     /// # Errors
     /// Returns the reason of the failure.

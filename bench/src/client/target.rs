@@ -129,14 +129,14 @@ impl Target {
         Ok(Self { url, host: parsed.host, path, endpoint, tls })
     }
 
-    /// The same server at another path.
+    /// Returns the same server at another path.
     #[must_use]
     pub fn at(&self, path: &str) -> Self {
         let url = format!("{}://{}{path}", scheme(self.tls.as_ref()), self.host);
         Self { url, path: path.to_string(), ..self.clone() }
     }
 
-    /// Whether the target runs on this host, so that `/proc` has its figures.
+    /// Returns whether the target runs on this host, so that `/proc` has its figures.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match &self.endpoint {

@@ -17,19 +17,19 @@ impl Bitmap {
         self.words[word] |= 1 << (at % 64);
     }
 
-    /// Whether bit `at` is set.
+    /// Returns whether bit `at` is set.
     #[must_use]
     pub fn is_set(&self, at: u64) -> bool {
         self.words.get((at / 64) as usize).is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 
-    /// Number of set bits.
+    /// Returns the number of set bits.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// The set bits in order.
+    /// Returns the set bits in order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.words.iter().enumerate().flat_map(|(word, &bits)| {
             (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word as u64 * 64 + bit)

@@ -27,7 +27,7 @@ impl ConnectTimes {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
-    /// The times.
+    /// Returns the times.
     #[must_use]
     pub const fn histogram(&self) -> &Histogram<u64> {
         &self.0

@@ -39,7 +39,7 @@ impl Driver {
         }
     }
 
-    /// Whether a run that only its number of requests ends would never end, since the target is gone.
+    /// Returns whether a run that only its number of requests ends would never end, since the target is gone.
     fn is_abandoned(&mut self, now_ns: u64) -> bool {
         let is_open = |line: &Line| line.stream.is_some() && !line.is_connecting;
         if self.in_flight == 0 && self.lines.iter().all(is_open) {
@@ -135,7 +135,7 @@ impl Driver {
     }
 }
 
-/// CPU time of this thread, and the time it waited for a CPU; nanoseconds since it started.
+/// Returns the CPU time of this thread, and the time it waited for a CPU; nanoseconds since it started.
 fn thread_cpu_ns() -> (u64, u64) {
     let waited = std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()

@@ -18,7 +18,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// A line that is shown when `wanted` and stderr is a terminal.
+    /// Returns a line that is shown when `wanted` and stderr is a terminal.
     #[must_use]
     pub fn new(wanted: bool, scenario: &Scenario) -> Self {
         Self { is_on: wanted && std::io::stderr().is_terminal(), duration_ns: scenario.duration_ns }
@@ -50,7 +50,7 @@ pub struct Connecting {
 }
 
 impl Connecting {
-    /// A line that is shown when `wanted`, stderr is a terminal, and it takes longer than a moment.
+    /// Returns a line that is shown when `wanted`, stderr is a terminal, and it takes longer than a moment.
     #[must_use]
     pub fn new(wanted: bool, all: usize) -> Self {
         Self { is_on: wanted && std::io::stderr().is_terminal(), all, since: Instant::now() }

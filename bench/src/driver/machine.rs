@@ -42,7 +42,7 @@ impl ProcessUse {
 }
 
 impl ProcessTimes {
-    /// What was used since an earlier reading.
+    /// Returns what was used since an earlier reading.
     ///
     /// The sum comes from the threads' exact figures when no thread ended in between, which the coarse figures show.
     #[must_use]
@@ -91,7 +91,7 @@ pub fn process_times(pids: &[u32]) -> ProcessTimes {
     times
 }
 
-/// User and system ticks of `/proc/<pid>/stat`: fields 14 and 15, counted after the name, which may hold anything.
+/// Returns user and system ticks of `/proc/<pid>/stat`: fields 14 and 15, counted after the name, which may hold anything.
 fn stat_ticks(text: &str) -> Option<(u64, u64)> {
     let after_name = &text[text.rfind(')')? + 1..];
     let mut fields = after_name.split_ascii_whitespace().skip(11);
@@ -114,7 +114,7 @@ fn numbers_in(folder: &str) -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The processes of a process group.
+/// Returns the processes of a process group.
 #[must_use]
 pub fn processes_of_group(group: u32) -> Vec<u32> {
     let in_group = |pid: &u32| {
@@ -124,7 +124,7 @@ pub fn processes_of_group(group: u32) -> Vec<u32> {
     numbers_in("/proc").into_iter().filter(in_group).collect()
 }
 
-/// The processes that listen on a TCP port of this host, without the calling process.
+/// Returns the processes that listen on a TCP port of this host, without the calling process.
 #[must_use]
 pub fn listeners_of_port(port: u16) -> Vec<u32> {
     let mut inodes = BTreeSet::new();
@@ -134,7 +134,7 @@ pub fn listeners_of_port(port: u16) -> Vec<u32> {
     holders(&inodes)
 }
 
-/// The processes that hold a unix socket bound to `path`, without the calling process.
+/// Returns the processes that hold a unix socket bound to `path`, without the calling process.
 #[must_use]
 pub fn holders_of_unix(path: &str) -> Vec<u32> {
     let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
@@ -228,7 +228,7 @@ impl HostTimes {
         times
     }
 
-    /// What happened since an earlier reading.
+    /// Returns what happened since an earlier reading.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> HostUse {
         let part = |now: u64, before: u64, of: u64| now.saturating_sub(before) as f64 / of.max(1) as f64;
@@ -246,7 +246,7 @@ impl HostTimes {
     }
 }
 
-/// The first line of `/proc/stat`: user nice system idle iowait irq softirq steal.
+/// Returns the first line of `/proc/stat`: user nice system idle iowait irq softirq steal.
 fn host_ticks(text: &str) -> Option<HostTimes> {
     let fields: Vec<u64> = text
         .lines()

@@ -123,7 +123,7 @@ struct Line {
 }
 
 impl Line {
-    /// Whether the kernel has not taken all bytes of the requests that were asked.
+    /// Returns whether the kernel has not taken all bytes of the requests that were asked.
     fn is_unsent(&self) -> bool {
         !self.connection.unwritten().is_empty() || self.stream.as_ref().is_some_and(Stream::has_unsent)
     }
@@ -172,7 +172,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A thread without connections: [`Driver::open`] makes them, [`Driver::run`] uses them.
+    /// Returns a thread without connections: [`Driver::open`] makes them, [`Driver::run`] uses them.
     ///
     /// # Errors
     /// Fails when epoll can't be had.

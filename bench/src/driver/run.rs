@@ -333,7 +333,7 @@ impl<'a, 'w> Collector<'a, 'w> {
     }
 }
 
-/// Length of the measured part: as planned, or, when the number of requests ended it, up to the last answer, the last
+/// Returns the length of the measured part: as planned, or, when the number of requests ended it, up to the last answer, the last
 /// one that was given up, or the end of their schedule.
 fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
     let end_ns = finished.iter().map(|f| f.end_ns).max().unwrap_or(0);

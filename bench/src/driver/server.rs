@@ -69,7 +69,7 @@ impl ServerProbe {
         Self { processes, metrics, asked }
     }
 
-    /// A server that bench started itself, in a process group of its own.
+    /// Returns a server that bench started itself, in a process group of its own.
     #[must_use]
     pub fn of_group(group: u32, target: &Target, asks: bool) -> Self {
         Self { processes: Processes::Group(group), ..Self::find(target, asks) }
@@ -110,7 +110,7 @@ impl ServerUse {
 }
 
 impl ServerReading {
-    /// What was used since an earlier reading; `None` when nothing is known.
+    /// Returns what was used since an earlier reading; `None` when nothing is known.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Option<ServerUse> {
         let stages = match (&self.metrics, &earlier.metrics) {

@@ -76,7 +76,7 @@ impl Exposition {
         self.sum_of(name, None)
     }
 
-    /// The same of one stage.
+    /// Returns the same of one stage.
     fn sum_of(&self, name: &str, stage: Option<&str>) -> Option<f64> {
         let mut values = self.of(name, stage).map(|sample| sample.value);
         let first = values.next()?;
@@ -152,7 +152,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 }
 
 impl Stages {
-    /// What happened between two pages of one server.
+    /// Returns what happened between two pages of one server.
     #[must_use]
     pub fn between(before: &Exposition, now: &Exposition) -> Self {
         let grew = |name: &str| {

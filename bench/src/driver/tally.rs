@@ -98,7 +98,7 @@ impl Failures {
     }
 }
 
-/// An empty histogram of nanoseconds with three significant digits.
+/// Returns an empty histogram of nanoseconds with three significant digits.
 #[must_use]
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 /// Keys that have to agree before two reports are compared.
 pub const COMPARED: [&str; 7] = ["host", "kernel", "cpu", "cpus", "governor", "arch", "build"];
 
-/// The environment as reports keep it.
+/// Returns the environment as reports keep it.
 #[must_use]
 pub fn describe() -> Value {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_string();
@@ -37,7 +37,7 @@ fn cpu_model(cpuinfo: &str) -> String {
     named("model name").or_else(|| named("CPU part")).unwrap_or_default()
 }
 
-/// A time as `2026-11-21T01:30:00Z`.
+/// Returns a time as `2026-11-21T01:30:00Z`.
 #[must_use]
 pub fn time_text(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -54,7 +54,7 @@ pub fn time_text(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
-/// The first key in which two environments differ, with both values.
+/// Returns the first key in which two environments differ, with both values.
 #[must_use]
 pub fn difference(one: &Value, other: &Value) -> Option<(&'static str, String, String)> {
     COMPARED

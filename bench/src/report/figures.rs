@@ -54,7 +54,7 @@ fn by_percentile(report: &Report) -> Plot {
     }
 }
 
-/// The percentile axis counts nines: 0 is 0 %, 1 is 90 %, 2 is 99 %.
+/// Returns the percentile axis counts nines: 0 is 0 %, 1 is 90 %, 2 is 99 %.
 fn percentile_points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     if histogram.is_empty() {
         return Vec::new();
@@ -66,7 +66,7 @@ fn percentile_points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Where the steps of a ramp begin, nanoseconds; without the first one, whose border is the axis.
+/// Returns where the steps of a ramp begin, nanoseconds; without the first one, whose border is the axis.
 fn step_borders(report: &Report) -> Vec<f64> {
     let mut start = 0;
     let ends = report.steps.iter().map(|step| {
@@ -117,7 +117,7 @@ fn rate_over_time(report: &Report) -> Plot {
     }
 }
 
-/// What the schedule wanted: a level line, or one for each step.
+/// Returns what the schedule wanted: a level line, or one for each step.
 fn offered(report: &Report) -> Vec<(f64, f64)> {
     if let (Some(rate), true) = (report.scenario["rate"].as_f64(), report.steps.is_empty()) {
         return vec![(0.0, rate), (report.window_ns as f64, rate)];

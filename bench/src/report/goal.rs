@@ -97,7 +97,7 @@ impl Goal {
         Ok(Self { text: text.to_string(), figure, relation, bound })
     }
 
-    /// Whether it bounds errors, so that some of them may be within it.
+    /// Returns whether it bounds errors, so that some of them may be within it.
     #[must_use]
     pub fn is_about_errors(&self) -> bool {
         matches!(
@@ -148,7 +148,7 @@ impl Goal {
         }
     }
 
-    /// The value as a person reads it.
+    /// Returns the value as a person reads it.
     #[must_use]
     pub fn show(&self, value: f64) -> String {
         match self.figure {

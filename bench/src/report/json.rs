@@ -29,7 +29,7 @@ pub fn document(report: &Report) -> Value {
     Value::Object(document)
 }
 
-/// What was run, where and how.
+/// Returns what was run, where and how.
 fn identity(report: &Report) -> Value {
     json!({
         "schema": SCHEMA,
@@ -40,7 +40,7 @@ fn identity(report: &Report) -> Value {
     })
 }
 
-/// What was counted and timed.
+/// Returns what was counted and timed.
 fn figures(report: &Report) -> Value {
     let total = &report.total;
     json!({
@@ -78,7 +78,7 @@ fn figures(report: &Report) -> Value {
     })
 }
 
-/// What follows from it.
+/// Returns what follows from it.
 fn findings(report: &Report) -> Value {
     json!({
         "limit": {
@@ -116,7 +116,7 @@ pub fn quantiles(histogram: &Histogram<u64>) -> Value {
     Value::Object(map)
 }
 
-/// A histogram in HdrHistogram's V2 encoding, compressed, base64: what its tools in all languages exchange.
+/// Returns a histogram in HdrHistogram's V2 encoding, compressed, base64: what its tools in all languages exchange.
 #[must_use]
 pub fn encode(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();

@@ -156,7 +156,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether what was acknowledged is not there as it was sent: lost, altered or stored twice. Nothing is sent twice, so a
+    /// Returns whether what was acknowledged is not there as it was sent: lost, altered or stored twice. Nothing is sent twice, so a
     /// pixel that is there twice is the server's doing.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -176,7 +176,7 @@ pub struct Disturbance {
 }
 
 impl Report {
-    /// The report of one run; goals, verification and the rest are added by those who know them.
+    /// Returns the report of one run; goals, verification and the rest are added by those who know them.
     #[must_use]
     pub fn of(
         scenario: &Scenario,
@@ -222,7 +222,7 @@ impl Report {
         }
     }
 
-    /// The report of a ramp: its steps added up.
+    /// Returns the report of a ramp: its steps added up.
     ///
     /// # Panics
     /// When there is no step.
@@ -268,7 +268,7 @@ impl Report {
         whole
     }
 
-    /// Whether the rate, or that of any step, is only a lower bound of what the server can do.
+    /// Returns whether the rate, or that of any step, is only a lower bound of what the server can do.
     #[must_use]
     pub fn is_lower_bound(&self) -> bool {
         self.verdict.wall.is_lower_bound() || self.steps.iter().any(|step| step.wall.is_lower_bound())
@@ -286,7 +286,7 @@ impl Report {
         }
     }
 
-    /// The histogram of latencies without correction: in a closed loop there is only one.
+    /// Returns the histogram of latencies without correction: in a closed loop there is only one.
     #[must_use]
     pub fn uncorrected(&self) -> &hdrhistogram::Histogram<u64> {
         if self.is_open { &self.total.uncorrected } else { &self.total.latency }

@@ -34,7 +34,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line through `points`.
+    /// Returns a line through `points`.
     #[must_use]
     pub fn new(name: &str, points: Vec<(f64, f64)>) -> Self {
         Self { name: name.to_string(), points }
@@ -68,7 +68,7 @@ struct Scale {
 }
 
 impl Axis {
-    /// Where a value stands on the axis.
+    /// Returns where a value stands on the axis.
     fn place(self, value: f64) -> f64 {
         match self {
             Self::LogTime => value.max(1.0).log10(),
@@ -77,7 +77,7 @@ impl Axis {
         }
     }
 
-    /// What stands beside a tick.
+    /// Returns what stands beside a tick.
     fn label(self, place: f64) -> String {
         match self {
             Self::LogTime => show_ns(10f64.powf(place).round() as u64).replace(".00", "").replace(".0", ""),
@@ -93,7 +93,7 @@ impl Axis {
         }
     }
 
-    /// What is said about a value.
+    /// Returns what is said about a value.
     fn tell(self, value: f64) -> String {
         match self {
             Self::LogTime => show_ns(value.round() as u64),
@@ -141,7 +141,7 @@ impl Scale {
     }
 }
 
-/// The colour of line `at` of `all`.
+/// Returns the colour of line `at` of `all`.
 fn colour(at: usize, all: usize) -> String {
     if all <= NAMED_COLOURS {
         format!("var(--line{at})")
@@ -157,7 +157,7 @@ pub fn escape(text: &str) -> String {
 }
 
 impl Plot {
-    /// The lines' names in their colours, as HTML: inside of the drawing they would cover what is drawn.
+    /// Returns the lines' names in their colours, as HTML: inside of the drawing they would cover what is drawn.
     #[must_use]
     pub fn legend(&self) -> String {
         let all = self.lines.len();

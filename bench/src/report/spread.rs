@@ -41,7 +41,7 @@ fn histogram(out: &mut String, all: &Bands, (first, last): (usize, usize)) {
     }
 }
 
-/// The ends of a band: `1 ms to 2 ms`.
+/// Returns the ends of a band: `1 ms to 2 ms`.
 #[must_use]
 pub fn label(band: usize) -> String {
     let short = |ns: u64| show_ns(ns).replace(".00", "").replace(".0", "");
@@ -52,7 +52,7 @@ pub fn label(band: usize) -> String {
     }
 }
 
-/// The intervals' bands, neighbours added up until they fit.
+/// Returns the intervals' bands, neighbours added up until they fit.
 #[must_use]
 pub fn columns(report: &Report) -> Vec<Bands> {
     let intervals = &report.series;

@@ -49,7 +49,7 @@ pub enum Wall {
 }
 
 impl Wall {
-    /// The word of the report.
+    /// Returns the word of the report.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Wall {
         }
     }
 
-    /// Whether the rate is only a lower bound of what the server can do.
+    /// Returns whether the rate is only a lower bound of what the server can do.
     #[must_use]
     pub const fn is_lower_bound(self) -> bool {
         matches!(self, Self::Client | Self::SharedCpu)
@@ -183,7 +183,7 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
     }
 }
 
-/// An open loop's generator may spin to be on time, so its CPU says nothing; its lag does.
+/// Returns an open loop's generator may spin to be on time, so its CPU says nothing; its lag does.
 fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
     let is_served = inputs.rate >= offered * SERVED;
     // Of fewer requests the p99 is the latest one: a single late wake-up.

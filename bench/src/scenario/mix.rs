@@ -50,7 +50,7 @@ impl Mix {
         Ok(Self { forms, order, kinds, names })
     }
 
-    /// Names of the rows of figures: method and path without its query.
+    /// Returns names of the rows of figures: method and path without its query.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
@@ -63,7 +63,7 @@ impl Mix {
         format!("{} requests in turn, checksum {checksum:08x}", self.order.len())
     }
 
-    /// The forms, each once.
+    /// Returns the forms, each once.
     #[must_use]
     pub fn forms(&self) -> &[RequestForm] {
         &self.forms
@@ -126,7 +126,7 @@ pub struct MixWriter {
 }
 
 impl MixWriter {
-    /// A writer of requests to `host`, with random numbers that follow from `seed`.
+    /// Returns a writer of requests to `host`, with random numbers that follow from `seed`.
     #[must_use]
     pub fn new(mix: &Arc<Mix>, host: &str, seed: u64) -> Self {
         let with_host = |form: &RequestForm| RequestForm { host: host.to_string(), ..form.clone() };

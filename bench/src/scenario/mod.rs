@@ -78,7 +78,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// A closed loop of the usual size.
+    /// Returns a closed loop of the usual size.
     #[must_use]
     pub fn new(target: Target, form: RequestForm) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Scenario {
         self.warmup_ns.saturating_add(self.duration_ns)
     }
 
-    /// Time since the start of the run until which the schedule of a bounded number of requests lasts: n requests at a rate
+    /// Returns the time since the start of the run until which the schedule of a bounded number of requests lasts: n requests at a rate
     /// of r take n/r.
     #[must_use]
     pub fn schedule_end_ns(&self) -> Option<u64> {
@@ -115,7 +115,7 @@ impl Scenario {
         Some(self.warmup_ns.saturating_add(schedule_ns).min(self.end_ns()))
     }
 
-    /// Length of one row of the time series: a hundredth of the run, between 100 ms and 1 s.
+    /// Returns the length of one row of the time series: a hundredth of the run, between 100 ms and 1 s.
     #[must_use]
     pub fn interval_ns(&self) -> u64 {
         (self.duration_ns / 100).clamp(100_000_000, 1_000_000_000)
@@ -143,7 +143,7 @@ impl Scenario {
         self.requests.map(|all| all / threads + u64::from((index as u64) < all % threads))
     }
 
-    /// The scenario as reports show it.
+    /// Returns the scenario as reports show it.
     #[must_use]
     pub fn describe(&self) -> Value {
         let (kind, rate, poisson) = match self.load {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use toml::{Table, Value};
 
-/// Whether the command line has this option too. Only lists need that: clap adds theirs up and takes the last of others,
+/// Returns whether the command line has this option too. Only lists need that: clap adds theirs up and takes the last of others,
 /// so of the short names only the one of a list counts.
 #[must_use]
 pub fn is_given(name: &str, own: &[OsString]) -> bool {
@@ -14,7 +14,7 @@ pub fn is_given(name: &str, own: &[OsString]) -> bool {
     })
 }
 
-/// The options of a file as words: `pipeline = 16` is `--pipeline=16`, `poisson = true` is `--poisson`, and each value of a
+/// Returns the options of a file as words: `pipeline = 16` is `--pipeline=16`, `poisson = true` is `--poisson`, and each value of a
 /// list stands for itself. Those for which `is_given` holds are left out.
 ///
 /// # Errors

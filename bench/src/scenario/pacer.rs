@@ -49,7 +49,7 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A schedule from `start_ns` (inclusive) to `end_ns` (exclusive) for thread `index` of `threads`.
+    /// Returns a schedule from `start_ns` (inclusive) to `end_ns` (exclusive) for thread `index` of `threads`.
     ///
     /// The threads' constant schedules interleave: thread 1 of 2 sends halfway between two requests of thread 0.
     #[must_use]
@@ -74,7 +74,7 @@ impl Pacer {
         Self { gap_ns, first_ns, end_ns, arrivals, sent: 0, next_ns: first_ns, random }
     }
 
-    /// What is to do at `now_ns`. Says the same until [`Pacer::sent`] is called.
+    /// Returns what is to do at `now_ns`. Says the same until [`Pacer::sent`] is called.
     #[inline]
     #[must_use]
     pub fn pace(&self, now_ns: u64) -> Pace {

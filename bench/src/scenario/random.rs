@@ -7,13 +7,13 @@ pub struct Random {
 }
 
 impl Random {
-    /// A generator that repeats the same numbers for the same seed.
+    /// Returns a generator that repeats the same numbers for the same seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     #[inline]
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -23,20 +23,20 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not zero. The bias is below `bound / 2^64`.
+    /// Returns a number below `bound`, which is not zero. The bias is below `bound / 2^64`.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         debug_assert!(bound > 0);
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number above 0 and at most 1.
+    /// Returns a number above 0 and at most 1.
     #[inline]
     pub fn unit(&mut self) -> f64 {
         ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
-    /// A gap of a Poisson process whose gaps are `mean` long on average.
+    /// Returns a gap of a Poisson process whose gaps are `mean` long on average.
     #[inline]
     pub fn exponential(&mut self, mean: f64) -> f64 {
         -self.unit().ln() * mean

@@ -40,7 +40,7 @@ impl Bodies {
         }
     }
 
-    /// Whether all requests have the same body.
+    /// Returns whether all requests have the same body.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         match self {
@@ -72,13 +72,13 @@ pub struct RequestForm {
 }
 
 impl RequestForm {
-    /// Whether answers come without a body (RFC 9110, section 9.3.2).
+    /// Returns whether answers come without a body (RFC 9110, section 9.3.2).
     #[must_use]
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
 
-    /// The body of the first request, for clients that send one body for ever; empty when there is none.
+    /// Returns the body of the first request, for clients that send one body for ever; empty when there is none.
     #[must_use]
     pub fn first_body(&self) -> Vec<u8> {
         let mut body = Vec::new();
@@ -132,7 +132,7 @@ impl RequestForm {
         Ok(())
     }
 
-    /// The head up to the digits of the body's length, and what follows them; without a body all of it and nothing.
+    /// Returns the head up to the digits of the body's length, and what follows them; without a body all of it and nothing.
     fn head(&self) -> (String, String) {
         let mut before = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.has_header("host") {
@@ -205,7 +205,7 @@ pub struct RequestWriter {
 }
 
 impl RequestWriter {
-    /// A writer whose random numbers follow from `seed`.
+    /// Returns a writer whose random numbers follow from `seed`.
     #[must_use]
     pub fn new(form: RequestForm, seed: u64) -> Self {
         Self { composer: Composer::new(form), random: Random::new(seed) }

@@ -64,7 +64,7 @@ impl Template {
         Ok(Self { pieces, source: text.as_bytes().to_vec() })
     }
 
-    /// A template without placeholders, for bytes that are not text.
+    /// Returns a template without placeholders, for bytes that are not text.
     #[must_use]
     pub fn literal(bytes: Vec<u8>) -> Self {
         let source = bytes.clone();
@@ -83,7 +83,7 @@ impl Template {
         &self.source
     }
 
-    /// Whether every body is the same.
+    /// Returns whether every body is the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Literal(_)))

@@ -44,7 +44,7 @@ pub fn replacement(script: &str) -> String {
     text
 }
 
-/// The text that a line like `name = "text"` assigns.
+/// Returns the text that a line like `name = "text"` assigns.
 fn assigned<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     literal(line.strip_prefix(name)?.trim_start().strip_prefix('=')?)
 }
@@ -55,7 +55,7 @@ fn field(line: &str) -> Option<(&str, &str)> {
     Some((literal(name)?, literal(rest.trim_start().strip_prefix('=')?)?))
 }
 
-/// The text of a literal in single, double or long quotes.
+/// Returns the text of a literal in single, double or long quotes.
 fn literal(text: &str) -> Option<&str> {
     let text = text.trim().trim_end_matches(';').trim_end();
     [("\"", "\""), ("'", "'"), ("[[", "]]")]

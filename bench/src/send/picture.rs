@@ -45,7 +45,7 @@ impl Picture {
         Ok(Self::from_rgb(decoded.width(), decoded.into_raw()))
     }
 
-    /// A picture from its bytes; `rgb` holds whole rows.
+    /// Returns a picture from its bytes; `rgb` holds whole rows.
     #[must_use]
     pub fn from_rgb(width: u32, rgb: Vec<u8>) -> Self {
         assert!(width > 0 && rgb.len().is_multiple_of(width as usize * CHANNELS.len()), "whole rows");
@@ -65,13 +65,13 @@ impl Picture {
             .expect("a decoder counts rows in 32 bits")
     }
 
-    /// Number of samples, three for each pixel.
+    /// Returns the number of samples, three for each pixel.
     #[must_use]
     pub fn samples(&self) -> u64 {
         self.rgb.len() as u64
     }
 
-    /// The sample with this number: row by row, in a row pixel by pixel, in a pixel by [`CHANNELS`].
+    /// Returns the sample with this number: row by row, in a row pixel by pixel, in a pixel by [`CHANNELS`].
     #[must_use]
     pub fn sample(&self, number: u64) -> Sample {
         let at = usize::try_from(number).expect("a sample of a picture in memory");
@@ -81,7 +81,7 @@ impl Picture {
         Sample { x, y, channel: CHANNELS[channel], value: self.rgb[at] }
     }
 
-    /// Number of the sample at a place, if that lies in the picture.
+    /// Returns the number of the sample at a place, if that lies in the picture.
     #[must_use]
     pub fn number(&self, x: i32, y: i32, channel: char) -> Option<usize> {
         let channel = CHANNELS.iter().position(|letter| *letter == channel)?;

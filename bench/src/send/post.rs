@@ -65,7 +65,7 @@ enum Trouble {
 }
 
 impl<'a> Post<'a> {
-    /// A transfer of the samples from number `from` on.
+    /// Returns a transfer of the samples from number `from` on.
     #[must_use]
     pub fn new(picture: &'a Picture, target: &'a Target, pace: &'a Pace, from: u64) -> Self {
         assert!(pace.connections > 0 && pace.depth > 0, "a transfer needs both");

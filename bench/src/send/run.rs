@@ -89,7 +89,7 @@ fn post(picture: &Picture, target: &Target, options: &Options) -> Result<String,
     ))
 }
 
-/// A progress bar on stderr; invisible when that is no terminal.
+/// Returns a progress bar on stderr; invisible when that is no terminal.
 fn bar(verb: &'static str, length: u64) -> ProgressBar {
     let form = "{prefix} [{bar:40}] {human_pos}/{human_len} pixels, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(form).expect("a template of known fields");
@@ -105,7 +105,7 @@ fn mega(bytes: u64) -> f64 {
     per_second(bytes, Duration::from_secs(1_000_000))
 }
 
-/// The verdict for people.
+/// Returns the verdict for people.
 fn sentence(verdict: &Verdict) -> String {
     let Some((sample, value)) = verdict.first else {
         return match verdict.others {

@@ -29,7 +29,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether every sample came back with its value.
+    /// Returns whether every sample came back with its value.
     #[must_use]
     pub fn is_identical(&self) -> bool {
         self.missing == 0 && self.different == 0
@@ -53,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// Number of pixels taken.
+    /// Returns the number of pixels taken.
     #[must_use]
     pub fn listed(&self) -> u64 {
         self.listed

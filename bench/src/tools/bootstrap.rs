@@ -36,7 +36,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The words of the report.
+    /// Returns the words of the report.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// What it says.
+    /// Returns what it says.
     #[must_use]
     pub fn outcome(&self, better: Better) -> Outcome {
         let is_real = (self.low > 1.0 || self.high < 1.0) && (self.ratio - 1.0).abs() >= SMALLEST;
@@ -172,12 +172,12 @@ fn yuen(values: &[f64]) -> f64 {
     student(n - 2 * cut - 1) * (squares / (kept * (kept - 1.0))).sqrt()
 }
 
-/// The share to cut off at each end for 95 %: Phi(-sqrt(n/(n-1)) * t), t of Student with n-1 degrees of freedom.
+/// Returns the share to cut off at each end for 95 %: Phi(-sqrt(n/(n-1)) * t), t of Student with n-1 degrees of freedom.
 fn tail(n: usize) -> f64 {
     normal_tail((n as f64 / (n - 1) as f64).sqrt() * student(n - 1))
 }
 
-/// The 97.5 % quantile of Student's t, exact for few degrees of freedom, else Cornish and Fisher's expansion.
+/// Returns the 97.5 % quantile of Student's t, exact for few degrees of freedom, else Cornish and Fisher's expansion.
 fn student(degrees: usize) -> f64 {
     let z: f64 = 1.959_964;
     let n = degrees as f64;

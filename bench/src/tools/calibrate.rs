@@ -121,7 +121,7 @@ impl Calibrate {
     }
 }
 
-/// What one body of the usual template takes, and a whole request with it; nanoseconds.
+/// Returns what one body of the usual template takes, and a whole request with it; nanoseconds.
 fn writing_ns(form: &RequestForm) -> Result<(f64, f64), String> {
     let template = Template::compile(PIXEL).map_err(|error| error.to_string())?;
     let form = RequestForm { bodies: Bodies::One(template.clone()), ..form.clone() };

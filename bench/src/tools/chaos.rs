@@ -109,7 +109,7 @@ fn sleep_until(moment: Instant, has_ended: &AtomicBool) -> bool {
 }
 
 impl Chaos {
-    /// When it is to be done, nanoseconds since the start of the run.
+    /// Returns when it is to be done, nanoseconds since the start of the run.
     #[must_use]
     pub fn at_ns(&self) -> u64 {
         self.at_ns

@@ -149,7 +149,7 @@ pub(crate) fn errors_of(total: &Tally) -> Errors {
     Errors { requests: (total.answers + unanswered) as f64, failed: total.failures.of_sent() as f64 }
 }
 
-/// A round of another client: its own figures, and what the server used meanwhile.
+/// Returns a round of another client: its own figures, and what the server used meanwhile.
 fn foreign_round(ready: &Ready, client: impl FnOnce() -> Result<Foreign, String>) -> Result<Round, String> {
     let before = ready.probe.read();
     let measured = client()?;
@@ -170,13 +170,13 @@ fn cpu(ns: f64) -> String {
 }
 
 impl Side {
-    /// A figure of all rounds.
+    /// Returns a figure of all rounds.
     #[must_use]
     pub fn values(&self, figure: &Figure) -> Vec<f64> {
         self.rounds.iter().map(figure.2).collect()
     }
 
-    /// A side's figure over the first side's, when both are known.
+    /// Returns a side's figure over the first side's, when both are known.
     #[must_use]
     pub fn ratio_to(&self, first: &Self, figure: &Figure) -> Option<Ratio> {
         paired(&first.values(figure), &self.values(figure))
@@ -194,7 +194,7 @@ impl Side {
         objection((&first.name, first.errors()), (&self.name, self.errors()))
     }
 
-    /// What all figures together say of a load that is open or not; nothing with too few rounds.
+    /// Returns what all figures together say of a load that is open or not; nothing with too few rounds.
     #[must_use]
     pub fn judgement(&self, first: &Self, is_open: bool) -> Option<Judgement> {
         // Two clients of one server are compared by their own cost.
@@ -209,7 +209,7 @@ impl Side {
     }
 }
 
-/// The comparison for people; `is_open` says how the load was.
+/// Returns the comparison for people; `is_open` says how the load was.
 #[must_use]
 pub fn render(sides: &[Side], is_open: bool) -> String {
     let mut out = String::new();

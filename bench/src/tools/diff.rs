@@ -161,7 +161,7 @@ pub fn ratio(old: &Value, new: &Value, figure: &str) -> Option<Ratio> {
     }
 }
 
-/// A figure of all intervals; one without an answer has a rate, which is 0, and no latency.
+/// Returns a figure of all intervals; one without an answer has a rate, which is 0, and no latency.
 fn series(report: &Value, key: &str) -> Vec<f64> {
     let points = report["series"].as_array().map_or(&[][..], Vec::as_slice);
     points

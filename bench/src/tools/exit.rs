@@ -42,7 +42,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// The exit code: of several findings the one that takes away most of what the run is worth.
+    /// Returns the exit code: of several findings the one that takes away most of what the run is worth.
     #[must_use]
     pub const fn exit(self) -> Exit {
         match self {

@@ -88,7 +88,7 @@ pub fn wrk(scenario: &Scenario, folder: &Path) -> Result<Foreign, String> {
         .ok_or_else(|| format!("wrk's output can't be read:\n{text}"))
 }
 
-/// The line of JSON that the script prints at the end.
+/// Returns the line of JSON that the script prints at the end.
 fn parse_wrk(text: &str) -> Option<Foreign> {
     let line = text.lines().rev().find(|line| line.starts_with('{'))?;
     let figures: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -158,7 +158,7 @@ fn run(mut command: Command, pins: &[usize], name: &str, install: &str) -> Resul
     Ok((output, children_cpu_ns() - before))
 }
 
-/// CPU time of all children that have ended: fields 16 and 17 of `/proc/self/stat`, in ticks of 10 ms.
+/// Returns the CPU time of all children that have ended: fields 16 and 17 of `/proc/self/stat`, in ticks of 10 ms.
 fn children_cpu_ns() -> f64 {
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = text.rfind(')').map_or("", |at| &text[at + 1..]);

@@ -74,7 +74,7 @@ pub struct Launched {
 }
 
 impl Launch {
-    /// A launch of a command line as a shell would split it at blanks and quotes, with its log in a folder of its own.
+    /// Returns a launch of a command line as a shell would split it at blanks and quotes, with its log in a folder of its own.
     ///
     /// # Errors
     /// Returns a sentence for an empty line, an open quote, or a folder that can't be made.
@@ -105,7 +105,7 @@ impl Launch {
         Ok(Launched { child: self.spawn()?, launch: self.clone(), restarts: 0 })
     }
 
-    /// A child inherits the CPUs of the thread that starts it, so a short-lived thread is bound and starts it.
+    /// Returns a child inherits the CPUs of the thread that starts it, so a short-lived thread is bound and starts it.
     fn spawn(&self) -> Result<Child, String> {
         let program = &self.command[0];
         let log = File::options()
@@ -140,7 +140,7 @@ impl Launch {
 }
 
 impl Launched {
-    /// The process group of everything it started.
+    /// Returns the process group of everything it started.
     #[must_use]
     pub fn group(&self) -> u32 {
         self.child.id()
@@ -294,13 +294,13 @@ fn is_taken(target: &Target) -> bool {
     }
 }
 
-/// Whether something at the target speaks HTTP.
+/// Returns whether something at the target speaks HTTP.
 #[must_use]
 pub fn answers(target: &Target) -> bool {
     fetch::stream(target, "", Duration::from_secs(1), |_, _| false).is_ok()
 }
 
-/// The end of a server's output, and where all of it stays.
+/// Returns the end of a server's output, and where all of it stays.
 fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     if text.trim_ascii().is_empty() {

@@ -74,7 +74,7 @@ impl NullResponder {
         })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     ///
     /// # Errors
     /// Returns the system's error.
@@ -213,7 +213,7 @@ struct RequestCounter {
 }
 
 impl RequestCounter {
-    /// Number of whole requests at the front of `input`, and their length together.
+    /// Returns the number of whole requests at the front of `input`, and their length together.
     fn count(&mut self, input: &[u8]) -> (usize, usize) {
         let (mut requests, mut used) = (0, 0);
         loop {

@@ -70,7 +70,7 @@ pub struct Ready {
 }
 
 impl Contender {
-    /// A URL, a peer's name below `folder`, or the path of a peer's file.
+    /// Returns a URL, a peer's name below `folder`, or the path of a peer's file.
     ///
     /// # Errors
     /// Returns a sentence with the peers that there are.
@@ -165,7 +165,7 @@ impl Contender {
     }
 }
 
-/// Where cargo builds: beside the project unless `CARGO_TARGET_DIR` says otherwise.
+/// Returns where cargo builds: beside the project unless `CARGO_TARGET_DIR` says otherwise.
 fn target_folder(peers: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => folder.into(),
@@ -191,7 +191,7 @@ impl Drop for Ready {
     }
 }
 
-/// Names of the peers in a folder.
+/// Returns names of the peers in a folder.
 #[must_use]
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)

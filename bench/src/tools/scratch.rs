@@ -23,7 +23,7 @@ impl Scratch {
     /// Makes a folder in the system's temporary one.
     ///
     /// # Errors
-    /// A sentence with the system's reason.
+    /// Returns a sentence with the system's reason.
     pub fn new() -> Result<Self, String> {
         Self::below(&std::env::temp_dir(), "pixeld-bench-")
     }
@@ -31,7 +31,7 @@ impl Scratch {
     /// Makes a folder whose name starts with `prefix` in `parent`, which is made too if it is not there.
     ///
     /// # Errors
-    /// A sentence with the system's reason.
+    /// Returns a sentence with the system's reason.
     pub fn below(parent: &Path, prefix: &str) -> Result<Self, String> {
         let made = fs::create_dir_all(parent).and_then(|()| {
             tempfile::Builder::new()

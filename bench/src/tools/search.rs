@@ -39,7 +39,7 @@ pub struct Bracket {
 }
 
 impl Bracket {
-    /// A search from `start` requests per second to an interval of `precision` (0.05 is 5 %), in probes of `probe_ns`.
+    /// Returns a search from `start` requests per second to an interval of `precision` (0.05 is 5 %), in probes of `probe_ns`.
     #[must_use]
     pub fn new(start: f64, precision: f64, probe_ns: u64) -> Self {
         let lowest = ENOUGH_REQUESTS * 1e9 / probe_ns as f64;
@@ -52,7 +52,7 @@ impl Bracket {
         self.misses.last().map(|&(rate, _)| rate)
     }
 
-    /// The rate to try next; `None` when the interval is narrow enough, or nothing holds.
+    /// Returns the rate to try next; `None` when the interval is narrow enough, or nothing holds.
     #[must_use]
     pub fn next(&self) -> Option<f64> {
         if self.doubted.is_some() {
@@ -188,7 +188,7 @@ fn line(offered: f64, report: &Report, does_hold: bool) -> String {
     )
 }
 
-/// The result for people, without the curve if they have watched it (`is_curve_known`).
+/// Returns the result for people, without the curve if they have watched it (`is_curve_known`).
 #[must_use]
 pub fn render(found: &Found, is_curve_known: bool) -> String {
     let mut probes: Vec<&Probe> = found.probes.iter().collect();
@@ -213,7 +213,7 @@ pub fn render(found: &Found, is_curve_known: bool) -> String {
     out
 }
 
-/// The result for machines.
+/// Returns the result for machines.
 #[must_use]
 pub fn document(found: &Found) -> Value {
     json!({

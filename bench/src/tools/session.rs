@@ -87,7 +87,7 @@ pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool
     Ok(Done { exit: judge(order, &report), text, failure })
 }
 
-/// What the report means for the caller.
+/// Returns what the report means for the caller.
 fn judge(order: &Order, report: &Report) -> Exit {
     let is_broken = report.verified.as_ref().is_some_and(Verified::is_broken);
     let shrunk = report.growth.is_some_and(|growth| growth.stored < growth.acknowledged as i64);

@@ -21,7 +21,7 @@ const CHANNEL: &str = "R";
 /// First number that is no x any more.
 pub const NUMBERS_MAX: u64 = i32::MAX as u64;
 
-/// A number that no other run on the same server has, but for one chance in two billion.
+/// Returns a number that no other run on the same server has, but for one chance in two billion.
 ///
 /// # Errors
 /// Fails when the system has no random numbers.
@@ -30,7 +30,7 @@ pub fn run_number() -> Result<i32, String> {
     Ok((random >> 1) as i32)
 }
 
-/// The template whose pixels can be told apart, for the run number `run`.
+/// Returns the template whose pixels can be told apart, for the run number `run`.
 #[must_use]
 pub fn template(run: i32) -> String {
     format!(r#"{{"x":{{{{n}}}},"y":{run},"channel":"{CHANNEL}","value":{{{{n % 256}}}}}}"#)
@@ -59,7 +59,7 @@ pub struct Pixel {
 }
 
 impl Pixel {
-    /// Whether it is what the template made for its x.
+    /// Returns whether it is what the template made for its x.
     fn is_as_sent(&self) -> bool {
         self.value == self.x % 256 && (self.channel.is_empty() || self.channel == CHANNEL)
     }
@@ -102,14 +102,14 @@ impl ListScanner {
         self.object.clear();
     }
 
-    /// The list's `total`, once it was seen.
+    /// Returns the list's `total`, once it was seen.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
         self.total.or_else(|| total_in(&self.object))
     }
 }
 
-/// The number after `"total":`, when another byte after it shows that it is complete.
+/// Returns the number after `"total":`, when another byte after it shows that it is complete.
 fn total_in(text: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(text, b"\"total\":")? + 8;
     let rest = text[at..].trim_ascii_start();
@@ -118,7 +118,7 @@ fn total_in(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(&rest[..digits]).ok().filter(|_| is_complete)?.parse().ok()
 }
 
-/// Number of pixels that a server holds, from `GET /pixels`, whose list is not read further than its `total`.
+/// Returns the number of pixels that a server holds, from `GET /pixels`, whose list is not read further than its `total`.
 ///
 /// # Errors
 /// Returns a sentence when it does not say.
@@ -151,7 +151,7 @@ struct Listed {
 }
 
 impl Ledger {
-    /// A ledger of the run `run` whose numbers start at `first`.
+    /// Returns a ledger of the run `run` whose numbers start at `first`.
     #[must_use]
     pub fn new(run: i32, first: u64) -> Self {
         Self { run: i64::from(run), first, acknowledged: Bitmap::default() }

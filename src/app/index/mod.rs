@@ -45,7 +45,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
     img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 impl Index {
-    /// The index of these applications and of itself.
+    /// Returns the index of these applications and of itself.
     #[must_use]
     pub fn new(apps: &Apps) -> Self {
         let sections = sections(apps);
@@ -87,7 +87,7 @@ impl App for Index {
     }
 }
 
-/// A file that changes with the binary and the applications it serves; nothing in its name says so. There is one index in a
+/// Returns a file that changes with the binary and the applications it serves; nothing in its name says so. There is one index in a
 /// process, and it lives as long.
 fn file(content_type: &'static str, text: String) -> File {
     File::new(content_type, text.leak().as_bytes(), Caching::Revalidated).undated()
@@ -98,7 +98,7 @@ fn sections(apps: &Apps) -> Vec<Section> {
     sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect()
 }
 
-/// The cards of the applications, in their order.
+/// Returns the cards of the applications, in their order.
 fn cards(apps: &Apps) -> Vec<&'static str> {
     apps.iter().map(|app| app.card()).filter(|card| !card.is_empty()).collect()
 }
@@ -124,12 +124,12 @@ fn page(cards: &[&str], sections: &[Section]) -> String {
     html
 }
 
-/// Whether a route is a file that a page loads by itself: nobody looks for it in a list.
+/// Returns whether a route is a file that a page loads by itself: nobody looks for it in a list.
 fn is_part(route: &Route) -> bool {
     [".css", ".js", ".svg", ".png"].iter().any(|end| route.path.ends_with(end))
 }
 
-/// A route's line; a link where a browser can follow it and whoever follows it changes nothing and waits for nothing.
+/// Returns a route's line; a link where a browser can follow it and whoever follows it changes nothing and waits for nothing.
 fn line(route: &Route) -> String {
     let (path, summary) = (route.path, route.summary);
     let method = route.method.map_or("any", Method::as_str);

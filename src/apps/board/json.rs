@@ -8,7 +8,7 @@ use super::key::Key;
 use super::name;
 use super::state::Message;
 
-/// A message as it is listed; the address of its picture starts with `public_base`.
+/// Returns a message as it is listed; the address of its picture starts with `public_base`.
 pub fn message(key: &Key, message: &Message, public_base: &str) -> Value {
     let stored = name::stored(message.post.uuid, &message.post.name);
     json!({
@@ -19,7 +19,7 @@ pub fn message(key: &Key, message: &Message, public_base: &str) -> Value {
     })
 }
 
-/// A time in UTC to the second, as the original writes it: `2024-07-30T02:56:27`.
+/// Returns a time in UTC to the second, as the original writes it: `2024-07-30T02:56:27`.
 fn time(time_us: u64) -> String {
     let Civil { year, month, day, hour, minute, second } = Civil::of(time_us / 1_000_000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")

@@ -10,7 +10,7 @@ use crate::apps::board::limits::BOARD_NAME_BYTES_MAX;
 /// Characters of a UUID.
 pub const UUID_CHARS: usize = 36;
 
-/// What is kept of a client's name for a file; `picture` if nothing is.
+/// Returns what is kept of a client's name for a file; `picture` if nothing is.
 #[must_use]
 pub fn cleaned(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -32,13 +32,13 @@ fn is_invisible(letter: char) -> bool {
         || matches!(letter, '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}' | '\u{AD}')
 }
 
-/// The name of a stored picture.
+/// Returns the name of a stored picture.
 #[must_use]
 pub fn stored(uuid: [u8; 16], name: &str) -> String {
     format!("{}_{name}", Uuid::from_bytes(uuid).hyphenated())
 }
 
-/// The UUID at the start of a stored picture's name, and the rest of it.
+/// Returns the UUID at the start of a stored picture's name, and the rest of it.
 #[must_use]
 pub fn split(stored: &str) -> Option<([u8; 16], &str)> {
     let (uuid, name) = stored.split_at_checked(UUID_CHARS)?;
@@ -46,7 +46,7 @@ pub fn split(stored: &str) -> Option<([u8; 16], &str)> {
     (parsed.hyphenated().to_string() == uuid).then_some((parsed.into_bytes(), name.strip_prefix('_')?))
 }
 
-/// A name as a part of a path: everything but letters, digits and `-._~` is percent-encoded.
+/// Returns a name as a part of a path: everything but letters, digits and `-._~` is percent-encoded.
 #[must_use]
 pub fn encoded(name: &str) -> String {
     use std::fmt::Write;

@@ -26,7 +26,7 @@ pub enum Part {
 }
 
 impl Page {
-    /// The page; pictures may come from `public_base`.
+    /// Returns the page; pictures may come from `public_base`.
     #[must_use]
     pub fn new(public_base: &str) -> Self {
         let file =

@@ -58,7 +58,7 @@ impl Post {
         })
     }
 
-    /// The record.
+    /// Returns the record.
     #[must_use]
     pub fn record(&self) -> Vec<u8> {
         let (mut payload, mut out) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ pub fn push_stamped(record: &[u8], id: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The record that takes the post of `origin` with the number `seq` off the board.
+/// Returns the record that takes the post of `origin` with the number `seq` off the board.
 #[must_use]
 pub fn delete_record(origin: Origin, seq: Seq) -> Vec<u8> {
     let (mut payload, mut out) = (Vec::new(), Vec::new());

@@ -98,7 +98,7 @@ const fn file(path: &'static str, endpoint: u8, summary: &'static str) -> Route 
     Route { operation: openapi::FILE, ..Route::new(Method::Get, path, endpoint, summary) }
 }
 
-/// Bytes that a form may have.
+/// Returns bytes that a form may have.
 fn form_bytes(limits: &Limits) -> usize {
     limits.apps.size(&MAX_PICTURE).saturating_add(MULTIPART_FRAMING_BYTES_MAX)
 }
@@ -121,7 +121,7 @@ impl Default for BoardApp {
 }
 
 impl BoardApp {
-    /// The board with these settings.
+    /// Returns the board with these settings.
     #[must_use]
     pub fn new(settings: &BoardSettings) -> Self {
         Self {
@@ -182,7 +182,7 @@ impl BoardApp {
         }
     }
 
-    /// Whether the request is on time is decided by the state: of two deletes at once both are told that it is gone.
+    /// Returns whether the request is on time is decided by the state: of two deletes at once both are told that it is gone.
     fn delete(&self, id: &str, view: &View<'_>) -> Action {
         let applied = view.applied();
         let found =
@@ -216,7 +216,7 @@ impl BoardApp {
         Announcement { visitors: self.visitors.clone(), waker: view.waker.clone() }
     }
 
-    /// The place that a visitor has been told of: its last event's id, or before there is one the end of its list. One
+    /// Returns the place that a visitor has been told of: its last event's id, or before there is one the end of its list. One
     /// that names neither is told of what comes from now on.
     fn events(&self, request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> {
         let (head, start) = (request.head, self.start(view));

@@ -53,13 +53,13 @@ impl BoardState {
         self.messages.range(..Key { id: before, origin, seq: 0 }).rev()
     }
 
-    /// The message with a number.
+    /// Returns the message with a number.
     #[must_use]
     pub fn message(&self, id: u64) -> Option<(&Key, &Message)> {
         self.newest(id.checked_add(1)?).next().filter(|(key, _)| key.id == id)
     }
 
-    /// The message whose picture has this name.
+    /// Returns the message whose picture has this name.
     #[must_use]
     pub fn picture(&self, uuid: [u8; 16], name: &str) -> Option<&Message> {
         let message = self.messages.get(self.by_uuid.get(&uuid)?)?;
@@ -78,7 +78,7 @@ impl BoardState {
         self.messages.get(key)
     }
 
-    /// Number of messages, and bytes of their texts.
+    /// Returns the number of messages, and bytes of their texts.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         (self.messages.len(), self.text_bytes)

@@ -140,7 +140,7 @@ impl Form {
         false
     }
 
-    /// What is wrong with a form that was read to its end.
+    /// Returns what is wrong with a form that was read to its end.
     fn judge(&self) -> Option<Response> {
         let is_missing =
             [("file", self.picture.is_none()), ("message", self.message.as_ref().is_none_or(Vec::is_empty))];
@@ -162,14 +162,14 @@ impl Form {
         None
     }
 
-    /// The message with its line breaks as LF, whichever way the client's system or form writes them; nothing if it is
+    /// Returns the message with its line breaks as LF, whichever way the client's system or form writes them; nothing if it is
     /// not UTF-8.
     fn text(&self) -> Option<String> {
         let message = std::str::from_utf8(self.message.as_deref().unwrap_or_default()).ok()?;
         Some(message.replace("\r\n", "\n").replace('\r', "\n"))
     }
 
-    /// The record and the answer of a post whose picture is kept.
+    /// Returns the record and the answer of a post whose picture is kept.
     fn post(&self) -> Option<(Vec<u8>, Response)> {
         let picture = self.picture.as_ref()?;
         let (pin, size_bytes) = picture.kept.as_ref()?;
@@ -317,7 +317,7 @@ fn missing_field(field: &str) -> Value {
     json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null })
 }
 
-/// Both parts are missing: the body is no form.
+/// Returns both parts are missing: the body is no form.
 #[must_use]
 pub fn nothing_sent() -> Response {
     details(["file", "message"].map(missing_field).to_vec())

@@ -18,12 +18,12 @@ The Fibonacci numbers, one step at a time.
 /reset     back to the beginning
 ";
 
-/// What `/` shows.
+/// Returns what `/` shows.
 pub fn root() -> Response {
     Response::fixed(200, TEXT, ROOT.as_bytes())
 }
 
-/// A number that is short enough to be made at once.
+/// Returns a number that is short enough to be made at once.
 pub fn short(n: u64) -> Response {
     let line = match digits::small(n) {
         Some(number) => {
@@ -35,7 +35,7 @@ pub fn short(n: u64) -> Response {
     number(line)
 }
 
-/// A number as it was kept.
+/// Returns a number as it was kept.
 pub fn kept(line: &Line) -> Response {
     number(line.to_vec())
 }
@@ -44,14 +44,14 @@ fn number(line: Vec<u8>) -> Response {
     Response::new(200, TEXT, line)
 }
 
-/// What `/reset` says: a JSON string with JSON in it, as the original does.
+/// Returns what `/reset` says: a JSON string with JSON in it, as the original does.
 pub fn reset(hits: u64) -> Response {
     let state =
         format!(r#""{{\"Current\":0,\"Hitcount\":{hits},\"Next\":1,\"Position\":0,\"Previous\":0}}""#);
     Response::new(200, TEXT, state + "\n")
 }
 
-/// What `/state` says.
+/// Returns what `/state` says.
 pub fn state(hits: u64, position: u64) -> Response {
     let digits = digits::count(position);
     answer::json(200, format!(r#"{{"hits":{hits},"position":{position},"digits":{digits}}}"#))
@@ -64,7 +64,7 @@ pub fn at_end(last: u64) -> Response {
     Response::new(409, TEXT, end)
 }
 
-/// A number that is not made.
+/// Returns a number that is not made.
 pub fn beyond(last: u64) -> Response {
     Response::new(409, TEXT, format!("The largest n is {last} (pex.max_position).\n"))
 }

@@ -58,7 +58,7 @@ fn large(n: u64) -> UBig {
     if n & 1 == 0 { &a * ((b << 1_usize) - &a) } else { a.sqr() + b.sqr() }
 }
 
-/// The bits of `n`, the highest one that is set first.
+/// Returns the bits of `n`, the highest one that is set first.
 fn bits(n: u64) -> impl Iterator<Item = bool> {
     (0..u64::BITS - n.leading_zeros()).rev().map(move |at| n >> at & 1 == 1)
 }
@@ -70,7 +70,7 @@ const LOG_BITS: u32 = 100;
 /// The largest n for which the product fits.
 const COUNTED_MAX: u64 = 1 << 28;
 
-/// How many digits F(n) has, without making them; n is at most 2^28.
+/// Returns how many digits F(n) has, without making them; n is at most 2^28.
 #[must_use]
 pub fn count(n: u64) -> u64 {
     if n < 2 {

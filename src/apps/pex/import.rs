@@ -95,7 +95,7 @@ impl Import {
         Ok(Self { hits, position })
     }
 
-    /// The record that takes it over.
+    /// Returns the record that takes it over.
     #[must_use]
     pub fn record(self) -> Vec<u8> {
         Wish::Import { hits: self.hits, position: self.position }.encode()

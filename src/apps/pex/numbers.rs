@@ -111,7 +111,7 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// Which number.
+    /// Returns which number.
     #[must_use]
     pub fn n(&self) -> u64 {
         self.n

@@ -45,7 +45,7 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// The record to be stamped.
+    /// Returns the record to be stamped.
     #[must_use]
     pub fn encode(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24);
@@ -58,7 +58,7 @@ impl Wish {
         out
     }
 
-    /// The wish that an unstamped record holds.
+    /// Returns the wish that an unstamped record holds.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let payload = record::payload(bytes);
@@ -162,7 +162,7 @@ pub fn push_no_import(out: &mut Vec<u8>) {
     record::push(out, PEX_IMPORT, &[]);
 }
 
-/// The `index`th of the words that `bytes` are.
+/// Returns the `index`th of the words that `bytes` are.
 pub(super) fn word(bytes: &[u8], index: usize) -> u64 {
     u64::from_le_bytes(bytes[8 * index..8 * index + 8].try_into().expect("eight bytes"))
 }

@@ -78,7 +78,7 @@ static ROUTES: [Route; 10] = [
 ];
 
 impl PexApp {
-    /// The service under these settings.
+    /// Returns the service under these settings.
     #[must_use]
     pub fn new(settings: PexSettings) -> Self {
         Self { settings, numbers: Arc::default() }

@@ -26,7 +26,7 @@ pub struct PexState {
 }
 
 impl PexState {
-    /// The position.
+    /// Returns the position.
     #[must_use]
     pub fn position(&self) -> u64 {
         position(self.above)
@@ -38,7 +38,7 @@ impl PexState {
         self.hits
     }
 
-    /// Whether nothing has ever happened.
+    /// Returns whether nothing has ever happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()

@@ -32,7 +32,7 @@ impl Stream {
         if self.seq > self.floor.seq { self.sum.wrapping_sub(self.floor.sum) } else { 0 }
     }
 
-    /// The floor of a reset that is made now.
+    /// Returns the floor of a reset that is made now.
     #[must_use]
     pub fn reached(&self) -> Option<(Origin, Floor)> {
         let floor = Floor { seq: self.seq, sum: self.sum };
@@ -40,7 +40,7 @@ impl Stream {
     }
 }
 
-/// The position at which the steps above the floors add up to `above`.
+/// Returns the position at which the steps above the floors add up to `above`.
 #[must_use]
 pub fn position(above: i64) -> u64 {
     above.max(0).cast_unsigned()

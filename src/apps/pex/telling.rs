@@ -31,7 +31,7 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// What to do for it.
+    /// Returns what to do for it.
     #[must_use]
     pub fn tell(self, view: &View<'_>) -> Action {
         if self.n <= PEX_INLINE_POSITION_MAX {

@@ -15,7 +15,7 @@ pub fn allowed_bytes(kind: Kind, picture: &[u8]) -> u64 {
     FREE_BYTES + bytes_per_byte(kind) * picture.len() as u64
 }
 
-/// What the pixels may take beyond that for each byte of the file.
+/// Returns what the pixels may take beyond that for each byte of the file.
 fn bytes_per_byte(kind: Kind) -> u64 {
     match kind {
         // One bit for a pixel at least, unless it is in runs, which nobody makes.
@@ -26,7 +26,7 @@ fn bytes_per_byte(kind: Kind) -> u64 {
     }
 }
 
-/// How many times the bytes of its pixels a decoder takes at most, as was seen with 49 million of them, rounded up
+/// Returns how many times the bytes of its pixels a decoder takes at most, as was seen with 49 million of them, rounded up
 /// (`docs/decisions/0012`).
 #[must_use]
 pub fn copies(kind: Kind, picture: &[u8], is_animated: bool) -> u64 {

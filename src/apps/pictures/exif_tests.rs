@@ -1,6 +1,6 @@
 use super::*;
 
-/// A big-endian block with one entry.
+/// Returns a big-endian block with one entry.
 fn tiff(orientation: u8) -> Vec<u8> {
     let mut block = b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     block.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0]);

@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// Its media type.
+    /// Returns its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -52,13 +52,13 @@ impl Kind {
         }
     }
 
-    /// Its number in records.
+    /// Returns its number in records.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The kind of a number in records.
+    /// Returns the kind of a number in records.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()

@@ -109,7 +109,7 @@ impl Reducer {
         self.taken = 0;
     }
 
-    /// The smaller picture of all rows.
+    /// Returns the smaller picture of all rows.
     #[must_use]
     pub fn end(mut self) -> Option<Reduced> {
         if self.taken > 0 {

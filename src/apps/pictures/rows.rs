@@ -16,7 +16,7 @@ pub struct Rows<R: BufRead + Seek> {
     reader: Reader<R>,
 }
 
-/// Bytes that a PNG decoder may keep beside the picture itself: rows of the width that the picture's beginning tells,
+/// Returns bytes that a PNG decoder may keep beside the picture itself: rows of the width that the picture's beginning tells,
 /// and `extra`. What is compressed beside the pixels, a colour profile for instance, comes out of that.
 #[must_use]
 pub fn kept_bytes(picture: &[u8], pixels_max: u64, extra: u64) -> u64 {
@@ -47,7 +47,7 @@ impl<R: BufRead + Seek> Rows<R> {
         self.reader.info().size()
     }
 
-    /// The picture, smaller, but at least as large as a thumbnail of `to` needs it; nothing if it is small already, or if
+    /// Returns the picture, smaller, but at least as large as a thumbnail of `to` needs it; nothing if it is small already, or if
     /// its rows are not in order.
     ///
     /// # Errors

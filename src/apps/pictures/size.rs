@@ -10,20 +10,20 @@ pub enum Fit {
 }
 
 impl Fit {
-    /// Its number in records and to a decoder.
+    /// Returns its number in records and to a decoder.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The one with this number.
+    /// Returns the one with this number.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         [Self::Contain, Self::Cover].get(usize::from(number)).copied()
     }
 }
 
-/// The size of a picture of `width` x `height` that is scaled to fit `box_width` x `box_height`, up as well as down:
+/// Returns the size of a picture of `width` x `height` that is scaled to fit `box_width` x `box_height`, up as well as down:
 /// one side is that of the box, the other one is rounded half up and at least 1. All are at least 1.
 #[must_use]
 pub fn fit(width: u32, height: u32, box_width: u32, box_height: u32) -> (u32, u32) {
@@ -37,7 +37,7 @@ pub fn fit(width: u32, height: u32, box_width: u32, box_height: u32) -> (u32, u3
     }
 }
 
-/// The size of a picture of `width` x `height` that is scaled to cover `box_width` x `box_height`, up as well as down: one
+/// Returns the size of a picture of `width` x `height` that is scaled to cover `box_width` x `box_height`, up as well as down: one
 /// side is that of the box, the other one is longer and rounded up. All are at least 1.
 #[must_use]
 pub fn cover(width: u32, height: u32, box_width: u32, box_height: u32) -> (u32, u32) {

@@ -64,7 +64,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the attempt tells something about the picture; otherwise it may be made again without being counted.
+    /// Returns whether the attempt tells something about the picture; otherwise it may be made again without being counted.
     #[must_use]
     pub fn is_of_picture(&self) -> bool {
         !matches!(self, Self::Unreadable(_) | Self::NoDecoder(_))

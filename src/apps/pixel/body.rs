@@ -20,7 +20,7 @@ pub fn read(body: &[u8]) -> Result<Pixel, Refusal> {
     read_usual(body).map_or_else(|| validate::read(body), Ok)
 }
 
-/// Whether a Content-Type names JSON: `application/json` or `application/*+json`, with any parameters.
+/// Returns whether a Content-Type names JSON: `application/json` or `application/*+json`, with any parameters.
 #[must_use]
 pub fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -83,7 +83,7 @@ mod tests {
             .prop_map(|(a, (name, value), b, c, d)| format!("{a}\"{name}\"{b}:{c}{value}{d}"))
     }
 
-    /// The four fields, shuffled, with white space, an extra or a missing one at times; a byte changed at times.
+    /// Returns the four fields, shuffled, with white space, an extra or a missing one at times; a byte changed at times.
     fn near_pixels() -> impl Strategy<Value = Vec<u8>> {
         let usual = (number(), number(), channel(), number()).prop_map(|(x, y, channel, value)| {
             format!("{{\"x\":{x},\"y\":{y},\"channel\":{channel},\"value\":{value}}}")

@@ -28,7 +28,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The word for it: 34 letters.
+    /// Returns the word for it: 34 letters.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = [0; CURSOR_BYTES];

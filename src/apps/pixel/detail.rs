@@ -122,7 +122,7 @@ pub struct Details {
 }
 
 impl Details {
-    /// The list of one fault.
+    /// Returns the list of one fault.
     #[must_use]
     pub fn one(fault: &Fault<'_>, location: Location<'_>, input: Input<'_>) -> Self {
         let mut details = Self::default();
@@ -154,7 +154,7 @@ impl Details {
         out.push(b'}');
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -167,7 +167,7 @@ impl Details {
         out.push(b']');
     }
 
-    /// The body of an answer: `{"detail":[...]}`.
+    /// Returns the body of an answer: `{"detail":[...]}`.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         let mut out = b"{\"detail\":".to_vec();
@@ -215,7 +215,7 @@ fn write_compact(out: &mut Vec<u8>, json: &str) {
     }
 }
 
-/// The text of a captured value, as an echo.
+/// Returns the text of a captured value, as an echo.
 #[must_use]
 pub fn echo(value: &RawValue) -> Input<'_> {
     Input::Json(value.get())

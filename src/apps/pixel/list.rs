@@ -74,7 +74,7 @@ enum Progress {
 }
 
 impl List {
-    /// The job of one request.
+    /// Returns the job of one request.
     #[must_use]
     pub fn new(reader: &Arc<Reader>, query: Query, format: Format, moment: Moment) -> Self {
         let Moment { node, end, floors, total } = moment;
@@ -185,7 +185,7 @@ impl Job for List {
     }
 }
 
-/// The answer to a cursor whose place is not in this host's journal.
+/// Returns the answer to a cursor whose place is not in this host's journal.
 #[must_use]
 pub fn gone() -> Response {
     answer::detail(

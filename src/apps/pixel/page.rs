@@ -37,7 +37,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page that a query asks for.
+    /// Returns the page that a query asks for.
     #[must_use]
     pub fn new(node: NodeId, format: Format, query: &Query, floors: Floors) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Page {
         }
     }
 
-    /// Whether the limit is reached.
+    /// Returns whether the limit is reached.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.left == 0
@@ -123,7 +123,7 @@ impl Page {
         self.last = Some(Cursor { node: self.node, batch: place.batch, index: place.index });
     }
 
-    /// Number of pixels in `records` that are listed and pass the filter; the first record stands at `place`.
+    /// Returns the number of pixels in `records` that are listed and pass the filter; the first record stands at `place`.
     #[must_use]
     pub fn count(&self, place: &Place, records: &[u8]) -> u64 {
         let floor = self.floors.of(place.origin);
@@ -137,7 +137,7 @@ impl Page {
     }
 }
 
-/// The records behind the first `count` of them.
+/// Returns the records behind the first `count` of them.
 #[must_use]
 pub fn skip(records: &[u8], count: u32) -> &[u8] {
     let mut rest = records;

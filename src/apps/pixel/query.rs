@@ -37,13 +37,13 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Whether every pixel passes.
+    /// Returns whether every pixel passes.
     #[must_use]
     pub fn is_open(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether this pixel passes.
+    /// Returns whether this pixel passes.
     #[inline]
     #[must_use]
     pub fn passes(&self, pixel: &Pixel) -> bool {

@@ -20,7 +20,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The channel of a letter, upper case only.
+    /// Returns the channel of a letter, upper case only.
     #[inline]
     #[must_use]
     pub fn from_letter(letter: u8) -> Option<Self> {
@@ -32,7 +32,7 @@ impl Channel {
         }
     }
 
-    /// The channel of a record's tag.
+    /// Returns the channel of a record's tag.
     #[inline]
     #[must_use]
     pub fn from_tag(tag: u8) -> Option<Self> {
@@ -44,7 +44,7 @@ impl Channel {
         }
     }
 
-    /// The letter used in JSON and CSV.
+    /// Returns the letter used in JSON and CSV.
     #[inline]
     #[must_use]
     pub fn letter(self) -> u8 {
@@ -70,7 +70,7 @@ pub struct Pixel {
 }
 
 impl Pixel {
-    /// The pixel as the log keeps it.
+    /// Returns the pixel as the log keeps it.
     #[inline]
     #[must_use]
     pub fn encode(&self) -> Record {
@@ -78,7 +78,7 @@ impl Pixel {
         raw::Pixel { tag: channel as u8, value, x, y }.encode()
     }
 
-    /// The pixel of a record; nothing if it is no pixel's.
+    /// Returns the pixel of a record; nothing if it is no pixel's.
     #[inline]
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {

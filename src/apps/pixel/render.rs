@@ -20,7 +20,7 @@ impl Format {
     /// The Content-Type of each of [`Format::ALL`].
     pub const MEDIA_TYPES: [&'static str; 3] = ["application/json", "application/x-ndjson", "text/csv"];
 
-    /// Its Content-Type.
+    /// Returns its Content-Type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         Self::MEDIA_TYPES[self as usize]

@@ -62,7 +62,7 @@ impl Cursor<'_> {
         (*first == expected).then_some(())
     }
 
-    /// A field's name and the colon after it.
+    /// Returns a field's name and the colon after it.
     fn name(&mut self) -> Option<Name> {
         self.take(b'"')?;
         let (name, rest) = match self.rest {

@@ -159,7 +159,7 @@ fn respond(status: u16, body: impl Into<Vec<u8>>) -> Action {
     Action::Respond(answer::json(status, body))
 }
 
-/// Whether the body is to be read as JSON: a type is required, as FastAPI does by default, so that no form on a
+/// Returns whether the body is to be read as JSON: a type is required, as FastAPI does by default, so that no form on a
 /// foreign page can write here.
 fn admits(head: &Head<'_>) -> bool {
     head.header_text("content-type").is_some_and(body::is_json)
@@ -169,7 +169,7 @@ fn scan(text: &[u8]) -> Option<Record> {
     body::read_usual(text).map(|pixel| pixel.encode())
 }
 
-/// What `POST /pixel` does about a body of this Content-Type.
+/// Returns what `POST /pixel` does about a body of this Content-Type.
 #[must_use]
 pub fn post_pixel(content_type: Option<&str>, text: &[u8]) -> Action {
     let is_json = content_type.is_some_and(body::is_json);

@@ -52,7 +52,7 @@ pub struct Floors {
 }
 
 impl Floors {
-    /// The last record of a stream that is not listed any more, 0 if all are.
+    /// Returns the last record of a stream that is not listed any more, 0 if all are.
     #[must_use]
     pub fn of(&self, origin: Origin) -> Seq {
         self.floors.iter().find(|(of, _)| *of == origin).map_or(0, |(_, seq)| *seq)
@@ -60,14 +60,14 @@ impl Floors {
 }
 
 impl PixelState {
-    /// Number of pixels listed.
+    /// Returns the number of pixels listed.
     #[must_use]
     pub fn total(&self) -> u64 {
         // A floor may be known before the pixels below it have arrived from the peer.
         self.streams.iter().map(|stream| stream.pixels.saturating_sub(stream.floor.pixels)).sum()
     }
 
-    /// The floors as they are now.
+    /// Returns the floors as they are now.
     #[must_use]
     pub fn floors(&self) -> Floors {
         let raised = self.streams.iter().filter(|stream| stream.floor.seq > 0);
@@ -91,7 +91,7 @@ impl PixelState {
     }
 }
 
-/// A clear as the service asks for it: its floors are filled in when it is stamped.
+/// Returns a clear as the service asks for it: its floors are filled in when it is stamped.
 #[must_use]
 pub fn clear_record() -> Vec<u8> {
     let mut record = Vec::new();

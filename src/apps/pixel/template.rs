@@ -36,7 +36,7 @@ fn channel_piece(piece: &[u8; CHANNEL_PIECE_BYTES]) -> Option<Channel> {
     Channel::from_letter(*letter)
 }
 
-/// An i32 in JSON's grammar: no plus, no leading zero. `-0` is 0.
+/// Returns an i32 in JSON's grammar: no plus, no leading zero. `-0` is 0.
 ///
 /// One digit after the other: finding the end of all of them at once (as SIMD parsers do) was no faster, because
 /// what follows then waits for the length, which a predicted branch does not.
@@ -60,7 +60,7 @@ pub(super) fn integer(bytes: &[u8]) -> Option<(i32, &[u8])> {
     Some((value, &digits[length..]))
 }
 
-/// A u8 and the closing brace. A minus is left to the slow path, although `-0` is allowed.
+/// Returns a u8 and the closing brace. A minus is left to the slow path, although `-0` is allowed.
 #[inline]
 fn last_value(rest: &[u8]) -> Option<u8> {
     let digit = |byte: u8| Some(u16::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);

@@ -47,7 +47,7 @@ pub fn read(body: &[u8]) -> Result<Pixel, Refusal> {
     fields.check(text).map_err(Refusal::Invalid)
 }
 
-/// The refusal of a body that came with another Content-Type: its text is no object, whatever it says.
+/// Returns the refusal of a body that came with another Content-Type: its text is no object, whatever it says.
 #[must_use]
 pub fn refuse_type(body: &[u8]) -> Refusal {
     match std::str::from_utf8(body) {
@@ -57,7 +57,7 @@ pub fn refuse_type(body: &[u8]) -> Refusal {
     }
 }
 
-/// The refusal of a body that should be an array and is not.
+/// Returns the refusal of a body that should be an array and is not.
 #[must_use]
 pub fn no_list(body: &[u8]) -> Refusal {
     if body.is_empty() {
@@ -70,7 +70,7 @@ pub fn no_list(body: &[u8]) -> Refusal {
     }
 }
 
-/// What a JSON parser said about `text`, as a refusal.
+/// Returns what a JSON parser said about `text`, as a refusal.
 fn malformed(text: &str, error: &serde_json::Error) -> Refusal {
     let reason = error.to_string();
     let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
@@ -78,7 +78,7 @@ fn malformed(text: &str, error: &serde_json::Error) -> Refusal {
     Refusal::Malformed(Details::one(&Fault::JsonInvalid(reason), place, Input::Json("{}")))
 }
 
-/// The number of a character from a line (from 1) and a column in bytes (0 stands before the line).
+/// Returns the number of a character from a line (from 1) and a column in bytes (0 stands before the line).
 fn character_of(text: &str, line: usize, column: usize) -> usize {
     let lines_before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let byte = (lines_before + column.saturating_sub(1)).min(text.len());
@@ -138,7 +138,7 @@ fn channel(json: &str) -> Result<Channel, Fault<'static>> {
     }
 }
 
-/// The integer that a JSON value stands for, within inclusive bounds.
+/// Returns the integer that a JSON value stands for, within inclusive bounds.
 fn integer(json: &str, least: i64, most: i64) -> Result<i64, Fault<'static>> {
     let value = match json.as_bytes().first() {
         Some(b'"') => {
@@ -164,7 +164,7 @@ fn within(value: i64, least: i64, most: i64) -> Result<i64, Fault<'static>> {
     Ok(value)
 }
 
-/// A JSON number; one beyond i64 becomes its nearest bound, which lies beyond every bound checked after it.
+/// Returns a JSON number; one beyond i64 becomes its nearest bound, which lies beyond every bound checked after it.
 fn integer_of_number(json: &str) -> Result<i64, Fault<'static>> {
     if json.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
         return Ok(saturating(json));

@@ -17,7 +17,7 @@ const RETRY_AFTER: &str = "1";
 /// The names of the states.
 pub const STATES: [&str; 3] = ["Processing", "Error", "Completed"];
 
-/// The state of an item, as one of [`STATES`].
+/// Returns the state of an item, as one of [`STATES`].
 #[must_use]
 pub fn state_of(outcome: Option<&Outcome>) -> &'static str {
     STATES[match outcome {
@@ -27,7 +27,7 @@ pub fn state_of(outcome: Option<&Outcome>) -> &'static str {
     }]
 }
 
-/// The five keys.
+/// Returns the five keys.
 #[must_use]
 pub fn five(uuid: [u8; 16], media: Media, outcome: Option<&Outcome>) -> String {
     let (message, service) = match outcome {
@@ -54,7 +54,7 @@ pub fn accepted(uuid: [u8; 16], media: Media) -> Response {
     json(202, five(uuid, media, None)).with("Location", location)
 }
 
-/// How a picture stands.
+/// Returns how a picture stands.
 #[must_use]
 pub fn status(item: &Item) -> Response {
     let outcome = item.progress.outcome.as_ref();
@@ -66,7 +66,7 @@ pub fn status(item: &Item) -> Response {
     }
 }
 
-/// An error: one sentence.
+/// Returns an error: one sentence.
 #[must_use]
 pub fn error(status: u16, message: &str) -> Response {
     Response::new(status, JSON, format!("{{\"message\": {}}}", Value::from(message)))

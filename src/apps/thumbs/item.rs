@@ -18,7 +18,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether this word counts against `other`. Of two reasons the smaller text does.
+    /// Returns whether this word counts against `other`. Of two reasons the smaller text does.
     fn beats(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Done(own), Self::Done(other)) => own < other,
@@ -28,7 +28,7 @@ impl Outcome {
         }
     }
 
-    /// The thumbnail.
+    /// Returns the thumbnail.
     #[must_use]
     pub fn thumbnail(&self) -> Option<Thumbnail> {
         match self {

@@ -79,7 +79,7 @@ pub fn answer(query: &str, view: &View<'_>) -> Response {
     json(200, text)
 }
 
-/// A cursor: where the list goes on, on either host.
+/// Returns a cursor: where the list goes on, on either host.
 fn shown(Key { time_us, place: (Origin { node, inc }, seq) }: &Key) -> String {
     format!("{time_us:x}-{:x}-{:x}-{seq:x}", node.0, inc.0)
 }

@@ -22,7 +22,7 @@ impl Media {
     /// All of them; the place of one is its number in records.
     pub const ALL: [Self; 4] = [Self::Png, Self::Jpg, Self::Jpeg, Self::Gif];
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,13 +31,13 @@ impl Media {
         }
     }
 
-    /// The media type of that name, in any case (RFC 9110, section 8.3.1).
+    /// Returns the media type of that name, in any case (RFC 9110, section 8.3.1).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|media| name.eq_ignore_ascii_case(media.name()))
     }
 
-    /// The kind of its thumbnails, whatever kind of picture came under its name.
+    /// Returns the kind of its thumbnails, whatever kind of picture came under its name.
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
@@ -47,13 +47,13 @@ impl Media {
         }
     }
 
-    /// Its number in records.
+    /// Returns its number in records.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The media type of a number in records.
+    /// Returns the media type of a number in records.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
@@ -70,7 +70,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// What it is unless it is asked for: of the kind that the picture was sent as, and all of the picture.
+    /// Returns what it is unless it is asked for: of the kind that the picture was sent as, and all of the picture.
     #[must_use]
     pub fn usual(media: Media) -> Self {
         Self { kind: media.kind(), fit: Fit::Contain }
@@ -85,7 +85,7 @@ impl Style {
         ("webp", Kind::Webp),
     ];
 
-    /// The media type of a thumbnail of a picture that was sent as `media`.
+    /// Returns the media type of a thumbnail of a picture that was sent as `media`.
     #[must_use]
     pub fn media_type(self, media: Media) -> &'static str {
         if self.kind == media.kind() { media.name() } else { self.kind.media_type() }

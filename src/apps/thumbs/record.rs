@@ -144,7 +144,7 @@ pub fn read_place(fields: &mut Fields<'_>) -> Option<Place> {
 }
 
 impl Change {
-    /// The record.
+    /// Returns the record.
     #[must_use]
     pub fn record(&self) -> Vec<u8> {
         let (mut payload, mut out) = (Vec::new(), Vec::new());

@@ -122,7 +122,7 @@ impl Runner {
         })
     }
 
-    /// Whether the pictures of `node`, which is not this host, are to be made here.
+    /// Returns whether the pictures of `node`, which is not this host, are to be made here.
     fn is_left(&self, node: NodeId, own: NodeId, peer: Presence) -> bool {
         match peer {
             Presence::None => true,

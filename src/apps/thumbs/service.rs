@@ -74,7 +74,7 @@ pub struct ThumbsApp {
 }
 
 impl ThumbsApp {
-    /// The service with these settings.
+    /// Returns the service with these settings.
     #[must_use]
     pub fn new(settings: ThumbsSettings, tools: Tools) -> Self {
         Self { settings, runner: Arc::new(Runner::new(settings, tools)), texts: Arc::default() }
@@ -142,7 +142,7 @@ fn media_in(content_type: &str) -> Result<Media, Response> {
     Media::named(essence).ok_or_else(|| answers::error(415, &format!("Only support Content-Type [{known}]")))
 }
 
-/// How the thumbnail of a picture that is sent as `media` is to be.
+/// Returns how the thumbnail of a picture that is sent as `media` is to be.
 fn style_in(query: &str, media: Media) -> Result<Style, Response> {
     let mut style = Style::usual(media);
     if let Some(name) = parameter(query, "format") {
@@ -166,7 +166,7 @@ fn is_binary(query: &str) -> Result<bool, Response> {
     }
 }
 
-/// The name of a picture in its usual form, in any case.
+/// Returns the name of a picture in its usual form, in any case.
 fn uuid_of(id: &str) -> Option<[u8; 16]> {
     let is_usual = id.len() == 36;
     is_usual.then(|| Uuid::try_parse(id).ok().map(Uuid::into_bytes))?

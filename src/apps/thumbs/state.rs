@@ -60,13 +60,13 @@ pub struct ThumbsState {
 }
 
 impl ThumbsState {
-    /// A picture by its name.
+    /// Returns a picture by its name.
     #[must_use]
     pub fn find(&self, uuid: [u8; 16]) -> Option<(&Key, &Item)> {
         self.items.get_key_value(self.by_uuid.get(&uuid)?)
     }
 
-    /// A picture by its place.
+    /// Returns a picture by its place.
     #[must_use]
     pub fn at(&self, place: Place) -> Option<&Item> {
         self.items.get(self.by_place.get(&place)?)
@@ -78,13 +78,13 @@ impl ThumbsState {
         self.items.range((from, std::ops::Bound::Unbounded))
     }
 
-    /// Number of pictures.
+    /// Returns the number of pictures.
     #[must_use]
     pub fn count(&self) -> usize {
         self.items.len()
     }
 
-    /// Number of pictures without an end.
+    /// Returns the number of pictures without an end.
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open.values().map(BTreeSet::len).sum()
@@ -100,14 +100,14 @@ impl ThumbsState {
         self.open.keys().copied()
     }
 
-    /// The thumbnail that another picture with the same content has.
+    /// Returns the thumbnail that another picture with the same content has.
     #[must_use]
     pub fn made(&self, order: &Order) -> Option<Thumbnail> {
         let of_order = self.made.get(order)?;
         of_order.first_key_value().map(|(thumbnail, _)| *thumbnail)
     }
 
-    /// Who waits for what.
+    /// Returns who waits for what.
     #[must_use]
     pub fn watch(&self) -> &Arc<Watch> {
         &self.watch
@@ -216,7 +216,7 @@ impl ThumbsState {
         }
     }
 
-    /// Whether a word about `place` comes before its picture.
+    /// Returns whether a word about `place` comes before its picture.
     fn is_early(&self, (origin, seq): Place) -> bool {
         self.seen.get(&origin).is_none_or(|seen| *seen < seq)
     }
@@ -336,7 +336,7 @@ impl ThumbsState {
     }
 }
 
-/// What the thumbnail of a picture depends on.
+/// Returns what the thumbnail of a picture depends on.
 #[must_use]
 pub fn order_of(picture: &Picture) -> Order {
     (picture.raw, picture.style, picture.frame)

@@ -108,7 +108,7 @@ fn words_that_come_first_wait_for_their_picture() {
     );
 }
 
-/// What is derived must not depend on how the state came about.
+/// Returns what is derived must not depend on how the state came about.
 fn derived(state: &ThumbsState) -> impl PartialEq + std::fmt::Debug + use<> {
     let made = state.made.clone();
     let named: Vec<bool> = (0..=255).map(|byte| state.names_blob(&BlobId([byte; 32]))).collect();

@@ -118,7 +118,7 @@ impl Job for Reading {
     }
 }
 
-/// A content as base64.
+/// Returns a content as base64.
 fn text_of(content: &[u8]) -> Vec<u8> {
     let mut text = vec![0; content.len().div_ceil(3) * 4];
     let written = STANDARD.encode_slice(content, &mut text);

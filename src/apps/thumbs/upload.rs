@@ -138,7 +138,7 @@ impl ImageUpload {
         Ok(())
     }
 
-    /// The thumbnail that another picture with this content has, if it is on this host.
+    /// Returns the thumbnail that another picture with this content has, if it is on this host.
     fn known(&self, picture: &Picture) -> io::Result<Option<(Thumbnail, Pin)>> {
         let applied = self.site.applied.read().unwrap_or_else(PoisonError::into_inner);
         let state = applied.state::<ThumbsState>();
@@ -201,7 +201,7 @@ impl Upload for ImageUpload {
     }
 }
 
-/// The store did not take it: nothing is logged.
+/// Returns the store did not take it: nothing is logged.
 fn not_kept(error: &io::Error) -> Response {
     if is_no_space(error) {
         answers::error(507, "No space left for the picture; nothing was stored")

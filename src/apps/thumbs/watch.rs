@@ -75,7 +75,7 @@ impl Watch {
         self.changed.notify_all();
     }
 
-    /// How often there was something to do so far.
+    /// Returns how often there was something to do so far.
     #[must_use]
     pub fn told(&self) -> u64 {
         *lock(&self.news)

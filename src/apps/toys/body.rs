@@ -8,7 +8,7 @@ use crate::http::response::Response;
 
 use super::html;
 
-/// The text that a body gives under one of `members`; the first one that is there counts, all others are passed over.
+/// Returns the text that a body gives under one of `members`; the first one that is there counts, all others are passed over.
 ///
 /// # Errors
 /// Returns the answer to a body that gives none: 415, 400 or 422.
@@ -26,7 +26,7 @@ pub fn text_in(content_type: Option<&str>, body: &[u8], members: &[&str]) -> Res
     }
 }
 
-/// The text that a form gives under one of `members`, as a query would.
+/// Returns the text that a form gives under one of `members`, as a query would.
 ///
 /// # Errors
 /// Returns the answer to a form that gives none: 400 or 422.
@@ -44,7 +44,7 @@ pub fn is_form(content_type: &str) -> bool {
     media_type(content_type) == "application/x-www-form-urlencoded"
 }
 
-/// The text, if it is not too long.
+/// Returns the text, if it is not too long.
 ///
 /// # Errors
 /// Returns the answer to a text that is: 422.

@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The answer to a call that begins now, takes `takes_ms`, and is kept for `kept_ms` after that. `text` is told the
+    /// Returns the answer to a call that begins now, takes `takes_ms`, and is kept for `kept_ms` after that. `text` is told the
     /// time at which it will be ready.
     #[must_use]
     pub fn begin(now_us: u64, takes_ms: u64, kept_ms: u64, text: impl FnOnce(String) -> String) -> Self {
@@ -44,7 +44,7 @@ impl Entry {
         Self { body, begun_us: now_us, ready_us, expires_us: ready_us + kept_ms * 1_000 }
     }
 
-    /// Whether it may be used now.
+    /// Returns whether it may be used now.
     #[must_use]
     pub fn is_current(&self, now_us: u64) -> bool {
         (self.begun_us..self.expires_us).contains(&now_us)
@@ -74,13 +74,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache.
+    /// Returns an empty cache.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, entries: HashMap::new(), order: VecDeque::new(), bytes: 0 }
     }
 
-    /// The answer of that name, ready or not.
+    /// Returns the answer of that name, ready or not.
     #[must_use]
     pub fn find(&self, key: &str, now_us: u64) -> Option<Entry> {
         self.entries.get(key).filter(|entry| entry.is_current(now_us)).cloned()

@@ -76,7 +76,7 @@ impl Claims {
         self.of(key).next()
     }
 
-    /// The claims to one key, the earliest first.
+    /// Returns the claims to one key, the earliest first.
     fn of(&self, key: &KeyId) -> impl Iterator<Item = (&Place, &Claim)> {
         let found = self.by_key.range((*key, Place::FIRST)..);
         let key = *key;

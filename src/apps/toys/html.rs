@@ -28,7 +28,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A time as the original writes it, in UTC: `2025-01-01 12:00:00.123456`.
+/// Returns a time as the original writes it, in UTC: `2025-01-01 12:00:00.123456`.
 #[must_use]
 pub fn time(unix_us: u64) -> String {
     let Civil { year, month, day, hour, minute, second } = Civil::of(unix_us / 1_000_000);
@@ -36,19 +36,19 @@ pub fn time(unix_us: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
-/// An answer in HTML.
+/// Returns an answer in HTML.
 #[must_use]
 pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
     with_fields(Response::new(status, HTML, body))
 }
 
-/// An answer in JSON.
+/// Returns an answer in JSON.
 #[must_use]
 pub fn json(status: u16, value: &serde_json::Value) -> Response {
     with_fields(Response::new(status, crate::app::answer::JSON, value.to_string()))
 }
 
-/// An error, with a sentence that may hold markup.
+/// Returns an error, with a sentence that may hold markup.
 #[must_use]
 pub fn error(status: u16, sentence: &str) -> Response {
     let phrase = status::phrase(status);
@@ -60,7 +60,7 @@ pub fn error(status: u16, sentence: &str) -> Response {
     )
 }
 
-/// An unknown path or thing.
+/// Returns an unknown path or thing.
 #[must_use]
 pub fn not_found() -> Response {
     error(
@@ -70,13 +70,13 @@ pub fn not_found() -> Response {
     )
 }
 
-/// A method that the path does not have.
+/// Returns a method that the path does not have.
 #[must_use]
 pub fn method_not_allowed() -> Response {
     error(405, "The method is not allowed for the requested URL.")
 }
 
-/// The answer to OPTIONS, which is a browser's question before it sends what a form could not (Fetch, section 3.3).
+/// Returns the answer to OPTIONS, which is a browser's question before it sends what a form could not (Fetch, section 3.3).
 #[must_use]
 pub fn preflight(allow: &str) -> Response {
     Response::new(204, "", "")
@@ -87,7 +87,7 @@ pub fn preflight(allow: &str) -> Response {
         .with("Access-Control-Max-Age", "600")
 }
 
-/// The same thing for good at another path of this host.
+/// Returns the same thing for good at another path of this host.
 #[must_use]
 pub fn moved(location: &str) -> Response {
     let shown = escape(location);

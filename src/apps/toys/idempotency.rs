@@ -18,7 +18,7 @@ pub enum KeyError {
     Long,
 }
 
-/// The request's key, without the quotes of a structured field's string (RFC 9651, section 3.3.3); a key that was
+/// Returns the request's key, without the quotes of a structured field's string (RFC 9651, section 3.3.3); a key that was
 /// sent without quotes is taken as it is, because many clients do that.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn key_of(head: &Head<'_>) -> Result<Option<String>, KeyError> {
     if key.is_empty() || !is_clean { Err(KeyError::Malformed) } else { Ok(Some(key)) }
 }
 
-/// What stands before the closing quote, which must be the end.
+/// Returns what stands before the closing quote, which must be the end.
 fn unquoted(rest: &str) -> Option<String> {
     let mut key = String::with_capacity(rest.len());
     let mut letters = rest.chars();
@@ -54,7 +54,7 @@ fn unquoted(rest: &str) -> Option<String> {
     }
 }
 
-/// The id of the order with this key: the same on both hosts of a cluster, another one in every other cluster.
+/// Returns the id of the order with this key: the same on both hosts of a cluster, another one in every other cluster.
 #[must_use]
 pub fn order_id(cluster: ClusterId, key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::from_bytes(cluster.0), key.as_bytes())
@@ -67,7 +67,7 @@ pub fn key_id(cluster: ClusterId, key: &str) -> KeyId {
     order_id(cluster, key).into_bytes()
 }
 
-/// What tells one body from another. Never all zeros, which mean that there was no key.
+/// Returns what tells one body from another. Never all zeros, which mean that there was no key.
 #[must_use]
 pub fn fingerprint(body: &[u8]) -> Fingerprint {
     let mut fingerprint = [0; 16];

@@ -27,7 +27,7 @@ pub struct Making {
 }
 
 impl Making {
-    /// The answer to it.
+    /// Returns the answer to it.
     #[must_use]
     pub fn response(&self) -> Response {
         let (id, product) = (self.id, escape(&self.product));
@@ -61,19 +61,19 @@ pub struct Taking {
 }
 
 impl Taking {
-    /// An order that no other request can mean.
+    /// Returns an order that no other request can mean.
     #[must_use]
     pub fn new(id: Uuid, product: String) -> Self {
         Self { id, fingerprint: Fingerprint::default(), product }
     }
 
-    /// The order with this key, sent with this body.
+    /// Returns the order with this key, sent with this body.
     #[must_use]
     pub fn once(cluster: ClusterId, key: &str, body: &[u8], product: String) -> Self {
         Self { id: order_id(cluster, key), fingerprint: fingerprint(body), product }
     }
 
-    /// Its record.
+    /// Returns its record.
     #[must_use]
     pub fn record(&self, takes_ms: u32) -> Vec<u8> {
         let mut out = Vec::new();
@@ -82,7 +82,7 @@ impl Taking {
         out
     }
 
-    /// The answer if there is an order with this id already: the same as before, unless it is still being done (409),
+    /// Returns the answer if there is an order with this id already: the same as before, unless it is still being done (409),
     /// or was another one (422).
     #[must_use]
     pub fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
@@ -125,7 +125,7 @@ impl Resume for Taking {
     }
 }
 
-/// The request's idempotency key.
+/// Returns the request's idempotency key.
 ///
 /// # Errors
 /// Returns the answer 400 to an invalid field.
@@ -162,7 +162,7 @@ pub fn show(id: &str, view: &View<'_>) -> Response {
     html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
 }
 
-/// How long an order still takes, microseconds.
+/// Returns how long an order still takes, microseconds.
 fn rest_us(order: &Order, applied: &Applied, view: &View<'_>) -> u64 {
     let Place { time_us, origin, seq } = order.place;
     let now = Now { wall_us: view.now_us, clock_us: view.clock_us };

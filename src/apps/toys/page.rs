@@ -89,14 +89,14 @@ static SHOP: LazyLock<Shop> = LazyLock::new(|| {
     Shop { page, parts: parts.into() }
 });
 
-/// The page.
+/// Returns the page.
 #[must_use]
 pub fn page(head: &Head<'_>) -> Response {
     let response = SHOP.page.answer(head).with("Content-Security-Policy", POLICY);
     response.with("Referrer-Policy", "no-referrer")
 }
 
-/// The routes of the files that the page names; their paths change with their content.
+/// Returns the routes of the files that the page names; their paths change with their content.
 pub fn routes() -> impl Iterator<Item = Route> {
     let endpoints = FIRST_FILE..;
     endpoints.zip(&SHOP.parts).map(|(endpoint, part)| Route {
@@ -105,7 +105,7 @@ pub fn routes() -> impl Iterator<Item = Route> {
     })
 }
 
-/// The file of such a route.
+/// Returns the file of such a route.
 #[must_use]
 pub fn file(endpoint: u8, head: &Head<'_>) -> Option<Response> {
     let part = SHOP.parts.get(usize::from(endpoint.checked_sub(FIRST_FILE)?))?;

@@ -166,7 +166,7 @@ impl AddingOnce {
         record
     }
 
-    /// The answer if a toy with this key stands already: the same as before, unless it was another one (422).
+    /// Returns the answer if a toy with this key stands already: the same as before, unless it was another one (422).
     fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
         let applied = view.applied();
         let claim = applied.state::<ToysState>()?.claim(&self.key)?;

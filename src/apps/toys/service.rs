@@ -106,7 +106,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 });
 
 impl ToysApp {
-    /// A shop whose slow calls take as long as `settings` say.
+    /// Returns a shop whose slow calls take as long as `settings` say.
     #[must_use]
     pub fn new(settings: ToysSettings) -> Self {
         Self { settings, slow: Slow::default() }

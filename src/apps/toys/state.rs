@@ -45,7 +45,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// How long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
+    /// Returns how long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
     /// the host that took it said; after a restart by its time `counts_us`, but no longer than all of its duration again.
     #[must_use]
     pub fn rest_us(&self, counts_us: u64, now: Now) -> u64 {
@@ -89,7 +89,7 @@ pub struct ToysState {
 }
 
 impl Default for ToysState {
-    /// A shop before its first record: two toys, earlier than any record can be.
+    /// Returns a shop before its first record: two toys, earlier than any record can be.
     fn default() -> Self {
         let mut state = Self {
             products: BTreeMap::new(),
@@ -145,13 +145,13 @@ impl ToysState {
         self.claims.standing(key)
     }
 
-    /// The order with that id.
+    /// Returns the order with that id.
     #[must_use]
     pub fn order(&self, id: &OrderId) -> Option<&Order> {
         self.orders.get(id)
     }
 
-    /// Whether there is room for one more name of so many bytes.
+    /// Returns whether there is room for one more name of so many bytes.
     #[must_use]
     pub fn has_room_for(&self, name_bytes: usize) -> bool {
         self.products.len().max(self.orders.len()) < TOYS_COUNT_MAX

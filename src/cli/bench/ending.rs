@@ -24,7 +24,7 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    /// A failure; an interrupt, if there was one, is its cause.
+    /// Returns a failure; an interrupt, if there was one, is its cause.
     pub(super) fn failed(stop: &AtomicBool, what: String) -> Self {
         if stop.load(Ordering::SeqCst) { Self::Interrupted(what) } else { Self::Failed(what) }
     }

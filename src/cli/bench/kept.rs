@@ -27,7 +27,7 @@ pub(super) struct KeptArguments {
 }
 
 impl KeptArguments {
-    /// Where the report is kept.
+    /// Returns where the report is kept.
     pub(super) fn save(&self) -> Result<Option<PathBuf>, String> {
         self.save.as_deref().map(place).transpose()
     }

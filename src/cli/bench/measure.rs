@@ -207,7 +207,7 @@ impl Measure {
         })
     }
 
-    /// The requests of `--requests`, which leave nothing to say about the one that the other options describe.
+    /// Returns the requests of `--requests`, which leave nothing to say about the one that the other options describe.
     fn mix(&self) -> Result<Option<Arc<Mix>>, String> {
         let mix = self.load.mix(&self.request)?;
         let has_path = Url::parse(&self.url)?.path.is_some_and(|path| path != "/");
@@ -236,7 +236,7 @@ impl Measure {
         })
     }
 
-    /// A run number that no earlier run on the same server had, and the further hosts to read back from.
+    /// Returns a run number that no earlier run on the same server had, and the further hosts to read back from.
     fn verify(&self) -> Result<Option<(i32, Vec<Target>)>, String> {
         if !self.check.verify {
             return Ok(None);
@@ -265,12 +265,12 @@ impl LoadArguments {
         }
     }
 
-    /// Whether a file of requests is named.
+    /// Returns whether a file of requests is named.
     pub(super) fn has_mix(&self) -> bool {
         matches!(self.requests, Some(Requests::File(_)))
     }
 
-    /// The requests of `--requests FILE`, with the fields of `request` in each.
+    /// Returns the requests of `--requests FILE`, with the fields of `request` in each.
     pub(super) fn mix(&self, request: &RequestArguments) -> Result<Option<Arc<Mix>>, String> {
         let Some(Requests::File(file)) = &self.requests else { return Ok(None) };
         if request.body.is_some() || request.body_lines.is_some() || request.method.is_some() {
@@ -281,7 +281,7 @@ impl LoadArguments {
         sources::mix(file, &request.headers).map(|mix| Some(Arc::new(mix)))
     }
 
-    /// The run that these arguments describe.
+    /// Returns the run that these arguments describe.
     pub(super) fn scenario(&self, target: Target, form: RequestForm) -> Scenario {
         let threads = self.threads.unwrap_or(match self.pin.len() {
             0 => threads_for(self.connections),
@@ -320,19 +320,19 @@ impl RequestArguments {
         Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())
     }
 
-    /// Whether a connection is used as long as it lasts.
+    /// Returns whether a connection is used as long as it lasts.
     pub(super) fn keeps_connections(&self) -> bool {
         !self.no_keepalive && self.requests_per_connection.is_none()
     }
 
-    /// The run with what these arguments say of its connections.
+    /// Returns the run with what these arguments say of its connections.
     pub(super) fn on(&self, scenario: Scenario) -> Scenario {
         let requests_per_connection =
             if self.no_keepalive { 1 } else { self.requests_per_connection.unwrap_or(u64::MAX) };
         Scenario { asks_metrics: !self.no_probe, requests_per_connection, ..scenario }
     }
 
-    /// The requests that these arguments describe; with the number of a verified run its own pixels.
+    /// Returns the requests that these arguments describe; with the number of a verified run its own pixels.
     pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
         let posts_pixels = target.path.split('?').next() == Some("/pixel");
         let bodies = match (verified_run, &self.body, &self.body_lines, &self.method) {

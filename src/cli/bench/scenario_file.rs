@@ -15,7 +15,7 @@ struct Alone {
     measure: Measure,
 }
 
-/// The measurement that the file and, with the last word, the arguments of this process describe.
+/// Returns the measurement that the file and, with the last word, the arguments of this process describe.
 ///
 /// # Errors
 /// Returns a sentence that names the file and what is wrong in it; conflicts and values as clap tells them.

@@ -159,7 +159,7 @@ impl Tool {
     }
 }
 
-/// The load of a tool whose target is chosen later.
+/// Returns the load of a tool whose target is chosen later.
 fn scenario(load: &LoadArguments, request: &RequestArguments, url: &str) -> Result<Scenario, Stop> {
     let target = request.target(url).map_err(Stop::Usage)?;
     let form = request.form(&target, None).map_err(Stop::Usage)?;
@@ -207,7 +207,7 @@ impl CalibrateArguments {
     }
 }
 
-/// What calibration has found, for people.
+/// Returns what calibration has found, for people.
 fn tell(found: &Calibration, kept: &Path) -> String {
     let (floor, rate, rate_pipelined) =
         (show_ns(found.floor_ns), show_rate(found.rate), show_rate(found.rate_pipelined));

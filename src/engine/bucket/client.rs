@@ -46,7 +46,7 @@ impl Thread {
 }
 
 impl Bucket {
-    /// The part of `node` below `prefix` of `bucket`, settings and credentials from the environment.
+    /// Returns the part of `node` below `prefix` of `bucket`, settings and credentials from the environment.
     pub(super) fn new(bucket: &str, prefix: &str, node: NodeId) -> io::Result<Self> {
         // Another part of the program may have chosen the same one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -89,14 +89,14 @@ impl Bucket {
         Path::from(format!("{}/{id}", self.prefix))
     }
 
-    /// Length of a blob.
+    /// Returns the length of a blob.
     pub(super) fn size_bytes(&self, id: &BlobId) -> io::Result<u64> {
         let (store, path) = (self.store.clone(), self.path_of(id));
         Ok(self.wait(async move { store.head(&path).await })?.size)
     }
 }
 
-/// What a call came to, as others see it: where the bucket is and what it said is for the log, not for a client.
+/// Returns what a call came to, as others see it: where the bucket is and what it said is for the log, not for a client.
 fn io_error(error: Error) -> io::Error {
     if let Error::NotFound { .. } = error {
         return io::ErrorKind::NotFound.into();

@@ -43,7 +43,7 @@ impl fmt::Debug for BucketStore {
 }
 
 impl BucketStore {
-    /// The blobs of `node` below `prefix` of `bucket`; what is on its way there is kept in `disk`. Endpoint, region and
+    /// Returns the blobs of `node` below `prefix` of `bucket`; what is on its way there is kept in `disk`. Endpoint, region and
     /// credentials are those of the usual variables of AWS (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ALLOW_HTTP`), or of the machine's role. Calls nobody yet.
     ///

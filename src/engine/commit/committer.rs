@@ -65,7 +65,7 @@ struct Own {
 }
 
 impl Committer {
-    /// A committer for `lanes` that goes on where `appender` stands.
+    /// Returns a committer for `lanes` that goes on where `appender` stands.
     #[must_use]
     pub fn new(lanes: Vec<Consumer>, appender: Appender) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Committer {
         }
     }
 
-    /// What seals the batches; the workers have ended.
+    /// Returns what seals the batches; the workers have ended.
     #[must_use]
     pub fn into_appender(self) -> Appender {
         self.appender
@@ -188,7 +188,7 @@ impl Committer {
         self.let_next_start(shared);
     }
 
-    /// Whether the peer's next batch waits for the keeper to make a segment, or for the disk thread of a server at
+    /// Returns whether the peer's next batch waits for the keeper to make a segment, or for the disk thread of a server at
     /// `memory`; each of them rings the link's bell.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
@@ -261,7 +261,7 @@ impl Committer {
         (shorts, others)
     }
 
-    /// The most bytes by which a stamp may lengthen a record: something for every stream that is known.
+    /// Returns the most bytes by which a stamp may lengthen a record: something for every stream that is known.
     fn stamp_bytes(&self) -> usize {
         (self.appender.streams().len() + 1) * STAMP_BYTES_PER_ORIGIN
     }

@@ -199,7 +199,7 @@ pub fn unwritten_us(shared: &Shared) -> u64 {
     shared.clock.now_us().saturating_sub(shared.reach.written_us())
 }
 
-/// Whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
+/// Returns whether the peer waits to hear that its batches are durable here. That is looked at once in a pause, so there is no
 /// more than one sync for it in about a millisecond.
 #[must_use]
 pub fn owes_sync(shared: &Shared) -> bool {

@@ -42,7 +42,7 @@ impl Syncer {
         Ok(Self { orders, paid, owed: 0 })
     }
 
-    /// Whether it has nothing to do.
+    /// Returns whether it has nothing to do.
     pub(super) fn is_idle(&self) -> bool {
         self.owed == 0
     }

@@ -125,7 +125,7 @@ fn tell_trouble(done: &mut JobDone, shared: &Shared, told: &Mutex<Told>) {
     }
 }
 
-/// What an upload has to do. In builds that unwind, a panic ends this upload only.
+/// Returns what an upload has to do. In builds that unwind, a panic ends this upload only.
 fn work_on(mut upload: Box<dyn Upload>) -> Option<Box<dyn Upload>> {
     catch_unwind(AssertUnwindSafe(|| {
         upload.work();
@@ -155,7 +155,7 @@ fn run(key: Key, mut job: Box<dyn Job>, started: bool, mut piece: Vec<u8>) -> Jo
     }
 }
 
-/// Whether the rest of an answer is a part of a file that the kernel can send.
+/// Returns whether the rest of an answer is a part of a file that the kernel can send.
 fn is_file(job: &mut dyn Job) -> bool {
     job.file().is_some_and(|part| part.file.descriptor().is_some())
 }

@@ -132,7 +132,7 @@ pub fn mend(path: &Path) -> Result<Known, FoundError> {
     Ok(Known { cluster: identity.cluster, node: identity.node, key })
 }
 
-/// Who the directory at `path` is. A server may be running on it.
+/// Returns who the directory at `path` is. A server may be running on it.
 ///
 /// # Errors
 /// Fails as [`FoundError`] says.
@@ -188,7 +188,7 @@ pub fn forget_peer(path: &Path) -> Result<Forgotten, FoundError> {
     Ok(Forgotten { node, was_newcomer: newcomer::clear(&*disk).map_err(io)?, missing })
 }
 
-/// What a directory that is joining lacks; nothing where that can't be told, because it has met nobody or is damaged.
+/// Returns what a directory that is joining lacks; nothing where that can't be told, because it has met nobody or is damaged.
 fn missing(disk: &Arc<dyn Disk>, identity: &Identity) -> Vec<(Origin, Seq, Seq)> {
     let Identity { segment_bytes, cluster, node, .. } = *identity;
     let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, random: 0 };

@@ -80,7 +80,7 @@ struct Far {
     time_us: u64,
 }
 
-/// What was found and, unless the wish is dry, logged: each range of records with its new time.
+/// Returns what was found and, unless the wish is dry, logged: each range of records with its new time.
 ///
 /// # Errors
 /// Fails as [`HealError`] says; nothing was logged then.
@@ -129,7 +129,7 @@ pub fn heal(path: &Path, wish: &Wish, own: Kinds) -> Result<Vec<Heal>, HealError
     Ok(found)
 }
 
-/// The batches that are still there and whose time lies too far ahead, whether healed or not; adds to `heals` what the
+/// Returns the batches that are still there and whose time lies too far ahead, whether healed or not; adds to `heals` what the
 /// journal says of them.
 fn far(opened: &Opened, heals: &mut Heals, now_us: u64) -> Result<Vec<Far>, ReadError> {
     let mut found = Vec::new();

@@ -170,7 +170,7 @@ fn must_be_ours(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The peer that the file `peer` names. A damaged one says that there is a peer and not what it has, so everything waits
+/// Returns the peer that the file `peer` names. A damaged one says that there is a peer and not what it has, so everything waits
 /// for it until it says so itself.
 fn known_peer(disk: &dyn Disk) -> Result<Option<KnownPeer>, OpenError> {
     match KnownPeer::load(disk) {
@@ -211,7 +211,7 @@ fn note_beginning(
     Ok((whole, file))
 }
 
-/// Which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.
+/// Returns which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.
 fn side_of(peer: &PeerSettings, directory: &DataDir) -> Result<Side, OpenError> {
     let is_first = match peer.pinned {
         Some(theirs) => {
@@ -222,7 +222,7 @@ fn side_of(peer: &PeerSettings, directory: &DataDir) -> Result<Side, OpenError> 
     Ok(if is_first { Side::Even } else { Side::Odd })
 }
 
-/// The place of the blobs of `node`, whose directory is `disk`.
+/// Returns the place of the blobs of `node`, whose directory is `disk`.
 fn store_of(place: &BlobPlace, node: NodeId, disk: Arc<dyn Disk>) -> std::io::Result<Box<dyn BlobStore>> {
     match place {
         BlobPlace::Files => Ok(Box::new(FileStore::new(disk))),
@@ -243,7 +243,7 @@ fn store_of(place: &BlobPlace, node: NodeId, disk: Arc<dyn Disk>) -> std::io::Re
     }
 }
 
-/// The snapshot of a journal before its first batch.
+/// Returns the snapshot of a journal before its first batch.
 fn nothing(opened: &Opened) -> Snapshot {
     Snapshot {
         cluster: opened.identity.cluster,

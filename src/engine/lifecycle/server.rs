@@ -93,7 +93,7 @@ impl Server {
         Self::start_with(settings, Vec::new(), None)
     }
 
-    /// The same with listeners that somebody opened for us, which are used where they are on a configured address, and
+    /// Returns the same with listeners that somebody opened for us, which are used where they are on a configured address, and
     /// with a record that is logged before anybody is served.
     ///
     /// # Errors
@@ -200,19 +200,19 @@ impl Server {
         })
     }
 
-    /// Where it listens, with the ports that port 0 became.
+    /// Returns where it listens, with the ports that port 0 became.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The fingerprint of this host's key, which its peer has to know.
+    /// Returns the fingerprint of this host's key, which its peer has to know.
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
     }
 
-    /// What recovery found.
+    /// Returns what recovery found.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -224,7 +224,7 @@ impl Server {
         &self.shared
     }
 
-    /// The listeners, for a successor that is to have the same ones.
+    /// Returns the listeners, for a successor that is to have the same ones.
     #[must_use]
     pub fn listeners(&self) -> &[TcpListener] {
         &self.listeners
@@ -327,7 +327,7 @@ impl Server {
     }
 }
 
-/// The key of this host. One that has no peer needs none, and does without where none can be stored.
+/// Returns the key of this host. One that has no peer needs none, and does without where none can be stored.
 fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError> {
     let stored = HostKey::load_or_make(&*opening.directory.disk());
     match stored {
@@ -350,7 +350,7 @@ fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartErro
     })
 }
 
-/// How long segments wait for the peer that is configured, or that was known when the process ended last.
+/// Returns how long segments wait for the peer that is configured, or that was known when the process ended last.
 fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> Patience {
     if let Some(known) = &known {
         shared.understanding.learn(known.node, known.kinds);
@@ -380,7 +380,7 @@ impl StopPatience {
         Self { ends_us: in_us(time), bodies_end_us: Some(in_us(time - before)) }
     }
 
-    /// Whether it is over; has the bodies stopped shortly before.
+    /// Returns whether it is over; has the bodies stopped shortly before.
     fn is_over(&mut self, shared: &Shared) -> bool {
         let now_us = wall_us();
         if self.bodies_end_us.take_if(|end_us| *end_us <= now_us).is_some() {
@@ -393,7 +393,7 @@ impl StopPatience {
 /// How long a hand-over waits for requests in flight: new ones wait as long.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The applications with the engine's endpoints, and the index page where no application claims every path.
+/// Returns the applications with the engine's endpoints, and the index page where no application claims every path.
 fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
     let mut all = apps.clone();
     all.push(service);
@@ -405,7 +405,7 @@ fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
     all
 }
 
-/// What a thread gave. A panic has been printed by the thread itself; in a release build it has ended the process.
+/// Returns what a thread gave. A panic has been printed by the thread itself; in a release build it has ended the process.
 fn join<T>(thread: JoinHandle<T>) -> Option<T> {
     thread.join().ok()
 }
@@ -423,7 +423,7 @@ type Token = Option<Arc<Mutex<Committer>>>;
 /// What the disk thread had: the committer, unless it is the token's, and the writer.
 type Written = (Option<Committer>, Writer);
 
-/// The disk thread, and in `memory` the token that the workers take.
+/// Returns the disk thread, and in `memory` the token that the workers take.
 fn start_disk_thread(
     shared: &Arc<Shared>,
     mut committer: Committer,

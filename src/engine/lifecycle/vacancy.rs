@@ -58,7 +58,7 @@ pub fn look(path: &Path) -> io::Result<Vacancy> {
     Ok(found)
 }
 
-/// A name that leads nowhere does not belong to pixeld.
+/// Returns a name that leads nowhere does not belong to pixeld.
 fn is_so(answer: io::Result<bool>) -> io::Result<bool> {
     match answer {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -70,7 +70,7 @@ fn is_passed_over(name: &str) -> bool {
     name == LOST_AND_FOUND || name.starts_with('.')
 }
 
-/// Whether this file says that the directory is ours: an identity, whole or damaged, a segment or a snapshot.
+/// Returns whether this file says that the directory is ours: an identity, whole or damaged, a segment or a snapshot.
 fn is_of_a_journal(name: &str, file: &Path) -> io::Result<bool> {
     if name == IDENTITY_NAME {
         // One flipped bit of the magic number makes it no stranger's file.
@@ -82,7 +82,7 @@ fn is_of_a_journal(name: &str, file: &Path) -> io::Result<bool> {
     Ok(SnapshotFile::of(name).is_some() && begins_with(file, &SNAPSHOT_MAGIC)?)
 }
 
-/// Whether this is what a start leaves that was interrupted before the identity was there.
+/// Returns whether this is what a start leaves that was interrupted before the identity was there.
 fn is_left_by_a_first_start(name: &str, file: &Path) -> io::Result<bool> {
     if name == BLOBS {
         return is_without_files(file);
@@ -115,7 +115,7 @@ fn begins_with(file: &Path, magic: &[u8]) -> io::Result<bool> {
     Ok(start == magic)
 }
 
-/// The number of a process, or nothing yet.
+/// Returns the number of a process, or nothing yet.
 fn is_lock(file: &Path) -> io::Result<bool> {
     let mut text = Vec::new();
     File::open(file)?.take(LOCK_BYTES_MAX + 1).read_to_end(&mut text)?;
@@ -135,7 +135,7 @@ fn is_zero(file: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether there is nothing in a directory but directories without files.
+/// Returns whether there is nothing in a directory but directories without files.
 fn is_without_files(path: &Path) -> io::Result<bool> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(false);

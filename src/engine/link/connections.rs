@@ -54,25 +54,25 @@ impl Connection {
         }
     }
 
-    /// The other end, in words.
+    /// Returns the other end, in words.
     #[must_use]
     pub fn remote(&self) -> Remote {
         Remote { address: self.remote, dialed: self.dialed }
     }
 
-    /// Whether there may be something to read that is welcome.
+    /// Returns whether there may be something to read that is welcome.
     #[must_use]
     pub fn has_input(&self) -> bool {
         self.wire.is_readable() && self.replica.as_ref().is_none_or(Replica::wants_input)
     }
 
-    /// Whether this host, which dialed, may speak now. Without keys nothing is read before that.
+    /// Returns whether this host, which dialed, may speak now. Without keys nothing is read before that.
     #[must_use]
     pub fn may_begin(&self) -> bool {
         self.dialed && self.replica.is_none() && self.wire.is_secured()
     }
 
-    /// When something has to be done about it at the latest, microseconds.
+    /// Returns when something has to be done about it at the latest, microseconds.
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {
         match &self.replica {
@@ -81,20 +81,20 @@ impl Connection {
         }
     }
 
-    /// When the other side has to have shown who it is.
+    /// Returns when the other side has to have shown who it is.
     #[must_use]
     pub fn greeted_by_us(&self) -> u64 {
         self.since_us + PEER_HELLO_US
     }
 
-    /// Whether the peer was not heard lately.
+    /// Returns whether the peer was not heard lately.
     #[must_use]
     pub fn is_suspect(&self, now_us: u64) -> bool {
         let presence = self.replica.as_ref().map(|replica| replica.presence(now_us));
         matches!(presence, Some(Presence::Suspect | Presence::Gone))
     }
 
-    /// Whether a connection on which the peer has just said `hello`, having dialed it, is to be kept rather than this
+    /// Returns whether a connection on which the peer has just said `hello`, having dialed it, is to be kept rather than this
     /// one, which has the replica. `own` is this host.
     #[must_use]
     pub fn gives_way_to(&self, hello: &Hello, own: NodeId, now_us: u64) -> bool {
@@ -123,7 +123,7 @@ impl Connections {
         Some(self.list.remove(at))
     }
 
-    /// The oldest one that somebody else has made and who has not shown who it is, if there are more than `most` of these.
+    /// Returns the oldest one that somebody else has made and who has not shown who it is, if there are more than `most` of these.
     #[must_use]
     pub fn surplus(&self, most: usize) -> Option<Token> {
         let is_greeting = |connection: &&Connection| connection.replica.is_none() && !connection.dialed;
@@ -132,48 +132,48 @@ impl Connections {
         (greeting.count() >= most).then_some(oldest)
     }
 
-    /// The one of this name.
+    /// Returns the one of this name.
     pub fn get(&mut self, token: Token) -> Option<&mut Connection> {
         self.list.iter_mut().find(|connection| connection.token == token)
     }
 
-    /// The one that has the replica.
+    /// Returns the one that has the replica.
     pub fn active(&mut self) -> Option<&mut Connection> {
         self.list.iter_mut().find(|connection| connection.replica.is_some())
     }
 
-    /// Whether one has the replica.
+    /// Returns whether one has the replica.
     #[must_use]
     pub fn has_active(&self) -> bool {
         self.list.iter().any(|connection| connection.replica.is_some())
     }
 
-    /// Whether this host is trying to reach the peer right now.
+    /// Returns whether this host is trying to reach the peer right now.
     #[must_use]
     pub fn is_dialing(&self) -> bool {
         self.list.iter().any(|connection| connection.dialed)
     }
 
-    /// Names of all.
+    /// Returns names of all.
     #[must_use]
     pub fn tokens(&self) -> Vec<Token> {
         self.list.iter().map(|connection| connection.token).collect()
     }
 
-    /// Whether any of them is to be read at once.
+    /// Returns whether any of them is to be read at once.
     #[must_use]
     pub fn have_input(&self) -> bool {
         self.list.iter().any(Connection::has_input)
     }
 
-    /// Whether new batches wait for the time when the link looks by itself.
+    /// Returns whether new batches wait for the time when the link looks by itself.
     #[must_use]
     pub fn is_pausing(&self, now_us: u64) -> bool {
         let replica = self.list.iter().find_map(|connection| connection.replica.as_ref());
         replica.is_some_and(|replica| replica.is_pausing(now_us))
     }
 
-    /// When something has to be done about any of them at the latest, microseconds.
+    /// Returns when something has to be done about any of them at the latest, microseconds.
     #[must_use]
     pub fn deadline_us(&self) -> Option<u64> {
         self.list.iter().filter_map(Connection::deadline_us).min()

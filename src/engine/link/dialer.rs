@@ -37,7 +37,7 @@ impl Dialer {
         found
     }
 
-    /// When to dial next, microseconds.
+    /// Returns when to dial next, microseconds.
     #[must_use]
     pub fn next_us(&self) -> u64 {
         self.next_us

@@ -34,7 +34,7 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// Whether a later process of the same directory was met than this one, which has not ended then: a directory is
+    /// Returns whether a later process of the same directory was met than this one, which has not ended then: a directory is
     /// locked by the process that runs on it, so there are two of it. The later one stands for the directory until
     /// nothing was heard of it for a minute.
     #[must_use]

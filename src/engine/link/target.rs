@@ -24,7 +24,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The peer at `address`.
+    /// Returns the peer at `address`.
     #[must_use]
     pub fn new(address: Address) -> Self {
         Self { address, under_way: None }

@@ -69,7 +69,7 @@ impl Keys {
         Ok(Tls { connection: ClientConnection::new(self.client.clone(), name)?.into() })
     }
 
-    /// The other side dialed.
+    /// Returns the other side dialed.
     ///
     /// # Errors
     /// Returns the error of rustls.
@@ -139,7 +139,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// Whether the keys are still being shown and verified.
+    /// Returns whether the keys are still being shown and verified.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
@@ -189,7 +189,7 @@ impl Pin {
 #[error("the other side showed the key {0}")]
 pub struct OtherKey(pub Fingerprint);
 
-/// The key that was shown instead of the pinned one, if that is what `error` is about.
+/// Returns the key that was shown instead of the pinned one, if that is what `error` is about.
 #[must_use]
 pub fn other_key(error: &io::Error) -> Option<Fingerprint> {
     match error.get_ref()?.downcast_ref::<Error>()? {
@@ -200,14 +200,14 @@ pub fn other_key(error: &io::Error) -> Option<Fingerprint> {
     }
 }
 
-/// Whether the other side refused our key, which it says with an alert.
+/// Returns whether the other side refused our key, which it says with an alert.
 #[must_use]
 pub fn is_refusal(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     matches!(inner, Some(Error::AlertReceived(_)))
 }
 
-/// Whether the first bytes of a connection are TLS: the head of a handshake's or an alert's record (RFC 8446, 5.1). No
+/// Returns whether the first bytes of a connection are TLS: the head of a handshake's or an alert's record (RFC 8446, 5.1). No
 /// greeting begins so: it would be too long a frame.
 #[must_use]
 pub fn is_record(bytes: &[u8]) -> bool {

@@ -45,7 +45,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The socket failed, or TLS on it.
+    /// Returns the socket failed, or TLS on it.
     #[must_use]
     pub fn of_socket(error: &io::Error, remote: Remote, is_connected: bool, keys: KnownKeys) -> Self {
         if let (Some(shown), Some(pinned)) = (tls::other_key(error), keys.pinned) {
@@ -77,7 +77,7 @@ impl Trouble {
         Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
     }
 
-    /// The peer's name has no address now.
+    /// Makes the trouble of a peer whose name has no address now.
     #[must_use]
     pub fn of_name(unresolved: &Unresolved) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl Trouble {
         }
     }
 
-    /// The other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
+    /// Returns the other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
     #[must_use]
     pub fn of_end(remote: Remote, is_guessed_keyed: bool) -> Self {
         if is_guessed_keyed {
@@ -99,7 +99,7 @@ impl Trouble {
         Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
     }
 
-    /// The other side speaks TLS, and this host has no keys.
+    /// Returns the other side speaks TLS, and this host has no keys.
     #[must_use]
     pub fn of_tls(remote: Remote) -> Self {
         let why = format!(
@@ -109,7 +109,7 @@ impl Trouble {
         Self { failure: Failure::Protocol, why }
     }
 
-    /// The session ended; nothing for one that ended in order.
+    /// Returns the session ended; nothing for one that ended in order.
     #[must_use]
     pub fn of_close(close: &Close, remote: Remote, is_connected: bool) -> Option<Self> {
         let failure = match close {
@@ -127,7 +127,7 @@ impl Trouble {
         Some(Self { failure, why: close.to_string() })
     }
 
-    /// Whether this says nothing about the peer, of a connection that somebody else made and on which the peer did not show
+    /// Returns whether this says nothing about the peer, of a connection that somebody else made and on which the peer did not show
     /// who it is: a port scanner, a balancer's check, `pixeld doctor --peer`. `has_peer`: the peer is connected.
     #[must_use]
     pub fn is_strangers(&self, has_peer: bool) -> bool {
@@ -141,7 +141,7 @@ impl Trouble {
         }
     }
 
-    /// Whether the next try comes to the same end until somebody has changed something.
+    /// Returns whether the next try comes to the same end until somebody has changed something.
     #[must_use]
     pub fn needs_operator(&self) -> bool {
         self.failure == Failure::Identity

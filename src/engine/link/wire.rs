@@ -42,7 +42,7 @@ impl Wire {
         Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed, is_ending: false }
     }
 
-    /// The socket, to be registered.
+    /// Returns the socket, to be registered.
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
@@ -54,13 +54,13 @@ impl Wire {
         self.is_ending |= is_ending;
     }
 
-    /// Whether there may be something to read at once.
+    /// Returns whether there may be something to read at once.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.readable && !self.is_connecting
     }
 
-    /// Whether the connection is there; asked when the socket is first ready.
+    /// Returns whether the connection is there; asked when the socket is first ready.
     ///
     /// # Errors
     /// Returns why it could not be made.
@@ -86,7 +86,7 @@ impl Wire {
         }
     }
 
-    /// Whether the other side's key has been verified, or there are none.
+    /// Returns whether the other side's key has been verified, or there are none.
     #[must_use]
     pub fn is_secured(&self) -> bool {
         !self.is_connecting && self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking())

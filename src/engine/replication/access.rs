@@ -6,12 +6,12 @@ use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 
-/// The parts between link and commit step.
+/// Returns the parts between link and commit step.
 pub(super) fn peering_of(shared: &Shared) -> &Peering {
     shared.peering.as_ref().expect("a replica belongs to a server with a peer")
 }
 
-/// How far the journal can be read: behind the last batch that was applied.
+/// Returns how far the journal can be read: behind the last batch that was applied.
 pub(super) fn readable_to(shared: &Shared) -> Position {
     shared.applied.read().unwrap_or_else(PoisonError::into_inner).position
 }

@@ -42,7 +42,7 @@ impl Replica {
         }
     }
 
-    /// What of a goal there is still. At `memory` a crash of the first host takes records that were committed and not synced;
+    /// Returns what is left of a goal. At `memory` a crash of the first host takes records that were committed and not synced;
     /// it comes back as a new start, so the old start's stream ends with what one of the two has of it.
     fn left_of(&self, goal: &VersionVector, peer: Origin) -> VersionVector {
         let mut left = VersionVector::new();

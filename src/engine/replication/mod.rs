@@ -59,7 +59,7 @@ pub struct Greeting {
 }
 
 impl Replica {
-    /// The replica of a connection that was just made. `disk` is the data directory, `now_us` the server's clock.
+    /// Returns the replica of a connection that was just made. `disk` is the data directory, `now_us` the server's clock.
     ///
     /// # Panics
     /// If the server was started without a peer.
@@ -102,7 +102,7 @@ impl Replica {
         self.session.receive(bytes, now_us);
     }
 
-    /// Whether the connection should be read: not while a snapshot waits to be adopted, nor while the peer takes
+    /// Returns whether the connection should be read: not while a snapshot waits to be adopted, nor while the peer takes
     /// nothing of what it has to be told.
     #[must_use]
     pub fn wants_input(&self) -> bool {
@@ -140,7 +140,7 @@ impl Replica {
         }
     }
 
-    /// Bytes that wait for the connection.
+    /// Returns bytes that wait for the connection.
     #[must_use]
     pub fn output(&self) -> &[u8] {
         self.session.output()
@@ -151,7 +151,7 @@ impl Replica {
         self.session.sent(bytes);
     }
 
-    /// When the next turn is due at the latest, microseconds; nothing once it is over.
+    /// Returns when the next turn is due at the latest, microseconds; nothing once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let due_us = self.session.deadline()?.min(self.retain_us);
@@ -161,31 +161,31 @@ impl Replica {
         Some(self.shipping.pause_until_us().map_or(due_us, |until_us| due_us.min(until_us)))
     }
 
-    /// Whether new batches wait for the next [`Replica::deadline`].
+    /// Returns whether new batches wait for the next [`Replica::deadline`].
     #[must_use]
     pub fn is_pausing(&self, now_us: u64) -> bool {
         self.shipping.pause_until_us().is_some_and(|until_us| now_us < until_us)
     }
 
-    /// Who the peer is, once the session is established.
+    /// Returns who the peer is, once the session is established.
     #[must_use]
     pub fn peer(&self) -> Option<&Peer> {
         self.session.peer()
     }
 
-    /// Whether the peer seems to be there.
+    /// Returns whether the peer seems to be there.
     #[must_use]
     pub fn presence(&self, now_us: u64) -> Presence {
         self.session.presence(now_us)
     }
 
-    /// Time from the last answered PING to its PONG, microseconds.
+    /// Returns the time from the last answered PING to its PONG, microseconds.
     #[must_use]
     pub fn rtt_us(&self) -> Option<u64> {
         self.session.rtt_us()
     }
 
-    /// Whether a snapshot is being sent or received.
+    /// Returns whether a snapshot is being sent or received.
     #[must_use]
     pub fn is_in_snapshot(&self) -> bool {
         self.shipping.is_in_snapshot() || self.taking.is_in_snapshot()

@@ -74,7 +74,7 @@ struct BlobOut {
 }
 
 impl BlobOut {
-    /// The next piece, with its place. With the last one the content is found to be what the name says.
+    /// Returns the next piece, with its place. With the last one the content is found to be what the name says.
     fn read(&mut self) -> std::io::Result<(u64, Vec<u8>)> {
         let offset = self.offset;
         let length = (self.reader.size_bytes() - offset).min(PEER_PIECE_BYTES as u64);
@@ -133,7 +133,7 @@ impl Shipping {
         self.plan(shared, session, peer_is_empty);
     }
 
-    /// Whether the peer lacks what is gone here.
+    /// Returns whether the peer lacks what is gone here.
     pub(super) fn is_refusing(&self) -> bool {
         self.gone.is_some()
     }
@@ -147,7 +147,7 @@ impl Shipping {
         *self = Self::new(Arc::clone(&self.disk));
     }
 
-    /// Bytes of the journal that are still to be looked at.
+    /// Returns bytes of the journal that are still to be looked at.
     pub(super) fn behind_bytes(&self, shared: &Shared) -> u64 {
         readable_to(shared).0.saturating_sub(self.reached.0)
     }
@@ -456,7 +456,7 @@ impl Shipping {
     }
 }
 
-/// Where sending starts: at the last place before which the peer has everything that is kept here.
+/// Returns where sending starts: at the last place before which the peer has everything that is kept here.
 fn look(shared: &Shared, session: &Session, peer_is_empty: bool) -> Plan {
     let kept_from = shared.reader.start_vector();
     let missing = kept_from.iter().find(|&(origin, seq)| session.shipped(origin) < seq);
@@ -477,7 +477,7 @@ fn look(shared: &Shared, session: &Session, peer_is_empty: bool) -> Plan {
     Plan::Journal(from)
 }
 
-/// The last record that the peer's directory has made and that is durable here: of its latest start that made one.
+/// Returns the last record that the peer's directory has made and that is durable here: of its latest start that made one.
 fn last_of_peer(session: &Session) -> Option<(Origin, Seq)> {
     let node = session.peer()?.node;
     let of_peer = session.holdings().filter(|held| held.origin.node == node && held.durable > 0);

@@ -44,7 +44,7 @@ struct Waiting {
 }
 
 impl Taking {
-    /// Whether a snapshot waits to be adopted.
+    /// Returns whether a snapshot waits to be adopted.
     pub(super) fn is_held(&self) -> bool {
         self.is_held
     }
@@ -243,7 +243,7 @@ impl Taking {
     }
 }
 
-/// Whether a snapshot stands at or behind the place where batches start.
+/// Returns whether a snapshot stands at or behind the place where batches start.
 fn covers(snapshot: &Streams, starts: &Streams) -> bool {
     snapshot.vector().covers(&starts.vector())
 }

@@ -37,7 +37,7 @@ impl Drop for Taken {
 }
 
 impl Descriptors {
-    /// The account of a process that may have `limit` descriptors. Half of a very low limit is kept for the server.
+    /// Returns the account of a process that may have `limit` descriptors. Half of a very low limit is kept for the server.
     #[must_use]
     pub fn new(limit: u64, workers: usize, job_threads: usize) -> Arc<Self> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -46,13 +46,13 @@ impl Descriptors {
         Arc::new(Self { most: limit - kept, beside: AtomicUsize::new(0) })
     }
 
-    /// The most descriptors that clients may have, and the most connections.
+    /// Returns the most descriptors that clients may have, and the most connections.
     #[must_use]
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// The most connections that there may be now.
+    /// Returns the most connections that there may be now.
     #[inline]
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -78,7 +78,7 @@ impl Descriptors {
         Some(Box::new(AdmittedUpload { upload, _taken: taken }))
     }
 
-    /// The last 5 % are for connections, whose requests are told that there is no room.
+    /// Takes `count` descriptors if there is room; the last 5 % are for connections, whose requests are told that there is no room.
     fn take(self: &Arc<Self>, count: usize, connections: usize, most_beside: usize) -> Option<Taken> {
         let beside = self.beside.fetch_add(count, Relaxed) + count;
         let taken = Taken { of: self.clone(), count };

@@ -91,26 +91,26 @@ impl HostKey {
         Self { pkcs8: pkcs8.to_vec(), spki: spki.to_vec() }
     }
 
-    /// The pair in PKCS#8 (DER). Secret.
+    /// Returns the pair in PKCS#8 (DER). Secret.
     #[must_use]
     pub fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
 
-    /// The public key as SubjectPublicKeyInfo (DER).
+    /// Returns the public key as SubjectPublicKeyInfo (DER).
     #[must_use]
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// What the peer has to be told.
+    /// Returns what the peer has to be told.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint_of(&self.spki)
     }
 }
 
-/// The fingerprint of a public key, given as SubjectPublicKeyInfo (DER).
+/// Returns the fingerprint of a public key, given as SubjectPublicKeyInfo (DER).
 #[must_use]
 pub fn fingerprint_of(spki: &[u8]) -> Fingerprint {
     Fingerprint(sha256(spki))

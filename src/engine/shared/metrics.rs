@@ -25,7 +25,7 @@ impl Counter {
         self.0.store(n, Relaxed);
     }
 
-    /// The value as of a moment ago.
+    /// Returns the value as of a moment ago.
     #[inline]
     #[must_use]
     pub fn value(&self) -> u64 {

@@ -82,7 +82,7 @@ pub struct WorkerSide {
 struct Padded<T>(T);
 
 impl WorkerSide {
-    /// The sides of a worker that can be reached through `waker` and `mailbox`.
+    /// Returns the sides of a worker that can be reached through `waker` and `mailbox`.
     #[must_use]
     pub fn new(waker: Waker, mailbox: Sender<Mail>) -> Self {
         let flag = || Padded(AtomicBool::new(false));
@@ -92,7 +92,7 @@ impl WorkerSide {
         Self { committed, doze, mail: flag(), awaits_peer: flag(), waker, mailbox, outcomes }
     }
 
-    /// The lane's position up to which everything is committed and applied.
+    /// Returns the lane's position up to which everything is committed and applied.
     #[inline]
     #[must_use]
     pub fn committed(&self) -> u64 {
@@ -138,7 +138,7 @@ impl WorkerSide {
         }
     }
 
-    /// Whether something is in the mailbox.
+    /// Returns whether something is in the mailbox.
     #[inline]
     #[must_use]
     pub fn has_mail(&self) -> bool {
@@ -246,7 +246,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The shared parts of a server that is starting.
+    /// Returns the shared parts of a server that is starting.
     #[must_use]
     pub fn new(
         settings: &Settings,
@@ -346,7 +346,7 @@ impl Shared {
         }
     }
 
-    /// Where the server is in its life.
+    /// Returns where the server is in its life.
     #[inline]
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -363,7 +363,7 @@ impl Shared {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     #[must_use]
     pub fn limits(&self) -> Arc<Limits> {
         self.limits.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()

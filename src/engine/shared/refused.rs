@@ -46,7 +46,7 @@ impl Refused {
         Self { cause: Cause::DiskFault, reason: format!("disk fault: {reason}") }
     }
 
-    /// The peer has removed what this one lacks. `missing` records of this host are not durable there yet; `last` is
+    /// Says that the peer has removed what this one lacks. `missing` records of this host are not durable there yet; `last` is
     /// the last one that it has made itself.
     #[must_use]
     pub fn left_behind(missing: u64, last: Option<(Origin, Seq)>) -> Self {
@@ -66,13 +66,13 @@ impl Refused {
         Self { cause: Cause::LeftBehind, reason }
     }
 
-    /// The status of an answer to a write.
+    /// Returns the status of an answer to a write.
     #[must_use]
     pub fn status(&self) -> u16 {
         if self.cause == Cause::NoSpace { 507 } else { 503 }
     }
 
-    /// Whether /readyz says 503.
+    /// Returns whether /readyz says 503.
     #[must_use]
     pub fn is_unready(&self) -> bool {
         matches!(self.cause, Cause::DiskFault | Cause::LeftBehind)
@@ -83,7 +83,7 @@ impl Cause {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::NoSpace, Self::ReadOnly, Self::DiskFault, Self::LeftBehind];
 
-    /// The kind as a label.
+    /// Returns the kind as a label.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -135,7 +135,7 @@ pub enum Retention {
 }
 
 impl Retention {
-    /// The bytes that may be kept while `kept_bytes` are and `free_bytes` are free.
+    /// Returns the bytes that may be kept while `kept_bytes` are and `free_bytes` are free.
     #[must_use]
     pub fn bytes(self, kept_bytes: u64, free_bytes: u64) -> u64 {
         match self {

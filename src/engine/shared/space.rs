@@ -22,7 +22,7 @@ const _: () = assert!(
     "with a spare there is room for a batch of the peer and, behind it, for the lanes and a clear"
 );
 
-/// Bytes of each of `workers` lanes before a journal with segments of `segment_bytes`. All lanes together fit into an
+/// Returns bytes of each of `workers` lanes before a journal with segments of `segment_bytes`. All lanes together fit into an
 /// empty segment beside what is kept back; larger ones would close the intake for good.
 ///
 /// # Errors
@@ -116,7 +116,7 @@ impl Default for Space {
 }
 
 impl Space {
-    /// Whether writes are taken now.
+    /// Returns whether writes are taken now.
     #[inline]
     #[must_use]
     pub fn intake(&self) -> Intake {
@@ -151,7 +151,7 @@ impl Space {
         self.change(|reasons| reasons.start = refused);
     }
 
-    /// Whether that is so: then nothing may be written.
+    /// Returns whether that is so: then nothing may be written.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
         self.reasons().start.is_some()
@@ -167,7 +167,7 @@ impl Space {
         self.change(|reasons| reasons.batch = refused);
     }
 
-    /// Whether one does.
+    /// Returns whether one does.
     #[must_use]
     pub fn has_waiting_batch(&self) -> bool {
         self.reasons().batch.is_some()
@@ -239,7 +239,7 @@ impl Space {
         self.joining.load(Relaxed)
     }
 
-    /// Whether the disk is the reason that writes are not taken.
+    /// Returns whether the disk is the reason that writes are not taken.
     #[must_use]
     pub fn is_short(&self) -> bool {
         match self.intake() {
@@ -273,7 +273,7 @@ impl Space {
 }
 
 impl Reasons {
-    /// The one that holds whatever room there is.
+    /// Returns the one that holds whatever room there is.
     fn barring(&self) -> Option<&Refused> {
         self.start.as_ref().or(self.place.as_ref()).or(self.batch.as_ref()).or(self.left_behind.as_ref())
     }

@@ -12,7 +12,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The event loop's name for this place. The generation is not in it: a closed socket has no events any more,
+    /// Returns the event loop's name for this place. The generation is not in it: a closed socket has no events any more,
     /// and those of the same poll are met by the empty place.
     #[must_use]
     pub fn token(self) -> Token {
@@ -32,13 +32,13 @@ pub struct Table<T> {
 }
 
 impl<T> Table<T> {
-    /// A table with nothing in it.
+    /// Returns a table with nothing in it.
     #[must_use]
     pub fn new() -> Self {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
-    /// The key that the next [`Table::insert`] gives.
+    /// Returns the key that the next [`Table::insert`] gives.
     #[must_use]
     pub fn next_key(&self) -> Key {
         match self.free.last() {
@@ -58,7 +58,7 @@ impl<T> Table<T> {
         key
     }
 
-    /// The value of `key`, if it is still there.
+    /// Returns the value of `key`, if it is still there.
     #[inline]
     pub fn at(&mut self, key: Key) -> Option<&mut T> {
         let place = self.places.get_mut(key.place as usize)?;
@@ -92,7 +92,7 @@ impl<T> Table<T> {
         self.free.push(key.place);
     }
 
-    /// The key of what stands at the place of `token` now.
+    /// Returns the key of what stands at the place of `token` now.
     #[inline]
     #[must_use]
     pub fn key_of(&self, token: Token) -> Option<Key> {
@@ -101,19 +101,19 @@ impl<T> Table<T> {
         Some(Key { place: token.0 as u32, generation: place.generation })
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
-    /// Whether there is no value.
+    /// Returns whether there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The keys of all values.
+    /// Returns the keys of all values.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         let occupied = self.places.iter().enumerate().filter(|(_, place)| place.value.is_some());
         occupied.map(|(at, place)| Key { place: at as u32, generation: place.generation })

@@ -12,7 +12,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether these words are news.
+    /// Returns whether these words are news.
     pub fn is_news(&mut self, words: &str, now_us: u64) -> bool {
         self.words.retain(|(_, told_us)| now_us < told_us + SILENT_US);
         if self.words.iter().any(|(told, _)| told == words) {

@@ -45,7 +45,7 @@ impl Understanding {
         *self.known() = Some((node, kinds));
     }
 
-    /// What the host `node` is known to understand.
+    /// Returns what the host `node` is known to understand.
     #[must_use]
     pub fn of(&self, node: NodeId) -> Kinds {
         let known = *self.known();

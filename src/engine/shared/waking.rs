@@ -42,7 +42,7 @@ impl Doze {
         self.asleep.store(false, Relaxed);
     }
 
-    /// Whether whoever asks has to call it, because it sleeps or is about to: true for one of them per sleep. What it
+    /// Returns whether whoever asks has to call it, because it sleeps or is about to: true for one of them per sleep. What it
     /// is called for must have been stored before.
     #[inline]
     #[must_use]
@@ -59,7 +59,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether one is under way, for the workers: while it is, none is started.
+    /// Returns whether one is under way, for the workers: while it is, none is started.
     #[inline]
     #[must_use]
     pub fn is_under_way(&self) -> bool {
@@ -82,7 +82,7 @@ impl Step {
         is_waiting() && self.start()
     }
 
-    /// Whether one was started, for the disk thread: it sees then what was published before.
+    /// Returns whether one was started, for the disk thread: it sees then what was published before.
     #[inline]
     #[must_use]
     pub fn is_started(&self) -> bool {

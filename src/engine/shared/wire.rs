@@ -114,13 +114,13 @@ impl Wire {
         socket::reset_on_close(&self.stream);
     }
 
-    /// The same socket for a job thread; nothing if there is no descriptor left.
+    /// Returns the same socket for a job thread; nothing if there is no descriptor left.
     #[must_use]
     pub fn second_end(&self) -> Option<SecondEnd> {
         self.stream.as_fd().try_clone_to_owned().ok().map(SecondEnd)
     }
 
-    /// The same socket for a successor; nothing if there is no descriptor left.
+    /// Returns the same socket for a successor; nothing if there is no descriptor left.
     #[must_use]
     pub fn pass_on(&self) -> Option<OwnedFd> {
         self.stream.as_fd().try_clone_to_owned().ok()
@@ -142,7 +142,7 @@ impl SecondEnd {
     }
 }
 
-/// What a recv came to.
+/// Returns what a recv came to.
 #[inline]
 fn found(received: io::Result<usize>) -> io::Result<Received> {
     match received {
@@ -154,7 +154,7 @@ fn found(received: io::Result<usize>) -> io::Result<Received> {
     }
 }
 
-/// What a send came to; a full socket counts as nothing sent.
+/// Returns what a send came to; a full socket counts as nothing sent.
 #[inline]
 fn taken(sent: io::Result<usize>) -> io::Result<usize> {
     match sent {

@@ -58,7 +58,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is known now; nothing on a host that is alone.
+    /// Returns what is known now; nothing on a host that is alone.
     #[must_use]
     pub fn of(shared: &Shared) -> Option<Self> {
         shared.peering.as_ref().map(|peering| Self::now(shared, peering))
@@ -117,7 +117,7 @@ impl Report {
         }
     }
 
-    /// The state in one word.
+    /// Returns the state in one word.
     #[must_use]
     pub fn state(&self) -> &'static str {
         if self.connected { "connected" } else { "away" }
@@ -151,19 +151,19 @@ impl Report {
     }
 }
 
-/// Records of `due` that are not in `here`.
+/// Returns records of `due` that are not in `here`.
 fn lacks(due: &VersionVector, here: &VersionVector) -> u64 {
     due.iter().map(|(origin, seq)| seq.saturating_sub(here.seq_of(origin))).sum()
 }
 
-/// How many bytes so many records of the peer will be, by those that have come since the start.
+/// Returns how many bytes so many records of the peer will be, by those that have come since the start.
 fn bytes_of(records: u64, shared: &Shared, peering: &Peering) -> u64 {
     let (bytes, came) = (peering.counters.received_bytes.value(), shared.metrics.commit.peer_records.value());
     let bytes = u128::from(records) * u128::from(bytes) / u128::from(came.max(1));
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// How far joining is, as an object of JSON.
+/// Returns how far joining is, as an object of JSON.
 fn joining_json(shared: &Shared, peering: &Peering) -> String {
     let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
     let here = applied.vector.clone();

@@ -23,7 +23,7 @@ impl Backoff {
         Self { max_us, pause_us: 0, due_us: 0 }
     }
 
-    /// Whether it may be tried at `now_us`.
+    /// Returns whether it may be tried at `now_us`.
     #[must_use]
     pub fn is_due(&self, now_us: u64) -> bool {
         now_us >= self.due_us

@@ -40,7 +40,7 @@ impl ClockWatch {
         }
     }
 
-    /// Whether it is time for a new start: this start's last batch bears the time `own_us`, the clocks say `wall_us` and
+    /// Returns whether it is time for a new start: this start's last batch bears the time `own_us`, the clocks say `wall_us` and
     /// `clock_us`.
     fn wants_start(&mut self, own_us: u64, wall_us: u64, clock_us: u64) -> bool {
         if own_us <= wall_us.saturating_add(CLOCK_AHEAD_US_MAX) {

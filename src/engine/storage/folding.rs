@@ -60,12 +60,12 @@ impl Folding {
         self.thread = started.ok().map(|_| (orders, outcomes));
     }
 
-    /// Bytes that a clear's snapshots need; those of the last look while it folds.
+    /// Returns bytes that a clear's snapshots need; those of the last look while it folds.
     pub(super) fn reserve_bytes(&self) -> u64 {
         self.folder.as_ref().map_or(self.reserve_bytes, Folder::reserve_bytes)
     }
 
-    /// The folder; nothing while it folds.
+    /// Returns the folder; nothing while it folds.
     pub(super) fn folder_mut(&mut self) -> Option<&mut Folder> {
         self.folder.as_mut()
     }
@@ -75,7 +75,7 @@ impl Folding {
         self.folder = Some(folder);
     }
 
-    /// Whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but a second
+    /// Returns whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but a second
     /// later when there was no room and something was logged since: a clear, or a batch of the peer's, of which there may be many.
     pub(super) fn is_due(&mut self, synced: u64, now_us: u64) -> bool {
         let has_paused = now_us >= self.tried_us + FOLD_AGAIN_MIN_US;
@@ -116,14 +116,14 @@ impl Folding {
         self.folder.as_mut().map(|folder| folder.fold(shared, disk))
     }
 
-    /// What the thread has done since.
+    /// Returns what the thread has done since.
     pub(super) fn collect(&mut self) -> Option<Outcome> {
         let (folder, outcome) = self.thread.as_ref()?.1.try_recv().ok()?;
         self.folder = Some(folder);
         Some(outcome)
     }
 
-    /// The folder, once it has folded what it is at.
+    /// Returns the folder, once it has folded what it is at.
     pub(super) fn into_folder(mut self) -> Option<Folder> {
         match (self.folder.take(), self.thread) {
             (None, Some((_, outcomes))) => outcomes.recv().ok().map(|(folder, _)| folder),

@@ -85,7 +85,7 @@ pub enum Final {
 }
 
 impl Keeper {
-    /// The keeper of the files on `disk`.
+    /// Returns the keeper of the files on `disk`.
     #[must_use]
     pub fn new(
         shared: Arc<Shared>,
@@ -147,7 +147,7 @@ impl Keeper {
         Ok(self)
     }
 
-    /// What a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt. Nothing if
+    /// Returns what a server that goes on after all needs of it: the newest snapshot, the peer that is known, and the debt. Nothing if
     /// the thread that folds has panicked.
     #[must_use]
     pub fn into_parts(self) -> Option<Parts> {
@@ -173,7 +173,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Whether the start owes the disk nothing any more. Nothing is written before that.
+    /// Returns whether the start owes the disk nothing any more. Nothing is written before that.
     fn is_settled(&mut self) -> Result<bool, Final> {
         let Some(settling) = &mut self.settling else { return Ok(true) };
         let shared = &self.shared;
@@ -195,7 +195,7 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Whether somebody has moved the data directory away: files that are made now would be made in another one, or
+    /// Returns whether somebody has moved the data directory away: files that are made now would be made in another one, or
     /// nowhere.
     fn is_moved(&mut self) -> bool {
         let Some(watch) = &self.watch else { return false };
@@ -431,7 +431,7 @@ impl Keeper {
         false
     }
 
-    /// What segments wait for, and the free space.
+    /// Returns what segments wait for, and the free space.
     fn waiting(&self) -> (Option<Waiting>, u64) {
         let free_bytes = self.disk.space().map_or(u64::MAX / 2, |space| space.free_bytes);
         (self.patience.waiting(&self.shared), free_bytes)

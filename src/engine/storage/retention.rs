@@ -28,7 +28,7 @@ pub struct Verdict {
     pub leaves_peer_behind: bool,
 }
 
-/// How many of `unneeded` may go: the oldest segments, which nobody on this host needs, as many as there are. `waiting`
+/// Returns how many of `unneeded` may go: the oldest segments, which nobody on this host needs, as many as there are. `waiting`
 /// is nothing where there never was a peer.
 #[must_use]
 pub fn removable(
@@ -93,13 +93,13 @@ impl Patience {
         }
     }
 
-    /// The peer that is known.
+    /// Returns the peer that is known.
     #[must_use]
     pub fn into_known(self) -> Option<KnownPeer> {
         self.known
     }
 
-    /// What segments wait for; nothing on a host that never had a peer and is not told to have one.
+    /// Returns what segments wait for; nothing on a host that never had a peer and is not told to have one.
     #[must_use]
     pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {
         if self.known.is_none() && shared.peering.is_none() {

@@ -37,7 +37,7 @@ impl Settling {
         }
     }
 
-    /// The same debt with another number of the start.
+    /// Returns the same debt with another number of the start.
     #[must_use]
     pub fn renumbered(mut self, identity: Identity) -> Self {
         self.owed.renumber(identity);

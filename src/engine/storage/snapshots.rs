@@ -55,12 +55,12 @@ struct Kept {
     needs_from: Option<u32>,
 }
 
-/// Whether no application lists a record of a finished segment.
+/// Returns whether no application lists a record of a finished segment.
 fn is_unlisted(applied: &Applied, segment: &SegmentInfo) -> bool {
     segment.end_vector.as_ref().is_some_and(|end| !applied.lists(&segment.start_vector, end))
 }
 
-/// The states of all applications as a snapshot has them.
+/// Returns the states of all applications as a snapshot has them.
 ///
 /// # Errors
 /// Fails on a section that is not a snapshot of its application's state.
@@ -75,7 +75,7 @@ pub fn restore(last: &Snapshot, empty: EmptyStates) -> Result<Applied, crate::ap
     Ok(applied)
 }
 
-/// The first segment that a start needs from a snapshot of this state: for what stands behind its position, or because
+/// Returns the first segment that a start needs from a snapshot of this state: for what stands behind its position, or because
 /// records in it are listed.
 fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
     let is_unneeded = |segment: &&SegmentInfo| {
@@ -93,7 +93,7 @@ impl Folder {
         Self { last, kept, is_short, empty }
     }
 
-    /// The newest snapshot, and its file if there is one.
+    /// Returns the newest snapshot, and its file if there is one.
     #[must_use]
     pub fn into_last(self) -> (Snapshot, Option<SnapshotFile>) {
         (self.last, self.kept.first().map(|kept| kept.file))
@@ -105,7 +105,7 @@ impl Folder {
         2 * (self.last.encoded_bytes() as u64).next_multiple_of(BLOCK_BYTES as u64)
     }
 
-    /// Whether a snapshot would shorten the next start, or let the oldest segment go, or be the second one that reads
+    /// Returns whether a snapshot would shorten the next start, or let the oldest segment go, or be the second one that reads
     /// well. `may_go` tells of the oldest segments, which nobody on this host reads any more, whether one of them may be
     /// removed.
     #[must_use]
@@ -130,7 +130,7 @@ impl Folder {
         last.number >= self.newest_needs_from(segments) && may_go(&segments[..unlisted])
     }
 
-    /// Whether another file of the newest snapshot would let segments go that the file before it keeps, or is lacking.
+    /// Returns whether another file of the newest snapshot would let segments go that the file before it keeps, or is lacking.
     #[must_use]
     pub fn is_copy_due(
         &mut self,
@@ -159,7 +159,7 @@ impl Folder {
         self.kept.len() >= SNAPSHOTS_KEPT
     }
 
-    /// How many of the oldest segments no start needs, whichever of the two snapshots it takes.
+    /// Returns how many of the oldest segments no start needs, whichever of the two snapshots it takes.
     #[must_use]
     pub fn unneeded(&self, segments: &[SegmentInfo]) -> usize {
         if !self.has_two() {
@@ -208,7 +208,7 @@ impl Folder {
         self.is_short && !self.has_two()
     }
 
-    /// What the newest snapshot needs, which of the one that a start took is found out when it matters.
+    /// Returns the first segment that the newest snapshot needs; for the one that a start took, it is found out when it matters.
     fn newest_needs_from(&mut self, segments: &[SegmentInfo]) -> u32 {
         if self.kept.first().is_some_and(|newest| newest.needs_from.is_none())
             && let Ok(applied) = restore(&self.last, self.empty)
@@ -226,7 +226,7 @@ impl Folder {
     }
 }
 
-/// How many segments stand before the one with this number.
+/// Returns how many segments stand before the one with this number.
 fn count_before(segments: &[SegmentInfo], number: u32) -> usize {
     segments.iter().take_while(|segment| segment.number < number).count()
 }

@@ -87,7 +87,7 @@ impl Answers {
         self.held.push(Held { key, count: 1, position, read_us, route, late: Some(late) });
     }
 
-    /// Whether an answer's records are all committed.
+    /// Returns whether an answer's records are all committed.
     #[inline]
     pub(super) fn is_due(&self, committed: u64) -> bool {
         self.held.is_due(committed)
@@ -99,7 +99,7 @@ impl Answers {
         self.held.pop(committed)
     }
 
-    /// What becomes of an answer whose records are committed: it is given, or waits for its level.
+    /// Returns what becomes of an answer whose records are committed: it is given, or waits for its level.
     #[inline]
     pub(super) fn due(&mut self, held: Held, context: &Context) -> Due {
         if held.late.is_none() && context.shared.durability <= self.reached {
@@ -157,20 +157,20 @@ impl Answers {
         self.unsynced.pop_front().map(|(_, held)| held)
     }
 
-    /// Whether a sync has covered a write that waits for one.
+    /// Returns whether a sync has covered a write that waits for one.
     #[inline]
     pub(super) fn has_synced_news(&self, context: &Context) -> bool {
         let synced = || context.shared.reach.synced();
         self.unsynced.front().is_some_and(|(needed, _)| *needed <= synced())
     }
 
-    /// Whether an answer waits for the peer.
+    /// Returns whether an answer waits for the peer.
     #[inline]
     pub(super) fn awaits_peer(&self) -> bool {
         self.awaiting.first().is_some()
     }
 
-    /// When the time of the first one that waits for the peer is up, milliseconds of the worker's clock; the largest number
+    /// Returns when the time of the first one that waits for the peer is up, milliseconds of the worker's clock; the largest number
     /// if none does.
     #[inline]
     pub(super) fn peer_due_ms(&self) -> u64 {
@@ -195,12 +195,12 @@ impl Answers {
         Some(Confirmation::Late(waiter.held, level))
     }
 
-    /// Whether so many writes wait that no more are taken at `both`.
+    /// Returns whether so many writes wait that no more are taken at `both`.
     pub(super) fn is_peer_behind(&self, limits: &Limits) -> bool {
         self.awaiting.requests() >= limits.peer_waiters
     }
 
-    /// Whether both hosts have what the first answer waits for.
+    /// Returns whether both hosts have what the first answer waits for.
     #[inline]
     pub(super) fn has_shipped_news(&self, context: &Context) -> bool {
         let Some(first) = self.awaiting.first() else { return false };

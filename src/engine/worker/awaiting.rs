@@ -34,7 +34,7 @@ impl Awaiting {
         self.queue.push_back(waiter);
     }
 
-    /// The one that is answered next.
+    /// Returns the one that is answered next.
     #[inline]
     #[must_use]
     pub fn first(&self) -> Option<&Waiter> {

@@ -116,7 +116,7 @@ impl Marks {
         self.0 &= !mark.0;
     }
 
-    /// Whether `mark` is there.
+    /// Returns whether `mark` is there.
     #[inline]
     #[must_use]
     pub fn has(self, mark: Self) -> bool {
@@ -130,7 +130,7 @@ impl Marks {
         Self(self.0 & !other.0)
     }
 
-    /// Whether there is no mark.
+    /// Returns whether there is no mark.
     #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
@@ -212,7 +212,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A fresh connection accepted at `now_ms` from a listener with this root, which its worker keeps at `key`.
+    /// Returns a fresh connection accepted at `now_ms` from a listener with this root, which its worker keeps at `key`.
     #[must_use]
     pub fn new(key: Key, wire: Wire, root: Root, now_ms: u64) -> Self {
         Self {
@@ -272,7 +272,7 @@ impl Connection {
         self.marks.add(Marks::DEADLINE);
     }
 
-    /// Whether what the client sent may be looked at now.
+    /// Returns whether what the client sent may be looked at now.
     #[must_use]
     pub fn may_read(&self, limits: &Limits) -> bool {
         let reading = matches!(self.task, Task::None) || self.is_receiving();
@@ -287,19 +287,19 @@ impl Connection {
         }
     }
 
-    /// Whether a streamed body is being received and its application takes more of it.
+    /// Returns whether a streamed body is being received and its application takes more of it.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
         matches!(&self.task, Task::Upload(receiving) if receiving.pause().is_none())
     }
 
-    /// Whether a body is being received that goes into the lane piece by piece.
+    /// Returns whether a body is being received that goes into the lane piece by piece.
     #[must_use]
     pub fn is_logging(&self) -> bool {
         matches!(&self.task, Task::Upload(receiving) if receiving.is_logging())
     }
 
-    /// Whether it waits for us with a deadline of its own: for room in the lane, or for a time that its application named.
+    /// Returns whether it waits for us with a deadline of its own: for room in the lane, or for a time that its application named.
     #[inline]
     #[must_use]
     pub fn names_a_time(&self) -> bool {
@@ -317,7 +317,7 @@ impl Connection {
         self.machine.buffered_bytes() + received
     }
 
-    /// Whether input was kept that can be handled now.
+    /// Returns whether input was kept that can be handled now.
     #[must_use]
     pub fn has_more_to_handle(&self) -> bool {
         self.held == 0
@@ -326,7 +326,7 @@ impl Connection {
             && (!self.input.is_empty() || self.readable)
     }
 
-    /// Whether nothing at all is under way: what a server that drains may close at once.
+    /// Returns whether nothing at all is under way: what a server that drains may close at once.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.held == 0
@@ -337,7 +337,7 @@ impl Connection {
             && matches!(self.task, Task::None)
     }
 
-    /// What it waits for now, by its state.
+    /// Returns what it waits for now, by its state.
     #[must_use]
     pub fn waits_for(&self) -> Wait {
         if self.lingering {
@@ -359,7 +359,7 @@ impl Connection {
         }
     }
 
-    /// When its time is up, or while it waits for us when to look at it next; milliseconds of the worker's clock, the largest
+    /// Returns when its time is up, or while it waits for us when to look at it next; milliseconds of the worker's clock, the largest
     /// number for never.
     #[must_use]
     pub fn due_ms(&self, limits: &Limits, crowded: bool, now_ms: u64) -> u64 {
@@ -381,7 +381,7 @@ impl Connection {
         }
     }
 
-    /// How long the body under way may last with what has arrived of it: one millisecond less at exactly the least rate.
+    /// Returns how long the body under way may last with what has arrived of it: one millisecond less at exactly the least rate.
     fn paid_ms(&self, limits: &Limits) -> u64 {
         (self.body_bytes * 1_000).checked_div(limits.body_rate_bytes).map_or(u64::MAX, |ms| ms + 1)
     }

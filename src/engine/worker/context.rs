@@ -49,13 +49,13 @@ impl Context {
         self.metrics().rejects[reason as usize].add(1);
     }
 
-    /// Whether nothing new is accepted.
+    /// Returns whether nothing new is accepted.
     #[inline]
     pub(super) fn is_draining(&self) -> bool {
         self.ending != Ending::No
     }
 
-    /// Whether idle connections go to a successor.
+    /// Returns whether idle connections go to a successor.
     pub(super) fn is_handing_over(&self) -> bool {
         matches!(self.ending, Ending::HandingOver { .. })
     }

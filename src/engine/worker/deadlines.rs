@@ -82,7 +82,7 @@ impl Deadlines {
         }
     }
 
-    /// When the time of `connection` is up. A successor takes idle connections, but none with half a head.
+    /// Returns when the time of `connection` is up. A successor takes idle connections, but none with half a head.
     pub(super) fn due_ms(&self, connection: &Connection, context: &Context) -> u64 {
         let due_ms = connection.due_ms(&context.limits, self.crowded, context.now.ms());
         match (connection.wait, context.ending) {
@@ -93,7 +93,7 @@ impl Deadlines {
         }
     }
 
-    /// What fired by now, as a list that comes back by [`Deadlines::seen`]; nothing while the timer has not fired.
+    /// Returns what fired by now, as a list that comes back by [`Deadlines::seen`]; nothing while the timer has not fired.
     #[inline]
     pub(super) fn fired(&mut self, now_ms: u64) -> Option<Vec<Entry>> {
         if now_ms < self.timer_ms {
@@ -114,13 +114,13 @@ impl Deadlines {
         }
     }
 
-    /// Whether an entry that fired is the one that `connection` goes by: a later one may have been replaced by an earlier
+    /// Returns whether an entry that fired is the one that `connection` goes by: a later one may have been replaced by an earlier
     /// one, which has fired and scheduled again.
     pub(super) fn is_current(connection: &Connection, now_ms: u64) -> bool {
         connection.scheduled_ms <= now_ms || connection.scheduled_ms == u64::MAX
     }
 
-    /// Whether the entry that the connection has in the wheel will do for what it waits for since just now. An idle
+    /// Returns whether the entry that the connection has in the wheel will do for what it waits for since just now. An idle
     /// connection's time only moves on, and one that waits for us has none unless it found the lane full or its application
     /// named one: both do with an entry that fires before, which they have at every usual request.
     #[inline]
@@ -148,14 +148,14 @@ impl Deadlines {
         Crowd::Known
     }
 
-    /// Whether most connections are used and idle ones have not been given their shorter time for that yet. Not more
+    /// Returns whether most connections are used and idle ones have not been given their shorter time for that yet. Not more
     /// often than every [`SWEEP_MS`], because all of them are looked at.
     #[inline]
     pub(super) fn crowd_begins(&self, context: &Context) -> bool {
         !self.crowded && is_crowded(context) && context.now.ms() >= self.swept_ms + SWEEP_MS
     }
 
-    /// When the timer fires, for a simulation.
+    /// Returns when the timer fires, for a simulation.
     #[cfg(test)]
     pub(super) fn timer_ms(&self) -> u64 {
         self.timer_ms

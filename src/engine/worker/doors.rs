@@ -67,7 +67,7 @@ impl Doors {
         }
     }
 
-    /// Whether a listener may have connections for us.
+    /// Returns whether a listener may have connections for us.
     #[inline]
     pub(super) fn is_ready(&self) -> bool {
         self.listeners.iter().any(|door| door.is_ready)
@@ -106,7 +106,7 @@ impl Doors {
         }
     }
 
-    /// When to accept once more after a pause for want of descriptors; the largest number for when the kernel tells.
+    /// Returns when to accept once more after a pause for want of descriptors; the largest number for when the kernel tells.
     #[inline]
     pub(super) fn again_ms(&self) -> u64 {
         self.again_ms
@@ -172,7 +172,7 @@ impl Door {
     }
 }
 
-/// How many connections are served of so many that are allowed, and how many are taken at all: the last 5 % are there to
+/// Returns how many connections are served of so many that are allowed, and how many are taken at all: the last 5 % are there to
 /// be told that there are too many, or one more where that is less than one.
 pub(super) fn bounds(allowed: usize) -> (usize, usize) {
     let served = allowed - allowed / 20;

@@ -43,7 +43,7 @@ fn asked() -> Asked {
     }
 }
 
-/// A client of HTTP/1.0 to which a job's first piece goes, which ends like this.
+/// Returns a client of HTTP/1.0 to which a job's first piece goes, which ends like this.
 fn first_piece(simulated: &mut Simulated, step: JobStep) -> (Key, TcpStream) {
     let (key, client) = simulated.connect();
     let asked = asked();
@@ -134,7 +134,7 @@ fn a_body_at_a_job_thread_when_the_server_ends_is_stopped_when_it_comes_back() {
     assert_eq!(&head, b"HTTP/1.1 503");
 }
 
-/// The status of the answer to what a client sends now.
+/// Returns the status of the answer to what a client sends now.
 fn status_of(simulated: &mut Simulated, sent: &str) -> String {
     let (key, mut client) = simulated.connect();
     client.write_all(sent.as_bytes()).expect("sent");

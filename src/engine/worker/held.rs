@@ -35,7 +35,7 @@ pub enum LateAnswer {
 }
 
 impl Late {
-    /// An answer to `asked`.
+    /// Returns an answer to `asked`.
     #[must_use]
     pub fn new(answer: LateAnswer, asked: &Asked) -> Box<Self> {
         Box::new(Self { answer, asked: *asked, hold: None })
@@ -101,7 +101,7 @@ impl HeldAnswers {
         self.queue.push_back(held);
     }
 
-    /// The next entry whose records are all committed.
+    /// Returns the next entry whose records are all committed.
     #[inline]
     pub fn pop(&mut self, committed: u64) -> Option<Held> {
         if self.queue.front()?.position > committed {
@@ -110,7 +110,7 @@ impl HeldAnswers {
         self.queue.pop_front()
     }
 
-    /// The next entry whose request was read before `us`, unless its records are all committed: its own answer is due then.
+    /// Returns the next entry whose request was read before `us`, unless its records are all committed: its own answer is due then.
     pub fn pop_older(&mut self, us: u64, committed: u64) -> Option<Held> {
         let first = self.queue.front()?;
         if first.read_us >= us || first.position <= committed {
@@ -119,14 +119,14 @@ impl HeldAnswers {
         self.queue.pop_front()
     }
 
-    /// Whether an entry's records are all committed. That of a request that logged nothing is from the start.
+    /// Returns whether an entry's records are all committed. That of a request that logged nothing is from the start.
     #[inline]
     #[must_use]
     pub fn is_due(&self, committed: u64) -> bool {
         self.queue.front().is_some_and(|first| first.position <= committed)
     }
 
-    /// Whether nothing is held.
+    /// Returns whether nothing is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

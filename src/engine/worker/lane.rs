@@ -39,13 +39,13 @@ impl Lane {
         }
     }
 
-    /// The position behind all that was put into it.
+    /// Returns the position behind all that was put into it.
     #[inline]
     pub(super) fn position(&self) -> u64 {
         self.producer.position()
     }
 
-    /// How far it is committed, as the worker has seen.
+    /// Returns how far it is committed, as the worker has seen.
     #[inline]
     pub(super) fn committed(&self) -> u64 {
         self.committed
@@ -62,7 +62,7 @@ impl Lane {
         intake != Intake::Waiting && self.producer.push(records)
     }
 
-    /// What an upload puts its records into.
+    /// Returns what an upload puts its records into.
     pub(super) fn producer(&mut self) -> &mut Producer {
         &mut self.producer
     }
@@ -79,7 +79,7 @@ impl Lane {
         self.turn = turn;
     }
 
-    /// Whether it holds something for which a commit should be started.
+    /// Returns whether it holds something for which a commit should be started.
     #[inline]
     pub(super) fn wants_commit(&self, context: &Context) -> bool {
         self.position() != self.committed && !context.shared.step.is_under_way()
@@ -106,7 +106,7 @@ impl Lane {
         self.submissions.committed(position);
     }
 
-    /// The time of a commit that was just taken note of, microseconds of the worker's clock. In `memory` the commit was made
+    /// Returns the time of a commit that was just taken note of, microseconds of the worker's clock. In `memory` the commit was made
     /// in this very turn; its time is taken in some of them only.
     #[inline]
     pub(super) fn time_of_commit(&mut self, context: &Context) -> u64 {

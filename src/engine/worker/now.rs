@@ -39,35 +39,35 @@ impl Now {
         }
     }
 
-    /// When this turn began, microseconds of the worker's clock.
+    /// Returns when this turn began, microseconds of the worker's clock.
     #[inline]
     pub(super) fn us(&self) -> u64 {
         self.us
     }
 
-    /// The same in milliseconds.
+    /// Returns the same in milliseconds.
     #[inline]
     pub(super) fn ms(&self) -> u64 {
         self.us / 1_000
     }
 
-    /// The same by the wall clock, microseconds since 1970.
+    /// Returns the same by the wall clock, microseconds since 1970.
     pub(super) fn wall_us(&self) -> u64 {
         self.us + self.wall_offset_us
     }
 
-    /// The clock at this very moment, microseconds: a look at it costs as much as a record.
+    /// Returns the clock at this very moment, microseconds: a look at it costs as much as a record.
     pub(super) fn exact_us(&self) -> u64 {
         self.clock.now_us()
     }
 
-    /// The second that [`Now::date`] names, since 1970.
+    /// Returns the second that [`Now::date`] names, since 1970.
     #[inline]
     pub(super) fn second(&self) -> u64 {
         self.second
     }
 
-    /// The value of the Date field.
+    /// Returns the value of the Date field.
     #[inline]
     pub(super) fn date(&self) -> &[u8; 29] {
         self.date.bytes()

@@ -41,20 +41,20 @@ impl Receiving {
         }
     }
 
-    /// What is waited for.
+    /// Returns what is waited for.
     #[must_use]
     pub fn pause(&self) -> Option<Pause> {
         self.pause
     }
 
-    /// Whether pieces of it are logged as they come, or some are already; an upload that keeps them until its end logs
+    /// Returns whether pieces of it are logged as they come, or some are already; an upload that keeps them until its end logs
     /// nothing before.
     #[must_use]
     pub fn is_logging(&self) -> bool {
         self.has_logged || self.upload_bytes() == 0
     }
 
-    /// Whether some of it is in the lane: only then is there anything that an answer has to wait for.
+    /// Returns whether some of it is in the lane: only then is there anything that an answer has to wait for.
     #[must_use]
     pub fn has_logged(&self) -> bool {
         self.has_logged
@@ -111,12 +111,12 @@ impl Receiving {
         self.pause = Some(Pause::Lane);
     }
 
-    /// The upload's answer to a body that is not read any further, if it has one of its own.
+    /// Returns the upload's answer to a body that is not read any further, if it has one of its own.
     pub fn stopped(&mut self, reason: Refusal) -> Option<Response> {
         self.upload.as_mut()?.stopped(reason)
     }
 
-    /// The answer, once every record is in the lane.
+    /// Returns the answer, once every record is in the lane.
     pub fn take_answer(&mut self) -> Option<(Response, Option<Hold>)> {
         self.answer.take()
     }

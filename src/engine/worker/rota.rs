@@ -67,13 +67,13 @@ impl Rota {
         std::mem::take(&mut self.stalled)
     }
 
-    /// Whether a connection is to be served in the next turn.
+    /// Returns whether a connection is to be served in the next turn.
     #[inline]
     pub(super) fn has_next(&self) -> bool {
         !self.again.is_empty()
     }
 
-    /// Whether a connection has something to send.
+    /// Returns whether a connection has something to send.
     #[inline]
     pub(super) fn has_output(&self) -> bool {
         !self.sending.is_empty()

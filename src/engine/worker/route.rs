@@ -58,7 +58,7 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
     }
 }
 
-/// How the body of a request with this head is taken. That of a request whose answer does not depend on it is read too, up
+/// Returns how the body of a request with this head is taken. That of a request whose answer does not depend on it is read too, up
 /// to `limits.unused_body_bytes`, so that the connection can go on; a longer one is not.
 ///
 /// With it comes the place of the route.
@@ -96,7 +96,7 @@ pub fn refused(refused: &Refused) -> Response {
     if refused.status() == 503 { response.with("Retry-After", "1") } else { response }
 }
 
-/// The disk has no room for the batch that the write is in. It is in it, so it must not be sent again unseen.
+/// Returns the disk has no room for the batch that the write is in. It is in it, so it must not be sent again unseen.
 pub fn overdue() -> Response {
     text(
         504,
@@ -110,7 +110,7 @@ pub fn joining() -> Response {
         .with("Retry-After", "1")
 }
 
-/// A lane stayed full: nothing was logged.
+/// Returns a lane stayed full: nothing was logged.
 pub fn lane_full() -> Response {
     text(503, "The server is behind with its writes; nothing was stored. Send again later.")
         .with("Retry-After", "1")
@@ -126,7 +126,7 @@ pub fn not_applied() -> Response {
     text(500, "The request was stored, but nothing is known of what it came to. Please report this.")
 }
 
-/// The request's `Durability` is a word of its own: nothing was logged.
+/// Returns the request's `Durability` is a word of its own: nothing was logged.
 pub fn no_level() -> Response {
     answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
 }
@@ -159,7 +159,7 @@ pub fn peer_behind() -> Response {
     .with("Retry-After", "1")
 }
 
-/// The peer did not say in time that it has the write. It is logged, so it must not be sent again.
+/// Returns the peer did not say in time that it has the write. It is logged, so it must not be sent again.
 pub fn peer_late() -> Response {
     text(
         504,

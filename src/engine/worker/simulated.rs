@@ -55,7 +55,7 @@ impl Ground {
         Self { shared, router, listener, _journal: (directory, opened, place) }
     }
 
-    /// A worker with these limits; its time is 0.
+    /// Returns a worker with these limits; its time is 0.
     pub(super) fn worker(&self, limits: Limits) -> Simulated {
         let (producer, consumer) = lane(LANE_BYTES_MIN);
         let mut worker = Worker::new(WorkerParts {
@@ -128,7 +128,7 @@ impl Simulated {
         self.worker.deadlines.timer_ms() != u64::MAX
     }
 
-    /// A new connection, and the client's end of it.
+    /// Returns a new connection, and the client's end of it.
     pub(super) fn connect(&mut self) -> (Key, TcpStream) {
         let address = self.listener.local_addr().expect("bound");
         let client = TcpStream::connect(address).expect("connected");

@@ -108,7 +108,7 @@ mod tests {
         assert!(!at_rest(0).is_time(woken, true));
     }
 
-    /// A worker in virtual time: turns of any length, steps that take any time, records in every turn. `turns` are each
+    /// Returns a worker in virtual time: turns of any length, steps that take any time, records in every turn. `turns` are each
     /// turn's length and whether its poll finds nothing. Gives how long a step that could be started was held back at most.
     fn longest_hold(turns: &[(u64, bool)], step_us: u64) -> u64 {
         let mut rule = StartRule::default();

@@ -72,7 +72,7 @@ impl Whole {
     }
 }
 
-/// The answer that is there already; nothing if there is none.
+/// Returns the answer that is there already; nothing if there is none.
 fn answer(client: &mut TcpStream) -> Option<String> {
     client.set_nonblocking(true).expect("a socket");
     let mut bytes = [0; 4096];

@@ -21,7 +21,7 @@ pub struct UsualAnswer {
 }
 
 impl UsualAnswer {
-    /// The answer with `body`, as JSON, to a write that was kept at `durability`.
+    /// Returns the answer with `body`, as JSON, to a write that was kept at `durability`.
     #[must_use]
     pub fn new(body: &'static str, durability: Durability, limits: &Limits) -> Self {
         Self {
@@ -34,13 +34,13 @@ impl UsualAnswer {
         }
     }
 
-    /// How many answers [`UsualAnswer::times`] gives at most.
+    /// Returns how many answers [`UsualAnswer::times`] gives at most.
     #[must_use]
     pub fn copies(&self) -> u32 {
         self.copies as u32
     }
 
-    /// The bytes of `count` answers, at most [`UsualAnswer::copies`].
+    /// Returns the bytes of `count` answers, at most [`UsualAnswer::copies`].
     pub fn times(&mut self, count: u32, second: u64, date: &[u8; 29]) -> &[u8] {
         debug_assert!(count as usize <= self.copies, "a connection holds no more than the limit");
         if self.second != second {

@@ -26,7 +26,7 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// An empty wheel that stands at `now_ms`.
+    /// Returns an empty wheel that stands at `now_ms`.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
         Self { slots: vec![Vec::new(); SLOTS], occupied: [0; SLOTS / WORD_BITS], tick: now_ms / TICK_MS }
@@ -63,7 +63,7 @@ impl Wheel {
         self.tick = self.tick.max(now);
     }
 
-    /// When the next entry fires, in milliseconds of the same clock; nothing when there is none.
+    /// Returns when the next entry fires, in milliseconds of the same clock; nothing when there is none.
     #[must_use]
     pub fn next_ms(&self) -> Option<u64> {
         self.next_tick().map(|tick| tick * TICK_MS)

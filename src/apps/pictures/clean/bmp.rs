@@ -125,7 +125,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The embedded colour profile, without names.
+    /// Returns the embedded colour profile, without names.
     fn profile(&self, picture: &[u8]) -> Option<Vec<u8>> {
         if self.header.len() != V5 || number(self.header, SPACE)? != EMBEDDED {
             return None;

@@ -34,12 +34,12 @@ pub(super) fn copy(picture: &[u8]) -> Result<Vec<u8>, Unclean> {
     Ok(copy.out)
 }
 
-/// Bytes of the colour table that these flags announce.
+/// Returns bytes of the colour table that these flags announce.
 fn colours_bytes(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
-/// The sub-blocks from `at` on, put together, and what follows them; what there is of them if they are cut.
+/// Returns the sub-blocks from `at` on, put together, and what follows them; what there is of them if they are cut.
 fn sub_blocks(picture: &[u8], mut at: usize) -> (Vec<u8>, Option<usize>) {
     let mut out = Vec::new();
     loop {
@@ -189,7 +189,7 @@ impl Copy<'_> {
     }
 }
 
-/// Whether a frame with all of its pixels begins here.
+/// Returns whether a frame with all of its pixels begins here.
 fn is_whole(picture: &[u8], at: usize) -> bool {
     Frame::read(picture, at).is_some_and(|frame| {
         let (data, end) = sub_blocks(picture, frame.data);

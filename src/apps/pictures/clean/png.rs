@@ -25,7 +25,7 @@ struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The chunk at the beginning of `rest`, and what follows it; nothing where there is none.
+    /// Returns the chunk at the beginning of `rest`, and what follows it; nothing where there is none.
     fn read(rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (length, rest) = rest.split_first_chunk()?;
         let (name, rest) = rest.split_first_chunk()?;
@@ -90,7 +90,7 @@ impl Header {
         [1, 0, 3, 1, 2, 0, 4][usize::from(self.colour)]
     }
 
-    /// Bytes of the rows of a frame, each behind the number of its filter (section 7.2).
+    /// Returns bytes of the rows of a frame, each behind the number of its filter (section 7.2).
     fn unpacked_bytes(self, width: u32, height: u32) -> u64 {
         let rows = |width: u64, height: u64| {
             let row = (width * self.samples() * u64::from(self.depth)).div_ceil(8);
@@ -277,7 +277,7 @@ impl Copy {
         self.same(chunk);
     }
 
-    /// Whether an ancillary chunk of this length is read for the pixels (section 11.3).
+    /// Returns whether an ancillary chunk of this length is read for the pixels (section 11.3).
     fn is_kept(&self, name: &[u8; 4], length: usize) -> bool {
         let colour = self.header.colour;
         match name {
@@ -374,7 +374,7 @@ impl Copy {
     }
 }
 
-/// The colour profile of an iCCP chunk, without names.
+/// Returns the colour profile of an iCCP chunk, without names.
 fn profile(content: &[u8]) -> Option<Vec<u8>> {
     let name = content.iter().take(80).position(|byte| *byte == 0)?;
     let packed = content.get(name + 1..)?.strip_prefix(&[0])?;

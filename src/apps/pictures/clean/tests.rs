@@ -47,7 +47,7 @@ fn a_beginning_alone_is_no_picture() {
     }
 }
 
-/// Where bytes may be put in: between the parts of a picture, and anywhere else.
+/// Returns where bytes may be put in: between the parts of a picture, and anywhere else.
 fn boundaries(kind: Kind, picture: &[u8]) -> Vec<usize> {
     let mut places = vec![picture.len()];
     match kind {

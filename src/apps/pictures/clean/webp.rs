@@ -26,7 +26,7 @@ struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The chunk at the beginning of `rest`, and what follows it; nothing where there is none.
+    /// Returns the chunk at the beginning of `rest`, and what follows it; nothing where there is none.
     fn read(rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (name, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
@@ -40,7 +40,7 @@ impl<'a> Chunk<'a> {
         self.content.len() < self.length as usize
     }
 
-    /// Whether these are pixels, of which at least the sizes are there.
+    /// Returns whether these are pixels, of which at least the sizes are there.
     fn has_pixels(&self) -> bool {
         matches!((self.name, self.content.len()), (b"VP8 ", 10..) | (b"VP8L", 5..))
     }
@@ -165,7 +165,7 @@ impl Copy {
     }
 }
 
-/// The chunk with the alpha of lossy pixels, which stands before them.
+/// Returns the chunk with the alpha of lossy pixels, which stands before them.
 fn alpha<'a>(pixels: &Chunk<'_>, chunks_of: &'a [u8]) -> Option<Chunk<'a>> {
     let before = chunks(chunks_of).take_while(|chunk| !chunk.has_pixels());
     let mut before = before.filter(|chunk| chunk.name == b"ALPH");

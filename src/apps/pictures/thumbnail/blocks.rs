@@ -52,7 +52,7 @@ pub fn frames(picture: &[u8]) -> Option<Frames> {
     Some(found)
 }
 
-/// What an application's extension says of how often the animation is played again.
+/// Returns what an application's extension says of how often the animation is played again.
 fn repeats(block: &[u8]) -> Option<u16> {
     let said = block.get(3..14)?;
     match (said, block.get(14..)?) {
@@ -79,7 +79,7 @@ fn sub_blocks(picture: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Bytes of the colour table that these flags announce.
+/// Returns bytes of the colour table that these flags announce.
 fn colours_bytes(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }

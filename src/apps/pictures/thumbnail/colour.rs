@@ -56,7 +56,7 @@ fn of_inks(picture: &DynamicImage, profile: &ColorProfile) -> Option<DynamicImag
     rgb(picture, transformed(profile, Layout::Rgba, Layout::Rgb, &inks)?)
 }
 
-/// The values of all pixels, brought from a profile to sRGB.
+/// Returns the values of all pixels, brought from a profile to sRGB.
 fn transformed(profile: &ColorProfile, from: Layout, to: Layout, values: &[u8]) -> Option<Vec<u8>> {
     let srgb = ColorProfile::new_srgb();
     let transform = profile.create_transform_8bit(from, &srgb, to, TransformOptions::default()).ok()?;

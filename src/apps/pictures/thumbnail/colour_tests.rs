@@ -84,7 +84,7 @@ mod files {
     const SIDE: u32 = 60;
     const VALUE: [u8; 3] = [200, 100, 50];
 
-    /// The colour in the middle of a thumbnail.
+    /// Returns the colour in the middle of a thumbnail.
     fn seen(picture: &[u8]) -> [u8; 4] {
         let order = Order { kind: Kind::Png, width: 20, height: 20, fit: Fit::Contain, pixels_max: 1 << 20 };
         let small = thumbnail(picture, &order, &|| false).unwrap();
@@ -101,7 +101,7 @@ mod files {
         out.into_inner()
     }
 
-    /// A PNG with these chunks before its pixels.
+    /// Returns a PNG with these chunks before its pixels.
     fn png_with(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
         let (plain, mut out) = (png(), Vec::new());
         out.extend_from_slice(&plain[..33]);

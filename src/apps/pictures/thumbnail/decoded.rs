@@ -27,7 +27,7 @@ pub enum Inks {
 }
 
 impl Decoded {
-    /// A whole picture of light, its values those of sRGB.
+    /// Returns a whole picture of light, its values those of sRGB.
     pub fn whole(picture: DynamicImage) -> Self {
         let size = (picture.width(), picture.height());
         Self { pixels: picture.into(), size, inks: Inks::Light, profile: None }

@@ -93,7 +93,7 @@ fn is_of_known_form(picture: &[u8]) -> bool {
     frame().is_none_or(|(marker, bits)| matches!(marker, 0xC0..=0xC3 | 0xC9..=0xCB) && matches!(bits, 8 | 12))
 }
 
-/// The size of the smallest scaled picture that is large enough, in eighths of the whole one.
+/// Returns the size of the smallest scaled picture that is large enough, in eighths of the whole one.
 fn eighths_for(size: (u32, u32), to: (u32, u32)) -> u32 {
     let suffices = |eighths: &u32| {
         let is_enough =

@@ -38,7 +38,7 @@ impl Form {
         self.samplings.iter().fold((1, 1), |most, own| (most.0.max(own.0), most.1.max(own.1)))
     }
 
-    /// The value of the samples in a block: a slope over the picture, another one for each component.
+    /// Returns the value of the samples in a block: a slope over the picture, another one for each component.
     fn value(&self, component: usize, block: (u32, u32)) -> u8 {
         let (own, most) = (self.samplings[component], self.most());
         let place = |at: u32, own: u32, most: u32, side: u32| {
@@ -54,7 +54,7 @@ impl Form {
         value.clamp(0.0, 255.0) as u8
     }
 
-    /// What is to be seen.
+    /// Returns what is to be seen.
     fn picture(&self) -> RgbImage {
         let most = self.most();
         RgbImage::from_fn(self.size.0, self.size.1, |x, y| {
@@ -70,7 +70,7 @@ impl Form {
         })
     }
 
-    /// The file (ITU T.81, annex B).
+    /// Returns the file (ITU T.81, annex B).
     fn coded(&self) -> Vec<u8> {
         let mut out = vec![0xFF, 0xD8];
         // A step of 8, so that one coefficient is one value.
@@ -131,7 +131,7 @@ impl Form {
         bits.end();
     }
 
-    /// The blocks of each unit of a scan, in order (ITU T.81, section A.2).
+    /// Returns the blocks of each unit of a scan, in order (ITU T.81, section A.2).
     fn units(&self, scan: &[usize]) -> Vec<Vec<(usize, (u32, u32))>> {
         let most = self.most();
         let grid = |step: (u32, u32), size: (u32, u32)| {
@@ -208,7 +208,7 @@ fn order((width, height): (u32, u32)) -> Order {
     Order { kind: Kind::Png, width, height, fit: Fit::Contain, pixels_max: 50_000_000 }
 }
 
-/// How near two pictures are, decibels.
+/// Returns how near two pictures are, decibels.
 fn nearness(one: &RgbImage, other: &RgbImage) -> f64 {
     assert_eq!(one.dimensions(), other.dimensions());
     let squares = one.as_raw().iter().zip(other.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));

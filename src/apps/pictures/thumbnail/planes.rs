@@ -72,7 +72,7 @@ impl Axis {
     }
 }
 
-/// The value of a component between four samples.
+/// Returns the value of a component between four samples.
 fn blended(raw: &RawImage, component: usize, columns: (u32, u32), rows: (u32, u32)) -> u8 {
     let sample = |x: u32, y: u32| {
         let at = y as usize * raw.plane_widths[component] + x as usize;

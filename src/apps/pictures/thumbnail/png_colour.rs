@@ -29,7 +29,7 @@ pub fn of_png(picture: &[u8]) -> Option<ColorProfile> {
     of_gamma(chunk(b"gAMA")?, chunk(b"cHRM"))
 }
 
-/// The content of the first chunk of this name before the pixels.
+/// Returns the content of the first chunk of this name before the pixels.
 fn content<'a>(picture: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
     let mut at = 8_usize;
     loop {
@@ -66,7 +66,7 @@ fn of_code_points(content: &[u8]) -> Option<ColorProfile> {
     })
 }
 
-/// The profile behind its name, which ends with a zero, and the number of its compression.
+/// Returns the profile behind its name, which ends with a zero, and the number of its compression.
 fn unpacked(content: &[u8]) -> Option<Vec<u8>> {
     let name = memchr::memchr(0, content)?;
     let packed = content.get(name + 1..)?.strip_prefix(&[0])?;

@@ -39,7 +39,7 @@ pub fn scaled(decoded: &Decoded, view: &View) -> Result<DynamicImage, ImageError
     picture.ok_or_else(failed)
 }
 
-/// The pixels in one of the forms with 8 bits a channel; copied only if they are in another one.
+/// Returns the pixels in one of the forms with 8 bits a channel; copied only if they are in another one.
 fn bytes_of(picture: &DynamicImage, form: ColorType) -> Cow<'_, [u8]> {
     if picture.color() == form {
         return picture.as_bytes().into();

@@ -35,7 +35,7 @@ fn size_of(bytes: &[u8]) -> (u32, u32) {
     (small.width(), small.height())
 }
 
-/// An animation: a square that moves, on nothing.
+/// Returns an animation: a square that moves, on nothing.
 fn moving(frames: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = GifEncoder::new(&mut out);
@@ -140,7 +140,7 @@ fn an_animation_stays_one_with_its_frames_times_and_holes() {
     assert_eq!((Kind::of(&still), size_of(&still)), (Some(Kind::Png), (100, 75)));
 }
 
-/// Where each block of a sound GIF begins, the trailer included.
+/// Returns where each block of a sound GIF begins, the trailer included.
 fn block_starts(gif: &[u8]) -> Vec<usize> {
     let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let (mut at, mut starts) = (13 + colours(gif[10]), Vec::new());
@@ -314,7 +314,7 @@ fn transparent_pictures_have_no_dark_edges() {
     assert!(image::load_from_memory(&flat).unwrap().to_rgb8().pixels().all(|pixel| pixel.0[0] > 230));
 }
 
-/// A picture that says it is much larger than it is.
+/// Returns a picture that says it is much larger than it is.
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut png = picture(1, 1, ImageFormat::Png);
     png[16..20].copy_from_slice(&width.to_be_bytes());
@@ -339,7 +339,7 @@ fn what_would_be_too_large_is_not_decoded() {
     assert!(thumbnail(&moving(5), &many).is_ok());
 }
 
-/// A picture of one colour.
+/// Returns a picture of one colour.
 fn blank(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     RgbImage::new(width, height).write_to(&mut out, format).unwrap();

@@ -42,7 +42,7 @@ enum Refused {
 }
 
 impl Array {
-    /// An upload whose elements may have `element_bytes_max` bytes each.
+    /// Returns an upload whose elements may have `element_bytes_max` bytes each.
     #[must_use]
     pub fn new(element_bytes_max: usize) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Array {
         }
     }
 
-    /// What the body is, given that it is no array.
+    /// Returns what the body is, given that it is no array.
     fn no_array(&self) -> Response {
         if self.seen > self.partial.len() {
             let details = Details::one(&Fault::NoList, Location::Body, Input::Json("null"));
@@ -131,13 +131,13 @@ impl Array {
     }
 }
 
-/// The same refusal, which says that no pixel of the array was taken, as every answer to a batch says how many were.
+/// Returns the same refusal, which says that no pixel of the array was taken, as every answer to a batch says how many were.
 fn none_accepted(refusal: &Response) -> Response {
     let members = refusal.body.strip_suffix(b"}").unwrap_or(&refusal.body);
     answer::json(refusal.status, [members, b",\"accepted\":0}"].concat())
 }
 
-/// The answer to a body that is not UTF-8.
+/// Returns the answer to a body that is not UTF-8.
 #[must_use]
 pub fn unparsable() -> Response {
     answer::detail(400, "There was an error parsing the body")

@@ -42,7 +42,7 @@ impl Binary {
     }
 }
 
-/// Bytes of the pixels at the start of `records`.
+/// Returns bytes of the pixels at the start of `records`.
 fn run_ahead(records: &[u8]) -> usize {
     let pixels = records.chunks_exact(SHORT_RECORD_BYTES).take_while(|record| tag::is_short(record[0]));
     pixels.count() * SHORT_RECORD_BYTES

@@ -100,13 +100,13 @@ impl Elements {
         (Event::Part, bytes.len())
     }
 
-    /// Whether the text so far is a whole array.
+    /// Returns whether the text so far is a whole array.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.expected == Expected::After
     }
 
-    /// Whether not even the opening bracket has come yet.
+    /// Returns whether not even the opening bracket has come yet.
     #[must_use]
     pub fn is_before(&self) -> bool {
         self.expected == Expected::Before
@@ -117,7 +117,7 @@ impl Elements {
 mod tests {
     use super::*;
 
-    /// The elements of `text` given in pieces of `size` bytes; nothing if it is no whole array.
+    /// Returns the elements of `text` given in pieces of `size` bytes; nothing if it is no whole array.
     fn split(text: &str, size: usize) -> Option<Vec<String>> {
         let (mut elements, mut found, mut current) = (Elements::default(), Vec::new(), Vec::new());
         for piece in text.as_bytes().chunks(size) {

@@ -26,7 +26,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// An upload whose lines may have `line_bytes_max` bytes.
+    /// Returns an upload whose lines may have `line_bytes_max` bytes.
     #[must_use]
     pub fn new(line_bytes_max: usize) -> Self {
         Self { line_bytes_max, partial: Vec::new(), skipping: false, held: None, tally: Tally::default() }

@@ -22,7 +22,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Number of the next pixel in the batch, from 0.
+    /// Returns the number of the next pixel in the batch, from 0.
     #[must_use]
     pub fn index(&self) -> u64 {
         self.accepted + self.rejected
@@ -49,7 +49,7 @@ impl Tally {
         self.entries.push(b'}');
     }
 
-    /// The answer: 200 if all were taken, 207 if some, 422 if none.
+    /// Returns the answer: 200 if all were taken, 207 if some, 422 if none.
     #[must_use]
     pub fn response(&mut self) -> Response {
         let status = match (self.accepted, self.rejected) {
@@ -63,7 +63,7 @@ impl Tally {
         answer::json(status, body)
     }
 
-    /// The answer to a batch of which `accepted` pixels were taken before it was stopped, for `reason`. That and what was
+    /// Returns the answer to a batch of which `accepted` pixels were taken before it was stopped, for `reason`. That and what was
     /// rejected tell together where the client goes on.
     #[must_use]
     pub fn stopped(&mut self, reason: Refusal, accepted: u64) -> Response {

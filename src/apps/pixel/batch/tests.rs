@@ -69,7 +69,7 @@ fn text(pixel: &Pixel) -> String {
     format!(r#"{{"x":{x},"y":{y},"channel":"{}","value":{value}}}"#, channel.letter() as char)
 }
 
-/// What a client might send for one pixel: a pixel, or something else that is valid JSON.
+/// Returns what a client might send for one pixel: a pixel, or something else that is valid JSON.
 fn item() -> impl Strategy<Value = (String, Option<Pixel>)> {
     prop_oneof![
         6 => pixel().prop_map(|pixel| (text(&pixel), Some(pixel))),

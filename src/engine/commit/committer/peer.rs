@@ -74,7 +74,7 @@ impl Committer {
         }
     }
 
-    /// Whether a batch of the peer may be staged: behind it there must still be room for all that the lanes can hold
+    /// Returns whether a batch of the peer may be staged: behind it there must still be room for all that the lanes can hold
     /// and for a clear, which is what makes room.
     fn has_room_for(&self, shared: &Shared, body_len: usize, spare_ready: bool) -> bool {
         if shared.durability == Durability::Memory && self.unwritten_bytes(shared) > UNWRITTEN_BYTES_MAX {

@@ -185,7 +185,7 @@ impl Driver {
         }
     }
 
-    /// Whether nobody waits for anything: there is no peer, or it has all that this process made.
+    /// Returns whether nobody waits for anything: there is no peer, or it has all that this process made.
     pub(super) fn is_even(&self, peering: &Peering) -> bool {
         let has_all = || peering.standing.own_durable() >= peering.own_committed.load(Ordering::Acquire);
         !self.connections.has_active() || (self.shared.stopping.has_committed_rest() && has_all())

@@ -77,7 +77,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A link that has no connection yet.
+    /// Returns a link that has no connection yet.
     ///
     /// # Errors
     /// Returns the error of the event loop.
@@ -164,7 +164,7 @@ impl Driver {
         Ok(())
     }
 
-    /// How long there is nothing to do.
+    /// Returns how long there is nothing to do.
     fn timeout(&self, stop_by_us: Option<u64>) -> Duration {
         let dial = self.ways.next_dial_us().filter(|_| self.may_dial());
         let due_us = self.connections.deadline_us().into_iter().chain(dial).chain(stop_by_us).min();

@@ -45,7 +45,7 @@ impl Ways {
     /// Listens as `listener`; names connections from `first` on.
     ///
     /// # Errors
-    /// Those of the event loop.
+    /// Returns the error of the event loop.
     pub(super) fn open(plan: Plan, registry: &Registry, listener: Token, first: usize) -> io::Result<Self> {
         let Plan { listener: bound, dial, keys, known, own, last_peer } = plan;
         let mut bound = bound.map(TcpListener::from_std);
@@ -56,17 +56,17 @@ impl Ways {
         Ok(Self { listener: bound, dialer, keys, known, next_token: first, own, last_peer })
     }
 
-    /// Whether connections are without TLS.
+    /// Returns whether connections are without TLS.
     pub(super) fn is_plain(&self) -> bool {
         self.keys.is_none()
     }
 
-    /// Which keys are known, for the words.
+    /// Returns which keys are known, for the words.
     pub(super) fn known(&self) -> KnownKeys {
         self.known
     }
 
-    /// When to dial next, microseconds; nothing for a host that doesn't dial.
+    /// Returns when to dial next, microseconds; nothing for a host that doesn't dial.
     pub(super) fn next_dial_us(&self) -> Option<u64> {
         self.dialer.as_ref().map(Dialer::next_us)
     }

@@ -37,7 +37,7 @@ impl Bell {
         self.has_batch.swap(false, Ordering::AcqRel);
     }
 
-    /// Whether there is something to look at since [`Bell::listen`]; new batches don't count in a pause.
+    /// Returns whether there is something to look at since [`Bell::listen`]; new batches don't count in a pause.
     #[must_use]
     pub fn has_rung(&self, is_pausing: bool) -> bool {
         self.has_rung.load(Ordering::Acquire) || !is_pausing && self.has_batch.load(Ordering::Acquire)
@@ -64,7 +64,7 @@ impl Bell {
         }
     }
 
-    /// Whether somebody has asked for `both` since the last call.
+    /// Returns whether somebody has asked for `both` since the last call.
     #[must_use]
     pub fn take_hurry(&self) -> bool {
         self.hurries.load(Ordering::Relaxed) && self.hurries.swap(false, Ordering::Relaxed)

@@ -55,7 +55,7 @@ impl Delays {
         self.under_way.clear();
     }
 
-    /// When the oldest batch was made that is not durable at the peer, microseconds since 1970.
+    /// Returns when the oldest batch was made that is not durable at the peer, microseconds since 1970.
     #[must_use]
     pub fn oldest_us(&self) -> Option<u64> {
         self.under_way.front().map(|first| first.time_us)

@@ -65,7 +65,7 @@ impl Inbox {
         INBOX_BYTES_MAX - self.waiting_bytes().min(INBOX_BYTES_MAX)
     }
 
-    /// Bytes that wait.
+    /// Returns bytes that wait.
     #[inline]
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {

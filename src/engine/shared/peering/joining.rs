@@ -54,7 +54,7 @@ impl Joining {
         self.slot().goal = Some(Arc::new(goal));
     }
 
-    /// The same; nothing before the first host was met.
+    /// Returns the same; nothing before the first host was met.
     #[must_use]
     pub fn goal(&self) -> Option<Arc<VersionVector>> {
         self.slot().goal.clone()
@@ -77,19 +77,19 @@ impl Joining {
         }
     }
 
-    /// Whether the commit step has an offer to look at.
+    /// Returns whether the commit step has an offer to look at.
     #[must_use]
     pub fn is_offered(&self) -> bool {
         self.offered.load(Ordering::Acquire)
     }
 
-    /// Whether a snapshot is on its way in: from the offer until the journal holds all of it, or it was refused.
+    /// Returns whether a snapshot is on its way in: from the offer until the journal holds all of it, or it was refused.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.under_way.load(Ordering::Acquire)
     }
 
-    /// The commit step takes the offer.
+    /// Takes the offer, in the commit step.
     #[must_use]
     pub fn take_offer(&self) -> Option<(Arc<dyn Disk>, Join)> {
         self.offered.store(false, Ordering::Release);
@@ -106,7 +106,7 @@ impl Joining {
         self.slot().outcome = Some(outcome);
     }
 
-    /// What became of the offer, once: if it was adopted, batches may follow.
+    /// Returns what became of the offer, once: if it was adopted, batches may follow.
     #[must_use]
     pub fn take_outcome(&self) -> Option<Result<(), String>> {
         self.slot().outcome.take()

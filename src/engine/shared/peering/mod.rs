@@ -94,7 +94,7 @@ impl Peering {
         self.delays().acked(seq, wall_us, |us| self.counters.delay_us.record(us, 1));
     }
 
-    /// What is under way to the peer. Held for a look.
+    /// Returns what is under way to the peer. Held for a look.
     pub fn delays(&self) -> MutexGuard<'_, Delays> {
         self.delays.lock().unwrap_or_else(PoisonError::into_inner)
     }

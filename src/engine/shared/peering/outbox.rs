@@ -26,7 +26,7 @@ pub struct Departing {
 }
 
 impl Departing {
-    /// What it takes in memory: short batches are mostly this.
+    /// Returns what it takes in memory: short batches are mostly this.
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.body.len()
     }
@@ -74,7 +74,7 @@ impl Outbox {
         self.queue().forget();
     }
 
-    /// Whether a session takes batches; the commit step copies none otherwise.
+    /// Returns whether a session takes batches; the commit step copies none otherwise.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
@@ -97,7 +97,7 @@ impl Outbox {
         self.queue().sealed = sealed;
     }
 
-    /// The batch that follows on record `sent` of this process's stream; what lies before it is let go.
+    /// Returns the batch that follows on record `sent` of this process's stream; what lies before it is let go.
     #[must_use]
     pub fn take(&self, sent: Seq) -> Next {
         let mut queue = self.queue();
@@ -118,19 +118,19 @@ impl Outbox {
         self.awaits.fall_asleep();
     }
 
-    /// Whether the link waits for the commit that was just made, and the bell has to ring for it.
+    /// Returns whether the link waits for the commit that was just made, and the bell has to ring for it.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.awaits.is_to_be_called()
     }
 
-    /// The last record of this process's stream that was ever sealed, committed or not: the peer may have it.
+    /// Returns the last record of this process's stream that was ever sealed, committed or not: the peer may have it.
     #[must_use]
     pub fn sealed(&self) -> Seq {
         self.queue().sealed
     }
 
-    /// Bytes that wait to be sent.
+    /// Returns bytes that wait to be sent.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.queue().bytes

@@ -21,7 +21,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether nothing has changed.
+    /// Returns whether nothing has changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.received.is_empty() && self.durable.is_empty()
@@ -72,13 +72,13 @@ impl Progress {
         (state.received.clone(), durable)
     }
 
-    /// What changed since the last call.
+    /// Returns what changed since the last call.
     #[must_use]
     pub fn take_changes(&self) -> Changes {
         std::mem::take(&mut self.state().changes)
     }
 
-    /// Whether something that came from the peer is not durable yet: it waits for a word about that.
+    /// Returns whether something that came from the peer is not durable yet: it waits for a word about that.
     #[must_use]
     pub fn owes_sync(&self) -> bool {
         let state = self.state();
@@ -100,7 +100,7 @@ impl Progress {
         self.state().is_withheld = true;
     }
 
-    /// Whether everything up to `goal` is on the disk.
+    /// Returns whether everything up to `goal` is on the disk.
     #[must_use]
     pub fn is_durable(&self, goal: &VersionVector) -> bool {
         let state = self.state();

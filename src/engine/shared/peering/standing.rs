@@ -143,20 +143,20 @@ impl Standing {
         why.clone_into(&mut picture.why);
     }
 
-    /// Whether a session is established.
+    /// Returns whether a session is established.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
     }
 
-    /// The last record of this process's stream that is durable at the peer.
+    /// Returns the last record of this process's stream that is durable at the peer.
     #[inline]
     #[must_use]
     pub fn own_durable(&self) -> Seq {
         self.own_durable.load(Ordering::Acquire)
     }
 
-    /// Whether each can bring the other one forward, as of the last session.
+    /// Returns whether each can bring the other one forward, as of the last session.
     #[must_use]
     pub fn bond(&self) -> Bond {
         Bond::of(self.bond.load(Ordering::Relaxed))
@@ -167,7 +167,7 @@ impl Standing {
         Bond::of(self.bond.swap(bond as u8, Ordering::Relaxed))
     }
 
-    /// A copy of all that is known.
+    /// Returns a copy of all that is known.
     #[must_use]
     pub fn look(&self) -> Picture {
         self.picture().clone()

@@ -229,7 +229,7 @@ impl Service {
         self.answer(connection, response, framing, asked.route, context);
     }
 
-    /// A job thread did what an upload had to do.
+    /// Returns a job thread did what an upload had to do.
     pub(in crate::engine::worker) fn take_upload(
         &mut self,
         connection: &mut Connection,

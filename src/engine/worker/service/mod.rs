@@ -140,7 +140,7 @@ impl Service {
         self.answer(connection, &response, framing, NO_ROUTE, context);
     }
 
-    /// The answer that refuses a request to the route at `place`: too large a body in its application's style.
+    /// Returns the answer that refuses a request to the route at `place`: too large a body in its application's style.
     fn refusal_of(&self, refusal: Refusal, place: Option<usize>, context: &Context) -> Response {
         let route = place.filter(|_| refusal.status == 413).and_then(|place| self.router.at(place));
         let response = match route {
@@ -150,7 +150,7 @@ impl Service {
         if refusal.status == 503 { response.with("Retry-After", "1") } else { response }
     }
 
-    /// What an application sees.
+    /// Returns what an application sees.
     fn view<'a>(&'a self, connection: &Connection, context: &'a Context) -> View<'a> {
         let shared = &*context.shared;
         View {
@@ -198,7 +198,7 @@ impl Service {
         }
     }
 
-    /// A job thread made a piece.
+    /// Returns a job thread made a piece.
     pub(super) fn take_piece(
         &mut self,
         connection: &mut Connection,
@@ -235,7 +235,7 @@ impl Service {
     }
 }
 
-/// A request as far as its answer depends on it; `index` is the row of its route.
+/// Returns a request as far as its answer depends on it; `index` is the row of its route.
 fn asked(head: &Head<'_>, index: usize, route: &Route, context: &Context) -> Asked {
     let mut asked = Asked {
         framing: framing(head, context),
@@ -262,14 +262,14 @@ fn framing(head: &Head<'_>, context: &Context) -> AnswerFraming {
     }
 }
 
-/// What wakes the next wait of `connection`.
+/// Returns what wakes the next wait of `connection`.
 fn next_ticket(connection: &Connection, context: &Context) -> Ticket {
     let worker = context.index as u32;
     let (place, generation) = (connection.key.place, connection.key.generation);
     Ticket { worker, place, generation, wait: connection.waits.wrapping_add(1) }
 }
 
-/// Whether the request that is refused is HEAD, whose answer has no content. Of one that is refused unread, because there
+/// Returns whether the request that is refused is HEAD, whose answer has no content. Of one that is refused unread, because there
 /// are too many connections, the first bytes have often come.
 fn asks_for_head(connection: &Connection) -> bool {
     let mut start = [0; HEAD_BYTES];

@@ -278,7 +278,7 @@ impl Service {
     }
 }
 
-/// Whether this host is joining, and so has nothing to say about what is kept.
+/// Returns whether this host is joining, and so has nothing to say about what is kept.
 fn is_closed_to(route: &Route, context: &Context) -> bool {
     let is_closed = context.shared.space.is_joining() && !route.always;
     if is_closed {

@@ -5,13 +5,13 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// The first bytes of an element of a type, whose four after its name are zeros.
+/// Returns the first bytes of an element of a type, whose four after its name are zeros.
 pub(super) fn typed(content: &[u8], name: &[u8; 4], length: usize) -> Option<Vec<u8>> {
     let content = content.get(..length).filter(|content| content.starts_with(name))?;
     Some([name, &[0; 4][..], &content[8..]].concat())
 }
 
-/// A curve of one channel (10.6 and 10.18).
+/// Returns a curve of one channel (10.6 and 10.18).
 pub(super) fn curve(content: &[u8]) -> Option<Vec<u8>> {
     match content.first_chunk()? {
         b"curv" => {

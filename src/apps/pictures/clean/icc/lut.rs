@@ -5,7 +5,7 @@ use super::element::{curve, number, typed};
 /// Channels of a table at most.
 const CHANNELS_MAX: usize = 15;
 
-/// A table, without anything between its parts; nothing if they are not all there.
+/// Returns a table, without anything between its parts; nothing if they are not all there.
 pub(super) fn table(content: &[u8]) -> Option<Vec<u8>> {
     match content.first_chunk()? {
         b"mft1" => old(content, b"mft1", 48, |_| Some((256, 256)), 1),
@@ -32,7 +32,7 @@ fn channels(content: &[u8]) -> Option<(usize, usize)> {
     (range.contains(&inward) && range.contains(&outward)).then_some((inward, outward))
 }
 
-/// A table of 8 or 16 bits: curves, a grid, curves.
+/// Returns a table of 8 or 16 bits: curves, a grid, curves.
 fn old(
     content: &[u8],
     name: &[u8; 4],
@@ -48,7 +48,7 @@ fn old(
     Some(table)
 }
 
-/// A table of parts, each at a place of its own: curves, matrix, curves, grid, curves, as far as they are there.
+/// Returns a table of parts, each at a place of its own: curves, matrix, curves, grid, curves, as far as they are there.
 fn new(content: &[u8], name: &[u8; 4]) -> Option<Vec<u8>> {
     let (inward, outward) = channels(content)?;
     // The last curves stand on the side of the space in which profiles meet.

@@ -42,7 +42,7 @@ pub(super) fn without_names(profile: &[u8]) -> Option<Vec<u8>> {
 
 type Tag = ([u8; 4], Vec<u8>);
 
-/// The tags that stay, each with what it holds and nothing behind that.
+/// Returns the tags that stay, each with what it holds and nothing behind that.
 fn tags(profile: &[u8]) -> Option<Vec<Tag>> {
     let count = number(profile, HEADER_BYTES)? as usize;
     if count > TAGS_MAX {
@@ -60,7 +60,7 @@ fn tags(profile: &[u8]) -> Option<Vec<Tag>> {
     Some(kept)
 }
 
-/// What a tag holds, if it is one that stays and of a type that it may have.
+/// Returns what a tag holds, if it is one that stays and of a type that it may have.
 fn element(name: &[u8; 4], content: &[u8]) -> Option<Vec<u8>> {
     match name {
         b"rXYZ" | b"gXYZ" | b"bXYZ" | b"wtpt" | b"bkpt" => typed(content, b"XYZ ", 20),
@@ -122,7 +122,7 @@ fn copyright(is_old: bool) -> Vec<u8> {
     if is_old { b"text\0\0\0\0none\0".to_vec() } else { localized(b"none") }
 }
 
-/// A text in one language (10.15).
+/// Returns a text in one language (10.15).
 fn localized(text: &[u8]) -> Vec<u8> {
     let units: Vec<u8> = text.iter().flat_map(|byte| [0, *byte]).collect();
     let length = (units.len() as u32).to_be_bytes();

@@ -69,7 +69,7 @@ impl<'a> Bits<'a> {
         Self { data, at, held: 0, held_bits: 0, made_up: 0 }
     }
 
-    /// The next byte of data: a 0xFF comes with a stuffed zero, perhaps behind more of its kind.
+    /// Returns the next byte of data: a 0xFF comes with a stuffed zero, perhaps behind more of its kind.
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.data.get(self.at)?;
         if byte != 0xFF {

@@ -235,7 +235,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Whether the copy has an end too. A missing one tells decoders that pixels are missing; it is put behind scans that
+    /// Returns whether the copy has an end too. A missing one tells decoders that pixels are missing; it is put behind scans that
     /// are whole or that a marker ended. How many scans a progressive picture should have cannot be told.
     fn has_end(&self, ending: Ending) -> bool {
         let is_complete = ending == Ending::OfScan || self.whole.iter().all(|is_whole| *is_whole);
@@ -278,7 +278,7 @@ impl Copy {
     }
 }
 
-/// The colour profile, whose segments are numbered; nothing if one of them is missing.
+/// Returns the colour profile, whose segments are numbered; nothing if one of them is missing.
 fn profile<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let mut parts: Vec<Option<&[u8]>> = Vec::new();
     for segment in segments {
@@ -295,7 +295,7 @@ fn profile<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     parts.map(|parts| parts.concat()).filter(|profile| !profile.is_empty())
 }
 
-/// Whether a part came twice, and not as the same.
+/// Returns whether a part came twice, and not as the same.
 fn parts_differ(before: Option<&[u8]>, part: &[u8]) -> bool {
     before.is_some_and(|before| before != part)
 }

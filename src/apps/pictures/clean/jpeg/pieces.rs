@@ -77,7 +77,7 @@ pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, Ending), Unclean
     if has_scan { Ok((pieces, ending)) } else { Err(Unclean::NoPixels) }
 }
 
-/// The next segment from `at` on: its marker, its content and where it ends; nothing at the end or if it is cut.
+/// Returns the next segment from `at` on: its marker, its content and where it ends; nothing at the end or if it is cut.
 fn segment(picture: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     loop {
         let start = next_marker(picture, at)?;
@@ -94,7 +94,7 @@ fn segment(picture: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     }
 }
 
-/// Where the data of a scan ends: before a marker that is no restart, or with the picture. Reserved markers do not end it:
+/// Returns where the data of a scan ends: before a marker that is no restart, or with the picture. Reserved markers do not end it:
 /// decoders pass over them on their way to the next restart.
 fn data_end(picture: &[u8], mut at: usize) -> usize {
     while let Some(marker) = next_marker(picture, at) {

@@ -224,7 +224,7 @@ impl Reading<'_> {
     }
 }
 
-/// A table that a scan names; others than these four are named where none is read.
+/// Returns a table that a scan names; others than these four are named where none is read.
 fn table(tables: &[Option<Codes>; 4], number: usize) -> Result<&Codes, Damaged> {
     tables.get(number).and_then(Option::as_ref).ok_or(Damaged)
 }
@@ -246,7 +246,7 @@ fn sequential(bits: &mut Bits<'_>, dc: &Codes, ac: &Codes) -> Result<(), Damaged
     Ok(())
 }
 
-/// The bit of a coefficient. One behind the last, in damaged data, goes to the last one's place, as in libjpeg.
+/// Returns the bit of a coefficient. One behind the last, in damaged data, goes to the last one's place, as in libjpeg.
 fn place(at: u32) -> u64 {
     1 << at.min(BLOCK - 1)
 }
@@ -258,7 +258,7 @@ struct Band {
 }
 
 impl Band {
-    /// How many blocks from this one on have no more in them.
+    /// Returns how many blocks from this one on have no more in them.
     fn run(bits: &mut Bits<'_>, zeros: u32) -> Result<u32, Damaged> {
         Ok((1 << zeros) + bits.take(zeros)?)
     }
@@ -338,7 +338,7 @@ impl Band {
     }
 }
 
-/// The first marker from `at` on that is not a stuffed 0xFF.
+/// Returns the first marker from `at` on that is not a stuffed 0xFF.
 pub(super) fn next_marker(data: &[u8], at: usize) -> Option<usize> {
     let pairs = memchr::memchr_iter(0xFF, data.get(at..)?).map(|found| at + found);
     pairs.into_iter().find(|found| data.get(found + 1).is_some_and(|next| !matches!(next, 0x00 | 0xFF)))
