@@ -107,7 +107,7 @@ impl Upload for Unwanted {
         Ended::Done(self.response.take().unwrap_or_else(|| Response::new(400, "", "")))
     }
 
-    /// Returns the answer decided at the head only for 413: what is said of the head does not depend on the body's length.
+    /// Returns the answer that the head was given if the body is too long: it does not depend on the body's length.
     fn stopped(&mut self, reason: Refusal) -> Option<Response> {
         if reason.status == 413 { self.response.take() } else { None }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::fault::Violation;
 use super::frame::Kind;
-use super::message::{Held, Receipt};
+use super::message::{Holding, Receipt};
 use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::ids::{ClusterId, Origin, Seq};
 use crate::base::limits::ORIGINS_MAX;
@@ -14,7 +14,7 @@ use crate::base::limits::ORIGINS_MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     /// What this host has committed of it.
-    pub held: Held,
+    pub held: Holding,
     /// The last record that this host has committed or taken from the connection, and the chain there.
     pub taken: (Seq, u64),
     /// The last record that was sent on this connection, and the chain there; 0 before the first.
@@ -53,7 +53,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(cluster: ClusterId, own: Origin, made: Seq, held: &[Held]) -> Self {
+    pub(super) fn new(cluster: ClusterId, own: Origin, made: Seq, held: &[Holding]) -> Self {
         let mut ledger = Self { cluster, own, made, lines: BTreeMap::new() };
         ledger.line(own);
         for held in held {
@@ -83,7 +83,7 @@ impl Ledger {
         self.lines.entry(origin).or_insert_with(|| {
             let chain = first_chain(cluster, origin);
             Line {
-                held: Held { origin, received: 0, durable: 0, first: 1, chain },
+                held: Holding { origin, received: 0, durable: 0, first: 1, chain },
                 taken: (0, chain),
                 sent: (0, chain),
                 sent_most: 0,
@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// Notes what this host has now; gives the line as it was before.
-    pub(super) fn hold(&mut self, held: &Held) -> Line {
+    pub(super) fn hold(&mut self, held: &Holding) -> Line {
         let line = self.line(held.origin);
         let before = *line;
         debug_assert!(held.received >= line.held.received && held.durable >= line.held.durable);
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// What the peer says it has of a stream, in a STATE.
-    pub(super) fn peer_holds(&mut self, theirs: &Held) -> Result<(), Violation> {
+    pub(super) fn peer_holds(&mut self, theirs: &Holding) -> Result<(), Violation> {
         let (own, made) = (self.own, self.made);
         let line = self.line_of_peer(theirs.origin)?;
         let known = [(line.held.received, line.held.chain), line.taken, line.sent];
@@ -207,7 +207,7 @@ impl Line {
     }
 
     pub(super) fn receipt(&self) -> Receipt {
-        let Held { origin, received, durable, .. } = self.held;
+        let Holding { origin, received, durable, .. } = self.held;
         Receipt { origin, received, durable }
     }
 }

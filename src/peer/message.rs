@@ -80,7 +80,7 @@ pub struct Hello {
 
 /// What a host has of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct Holding {
     /// The stream.
     pub origin: Origin,
     /// The last record that is committed there; 0 for none.
@@ -217,10 +217,10 @@ fn list_head(count: usize) -> [u8; LIST_HEAD_BYTES] {
 
 /// Returns the payload of a STATE, or of a part of one.
 #[must_use]
-pub fn encode_state(held: &[Held]) -> Vec<u8> {
+pub fn encode_state(held: &[Holding]) -> Vec<u8> {
     let mut out = list_head(held.len()).to_vec();
     for entry in held {
-        let Held { origin, received, durable, first, chain } = *entry;
+        let Holding { origin, received, durable, first, chain } = *entry;
         for value in [origin.node.0, origin.inc.0, received, durable, first, chain] {
             out.extend_from_slice(&value.to_le_bytes());
         }
@@ -232,9 +232,9 @@ pub fn encode_state(held: &[Held]) -> Vec<u8> {
 ///
 /// # Errors
 /// Fails if the payload is not a valid STATE.
-pub fn decode_state(payload: &[u8]) -> Result<Vec<Held>, Violation> {
+pub fn decode_state(payload: &[u8]) -> Result<Vec<Holding>, Violation> {
     let read = |entry: &[u8]| {
-        let held = Held {
+        let held = Holding {
             origin: origin(entry),
             received: long(entry, 16),
             durable: long(entry, 24),

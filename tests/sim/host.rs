@@ -22,8 +22,8 @@ use pixeld::engine::shared::peering::Peering;
 use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::storage::keeper::Keeper;
-use pixeld::engine::storage::retention::Patience;
-use pixeld::engine::storage::snapshots::Folder;
+use pixeld::engine::storage::retention::PeerRetention;
+use pixeld::engine::storage::snapshots::SnapshotMaker;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::blobs::store::BlobStore;
 use pixeld::log::blobs::{Blobs, Pin};
@@ -143,11 +143,11 @@ impl Up {
             peering.standing.remember(known.node, known.durable.clone());
             shared.understanding.learn(known.node, known.kinds);
         }
-        let folder =
-            Folder::new(last.unwrap_or(nothing), opened.report.snapshot, false, registry::new_applied);
-        let patience = Patience::new(Retention::Usual, known);
+        let maker =
+            SnapshotMaker::new(last.unwrap_or(nothing), opened.report.snapshot, false, registry::new_applied);
+        let patience = PeerRetention::new(Retention::Usual, known);
         let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
-        let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, folder, patience);
+        let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, maker, patience);
         let (producer, consumer) = lane(LANE_BYTES);
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
         let clock = Clock::start();

@@ -18,9 +18,9 @@ use super::shared::Shared;
 use crate::app::application::{Job, JobStep, Start};
 use crate::app::upload::Upload;
 use crate::base::limits::{FILE_TURN_BYTES, JOB_QUEUE_MAX};
+use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::mailbox::{FileDone, JobDone, Mail, UploadDone};
 use crate::engine::shared::table::Key;
-use crate::engine::shared::told::Told;
 use crate::engine::shared::wire::SecondEnd;
 use crate::os::thread;
 
@@ -83,26 +83,26 @@ pub fn start(
     shared: &Arc<Shared>,
 ) -> std::io::Result<(JobQueue, Vec<std::thread::JoinHandle<()>>)> {
     let (sender, receiver) = bounded(JOB_QUEUE_MAX);
-    let told = Arc::new(Mutex::new(Told::default()));
+    let throttle = Arc::new(Mutex::new(LogThrottle::default()));
     let mut handles = Vec::with_capacity(threads);
     for index in 0..threads {
-        let (receiver, shared, told) = (receiver.clone(), shared.clone(), told.clone());
+        let (receiver, shared, throttle) = (receiver.clone(), shared.clone(), throttle.clone());
         let body = move || {
             thread::give_way();
-            work(index, &receiver, &shared, &told);
+            work(index, &receiver, &shared, &throttle);
         };
         handles.push(thread::spawn(&format!("job-{index}"), body)?);
     }
     Ok((JobQueue { sender }, handles))
 }
 
-fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, told: &Mutex<Told>) {
+fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, throttle: &Mutex<LogThrottle>) {
     while let Ok(order) = orders.recv() {
         let JobOrder { worker, key, task } = order;
         let mail = match task {
             JobTask::Piece { job, started, memory } => {
                 let mut done = run(key, job, started, memory);
-                tell_trouble(&mut done, shared, told);
+                tell_trouble(&mut done, shared, throttle);
                 Mail::Job(done)
             }
             JobTask::File { job, socket } => Mail::File(send(key, job, socket)),
@@ -114,12 +114,12 @@ fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, told: &Mutex
 }
 
 /// Says why an answer can't be completed; the same once a minute, since clients try again.
-fn tell_trouble(done: &mut JobDone, shared: &Shared, told: &Mutex<Told>) {
+fn tell_trouble(done: &mut JobDone, shared: &Shared, throttle: &Mutex<LogThrottle>) {
     if done.step != JobStep::Failed {
         return;
     }
     if let Some(why) = done.job.as_mut().and_then(|job| job.trouble())
-        && told.lock().unwrap_or_else(PoisonError::into_inner).is_news(&why, shared.clock.now_us())
+        && throttle.lock().unwrap_or_else(PoisonError::into_inner).is_news(&why, shared.clock.now_us())
     {
         tracing::error!("{why}");
     }

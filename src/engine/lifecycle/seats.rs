@@ -21,7 +21,7 @@ use crate::os::clock::Clock;
 use crate::os::thread;
 
 /// Each worker's parts before it is one.
-pub(super) struct Seat {
+pub(super) struct WorkerSeat {
     poll: Poll,
     mail: Receiver<Mail>,
     producer: Producer,
@@ -30,7 +30,7 @@ pub(super) struct Seat {
     roots: Vec<Root>,
 }
 
-type Seats = (Vec<Seat>, Vec<WorkerSide>, Vec<Consumer>);
+type Prepared = (Vec<WorkerSeat>, Vec<WorkerSide>, Vec<Consumer>);
 
 /// Event loops, mailboxes and lanes, for each worker with its `listeners`, which name their addresses by their place;
 /// `roots` has the root of each address.
@@ -38,7 +38,7 @@ pub(super) fn prepare(
     listeners: &[Vec<(usize, TcpListener)>],
     roots: &[Root],
     lane_bytes: usize,
-) -> io::Result<Seats> {
+) -> io::Result<Prepared> {
     let (mut seats, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
     for own in listeners {
         let poll = Poll::new()?;
@@ -47,7 +47,7 @@ pub(super) fn prepare(
         let (producer, consumer) = lane(lane_bytes);
         let listeners = own.iter().map(|(_, listener)| listener.try_clone()).collect::<io::Result<_>>()?;
         let roots = own.iter().map(|(place, _)| roots[*place]).collect();
-        seats.push(Seat { poll, mail, producer, listeners, roots });
+        seats.push(WorkerSeat { poll, mail, producer, listeners, roots });
         sides.push(WorkerSide::new(waker, sender));
         consumers.push(consumer);
     }
@@ -57,7 +57,7 @@ pub(super) fn prepare(
 /// Starts a pinned thread for each seat.
 pub(super) fn start(
     settings: &Settings,
-    seats: Vec<Seat>,
+    seats: Vec<WorkerSeat>,
     shared: &Arc<Shared>,
     router: &Arc<Router>,
     jobs: &JobQueue,

@@ -39,9 +39,9 @@ use crate::engine::shared::space;
 use crate::engine::shared::{Phase, Shared};
 use crate::engine::status::service::Service;
 use crate::engine::storage::keeper::Keeper;
-use crate::engine::storage::retention::Patience;
+use crate::engine::storage::retention::PeerRetention;
 use crate::engine::storage::scrub::Scrub;
-use crate::engine::storage::snapshots::Folder;
+use crate::engine::storage::snapshots::SnapshotMaker;
 use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::Report;
@@ -149,7 +149,7 @@ impl Server {
         let disk = directory.disk();
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
-        let patience = patience(&settings, &shared, known_peer);
+        let peer = peer_retention(&settings, &shared, known_peer);
         if let Some(mark) = newcomer {
             shared.begin_joining(mark);
             tracing::warn!(
@@ -162,9 +162,13 @@ impl Server {
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
         let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
-        let folder =
-            Folder::new(last, last_file, !opened.report.bad_snapshots.is_empty(), settings.empty_states);
-        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, folder, patience)
+        let maker = SnapshotMaker::new(
+            last,
+            last_file,
+            !opened.report.bad_snapshots.is_empty(),
+            settings.empty_states,
+        );
+        let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, maker, peer)
             .owing(settling)
             .watching(directory.watch()?);
         let keeper = thread::spawn("keeper", move || fatal::or_end(keeper.run()))?;
@@ -351,7 +355,7 @@ fn lane_bytes(settings: &Settings, opening: &Opening) -> Result<usize, StartErro
 }
 
 /// Returns how long segments wait for the peer that is configured, or that was known when the process ended last.
-fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> Patience {
+fn peer_retention(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> PeerRetention {
     if let Some(known) = &known {
         shared.understanding.learn(known.node, known.kinds);
     }
@@ -363,7 +367,7 @@ fn patience(settings: &Settings, shared: &Shared, known: Option<KnownPeer>) -> P
         ),
         _ => {}
     }
-    Patience::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
+    PeerRetention::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
 }
 
 /// The time that requests in flight have when a server stops.

@@ -34,7 +34,7 @@ use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
 use crate::os::disk::Disk;
 use crate::peer::fault::{ByeCode, Close};
-use crate::peer::session::{Effect, Held, Peer, Presence, Session, Settings};
+use crate::peer::session::{Effect, Holding, Peer, Presence, Session, Settings};
 
 /// One connection to the peer.
 pub struct Replica {
@@ -71,7 +71,7 @@ impl Replica {
         peering.inbox.clear();
         let (received, durable) = peering.progress.begin();
         let starts = shared.reader.start_vector();
-        let held: Vec<Held> = received.iter().map(|stream| held(stream, &durable, &starts)).collect();
+        let held: Vec<Holding> = received.iter().map(|stream| held(stream, &durable, &starts)).collect();
         let settings = Settings {
             cluster: shared.cluster,
             node: shared.node,
@@ -258,11 +258,11 @@ impl Replica {
             let before = self.session.held(origin);
             let first = before.map_or(1, |held| held.first);
             let durable = before.map_or(0, |held| held.durable);
-            self.session.hold(&Held { origin, received: seq, durable, first, chain }, now_us);
+            self.session.hold(&Holding { origin, received: seq, durable, first, chain }, now_us);
         }
         for stream in changes.durable {
             if let Some(held) = self.session.held(stream.origin) {
-                self.session.hold(&Held { durable: stream.seq.min(held.received), ..held }, now_us);
+                self.session.hold(&Holding { durable: stream.seq.min(held.received), ..held }, now_us);
             }
         }
         let session = &self.session;
@@ -346,8 +346,8 @@ impl Drop for Replica {
     }
 }
 
-fn held(stream: Stream, durable: &Streams, starts: &VersionVector) -> Held {
+fn held(stream: Stream, durable: &Streams, starts: &VersionVector) -> Holding {
     let Stream { origin, seq, chain } = stream;
     let durable: Seq = durable.seq_of(origin).min(seq);
-    Held { origin, received: seq, durable, first: starts.seq_of(origin) + 1, chain }
+    Holding { origin, received: seq, durable, first: starts.seq_of(origin) + 1, chain }
 }

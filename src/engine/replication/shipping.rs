@@ -25,7 +25,7 @@ use crate::log::read::scan::Scan;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
 use crate::peer::fault::Rest;
-use crate::peer::session::{Held, Session};
+use crate::peer::session::{Holding, Session};
 
 /// What is being sent.
 pub(super) struct Shipping {
@@ -210,7 +210,7 @@ impl Shipping {
             self.scan.is_none() && self.next.is_none() && self.snapshot.is_none() && self.gone.is_none();
         // What this process makes is looked after by the outbox.
         let own = peering_of(shared).own;
-        let lacks = |held: Held| held.origin != own && session.shipped(held.origin) < held.received;
+        let lacks = |held: Holding| held.origin != own && session.shipped(held.origin) < held.received;
         let is_behind = session.holdings().any(lacks);
         if self.has_begun && is_idle && session.unacked_bytes() == 0 && is_behind {
             self.plan(shared, session, false);

@@ -2,6 +2,7 @@
 
 pub mod descriptors;
 pub mod key;
+pub(crate) mod log_throttle;
 pub mod mailbox;
 pub mod metrics;
 pub mod outcomes;
@@ -15,7 +16,6 @@ pub mod steering;
 pub mod stopping;
 pub mod submission;
 pub mod table;
-pub(crate) mod told;
 pub mod understanding;
 pub mod waking;
 pub mod wire;

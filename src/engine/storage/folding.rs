@@ -5,21 +5,21 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::backoff::Backoff;
-use super::snapshots::{FoldError, Folder};
+use super::snapshots::{FoldError, SnapshotMaker};
 use crate::base::limits::{DISK_RETRY_MAX_US, FOLD_AGAIN_MIN_US, FOLD_RETRY_MAX_US};
 use crate::engine::shared::Shared;
 use crate::os::disk::{Disk, is_no_space};
 use crate::os::thread;
 
 type Outcome = Result<(), FoldError>;
-/// A folder that comes back, and what it has folded.
-type Done = (Folder, Outcome);
+/// A maker that comes back, and what it has folded.
+type Done = (SnapshotMaker, Outcome);
 
-/// The folder, here or on its thread.
+/// The maker, here or on its thread.
 pub(super) struct Folding {
     /// Nothing while it folds.
-    folder: Option<Folder>,
-    thread: Option<(Sender<Folder>, Receiver<Done>)>,
+    maker: Option<SnapshotMaker>,
+    thread: Option<(Sender<SnapshotMaker>, Receiver<Done>)>,
     backoff: Backoff,
     /// How far the journal was durable when it was tried last.
     tried_at: u64,
@@ -31,9 +31,9 @@ pub(super) struct Folding {
 
 impl Folding {
     /// Folds in the calling thread until there is another one.
-    pub(super) fn new(folder: Folder) -> Self {
+    pub(super) fn new(maker: SnapshotMaker) -> Self {
         Self {
-            folder: Some(folder),
+            maker: Some(maker),
             thread: None,
             backoff: Backoff::up_to(FOLD_RETRY_MAX_US),
             tried_at: 0,
@@ -46,14 +46,14 @@ impl Folding {
     /// Folds in a thread of its own from now on; the keeper is woken when it has folded. Without a thread it goes on as
     /// before.
     pub(super) fn leave_to_thread(&mut self, shared: &Arc<Shared>, disk: &Arc<dyn Disk>) {
-        let (orders, incoming) = bounded::<Folder>(1);
+        let (orders, incoming) = bounded::<SnapshotMaker>(1);
         let (done, outcomes) = bounded(1);
         let (shared, disk) = (shared.clone(), disk.clone());
         let started = thread::spawn("fold", move || {
-            for mut folder in incoming {
-                let outcome = folder.fold(&shared, &disk);
+            for mut maker in incoming {
+                let outcome = maker.fold(&shared, &disk);
                 // A keeper that has ended wants to hear nothing more.
-                let _ = done.send((folder, outcome));
+                let _ = done.send((maker, outcome));
                 shared.keeper.wake();
             }
         });
@@ -62,17 +62,17 @@ impl Folding {
 
     /// Returns bytes that a clear's snapshots need; those of the last look while it folds.
     pub(super) fn reserve_bytes(&self) -> u64 {
-        self.folder.as_ref().map_or(self.reserve_bytes, Folder::reserve_bytes)
+        self.maker.as_ref().map_or(self.reserve_bytes, SnapshotMaker::reserve_bytes)
     }
 
-    /// Returns the folder; nothing while it folds.
-    pub(super) fn folder_mut(&mut self) -> Option<&mut Folder> {
-        self.folder.as_mut()
+    /// Returns the maker; nothing while it folds.
+    pub(super) fn maker_mut(&mut self) -> Option<&mut SnapshotMaker> {
+        self.maker.as_mut()
     }
 
     /// Goes on from another snapshot.
-    pub(super) fn replace(&mut self, folder: Folder) {
-        self.folder = Some(folder);
+    pub(super) fn replace(&mut self, maker: SnapshotMaker) {
+        self.maker = Some(maker);
     }
 
     /// Returns whether it may be tried while the journal is durable up to `synced`: not for a while after a failure, but a second
@@ -106,28 +106,28 @@ impl Folding {
     /// Folds a snapshot: gives what came of it, or has the thread do it.
     pub(super) fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Option<Outcome> {
         if let Some((orders, _)) = &self.thread {
-            let folder = self.folder.take()?;
-            self.reserve_bytes = folder.reserve_bytes();
-            if let Err(refused) = orders.send(folder) {
-                self.folder = Some(refused.0);
+            let maker = self.maker.take()?;
+            self.reserve_bytes = maker.reserve_bytes();
+            if let Err(refused) = orders.send(maker) {
+                self.maker = Some(refused.0);
             }
             return None;
         }
-        self.folder.as_mut().map(|folder| folder.fold(shared, disk))
+        self.maker.as_mut().map(|maker| maker.fold(shared, disk))
     }
 
     /// Returns what the thread has done since.
     pub(super) fn collect(&mut self) -> Option<Outcome> {
-        let (folder, outcome) = self.thread.as_ref()?.1.try_recv().ok()?;
-        self.folder = Some(folder);
+        let (maker, outcome) = self.thread.as_ref()?.1.try_recv().ok()?;
+        self.maker = Some(maker);
         Some(outcome)
     }
 
-    /// Returns the folder, once it has folded what it is at.
-    pub(super) fn into_folder(mut self) -> Option<Folder> {
-        match (self.folder.take(), self.thread) {
-            (None, Some((_, outcomes))) => outcomes.recv().ok().map(|(folder, _)| folder),
-            (folder, _) => folder,
+    /// Returns the maker, once it has folded what it is at.
+    pub(super) fn into_maker(mut self) -> Option<SnapshotMaker> {
+        match (self.maker.take(), self.thread) {
+            (None, Some((_, outcomes))) => outcomes.recv().ok().map(|(maker, _)| maker),
+            (maker, _) => maker,
         }
     }
 }
@@ -150,7 +150,7 @@ mod tests {
             streams: Streams::default(),
             sections: Vec::new(),
         };
-        let mut folding = Folding::new(Folder::new(last, None, false, Applied::default));
+        let mut folding = Folding::new(SnapshotMaker::new(last, None, false, Applied::default));
         let no_room = || Err(FoldError::Disk(std::io::ErrorKind::StorageFull.into()));
         let mut now_us = 0;
         // Until its pauses are the longest.

@@ -9,16 +9,16 @@ use super::clockwatch::ClockWatch;
 use super::folding::Folding;
 use super::origins::Origins;
 use super::released::Released;
-use super::retention::{self, Patience, Verdict, Waiting};
+use super::retention::{self, PeerRetention, Removable, Waiting};
 use super::settling::{self, Settling};
-use super::snapshots::{FoldError, Folder};
+use super::snapshots::{FoldError, SnapshotMaker};
 use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
+use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::refused::{Cause, Refused};
 use crate::engine::shared::settings::Reserve;
 use crate::engine::shared::space::Room;
-use crate::engine::shared::told::Told;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::read::reader::SegmentInfo;
 use crate::log::recover::joining;
@@ -47,11 +47,11 @@ pub struct Keeper {
     /// Blobs that may go.
     released: Released,
     /// How long segments wait for the peer.
-    patience: Patience,
+    peer: PeerRetention,
     /// It was said that the next segment can't be made.
     complained: bool,
     /// Why no snapshot could be made.
-    told: Told,
+    throttle: LogThrottle,
     /// When the next segment is tried again.
     spares: Backoff,
     /// The same while the free space stays as it was when there was no room for it.
@@ -92,19 +92,19 @@ impl Keeper {
         disk: Arc<dyn Disk>,
         segment_bytes: u64,
         reserve: Reserve,
-        folder: Folder,
-        patience: Patience,
+        maker: SnapshotMaker,
+        peer: PeerRetention,
     ) -> Self {
         Self {
             shared,
             disk,
             segment_bytes,
             reserve,
-            folding: Folding::new(folder),
+            folding: Folding::new(maker),
             released: Released::default(),
-            patience,
+            peer,
             complained: false,
-            told: Told::default(),
+            throttle: LogThrottle::default(),
             spares: Backoff::default(),
             no_room: Backoff::default(),
             copies: Backoff::default(),
@@ -151,7 +151,7 @@ impl Keeper {
     /// the thread that folds has panicked.
     #[must_use]
     pub fn into_parts(self) -> Option<Parts> {
-        Some((self.folding.into_folder()?.into_last(), self.patience.into_known(), self.settling))
+        Some((self.folding.into_maker()?.into_last(), self.peer.into_known(), self.settling))
     }
 
     /// Looks once at everything.
@@ -165,7 +165,7 @@ impl Keeper {
             return Ok(());
         }
         self.make_spare()?;
-        self.patience.look_at_peer(&self.shared, &*self.disk);
+        self.peer.look_at_peer(&self.shared, &*self.disk);
         self.tidy();
         self.released.look_after(&self.shared);
         self.clock.look_after(&self.shared);
@@ -310,11 +310,11 @@ impl Keeper {
         }
         let segments = self.shared.reader.segments();
         let (waiting, free_bytes) = self.waiting();
-        let Some(folder) = self.folding.folder_mut() else { return };
+        let Some(maker) = self.folding.maker_mut() else { return };
         let may_go = |unneeded: &[SegmentInfo]| {
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
         };
-        let is_wanted = folder.is_due(&self.shared, &segments, may_go);
+        let is_wanted = maker.is_due(&self.shared, &segments, may_go);
         let synced = self.shared.reach.synced();
         if is_wanted && self.folding.is_due(synced, self.shared.clock.now_us()) {
             self.make_snapshot();
@@ -355,12 +355,12 @@ impl Keeper {
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes).segments > 0
         };
         // While it folds, the next look does this.
-        let Some(folder) = self.folding.folder_mut() else { return };
+        let Some(maker) = self.folding.maker_mut() else { return };
         let now_us = self.shared.clock.now_us();
-        let is_due = self.copies.is_due(now_us) && folder.is_copy_due(&segments, may_go);
-        let copied = if is_due { folder.copy(&*self.disk) } else { Ok(()) };
+        let is_due = self.copies.is_due(now_us) && maker.is_copy_due(&segments, may_go);
+        let copied = if is_due { maker.copy(&*self.disk) } else { Ok(()) };
         // What was kept for the peer only may have arrived there since.
-        let unneeded = folder.unneeded(&segments);
+        let unneeded = maker.unneeded(&segments);
         match copied {
             Ok(()) if is_due => self.copies.succeeded(),
             Ok(()) => {}
@@ -374,7 +374,7 @@ impl Keeper {
 
     /// It is tried again and again, and told once.
     fn tell_unmade(&mut self, why: &str) {
-        if self.told.is_news(why, self.shared.clock.now_us()) {
+        if self.throttle.is_news(why, self.shared.clock.now_us()) {
             tracing::error!(error = why, "can't make a snapshot; the next start will take longer");
         }
     }
@@ -386,10 +386,12 @@ impl Keeper {
             return;
         }
         let (waiting, free_bytes) = self.waiting();
-        let verdict: Verdict =
+        let removable: Removable =
             retention::removable(unneeded, waiting.as_ref(), self.segment_bytes, free_bytes);
-        self.patience.note(&verdict);
-        let Some(last) = verdict.segments.checked_sub(1).and_then(|last| unneeded.get(last)) else { return };
+        self.peer.note(&removable);
+        let Some(last) = removable.segments.checked_sub(1).and_then(|last| unneeded.get(last)) else {
+            return;
+        };
         match self.shared.reader.remove_before(last.number + 1) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed segments that hold nothing listed any more"),
@@ -418,14 +420,14 @@ impl Keeper {
             Err(error) => {
                 let now_us = self.shared.clock.now_us();
                 self.joins.failed(now_us);
-                if self.told.is_news(&error.to_string(), now_us) {
+                if self.throttle.is_news(&error.to_string(), now_us) {
                     tracing::error!(%error, "can't store the snapshot that this host joins with; trying again");
                 }
                 return true;
             }
         };
         tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
-        self.folding.replace(Folder::new(snapshot, file, false, self.shared.empty_states));
+        self.folding.replace(SnapshotMaker::new(snapshot, file, false, self.shared.empty_states));
         peering.has_joined();
         self.shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
         false
@@ -434,6 +436,6 @@ impl Keeper {
     /// Returns what segments wait for, and the free space.
     fn waiting(&self) -> (Option<Waiting>, u64) {
         let free_bytes = self.disk.space().map_or(u64::MAX / 2, |space| space.free_bytes);
-        (self.patience.waiting(&self.shared), free_bytes)
+        (self.peer.waiting(&self.shared), free_bytes)
     }
 }

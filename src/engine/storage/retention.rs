@@ -21,7 +21,7 @@ pub struct Waiting {
 
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Removable {
     /// This many of the oldest segments may be removed.
     pub segments: usize,
     /// With the last of them something goes that the peer does not have.
@@ -36,20 +36,20 @@ pub fn removable(
     waiting: Option<&Waiting>,
     segment_bytes: u64,
     free_bytes: u64,
-) -> Verdict {
+) -> Removable {
     let Some(Waiting { durable, retention }) = waiting else {
-        return Verdict { segments: unneeded.len(), leaves_peer_behind: false };
+        return Removable { segments: unneeded.len(), leaves_peer_behind: false };
     };
     let has = |segment: &SegmentInfo| segment.end_vector.as_ref().is_some_and(|end| durable.covers(end));
     let shipped = unneeded.iter().take_while(|segment| has(segment)).count();
     let kept = (unneeded.len() - shipped) as u64;
     let may_be_kept = retention.bytes(kept * segment_bytes, free_bytes) / segment_bytes;
     let excess = usize::try_from(kept.saturating_sub(may_be_kept)).unwrap_or(usize::MAX);
-    Verdict { segments: shipped + excess, leaves_peer_behind: excess > 0 }
+    Removable { segments: shipped + excess, leaves_peer_behind: excess > 0 }
 }
 
 /// What the keeper knows of the peer, in memory and in the file `peer`.
-pub struct Patience {
+pub struct PeerRetention {
     retention: Retention,
     known: Option<KnownPeer>,
     /// Looks since something changed that is not in the file.
@@ -57,7 +57,7 @@ pub struct Patience {
     is_left_behind: bool,
 }
 
-impl Patience {
+impl PeerRetention {
     /// Goes on from what the file says.
     #[must_use]
     pub fn new(retention: Retention, known: Option<KnownPeer>) -> Self {
@@ -110,7 +110,7 @@ impl Patience {
     }
 
     /// Says once that the peer can't catch up any more.
-    pub fn note(&mut self, verdict: &Verdict) {
+    pub fn note(&mut self, verdict: &Removable) {
         if verdict.leaves_peer_behind && !self.is_left_behind {
             let node = self.known.as_ref().map(|known| known.node.to_string()).unwrap_or_default();
             tracing::error!(
@@ -153,7 +153,7 @@ mod tests {
 
     fn verdict(count: u64, durable: u64, retention: Retention, free_bytes: u64) -> (usize, bool) {
         let waiting = Waiting { durable: vector(durable), retention };
-        let Verdict { segments, leaves_peer_behind } =
+        let Removable { segments, leaves_peer_behind } =
             removable(&segments(count), Some(&waiting), 100, free_bytes);
         (segments, leaves_peer_behind)
     }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_the_peer_has_may_go_and_the_rest_waits_up_to_the_bound() {
         let alone = removable(&segments(4), None, 100, 0);
-        assert_eq!(alone, Verdict { segments: 4, leaves_peer_behind: false });
+        assert_eq!(alone, Removable { segments: 4, leaves_peer_behind: false });
         let plenty = Retention::Bytes(1000);
         assert_eq!(verdict(4, 0, plenty, 0), (0, false));
         assert_eq!(verdict(4, 29, plenty, 0), (2, false), "all of a segment, or it stays");

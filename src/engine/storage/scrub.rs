@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::blob::BlobId;
 use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
 use crate::engine::shared::Shared;
-use crate::engine::shared::told::Told;
+use crate::engine::shared::log_throttle::LogThrottle;
 use crate::log::blobs::faults::Faults;
 use crate::os::thread;
 
@@ -22,7 +22,7 @@ pub struct Scrub {
     shared: Arc<Shared>,
     /// When as much was read as may have been read.
     due_us: u64,
-    told: Told,
+    throttle: LogThrottle,
 }
 
 impl Scrub {
@@ -31,7 +31,7 @@ impl Scrub {
     /// # Errors
     /// Fails when the system has no thread left.
     pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
-        let scrub = Self { shared, due_us: 0, told: Told::default() };
+        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default() };
         thread::spawn("scrub", move || scrub.run()).map(drop)
     }
 
@@ -94,7 +94,7 @@ impl Scrub {
             Ok(Some(fault)) => blobs.faults().note(id, fault),
             Err(_) if self.is_over() => return,
             Err(error) => {
-                if self.told.is_news(&error.to_string(), self.shared.clock.now_us()) {
+                if self.throttle.is_news(&error.to_string(), self.shared.clock.now_us()) {
                     tracing::warn!(blob = %id, %error, "can't look at a blob; it is looked at again with the next round");
                 }
                 return;

@@ -4,8 +4,8 @@ use std::io;
 
 use super::backoff::Backoff;
 use crate::base::blob::BlobId;
+use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::refused::Refused;
-use crate::engine::shared::told::Told;
 use crate::log::blobs::{Blobs, Removed};
 use crate::log::files::identity::Identity;
 use crate::log::files::newcomer;
@@ -18,7 +18,7 @@ pub struct Settling {
     /// Why it was not paid yet.
     refused: Refused,
     backoff: Backoff,
-    told: Told,
+    throttle: LogThrottle,
 }
 
 impl Settling {
@@ -32,7 +32,7 @@ impl Settling {
             Err(unsettled) if unsettled.is_final => Err(unsettled),
             Err(Unsettled { what, source, .. }) => {
                 let refused = Refused::unsettled(what, &source);
-                Ok(Err(Self { owed, refused, backoff: Backoff::default(), told: Told::default() }))
+                Ok(Err(Self { owed, refused, backoff: Backoff::default(), throttle: LogThrottle::default() }))
             }
         }
     }
@@ -64,7 +64,7 @@ impl Settling {
             Err(Unsettled { what, source, .. }) => {
                 self.backoff.failed(now_us);
                 self.refused = Refused::unsettled(what, &source);
-                if self.told.is_news(&self.refused.reason, now_us) {
+                if self.throttle.is_news(&self.refused.reason, now_us) {
                     tracing::error!(
                         reason = self.refused.reason,
                         "the data directory can't be written: reads are served, writes are refused until it can"

@@ -37,7 +37,7 @@ pub enum FoldError {
 }
 
 /// Makes snapshots, and remembers which files of them read well.
-pub struct Folder {
+pub struct SnapshotMaker {
     /// The newest verified snapshot; one of nothing before the first.
     last: Snapshot,
     /// Files that read well, newest first. What was there at a start beside the one that it took counts once it was read.
@@ -85,7 +85,7 @@ fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
     next.map_or(0, |segment| segment.number)
 }
 
-impl Folder {
+impl SnapshotMaker {
     /// Goes on from `last`, the snapshot that the start took. `is_short` says that a newer one could not be read.
     #[must_use]
     pub fn new(last: Snapshot, file: Option<SnapshotFile>, is_short: bool, empty: EmptyStates) -> Self {

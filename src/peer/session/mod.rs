@@ -33,7 +33,7 @@ use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_DEAD_US, PEER_HELLO_US, PEER_SUSPECT_US};
 use crate::base::streams::Streams;
 
-pub use super::message::{Held, Receipt};
+pub use super::message::{Holding, Receipt};
 
 /// Who this host is.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +213,7 @@ impl Session {
     /// Returns the session of a connection that was just made. `held` is what this host has of each stream, without those it
     /// has nothing of. The HELLO is in the output at once.
     #[must_use]
-    pub fn new(settings: Settings, held: &[Held], now_us: u64) -> Self {
+    pub fn new(settings: Settings, held: &[Holding], now_us: u64) -> Self {
         let own = Origin { node: settings.node, inc: settings.inc };
         let mut session = Self {
             settings,
@@ -274,12 +274,12 @@ impl Session {
 
     /// Returns what this host has of a stream, as it was told.
     #[must_use]
-    pub fn held(&self, origin: Origin) -> Option<Held> {
+    pub fn held(&self, origin: Origin) -> Option<Holding> {
         self.ledger.get(origin).map(|line| line.held)
     }
 
     /// Returns what this host has of every stream that either host knows, in rising order.
-    pub fn holdings(&self) -> impl Iterator<Item = Held> + '_ {
+    pub fn holdings(&self) -> impl Iterator<Item = Holding> + '_ {
         self.ledger.iter().map(|line| line.held)
     }
 

@@ -13,7 +13,7 @@ use crate::peer::fault::{ByeCode, Close, ErrorCode, Rest, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
 use crate::peer::message::{
-    self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Held, Hello, PEER_VERSION, Receipt,
+    self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Hello, Holding, PEER_VERSION, Receipt,
 };
 
 /// Streams in one STATE frame.
@@ -99,7 +99,7 @@ impl Session {
 
     /// Notes what this host has of a stream: after each commit, and after each sync. `received` and `durable` never
     /// go back. It is acknowledged if it came from the peer.
-    pub fn hold(&mut self, held: &Held, now_us: u64) {
+    pub fn hold(&mut self, held: &Holding, now_us: u64) {
         let before = self.ledger.hold(held).held;
         let ledger = &self.ledger;
         let from_peer = self.inbound.bytes();
@@ -189,10 +189,10 @@ impl Session {
 
     pub(super) fn send_state(&mut self, now_us: u64) {
         self.pacing.next_state_us = now_us + PEER_STATE_EVERY_US;
-        let held: Vec<Held> =
+        let held: Vec<Holding> =
             self.ledger.iter().map(|line| line.held).filter(|held| held.received > 0).collect();
         debug_assert!(held.len() <= ORIGINS_MAX);
-        let mut parts: Vec<&[Held]> = held.chunks(STATE_STREAMS).collect();
+        let mut parts: Vec<&[Holding]> = held.chunks(STATE_STREAMS).collect();
         if parts.is_empty() {
             parts.push(&[]);
         }

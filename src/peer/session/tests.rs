@@ -57,8 +57,8 @@ impl Maker {
         (header, body)
     }
 
-    fn held(&self) -> Held {
-        Held { origin: self.origin, received: self.seq, durable: self.seq, first: 1, chain: self.chain }
+    fn held(&self) -> Holding {
+        Holding { origin: self.origin, received: self.seq, durable: self.seq, first: 1, chain: self.chain }
     }
 }
 
@@ -75,7 +75,7 @@ fn carry(from: &mut Session, to: &mut Session, now_us: u64) -> Vec<Effect> {
 }
 
 /// Returns two sessions that have met, of nodes 1 and 2, starts 10 and 20.
-fn pair(a: &[Held], b: &[Held]) -> (Session, Session) {
+fn pair(a: &[Holding], b: &[Holding]) -> (Session, Session) {
     let (mut a, mut b) = (Session::new(settings(1, 10), a, 0), Session::new(settings(2, 20), b, 0));
     assert_eq!(carry(&mut a, &mut b, 0), []);
     let met = carry(&mut b, &mut a, 0);

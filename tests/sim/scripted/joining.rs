@@ -86,7 +86,7 @@ fn what_the_first_host_has_lost_is_not_waited_for() {
     scene.carry();
     // Its next start has two of the three.
     let chain = batches[1].0.chain;
-    let held = [Held { origin: PEER, received: 2, durable: 2, first: 1, chain }];
+    let held = [Holding { origin: PEER, received: 2, durable: 2, first: 1, chain }];
     let next = Settings { inc: Inc(91), ..settings(WALL_US) };
     scene.peer = Session::new(next, &held, scene.now_us);
     scene.up.connect(2, WALL_US, scene.now_us);

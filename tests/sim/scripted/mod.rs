@@ -30,7 +30,7 @@ use pixeld::log::streams::{Stream, Streams};
 use pixeld::peer::fault::Close;
 use pixeld::peer::frame::{self, Inflow, Kind};
 use pixeld::peer::message;
-use pixeld::peer::session::{Effect, Held, Session, Settings};
+use pixeld::peer::session::{Effect, Holding, Session, Settings};
 
 use super::chance::Chance;
 use super::host::{CLUSTER, Up};
@@ -116,7 +116,7 @@ impl Scene {
     }
 
     /// A new connection, before which the peer has `held`.
-    fn meet(&mut self, held: &[Held]) -> Vec<Effect> {
+    fn meet(&mut self, held: &[Holding]) -> Vec<Effect> {
         self.peer = Session::new(settings(WALL_US), held, self.now_us);
         self.up.connect(2, WALL_US, self.now_us);
         self.carry()
@@ -191,9 +191,9 @@ impl Scene {
         self.peer.send_blob(id, content.len() as u64, 0, content);
     }
 
-    fn held(&self, durable: Seq, first: Seq) -> Held {
+    fn held(&self, durable: Seq, first: Seq) -> Holding {
         let Stream { origin, seq, chain } = self.stream;
-        Held { origin, received: seq, durable, first, chain }
+        Holding { origin, received: seq, durable, first, chain }
     }
 
     /// How far the peer's stream is applied.

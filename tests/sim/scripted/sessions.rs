@@ -28,7 +28,7 @@ fn a_session_leaves_nothing_in_the_queues() {
     assert!(scene.up.peering().inbox.waiting_bytes() > 0);
     let before = scene.stream;
     scene.stream = Stream { seq: 0, chain: first_chain(CLUSTER, PEER), ..before };
-    scene.meet(&[Held { durable: 1, ..scene.held(0, 1) }].map(|held| Held {
+    scene.meet(&[Holding { durable: 1, ..scene.held(0, 1) }].map(|held| Holding {
         received: 1,
         chain: before.chain,
         ..held
@@ -58,7 +58,8 @@ fn a_turn_passes_over_a_part_of_a_long_journal_only() {
     }
     let own = scene.up.origin();
     let stream = scene.up.peering().progress.begin().0.of(CLUSTER, own);
-    let held = Held { origin: own, received: stream.seq, durable: stream.seq, first: 1, chain: stream.chain };
+    let held =
+        Holding { origin: own, received: stream.seq, durable: stream.seq, first: 1, chain: stream.chain };
     scene.peer = Session::new(Settings { node: NodeId(11), ..settings(0) }, &[held], scene.now_us);
     scene.up.connect(3, WALL_US, scene.now_us);
     let Some(replica) = &mut scene.up.replica else { panic!("a session") };
@@ -144,7 +145,7 @@ fn a_batch_with_an_unknown_kind_is_refused_by_name_until_this_host_is_upgraded()
         assert!(text.contains(&names) && text.contains("upgrade that host"), "{text}");
         assert_eq!(scene.applied(), 1, "nothing of it is taken");
         assert!(scene.close().is_some_and(Close::needs_operator));
-        scene.meet(&[Held { received: 1, durable: 1, first: 1, origin: PEER, chain: before.chain }]);
+        scene.meet(&[Holding { received: 1, durable: 1, first: 1, origin: PEER, chain: before.chain }]);
     }
 }
 

@@ -3,20 +3,20 @@
 use std::io;
 
 use crate::engine::link::trouble::{Remote, Trouble};
-use crate::engine::shared::told::Told;
+use crate::engine::shared::log_throttle::LogThrottle;
 use crate::peer::fault::Close;
 use crate::peer::session::Peer;
 
 /// The link's lines in the log.
 #[derive(Default)]
 pub(super) struct Words {
-    told: Told,
+    throttle: LogThrottle,
 }
 
 impl Words {
     /// There is a session. Where sessions end as soon as they have begun, it is not told each time.
     pub(super) fn connected(&mut self, peer: &Peer, remote: Remote, now_us: u64) {
-        if self.told.is_news(&format!("connected to {}", peer.node), now_us) {
+        if self.throttle.is_news(&format!("connected to {}", peer.node), now_us) {
             let (Remote { address, dialed }, ahead_us) = (remote, peer.clock_ahead_us);
             tracing::info!(node = %peer.node, remote = %address, dialed, clock_ahead_us = ahead_us, "connected to the peer");
         }
@@ -35,7 +35,7 @@ impl Words {
     /// A session is over because of `trouble`, or came to nothing.
     pub(super) fn lost(&mut self, trouble: &Trouble, was_there: bool, now_us: u64) {
         let why = &trouble.why;
-        if !self.told.is_news(why, now_us) {
+        if !self.throttle.is_news(why, now_us) {
             return;
         }
         let event = if was_there { "lost the peer" } else { "no connection to the peer" };
@@ -49,20 +49,20 @@ impl Words {
     /// A try came to nothing before there was a connection.
     pub(super) fn not_reached(&mut self, trouble: &Trouble, now_us: u64) {
         let why = &trouble.why;
-        if self.told.is_news(why, now_us) {
+        if self.throttle.is_news(why, now_us) {
             tracing::warn!(why, "no connection to the peer; trying again");
         }
     }
 
     /// A connection of the peer can't be taken.
     pub(super) fn not_taken(&mut self, error: &io::Error, now_us: u64) {
-        if self.told.is_news(&error.to_string(), now_us) {
+        if self.throttle.is_news(&error.to_string(), now_us) {
             tracing::warn!(%error, "can't take a connection of the peer");
         }
     }
 
     /// A session has lasted: what went wrong before was over.
     pub(super) fn forget(&mut self) {
-        self.told.forget();
+        self.throttle.forget();
     }
 }

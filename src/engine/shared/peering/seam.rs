@@ -16,7 +16,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Peering;
-use super::standing::Picture;
+use super::standing::PeerView;
 use crate::base::ids::{NodeId, Origin, Position, Seq};
 use crate::base::vector::VersionVector;
 use crate::log::snapshot::Snapshot;
@@ -61,7 +61,7 @@ impl Peering {
 
     /// Returns what is known of the peer: whether it is there, and what it has, which is what segments wait for.
     #[must_use]
-    pub fn look(&self) -> Picture {
+    pub fn look(&self) -> PeerView {
         self.standing.look()
     }
 

@@ -8,7 +8,7 @@ use crate::base::vector::VersionVector;
 
 /// The peer as of a moment ago.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Picture {
+pub struct PeerView {
     /// Its data directory; nothing before one was ever connected.
     pub node: Option<NodeId>,
     /// Whether a session is established.
@@ -68,14 +68,14 @@ pub struct Standing {
     /// Of this process's stream, what is durable at the peer: what answers at `both` wait for.
     own_durable: AtomicU64,
     bond: AtomicU8,
-    picture: Mutex<Picture>,
+    picture: Mutex<PeerView>,
 }
 
 impl Standing {
     /// Nothing is known of the peer. `own` is this start of the process.
     #[must_use]
     pub fn new(own: Origin) -> Self {
-        let picture = Picture { why: "not connected yet".to_owned(), ..Picture::default() };
+        let picture = PeerView { why: "not connected yet".to_owned(), ..PeerView::default() };
         Self {
             own,
             connected: AtomicBool::new(false),
@@ -96,7 +96,7 @@ impl Standing {
     pub fn established(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) {
         self.own_durable.store(durable.seq_of(self.own), Ordering::Release);
         self.connected.store(true, Ordering::Release);
-        *self.picture() = Picture {
+        *self.picture() = PeerView {
             node: Some(node),
             connected: true,
             since_us: now_us,
@@ -169,11 +169,11 @@ impl Standing {
 
     /// Returns a copy of all that is known.
     #[must_use]
-    pub fn look(&self) -> Picture {
+    pub fn look(&self) -> PeerView {
         self.picture().clone()
     }
 
-    fn picture(&self) -> MutexGuard<'_, Picture> {
+    fn picture(&self) -> MutexGuard<'_, PeerView> {
         self.picture.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use crate::peer::frame::FrameError;
 use crate::peer::message::{FLAG_GONE, FLAG_MORE, FLAG_STREAMS};
 
 /// Returns the frames that a peer of node 2, start 20, begins with.
-fn greeting(held: &[Held]) -> Vec<u8> {
+fn greeting(held: &[Holding]) -> Vec<u8> {
     let other = Session::new(settings(2, 20), &[], 0);
     let mut bytes = other.output().to_vec();
     frame::push(&mut bytes, Kind::State, 0, &[&message::encode_state(held)]);
@@ -19,7 +19,7 @@ fn framed(kind: Kind, flags: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Returns what a session of node 1, start 10, that holds `held` makes of bytes behind a greeting.
-fn verdict(held: &[Held], bytes: &[u8]) -> (Vec<Effect>, Session) {
+fn verdict(held: &[Holding], bytes: &[u8]) -> (Vec<Effect>, Session) {
     let mut session = Session::new(settings(1, 10), held, 0);
     session.receive(&greeting(&[]), 0);
     assert_eq!(effects(&mut session, 0).len(), 1);
@@ -29,7 +29,7 @@ fn verdict(held: &[Held], bytes: &[u8]) -> (Vec<Effect>, Session) {
 }
 
 /// Bytes behind a greeting that end the session with this code, and nothing else.
-fn assert_breach(held: &[Held], bytes: &[u8], code: ErrorCode, why: &str) {
+fn assert_breach(held: &[Holding], bytes: &[u8], code: ErrorCode, why: &str) {
     let (found, session) = verdict(held, bytes);
     let [Effect::Closed(Close::Violation(violation))] = &found[..] else { panic!("{why}: {found:?}") };
     assert_eq!(violation.code(), code, "{why}: {violation}");
@@ -72,7 +72,7 @@ fn invalid_frames() {
     malformed(Kind::Ack, 0, &message::encode_ack(&[receipt]), "its numbers are impossible");
     let receipt = Receipt { durable: 1, ..receipt };
     malformed(Kind::Ack, 0, &message::encode_ack(&[receipt, receipt]), "its streams are out of order");
-    let held = Held { origin: origin(3, 3), received: 5, durable: 5, first: 7, chain: 1 };
+    let held = Holding { origin: origin(3, 3), received: 5, durable: 5, first: 7, chain: 1 };
     malformed(Kind::State, 0, &message::encode_state(&[held]), "its numbers are impossible");
     malformed(Kind::State, FLAG_MORE, &message::encode_state(&[]), "its parts don't follow");
 
@@ -92,7 +92,7 @@ fn frames_out_of_turn() {
     let (header, body) = maker.next(1);
     let batch = framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat());
 
-    let held = Held { origin: origin(3, 3), received: 5, durable: 5, first: 1, chain: 1 };
+    let held = Holding { origin: origin(3, 3), received: 5, durable: 5, first: 1, chain: 1 };
     let part = framed(Kind::State, FLAG_MORE, &message::encode_state(&[held]));
     unexpected(&[&part[..], &batch].concat(), "a BATCH amid a STATE");
     let piece = [&message::encode_blob_head(&BlobId([9; 32]), 2, 0)[..], b"x"].concat();
@@ -177,7 +177,7 @@ fn other_histories_are_refused_with_a_sentence() {
     let mut other = Maker { chain: one.chain ^ 1, ..one };
     let mut mine = one;
     let told = "keep the host whose data is wanted and make the other one afresh";
-    let refused = |held: &[Held], bytes: &[u8]| assert_breach(held, bytes, ErrorCode::OtherHistory, told);
+    let refused = |held: &[Holding], bytes: &[u8]| assert_breach(held, bytes, ErrorCode::OtherHistory, told);
     let sent = |(header, body): (BatchHeader, Vec<u8>)| {
         framed(Kind::Batch, 0, &[&header.encode()[..], &body].concat())
     };

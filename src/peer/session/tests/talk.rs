@@ -12,7 +12,7 @@ fn they_meet_and_tell_what_they_have() {
     let mut theirs = Maker::new(origin(2, 20));
     mine.next(4);
     theirs.next(6);
-    let held = [Held { first: 3, durable: 2, ..mine.held() }];
+    let held = [Holding { first: 3, durable: 2, ..mine.held() }];
     let (a, b) = pair(&held, &[theirs.held()]);
     let receipt = Receipt { origin: mine.origin, received: 4, durable: 2 };
     assert_eq!((b.peer_has(mine.origin), b.peer_first(mine.origin)), (receipt, 3));
@@ -35,7 +35,7 @@ fn a_batch_is_taken_committed_and_acknowledged() {
     assert_eq!(kinds(b.output()), [], "nothing is acknowledged before it is committed");
 
     // Committed, and later synced: each is told once, the sync at once.
-    b.hold(&Held { durable: 0, ..maker.held() }, 2 * MS);
+    b.hold(&Holding { durable: 0, ..maker.held() }, 2 * MS);
     assert_eq!(carry(&mut b, &mut a, 2 * MS), [receipt(maker.origin, 3, 0)]);
     assert_eq!((a.peer_has(maker.origin).received, a.peer_has(maker.origin).durable), (3, 0));
     assert_eq!(a.unacked_bytes(), 0);
@@ -54,7 +54,7 @@ fn acknowledgements_of_what_is_not_durable_are_paced() {
         let (header, body) = maker.next(count);
         a.send_batch(&header, &body);
         assert_eq!(carry(a, b, now_us).len(), 1);
-        b.hold(&Held { durable: 0, ..maker.held() }, now_us);
+        b.hold(&Holding { durable: 0, ..maker.held() }, now_us);
         kinds(b.output()).len()
     };
     assert_eq!(commit(&mut a, &mut b, 1, 5 * MS), 1);
@@ -211,7 +211,7 @@ fn who_does_not_greet_is_left() {
 fn who_is_refused_by_its_state_was_never_met() {
     let mut maker = Maker::new(origin(1, 3));
     maker.next(4);
-    let copied = Held { chain: !maker.chain, ..maker.held() };
+    let copied = Holding { chain: !maker.chain, ..maker.held() };
     let mut a = Session::new(settings(1, 10), &[maker.held()], 0);
     let mut b = Session::new(settings(2, 20), &[copied], 0);
     carry(&mut a, &mut b, 0);
@@ -279,10 +279,10 @@ fn two_that_are_joining_say_so_by_name() {
 #[test]
 fn a_state_of_many_streams_takes_several_frames() {
     let streams: u64 = 25_000;
-    let held: Vec<Held> = (0..streams)
+    let held: Vec<Holding> = (0..streams)
         .map(|inc| {
             let origin = origin(5, inc);
-            Held { origin, received: inc + 1, durable: inc, first: 1, chain: inc }
+            Holding { origin, received: inc + 1, durable: inc, first: 1, chain: inc }
         })
         .collect();
     let (a, b) = pair(&held, &[]);
@@ -304,7 +304,7 @@ fn a_snapshot_goes_to_an_empty_host_only_and_batches_follow_it() {
     starts.set(crate::base::streams::Stream { origin: maker.origin, seq: maker.seq, chain: maker.chain });
     let (header, body) = maker.next(2);
 
-    let mut a = Session::new(settings(1, 10), &[Held { first: 6, ..maker.held() }], 0);
+    let mut a = Session::new(settings(1, 10), &[Holding { first: 6, ..maker.held() }], 0);
     let mut b = Session::new(empty, &[], 0);
     carry(&mut a, &mut b, 0);
     let met = carry(&mut b, &mut a, 0);
