@@ -13,7 +13,7 @@ pub(super) struct Listening {
     /// Where it listens, with the ports that port 0 became.
     pub addresses: Vec<SocketAddr>,
     /// For each worker, those it accepts from, each with the place of its address.
-    pub seats: Vec<Vec<(usize, TcpListener)>>,
+    pub of_workers: Vec<Vec<(usize, TcpListener)>>,
 }
 
 /// Makes a socket for each address and worker, or takes those of `inherited` that are on the address. A socket that was
@@ -23,7 +23,7 @@ pub(super) fn listen(settings: &Settings, inherited: Vec<TcpListener>) -> Result
     for listener in inherited {
         given.push((listener.local_addr()?, listener));
     }
-    let mut seats: Vec<Vec<(usize, TcpListener)>> = (0..settings.workers).map(|_| Vec::new()).collect();
+    let mut of_workers: Vec<Vec<(usize, TcpListener)>> = (0..settings.workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for (place, wanted) in settings.listen.iter().map(|listen| listen.address).enumerate() {
         let refused = |source| StartError::Listen { address: wanted, source };
@@ -32,17 +32,17 @@ pub(super) fn listen(settings: &Settings, inherited: Vec<TcpListener>) -> Result
         let (here, elsewhere) = given.into_iter().partition::<Vec<_>, _>(|(at, _)| *at == address);
         given = elsewhere;
         let here: Vec<TcpListener> = here.into_iter().map(|(_, listener)| listener).collect();
-        seat(&mut seats, place, address, here).map_err(refused)?;
+        share(&mut of_workers, place, address, here).map_err(refused)?;
         addresses.push(address);
     }
     for (address, _) in given {
         tracing::warn!(%address, "a listener that this process was given is not in its configuration; it is closed");
     }
     for (place, &address) in addresses.iter().enumerate() {
-        let first = seats[0].iter().find(|(of, _)| *of == place);
+        let first = of_workers[0].iter().find(|(of, _)| *of == place);
         first.into_iter().for_each(|(_, listener)| apply_steering(settings, address, listener));
     }
-    Ok(Listening { addresses, seats })
+    Ok(Listening { addresses, of_workers })
 }
 
 fn fits(wanted: SocketAddr, given: SocketAddr) -> bool {
@@ -50,26 +50,26 @@ fn fits(wanted: SocketAddr, given: SocketAddr) -> bool {
 }
 
 /// Gives every worker a socket on `address`, and every socket a worker.
-fn seat(
-    seats: &mut [Vec<(usize, TcpListener)>],
+fn share(
+    of_workers: &mut [Vec<(usize, TcpListener)>],
     place: usize,
     address: SocketAddr,
     given: Vec<TcpListener>,
 ) -> io::Result<()> {
-    let workers = seats.len();
+    let workers = of_workers.len();
     if given.is_empty() {
-        for seat in seats {
-            seat.push((place, socket::listen_shared(address)?));
+        for own in of_workers {
+            own.push((place, socket::listen_shared(address)?));
         }
         return Ok(());
     }
     // Fewer than workers: some share one, as all do the one that systemd opened.
     let count = given.len();
     for worker in count..workers {
-        seats[worker].push((place, given[worker % count].try_clone()?));
+        of_workers[worker].push((place, given[worker % count].try_clone()?));
     }
     for (number, listener) in given.into_iter().enumerate() {
-        seats[number % workers].push((place, listener));
+        of_workers[number % workers].push((place, listener));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ mod listening;
 pub mod opening;
 pub mod parting;
 pub mod rebuilding;
-mod seats;
 pub mod server;
 mod starting;
 pub mod vacancy;
+mod workers;

@@ -14,8 +14,8 @@ use super::first;
 use super::listening::{self, Listening};
 use super::opening::{self, Opening};
 use super::parting::Parted;
-use super::seats;
 pub use super::starting::StartError;
+use super::workers;
 use crate::app::application::Apps;
 use crate::app::index::Index;
 use crate::app::router::{ANY_PATH, Root, Router};
@@ -130,7 +130,7 @@ impl Server {
         let service = Arc::new(Service::default());
         let apps = with_own(&settings.apps, service.clone());
         let key = key_of(&settings, &opening)?;
-        let Listening { addresses, seats: listeners } = listening::listen(&settings, inherited)?;
+        let Listening { addresses, of_workers: listeners } = listening::listen(&settings, inherited)?;
         let peer_listener = bind_peer(&settings)?;
         if let Some(first) = &first {
             first::log(first, &mut opening)?;
@@ -142,7 +142,7 @@ impl Server {
             .iter()
             .map(|listen| router.root(listen.root).unwrap_or(router.usual_root()))
             .collect();
-        let (seats, sides, consumers) = seats::prepare(&listeners, &roots, lane_bytes)?;
+        let (unstarted, sides, consumers) = workers::prepare(&listeners, &roots, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
         let Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling } =
             opening;
@@ -182,7 +182,7 @@ impl Server {
         };
         Scrub::start(shared.clone())?;
         shared.enter(Phase::Ready);
-        let workers = seats::start(&settings, seats, &shared, &router, &queue, token.as_ref(), clock)?;
+        let workers = workers::start(&settings, unstarted, &shared, &router, &queue, token.as_ref(), clock)?;
         let backgrounds = Some(Backgrounds::start(&settings, &shared)?);
         Ok(Self {
             shared,

@@ -21,7 +21,7 @@ use crate::os::clock::Clock;
 use crate::os::thread;
 
 /// Each worker's parts before it is one.
-pub(super) struct WorkerSeat {
+pub(super) struct UnstartedWorker {
     poll: Poll,
     mail: Receiver<Mail>,
     producer: Producer,
@@ -30,7 +30,7 @@ pub(super) struct WorkerSeat {
     roots: Vec<Root>,
 }
 
-type Prepared = (Vec<WorkerSeat>, Vec<WorkerSide>, Vec<Consumer>);
+type Prepared = (Vec<UnstartedWorker>, Vec<WorkerSide>, Vec<Consumer>);
 
 /// Event loops, mailboxes and lanes, for each worker with its `listeners`, which name their addresses by their place;
 /// `roots` has the root of each address.
@@ -39,7 +39,7 @@ pub(super) fn prepare(
     roots: &[Root],
     lane_bytes: usize,
 ) -> io::Result<Prepared> {
-    let (mut seats, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut unstarted, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
     for own in listeners {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -47,34 +47,34 @@ pub(super) fn prepare(
         let (producer, consumer) = lane(lane_bytes);
         let listeners = own.iter().map(|(_, listener)| listener.try_clone()).collect::<io::Result<_>>()?;
         let roots = own.iter().map(|(place, _)| roots[*place]).collect();
-        seats.push(WorkerSeat { poll, mail, producer, listeners, roots });
+        unstarted.push(UnstartedWorker { poll, mail, producer, listeners, roots });
         sides.push(WorkerSide::new(waker, sender));
         consumers.push(consumer);
     }
-    Ok((seats, sides, consumers))
+    Ok((unstarted, sides, consumers))
 }
 
-/// Starts a pinned thread for each seat.
+/// Starts a pinned thread for each parts.
 pub(super) fn start(
     settings: &Settings,
-    seats: Vec<WorkerSeat>,
+    unstarted: Vec<UnstartedWorker>,
     shared: &Arc<Shared>,
     router: &Arc<Router>,
     jobs: &JobQueue,
     token: Option<&Arc<Mutex<Committer>>>,
     clock: Clock,
 ) -> io::Result<Vec<JoinHandle<()>>> {
-    let mut handles = Vec::with_capacity(seats.len());
-    for (index, seat) in seats.into_iter().enumerate() {
+    let mut handles = Vec::with_capacity(unstarted.len());
+    for (index, parts) in unstarted.into_iter().enumerate() {
         let worker = Worker::new(WorkerParts {
             index,
-            poll: seat.poll,
-            listeners: seat.listeners,
-            roots: seat.roots,
+            poll: parts.poll,
+            listeners: parts.listeners,
+            roots: parts.roots,
             shared: shared.clone(),
             router: router.clone(),
-            producer: seat.producer,
-            mail: seat.mail,
+            producer: parts.producer,
+            mail: parts.mail,
             jobs: jobs.clone(),
             clock,
             inline_commit: token.map(|token| InlineCommit::new(token.clone(), clock)),
