@@ -301,13 +301,13 @@ impl Value {
         }
     }
 
-    /// Returns a number of milliseconds as a duration; none at all for a value that is no number.
+    /// Returns a number of milliseconds as a duration; zero for a value that is no number.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_millis(self.number().unwrap_or(0))
     }
 
-    /// Returns the elements of a list; none of a value that is no list.
+    /// Returns the elements of a list; an empty slice for a value that is no list.
     #[must_use]
     pub fn elements(&self) -> &[String] {
         match self {

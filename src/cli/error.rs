@@ -80,7 +80,7 @@ const READER_GONE: u8 = 128 + 13;
 
 const MEND: &str = "\nSegments say whose they are: `pixeld init --mend --data-dir DIR` writes the file identity again from that";
 
-/// Returns what an operator can do about it, where the error itself does not say.
+/// Returns what an operator can do about the error, where its own text does not say; otherwise an empty text.
 fn next_step(error: &StartError) -> &'static str {
     match error {
         StartError::Open(OpenError::Journal { source: RecoverError::Damaged(_), .. }) => {

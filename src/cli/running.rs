@@ -288,8 +288,8 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     peer.is_there().then(|| format!("peer: {}; {key}", ways.join(", ")))
 }
 
-/// Returns the settings of the configuration. A name of this host's own that has no address yet is waited for: a host that boots may
-/// be faster than its network.
+/// Returns the settings of the configuration. Waits for an address of each name to listen on: a host that boots may be faster than
+/// its network.
 fn await_names(config: &Config) -> Settings {
     let mut tries = 0_u32;
     loop {

@@ -22,7 +22,7 @@ fn counted(id: &'static str, count: Option<u64>, what: &str) -> Finding {
     }
 }
 
-/// Returns a poll that ran out of budget now and then is usual; often, it is not.
+/// Checks how often the kernel's polls of a card ran out of budget: now and then is usual, often is not.
 fn squeezed(machine: &Machine) -> Finding {
     const ID: &str = "drops.squeeze";
     match (machine.softnet(2), machine.softnet(0)) {

@@ -99,7 +99,7 @@ fn reserve(machine: &Machine, at: &Path) -> Finding {
     }
 }
 
-/// Returns the journal's own call, one block at a time: an open file, written through to the device.
+/// Times durable writes as the journal makes them, one block at a time: to an open file, through to the device.
 fn probe(machine: &Machine, at: &Path) -> Finding {
     const ID: &str = "storage.sync";
     if !machine.is_live() {

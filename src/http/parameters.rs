@@ -41,7 +41,7 @@ pub fn parameters_of(text: &str) -> Parameters<'_> {
     Parameters { value: value.trim(), list }
 }
 
-/// Returns a quoted text behind its first quote; gives it and what follows its last one.
+/// Reads a quoted text from behind its first quote; returns it and what follows its last quote.
 fn unquote(text: &str) -> (String, &str) {
     let (mut value, mut letters) = (String::new(), text.char_indices().peekable());
     while let Some((at, letter)) = letters.next() {

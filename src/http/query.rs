@@ -35,7 +35,7 @@ pub fn decode_path(part: &str) -> Cow<'_, str> {
     decode_bytes(part, false)
 }
 
-/// Returns a `%` without two hexadecimal digits stays as it is; what is not UTF-8 after decoding is replaced by U+FFFD.
+/// Decodes percent-encoding. A `%` without two hexadecimal digits stays as it is; what is not UTF-8 afterwards is replaced by U+FFFD.
 fn decode_bytes(part: &str, plus_is_space: bool) -> Cow<'_, str> {
     let is_special = |byte: u8| byte == b'%' || (plus_is_space && byte == b'+');
     if !part.bytes().any(is_special) {

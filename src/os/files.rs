@@ -148,7 +148,7 @@ fn is_file(entry: &DirEntry) -> io::Result<bool> {
     }
 }
 
-/// Returns a second descriptor that goes round the page cache, or none where the file system has no such thing.
+/// Opens a file once more, past the page cache; nothing where the file system can't do that.
 fn open_direct(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::DIRECT.bits().cast_signed();
     match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
@@ -158,7 +158,7 @@ fn open_direct(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Returns a file without a name in the directory at `path`, for the owner only.
+/// Makes a file without a name in the directory at `path`, for the owner only.
 fn open_unnamed(path: &Path) -> io::Result<File> {
     // NFS and old layers of containers have none, and say so in different ways.
     const UNKNOWN: [Errno; 4] = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::ISDIR, Errno::INVAL];

@@ -299,7 +299,7 @@ mod tests {
         Subprocess::start(Path::new("/bin/sh"), "shell", &["-c", script]).unwrap()
     }
 
-    /// Returns what is not there by then does not come.
+    /// Returns a deadline so late that what is not there by then does not come.
     fn soon(process: &Subprocess) -> Deadline {
         process.within(Duration::from_secs(20), Duration::from_secs(20))
     }

@@ -22,7 +22,8 @@ impl Driver {
         }
     }
 
-    /// Returns a closed loop's connections start one after the other, so that they don't ask in one burst for ever.
+    /// Returns when the next connection of a closed loop starts, nanoseconds of the run. They start one after the other, so that they
+    /// don't ask in one burst for ever.
     pub(super) fn start_of_next_line(&self) -> u64 {
         let all_ns = STAGGER_NS_MAX.min(self.scenario.duration_ns / 50);
         let at = (self.lines.len() - self.unstarted) as u64;

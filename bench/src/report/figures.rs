@@ -54,7 +54,7 @@ fn by_percentile(report: &Report) -> Plot {
     }
 }
 
-/// Returns the percentile axis counts nines: 0 is 0 %, 1 is 90 %, 2 is 99 %.
+/// Returns the points of the percentile curve, whose axis counts nines: 0 is 0 %, 1 is 90 %, 2 is 99 %.
 fn percentile_points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     if histogram.is_empty() {
         return Vec::new();

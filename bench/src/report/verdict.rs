@@ -183,7 +183,7 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
     }
 }
 
-/// Returns an open loop's generator may spin to be on time, so its CPU says nothing; its lag does.
+/// Returns the bottleneck of an open loop. Its generator may spin to be on time, so its CPU says nothing; its lag does.
 fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
     let is_served = inputs.rate >= offered * SERVED;
     // Of fewer requests the p99 is the latest one: a single late wake-up.

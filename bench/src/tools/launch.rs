@@ -105,7 +105,7 @@ impl Launch {
         Ok(Launched { child: self.spawn()?, launch: self.clone(), restarts: 0 })
     }
 
-    /// Returns a child inherits the CPUs of the thread that starts it, so a short-lived thread is bound and starts it.
+    /// Starts the process. A child inherits the CPUs of the thread that starts it, so a short-lived thread is bound and starts it.
     fn spawn(&self) -> Result<Child, String> {
         let program = &self.command[0];
         let log = File::options()

@@ -182,7 +182,8 @@ impl BoardApp {
         }
     }
 
-    /// Returns whether the request is on time is decided by the state: of two deletes at once both are told that it is gone.
+    /// Logs a delete. The state decides whether it came in time: of two deletes at once both are answered that the message is
+    /// gone.
     fn delete(&self, id: &str, view: &View<'_>) -> Action {
         let applied = view.applied();
         let found =
@@ -216,8 +217,8 @@ impl BoardApp {
         Announcement { visitors: self.visitors.clone(), waker: view.waker.clone() }
     }
 
-    /// Returns the place that a visitor has been told of: its last event's id, or before there is one the end of its list. One
-    /// that names neither is told of what comes from now on.
+    /// Answers with the events behind the visitor's place, or holds the question until there is one. The place is the id of the
+    /// visitor's last event, or before that the end of its list; a visitor that names neither gets what comes from now on.
     fn events(&self, request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> {
         let (head, start) = (request.head, self.start(view));
         let query = head.query.unwrap_or_default();
@@ -229,7 +230,7 @@ impl BoardApp {
         let told = place.as_deref().map_or(Some(newest), |place| news::count_at(place, start));
         let question = Question {
             start,
-            // One who was told by another start of the process is told all that is remembered.
+            // The place of another start of the process means nothing here: all that is remembered is sent.
             told: told.unwrap_or(0).min(newest),
             is_lost: told.is_none(),
             until_us: view.clock_us + hold_ms * 1_000,

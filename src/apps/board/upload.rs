@@ -317,13 +317,13 @@ fn missing_field(field: &str) -> Value {
     json!({ "type": "missing", "loc": ["body", field], "msg": "Field required", "input": null })
 }
 
-/// Returns both parts are missing: the body is no form.
+/// Returns the answer to a body that is no form: both parts are missing.
 #[must_use]
 pub fn nothing_sent() -> Response {
     details(["file", "message"].map(missing_field).to_vec())
 }
 
-/// The body can't be read.
+/// Returns the answer to a body that can't be read.
 #[must_use]
 pub fn unparsable() -> Response {
     answer::detail(400, "There was an error parsing the body")

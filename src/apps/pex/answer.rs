@@ -23,7 +23,7 @@ pub fn root() -> Response {
     Response::fixed(200, TEXT, ROOT.as_bytes())
 }
 
-/// Returns a number that is short enough to be made at once.
+/// Returns the answer with F(`n`), which is short enough to be made at once.
 pub fn short(n: u64) -> Response {
     let line = match digits::small(n) {
         Some(number) => {
@@ -57,24 +57,24 @@ pub fn state(hits: u64, position: u64) -> Response {
     answer::json(200, format!(r#"{{"hits":{hits},"position":{position},"digits":{digits}}}"#))
 }
 
-/// There is no step on.
+/// Returns the answer to a step beyond the last position.
 pub fn at_end(last: u64) -> Response {
     let end =
         format!("Position {last} is the last one (pex.max_position): /previous and /reset lead back.\n");
     Response::new(409, TEXT, end)
 }
 
-/// Returns a number that is not made.
+/// Returns the answer to a number beyond `last`, which is not made.
 pub fn beyond(last: u64) -> Response {
     Response::new(409, TEXT, format!("The largest n is {last} (pex.max_position).\n"))
 }
 
-/// The position asked for is not a number.
+/// Returns the answer to a position that is not a number.
 pub fn no_number(last: u64) -> Response {
     Response::new(400, TEXT, format!("n is a whole number from 0 to {last}, in decimal.\n"))
 }
 
-/// Too many wait; `stored` tells whether a step was made for this request.
+/// Returns the answer while too many requests wait; `stored` says whether a step was made for this one.
 pub fn too_many(stored: bool) -> Response {
     if stored {
         let sentence = "The step is stored, do not send it again; too many requests wait for numbers to be told here \
@@ -85,7 +85,7 @@ pub fn too_many(stored: bool) -> Response {
         .with("Retry-After", "1")
 }
 
-/// Nobody serves the path.
+/// Returns the answer to a path that nobody serves.
 pub fn not_found() -> Response {
     Response::new(404, TEXT, "404 page not found\n").with("X-Content-Type-Options", "nosniff")
 }

@@ -60,7 +60,7 @@ pub(super) fn integer(bytes: &[u8]) -> Option<(i32, &[u8])> {
     Some((value, &digits[length..]))
 }
 
-/// Returns a u8 and the closing brace. A minus is left to the slow path, although `-0` is allowed.
+/// Reads a u8 and the closing brace; returns the number. A minus is left to the slow path, although `-0` is allowed.
 #[inline]
 fn last_value(rest: &[u8]) -> Option<u8> {
     let digit = |byte: u8| Some(u16::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);

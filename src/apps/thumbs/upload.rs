@@ -201,7 +201,7 @@ impl Upload for ImageUpload {
     }
 }
 
-/// Returns the store did not take it: nothing is logged.
+/// Returns the answer to a picture that the store did not take: nothing is logged.
 fn not_kept(error: &io::Error) -> Response {
     if is_no_space(error) {
         answers::error(507, "No space left for the picture; nothing was stored")

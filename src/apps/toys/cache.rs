@@ -35,8 +35,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns the answer to a call that begins now, takes `takes_ms`, and is kept for `kept_ms` after that. `text` is told the
-    /// time at which it will be ready.
+    /// Returns the answer to a call that begins now, takes `takes_ms`, and is kept for `kept_ms` after that. `text` makes
+    /// its body from the time at which it will be ready.
     #[must_use]
     pub fn begin(now_us: u64, takes_ms: u64, kept_ms: u64, text: impl FnOnce(String) -> String) -> Self {
         let ready_us = now_us + takes_ms * 1_000;

@@ -85,7 +85,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns an entry that was ready when it was asked for is a hit; who waited for it, or began it, has a miss.
+/// Answers with an entry that is ready, or waits until it is. A request that finds it ready has a hit; one that waited for it, or
+/// began it, has a miss.
 fn answer_or_wait(entry: Entry, is_known: bool, view: &View<'_>) -> Action {
     let wait_us = entry.wait_us(view.now_us);
     if wait_us == 0 {

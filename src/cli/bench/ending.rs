@@ -30,8 +30,8 @@ impl Stop {
     }
 }
 
-/// Returns a flag that the first interrupt sets; a second one ends the process. Servers that were started end with the
-/// process, also when it panics.
+/// Listens for interrupts and returns a flag that the first one sets; a second one ends the process. Servers that were started
+/// end with the process, also when it panics.
 pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let setter = Arc::clone(&stop);

@@ -58,7 +58,7 @@ pub fn look(path: &Path) -> io::Result<Vacancy> {
     Ok(found)
 }
 
-/// Returns a name that leads nowhere does not belong to pixeld.
+/// Returns the answer about a file, which is no for a name that leads nowhere: that does not belong to pixeld.
 fn is_so(answer: io::Result<bool>) -> io::Result<bool> {
     match answer {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -115,7 +115,7 @@ fn begins_with(file: &Path, magic: &[u8]) -> io::Result<bool> {
     Ok(start == magic)
 }
 
-/// Returns the number of a process, or nothing yet.
+/// Returns whether a file holds what a lock does: the number of a process, or nothing yet.
 fn is_lock(file: &Path) -> io::Result<bool> {
     let mut text = Vec::new();
     File::open(file)?.take(LOCK_BYTES_MAX + 1).read_to_end(&mut text)?;

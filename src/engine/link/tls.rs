@@ -59,7 +59,7 @@ impl Keys {
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
 
-    /// This side dialed.
+    /// Makes the side of the connection that dialed.
     ///
     /// # Errors
     /// Returns the error of rustls.
@@ -69,7 +69,7 @@ impl Keys {
         Ok(Tls { connection: ClientConnection::new(self.client.clone(), name)?.into() })
     }
 
-    /// Returns the other side dialed.
+    /// Makes the side of the connection that was dialed.
     ///
     /// # Errors
     /// Returns the error of rustls.

@@ -45,7 +45,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Returns the socket failed, or TLS on it.
+    /// Makes the trouble of a socket that failed, or of TLS on it.
     #[must_use]
     pub fn of_socket(error: &io::Error, remote: Remote, is_connected: bool, keys: KnownKeys) -> Self {
         if let (Some(shown), Some(pinned)) = (tls::other_key(error), keys.pinned) {
@@ -86,7 +86,8 @@ impl Trouble {
         }
     }
 
-    /// Returns the other side closed. `is_guessed_keyed`: before it said who it is, to a host without keys.
+    /// Makes the trouble of a connection that the other side closed. `is_guessed_keyed`: it did so before it said who it is, to a
+    /// host without keys.
     #[must_use]
     pub fn of_end(remote: Remote, is_guessed_keyed: bool) -> Self {
         if is_guessed_keyed {
@@ -99,7 +100,7 @@ impl Trouble {
         Self { failure: Failure::Network, why: format!("{remote} closed the connection") }
     }
 
-    /// Returns the other side speaks TLS, and this host has no keys.
+    /// Makes the trouble of another side that speaks TLS to a host without keys.
     #[must_use]
     pub fn of_tls(remote: Remote) -> Self {
         let why = format!(
@@ -109,7 +110,7 @@ impl Trouble {
         Self { failure: Failure::Protocol, why }
     }
 
-    /// Returns the session ended; nothing for one that ended in order.
+    /// Makes the trouble of a session that ended; nothing for one that ended in order.
     #[must_use]
     pub fn of_close(close: &Close, remote: Remote, is_connected: bool) -> Option<Self> {
         let failure = match close {

@@ -273,7 +273,7 @@ impl Space {
 }
 
 impl Reasons {
-    /// Returns the one that holds whatever room there is.
+    /// Returns the reason for which writes are refused whatever room there is, if there is one.
     fn barring(&self) -> Option<&Refused> {
         self.start.as_ref().or(self.place.as_ref()).or(self.batch.as_ref()).or(self.left_behind.as_ref())
     }

@@ -43,7 +43,7 @@ fn asked() -> Asked {
     }
 }
 
-/// Returns a client of HTTP/1.0 to which a job's first piece goes, which ends like this.
+/// Connects a client of HTTP/1.0 and gives it a job's first piece, after which the job does `step`.
 fn first_piece(simulated: &mut Simulated, step: JobStep) -> (Key, TcpStream) {
     let (key, client) = simulated.connect();
     let asked = asked();

@@ -96,7 +96,8 @@ pub fn refused(refused: &Refused) -> Response {
     if refused.status() == 503 { response.with("Retry-After", "1") } else { response }
 }
 
-/// Returns the disk has no room for the batch that the write is in. It is in it, so it must not be sent again unseen.
+/// Returns the answer to a write whose batch the disk has no room for. The batch is kept and may be stored yet, so a client must
+/// look before it sends the write again.
 pub fn overdue() -> Response {
     text(
         504,
@@ -104,39 +105,39 @@ pub fn overdue() -> Response {
     )
 }
 
-/// This host does not have everything of the first host of its cluster yet: nothing was read or logged.
+/// Returns the answer of a host that does not have everything of the first host of its cluster yet: nothing was read or logged.
 pub fn joining() -> Response {
     text(503, "This host is joining another one and answers nothing before it has everything of that one; nothing was stored. Send again later.")
         .with("Retry-After", "1")
 }
 
-/// Returns a lane stayed full: nothing was logged.
+/// Returns the answer when the lane stayed full: nothing was logged.
 pub fn lane_full() -> Response {
     text(503, "The server is behind with its writes; nothing was stored. Send again later.")
         .with("Retry-After", "1")
 }
 
-/// Too much is waiting: nothing was logged.
+/// Returns the answer when too many requests wait: nothing was logged.
 pub fn busy() -> Response {
     text(503, "Too many requests are waiting; nothing was stored. Send again later.").with("Retry-After", "1")
 }
 
-/// A command was logged of which its application made nothing: the fault is in the program.
+/// Returns the answer to a command that was logged and of which its application made nothing: the fault is in the program.
 pub fn not_applied() -> Response {
     text(500, "The request was stored, but nothing is known of what it came to. Please report this.")
 }
 
-/// Returns the request's `Durability` is a word of its own: nothing was logged.
+/// Returns the answer to a request whose `Durability` names no level: nothing was logged.
 pub fn no_level() -> Response {
     answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
 }
 
-/// The peer does not know a kind of the records: nothing was logged.
+/// Returns the answer when the peer does not know a kind of the records: nothing was logged.
 pub fn too_old(too_old: &TooOld) -> Response {
     answer::detail(409, &too_old.to_string())
 }
 
-/// Too much is waiting to make the answer to a write that is kept.
+/// Returns the answer to a write that is kept while too many requests wait for its real answer to be made.
 pub fn busy_later() -> Response {
     text(
         504,
@@ -144,13 +145,13 @@ pub fn busy_later() -> Response {
     )
 }
 
-/// `Durability: both` was asked of a server without a peer: nothing was logged.
+/// Returns the answer to `Durability: both` of a server without a peer: nothing was logged.
 pub fn no_peer() -> Response {
     text(503, "This server has no peer (--peer), so `Durability: both` can't be reached; nothing was stored.")
         .with("Retry-After", "60")
 }
 
-/// Too many answers at `both` wait for the peer: nothing was logged.
+/// Returns the answer when too many writes at `both` wait for the peer: nothing was logged.
 pub fn peer_behind() -> Response {
     text(
         503,
@@ -159,7 +160,7 @@ pub fn peer_behind() -> Response {
     .with("Retry-After", "1")
 }
 
-/// Returns the peer did not say in time that it has the write. It is logged, so it must not be sent again.
+/// Returns the answer to a write that the peer did not confirm in time. It is logged, so it must not be sent again.
 pub fn peer_late() -> Response {
     text(
         504,

@@ -244,7 +244,7 @@ impl Worker {
         });
     }
 
-    /// Returns an entry of the connection fired: its time has come, or the entry was early, or an old one.
+    /// Does what is due for a connection whose entry in the wheel fired; nothing if the entry was early or an old one.
     pub(super) fn look_at(&mut self, connection: &mut Connection) -> Fate {
         let now_ms = self.context.now.ms();
         if !Deadlines::is_current(connection, now_ms) {

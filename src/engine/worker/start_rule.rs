@@ -108,8 +108,8 @@ mod tests {
         assert!(!at_rest(0).is_time(woken, true));
     }
 
-    /// Returns a worker in virtual time: turns of any length, steps that take any time, records in every turn. `turns` are each
-    /// turn's length and whether its poll finds nothing. Gives how long a step that could be started was held back at most.
+    /// Returns the longest time for which a worker in virtual time holds back a step that it could start, microseconds. `turns` are
+    /// each turn's length and whether its poll finds nothing; every turn has records, and a step takes `step_us`.
     fn longest_hold(turns: &[(u64, bool)], step_us: u64) -> u64 {
         let mut rule = StartRule::default();
         let (mut began_us, mut ends_us, mut could_us, mut longest_us) = (0, 0, None, 0);

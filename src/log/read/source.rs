@@ -116,7 +116,7 @@ impl Source {
     }
 }
 
-/// Returns a thread that panicked ends the process in production; in tests its locks stay usable.
+/// Locks a mutex. A thread that panicked ends the process in production; in tests its locks stay usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -229,7 +229,7 @@ impl Service {
         self.answer(connection, response, framing, asked.route, context);
     }
 
-    /// Returns a job thread did what an upload had to do.
+    /// Takes an upload back from a job thread that has done its work, and goes on with the body.
     pub(in crate::engine::worker) fn take_upload(
         &mut self,
         connection: &mut Connection,

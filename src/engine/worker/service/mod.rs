@@ -198,7 +198,7 @@ impl Service {
         }
     }
 
-    /// Returns a job thread made a piece.
+    /// Takes a piece of an answer, or a whole one, that a job thread has made.
     pub(super) fn take_piece(
         &mut self,
         connection: &mut Connection,
