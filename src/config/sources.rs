@@ -12,6 +12,8 @@ use super::keys;
 
 /// The variable that names the configuration file, beside the flag `--config`.
 pub const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
+/// Begins the names of variables that are for this project's tests, which servers that a test starts inherit.
+const TESTS_PREFIX: &str = "PIXELD_TESTS_";
 
 /// A variable that is there in every pod of Kubernetes.
 const POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
@@ -83,7 +85,8 @@ fn is_of_a_service(name: &str) -> bool {
 fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
     let in_pod = environment.iter().any(|(name, _)| name == POD_VARIABLE);
     for (name, value) in environment {
-        if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || (in_pod && is_of_a_service(name)) {
+        let is_foreign = name.starts_with(TESTS_PREFIX) || (in_pod && is_of_a_service(name));
+        if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || is_foreign {
             continue;
         }
         let origin = Origin::Environment(name.clone());
@@ -166,6 +169,15 @@ fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_of_the_tests_are_no_settings() {
+        let (mut errors, mut merged) = (Vec::new(), Merged::new());
+        let environment = [("PIXELD_TESTS_STRICT".to_owned(), "1".to_owned())];
+        from_environment(&environment, &mut merged, &mut errors);
+        assert!(errors.is_empty() && merged.is_empty());
+        assert!(keys::all().all(|setting| !keys::variable(setting.key).starts_with(TESTS_PREFIX)));
+    }
 
     #[test]
     fn in_a_pod_variables_of_services_are_not_ours() {

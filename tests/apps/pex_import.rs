@@ -53,9 +53,9 @@ fn a_broken_file_is_named_and_nothing_is_changed() {
     let import = ["--import-fibo", path];
     for (content, reason) in [
         ("17,10,34,54,89", "Current is 54, but at Position 10 it is 55"),
-        ("17,10,34", "but this is a line of 3"),
+        ("17,10,34", "found a line of 3"),
         ("many,10,34,55,89", "Hitcount is \"many\""),
-        ("", "but this is empty"),
+        ("", "found empty"),
         ("1,2000000,0,0,0", "at Position 2000000"),
     ] {
         fs::write(&file, content).expect("a file");
