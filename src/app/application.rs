@@ -182,7 +182,7 @@ pub trait PeerReport {
     /// Returns an object of JSON that says how far this host's joining is; nothing once it has joined.
     fn joining_json(&self) -> Option<String>;
 
-    /// Why this host takes no writes, for an operator; nothing while it does.
+    /// Returns why this host takes no writes, for an operator; nothing while it does.
     fn writes_refused(&self) -> Option<String>;
 }
 
@@ -201,7 +201,7 @@ pub struct Route {
     pub method: Option<Method>,
     /// `/things/count`, or with captures: `/media/{name}`. `/{*}` is any path.
     pub path: &'static str,
-    /// What `handle` is told.
+    /// Number by which the application's `handle` knows the route.
     pub endpoint: u8,
     /// What is done with a request's body.
     pub body: Body,

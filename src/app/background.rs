@@ -20,7 +20,7 @@ pub trait Background: Send + Sync {
     /// Works until [`Desk::is_over`]; the whole life of one of the threads.
     fn run(&self, desk: &dyn Desk);
 
-    /// The server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
+    /// Takes note that the server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
     fn stop(&self, applied: &RwLock<Applied>);
 
     /// Returns what it counts.
@@ -48,7 +48,7 @@ pub trait Desk {
     /// Returns the blobs, to be read.
     fn blobs(&self) -> &Arc<Blobs>;
 
-    /// This host's data directory.
+    /// Returns the id of this host's data directory.
     fn node(&self) -> NodeId;
 
     /// Returns how the peer is.

@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
         Some(bytes)
     }
 
-    /// All that is left.
+    /// Takes all that is left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }

@@ -92,7 +92,7 @@ impl Heals {
         self.all.is_empty()
     }
 
-    /// As of which time a record counts that its batch dates `sealed_us`, microseconds since 1970.
+    /// Returns as of which time a record counts that its batch dates `sealed_us`, microseconds since 1970.
     #[must_use]
     pub fn time_us(&self, origin: Origin, seq: Seq, sealed_us: u64) -> u64 {
         let from = Heal { origin, first: 0, last: 0, time_us: 0 };

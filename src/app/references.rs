@@ -13,12 +13,12 @@ pub struct References {
 }
 
 impl References {
-    /// One more record names the blob.
+    /// Notes that one more record names the blob.
     pub fn add(&mut self, id: BlobId) {
         *self.counts.entry(id).or_default() += 1;
     }
 
-    /// One fewer does. It must have been added.
+    /// Notes that one record fewer names the blob. It must have been added.
     pub fn remove(&mut self, id: BlobId) {
         if let Some(count) = self.counts.get_mut(&id) {
             *count -= 1;
@@ -29,7 +29,7 @@ impl References {
         }
     }
 
-    /// A record that was undone before it was counted may have brought the blob with it.
+    /// Notes a record that was undone before it was counted: it may have brought the blob with it.
     pub fn pass(&mut self, id: BlobId) {
         if !self.contains(&id) {
             self.released.push(id);

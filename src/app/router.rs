@@ -138,7 +138,7 @@ impl Router {
         self.table.get(place).map(|line| (self.app(line.app), line.route))
     }
 
-    /// All routes, the more literal ones first.
+    /// Returns all routes, the more literal ones first.
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &'static Route> + '_ {
         self.table.iter().map(|line| line.route)
     }

@@ -116,8 +116,8 @@ pub trait State: Any + Send + Sync {
         false
     }
 
-    /// The journal begins behind `start` although records before are listed: those are lost. `shorts` are the short records of each
-    /// stream that the journal still has.
+    /// Ceases to list what stood before the journal's beginning, behind `start`: that is lost. `shorts` are the short records of
+    /// each stream that the journal still has.
     fn lose_before(&mut self, _start: &VersionVector, _shorts: &BTreeMap<Origin, u64>) {}
 
     /// Tells the blobs that a record names: they must be durable wherever the record is.
@@ -148,8 +148,8 @@ pub trait State: Any + Send + Sync {
         Vec::new()
     }
 
-    /// Records of its that were applied count as of another time, unless that is later than they are. `just` is the only one, if
-    /// it was applied a moment ago. What a request was told by the times of before stays: which of two orders stands.
+    /// Makes records that were applied count as of another time, unless that is later than they are. `just` is the only one, if
+    /// it was applied a moment ago. What a request was answered by the earlier times stays: which of two orders stands.
     fn heal(&mut self, _heal: &Heal, _just: Option<&Entry>) {}
 
     /// Returns the tags of all its records, each with what they are, in the plural, for an operator. A host logs none of
@@ -174,7 +174,7 @@ pub trait State: Any + Send + Sync {
 
 /// Stamps the records of one application in one batch, in their order: see [`State::stamper`].
 pub trait Stamper {
-    /// As [`State::stamp`].
+    /// Stamps a record as [`State::stamp`] does.
     fn stamp(&mut self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>);
 }
 
@@ -294,7 +294,7 @@ impl Applied {
         self.fold(batch, |_| {});
     }
 
-    /// The same for a batch that holds short records only: its records need not be told apart.
+    /// Folds a batch that holds short records only: its records need not be told apart.
     pub fn apply_short(&mut self, batch: &Batch<'_>) {
         debug_assert_eq!(shorts_ahead(batch.body), batch.body.len(), "there is nothing else");
         if let Some(state) = &mut self.states[usize::from(tag::app_of(tag::SHORT_FIRST))] {
@@ -303,12 +303,12 @@ impl Applied {
         self.advance(batch);
     }
 
-    /// The same for a batch of this process: adds to `outcomes` what each record gave that is not short.
+    /// Folds a batch of this process: adds to `outcomes` what each record gave that is not short.
     pub fn apply_own_batch(&mut self, batch: &Batch<'_>, outcomes: &mut Vec<Option<u64>>) {
         self.fold(batch, |outcome| outcomes.push(outcome));
     }
 
-    /// Applies a batch; `each` is told what each record gave that is not short.
+    /// Applies a batch; `each` gets what each record gave that is not short.
     fn fold(&mut self, batch: &Batch<'_>, mut each: impl FnMut(Option<u64>)) {
         let mut seq = batch.first.seq;
         for piece in pieces(batch.body) {
@@ -453,7 +453,7 @@ impl Applied {
     }
 }
 
-/// The record at `at`, which was applied a moment ago, may have been healed before.
+/// Heals the record at `at`, which was applied a moment ago, if a heal of it came before it.
 fn heal_just(heals: &Heals, at: &Entry, state: &mut dyn State) {
     if heals.is_empty() {
         return;

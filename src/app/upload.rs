@@ -25,19 +25,19 @@ pub struct Fed {
 }
 
 impl Fed {
-    /// All of `bytes` were taken.
+    /// Says that all of `bytes` were taken.
     #[must_use]
     pub fn all(bytes: &[u8]) -> Self {
         Self { consumed: bytes.len(), pause: None }
     }
 
-    /// The lane is full after `consumed` bytes.
+    /// Says that the lane is full after `consumed` bytes.
     #[must_use]
     pub fn blocked(consumed: usize) -> Self {
         Self { consumed, pause: Some(Pause::Lane) }
     }
 
-    /// There is work to be done after `consumed` bytes.
+    /// Says that there is work to be done after `consumed` bytes.
     #[must_use]
     pub fn work(consumed: usize) -> Self {
         Self { consumed, pause: Some(Pause::Work) }
@@ -62,12 +62,12 @@ pub trait Upload: Send {
     /// Takes the next bytes of the body, at most [`crate::base::limits::READ_TURN_BYTES_MAX`] of them.
     fn feed(&mut self, bytes: &[u8], lane: &mut Producer) -> Fed;
 
-    /// Tags of the records that it may log, but for short ones: it is refused while the peer does not know one of them.
+    /// Returns the tags of the records that it may log, but for short ones: it is refused while the peer does not know one of them.
     fn kinds(&self) -> &'static [u8] {
         &[]
     }
 
-    /// Bytes held in memory until the end of the body.
+    /// Returns the bytes held in memory until the end of the body.
     fn buffered_bytes(&self) -> usize {
         0
     }

@@ -13,7 +13,7 @@ use crate::app::state::State;
 #[derive(Debug)]
 pub struct Echo;
 
-/// What the registry is told.
+/// What the registry knows of the application.
 pub static DECLARATION: Declaration =
     Declaration { name: "echo", is_usual: false, settings: &[], make: |_, _| Arc::new(Echo) };
 

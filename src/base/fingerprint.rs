@@ -1,4 +1,4 @@
-//! Fingerprints of public keys: what one host is told about the other.
+//! Fingerprints of public keys, by which one host knows the other.
 
 use std::fmt;
 use std::str::FromStr;

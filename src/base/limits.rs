@@ -124,7 +124,7 @@ pub const MULTIPART_PARTS_MAX: usize = 64;
 /// Empty lines tolerated before a request line (RFC 9112, section 2.2).
 pub const EMPTY_LINES_MAX: usize = 4;
 /// How long before a stop's time is over bodies that still arrive are stopped, milliseconds: what is stored of them is
-/// committed and told meanwhile, and a client that still sends reads its answer before the connection ends. Half of the
+/// committed and answered meanwhile, and a client that still sends reads its answer before the connection ends. Half of the
 /// time, if that is less.
 pub const STOP_BODIES_BEFORE_MS: u64 = 2 * LINGER_DRAINING_MS;
 /// How often requests that wait for room in a lane are looked at when no commit makes any, milliseconds.

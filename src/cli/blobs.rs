@@ -67,7 +67,7 @@ pub(super) fn look(disk: &Arc<dyn Disk>) -> Result<Look, InspectError> {
 /// Returns what the newest snapshot and the journal behind it come to.
 fn replayed(disk: &dyn Disk) -> Result<Applied, InspectError> {
     let files = snapshot::files(disk).map_err(failed("listing snapshots"))?;
-    // One that can't be read was told of already; a start goes on from the older one.
+    // One that can't be read was reported already; a start goes on from the older one.
     let stored = files.into_iter().find_map(|file| snapshot::load(disk, file).ok());
     let mut rebuilding = Rebuilding::new(false, registry::new_applied);
     let mut taken = stored.map_or(Ok(()), |stored| rebuilding.take(Replay::Snapshot(&stored)));

@@ -15,7 +15,7 @@ use crate::os::datadir::DataDirError;
 use crate::os::output;
 use pixeld_bench::send::error::SendError;
 
-/// The cause, told by `main` on stderr.
+/// The cause, printed by `main` on stderr.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The configuration is not sound.
@@ -105,7 +105,7 @@ fn next_step(error: &StartError) -> &'static str {
 }
 
 impl CliError {
-    /// Tells it on stderr and gives the exit code. A reader that has gone knows why, so nothing is told of it.
+    /// Prints it on stderr and gives the exit code. A reader that has gone knows why, so nothing is printed about it.
     #[must_use]
     pub fn told(&self) -> ExitCode {
         if !matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
@@ -114,7 +114,7 @@ impl CliError {
         self.exit_code()
     }
 
-    /// With what the process ends: 2 where the command line or the configuration has to change, else 1.
+    /// Returns the exit code: 2 where the command line or the configuration has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -32,7 +32,7 @@ impl LevelSwitch {
 #[must_use]
 pub fn start(level: &str, format: LogFormat) -> LevelSwitch {
     let (filter, handle) = reload::Layer::new(filter(level));
-    // That stderr can't be written any more is told nobody, and ends no server.
+    // A stderr that can't be written any more ends no server, and there is nowhere to report it.
     let lines = tracing_subscriber::fmt::layer()
         .event_format(Line { format })
         .with_writer(std::io::stderr)

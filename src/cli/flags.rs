@@ -55,7 +55,7 @@ impl FromArgMatches for SettingFlags {
     }
 }
 
-/// Returns the flag of one setting. Values are read with those of the file and the environment, so that all errors are told
+/// Returns the flag of one setting. Values are read with those of the file and the environment, so that all errors are reported
 /// at once.
 fn arg(setting: &Setting) -> Arg {
     // The command line is built once in the life of a process.

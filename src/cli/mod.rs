@@ -71,7 +71,7 @@ enum Command {
     Pages(pages::Arguments),
 }
 
-/// Runs the process's command line. A usage error is told on stderr, with exit code 2.
+/// Runs the process's command line. A usage error is printed on stderr, with exit code 2.
 ///
 /// # Errors
 /// Returns what stopped the command.

@@ -180,20 +180,20 @@ impl Machine {
         }
     }
 
-    /// Between requests, and not a byte of the next one has been taken, not even an empty line. Only then may a
-    /// request be taken from the input past the machine (see [`super::headcache`]).
+    /// Returns whether it is between requests, and not a byte of the next one has been taken, not even of an empty line. Only then
+    /// may a request be taken from the input past the machine (see [`super::headcache`]).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.state == State::Head && self.scan.is_untouched()
     }
 
-    /// A request line has begun and its head is not complete.
+    /// Returns whether a request line has begun and its head is not complete.
     #[must_use]
     pub fn in_head(&self) -> bool {
         self.state == State::Head && self.scan.has_begun()
     }
 
-    /// A head is complete and its body is not.
+    /// Returns whether a head is complete and its body is not.
     #[must_use]
     pub fn in_body(&self) -> bool {
         matches!(self.state, State::Whole | State::Stream)
@@ -205,7 +205,7 @@ impl Machine {
         self.refused_head || self.kept.as_ref().is_some_and(|kept| begins_head(&kept.bytes, &[]))
     }
 
-    /// A refusal was given.
+    /// Returns whether a refusal was given.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.state == State::Dead
@@ -219,7 +219,7 @@ impl Machine {
         self.owes_continue || (self.state == State::Stream && is_at_end)
     }
 
-    /// The client will send no more: whether that cuts off a request in the middle. Such a request is not answered;
+    /// Returns whether an end of the client's input would cut off a request in the middle. Such a request is not answered;
     /// complete ones before it are.
     #[must_use]
     pub fn eof(&self) -> bool {

@@ -128,7 +128,7 @@ fn is_bchar(byte: u8) -> bool {
 }
 
 impl Multipart {
-    /// Nothing of the body has arrived. `boundary` is as [`boundary`] gives it.
+    /// Begins a body of which nothing has arrived. `boundary` is as [`boundary`] gives it.
     #[must_use]
     pub fn new(boundary: &str) -> Self {
         debug_assert!(!boundary.contains('\r'), "the search for delimiters relies on it");

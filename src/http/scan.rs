@@ -147,7 +147,7 @@ impl HeadScan {
                 b'\n' if self.after_cr => self.count_empty_line()?,
                 b'\n' => return Err(BARE_LF),
                 _ if self.after_cr => return Err(BARE_CR),
-                // Anything but HTTP, such as a TLS greeting, is told so at its first byte.
+                // Anything but HTTP, such as a TLS greeting, is refused at its first byte.
                 _ if !charset::is_token(byte) => return Err(NO_METHOD),
                 _ => {
                     self.section = Section::RequestLine;

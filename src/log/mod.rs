@@ -26,7 +26,7 @@
 pub mod blobs;
 // Replaces the small files of the directory as a whole: who it is, who its peer is, whether it is a newcomer.
 pub mod files;
-// Draws the bytes: a record, the frame of a batch, a segment, and how damage in them is told.
+// Draws the bytes: a record, the frame of a batch, a segment, and how damage in them is described.
 pub mod format;
 // Says what is in a directory, and changes nothing.
 pub mod inspect;

@@ -1,4 +1,4 @@
-//! What systemd is told about this process: sd_notify(3), a datagram of lines to the socket that it named.
+//! Messages to systemd about this process: sd_notify(3), a datagram of lines to the socket that it named.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, Read};

@@ -129,13 +129,13 @@ impl Ledger {
         line.sent_most = line.sent_most.max(seq);
     }
 
-    /// The streams of a snapshot that this host takes: each goes on behind `seq`.
+    /// Starts a stream of a snapshot that this host takes: it goes on behind `seq`.
     pub(super) fn start_from(&mut self, origin: Origin, seq: Seq, chain: u64) -> Result<(), Violation> {
         self.line_of_peer(origin)?.taken = (seq, chain);
         Ok(())
     }
 
-    /// What the peer says it has of a stream, in a STATE.
+    /// Takes what the peer says it has of a stream, in a STATE.
     pub(super) fn peer_holds(&mut self, theirs: &Holding) -> Result<(), Violation> {
         let (own, made) = (self.own, self.made);
         let line = self.line_of_peer(theirs.origin)?;
@@ -152,7 +152,7 @@ impl Ledger {
         )
     }
 
-    /// What the peer says it has of a stream, in an ACK or a PONG.
+    /// Takes what the peer says it has of a stream, in an ACK or a PONG.
     pub(super) fn peer_received(&mut self, kind: Kind, receipt: Receipt) -> Result<(), Violation> {
         let origin = receipt.origin;
         let impossible = |what| Violation::Impossible { kind, what, origin };

@@ -54,7 +54,7 @@ impl Url {
         let encrypted = text.strip_prefix("https://");
         let is_tls = encrypted.is_some();
         let rest = encrypted.or(text.strip_prefix("http://")).unwrap_or(text);
-        // What is wrong is told without what nobody is to read.
+        // Errors name the target without its password.
         let shown = shown_url(text);
         if shown != text {
             return Err(format!("`{shown}` has a user in it; write -H 'Authorization: Basic ...' instead"));

@@ -210,7 +210,8 @@ impl<'a, 'w> Collector<'a, 'w> {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// The ends of the measured part are met to the microsecond, all else is a matter of tens of milliseconds.
+    /// Returns how long to sleep until the next look. The ends of the measured part are met to the microsecond, all else is a
+    /// matter of tens of milliseconds.
     fn until_next_look(&self) -> Duration {
         let now_ns = self.now_ns();
         [self.scenario.warmup_ns, self.scenario.end_ns()]

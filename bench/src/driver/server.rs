@@ -26,7 +26,7 @@ pub struct ServerProbe {
 /// The server's processes on this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Processes {
-    /// They run elsewhere or can't be told.
+    /// They run elsewhere or can't be found.
     #[default]
     Unknown,
     /// These.

@@ -40,9 +40,9 @@ pub enum Wall {
     SharedCpu,
     /// The network.
     Network,
-    /// None can be told, because the run met errors instead.
+    /// It is not known, because the run met errors instead.
     Fault,
-    /// None can be told from so short a time.
+    /// It can't be known from so short a time.
     Unknown,
     /// Nobody.
     Offered,

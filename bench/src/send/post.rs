@@ -262,7 +262,7 @@ impl<'a> Connection<'a> {
         Ok(Ok(()))
     }
 
-    /// The connection is of no use any more: what it did not answer is sent again on the next one.
+    /// Gives a connection up that is of no use any more: what it did not answer is sent again on the next one.
     fn broken(&mut self, error: &io::Error) -> Result<(), Trouble> {
         self.post.again.fetch_add(self.flight.len() as u64, Ordering::Relaxed);
         while let Some(number) = self.flight.pop_back() {

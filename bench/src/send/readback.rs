@@ -47,7 +47,7 @@ impl Lines {
     }
 }
 
-/// Reads the whole list. `progress` is told the number of pixels read so far, now and then. Gives the tally and the
+/// Reads the whole list. `progress` gets the number of pixels read so far, now and then. Gives the tally and the
 /// bytes of the list.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ impl Verdict {
 }
 
 impl Tally {
-    /// Nothing has been listed yet.
+    /// Makes the tally of a list of which nothing has been read yet.
     #[must_use]
     pub fn new(picture: &Picture) -> Self {
         let samples = usize::try_from(picture.samples()).expect("a picture in memory");

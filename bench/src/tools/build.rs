@@ -1,4 +1,4 @@
-//! Builds of peers: a command that an interrupt ends, and of whose output the end is told if it fails.
+//! Builds of peers: a command that an interrupt ends, and the end of whose output is shown if it fails.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Lines of the output that are told.
+/// Lines of the output that are shown.
 const TAIL_LINES: usize = 20;
 
 /// Runs a build to its end, in a process group of its own; `install` says what to do if the program is not there.

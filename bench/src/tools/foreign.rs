@@ -171,7 +171,7 @@ fn children_cpu_ns() -> f64 {
         * 1e7
 }
 
-/// A target that speaks HTTP can be measured by wrk.
+/// Checks that wrk can measure the target.
 ///
 /// # Errors
 /// Returns a sentence for unix sockets.

@@ -1,4 +1,4 @@
-//! A file for a result, opened before anything is measured: a path that can't be written is told then, not after the run.
+//! A file for a result, opened before anything is measured: a path that can't be written is reported then, not after the run.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};

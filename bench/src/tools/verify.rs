@@ -86,7 +86,7 @@ impl ListScanner {
         }
     }
 
-    /// An object ended, or another one begins inside of it: then what came so far is the list's own head.
+    /// Handles that an object ended, or that another one begins inside of it: then what came so far is the list's own head.
     fn close(&mut self, opens: bool, on_pixel: &mut impl FnMut(&Pixel)) {
         if self.total.is_none() {
             self.total = total_in(&self.object);

@@ -12,7 +12,7 @@ pub const BOARD_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const BOARD_ID_MAX: u64 = (1 << 53) - 1;
 /// Messages in one list of the board; there is a cursor to the next.
 pub const BOARD_LIST_MAX: usize = 100;
-/// Events (posts and deletes) that a visitor who was away for a moment is told of; after more it has to list again.
+/// Events (posts and deletes) that a visitor who was away for a moment is sent; after more it has to list again.
 pub const BOARD_NEWS_MAX: usize = 64;
 /// How long a question for news of the board is held, milliseconds: less than a stop waits for what is in flight.
 pub const BOARD_NEWS_HOLD_MS: u64 = 5_000;

@@ -72,7 +72,7 @@ fn fields(etag: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-/// The content is named, but not here: a peer has it, or the store lost it.
+/// Returns the answer to a picture whose content is named, but not here: a peer has it, or the store lost it.
 fn gone() -> Response {
     answer::detail(404, "This content is not on this host")
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 
-/// What the registry is told.
+/// What the registry knows of the application.
 pub static DECLARATION: Declaration = Declaration {
     name: "board",
     is_usual: true,

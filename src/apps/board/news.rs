@@ -1,7 +1,7 @@
 //! Server-sent events: a visitor's question for news is held until there are some.
 //!
 //! An answer ends with the news that it tells. The visitor asks again and says where it stood, so a waiting visitor is a
-//! held request like any other: no thread, no open stream, nothing that a proxy has to be told.
+//! held request like any other: no thread, no open stream, nothing that a proxy has to be set up for.
 //!
 //! ```text
 //! data: {...}                     a message was posted
@@ -59,9 +59,9 @@ impl Drop for Announcement {
 pub struct Question {
     /// Which start of the process the numbers below belong to.
     pub start: u64,
-    /// How many events the visitor has been told of, one way or the other.
+    /// How many events the visitor has seen, one way or the other.
     pub told: u64,
-    /// Whether this process does not know the visitor's place: it is told to load the list again.
+    /// Whether this process does not know the visitor's place: the answer says to load the list again.
     pub is_lost: bool,
     /// When it is answered although there are none, microseconds of the process's clock.
     pub until_us: u64,

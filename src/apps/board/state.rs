@@ -1,7 +1,7 @@
 //! What the board keeps in memory: its messages, and what is needed to take one off before it has arrived.
 //!
 //! A message is named by the place of its post (origin and number), which every host knows alike. A delete that arrives
-//! before its post leaves a tombstone, and the post takes that away. Which of them came first is told by the last post
+//! before its post leaves a tombstone, and the post takes that away. Which of them came first is known by the last post
 //! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order.
 
 use std::collections::{BTreeMap, BTreeSet};

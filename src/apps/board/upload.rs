@@ -88,7 +88,7 @@ struct Form {
 }
 
 impl PostUpload {
-    /// Nothing of the body has arrived.
+    /// Begins a form of which nothing has arrived.
     #[must_use]
     pub fn new(boundary: &str, site: Site) -> Self {
         let form = Form { site: Some(site), part: Part::Other, message: None, picture: None, refusal: None };
@@ -102,8 +102,8 @@ impl Form {
         self.picture = None;
     }
 
-    /// A field that comes twice counts as it came last. A file without a name was not chosen, and a text in its place
-    /// is none.
+    /// Begins a part of the form. A field that comes twice counts as it came last. A file without a name was not chosen, and a
+    /// text in its place is none.
     fn begin_part(&mut self, head: PartHead) {
         self.part = match (&*head.name, head.filename) {
             ("message", None) => {

@@ -90,7 +90,7 @@ pub fn not_found() -> Response {
     Response::new(404, TEXT, "404 page not found\n").with("X-Content-Type-Options", "nosniff")
 }
 
-/// The path does not have the method.
+/// Returns the answer to a method that the path does not have.
 pub fn method_not_allowed() -> Response {
     Response::new(405, TEXT, Vec::new())
 }

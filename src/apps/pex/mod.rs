@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 
-/// What the registry is told.
+/// What the registry knows of the application.
 pub static DECLARATION: Declaration = Declaration {
     name: "pex",
     is_usual: true,

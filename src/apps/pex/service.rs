@@ -90,7 +90,7 @@ impl PexApp {
         Telling { numbers: self.numbers.clone(), n, caching: Caching::NoStore, head_only, stored: false }
     }
 
-    /// Moves the position. A HEAD request moves nothing: it is told about the answer that GET would have.
+    /// Moves the position. A HEAD request moves nothing: it gets the head of the answer that GET would have.
     fn step(&self, wish: Wish, request: &Request<'_>, view: &View<'_>) -> Action {
         let last = self.settings.max_position;
         let (hits, position) = standing(view);

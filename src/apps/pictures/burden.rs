@@ -2,7 +2,7 @@
 //!
 //! Every picture may take some memory, and more in proportion to its file. Photographs take 10 to 60 times their file, screens and drawings
 //! that are stored without loss some hundred times; all these are made thumbnails of. A file that was made to do harm takes ten
-//! thousand times its own length. What is decoded row by row takes next to nothing and is not judged. What this rule is worth is told in
+//! thousand times its own length. What is decoded row by row takes next to nothing and is not judged. What this rule is worth stands in
 //! `bench/results/thumbs.md`.
 
 use super::kind::Kind;

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 
-/// What the registry is told.
+/// What the registry knows of the application.
 pub static DECLARATION: Declaration = Declaration {
     name: "pixel",
     is_usual: true,

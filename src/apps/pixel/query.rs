@@ -53,7 +53,7 @@ impl Filter {
     }
 }
 
-/// The parameters, in the order in which their faults are told.
+/// The parameters, in the order in which their faults are reported.
 const NAMES: [&str; 7] = ["after", "limit", "channel", "x_min", "x_max", "y_min", "y_max"];
 
 /// Reads the parameters; unknown ones are ignored, and of equal ones the last counts.

@@ -47,7 +47,7 @@ pub fn five(uuid: [u8; 16], media: Media, outcome: Option<&Outcome>) -> String {
     text
 }
 
-/// A picture was taken.
+/// Returns the answer to a picture that was taken.
 #[must_use]
 pub fn accepted(uuid: [u8; 16], media: Media) -> Response {
     let location = format!("/images/{}", Uuid::from_bytes(uuid));
@@ -72,13 +72,13 @@ pub fn error(status: u16, message: &str) -> Response {
     Response::new(status, JSON, format!("{{\"message\": {}}}", Value::from(message)))
 }
 
-/// There is no picture of that name, as the client wrote it.
+/// Returns the answer to a name that no picture has, as the client wrote it.
 #[must_use]
 pub fn unknown(id: &str) -> Response {
     error(404, &format!("Resource with id `{id}` not found"))
 }
 
-/// There is no thumbnail of this picture, or none yet.
+/// Returns the answer when there is no thumbnail of this picture, or none yet.
 #[must_use]
 pub fn no_thumbnail(item: &Item) -> Response {
     let id = Uuid::from_bytes(item.picture.uuid);

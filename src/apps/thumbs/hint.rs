@@ -1,4 +1,4 @@
-//! What a body is that was sent in another form than it was said to have, so that its sender is told what to do.
+//! The form of a body that was announced in another one, so that the answer can say what to do.
 
 use crate::apps::pictures::kind::{KIND_BYTES, Kind};
 

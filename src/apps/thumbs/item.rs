@@ -57,14 +57,14 @@ pub struct Joined {
 }
 
 impl Progress {
-    /// A host begins to decode.
+    /// Notes that a host begins to decode.
     pub fn attempt(&mut self, node: NodeId) {
         if self.outcome.is_none() {
             *self.attempts.entry(node).or_default() += 1;
         }
     }
 
-    /// It came to an end, says a host.
+    /// Notes that it came to an end, as a host says.
     pub fn end(&mut self, word: Outcome) -> Joined {
         self.attempts.clear();
         let new = word.thumbnail();

@@ -25,7 +25,7 @@ use crate::log::format::record;
 
 use super::media::{Frame, Media, Style};
 
-/// Added to the number of a media type where the style of the thumbnail is told, since it is not the usual one.
+/// Added to the number of a media type where the record has a style, since that is not the usual one.
 const STYLED: u8 = 0x80;
 
 /// Where a picture was handed in: it is named by this in all later records.
@@ -268,7 +268,7 @@ mod tests {
             }
         }
         assert_eq!(Change::read(&[0x49, 0, 0, 0, 0]), None);
-        // The style is told by its own tags, only where it is not the usual one, and is a known one.
+        // A style stands under its own tags, only where it is not the usual one, and is a known one.
         let [.., styled, _] = changes().map(|change| change.record());
         for (at, byte) in [(0, 0x41), (21, 1), (styled.len() - 2, 5), (styled.len() - 1, 2)] {
             let mut wrong = styled.clone();

@@ -80,7 +80,7 @@ enum Step {
 }
 
 impl Runner {
-    /// Nothing is in hand.
+    /// Makes a runner with nothing in hand.
     #[must_use]
     pub fn new(settings: ThumbsSettings, tools: Tools) -> Self {
         Self { settings, tools, claimed: Mutex::default(), figures: Figures::default() }

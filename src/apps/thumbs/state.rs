@@ -1,7 +1,7 @@
 //! What the thumbnail service keeps in memory: its pictures, and what was said of some before they came.
 //!
 //! A picture is named by the place of its submit (origin and number), which every host knows alike. Words about one that
-//! has not come yet wait for it. Which of them came first is told by the last picture seen of each stream, so that a word
+//! has not come yet wait for it. Which of them came first is known by the last picture seen of each stream, so that a word
 //! about one that was deleted leaves nothing behind, whatever the order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +166,7 @@ impl ThumbsState {
         self.items.insert(moved, item);
     }
 
-    /// The picture at `key` has come to its end.
+    /// Ends the picture at `key`.
     fn close(&mut self, key: &Key) {
         if let Some(of_node) = self.open.get_mut(&key.place.0.node) {
             of_node.remove(key);
@@ -176,7 +176,7 @@ impl ThumbsState {
         }
     }
 
-    /// A picture was handed in. `known` is its thumbnail, if there is one already: nobody keeps its content then.
+    /// Takes a picture that was handed in. `known` is its thumbnail, if there is one already: nobody keeps its content then.
     fn submit(&mut self, at: &Entry, picture: Picture, known: Option<Thumbnail>) {
         let place = (at.origin, at.seq);
         let seen = self.seen.entry(at.origin).or_default();

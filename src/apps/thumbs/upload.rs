@@ -68,7 +68,7 @@ pub struct ImageUpload {
 }
 
 impl ImageUpload {
-    /// Nothing of the body has arrived.
+    /// Begins a picture of which nothing has arrived.
     #[must_use]
     pub fn new(site: Site) -> Self {
         Self {

@@ -49,7 +49,7 @@ impl Watch {
         true
     }
 
-    /// The request at this place waits no longer.
+    /// Lets go of the request at this place, which waits no longer.
     pub fn leave(&self, uuid: Uuid, ticket: Ticket) {
         let mut requests = lock(&self.requests);
         let Some(of_picture) = requests.by_picture.get_mut(&uuid) else { return };
@@ -60,7 +60,7 @@ impl Watch {
         requests.count -= usize::from(was_there);
     }
 
-    /// A picture came to an end.
+    /// Wakes those who wait for a picture that came to its end.
     pub fn ended(&self, uuid: Uuid) {
         let mut requests = lock(&self.requests);
         let woken = requests.by_picture.remove(&uuid).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Watch {
         woken.into_values().for_each(|waiter| waiter.waker.wake(waiter.ticket));
     }
 
-    /// There may be something to do.
+    /// Says that there may be something to do.
     pub fn tell(&self) {
         *lock(&self.news) += 1;
         self.changed.notify_all();
@@ -88,7 +88,7 @@ impl Watch {
         drop(self.changed.wait_timeout_while(news, most, |news| *news == told));
     }
 
-    /// The server stops: nobody waits any more.
+    /// Wakes all, since the server stops: nobody waits any more.
     pub fn close(&self) {
         let mut requests = lock(&self.requests);
         requests.is_closed = true;

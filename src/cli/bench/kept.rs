@@ -3,7 +3,7 @@
 use pixeld_bench::tools::baseline::{Baseline, FailIf, place};
 use std::path::PathBuf;
 
-/// What is kept, what a run is held against, and how that is told.
+/// What is kept, what a run is held against, and how that is reported.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct KeptArguments {
     /// Keep the report under this name, or as this file if it has a slash or ends with .json

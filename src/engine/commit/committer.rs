@@ -181,7 +181,7 @@ impl Committer {
         }
     }
 
-    /// The disk thread was started and found nothing: a worker started it before it had seen the batch that took its
+    /// Notes that the disk thread was started and found nothing: a worker started it before it had seen the batch that took its
     /// records. Another one may have gone to sleep meanwhile, since a batch seemed to be under way.
     pub fn stand_down(&mut self, shared: &Shared) {
         self.concerned.fill(false);
@@ -207,7 +207,7 @@ impl Committer {
         }
     }
 
-    /// In `memory`: bytes that are committed and in no file yet.
+    /// Returns the bytes that are, in `memory`, committed and in no file yet.
     fn unwritten_bytes(&self, shared: &Shared) -> u64 {
         self.appender.position().0.saturating_sub(shared.reach.written())
     }

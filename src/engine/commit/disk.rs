@@ -48,7 +48,7 @@ pub fn commit_on_request(
     }
 }
 
-/// One batch: merge, write, apply, publish. False if there was none.
+/// Commits one batch: merges, writes, applies, publishes. Returns false if there was none.
 fn commit_once(
     shared: &Shared,
     committer: &mut Committer,
@@ -73,9 +73,9 @@ fn commit_once(
     Ok(true)
 }
 
-/// Overwriting needs room on some file systems. A sealed batch is never given up: the peer may have it already. The same
-/// bytes are tried again until there is room; meanwhile writes are answered 507, and who waits for the batch is told once
-/// the time is up that it may be stored.
+/// Writes a batch, for which there may be no room: on some file systems even overwriting takes some. A sealed batch is never given
+/// up, because the peer may have it already: the same bytes are tried again until there is room. Meanwhile writes are answered
+/// 507, and clients that wait for the batch are answered after their time that it may be stored.
 #[cold]
 fn write_when_there_is_room(
     shared: &Shared,

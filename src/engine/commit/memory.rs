@@ -85,7 +85,7 @@ fn wake_writer(shared: &Shared) {
     }
 }
 
-/// The disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after, and has
+/// Runs the disk thread of a server at `memory`: writes what was committed since, at the latest [`MEMORY_WRITE_MS`] after, and has
 /// another thread sync it.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub fn write_behind(shared: &Shared, writer: &mut Writer, clock: Clock) -> Resul
     }
 }
 
-/// The same without another thread, where the system has none left.
+/// Writes behind without a second thread, where the system has none left.
 fn write_alone(shared: &Shared, writer: &mut Writer, clock: Clock) -> Result<(), WriteError> {
     let mut staged = Staged::default();
     loop {
@@ -190,7 +190,7 @@ fn publish(shared: &Shared, writer: &Writer) {
     }
 }
 
-/// Age of the oldest record that is acknowledged and in no file yet, microseconds: what a kill would lose.
+/// Returns the age of the oldest record that is acknowledged and in no file yet, microseconds: what a kill would lose.
 #[must_use]
 pub fn unwritten_us(shared: &Shared) -> u64 {
     if shared.durability != Durability::Memory || shared.reader.unwritten_bytes() == 0 {
@@ -229,7 +229,7 @@ fn rest(shared: &Shared, is_syncing: bool) {
     }
 }
 
-/// The token of a server that has one in memory mode, for the end: what is still in a lane is committed.
+/// Commits what is still in a lane at the end of a server at `memory`, whose token this is.
 pub fn commit_rest(token: &Mutex<Committer>, shared: &Shared) {
     let mut committer = token.lock().unwrap_or_else(PoisonError::into_inner);
     let mut staged = Staged::default();

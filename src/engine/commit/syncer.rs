@@ -17,7 +17,7 @@ pub(super) struct Syncer {
     orders: Sender<Vec<Debt>>,
     /// What came of each, and how long it took in microseconds.
     paid: Receiver<(Result<Position, WriteError>, u64)>,
-    /// How many debts it has that are not told to be paid yet.
+    /// How many debts it has that it has not reported as paid yet.
     owed: usize,
 }
 
@@ -73,7 +73,7 @@ impl Syncer {
         Ok(())
     }
 
-    /// The same, once everything that it has is paid.
+    /// Waits until everything that it has is paid.
     ///
     /// # Errors
     /// Fails with a failed sync, for good.

@@ -134,7 +134,7 @@ fn work_on(mut upload: Box<dyn Upload>) -> Option<Box<dyn Upload>> {
     .ok()
 }
 
-/// One step of a job. In builds that unwind, a panic ends this job only.
+/// Makes one step of a job. In builds that unwind, a panic ends this job only.
 fn run(key: Key, mut job: Box<dyn Job>, started: bool, mut piece: Vec<u8>) -> JobDone {
     debug_assert!(piece.is_empty());
     let outcome = catch_unwind(AssertUnwindSafe(|| {

@@ -199,7 +199,7 @@ fn missing(disk: &Arc<dyn Disk>, identity: &Identity) -> Vec<(Origin, Seq, Seq)>
     lacks.filter(|(_, here, there)| here < there).collect()
 }
 
-/// Nothing is there but what [`found`], or a first start, makes before the identity.
+/// Checks that nothing is there but what [`found`], or a first start, makes before the identity.
 fn must_be_empty(path: &Path) -> Result<(), FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let what = match vacancy::look(path).map_err(io)? {

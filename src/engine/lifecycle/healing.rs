@@ -147,7 +147,7 @@ fn far(opened: &Opened, heals: &mut Heals, now_us: u64) -> Result<Vec<Far>, Read
     Ok(found)
 }
 
-/// Those that are not healed yet, side by side where they stand side by side.
+/// Returns heals of the batches that are not healed yet, one for those that stand side by side.
 fn ranges(mut far: Vec<Far>, heals: &Heals, now_us: u64, time_us: u64) -> Vec<Heal> {
     let is_far = |batch: &Far| {
         let counts_us = heals.time_us(batch.origin, batch.last, batch.time_us);

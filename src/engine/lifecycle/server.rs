@@ -222,7 +222,7 @@ impl Server {
         &self.report
     }
 
-    /// For new limits and for counters.
+    /// Returns what threads share, for new limits and for counters.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -265,7 +265,7 @@ impl Server {
     }
 
     /// Stops in favour of a successor that has the listeners: what is in flight is finished, every other connection is
-    /// given to `pass`, everything is synced and the data directory released. Nothing is told to clients. What comes back
+    /// given to `pass`, everything is synced and the data directory released. Clients notice nothing. What comes back
     /// with it is the way back, should the successor come to nothing ([`Server::resume`]).
     #[must_use]
     pub fn hand_over(mut self, pass: &mut dyn FnMut(OwnedFd)) -> (Ending, Parted) {
@@ -286,7 +286,7 @@ impl Server {
         self.finish()
     }
 
-    /// They need workers that still log.
+    /// Stops the applications' own threads, which need workers that still log.
     fn stop_backgrounds(&mut self, patience: Duration) {
         if let Some(backgrounds) = self.backgrounds.take() {
             backgrounds.stop(&self.shared, patience);

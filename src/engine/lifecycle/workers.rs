@@ -32,7 +32,7 @@ pub(super) struct UnstartedWorker {
 
 type Prepared = (Vec<UnstartedWorker>, Vec<WorkerSide>, Vec<Consumer>);
 
-/// Event loops, mailboxes and lanes, for each worker with its `listeners`, which name their addresses by their place;
+/// Makes event loop, mailbox and lane for each worker with its `listeners`, which name their addresses by their place;
 /// `roots` has the root of each address.
 pub(super) fn prepare(
     listeners: &[Vec<(usize, TcpListener)>],

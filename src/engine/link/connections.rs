@@ -38,7 +38,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One that was just made.
+    /// Makes the entry of a connection that was just made.
     #[must_use]
     pub fn new(token: Token, wire: Wire, dialed: bool, remote: SocketAddr, since_us: u64) -> Self {
         Self {
@@ -132,12 +132,12 @@ impl Connections {
         (greeting.count() >= most).then_some(oldest)
     }
 
-    /// Returns the one of this name.
+    /// Returns the connection of this name.
     pub fn get(&mut self, token: Token) -> Option<&mut Connection> {
         self.list.iter_mut().find(|connection| connection.token == token)
     }
 
-    /// Returns the one that has the replica.
+    /// Returns the connection that has the replica.
     pub fn active(&mut self) -> Option<&mut Connection> {
         self.list.iter_mut().find(|connection| connection.replica.is_some())
     }
@@ -154,7 +154,7 @@ impl Connections {
         self.list.iter().any(|connection| connection.dialed)
     }
 
-    /// Returns names of all.
+    /// Returns the names of all connections.
     #[must_use]
     pub fn tokens(&self) -> Vec<Token> {
         self.list.iter().map(|connection| connection.token).collect()

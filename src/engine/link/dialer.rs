@@ -43,17 +43,17 @@ impl Dialer {
         self.next_us
     }
 
-    /// A session has lasted for [`LASTING_US`]: the next failure is the first.
+    /// Notes that a session has lasted for [`LASTING_US`]: the next failure is the first.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// The next try comes to the same end until somebody has changed something: the pause is the longest.
+    /// Notes that the next try comes to the same end until somebody has changed something: the pause is the longest.
     pub fn despaired(&mut self) {
         self.failures = FAILURES_MAX;
     }
 
-    /// There is no connection (any more): waits for a while, half of it by chance. `random` is a random number;
+    /// Notes that there is no connection, or none any more: waits for a while, half of it by chance. `random` is a random number;
     /// `peer_dials` when the peer has the lower node id and so is the one to dial.
     pub fn failed(&mut self, now_us: u64, random: u64, peer_dials: bool) {
         let pause = (PAUSE_US << self.failures).min(PAUSE_US_MAX);

@@ -30,7 +30,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// With this host's key, towards the host whose key has the fingerprint `pinned`.
+    /// Makes the two sides with this host's key, towards the host whose key has the fingerprint `pinned`.
     ///
     /// # Errors
     /// Fails on a key that rustls does not take.

@@ -31,7 +31,7 @@ pub enum Reading {
 }
 
 impl Wire {
-    /// Over `stream`; without `tls` for a test on one machine.
+    /// Makes a connection over `stream`; without `tls` for a test on one machine.
     #[must_use]
     pub fn new(stream: TcpStream, tls: Option<Tls>, dialed: bool) -> Self {
         if !dialed {
@@ -47,7 +47,7 @@ impl Wire {
         &mut self.stream
     }
 
-    /// The event loop says what the socket is ready for; `is_ending` goes with `readable`: nothing more will come.
+    /// Takes what the event loop says the socket is ready for; `is_ending` goes with `readable`: nothing more will come.
     pub fn ready(&mut self, readable: bool, writable: bool, is_ending: bool) {
         self.readable |= readable;
         self.writable |= writable;

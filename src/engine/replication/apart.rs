@@ -11,7 +11,7 @@ use crate::engine::shared::refused::Refused;
 use crate::peer::fault::{ByeCode, Close, ErrorCode};
 
 impl Replica {
-    /// The peer has told what it has and what it can still send.
+    /// Looks whether the two hosts have parted, now that the peer has said what it has and what it can still send.
     pub(super) fn look_whether_apart(&mut self) {
         let peering = peering_of(&self.shared);
         let session = &self.session;
@@ -46,7 +46,7 @@ impl Replica {
         self.shared.space.set_left_behind(refused);
     }
 
-    /// The session is over. A host that is left behind takes writes again when it is not because of that.
+    /// Notes that the session is over. A host that is left behind takes writes again when it is not because of that.
     pub(super) fn part(&self, close: &Close) {
         if peering_of(&self.shared).standing.bond() != Bond::LeftBehind {
             return;
@@ -61,7 +61,7 @@ impl Replica {
         self.shared.space.set_left_behind(is_because.then(|| self.left_behind()));
     }
 
-    /// Why this host takes no writes, and what of its own the other one has by now.
+    /// Returns why this host takes no writes, and what of its own the other one has by now.
     fn left_behind(&self) -> Refused {
         let there = peering_of(&self.shared).standing.look().durable;
         let applied = self.shared.applied.read().unwrap_or_else(std::sync::PoisonError::into_inner);

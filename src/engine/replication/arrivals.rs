@@ -12,7 +12,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// `inline` is there in `memory` and nowhere else.
+    /// Makes the arrivals of a server; `inline` is there in `memory` and nowhere else.
     #[must_use]
     pub fn new(shared: Arc<Shared>, inline: Option<InlineCommit>) -> Self {
         Self { shared, inline }

@@ -8,7 +8,7 @@ use crate::engine::shared::WorkerSide;
 use crate::log::files::newcomer;
 
 impl Replica {
-    /// The peer has told its whole state. If this is the first host that a joining one meets, that is the goal, durably: it
+    /// Takes the peer's whole state. If this is the first host that a joining one meets, that is the goal, durably: it
     /// does not rise any more, whatever the first host takes meanwhile and however often this one starts again. It falls by
     /// what nobody has any more.
     pub(super) fn aim(&mut self, peer: Origin) {
@@ -55,8 +55,9 @@ impl Replica {
         left
     }
 
-    /// A host has joined once it durably has the goal. Its pictures are there then: no batch is committed before those that it
-    /// names are, or the peer says that they are gone. A snapshot comes before the first PONG, or not at all.
+    /// Looks whether this host has joined, which it has once it durably has the goal. Its pictures are there then: no batch is
+    /// committed before those that it names are, or the peer says that they are gone. A snapshot comes before the first PONG, or
+    /// not at all.
     pub(super) fn look_whether_joined(&mut self) {
         let (space, peering) = (&self.shared.space, peering_of(&self.shared));
         if !space.is_joining() {

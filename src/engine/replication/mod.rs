@@ -146,7 +146,7 @@ impl Replica {
         self.session.output()
     }
 
-    /// The connection has taken the first `bytes` of the output.
+    /// Notes that the connection has taken the first `bytes` of the output.
     pub fn sent(&mut self, bytes: usize) {
         self.session.sent(bytes);
     }
@@ -191,7 +191,7 @@ impl Replica {
         self.shipping.is_in_snapshot() || self.taking.is_in_snapshot()
     }
 
-    /// Why it is over, once it is.
+    /// Returns why it is over, once it is.
     #[must_use]
     pub fn closed(&self) -> Option<&Close> {
         self.closed.as_ref()
@@ -203,7 +203,7 @@ impl Replica {
         self.turn(now_us);
     }
 
-    /// Ends it, because there are two processes on the peer's directory and a copy of it; the peer is told.
+    /// Ends it, and tells the peer, because there are two processes on the peer's directory and a copy of it.
     pub fn refuse_copy(&mut self, now_us: u64) {
         if let Some(node) = self.session.peer().map(|peer| peer.node) {
             self.session.refuse_copy(node);
@@ -211,14 +211,14 @@ impl Replica {
         }
     }
 
-    /// Ends it, because this host can't go on; the peer is told.
+    /// Ends it, and tells the peer, because this host can't go on.
     fn fail(&mut self, text: String, now_us: u64) {
         self.session.fail(text);
         self.taking.release();
         self.turn(now_us);
     }
 
-    /// The connection is gone, in words for an operator. What was received before counts.
+    /// Notes that the connection is gone, in words for an operator. What was received before counts.
     pub fn lost(&mut self, why: &str, now_us: u64) {
         self.turn(now_us);
         self.session.lost(why.to_owned());

@@ -127,7 +127,7 @@ impl Shipping {
         }
     }
 
-    /// The session is established.
+    /// Begins to send: the session is established.
     pub(super) fn begin(&mut self, shared: &Shared, session: &mut Session, peer_is_empty: bool) {
         self.has_begun = true;
         self.plan(shared, session, peer_is_empty);
@@ -142,7 +142,7 @@ impl Shipping {
         self.snapshot.is_some()
     }
 
-    /// The session is over.
+    /// Ends sending: the session is over.
     pub(super) fn end(&mut self) {
         *self = Self::new(Arc::clone(&self.disk));
     }
@@ -175,8 +175,8 @@ impl Shipping {
         }
     }
 
-    /// A peer that lacks what is gone here is told so once everything that it has itself is durable here: it will be made
-    /// afresh then, and must not take with it what was acknowledged there.
+    /// Looks whether the peer lacks what is gone here; it is refused once everything that it has itself is durable here: it will
+    /// be made afresh then, and must not take with it what was acknowledged there.
     pub(super) fn look_whether_refused(&self, session: &mut Session) {
         let Some((origin, from)) = self.gone else { return };
         let (mut is_coming, mut is_apart) = (false, false);
@@ -204,7 +204,8 @@ impl Shipping {
         Ok(())
     }
 
-    /// The peer has told its whole state. Should it lack something although nothing is under way, it is sent again.
+    /// Looks once more at the whole state that the peer has sent. Should it lack something although nothing is under way, it is
+    /// sent again.
     pub(super) fn look_again(&mut self, shared: &Shared, session: &mut Session) {
         let is_idle =
             self.scan.is_none() && self.next.is_none() && self.snapshot.is_none() && self.gone.is_none();
@@ -217,7 +218,7 @@ impl Shipping {
         }
     }
 
-    /// The peer asks for a blob. It may come by itself meanwhile, or the question twice.
+    /// Takes the peer's wish for a blob. It may come by itself meanwhile, or the question twice.
     pub(super) fn want(&mut self, id: BlobId, session: &mut Session) {
         if self.wanted.contains(&id) {
             return;
@@ -251,12 +252,12 @@ impl Shipping {
         has_more
     }
 
-    /// Until when the outbox is left alone, microseconds.
+    /// Returns until when the outbox is left alone, microseconds.
     pub(super) fn pause_until_us(&self) -> Option<u64> {
         self.pause_until_us
     }
 
-    /// One step; false if there is nothing to send, or no room for it.
+    /// Makes one step; returns false if there is nothing to send, or no room for it.
     fn step(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
         if self.blob.is_some() {
             self.go_on_with_blob(shared, session);
@@ -383,7 +384,7 @@ impl Shipping {
         }
     }
 
-    /// A blob can't be read from its beginning.
+    /// Handles a blob that can't be read from its beginning.
     fn cannot_read(&mut self, shared: &Shared, session: &mut Session, id: BlobId, error: &std::io::Error) {
         match Fault::of(error) {
             Some(fault) => self.pass_over(shared, session, id, fault),
@@ -391,7 +392,7 @@ impl Shipping {
         }
     }
 
-    /// One blob that is gone or damaged does not keep everything else from the peer: it is told that it gets none.
+    /// Tells the peer that it gets no content for a blob that is gone or damaged, which keeps nothing else from it.
     fn pass_over(&mut self, shared: &Shared, session: &mut Session, id: BlobId, fault: Fault) {
         // Never both locks at once.
         let is_named = shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id);
@@ -401,7 +402,8 @@ impl Shipping {
         self.tell_gone(session, &id);
     }
 
-    /// The peer may keep the word for a later batch (it asked twice), so the content has to come with that one again.
+    /// Tells the peer that a blob is gone. It may keep the word for a later batch (it asked twice), so the content has to come with
+    /// that one again.
     fn tell_gone(&mut self, session: &mut Session, id: &BlobId) {
         self.recent.retain(|recent| recent != id);
         session.send_blob_gone(id);

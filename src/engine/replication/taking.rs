@@ -62,17 +62,17 @@ impl Taking {
         self.join.take()
     }
 
-    /// The snapshot is adopted, or will never be.
+    /// Goes on after a snapshot that is adopted, or never will be.
     pub(super) fn release(&mut self) {
         self.is_held = false;
     }
 
-    /// The session is over.
+    /// Ends taking: the session is over.
     pub(super) fn end(&mut self) {
         *self = Self { kept: self.kept, ..Self::default() };
     }
 
-    /// A batch came.
+    /// Takes a batch that came.
     pub(super) fn batch(
         &mut self,
         shared: &Shared,
@@ -88,7 +88,7 @@ impl Taking {
         self.pass_on(shared, session);
     }
 
-    /// A piece of a blob came; with the last one the session has checked the content.
+    /// Takes a piece of a blob; with the last one the session has checked the content.
     pub(super) fn blob(
         &mut self,
         shared: &Shared,
@@ -144,7 +144,7 @@ impl Taking {
         Ok(())
     }
 
-    /// The peer does not have a blob any more.
+    /// Notes that the peer does not have a blob any more.
     pub(super) fn blob_gone(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         let was_asked = self.asked.take_if(|asked| *asked == id).is_some();
         if self.mending.take_if(|mending| *mending == id).is_some() {

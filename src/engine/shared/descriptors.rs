@@ -1,4 +1,4 @@
-//! The account of descriptors: a client is told to come back later before they run out.
+//! The account of descriptors: before they run out, a client is answered that it has to come back later.
 //!
 //! Each connection has one. An answer that is made by a job may have two more, its file and the connection's socket under a
 //! second number, and a body that is taken as it comes in may have one, the file that it goes to. What is taken for them is
@@ -59,7 +59,7 @@ impl Descriptors {
         self.most.saturating_sub(self.beside.load(Relaxed))
     }
 
-    /// `job`, once there are descriptors for it beside those of `connections`; all jobs may have half of them, so that
+    /// Returns `job`, once there are descriptors for it beside those of `connections`; all jobs may have half of them, so that
     /// clients that don't read their answers leave room for others and for bodies.
     #[must_use]
     pub fn admit_job(self: &Arc<Self>, job: Box<dyn Job>, connections: usize) -> Option<Box<dyn Job>> {
@@ -67,7 +67,7 @@ impl Descriptors {
         Some(Box::new(AdmittedJob { job, _taken: taken }))
     }
 
-    /// `upload`, if there are descriptors for it.
+    /// Returns `upload`, if there are descriptors for it.
     #[must_use]
     pub fn admit_upload(
         self: &Arc<Self>,
@@ -78,7 +78,7 @@ impl Descriptors {
         Some(Box::new(AdmittedUpload { upload, _taken: taken }))
     }
 
-    /// Takes `count` descriptors if there is room; the last 5 % are for connections, whose requests are told that there is no room.
+    /// Takes `count` descriptors if there is room; the last 5 % are for connections, whose requests are answered that there is no room.
     fn take(self: &Arc<Self>, count: usize, connections: usize, most_beside: usize) -> Option<Taken> {
         let beside = self.beside.fetch_add(count, Relaxed) + count;
         let taken = Taken { of: self.clone(), count };

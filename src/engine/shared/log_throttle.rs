@@ -25,7 +25,7 @@ impl LogThrottle {
         true
     }
 
-    /// What went wrong before is over.
+    /// Forgets what went wrong before: it is over.
     pub fn forget(&mut self) {
         self.words.clear();
     }

@@ -1,4 +1,4 @@
-//! What other threads tell a worker. Commits do not come this way: they are positions, read once per turn.
+//! Messages of other threads to a worker. Commits do not come this way: they are positions, read once per turn.
 
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -37,7 +37,7 @@ pub enum Mail {
     HandOver(Sender<OwnedFd>),
     /// A connection that the predecessor gave us, and the root of its listener.
     Adopt(TcpStream, Root),
-    /// The time for bodies that are still arriving is over: stop them, so that each client is told before the end.
+    /// The time for bodies that are still arriving is over: stop them, so that each client is answered before the end.
     StopBodies,
     /// End now, whatever is in flight.
     Quit,

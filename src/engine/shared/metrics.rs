@@ -57,7 +57,7 @@ impl RequestTable {
         self.cells[route.min(rows - 1) * STATUSES.len() + column].add(n);
     }
 
-    /// Every cell that is not zero: route (the number of routes stands for none), status, count.
+    /// Returns every cell that is not zero: route (the number of routes stands for none), status, count.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u16, u64)> + '_ {
         let cell = |(at, counter): (usize, &Counter)| {
             (at / STATUSES.len(), STATUSES[at % STATUSES.len()], counter.value())
@@ -154,7 +154,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Bounds: 1 us to 100 s, two significant digits: 14 KiB.
+    /// Makes an empty histogram from 1 us to 100 s with two significant digits: 14 KiB.
     #[must_use]
     pub(super) fn new() -> Self {
         let histogram =
@@ -168,7 +168,7 @@ impl Stage {
         histogram.saturating_record_n(us, count);
     }
 
-    /// A copy of what was recorded so far.
+    /// Returns a copy of what was recorded so far.
     #[must_use]
     pub fn copy(&self) -> Histogram<u64> {
         self.histogram.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()

@@ -110,7 +110,7 @@ impl WorkerSide {
         self.doze.0.fall_asleep();
     }
 
-    /// The worker is up.
+    /// Says that the worker is up.
     #[inline]
     pub fn wake_up(&self) {
         self.doze.0.wake_up();
@@ -145,7 +145,7 @@ impl WorkerSide {
         self.mail.0.load(Ordering::Relaxed)
     }
 
-    /// Before the mailbox is emptied: what is sent from now on raises the flag again.
+    /// Takes the mailbox's flag down, before the mailbox is emptied: what is sent from now on raises it again.
     pub fn mail_seen(&self) {
         // An exchange, not a store: it must not move behind the mailbox's reads.
         self.mail.0.swap(false, Ordering::AcqRel);
@@ -159,7 +159,7 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// The calling thread is the one that parks here.
+    /// Makes the calling thread the one that parks here.
     pub fn settle(&self) {
         self.thread.get_or_init(std::thread::current);
     }
@@ -172,7 +172,7 @@ impl Parked {
     }
 }
 
-/// No more connections than there may be descriptors: a client is told that there are too many of them, which it never
+/// Bounds the connections by the descriptors there may be: a client is answered that there are too many of them, which it never
 /// would be by a server that cannot accept.
 fn within(descriptors: &Descriptors, mut limits: Limits) -> Limits {
     limits.connections = limits.connections.min(descriptors.most());
@@ -302,7 +302,7 @@ impl Shared {
         }
     }
 
-    /// This host's directory is joining: until it has the goal, of which the mark tells, it answers no application's
+    /// Says that this host's directory is joining: until it has the goal, of which the mark tells, it answers no application's
     /// requests and calls nothing durable.
     pub fn begin_joining(&self, mark: Mark) {
         if let Some(peering) = &self.peering {
@@ -331,7 +331,7 @@ impl Shared {
         }
     }
 
-    /// The peer says how far it has come in a stream; wakes the workers whose answers wait for that. For the link.
+    /// Takes how far the peer has come in a stream; wakes the workers whose answers wait for that. For the link.
     pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
         let Some(peering) = &self.peering else { return };
         if !peering.acked(origin, received, durable, now_us) {

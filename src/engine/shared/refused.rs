@@ -28,7 +28,7 @@ pub enum Cause {
 }
 
 impl Refused {
-    /// A start can't pay what it owes the disk.
+    /// Makes the refusal of a start that can't pay what it owes the disk.
     #[must_use]
     pub fn unsettled(what: &str, error: &io::Error) -> Self {
         use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
@@ -40,7 +40,7 @@ impl Refused {
         Self { cause, reason: format!("read-only: {what}: {error}") }
     }
 
-    /// Files that the journal needs can't be made, and not for want of room.
+    /// Makes the refusal when files that the journal needs can't be made, and not for want of room.
     #[must_use]
     pub fn fault(reason: &str) -> Self {
         Self { cause: Cause::DiskFault, reason: format!("disk fault: {reason}") }

@@ -130,14 +130,14 @@ impl Space {
         }
     }
 
-    /// After a batch, or when a segment was added: the journal's room.
+    /// Sets the journal's room, after a batch or when a segment was added.
     pub fn set_room(&self, room: Room) {
         self.for_writes.store(room.for_writes, Relaxed);
         self.for_clears.store(room.for_clears, Relaxed);
         self.decide();
     }
 
-    /// After a try to make the next segment: why there is none, if there is none.
+    /// Sets why there is no next segment, if there is none, after a try to make it.
     pub fn set_spare_failed(&self, refused: Option<Refused>) {
         let is_fault = refused.as_ref().is_some_and(|refused| refused.cause == Cause::DiskFault);
         self.spare_failed.store(refused.is_some(), Relaxed);
@@ -146,7 +146,7 @@ impl Space {
         self.decide();
     }
 
-    /// Whether a start still owes the disk something, and why it can't be paid.
+    /// Sets whether a start still owes the disk something, and why it can't be paid.
     pub fn set_unsettled(&self, refused: Option<Refused>) {
         self.change(|reasons| reasons.start = refused);
     }
@@ -157,12 +157,12 @@ impl Space {
         self.reasons().start.is_some()
     }
 
-    /// Whether the data directory is not where it was.
+    /// Sets whether the data directory is not where it was.
     pub fn set_moved(&self, refused: Option<Refused>) {
         self.change(|reasons| reasons.place = refused);
     }
 
-    /// Whether a sealed batch waits for room.
+    /// Sets whether a sealed batch waits for room.
     pub fn set_waiting_batch(&self, refused: Option<Refused>) {
         self.change(|reasons| reasons.batch = refused);
     }
@@ -173,12 +173,12 @@ impl Space {
         self.reasons().batch.is_some()
     }
 
-    /// Whether this host is left behind, and can be made anew without loss.
+    /// Sets whether this host is left behind, and can be made anew without loss.
     pub fn set_left_behind(&self, refused: Option<Refused>) {
         self.change(|reasons| reasons.left_behind = refused);
     }
 
-    /// Why writes are refused now; nothing while they are taken, or will be in a moment.
+    /// Returns why writes are refused now; nothing while they are taken, or will be in a moment.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
         let reasons = self.reasons();
@@ -214,26 +214,26 @@ impl Space {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a look at the disk: whether its free space is below the reserve.
+    /// Sets whether the disk's free space is below the reserve, after a look at it.
     pub fn set_below_reserve(&self, below: bool) {
         self.below_reserve.store(below, Relaxed);
         self.decide();
     }
 
-    /// In `memory`: whether more is committed and not yet written than may be.
+    /// Sets, in `memory`, whether more is committed and not yet written than may be.
     pub fn set_behind(&self, behind: bool) {
         if self.behind.swap(behind, Relaxed) != behind {
             self.decide();
         }
     }
 
-    /// Whether this host does not have everything of the first host of its cluster yet.
+    /// Sets whether this host does not have everything of the first host of its cluster yet.
     pub fn set_joining(&self, joining: bool) {
         self.joining.store(joining, Relaxed);
         self.change(|_| {});
     }
 
-    /// The same, to be asked.
+    /// Returns whether this host does not have everything of the first host of its cluster yet.
     #[must_use]
     pub fn is_joining(&self) -> bool {
         self.joining.load(Relaxed)
@@ -249,7 +249,8 @@ impl Space {
         }
     }
 
-    /// Two threads that decide at once may leave an old answer behind; the keeper decides again within its period.
+    /// Decides by the facts that are known. Two threads that decide at once may leave an old answer behind; the keeper decides
+    /// again within its period.
     fn decide(&self) {
         let (below_reserve, room) = (self.below_reserve.load(Relaxed), self.for_writes.load(Relaxed));
         let barred = self.barred.load(Relaxed);

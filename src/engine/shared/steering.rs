@@ -26,7 +26,7 @@ impl Steer {
         [("auto", Self::Auto), ("off", Self::Off), ("cbpf", Self::Cbpf)];
 }
 
-/// Why connections to `address` can't be steered to workers on `cores`; nothing when they can. `root` is where /proc and
+/// Returns why connections to `address` can't be steered to workers on `cores`; nothing when they can. `root` is where /proc and
 /// /sys are found.
 #[must_use]
 pub fn obstacle(root: &Path, address: SocketAddr, workers: usize, cores: &[usize]) -> Option<String> {

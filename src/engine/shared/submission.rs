@@ -24,18 +24,18 @@ pub struct Submissions {
 }
 
 impl Submissions {
-    /// Its records are in the lane, which stands at `position` now.
+    /// Notes that a submission's records are in the lane, which stands at `position` now.
     pub fn logged(&mut self, position: u64, reply: Sender<Result<(), Unlogged>>) {
         debug_assert!(self.logged.back().is_none_or(|(last, _)| *last <= position));
         self.logged.push_back((position, reply));
     }
 
-    /// The lane is committed up to here.
+    /// Answers those whose records the lane has committed up to `position`.
     #[inline]
     pub fn committed(&mut self, position: u64) {
         while self.logged.front().is_some_and(|(at, _)| *at <= position) {
             let Some((_, reply)) = self.logged.pop_front() else { break };
-            // Who does not wait any more is not told.
+            // Fails if nobody waits for the answer any more.
             let _ = reply.send(Ok(()));
         }
     }

@@ -40,7 +40,7 @@ impl Understanding {
         self.own
     }
 
-    /// The host `node` has said what it understands, now or when it was heard last.
+    /// Takes what the host `node` has said that it understands, now or when it was heard last.
     pub fn learn(&self, node: NodeId, kinds: Kinds) {
         *self.known() = Some((node, kinds));
     }
@@ -52,7 +52,7 @@ impl Understanding {
         known.filter(|(of, _)| *of == node).map_or(Kinds::FIRST, |(_, kinds)| kinds)
     }
 
-    /// Whether every host that is known understands these records.
+    /// Checks whether every host that is known understands these records.
     ///
     /// # Errors
     /// Returns the first one that does not.
@@ -60,7 +60,7 @@ impl Understanding {
         self.refusing(|kinds| kinds.first_unknown(records).map(|(_, tag)| tag))
     }
 
-    /// The same for records that are not made yet, by their tags.
+    /// Checks the same of records that are not made yet, by their tags.
     ///
     /// # Errors
     /// Fails as [`Understanding::admits`] does.
@@ -82,7 +82,7 @@ impl Understanding {
     }
 }
 
-/// Whether this program understands all records of a batch that a start finds in the journal.
+/// Checks whether this program understands all records of a batch that a start finds in the journal.
 ///
 /// # Errors
 /// Returns the first one that it does not, in words for an operator.

@@ -29,14 +29,14 @@ pub struct Doze {
 }
 
 impl Doze {
-    /// The thread is about to sleep; it must look once more at everything that it is called for.
+    /// Says that the thread is about to sleep; it must look once more at everything that it is called for.
     #[inline]
     pub fn fall_asleep(&self) {
         self.asleep.store(true, Relaxed);
         fence(SeqCst);
     }
 
-    /// The thread is up.
+    /// Says that the thread is up.
     #[inline]
     pub fn wake_up(&self) {
         self.asleep.store(false, Relaxed);
@@ -74,7 +74,7 @@ impl Step {
         !self.under_way.load(Relaxed) && self.under_way.compare_exchange(false, true, AcqRel, Relaxed).is_ok()
     }
 
-    /// The same for what arrived from the peer, if `is_waiting` says that there is some: no worker looks after that
+    /// Starts one for what arrived from the peer, if `is_waiting` says that there is some: no worker looks after that
     /// when a step ends, so there is a fence on this side too.
     #[must_use]
     pub fn start_for(&self, is_waiting: impl FnOnce() -> bool) -> bool {
@@ -89,7 +89,7 @@ impl Step {
         self.under_way.load(Acquire)
     }
 
-    /// It has ended; the committer looks now for what was left behind, because nobody has started a step for it.
+    /// Says that it has ended; the committer looks now for what was left behind, because nobody has started a step for it.
     pub fn end(&self) {
         self.under_way.store(false, Release);
         fence(SeqCst);

@@ -66,7 +66,7 @@ impl Page {
     }
 }
 
-/// Everything the server counts, as text.
+/// Returns everything the server counts, as text.
 #[must_use]
 pub fn render(shared: &Shared, router: &Router) -> String {
     let mut page = Page { text: String::with_capacity(16 * 1024) };
@@ -238,7 +238,7 @@ fn stages(page: &mut Page, shared: &Shared) {
     page.histogram(name, "stage=\"apply\"", &commit.apply_us.copy());
 }
 
-/// One stage of all workers.
+/// Writes one stage of all workers.
 fn per_request(
     page: &mut Page,
     shared: &Shared,
@@ -363,7 +363,7 @@ fn scrub(page: &mut Page, shared: &Shared) {
     );
 }
 
-/// What applications count that work by themselves.
+/// Writes what applications count that work by themselves.
 fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
     for work in router.apps().iter().filter_map(|app| app.background()) {
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);

@@ -123,7 +123,7 @@ impl Report {
         if self.connected { "connected" } else { "away" }
     }
 
-    /// As an object of JSON.
+    /// Returns it as an object of JSON.
     #[must_use]
     pub fn json(&self) -> String {
         let mut object = serde_json::json!({

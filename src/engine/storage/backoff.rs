@@ -17,7 +17,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// One whose pauses grow up to `max_us`.
+    /// Makes one whose pauses grow up to `max_us`.
     #[must_use]
     pub fn up_to(max_us: u64) -> Self {
         Self { max_us, pause_us: 0, due_us: 0 }
@@ -29,13 +29,13 @@ impl Backoff {
         now_us >= self.due_us
     }
 
-    /// It has failed: the next pause is twice as long as the one before.
+    /// Notes a failure: the next pause is twice as long as the one before.
     pub fn failed(&mut self, now_us: u64) {
         self.pause_us = (self.pause_us * 2).clamp(DISK_RETRY_MIN_US, self.max_us);
         self.due_us = now_us + self.pause_us;
     }
 
-    /// It has succeeded.
+    /// Notes a success.
     pub fn succeeded(&mut self) {
         *self = Self::up_to(self.max_us);
     }

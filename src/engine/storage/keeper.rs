@@ -64,7 +64,7 @@ pub struct Keeper {
     settling: Option<Settling>,
     /// Whether the directory is where it was.
     watch: Option<Watch>,
-    /// What of it was told.
+    /// What of it was logged.
     standing: Standing,
     clock: ClockWatch,
     origins: Origins,
@@ -372,7 +372,7 @@ impl Keeper {
         self.remove(&segments[..unneeded]);
     }
 
-    /// It is tried again and again, and told once.
+    /// Logs once why the segment can't be made, which is tried again and again.
     fn tell_unmade(&mut self, why: &str) {
         if self.throttle.is_news(why, self.shared.clock.now_us()) {
             tracing::error!(error = why, "can't make a snapshot; the next start will take longer");
@@ -401,8 +401,8 @@ impl Keeper {
         }
     }
 
-    /// While a snapshot of the peer is on its way in, nothing is folded or removed; in the end the first one of this host is
-    /// stored.
+    /// Returns whether a snapshot of the peer is on its way in: meanwhile nothing is folded or removed; in the end the first one
+    /// of this host is stored.
     fn is_joining(&mut self) -> bool {
         let shared = self.shared.clone();
         let Some(peering) = shared.peering.as_ref().filter(|peering| peering.is_joining()) else {

@@ -56,7 +56,7 @@ impl Released {
 struct Waiting(Vec<(u64, Vec<BlobId>)>);
 
 impl Waiting {
-    /// These were released before `position`; whatever was said of them earlier does not count any more.
+    /// Adds those that were released before `position`; whatever was said of them earlier does not count any more.
     fn add(&mut self, position: u64, released: Vec<BlobId>) {
         for (_, earlier) in &mut self.0 {
             earlier.retain(|id| !released.contains(id));

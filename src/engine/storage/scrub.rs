@@ -1,7 +1,7 @@
 //! The scrub: reads every blob that a record names, again and again, and compares it with its hash.
 //!
 //! It has a thread of its own, which gives way to all that serves, and reads [`SCRUB_BYTES_PER_S`]: nobody waits for it, least
-//! of all the next segment or a snapshot. What it finds is told, counted and not served any more; with a peer the link asks
+//! of all the next segment or a snapshot. What it finds is logged, counted and not served any more; with a peer the link asks
 //! for it there.
 
 use std::sync::{Arc, PoisonError};

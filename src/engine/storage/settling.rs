@@ -44,7 +44,7 @@ impl Settling {
         self
     }
 
-    /// Why writes are refused meanwhile.
+    /// Returns why writes are refused meanwhile.
     #[must_use]
     pub fn refused(&self) -> &Refused {
         &self.refused

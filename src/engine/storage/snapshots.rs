@@ -99,7 +99,7 @@ impl SnapshotMaker {
         (self.last, self.kept.first().map(|kept| kept.file))
     }
 
-    /// Room for two more files such as the newest, bytes: what a clear needs before it gives room back.
+    /// Returns the room for two more files such as the newest, bytes: what a clear needs before it gives room back.
     #[must_use]
     pub fn reserve_bytes(&self) -> u64 {
         2 * (self.last.encoded_bytes() as u64).next_multiple_of(BLOCK_BYTES as u64)

@@ -1,4 +1,4 @@
-//! Whether a write is taken, and if not, what it is told.
+//! Whether a write is taken, and the answer to one that is not.
 
 use super::context::Context;
 use super::held::Asked;
@@ -64,14 +64,14 @@ pub(super) fn is_understood(records: &[u8], context: &Context) -> Result<(), Res
     context.shared.understanding.admits(records).map_err(|too_old| route::too_old(&too_old))
 }
 
-/// Somebody waits at `both`: batches go to the peer as they come.
+/// Has batches go to the peer as they come, since somebody waits at `both`.
 fn hurry_link(context: &Context) {
     if let Some(peering) = &context.shared.peering {
         peering.hurry();
     }
 }
 
-/// Why this host takes no writes, whatever room there is.
+/// Returns the answer to a write of a host that takes none, whatever room there is.
 #[cold]
 fn refusal(context: &Context) -> Response {
     let Some(refused) = context.shared.space.refused() else { return route::lane_full() };

@@ -45,7 +45,7 @@ pub(super) enum Confirmation {
 }
 
 impl Answers {
-    /// For a server at `level`.
+    /// Makes the answers of a server at `level`.
     pub(super) fn new(level: Durability) -> Self {
         Self {
             held: HeldAnswers::default(),
@@ -120,8 +120,8 @@ impl Answers {
         Due::Waits
     }
 
-    /// A write asked for more than a commit reaches here: its answer waits for a sync of what is committed now, or for
-    /// the peer.
+    /// Holds the answer to a write that asked for more than a commit reaches here. It waits for a sync of what is committed now,
+    /// or for the peer.
     fn await_level(&mut self, level: Durability, held: Held, context: &Context) {
         let shared = &context.shared;
         let needed = shared.metrics.commit.end_position.value();

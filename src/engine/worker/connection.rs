@@ -123,7 +123,7 @@ impl Marks {
         self.0 & mark.0 != 0
     }
 
-    /// Those of `self` that `other` lacks.
+    /// Returns those of `self` that `other` lacks.
     #[inline]
     #[must_use]
     pub fn without(self, other: Self) -> Self {
@@ -279,7 +279,7 @@ impl Connection {
         reading && !self.closing && self.output.len() - self.sent <= limits.output_bytes
     }
 
-    /// `count` of its answers are held no longer.
+    /// Notes that `count` of its answers are held no longer.
     pub fn settle_held(&mut self, count: u32) {
         self.held -= count;
         if matches!(self.task, Task::Exceeding) {
@@ -370,7 +370,7 @@ impl Connection {
             Wait::Header => self.since_ms + limits.header_ms,
             Wait::Body => self.since_ms.saturating_add(limits.body_grace_ms.max(self.paid_ms(limits))),
             Wait::Write => self.since_ms + limits.write_stall_ms,
-            // Places for those who are told that there are too many connections become free sooner then.
+            // Places for clients that are answered that there are too many connections become free sooner then.
             Wait::Linger if crowded => (self.since_ms + limits.idle_crowded_ms).min(self.linger_until_ms),
             Wait::Linger => (self.since_ms + LINGER_PAUSE_MS).min(self.linger_until_ms),
             Wait::Us => match self.task {

@@ -41,7 +41,7 @@ pub(super) enum Crowd {
 }
 
 impl Deadlines {
-    /// Nothing has a deadline at `now_ms`; the timer wakes the event loop as `token`.
+    /// Makes the deadlines of no connection, at `now_ms`; the timer wakes the event loop as `token`.
     ///
     /// # Errors
     /// Fails when the system gives no timer.
@@ -105,7 +105,7 @@ impl Deadlines {
         Some(fired)
     }
 
-    /// The entries that fired have been looked at: sets the timer for the next one.
+    /// Takes the list of entries back that were looked at, and sets the timer for the next one.
     pub(super) fn seen(&mut self, mut fired: Vec<Entry>, context: &Context) {
         fired.clear();
         self.fired = fired;

@@ -59,7 +59,7 @@ impl Doors {
         Ok(Self { listeners: doors, first, again_ms: u64::MAX, told_ms: 0, successor: None })
     }
 
-    /// Notes that the event loop told of `token`, which may be that of a listener.
+    /// Notes that the event loop reported `token`, which may be that of a listener.
     #[inline]
     pub(super) fn notice(&mut self, token: Token) {
         if let Some(door) = token.0.checked_sub(self.first).and_then(|index| self.listeners.get_mut(index)) {
@@ -150,7 +150,7 @@ impl Doors {
 }
 
 impl Door {
-    /// One connection, or nothing for the moment.
+    /// Accepts one connection; nothing if there is none for the moment.
     ///
     /// # Errors
     /// Fails when the process is out of descriptors or memory.
@@ -173,7 +173,7 @@ impl Door {
 }
 
 /// Returns how many connections are served of so many that are allowed, and how many are taken at all: the last 5 % are there to
-/// be told that there are too many, or one more where that is less than one.
+/// be answered that there are too many, or one more where that is less than one.
 pub(super) fn bounds(allowed: usize) -> (usize, usize) {
     let served = allowed - allowed / 20;
     (served, allowed.max(served + 1))

@@ -99,7 +99,7 @@ impl Lane {
         }
     }
 
-    /// Takes note that it is committed up to `position`, and tells those whose submissions are.
+    /// Notes that it is committed up to `position`, and answers the submissions that are.
     #[inline]
     pub(super) fn take_committed(&mut self, position: u64) {
         self.committed = position;
@@ -146,7 +146,7 @@ impl Lane {
             }
             let Some(next) = self.submissions.waiting.pop_front() else { return };
             match refused {
-                // Who does not wait any more is not told.
+                // Fails if nobody waits for the answer any more.
                 Some(why) => drop(next.reply.send(Err(why))),
                 None => self.submissions.logged(self.producer.position(), next.reply),
             }

@@ -1,7 +1,7 @@
 //! A worker: one pinned thread with its own listeners, event loop, connections and lane.
 //!
-//! [`Worker::turn`] is the loop's whole story. The worker is made of parts that own their state and don't know each other;
-//! they tell what happened, and the turn's steps act on it.
+//! [`Worker::turn`] is the whole loop. The worker is made of parts that own their state and don't know each other; they return
+//! what happened, and the turn's steps act on it.
 //!
 //! ```text
 //! mod, steps, serving   the worker: its turn, the steps of it, and what is done for one lent connection
@@ -170,7 +170,7 @@ impl Worker {
         self.quitting || (self.context.is_draining() && self.table.is_empty())
     }
 
-    /// One turn: everything that is ready is read, handed to one commit, and answered. `docs/architecture.md` draws the
+    /// Makes one turn: everything that is ready is read, handed to one commit, and answered. `docs/architecture.md` draws the
     /// order, and a test compares.
     fn turn(&mut self) -> std::io::Result<()> {
         self.wait()?;

@@ -170,7 +170,7 @@ impl Output {
         }
     }
 
-    /// The usual answers, from where they lie; what the socket does not take is copied.
+    /// Sends the usual answers from where they lie; what the socket does not take is copied.
     fn send_usual(&mut self, connection: &mut Connection, context: &Context) -> io::Result<()> {
         let usual = &mut self.usual[usize::from(connection.owed_express)];
         let bytes = usual.times(connection.owed, context.now.second(), context.now.date());
@@ -197,7 +197,7 @@ impl Output {
         Ok(())
     }
 
-    /// The output and content behind it, with one call; one piece for each turn, so that the other connections get theirs.
+    /// Sends the output and content behind it with one call; one piece for each turn, so that the other connections get theirs.
     fn send_content(&mut self, connection: &mut Connection, context: &Context) -> io::Result<()> {
         let Task::Sending(rest) = &mut connection.task else { return Ok(()) };
         if connection.blocked {
@@ -219,7 +219,7 @@ impl Output {
         Ok(())
     }
 
-    /// The socket took so many bytes. Gives the memory of an output that is all sent back.
+    /// Notes that the socket took so many bytes. Gives the memory of an output that is all sent back.
     fn note_sent(&mut self, connection: &mut Connection, sent: usize, context: &Context) {
         if sent > 0 {
             connection.since_ms = context.now.ms();

@@ -26,7 +26,7 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// Nothing of the body has arrived.
+    /// Begins a body of which nothing has arrived.
     #[must_use]
     pub fn new(upload: Box<dyn Upload>, asked: Asked) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Receiving {
         self.pause.get_or_insert(Pause::Lane);
     }
 
-    /// The body is complete.
+    /// Takes the end of the body.
     pub fn end(&mut self, lane: &mut Producer) {
         self.ended = true;
         if self.pause.is_none() {
@@ -90,7 +90,7 @@ impl Receiving {
         }
     }
 
-    /// The lane may have room again.
+    /// Tries again what found no room in the lane.
     pub fn retry(&mut self, lane: &mut Producer) {
         if self.pause == Some(Pause::Lane) {
             self.resume(lane);

@@ -54,7 +54,7 @@ impl Rota {
         std::mem::take(&mut self.sending)
     }
 
-    /// Gives the memory of a list back that was gone through. Who owes something anew meanwhile is for the next turn.
+    /// Gives the memory of a list back that was gone through. A connection that has something to send again is for the next turn.
     #[inline]
     pub(super) fn sent(&mut self, mut list: Vec<Key>) {
         list.clear();

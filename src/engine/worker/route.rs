@@ -81,12 +81,12 @@ fn text(status: u16, sentence: &str) -> Response {
     Response::new(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
 }
 
-/// The disk is full.
+/// Returns the answer to a write on a full disk: nothing was logged.
 pub fn no_space() -> Response {
     text(507, "No space left above the reserve on this host's disk; nothing was stored. Reads go on.")
 }
 
-/// Nothing can be written for the reason given: nothing was logged.
+/// Returns the answer to a write that is refused for the reason given: nothing was logged.
 pub fn refused(refused: &Refused) -> Response {
     let reason = &refused.reason;
     let response = text(

@@ -127,7 +127,7 @@ impl Worker {
         self.settle(connection)
     }
 
-    /// One recv and the handling of what it brought; gives the number of bytes.
+    /// Receives once and handles what came; gives the number of bytes.
     fn read_once(
         &mut self,
         connection: &mut Connection,
@@ -234,7 +234,7 @@ impl Worker {
         });
     }
 
-    /// The same for usual answers.
+    /// Hands over usual answers.
     #[inline]
     pub(super) fn hand_over_usual(&mut self, held: &Held) {
         self.with(held.key, |worker, connection| {
@@ -275,7 +275,7 @@ impl Worker {
         }
     }
 
-    /// After a connection was served: what it waits for now, and whether it ends.
+    /// Notes what a connection waits for after it was served; gives whether it ends.
     pub(super) fn settle(&mut self, connection: &mut Connection) -> Fate {
         let cut_off = connection.read_closed && connection.input.is_empty();
         let busy = match connection.task {
@@ -315,9 +315,9 @@ impl Worker {
         Fate::Stays
     }
 
-    /// Everything is said: sends our end and listens for the client's (RFC 9112, section 9.6). Whatever of its input is
-    /// unread at a close, or comes after it, makes the close a reset, and takes the answer from a client that has not read
-    /// it yet.
+    /// Ends a connection on which everything is said: sends our end and listens for the client's (RFC 9112, section 9.6). Whatever
+    /// of its input is unread at a close, or comes after it, makes the close a reset, and takes the answer from a client that has
+    /// not read it yet.
     fn end(&self, connection: &mut Connection) -> Fate {
         if connection.wire.shut_down().is_err() {
             return Fate::Ends;

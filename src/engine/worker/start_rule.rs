@@ -7,7 +7,7 @@
 
 use crate::base::limits::{COMMIT_HOLD_US, COMMIT_HOLD_US_MAX};
 
-/// Tells what the rule has to know of a turn.
+/// What the rule has to know of a turn.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Turn {
     /// When it began, behind its poll: microseconds of the worker's clock.

@@ -34,8 +34,8 @@ impl Worker {
         if busy {
             self.poll_for(Some(Duration::ZERO))?;
         } else {
-            // What a mail, a wait or a retry put into the lane since the turn's own publishing: while a batch is under
-            // way, its end wakes only those in whose lanes it sees something.
+            // A mail, a wait or a retry may have put something into the lane since the turn published it, and the end of
+            // a batch that is under way wakes only workers in whose lanes it sees something.
             self.service.lane.publish();
             self.context.side().fall_asleep();
             // The second look: whatever was published before the flag was up would wake nobody. The sleep has no
@@ -65,7 +65,7 @@ impl Worker {
         }
     }
 
-    /// Anything that another thread left for this one.
+    /// Returns whether another thread has left anything for this one.
     fn has_news(&self) -> bool {
         let (side, lane, answers) = (self.context.side(), &self.service.lane, &self.service.answers);
         side.committed() != lane.committed()
@@ -137,7 +137,7 @@ impl Worker {
         }
     }
 
-    /// A job thread gives a socket back. Where the connection has ended meanwhile, the socket ends here with the last number
+    /// Takes a socket back from a job thread. Where the connection has ended meanwhile, the socket ends here with the last number
     /// that it has.
     fn take_back(&mut self, done: FileDone) {
         self.context.metrics().written_bytes.add(done.sent_bytes);
@@ -172,8 +172,8 @@ impl Worker {
         self.service.take_limits(&self.context);
     }
 
-    /// Tells those whose batch the disk has no room for, and who have waited as long as an answer may wait for the second
-    /// host, that their records may be stored; lets go of what committed records needed that were answered so.
+    /// Answers writes whose batch the disk has no room for, and that have waited as long as an answer may wait for the second
+    /// host: they may be stored. Lets go of what committed records needed that were answered so.
     fn tell_overdue(&mut self) {
         let context = &self.context;
         self.service.answers.release_overdue(context.side().committed());
@@ -190,13 +190,13 @@ impl Worker {
         }
     }
 
-    /// The server ends before these bodies do.
+    /// Stops the bodies before which the server ends.
     pub(super) fn stop_bodies(&mut self) {
         self.service.stop_bodies();
         self.for_all(|worker, connection| worker.service.stop_if_ending(connection, &worker.context));
     }
 
-    /// Stops accepting: what the kernel has queued is still taken, so that nobody who got through is reset.
+    /// Stops accepting: what the kernel has queued is still taken, so that no client that got through is reset.
     fn drain(&mut self) {
         if self.context.is_draining() {
             return;
@@ -223,7 +223,7 @@ impl Worker {
         self.service.reconsider_express(&self.context);
         self.service.express.forget();
         self.for_all(|worker, connection| {
-            // A request may have come that the kernel has not told of yet.
+            // A request may have come that the kernel has not reported yet.
             connection.readable = true;
             connection.serve_again();
             connection.arm();
@@ -326,7 +326,7 @@ impl Worker {
         }
     }
 
-    /// The time is up: says what was reached. Nothing that is logged is taken back.
+    /// Answers a write whose time is up by what was reached. Nothing that is logged is taken back.
     fn give_up_on_peer(&mut self, held: &Held, level: crate::base::durability::Durability) {
         let response = match held.late.as_ref().map(|late| &late.answer) {
             Some(LateAnswer::Partial(response)) => response.clone(),
@@ -360,7 +360,7 @@ impl Worker {
     }
 
     /// Looks whether most connections are used. When that begins, idle ones have a shorter time, whatever their entry
-    /// says, and the other workers are told, which may have nothing else to wake up for.
+    /// says, and the other workers are woken, since nothing else may wake them.
     pub(super) fn notice_crowd(&mut self) {
         if self.deadlines.look_for_crowd(&self.context) == Crowd::Begins {
             self.sweep(|wait| matches!(wait, Wait::Idle | Wait::Linger));

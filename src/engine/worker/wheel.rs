@@ -3,7 +3,7 @@
 //! An entry is a (key, generation) pair in the slot of its tick. Moving a deadline later costs nothing: the owner keeps
 //! the true time, lets the old entry fire, and schedules again what is not due. Moving one earlier adds an entry; the
 //! stale one is recognised by its owner. An entry for a deadline beyond the wheel's turn fires at the end of the turn, so
-//! whoever is told that an entry fired asks whether the time has come, and schedules again if not.
+//! whoever gets an entry that fired asks whether the time has come, and schedules again if not.
 //!
 //! Nobody has to turn the wheel while it is empty: a turn begins with the first entry that is put into it.
 

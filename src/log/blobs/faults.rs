@@ -13,7 +13,7 @@ pub struct Faults(Mutex<BTreeMap<BlobId, Known>>);
 #[derive(Clone, Copy)]
 struct Known {
     fault: Fault,
-    /// An operator was told.
+    /// It was logged for an operator.
     is_told: bool,
     /// The peer was asked for it.
     is_asked: bool,
@@ -44,7 +44,7 @@ impl Faults {
         self.known().get(id).map(|known| known.fault)
     }
 
-    /// The blob is sound, or nobody needs it any more; gives whether something was wrong with it.
+    /// Notes that the blob is sound, or that nobody needs it any more; gives whether something was wrong with it.
     pub fn clear(&self, id: &BlobId) -> bool {
         self.known().remove(id).is_some()
     }
@@ -74,7 +74,7 @@ impl Faults {
         Some(*id)
     }
 
-    /// The peer may have by now what it did not have before.
+    /// Asks again for what the peer did not have: it may by now.
     pub fn ask_again(&self) {
         self.known().values_mut().for_each(|known| known.is_asked = false);
     }

@@ -210,7 +210,7 @@ impl Blobs {
         Pin { blobs: self.clone(), id }
     }
 
-    /// The content of a pinned blob was seen to be what its name says.
+    /// Notes that the content of a pinned blob was seen to be what its name says.
     fn set_sound(&self, id: &BlobId) {
         if let Some(pinned) = self.pins().counts.get_mut(id) {
             pinned.is_sound = true;
@@ -218,7 +218,7 @@ impl Blobs {
         self.faults.clear(id);
     }
 
-    /// Every blob, in no order. Some may go before they are opened.
+    /// Lists every blob, in no order. Some may go before they are opened.
     ///
     /// # Errors
     /// Returns the error of the store.
@@ -325,7 +325,7 @@ impl Writer {
         self.size_bytes
     }
 
-    /// The name of what was taken so far.
+    /// Returns the name of what was taken so far.
     #[must_use]
     pub fn id(&self) -> BlobId {
         BlobId(self.hash.hash())

@@ -1,4 +1,4 @@
-//! The bytes of the journal: a record, the frame of a batch, a segment, and how damage in them is told.
+//! The bytes of the journal: a record, the frame of a batch, a segment, and how damage in them is described.
 
 pub mod damage;
 pub mod frame;

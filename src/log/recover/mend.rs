@@ -56,7 +56,7 @@ pub fn mend(disk: &dyn Disk) -> Result<Identity, RecoverError> {
         Ok(())
     });
     match read {
-        // What is damaged beside the identity is told by the start that follows.
+        // The start that follows reports what is damaged beside the identity.
         Ok(_) | Err(RecoverError::Damaged(_) | RecoverError::NoBase(_)) => {}
         Err(error) => return Err(error),
     }

@@ -37,7 +37,7 @@ pub struct Appender {
     own_us: u64,
     /// The latest time of all other batches that was within the bound of this host's clock; what a start found may lie beyond.
     others_us: u64,
-    /// This host's clock as it was told last.
+    /// The latest time of this host's clock that was given to it.
     clock_us: u64,
     end: End,
 }

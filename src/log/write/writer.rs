@@ -52,8 +52,8 @@ pub enum WriteStep {
 }
 
 impl WriteError {
-    /// There was no room at the write call, before any sync: [`Writer::write`] may be called again with the same bytes,
-    /// and goes on where it stopped.
+    /// Returns whether there was no room at the write call, before any sync: [`Writer::write`] may be called again with the same
+    /// bytes, and goes on where it stopped.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.what == WriteStep::Write && is_no_space(&self.source) && !is_failed_sync(&self.source)
@@ -142,13 +142,13 @@ impl Writer {
         }
     }
 
-    /// All before this is in the files, at least in the system's memory.
+    /// Returns the position before which all is in the files, at least in the system's memory.
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// All before this is durable.
+    /// Returns the position before which all is durable.
     #[must_use]
     pub fn synced(&self) -> Position {
         self.synced
@@ -220,7 +220,7 @@ impl Writer {
         self.layout
     }
 
-    /// The debts up to `end` are paid, those before it included.
+    /// Notes that the debts up to `end` are paid, those before it included.
     pub fn paid(&mut self, end: Position) {
         assert!(end <= self.position, "only what is written is synced");
         while self.finished.front().is_some_and(|debt| debt.end <= end) {

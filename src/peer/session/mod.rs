@@ -334,7 +334,7 @@ impl Session {
         self.phase == Phase::Closed
     }
 
-    /// This host does not read for the moment, for a reason of its own: the peer is not silent.
+    /// Takes it that the peer is not silent: this host does not read for the moment, for a reason of its own.
     pub fn excuse_silence(&mut self, now_us: u64) {
         self.pacing.heard_us = now_us;
     }

@@ -121,12 +121,12 @@ impl Session {
         }
     }
 
-    /// The peer lacks records that are not kept any more, and has others: it can't be helped.
+    /// Refuses a peer that lacks records that are not kept any more, and has others: it can't be helped.
     pub fn refuse_range(&mut self, origin: Origin, from: Seq, rest: Rest) {
         self.violated(Violation::RangeGone { origin, from, rest });
     }
 
-    /// Another process runs on a copy of the data directory `node`, which the peer has too.
+    /// Refuses a peer because another process runs on a copy of the data directory `node`, which the peer has too.
     pub fn refuse_copy(&mut self, node: NodeId) {
         self.violated(Violation::Copied(node));
     }
@@ -141,7 +141,7 @@ impl Session {
         self.end(Close::Failed(text));
     }
 
-    /// The connection is gone, in words for an operator.
+    /// Notes that the connection is gone, in words for an operator.
     pub fn lost(&mut self, why: String) {
         self.end(Close::Lost(why));
     }
@@ -216,7 +216,7 @@ impl Session {
         frame::push(&mut self.output, kind, 0, &[&code.to_le_bytes(), &[0; 2], text]);
     }
 
-    /// The next ACK names this stream.
+    /// Has the next ACK name this stream.
     pub(super) fn make_due(&mut self, origin: Origin) {
         if let Some(line) = self.ledger.get_mut(origin)
             && !line.is_due

@@ -164,7 +164,7 @@ impl Committer {
         Some(Prepared(()))
     }
 
-    /// Once the journal holds everything up to the peer's snapshot, this host can have one of its own.
+    /// Makes this host's own snapshot once the journal holds everything up to the peer's.
     fn look_whether_joined(&mut self, shared: &Shared, peering: &Peering) {
         if !self.joins_at.as_ref().is_some_and(|at| self.appender.vector().covers(at)) {
             return;

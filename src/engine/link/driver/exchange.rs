@@ -108,7 +108,7 @@ impl Driver {
         }
     }
 
-    /// One read. False if there is no more to be read from this connection for now.
+    /// Reads once; returns false if there is no more to be read from this connection for now.
     fn read_once(&mut self, token: Token, peering: &Peering) -> bool {
         let now_us = self.shared.clock.now_us();
         let Some(connection) = self.connections.get(token) else { return false };

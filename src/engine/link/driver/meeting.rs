@@ -33,7 +33,7 @@ enum Reason {
 }
 
 impl Driver {
-    /// The peer may have said who it is, on a connection that it dialed.
+    /// Looks whether the peer has said who it is, on a connection that it dialed.
     pub(super) fn greet(&mut self, token: Token, peering: &Peering, now_us: u64) {
         let (cluster, own) = (self.shared.cluster, self.shared.node);
         let Some(connection) = self.connections.get(token) else { return };
@@ -54,7 +54,7 @@ impl Driver {
         }
     }
 
-    /// This is the connection by which the two hosts exchange from now on; there is no other one.
+    /// Makes this the connection by which the two hosts exchange from now on; there is no other one.
     pub(super) fn begin(&mut self, token: Token, peering: &Peering, now_us: u64) {
         if let Some(old) = self.connections.active().map(|active| active.token)
             && let Some(mut old) = self.connections.remove(old)
@@ -109,7 +109,7 @@ impl Driver {
         self.lose(token, trouble, peering, now_us);
     }
 
-    /// A session has ended.
+    /// Takes the end of a session.
     pub(super) fn close(&mut self, token: Token, close: &Close, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
         let trouble = Trouble::of_close(close, connection.remote(), true);
@@ -126,7 +126,7 @@ impl Driver {
         self.lose(token, Some(trouble), peering, now_us);
     }
 
-    /// A connection is over, or came to nothing.
+    /// Takes the end of a connection, or of a try that came to nothing.
     pub(super) fn lose(&mut self, token: Token, trouble: Option<Trouble>, peering: &Peering, now_us: u64) {
         let Some(mut connection) = self.connections.remove(token) else { return };
         let was_there = connection.met_us.is_some();
@@ -160,7 +160,7 @@ impl Driver {
         self.words.lost(&trouble, was_there, now_us);
     }
 
-    /// A try came to nothing before there was a connection.
+    /// Notes that a try came to nothing before there was a connection.
     pub(super) fn not_reached(&mut self, trouble: &Trouble, peering: &Peering, now_us: u64) {
         self.ways.pause(false, now_us);
         peering.counters.failed(trouble.failure);
@@ -168,7 +168,7 @@ impl Driver {
         self.words.not_reached(trouble, now_us);
     }
 
-    /// There is no session because of this. A host that is left behind goes on while the other one is away.
+    /// Notes that there is no session because of `trouble`. A host that is left behind goes on while the other one is away.
     fn note_away(&self, trouble: &Trouble, peering: &Peering, now_us: u64) {
         peering.standing.away(&trouble.why, now_us);
         if matches!(trouble.failure, Failure::Network | Failure::Silence) {
@@ -176,8 +176,8 @@ impl Driver {
         }
     }
 
-    /// The process that a session was with is not connected any more. One that was refused as a copy's is not noted: that it
-    /// tries again is no sign of it having been there.
+    /// Notes that the process that a session was with is not connected any more. One that was refused as a copy's is not noted:
+    /// that it tries again is no sign of it having been there.
     fn note_parting(&mut self, replica: &Replica, now_us: u64) {
         let peer = replica.peer().map(|peer| (peer.node, peer.inc));
         if let Some((node, inc)) = peer.filter(|&(node, inc)| !self.starts.is_former(node, inc, now_us)) {

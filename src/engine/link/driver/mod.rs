@@ -173,7 +173,7 @@ impl Driver {
         Duration::from_micros(sleep_us.min(SLEEP_US_MAX))
     }
 
-    /// Everything but reading. True if there is more to do at once.
+    /// Does everything but reading; returns true if there is more to do at once.
     fn work(&mut self, peering: &Peering) -> bool {
         let now_us = self.now_us();
         self.arrivals.commit(wall_us());

@@ -14,7 +14,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// There is a session. Where sessions end as soon as they have begun, it is not told each time.
+    /// Logs that there is a session; where sessions end as soon as they have begun, not each time.
     pub(super) fn connected(&mut self, peer: &Peer, remote: Remote, now_us: u64) {
         if self.throttle.is_news(&format!("connected to {}", peer.node), now_us) {
             let (Remote { address, dialed }, ahead_us) = (remote, peer.clock_ahead_us);
@@ -22,17 +22,17 @@ impl Words {
         }
     }
 
-    /// The peer has said goodbye.
+    /// Logs that the peer has said goodbye.
     pub(super) fn left(close: &Close) {
         tracing::info!(why = %close, "the peer has left");
     }
 
-    /// Somebody connected who is not the peer.
+    /// Logs that somebody connected who is not the peer.
     pub(super) fn stranger(trouble: &Trouble) {
         tracing::debug!(why = trouble.why, "a stranger connected to the peer port");
     }
 
-    /// A session is over because of `trouble`, or came to nothing.
+    /// Logs that a session is over because of `trouble`, or came to nothing.
     pub(super) fn lost(&mut self, trouble: &Trouble, was_there: bool, now_us: u64) {
         let why = &trouble.why;
         if !self.throttle.is_news(why, now_us) {
@@ -46,7 +46,7 @@ impl Words {
         }
     }
 
-    /// A try came to nothing before there was a connection.
+    /// Logs that a try came to nothing before there was a connection.
     pub(super) fn not_reached(&mut self, trouble: &Trouble, now_us: u64) {
         let why = &trouble.why;
         if self.throttle.is_news(why, now_us) {
@@ -54,14 +54,14 @@ impl Words {
         }
     }
 
-    /// A connection of the peer can't be taken.
+    /// Logs that a connection of the peer can't be taken.
     pub(super) fn not_taken(&mut self, error: &io::Error, now_us: u64) {
         if self.throttle.is_news(&error.to_string(), now_us) {
             tracing::warn!(%error, "can't take a connection of the peer");
         }
     }
 
-    /// A session has lasted: what went wrong before was over.
+    /// Notes that a session has lasted: what went wrong before is over.
     pub(super) fn forget(&mut self) {
         self.throttle.forget();
     }

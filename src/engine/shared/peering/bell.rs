@@ -30,7 +30,7 @@ impl Bell {
         debug_assert!(first, "there is one link");
     }
 
-    /// The link looks now at everything that rings.
+    /// Says that the link looks now at everything that rings.
     pub fn listen(&self) {
         // Exchanges, not stores: they must not move behind the looks.
         self.has_rung.swap(false, Ordering::AcqRel);
@@ -43,19 +43,19 @@ impl Bell {
         self.has_rung.load(Ordering::Acquire) || !is_pausing && self.has_batch.load(Ordering::Acquire)
     }
 
-    /// The link is about to sleep; it must ask once more whether the bell has rung, and only then poll. While it pauses
+    /// Says that the link is about to sleep; it must ask once more whether the bell has rung, and only then poll. While it pauses
     /// it looks for new batches by itself soon, and is not woken for them.
     pub fn fall_asleep(&self, is_pausing: bool) {
         self.is_pausing.store(is_pausing, Ordering::Relaxed);
         self.doze.fall_asleep();
     }
 
-    /// The link is up.
+    /// Says that the link is up.
     pub fn wake_up(&self) {
         self.doze.wake_up();
     }
 
-    /// Somebody waits at `both` from now on: batches go as they come for [`PEER_HURRY_US`].
+    /// Says that somebody waits at `both` from now on: batches go as they come for [`PEER_HURRY_US`].
     ///
     /// [`PEER_HURRY_US`]: crate::base::limits::PEER_HURRY_US
     pub fn hurry(&self) {
@@ -70,7 +70,7 @@ impl Bell {
         self.hurries.load(Ordering::Relaxed) && self.hurries.swap(false, Ordering::Relaxed)
     }
 
-    /// There is a new batch. The link is woken for it unless it pauses and nobody waits at `both`. What there is to see
+    /// Rings for a new batch. The link is woken for it unless it pauses and nobody waits at `both`. What there is to see
     /// must have been stored before.
     pub fn ring_for_batch(&self) {
         self.has_batch.store(true, Ordering::Release);

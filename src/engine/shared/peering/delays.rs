@@ -24,7 +24,7 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// A batch was sent whose frame ends at `end`; only those of `own` are timed.
+    /// Notes that a batch was sent whose frame ends at `end`; only those of `own` are timed.
     pub fn sent(&mut self, header: &BatchHeader, own: Origin, end: Position) {
         if header.origin == own && self.under_way.len() < DELAYS_MAX {
             let (last_seq, time_us) = (header.last_seq(), header.time_us);
@@ -32,13 +32,13 @@ impl Delays {
         }
     }
 
-    /// Everything before `position` was sent, or need not be.
+    /// Notes that everything before `position` was sent, or need not be.
     pub fn reach(&mut self, position: Position) {
         self.reached = position;
         self.settle();
     }
 
-    /// The peer has this process's stream durably up to `seq`, at `wall_us` microseconds since 1970; gives each batch's
+    /// Notes that the peer has this process's stream durably up to `seq`, at `wall_us` microseconds since 1970; gives each batch's
     /// delay in microseconds to `each`.
     pub fn acked(&mut self, seq: Seq, wall_us: u64, mut each: impl FnMut(u64)) {
         while let Some(first) = self.under_way.front().filter(|first| first.last_seq <= seq) {
@@ -49,7 +49,7 @@ impl Delays {
         self.settle();
     }
 
-    /// The session is over: what was under way is sent again, if at all.
+    /// Forgets all when the session is over: what was under way is sent again, if at all.
     pub fn clear(&mut self) {
         self.reached = self.acked;
         self.under_way.clear();
@@ -61,19 +61,19 @@ impl Delays {
         self.under_way.front().map(|first| first.time_us)
     }
 
-    /// Everything before this place was sent, or need not be.
+    /// Returns the place before which everything was sent, or need not be.
     #[must_use]
     pub fn reached(&self) -> Position {
         self.reached
     }
 
-    /// The peer has all of the journal before this place.
+    /// Returns the place before which the peer has all of the journal.
     #[must_use]
     pub fn acked_before(&self) -> Position {
         self.acked
     }
 
-    /// With nothing under way all that was reached is there.
+    /// Moves on when nothing is under way: then the peer has all that was reached.
     fn settle(&mut self) {
         if self.under_way.is_empty() {
             self.acked = self.reached;

@@ -90,12 +90,12 @@ impl Inbox {
         self.empty(None);
     }
 
-    /// The commit step can't take a batch: all that waits is forgotten, and the link is told why.
+    /// Refuses a batch that the commit step can't take: all that waits is forgotten, and the link learns why.
     pub fn refuse(&self, why: StreamFault) {
         self.empty(Some(why));
     }
 
-    /// Why the commit step refused a batch, once: the session has to end with it.
+    /// Returns why the commit step refused a batch, once: the session has to end with it.
     #[must_use]
     pub fn take_refusal(&self) -> Option<StreamFault> {
         self.queue().refused.take()

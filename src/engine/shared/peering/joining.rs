@@ -49,7 +49,7 @@ struct Slot {
 }
 
 impl Joining {
-    /// What this host has to have before it has joined.
+    /// Sets what this host has to have before it has joined.
     pub fn aim(&self, goal: VersionVector) {
         self.slot().goal = Some(Arc::new(goal));
     }
@@ -60,16 +60,17 @@ impl Joining {
         self.slot().goal.clone()
     }
 
-    /// The link has a snapshot. It then has a commit started ([`crate::engine::replication::arrivals::Arrivals::commit`]) and waits for
-    /// [`Joining::take_outcome`], for which the bell rings. `disk` is the data directory.
+    /// Offers the snapshot that the link has received. The link then has a commit started
+    /// ([`crate::engine::replication::arrivals::Arrivals::commit`]) and waits for [`Joining::take_outcome`], for which the bell
+    /// rings. `disk` is the data directory.
     pub fn offer(&self, disk: Arc<dyn Disk>, join: Join) {
         self.slot().offer = Some((disk, join));
         self.under_way.store(true, Ordering::Release);
         self.offered.store(true, Ordering::Release);
     }
 
-    /// The connection that brought the snapshot is over. What the commit step has not taken yet is dropped: the next
-    /// connection brings another one.
+    /// Takes the offer back when the connection that brought the snapshot is over. What the commit step has not taken yet is
+    /// dropped: the next connection brings another one.
     pub fn withdraw(&self) {
         if self.slot().offer.take().is_some() {
             self.offered.store(false, Ordering::Release);
@@ -96,7 +97,7 @@ impl Joining {
         self.slot().offer.take()
     }
 
-    /// The commit step has adopted the snapshot, or says why not.
+    /// Says that the commit step has adopted the snapshot, or why not.
     pub fn settle(&self, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => self.adopted.store(true, Ordering::Release),
@@ -112,18 +113,18 @@ impl Joining {
         self.slot().outcome.take()
     }
 
-    /// Everything up to the peer's snapshot is in the journal; this is one of this host's own.
+    /// Takes this host's own snapshot, once everything up to the peer's is in the journal.
     pub fn reached(&self, snapshot: Snapshot) {
         self.slot().joined = Some(snapshot);
     }
 
-    /// That snapshot, once all before it is durable; for the keeper, who stores it.
+    /// Returns that snapshot, once all before it is durable, for the keeper to store.
     #[must_use]
     pub fn joined(&self, synced: Position) -> Option<Snapshot> {
         self.slot().joined.clone().filter(|snapshot| snapshot.position <= synced)
     }
 
-    /// The keeper has stored it: a crash takes nothing of it any more.
+    /// Says that the keeper has stored it: a crash takes nothing of it any more.
     pub fn end(&self) {
         self.slot().joined = None;
         self.adopted.store(false, Ordering::Release);

@@ -60,7 +60,7 @@ pub struct Peering {
 }
 
 impl Peering {
-    /// For a start `own` of the process whose journal holds `streams`, all of it durable.
+    /// Makes the parts for a start `own` of the process whose journal holds `streams`, all of it durable.
     #[must_use]
     pub fn new(own: Origin, streams: Streams) -> Self {
         Self {
@@ -78,12 +78,12 @@ impl Peering {
         }
     }
 
-    /// A batch was sent to the peer whose frame ends at `end`.
+    /// Notes that a batch was sent to the peer whose frame ends at `end`.
     pub fn time_sent(&self, header: &BatchHeader, end: Position) {
         self.delays().sent(header, self.own, end);
     }
 
-    /// Everything in the journal before `position` was sent to the peer, or need not be.
+    /// Notes that everything in the journal before `position` was sent to the peer, or need not be.
     pub fn reached(&self, position: Position) {
         self.delays().reach(position);
     }

@@ -63,12 +63,12 @@ struct Queue {
 }
 
 impl Outbox {
-    /// A session begins: batches are put in from now on.
+    /// Begins a session: batches are put in from now on.
     pub fn open(&self) {
         self.open.store(true, Ordering::Relaxed);
     }
 
-    /// The session has ended: everything is forgotten, nothing more is put in.
+    /// Ends the session: everything is forgotten, nothing more is put in.
     pub fn close(&self) {
         self.open.store(false, Ordering::Relaxed);
         self.queue().forget();
@@ -113,7 +113,7 @@ impl Outbox {
         }
     }
 
-    /// The link waits until the batch that it has to send next is in the journal; it must look once more whether it is.
+    /// Says that the link waits until the batch that it has to send next is in the journal; it must look once more whether it is.
     pub fn await_commit(&self) {
         self.awaits.fall_asleep();
     }

@@ -48,7 +48,7 @@ struct State {
 }
 
 impl Progress {
-    /// Of a journal that was just opened by the start `own` of the process: all of it is durable.
+    /// Makes the progress of a journal that was just opened by the start `own` of the process: all of it is durable.
     #[must_use]
     pub fn new(own: Origin, streams: Streams) -> Self {
         let state = State {
@@ -62,8 +62,8 @@ impl Progress {
         Self { own, state: Mutex::new(state) }
     }
 
-    /// All streams: as far as they are received, and as far as they are durable. What changed before is told with it.
-    /// For the begin of a session.
+    /// Returns all streams, as far as they are received and as far as they are durable. That includes what changed before.
+    /// A session begins with it.
     #[must_use]
     pub fn begin(&self) -> (Streams, Streams) {
         let mut state = self.state();
@@ -85,7 +85,7 @@ impl Progress {
         state.pending.iter().any(|(end, stream)| stream.origin != self.own && *end > state.synced)
     }
 
-    /// A batch is applied: its stream stands at `stream`, its frame ends at `end`, and everything before `synced` is
+    /// Notes that a batch is applied: its stream stands at `stream`, its frame ends at `end`, and everything before `synced` is
     /// durable.
     pub fn applied(&self, stream: Stream, end: Position, synced: Position) {
         let mut state = self.state();
@@ -95,7 +95,7 @@ impl Progress {
         state.release(synced);
     }
 
-    /// This host is joining: it calls nothing durable before [`Progress::joined`].
+    /// Notes that this host is joining: it calls nothing durable before [`Progress::joined`].
     pub fn withhold(&self) {
         self.state().is_withheld = true;
     }
@@ -107,8 +107,8 @@ impl Progress {
         goal.iter().all(|(origin, seq)| state.durable.seq_of(origin) >= seq)
     }
 
-    /// A journal that was empty stands behind these streams now; what lies before them is not asked for any more. Nothing
-    /// is called durable before [`Progress::joined`].
+    /// Notes that a journal that was empty stands behind these streams now; what lies before them is not asked for any more.
+    /// Nothing is called durable before [`Progress::joined`].
     pub fn adopt(&self, starts: &Streams) {
         let mut state = self.state();
         for stream in starts.iter() {
@@ -119,7 +119,7 @@ impl Progress {
         state.is_withheld = true;
     }
 
-    /// The host has joined: all that is durable is called so.
+    /// Notes that the host has joined: all that is durable is called so.
     pub fn joined(&self) {
         let mut state = self.state();
         state.is_withheld = false;
@@ -128,7 +128,7 @@ impl Progress {
         }
     }
 
-    /// Everything before `synced` is durable.
+    /// Notes that everything before `synced` is durable.
     pub fn synced(&self, synced: Position) {
         self.state().release(synced);
     }
@@ -160,7 +160,8 @@ impl State {
     }
 }
 
-/// The last word on a stream is the one that counts. Few streams change at a time, and the current one is at the end.
+/// Notes a stream that changed; the last word on it is the one that counts. Few streams change at a time, and the current one is
+/// at the end.
 fn note(changed: &mut Vec<Stream>, stream: Stream) {
     match changed.iter_mut().rev().find(|known| known.origin == stream.origin) {
         Some(known) => *known = stream,

@@ -45,7 +45,7 @@ impl Bond {
     /// All but the usual one.
     pub const UNSOUND: [Self; 3] = [Self::LeftBehind, Self::PeerLeftBehind, Self::Parted];
 
-    /// It as a label.
+    /// Returns it as a label.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Nothing is known of the peer. `own` is this start of the process.
+    /// Makes the standing of a peer of which nothing is known. `own` is this start of the process.
     #[must_use]
     pub fn new(own: Origin) -> Self {
         let picture = PeerView { why: "not connected yet".to_owned(), ..PeerView::default() };
@@ -85,13 +85,13 @@ impl Standing {
         }
     }
 
-    /// What was known when the process ended last: what `node` had durably then.
+    /// Takes what was known when the process ended last: what `node` had durably then.
     pub fn remember(&self, node: NodeId, durable: VersionVector) {
         let mut picture = self.picture();
         (picture.node, picture.durable) = (Some(node), durable);
     }
 
-    /// A session with `node` is established, which has said in its STATE what it has. That replaces all that was
+    /// Notes that a session with `node` is established, which has said in its STATE what it has. That replaces all that was
     /// known: the directory may be new, or have lost its tail.
     pub fn established(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) {
         self.own_durable.store(durable.seq_of(self.own), Ordering::Release);
@@ -108,8 +108,8 @@ impl Standing {
         };
     }
 
-    /// The peer says how far it has come in a stream. True if more of this process's stream is durable there: then
-    /// those are woken who wait for it ([`crate::engine::shared::Shared::peer_has`] does both).
+    /// Notes how far the peer says that it has come in a stream. Returns true if more of this process's stream is durable there:
+    /// then those are woken who wait for it ([`crate::engine::shared::Shared::peer_has`] does both).
     pub fn acked(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) -> bool {
         let mut picture = self.picture();
         picture.heard_us = now_us;
@@ -123,17 +123,17 @@ impl Standing {
         is_news
     }
 
-    /// Something was heard of the peer.
+    /// Notes that something was heard of the peer.
     pub fn heard(&self, now_us: u64) {
         self.picture().heard_us = now_us;
     }
 
-    /// How much of the journal is still to be sent.
+    /// Notes how much of the journal is still to be sent.
     pub fn behind(&self, bytes: u64) {
         self.picture().behind_bytes = bytes;
     }
 
-    /// There is no session any more, or another try to get one has failed. What the peer has stays known.
+    /// Notes that there is no session any more, or that another try to get one has failed. What the peer has stays known.
     pub fn away(&self, why: &str, now_us: u64) {
         self.connected.store(false, Ordering::Release);
         let mut picture = self.picture();

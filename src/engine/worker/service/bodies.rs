@@ -17,7 +17,7 @@ use crate::http::request::Head;
 use crate::http::response::Response;
 
 impl Service {
-    /// The head of a request whose body is streamed. One that is refused is answered at once, and the connection ends:
+    /// Takes the head of a request whose body is streamed. One that is refused is answered at once, and the connection ends:
     /// its body is not worth reading.
     pub(super) fn begin(&mut self, connection: &mut Connection, head: &Head<'_>, context: &Context) {
         connection.served = true;
@@ -46,7 +46,7 @@ impl Service {
         }
     }
 
-    /// A piece of such a body.
+    /// Takes a piece of such a body.
     pub(super) fn feed(&mut self, connection: &mut Connection, bytes: &[u8], context: &Context) {
         self.look_at_intake(connection, context);
         if let Task::Upload(receiving) = &mut connection.task {
@@ -55,7 +55,7 @@ impl Service {
         }
     }
 
-    /// The end of such a body.
+    /// Takes the end of such a body.
     pub(super) fn end_upload(&mut self, connection: &mut Connection, context: &Context) {
         self.look_at_intake(connection, context);
         if let Task::Upload(receiving) = &mut connection.task {
@@ -64,7 +64,7 @@ impl Service {
         }
     }
 
-    /// The lane has room again, perhaps.
+    /// Tries again what found no room in the lane; perhaps there is some now.
     pub(super) fn retry_upload(&mut self, connection: &mut Connection, context: &Context) {
         let waits = self.look_at_intake(connection, context);
         if let Task::Upload(receiving) = &mut connection.task {
@@ -168,7 +168,7 @@ impl Service {
         }
     }
 
-    /// Stops a body that is received: what of it is logged is told, and waited for as long as it would have been for a 200.
+    /// Stops a body that is received: the answer says what of it is logged, which is waited for as long as it would have been for a 200.
     /// The connection ends behind the answer.
     fn stop_upload(&mut self, connection: &mut Connection, reason: Refusal, context: &Context) {
         let Task::Upload(receiving) = &mut connection.task else { return };
@@ -189,8 +189,8 @@ impl Service {
         connection.wait = connection.waits_for();
     }
 
-    /// The server ends before bodies do. One that a job thread is at is stopped when it comes back from there, unless it has
-    /// come to its end.
+    /// Stops the bodies before which the server ends. One that a job thread is at is stopped when it comes back from there, unless
+    /// it has come to its end.
     pub(in crate::engine::worker) fn stop_bodies(&mut self) {
         self.bodies_stopped = true;
     }

@@ -116,7 +116,7 @@ impl Service {
         (consumed, more)
     }
 
-    /// A whole request.
+    /// Takes a whole request.
     fn request(&mut self, connection: &mut Connection, head: &Head<'_>, body: &[u8], context: &Context) {
         connection.served = true;
         match route::target(&self.router, connection.root, head) {
@@ -176,7 +176,7 @@ impl Service {
         }
     }
 
-    /// Tries a stalled connection again; one whose time is up is told to come back later.
+    /// Tries a stalled connection again; one whose time is up is answered that it has to come back later.
     pub(in crate::engine::worker) fn retry(&mut self, connection: &mut Connection, context: &Context) {
         match std::mem::replace(&mut connection.task, Task::None) {
             Task::Stalled { records, late, since_ms } => {
@@ -211,7 +211,7 @@ impl Service {
         }
     }
 
-    /// Somebody woke the request that has this ticket, unless it is over; gives whether it went on.
+    /// Has the request go on that has this ticket, unless it is over; gives whether it did.
     pub(in crate::engine::worker) fn wake(
         &mut self,
         connection: &mut Connection,

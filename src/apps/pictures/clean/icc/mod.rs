@@ -15,7 +15,7 @@ const ENTRY_BYTES: usize = 12;
 const TAGS_MAX: usize = 128;
 /// Fields of the header that are kept: version, class and spaces; and the intent.
 const KEPT: [std::ops::Range<usize>; 2] = [8..24, 64..68];
-/// Where the signature and the date stand, and the white point of the space that colours are told in (7.2.16).
+/// Where the signature and the date stand, and the white point of the space that colours are given in (7.2.16).
 const SIGNATURE_AT: usize = 36;
 const DATE_AT: usize = 24;
 const WHITE_AT: usize = 68;
