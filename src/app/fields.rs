@@ -80,7 +80,7 @@ pub fn push_origin(out: &mut Vec<u8>, origin: Origin) {
 /// Appends a text behind the number of its bytes.
 ///
 /// # Panics
-/// If it is longer than 4 GiB.
+/// Panics if it is longer than 4 GiB.
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&u32::try_from(text.len()).expect("a text of a record").to_le_bytes());
     out.extend_from_slice(text.as_bytes());

@@ -42,7 +42,7 @@ const USUAL_OF_WRITES: [(&str, &str); 2] = [
 /// Returns the document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
 ///
 /// # Panics
-/// If a route's `operation` is no JSON object: a test looks at each.
+/// Panics if a route's `operation` is no JSON object: a test looks at each.
 #[must_use]
 pub fn document(sections: &[Section]) -> String {
     let mut paths = Map::new();

@@ -94,7 +94,7 @@ impl Router {
     /// Returns the table of these applications.
     ///
     /// # Panics
-    /// If there are none, or hundreds.
+    /// Panics if there are none, or hundreds.
     #[must_use]
     pub fn new(apps: Apps) -> Self {
         assert!((1..=255).contains(&apps.len()), "a host serves at least one application, and few");

@@ -228,7 +228,7 @@ impl Applied {
     /// Adds the empty state of the application `id`.
     ///
     /// # Panics
-    /// If `id` is taken, or too large for a tag.
+    /// Panics if `id` is taken, or too large for a tag.
     pub fn insert(&mut self, id: u8, state: Box<dyn State>) {
         let slot = &mut self.states[usize::from(id)];
         assert!(slot.is_none(), "two applications with the id {id}");
@@ -354,7 +354,7 @@ impl Applied {
     /// Returns a record of one of the applications, chosen by `seed`: what tests fold.
     ///
     /// # Panics
-    /// If no application keeps a state.
+    /// Panics if no application keeps a state.
     #[must_use]
     pub fn sample(&self, seed: u64) -> Vec<u8> {
         if seed.is_multiple_of(11) {

@@ -30,7 +30,7 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// `N` bytes of 2 N hexadecimal digits, and nothing else.
+/// Reads `N` bytes of 2 N hexadecimal digits, and nothing else.
 #[must_use]
 pub fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];

@@ -22,7 +22,7 @@ impl Sha256 {
         self.0.update(piece);
     }
 
-    /// The hash of what was taken so far.
+    /// Returns the hash of what was taken so far.
     #[must_use]
     pub fn hash(&self) -> [u8; SHA256_BYTES] {
         sized(self.0.clone().finish().as_ref())

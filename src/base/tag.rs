@@ -17,7 +17,7 @@ pub const TIME_HEALED: u8 = 0xE1;
 /// The first tag of short records, which have no field for their length. The journal's format has three of them.
 pub const SHORT_FIRST: u8 = 0x11;
 /// The last tag of short records.
-pub const SHORT_LAST: u8 = 0x13;
+const SHORT_LAST: u8 = 0x13;
 /// Length in bytes of a short record, with its tag.
 pub const SHORT_RECORD_BYTES: usize = 10;
 /// Length in bytes of the head of every other record: tag and u32 payload length.

@@ -99,7 +99,7 @@ fn word(agreement: Agreement) -> &'static str {
     }
 }
 
-/// 0 same, 3 behind, 4 different; 1 is for a directory that can't be compared.
+/// Returns the exit code: 0 same, 3 behind, 4 different; 1 is for a directory that can't be compared.
 pub(super) fn exit_code(comparison: &Comparison) -> ExitCode {
     match comparison.agreement() {
         Agreement::Same => ExitCode::SUCCESS,

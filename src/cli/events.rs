@@ -21,7 +21,7 @@ use crate::config::effective::LogFormat;
 pub struct LevelSwitch(reload::Handle<LevelFilter, Registry>);
 
 impl LevelSwitch {
-    /// From now on only events of at least this severity are written; `word` is one of the configuration's levels.
+    /// Has only events of at least this severity written from now on; `word` is one of the configuration's levels.
     pub fn set(&self, word: &str) {
         // It can only fail when the subscriber is gone, and then there is nobody to hear of it.
         let _ = self.0.reload(filter(word));

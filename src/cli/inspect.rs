@@ -153,7 +153,7 @@ fn write(out: &mut dyn Write, text: &str) -> Result<(), InspectError> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)
 }
 
-/// One line for each stream, for `diff` between hosts.
+/// Returns one line for each stream, for `diff` between hosts.
 fn hashes(summary: &Summary) -> String {
     let line = |(origin, stream): (&Origin, &StreamSummary)| {
         format!("{origin} {}..{} {:016x}\n", stream.first_seq, stream.last_seq, stream.hash)

@@ -141,8 +141,9 @@ impl Running {
         }
     }
 
-    /// A limit of open files bounds the connections, which nobody would guess from the 503 of the one too many. Where nobody
-    /// asked for a number of connections, what the server keeps for itself of a limit that allows so many files is no loss.
+    /// Warns of a limit of open files that bounds the connections, which nobody would guess from the 503 of the one too many. Where
+    /// nobody asked for a number of connections, a limit that allows the usual number of files is no reason for a warning: what
+    /// the server keeps of it for itself is not missed.
     fn warn_of_few_descriptors(&self) {
         let (connections, wanted) =
             (self.server.shared().limits().connections, self.config.settings.limits.connections);

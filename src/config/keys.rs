@@ -51,7 +51,7 @@ pub fn hint(written: &str) -> String {
     }
 }
 
-/// Levenshtein's distance: insertions, deletions and replacements between two words.
+/// Returns Levenshtein's distance: insertions, deletions and replacements between two words.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

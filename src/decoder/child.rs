@@ -13,7 +13,8 @@ use crate::os::signal::exit_now;
 use crate::os::subprocess::{Confinement, is_above};
 use crate::os::thread::{self, Turn};
 
-/// Is a decoder with `memory_bytes` of memory, which runs as `turn` says. Ends the process when standard input ends, whatever it is at then.
+/// Runs as a decoder with `memory_bytes` of memory, which runs as `turn` says. Ends the process when standard input ends, whatever
+/// it is at then.
 ///
 /// # Errors
 /// Fails when it can't be confined, or its pipes fail.

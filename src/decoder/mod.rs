@@ -56,7 +56,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For pictures of at most `pixels_max` pixels and `picture_bytes_max` bytes that may take `patience`.
+    /// Makes the bounds for pictures of at most `pixels_max` pixels and `picture_bytes_max` bytes that may take `patience`.
     #[must_use]
     pub fn new(pixels_max: u64, picture_bytes_max: u64, patience: Duration) -> Self {
         let pixels_bytes = pixels_max.saturating_mul(DECODER_PIXEL_BYTES);
@@ -72,7 +72,7 @@ impl Settings {
         }
     }
 
-    /// Memory for a picture of this many bytes. One may be larger than the bound that was in force when the server
+    /// Returns the memory for a picture of this many bytes. One may be larger than the bound that was in force when the server
     /// started: the bound can be raised while it runs.
     fn memory_for(&self, picture_bytes: u64) -> u64 {
         let beyond = picture_bytes.saturating_sub(self.picture_bytes_max);
@@ -125,7 +125,7 @@ impl From<io::Error> for Trouble {
 }
 
 impl Decoder {
-    /// One that will be started when it is needed.
+    /// Makes one that will be started when it is needed.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings, process: None, memory_bytes: 0, turn: Turn::Idle, starved: None, started: 0 }
@@ -197,7 +197,7 @@ impl Decoder {
         Ok((head, thumbnail))
     }
 
-    /// As long as it is waited for; less if it gets nothing.
+    /// Returns the deadline of a picture, which comes sooner for a process that gives way to all others and gets no CPU time.
     fn deadline(&self, process: &Subprocess) -> Deadline {
         let cpu = self.settings.patience + self.settings.grace;
         let wall = cpu.saturating_mul(DECODER_WALL_FACTOR);

@@ -14,7 +14,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As reports spell it.
+    /// Returns it as reports spell it.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -46,22 +46,22 @@ impl Finding {
         Self { id, status, current: current.into(), wanted: wanted.into(), fix: None }
     }
 
-    /// As wanted.
+    /// Makes the finding that all is as wanted.
     pub(super) fn pass(id: &'static str, current: impl Into<String>) -> Self {
         Self::new(id, Status::Pass, current, "")
     }
 
-    /// Not as wanted, at the price of speed.
+    /// Makes the finding that something is not as wanted, at the price of speed.
     pub(super) fn warn(id: &'static str, current: impl Into<String>, wanted: impl Into<String>) -> Self {
         Self::new(id, Status::Warn, current, wanted)
     }
 
-    /// Not as wanted, at the price of data or requests.
+    /// Makes the finding that something is not as wanted, at the price of data or requests.
     pub(super) fn fail(id: &'static str, current: impl Into<String>, wanted: impl Into<String>) -> Self {
         Self::new(id, Status::Fail, current, wanted)
     }
 
-    /// Not looked at, for this reason.
+    /// Makes the finding that something was not looked at, for this reason.
     pub(super) fn skip(id: &'static str, why: impl Into<String>) -> Self {
         Self::new(id, Status::Skip, why, "")
     }

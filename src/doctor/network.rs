@@ -115,7 +115,7 @@ fn allowance(machine: &Machine, name: &str) -> Finding {
     }
 }
 
-/// Queue i to CPU i, as worker i is.
+/// Checks that queue i goes to CPU i, as worker i does.
 fn affinity(card: &Card, cpus: &[usize]) -> Finding {
     const ID: &str = "irq.affinity";
     if card.interrupts.is_empty() {

@@ -14,7 +14,7 @@ pub fn exit_code(findings: &[Finding]) -> u8 {
     if has(Status::Fail) { 2 } else { u8::from(has(Status::Warn)) }
 }
 
-/// One screen: a line for each check, under its group's name.
+/// Returns one screen: a line for each check, under its group's name.
 #[must_use]
 pub fn screen(findings: &[Finding], is_root: bool) -> String {
     let mut text = String::new();
@@ -46,7 +46,7 @@ pub fn screen(findings: &[Finding], is_root: bool) -> String {
     text
 }
 
-/// `{"checks": [...]}` with every field of every check.
+/// Returns `{"checks": [...]}` with every field of every check.
 #[must_use]
 pub fn document(findings: &[Finding]) -> Value {
     let check = |finding: &Finding| {
@@ -95,7 +95,7 @@ pub fn script(findings: &[Finding]) -> String {
     text
 }
 
-/// Everything about one check.
+/// Returns everything about one check.
 ///
 /// # Errors
 /// Returns the ids that there are if no question has this one.

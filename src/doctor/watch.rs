@@ -102,7 +102,7 @@ impl Load {
         }
     }
 
-    /// For people.
+    /// Returns the text for people.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();

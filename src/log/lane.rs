@@ -81,7 +81,7 @@ impl Producer {
     /// Appends whole records, all or none; false, and nothing is written, if there is no room for all of them.
     ///
     /// # Panics
-    /// If `records` does not end where a record ends: only the server's own code makes records.
+    /// Panics if `records` does not end where a record ends: only the server's own code makes records.
     pub fn push(&mut self, records: &[u8]) -> bool {
         if !self.has_room(words_of(records)) {
             return false;

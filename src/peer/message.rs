@@ -43,7 +43,7 @@ pub const FLAG_GONE: u8 = 1;
 /// Bytes per stream in a STATE.
 pub const HELD_BYTES: usize = 48;
 /// Bytes per stream in an ACK.
-pub const RECEIPT_BYTES: usize = 32;
+const RECEIPT_BYTES: usize = 32;
 /// Bytes before a blob's content.
 pub const BLOB_HEAD_BYTES: usize = 48;
 /// Bytes before a snapshot's content.

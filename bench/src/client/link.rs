@@ -203,7 +203,7 @@ impl Link {
     /// Takes the first `bytes` of [`Link::pending`] away: input that is no part of an answer.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// Panics if there are fewer.
     pub fn take(&mut self, bytes: usize) {
         assert!(bytes <= self.pending().len(), "no more than there is");
         self.taken += bytes;

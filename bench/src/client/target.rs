@@ -108,7 +108,7 @@ impl Target {
         Self::resolve_trusting(url, unix, default_path, &Trust::default())
     }
 
-    /// As [`Target::resolve`], with others to trust for https.
+    /// Looks up `url` as [`Target::resolve`] does, with others to trust for https.
     ///
     /// # Errors
     /// Fails as that does, and with a sentence for authorities that can't be read.

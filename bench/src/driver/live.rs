@@ -87,7 +87,7 @@ fn width() -> usize {
     usize::from(console::Term::stderr().size().1)
 }
 
-/// As much of the line as fits without going on in the next one, in whole figures.
+/// Returns as much of the line as fits without going on in the next one, in whole figures.
 fn fitting(whole: &str, columns: usize) -> String {
     // In the last column some terminals begin a new line.
     let room = columns.saturating_sub(1);

@@ -34,7 +34,7 @@ pub struct ProcessUse {
 }
 
 impl ProcessUse {
-    /// All CPU time.
+    /// Returns all CPU time.
     #[must_use]
     pub fn cpu_ns(&self) -> u64 {
         self.user_ns + self.system_ns
@@ -264,7 +264,7 @@ fn host_ticks(text: &str) -> Option<HostTimes> {
     })
 }
 
-/// OutSegs and RetransSegs of `/proc/net/snmp`, found by their names.
+/// Returns OutSegs and RetransSegs of `/proc/net/snmp`, found by their names.
 fn segments(text: &str) -> Option<(u64, u64)> {
     let mut tcp = text.lines().filter(|line| line.starts_with("Tcp:"));
     let names: Vec<&str> = tcp.next()?.split_ascii_whitespace().collect();

@@ -102,7 +102,7 @@ impl Measured {
         self.total.answers_in_time as f64 * 1e9 / self.window_ns.max(1) as f64
     }
 
-    /// CPU nanoseconds of the generator per answer.
+    /// Returns the CPU time of the generator per answer, nanoseconds.
     #[must_use]
     pub fn client_cpu_ns_per_request(&self) -> Option<f64> {
         let cpu_ns: u64 = self.threads.iter().map(|thread| thread.cpu_ns).sum();
@@ -110,7 +110,7 @@ impl Measured {
             .then(|| cpu_ns as f64 / self.total.answers_in_time as f64)
     }
 
-    /// CPU nanoseconds of the server per answer.
+    /// Returns the CPU time of the server per answer, nanoseconds.
     #[must_use]
     pub fn server_cpu_ns_per_request(&self) -> Option<f64> {
         let cpu_ns = self.server.as_ref()?.process.cpu_ns();

@@ -71,7 +71,7 @@ impl Exposition {
         (!samples.is_empty()).then_some(Self { samples })
     }
 
-    /// Sum of all samples of a name; `None` when there are none.
+    /// Returns the sum of all samples of a name; `None` when there are none.
     fn sum(&self, name: &str) -> Option<f64> {
         self.sum_of(name, None)
     }
@@ -90,7 +90,7 @@ impl Exposition {
         self.samples.iter().filter(is_of)
     }
 
-    /// Cumulative buckets of a histogram: upper bound in seconds (as bits, to be ordered) and count, over all labels
+    /// Returns the cumulative buckets of a histogram: upper bound in seconds (as bits, to be ordered) and count, over all labels
     /// but the stage.
     fn buckets(&self, name: &str, stage: Option<&str>) -> BTreeMap<u64, f64> {
         let mut buckets = BTreeMap::new();
@@ -112,7 +112,7 @@ impl Sample {
     }
 }
 
-/// `name{label="value",...} 1.5 [timestamp]`
+/// Reads `name{label="value",...} 1.5 [timestamp]`
 fn parse_sample(line: &str) -> Option<Sample> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

@@ -46,7 +46,7 @@ impl Failure {
         Self::Unsent,
     ];
 
-    /// Name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

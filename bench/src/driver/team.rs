@@ -82,7 +82,7 @@ impl Team {
     }
 }
 
-/// The life of one thread.
+/// Runs one thread from its start to its end.
 fn work(
     scenario: &Arc<Scenario>,
     thread: usize,

@@ -6,7 +6,7 @@ use crate::driver::tally::Failure;
 use crate::quantity::{show_count, show_ns, show_rate};
 use std::fmt::Write;
 
-/// One thing that had to hold: its name, whether it does, and what was found.
+/// Returns what had to hold: of each its name, whether it holds, and what was found.
 fn cases(report: &Report) -> Vec<(String, bool, String)> {
     let answers = format!("{} answers", show_count(report.total.answers));
     let mut cases = vec![("answers come".to_string(), report.total.answers > 0, answers)];
@@ -74,7 +74,7 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-/// Text within a cell of a table: neither markup nor a further cell.
+/// Returns a text for a cell of a table: neither markup nor a further cell.
 fn cell(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -116,7 +116,7 @@ pub fn junit(report: &Report) -> String {
     out
 }
 
-/// Text within an attribute; characters that XML 1.0 has no place for are left out.
+/// Returns a text for an attribute; characters that XML 1.0 has no place for are left out.
 fn xml(text: &str) -> String {
     let kept: String =
         text.chars().filter(|&c| c >= ' ' && !('\u{fffe}'..='\u{ffff}').contains(&c)).collect();

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::SystemTime;
 
 /// Keys that have to agree before two reports are compared.
-pub const COMPARED: [&str; 7] = ["host", "kernel", "cpu", "cpus", "governor", "arch", "build"];
+const COMPARED: [&str; 7] = ["host", "kernel", "cpu", "cpus", "governor", "arch", "build"];
 
 /// Returns the environment as reports keep it.
 #[must_use]

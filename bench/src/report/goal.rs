@@ -162,7 +162,7 @@ impl Goal {
     }
 }
 
-/// `p50`, `p99`, `p99.9`, `p999`, `p9999` and the names of the other figures.
+/// Reads `p50`, `p99`, `p99.9`, `p999`, `p9999` and the names of the other figures.
 fn figure(name: &str) -> Option<Figure> {
     match name {
         "mean" => Some(Figure::Mean),

@@ -103,7 +103,7 @@ fn findings(report: &Report) -> Value {
     })
 }
 
-/// p50, p90, p99, p999, p9999, max and mean of a histogram, `null` each when it is empty.
+/// Returns p50, p90, p99, p999, p9999, max and mean of a histogram, `null` each when it is empty.
 #[must_use]
 pub fn quantiles(histogram: &Histogram<u64>) -> Value {
     let mut map = Map::new();

@@ -150,7 +150,7 @@ fn colour(at: usize, all: usize) -> String {
     }
 }
 
-/// Text within SVG or HTML.
+/// Returns a text for SVG or HTML.
 #[must_use]
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -258,7 +258,7 @@ fn verified(out: &mut String, report: &Report) {
     }
 }
 
-/// The stages that the slowest requests went through, from the server's own histograms.
+/// Writes the stages that the slowest requests went through, from the server's own histograms.
 fn slow_stages(out: &mut String, report: &Report) {
     let Some(stages) = report.server.as_ref().and_then(|server| server.stages.as_ref()) else { return };
     for stage in stages.stages.iter().take(5) {

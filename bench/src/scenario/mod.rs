@@ -22,7 +22,7 @@ pub const CONNECTIONS: usize = 64;
 /// Duration of a run unless set, nanoseconds.
 pub const DURATION_NS: u64 = 10_000_000_000;
 /// Time-out of a request unless set, nanoseconds.
-pub const TIMEOUT_NS: u64 = 5_000_000_000;
+const TIMEOUT_NS: u64 = 5_000_000_000;
 /// Files the generator needs beside its connections: epoll, streams, `/proc`, reports.
 const FILES_BESIDE: u64 = 32;
 
@@ -101,7 +101,7 @@ impl Scenario {
         }
     }
 
-    /// Time of the end of the measured part since the start of the run.
+    /// Returns the time of the end of the measured part since the start of the run.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         self.warmup_ns.saturating_add(self.duration_ns)
@@ -121,7 +121,7 @@ impl Scenario {
         (self.duration_ns / 100).clamp(100_000_000, 1_000_000_000)
     }
 
-    /// Rate of an open loop.
+    /// Returns the rate of an open loop.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
         match self.load {

@@ -49,7 +49,7 @@ fn assigned<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     literal(line.strip_prefix(name)?.trim_start().strip_prefix('=')?)
 }
 
-/// Name and value of `wrk.headers["name"] = "value"`.
+/// Returns name and value of `wrk.headers["name"] = "value"`.
 fn field(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.strip_prefix("wrk.headers[")?.split_once(']')?;
     Some((literal(name)?, literal(rest.trim_start().strip_prefix('=')?)?))

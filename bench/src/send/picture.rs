@@ -52,13 +52,13 @@ impl Picture {
         Self { width, rgb }
     }
 
-    /// Width in pixels.
+    /// Returns its width in pixels.
     #[must_use]
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Height in pixels.
+    /// Returns its height in pixels.
     #[must_use]
     pub fn height(&self) -> u32 {
         u32::try_from(self.rgb.len() / CHANNELS.len() / self.width as usize)

@@ -73,7 +73,7 @@ impl Ratio {
     }
 }
 
-/// Ratio of paired rounds; `None` with fewer than three pairs or values that are not positive.
+/// Returns the ratio of paired rounds; `None` with fewer than three pairs or values that are not positive.
 #[must_use]
 pub fn paired(first: &[f64], second: &[f64]) -> Option<Ratio> {
     let logs: Vec<f64> = first.iter().zip(second).map(|(a, b)| (b / a).ln()).collect();
@@ -89,7 +89,7 @@ pub fn paired(first: &[f64], second: &[f64]) -> Option<Ratio> {
     Some(interval(middle_mean(logs.clone()), draws.collect(), n, yuen(&logs)))
 }
 
-/// Ratio of two runs that were not interleaved, from their intervals; `None` with fewer than three intervals each.
+/// Returns the ratio of two runs that were not interleaved, from their intervals; `None` with fewer than three intervals each.
 #[must_use]
 pub fn unpaired(first: &[f64], second: &[f64]) -> Option<Ratio> {
     let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
@@ -107,8 +107,8 @@ pub fn unpaired(first: &[f64], second: &[f64]) -> Option<Ratio> {
     Some(interval(middle_mean(second.clone()) - middle_mean(first.clone()), draws, n, half_width))
 }
 
-/// Ratio of the means of two runs that were not interleaved, for rates and tails: a stall and a tail are not in the middle of
-/// the intervals, so none is cut off. `None` as for [`unpaired`].
+/// Returns the ratio of the means of two runs that were not interleaved, for rates and tails: a stall and a tail are not in the
+/// middle of the intervals, so none is cut off. `None` as for [`unpaired`].
 #[must_use]
 pub fn unpaired_means(first: &[f64], second: &[f64]) -> Option<Ratio> {
     let n = first.len().min(second.len());
@@ -130,7 +130,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Standard error of the mean as a share of it.
+/// Returns the standard error of the mean as a share of it.
 fn relative_error(values: &[f64]) -> f64 {
     let (n, mean) = (values.len() as f64, mean(values));
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -151,7 +151,7 @@ fn interval(estimate: f64, mut draws: Vec<f64>, n: usize, half_width: f64) -> Ra
     }
 }
 
-/// Mean of the middle half: a quarter is cut off at both ends.
+/// Returns the mean of the middle half: a quarter is cut off at both ends.
 fn middle_mean(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let cut = values.len() / 4;
@@ -159,7 +159,7 @@ fn middle_mean(mut values: Vec<f64>) -> f64 {
     middle.iter().sum::<f64>() / middle.len() as f64
 }
 
-/// Half of Yuen's 95 % interval of the middle mean, from the winsorized variance.
+/// Returns half of Yuen's 95 % interval of the middle mean, from the winsorized variance.
 fn yuen(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -193,7 +193,7 @@ fn student(degrees: usize) -> f64 {
     }
 }
 
-/// P(Z > z) of the standard normal distribution (Abramowitz and Stegun 26.2.17; error below 1e-7).
+/// Returns P(Z > z) of the standard normal distribution (Abramowitz and Stegun 26.2.17; error below 1e-7).
 fn normal_tail(z: f64) -> f64 {
     let k = 1.0 / (1.0 + 0.231_641_9 * z);
     let polynomial = k
@@ -202,7 +202,7 @@ fn normal_tail(z: f64) -> f64 {
     (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * polynomial
 }
 
-/// Median; 0 of nothing.
+/// Returns the median; 0 of nothing.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

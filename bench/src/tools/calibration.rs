@@ -33,13 +33,13 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Highest rate of the generator for a depth.
+    /// Returns the highest rate of the generator for a depth.
     #[must_use]
     pub fn ceiling(&self, pipeline: usize) -> f64 {
         if pipeline == 1 { self.rate } else { self.rate_pipelined }
     }
 
-    /// This host's figures, if it was calibrated.
+    /// Returns this host's figures, if it was calibrated.
     #[must_use]
     pub fn load() -> Option<Self> {
         let known: Self = serde_json::from_str(&fs::read_to_string(file()?).ok()?).ok()?;
@@ -61,7 +61,7 @@ impl Calibration {
     }
 }
 
-/// This host's name and CPU: a virtual machine keeps its name when it moves to another model.
+/// Returns this host's name and CPU: a virtual machine keeps its name when it moves to another model.
 #[must_use]
 pub fn host() -> String {
     let found = environment::describe();

@@ -144,7 +144,7 @@ fn own_round(scenario: &Scenario, ready: &Ready, stop: &Arc<AtomicBool>) -> Resu
 }
 
 /// Requests of a run and those that failed; what never left is in the latency and the rate.
-pub(crate) fn errors_of(total: &Tally) -> Errors {
+fn errors_of(total: &Tally) -> Errors {
     let unanswered = total.failures.of_sent() - total.failures.of(Failure::Status);
     Errors { requests: (total.answers + unanswered) as f64, failed: total.failures.of_sent() as f64 }
 }
@@ -188,7 +188,7 @@ impl Side {
         self.rounds.iter().fold(Errors::default(), |sum, round| sum.and(round.errors))
     }
 
-    /// Why it can't be judged beside the first side, if it can't.
+    /// Returns why it can't be judged beside the first side, if it can't.
     #[must_use]
     pub fn objection(&self, first: &Self) -> Option<String> {
         objection((&first.name, first.errors()), (&self.name, self.errors()))
@@ -260,7 +260,7 @@ fn ratios(out: &mut String, first: &Side, side: &Side, is_open: bool) {
     let _ = writeln!(out, "  {}: {overall}", side.name);
 }
 
-/// One line for `bench/results`, for each side.
+/// Returns a line for `bench/results` for each side.
 #[must_use]
 pub fn lines(
     sides: &[Side],

@@ -38,7 +38,7 @@ pub struct Difference {
     pub judgement: Option<Judgement>,
 }
 
-/// Compares.
+/// Compares two reports; `is_forced` also those of other conditions.
 ///
 /// # Errors
 /// Returns a sentence with the first condition that differs, unless `is_forced`; or what is missing in a report.

@@ -130,7 +130,7 @@ pub fn redis(scenario: &Scenario, words: &[String], short: Option<f64>) -> Resul
         .ok_or_else(|| format!("redis-benchmark's output can't be read:\n{text}"))
 }
 
-/// `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"`
+/// Reads `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"`
 fn parse_redis(text: &str) -> Option<Foreign> {
     let line = text.lines().rfind(|line| line.starts_with('"') && !line.starts_with("\"test\""))?;
     // The test's name may hold commas; the seven figures are the last fields.

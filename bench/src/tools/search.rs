@@ -46,7 +46,7 @@ impl Bracket {
         Self { holds: None, misses: Vec::new(), doubted: None, start, precision, lowest }
     }
 
-    /// Lowest rate that did not hold, twice.
+    /// Returns the lowest rate that did not hold, twice.
     #[must_use]
     pub fn fails(&self) -> Option<f64> {
         self.misses.last().map(|&(rate, _)| rate)
@@ -108,7 +108,7 @@ pub struct Found {
     pub is_client_wall: bool,
 }
 
-/// Searches.
+/// Searches for the highest rate at which the goals hold.
 ///
 /// # Errors
 /// Returns a sentence that names the next step.

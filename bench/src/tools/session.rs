@@ -160,7 +160,7 @@ fn launched(launch: &Launch, target: &Target, stop: &AtomicBool) -> Result<Arc<M
 /// Longest wait for one of the handshakes that are timed before a run.
 const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
 
-/// Least time of a few TCP handshakes, nanoseconds; 0 when the first one was not made.
+/// Returns the least time of a few TCP handshakes, nanoseconds; 0 when the first one was not made.
 fn round_trip_ns(target: &Target) -> u64 {
     let handshake = |_| {
         let start = Instant::now();

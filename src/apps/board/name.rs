@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::apps::board::limits::BOARD_NAME_BYTES_MAX;
 
 /// Characters of a UUID.
-pub const UUID_CHARS: usize = 36;
+const UUID_CHARS: usize = 36;
 
 /// Returns what is kept of a client's name for a file; `picture` if nothing is.
 #[must_use]

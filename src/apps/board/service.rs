@@ -159,7 +159,7 @@ impl BoardApp {
         Ok(self.listed(&json!({ "messages": messages, "next": next }), events, view))
     }
 
-    /// `GET /readMessages`.
+    /// Answers `GET /readMessages`.
     fn newest(&self, view: &View<'_>) -> Action {
         let List { messages, events, .. } = self.list(view, u64::MAX, NEWEST);
         self.listed(&Value::from(messages), events, view)

@@ -3,7 +3,7 @@
 use crate::base::setting::{Form, Preset, Setting, Values};
 
 /// Where this host serves the pictures itself.
-pub const MEDIA_PATH: &str = "/media";
+const MEDIA_PATH: &str = "/media";
 
 static PUBLIC_BASE: Setting = Setting::new(
     "board.public_base",

@@ -17,13 +17,13 @@ const SMALL: [u64; SMALL_COUNT] = {
     table
 };
 
-/// F(n), if 64 bits hold it.
+/// Returns F(n), if 64 bits hold it.
 #[must_use]
 pub fn small(n: u64) -> Option<u64> {
     SMALL.get(usize::try_from(n).ok()?).copied()
 }
 
-/// F(n) modulo 2^64, for any n.
+/// Returns F(n) modulo 2^64, for any n.
 #[must_use]
 pub fn wrapped(n: u64) -> u64 {
     let (mut a, mut b) = (0_u64, 1_u64);
@@ -35,7 +35,7 @@ pub fn wrapped(n: u64) -> u64 {
     a
 }
 
-/// F(n) in decimal. The work grows with about the power of 1.5 of n: a few microseconds for a thousand digits, about a
+/// Returns F(n) in decimal. The work grows with about the power of 1.5 of n: a few microseconds for a thousand digits, about a
 /// second for a million.
 #[must_use]
 pub fn text(n: u64) -> String {
@@ -45,7 +45,7 @@ pub fn text(n: u64) -> String {
     }
 }
 
-/// F(n) by doubling: F(2k) = F(k) (2 F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2.
+/// Computes F(n) by doubling: F(2k) = F(k) (2 F(k+1) - F(k)), F(2k+1) = F(k)^2 + F(k+1)^2.
 fn large(n: u64) -> UBig {
     // F(k) and F(k+1), where k is what the bits so far say.
     let (mut a, mut b) = (UBig::ZERO, UBig::ONE);
@@ -85,7 +85,7 @@ pub fn count(n: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// F(0) to F(n), by adding.
+    /// Computes F(0) to F(n) by adding.
     fn added(n: u64) -> Vec<UBig> {
         let mut all = vec![UBig::ZERO, UBig::ONE];
         for at in 2..=n as usize {

@@ -102,7 +102,7 @@ impl Import {
     }
 }
 
-/// Whether an import may be made on top of what is there.
+/// Checks whether an import may be made on top of what is there.
 ///
 /// # Errors
 /// Returns what is there already.
@@ -127,7 +127,7 @@ fn natural(field: &'static str, text: &str) -> Result<u64, ImportError> {
     text.parse().map_err(|_| error())
 }
 
-/// Whether `text` is `expected`, also when it was written as a signed number of 64 bits.
+/// Checks whether `text` is `expected`, also when it was written as a signed number of 64 bits.
 fn agrees(field: &'static str, text: &str, position: u64, expected: u64) -> Result<(), ImportError> {
     let most = u64::MAX;
     let error = || ImportError::Number { field, text: text.to_owned(), least: i64::MIN, most };

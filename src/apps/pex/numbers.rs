@@ -68,7 +68,7 @@ impl Numbers {
         Found::Wanted(Maker { numbers: self.clone(), waker: waker.clone(), n, is_done: false })
     }
 
-    /// The work on F(n) is over: keeps what came out of it, and wakes those who wait.
+    /// Ends the work on F(n): keeps what came out of it, and wakes those who wait.
     fn end(&self, n: u64, line: Option<&Line>, waker: &dyn Wake) {
         let mut inner = self.lock();
         let Some(Work { result, waiters }) = inner.making.remove(&n) else { return };

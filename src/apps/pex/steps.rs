@@ -24,7 +24,7 @@ impl<'a> Steps<'a> {
         Self { streams, above, own: None }
     }
 
-    /// This host's stream as the state has it.
+    /// Returns this host's stream as the state has it.
     fn found(&self, origin: Origin) -> Stream {
         let found = self.streams.binary_search_by_key(&origin, |stream| stream.origin);
         found.map_or_else(|_| Stream::new(origin), |at| self.streams[at])

@@ -20,13 +20,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// One without records.
+    /// Makes one without records.
     #[must_use]
     pub fn new(origin: Origin) -> Self {
         Self { origin, seq: 0, sum: 0, hits: 0, floor: Floor::default() }
     }
 
-    /// Sum of the steps above the floor. The floor may be known before the steps below it have arrived.
+    /// Returns the sum of the steps above the floor. The floor may be known before the steps below it have arrived.
     #[must_use]
     pub fn above(&self) -> i64 {
         if self.seq > self.floor.seq { self.sum.wrapping_sub(self.floor.sum) } else { 0 }

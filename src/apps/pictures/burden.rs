@@ -9,7 +9,7 @@ use super::kind::Kind;
 
 /// Memory that the pixels of any picture may take: with what a decoder needs itself it stays below 64 MiB.
 const FREE_BYTES: u64 = 48 * 1024 * 1024;
-/// Memory that the pixels of a picture in this file may take.
+/// Returns the memory that the pixels of a picture in this file may take.
 #[must_use]
 pub fn allowed_bytes(kind: Kind, picture: &[u8]) -> u64 {
     FREE_BYTES + bytes_per_byte(kind) * picture.len() as u64
@@ -53,7 +53,7 @@ pub fn copies(kind: Kind, picture: &[u8], is_animated: bool) -> u64 {
     }
 }
 
-/// By the first chunk with pixels (RFC 9649, section 2); nothing if there is none.
+/// Returns whether a WebP is lossy, by its first chunk with pixels (RFC 9649, section 2); nothing if there is none.
 fn is_lossy(webp: &[u8]) -> Option<bool> {
     let mut at = 12_usize;
     loop {

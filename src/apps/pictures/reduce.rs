@@ -32,7 +32,8 @@ pub struct Reduced {
 }
 
 impl Reducer {
-    /// For a picture of this many pixels of which a thumbnail of `to` is wanted; nothing if it is too small to be reduced.
+    /// Makes one for a picture of this many pixels of which a thumbnail of `to` is wanted; nothing if it is too small to be
+    /// reduced.
     #[must_use]
     pub fn new((width, height): (u32, u32), to: (u32, u32), channels: usize) -> Option<Self> {
         let of = |side: u32, to: u32| (side / to.saturating_mul(SPARE).max(1)).max(1);

@@ -41,7 +41,7 @@ impl<R: BufRead + Seek> Rows<R> {
         Ok(Self { reader: decoder.read_info()? })
     }
 
-    /// Width and height, pixels.
+    /// Returns width and height, pixels.
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
         self.reader.info().size()

@@ -47,7 +47,7 @@ pub fn cover(width: u32, height: u32, box_width: u32, box_height: u32) -> (u32, 
     if w * bh <= h * bw { (box_width, scaled(h, bw, w)) } else { (scaled(w, bh, h), box_height) }
 }
 
-/// Left, top, width and height of the part in the middle of a picture that has the aspect of `to`; it is as large as
+/// Returns left, top, width and height of the part in the middle of a picture that has the aspect of `to`; it is as large as
 /// possible.
 #[must_use]
 pub fn middle((width, height): (f64, f64), to: (u32, u32)) -> (f64, f64, f64, f64) {

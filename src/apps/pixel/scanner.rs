@@ -37,7 +37,7 @@ enum Name {
     Value,
 }
 
-/// A field given twice is left to the slow path, where the last one wins.
+/// Sets a field; one given twice is left to the slow path, where the last one wins.
 fn set<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.replace(value).is_none().then_some(())
 }

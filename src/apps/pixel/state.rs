@@ -151,13 +151,13 @@ impl State for PixelState {
         self.stream(first.origin).pixels += (run.len() / SHORT_RECORD_BYTES) as u64;
     }
 
-    /// The list of pixels is the journal: records above the floor of their stream stay.
+    /// Returns whether the range has a record above the floor of its stream: such pixels are listed from the journal.
     fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
         let floors = self.floors();
         end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
     }
 
-    /// As if a clear had taken them, so that the count is that of the rows there are.
+    /// Counts lost pixels as if a clear had taken them, so that the count is that of the rows there are.
     fn lose_before(&mut self, start: &VersionVector, pixels: &BTreeMap<Origin, u64>) {
         for (origin, seq) in start.iter() {
             let stream = self.stream(origin);

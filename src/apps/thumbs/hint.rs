@@ -60,7 +60,7 @@ impl Look {
         }
     }
 
-    /// The start without what may stand before a text: a byte order mark, white space, a quotation mark.
+    /// Returns the start without what may stand before a text: a byte order mark, white space, a quotation mark.
     fn trimmed(&self) -> &[u8] {
         let start = self.start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.start).trim_ascii_start();
         start.strip_prefix(b"\"").or(start.strip_prefix(b"'")).unwrap_or(start)

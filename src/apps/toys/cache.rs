@@ -50,13 +50,13 @@ impl Entry {
         (self.begun_us..self.expires_us).contains(&now_us)
     }
 
-    /// Microseconds until it is ready; 0 if it is.
+    /// Returns the microseconds until it is ready; 0 if it is.
     #[must_use]
     pub fn wait_us(&self, now_us: u64) -> u64 {
         self.ready_us.saturating_sub(now_us)
     }
 
-    /// Whole seconds since it was made.
+    /// Returns the whole seconds since it was made.
     #[must_use]
     pub fn age_s(&self, now_us: u64) -> u64 {
         now_us.saturating_sub(self.ready_us) / 1_000_000

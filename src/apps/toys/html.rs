@@ -8,7 +8,7 @@ use crate::http::status;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// `text` with the five characters replaced that mean something in HTML; all others stay, the zero byte too.
+/// Returns `text` with the five characters replaced that mean something in HTML; all others stay, the zero byte too.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')) {

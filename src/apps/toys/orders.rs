@@ -118,7 +118,7 @@ impl Taking {
 }
 
 impl Resume for Taking {
-    /// Applying gives 1 if this order stands, 0 if one with its key was there before.
+    /// Answers by what applying gave: 1 if this order stands, 0 if one with its key was there before.
     fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
         let repetition = if news == News::Applied(1) { None } else { self.answer_to_repetition(view) };
         Action::Respond(repetition.unwrap_or_else(|| self.accepted()))
@@ -140,7 +140,7 @@ pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
     })
 }
 
-/// `GET /api/orders/?order_id=`: whether it is done, in the original's words.
+/// Answers `GET /api/orders/?order_id=`: whether it is done, in the original's words.
 #[must_use]
 pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
     let applied = view.applied();
@@ -150,7 +150,7 @@ pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
     html::answer(200, format!("order \"{}\": {found}", escape(id.unwrap_or("None"))))
 }
 
-/// `GET /api/orders/{id}`.
+/// Answers `GET /api/orders/{id}`.
 #[must_use]
 pub fn show(id: &str, view: &View<'_>) -> Response {
     let applied = view.applied();

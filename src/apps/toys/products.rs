@@ -18,7 +18,7 @@ use super::orders;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
 use super::state::ToysState;
 
-/// `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
+/// Answers `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
 ///
 /// # Errors
 /// Returns the answer to what is refused.
@@ -88,7 +88,7 @@ fn list(ListPage { after, limit }: ListPage, view: &View<'_>) -> Result<Response
     Ok(html::json(200, &json!({"total": total, "products": found, "next": next})))
 }
 
-/// `GET /api/products/{id}`.
+/// Answers `GET /api/products/{id}`.
 #[must_use]
 pub fn product(id: Option<u64>, view: &View<'_>) -> Response {
     let applied = view.applied();
@@ -96,7 +96,7 @@ pub fn product(id: Option<u64>, view: &View<'_>) -> Response {
     found.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))
 }
 
-/// `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.
+/// Answers `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.
 ///
 /// # Errors
 /// Returns the answer to what is refused.
@@ -180,7 +180,7 @@ impl AddingOnce {
 }
 
 impl Resume for AddingOnce {
-    /// Applying gives the toy's number, or 0 if one with its key was there before.
+    /// Answers by what applying gave: the toy's number, or 0 if one with its key was there before.
     fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
         let News::Applied(id) = news else { unreachable!("a command goes on when it is applied") };
         let repetition = if id == 0 { self.answer_to_repetition(view) } else { None };

@@ -174,7 +174,7 @@ impl App for ToysApp {
     }
 }
 
-/// `GET /api/orders/do`: the order is logged when it is done, so that no answer means no order. HEAD orders nothing.
+/// Answers `GET /api/orders/do`: the order is logged when it is done, so that no answer means no order. HEAD orders nothing.
 fn order_now(head: &Head<'_>, view: &View<'_>, order_ms: u64) -> Result<Action, Response> {
     let product = parameter(head, "order").unwrap_or_else(|| ABSENT.to_owned());
     checked(&product)?;
@@ -194,7 +194,7 @@ fn new_id(view: &View<'_>) -> Uuid {
     Builder::from_random_bytes((view.random)()).into_uuid()
 }
 
-/// `POST /api/orders`: logged at once, done after its time.
+/// Answers `POST /api/orders`: the order is logged at once and done after its time.
 fn post_order(request: &Request<'_>, view: &View<'_>, order_ms: u64) -> Result<Action, Response> {
     let head = request.head;
     let key = orders::key_in(head)?;

@@ -37,7 +37,7 @@ impl Default for Slow {
 }
 
 impl Slow {
-    /// `GET /api/misc/heavy`, which takes `takes_ms`.
+    /// Answers `GET /api/misc/heavy`, which takes `takes_ms`.
     #[must_use]
     pub fn heavy(&self, name: &str, takes_ms: u64, view: &View<'_>) -> Action {
         let now_us = view.now_us;
@@ -55,7 +55,7 @@ impl Slow {
         answer_or_wait(entry, is_known, view)
     }
 
-    /// `GET /api/products/last`, which takes `takes_ms`. What it tells is true when it is asked.
+    /// Answers `GET /api/products/last`, which takes `takes_ms`. What it tells is true when it is asked.
     #[must_use]
     pub fn last(&self, takes_ms: u64, view: &View<'_>) -> Action {
         let (applied, now_us) = (view.applied(), view.now_us);

@@ -310,7 +310,7 @@ impl LoadArguments {
 }
 
 impl RequestArguments {
-    /// Whom to trust when the target speaks TLS.
+    /// Returns whom to trust when the target speaks TLS.
     pub(super) fn trust(&self) -> Trust {
         Trust { authorities: self.cacert.clone(), is_unchecked: self.insecure }
     }

@@ -62,7 +62,7 @@ impl Replica {
     /// Returns the replica of a connection that was just made. `disk` is the data directory, `now_us` the server's clock.
     ///
     /// # Panics
-    /// If the server was started without a peer.
+    /// Panics if the server was started without a peer.
     #[must_use]
     pub fn begin(shared: &Arc<Shared>, disk: &Arc<dyn Disk>, greeting: Greeting, now_us: u64) -> Self {
         let peering = peering_of(shared);

@@ -272,7 +272,7 @@ impl Appender {
     /// gives its number. Its first segment stays blank, so that nobody can take this journal for one that is whole.
     ///
     /// # Panics
-    /// If the journal is not blank.
+    /// Panics if the journal is not blank.
     pub fn adopt(&mut self, starts: Streams, time_us: u64, out: &mut Staged) -> u32 {
         assert!(self.is_blank(), "only a host that has nothing takes what another one has");
         // As if the segment before it held its header and nothing else.

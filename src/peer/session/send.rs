@@ -203,7 +203,7 @@ impl Session {
         }
     }
 
-    pub(super) fn send_parting(&mut self, close: &Close) {
+    fn send_parting(&mut self, close: &Close) {
         let (kind, code) = match close {
             Close::Violation(violation) => (Kind::Error, violation.code() as u16),
             Close::NoHello | Close::Silent => (Kind::Error, ErrorCode::TimedOut as u16),

@@ -133,7 +133,7 @@ impl Copy<'_> {
         self.out.push(0);
     }
 
-    /// How often an animation plays: a sub-block of its own.
+    /// Keeps how often an animation plays, which is a sub-block of its own.
     fn repeats(&mut self, name: &[u8], mut at: usize) {
         while let Some(length @ 1..) = self.picture.get(at).map(|length| usize::from(*length)) {
             if let Some([1, low, high, ..]) = self.picture.get(at + 1..at + 1 + length) {
@@ -166,7 +166,7 @@ impl Copy<'_> {
         end
     }
 
-    /// Behind something that is no block: the next place where a whole frame begins, with or without its control. Some
+    /// Returns, behind something that is no block, the next place where a whole frame begins, with or without its control. Some
     /// decoders pass over what is no block, others end there; text is never taken for a frame.
     fn next_frame(&mut self, from: usize) -> Option<usize> {
         let places = memchr::memchr2_iter(EXTENSION, FRAME, &self.picture[from..]);

@@ -179,13 +179,13 @@ impl Copy {
         self.out.extend_from_slice(&check);
     }
 
-    /// A chunk as it came, with a sum that may be wrong: decoders judge that.
+    /// Writes a chunk as it came, with a sum that may be wrong: decoders judge that.
     fn same(&mut self, chunk: &Chunk<'_>) {
         let sum = if chunk.is_cut { check(chunk.name, chunk.content) } else { chunk.check };
         self.checked(chunk.name, chunk.content, sum);
     }
 
-    /// A chunk that begins with its number in an animation, which is less by those of chunks that went.
+    /// Writes a chunk that begins with its number in an animation, which is less by those of chunks that went.
     fn numbered(&mut self, chunk: &Chunk<'_>) {
         match chunk.content.split_first_chunk() {
             Some((number, rest)) if self.gone > 0 => {
@@ -225,7 +225,7 @@ impl Copy {
         self.seen.contains(name)
     }
 
-    /// A chunk without pixels.
+    /// Takes a chunk without pixels.
     fn other(&mut self, chunk: &Chunk<'_>) -> Result<(), Unclean> {
         let name = chunk.name;
         match name {
@@ -256,7 +256,7 @@ impl Copy {
         Ok(())
     }
 
-    /// The palette, as far as pixels can name its colours (section 11.2.2).
+    /// Writes the palette, as far as pixels can name its colours (section 11.2.2).
     fn palette(&mut self, chunk: &Chunk<'_>) -> Result<(), Unclean> {
         let length = chunk.content.len();
         if chunk.is_cut || self.has(b"PLTE") || length == 0 || length > 768 || !length.is_multiple_of(3) {
@@ -297,7 +297,7 @@ impl Copy {
         }
     }
 
-    /// The control of a frame, which gives its size (section 11.3.6.2).
+    /// Takes the control of a frame, which gives its size (section 11.3.6.2).
     fn control(&mut self, chunk: &Chunk<'_>) {
         if self.is_animated && chunk.content.len() == 26 {
             let side =
@@ -309,7 +309,7 @@ impl Copy {
         }
     }
 
-    /// A run of chunks with the pixels of a picture or a frame.
+    /// Takes a run of chunks with the pixels of a picture or a frame.
     fn pixels(&mut self, run: &[Chunk<'_>]) -> Result<(), Unclean> {
         let name = run[0].name;
         let is_frame = name == b"fdAT";
@@ -352,12 +352,12 @@ impl Copy {
         Ok(())
     }
 
-    /// A chunk with pixels.
+    /// Writes a chunk with pixels.
     fn part(&mut self, chunk: &Chunk<'_>) {
         if chunk.name == b"fdAT" { self.numbered(chunk) } else { self.same(chunk) }
     }
 
-    /// The chunks of a stream up to its end.
+    /// Writes the chunks of a stream up to its end.
     fn cut_to(&mut self, run: &[Chunk<'_>], skipped: usize, end: usize) {
         let mut left = end;
         for chunk in run {

@@ -88,7 +88,7 @@ impl Copy {
         push(&mut self.out, name, content);
     }
 
-    /// A chunk of pixels, which may be cut.
+    /// Takes a chunk of pixels, which may be cut.
     fn pixels(&mut self, chunk: &Chunk<'_>) {
         self.has_pixels = true;
         if chunk.is_cut() {
@@ -101,7 +101,7 @@ impl Copy {
         }
     }
 
-    /// A picture with VP8X: of several chunks.
+    /// Takes a picture with VP8X: of several chunks.
     fn extended(&mut self, head: &[u8], rest: &[u8]) {
         let is_animated = head[0] & ANIMATION != 0;
         let mut flags = head[0] & (ALPHA | ANIMATION);
@@ -125,7 +125,7 @@ impl Copy {
         self.out[FLAGS_AT] = flags;
     }
 
-    /// One picture, whose alpha may stand before it.
+    /// Takes one picture, whose alpha may stand before it.
     fn still(&mut self, rest: &[u8]) {
         let Some(pixels) = chunks(rest).find(Chunk::has_pixels) else { return };
         if let Some(alpha) = alpha(&pixels, rest) {
@@ -146,7 +146,7 @@ impl Copy {
         }
     }
 
-    /// A frame of an animation. The last one may be cut, and its pixels with it.
+    /// Takes a frame of an animation. The last one may be cut, and its pixels with it.
     fn frame(&mut self, head: &[u8], parts: &[u8]) {
         let Some(pixels) = chunks(parts).find(Chunk::has_pixels) else { return };
         let mut inner = Self { out: head.to_vec(), has_pixels: false, missing: 0 };

@@ -68,7 +68,7 @@ fn image_end(picture: &[u8], at: usize) -> Option<usize> {
     sub_blocks(picture, at + 10 + colours_bytes(*picture.get(at + 9)?) + 1)
 }
 
-/// Behind the sub-blocks that start at `at`.
+/// Returns the place behind the sub-blocks that start at `at`.
 fn sub_blocks(picture: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let length = usize::from(*picture.get(at)?);

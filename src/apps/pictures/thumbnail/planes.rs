@@ -52,7 +52,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// Those of all components of a picture with a side of so many pixels.
+    /// Makes those of all components of a picture with a side of so many pixels.
     fn of_each(samplings: &[u8], side: u32) -> Vec<Self> {
         let most: u32 = samplings.iter().copied().max().unwrap_or(1).into();
         let axis = |own: u32| Self { own, most, last: (side * own).div_ceil(most).saturating_sub(1) };
@@ -82,7 +82,7 @@ fn blended(raw: &RawImage, component: usize, columns: (u32, u32), rows: (u32, u3
     ((3 * row(rows.0) + row(rows.1) + 8) / 16) as u8
 }
 
-/// Red, green and blue of a pixel (JFIF 1.02, page 3), to 16 bits behind the point.
+/// Returns red, green and blue of a pixel (JFIF 1.02, page 3), to 16 bits behind the point.
 fn rgb([luma, blue, red]: [u8; 3]) -> [u8; 3] {
     let [y, cb, cr] = [i32::from(luma), i32::from(blue) - 128, i32::from(red) - 128];
     let byte = |value: i32| (((y << 16) + value + (1 << 15)) >> 16).clamp(0, 255) as u8;

@@ -44,7 +44,7 @@ fn content<'a>(picture: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
     }
 }
 
-/// Code points of ITU-T H.273: primaries, transfer, matrix, range. Those of more light than a screen has are passed over:
+/// Reads code points of ITU-T H.273: primaries, transfer, matrix, range. Those of more light than a screen has are passed over:
 /// what is to be seen of them depends on the screen.
 fn of_code_points(content: &[u8]) -> Option<ColorProfile> {
     let [primaries, transfer, 0, 1] = *content else { return None };

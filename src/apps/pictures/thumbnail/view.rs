@@ -19,7 +19,7 @@ pub struct View {
 }
 
 impl View {
-    /// For a picture of this size. With a quarter turn the sides of the order change places.
+    /// Makes the view of a picture of this size. With a quarter turn the sides of the order change places.
     pub fn new((width, height): (u32, u32), orientation: Orientation, order: &Order) -> Self {
         let (across, down) =
             if is_quarter(orientation) { (order.height, order.width) } else { (order.width, order.height) };
@@ -37,7 +37,7 @@ impl View {
         }
     }
 
-    /// Left, top, width and height of what is shown of a picture that covers so much of its pixels.
+    /// Returns left, top, width and height of what is shown of a picture that covers so much of its pixels.
     pub fn part(&self, area: (f64, f64)) -> (f64, f64, f64, f64) {
         let (left, top, width, height) = self.shown;
         (left * area.0, top * area.1, width * area.0, height * area.1)

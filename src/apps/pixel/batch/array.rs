@@ -191,7 +191,7 @@ impl Upload for Array {
         Ended::Done(self.tally.response())
     }
 
-    /// Nothing of an array is logged before its end has come.
+    /// Returns the answer that says how many pixels are stored: none before the end of the array has come.
     fn stopped(&mut self, reason: Stop) -> Option<Response> {
         let accepted = (self.pushed / SHORT_RECORD_BYTES) as u64;
         Some(self.tally.stopped(reason, accepted))

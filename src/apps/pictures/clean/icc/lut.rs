@@ -73,7 +73,7 @@ fn new(content: &[u8], name: &[u8; 4]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// So many curves, each filled up to a multiple of four bytes.
+/// Returns so many curves, each filled up to a multiple of four bytes.
 fn curves(mut content: &[u8], count: usize) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for _ in 0..count {

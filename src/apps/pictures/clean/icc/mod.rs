@@ -72,7 +72,7 @@ fn element(name: &[u8; 4], content: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Header, tags, and texts that have to be there.
+/// Writes header, tags, and the texts that have to be there.
 fn written(profile: &[u8], mut tags: Vec<Tag>) -> Vec<u8> {
     let is_old = profile[8] < 4;
     tags.push((*b"desc", description(is_old)));

@@ -132,7 +132,7 @@ impl<'a> Bits<'a> {
         self.drop_bits(length).map(|()| symbol)
     }
 
-    /// Behind the byte with the last bit that was taken.
+    /// Returns the place behind the byte with the last bit that was taken.
     pub(super) fn end(&self) -> usize {
         let mut at = self.at;
         for _ in 0..(self.held_bits - self.made_up) / 8 {

@@ -141,7 +141,7 @@ impl Copy {
         content.iter().for_each(|part| self.out.extend_from_slice(part));
     }
 
-    /// What stands in front of everything else: JFIF, the orientation, the profile, Adobe's marker.
+    /// Writes what stands in front of everything else: JFIF, the orientation, the profile, Adobe's marker.
     fn header(&mut self, pieces: &[Piece<'_>]) {
         let before_scans = || pieces.iter().take_while(|piece| !matches!(piece, Piece::Scan { .. }));
         let apps = |wanted: u8| {

@@ -8,7 +8,7 @@ const BLOCK: u32 = 64;
 /// Blocks whose coefficients are remembered at most, over all components: those of 170 megapixels in three colours.
 const BLOCKS_MAX: u64 = 8 << 20;
 /// Blocks that are looked at in one picture at most, over all of its scans: of a picture with the most blocks, 64 scans.
-pub(super) const VISITS_MAX: u64 = 512 << 20;
+const VISITS_MAX: u64 = 512 << 20;
 
 /// A component as the frame header has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(super) enum Outcome {
 }
 
 impl Memory {
-    /// Nothing was read; nothing if the frame has too many blocks.
+    /// Makes the memory before the first scan; nothing if the frame has too many blocks.
     pub(super) fn new(frame: &Frame) -> Option<Self> {
         if !frame.is_progressive {
             return Some(Self { blocks: Vec::new(), visits: 0, is_lost: false });
@@ -205,7 +205,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// A band of one block of a progressive picture; only one component is in such a scan.
+    /// Takes a band of one block of a progressive picture; only one component is in such a scan.
     fn band(
         &mut self,
         bits: &mut Bits<'_>,
