@@ -43,7 +43,7 @@ impl Heal {
         out
     }
 
-    /// Reads a record; nothing if it is none.
+    /// Reads a record; nothing for bytes of another form.
     #[must_use]
     pub fn of(record: &[u8]) -> Option<Self> {
         let mut fields = Fields::of(record::payload(record));

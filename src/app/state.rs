@@ -336,7 +336,7 @@ impl Applied {
         self.advance(batch);
     }
 
-    /// Takes a word about times; what is none changes nothing.
+    /// Takes a record about times; any other one changes nothing.
     fn heal(&mut self, record: &[u8]) {
         let Some(heal) = Heal::of(record) else { return };
         self.heals.add(heal);

@@ -22,7 +22,7 @@ pub struct Declaration {
 /// What applications need that is not pure; given by who starts the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Tools {
-    /// Makes what makes thumbnails, one for each thread that asks.
+    /// Makes a maker of thumbnails, one for each thread that asks.
     pub thumbnailer: fn(&Bounds) -> Box<dyn Thumbnailer>,
 }
 

@@ -33,7 +33,7 @@ impl fmt::Display for Durability {
     }
 }
 
-/// The word is none of `memory`, `disk`, `both`.
+/// The word is neither `memory` nor `disk` nor `both`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownDurability;
 

@@ -1,7 +1,7 @@
 //! Every bound of the server, in one place: what a client may send, what a queue may hold, how long anything waits.
 //!
 //! Constants that are part of a format or of an algorithm stay constants. Those that an operator may set are fields
-//! of [`Limits`], whose `Default` holds the defaults that `docs/http.md` lists. Relations between them are
+//! of [`Limits`], whose `Default` holds the defaults that `docs/configuration.md` lists. Relations between them are
 //! asserted at compile time below. The bounds of one application stand in its folder.
 
 use super::setting::Values;
@@ -93,7 +93,7 @@ pub const DESCRIPTORS_OF_JOB: usize = 2;
 pub const DESCRIPTORS_OF_UPLOAD: usize = 1;
 /// Time between two tries to accept while there are no descriptors left, milliseconds.
 pub const ACCEPT_RETRY_MS: u64 = 100;
-/// Time between two words about that, milliseconds.
+/// Least time between two lines in the log about that, milliseconds.
 pub const ACCEPT_TOLD_MS: u64 = 10_000;
 /// Bytes of a worker's read buffer, shared by its connections.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -168,7 +168,7 @@ pub const BLOB_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most bytes of a snapshot that a joining host takes.
 pub const PEER_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Least time between two looks for new batches to send while nobody waits at `both`, microseconds: what was made
-/// meanwhile goes at once, for one waking of either host and one sync of the peer's. Decision 0008 tells what other values
+/// meanwhile goes at once, for one waking of either host and one sync of the peer's. Decision 0008 says what other values
 /// came to.
 pub const PEER_SEND_EVERY_US: u64 = 5_000;
 /// How long batches go as they come behind a request at `both`, microseconds.

@@ -74,7 +74,7 @@ pub enum Form {
     Millis(u64, u64),
     /// One of some words, in letters of either case.
     Word(&'static [&'static str]),
-    /// A text that a function likes, and what such a text looks like.
+    /// A text that a function accepts, and what such a text looks like.
     Text(&'static str, fn(&str) -> bool),
     /// Numbers of cores, with ranges.
     Cores,
@@ -328,7 +328,7 @@ impl Value {
 pub struct Values(BTreeMap<&'static str, Value>);
 
 impl Values {
-    /// Returns values of which nobody has set any.
+    /// Makes values of which none is set: every setting has its default.
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())

@@ -161,7 +161,7 @@ impl Streams {
         }
     }
 
-    /// Reads an encoding that takes all of `bytes`; nothing if it is none.
+    /// Reads an encoding that takes all of `bytes`; nothing for bytes of another form.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if !bytes.len().is_multiple_of(STREAM_BYTES) || bytes.len() / STREAM_BYTES > ORIGINS_MAX {

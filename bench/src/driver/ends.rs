@@ -39,7 +39,7 @@ impl Driver {
         }
     }
 
-    /// Returns whether a run that only its number of requests ends would never end, since the target is gone.
+    /// Returns whether a run that ends by its number of requests only would never end, since the target is gone.
     fn is_abandoned(&mut self, now_ns: u64) -> bool {
         let is_open = |line: &Line| line.stream.is_some() && !line.is_connecting;
         if self.in_flight == 0 && self.lines.iter().all(is_open) {

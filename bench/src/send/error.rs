@@ -14,7 +14,7 @@ pub enum SendError {
         /// What the decoder says.
         reason: String,
     },
-    /// The address is none.
+    /// The address is not valid.
     #[error("{url:?} is not the address of a server; one looks like http://127.0.0.1:8000")]
     Url {
         /// As it was given.

@@ -33,7 +33,7 @@ impl Picture {
     /// Decodes a PNG or JPEG file, which is recognised by its content.
     ///
     /// # Errors
-    /// Returns [`SendError::Picture`] if it cannot be read, is none, or is empty.
+    /// Returns [`SendError::Picture`] if it cannot be read, is no picture, or is empty.
     pub fn open(path: &Path) -> Result<Self, SendError> {
         let wrong = |reason: String| SendError::Picture { path: path.to_owned(), reason };
         let reader = ImageReader::open(path).map_err(|error| wrong(error.to_string()))?;

@@ -146,7 +146,7 @@ mod tests {
     use crate::apps::registry;
     use crate::base::setting::Values;
 
-    /// Routes of which a GET logs something, and one that is held: what nobody may be led to by a link.
+    /// Routes of which a GET logs something, and one that is held: no link may lead to them.
     const CHANGING: [&str; 7] = [
         "/next",
         "/previous",

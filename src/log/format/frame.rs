@@ -13,7 +13,6 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::ids::{ClusterId, NodeId, Position};
-use crate::base::limits::BATCH_BODY_BYTES_MAX;
 use crate::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader};
 
 /// Length of a slot in bytes.
@@ -22,8 +21,6 @@ pub const SLOT_BYTES: usize = 24;
 pub const FRAME_HEAD_BYTES: usize = SLOT_BYTES + BATCH_HEADER_BYTES;
 /// Frames start at multiples of this many bytes.
 pub const FRAME_ALIGN_BYTES: u64 = 8;
-/// The longest frame.
-pub const FRAME_BYTES_MAX: usize = (FRAME_HEAD_BYTES + BATCH_BODY_BYTES_MAX).next_multiple_of(8);
 
 /// Returns the length in bytes of the frame of a body of `body_len` bytes, padding included.
 #[must_use]

@@ -1,4 +1,4 @@
-//! JPEG pictures, scaled down while they are decoded. Decision 0018 tells why by these decoders.
+//! JPEG pictures, scaled down while they are decoded. Decision 0018 says why by these decoders.
 //!
 //! ```text
 //! chroma sampled above luma  -> planes as they are coded, put together here

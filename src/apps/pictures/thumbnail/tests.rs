@@ -201,7 +201,7 @@ fn an_animation_with_flaws_that_browsers_pass_over_is_one_of_the_frames_so_far()
     ));
     cases.push(("garbage instead of a trailer", [&cut(1)[..], b"garbage"].concat(), 4));
     cases.push(("garbage behind the trailer", [&whole[..], b"\x2Cgarbage"].concat(), 4));
-    // The data of the last frame: codes that are none.
+    // The data of the last frame: bytes that are no codes.
     let mut damaged = whole.clone();
     let image = starts[starts.len() - 2];
     let flags = whole[image + 9];
