@@ -25,6 +25,9 @@ use super::planes;
 /// squares, and the filter that comes after them needs some more than it gives.
 const SPARE: u32 = 2;
 
+/// EOI (ITU T.81, table B.1).
+const END: [u8; 2] = [0xFF, 0xD9];
+
 /// Decodes a JPEG of which a thumbnail is wanted that is as large as `to` says for the picture's size.
 ///
 /// # Errors
@@ -32,6 +35,18 @@ const SPARE: u32 = 2;
 pub fn decode(
     picture: &[u8],
     to: impl Fn((u32, u32)) -> (u32, u32),
+    order: &Order,
+) -> Result<Decoded, Fault> {
+    match decode_as_it_is(picture, &to, order) {
+        // The decoders want an end marker behind a picture of several scans; a cut one has none.
+        Err(Fault::Corrupted) if !picture.ends_with(&END) => decode_as_it_is(&ended(picture), &to, order),
+        decoded => decoded,
+    }
+}
+
+fn decode_as_it_is(
+    picture: &[u8],
+    to: &impl Fn((u32, u32)) -> (u32, u32),
     order: &Order,
 ) -> Result<Decoded, Fault> {
     let limits = DecodeLimits { max_pixels: order.pixels_max, ..DecodeLimits::default() };
@@ -70,6 +85,19 @@ pub fn decode(
         Err(JpegError::UnexpectedEof) => Err(Fault::Corrupted),
         Err(_) => second_opinion(picture, order).map(|decoded| Decoded { profile, ..decoded }),
     }
+}
+
+/// Returns a cut picture with an end marker, without the segment that the cut went through, if it went through one.
+fn ended(picture: &[u8]) -> Vec<u8> {
+    let last = memchr::memrchr_iter(0xFF, picture)
+        // Not a coded 0xFF, a byte that fills, or a marker without a segment.
+        .find(|&at| !matches!(picture.get(at + 1), Some(0x00 | 0x01 | 0xD0..=0xD9 | 0xFF)));
+    let is_cut = |at: &usize| {
+        let length = picture.get(at + 2..).and_then(|rest| rest.first_chunk());
+        length.is_none_or(|length| picture.len() < at + 2 + usize::from(u16::from_be_bytes(*length)))
+    };
+    let whole = last.filter(is_cut).unwrap_or(picture.len());
+    [&picture[..whole], &END].concat()
 }
 
 /// Says that the frame is sequential, progressive or lossless, of samples of 8 or 12 bits (ITU T.81, table B.1): others

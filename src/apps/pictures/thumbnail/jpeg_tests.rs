@@ -298,6 +298,29 @@ fn what_no_decoder_reads_is_called_unsupported_and_not_corrupted() {
     assert_eq!(thumbnail(&deep, &order((61, 47)), &|| false), Err(Fault::Unsupported));
 }
 
+/// Cut at each byte behind the header of the first scan, in coded values as in headers of later scans.
+#[test]
+fn a_cut_picture_has_what_came_before_the_cut_however_its_scans_are_ordered() {
+    for (frame, scans) in [(0xC0, TOGETHER), (0xC0, APART), (0xC2, TOGETHER), (0xC2, APART)] {
+        let form = Form { frame, ..Form::new([(2, 2), (1, 1), (1, 1)], scans) };
+        let coded = form.coded();
+        let scan = coded.windows(2).position(|bytes| bytes == [0xFF, 0xDA]).unwrap();
+        let values = scan + 2 + usize::from(coded[scan + 3]);
+        for length in values + 1..coded.len() {
+            let small = thumbnail(&coded[..length], &order(form.size), &|| false)
+                .unwrap_or_else(|fault| panic!("{frame:x} {scans:?}, {length} bytes: {fault}"));
+            let small = image::load_from_memory(&small).unwrap().to_rgb8();
+            assert_eq!(small.dimensions(), form.size);
+            if length + 2 >= coded.len() {
+                let seen = nearness(&small, &form.picture());
+                assert!(seen >= 32.0, "{frame:x} {scans:?}, {length} bytes: {seen:.1} dB");
+            }
+        }
+        let header = thumbnail(&coded[..scan], &order(form.size), &|| false);
+        assert_eq!(header, Err(Fault::Corrupted), "{frame:x} {scans:?}: no pixels came before the cut");
+    }
+}
+
 /// The same colour wherever it is looked at, so that pictures that were scaled while they were decoded can be compared.
 #[test]
 fn a_picture_is_scaled_while_it_is_decoded_and_looks_the_same() {
