@@ -54,7 +54,7 @@ fn peer(machine: &Machine, peer: Option<&str>) -> Finding {
     }
 }
 
-/// Reported only: no speed is worth a word from us to switch them off.
+/// Reports the mitigations only: no speed is worth advice to switch them off.
 fn mitigations(machine: &Machine) -> Finding {
     const ID: &str = "security.mitigations";
     let at = "sys/devices/system/cpu/vulnerabilities";

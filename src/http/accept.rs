@@ -24,7 +24,7 @@ pub fn choose<'f>(fields: impl Iterator<Item = &'f [u8]> + Clone, offered: &[&st
     best.map(|(index, _)| index)
 }
 
-/// In thousandths.
+/// Returns the quality of a media type in thousandths.
 fn quality_of<'f>(fields: impl Iterator<Item = &'f [u8]>, media_type: &str) -> u16 {
     let mut is_absent = true;
     let mut best: Option<(Fit, u16)> = None;
@@ -52,7 +52,7 @@ fn weigh(range: &[u8], media_type: &str) -> Option<(Fit, u16)> {
     Some((fit, quality.and_then(thousandths).unwrap_or(1000)))
 }
 
-/// `0.5` is 500; at most three decimals, at most 1.
+/// Reads a quality in thousandths, `0.5` as 500; at most three decimals, at most 1.
 pub(super) fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3

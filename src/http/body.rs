@@ -75,7 +75,7 @@ pub enum Decoded<'a> {
 }
 
 impl BodyDecoder {
-    /// For a body of this framing with at most `max_bytes` bytes after decoding.
+    /// Makes a decoder for a body of this framing with at most `max_bytes` bytes after decoding.
     ///
     /// # Errors
     /// Refuses with 413 if the length is known and larger.
@@ -143,7 +143,7 @@ impl BodyDecoder {
         Ok(())
     }
 
-    /// One byte of `size [blanks] [;extension] CR`.
+    /// Takes one byte of `size [blanks] [;extension] CR`.
     fn size_line(&mut self, byte: u8, limits: &Limits) -> Result<Expected, Refusal> {
         let may_end = match self.expected {
             Expected::Extension(extension) => extension.may_end(),
@@ -181,7 +181,7 @@ impl BodyDecoder {
         Ok(if self.left == 0 { Expected::TrailerStart } else { Expected::Data })
     }
 
-    /// One byte of `name: value CR LF`. Trailers are checked like any field and then dropped: nothing here uses them,
+    /// Takes one byte of `name: value CR LF`. Trailers are checked like any field and then dropped: nothing here uses them,
     /// and merging them into the head could change what has been decided already.
     fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<Expected, Refusal> {
         self.line_bytes += 1;

@@ -301,7 +301,7 @@ impl Machine {
         Ok(())
     }
 
-    /// `base` bytes of the caller's input lie before this one.
+    /// Reads a whole request; `base` bytes of the caller's input lie before this one.
     fn read_whole<'a>(
         &'a mut self,
         input: &'a [u8],
@@ -411,7 +411,7 @@ impl Machine {
         }
     }
 
-    /// `input` is what has come of the request beside what is kept.
+    /// Refuses the request; `input` is what has come of it beside what is kept.
     fn refuse(&mut self, refusal: Refusal, input: &[u8]) -> Step<'static> {
         self.refused_head = begins_head(self.kept.as_ref().map_or(&[], |kept| &kept.bytes), input);
         self.state = State::Dead;

@@ -112,7 +112,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Empty elements, which lists in general may have, are refused: a reader that stops at one sees another list.
+    /// Notes the codings of a field. Empty elements, which lists in general may have, are refused: a reader that stops at one sees
+    /// another list.
     fn note_codings(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for coding in value.split(|&byte| byte == b',').map(trim_blanks) {
             if coding.is_empty() || !coding.iter().all(|&byte| charset::is_token(byte)) {
@@ -159,7 +160,7 @@ impl Fields {
     }
 }
 
-/// Without spaces and tabs at either end; unlike `trim_ascii` it leaves line ends and form feeds, to be refused.
+/// Takes spaces and tabs off both ends; unlike `trim_ascii` it leaves line ends and form feeds, to be refused.
 fn trim_blanks(bytes: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = bytes.iter().position(|byte| !is_blank(byte)).unwrap_or(bytes.len());

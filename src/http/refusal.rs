@@ -17,7 +17,7 @@ impl Refusal {
         Self { status, reason }
     }
 
-    /// Malformed or ambiguous input: 400.
+    /// Makes the refusal of malformed or ambiguous input: 400.
     #[must_use]
     pub const fn bad(reason: &'static str) -> Self {
         Self::new(400, reason)

@@ -92,7 +92,7 @@ impl<'a> Head<'a> {
         self.values(name).next()
     }
 
-    /// Returns the same as text; `None` as well if it is not UTF-8.
+    /// Returns the value of the first field of that name as text; `None` as well if it is not UTF-8.
     #[must_use]
     pub fn header_text(&self, name: &str) -> Option<&'a str> {
         self.header(name).and_then(|value| std::str::from_utf8(value).ok())

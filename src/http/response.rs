@@ -79,7 +79,7 @@ impl Rest {
         &self.content[self.sent..]
     }
 
-    /// So many more bytes were sent; gives whether any are left.
+    /// Notes that so many more bytes were sent; gives whether any are left.
     pub fn advance(&mut self, sent: usize) -> bool {
         self.sent += sent;
         self.sent < self.content.len()

@@ -139,7 +139,7 @@ impl HeadScan {
         }
     }
 
-    /// Offset of the first byte that belongs to a request line; the input's length if there is none yet.
+    /// Returns the offset of the first byte that belongs to a request line; the input's length if there is none yet.
     fn skip_empty_lines(&mut self, input: &[u8]) -> Result<usize, Refusal> {
         for (at, &byte) in input.iter().enumerate() {
             match byte {
@@ -164,7 +164,7 @@ impl HeadScan {
         if usize::from(self.empty_lines) > EMPTY_LINES_MAX { Err(EMPTY_LINES) } else { Ok(()) }
     }
 
-    /// A line counts without its CR and LF, the header without the empty line at its end.
+    /// Checks lengths against the limits. A line counts without its CR and LF, the header without the empty line at its end.
     fn check_lengths(&self, limits: &Limits) -> Result<(), Refusal> {
         match self.section {
             Section::RequestLine if self.line_bytes > limits.request_line_bytes => {
@@ -176,7 +176,7 @@ impl HeadScan {
         }
     }
 
-    /// Behind the LF of a line; true if it was the empty one that ends the head.
+    /// Handles the end of a line behind its LF; returns true if it was the empty one that ends the head.
     fn end_line(&mut self, limits: &Limits) -> Result<bool, Refusal> {
         debug_assert!(self.section != Section::Before && self.after_cr);
         if self.section == Section::Fields {

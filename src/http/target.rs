@@ -84,8 +84,8 @@ pub fn is_authority(value: &[u8]) -> bool {
     }
 }
 
-/// What may stand between brackets: an IPv6 address, or an address of a version to come, `v1.x` (RFC 3986, section 3.2.2).
-/// A zone (`fe80::1%25eth0`) means something on the client's host only, so a client sends none (RFC 6874, section 4).
+/// Returns whether this may stand between brackets: an IPv6 address, or an address of a version to come, `v1.x` (RFC 3986, section
+/// 3.2.2). A zone (`fe80::1%25eth0`) means something on the client's host only, so a client sends none (RFC 6874, section 4).
 fn is_ip_literal(inside: &[u8]) -> bool {
     if let [b'v' | b'V', rest @ ..] = inside {
         let Some(dot) = memchr::memchr(b'.', rest) else { return false };
@@ -98,7 +98,8 @@ fn is_ip_literal(inside: &[u8]) -> bool {
     std::str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
-/// A registered name or an IPv4 address: `reg-name` of RFC 3986, where a percent sign is followed by two digits.
+/// Returns whether this is a registered name or an IPv4 address: `reg-name` of RFC 3986, where a percent sign is followed by two
+/// digits.
 fn is_name(host: &[u8]) -> bool {
     let Some(odd) = host.iter().position(|&byte| !charset::is_host(byte)) else { return true };
     let mut rest = &host[odd..];
@@ -112,7 +113,7 @@ fn is_name(host: &[u8]) -> bool {
     }
 }
 
-/// Nothing, or 1 to 65535: port 0 is nowhere listened on.
+/// Returns whether this is nothing, or 1 to 65535: port 0 is nowhere listened on.
 fn is_port(digits: &[u8]) -> bool {
     if digits.is_empty() {
         return true;

@@ -59,7 +59,7 @@ pub fn send_at_once(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)
 }
 
-/// One recv into `buffer`; 0 is the client's end.
+/// Receives once into `buffer`; 0 is the client's end.
 ///
 /// Not std's: its call goes through libc's cancellation point, which costs a server with several threads two atomic
 /// operations for each call (2 % of a request).
@@ -71,7 +71,7 @@ pub fn receive(stream: &mio::net::TcpStream, buffer: &mut [u8]) -> io::Result<us
     Ok(rustix::net::recv(stream, buffer, RecvFlags::empty())?.0)
 }
 
-/// One send of as much of `bytes` as the socket takes; see [`receive`].
+/// Sends once as much of `bytes` as the socket takes; see [`receive`].
 ///
 /// # Errors
 /// Fails with `WouldBlock` when it takes nothing, or with the error of send.
@@ -80,7 +80,7 @@ pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }
 
-/// One send of as much of `first` and then `second` as the socket takes.
+/// Sends once as much of `first` and then `second` as the socket takes.
 ///
 /// # Errors
 /// Fails as [`send`] does.
@@ -131,7 +131,7 @@ pub fn send_file(
     Ok(FileSent::All)
 }
 
-/// One recv of at most as many bytes as `buffer` has, which are dropped and not copied into it; 0 is the client's end.
+/// Receives once at most as many bytes as `buffer` has, which are dropped and not copied into it; 0 is the client's end.
 ///
 /// # Errors
 /// Fails as [`receive`] does.

@@ -107,7 +107,8 @@ impl Subprocess {
         }
     }
 
-    /// Returns the same for one that gives way to all others: it is not waited for while it gets less than its share.
+    /// Returns a deadline for what a process that gives way to all others does from now on: it is not waited for while it gets less
+    /// than its share.
     #[must_use]
     pub fn within_if_fed(&self, cpu: Duration, wall: Duration, share: Share) -> Deadline {
         Deadline { share: Some(share), ..self.within(cpu, wall) }

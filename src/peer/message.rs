@@ -105,7 +105,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Of a stream of which nothing was received.
+    /// Makes the receipt of a stream of which nothing was received.
     #[must_use]
     pub fn none(origin: Origin) -> Self {
         Self { origin, received: 0, durable: 0 }

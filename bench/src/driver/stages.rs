@@ -76,7 +76,7 @@ impl Exposition {
         self.sum_of(name, None)
     }
 
-    /// Returns the same of one stage.
+    /// Returns the sum of all samples of one stage of a name.
     fn sum_of(&self, name: &str, stage: Option<&str>) -> Option<f64> {
         let mut values = self.of(name, stage).map(|sample| sample.value);
         let first = values.next()?;

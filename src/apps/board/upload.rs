@@ -118,7 +118,7 @@ impl Form {
         };
     }
 
-    /// Bytes of a part; gives whether a job thread has to write some first.
+    /// Takes bytes of a part; gives whether a job thread has to write some first.
     fn data(&mut self, bytes: &[u8]) -> bool {
         match (self.part, &mut self.message, &mut self.picture) {
             (Part::Message, Some(message), _) => {

@@ -2,7 +2,7 @@
 //!
 //! What a slow call will answer is known when it begins: the time at which it ends is part of the text. So a call that
 //! is still under way is an entry like any other that is not ready yet, and whoever asks for it meanwhile waits until
-//! it is: one computation, however many callers there are, and no caller has to be told by another.
+//! it is: one computation, however many callers there are, and no caller has to wake another one.
 //!
 //! Times are microseconds since 1970. An entry that was made later than now is one of a clock that has gone back since:
 //! it is forgotten.

@@ -60,7 +60,7 @@ pub fn error(status: u16, sentence: &str) -> Response {
     )
 }
 
-/// Returns an unknown path or thing.
+/// Returns the answer to an unknown path or thing.
 #[must_use]
 pub fn not_found() -> Response {
     error(
@@ -70,7 +70,7 @@ pub fn not_found() -> Response {
     )
 }
 
-/// Returns a method that the path does not have.
+/// Returns the answer to a method that the path does not have.
 #[must_use]
 pub fn method_not_allowed() -> Response {
     error(405, "The method is not allowed for the requested URL.")
@@ -87,7 +87,7 @@ pub fn preflight(allow: &str) -> Response {
         .with("Access-Control-Max-Age", "600")
 }
 
-/// Returns the same thing for good at another path of this host.
+/// Returns the answer that sends a client for good to another path of this host.
 #[must_use]
 pub fn moved(location: &str) -> Response {
     let shown = escape(location);

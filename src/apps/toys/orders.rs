@@ -27,14 +27,14 @@ pub struct Making {
 }
 
 impl Making {
-    /// Returns the answer to it.
+    /// Returns the answer to the order.
     #[must_use]
     pub fn response(&self) -> Response {
         let (id, product) = (self.id, escape(&self.product));
         html::answer(200, format!("Your process {id} has been created with this product : {product}"))
     }
 
-    /// Logs it: it is done.
+    /// Logs the order, which is done then.
     #[must_use]
     pub fn append(&self) -> Action {
         let mut records = Vec::new();

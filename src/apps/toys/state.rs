@@ -246,7 +246,7 @@ impl State for ToysState {
         }
     }
 
-    /// Toys move; of orders that were told to stand none is displaced, and their rest is looked up.
+    /// Moves toys; no order that was answered gives way to another one, and the time that orders still take is looked up.
     fn heal(&mut self, heal: &Heal, just: Option<&Entry>) {
         let is_later = |place: &Place| heal.covers(place.origin, place.seq) && place.time_us > heal.time_us;
         let moved: Vec<Place> = match just {
@@ -324,7 +324,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Reads a snapshot; nothing if it is none. Toys and orders stand in their order, each once.
+/// Reads a snapshot; nothing for bytes of another form. Toys and orders stand in their order, each once.
 fn read(bytes: &[u8]) -> Option<ToysState> {
     let mut state = ToysState::default();
     let mut rest = bytes;

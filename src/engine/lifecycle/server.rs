@@ -93,7 +93,7 @@ impl Server {
         Self::start_with(settings, Vec::new(), None)
     }
 
-    /// Returns the same with listeners that somebody opened for us, which are used where they are on a configured address, and
+    /// Starts a server with listeners that somebody opened for us, which are used where they are on a configured address, and
     /// with a record that is logged before anybody is served.
     ///
     /// # Errors

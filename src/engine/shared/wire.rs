@@ -42,7 +42,7 @@ impl Wire {
         Ok(Self { stream })
     }
 
-    /// Has the event loop report the socket under the name of `key`.
+    /// Has the event loop report on the socket under the name of `key`.
     ///
     /// # Errors
     /// Fails when the event loop takes no more.

@@ -45,13 +45,13 @@ impl Now {
         self.us
     }
 
-    /// Returns the same in milliseconds.
+    /// Returns when this turn began, milliseconds of the worker's clock.
     #[inline]
     pub(super) fn ms(&self) -> u64 {
         self.us / 1_000
     }
 
-    /// Returns the same by the wall clock, microseconds since 1970.
+    /// Returns when this turn began by the wall clock, microseconds since 1970.
     pub(super) fn wall_us(&self) -> u64 {
         self.us + self.wall_offset_us
     }

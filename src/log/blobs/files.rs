@@ -56,7 +56,7 @@ impl Shared {
     }
 }
 
-/// Directory and whole name of a blob's file.
+/// Returns directory and whole name of a blob's file.
 fn place_of(id: &BlobId) -> (String, String) {
     let text = id.to_string();
     let (prefix, rest) = text.split_at(2);

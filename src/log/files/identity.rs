@@ -105,7 +105,7 @@ impl Members {
         free.map(|entry| *entry = Some(member)).is_some()
     }
 
-    /// Those that are listed, in the order in which they were added.
+    /// Returns those that are listed, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.entries.iter().flatten()
     }

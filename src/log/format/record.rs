@@ -96,7 +96,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Whether a body is exactly `count` records.
+/// Checks whether a body is exactly `count` records.
 ///
 /// # Errors
 /// Returns what is wrong with it.

@@ -51,7 +51,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The segment a position is in.
+    /// Returns the segment that a position is in.
     #[inline]
     #[must_use]
     pub fn segment_of(self, position: Position) -> u32 {

@@ -118,7 +118,7 @@ pub fn compare(disks: [&dyn Disk; 2]) -> Result<Comparison, (usize, InspectError
     Ok(Comparison { sides, streams })
 }
 
-/// Two streams that end at the same record with another history behind them.
+/// Returns whether two streams end at the same record with different histories before it.
 fn forked(ends: &[Stream; 2]) -> bool {
     ends[0].seq == ends[1].seq && ends[0].chain != ends[1].chain
 }

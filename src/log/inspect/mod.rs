@@ -177,7 +177,7 @@ pub fn batches(disk: &dyn Disk, on_batch: &mut dyn FnMut(&BatchView<'_>)) -> Res
     read.map(drop)
 }
 
-/// A server may remove the oldest one at any time; one that is gone is not damaged.
+/// Checks a snapshot. A server may remove the oldest one at any time; one that is gone is not damaged.
 fn check_snapshot(disk: &dyn Disk, file: SnapshotFile) -> Result<(), InspectError> {
     match snapshot::load(disk, file) {
         Ok(_) => Ok(()),

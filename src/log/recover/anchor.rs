@@ -156,8 +156,8 @@ struct Broken {
     sound: Vec<SegmentHeader>,
 }
 
-/// The headers of all segments there are up to the one that the snapshot stands in. What stands behind them is looked at only
-/// with `reads_bodies`: a start is not to take longer for what it does not need.
+/// Returns the headers of all segments there are up to the one that the snapshot stands in. What stands behind them is looked at
+/// only with `reads_bodies`: a start is not to take longer for what it does not need.
 fn headers_to(
     segments: &Segments,
     snapshot: &Snapshot,

@@ -38,8 +38,8 @@ pub fn is_marked(disk: &dyn Disk) -> io::Result<bool> {
     Ok(disk.list()?.iter().any(|name| name == JOINING_NAME))
 }
 
-/// All of it is durable, and a snapshot stands behind what the peer's covers: a start goes on from here. Whether the
-/// directory has joined is said by [`crate::log::files::newcomer`].
+/// Notes that all of it is durable, and that a snapshot stands behind what the peer's covers: a start goes on from here. Whether
+/// the directory has joined is said by [`crate::log::files::newcomer`].
 ///
 /// # Errors
 /// Returns the error of the disk; it may be called again.

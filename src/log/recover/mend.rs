@@ -67,7 +67,7 @@ pub fn mend(disk: &dyn Disk) -> Result<Identity, RecoverError> {
     Ok(identity)
 }
 
-/// Whose directory a segment says that it is in, if it can be read and holds anything.
+/// Returns whose directory a segment says that it is in, if it can be read and holds anything.
 fn named_by(disk: &dyn Disk, number: u32) -> io::Result<Option<([u8; 16], u64, u64)>> {
     let file = disk.open(&segment::name(number), Access::Read)?;
     let mut bytes = vec![0; BLOCK_BYTES];

@@ -115,7 +115,7 @@ pub fn open(
     Ok(opened)
 }
 
-/// Returns the same for reading: a directory that has an identity is left as it is, and what is owed before the first write
+/// Opens a journal for reading: a directory that has an identity is left as it is, and what is owed before the first write
 /// comes with it.
 ///
 /// # Errors
@@ -162,7 +162,7 @@ pub fn examine(disk: &dyn Disk, on_replay: &mut OnReplay<'_>) -> Result<Report, 
     examine_as(disk, identity.ok_or(RecoverError::NoIdentity)?, on_replay)
 }
 
-/// Returns the same for a directory whose identity is this one.
+/// Examines a directory whose identity is this one.
 pub(in crate::log) fn examine_as(
     disk: &dyn Disk,
     identity: Identity,

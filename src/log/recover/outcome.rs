@@ -115,7 +115,8 @@ pub enum RecoverError {
 }
 
 impl RecoverError {
-    /// Damage, unless a later program wrote what stands there: that is no damage, and nobody may accept its loss.
+    /// Makes the error of damage, unless a later program wrote what stands there: that is no damage, and nobody may accept its
+    /// loss.
     pub(in crate::log) fn damaged(damage: Box<Damage>) -> Self {
         match damage.at.fault.later() {
             Some(what) => Self::Later { name: segment::name(damage.at.segment), what },

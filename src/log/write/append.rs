@@ -96,7 +96,7 @@ impl Appender {
         self.own.seq + 1
     }
 
-    /// Behind the last frame.
+    /// Returns the position behind the last frame.
     #[must_use]
     pub fn position(&self) -> Position {
         self.end.position

@@ -22,7 +22,7 @@ impl Session {
         }
     }
 
-    /// The next effect of what was received, or of time.
+    /// Returns the next effect of what was received, or of time.
     pub fn next_effect(&mut self, now_us: u64) -> Option<Effect> {
         while self.phase != Phase::Closed {
             let payload_max =

@@ -54,7 +54,7 @@ impl Joining {
         self.slot().goal = Some(Arc::new(goal));
     }
 
-    /// Returns the same; nothing before the first host was met.
+    /// Returns what this host has to have before it has joined; nothing before the first host was met.
     #[must_use]
     pub fn goal(&self) -> Option<Arc<VersionVector>> {
         self.slot().goal.clone()
