@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::marker::PhantomData;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::Server;
+use super::{PATIENCE, Server};
 use crate::skip::skip;
 
 /// A thread that stands still until this is dropped, which must happen on the thread that made it (ptrace's rule), and
@@ -35,16 +37,26 @@ impl Server {
         Some(Hold { thread, of: PhantomData })
     }
 
-    /// Finds the thread of this name, as `top -H` shows it.
+    /// Finds the thread of this name, as `top -H` shows it. A thread gives itself its name, which may be a moment after the
+    /// server said that it listens.
     pub(super) fn thread(&self, name: &str) -> Pid {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("a process");
-        for task in tasks.map(|task| task.expect("a thread").path()) {
-            if fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
-                let number = task.file_name().and_then(|number| number.to_str()).expect("a number");
-                return Pid::from_raw(number.parse().expect("a number"));
+        let started = Instant::now();
+        loop {
+            if let Some(thread) = self.find_thread(name) {
+                return thread;
             }
+            assert!(started.elapsed() < PATIENCE, "no thread {name}");
+            sleep(Duration::from_millis(5));
         }
-        panic!("no thread {name}");
+    }
+
+    fn find_thread(&self, name: &str) -> Option<Pid> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("a process");
+        let mut tasks = tasks.map(|task| task.expect("a thread").path());
+        let task = tasks
+            .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim_end() == name))?;
+        let number = task.file_name().and_then(|number| number.to_str()).expect("a number");
+        Some(Pid::from_raw(number.parse().expect("a number")))
     }
 }
 
