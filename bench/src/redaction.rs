@@ -15,6 +15,46 @@ pub fn is_secret(name: &str) -> bool {
     SECRET_FIELDS.contains(&name.as_str()) || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
+/// Least length of a part of a secret that is hidden where it stands alone; shorter ones are words of any text.
+const PART_BYTES_MIN: usize = 8;
+/// Least length of a secret, or of its beginning at the end of a text that was cut, that is hidden.
+const BYTES_MIN: usize = 4;
+
+/// What was sent in secret fields, to be hidden in what comes back: a server may repeat a request in its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Collects values of the secret ones of `fields`, and their parts: the token of `Bearer TOKEN`, the values of a cookie.
+    #[must_use]
+    pub fn of<'f>(fields: impl Iterator<Item = &'f (String, String)>) -> Self {
+        let mut found = Vec::new();
+        for (_, value) in fields.filter(|(name, _)| is_secret(name)) {
+            let words = value.split([' ', ';', ',']);
+            let parts = words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)]);
+            let parts = parts.flatten().filter(|part| part.len() >= PART_BYTES_MIN);
+            found.extend(parts.chain([value.trim()]).filter(|it| it.len() >= BYTES_MIN).map(str::to_string));
+        }
+        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        found.dedup();
+        Self(found)
+    }
+
+    /// Returns `text` without them.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut shown = self.0.iter().fold(text.to_string(), |text, secret| text.replace(secret, HIDDEN));
+        let is_cut = |from: &usize| {
+            let end = &shown[*from..];
+            end.len() >= BYTES_MIN && self.0.iter().any(|secret| secret.starts_with(end))
+        };
+        if let Some(from) = shown.char_indices().map(|(at, _)| at).find(is_cut) {
+            shown.replace_range(from.., HIDDEN);
+        }
+        shown
+    }
+}
+
 /// Shows a header field as a line, without the value of a secret one.
 #[must_use]
 pub fn shown_field((name, value): &(String, String)) -> String {
@@ -103,6 +143,36 @@ mod tests {
         ] {
             assert_eq!(is_secret(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_was_sent_in_secret_is_hidden_in_what_comes_back() {
+        let fields = [
+            ("Authorization", "Bearer s3cr3t-token"),
+            ("Cookie", "sid=abcdefgh; lang=de"),
+            ("X-Api-Key", "k3y!"),
+            ("X-Pin-Token", "1"),
+            ("Accept", "text/html"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+        let secrets = Secrets::of(fields.iter());
+        for (text, shown) in [
+            (
+                "Authorization: Bearer s3cr3t-token Accept: text/html",
+                "Authorization: [hidden] Accept: text/html",
+            ),
+            (r#"{"why":"no such token: s3cr3t-token"}"#, r#"{"why":"no such token: [hidden]"}"#),
+            ("Cookie: sid=abcdefgh; lang=de", "Cookie: [hidden]"),
+            ("session abcdefgh is over", "session [hidden] is over"),
+            ("key k3y! of 1", "key [hidden] of 1"),
+            ("cut off at s3cr3t-t", "cut off at [hidden]"),
+            ("nothing of it", "nothing of it"),
+            ("é", "é"),
+            ("", ""),
+        ] {
+            assert_eq!(secrets.hide(text), shown);
+        }
+        assert_eq!(Secrets::default().hide("all of it"), "all of it");
     }
 
     #[test]

@@ -182,3 +182,36 @@ fn an_end_within_tls_ends_the_answer() {
     let told = measured(&server, &["-n", "6", "-c", "2", "--goal", "status_200=6", "--goal", "errors=0"]);
     assert_eq!(told.code, 0, "{}{}", told.out, told.err);
 }
+
+/// Serves the first handshakes with a certificate that says it is an authority's, as `openssl req -x509` makes it.
+fn own_authority(file: &Path) -> SocketAddr {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_string()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    std::fs::write(file, cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth();
+    let config = std::sync::Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+            let _ = rustls::StreamOwned::new(session, stream).read(&mut [0; 1024]);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_certificate_of_an_authority_is_told_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let url = format!("https://localhost:{}/", own_authority(&file).port());
+    let told = bench(&[&url, "--no-probe", "-c", "1", "-d", "300ms", "--cacert", file.to_str().unwrap()]);
+    assert!(told.code == 1 && told.err.contains("CA:FALSE"), "{}{}", told.out, told.err);
+    assert!(!told.err.contains("--cacert FILE"), "it was given and can't help: {}", told.err);
+}

@@ -36,6 +36,12 @@ fn a_run_is_held_against_the_one_that_was_kept() {
     let url = slow(&ms);
     let told = run(&url, &["--against", name]);
     assert!(told.code == 2 && told.err.contains("--save"), "{}", told.err);
+    for broken in ["", "{", "{}", "[]", r#"{"schema": 1}"#, r#"{"schema": "2"}"#] {
+        let file = folder.path().join("broken.json");
+        fs::write(&file, broken).unwrap();
+        let told = run(&url, &["--against", file.to_str().unwrap()]);
+        assert!(told.code == 2 && told.out.is_empty(), "no load for {broken:?}: {}{}", told.out, told.err);
+    }
     coded(&run(&url, &["--save", name]), 0);
     let kept = fs::read_to_string(name).unwrap();
     // The same run with wide bounds, and one that is ten times as slow.

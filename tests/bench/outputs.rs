@@ -189,6 +189,42 @@ fn no_secret_stands_in_any_output() {
 }
 
 #[test]
+fn no_secret_that_an_answer_repeats_stands_in_an_output() {
+    // The request's head comes back in a body, in a redirect's target, and as what is no HTTP.
+    let address = serve_by_head(|head, _, number| {
+        let echo = format!("X: {} {head}", head.len());
+        Reply::Bytes(match number % 3 {
+            0 => format!("HTTP/1.1 401 No\r\nContent-Length: {}\r\n\r\n{echo}", echo.len()).into_bytes(),
+            1 => b"HTTP/1.1 302 Go\r\nLocation: http://me:s3cr3t@h/?s3cr3t\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+            _ => b"s3cr3t".to_vec(),
+        })
+    });
+    let url = format!("http://{address}/");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (json, html, markdown, junit) = (path("r.json"), path("r.html"), path("r.md"), path("r.xml"));
+    let requests = tempfile::NamedTempFile::new().unwrap();
+    fs::write(requests.path(), "GET /a -H 'X-Own-Token: s3cr3t'\n").unwrap();
+    let outputs = ["--json", &json, "--html", &html, "--markdown", &markdown, "--junit", &junit];
+    let own = [&url, "-c", "1", "-n", "9", "--no-probe"];
+    for (more, code) in [
+        (&["-H", "Authorization: Bearer s3cr3t", "-H", "X-Auth-Token: s3cr3t"][..], 0),
+        (&["--requests", requests.path().to_str().unwrap()], 0),
+        (&["-H", "Cookie: s3cr3t{{what}}"], 2),
+    ] {
+        let told = bench(&[&own[..], more, &outputs].concat());
+        assert_eq!(told.code, code, "{more:?}: {}{}", told.out, told.err);
+        let mut said = told.out + &told.err;
+        for file in files(folder.path()) {
+            said += &fs::read_to_string(file).unwrap();
+        }
+        assert!(!said.contains("s3cr3t"), "{}", said.lines().find(|line| line.contains("s3cr3t")).unwrap());
+        assert!(said.contains("[hidden]"), "{said}");
+    }
+}
+
+#[test]
 fn the_recorded_command_can_be_run_again() {
     let address = serve(|_, _| Reply::Bytes(OK.to_vec()));
     let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ const LINE_BYTES_MAX: usize = 8 * 1024;
 /// The end of one response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code, 101 or 200 to 599.
+    /// Status code, 101 or 200 to 999; those above 599 are errors like 5xx (RFC 9110, section 15).
     pub status: u16,
     /// Whether the connection may carry another request.
     pub keep_alive: bool,
@@ -200,7 +200,19 @@ impl ResponseParser {
         })
     }
 
+    /// Reads a head and what follows it. Interim responses before it are skipped in a loop, for a server may send any number.
     fn head<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
+        let mut used = 0;
+        loop {
+            let (bytes, step) = self.next_head(&input[used..])?;
+            used += bytes;
+            if step != Step::Interim || self.wants_bodies {
+                return Ok((used, step));
+            }
+        }
+    }
+
+    fn next_head<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
         let known = input.len().min(7);
         if input[..known] != b"HTTP/1."[..known] {
             return Err(Garbage::NotHttp);
@@ -221,10 +233,7 @@ impl ResponseParser {
             self.head_bytes.extend_from_slice(head);
         }
         let Some((answer, framing)) = parse_head(head, self.is_head)? else {
-            if self.wants_bodies {
-                return Ok((head.len(), Step::Interim));
-            }
-            return self.skip_interim(head.len(), input); // 1xx: the real answer follows
+            return Ok((head.len(), Step::Interim));
         };
         self.answer = answer;
         if !self.wants_bodies {
@@ -238,11 +247,6 @@ impl ResponseParser {
                 Ok((head.len() + used, step))
             }
         }
-    }
-
-    fn skip_interim<'a>(&mut self, skipped: usize, input: &'a [u8]) -> Result<(usize, Step<'a>), Garbage> {
-        let (used, step) = self.next(&input[skipped..])?;
-        Ok((skipped + used, step))
     }
 
     fn enter(&mut self, head: &[u8], framing: Framing) {
@@ -382,7 +386,8 @@ fn answer_of(
     response: &httparse::Response<'_, '_>,
     is_head: bool,
 ) -> Result<Option<(Answer, Framing)>, Garbage> {
-    let status = response.code.ok_or(Garbage::Head)?;
+    // Three digits below 100 are no status of any class (RFC 9110, section 15): "000" is no success.
+    let status = response.code.filter(|&code| code >= 100).ok_or(Garbage::Head)?;
     // After 101 the connection carries something else: it is the last answer in HTTP (RFC 9110, section 15.2.2).
     if status == 101 {
         return Ok(Some((Answer { status, keep_alive: false }, Framing::Empty)));

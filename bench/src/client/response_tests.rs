@@ -86,6 +86,26 @@ fn responses_split_at_every_byte() {
 }
 
 #[test]
+fn any_number_of_interim_responses_is_skipped() {
+    // Read by recursion they overflowed the stack and ended the generator.
+    for interim in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\nLink: </a>\n\n"] {
+        let text = interim.repeat(100_000) + OK;
+        for pieces in [vec![text.as_bytes()], text.as_bytes().chunks(65_536).collect()] {
+            let (answers, _) = read(&mut ResponseParser::new(false), &pieces).unwrap();
+            assert_eq!(answers, [Answer { status: 200, keep_alive: true }], "{interim:?}");
+        }
+    }
+}
+
+#[test]
+fn a_number_below_100_is_no_status() {
+    for status in ["000", "001", "020", "099"] {
+        let text = format!("HTTP/1.1 {status} OK\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(read(&mut ResponseParser::new(false), &[text.as_bytes()]), Err(Garbage::Head), "{status}");
+    }
+}
+
+#[test]
 fn a_pipelined_run_split_at_every_byte() {
     let bytes = OK.repeat(5).into_bytes();
     for cut in 0..=bytes.len() {

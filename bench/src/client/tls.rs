@@ -132,6 +132,11 @@ impl ServerCertVerifier for Unchecked {
 #[must_use]
 pub fn explained(error: &rustls::Error) -> io::Error {
     let advice = match error {
+        // What `openssl req -x509` makes; --cacert does not help.
+        rustls::Error::InvalidCertificate(why) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
+            "; it is an authority's certificate, which is not taken for a server's: make one with `-addext \
+             basicConstraints=critical,CA:FALSE`, or take any certificate with --insecure"
+        }
         rustls::Error::InvalidCertificate(_) => {
             "; trust its issuer with --cacert FILE, or take any certificate with --insecure"
         }

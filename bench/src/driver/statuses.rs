@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::redaction::shown_url;
+
 /// Characters of an answer that are shown as its example.
 const SHOWN_MAX: usize = 200;
 
@@ -52,11 +54,12 @@ pub struct Example {
 }
 
 impl Example {
-    /// Makes the example of what was kept of an answer.
+    /// Makes the example of what was kept of an answer, without the users of the URLs in it.
     #[must_use]
     pub fn new(status: u16, bytes: &[u8]) -> Self {
         let text: String = String::from_utf8_lossy(bytes).split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut shown: String = text.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
+        let mut shown: String =
+            shown_url(&text).chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
         if shown.is_empty() {
             shown = "no body".into();
         }
@@ -94,6 +97,8 @@ mod tests {
             (b"{\n  \"a\": 1\r\n}\n", "{ \"a\": 1 }".into()),
             (b"\x1b[31mred\x07", "[31mred".into()),
             (&[b'x'; 1000], "x".repeat(SHOWN_MAX)),
+            (b"to https://u:s3@h/login ", "to https://[hidden]@h/login".into()),
+            (b"<a href=\"http://u:s3@h/\">", "<a href=\"http://[hidden]@h/\">".into()),
             (b"\xff\xfe", "\u{fffd}\u{fffd}".into()),
         ] {
             assert_eq!(Example::new(500, bytes).text, text);

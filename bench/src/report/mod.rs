@@ -22,6 +22,7 @@ use crate::driver::run::{Measured, ThreadUse};
 use crate::driver::server::ServerUse;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Failure, Point, Tally};
+use crate::redaction::Secrets;
 use crate::report::goal::GoalOutcome;
 use crate::report::verdict::{Inputs, Verdict, Wall, judge};
 use crate::scenario::Scenario;
@@ -213,8 +214,8 @@ impl Report {
             cut_off: measured.cut_off,
             checks: Vec::new(),
             faults: Vec::new(),
-            reasons: measured.reasons.clone(),
-            examples: measured.examples.clone(),
+            reasons: without_secrets(scenario, &measured.reasons, |reason| &mut reason.text),
+            examples: without_secrets(scenario, &measured.examples, |example| &mut example.text),
             kinds: named(scenario, &measured.kinds),
             connect_times: measured.connect_times.clone(),
             was_restarted: measured.was_restarted,
@@ -300,6 +301,19 @@ const FAULTS: [Failure; 5] =
 fn named(scenario: &Scenario, kinds: &[KindFigures]) -> Vec<(String, KindFigures)> {
     let names = scenario.mix.iter().flat_map(|mix| mix.names());
     names.cloned().zip(kinds.iter().cloned()).collect()
+}
+
+/// Returns `told` without what was sent in secret fields, which a server may send back.
+fn without_secrets<T: Clone>(scenario: &Scenario, told: &[T], text: fn(&mut T) -> &mut String) -> Vec<T> {
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let secrets = Secrets::of(scenario.fields());
+    let mut told = told.to_vec();
+    for text in told.iter_mut().map(text) {
+        *text = secrets.hide(text);
+    }
+    told
 }
 
 fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {

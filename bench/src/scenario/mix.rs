@@ -50,6 +50,11 @@ impl Mix {
         Ok(Self { forms, order, kinds, names })
     }
 
+    /// Returns the header fields of all requests.
+    pub fn fields(&self) -> impl Iterator<Item = &(String, String)> {
+        self.forms.iter().flat_map(|form| &form.headers)
+    }
+
     /// Returns names of the rows of figures: method and path without its query.
     #[must_use]
     pub fn names(&self) -> &[String] {

@@ -143,6 +143,11 @@ impl Scenario {
         self.requests.map(|all| all / threads + u64::from((index as u64) < all % threads))
     }
 
+    /// Returns the header fields of all requests, those of the one that is repeated and those of `--requests`.
+    pub fn fields(&self) -> impl Iterator<Item = &(String, String)> {
+        self.form.headers.iter().chain(self.mix.iter().flat_map(|mix| mix.fields()))
+    }
+
     /// Returns the scenario as reports show it.
     #[must_use]
     pub fn describe(&self) -> Value {

@@ -4,6 +4,7 @@
 //! is one piece that is kept ready.
 
 use crate::client::target::is_path;
+use crate::redaction::shown_field;
 use crate::scenario::random::Random;
 use crate::scenario::template::Template;
 
@@ -126,8 +127,9 @@ impl RequestForm {
             return Err("a request has one Host; leave the second one out".into());
         }
         Template::compile(&self.path).map_err(|error| format!("path `{}`: {error}", self.path))?;
-        for (name, value) in &self.headers {
-            Template::compile(value).map_err(|error| format!("field `{name}: {value}`: {error}"))?;
+        for field in &self.headers {
+            Template::compile(&field.1)
+                .map_err(|error| format!("field `{}`: {error}", shown_field(field)))?;
         }
         Ok(())
     }

@@ -116,8 +116,11 @@ impl Baseline {
 /// folder of data (XDG Base Directory Specification).
 ///
 /// # Errors
-/// Returns a sentence if there is no such folder.
+/// Returns a sentence if there is no such folder, or no name.
 pub fn place(name: &str) -> Result<PathBuf, String> {
+    if name.trim().is_empty() {
+        return Err("a kept report needs a name, such as main, or a file, such as ./main.json".into());
+    }
     if name.contains('/') || name.ends_with(".json") {
         return Ok(name.into());
     }
@@ -155,6 +158,7 @@ mod tests {
     fn names_are_places() {
         assert_eq!(place("./a").unwrap(), PathBuf::from("./a"));
         assert_eq!(place("a.json").unwrap(), PathBuf::from("a.json"));
+        assert!(place("").is_err() && place(" ").is_err(), "a file called .json would hide");
         assert!(place("main").is_err() || place("main").unwrap().ends_with("pixeld/baselines/main.json"));
     }
 }

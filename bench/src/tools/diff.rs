@@ -38,18 +38,25 @@ pub struct Difference {
     pub judgement: Option<Judgement>,
 }
 
+/// Looks whether this is a report that can be compared.
+///
+/// # Errors
+/// Returns a sentence for what is no report of `--json`, and for one of another schema.
+pub fn check_schema(report: &Value) -> Result<(), String> {
+    match report["schema"] == SCHEMA {
+        true => Ok(()),
+        false => {
+            Err(format!("not a report of `pixeld bench --json` that this version reads (schema {SCHEMA})"))
+        }
+    }
+}
+
 /// Compares two reports; `is_forced` also those of other conditions.
 ///
 /// # Errors
 /// Returns a sentence with the first condition that differs, unless `is_forced`; or what is missing in a report.
 pub fn compare(old: &Value, new: &Value, is_forced: bool) -> Result<Difference, String> {
-    for report in [old, new] {
-        if report["schema"] != SCHEMA {
-            return Err(format!(
-                "not a report of `pixeld bench --json` that this version reads (schema {SCHEMA})"
-            ));
-        }
-    }
+    [old, new].into_iter().try_for_each(check_schema)?;
     if !is_forced {
         comparable(old, new)?;
     }

@@ -1,6 +1,7 @@
 //! Options that would do nothing where they stand: usage errors, so that nobody believes that they did something.
 
-use super::measure::LoadArguments;
+use super::measure::{LoadArguments, RequestArguments};
+use pixeld_bench::client::tls::Trust;
 
 impl LoadArguments {
     /// Fails for an option that means nothing without another one.
@@ -28,6 +29,21 @@ impl LoadArguments {
                 Err(format!("{name} does nothing in `pixeld bench {tool}`: {why}; leave it out"))
             }
             None => self.check(),
+        }
+    }
+}
+
+impl RequestArguments {
+    /// Fails for an option of TLS where no target speaks it.
+    pub(super) fn check<'u>(&self, mut urls: impl Iterator<Item = &'u String>) -> Result<(), String> {
+        let name = match self.trust() {
+            Trust { authorities: Some(_), .. } => "--cacert",
+            Trust { is_unchecked: true, .. } => "--insecure",
+            _ => return Ok(()),
+        };
+        match urls.any(|url| url.starts_with("https://")) {
+            true => Ok(()),
+            false => Err(format!("{name} does nothing without TLS; write https:// or leave it out")),
         }
     }
 }

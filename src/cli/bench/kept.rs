@@ -1,6 +1,7 @@
 //! Arguments for continuous integration: kept reports, and outputs for those who run the job.
 
 use pixeld_bench::tools::baseline::{Baseline, FailIf, place};
+use pixeld_bench::tools::diff::check_schema;
 use std::path::PathBuf;
 
 /// What is kept, what a run is held against, and how that is reported.
@@ -41,6 +42,8 @@ impl KeptArguments {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
         let report = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        // Told now, not after the load has run for nothing.
+        check_schema(&report).map_err(wrong)?;
         Ok(Some(Baseline {
             name: name.clone(),
             report,

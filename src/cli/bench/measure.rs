@@ -176,6 +176,7 @@ impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
         self.load.check()?;
+        self.request.check([&self.url].into_iter().chain(&self.check.verify_host))?;
         self.of_wrk.check()?;
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;

@@ -230,6 +230,7 @@ impl SearchArguments {
     fn run(&self) -> Result<Exit, Stop> {
         self.load
             .refuse("search", &["-r", "--poisson", "--steps"], "it sets the rates itself (--from)")
+            .and_then(|()| self.request.check([&self.url].into_iter()))
             .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &self.request, &self.url)?;
         let mut json = opened(self.json.as_deref())?;
@@ -304,6 +305,7 @@ impl CompareArguments {
     /// Fails for options that would do nothing with these sides.
     fn check(&self, sides: &[Side]) -> Result<(), String> {
         self.load.refuse("compare", &["--steps"], "a ramp is not a round; compare at one rate (-r)")?;
+        self.request.check(self.targets.iter())?;
         let starts_none = sides.iter().all(|side| side.contender.peer.is_none());
         let given = [
             ("--unix", self.request.unix.is_some(), "each target has a URL of its own"),
