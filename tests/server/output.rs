@@ -148,7 +148,7 @@ fn the_exit_code_tells_what_stderr_cannot() {
         (&["healthy", "http://127.0.0.1:1"], 1),
         (&["inspect", "/nowhere"], 1),
         (&["bench", "diff", "/nowhere", "/nowhere"], 2),
-        (&["send", "/nowhere.png"], 1),
+        (&["send", "/nowhere.png"], 2),
     ] {
         for stderr in [closed(), full()] {
             let status = pixeld(arguments).stdout(Stdio::null()).stderr(stderr).status().expect("the binary");

@@ -104,9 +104,8 @@ mod tests {
         let mut column = Bands::default();
         (column.0[3], column.0[4], column.0[5]) = (1_000, 200, 1);
         let cells: String = [2, 3, 4, 5].map(|band| cell(&column, band)).iter().collect();
-        assert_eq!(cells, " ▓▒░");
-        column.0 = [0; crate::driver::bands::BANDS];
-        column.0[3] = 7;
-        assert_eq!(cell(&column, 3), '█');
+        assert_eq!(cells, " █▓░", "more than a quarter, more than a sixteenth, little");
+        (column.0[3], column.0[4], column.0[5]) = (0, 97, 3);
+        assert_eq!(cell(&column, 5), '▒');
     }
 }
