@@ -31,7 +31,7 @@ pub struct Ticket {
 
 /// Wakes requests that wait.
 pub trait Wake: Send + Sync {
-    /// Lets the request go on with [`News::Woken`]; from any thread, also before [`Action::Wait`] was returned by the
+    /// Lets the request go on with [`News::Woken`]; from any thread, also before [`Action::Wait`](crate::app::application::Action::Wait) was returned by the
     /// handler that was given the ticket.
     fn wake(&self, ticket: Ticket);
 }

@@ -1,6 +1,6 @@
 //! A worker: one pinned thread with its own listeners, event loop, connections and lane.
 //!
-//! [`Worker::turn`] is the whole loop. The worker is made of parts that own their state and don't know each other; they return
+//! `Worker::turn` is the whole loop. The worker is made of parts that own their state and don't know each other; they return
 //! what happened, and the turn's steps act on it.
 //!
 //! ```text
@@ -19,7 +19,7 @@
 //! ```
 //!
 //! A client's socket is touched by [`crate::engine::shared::wire::Wire`] only. A worker never blocks but in
-//! [`Worker::wait`], takes no lock that another thread holds for longer than a memory copy, and allocates nothing for a
+//! `Worker::wait`, takes no lock that another thread holds for longer than a memory copy, and allocates nothing for a
 //! usual write.
 
 mod admission;
