@@ -28,7 +28,7 @@ use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
 use pixeld::log::inspect::compare::{self, Agreement};
 use pixeld::log::lane::{Producer, lane};
-use pixeld::log::recover::{OpenOptions, joining};
+use pixeld::log::recover::{OpenOptions, RecoverError, joining};
 use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::log::write::spare::make_spare;
 use pixeld::log::write::staged::Staged;
@@ -433,15 +433,21 @@ fn an_empty_host_takes_a_snapshot_and_what_the_peer_still_keeps() {
     assert!(here.step());
     assert_eq!(here.batches().last().unwrap().0.count, 7);
     let (sections, batches) = (here.applied(Applied::sections), here.batches());
-    // The three batches that the peer had removed are on its list.
-    let options = OpenOptions {
+    // The three batches that the peer had removed are on its list: a start says so, and serves the rest where that is accepted.
+    let options = |accept_loss| OpenOptions {
         segment_bytes: SEGMENT_BYTES_MIN,
-        accept_loss: true,
+        accept_loss,
         cluster: CLUSTER,
         node: NodeId(1),
         random: 13,
     };
-    let again = Host::open_with(here.disk.copy(), &options, Durability::Disk);
+    let refused = replayed(&here.disk.copy().shared(), &options(false), registry::new_applied).err();
+    assert!(
+        matches!(refused, Some(RecoverError::Damaged(_))),
+        "{:?}",
+        refused.map(|error| error.to_string())
+    );
+    let again = Host::open_with(here.disk.copy(), &options(true), Durability::Disk);
     assert_eq!((again.applied(Applied::sections), again.batches()), (sections, batches));
     let disks = [here.disk.shared(), there.disk.shared()];
     let compared = compare::compare([&*disks[0], &*disks[1]]).unwrap();
