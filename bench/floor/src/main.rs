@@ -1,9 +1,9 @@
 //! The floor: one thread, one epoll, one fixed answer. It keeps nothing, looks at nothing and is what pixeld's cost per
 //! request is divided by; nothing that serves HTTP through the kernel's TCP can be cheaper by much.
 //!
-//! `floor [--listen ADDR] [--answer FILE] [--burn NS]`: FILE holds the exact bytes of one answer (`bench/quick` takes them
-//! from pixeld, so that both send the same number of bytes). NS nanoseconds of CPU are wasted for each answer: a server
-//! that is slower by a known amount, to see whether a comparison finds it. Prints the address it listens on.
+//! `floor [--listen ADDR] [--answer FILE] [--burn NS|N%]`: FILE holds the exact bytes of one answer (`bench/quick` takes them
+//! from pixeld, so that both send the same number of bytes). NS nanoseconds of CPU are wasted for each answer, or N % of what it
+//! costs: a server that is slower by a known amount, to see whether a comparison finds it. Prints the address it listens on.
 //!
 //! The first request ever read tells how long a request is; every later one is taken to be as long, so that pipelined
 //! requests are counted by a division. A load of requests of different lengths therefore gets wrong numbers of answers.
@@ -11,8 +11,11 @@
 use std::error::Error;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+mod burn;
+
+use burn::{Amount, Burn};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -37,8 +40,7 @@ struct Floor {
     /// Length of every request; 0 until the first one was read.
     request_bytes: usize,
     input: Vec<u8>,
-    /// CPU time to waste for each answer.
-    burn: Duration,
+    burn: Burn,
 }
 
 impl Floor {
@@ -59,8 +61,7 @@ impl Floor {
         let available = connection.partial + received;
         let complete = available / self.request_bytes;
         connection.partial = available % self.request_bytes;
-        let started = (!self.burn.is_zero()).then(Instant::now);
-        while started.is_some_and(|started| started.elapsed() < self.burn * complete as u32) {}
+        self.burn.waste(complete);
         let output = &self.answers[..(complete * self.answer_bytes).min(self.answers.len())];
         // The socket's buffer holds more answers than a client that reads can leave there.
         output.is_empty()
@@ -82,15 +83,18 @@ fn request_length(input: &[u8]) -> Option<usize> {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut address = "127.0.0.1:0".to_owned();
     let mut answer = ANSWER.as_bytes().to_vec();
-    let mut burn = Duration::ZERO;
+    let mut burn = Burn::new(Amount::Fixed(Duration::ZERO));
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or("each flag has a value")?;
         match flag.as_str() {
             "--listen" => address = value,
             "--answer" => answer = std::fs::read(value)?,
-            "--burn" => burn = Duration::from_nanos(value.parse()?),
-            _ => return Err("usage: floor [--listen ADDR] [--answer FILE] [--burn NS]".into()),
+            "--burn" => {
+                burn =
+                    Burn::new(Burn::parse(&value).ok_or("--burn takes nanoseconds or a share, such as 5%")?)
+            }
+            _ => return Err("usage: floor [--listen ADDR] [--answer FILE] [--burn NS|N%]".into()),
         }
     }
     let listener = TcpListener::bind(address)?;

@@ -8,6 +8,8 @@ use crate::tools::bootstrap::{Better, Outcome, Ratio};
 
 /// The least change that counts of a figure which other load on the machine moves, beside its interval.
 const NOISY: f64 = 0.05;
+/// The least change of CPU time that counts: two runs of one server differ by up to 1.6 % now and then, with a narrow interval.
+const OF_CPU: f64 = 0.02;
 /// A share of errors that is this much above the other's, and more than twice as large, is one that the other has not.
 const MORE: f64 = 0.001;
 
@@ -35,9 +37,9 @@ pub fn judged(is_open: bool) -> &'static [&'static str] {
 /// Says what a ratio of the figure `name` means.
 #[must_use]
 pub fn outcome(name: &str, ratio: &Ratio, better: Better) -> Outcome {
-    let is_noisy = !name.ends_with("CPU");
+    let least = if name.ends_with("CPU") { OF_CPU } else { NOISY };
     match ratio.outcome(better) {
-        _ if is_noisy && (ratio.ratio.max(1.0 / ratio.ratio) - 1.0) < NOISY => Outcome::NoDifference,
+        _ if ratio.ratio.max(1.0 / ratio.ratio) - 1.0 < least => Outcome::NoDifference,
         outcome => outcome,
     }
 }
