@@ -92,6 +92,10 @@ fn what_is_hidden_in_a_picture_is_not_served_and_its_pixels_are() {
     examine(directory.path(), ways.len());
 }
 
+const ARITHMETIC: &str = "a JPEG with arithmetic coding is not supported, and browsers do not show it (save it as a usual JPEG or PNG)";
+const OWN_CHUNKS: &str = "a PNG with chunks of its own kind among its pixels is not supported, and browsers do not show it (save it as a \
+                          usual JPEG or PNG)";
+
 /// Pictures that can't be cleaned, and why.
 fn unclean() -> Vec<(Vec<u8>, &'static str)> {
     let jpeg = plain_picture(ImageFormat::Jpeg);
@@ -101,14 +105,21 @@ fn unclean() -> Vec<(Vec<u8>, &'static str)> {
     let png = plain_picture(ImageFormat::Png);
     let unknown = [&png[..33], &crate::hidden::png::chunk(b"SECR", b"x"), &png[33..]].concat();
     let reading = "it can't be read up to its pixels";
+    // Whole by its lengths, and the pixels end early.
+    let mut webp = include_bytes!("../data/webp/lossy.webp").to_vec();
+    webp.truncate(webp.len() / 2 * 2 - 40);
+    let length = webp.len() as u32;
+    webp[4..8].copy_from_slice(&(length - 8).to_le_bytes());
+    webp[16..20].copy_from_slice(&(length - 20).to_le_bytes());
     vec![
         (jpeg[..200].to_vec(), reading),
         (png[..40].to_vec(), reading),
         (plain_picture(ImageFormat::Gif)[..20].to_vec(), reading),
         (plain_picture(ImageFormat::WebP)[..20].to_vec(), reading),
         (plain_picture(ImageFormat::Bmp)[..54].to_vec(), reading),
-        (arithmetic, "a JPEG with arithmetic coding is not supported"),
-        (unknown, "a PNG with chunks of its own kind among its pixels is not supported"),
+        (webp, reading),
+        (arithmetic, ARITHMETIC),
+        (unknown, OWN_CHUNKS),
     ]
 }
 

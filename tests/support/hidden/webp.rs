@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-use super::{TEXT, Way, exif, forms, plain, profile, way};
+use super::{TEXT, Way, exif, forms, plain, profile, way, with};
 
 pub fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let pad = if content.len() % 2 == 1 { &[0][..] } else { &[] };
@@ -85,6 +85,84 @@ pub fn ways() -> Vec<Way> {
     }
     add("a second picture".into(), riff(&[extended(0), pixels.clone(), chunk(b"VP8L", TEXT.as_bytes())]));
     all.extend(of_frames(&pixels));
+    all.extend(behind_pixels());
+    all
+}
+
+/// Pictures made with libwebp 1.2.4: one partition of coefficients, four of them, alpha coded and as it is, without loss.
+const MADE: [(&str, &[u8]); 5] = [
+    ("lossy", include_bytes!("../../data/webp/lossy.webp")),
+    ("four partitions", include_bytes!("../../data/webp/partitions.webp")),
+    ("alpha", include_bytes!("../../data/webp/alpha.webp")),
+    ("raw alpha", include_bytes!("../../data/webp/alpha-raw.webp")),
+    ("lossless", include_bytes!("../../data/webp/lossless.webp")),
+];
+
+/// Returns the chunks of a picture.
+fn chunks(picture: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+    let (mut found, mut at) = (Vec::new(), 12);
+    while let Some(name) = picture.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+        let length = u32::from_le_bytes(*picture[at + 4..].first_chunk().expect("a length")) as usize;
+        found.push((*name, picture[at + 8..at + 8 + length].to_vec()));
+        at += 8 + length.next_multiple_of(2);
+    }
+    found
+}
+
+/// A text behind the code of each partition of VP8: of the modes, and of coefficients, whose lengths stand between.
+fn in_partitions(content: &[u8], text: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let tag = u32::from_le_bytes([content[0], content[1], content[2], 0]);
+    let first = 10 + (tag >> 5) as usize;
+    let with_more = tag + ((text.len() as u32) << 5);
+    let mut changed = with(content, first, text);
+    changed[..3].copy_from_slice(&with_more.to_le_bytes()[..3]);
+    let mut all = vec![("the modes".to_owned(), changed)];
+    let length = |at: usize| u32::from_le_bytes([content[at], content[at + 1], content[at + 2], 0]) as usize;
+    // Four partitions fill the rest exactly; of one there are no lengths.
+    let lengths = [length(first), length(first + 3), length(first + 6)];
+    if first + 9 + lengths.iter().sum::<usize>() < content.len() {
+        let mut end = first + 9;
+        for (number, length) in lengths.iter().enumerate() {
+            end += length;
+            let mut changed = with(content, end, text);
+            let more = ((length + text.len()) as u32).to_le_bytes();
+            changed[first + 3 * number..first + 3 * number + 3].copy_from_slice(&more[..3]);
+            all.push((format!("partition {number}"), changed));
+        }
+    }
+    all
+}
+
+/// A text behind the coded pixels, inside their own chunk.
+fn behind_pixels() -> Vec<Way> {
+    let mut all = Vec::new();
+    for (name, plain) in MADE {
+        let parts = chunks(plain);
+        for (place, (chunk_name, content)) in parts.iter().enumerate() {
+            let shown = String::from_utf8_lossy(chunk_name).trim_end().to_owned();
+            if shown == "VP8X" {
+                continue;
+            }
+            for (form, text) in forms() {
+                let mut changed = vec![(String::new(), [content, &text[..]].concat())];
+                if shown == "VP8" {
+                    changed.extend(in_partitions(content, &text));
+                }
+                for (part, content) in changed {
+                    let put = |at: usize, (name, old): &([u8; 4], Vec<u8>)| {
+                        chunk(name, if at == place { &content } else { old })
+                    };
+                    let picture =
+                        riff(&parts.iter().enumerate().map(|(at, part)| put(at, part)).collect::<Vec<_>>());
+                    all.push(way(
+                        format!("WebP, {name}, inside {shown} behind {part} {form}"),
+                        plain,
+                        picture,
+                    ));
+                }
+            }
+        }
+    }
     all
 }
 

@@ -1,9 +1,21 @@
 //! WebP: the chunks of pixels and of animation stay, the colour profile and the orientation; all others go (RFC 9649,
-//! section 2).
+//! section 2). So does what stands behind the coded pixels inside their own chunk.
+
+mod decisions;
+mod prefix;
+mod steps;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod vp8;
+mod vp8l;
+
+use std::borrow::Cow;
 
 use super::icc;
 use super::unclean::Unclean;
 use crate::apps::pictures::exif;
+use steps::{STEPS_MAX, Steps, Stop};
 
 /// Flags of the chunk VP8X.
 const PROFILE: u8 = 0x20;
@@ -42,7 +54,28 @@ impl<'a> Chunk<'a> {
 
     /// Returns whether these are pixels, of which at least the sizes are there.
     fn has_pixels(&self) -> bool {
-        matches!((self.name, self.content.len()), (b"VP8 ", 10..) | (b"VP8L", 5..))
+        matches!((self.name, self.content.len()), (b"VP8 ", vp8::HEAD_BYTES..) | (b"VP8L", 5..))
+    }
+
+    /// Returns the coded pixels without what stands behind them.
+    fn trimmed(&self, steps: &mut Steps) -> Result<Cow<'a, [u8]>, Stop> {
+        if self.name == b"VP8 " {
+            return vp8::trimmed(self.content, steps).map(Cow::from);
+        }
+        Ok(self.content[..vp8l::end(self.content, steps)?].into())
+    }
+
+    /// Returns the coded alpha of a picture of this size without what stands behind it (section 2.7.1.2).
+    fn trimmed_alpha(&self, size: (u32, u32), steps: &mut Steps) -> Result<&'a [u8], Stop> {
+        let (&form, coded) = self.content.split_first().ok_or(Stop::Short)?;
+        let end = match form {
+            // Its two highest bits mean nothing, yet decoders want the higher one to be zero; those below say how it was made.
+            0x80.. => return Err(Stop::Damaged),
+            _ if form & 3 == 0 => (size.0 * size.1) as usize,
+            _ if form & 3 == 1 => vp8l::stream_end(coded, size, steps)?,
+            _ => return Err(Stop::Damaged),
+        };
+        self.content.get(..1 + end).ok_or(Stop::Short)
     }
 }
 
@@ -60,10 +93,11 @@ pub(super) fn copy(picture: &[u8]) -> Result<Vec<u8>, Unclean> {
     let end = (u32::from_le_bytes(*said) as usize).saturating_add(8).min(picture.len());
     let content = picture.get(12..end).ok_or(Unclean::NoPixels)?;
     let mut copy = Copy { out: picture[..12].to_vec(), has_pixels: false, missing: 0 };
+    let mut steps = Steps::new(STEPS_MAX);
     match Chunk::read(content) {
-        Some((first, _)) if first.has_pixels() => copy.pixels(&first),
+        Some((first, _)) if first.has_pixels() => copy.pixels(&first, &mut steps)?,
         Some((first, rest)) if first.name == b"VP8X" && first.content.len() == EXTENDED_BYTES => {
-            copy.extended(first.content, rest);
+            copy.extended(first.content, rest, &mut steps)?;
         }
         _ => return Err(Unclean::NoPixels),
     }
@@ -88,21 +122,34 @@ impl Copy {
         push(&mut self.out, name, content);
     }
 
-    /// Takes a chunk of pixels, which may be cut.
-    fn pixels(&mut self, chunk: &Chunk<'_>) {
+    /// Takes a chunk of pixels, which may be cut. What ends early although it is whole, no browser shows.
+    fn pixels(&mut self, chunk: &Chunk<'_>, steps: &mut Steps) -> Result<(), Unclean> {
         self.has_pixels = true;
-        if chunk.is_cut() {
-            self.out.extend_from_slice(chunk.name);
-            self.out.extend_from_slice(&chunk.length.to_le_bytes());
-            self.out.extend_from_slice(chunk.content);
-            self.missing = chunk.length as usize - chunk.content.len() + (chunk.length & 1) as usize;
-        } else {
-            self.chunk(chunk.name, chunk.content);
+        match chunk.trimmed(steps) {
+            Ok(content) => self.chunk(chunk.name, &content),
+            Err(Stop::Short) if chunk.is_cut() => {
+                self.out.extend_from_slice(chunk.name);
+                self.out.extend_from_slice(&chunk.length.to_le_bytes());
+                self.out.extend_from_slice(chunk.content);
+                self.missing = chunk.length as usize - chunk.content.len() + (chunk.length & 1) as usize;
+            }
+            Err(stop) => return Err(stop.into()),
         }
+        Ok(())
+    }
+
+    /// Takes pixels and the alpha that may stand before them.
+    fn picture(&mut self, chunks_of: &[u8], steps: &mut Steps) -> Result<(), Unclean> {
+        let Some(pixels) = chunks(chunks_of).find(Chunk::has_pixels) else { return Ok(()) };
+        if let Some(alpha) = alpha(&pixels, chunks_of) {
+            let size = vp8::size(pixels.content).ok_or(Unclean::NoPixels)?;
+            self.chunk(b"ALPH", alpha.trimmed_alpha(size, steps)?);
+        }
+        self.pixels(&pixels, steps)
     }
 
     /// Takes a picture with VP8X: of several chunks.
-    fn extended(&mut self, head: &[u8], rest: &[u8]) {
+    fn extended(&mut self, head: &[u8], rest: &[u8], steps: &mut Steps) -> Result<(), Unclean> {
         let is_animated = head[0] & ANIMATION != 0;
         let mut flags = head[0] & (ALPHA | ANIMATION);
         self.chunk(b"VP8X", &[&[flags, 0, 0, 0], &head[4..]].concat());
@@ -112,9 +159,9 @@ impl Copy {
             self.chunk(b"ICCP", &profile);
         }
         if is_animated {
-            self.animation(rest);
+            self.animation(rest, steps)?;
         } else {
-            self.still(rest);
+            self.picture(rest, steps)?;
         }
         let exif = chunks(rest).find(|chunk| chunk.name == b"EXIF");
         let block = exif.and_then(|chunk| exif::block(chunk.content)).and_then(exif::only_orientation);
@@ -123,37 +170,29 @@ impl Copy {
             self.chunk(b"EXIF", &block);
         }
         self.out[FLAGS_AT] = flags;
+        Ok(())
     }
 
-    /// Takes one picture, whose alpha may stand before it.
-    fn still(&mut self, rest: &[u8]) {
-        let Some(pixels) = chunks(rest).find(Chunk::has_pixels) else { return };
-        if let Some(alpha) = alpha(&pixels, rest) {
-            self.chunk(b"ALPH", alpha.content);
-        }
-        self.pixels(&pixels);
-    }
-
-    fn animation(&mut self, rest: &[u8]) {
+    fn animation(&mut self, rest: &[u8], steps: &mut Steps) -> Result<(), Unclean> {
         let all = || chunks(rest).filter(|chunk| !chunk.is_cut());
         if let Some(control) = all().find(|chunk| chunk.name == b"ANIM" && chunk.content.len() >= 6) {
             self.chunk(b"ANIM", &control.content[..6]);
         }
         for frame in chunks(rest).filter(|chunk| chunk.name == b"ANMF") {
             if let Some((head, parts)) = frame.content.split_at_checked(FRAME_BYTES) {
-                self.frame(head, parts);
+                self.frame(head, parts, steps)?;
             }
         }
+        Ok(())
     }
 
     /// Takes a frame of an animation. The last one may be cut, and its pixels with it.
-    fn frame(&mut self, head: &[u8], parts: &[u8]) {
-        let Some(pixels) = chunks(parts).find(Chunk::has_pixels) else { return };
+    fn frame(&mut self, head: &[u8], parts: &[u8], steps: &mut Steps) -> Result<(), Unclean> {
         let mut inner = Self { out: head.to_vec(), has_pixels: false, missing: 0 };
-        if let Some(alpha) = alpha(&pixels, parts) {
-            inner.chunk(b"ALPH", alpha.content);
+        inner.picture(parts, steps)?;
+        if !inner.has_pixels {
+            return Ok(());
         }
-        inner.pixels(&pixels);
         if inner.missing == 0 {
             self.chunk(b"ANMF", &inner.out);
         } else {
@@ -162,6 +201,16 @@ impl Copy {
             self.missing = inner.missing;
         }
         self.has_pixels = true;
+        Ok(())
+    }
+}
+
+impl From<Stop> for Unclean {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Short | Stop::Damaged => Self::NoPixels,
+            Stop::TooLong => Self::TooLarge,
+        }
     }
 }
 
