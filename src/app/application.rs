@@ -15,6 +15,7 @@ use crate::os::disk::DiskFile;
 
 use super::answer;
 use super::background::Background;
+use super::form_page::FormPage;
 use super::state::{Applied, State};
 use super::upload::Upload;
 use super::wait::{News, Ticket, Wake};
@@ -210,6 +211,8 @@ pub struct Route {
     /// Members of the OpenAPI operation object beyond `summary` (parameters, requestBody, responses), in JSON; empty
     /// for none.
     pub operation: &'static str,
+    /// It takes forms of browsers too, whose users read the answer: a refusal is this page then.
+    pub form: Option<&'static FormPage>,
     /// How to take the usual request without calling `handle`.
     pub express: Option<Express>,
     /// Its requests log records: the document says what that may come to, and the index page does not link to it.
@@ -233,6 +236,7 @@ impl Route {
             body: Body::None,
             summary,
             operation: "",
+            form: None,
             express: None,
             writes: !matches!(method, Method::Get),
             waits: false,

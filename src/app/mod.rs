@@ -9,6 +9,7 @@ pub mod application;
 pub mod background;
 pub mod fields;
 pub mod files;
+pub mod form_page;
 pub mod heal;
 pub mod id;
 pub mod index;

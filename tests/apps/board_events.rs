@@ -258,6 +258,22 @@ fn a_form_without_a_script_ends_on_a_page() {
     let answer = other.send_in_vain(chunk.repeat(12)).answer();
     assert_eq!((answer.status, field(&answer, "content-type")), (413, "text/html; charset=utf-8"));
     assert!(answer.text().contains("nothing was stored"), "{}", answer.text());
+    // So is one that is too long by its head, and one that the server itself refuses.
+    let refused = |fields: &str| {
+        let mut other = server.connect();
+        other.send(format!("{head}{fields}\r\n\r\n")).answer()
+    };
+    for (fields, status) in [
+        ("Content-Length: 99999999", 413),
+        ("Durability: both\r\nContent-Length: 10", 503),
+        ("Durability: often\r\nContent-Length: 10", 400),
+    ] {
+        let answer = refused(fields);
+        assert_eq!((answer.status, field(&answer, "content-type")), (status, "text/html; charset=utf-8"));
+        assert!(answer.text().contains("nothing was stored"), "{}", answer.text());
+        assert!(answer.text().contains("href=\"/board\""), "the way back: {}", answer.text());
+        assert_eq!(answer.field("retry-after").is_some(), status == 503);
+    }
     // Programs are answered as before, whatever they take beside JSON.
     for accept in ["*/*", "application/json", "application/json, text/html", "text/html;q=0.5, */*"] {
         let body = post_form("hi", "a.png", &png(1));

@@ -108,6 +108,32 @@ fn the_shop_fits_every_screen() {
     browser::skip_without_axe();
 }
 
+/// A form that is sent without a script, as with one that is blocked, ends on a page of its own.
+#[test]
+fn the_pages_of_refused_forms_fit_every_screen() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--apps", "board,toys", "--durability", "memory"]);
+    let send = |path: &str, form: &str| {
+        visitor.go_to(&format!("http://{}{path}", server.address));
+        let form = json!(form);
+        // `submit` asks neither the page's script nor what is required.
+        visitor.evaluate(&format!("document.body.innerHTML = {form}; document.forms[0].submit(); return 0"));
+        visitor.wait_for("return document.title.startsWith('Not ') && document.readyState === 'complete'");
+    };
+    let board =
+        "<form method=post action=/upload/ enctype=multipart/form-data><input name=message value=x></form>";
+    let shop = "<form method=post action=/api/products><input name=name></form>";
+    for (name, path, form, back) in
+        [("board-refused", "/board", board, "/board"), ("toys-refused", "/toys", shop, "/toys")]
+    {
+        send(path, form);
+        look(&visitor, name);
+        visitor.click("main a");
+        visitor.wait_for(&format!("return location.pathname === '{back}'"));
+    }
+    browser::skip_without_axe();
+}
+
 fn post_count(visitor: &Browser) -> serde_json::Value {
     visitor.evaluate("return document.querySelectorAll('#messages li').length")
 }

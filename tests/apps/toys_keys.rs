@@ -126,6 +126,38 @@ fn an_empty_name_adds_no_toy_on_either_way() {
     );
 }
 
+/// Whoever sent the form in a browser reads the answer, and has to get back.
+#[test]
+fn a_form_that_is_refused_ends_on_a_page_with_the_way_back() {
+    let server = Server::fresh(&SHOP);
+    let ask = |fields: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n{fields}");
+        server.connect().send_in_vain(format!("{head}Content-Length: {length}\r\n\r\n{body}")).answer()
+    };
+    let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    let (long, longer) = (format!("name={}", "x".repeat(16 * 1024 + 1)), "x".repeat(200_000));
+    for (fields, body, status, sentence) in [
+        ("", "name=", 422, "A toy must have a name; nothing was stored."),
+        ("", "other=1", 422, "The form must have a field name or product."),
+        ("", &*long, 422, "A name may have 16384 bytes in UTF-8, this one has 16385."),
+        ("", &*longer, 413, "nothing was stored"),
+        ("Durability: both\r\n", "name=a", 503, "nothing was stored"),
+        ("Durability: often\r\n", "name=a", 400, "nothing was stored"),
+    ] {
+        let page = ask(&format!("{browser}{fields}"), body);
+        assert_eq!(page.status, status, "{sentence}: {}", page.text());
+        let text = page.text();
+        assert!(text.contains(sentence) && text.contains("<a href=\"/toys\">the shop</a>"), "{text}");
+        let style = text.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a style").0;
+        assert_eq!(server.connect().send(plain("GET", style)).answer().status, 200, "{style}");
+        let program = ask(fields, body);
+        assert_eq!(program.status, status);
+        assert!(!program.text().contains("/toys"), "programs are answered as before: {}", program.text());
+    }
+    assert_eq!(total(&mut server.connect()), 2);
+}
+
 #[test]
 fn a_form_leads_to_the_toy_that_it_added() {
     let server = Server::fresh(&SHOP);

@@ -6,7 +6,7 @@
 //! GET  /board     the page, which asks for /messages, and for /board/events from where that list ends
 //! ```
 
-mod form_page;
+mod form_post;
 mod json;
 pub mod key;
 pub mod limits;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::answer;
 use crate::app::application::{Action, App, Body, Request, Resume, Route, View};
+use crate::app::form_page;
 use crate::app::id;
 use crate::app::openapi;
 use crate::app::state::State;
@@ -25,7 +26,7 @@ use crate::http::query::{decode_path, location, parameter};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
-use super::form_page::{self, FormPage};
+use super::form_post::{FormPost, REFUSED};
 use super::media::{self, Media};
 use super::news::{self, Announcement, Question, Visitors};
 use super::page::{Page, Part};
@@ -59,6 +60,7 @@ static ROUTES: [Route; 12] = [
     file("/static/board.js", SCRIPT, "The board's script"),
     Route {
         body: Body::Stream(form_bytes),
+        form: Some(&REFUSED),
         operation: include_str!("openapi/post_upload.json"),
         ..Route::new(Method::Post, "/upload/", UPLOAD, "Posts a message with a picture")
     },
@@ -304,7 +306,7 @@ impl App for BoardApp {
 
     fn upload(&self, _endpoint: u8, head: &Head<'_>, view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         let upload = self.post(head, view);
-        Ok(if form_page::is_wanted(head) { Box::new(FormPage::new(upload)) } else { upload })
+        Ok(if form_page::is_wanted(head) { Box::new(FormPost::new(upload)) } else { upload })
     }
 
     fn card(&self) -> &'static str {

@@ -96,6 +96,12 @@ pub fn page(head: &Head<'_>) -> Response {
     response.with("Referrer-Policy", "no-referrer")
 }
 
+/// Returns the path of the style sheet.
+#[must_use]
+pub fn style() -> &'static str {
+    SHOP.parts[0].path
+}
+
 /// Returns the routes of the files that the page names; their paths change with their content.
 pub fn routes() -> impl Iterator<Item = Route> {
     let endpoints = FIRST_FILE..;

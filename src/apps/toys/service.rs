@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use uuid::{Builder, Uuid};
 
 use crate::app::application::{Action, App, Body, Request, Route, View, Wait};
+use crate::app::form_page::FormPage;
 use crate::app::id;
 use crate::app::openapi;
 use crate::app::router::HOME_PATH;
@@ -47,6 +48,13 @@ const ORDER: u8 = 11;
 const PAGE: u8 = 12;
 const ROOT: u8 = 13;
 
+/// What is shown where a toy of a form is refused.
+static NOT_ADDED: LazyLock<FormPage> = LazyLock::new(|| FormPage {
+    title: "Not added",
+    style: page::style(),
+    way_back: "<a href=\"/toys\">the shop</a>",
+});
+
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let get = |path, endpoint, summary, operation| Route {
         operation,
@@ -80,7 +88,10 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         )),
         get("/api/products/last", LAST, "Tells how many toys there are, and the last one", ""),
         get("/api/products/{id}", PRODUCT, "Names a toy", include_str!("openapi/product.json")),
-        post("/api/products", POST_PRODUCT, "Adds a toy", include_str!("openapi/post_product.json")),
+        Route {
+            form: Some(&NOT_ADDED),
+            ..post("/api/products", POST_PRODUCT, "Adds a toy", include_str!("openapi/post_product.json"))
+        },
         writing(get("/api/orders/do", DO, "Orders a toy and waits for it", include_str!("openapi/do.json"))),
         get(
             "/api/orders/",

@@ -112,6 +112,7 @@ fn hold(simulated: &mut Simulated, key: Key, until_us: u64, then_us: u64) {
         names_no_level: false,
         reached: None,
         frees_space: false,
+        form: None,
     };
     simulated.worker.with(key, |worker, connection| {
         let wait = Held { until_us: Some(until_us), then: Box::new(Again(then_us)) };

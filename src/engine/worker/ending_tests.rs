@@ -39,6 +39,7 @@ fn asked() -> Asked {
         durability: Durability::Disk,
         reached: None,
         frees_space: false,
+        form: None,
         names_no_level: false,
     }
 }

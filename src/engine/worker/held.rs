@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::app::application::Resume;
+use crate::app::form_page::FormPage;
 use crate::app::upload::Hold;
 use crate::base::durability::Durability;
 use crate::engine::shared::table::Key;
@@ -57,6 +58,16 @@ pub struct Asked {
     pub reached: Option<Durability>,
     /// Its record makes room on the disk.
     pub frees_space: bool,
+    /// A browser's form sent it: what refuses it is shown on this page.
+    pub form: Option<&'static FormPage>,
+}
+
+impl Asked {
+    /// Returns the page of an answer, if it refuses what a browser's form sent.
+    #[must_use]
+    pub fn page_of(&self, response: &Response) -> Option<Response> {
+        self.form.filter(|_| response.status >= 400).map(|form| form.of(response))
+    }
 }
 
 /// What of a request the head of its answer depends on.

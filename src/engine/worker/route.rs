@@ -2,6 +2,7 @@
 
 use crate::app::answer;
 use crate::app::application::{App, Body, Captures, Route};
+use crate::app::form_page::{self, FormPage};
 use crate::app::router::{Match, Root, Router};
 use crate::base::limits::Limits;
 use crate::base::tag::SHORT_RECORD_BYTES;
@@ -61,8 +62,8 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 /// Returns how the body of a request with this head is taken. That of a request whose answer does not depend on it is read too, up
 /// to `limits.unused_body_bytes`, so that the connection can go on; a longer one is not.
 ///
-/// With it comes the place of the route.
-pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<usize>) {
+/// With it comes what is known of the request then.
+pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<Meant>) {
     let unwanted = Plan::Unwanted { max_bytes: limits.unused_body_bytes };
     match router.find(root, head.method, head.path) {
         Match::Found { route, place, .. } => {
@@ -71,10 +72,24 @@ pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (P
                 Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },
                 Body::Stream(max_bytes) => Plan::Stream { max_bytes: max_bytes(limits) },
             };
-            (plan, Some(place))
+            (plan, Some(Meant { place, form: form_of(route, head) }))
         }
         _ => (unwanted, None),
     }
+}
+
+/// What the head of a request says of the one who sent it.
+#[derive(Clone, Copy)]
+pub struct Meant {
+    /// The place of its route among all routes.
+    pub place: usize,
+    /// The page of what refuses it, if a browser's form sent it.
+    pub form: Option<&'static FormPage>,
+}
+
+/// Returns the page of what refuses a request to this route, if a browser's form sent it.
+pub fn form_of(route: &Route, head: &Head<'_>) -> Option<&'static FormPage> {
+    route.form.filter(|_| form_page::is_wanted(head))
 }
 
 fn text(status: u16, sentence: &str) -> Response {

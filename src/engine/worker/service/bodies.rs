@@ -11,7 +11,7 @@ use crate::engine::worker::connection::{Connection, Fate, Task};
 use crate::engine::worker::context::Context;
 use crate::engine::worker::held::{AnswerFraming, Asked, Late, LateAnswer};
 use crate::engine::worker::receiving::Receiving;
-use crate::engine::worker::route::{self, Target};
+use crate::engine::worker::route::{self, Meant, Target};
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::Response;
@@ -135,19 +135,19 @@ impl Service {
         }
     }
 
-    /// Answers what is no request, or one over a limit, which was to the route at `place` if that is known; the connection
+    /// Answers what is no request, or one over a limit, of which its head is known if `meant` is there; the connection
     /// ends behind it. A body that is received is stopped.
     pub(in crate::engine::worker) fn refuse(
         &mut self,
         connection: &mut Connection,
         refusal: Refusal,
-        place: Option<usize>,
+        meant: Option<Meant>,
         context: &Context,
     ) {
         if matches!(connection.task, Task::Upload(_)) {
             self.stop_upload(connection, refusal, context);
         } else {
-            self.turn_away(connection, refusal, place, context);
+            self.turn_away(connection, refusal, meant, context);
         }
     }
 
@@ -226,7 +226,7 @@ impl Service {
     ) {
         connection.task = Task::None;
         let framing = AnswerFraming { keep_alive: false, ..asked.framing };
-        self.answer(connection, response, framing, asked.route, context);
+        self.respond(connection, response, &Asked { framing, ..asked }, context);
     }
 
     /// Takes an upload back from a job thread that has done its work, and goes on with the body.

@@ -20,7 +20,7 @@ use super::held::{AnswerFraming, Asked, Held, Late};
 use super::lane::Lane;
 use super::orders::{Orders, QueueFull};
 use super::output::Output;
-use super::route::{self, NO_ROUTE};
+use super::route::{self, Meant, NO_ROUTE};
 use crate::app::application::{Job, JobStep, Route, Start, View};
 use crate::app::router::Router;
 use crate::app::wait::{Ticket, Wake};
@@ -88,6 +88,8 @@ impl Service {
         let usual = AnswerFraming { version: Version::Http11, keep_alive: true, head_only: false };
         let (framing, route) =
             held.late.as_ref().map_or((usual, held.route), |late| (late.asked.framing, late.asked.route));
+        let page = held.late.as_ref().and_then(|late| late.asked.page_of(response));
+        let response = page.as_ref().unwrap_or(response);
         connection.settle_held(held.count);
         for _ in 0..held.count {
             self.output.put(connection, response, framing, route, level, context);
@@ -106,7 +108,7 @@ impl Service {
         self.output.put(connection, response, framing, route, None, context);
     }
 
-    /// Answers; a write's answer says which level was reached.
+    /// Answers; a write's answer says which level was reached, and a browser's form is refused on a page.
     fn respond(
         &mut self,
         connection: &mut Connection,
@@ -114,6 +116,8 @@ impl Service {
         asked: &Asked,
         context: &Context,
     ) {
+        let page = asked.page_of(response);
+        let response = page.as_ref().unwrap_or(response);
         self.output.put(connection, response, asked.framing, asked.route, asked.reached, context);
     }
 
@@ -122,22 +126,23 @@ impl Service {
         self.answers.hold(connection, late, self.lane.position(), context);
     }
 
-    /// Answers what is no request, or one over a limit, which was to the route at `place` if that is known.
+    /// Answers what is no request, or one over a limit, of which its head is known if `meant` is there.
     fn turn_away(
         &mut self,
         connection: &mut Connection,
         refusal: Refusal,
-        place: Option<usize>,
+        meant: Option<Meant>,
         context: &Context,
     ) {
-        let response = self.refusal_of(refusal, place, context);
+        let response = self.refusal_of(refusal, meant.map(|meant| meant.place), context);
+        let page = meant.and_then(|meant| meant.form).map(|form| form.of(&response));
         let framing = AnswerFraming {
             version: Version::Http11,
             keep_alive: false,
             head_only: asks_for_head(connection),
         };
         connection.task = Task::None;
-        self.answer(connection, &response, framing, NO_ROUTE, context);
+        self.answer(connection, page.as_ref().unwrap_or(&response), framing, NO_ROUTE, context);
     }
 
     /// Returns the answer that refuses a request to the route at `place`: too large a body in its application's style.
@@ -244,6 +249,7 @@ fn asked(head: &Head<'_>, index: usize, route: &Route, context: &Context) -> Ask
         names_no_level: false,
         reached: None,
         frees_space: route.frees_space,
+        form: route::form_of(route, head),
     };
     for value in head.values("durability") {
         match std::str::from_utf8(value).ok().and_then(|word| word.parse().ok()) {

@@ -63,10 +63,10 @@ impl Service {
         let mut slots = HeaderSlots::new();
         let root = connection.root;
         let (router, limits) = (&self.router, &context.limits);
-        let mut place = None;
+        let mut meant = None;
         let mut plan = |head: &Head<'_>| {
             let (plan, of) = route::plan(router, root, head, limits);
-            place = of;
+            meant = of;
             plan
         };
         let (mut more, mut refused) = (true, None);
@@ -110,7 +110,7 @@ impl Service {
         connection.machine = machine;
         if let Some(refusal) = refused {
             context.reject(Reject::BadRequest);
-            self.refuse(connection, refusal, place, context);
+            self.refuse(connection, refusal, meant, context);
         }
         self.account(connection, context);
         (consumed, more)
@@ -123,7 +123,7 @@ impl Service {
             Target::Route { app, route, place, captures } => {
                 let asked = asked(head, place, route, context);
                 if is_closed_to(route, context) {
-                    return self.answer(connection, &route::joining(), asked.framing, asked.route, context);
+                    return self.respond(connection, &route::joining(), &asked, context);
                 }
                 self.express.remember(connection, &asked, route, head, context.shared.durability);
                 let request = Request { head, body, captures };
