@@ -276,6 +276,14 @@ fn toys_of_programs() {
         assert_error(&get(&mut other, &format!("/api/products{wrong}")), 422, "Unprocessable Content");
     }
     assert_error(&list("?after=5"), 404, "Not Found");
+    // Who asks for a part of the list means the list, whatever it accepts, and adds nothing.
+    for (query, first) in [("?limit=1", "Yoyo"), ("?after=1", "Joli train"), ("?limit=1&after=2", "Kite")] {
+        for accept in ["", "Accept: */*\r\n", "Accept: text/html,*/*;q=0.8\r\n"] {
+            let head = format!("GET /api/products{query} HTTP/1.1\r\nHost: x\r\n{accept}\r\n");
+            let page = other.send(head).answer().json();
+            assert_eq!((&page["total"], &page["products"][0]["name"]), (&json!(4), &json!(first)), "{query}");
+        }
+    }
     assert_eq!(list("?product=Doll").text(), "Doll", "a name adds one, whatever is accepted");
 
     for (content_type, body, status, phrase) in [

@@ -18,7 +18,7 @@ use super::orders;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
 use super::state::ToysState;
 
-/// Answers `GET /api/products`: the list for those who prefer JSON, else a new toy. HEAD adds none.
+/// Answers `GET /api/products`: the list for those who prefer JSON or name a part of it, else a new toy. HEAD adds none.
 ///
 /// # Errors
 /// Returns the answer to what is refused.
@@ -27,7 +27,8 @@ pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let page = page_of(head)?;
     let accepted: Vec<_> = head.values("accept").collect();
     let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
-    if name.is_none() && choice == Some(1) {
+    // The original has no list: who asks for a part of one means the list, whatever it accepts.
+    if name.is_none() && (page.is_asked_for || choice == Some(1)) {
         return Ok(Action::Respond(list(page, view)?.with("Vary", "Accept")));
     }
     if name.as_deref() == Some("") {
@@ -48,6 +49,8 @@ pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
 struct ListPage {
     after: Option<u64>,
     limit: u64,
+    /// One of the two was there.
+    is_asked_for: bool,
 }
 
 /// Looks at the parameters of the list, also where a toy is added: a client that sends a wrong one did not mean that.
@@ -62,11 +65,12 @@ fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
         },
     };
     let after = number("after", u64::MAX)?;
-    let limit = number("limit", TOYS_LIST_MAX as u64)?.unwrap_or(TOYS_LIST_MAX as u64);
-    Ok(ListPage { after, limit })
+    let limit = number("limit", TOYS_LIST_MAX as u64)?;
+    let is_asked_for = after.is_some() || limit.is_some();
+    Ok(ListPage { after, limit: limit.unwrap_or(TOYS_LIST_MAX as u64), is_asked_for })
 }
 
-fn list(ListPage { after, limit }: ListPage, view: &View<'_>) -> Result<Response, Response> {
+fn list(ListPage { after, limit, .. }: ListPage, view: &View<'_>) -> Result<Response, Response> {
     let applied = view.applied();
     let Some(shop) = applied.state::<ToysState>() else { return Err(html::not_found()) };
     if after.is_some_and(|id| shop.product(id).is_none()) {
