@@ -36,8 +36,7 @@ impl Reducer {
     /// reduced.
     #[must_use]
     pub fn new((width, height): (u32, u32), to: (u32, u32), channels: usize) -> Option<Self> {
-        let of = |side: u32, to: u32| (side / to.saturating_mul(SPARE).max(1)).max(1);
-        let (columns, rows) = (of(width, to.0), of(height, to.1));
+        let (columns, rows) = boxes((width, height), to);
         if columns * rows < 4 || !(1..=4).contains(&channels) {
             return None;
         }
@@ -119,13 +118,65 @@ impl Reducer {
         let area =
             (f64::from(self.width) / f64::from(self.columns), f64::from(self.height) / f64::from(self.rows));
         let (width, height) = (self.width.div_ceil(self.columns), self.height.div_ceil(self.rows));
-        let picture = match self.channels {
-            1 => GrayImage::from_raw(width, height, self.out).map(DynamicImage::from),
-            2 => GrayAlphaImage::from_raw(width, height, self.out).map(DynamicImage::from),
-            3 => RgbImage::from_raw(width, height, self.out).map(DynamicImage::from),
-            _ => RgbaImage::from_raw(width, height, self.out).map(DynamicImage::from),
-        };
-        picture.map(|picture| Reduced { picture, area })
+        picture_of(self.channels, (width, height), self.out).map(|picture| Reduced { picture, area })
+    }
+}
+
+/// Makes a picture of rows that `row` writes, from the top on: smaller, but at least as large as a thumbnail of `to` needs it, or as it
+/// is if it is small already; nothing if there is no such picture.
+#[must_use]
+pub fn of_rows(
+    size: (u32, u32),
+    to: (u32, u32),
+    channels: usize,
+    mut row: impl FnMut(u32, &mut [u8]),
+) -> Option<Reduced> {
+    let bytes = size.0 as usize * channels;
+    if let Some(mut reducer) = Reducer::new(size, to, channels) {
+        let mut values = vec![0; bytes];
+        for y in 0..size.1 {
+            row(y, &mut values);
+            reducer.take(&values);
+        }
+        return reducer.end();
+    }
+    let mut whole = vec![0; bytes * size.1 as usize];
+    for (y, values) in (0..).zip(whole.chunks_exact_mut(bytes.max(1))) {
+        row(y, values);
+    }
+    picture_of(channels, size, whole).map(Reduced::from)
+}
+
+/// Makes a picture of 8 bits a channel that is in memory smaller, but at least as large as a thumbnail of `to` needs it, or leaves it as it
+/// is if it is small already; nothing if the values are not those of such a picture.
+#[must_use]
+pub fn reduced(size: (u32, u32), to: (u32, u32), channels: usize, values: Vec<u8>) -> Option<Reduced> {
+    let Some(mut reducer) = Reducer::new(size, to, channels) else {
+        return picture_of(channels, size, values).map(Reduced::from);
+    };
+    values.chunks_exact(size.0 as usize * channels).for_each(|row| reducer.take(row));
+    reducer.end()
+}
+
+/// Returns whether a picture of this size is made smaller in both directions for a thumbnail of `to`.
+#[must_use]
+pub fn is_reduced(size: (u32, u32), to: (u32, u32)) -> bool {
+    let (columns, rows) = boxes(size, to);
+    columns > 1 && rows > 1
+}
+
+/// Returns how many pixels across and down are averaged to one.
+fn boxes((width, height): (u32, u32), to: (u32, u32)) -> (u32, u32) {
+    let of = |side: u32, to: u32| (side / to.saturating_mul(SPARE).max(1)).max(1);
+    (of(width, to.0), of(height, to.1))
+}
+
+fn picture_of(channels: usize, (width, height): (u32, u32), values: Vec<u8>) -> Option<DynamicImage> {
+    match channels {
+        1 => GrayImage::from_raw(width, height, values).map(DynamicImage::from),
+        2 => GrayAlphaImage::from_raw(width, height, values).map(DynamicImage::from),
+        3 => RgbImage::from_raw(width, height, values).map(DynamicImage::from),
+        _ => RgbaImage::from_raw(width, height, values).map(DynamicImage::from),
     }
 }
 

@@ -10,6 +10,7 @@ mod bounds;
 mod colour;
 mod decoded;
 mod encode;
+mod first_frame;
 mod jpeg;
 mod order;
 mod planes;
@@ -17,13 +18,13 @@ mod png_colour;
 mod scale;
 mod source;
 mod view;
+mod webp;
 
 use std::io::{BufRead, Seek};
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
@@ -72,20 +73,24 @@ fn gif(picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fa
     if is_animated {
         return animation(decoder, frames.repeats, order, is_late).map_err(fault);
     }
-    let whole = DynamicImage::from_decoder(decoder).map_err(fault)?;
-    finished(&Decoded::whole(whole), Orientation::NoTransforms, order)
+    let (size, orientation) = (decoder.dimensions(), Orientation::NoTransforms);
+    let weigh = |bytes| check_burden(Kind::Gif, picture, bytes, 1);
+    let to = View::new(size, orientation, order).whole;
+    let pixels = first_frame::decode(&frames.picture, to, is_late, weigh)?;
+    finished(&Decoded { pixels, size, inks: decoded::Inks::Light, profile: None }, orientation, order)
 }
 
 fn still(kind: Kind, picture: &[u8], order: &Order, is_late: IsLate<'_>) -> Result<Vec<u8>, Fault> {
     let orientation = exif::orientation(kind, picture);
     let source = || Source::new(picture, is_late);
     let weigh = |size: u64| check_burden(kind, picture, size, copies(kind, picture, false));
+    let to = |size| View::new(size, orientation, order).whole;
     let decoded = match kind {
-        Kind::Jpeg => jpeg::decode(picture, |size| View::new(size, orientation, order).whole, order),
+        Kind::Jpeg => jpeg::decode(picture, to, order),
         Kind::Png => png(picture, orientation, order, is_late)
             .map(|decoded| Decoded { profile: png_colour::of_png(picture), ..decoded }),
         Kind::Bmp => whole(checked(BmpDecoder::new(source()), order, weigh)?, order),
-        Kind::Webp => whole(checked(WebPDecoder::new(source()), order, weigh)?, order),
+        Kind::Webp => webp::decode(source(), to, order, weigh),
         Kind::Gif => unreachable!("it may be animated"),
     }?;
     finished(&decoded, orientation, order)
@@ -97,8 +102,26 @@ fn whole<D: ImageDecoder>(mut decoder: D, order: &Order) -> Result<Decoded, Faul
     Ok(Decoded { profile, ..Decoded::whole(picture) })
 }
 
-/// Decodes a PNG, row by row if it is large enough to be reduced so.
+/// The chunk IEND (PNG, third edition, section 11.2.5), with its check.
+const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xAE\x42\x60\x82";
+
+/// Decodes a PNG. Where all pixels are there and only its end is missing, browsers show it, and the decoder does not.
 fn png(
+    picture: &[u8],
+    orientation: Orientation,
+    order: &Order,
+    is_late: IsLate<'_>,
+) -> Result<Decoded, Fault> {
+    match ended_png(picture, orientation, order, is_late) {
+        Err(Fault::Corrupted) if !picture.ends_with(&PNG_END) => {
+            ended_png(&[picture, &PNG_END].concat(), orientation, order, is_late)
+        }
+        decoded => decoded,
+    }
+}
+
+/// Decodes a PNG with its end, row by row if it is large enough to be reduced so.
+fn ended_png(
     picture: &[u8],
     orientation: Orientation,
     order: &Order,
@@ -145,5 +168,7 @@ fn finished(decoded: &Decoded, orientation: Orientation, order: &Order) -> Resul
     made().map_err(|error| fault_of(&error, order))
 }
 
+#[cfg(test)]
+mod cut_tests;
 #[cfg(test)]
 mod tests;
