@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::base::ids::NodeId;
 use crate::log::blobs::{Blobs, Pin};
+use crate::log::read::reader::Reader;
 
 use super::state::Applied;
 
@@ -48,6 +49,9 @@ pub trait Desk {
     /// Returns the blobs, to be read.
     fn blobs(&self) -> &Arc<Blobs>;
 
+    /// Returns the journal, to be read.
+    fn reader(&self) -> &Arc<Reader>;
+
     /// Returns the id of this host's data directory.
     fn node(&self) -> NodeId;
 
@@ -56,6 +60,9 @@ pub trait Desk {
 
     /// Returns microseconds of a clock that never goes back.
     fn now_us(&self) -> u64;
+
+    /// Returns the wall clock, microseconds since 1970. It may be wrong, and jump.
+    fn wall_us(&self) -> u64;
 
     /// Logs records, and returns when they are kept at the server's level on this host, and applied.
     ///

@@ -8,7 +8,7 @@ use crate::app::application::{self, App, Apps};
 use crate::app::router::HOME_PATH;
 use crate::app::state::Applied;
 use crate::base::limits::{LANE_BYTES_MIN, RECORD_BYTES_MAX};
-use crate::base::setting::{Setting, Values};
+use crate::base::setting::{Flag, Setting, Values};
 use crate::base::tag;
 
 /// Every application of this program, the one that is served by default first.
@@ -97,7 +97,8 @@ fn faults_of_settings(declared: &Declaration, note: &mut impl FnMut(String)) {
     for setting in declared.settings {
         // The oldest limits stand among the server's.
         let is_old = declared.name == "pixel" && setting.table() == "limits";
-        if !is_old && setting.table() != declared.name {
+        let is_kept = setting.flag == Flag::Keep && setting.key == format!("keep.{}", declared.name);
+        if !is_old && !is_kept && setting.table() != declared.name {
             note(format!("{} is not in the table of its name", setting.key));
         }
         if setting.form.read(&setting.preset(&Values::default(), 1)).is_none() {

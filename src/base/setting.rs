@@ -39,6 +39,8 @@ pub enum Flag {
     Switch,
     /// By `--limit NAME=VALUE`.
     Limit,
+    /// By `--keep NAME=VALUE`, repeatable.
+    Keep,
 }
 
 /// The value of a setting that nobody has set.
@@ -117,6 +119,13 @@ impl Setting {
     pub const fn limit(key: &'static str, help: &'static str, form: Form, default: u64) -> Self {
         let row = Self::new(key, "VALUE", help, form, Preset::Number(default));
         Self { flag: Flag::Limit, reloads: true, ..row }
+    }
+
+    /// Returns the row of how much of something is kept: it is set by `--keep`, and needs a restart.
+    #[must_use]
+    pub const fn keep(key: &'static str, help: &'static str, form: Form, default: &'static str) -> Self {
+        let row = Self::new(key, "LIMIT", help, form, Preset::Text(default));
+        Self { flag: Flag::Keep, ..row }
     }
 
     /// Returns the row of a truth that is false unless its flag, which takes no value, is there.

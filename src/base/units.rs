@@ -18,6 +18,7 @@ const SIZES: [(&str, u64); 9] = [
     ("kB", 1_000),
     ("B", 1),
 ];
+const DAY: (&str, u64) = ("d", 86_400_000);
 const DURATIONS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
 
 /// Highest core number that is taken, the size of the kernel's own CPU set.
@@ -33,6 +34,12 @@ pub fn size(text: &str) -> Option<u64> {
 #[must_use]
 pub fn duration_ms(text: &str) -> Option<u64> {
     scaled(text, &DURATIONS)
+}
+
+/// Returns milliseconds of an age: as a duration, or in days.
+#[must_use]
+pub fn age_ms(text: &str) -> Option<u64> {
+    duration_ms(text).or_else(|| scaled(text, &[DAY]))
 }
 
 /// Returns a whole number with a unit; spaces between them are fine.
@@ -122,6 +129,10 @@ mod tests {
         ] {
             assert_eq!(duration_ms(text), ms, "{text}");
         }
+        assert_eq!(
+            [age_ms("30d"), age_ms("1h"), age_ms("d")],
+            [Some(30 * 86_400_000), Some(3_600_000), None]
+        );
         for (ms, text) in [(0, "0ms"), (1500, "1500ms"), (1000, "1s"), (60_000, "1m"), (7_200_000, "2h")] {
             assert_eq!(show_duration(ms), text);
             assert_eq!(duration_ms(text), Some(ms));

@@ -10,20 +10,21 @@ use crate::config::keys;
 #[derive(Clone, Debug, Default)]
 pub(super) struct SettingFlags(pub Vec<(String, Vec<String>)>);
 
-/// The flag for what has no flag of its own.
+/// The flags for what has no flag of its own.
 const LIMIT: &str = "limit";
+const KEEP: &str = "keep";
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        let with_own = keys::all().filter(|setting| setting.flag != Flag::Limit);
-        command.args(with_own.map(arg)).arg(
-            Arg::new(LIMIT)
-                .long(LIMIT)
-                .value_name("NAME=VALUE")
-                .help("A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all")
-                .action(ArgAction::Append)
-                .value_parser(limit),
-        )
+        let has_own = |setting: &&Setting| matches!(setting.flag, Flag::Value | Flag::Switch);
+        let limits =
+            "A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all";
+        let keeps = "How much an application keeps, the newest, such as pixel=30d, pixel=500GiB or board=100000, repeatable: \
+                     what is beyond one of them goes [default: everything]";
+        command
+            .args(keys::all().filter(has_own).map(arg))
+            .arg(pairs(KEEP, "APP=LIMIT", keeps).value_parser(keep))
+            .arg(pairs(LIMIT, "NAME=VALUE", limits).value_parser(limit))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -43,7 +44,7 @@ impl FromArgMatches for SettingFlags {
             let values: Vec<String> = match setting.flag {
                 Flag::Switch if matches.get_flag(setting.key) => vec!["true".to_owned()],
                 Flag::Value => matches.get_many(setting.key).into_iter().flatten().cloned().collect(),
-                Flag::Switch | Flag::Limit => Vec::new(),
+                Flag::Switch | Flag::Limit | Flag::Keep => Vec::new(),
             };
             if !values.is_empty() {
                 self.0.push((setting.key.to_owned(), values));
@@ -51,6 +52,13 @@ impl FromArgMatches for SettingFlags {
         }
         let limits = matches.get_many::<(String, String)>(LIMIT).into_iter().flatten();
         self.0.extend(limits.map(|(name, value)| (limit_key(name), vec![value.clone()])));
+        for (name, value) in matches.get_many::<(String, String)>(KEEP).into_iter().flatten() {
+            let key = format!("keep.{name}");
+            match self.0.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, values)) => values.push(value.clone()),
+                None => self.0.push((key, vec![value.clone()])),
+            }
+        }
         Ok(())
     }
 }
@@ -81,9 +89,21 @@ fn help(setting: &Setting) -> String {
     }
 }
 
+/// Returns a repeatable flag whose values have a name.
+fn pairs(long: &'static str, value_name: &'static str, help: &'static str) -> Arg {
+    Arg::new(long).long(long).value_name(value_name).help(help).action(ArgAction::Append)
+}
+
 fn limit(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| "NAME=VALUE is needed, such as idle_ms=5s".to_owned())
+    pair(text).ok_or_else(|| "NAME=VALUE is needed, such as idle_ms=5s".to_owned())
+}
+
+fn keep(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| "APP=LIMIT is needed, such as pixel=30d".to_owned())
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// Returns the key of a limit; those of applications stand in tables of their own.

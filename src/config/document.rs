@@ -33,7 +33,11 @@ fn line(setting: &Setting, text: &mut String) {
     let default = setting.default_words().unwrap_or_else(|| "none".to_owned());
     let taken = if setting.reloads { "taken over" } else { "needs a restart" };
     let cells = [setting.help, &default, &setting.form.allowed()].map(escaped);
-    let flag = if setting.flag == Flag::Limit { format!("`{name}`, a limit") } else { format!("`{name}`") };
+    let flag = match setting.flag {
+        Flag::Limit => format!("`{name}`, a limit"),
+        Flag::Keep => format!("`{name}`, by `--keep`"),
+        Flag::Value | Flag::Switch => format!("`{name}`"),
+    };
     let _ = writeln!(text, "| {flag} | {} | {taken} |", cells.join(" | "));
 }
 

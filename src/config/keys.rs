@@ -16,9 +16,13 @@ pub fn named(key: &str) -> Option<&'static Setting> {
     all().find(|setting| setting.key == key)
 }
 
-/// Returns the flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes`, `--limit board.max_picture`.
+/// Returns the flag that sets `key`: `--data-dir`, `--toys-heavy-ms`, `--limit header_bytes`, `--limit board.max_picture`,
+/// `--keep board`.
 #[must_use]
 pub fn flag(key: &str) -> String {
+    if let Some(name) = key.strip_prefix("keep.") {
+        return format!("--keep {name}");
+    }
     match key.strip_prefix("limits.") {
         Some(limit) => format!("--limit {limit}"),
         None if named(key).is_some_and(|setting| setting.flag == Flag::Limit) => format!("--limit {key}"),
@@ -108,6 +112,10 @@ mod tests {
         assert_eq!(flag("data_dir"), "--data-dir");
         assert_eq!(flag("toys.heavy_ms"), "--toys-heavy-ms");
         assert_eq!(flag("limits.header_bytes"), "--limit header_bytes");
+        assert_eq!(
+            (flag("keep.pixel"), variable("keep.pixel")),
+            ("--keep pixel".into(), "PIXELD_KEEP_PIXEL".into())
+        );
         assert_eq!(variable("limits.header_bytes"), "PIXELD_LIMITS_HEADER_BYTES");
     }
 

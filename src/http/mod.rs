@@ -21,6 +21,7 @@ pub mod extension;
 pub mod framing;
 pub mod headcache;
 pub mod method;
+pub mod moment;
 pub mod multipart;
 pub mod parameters;
 pub mod query;

@@ -16,6 +16,7 @@ use pixeld::apps::pixel::state::clear_record;
 use pixeld::apps::registry;
 use pixeld::base::ids::NodeId;
 use pixeld::base::limits::{Limits, PIECE_BYTES};
+use pixeld::base::setting::Values;
 use pixeld::http::request::{HeaderSlots, parse_head};
 use pixeld::log::blobs::Blobs;
 use pixeld::log::blobs::files::FileStore;
@@ -95,7 +96,7 @@ impl Site {
             disk,
             opened,
             applied: Arc::new(RwLock::new(applied)),
-            router: Router::new(vec![Arc::new(PixelApp)]),
+            router: Router::new(vec![Arc::new(PixelApp::new(&Values::default()))]),
             node: NODE,
             limits: Limits::default(),
         }

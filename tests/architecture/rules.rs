@@ -117,6 +117,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("thread_priority", &["os"]),
+    ("time", &["http"]),
     ("tokio", &["engine"]),
     ("toml", &["config", "bench"]),
     ("tracing", &["engine", "bench", "cli", "main"]),

@@ -58,6 +58,10 @@ pub enum Fault<'a> {
     TooShort(usize),
     /// A cursor that was not made by this service.
     NoCursor,
+    /// Neither a time nor a cursor.
+    NoMoment,
+    /// A parameter that there is not, where it matters.
+    Extra,
 }
 
 impl Fault<'_> {
@@ -75,7 +79,8 @@ impl Fault<'_> {
             Self::NoList => "list_type",
             Self::TooLong(_) => "bytes_too_long",
             Self::TooShort(_) => "bytes_too_short",
-            Self::NoCursor => "value_error",
+            Self::NoCursor | Self::NoMoment => "value_error",
+            Self::Extra => "extra_forbidden",
         }
     }
 
@@ -98,6 +103,10 @@ impl Fault<'_> {
             Self::TooLong(bound) => format!("Data should have at most {bound} bytes"),
             Self::TooShort(bound) => format!("Data should have at least {bound} bytes"),
             Self::NoCursor => "Value error, not a cursor of this service".into(),
+            Self::NoMoment => {
+                "Value error, neither a time such as 2026-11-29T10:00:00Z nor a cursor of this service".into()
+            }
+            Self::Extra => "Extra inputs are not permitted".into(),
         }
     }
 

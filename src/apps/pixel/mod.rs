@@ -5,12 +5,18 @@
 //! POST /pixels    batch: array, lines, binary                   -> records, as they come in
 //! GET  /pixels    query -> list (a job) -> page -> render
 //! DELETE /pixels  a record; state gives it its floors
+//! DELETE /pixels?before=, --keep pixel=   cutter -> times (what stands before it?) -> cut
 //! ```
 
+pub mod asked;
 pub mod batch;
+pub mod before;
 pub mod body;
 pub mod cursor;
+pub mod cut;
+pub mod cutter;
 pub mod detail;
+pub mod finder;
 pub mod limits;
 pub mod list;
 pub mod page;
@@ -24,6 +30,7 @@ pub mod settings;
 pub mod state;
 pub mod tag;
 pub mod template;
+pub mod times;
 pub mod validate;
 
 use std::sync::Arc;
@@ -35,5 +42,5 @@ pub static DECLARATION: Declaration = Declaration {
     name: "pixel",
     is_usual: true,
     settings: settings::SETTINGS,
-    make: |_, _| Arc::new(service::PixelApp),
+    make: |values, _| Arc::new(service::PixelApp::new(values)),
 };

@@ -1,11 +1,16 @@
 //! The pixel service's routes and what they do.
 
+use std::sync::Arc;
+
 use crate::app::answer;
 use crate::app::application::{Action, App, Body, Express, Request, Route, View};
+use crate::app::background::Background;
+use crate::app::keep::Keep;
 use crate::app::state::State;
 use crate::app::upload::Upload;
 use crate::apps::pixel::tag;
 use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
+use crate::base::setting::Values;
 use crate::http::accept;
 use crate::http::caching::Caching;
 use crate::http::method::Method;
@@ -15,17 +20,28 @@ use crate::http::response::Response;
 use super::batch::array::{Array, unparsable};
 use super::batch::binary::Binary;
 use super::batch::lines::Lines;
+use super::cutter::Cutter;
 use super::list::{self, List, Moment};
 use super::record::Record;
 use super::render::Format;
-use super::settings::{BATCH_BODY, PIXEL_BODY};
-use super::state::{PixelState, clear_record};
+use super::settings::{BATCH_BODY, KEEP, PIXEL_BODY};
+use super::state::PixelState;
 use super::validate::{self, Refusal};
-use super::{body, query};
+use super::{before, body, query};
 
 /// The application.
-#[derive(Debug)]
-pub struct PixelApp;
+pub struct PixelApp {
+    cutter: Arc<Cutter>,
+}
+
+impl PixelApp {
+    /// Makes it with these values of its settings.
+    #[must_use]
+    pub fn new(values: &Values) -> Self {
+        let keep = Keep::of(values.get(&KEEP).elements());
+        Self { cutter: Arc::new(Cutter::new(keep)) }
+    }
+}
 
 const POST_PIXEL: u8 = 0;
 const POST_PIXELS: u8 = 1;
@@ -55,7 +71,12 @@ static ROUTES: [Route; 6] = [
     Route {
         operation: include_str!("openapi/delete_pixels.json"),
         frees_space: true,
-        ..Route::new(Method::Delete, "/pixels", DELETE_PIXELS, "Clears the list of pixels")
+        ..Route::new(
+            Method::Delete,
+            "/pixels",
+            DELETE_PIXELS,
+            "Clears the list of pixels, or what was kept before a moment",
+        )
     },
     Route {
         operation: include_str!("openapi/get_count.json"),
@@ -90,10 +111,7 @@ impl App for PixelApp {
         match endpoint {
             POST_PIXEL => post_pixel(request.head.header_text("content-type"), request.body),
             GET_PIXELS => get_pixels(request, view),
-            DELETE_PIXELS => Action::Append {
-                records: clear_record(),
-                response: answer::json(200, r#"{"status":"cleared"}"#),
-            },
+            DELETE_PIXELS => before::delete(request.head.query.unwrap_or_default(), &self.cutter, view),
             GET_COUNT => respond(200, format!("{{\"total\":{}}}", total(view))),
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
@@ -140,6 +158,10 @@ impl App for PixelApp {
 
     fn short_records(&self) -> Option<(&'static str, &'static str)> {
         Some(("pixeld_ingest_pixels_total", "Pixels committed, single ones and those of batches."))
+    }
+
+    fn background(&self) -> Option<Arc<dyn Background>> {
+        Some(self.cutter.clone())
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

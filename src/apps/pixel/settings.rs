@@ -1,6 +1,16 @@
-//! Limits of the pixel service. They are older than tables of applications, so they stand in `[limits]`.
+//! What an operator may set about the pixel service. Its limits are older than tables of applications, so they stand in
+//! `[limits]`.
 
+use crate::app::keep;
 use crate::base::setting::{Form, Setting};
+
+/// How much is kept.
+pub static KEEP: Setting = Setting::keep(
+    "keep.pixel",
+    "Pixels that are kept, the newest of them; bytes are those of their batches in the journal",
+    Form::List(keep::form, keep::is_limit),
+    keep::ALL,
+);
 
 /// Bytes of the body of a single pixel; a longer one is answered 413.
 pub static PIXEL_BODY: Setting = Setting::limit(
@@ -18,4 +28,4 @@ pub static BATCH_BODY: Setting = Setting::limit(
 );
 
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&PIXEL_BODY, &BATCH_BODY];
+pub static SETTINGS: &[&Setting] = &[&KEEP, &PIXEL_BODY, &BATCH_BODY];

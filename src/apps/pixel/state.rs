@@ -1,6 +1,6 @@
 //! What the pixel service keeps in memory: for each stream a count and a floor, never the pixels themselves.
 //!
-//! The list of pixels is the journal. A clear raises floors: a pixel is listed if its number in its stream lies above
+//! The list of pixels is the journal. A clear or a cut raises floors: a pixel is listed if its number in its stream lies above
 //! that stream's floor. A floor also tells how many pixels its stream had up to it, so the number of pixels listed is
 //! a difference, no matter how many a clear took away. Joining floors takes the higher of two, which commutes; so
 //! both hosts arrive at the same state whatever order they saw things in.
@@ -8,35 +8,27 @@
 use std::collections::BTreeMap;
 
 use crate::app::state::{Entry, RestoreError, Stamp, State};
-use crate::apps::pixel::tag::PIXEL_CLEAR;
+use crate::apps::pixel::tag::{PIXEL_CLEAR, PIXEL_CUT};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
 
+use super::cut::{self, Floor};
 use super::record::{Channel, Pixel};
 
-/// Encoded bytes of a floor in a clear's record: node, inc, seq, pixels.
-const FLOOR_BYTES: usize = 32;
 /// Encoded bytes of a stream in a snapshot: its pixels and its floor.
 const STREAM_BYTES: usize = 40;
 
-/// How far a stream was cleared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Floor {
-    /// The last record that was cleared.
-    pub seq: Seq,
-    /// Pixels of the stream up to and including it.
-    pub pixels: u64,
-}
-
 /// What is known of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stream {
-    origin: Origin,
+pub struct Stream {
+    /// Who makes its records.
+    pub origin: Origin,
     /// Pixels applied, ever.
-    pixels: u64,
-    floor: Floor,
+    pub pixels: u64,
+    /// Up to where it is not listed any more.
+    pub floor: Floor,
 }
 
 /// The pixel service's state: one entry for each stream, sorted by origin.
@@ -65,6 +57,12 @@ impl PixelState {
     pub fn total(&self) -> u64 {
         // A floor may be known before the pixels below it have arrived from the peer.
         self.streams.iter().map(|stream| stream.pixels.saturating_sub(stream.floor.pixels)).sum()
+    }
+
+    /// Returns what is known of each stream, in the order of their origins.
+    #[must_use]
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
     }
 
     /// Returns the floors as they are now.
@@ -120,26 +118,21 @@ impl State for PixelState {
             .map(|(origin, seq)| (origin, Floor { seq, pixels: self.shorts_of(origin) }))
             .chain((own_floor.seq > 0).then_some((own, own_floor)));
         let mut payload = Vec::new();
-        for (origin, floor) in floors {
-            for word in [origin.node.0, origin.inc.0, floor.seq, floor.pixels] {
-                payload.extend_from_slice(&word.to_le_bytes());
-            }
-        }
+        floors.for_each(|(origin, floor)| cut::push_floor(&mut payload, origin, floor));
         record::push(out, PIXEL_CLEAR, &payload);
     }
 
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record.split_first() {
             Some((&tag, _)) if tag::is_short(tag) => self.stream(at.origin).pixels += 1,
-            Some((&PIXEL_CLEAR, _)) => {
-                for entry in record::payload(record).chunks_exact(FLOOR_BYTES) {
-                    let floor = Floor { seq: word(entry, 2), pixels: word(entry, 3) };
-                    let stream = self.stream(origin_of(entry));
-                    stream.floor = stream.floor.max(floor);
-                    if stream.origin == at.origin && stream.floor.seq + 1 == at.seq {
-                        // The clear itself is no pixel: counted in, it lets go of the segment that ends with it.
-                        stream.floor.seq = at.seq;
+            Some((&(PIXEL_CLEAR | PIXEL_CUT), _)) => {
+                for (origin, mut floor) in cut::floors(record) {
+                    if origin == at.origin && floor.seq + 1 == at.seq {
+                        // The record itself is no pixel: counted in, it lets go of the segment that ends with it.
+                        floor.seq = at.seq;
                     }
+                    let stream = self.stream(origin);
+                    stream.floor = stream.floor.max(floor);
                 }
             }
             _ => {}
@@ -197,6 +190,15 @@ impl State for PixelState {
     fn sample(&self, seed: u64) -> Vec<u8> {
         if seed.is_multiple_of(5) {
             return clear_record();
+        }
+        if seed.is_multiple_of(7) && !self.streams.is_empty() {
+            // Floors of what is there, of what was cleared, and of what is yet to come: pixels grow with the numbers.
+            let floor = |(nth, stream): (u64, &Stream)| {
+                let seq = 1 + (seed >> (8 + nth)) % 20;
+                (stream.origin, Floor { seq, pixels: seq / 2 })
+            };
+            let floors: Vec<_> = (0..8).zip(&self.streams).map(floor).collect();
+            return cut::records(&floors).concat();
         }
         let channel = [Channel::R, Channel::G, Channel::B][(seed % 3) as usize];
         Pixel { x: seed as i32, y: (seed >> 32) as i32, channel, value: (seed >> 16) as u8 }.encode().to_vec()
@@ -287,6 +289,27 @@ mod tests {
         assert_eq!(total(&late), 0);
         receive(&mut late, OWN, &cleared, 5);
         assert_eq!(total(&late), 1);
+    }
+
+    #[test]
+    fn a_cut_takes_what_its_floors_say_and_joins_a_clear() {
+        let mut applied = host();
+        commit(&mut applied, OWN, &pixels(5), 5);
+        receive(&mut applied, PEER, &pixels(4), 4);
+        let cut = |floors: &[(Origin, u64)]| {
+            let floors: Vec<_> =
+                floors.iter().map(|(origin, seq)| (*origin, Floor { seq: *seq, pixels: *seq })).collect();
+            cut::records(&floors).concat()
+        };
+        commit(&mut applied, OWN, &cut(&[(OWN, 2), (PEER, 3)]), 1);
+        assert_eq!(total(&applied), 4);
+        receive(&mut applied, PEER, &cut(&[(OWN, 1), (PEER, 4)]), 1);
+        assert_eq!(total(&applied), 3, "a lower floor changes nothing");
+        let floors = applied.state::<PixelState>().unwrap().floors();
+        assert_eq!((floors.of(OWN), floors.of(PEER)), (2, 5), "the cut that ends its stream goes with it");
+        commit(&mut applied, OWN, &[pixels(1), clear_record(), pixels(2)].concat(), 4);
+        commit(&mut applied, OWN, &cut(&[(OWN, 5)]), 1);
+        assert_eq!(total(&applied), 2);
     }
 
     #[test]

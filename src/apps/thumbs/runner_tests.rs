@@ -8,6 +8,7 @@ use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, Origin, Position};
 use crate::log::blobs::Blobs;
 use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
+use crate::log::read::reader::Reader;
 
 const OWN: Origin = Origin { node: NodeId(1), inc: Inc(1) };
 const PEER: Origin = Origin { node: NodeId(2), inc: Inc(1) };
@@ -156,6 +157,9 @@ impl Desk for Host {
     fn blobs(&self) -> &Arc<Blobs> {
         &self.blobs
     }
+    fn reader(&self) -> &Arc<Reader> {
+        unreachable!("a runner reads no journal")
+    }
     fn node(&self) -> NodeId {
         OWN.node
     }
@@ -163,6 +167,9 @@ impl Desk for Host {
         self.peer
     }
     fn now_us(&self) -> u64 {
+        0
+    }
+    fn wall_us(&self) -> u64 {
         0
     }
     fn log(&self, records: Vec<u8>) -> Result<(), Unlogged> {

@@ -16,6 +16,7 @@ use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::settings::Settings;
 use crate::engine::shared::submission::Submission;
 use crate::log::blobs::{Blobs, Pin};
+use crate::log::read::reader::Reader;
 use crate::os::clock::wall_us;
 use crate::os::thread;
 
@@ -101,6 +102,10 @@ impl Desk for OwnDesk {
         &self.shared.blobs
     }
 
+    fn reader(&self) -> &Arc<Reader> {
+        &self.shared.reader
+    }
+
     fn node(&self) -> NodeId {
         self.shared.node
     }
@@ -119,6 +124,10 @@ impl Desk for OwnDesk {
 
     fn now_us(&self) -> u64 {
         self.shared.clock.now_us()
+    }
+
+    fn wall_us(&self) -> u64 {
+        wall_us()
     }
 
     fn log(&self, records: Vec<u8>) -> Result<(), Unlogged> {

@@ -89,6 +89,12 @@ impl Reader {
         Scan::new(Arc::clone(&self.source), from, to)
     }
 
+    /// Returns how positions and segments correspond.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.source.layout
+    }
+
     /// Returns the segments, oldest first.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentInfo> {
