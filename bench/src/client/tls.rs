@@ -9,14 +9,23 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Where the authorities' certificates are, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorities {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Pem(Arc<[u8]>),
+}
 
 /// Whose certificates are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// File of the authorities, PEM; the system's unless given.
-    pub authorities: Option<PathBuf>,
+    /// The authorities; the system's unless given.
+    pub authorities: Option<Authorities>,
     /// Whether any certificate is taken.
     pub is_unchecked: bool,
 }
@@ -26,6 +35,8 @@ pub struct Trust {
 pub struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// What it was made of, a file's content in place of its name.
+    trust: Trust,
 }
 
 impl PartialEq for Tls {
@@ -42,6 +53,14 @@ impl Tls {
     /// # Errors
     /// Returns a sentence for a name that no certificate can have, and for authorities that can't be read.
     pub fn new(name: &str, trust: &Trust) -> Result<Self, String> {
+        let Some(Authorities::File(file)) = &trust.authorities else { return Self::of(name, trust.clone()) };
+        let wrong = |what: String| format!("{}: {what}", file.display());
+        let pem = std::fs::read(file).map_err(|error| wrong(format!("{error}; give certificates in PEM")))?;
+        let trust = Trust { authorities: Some(Authorities::Pem(pem.into())), ..*trust };
+        Self::of(name, trust).map_err(wrong)
+    }
+
+    fn of(name: &str, trust: Trust) -> Result<Self, String> {
         let wrong = |error| format!("`{name}` can't stand in a certificate: {error}");
         let server = ServerName::try_from(name.to_string()).map_err(wrong)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -52,12 +71,18 @@ impl Tls {
         let builder = if trust.is_unchecked {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked { algorithms }))
         } else {
-            builder.with_root_certificates(authorities(trust.authorities.as_deref())?)
+            builder.with_root_certificates(authorities(trust.authorities.as_ref())?)
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = rustls::client::Resumption::disabled();
-        Ok(Self { config: Arc::new(config), name: server })
+        Ok(Self { config: Arc::new(config), name: server, trust })
+    }
+
+    /// Returns whom it trusts, so that another host can trust the same.
+    #[must_use]
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Makes the state of a new connection.
@@ -69,18 +94,17 @@ impl Tls {
     }
 }
 
-fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
+fn authorities(given: Option<&Authorities>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
-    let Some(file) = file else {
+    let Some(Authorities::Pem(pem)) = given else {
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return match store.is_empty() {
             true => Err("this host has no certificates of authorities; name some with --cacert FILE".into()),
             false => Ok(store),
         };
     };
-    let wrong = |what: String| format!("{}: {what}; give certificates in PEM", file.display());
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
-    for certificate in found {
+    let wrong = |what: String| format!("{what}; give certificates in PEM");
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
         store.add(certificate).map_err(|error| wrong(error.to_string()))?;
     }

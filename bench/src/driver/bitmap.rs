@@ -17,6 +17,24 @@ impl Bitmap {
         self.words[word] |= 1 << (at % 64);
     }
 
+    /// Returns the bits in words of 64, the lowest number in the lowest bit, without the empty words at the end.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        let end = self.words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
+        &self.words[..end]
+    }
+
+    /// Returns how many words it takes, the empty ones at the end too.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Adds the bits of further words behind those that it has.
+    pub fn extend(&mut self, words: impl Iterator<Item = u64>) {
+        self.words.extend(words);
+    }
+
     /// Returns whether bit `at` is set.
     #[must_use]
     pub fn is_set(&self, at: u64) -> bool {
@@ -49,6 +67,11 @@ mod tests {
         }
         assert_eq!(bitmap.iter().collect::<Vec<_>>(), [0, 63, 64, 1_000_000]);
         assert_eq!(bitmap.count(), 4);
+        let mut copy = Bitmap::default();
+        let words = bitmap.words();
+        assert_eq!(words.len(), 15_626, "none is empty at the end");
+        words.chunks(1_000).for_each(|words| copy.extend(words.iter().copied()));
+        assert_eq!(copy.iter().collect::<Vec<_>>(), bitmap.iter().collect::<Vec<_>>());
         assert!(bitmap.is_set(63) && !bitmap.is_set(62) && !bitmap.is_set(u64::MAX));
     }
 }

@@ -17,6 +17,12 @@ impl Default for ConnectTimes {
 }
 
 impl ConnectTimes {
+    /// Takes over times with the bounds of [`ConnectTimes::histogram`].
+    #[must_use]
+    pub const fn of(times: Histogram<u64>) -> Self {
+        Self(times)
+    }
+
     /// Takes the time of one connection.
     pub fn took(&mut self, ns: u64) {
         self.0.saturating_record(ns.max(1));

@@ -80,7 +80,7 @@ impl Driver {
 
     pub(super) fn hand_over(&mut self) {
         let tally = std::mem::take(&mut self.tally);
-        let _ = self.notes.send(Note::Interval { thread: self.thread, index: self.interval, tally });
+        let _ = self.notes.send(Note::Interval { source: self.thread, index: self.interval, tally });
     }
 
     pub(super) fn is_over(&mut self, now_ns: u64) -> bool {

@@ -10,6 +10,7 @@ pub mod bands;
 pub mod bitmap;
 pub mod connect_times;
 mod ends;
+pub mod intervals;
 pub mod kinds;
 pub mod live;
 mod lost;
@@ -21,7 +22,7 @@ pub mod server;
 pub mod stages;
 pub mod statuses;
 pub mod tally;
-mod team;
+pub mod team;
 
 use crate::client::connection::Connection;
 use crate::client::stream::Stream;
@@ -56,8 +57,8 @@ const SPIN_NS: u64 = 60_000;
 pub enum Note {
     /// The figures of interval `index` of the measured part.
     Interval {
-        /// Which thread.
-        thread: usize,
+        /// Which thread; where several generators are collected, which of them.
+        source: usize,
         /// Which interval, from 0.
         index: u64,
         /// Its figures.

@@ -2,10 +2,10 @@
 
 use crate::driver::bands::Bands;
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::intervals::Intervals;
 use crate::driver::kinds::{self, KindFigures};
 use crate::driver::live::Live;
 use crate::driver::machine::{HostTimes, HostUse};
-use crate::driver::opening::choose_address;
 use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
 use crate::driver::statuses::Example;
@@ -13,8 +13,7 @@ use crate::driver::tally::{Point, Tally};
 use crate::driver::team::Team;
 use crate::driver::{Finished, Note};
 use crate::quantity::show_count;
-use crate::scenario::{Scenario, allow_files};
-use std::collections::BTreeMap;
+use crate::scenario::Scenario;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -79,6 +78,35 @@ pub struct Measured {
     pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile; set by who did it.
     pub was_restarted: bool,
+    /// The generators, when there were several; empty when this process was the only one.
+    pub agents: Vec<AgentFigures>,
+}
+
+/// What one of several generators did of a run.
+#[derive(Clone, Debug)]
+pub struct AgentFigures {
+    /// Its address, as it was given.
+    pub name: String,
+    /// Name of its host.
+    pub host: String,
+    /// Fingerprint of the public key that it showed.
+    pub key: String,
+    /// Threads it was given.
+    pub threads: usize,
+    /// Connections it was given.
+    pub connections: usize,
+    /// Requests per second that its share of the schedule wanted; nothing in a closed loop.
+    pub offered: Option<f64>,
+    /// Most that its clock may have started earlier or later than the others', nanoseconds: half of the round trip to it.
+    pub start_error_ns: u64,
+    /// Time of a TCP handshake with the target, nanoseconds; 0 if not measured.
+    pub round_trip_ns: u64,
+    /// Whether the target runs on its host.
+    pub is_local: bool,
+    /// Its own figures; the server's are those of the whole run.
+    pub measured: Measured,
+    /// Why it did not do its share to the end, if it did not.
+    pub fault: Option<String>,
 }
 
 impl Measured {
@@ -126,31 +154,28 @@ impl Measured {
 pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, String> {
     assert!(scenario.threads > 0 && scenario.threads <= scenario.connections, "each thread has a connection");
     assert!(scenario.pipeline > 0, "a connection may have a request");
-    allow_files(scenario.connections)?;
     let scenario = Arc::new(scenario.clone());
     let (notes, inbox) = mpsc::channel();
-    choose_address(&scenario);
-    let team = Team::hire(&scenario, &notes, watch.stop, watch.is_live)?;
+    let team = Team::hire(&scenario, 0..scenario.threads, &notes, watch.stop, watch.is_live)?;
     let server_before = watch.server.read();
     let epoch = Instant::now();
     team.start(epoch);
     drop(notes);
     (watch.on_start)(epoch);
-    let mut collector = Collector::new(&scenario, watch, epoch, server_before);
+    let mut collector = Collector::new(&scenario, scenario.threads, watch, epoch, server_before);
     collector.collect(&inbox);
     team.join()?;
     collector.finish()
 }
 
 /// Adds up notes, and reads the server's and the host's clocks at both ends of the measured part.
-struct Collector<'a, 'w> {
+pub struct Collector<'a, 'w> {
     scenario: &'a Scenario,
     watch: &'a Watch<'w>,
     epoch: Instant,
     live: Live,
     total: Tally,
-    pending: BTreeMap<u64, Tally>,
-    progress: Vec<u64>,
+    intervals: Intervals,
     series: Vec<Point>,
     /// Why the run was ended, if it was.
     aborted: Option<String>,
@@ -165,8 +190,11 @@ struct Collector<'a, 'w> {
 }
 
 impl<'a, 'w> Collector<'a, 'w> {
-    fn new(
+    /// Returns a collector of a run that starts at `epoch`, whose intervals come from so many sources.
+    #[must_use]
+    pub fn new(
         scenario: &'a Scenario,
+        sources: usize,
         watch: &'a Watch<'w>,
         epoch: Instant,
         server_before: ServerReading,
@@ -177,8 +205,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             epoch,
             live: Live::new(watch.is_live, scenario),
             total: Tally::default(),
-            pending: BTreeMap::new(),
-            progress: vec![0; scenario.threads],
+            intervals: Intervals::new(sources),
             series: Vec::new(),
             aborted: None,
             finished: Vec::new(),
@@ -191,7 +218,8 @@ impl<'a, 'w> Collector<'a, 'w> {
         }
     }
 
-    fn collect(&mut self, inbox: &Receiver<Note>) {
+    /// Takes notes until all threads of the scenario have finished, or nobody can send one any more.
+    pub fn collect(&mut self, inbox: &Receiver<Note>) {
         while self.finished.len() < self.scenario.threads {
             match inbox.recv_timeout(self.until_next_look()) {
                 Ok(note) => self.take(note),
@@ -202,7 +230,9 @@ impl<'a, 'w> Collector<'a, 'w> {
         }
         self.read_end();
         self.window_ns = Some(window_ns(self.scenario, &self.finished));
-        self.settle(u64::MAX);
+        while let Some((index, tally)) = self.intervals.take_first() {
+            self.settle(index, &tally);
+        }
         self.live.end();
     }
 
@@ -243,33 +273,27 @@ impl<'a, 'w> Collector<'a, 'w> {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Interval { thread, index, tally } => {
-                self.pending.entry(index).or_default().merge(&tally);
-                self.progress[thread] = index;
-                let settled = self.progress.iter().copied().min().unwrap_or(0);
-                self.settle(settled);
+            Note::Interval { source, index, tally } => {
+                self.intervals.add(source, index, &tally);
+                while let Some((index, tally)) = self.intervals.take_whole() {
+                    self.settle(index, &tally);
+                }
             }
             Note::Finished(finished) => self.finished.push(*finished),
         }
     }
 
-    /// Closes the intervals before `index`: all threads are past them.
-    fn settle(&mut self, index: u64) {
-        while let Some(entry) = self.pending.first_entry() {
-            if *entry.key() >= index {
-                break;
-            }
-            let (at, tally) = entry.remove_entry();
-            let point = self.point(at, &tally);
-            self.total.merge(&tally);
-            self.live.show(&point, &tally, self.total.failures.total());
-            let end_ns = point.start_ns + point.length_ns;
-            self.series.push(point);
-            if self.aborted.is_none() && !self.watch.stop.load(Ordering::Relaxed) {
-                self.aborted = (self.watch.abort_if)(&self.total, end_ns);
-                if self.aborted.is_some() {
-                    self.watch.stop.store(true, Ordering::SeqCst);
-                }
+    /// Closes an interval that all sources are past.
+    fn settle(&mut self, index: u64, tally: &Tally) {
+        let point = self.point(index, tally);
+        self.total.merge(tally);
+        self.live.show(&point, tally, self.total.failures.total());
+        let end_ns = point.start_ns + point.length_ns;
+        self.series.push(point);
+        if self.aborted.is_none() && !self.watch.stop.load(Ordering::Relaxed) {
+            self.aborted = (self.watch.abort_if)(&self.total, end_ns);
+            if self.aborted.is_some() {
+                self.watch.stop.store(true, Ordering::SeqCst);
             }
         }
     }
@@ -293,7 +317,11 @@ impl<'a, 'w> Collector<'a, 'w> {
         }
     }
 
-    fn finish(mut self) -> Result<Measured, String> {
+    /// Returns what the run measured.
+    ///
+    /// # Errors
+    /// Returns the sentence of the first thread that could not go on.
+    pub fn finish(mut self) -> Result<Measured, String> {
         self.finished.sort_by_key(|finished| finished.thread);
         if let Some(error) = self.finished.iter_mut().find_map(|finished| finished.error.take()) {
             return Err(error);
@@ -327,6 +355,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             connect_times,
             kinds,
             was_restarted: false,
+            agents: Vec::new(),
             finished: self.finished,
             is_interrupted: is_interrupted && self.aborted.is_none(),
             aborted: self.aborted,
@@ -336,7 +365,8 @@ impl<'a, 'w> Collector<'a, 'w> {
 
 /// Returns the length of the measured part: as planned, or, when the number of requests ended it, up to the last answer, the last
 /// one that was given up, or the end of their schedule.
-fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
+#[must_use]
+pub fn window_ns(scenario: &Scenario, finished: &[Finished]) -> u64 {
     let end_ns = finished.iter().map(|f| f.end_ns).max().unwrap_or(0);
     let last_ns = finished.iter().map(|f| f.last_answer_ns.max(f.last_loss_ns)).max().unwrap_or(0);
     let has_asked_all = scenario.requests.is_some() && finished.iter().all(|f| f.has_asked_all);

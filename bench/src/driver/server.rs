@@ -1,16 +1,19 @@
 //! The server's side of a run: its CPU time from `/proc` when it runs on this host, else from its `/metrics`.
 
 use crate::client::fetch;
+use crate::client::socket::Socket;
 use crate::client::target::{Endpoint, Target};
 use crate::driver::machine::{
     ProcessTimes, ProcessUse, holders_of_unix, listeners_of_port, process_times, processes_of_group,
 };
 use crate::driver::stages::{Exposition, Stages};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for a server's `/metrics`: before the run, where the user waits too, and at its ends.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 const METRICS_WAIT: Duration = Duration::from_secs(1);
+/// Longest wait for one of the handshakes that are timed before a run.
+const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
 
 /// Where the server's figures come from.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +94,17 @@ impl ServerProbe {
 fn fetch_metrics(target: &Target, wait: Duration) -> Option<Exposition> {
     let response = fetch::get(target, wait).ok()?;
     (response.status == 200).then(|| Exposition::parse(&String::from_utf8_lossy(&response.body)))?
+}
+
+/// Returns the least time of a few TCP handshakes, nanoseconds; 0 when the first one was not made.
+#[must_use]
+pub fn round_trip_ns(target: &Target) -> u64 {
+    let handshake = |_| {
+        let start = Instant::now();
+        Socket::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
+        Some(start.elapsed().as_nanos() as u64)
+    };
+    if target.is_local() { 0 } else { (0..3).map_while(handshake).min().unwrap_or(0) }
 }
 
 impl ServerUse {

@@ -3,10 +3,11 @@
 use crate::client::stream::explain;
 use crate::driver::live::Connecting;
 use crate::driver::machine::pin_this_thread;
-use crate::driver::opening::Opening;
+use crate::driver::opening::{Opening, choose_address};
 use crate::driver::{Driver, Note};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, allow_files};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -20,33 +21,39 @@ pub struct Team {
 }
 
 impl Team {
-    /// Starts the threads and waits until their connections are made, as far as that takes no longer than it may.
+    /// Starts these threads of a scenario, all or those of this generator, and waits until their connections are made, as far as
+    /// that takes no longer than it may.
     ///
     /// # Errors
-    /// Returns a sentence if no connection opened, or before the load an interrupt came.
+    /// Returns a sentence if too few files may be open, no connection opened, or an interrupt came before the load.
     pub fn hire(
         scenario: &Arc<Scenario>,
+        threads: Range<usize>,
         notes: &Sender<Note>,
         stop: &Arc<AtomicBool>,
         is_live: bool,
     ) -> Result<Self, String> {
+        let connections = threads.clone().map(|thread| scenario.connections_of(thread)).sum();
+        allow_files(connections)?;
+        choose_address(scenario);
         let (ready, connected) = mpsc::channel();
         let opened = Arc::new(AtomicUsize::new(0));
         let mut team = Self { starts: Vec::new(), handles: Vec::new() };
-        for thread in 0..scenario.threads {
+        for (place, thread) in threads.clone().enumerate() {
+            let pin = scenario.pins.get(place % scenario.pins.len().max(1)).copied();
             let (start, started) = mpsc::channel();
             let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
             let (of_thread, opened) = (Arc::clone(stop), Arc::clone(&opened));
             let handle = std::thread::Builder::new()
                 .name(format!("bench-{thread}"))
-                .spawn(move || work(&scenario, thread, &of_thread, &opened, &ready, &started, notes))
+                .spawn(move || work(&scenario, (thread, pin), &of_thread, &opened, &ready, &started, notes))
                 .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
             team.starts.push(start);
             team.handles.push(handle);
         }
-        let connecting = Connecting::new(is_live, scenario.connections);
+        let connecting = Connecting::new(is_live, connections);
         let mut all = Opening::default();
-        for _ in 0..scenario.threads {
+        for _ in threads {
             let opening = connecting.show_until(&connected, &opened)??;
             all.open += opening.open;
             all.pending += opening.pending;
@@ -85,15 +92,14 @@ impl Team {
 /// Runs one thread from its start to its end.
 fn work(
     scenario: &Arc<Scenario>,
-    thread: usize,
+    (thread, pin): (usize, Option<usize>),
     stop: &Arc<AtomicBool>,
     opened: &AtomicUsize,
     ready: &Sender<Result<Opening, String>>,
     started: &Receiver<Instant>,
     notes: Sender<Note>,
 ) {
-    let pin = scenario.pins.get(thread % scenario.pins.len().max(1));
-    if let Some(Err(error)) = pin.map(|&cpu| pin_this_thread(&[cpu])) {
+    if let Some(Err(error)) = pin.map(|cpu| pin_this_thread(&[cpu])) {
         let _ = ready.send(Err(error));
         return;
     }

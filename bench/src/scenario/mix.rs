@@ -68,6 +68,14 @@ impl Mix {
         format!("{} requests in turn, checksum {checksum:08x}", self.order.len())
     }
 
+    /// Returns how often each form comes in a turn, with the form: what the same mix can be made of again.
+    #[must_use]
+    pub fn weighted(&self) -> Vec<(u64, &RequestForm)> {
+        let mut weights = vec![0; self.forms.len()];
+        self.order.iter().for_each(|&form| weights[form as usize] += 1);
+        weights.into_iter().zip(&self.forms).collect()
+    }
+
     /// Returns the forms, each once.
     #[must_use]
     pub fn forms(&self) -> &[RequestForm] {
@@ -168,13 +176,17 @@ mod tests {
         }
     }
 
+    fn mix_of(weighted: &[(u64, &RequestForm)]) -> Mix {
+        Mix::new(weighted.iter().map(|&(weight, form)| (weight, form.clone())).collect()).unwrap()
+    }
+
     #[test]
     fn a_turn_has_each_as_often_as_its_weight_says() {
         let mix =
             Mix::new(vec![(30, form("GET", "/a?x")), (10, form("GET", "/b")), (20, form("HEAD", "/a"))])
                 .unwrap();
         assert_eq!(mix.turn(), 6);
-        let mut writer = MixWriter::new(&Arc::new(mix), "h", 0);
+        let mut writer = MixWriter::new(&Arc::new(mix.clone()), "h", 0);
         let mut seen = [0; 3];
         for number in 0..60 {
             let mut out = Vec::new();
@@ -185,6 +197,8 @@ mod tests {
             assert_eq!(text.contains("Connection: close"), number == 59);
         }
         assert_eq!(seen, [30, 20, 10], "the most frequent first");
+        let again = mix_of(&mix.weighted());
+        assert_eq!((&again, again.turn()), (&mix, 6), "a mix can be made again of its weights");
         let order = Mix::new((0..9).map(|k| (7, form("GET", &format!("/{k}")))).collect()).unwrap().order;
         assert_eq!(order, (0..9).collect::<Vec<u32>>(), "equal weights keep the order");
     }

@@ -23,6 +23,10 @@ pub const CONNECTIONS: usize = 64;
 pub const DURATION_NS: u64 = 10_000_000_000;
 /// Time-out of a request unless set, nanoseconds.
 const TIMEOUT_NS: u64 = 5_000_000_000;
+/// Shortest row of the time series, nanoseconds.
+pub const INTERVAL_NS_MIN: u64 = 100_000_000;
+/// Longest row of the time series unless set, nanoseconds.
+const INTERVAL_NS_MAX: u64 = 1_000_000_000;
 /// Files the generator needs beside its connections: epoll, streams, `/proc`, reports.
 const FILES_BESIDE: u64 = 32;
 
@@ -75,6 +79,8 @@ pub struct Scenario {
     pub keeps_acknowledged: bool,
     /// Whether the target is asked for its `/metrics`.
     pub asks_metrics: bool,
+    /// Longest row of the time series, 100 ms at least.
+    pub interval_ns_max: u64,
 }
 
 impl Scenario {
@@ -98,6 +104,7 @@ impl Scenario {
             first_number: 0,
             keeps_acknowledged: false,
             asks_metrics: true,
+            interval_ns_max: INTERVAL_NS_MAX,
         }
     }
 
@@ -115,10 +122,10 @@ impl Scenario {
         Some(self.warmup_ns.saturating_add(schedule_ns).min(self.end_ns()))
     }
 
-    /// Returns the length of one row of the time series: a hundredth of the run, between 100 ms and 1 s.
+    /// Returns the length of one row of the time series: a hundredth of the run, between 100 ms and usually 1 s.
     #[must_use]
     pub fn interval_ns(&self) -> u64 {
-        (self.duration_ns / 100).clamp(100_000_000, 1_000_000_000)
+        (self.duration_ns / 100).clamp(INTERVAL_NS_MIN, self.interval_ns_max)
     }
 
     /// Returns the rate of an open loop.

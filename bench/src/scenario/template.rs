@@ -33,8 +33,10 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
-    /// What it was made of, or a name for it.
+    /// What it was made of.
     source: Vec<u8>,
+    /// What reports call it instead.
+    name: Option<String>,
 }
 
 impl Template {
@@ -61,25 +63,39 @@ impl Template {
             rest = &rest[open + close + 2..];
         }
         push_literal(&mut pieces, rest);
-        Ok(Self { pieces, source: text.as_bytes().to_vec() })
+        Ok(Self { pieces, source: text.as_bytes().to_vec(), name: None })
     }
 
     /// Returns a template without placeholders, for bytes that are not text.
     #[must_use]
     pub fn literal(bytes: Vec<u8>) -> Self {
         let source = bytes.clone();
-        Self { pieces: if bytes.is_empty() { Vec::new() } else { vec![Piece::Literal(bytes)] }, source }
+        let pieces = if bytes.is_empty() { Vec::new() } else { vec![Piece::Literal(bytes)] };
+        Self { pieces, source, name: None }
     }
 
     /// Gives it a name, for reports of runs whose templates differ and mean the same.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        Self { source: name.as_bytes().to_vec(), ..self }
+        Self { name: Some(name.to_string()), ..self }
     }
 
-    /// Returns what it was made of, or its name.
+    /// Returns what reports show of it: its name, or else what it was made of.
     #[must_use]
     pub fn source(&self) -> &[u8] {
+        self.name.as_ref().map_or(&self.source, |name| name.as_bytes())
+    }
+
+    /// Returns the text that it can be compiled from again; nothing for bytes that were taken as they are.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.source).ok()?;
+        Self::compile(text).is_ok_and(|again| again.pieces == self.pieces).then_some(text)
+    }
+
+    /// Returns the bytes that it was made of, whatever its name.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.source
     }
 

@@ -1,9 +1,8 @@
 //! One `pixeld bench`: runs or a ramp of them, what is checked afterwards, and what is written.
 
-use crate::client::socket::Socket;
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
-use crate::driver::server::ServerProbe;
+use crate::driver::server::{ServerProbe, round_trip_ns};
 use crate::driver::tally::Tally;
 use crate::quantity::show_rate;
 use crate::report::environment;
@@ -21,7 +20,7 @@ use crate::tools::outputs::{OpenOutputs, Outputs};
 use crate::tools::verify::{Ledger, NUMBERS_MAX, total};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Everything that was ordered.
 #[derive(Clone, Debug)]
@@ -155,19 +154,6 @@ fn launched(launch: &Launch, target: &Target, stop: &AtomicBool) -> Result<Arc<M
     let mut server = launch.start(target)?;
     server.await_answer(target, stop)?;
     Ok(Arc::new(Mutex::new(server)))
-}
-
-/// Longest wait for one of the handshakes that are timed before a run.
-const HANDSHAKE_WAIT: Duration = Duration::from_millis(300);
-
-/// Returns the least time of a few TCP handshakes, nanoseconds; 0 when the first one was not made.
-fn round_trip_ns(target: &Target) -> u64 {
-    let handshake = |_| {
-        let start = Instant::now();
-        Socket::connect(&target.endpoint, HANDSHAKE_WAIT).ok()?;
-        Some(start.elapsed().as_nanos() as u64)
-    };
-    if target.is_local() { 0 } else { (0..3).map_while(handshake).min().unwrap_or(0) }
 }
 
 struct Session<'a> {

@@ -4,7 +4,7 @@ use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
 use super::sources::{self, Requests, body_template, compile, line_templates};
 use pixeld_bench::client::target::{Target, Url};
-use pixeld_bench::client::tls::Trust;
+use pixeld_bench::client::tls::{Authorities, Trust};
 use pixeld_bench::quantity::{duration_ns, rate, seconds_ns, show_ns, span_ns, whole};
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::goal::Goal;
@@ -313,7 +313,7 @@ impl LoadArguments {
 impl RequestArguments {
     /// Returns whom to trust when the target speaks TLS.
     pub(super) fn trust(&self) -> Trust {
-        Trust { authorities: self.cacert.clone(), is_unchecked: self.insecure }
+        Trust { authorities: self.cacert.clone().map(Authorities::File), is_unchecked: self.insecure }
     }
 
     /// Looks a target up.
