@@ -5,6 +5,7 @@
 //! ```text
 //! 5  tools      a measurement from start to exit code, and the tools around it: compare, search, calibrate, diff
 //! 4  report     goals, the verdict on the bottleneck, and the outputs
+//!    agent      several generators as one, beside it
 //! 3  driver     the threads that send and count, what the machine and the server used meanwhile
 //! 2  scenario   what a run does: load, schedule, requests
 //!    send       `pixeld send`, beside it
@@ -16,6 +17,7 @@
 //! ([`scenario::request`]), reads answers ([`client::response`]) and counts ([`driver::tally`]); [`driver::run`] starts
 //! the threads and adds up. A [`tools::session`] makes a [`report`] of it, with what [`tools::verify`] read back.
 
+pub mod agent;
 pub mod client;
 pub mod driver;
 mod output;

@@ -14,6 +14,8 @@ use super::keys;
 pub const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
 /// Begins the names of variables that are for this project's tests, which servers that a test starts inherit.
 const TESTS_PREFIX: &str = "PIXELD_TESTS_";
+/// Begins the names of variables of the load generator, which a shell may have beside those of a server.
+const BENCH_PREFIX: &str = "PIXELD_BENCH_";
 
 /// A variable that is there in every pod of Kubernetes.
 const POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
@@ -85,7 +87,8 @@ fn is_of_a_service(name: &str) -> bool {
 fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
     let in_pod = environment.iter().any(|(name, _)| name == POD_VARIABLE);
     for (name, value) in environment {
-        let is_foreign = name.starts_with(TESTS_PREFIX) || (in_pod && is_of_a_service(name));
+        let is_of_another = name.starts_with(TESTS_PREFIX) || name.starts_with(BENCH_PREFIX);
+        let is_foreign = is_of_another || (in_pod && is_of_a_service(name));
         if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || is_foreign {
             continue;
         }
@@ -171,12 +174,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_the_tests_are_no_settings() {
+    fn variables_of_tests_and_of_the_load_generator_are_no_settings() {
         let (mut errors, mut merged) = (Vec::new(), Merged::new());
-        let environment = [("PIXELD_TESTS_STRICT".to_owned(), "1".to_owned())];
+        let environment =
+            ["PIXELD_TESTS_STRICT", "PIXELD_BENCH_TOKEN"].map(|name| (name.to_owned(), "1".to_owned()));
         from_environment(&environment, &mut merged, &mut errors);
         assert!(errors.is_empty() && merged.is_empty());
-        assert!(keys::all().all(|setting| !keys::variable(setting.key).starts_with(TESTS_PREFIX)));
+        let is_ours =
+            |name: String| [TESTS_PREFIX, BENCH_PREFIX].iter().any(|prefix| name.starts_with(prefix));
+        assert!(!keys::all().any(|setting| is_ours(keys::variable(setting.key))));
     }
 
     #[test]

@@ -30,9 +30,10 @@ const HEIGHTS: [(&str, u8); 16] = [
 ];
 
 /// Height of each room of the load generator's crate; the same rule.
-const ROOMS: [(&str, u8); 10] = [
+const ROOMS: [(&str, u8); 11] = [
     ("tools", 5),
     ("report", 4),
+    ("agent", 4),
     ("driver", 3),
     ("scenario", 2),
     ("send", 2),
@@ -99,7 +100,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("png", &["apps"]),
     // Named by the manifest only, for what it turns on.
     ("reqwest", &[]),
-    ("ring", &["base", "os", "peer", "engine", "cli"]),
+    ("ring", &["base", "os", "peer", "engine", "cli", "bench"]),
     ("rustix", &["os", "bench"]),
     ("rustls", &["peer", "engine", "bench"]),
     ("rustls_native_certs", &["bench"]),

@@ -5,6 +5,7 @@ mod measured;
 #[path = "../support/skip.rs"]
 mod skip;
 
+mod agents;
 mod ends;
 mod figures;
 mod https;
@@ -19,6 +20,7 @@ mod requests;
 mod schema;
 mod sending;
 mod status;
+mod strangers;
 mod terminal;
 mod tools;
 mod verify;

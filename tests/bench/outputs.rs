@@ -1,7 +1,7 @@
 //! What a measurement leaves: a report that other tools read and that its schema describes, a command that can be run again, no
 //! secrets, and no files but those that were asked for.
 
-use crate::measured::command::{Null, bench, command, free_port, read, signal, told};
+use crate::measured::command::{Agent, Null, bench, command, free_port, read, signal, told};
 use crate::measured::{OK, Reply, serve, serve_by_head};
 use crate::schema::{breaches, published, unseen};
 use crate::skip::skip;
@@ -54,6 +54,8 @@ fn the_published_schema_describes_every_report() {
     let (secret, dead) = ("Authorization: x", format!("http://127.0.0.1:{}", free_port()));
     let requests = folder.path().join("requests").display().to_string();
     fs::write(&requests, "2 GET /a\nPOST /b -b 'x'\n").unwrap();
+    let (one, other) = (Agent::start(&[]), Agent::start(&[]));
+    let agents = format!("{},{}", one.address, other.address);
     let mut reports = Vec::new();
     for (at, arguments) in [
         &[url.as_str(), "-d", "300ms", "-c", "2", "-H", secret, "--goal", "p99<1s"][..],
@@ -63,6 +65,7 @@ fn the_published_schema_describes_every_report() {
         &[&started, "--start", &start, "-d", "1s", "-c", "2", "--chaos", "pause server@100ms for 50ms"],
         &[&url, "-n", "1", "-m", "GET", "-c", "1"],
         &[&url, "--requests", &requests, "-n", "30", "-c", "1"],
+        &[&url, "-d", "300ms", "-c", "2", "--agents", &agents],
         &[&dead, "-d", "100ms"],
     ]
     .iter()

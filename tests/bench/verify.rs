@@ -42,6 +42,7 @@ fn verified(address: SocketAddr, requests: u64) -> Verified {
     let mut scenario = scenario(address);
     scenario.form.bodies = Bodies::One(Template::compile(&verify::template(run)).unwrap());
     let order = Order {
+        agents: None,
         verify: Some((run, vec![scenario.target.clone()])),
         scenario: Scenario { requests: Some(requests), duration_ns: 60 * SECOND, pipeline: 8, ..scenario },
         steps: Vec::new(),

@@ -36,7 +36,14 @@ fn scripted(number: usize, command: &Command) -> String {
     let failed = format!(
         "{{ code=$?; cat err.{number} >&2; echo \"exit $code of: $(cat command.{number})\" >&2; exit 1; }}"
     );
-    if is_server(text) || background {
+    if text.starts_with("pixeld bench agent") {
+        let open = format!("(exec 3<>/dev/tcp/{}) 2>/dev/null", address.replace(':', "/"));
+        format!(
+            "{{ {text}\n}} >out.{number} 2>err.{number} &\n\
+             for i in $(seq 300); do {open} && break; sleep 0.1; done\n\
+             {open} || {failed}\n"
+        )
+    } else if is_server(text) || background {
         format!(
             "{{ {text}\n}} >out.{number} 2>err.{number} &\n\
              for i in $(seq 300); do pixeld healthy http://{address} >/dev/null 2>&1 && break; sleep 0.1; done\n\
@@ -162,6 +169,7 @@ macro_rules! pasted {
 pasted! {
     the_readme_can_be_pasted: "README.md",
     two_hosts_can_be_pasted: "docs/two-hosts.md",
+    agents_can_be_pasted: "docs/bench-agents.md",
     configuring_can_be_pasted: "docs/configuration.md",
     operating_can_be_pasted: "docs/operations.md",
     the_pixel_service_can_be_pasted: "docs/apps/pixel.md",

@@ -22,6 +22,7 @@ pub fn render(report: &Report) -> String {
     statuses(&mut body, report);
     errors(&mut body, report);
     kinds(&mut body, report);
+    agents(&mut body, report);
     body.push_str("<div class=\"figures\">\n");
     figures(&mut body, report);
     body.push_str("</div>\n");
@@ -128,6 +129,26 @@ fn errors(out: &mut String, report: &Report) {
     let rows: Vec<Vec<String>> =
         Failure::ALL.into_iter().filter(|&kind| failures.of(kind) > 0).map(row).collect();
     table_of(out, "Errors by kind", &["kind", "errors", "reason"], &rows);
+}
+
+fn agents(out: &mut String, report: &Report) {
+    let row = |agent: &super::agents::AgentReport| {
+        vec![
+            format!("{} ({})", agent.name, agent.host),
+            show_rate(agent.rate()),
+            show_count(agent.total.failures.total()),
+            quantile(&agent.total.latency, 0.5),
+            quantile(&agent.total.latency, 0.99),
+            agent.connections.to_string(),
+            format!(
+                "{}: {}",
+                agent.verdict.wall.name(),
+                agent.verdict.evidence.first().map_or("", String::as_str)
+            ),
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.agents.iter().map(row).collect();
+    table_of(out, "Agents", &["agent", "rate", "errors", "p50", "p99", "connections", "limit"], &rows);
 }
 
 fn kinds(out: &mut String, report: &Report) {

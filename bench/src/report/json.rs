@@ -1,6 +1,7 @@
 //! The report for machines. Durations are whole nanoseconds; keys that scripts rely on keep their names and meanings
 //! within one `schema`.
 
+use super::agents::AgentReport;
 use super::table::QUANTILES;
 use super::{Report, Step, Verified};
 use crate::driver::kinds::KindFigures;
@@ -72,6 +73,7 @@ fn figures(report: &Report) -> Value {
         "client_cpu_ns_per_request": report.client_cpu_ns_per_request,
         "server": server(report),
         "client_threads": report.threads.iter().map(thread).collect::<Vec<_>>(),
+        "agents": report.agents.iter().map(agent).collect::<Vec<_>>(),
         "calibrated_ceiling": report.ceiling,
         "steps": report.steps.iter().map(step).collect::<Vec<_>>(),
         "series": report.series.iter().map(point).collect::<Vec<_>>(),
@@ -175,6 +177,33 @@ fn example(example: &Example) -> Value {
 
 fn thread(thread: &ThreadUse) -> Value {
     json!({ "cpu_ns": thread.cpu_ns, "waited_for_cpu_ns": thread.waited_for_cpu_ns })
+}
+
+fn agent(agent: &AgentReport) -> Value {
+    json!({
+        "name": agent.name,
+        "host": agent.host,
+        "key": agent.key,
+        "threads": agent.threads,
+        "connections": agent.connections,
+        "requests": agent.total.answers,
+        "successes_in_time": agent.total.successes_in_time,
+        "sent": agent.total.sent,
+        "acknowledged": agent.total.acknowledged,
+        "errors": agent.total.failures.total(),
+        "errors_by_kind": by_kind(&agent.total.failures),
+        "status": by_status(&agent.total.statuses),
+        "rate": agent.rate(),
+        "latency_ns": quantiles(&agent.total.latency),
+        "histogram": encode(&agent.total.latency),
+        "client_cpu_ns_per_request": agent.cpu_ns_per_request(),
+        "start_error_ns": agent.start_error_ns,
+        "limit": {
+            "verdict": agent.verdict.wall.name(),
+            "evidence": agent.verdict.evidence,
+            "is_lower_bound": agent.verdict.wall.is_lower_bound(),
+        },
+    })
 }
 
 fn server(report: &Report) -> Value {

@@ -1,5 +1,6 @@
 //! What a run leaves behind: one value from which every output is made.
 
+pub mod agents;
 pub mod ci;
 pub mod csv;
 pub mod environment;
@@ -18,14 +19,15 @@ use crate::driver::connect_times::ConnectTimes;
 use crate::driver::kinds::KindFigures;
 use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
-use crate::driver::run::{Measured, ThreadUse};
+use crate::driver::run::{AgentFigures, Measured, ThreadUse};
 use crate::driver::server::ServerUse;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Failure, Point, Tally};
 use crate::redaction::Secrets;
+use crate::report::agents::{AgentReport, overall};
 use crate::report::goal::GoalOutcome;
 use crate::report::verdict::{Inputs, Verdict, Wall, judge};
-use crate::scenario::Scenario;
+use crate::scenario::{Load, Scenario};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -94,6 +96,8 @@ pub struct Report {
     pub connect_times: ConnectTimes,
     /// Whether the server was ended and started again meanwhile, so that its counters say nothing.
     pub was_restarted: bool,
+    /// The generators, when there were several; empty when this process was the only one.
+    pub agents: Vec<AgentReport>,
     /// The URL that was asked for the server's figures, and whether it had some.
     pub asked_metrics: Option<(String, bool)>,
 }
@@ -186,11 +190,13 @@ impl Report {
         command: &str,
         environment: Value,
     ) -> Self {
-        let inputs = inputs(scenario, measured, round_trip_ns);
+        let agents: Vec<AgentReport> =
+            measured.agents.iter().map(|agent| agent_report(scenario, measured, agent)).collect();
+        let inputs = whole_inputs(scenario, measured, round_trip_ns);
         Self {
             command: command.to_string(),
             environment,
-            scenario: scenario.describe(),
+            scenario: described(scenario, agents.len()),
             url: scenario.target.url.clone(),
             is_open: scenario.rate().is_some(),
             total: measured.total.clone(),
@@ -202,7 +208,7 @@ impl Report {
             server_cpu_ns_per_request: measured.server_cpu_ns_per_request(),
             server: measured.server.clone(),
             host: measured.host,
-            verdict: judge(&inputs),
+            verdict: overall(judge(&inputs), &agents),
             inputs,
             ceiling: None,
             goals: Vec::new(),
@@ -219,6 +225,7 @@ impl Report {
             kinds: named(scenario, &measured.kinds),
             connect_times: measured.connect_times.clone(),
             was_restarted: measured.was_restarted,
+            agents,
             asked_metrics: None,
         }
     }
@@ -244,6 +251,7 @@ impl Report {
             whole.kinds.iter_mut().zip(&run.kinds).for_each(|(sum, more)| sum.1.merge(&more.1));
             whole.connect_times.merge(&run.connect_times);
             run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
+            whole.agents.iter_mut().zip(run.agents).for_each(|(sum, more)| sum.add(more));
             for (sum, thread) in whole.threads.iter_mut().zip(&run.threads) {
                 sum.cpu_ns += thread.cpu_ns;
                 sum.waited_for_cpu_ns += thread.waited_for_cpu_ns;
@@ -314,6 +322,39 @@ fn without_secrets<T: Clone>(scenario: &Scenario, told: &[T], text: fn(&mut T) -
         *text = secrets.hide(text);
     }
     told
+}
+
+/// Returns the scenario as reports show it, with the number of agents if there were some.
+fn described(scenario: &Scenario, agents: usize) -> Value {
+    let mut described = scenario.describe();
+    if agents > 0 {
+        described["agents"] = agents.into();
+    }
+    described
+}
+
+/// Returns what one of several generators did, with its own verdict: what limited its share.
+fn agent_report(scenario: &Scenario, whole: &Measured, agent: &AgentFigures) -> AgentReport {
+    let load = match (scenario.load, agent.offered) {
+        (Load::Open { arrivals, .. }, Some(rate)) => Load::Open { rate, arrivals },
+        (load, _) => load,
+    };
+    let share = Scenario { load, ..scenario.clone() };
+    let inputs =
+        Inputs { is_remote: !agent.is_local, ..inputs(&share, &agent.measured, agent.round_trip_ns) };
+    AgentReport::new(agent, whole.window_ns, judge(&inputs))
+}
+
+/// Returns the inputs of a run; of one by several agents the target's distance is that of the nearest one.
+fn whole_inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
+    let agents = &measured.agents;
+    match agents.iter().map(|agent| agent.round_trip_ns).min() {
+        None => inputs(scenario, measured, round_trip_ns),
+        Some(least_ns) => Inputs {
+            is_remote: !agents.iter().any(|agent| agent.is_local),
+            ..inputs(scenario, measured, least_ns)
+        },
+    }
 }
 
 fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {

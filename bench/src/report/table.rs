@@ -1,6 +1,6 @@
 //! The report for people.
 
-use super::{Report, Step, outcomes, spread};
+use super::{Report, Step, agents, outcomes, spread};
 use crate::driver::kinds::KindFigures;
 use crate::quantity::{show_count, show_cpu, show_ns, show_rate};
 use hdrhistogram::Histogram;
@@ -39,6 +39,7 @@ pub fn render(report: &Report) -> String {
     }
     verified(&mut out, report);
     slow_stages(&mut out, report);
+    agents::render(&mut out, &report.agents);
     verdict(&mut out, report);
     let of = if report.steps.is_empty() { "" } else { " over all steps" };
     for goal in &report.goals {
@@ -78,12 +79,13 @@ fn heading(out: &mut String, report: &Report) {
     };
     let _ = writeln!(
         out,
-        "{} {}\n{load}; {} connections, depth {}, {}, {}",
+        "{} {}\n{load}; {} connections, depth {}, {}{}, {}",
         scenario["method"].as_str().unwrap_or("several requests to"),
         report.url,
         scenario["connections"],
         scenario["pipeline"],
         if scenario["threads"] == 1 { "1 thread".into() } else { format!("{} threads", scenario["threads"]) },
+        if report.agents.is_empty() { String::new() } else { format!(" of {} agents", report.agents.len()) },
         show_ns(report.window_ns),
     );
     let of = if report.steps.is_empty() { "" } else { " over all steps" };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Keys of the scenario that have to agree.
-const SCENARIO: [&str; 16] = [
+const SCENARIO: [&str; 17] = [
     "load",
     "rate",
     "poisson",
@@ -19,6 +19,7 @@ const SCENARIO: [&str; 16] = [
     "requests_in_turn",
     "connections",
     "threads",
+    "agents",
     "pipeline",
     "requests_per_connection",
     "duration_ns",

@@ -1,5 +1,6 @@
 //! One `pixeld bench`: runs or a ramp of them, what is checked afterwards, and what is written.
 
+use crate::agent::crew::{Agents, Crew};
 use crate::client::target::Target;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::{ServerProbe, round_trip_ns};
@@ -43,6 +44,8 @@ pub struct Order {
     pub chaos: Vec<Chaos>,
     /// How the server is started, when bench starts it.
     pub launch: Option<Launch>,
+    /// Who sends the load, when it is not this process.
+    pub agents: Option<Agents>,
     /// What the run is held against.
     pub baseline: Option<Baseline>,
     /// What is written.
@@ -108,6 +111,8 @@ fn judge(order: &Order, report: &Report) -> Exit {
 /// Returns a sentence that names the next step.
 pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> {
     let target = &order.scenario.target;
+    let crew = order.agents.as_ref().map(|agents| Crew::gather(agents, stop)).transpose()?;
+    let scenario = crew.as_ref().map_or_else(|| order.scenario.clone(), |crew| crew.divide(&order.scenario));
     let server = order.launch.as_ref().map(|launch| launched(launch, target, stop)).transpose()?;
     let probe = match &server {
         Some(server) => ServerProbe::of_group(
@@ -119,11 +124,14 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
     };
     let mut session = Session {
         order,
+        scenario,
+        crew,
         stop,
         probe,
         server,
         environment: environment::describe(),
-        round_trip_ns: round_trip_ns(target),
+        // Agents time their own way to the target.
+        round_trip_ns: if order.agents.is_some() { 0 } else { round_trip_ns(target) },
         ledger: order.verify.as_ref().map(|(run, _)| Ledger::new(*run, order.scenario.first_number)),
         next_number: order.scenario.first_number,
         aftermath: Aftermath::default(),
@@ -131,7 +139,9 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
     };
     let mut report = session.runs()?;
     session.check_after(&mut report);
-    report.ceiling = Calibration::load().map(|known| known.ceiling(order.scenario.pipeline));
+    // What one generator can do says nothing about several.
+    let known = Calibration::load().filter(|_| order.agents.is_none());
+    report.ceiling = known.map(|known| known.ceiling(order.scenario.pipeline));
     let figures = Figures {
         total: &report.total,
         rate: report.rate,
@@ -158,6 +168,10 @@ fn launched(launch: &Launch, target: &Target, stop: &AtomicBool) -> Result<Arc<M
 
 struct Session<'a> {
     order: &'a Order,
+    /// The run, or each step of the ramp, but for rate and numbers; divided among the agents if there are some.
+    scenario: Scenario,
+    /// The agents that send the load.
+    crew: Option<Crew>,
     stop: &'a Arc<AtomicBool>,
     probe: ServerProbe,
     server: Option<Arc<Mutex<Launched>>>,
@@ -173,9 +187,9 @@ struct Session<'a> {
 impl Session<'_> {
     fn runs(&mut self) -> Result<Report, String> {
         if self.order.steps.is_empty() {
-            return self.run(self.order.scenario.clone());
+            return self.run(self.scenario.clone());
         }
-        let scenario = &self.order.scenario;
+        let scenario = self.scenario.clone();
         // Only a target that lists its pixels has a total; the ramp goes on without.
         let before = total(&scenario.target).ok().filter(|_| scenario.target.path.ends_with("/pixel"));
         let (mut reports, mut acknowledged) = (Vec::new(), 0);
@@ -191,7 +205,8 @@ impl Session<'_> {
             };
             acknowledged += report.total.acknowledged_ever;
             reports.push(report);
-            if self.stop.load(Ordering::Relaxed) || self.aborted.is_some() {
+            let is_broken = self.crew.as_ref().is_some_and(Crew::is_broken);
+            if self.stop.load(Ordering::Relaxed) || self.aborted.is_some() || is_broken {
                 break;
             }
         }
@@ -238,7 +253,10 @@ impl Session<'_> {
             abort_if: &abort_if,
             on_start: &mut on_start,
         };
-        let outcome = run(&scenario, &mut watch);
+        let outcome = match &mut self.crew {
+            Some(crew) => crew.run(&scenario, &mut watch),
+            None => run(&scenario, &mut watch),
+        };
         has_ended.store(true, Ordering::Relaxed);
         if let Some(chaos) = chaos {
             let aftermath = chaos.join().map_err(|_| "the chaos thread panicked")?;
@@ -257,6 +275,10 @@ impl Session<'_> {
             measured.was_restarted = true;
         }
         self.enter(&scenario, &measured);
+        for agent in &measured.agents {
+            let fault = agent.fault.as_ref().map(|why| format!("agent {}: {why}", agent.name));
+            self.aftermath.faults.extend(fault);
+        }
         if let (Some(text), false) = (measured.gave_up(&scenario), measured.is_interrupted) {
             self.aftermath.faults.push(text);
         }

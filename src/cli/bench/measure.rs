@@ -1,5 +1,6 @@
 //! The arguments of a measurement, and the order that they make.
 
+use super::agents::AgentsArguments;
 use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
 use super::sources::{self, Requests, body_template, compile, line_templates};
@@ -42,6 +43,8 @@ pub(super) struct Measure {
     check: CheckArguments,
     #[command(flatten)]
     of_wrk: OfWrk,
+    #[command(flatten)]
+    agents: AgentsArguments,
     #[command(flatten)]
     kept: KeptArguments,
     /// Report for machines, - for stdout; docs/bench-report.schema.json describes it
@@ -192,7 +195,9 @@ impl Measure {
                 "--chaos '{late}' comes after the end of the load, which is at {end}; give a longer -d"
             ));
         }
+        let has_unix = self.request.unix.is_some();
         Ok(Order {
+            agents: self.agents.agents(&scenario, self.load.threads, has_unix)?,
             scenario,
             steps: self.load.steps.clone(),
             arrivals: self.load.arrivals(),

@@ -1,5 +1,6 @@
 //! `pixeld bench`: measuring, and the tools around it.
 
+mod agents;
 mod ending;
 mod idle;
 mod kept;
@@ -38,6 +39,7 @@ Examples:
   pixeld bench --steps 100,200,500,1000,2000,5000 --step-duration 30s --html ramp.html
   pixeld bench --start 'pixeld serve --data-dir /tmp/d' --verify --chaos 'kill server@5s'
   pixeld bench http://10.0.0.7:8000/health -m GET -c 256 -t 4 -p 16
+  pixeld bench http://10.0.0.9:8000 --agents 10.0.0.1,10.0.0.2 --token-file token -c 256      # see `pixeld bench agent --help`
   pixeld bench --scenario bench/scenarios/ramp.toml --step-duration 5s";
 
 impl Arguments {

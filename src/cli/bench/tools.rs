@@ -1,5 +1,6 @@
 //! The subcommands of `pixeld bench`.
 
+use super::agents::AgentArguments;
 use super::ending::{Stop, stop_on_interrupt};
 use super::measure::{LoadArguments, RequestArguments, positive};
 use crate::base::version;
@@ -38,6 +39,7 @@ pub(super) enum Tool {
     Diff(DiffArguments),
     Table(TableArguments),
     Null(NullArguments),
+    Agent(AgentArguments),
 }
 
 /// Measure the generator itself, against a responder that does nothing; later reports say what share was used
@@ -155,6 +157,7 @@ impl Tool {
             Self::Diff(arguments) => arguments.run(),
             Self::Table(arguments) => arguments.run(),
             Self::Null(arguments) => arguments.run(),
+            Self::Agent(arguments) => arguments.run(),
         }
     }
 }

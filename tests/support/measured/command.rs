@@ -52,6 +52,36 @@ impl Drop for Null {
     }
 }
 
+/// `pixeld bench agent` on a port of its own; ended when dropped.
+pub struct Agent {
+    pub child: Child,
+    pub address: String,
+    /// The fingerprint that it prints.
+    pub key: String,
+}
+
+impl Agent {
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::of(command(&["agent", "--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// Starts what `command` says and reads where it listens.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (address, key) = line.trim().strip_prefix("listening on ").unwrap().split_once(", key ").unwrap();
+        Self { child, address: address.to_string(), key: key.to_string() }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 pub fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
