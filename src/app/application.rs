@@ -15,8 +15,9 @@ use crate::os::disk::DiskFile;
 
 use super::answer;
 use super::background::Background;
+use super::applied::Applied;
 use super::form_page::FormPage;
-use super::state::{Applied, State};
+use super::state::State;
 use super::upload::Upload;
 use super::wait::{News, Ticket, Wake};
 

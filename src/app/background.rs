@@ -8,7 +8,7 @@ use crate::base::ids::NodeId;
 use crate::log::blobs::{Blobs, Pin};
 use crate::log::read::reader::Reader;
 
-use super::state::Applied;
+use super::applied::Applied;
 
 /// An application's own work.
 pub trait Background: Send + Sync {

@@ -1,11 +1,13 @@
 //! The seam of applications: what the engine knows of them, and what they know of the engine.
 //!
-//! `application` and `state` are what an application implements, `background` is for those that work by themselves;
-//! `router` finds who answers a request, `upload` and `wait` are ways to take and to hold one. `keep` is how much is
-//! kept. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all of them; `index` is the page that shows what there is.
+//! `application` and `state` are what an application implements, `background` is for those that work by themselves; `applied`
+//! holds the states of all of them, and `pieces` takes a batch apart for it. `router` finds who answers a request, `upload` and
+//! `wait` are ways to take and to hold one, `keep` says how much is kept. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
+//! of them; `index` is the page that shows what there is.
 
 pub mod answer;
 pub mod application;
+pub mod applied;
 pub mod background;
 pub mod fields;
 pub mod files;
@@ -15,6 +17,7 @@ pub mod id;
 pub mod index;
 pub mod keep;
 pub mod openapi;
+pub mod pieces;
 pub mod references;
 pub mod router;
 pub mod state;

@@ -6,7 +6,8 @@
 use proptest::prelude::*;
 
 use super::registry;
-use crate::app::state::{Applied, Batch, Entry};
+use crate::app::applied::{Applied, Batch};
+use crate::app::state::Entry;
 use crate::base::ids::{Inc, NodeId, Origin, Position};
 
 /// A batch as its host sealed it.

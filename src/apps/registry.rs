@@ -6,7 +6,7 @@ use super::declaration::{Declaration, Tools};
 use super::{board, echo, pex, pixel, thumbs, toys};
 use crate::app::application::{self, App, Apps};
 use crate::app::router::HOME_PATH;
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::base::limits::{LANE_BYTES_MIN, RECORD_BYTES_MAX};
 use crate::base::setting::{Flag, Setting, Values};
 use crate::base::tag;

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::apps::registry;
 use crate::base::blob::BlobId;
 use crate::engine::lifecycle::rebuilding::Rebuilding;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pixeld::app::state::Applied;
+use pixeld::app::applied::Applied;
 use pixeld::apps::registry;
 use pixeld::base::ids::NodeId;
 use pixeld::base::kinds::Kinds;

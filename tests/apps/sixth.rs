@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use pixeld::app::application;
-use pixeld::app::state::Applied;
+use pixeld::app::applied::Applied;
 use pixeld::apps::declaration::Tools;
 use pixeld::apps::registry::Registry;
 use pixeld::apps::{board, pex, pixel, thumbs, toys};

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
-use pixeld::app::state::Applied;
+use pixeld::app::applied::Applied;
 use pixeld::apps::registry;
 use pixeld::base::batch::BatchHeader;
 use pixeld::base::durability::Durability;

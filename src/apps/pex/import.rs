@@ -3,7 +3,7 @@
 use super::digits;
 use super::record::Wish;
 use super::state::PexState;
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 
 /// The numbers of the line, in its order.
 pub const FIELDS: [&str; 5] = ["Hitcount", "Position", "Previous", "Current", "Next"];

@@ -76,7 +76,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::app::state::{Applied, Batch, Entry};
+    use crate::app::applied::{Applied, Batch};
+    use crate::app::state::Entry;
     use crate::apps::pex::state::{AT_END, PexState};
     use crate::base::ids::{Inc, NodeId, Position};
 

@@ -216,7 +216,7 @@ fn origin_of(entry: &[u8]) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::{Applied, Batch};
+    use crate::app::applied::{Applied, Batch};
     use crate::base::ids::Position;
 
     const OWN: Origin = Origin { node: NodeId(1), inc: Inc(1) };

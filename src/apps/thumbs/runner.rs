@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::app::background::{Background, Desk, Figure, Presence, Unlogged};
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::thumbnail::{Fault, Order};
 use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};

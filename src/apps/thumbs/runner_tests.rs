@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
-use crate::app::state::{Batch, Entry};
+use crate::app::applied::Batch;
+use crate::app::state::Entry;
 use crate::apps::thumbs::item::Outcome;
 use crate::apps::thumbs::media::{Frame, Media, Style};
 use crate::base::blob::BlobId;

@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::thumbs::limits::THUMBS_HELD_BYTES;
 use crate::apps::thumbs::tag;

@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::application::{Action, Resume, View};
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::app::wait::News;
 use crate::apps::toys::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::ids::ClusterId;

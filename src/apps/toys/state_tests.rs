@@ -1,7 +1,8 @@
 //! Tests of the shop's state.
 
 use super::*;
-use crate::app::state::{Applied, Batch, Side};
+use crate::app::applied::{Applied, Batch};
+use crate::app::state::Side;
 use crate::apps::toys::tag;
 use crate::base::ids::Position;
 

@@ -9,7 +9,8 @@ mod peer;
 
 use std::sync::PoisonError;
 
-use crate::app::state::{Applied, Batch, Entry};
+use crate::app::applied::{Applied, Batch};
+use crate::app::state::Entry;
 use crate::base::durability::Durability;
 use crate::base::ids::Position;
 use crate::base::limits::{

@@ -1,7 +1,8 @@
 //! A record that is logged before anybody is served.
 
 use super::opening::Opening;
-use crate::app::state::{Batch, Entry};
+use crate::app::applied::Batch;
+use crate::app::state::Entry;
 use crate::base::limits::BATCH_BODY_BYTES_MAX;
 use crate::engine::shared::settings::FirstRecord;
 use crate::log::write::staged::Staged;

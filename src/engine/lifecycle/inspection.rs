@@ -1,7 +1,7 @@
 //! Would a start take this directory? The same code as a start's, short of writing.
 
 use super::rebuilding::Rebuilding;
-use crate::app::state::EmptyStates;
+use crate::app::applied::EmptyStates;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::joining;
 use crate::log::recover::{self, RecoverError};

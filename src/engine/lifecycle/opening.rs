@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
-use crate::app::state::{Applied, Side};
+use crate::app::applied::Applied;
+use crate::app::state::Side;
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::opening::{self, OpenError, Opening};
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Settings;
 use crate::engine::storage::keeper::Keeper;

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::app::state::{Applied, Batch, EmptyStates, Entry, shorts_of};
+use crate::app::applied::{Applied, Batch, EmptyStates};
+use crate::app::pieces::shorts_of;
+use crate::app::state::Entry;
 use crate::base::ids::{Origin, Position};
 use crate::base::kinds::Kinds;
 use crate::base::vector::VersionVector;

@@ -39,7 +39,7 @@ use self::spare::Spare;
 use self::stopping::Stopping;
 use self::understanding::Understanding;
 use self::waking::{Doze, Step};
-use crate::app::state::{Applied, EmptyStates};
+use crate::app::applied::{Applied, EmptyStates};
 use crate::app::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};

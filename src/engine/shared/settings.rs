@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::steering::Steer;
 use crate::app::application::Apps;
-use crate::app::state::{Applied, EmptyStates};
+use crate::app::applied::{Applied, EmptyStates};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::{Limits, SEGMENT_BYTES_DEFAULT};

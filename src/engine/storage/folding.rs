@@ -135,7 +135,7 @@ impl Folding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::state::Applied;
+    use crate::app::applied::Applied;
     use crate::base::ids::{ClusterId, NodeId, Position};
     use crate::base::streams::Streams;
     use crate::log::snapshot::Snapshot;

@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::app::state::{Applied, Batch, EmptyStates, Entry};
+use crate::app::applied::{Applied, Batch, EmptyStates};
+use crate::app::state::Entry;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, SNAPSHOTS_KEPT};
 use crate::base::streams::StreamFault;

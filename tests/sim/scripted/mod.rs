@@ -8,7 +8,7 @@ mod sessions;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use pixeld::app::state::Applied;
+use pixeld::app::applied::Applied;
 use pixeld::apps::board::record::{Post, delete_record};
 use pixeld::apps::pictures::kind::Kind as Picture;
 use pixeld::apps::pixel::raw::Pixel;

@@ -1,0 +1,301 @@
+//! The states of all applications together, and how far the journal is applied to them.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::heal::{Heal, Heals};
+use super::pieces::{Piece, pieces, shorts_ahead};
+use super::state::{Entry, RestoreError, Side, Stamp, Stamper, State};
+use crate::base::blob::BlobId;
+use crate::base::ids::{Origin, Position};
+use crate::base::kinds::Kinds;
+use crate::base::tag::{self, SHORT_RECORD_BYTES};
+use crate::base::vector::VersionVector;
+
+/// Number of application ids: they are half of a tag's byte.
+const IDS: usize = 16;
+
+/// The state of every application, and how far the journal is applied to it. The committer writes it, everyone else
+/// reads it, behind one lock.
+#[derive(Default)]
+pub struct Applied {
+    states: [Option<Box<dyn State>>; IDS],
+    /// End of the last batch applied.
+    pub position: Position,
+    /// For each stream, the last record applied.
+    pub vector: VersionVector,
+    /// Hybrid time of the latest batch applied, microseconds.
+    pub time_us: u64,
+    /// Which of two hosts this is; nothing on a host without a peer.
+    pub side: Option<Side>,
+    /// What counts as of another time than its batch says.
+    pub heals: Heals,
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied")
+            .field("position", &self.position)
+            .field("vector", &self.vector)
+            .field("time_us", &self.time_us)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the empty states of all applications there are, of those too that are not served.
+pub type EmptyStates = fn() -> Applied;
+
+/// A committed batch, as far as applying it needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Where its first record stands.
+    pub first: Entry,
+    /// Number of its records.
+    pub count: u32,
+    /// Its records.
+    pub body: &'a [u8],
+    /// Where it ends in this host's journal.
+    pub end: Position,
+}
+
+impl Applied {
+    /// Adds the empty state of the application `id`.
+    ///
+    /// # Panics
+    /// Panics if `id` is taken, or too large for a tag.
+    pub fn insert(&mut self, id: u8, state: Box<dyn State>) {
+        let slot = &mut self.states[usize::from(id)];
+        assert!(slot.is_none(), "two applications with the id {id}");
+        *slot = Some(state);
+    }
+
+    /// Returns the state of one type, if its application is enabled.
+    #[must_use]
+    pub fn state<T: State>(&self) -> Option<&T> {
+        self.states.iter().flatten().find_map(|state| (&**state as &dyn Any).downcast_ref())
+    }
+
+    /// Copies a batch's records to `out`, each stamped by its application. `first` is where the first one will stand.
+    /// A stamped record may be longer than it was.
+    pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
+        let (mut seq, mut shorts_before) = (first.seq, 0);
+        let ahead: [Cell<u64>; IDS] = Default::default();
+        let mut stampers: [Option<Option<Box<dyn Stamper + '_>>>; IDS] = Default::default();
+        for piece in pieces(body) {
+            match piece {
+                Piece::Short(run) => {
+                    out.extend_from_slice(run);
+                    shorts_before += (run.len() / SHORT_RECORD_BYTES) as u64;
+                }
+                Piece::Other(record) => {
+                    let app = usize::from(tag::app_of(record[0]));
+                    let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
+                    let at = Stamp { entry, vector, shorts_before, side: self.side, ahead };
+                    match &self.states[app] {
+                        Some(state) => match stampers[app].get_or_insert_with(|| state.stamper()) {
+                            Some(stamper) => stamper.stamp(&at, record, out),
+                            None => state.stamp(&at, record, out),
+                        },
+                        None => out.extend_from_slice(record),
+                    }
+                }
+            }
+            seq += piece.count();
+        }
+    }
+
+    /// Returns the kinds of records that these applications and the program itself understand.
+    #[must_use]
+    pub fn kinds(&self) -> Kinds {
+        let of_states = self.states.iter().flatten().flat_map(|state| state.kinds());
+        of_states.fold(Kinds::of(&[tag::TIME_HEALED]), |kinds, (tag, _)| kinds.with(&[*tag]))
+    }
+
+    /// Returns what records with this tag are, in the plural, for an operator; nothing for a tag that no application has.
+    #[must_use]
+    pub fn name_of(&self, tag: u8) -> Option<&'static str> {
+        let state = self.states[usize::from(tag::app_of(tag))].as_ref()?;
+        state.kinds().iter().find(|(kind, _)| *kind == tag).map(|(_, name)| *name)
+    }
+
+    /// Tells every state the host's monotonic clock: see [`State::tell_clock`].
+    pub fn tell_clock(&mut self, clock_us: u64) {
+        self.states.iter_mut().flatten().for_each(|state| state.tell_clock(clock_us));
+    }
+
+    /// Folds a committed batch into the states. Records of applications that there are not are passed over.
+    pub fn apply_batch(&mut self, batch: &Batch<'_>) {
+        self.fold(batch, |_| {});
+    }
+
+    /// Folds a batch that holds short records only: its records need not be told apart.
+    pub fn apply_short(&mut self, batch: &Batch<'_>) {
+        debug_assert_eq!(shorts_ahead(batch.body), batch.body.len(), "there is nothing else");
+        if let Some(state) = &mut self.states[usize::from(tag::app_of(tag::SHORT_FIRST))] {
+            state.apply_run(&batch.first, batch.body);
+        }
+        self.advance(batch);
+    }
+
+    /// Folds a batch of this process: adds to `outcomes` what each record gave that is not short.
+    pub fn apply_own_batch(&mut self, batch: &Batch<'_>, outcomes: &mut Vec<Option<u64>>) {
+        self.fold(batch, |outcome| outcomes.push(outcome));
+    }
+
+    /// Applies a batch; `each` gets what each record gave that is not short.
+    fn fold(&mut self, batch: &Batch<'_>, mut each: impl FnMut(Option<u64>)) {
+        let mut seq = batch.first.seq;
+        for piece in pieces(batch.body) {
+            let at = Entry { seq, ..batch.first };
+            let state = self.states[usize::from(tag::app_of(piece.tag()))].as_mut();
+            match (piece, state) {
+                (Piece::Short(run), Some(state)) => state.apply_run(&at, run),
+                (Piece::Short(_), None) => {}
+                (Piece::Other(record), _) if record[0] == tag::TIME_HEALED => {
+                    self.heal(record);
+                    each(None);
+                }
+                (Piece::Other(record), state) => {
+                    let heals = &self.heals;
+                    each(state.and_then(|state| {
+                        let outcome = state.apply(&at, record);
+                        heal_just(heals, &at, state.as_mut());
+                        outcome
+                    }));
+                }
+            }
+            seq += piece.count();
+        }
+        debug_assert_eq!(seq - batch.first.seq, u64::from(batch.count), "the header counts the records");
+        self.advance(batch);
+    }
+
+    /// Takes a record about times; any other one changes nothing.
+    fn heal(&mut self, record: &[u8]) {
+        let Some(heal) = Heal::of(record) else { return };
+        self.heals.add(heal);
+        self.states.iter_mut().flatten().for_each(|state| state.heal(&heal, None));
+    }
+
+    /// Notes how far the journal is applied.
+    fn advance(&mut self, batch: &Batch<'_>) {
+        debug_assert!(batch.end >= self.position, "the journal is applied forwards");
+        self.vector.raise(batch.first.origin, batch.first.seq + u64::from(batch.count) - 1);
+        self.position = batch.end;
+        self.time_us = self.time_us.max(batch.first.time_us);
+    }
+
+    /// Returns a record of one of the applications, chosen by `seed`: what tests fold.
+    ///
+    /// # Panics
+    /// Panics if no application keeps a state.
+    #[must_use]
+    pub fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(11) {
+            let streams: Vec<Origin> = self.vector.iter().map(|(origin, _)| origin).collect();
+            return Heal::sample(seed / 11, &streams).record();
+        }
+        let states: Vec<_> = self.states.iter().flatten().collect();
+        states[(seed % states.len() as u64) as usize].sample(seed / states.len() as u64)
+    }
+
+    /// Returns whether any application reads records behind `start` and up to `end` from the journal.
+    #[must_use]
+    pub fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
+        self.states.iter().flatten().any(|state| state.lists(start, end))
+    }
+
+    /// Ceases to list what stood before the journal's beginning, behind `start`, and is lost. `shorts` are the short records of each
+    /// stream that the journal still has.
+    pub fn lose_before(&mut self, start: &VersionVector, shorts: &BTreeMap<Origin, u64>) {
+        self.states.iter_mut().flatten().for_each(|state| state.lose_before(start, shorts));
+    }
+
+    /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.
+    pub fn blobs_of_batch(&self, body: &[u8], visit: &mut dyn FnMut(BlobId)) {
+        for piece in pieces(body) {
+            if let Piece::Other(record) = piece
+                && let Some(state) = &self.states[usize::from(tag::app_of(piece.tag()))]
+            {
+                state.blobs_of(record, visit);
+            }
+        }
+    }
+
+    /// Returns whether any state names a blob.
+    #[must_use]
+    pub fn names_blob(&self, id: &BlobId) -> bool {
+        self.states.iter().flatten().any(|state| state.names_blob(id))
+    }
+
+    /// Returns the first blob behind `after` that any state names: all of them one by one, while others may change the states.
+    #[must_use]
+    pub fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        self.states.iter().flatten().filter_map(|state| state.next_blob(after)).min()
+    }
+
+    /// Returns whether there are blobs that a state has ceased to name.
+    #[must_use]
+    pub fn has_released(&self) -> bool {
+        self.states.iter().flatten().any(|state| state.has_released())
+    }
+
+    /// Returns whether a state names this blob, or has ceased to since [`Applied::take_released`].
+    #[must_use]
+    pub fn needs_blob(&self, id: &BlobId) -> bool {
+        self.names_blob(id) || self.states.iter().flatten().any(|state| state.has_released_blob(id))
+    }
+
+    /// Gives those blobs, once; another state may still name them.
+    pub fn take_released(&mut self) -> Vec<BlobId> {
+        self.states.iter_mut().flatten().flat_map(|state| state.take_released()).collect()
+    }
+
+    /// Returns the snapshot of each state, by application id.
+    #[must_use]
+    pub fn sections(&self) -> Vec<(u8, Vec<u8>)> {
+        let mut sections = Vec::new();
+        for (id, state) in (0_u8..).zip(&self.states) {
+            if let Some(state) = state {
+                let mut bytes = Vec::new();
+                state.snapshot(&mut bytes);
+                sections.push((id, bytes));
+            }
+        }
+        if !self.heals.is_empty() {
+            let mut bytes = Vec::new();
+            self.heals.snapshot(&mut bytes);
+            sections.push((tag::app::ENGINE, bytes));
+        }
+        sections
+    }
+
+    /// Takes one section of a snapshot.
+    ///
+    /// # Errors
+    /// Fails if the bytes are not a snapshot of that state, or there is no such application.
+    pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
+        if id == tag::app::ENGINE {
+            self.heals = Heals::read(bytes).ok_or(RestoreError)?;
+            return Ok(());
+        }
+        match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {
+            Some(state) => state.restore(bytes),
+            // Passed over it would be lost, on this host only.
+            None => Err(RestoreError),
+        }
+    }
+}
+
+/// Heals the record at `at`, which was applied a moment ago, if a heal of it came before it.
+fn heal_just(heals: &Heals, at: &Entry, state: &mut dyn State) {
+    if heals.is_empty() {
+        return;
+    }
+    let time_us = heals.time_us(at.origin, at.seq, at.time_us);
+    if time_us < at.time_us {
+        state.heal(&Heal { origin: at.origin, first: at.seq, last: at.seq, time_us }, Some(at));
+    }
+}
