@@ -4,7 +4,7 @@
 
 use crate::agent::limits::{COUNT_MAX, ENTRIES_MAX};
 use crate::agent::shown::plain;
-use crate::driver::Finished;
+use crate::driver::figures::Finished;
 use crate::driver::connect_times::ConnectTimes;
 use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;

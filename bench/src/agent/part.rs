@@ -9,7 +9,7 @@ use crate::driver::machine::HostUse;
 use crate::driver::reasons::Reason;
 use crate::driver::run::{Measured, ThreadUse, window_ns};
 use crate::driver::tally::Tally;
-use crate::driver::{Finished, Note};
+use crate::driver::figures::{Finished, Note};
 use crate::scenario::Scenario;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

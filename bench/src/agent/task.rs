@@ -14,7 +14,7 @@ use crate::driver::intervals::Intervals;
 use crate::driver::machine::{HostTimes, HostUse};
 use crate::driver::server::round_trip_ns;
 use crate::driver::team::Team;
-use crate::driver::{Finished, Note};
+use crate::driver::figures::{Finished, Note};
 use crate::output;
 use crate::scenario::Scenario;
 use base64::Engine;

@@ -2,6 +2,7 @@
 
 use crate::driver::bands::Bands;
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::figures::{Finished, Note};
 use crate::driver::intervals::Intervals;
 use crate::driver::kinds::{self, KindFigures};
 use crate::driver::live::Live;
@@ -11,7 +12,6 @@ use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Point, Tally};
 use crate::driver::team::Team;
-use crate::driver::{Finished, Note};
 use crate::quantity::show_count;
 use crate::scenario::Scenario;
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use crate::client::stream::explain;
 use crate::driver::live::Connecting;
 use crate::driver::machine::pin_this_thread;
+use crate::driver::Driver;
+use crate::driver::figures::Note;
 use crate::driver::opening::{Opening, choose_address};
-use crate::driver::{Driver, Note};
 use crate::scenario::{Scenario, allow_files};
 use std::io;
 use std::ops::Range;
@@ -106,7 +107,7 @@ fn work(
     let failed = |error: io::Error| format!("thread {thread}: {error}");
     let driver = Driver::new(Arc::clone(scenario), thread, Arc::clone(stop), notes).map_err(failed);
     let outcome = driver.and_then(|mut driver| {
-        let opening = driver.open(stop, opened).map_err(failed)?;
+        let opening = driver.open(opened).map_err(failed)?;
         Ok((driver, opening))
     });
     let driver = match outcome {
