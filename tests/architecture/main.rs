@@ -130,15 +130,15 @@ fn a_room_without_a_floor_and_a_crowd_are_refused() {
 
 #[test]
 fn a_type_is_in_few_files_that_call_in_one_direction() {
-    let breaches = types::breaches(&paths::read(&sources()), types::EXCEPTIONS);
+    let breaches = types::breaches(&paths::read(&sources()));
     assert!(breaches.is_empty(), "{} breaches:{}", breaches.len(), listed(&breaches));
 }
 
 /// The rules of types applied to snippets.
-fn types_judged(snippets: &[(&str, &str)], exceptions: &[&str]) -> Vec<String> {
+fn types_judged(snippets: &[(&str, &str)]) -> Vec<String> {
     let sources: Vec<(String, String)> =
         snippets.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
-    types::breaches(&paths::read(&sources), exceptions).iter().map(ToString::to_string).collect()
+    types::breaches(&paths::read(&sources)).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -152,24 +152,22 @@ fn a_type_in_many_files_is_refused_however_its_blocks_are_written() {
         ("src/log/c.rs", "use crate::log::Ship as Boat; impl<'a> From<&'a u8> for Boat<u8> { fn c() {} }"),
         ("src/log/d.rs", "impl Drop for super::Other { fn drop(&mut self) {} } struct Ship; impl Ship {}"),
     ];
-    assert_eq!(types_judged(&tree, &[]), Vec::<String>::new(), "three files, and another type of that name");
+    assert_eq!(types_judged(&tree), Vec::<String>::new(), "three files, and another type of that name");
     let many = [&tree[..], &[("src/log/e.rs", "use crate::log::Ship; impl Ship<u8> {}")]].concat();
     let breach = "src/log/mod.rs:1: `log::Ship` has impl blocks in 4 files, more than 3";
-    let mut found = types_judged(&many, &[]);
+    let mut found = types_judged(&many);
     found.iter_mut().for_each(|line| *line = line.replace("src/log/b.rs", "src/log/mod.rs"));
     assert_eq!(found, [breach]);
-    assert_eq!(types_judged(&many, &["log::Ship"]), Vec::<String>::new());
-    assert_eq!(types_judged(&tree, &["log::Ship"]).len(), 1, "an exception that is none any more");
 }
 
 #[test]
 fn files_of_one_type_that_call_each_other_in_a_circle_are_refused() {
     let root = ("src/log/mod.rs", "pub struct Ship; impl Ship { fn a(&self) { self.b() } }");
     let down = ("src/log/b.rs", "use super::Ship; impl Ship { fn b(&self) { other.a(); self.field.a() } }");
-    assert_eq!(types_judged(&[root, down], &[]), Vec::<String>::new());
+    assert_eq!(types_judged(&[root, down]), Vec::<String>::new());
     for back in ["self.a()", "with(|ship| ship.a())", "Self::a(self)", "run(Self::a)"] {
         let text = format!("use super::Ship; impl Ship {{ fn b(&self) {{ {back} }} }}");
-        let found = types_judged(&[root, ("src/log/b.rs", &text)], &[]);
+        let found = types_judged(&[root, ("src/log/b.rs", &text)]);
         assert_eq!(found.len(), 1, "{back}");
         assert!(found[0].ends_with("in a circle: src/log/b.rs, src/log/mod.rs"), "{found:?}");
     }
@@ -178,7 +176,7 @@ fn files_of_one_type_that_call_each_other_in_a_circle_are_refused() {
         ("src/log/b.rs", "use super::Ship; impl Ship { fn b(&self) { self.c() } }"),
         ("src/log/c.rs", "use super::Ship; impl Ship { fn c(&self) { self.a() } }"),
     ];
-    assert_eq!(types_judged(&third, &[]).len(), 1);
+    assert_eq!(types_judged(&third).len(), 1);
 }
 
 #[test]

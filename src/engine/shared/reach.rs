@@ -6,8 +6,8 @@
 //! ```text
 //! worker                                   disk thread
 //! puts bytes into the tail                 raises its flag        Reach::doze
-//! takes the flag down  Reach::take_flag    looks at the tail once more, sleeps
-//!   and calls it
+//! takes the flag down, if it is up:        looks at the tail once more, sleeps
+//!   Reach::is_to_be_called; and calls it
 //! ```
 //!
 //! What is told is stored behind what it tells of: whoever sees a position finds the bytes before it in the file.
