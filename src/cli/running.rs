@@ -254,13 +254,13 @@ impl Running {
 
     /// Shows in /metrics that what was asked for did not happen; an alert hangs on it.
     fn note_refusal(&self) {
-        self.server.shared().reload_ok.store(false, Ordering::Relaxed);
+        self.server.shared().life.reloaded(false);
     }
 
     /// Takes over new limits and the log level, or nothing at all.
     fn reload(&mut self) {
         let result = reload(&self.config, &self.sources, self.cores);
-        self.server.shared().reload_ok.store(result.is_ok(), Ordering::Relaxed);
+        self.server.shared().life.reloaded(result.is_ok());
         match result {
             Ok(reloaded) => {
                 let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -36,7 +35,8 @@ use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
 use crate::engine::shared::settings::{FirstRecord, Retention, Settings};
 use crate::engine::shared::space;
-use crate::engine::shared::{Phase, Shared};
+use crate::engine::shared::Shared;
+use crate::engine::shared::life::Phase;
 use crate::engine::status::service::Service;
 use crate::engine::storage::keeper::Keeper;
 use crate::engine::storage::retention::PeerRetention;
@@ -181,7 +181,7 @@ impl Server {
             None => None,
         };
         Scrub::start(shared.clone())?;
-        shared.enter(Phase::Ready);
+        shared.life.enter(Phase::Ready);
         let workers = workers::start(&settings, unstarted, &shared, &router, &queue, token.as_ref(), clock)?;
         let backgrounds = Some(Backgrounds::start(&settings, &shared)?);
         Ok(Self {
@@ -252,7 +252,7 @@ impl Server {
     #[must_use]
     pub fn stop(mut self) -> Ending {
         self.listeners.clear();
-        self.shared.enter(Phase::Draining);
+        self.shared.life.enter(Phase::Draining);
         self.stop_backgrounds(self.shutdown_timeout / 2);
         for worker in &self.shared.workers {
             worker.send(Mail::Drain);
@@ -299,7 +299,7 @@ impl Server {
 
     /// Ends every thread; what is committed is synced, and the directory released.
     fn finish(self) -> (Ending, Parted) {
-        let left = self.shared.connections.load(Ordering::Relaxed);
+        let left = self.shared.descriptors.connections();
         let ending = if left == 0 { Ending::Drained } else { Ending::Cut(left) };
         for worker in &self.shared.workers {
             worker.send(Mail::Quit);

@@ -4,6 +4,9 @@
 //! second number, and a body that is taken as it comes in may have one, the file that it goes to. What is taken for them is
 //! given back when the job or the upload goes, wherever it is then. The rest of what the process may have is kept for the
 //! journal and everything else that a request does not ask for.
+//!
+//! All loads and stores are relaxed: nothing is handed over by a count, and who asks for room adds first and looks at the sum that
+//! it then gets, so two that ask at once can't both have the last place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -18,9 +21,12 @@ use crate::http::refusal::Refusal;
 use crate::http::response::Response;
 use crate::log::lane::Producer;
 
-/// What clients may have open, and what of it answers and bodies have beside their connections.
+/// What clients may have open, and what they have.
 pub struct Descriptors {
     most: usize,
+    /// Connections of all workers.
+    connections: AtomicUsize,
+    /// What answers and bodies have beside their connections.
     beside: AtomicUsize,
 }
 
@@ -43,7 +49,7 @@ impl Descriptors {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let threads = workers * DESCRIPTORS_OF_WORKER + job_threads * DESCRIPTORS_OF_JOB_THREAD;
         let kept = DESCRIPTORS_KEPT.max(threads + DESCRIPTORS_KEPT / 2).min(limit / 2);
-        Arc::new(Self { most: limit - kept, beside: AtomicUsize::new(0) })
+        Arc::new(Self { most: limit - kept, connections: AtomicUsize::new(0), beside: AtomicUsize::new(0) })
     }
 
     /// Returns the most descriptors that clients may have, and the most connections.
@@ -55,34 +61,48 @@ impl Descriptors {
     /// Returns the most connections that there may be now.
     #[inline]
     #[must_use]
-    pub fn connections(&self) -> usize {
+    pub fn connections_max(&self) -> usize {
         self.most.saturating_sub(self.beside.load(Relaxed))
     }
 
-    /// Returns `job`, once there are descriptors for it beside those of `connections`; all jobs may have half of them, so that
+    /// Returns the number of connections.
+    #[inline]
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+
+    /// Counts a new connection, which may turn out to be one too many; returns how many there are with it.
+    pub fn open_connection(&self) -> usize {
+        self.connections.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Counts a connection no more.
+    pub fn close_connection(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Returns `job`, once there are descriptors for it beside those of the connections; all jobs may have half of them, so that
     /// clients that don't read their answers leave room for others and for bodies.
     #[must_use]
-    pub fn admit_job(self: &Arc<Self>, job: Box<dyn Job>, connections: usize) -> Option<Box<dyn Job>> {
-        let taken = self.take(DESCRIPTORS_OF_JOB, connections, self.most / 2)?;
+    pub fn admit_job(self: &Arc<Self>, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+        let taken = self.take(DESCRIPTORS_OF_JOB, self.most / 2)?;
         Some(Box::new(AdmittedJob { job, _taken: taken }))
     }
 
     /// Returns `upload`, if there are descriptors for it.
     #[must_use]
-    pub fn admit_upload(
-        self: &Arc<Self>,
-        upload: Box<dyn Upload>,
-        connections: usize,
-    ) -> Option<Box<dyn Upload>> {
-        let taken = self.take(DESCRIPTORS_OF_UPLOAD, connections, self.most)?;
+    pub fn admit_upload(self: &Arc<Self>, upload: Box<dyn Upload>) -> Option<Box<dyn Upload>> {
+        let taken = self.take(DESCRIPTORS_OF_UPLOAD, self.most)?;
         Some(Box::new(AdmittedUpload { upload, _taken: taken }))
     }
 
     /// Takes `count` descriptors if there is room; the last 5 % are for connections, whose requests are answered that there is no room.
-    fn take(self: &Arc<Self>, count: usize, connections: usize, most_beside: usize) -> Option<Taken> {
+    fn take(self: &Arc<Self>, count: usize, most_beside: usize) -> Option<Taken> {
         let beside = self.beside.fetch_add(count, Relaxed) + count;
         let taken = Taken { of: self.clone(), count };
-        (beside <= most_beside && connections + beside <= self.most - self.most / 20).then_some(taken)
+        let all = self.connections() + beside;
+        (beside <= most_beside && all <= self.most - self.most / 20).then_some(taken)
     }
 }
 
@@ -161,20 +181,26 @@ mod tests {
     #[test]
     fn jobs_get_half_and_give_it_back() {
         let account = Descriptors::new(1_024, 2, 2);
-        assert_eq!(account.connections(), 768);
-        let admit = |connections| account.admit_job(Box::new(Nothing), connections);
-        let jobs: Vec<_> = std::iter::from_fn(|| admit(200)).collect();
-        assert_eq!((jobs.len(), account.connections()), (768 / 4, 384));
+        assert_eq!(account.connections_max(), 768);
+        let admit = || account.admit_job(Box::new(Nothing));
+        let opened = |more| (0..more).map(|_| account.open_connection()).last();
+        assert_eq!(opened(200), Some(200));
+        let jobs: Vec<_> = std::iter::from_fn(admit).collect();
+        assert_eq!((jobs.len(), account.connections_max()), (768 / 4, 384));
         drop(jobs);
-        assert_eq!(account.connections(), 768);
-        assert!(admit(700).is_some() && admit(729).is_none());
+        assert_eq!(account.connections_max(), 768);
+        assert!(opened(500).is_some() && admit().is_some());
+        assert!(opened(29) == Some(729) && admit().is_none());
+        account.close_connection();
+        assert_eq!(account.connections(), 728);
+        assert!(admit().is_some(), "the last 5 % are for connections");
     }
 
     #[test]
     fn a_low_limit_leaves_the_server_half_of_it_and_many_threads_more() {
-        assert_eq!(Descriptors::new(24, 2, 2).connections(), 12);
-        let many = Descriptors::new(4_096, 64, 64).connections();
+        assert_eq!(Descriptors::new(24, 2, 2).connections_max(), 12);
+        let many = Descriptors::new(4_096, 64, 64).connections_max();
         assert!(many < 4_096 - 64 * (DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_JOB_THREAD), "{many}");
-        assert!(Descriptors::new(u64::MAX, 1, 1).connections() > 1_000_000);
+        assert!(Descriptors::new(u64::MAX, 1, 1).connections_max() > 1_000_000);
     }
 }

@@ -1,7 +1,9 @@
 //! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
 
+pub mod buffered;
 pub mod descriptors;
 pub mod key;
+pub mod life;
 pub(crate) mod log_throttle;
 pub mod mailbox;
 pub mod metrics;
@@ -20,14 +22,16 @@ pub mod understanding;
 pub mod waking;
 pub mod wire;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::thread::Thread;
 
 use crossbeam_channel::Sender;
 use mio::Waker;
 
+use self::buffered::Buffered;
 use self::descriptors::Descriptors;
+use self::life::Life;
 use self::mailbox::Mail;
 use self::metrics::Metrics;
 use self::outcomes::Outcomes;
@@ -51,18 +55,6 @@ use crate::log::recover::Opened;
 use crate::log::write::spare::ReadyFiles;
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
-
-/// Where a server is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Phase {
-    /// Recovering; nothing is listening yet.
-    Starting = 0,
-    /// Taking requests.
-    Ready = 1,
-    /// Finishing what is in flight; nothing new is accepted.
-    Draining = 2,
-}
 
 /// One worker as the committer and the job threads see it.
 pub struct WorkerSide {
@@ -211,12 +203,10 @@ pub struct Shared {
     pub workers: Vec<WorkerSide>,
     /// Counters.
     pub metrics: Metrics,
-    /// Connections of all workers.
-    pub connections: AtomicUsize,
-    /// The descriptors that they and their answers and bodies have.
+    /// Connections of all workers, and the descriptors that they and their answers and bodies have.
     pub descriptors: Arc<Descriptors>,
-    /// Bytes of bodies kept in memory by all connections.
-    pub buffered_bytes: AtomicUsize,
+    /// The memory that their bodies have.
+    pub buffered: Buffered,
     /// The commit step that the disk thread makes.
     pub step: Step,
     /// Where the disk thread parks.
@@ -233,15 +223,14 @@ pub struct Shared {
     pub files: Arc<ReadyFiles>,
     /// Asks for a new process that takes over from this one; nothing where nobody can start one.
     pub new_start: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    /// The last SIGHUP or SIGUSR2 was not refused.
-    pub reload_ok: AtomicBool,
+    /// Where it is in its life.
+    pub life: Life,
     /// The server's clock.
     pub clock: Clock,
     /// When the process started, microseconds since 1970.
     pub started_us: u64,
     /// Room in the journal and on its disk.
     pub space: Space,
-    phase: AtomicU8,
     limits: RwLock<Arc<Limits>>,
 }
 
@@ -282,9 +271,8 @@ impl Shared {
             blobs,
             workers,
             metrics,
-            connections: AtomicUsize::new(0),
             descriptors: descriptors.clone(),
-            buffered_bytes: AtomicUsize::new(0),
+            buffered: Buffered::default(),
             step: Step::default(),
             disk: Parked::default(),
             keeper: Parked::default(),
@@ -293,11 +281,10 @@ impl Shared {
             spare: Spare::new(opened.appender.spare_number(), opened.spare_ready),
             files: opened.files.clone(),
             new_start: OnceLock::new(),
-            reload_ok: AtomicBool::new(true),
+            life: Life::default(),
             clock: Clock::start(),
             started_us: wall_us(),
             space: Space::default(),
-            phase: AtomicU8::new(Phase::Starting as u8),
             limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
         }
     }
@@ -344,23 +331,6 @@ impl Shared {
                 worker.wake();
             }
         }
-    }
-
-    /// Returns where the server is in its life.
-    #[inline]
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Starting,
-            1 => Phase::Ready,
-            _ => Phase::Draining,
-        }
-    }
-
-    /// Moves on to `phase`.
-    pub fn enter(&self, phase: Phase) {
-        debug_assert!(phase >= self.phase(), "a server's life goes one way");
-        self.phase.store(phase as u8, Ordering::Release);
     }
 
     /// Returns the limits in force.

@@ -15,7 +15,8 @@ use crate::engine::shared::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use crate::engine::shared::peering::counters::FAILURES;
 use crate::engine::shared::peering::standing::Bond;
 use crate::engine::shared::refused::Cause;
-use crate::engine::shared::{Phase, Shared};
+use crate::engine::shared::Shared;
+use crate::engine::shared::life::Phase;
 use crate::engine::storage::origins;
 use crate::http::method::Method;
 use crate::os::thread;
@@ -127,7 +128,7 @@ fn requests(page: &mut Page, shared: &Shared, router: &Router) {
 
 fn connections(page: &mut Page, shared: &Shared) {
     let help = "Connections now open, of all workers.";
-    page.single("pixeld_http_connections", "gauge", help, shared.connections.load(Relaxed));
+    page.single("pixeld_http_connections", "gauge", help, shared.descriptors.connections());
     let help = "Connections that the limits allow.";
     page.single("pixeld_http_connections_limit", "gauge", help, shared.limits().connections);
     per_worker(page, shared, "pixeld_worker_connections", "gauge", "Connections now open.", |w| {
@@ -377,14 +378,14 @@ fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
 
 fn process(page: &mut Page, shared: &Shared) {
     let is_unready = shared.space.refused().is_some_and(|refused| refused.is_unready());
-    let ready = u8::from(shared.phase() == Phase::Ready && !shared.space.is_joining() && !is_unready);
+    let ready = u8::from(shared.life.phase() == Phase::Ready && !shared.space.is_joining() && !is_unready);
     page.single("pixeld_ready", "gauge", "1 while /readyz says so.", ready);
     let name = "pixeld_config_last_reload_successful";
     page.single(
         name,
         "gauge",
         "0 after a SIGHUP or SIGUSR2 that was refused; 1 again with the next one that is taken.",
-        u8::from(shared.reload_ok.load(Relaxed)),
+        u8::from(!shared.life.was_reload_refused()),
     );
     if let Some((user, system)) = thread::process_cpu_seconds(std::process::id()) {
         page.single("process_cpu_seconds_total", "counter", "User and system CPU time.", user + system);

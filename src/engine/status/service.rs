@@ -7,7 +7,8 @@ use crate::app::application::{Action, App, Request, Route, View};
 use crate::app::router::Router;
 use crate::app::state::State;
 use crate::base::{tag, version};
-use crate::engine::shared::{Phase, Shared};
+use crate::engine::shared::Shared;
+use crate::engine::shared::life::Phase;
 use crate::http::method::Method;
 use crate::http::response::Response;
 
@@ -45,7 +46,7 @@ impl Service {
     fn respond(&self, endpoint: u8, shared: &Shared, router: &Router) -> Response {
         match endpoint {
             LIVE => text(200, "live\n"),
-            READY => match shared.phase() {
+            READY => match shared.life.phase() {
                 Phase::Ready if shared.space.is_joining() => text(
                     503,
                     "joining: no requests before everything of the first host is here; /health says how far it is\n",

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -164,7 +163,8 @@ impl Deadlines {
 
 #[inline]
 fn is_crowded(context: &Context) -> bool {
-    let used = context.shared.connections.load(Relaxed);
-    let allowed = context.limits.connections.min(context.shared.descriptors.connections());
+    let descriptors = &context.shared.descriptors;
+    let (used, allowed) = (descriptors.connections(), descriptors.connections_max());
+    let allowed = context.limits.connections.min(allowed);
     used * 100 > allowed * 80
 }

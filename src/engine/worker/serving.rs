@@ -1,7 +1,6 @@
 //! One connection at a time: lent out of the table, read, handled, written to, and given back or closed.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -50,17 +49,17 @@ impl Worker {
     /// has often come with it.
     pub(super) fn admit(&mut self, stream: TcpStream, root: Root) {
         let context = &self.context;
-        let open = context.shared.connections.fetch_add(1, Relaxed) + 1;
+        let open = context.shared.descriptors.open_connection();
         context.metrics().accepted.add(1);
         let key = self.table.next_key();
         let (served, taken) =
-            doors::bounds(context.limits.connections.min(context.shared.descriptors.connections()));
+            doors::bounds(context.limits.connections.min(context.shared.descriptors.connections_max()));
         let wire = Wire::new(stream).and_then(|mut wire| {
             wire.register(self.poll.registry(), key)?;
             Ok(wire)
         });
         let Some(wire) = wire.ok().filter(|_| open <= taken) else {
-            context.shared.connections.fetch_sub(1, Relaxed);
+            context.shared.descriptors.close_connection();
             context.reject(Reject::Connections);
             return;
         };
@@ -341,7 +340,7 @@ impl Worker {
             connection.wire.deregister(self.poll.registry());
         }
         self.table.forget(connection.key);
-        self.context.shared.buffered_bytes.fetch_sub(connection.accounted_bytes, Relaxed);
-        self.context.shared.connections.fetch_sub(1, Relaxed);
+        self.context.shared.buffered.release(connection.accounted_bytes);
+        self.context.shared.descriptors.close_connection();
     }
 }

@@ -1,6 +1,5 @@
 //! Bodies that go into the lane as they arrive.
 
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Service, asked};
 use crate::app::upload::{Pause, Upload};
@@ -34,8 +33,7 @@ impl Service {
                 understood.map(|()| upload).map_err(|too_old| route::too_old(&too_old))
             })
             .and_then(|upload| {
-                let open = context.shared.connections.load(Relaxed);
-                context.shared.descriptors.admit_upload(upload, open).ok_or_else(|| {
+                context.shared.descriptors.admit_upload(upload).ok_or_else(|| {
                     context.reject(Reject::Busy);
                     route::busy()
                 })
@@ -158,10 +156,8 @@ impl Service {
         if now == connection.accounted_bytes {
             return;
         }
-        let total = &context.shared.buffered_bytes;
-        total.fetch_add(now, Relaxed);
         let before = std::mem::replace(&mut connection.accounted_bytes, now);
-        let over = total.fetch_sub(before, Relaxed).wrapping_sub(before) > context.limits.buffered_bytes;
+        let over = context.shared.buffered.replace(before, now) > context.limits.buffered_bytes;
         if over && now > before && !connection.is_logging() {
             context.reject(Reject::Busy);
             self.refuse(connection, route::TOO_MUCH, None, context);

@@ -10,7 +10,6 @@ mod requests;
 pub(super) use self::requests::start_wait;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::answers::Answers;
 use super::connection::{Connection, Fate, Task};
@@ -177,8 +176,7 @@ impl Service {
 
     /// Hands a job to the job threads.
     fn start_job(&mut self, connection: &mut Connection, job: Box<dyn Job>, asked: Asked, context: &Context) {
-        let open = context.shared.connections.load(Relaxed);
-        let started = match context.shared.descriptors.admit_job(job, open) {
+        let started = match context.shared.descriptors.admit_job(job) {
             Some(job) => {
                 let memory = self.output.memory_for_piece();
                 self.orders.start(connection, job, asked, memory, context)
