@@ -315,9 +315,12 @@ impl Server {
         self.shared.stopping.begin();
         self.shared.disk.wake();
         self.shared.keeper.wake();
+        if let Some(peering) = &self.shared.peering {
+            peering.end();
+        }
         // Before the disk thread: a peer that stops too waits until its last records are durable here.
         if let Some(link) = self.link {
-            link.stop();
+            link.join();
         }
         self.shared.stopping.link_has_ended();
         self.shared.disk.wake();

@@ -25,7 +25,6 @@ pub mod wire;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,6 +36,7 @@ use self::trouble::KnownKeys;
 use super::shared::Shared;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::key::HostKey;
+use crate::engine::shared::peering::Peering;
 use crate::engine::shared::settings::PeerSettings;
 use crate::os::disk::Disk;
 use crate::os::thread;
@@ -46,8 +46,6 @@ const UNSETTLED_LOOK: Duration = Duration::from_millis(50);
 
 /// A running link.
 pub struct Link {
-    shared: Arc<Shared>,
-    stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -71,7 +69,6 @@ impl Link {
         let keys =
             settings.pinned.map(|pinned| Keys::new(key, pinned)).transpose().map_err(io::Error::other)?;
         let own = settings.pinned.map(|_| key.fingerprint());
-        let stop = Arc::new(AtomicBool::new(false));
         let driver = Driver::new(Parts {
             shared: shared.clone(),
             disk,
@@ -81,16 +78,16 @@ impl Link {
             dial: settings.dial.clone(),
             keys,
             known: KnownKeys { own, pinned: settings.pinned },
-            stop: stop.clone(),
         })?;
-        let (waiting, stopped) = (shared.clone(), stop.clone());
+        let waiting = shared.clone();
         if let (Some(refused), Some(peering)) = (shared.space.refused(), &shared.peering) {
             let why = format!("this host takes nothing from its peer: {}", refused.reason);
             peering.standing.away(&why, shared.clock.now_us());
         }
         let body = move || {
             // Nothing is taken from the peer that can't be written.
-            while waiting.space.is_unsettled() && !stopped.load(Ordering::Acquire) {
+            let is_ending = || waiting.peering.as_ref().is_some_and(Peering::is_ending);
+            while waiting.space.is_unsettled() && !is_ending() {
                 std::thread::sleep(UNSETTLED_LOOK);
             }
             if waiting.space.is_unsettled() {
@@ -100,15 +97,11 @@ impl Link {
                 tracing::error!(%error, "the link to the peer failed; start again to have one");
             }
         };
-        Ok(Self { shared: shared.clone(), stop, thread: thread::spawn("link", body)? })
+        Ok(Self { thread: thread::spawn("link", body)? })
     }
 
-    /// Waits until the peer has what it can have within a second, says goodbye and ends.
-    pub fn stop(self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(peering) = &self.shared.peering {
-            peering.bell.ring();
-        }
+    /// Waits for the end that [`Peering::end`] has asked for.
+    pub fn join(self) {
         // A panic has been printed by the thread itself.
         let _ = self.thread.join();
     }

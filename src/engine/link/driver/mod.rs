@@ -7,7 +7,6 @@ mod words;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -55,8 +54,6 @@ pub struct Parts {
     pub keys: Option<Keys>,
     /// For the words.
     pub known: KnownKeys,
-    /// Tells the link to end.
-    pub stop: Arc<AtomicBool>,
 }
 
 /// The link's event loop. Its files call downward only: this one (the turn), `exchange` (what is said), `meeting` (which
@@ -66,7 +63,6 @@ pub struct Driver {
     disk: Arc<dyn Disk>,
     arrivals: Arrivals,
     poll: Poll,
-    stop: Arc<AtomicBool>,
     connections: Connections,
     ways: Ways,
     words: Words,
@@ -82,7 +78,7 @@ impl Driver {
     /// # Errors
     /// Returns the error of the event loop.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { shared, disk, arrivals, poll, listener, dial, keys, known, stop } = parts;
+        let Parts { shared, disk, arrivals, poll, listener, dial, keys, known } = parts;
         let last_peer = peering_of(&shared).standing.look().node;
         let plan = Plan { listener, dial, keys, known, own: shared.node, last_peer };
         Ok(Self {
@@ -90,7 +86,6 @@ impl Driver {
             disk,
             arrivals,
             poll,
-            stop,
             connections: Connections::default(),
             words: Words::default(),
             starts: Starts::default(),
@@ -126,7 +121,7 @@ impl Driver {
             self.wait(&mut events, timeout)?;
             peering.bell.wake_up();
             self.read(peering);
-            if self.stop.load(Ordering::Acquire) {
+            if peering.is_ending() {
                 let now_us = self.now_us();
                 let by_us = *stop_by_us.get_or_insert(now_us + LINGER_US);
                 if now_us >= by_us || self.is_even(peering) {
@@ -192,8 +187,8 @@ impl Driver {
     }
 
     fn may_dial(&self) -> bool {
-        let is_stopping = self.stop.load(Ordering::Relaxed);
-        !is_stopping && !self.connections.has_active() && !self.connections.is_dialing()
+        let is_ending = peering_of(&self.shared).is_ending();
+        !is_ending && !self.connections.has_active() && !self.connections.is_dialing()
     }
 
     /// Takes the connections that others have made.

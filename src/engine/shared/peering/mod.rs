@@ -18,7 +18,7 @@ pub mod progress;
 mod seam;
 pub mod standing;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::bell::Bell;
@@ -57,6 +57,7 @@ pub struct Peering {
     delays: Mutex<Delays>,
     /// Blobs of batches that are not applied yet. A batch outlives the connection that brought it.
     pinned: Mutex<Vec<(Origin, Seq, Vec<Pin>)>>,
+    is_ending: AtomicBool,
 }
 
 impl Peering {
@@ -75,6 +76,7 @@ impl Peering {
             counters: Counters::default(),
             delays: Mutex::default(),
             pinned: Mutex::default(),
+            is_ending: AtomicBool::new(false),
         }
     }
 

@@ -6,7 +6,7 @@
 //! disk thread      synced, owes_sync; call
 //! committer        has_work, is_joining, is_snapshot_offered
 //! keeper           look (which segments must stay), snapshot_to_store, has_joined
-//! a start          remember, begin_joining
+//! main             remember, begin_joining at a start; end
 //! jobs, status     look (how it stands)
 //! ```
 //!
@@ -98,6 +98,20 @@ impl Peering {
     pub fn has_joined(&self) {
         self.joining.end();
         self.call();
+    }
+
+    /// Ends replication: when all that this process has logged is committed, the peer has a second to take what it lacks of it
+    /// and hears a goodbye. Nothing arrives any more then.
+    pub fn end(&self) {
+        // Before the call, so that the link sees it when it looks.
+        self.is_ending.store(true, Ordering::Release);
+        self.call();
+    }
+
+    /// Returns whether replication is to end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
     }
 
     /// Calls the link: there is something new for it to look at.

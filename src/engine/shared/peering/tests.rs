@@ -1,5 +1,6 @@
 //! The parts between the commit step and the link, each by itself.
 
+use super::Peering;
 use super::bell::Bell;
 use super::inbox::{Arrived, Inbox};
 use super::outbox::{Departing, Next, Outbox};
@@ -231,4 +232,14 @@ fn in_a_pause_the_bell_is_silent_about_batches_unless_somebody_waits() {
     bell.fall_asleep(false);
     bell.ring_for_batch();
     assert!(bell.has_rung(true), "the link sleeps and is woken");
+}
+
+#[test]
+fn the_end_calls_the_link_which_then_sees_it() {
+    let peering = Peering::new(OWN, Streams::default());
+    peering.bell.listen();
+    peering.bell.fall_asleep(false);
+    assert!(!peering.is_ending() && !peering.bell.has_rung(false));
+    peering.end();
+    assert!(peering.bell.has_rung(false) && peering.is_ending());
 }
