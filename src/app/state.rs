@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::heal::Heal;
+use super::references::References;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::base::tag::SHORT_RECORD_BYTES;
@@ -121,29 +122,39 @@ pub trait State: Any + Send + Sync {
     /// Tells the blobs that a record names: they must be durable wherever the record is.
     fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
 
+    /// Returns the blobs that the state names; nothing where records name none.
+    fn references(&self) -> Option<&References> {
+        None
+    }
+
+    /// Returns the same, to be emptied of those that it has ceased to name.
+    fn references_mut(&mut self) -> Option<&mut References> {
+        None
+    }
+
     /// Returns whether the state names a blob.
-    fn names_blob(&self, _id: &BlobId) -> bool {
-        false
+    fn names_blob(&self, id: &BlobId) -> bool {
+        self.references().is_some_and(|references| references.contains(id))
     }
 
     /// Returns the first blob behind `after` that the state names, in the order of their names; from the first one on without.
-    fn next_blob(&self, _after: Option<&BlobId>) -> Option<BlobId> {
-        None
+    fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
+        self.references()?.next(after)
     }
 
     /// Returns whether there are blobs that it has ceased to name.
     fn has_released(&self) -> bool {
-        false
+        self.references().is_some_and(References::has_released)
     }
 
     /// Returns whether this one is among them.
-    fn has_released_blob(&self, _id: &BlobId) -> bool {
-        false
+    fn has_released_blob(&self, id: &BlobId) -> bool {
+        self.references().is_some_and(|references| references.has_released_blob(id))
     }
 
     /// Gives those blobs, once. They are no part of the state.
     fn take_released(&mut self) -> Vec<BlobId> {
-        Vec::new()
+        self.references_mut().map(References::take_released).unwrap_or_default()
     }
 
     /// Makes records that were applied count as of another time, unless that is later than they are. `just` is the only one, if

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use super::limits::BATCH_BODY_BYTES_MAX;
+use crate::base::numbers::{u16_at, u32_at, u64_at};
 
 /// Length of a header in bytes.
 pub const BATCH_HEADER_BYTES: usize = 64;
@@ -121,28 +122,25 @@ impl BatchHeader {
     /// # Errors
     /// Returns why it is not valid.
     pub fn decode(bytes: &[u8; BATCH_HEADER_BYTES]) -> Result<Self, BatchError> {
-        let half = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         if bytes[..4] != BATCH_MAGIC {
             return Err(BatchError::Magic);
         }
-        if crc32c::crc32c(&bytes[8..]) != word(4) {
+        if crc32c::crc32c(&bytes[8..]) != u32_at(bytes, 4) {
             return Err(BatchError::HeaderCrc);
         }
-        if half(44) != BATCH_VERSION {
-            return Err(BatchError::Version(half(44)));
+        if u16_at(bytes, 44) != BATCH_VERSION {
+            return Err(BatchError::Version(u16_at(bytes, 44)));
         }
         let header = Self {
-            origin: Origin { node: NodeId(long(16)), inc: Inc(long(24)) },
-            first_seq: long(32),
-            count: word(40),
-            body_len: word(12),
-            body_crc: word(8),
-            chain: long(48),
-            time_us: long(56),
+            origin: Origin { node: NodeId(u64_at(bytes, 16)), inc: Inc(u64_at(bytes, 24)) },
+            first_seq: u64_at(bytes, 32),
+            count: u32_at(bytes, 40),
+            body_len: u32_at(bytes, 12),
+            body_crc: u32_at(bytes, 8),
+            chain: u64_at(bytes, 48),
+            time_us: u64_at(bytes, 56),
         };
-        if half(46) == 0 && header.is_possible() { Ok(header) } else { Err(BatchError::Bounds) }
+        if u16_at(bytes, 46) == 0 && header.is_possible() { Ok(header) } else { Err(BatchError::Bounds) }
     }
 
     fn is_possible(&self) -> bool {

@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod kinds;
 pub mod limits;
+pub mod numbers;
 pub mod setting;
 pub mod sha256;
 pub mod streams;

@@ -8,6 +8,7 @@ use super::batch::{BatchHeader, first_chain};
 use super::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use super::limits::ORIGINS_MAX;
 use super::vector::VersionVector;
+use crate::base::numbers::u64_at;
 
 /// Encoded length in bytes of one stream's state.
 pub const STREAM_BYTES: usize = 32;
@@ -179,6 +180,5 @@ impl Streams {
 }
 
 fn decode_stream(bytes: &[u8]) -> Stream {
-    let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    Stream { origin: Origin { node: NodeId(long(0)), inc: Inc(long(8)) }, seq: long(16), chain: long(24) }
+    Stream { origin: Origin { node: NodeId(u64_at(bytes, 0)), inc: Inc(u64_at(bytes, 8)) }, seq: u64_at(bytes, 16), chain: u64_at(bytes, 24) }
 }

@@ -1,6 +1,7 @@
 //! Version vectors: for each origin, the sequence number up to which something holds.
 
 use super::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::numbers::u64_at;
 
 /// For each origin a sequence number; an origin that is absent stands at 0. Sorted by origin, so that equal vectors
 /// are equal bytes.
@@ -84,8 +85,7 @@ impl VersionVector {
         let length = count.checked_mul(VECTOR_ENTRY_BYTES)?.checked_add(4)?;
         let mut entries = Vec::with_capacity(count.min(bytes.len() / VECTOR_ENTRY_BYTES));
         for entry in bytes.get(4..length)?.chunks_exact(VECTOR_ENTRY_BYTES) {
-            let word = |at: usize| u64::from_le_bytes(entry[at..at + 8].try_into().expect("eight bytes"));
-            entries.push((Origin { node: NodeId(word(0)), inc: Inc(word(8)) }, word(16)));
+            entries.push((Origin { node: NodeId(u64_at(entry, 0)), inc: Inc(u64_at(entry, 8)) }, u64_at(entry, 16)));
         }
         entries.is_sorted_by(|a, b| a.0 < b.0).then_some((Self { entries }, length))
     }

@@ -16,6 +16,7 @@ use std::io;
 use super::streams::{STREAM_BYTES, StreamFault, Streams};
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{READ_TRIES_MAX, SNAPSHOTS_KEPT};
+use crate::base::numbers::{u32_at, u64_at};
 use crate::log::files::whole_file;
 use crate::log::read::scan::BatchView;
 use crate::os::disk::{Access, Disk, is_bad_medium};
@@ -103,20 +104,18 @@ impl Snapshot {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
         let (fixed, rest) = content.split_first_chunk::<FIXED_BYTES>()?;
-        let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
-        let long = |at: usize| u64::from_le_bytes(fixed[at..at + 8].try_into().expect("eight bytes"));
-        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && word(4) == VERSION;
+        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && u32_at(fixed, 4) == VERSION;
         if !is_sound || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let (streams, rest) = rest.split_at_checked((word(48) as usize).checked_mul(STREAM_BYTES)?)?;
+        let (streams, rest) = rest.split_at_checked((u32_at(fixed, 48) as usize).checked_mul(STREAM_BYTES)?)?;
         Some(Self {
             cluster: ClusterId(fixed[8..24].try_into().expect("sixteen bytes")),
-            node: NodeId(long(24)),
-            position: Position(long(32)),
-            time_us: long(40),
+            node: NodeId(u64_at(fixed, 24)),
+            position: Position(u64_at(fixed, 32)),
+            time_us: u64_at(fixed, 40),
             streams: Streams::decode(streams)?,
-            sections: decode_sections(rest, word(52))?,
+            sections: decode_sections(rest, u32_at(fixed, 52))?,
         })
     }
 }
@@ -125,8 +124,8 @@ fn decode_sections(mut rest: &[u8], count: u32) -> Option<Vec<(u8, Vec<u8>)>> {
     let mut sections = Vec::new();
     for _ in 0..count {
         let (head, after) = rest.split_first_chunk::<SECTION_HEAD_BYTES>()?;
-        let app = u32::from_le_bytes(head[..4].try_into().ok()?);
-        let length = u64::from_le_bytes(head[8..].try_into().ok()?);
+        let app = u32_at(head, 0);
+        let length = u64_at(head, 8);
         let (bytes, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
         sections.push((u8::try_from(app).ok()?, bytes.to_vec()));
         rest = after;

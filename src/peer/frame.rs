@@ -9,6 +9,7 @@
 //! next frame behind a broken one: the connection ends.
 
 use crate::base::limits::PEER_PAYLOAD_BYTES_MAX;
+use crate::base::numbers::u32_at;
 
 /// Length of a head in bytes.
 pub const HEAD_BYTES: usize = 16;
@@ -168,20 +169,19 @@ impl Inflow {
     pub fn frame(&mut self, payload_max: usize) -> Result<Option<Frame<'_>>, FrameError> {
         let rest = &self.bytes[self.start..];
         let Some((head, rest)) = rest.split_first_chunk::<HEAD_BYTES>() else { return Ok(None) };
-        let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
-        if crc32c::crc32c(&head[..8]) != word(8) {
+        if crc32c::crc32c(&head[..8]) != u32_at(head, 8) {
             return Err(FrameError::Head);
         }
         if head[6..8] != [0, 0] {
             return Err(FrameError::Reserved);
         }
         let kind = Kind::of(head[4]).ok_or(FrameError::Kind(head[4]))?;
-        let length = word(0) as usize;
+        let length = u32_at(head, 0) as usize;
         if length > payload_max {
-            return Err(FrameError::Length { length: word(0), max: payload_max });
+            return Err(FrameError::Length { length: u32_at(head, 0), max: payload_max });
         }
         let Some(payload) = rest.get(..length) else { return Ok(None) };
-        if crc32c::crc32c(payload) != word(12) {
+        if crc32c::crc32c(payload) != u32_at(head, 12) {
             return Err(FrameError::Payload);
         }
         self.start += HEAD_BYTES + length;

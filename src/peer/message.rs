@@ -22,6 +22,7 @@ use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::kinds::{KINDS_BYTES, Kinds};
 use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
+use crate::base::numbers::{u16_at, u32_at, u64_at};
 use crate::base::streams::{STREAM_BYTES, Streams};
 
 /// The version of the protocol that is spoken here.
@@ -112,20 +113,8 @@ impl Receipt {
     }
 }
 
-fn half(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
 fn origin(bytes: &[u8]) -> Origin {
-    Origin { node: NodeId(long(bytes, 0)), inc: Inc(long(bytes, 8)) }
+    Origin { node: NodeId(u64_at(bytes, 0)), inc: Inc(u64_at(bytes, 8)) }
 }
 
 fn invalid(kind: Kind, what: &'static str) -> Violation {
@@ -169,7 +158,7 @@ impl Hello {
             None if rest.is_empty() => Kinds::FIRST,
             None => return Err(invalid(Kind::Hello, "it ends within its kinds")),
         };
-        let (version_min, version_max) = (half(bytes, 0), half(bytes, 2));
+        let (version_min, version_max) = (u16_at(bytes, 0), u16_at(bytes, 2));
         if version_min == 0 || version_min > version_max {
             return Err(invalid(Kind::Hello, "its range of versions is empty"));
         }
@@ -177,13 +166,13 @@ impl Hello {
             version_min,
             version_max,
             cluster: ClusterId(bytes[8..24].try_into().expect("sixteen bytes")),
-            node: NodeId(long(bytes, 24)),
-            inc: Inc(long(bytes, 32)),
-            nonce: long(bytes, 40),
-            clock_us: long(bytes, 48),
-            lineage: long(bytes, 56),
-            is_empty: word(bytes, 4) & HELLO_EMPTY != 0,
-            is_joining: word(bytes, 4) & HELLO_JOINING != 0,
+            node: NodeId(u64_at(bytes, 24)),
+            inc: Inc(u64_at(bytes, 32)),
+            nonce: u64_at(bytes, 40),
+            clock_us: u64_at(bytes, 48),
+            lineage: u64_at(bytes, 56),
+            is_empty: u32_at(bytes, 4) & HELLO_EMPTY != 0,
+            is_joining: u32_at(bytes, 4) & HELLO_JOINING != 0,
             kinds,
         })
     }
@@ -198,8 +187,8 @@ fn entries(
     let Some((head, rest)) = payload.split_at_checked(LIST_HEAD_BYTES) else {
         return Err(invalid(kind, "it is too short"));
     };
-    let count = word(head, 0) as usize;
-    if word(head, 4) != 0 || count > ORIGINS_MAX || rest.len() != count * entry_bytes {
+    let count = u32_at(head, 0) as usize;
+    if u32_at(head, 4) != 0 || count > ORIGINS_MAX || rest.len() != count * entry_bytes {
         return Err(invalid(kind, "its length and its count differ"));
     }
     let entries = rest.chunks_exact(entry_bytes);
@@ -236,10 +225,10 @@ pub fn decode_state(payload: &[u8]) -> Result<Vec<Holding>, Violation> {
     let read = |entry: &[u8]| {
         let held = Holding {
             origin: origin(entry),
-            received: long(entry, 16),
-            durable: long(entry, 24),
-            first: long(entry, 32),
-            chain: long(entry, 40),
+            received: u64_at(entry, 16),
+            durable: u64_at(entry, 24),
+            first: u64_at(entry, 32),
+            chain: u64_at(entry, 40),
         };
         let is_possible = (1..u64::MAX).contains(&held.received)
             && held.durable <= held.received
@@ -267,7 +256,7 @@ pub fn encode_ack(receipts: &[Receipt]) -> Vec<u8> {
 /// Fails if the payload is not a valid ACK.
 pub fn decode_ack(payload: &[u8]) -> Result<Vec<Receipt>, Violation> {
     let read = |entry: &[u8]| {
-        let (received, durable) = (long(entry, 16), long(entry, 24));
+        let (received, durable) = (u64_at(entry, 16), u64_at(entry, 24));
         if durable > received || received == u64::MAX {
             return Err(invalid(Kind::Ack, "its numbers are impossible"));
         }
@@ -292,7 +281,7 @@ pub fn encode_resync(origin: Origin, seq: Seq) -> [u8; 24] {
 /// Fails if the payload is not a valid RESYNC.
 pub fn decode_resync(payload: &[u8]) -> Result<(Origin, Seq), Violation> {
     let payload = exactly(Kind::Resync, payload, 24)?;
-    match long(payload, 16) {
+    match u64_at(payload, 16) {
         0 => Err(invalid(Kind::Resync, "records are numbered from 1")),
         seq => Ok((origin(payload), seq)),
     }
@@ -360,7 +349,7 @@ pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
     let Some((head, bytes)) = payload.split_at_checked(PART_HEAD_BYTES) else {
         return Err(invalid(Kind::Snap, "it is too short"));
     };
-    Piece::new(Kind::Snap, long(head, 0), long(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
+    Piece::new(Kind::Snap, u64_at(head, 0), u64_at(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
 }
 
 /// Returns what stands before the bytes of a blob's piece.
@@ -381,7 +370,7 @@ pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_
         return Err(invalid(Kind::Blob, "it is too short"));
     };
     let hash = BlobId(head[..32].try_into().expect("thirty-two bytes"));
-    let (total, offset) = (long(head, 32), long(head, 40));
+    let (total, offset) = (u64_at(head, 32), u64_at(head, 40));
     if flags & FLAG_GONE == 0 {
         return Piece::new(Kind::Blob, total, offset, bytes, BLOB_BYTES_MAX).map(|piece| (hash, Some(piece)));
     }
@@ -404,7 +393,7 @@ pub fn decode_want(payload: &[u8]) -> Result<BlobId, Violation> {
 /// # Errors
 /// Fails if the payload is not a valid PING.
 pub fn decode_ping(payload: &[u8]) -> Result<u64, Violation> {
-    Ok(long(exactly(Kind::Ping, payload, 8)?, 0))
+    Ok(u64_at(exactly(Kind::Ping, payload, 8)?, 0))
 }
 
 /// Returns the payload of a PONG: the time of the PING, and what the speaker has of the stream that its peer makes now.
@@ -423,11 +412,11 @@ pub fn encode_pong(time: u64, received: Seq, durable: Seq) -> [u8; 24] {
 /// Fails if the payload is not a valid PONG.
 pub fn decode_pong(payload: &[u8], own: Origin) -> Result<(u64, Receipt), Violation> {
     let payload = exactly(Kind::Pong, payload, 24)?;
-    let receipt = Receipt { origin: own, received: long(payload, 8), durable: long(payload, 16) };
+    let receipt = Receipt { origin: own, received: u64_at(payload, 8), durable: u64_at(payload, 16) };
     if receipt.durable > receipt.received {
         return Err(invalid(Kind::Pong, "its numbers are impossible"));
     }
-    Ok((long(payload, 0), receipt))
+    Ok((u64_at(payload, 0), receipt))
 }
 
 /// Reads the payload of a BYE or ERROR: its code and its text, made printable.
@@ -436,7 +425,7 @@ pub fn decode_pong(payload: &[u8], own: Origin) -> Result<(u64, Receipt), Violat
 /// Fails if the payload is too short for a code.
 pub fn decode_parting(kind: Kind, payload: &[u8]) -> Result<(u16, String), Violation> {
     match payload.split_at_checked(4) {
-        Some((head, text)) => Ok((half(head, 0), super::fault::printable(text))),
+        Some((head, text)) => Ok((u16_at(head, 0), super::fault::printable(text))),
         None => Err(invalid(kind, "it is too short")),
     }
 }

@@ -185,24 +185,12 @@ impl State for BoardState {
         }
     }
 
-    fn names_blob(&self, id: &BlobId) -> bool {
-        self.references.contains(id)
+    fn references(&self) -> Option<&References> {
+        Some(&self.references)
     }
 
-    fn next_blob(&self, after: Option<&BlobId>) -> Option<BlobId> {
-        self.references.next(after)
-    }
-
-    fn has_released(&self) -> bool {
-        self.references.has_released()
-    }
-
-    fn has_released_blob(&self, id: &BlobId) -> bool {
-        self.references.has_released_blob(id)
-    }
-
-    fn take_released(&mut self) -> Vec<BlobId> {
-        self.references.take_released()
+    fn references_mut(&mut self) -> Option<&mut References> {
+        Some(&mut self.references)
     }
 
     fn heal(&mut self, heal: &Heal, _just: Option<&Entry>) {

@@ -9,6 +9,7 @@
 
 use crate::apps::pex::tag::{PEX_IMPORT, PEX_NEXT, PEX_PREVIOUS, PEX_RESET};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::numbers::u64_at;
 use crate::log::format::record;
 
 /// Encoded bytes of one stream's floor in a reset.
@@ -164,7 +165,7 @@ pub fn push_no_import(out: &mut Vec<u8>) {
 
 /// Returns the `index`th of the words that `bytes` are.
 pub(super) fn word(bytes: &[u8], index: usize) -> u64 {
-    u64::from_le_bytes(bytes[8 * index..8 * index + 8].try_into().expect("eight bytes"))
+    u64_at(bytes, 8 * index)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::ids::{NodeId, Position};
+use crate::base::numbers::{u32_at, u64_at};
 
 const VERSION: u8 = 1;
 const CURSOR_BYTES: usize = 25;
@@ -49,9 +50,8 @@ impl Cursor {
         if bytes[0] != VERSION || check(checked).to_le_bytes() != check_bytes {
             return None;
         }
-        let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        let index = u32::from_le_bytes(bytes[17..CHECKED_BYTES].try_into().expect("four bytes"));
-        Some(Self { node: NodeId(long(1)), batch: Position(long(9)), index })
+        let index = u32_at(&bytes, 17);
+        Some(Self { node: NodeId(u64_at(&bytes, 1)), batch: Position(u64_at(&bytes, 9)), index })
     }
 }
 

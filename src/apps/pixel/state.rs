@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::apps::pixel::tag::{PIXEL_CLEAR, PIXEL_CUT};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::numbers::u64_at;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
@@ -206,7 +207,7 @@ impl State for PixelState {
 }
 
 fn word(entry: &[u8], index: usize) -> u64 {
-    u64::from_le_bytes(entry[8 * index..8 * index + 8].try_into().expect("eight bytes"))
+    u64_at(entry, 8 * index)
 }
 
 fn origin_of(entry: &[u8]) -> Origin {

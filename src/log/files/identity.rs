@@ -15,6 +15,7 @@ use super::unreadable::{self, Unreadable};
 use super::whole_file;
 use crate::base::ids::{ClusterId, Inc, NodeId};
 use crate::base::limits::{BLOCK_BYTES, MEMBER_NAME_BYTES_MAX, MEMBERS_MAX};
+use crate::base::numbers::{u16_at, u32_at, u64_at};
 use crate::os::disk::{Access, Disk};
 
 /// Name of the file.
@@ -166,11 +167,11 @@ impl Identity {
         let members = if is_first { Some(Members::default()) } else { read_members(&bytes[FIRST_BYTES..]) };
         let identity = Self {
             cluster: ClusterId(bytes[16..32].try_into().expect("sixteen bytes")),
-            node: NodeId(long(bytes, 32)),
-            inc: Inc(long(bytes, 40)),
-            start: if is_first { 0 } else { word(bytes, 12) },
-            segment_bytes: long(bytes, 48),
-            lineage: if is_first { 0 } else { long(bytes, 56) },
+            node: NodeId(u64_at(bytes, 32)),
+            inc: Inc(u64_at(bytes, 40)),
+            start: if is_first { 0 } else { u32_at(bytes, 12) },
+            segment_bytes: u64_at(bytes, 48),
+            lineage: if is_first { 0 } else { u64_at(bytes, 56) },
             members: members.ok_or(Unreadable::Damaged)?,
         };
         if is_segment_size(identity.segment_bytes) { Ok(identity) } else { Err(Unreadable::Damaged) }
@@ -202,26 +203,17 @@ impl Identity {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn long(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
 /// Reads what stands behind the first version's fields; nothing if it can't be.
 fn read_members(bytes: &[u8]) -> Option<Members> {
-    let (count, rest) = (word(bytes, 0) as usize, &bytes[FIXED_BYTES - FIRST_BYTES..]);
-    if word(bytes, 4) != 0 || count > MEMBERS_MAX || rest.len() != count * MEMBER_BYTES {
+    let (count, rest) = (u32_at(bytes, 0) as usize, &bytes[FIXED_BYTES - FIRST_BYTES..]);
+    if u32_at(bytes, 4) != 0 || count > MEMBERS_MAX || rest.len() != count * MEMBER_BYTES {
         return None;
     }
     let mut members = Members::default();
     for entry in rest.chunks_exact(MEMBER_BYTES) {
-        let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
-        let name = entry[24..].get(..usize::from(half(18)))?;
+        let name = entry[24..].get(..usize::from(u16_at(entry, 18)))?;
         let name = MemberName::new(std::str::from_utf8(name).ok()?)?;
-        members.add(Member { node: NodeId(long(entry, 0)), since_us: long(entry, 8), seat: half(16), name });
+        members.add(Member { node: NodeId(u64_at(entry, 0)), since_us: u64_at(entry, 8), seat: u16_at(entry, 16), name });
     }
     Some(members)
 }

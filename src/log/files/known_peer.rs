@@ -17,6 +17,7 @@ use super::unreadable::{self, Unreadable};
 use super::whole_file;
 use crate::base::ids::NodeId;
 use crate::base::kinds::Kinds;
+use crate::base::numbers::u64_at;
 use crate::base::vector::VersionVector;
 use crate::os::disk::{Access, Disk};
 
@@ -69,7 +70,7 @@ impl KnownPeer {
             _ => rest.split_first_chunk().map(|(kinds, rest)| (Kinds::read(kinds), rest))?,
         };
         let (durable, length) = VersionVector::decode(rest)?;
-        let node = NodeId(u64::from_le_bytes(fixed[16..].try_into().expect("eight bytes")));
+        let node = NodeId(u64_at(fixed, 16));
         (length == rest.len()).then_some(Self { node, kinds, durable })
     }
 

@@ -13,6 +13,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::ids::{ClusterId, NodeId, Position};
+use crate::base::numbers::{u32_at, u64_at};
 use crate::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader};
 
 /// Length of a slot in bytes.
@@ -72,10 +73,8 @@ impl Slot {
     /// Reads a slot; nothing if the checksum doesn't agree or it claims what can't be.
     #[must_use]
     pub fn decode(bytes: &[u8; SLOT_BYTES], key: SlotKey) -> Option<Self> {
-        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        let slot = Self { segment: word(0), position: Position(long(8)), synced: Position(long(16)) };
-        (slot.segment > 0 && slot.synced <= slot.position && word(4) == slot_crc(bytes, key)).then_some(slot)
+        let slot = Self { segment: u32_at(bytes, 0), position: Position(u64_at(bytes, 8)), synced: Position(u64_at(bytes, 16)) };
+        (slot.segment > 0 && slot.synced <= slot.position && u32_at(bytes, 4) == slot_crc(bytes, key)).then_some(slot)
     }
 }
 

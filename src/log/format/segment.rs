@@ -13,6 +13,7 @@
 
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{BLOCK_BYTES, ORIGINS_MAX};
+use crate::base::numbers::{u32_at, u64_at};
 use crate::log::streams::{STREAM_BYTES, Streams};
 
 /// First bytes of a header.
@@ -170,38 +171,36 @@ impl SegmentHeader {
         let Some(fixed) = bytes.first_chunk::<FIXED_BYTES>() else {
             return Ok(HeaderLook::More(BLOCK_BYTES));
         };
-        let word = |at: usize| u32::from_le_bytes(fixed[at..at + 4].try_into().expect("four bytes"));
-        let long = |at: usize| u64::from_le_bytes(fixed[at..at + 8].try_into().expect("eight bytes"));
         if fixed.iter().all(|&byte| byte == 0) {
             return Err(SegmentError::Spare);
         }
         if fixed[..4] != SEGMENT_MAGIC {
             return Err(SegmentError::Magic);
         }
-        let length = word(8) as usize;
+        let length = u32_at(fixed, 8) as usize;
         if !length.is_multiple_of(BLOCK_BYTES) || !(BLOCK_BYTES..=SEGMENT_HEADER_BYTES_MAX).contains(&length)
         {
             return Err(SegmentError::Bounds);
         }
         let Some(all) = bytes.get(..length) else { return Ok(HeaderLook::More(length)) };
-        if crc32c::crc32c(&all[8..]) != word(4) {
+        if crc32c::crc32c(&all[8..]) != u32_at(fixed, 4) {
             return Err(SegmentError::Crc);
         }
-        if word(72) != SEGMENT_VERSION {
-            return Err(SegmentError::Version(word(72)));
+        if u32_at(fixed, 72) != SEGMENT_VERSION {
+            return Err(SegmentError::Version(u32_at(fixed, 72)));
         }
-        let streams = word(76) as usize;
+        let streams = u32_at(fixed, 76) as usize;
         if streams > ORIGINS_MAX || header_bytes(streams) != length {
             return Err(SegmentError::Bounds);
         }
         let header = Self {
-            number: word(12),
+            number: u32_at(fixed, 12),
             cluster: ClusterId(fixed[16..32].try_into().expect("sixteen bytes")),
-            node: NodeId(long(32)),
-            segment_bytes: long(40),
-            previous_end: Position(long(48)),
-            synced: Position(long(56)),
-            time_us: long(64),
+            node: NodeId(u64_at(fixed, 32)),
+            segment_bytes: u64_at(fixed, 40),
+            previous_end: Position(u64_at(fixed, 48)),
+            synced: Position(u64_at(fixed, 56)),
+            time_us: u64_at(fixed, 64),
             streams: Streams::decode(&all[FIXED_BYTES..][..streams * STREAM_BYTES])
                 .ok_or(SegmentError::Bounds)?,
         };
