@@ -8,17 +8,16 @@ use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use super::client::Bucket;
 use crate::base::blob::BlobId;
 use crate::base::limits::BUCKET_PART_BYTES;
-use crate::log::blobs::files::DIRECTORY;
+use crate::log::blobs::files::{Content, DIRECTORY};
 use crate::log::blobs::store::{BlobReader, Unfinished};
-use crate::os::disk::{Disk, DiskFile};
+use crate::os::disk::Disk;
 
 /// The file. Nothing of it has to be durable: what a crash leaves of it goes at the next start.
 pub(super) struct Spooled {
     bucket: Bucket,
     disk: Arc<dyn Disk>,
     name: String,
-    file: Arc<dyn DiskFile>,
-    size_bytes: u64,
+    content: Content,
 }
 
 impl Spooled {
@@ -26,37 +25,22 @@ impl Spooled {
     pub(super) fn begin(bucket: Bucket, disk: Arc<dyn Disk>, number: u64) -> io::Result<Self> {
         disk.make_directory(DIRECTORY)?;
         let name = format!("{DIRECTORY}/new-{number}");
-        let file = disk.create(&name, 0)?;
-        Ok(Self { bucket, disk, name, file, size_bytes: 0 })
-    }
-}
-
-impl BlobReader for Spooled {
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let read = self.file.read_at(buffer, offset)?;
-        if read == buffer.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        let content = Content::empty(disk.create(&name, 0)?);
+        Ok(Self { bucket, disk, name, content })
     }
 }
 
 impl Unfinished for Spooled {
     fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_at(piece, self.size_bytes)?;
-        self.size_bytes += piece.len() as u64;
-        Ok(())
+        self.content.append(piece)
     }
 
     fn read_back(&self) -> io::Result<Vec<u8>> {
-        let mut content = vec![0; usize::try_from(self.size_bytes).map_err(io::Error::other)?];
-        self.read_at(&mut content, 0)?;
-        Ok(content)
+        self.content.read_back()
     }
 
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
-        let uploaded = upload(&self.bucket, id, &*self);
+        let uploaded = upload(&self.bucket, id, &self.content);
         // Of no use any more, uploaded or not; one that stays is found at the next start.
         let _ = self.disk.remove(&self.name);
         uploaded

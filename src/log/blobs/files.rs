@@ -77,13 +77,13 @@ impl BlobStore for FileStore {
                 file => break (name, file?),
             }
         };
-        Ok(Box::new(NewFile { shared: self.shared.clone(), name, file, size_bytes: 0 }))
+        Ok(Box::new(NewFile { shared: self.shared.clone(), name, content: Content::empty(file) }))
     }
 
     fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
         let file = self.shared.disk.open(&place_of(id).1, Access::Read)?;
         let size_bytes = file.size_bytes()?;
-        Ok(Box::new(OpenFile { file, size_bytes }))
+        Ok(Box::new(Content { file, size_bytes }))
     }
 
     fn remove(&self, id: &BlobId) -> io::Result<bool> {
@@ -121,26 +121,21 @@ impl BlobStore for FileStore {
 struct NewFile {
     shared: Arc<Shared>,
     name: String,
-    file: Arc<dyn DiskFile>,
-    size_bytes: u64,
+    content: Content,
 }
 
 impl Unfinished for NewFile {
     fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_at(piece, self.size_bytes)?;
-        self.size_bytes += piece.len() as u64;
-        Ok(())
+        self.content.append(piece)
     }
 
     fn read_back(&self) -> io::Result<Vec<u8>> {
-        let mut content = vec![0; usize::try_from(self.size_bytes).map_err(io::Error::other)?];
-        read_exactly(&*self.file, &mut content, 0)?;
-        Ok(content)
+        self.content.read_back()
     }
 
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
         let (directory, name) = place_of(id);
-        let durable = self.file.sync().and_then(|()| self.shared.make(&directory));
+        let durable = self.content.file.sync().and_then(|()| self.shared.make(&directory));
         let renamed = durable.and_then(|()| self.shared.disk.rename(&self.name, &name));
         if let Err(error) = renamed {
             // What is left of it is of no use; that it can't be removed is the smaller trouble of the two.
@@ -156,26 +151,51 @@ impl Unfinished for NewFile {
     }
 }
 
-struct OpenFile {
+/// What a file holds: a blob, or one that is being written.
+pub struct Content {
     file: Arc<dyn DiskFile>,
     size_bytes: u64,
 }
 
-impl BlobReader for OpenFile {
+impl Content {
+    /// Returns the content of a file that was made just now.
+    #[must_use]
+    pub fn empty(file: Arc<dyn DiskFile>) -> Self {
+        Self { file, size_bytes: 0 }
+    }
+
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// Returns the error of the disk.
+    pub fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.write_at(piece, self.size_bytes)?;
+        self.size_bytes += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Returns all of it.
+    ///
+    /// # Errors
+    /// Returns the error of the disk.
+    pub fn read_back(&self) -> io::Result<Vec<u8>> {
+        let mut content = vec![0; usize::try_from(self.size_bytes).map_err(io::Error::other)?];
+        self.read_at(&mut content, 0)?;
+        Ok(content)
+    }
+}
+
+impl BlobReader for Content {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        read_exactly(&*self.file, buffer, offset)
+        let read = self.file.read_at(buffer, offset)?;
+        if read == buffer.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     fn file(&self) -> Option<&dyn DiskFile> {
         Some(&*self.file)
     }
-}
-
-fn read_exactly(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let read = file.read_at(buffer, offset)?;
-    if read == buffer.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
