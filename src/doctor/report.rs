@@ -101,7 +101,7 @@ pub fn script(findings: &[Finding]) -> String {
 /// Returns the ids that there are if no question has this one.
 pub fn explain(id: &str) -> Result<String, String> {
     let Some(item) = catalog::find(id) else {
-        let ids: Vec<&str> = catalog::ITEMS.iter().map(|item| item.id).collect();
+        let ids: Vec<&str> = catalog::all().map(|item| item.id).collect();
         return Err(format!("there is no check {id:?}; there are:\n  {}", ids.join("\n  ")));
     };
     Ok(format!(
