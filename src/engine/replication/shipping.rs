@@ -9,18 +9,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use super::access::{peering_of, readable_to};
+use super::blobs_out::BlobsOut;
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{
-    PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_SEND_EVERY_US, PEER_WANTS_MAX,
+    PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_SEND_EVERY_US,
 };
-use crate::base::sha256::Sha256;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::outbox::{Departing, Next};
-use crate::log::blobs::check::Fault;
-use crate::log::blobs::store::BlobReader;
 use crate::log::read::scan::Scan;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
@@ -38,17 +36,12 @@ pub(super) struct Shipping {
     reached: Position,
     /// A batch that waits for its blobs, or for room.
     next: Option<Outgoing>,
-    /// Blobs that the peer asked for.
-    wanted: VecDeque<BlobId>,
-    /// The blob under way.
-    blob: Option<BlobOut>,
-    /// Blobs that were sent lately: they need not go twice.
-    recent: VecDeque<BlobId>,
+    blobs: BlobsOut,
     snapshot: Option<SnapshotOut>,
     /// The peer lacks this, which is not kept any more: nothing is sent.
     gone: Option<(Origin, Seq)>,
     has_begun: bool,
-    /// Bytes of batches that this turn has passed over, because the peer has them.
+    /// Bytes that this turn has read and not sent: batches that the peer has, blobs that were checked.
     passed_bytes: u64,
     /// Batches were taken from the outbox since the last pause.
     has_taken: bool,
@@ -62,35 +55,6 @@ struct Outgoing {
     header: BatchHeader,
     body: Vec<u8>,
     blobs: VecDeque<BlobId>,
-}
-
-struct BlobOut {
-    id: BlobId,
-    reader: Box<dyn BlobReader>,
-    offset: u64,
-    content: Sha256,
-    /// It was read to its end, and is what its name says.
-    is_checked: bool,
-}
-
-impl BlobOut {
-    /// Returns the next piece, with its place. With the last one the content is found to be what the name says.
-    fn read(&mut self) -> std::io::Result<(u64, Vec<u8>)> {
-        let offset = self.offset;
-        let length = (self.reader.size_bytes() - offset).min(PEER_PIECE_BYTES as u64);
-        let mut piece = vec![0; usize::try_from(length).expect("a piece")];
-        self.reader.read_at(&mut piece, offset)?;
-        self.content.update(&piece);
-        self.offset += length;
-        match self.is_read() && self.content.hash() != self.id.0 {
-            true => Err(std::io::ErrorKind::InvalidData.into()),
-            false => Ok((offset, piece)),
-        }
-    }
-
-    fn is_read(&self) -> bool {
-        self.offset == self.reader.size_bytes()
-    }
 }
 
 struct SnapshotOut {
@@ -114,9 +78,7 @@ impl Shipping {
             scan_to: Position(0),
             reached: Position(0),
             next: None,
-            wanted: VecDeque::new(),
-            blob: None,
-            recent: VecDeque::new(),
+            blobs: BlobsOut::default(),
             snapshot: None,
             gone: None,
             has_begun: false,
@@ -218,16 +180,9 @@ impl Shipping {
         }
     }
 
-    /// Takes the peer's wish for a blob. It may come by itself meanwhile, or the question twice.
+    /// Takes the peer's wish for a blob.
     pub(super) fn want(&mut self, id: BlobId, session: &mut Session) {
-        if self.wanted.contains(&id) {
-            return;
-        }
-        if self.wanted.len() >= PEER_WANTS_MAX {
-            session.fail(format!("the peer wants more than {PEER_WANTS_MAX} blobs at once"));
-        } else {
-            self.wanted.push_back(id);
-        }
+        self.blobs.want(id, session);
     }
 
     /// Sends as much as there is room for; true if there may be more to be sent although there is room.
@@ -259,12 +214,8 @@ impl Shipping {
 
     /// Makes one step; returns false if there is nothing to send, or no room for it.
     fn step(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
-        if self.blob.is_some() {
-            self.go_on_with_blob(shared, session);
-            return true;
-        }
-        if let Some(id) = self.wanted.pop_front() {
-            self.open_blob(shared, session, id);
+        if self.blobs.has_any() {
+            self.passed_bytes += self.blobs.step(shared, session);
             return true;
         }
         if self.snapshot.is_some() {
@@ -288,9 +239,7 @@ impl Shipping {
     fn send_next(&mut self, shared: &Shared, session: &mut Session) -> bool {
         let Some(next) = &mut self.next else { return false };
         if let Some(id) = next.blobs.pop_front() {
-            if !self.recent.contains(&id) {
-                self.open_blob(shared, session, id);
-            }
+            self.blobs.send_once(shared, session, id);
             return true;
         }
         if !session.may_send(next.body.len()) {
@@ -370,84 +319,10 @@ impl Shipping {
         }
     }
 
-    /// Begins a blob.
-    fn open_blob(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
-        match shared.blobs.open(&id) {
-            Ok(reader) if reader.size_bytes() > 0 => {
-                // What is in one piece is read once, and checked before it goes.
-                let is_checked =
-                    reader.size_bytes() <= PEER_PIECE_BYTES as u64 || shared.blobs.checks_contents();
-                self.blob = Some(BlobOut { id, reader, offset: 0, content: Sha256::default(), is_checked });
-            }
-            Ok(_) => self.pass_over(shared, session, id, Fault::Damaged),
-            Err(error) => self.cannot_read(shared, session, id, &error),
-        }
-    }
-
-    /// Handles a blob that can't be read from its beginning.
-    fn cannot_read(&mut self, shared: &Shared, session: &mut Session, id: BlobId, error: &std::io::Error) {
-        match Fault::of(error) {
-            Some(fault) => self.pass_over(shared, session, id, fault),
-            None => session.fail(format!("this host can't read the blob {id}: {error}")),
-        }
-    }
-
-    /// Tells the peer that it gets no content for a blob that is gone or damaged, which keeps nothing else from it.
-    fn pass_over(&mut self, shared: &Shared, session: &mut Session, id: BlobId, fault: Fault) {
-        // Never both locks at once.
-        let is_named = shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id);
-        if is_named {
-            shared.blobs.faults().note(id, fault);
-        }
-        self.tell_gone(session, &id);
-    }
-
-    /// Tells the peer that a blob is gone. It may keep the word for a later batch (it asked twice), so the content has to come with
-    /// that one again.
-    fn tell_gone(&mut self, session: &mut Session, id: &BlobId) {
-        self.recent.retain(|recent| recent != id);
-        session.send_blob_gone(id);
-    }
-
-    /// Checks the next piece of a blob, or sends it. Of a long blob nothing goes before all of it was checked: the peer takes
-    /// another content for a breach, and half of one can't be taken back.
-    fn go_on_with_blob(&mut self, shared: &Shared, session: &mut Session) {
-        let Some(mut blob) = self.blob.take() else { return };
-        let (id, has_begun) = (blob.id, blob.is_checked && blob.offset > 0);
-        match blob.read() {
-            Ok((_, piece)) if !blob.is_checked => {
-                self.passed_bytes += piece.len() as u64;
-                if blob.is_read() {
-                    (blob.offset, blob.content, blob.is_checked) = (0, Sha256::default(), true);
-                }
-                self.blob = Some(blob);
-            }
-            Ok((offset, piece)) => {
-                session.send_blob(&id, blob.reader.size_bytes(), offset, &piece);
-                if !blob.is_read() {
-                    self.blob = Some(blob);
-                    return;
-                }
-                self.recent.push_back(id);
-                if self.recent.len() > PEER_RECENT_BLOBS {
-                    self.recent.pop_front();
-                }
-            }
-            Err(error) if !has_begun => self.cannot_read(shared, session, id, &error),
-            Err(error) => {
-                // It was sound a moment ago. The next session passes it over.
-                if let Some(fault) = Fault::of(&error) {
-                    shared.blobs.faults().note(id, fault);
-                }
-                session.fail(format!("this host can't read the blob {id} to its end: {error}"));
-            }
-        }
-    }
-
     fn send_snapshot_step(&mut self, shared: &Shared, session: &mut Session) {
         let Some(out) = &mut self.snapshot else { return };
         if let Some(id) = out.blobs.pop_front() {
-            return self.open_blob(shared, session, id);
+            return self.blobs.begin(shared, session, id);
         }
         let piece = &out.bytes[out.offset..][..PEER_PIECE_BYTES.min(out.bytes.len() - out.offset)];
         session.send_snapshot(out.bytes.len() as u64, out.offset as u64, piece);
