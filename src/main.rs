@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pixeld::cli::run().unwrap_or_else(|error| error.told())
+    pixeld::cli::run().unwrap_or_else(|error| error.report())
 }

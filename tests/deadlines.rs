@@ -167,7 +167,7 @@ fn the_only_connection_that_is_allowed_is_served() {
 }
 
 #[test]
-fn connections_over_the_limit_are_told_so() {
+fn connections_over_the_limit_are_refused() {
     let server = Server::fresh(&["--limit", "connections=20"]);
     let mut clients: Vec<_> = (0..19).map(|_| server.connect()).collect();
     for client in &mut clients {

@@ -120,9 +120,9 @@ impl Applied {
         state.kinds().iter().find(|(kind, _)| *kind == tag).map(|(_, name)| *name)
     }
 
-    /// Tells every state the host's monotonic clock: see [`State::tell_clock`].
-    pub fn tell_clock(&mut self, clock_us: u64) {
-        self.states.iter_mut().flatten().for_each(|state| state.tell_clock(clock_us));
+    /// Tells every state the host's monotonic clock: see [`State::set_clock`].
+    pub fn set_clock(&mut self, clock_us: u64) {
+        self.states.iter_mut().flatten().for_each(|state| state.set_clock(clock_us));
     }
 
     /// Folds a committed batch into the states. Records of applications that there are not are passed over.

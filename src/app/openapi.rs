@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_answered_is_told() {
+    fn what_may_be_answered_is_described() {
         let sections: Vec<_> =
             registry::all().iter().map(|app| Section { name: app.name(), routes: app.routes() }).collect();
         let document: Value = serde_json::from_str(&document(&sections)).unwrap();

@@ -96,7 +96,7 @@ pub trait State: Any + Send + Sync {
 
     /// Tells the host's monotonic clock, microseconds since its start, before records are applied as they are committed: what
     /// has to wait waits by it. What a start replays is applied without. It is no part of the state.
-    fn tell_clock(&mut self, _clock_us: u64) {}
+    fn set_clock(&mut self, _clock_us: u64) {}
 
     /// Takes one committed record. Total: what cannot be understood changes nothing. Gives what the answer to the
     /// command that made it is made from ([`super::application::Action::Command`]), nothing for records of other requests.

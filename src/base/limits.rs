@@ -94,7 +94,7 @@ pub const DESCRIPTORS_OF_UPLOAD: usize = 1;
 /// Time between two tries to accept while there are no descriptors left, milliseconds.
 pub const ACCEPT_RETRY_MS: u64 = 100;
 /// Least time between two lines in the log about that, milliseconds.
-pub const ACCEPT_TOLD_MS: u64 = 10_000;
+pub const ACCEPT_LOGGED_MS: u64 = 10_000;
 /// Bytes of a worker's read buffer, shared by its connections.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of one piece of a streamed answer.

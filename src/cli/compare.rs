@@ -8,7 +8,7 @@ use crate::log::blobs::check::Fault;
 use crate::log::inspect::compare::{Agreement, Comparison, StreamComparison};
 
 /// Returns the comparison for people: a line for each stream and one for all of it. `names` are what the two are called.
-pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) -> String {
+pub(super) fn describe(comparison: &Comparison, names: [&str; 2]) -> String {
     let mut lines: Vec<String> = [0, 1]
         .map(|index| {
             let side = &comparison.sides[index];

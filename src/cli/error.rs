@@ -107,9 +107,9 @@ fn next_step(error: &StartError) -> &'static str {
 impl CliError {
     /// Prints it on stderr and gives the exit code. A reader that has gone knows why, so nothing is printed about it.
     #[must_use]
-    pub fn told(&self) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         if !matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            output::tell(format_args!("pixeld: {self}"));
+            output::report(format_args!("pixeld: {self}"));
         }
         self.exit_code()
     }

@@ -27,11 +27,11 @@ impl Arguments {
             Ok(answer) if answer.status == 200 => Ok(ExitCode::SUCCESS),
             Ok(answer) => {
                 let body = String::from_utf8_lossy(&answer.body);
-                output::tell(format_args!("{}: {} {}", self.url, answer.status, body.trim_end()));
+                output::report(format_args!("{}: {} {}", self.url, answer.status, body.trim_end()));
                 Ok(ExitCode::FAILURE)
             }
             Err(error) => {
-                output::tell(format_args!("{}: {error}", self.url));
+                output::report(format_args!("{}: {error}", self.url));
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -94,10 +94,10 @@ impl Arguments {
                 founding::found(&self.data_dir, segment_bytes, self.join)?
             }
         };
-        let text = tell(&known, self.show.unwrap_or(What::All), self.json);
+        let text = describe(&known, self.show.unwrap_or(What::All), self.json);
         output::print(&text).map_err(CliError::Output)?;
         if self.show.is_none() && !self.mend && !self.json {
-            output::tell(self.next_step(&known));
+            output::report(self.next_step(&known));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -119,7 +119,7 @@ impl Arguments {
     }
 }
 
-fn tell(known: &Known, what: What, json: bool) -> String {
+fn describe(known: &Known, what: What, json: bool) -> String {
     let Known { cluster, node, key } = known;
     let all = [
         (What::ClusterId, "cluster_id", cluster.to_string()),
@@ -146,15 +146,15 @@ mod tests {
     #[test]
     fn all_or_one_as_text_or_json() {
         let known = Known { cluster: ClusterId([1; 16]), node: NodeId(2), key: Fingerprint([3; 32]) };
-        let text = tell(&known, What::All, false);
+        let text = describe(&known, What::All, false);
         assert!(text.starts_with(&format!(
             "cluster_id {}\nnode_id 0000000000000002\nkey sha256:0303",
             "01".repeat(16)
         )));
         assert_eq!(text.lines().count(), 3);
-        assert_eq!(tell(&known, What::ClusterId, false), "01".repeat(16) + "\n");
-        assert_eq!(tell(&known, What::NodeId, true), "{\"node_id\":\"0000000000000002\"}\n");
-        let json: serde_json::Value = serde_json::from_str(&tell(&known, What::All, true)).unwrap();
+        assert_eq!(describe(&known, What::ClusterId, false), "01".repeat(16) + "\n");
+        assert_eq!(describe(&known, What::NodeId, true), "{\"node_id\":\"0000000000000002\"}\n");
+        let json: serde_json::Value = serde_json::from_str(&describe(&known, What::All, true)).unwrap();
         assert_eq!(json["key"], known.key.to_string());
         assert_eq!(cluster(&"01".repeat(16)), Ok(known.cluster));
         assert!(cluster("0101").is_err() && segment_size("5000000").is_err());

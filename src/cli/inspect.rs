@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::blobs::{self, Look};
-use super::{CliError, compare as told};
+use super::{CliError, compare as comparing};
 use crate::apps::pixel::raw::Pixel;
 use crate::apps::registry;
 use crate::base::ids::Origin;
@@ -95,8 +95,8 @@ impl Arguments {
                     return write(out, &hashes(&summary));
                 }
                 let look = self.blobs_of(&disk)?;
-                let blobs = look.iter().flat_map(told_of).map(|line| line + "\n").collect::<String>();
-                write(out, &(tell(&summary) + &blobs))?;
+                let blobs = look.iter().flat_map(lines_of).map(|line| line + "\n").collect::<String>();
+                write(out, &(describe(&summary) + &blobs))?;
                 look.map_or(Ok(()), |look| look.verdict())
             })
         };
@@ -114,15 +114,15 @@ impl Arguments {
             blobs.push(self.blobs_of(disk).map_err(wrong(dir))?);
         }
         let text = if self.json {
-            told::json(&comparison, names, &blobs)
+            comparing::json(&comparison, names, &blobs)
         } else {
-            told::tell(&comparison, names) + &told::blobs(names, &blobs)
+            comparing::describe(&comparison, names) + &comparing::blobs(names, &blobs)
         };
         write(out, &text).map_err(wrong(&self.dir))?;
         for (dir, look) in dirs.iter().zip(&blobs) {
             look.as_ref().map_or(Ok(()), Look::verdict).map_err(wrong(dir))?;
         }
-        Ok(told::exit_code(&comparison))
+        Ok(comparing::exit_code(&comparison))
     }
 
     fn blobs_of(&self, disk: &Arc<dyn Disk>) -> Result<Option<Look>, InspectError> {
@@ -135,7 +135,7 @@ fn wrong(path: &Path) -> impl Fn(InspectError) -> CliError {
 }
 
 /// Returns what is said of a directory's blobs.
-fn told_of(look: &Look) -> Vec<String> {
+fn lines_of(look: &Look) -> Vec<String> {
     let all = if look.faults.is_empty() { ", each with the content that its name says" } else { "" };
     let first = format!("blobs     {}{all}", look.named);
     let lines = look.lines().map(|line| format!("blob      {line}"));
@@ -161,7 +161,7 @@ fn hashes(summary: &Summary) -> String {
     summary.streams.iter().map(line).collect()
 }
 
-fn tell(summary: &Summary) -> String {
+fn describe(summary: &Summary) -> String {
     let identity = &summary.identity;
     let mut lines = vec![
         format!("sound: {} batches, every checksum, number and chain", summary.batches),

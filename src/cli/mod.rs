@@ -103,7 +103,7 @@ fn say(answer: &clap::Error) -> Result<ExitCode, CliError> {
         let all = Arguments::command();
         let names =
             all.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
-        output::tell(format!("Commands: {}", names.collect::<Vec<_>>().join(", ")));
+        output::report(format!("Commands: {}", names.collect::<Vec<_>>().join(", ")));
     }
     if answer.use_stderr() {
         // The exit code tells it too, should stderr be gone.

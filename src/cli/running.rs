@@ -95,7 +95,7 @@ impl Running {
             Self { server, signals, asks, level, config, sources, cores, manager, started_with, watched };
         running.watch();
         running.announce();
-        running.manager.tell("READY=1\nSTATUS=serving");
+        running.manager.notify("READY=1\nSTATUS=serving");
         Ok(running)
     }
 
@@ -123,15 +123,15 @@ impl Running {
         let (workers, apps) = (self.config.settings.workers, self.config.apps.join(","));
         match self.config.log_format {
             LogFormat::Text => {
-                output::tell(format_args!(
+                output::report(format_args!(
                     "pixeld {} listens on {}\nkeeps every write it answers in {data_dir} (durability {durability}); \
                      {workers} workers; {apps}",
                     version::FULL,
                     addresses.join(", ")
                 ));
-                output::tell(format_args!("try: {}", example(&addresses[0], &self.config.apps)));
+                output::report(format_args!("try: {}", example(&addresses[0], &self.config.apps)));
                 if let Some(line) = second_host(&self.config.peer, self.server.key()) {
-                    output::tell(line);
+                    output::report(line);
                 }
             }
             LogFormat::Json => {
@@ -180,7 +180,7 @@ impl Running {
                 Signal::Stop => break,
             }
         }
-        self.manager.tell("STOPPING=1");
+        self.manager.notify("STOPPING=1");
         tracing::info!("stopping: nothing new is taken, what is in flight is finished");
         let ending = if self.manager.keeps() { self.leave()? } else { self.server.stop() };
         match ending {
@@ -235,7 +235,7 @@ impl Running {
             Ending::Cut(connections) => tracing::warn!(connections, "handed over before these were finished"),
         }
         if successor.let_go() {
-            self.manager.tell(&format!("MAINPID={pid}"));
+            self.manager.notify(&format!("MAINPID={pid}"));
             tracing::info!(pid, "handed over");
             return Ok(None);
         }

@@ -42,7 +42,7 @@ pub(super) fn start(manager: &Manager, watched: &Watched) -> std::io::Result<()>
             };
             drop(server_before);
             if all_turn {
-                manager.tell("WATCHDOG=1");
+                manager.notify("WATCHDOG=1");
             }
         }
     })?;

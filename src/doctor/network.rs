@@ -192,7 +192,7 @@ fn audit(machine: &Machine) -> Finding {
 mod tests {
     use super::*;
 
-    fn told(most: &str, now: &str) -> String {
+    fn channels(most: &str, now: &str) -> String {
         format!(
             "Channel parameters for eth0:\nPre-set maximums:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\tn/a\nCombined:\t{most}\n\
              Current hardware settings:\nRX:\t\tn/a\nTX:\t\tn/a\nOther:\t\tn/a\nCombined:\t{now}\n"
@@ -215,10 +215,10 @@ mod tests {
     fn no_more_queues_are_wanted_than_the_card_has() {
         assert_eq!(said(4, None), ("4 for 4 CPUs".to_owned(), None));
         assert_eq!(said(1, None).1.unwrap(), "ethtool -L eth0 combined 4", "nothing is known of the card");
-        assert_eq!(said(1, Some(&told("1", "1"))).1, None);
-        assert_eq!(said(1, Some(&told("n/a", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
-        assert_eq!(said(1, Some(&told("2", "1"))).1.unwrap(), "ethtool -L eth0 combined 2");
-        assert_eq!(said(2, Some(&told("2", "2"))).1, None);
-        assert_eq!(said(1, Some(&told("8", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
+        assert_eq!(said(1, Some(&channels("1", "1"))).1, None);
+        assert_eq!(said(1, Some(&channels("n/a", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
+        assert_eq!(said(1, Some(&channels("2", "1"))).1.unwrap(), "ethtool -L eth0 combined 2");
+        assert_eq!(said(2, Some(&channels("2", "2"))).1, None);
+        assert_eq!(said(1, Some(&channels("8", "1"))).1.unwrap(), "ethtool -L eth0 combined 4");
     }
 }

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_told_and_its_end_is_recognised() {
+    fn room_is_reported_and_its_end_is_recognised() {
         let directory = tempfile::tempdir().unwrap();
         let space = RealDisk::open(directory.path()).unwrap().space().unwrap();
         assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);

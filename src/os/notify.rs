@@ -34,7 +34,7 @@ impl Manager {
     }
 
     /// Sends lines such as `READY=1`. A manager that is gone misses nothing that matters.
-    pub fn tell(&self, lines: &str) {
+    pub fn notify(&self, lines: &str) {
         let _ = self.send(lines, None);
     }
 
@@ -80,7 +80,7 @@ impl Manager {
 
     /// Has it let go of what it keeps under `name`.
     pub fn forget(&self, name: &str) {
-        self.tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
+        self.notify(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
     }
 
     /// Returns how often it wants to hear that the process is well, if it does.
@@ -105,12 +105,12 @@ mod tests {
         let at_path = UnixDatagram::bind(&path).unwrap();
         let at_name = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         for (receiver, socket) in [(at_path, path.into_os_string()), (at_name, format!("@{name}").into())] {
-            Manager { socket: Some(socket), ..Manager::default() }.tell("READY=1");
+            Manager { socket: Some(socket), ..Manager::default() }.notify("READY=1");
             let mut text = [0; 64];
             let length = receiver.recv(&mut text).unwrap();
             assert_eq!(&text[..length], b"READY=1");
         }
-        Manager::default().tell("READY=1");
+        Manager::default().notify("READY=1");
         let alone = Manager { socket: None, watchdog: Some(Duration::from_secs(1)), keeps: true };
         assert_eq!((alone.watchdog(), alone.keeps()), (None, false));
     }

@@ -186,7 +186,7 @@ impl Subprocess {
     pub fn end(mut self) -> String {
         // A process that is past its end keeps the status that it has.
         let _ = self.child.kill();
-        let how = self.child.wait().map_or_else(|error| error.to_string(), told);
+        let how = self.child.wait().map_or_else(|error| error.to_string(), outcome_of);
         let mut words = vec![0; LAST_WORDS_BYTES];
         let length = self.errors.read(&mut words).unwrap_or(0);
         let words = String::from_utf8_lossy(&words[..length]).replace(char::is_control, " ");
@@ -229,7 +229,7 @@ impl Window {
     }
 }
 
-fn told(status: ExitStatus) -> String {
+fn outcome_of(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with {code}"),
         (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_with_its_last_words() {
+    fn an_end_is_reported_with_its_last_words() {
         let mut byte = [0];
         for (script, how) in [
             ("exit 3", "it ended with 3"),

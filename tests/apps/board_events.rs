@@ -57,7 +57,7 @@ fn events(answer: &Answer) -> Vec<(String, Value)> {
 }
 
 /// Returns the events in short: a message's text, `delete 7`, `reload`.
-fn told(answer: &Answer) -> Vec<String> {
+fn reported(answer: &Answer) -> Vec<String> {
     let short = |(name, data): (String, Value)| match &*name {
         "message" => data["message"].as_str().expect("a text").to_owned(),
         "delete" => format!("delete {}", data["id"]),
@@ -84,7 +84,7 @@ fn newest(client: &mut Client) -> u64 {
 }
 
 #[test]
-fn visitors_are_told_of_new_messages() {
+fn visitors_are_sent_new_messages() {
     let (server, mut client) = server();
     assert_eq!(post(&mut client, "before", "a.png", &png(1)).status, 200);
     let mut visitors = [server.connect(), server.connect(), server.connect()];
@@ -115,21 +115,21 @@ fn a_question_begins_where_the_list_ended() {
     let (server, mut client) = server();
     say(&mut client, "before");
     let list = place(&mut client);
-    assert!(told(&ask(&mut client, &list)).is_empty(), "the list has it");
+    assert!(reported(&ask(&mut client, &list)).is_empty(), "the list has it");
     // Between the list and the first question, which may come as late as it likes, and any number of times.
     say(&mut client, "between");
     say(&mut client, "and another one");
     for visitor in [&mut client, &mut server.connect()] {
-        assert_eq!(told(&ask(visitor, &list)), ["between", "and another one"]);
+        assert_eq!(reported(&ask(visitor, &list)), ["between", "and another one"]);
     }
     let held = format!("GET /board/events?after={list} HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_eq!(told(&client.send(held).answer()).len(), 2, "it is not held while there is something to tell");
+    assert_eq!(reported(&client.send(held).answer()).len(), 2, "it is not held while there is something to tell");
     // What a browser got last wins over where it began.
     let last = last_id(&ask(&mut client, &list));
     let again = format!("GET {} HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n\r\n", question(&list));
-    assert!(told(&client.send(&again).answer()).is_empty());
+    assert!(reported(&client.send(&again).answer()).is_empty());
     let empty = format!("GET {} HTTP/1.1\r\nHost: x\r\nLast-Event-ID:\r\n\r\n", question(&list));
-    assert_eq!(told(&client.send(empty).answer()).len(), 2);
+    assert_eq!(reported(&client.send(empty).answer()).len(), 2);
     for wrong in ["wait=6", "wait=-1", "wait=", "wait=x"] {
         let answer = client.send(plain("GET", &format!("/board/events?{wrong}"))).answer();
         assert_eq!((answer.status, &answer.json()["detail"][0]["loc"]), (422, &json!(["query", "wait"])));
@@ -142,7 +142,7 @@ fn a_question_begins_where_the_list_ended() {
 }
 
 #[test]
-fn deletes_are_told_as_posts_are() {
+fn deletes_are_sent_as_posts_are() {
     let (server, mut client) = server();
     for at in 1..=3 {
         say(&mut client, &format!("message {at}"));
@@ -171,46 +171,46 @@ fn deletes_are_told_as_posts_are() {
         format!("delete {gone}"),
         format!("delete {}", ids[0]),
     ];
-    assert_eq!(told(&ask(&mut client, &list)), all);
+    assert_eq!(reported(&ask(&mut client, &list)), all);
     assert_eq!(client.send(plain("DELETE", &format!("/messages/{gone}"))).answer().status, 404);
-    assert_eq!(told(&ask(&mut client, &list)), all, "a second delete is no event");
+    assert_eq!(reported(&ask(&mut client, &list)), all, "a second delete is no event");
 }
 
 #[test]
-fn a_visitor_who_missed_too_much_is_told_to_load_the_list_again() {
+fn a_visitor_who_missed_too_much_has_to_load_the_list_again() {
     let (_server, mut client) = server();
     let list = place(&mut client);
     for at in 0..REMEMBERED {
         say(&mut client, &format!("message {at}"));
     }
-    let all = told(&ask(&mut client, &list));
+    let all = reported(&ask(&mut client, &list));
     assert_eq!((all.len(), &*all[0]), (REMEMBERED, "message 0"), "all that was missed");
     // Of whatever kind it is, one more is too much.
     let id = newest(&mut client);
     delete(&mut client, id);
     let answer = ask(&mut client, &list);
-    assert_eq!(told(&answer)[0], "reload");
-    assert!(told(&ask(&mut client, &last_id(&answer))).is_empty(), "and then it knows where it stands");
+    assert_eq!(reported(&answer)[0], "reload");
+    assert!(reported(&ask(&mut client, &last_id(&answer))).is_empty(), "and then it knows where it stands");
     let fresh = place(&mut client);
-    assert!(told(&ask(&mut client, &fresh)).is_empty());
+    assert!(reported(&ask(&mut client, &fresh)).is_empty());
 }
 
 #[test]
-fn a_place_that_nobody_knows_is_told_to_load_the_list_again_at_once() {
+fn a_place_that_nobody_knows_makes_the_list_load_again_at_once() {
     let (server, mut client) = server();
     say(&mut client, "before");
     let list = place(&mut client);
     for unknown in ["1-1", "x", "-", "%20", "1-99999999999999999999"] {
         let held = format!("/board/events?after={unknown}");
-        assert_eq!(told(&client.send(plain("GET", &held)).answer())[0], "reload", "{unknown}");
+        assert_eq!(reported(&client.send(plain("GET", &held)).answer())[0], "reload", "{unknown}");
     }
     // A server that has started again may have been told of anything meanwhile, also of nothing.
     let server = server.kill_and_restart(&["--apps", "board", "--durability", "memory"]);
     let mut client = server.connect();
     let answer = ask(&mut client, &list);
-    assert_eq!(told(&answer)[0], "reload");
+    assert_eq!(reported(&answer)[0], "reload");
     say(&mut client, "after");
-    assert_eq!(told(&ask(&mut client, &last_id(&answer))), ["after"]);
+    assert_eq!(reported(&ask(&mut client, &last_id(&answer))), ["after"]);
 }
 
 #[test]

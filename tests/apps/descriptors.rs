@@ -72,7 +72,7 @@ fn clients_that_do_not_read_their_pictures_leave_descriptors_for_writes() {
 }
 
 /// What a start under a hard limit of open files says of it.
-fn told_of(limit: u32, arguments: &[&str]) -> String {
+fn warnings_of(limit: u32, arguments: &[&str]) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let mut command = Command::new("sh");
     let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
@@ -88,7 +88,7 @@ fn told_of(limit: u32, arguments: &[&str]) -> String {
 
 #[test]
 fn a_limit_that_allows_the_usual_connections_is_no_trouble() {
-    let is_warned = |limit, arguments: &[&str]| told_of(limit, arguments).contains("fewer connections");
+    let is_warned = |limit, arguments: &[&str]| warnings_of(limit, arguments).contains("fewer connections");
     assert!(!is_warned(20_000, &[]), "what the server needs itself is nothing that anybody asked for");
     assert!(is_warned(19_999, &[]) && is_warned(1_024, &[]));
     assert!(is_warned(20_000, &["--limit", "connections=20000"]), "somebody wants that many");

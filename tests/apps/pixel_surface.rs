@@ -390,7 +390,7 @@ fn a_batch_may_come_in_chunks_of_any_size() {
 }
 
 #[test]
-fn a_client_that_expects_100_is_told_to_go_on() {
+fn a_client_that_expects_100_may_go_on() {
     let server = Server::fresh(&[]);
     let mut client = server.connect();
     let body = pixel(1, 2, 'R', 3);

@@ -234,7 +234,7 @@ fn every_error_of_a_post() {
 }
 
 #[test]
-fn a_body_in_another_form_than_it_says_is_told_what_to_do() {
+fn a_body_in_another_form_than_it_says_is_answered_with_what_to_do() {
     let (server, mut client) = server();
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP]
     {
@@ -430,7 +430,7 @@ fn a_question_is_held_until_the_end_or_for_its_time() {
 }
 
 #[test]
-fn all_who_wait_are_told_of_a_delete() {
+fn all_who_wait_learn_of_a_delete() {
     let server =
         Server::fresh(&[&APPS[..], &["--thumbs-status-hold", "1h", "--thumbs-workers", "1"]].concat());
     let mut client = server.connect();

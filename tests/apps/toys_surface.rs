@@ -469,7 +469,7 @@ fn many_requests_with_one_key_make_one_order() {
 }
 
 #[test]
-fn the_wrong_method_and_the_wrong_path_are_told_in_the_shops_style() {
+fn the_wrong_method_and_the_wrong_path_are_refused_in_the_shops_style() {
     let server = shop(0, 0);
     let mut client = server.connect();
     let sentence = assert_error(&get(&mut client, "/api/nowhere"), 404, "Not Found");

@@ -186,7 +186,7 @@ fn a_check_that_fails_is_a_line_of_the_report() {
 }
 
 #[test]
-fn a_path_that_cannot_be_written_is_told_before_the_load() {
+fn a_path_that_cannot_be_written_is_refused_before_the_load() {
     let (url, asked) = silent();
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good.json");

@@ -207,7 +207,7 @@ fn own_authority(file: &Path) -> SocketAddr {
 }
 
 #[test]
-fn a_certificate_of_an_authority_is_told_with_what_helps() {
+fn a_certificate_of_an_authority_is_reported_with_what_helps() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let url = format!("https://localhost:{}/", own_authority(&file).port());

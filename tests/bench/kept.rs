@@ -91,7 +91,7 @@ fn conditions_and_places_are_usage_errors_before_the_run() {
 }
 
 #[test]
-fn a_job_s_page_and_its_tests_are_told() {
+fn a_job_s_page_and_its_tests_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     let (markdown, junit) = (path("summary.md"), path("junit.xml"));

@@ -41,7 +41,7 @@ fn unusual_answers_are_answers() {
 }
 
 #[test]
-fn what_is_no_http_is_told_as_what_it_is() {
+fn what_is_no_http_is_reported_as_what_it_is() {
     for (bytes, said) in [
         (&[0x15, 3, 1, 0, 2, 2, 70][..], "it speaks TLS: use https://"),
         (&[0x16, 3, 3, 0, 1, 1], "it speaks TLS: use https://"),

@@ -168,7 +168,7 @@ fn the_reason_of_garbage_is_shown() {
 }
 
 #[test]
-fn the_target_is_asked_for_its_metrics_once_and_not_at_all_if_told_so() {
+fn the_target_is_asked_for_its_metrics_once_and_not_at_all_if_that_is_off() {
     for (flag, times) in [(&[][..], 1), (&["--no-probe"], 0)] {
         let asked = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&asked);

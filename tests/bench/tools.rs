@@ -187,7 +187,7 @@ fn a_client_that_is_the_wall_ends_with_4_when_that_counts() {
 }
 
 #[test]
-fn a_late_null_responder_is_as_late_as_it_was_told() {
+fn a_late_null_responder_is_as_late_as_was_asked() {
     let (null, folder) = (Null::start(&["--delay", "20ms"]), tempfile::tempdir().unwrap());
     let json = folder.path().join("r.json");
     let told = bench(&[&null.url, "-c", "3", "-p", "2", "-n", "30", "--json", json.to_str().unwrap()]);

@@ -203,7 +203,7 @@ fn a_newcomer_takes_no_writes_before_it_has_met_the_first_host() {
 }
 
 #[test]
-fn a_newcomer_without_anybody_to_join_is_told_what_to_do() {
+fn a_newcomer_without_anybody_to_join_learns_what_to_do() {
     let pair = Pair::found();
     let told = pair.b.refusal();
     assert!(
@@ -285,10 +285,10 @@ fn two_newcomers_say_that_neither_has_anything() {
     let pair = Pair::found();
     let (c, _) = Host::found(pair.directory.path(), "c", Some(&pair.cluster));
     let (b, c) = (pair.b.start(&c, &[]), c.start(&pair.b, &[]));
-    let is_told =
+    let is_reported =
         |peer: &serde_json::Value| peer["why"].to_string().contains("were both made by `pixeld init --join`");
     for server in [&b, &c] {
-        await_that("the reason", || peer_of(server), is_told);
+        await_that("the reason", || peer_of(server), is_reported);
         assert_eq!(server.ask("GET", "/pixels/count", "").0, 503);
     }
 }

@@ -53,12 +53,12 @@ fn what_only_the_host_that_is_left_behind_has_is_taken_from_it() {
     await_that("the records of the peer", || count(&a), |count| *count == 50);
     // Nothing is told before it is so, and the number says up to where.
     let taken = format!("was taken from it before, up to record {last} of its stream");
-    let is_told = |peer: &serde_json::Value| {
+    let is_reported = |peer: &serde_json::Value| {
         let why = peer["why"].to_string();
         why.contains("pixeld init --join") && why.contains(&taken)
     };
-    await_that("the reason here", || peer_of(&a), is_told);
-    await_that("the reason there", || peer_of(&b), is_told);
+    await_that("the reason here", || peer_of(&a), is_reported);
+    await_that("the reason there", || peer_of(&b), is_reported);
     // What it would take now could not be taken from it before it is stopped.
     let refused =
         || b.connect().send(request("POST", "/pixel", "application/json", pixel(1, 3, 'R', 1))).answer();

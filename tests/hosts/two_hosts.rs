@@ -291,12 +291,12 @@ fn a_copy_of_the_second_host_beside_it_is_refused() {
     let [address, peer_listen] = [(); 2].map(|()| process::free_address());
     let clone = Host { data_dir: clone, address, peer_listen, key: pair.b.key.clone() };
     let (one, other) = (pair.b.start(&pair.a, &[]), clone.start(&pair.a, &[]));
-    let is_told = |server: &Server| server.stderr().contains("two processes with the node id");
-    await_that("a refusal", || is_told(&one) || is_told(&other), |is_told| *is_told);
+    let is_reported = |server: &Server| server.stderr().contains("two processes with the node id");
+    await_that("a refusal", || is_reported(&one) || is_reported(&other), |is_reported| *is_reported);
     a.wait_for("pixeld init --join");
     assert_eq!(post(&a, 1, 1), (200, "disk".to_owned()));
     // The one that is left is the peer.
-    let (kept, refused) = if is_told(&one) { (other, one) } else { (one, other) };
+    let (kept, refused) = if is_reported(&one) { (other, one) } else { (one, other) };
     drop(refused);
     await_connected(&kept);
     await_that("the record", || count(&kept), |count| *count == 11);

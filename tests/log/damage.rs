@@ -201,7 +201,7 @@ fn journal_with_snapshots() -> (SimDisk, Host) {
 }
 
 #[test]
-fn a_damaged_snapshot_is_told_of_and_the_one_before_is_taken() {
+fn a_damaged_snapshot_is_reported_and_the_one_before_is_taken() {
     let (disk, host) = journal_with_snapshots();
     let files = pixeld::log::snapshot::files(&*host.disk).unwrap();
     assert_eq!(files.len(), 2);
@@ -278,7 +278,7 @@ fn a_scan_that_meets_damage_says_where() {
 }
 
 #[test]
-fn no_space_is_told_and_passes() {
+fn no_space_is_reported_and_passes() {
     let disk = SimDisk::new();
     disk.set_capacity(SEGMENT_BYTES - 1);
     assert!(matches!(Host::open(&disk), Err(RecoverError::NoSpace)));

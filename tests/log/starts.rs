@@ -42,7 +42,7 @@ fn contents(disk: &SimDisk) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What counts of a batch: its place changes when a journal is settled anew.
-fn told(batches: &[Batch]) -> Vec<(u64, Vec<u8>)> {
+fn reported(batches: &[Batch]) -> Vec<(u64, Vec<u8>)> {
     batches.iter().map(|batch| (batch.first_seq, batch.body.clone())).collect()
 }
 
@@ -87,8 +87,8 @@ fn damage_in_the_snapshots_own_segment_costs_the_list_and_nothing_else() {
 
         let probe = disk.copy();
         let host = Host::open_with(&probe, &accepting(1)).unwrap();
-        let found = told(&host.replayed);
-        let wanted = told(&written);
+        let found = reported(&host.replayed);
+        let wanted = reported(&written);
         if has_the_rest {
             assert!(found == wanted, "{what}: {} of {} batches", found.len(), wanted.len());
         } else {
@@ -118,14 +118,14 @@ fn damage_in_the_snapshots_own_segment_costs_the_list_and_nothing_else() {
                 let mut host = Host::open_with(&copy, &accepting(3))
                     .unwrap_or_else(|error| panic!("{context}: {error}"));
                 assert!(
-                    told(&host.replayed) == found,
+                    reported(&host.replayed) == found,
                     "{context}, {fall:?}: {} batches",
                     host.replayed.len()
                 );
                 host.append(700, true);
                 let again = Host::open(&copy.fall(Fall::Power(call))).unwrap();
                 assert!(
-                    told(&again.replayed) == told(&host.written),
+                    reported(&again.replayed) == reported(&host.written),
                     "{context}: no second acceptance is needed"
                 );
             }
@@ -154,8 +154,8 @@ fn trouble_of_the_machine_is_no_damage() {
                         !matches!(error, RecoverError::Damaged(_) | RecoverError::NoBase(_)),
                         "{context}: {error}"
                     );
-                    let is_told = error.to_string().contains(&format!("os error {code}"));
-                    assert!(is_told, "{context}: {error}");
+                    let is_reported = error.to_string().contains(&format!("os error {code}"));
+                    assert!(is_reported, "{context}: {error}");
                 }
             }
             if copy.changes_before_fault() == 0 {

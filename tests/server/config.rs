@@ -212,7 +212,7 @@ fn errors_name_place_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let sources = Sources {
         flags: flags(&[("workers", "many")]),
         environment: environment(&[("PIXELD_LOG_LEVEL", "loud"), ("PIXELD_LISTENS", "x")]),

@@ -112,7 +112,7 @@ fn large(content_type: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_batch_that_meets_the_full_disk_half_way_is_told_how_much_is_stored() {
+fn a_batch_that_meets_the_full_disk_half_way_is_answered_with_how_much_is_stored() {
     for content_type in ["application/vnd.pixeld", "application/x-ndjson", "application/json"] {
         for durability in ["disk", "memory"] {
             let Some(disk) = SmallDisk::new() else { return };

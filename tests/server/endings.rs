@@ -166,7 +166,7 @@ fn no_refusal_is_lost_because_its_client_still_sends() {
 }
 
 #[test]
-fn a_request_that_came_too_slowly_is_told_so_however_much_follows() {
+fn a_request_that_came_too_slowly_is_answered_so_however_much_follows() {
     let server = Server::fresh(&["--limit", "header_ms=50ms"]);
     let mut client = server.connect();
     client.send("GET /livez HTTP/1.1\r\nHost: x\r\nField: ");

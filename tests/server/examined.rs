@@ -39,7 +39,7 @@ fn inspect(data: &Path) -> Output {
     pixeld(&["inspect"]).arg(data).output().expect("it runs")
 }
 
-fn told(output: &Output) -> String {
+fn reported(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -47,8 +47,8 @@ fn refusal(data: &Path, more: &[&str]) -> String {
     let output =
         pixeld(&["serve", "--listen", "127.0.0.1:0"]).args(more).arg("--data-dir").arg(data).output();
     let output = output.expect("it runs");
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    told(&output)
+    assert_eq!(output.status.code(), Some(1), "{}", reported(&output));
+    reported(&output)
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_segment_may_be_a_link() {
     let elsewhere = parent.path().join("elsewhere");
     fs::rename(&first, &elsewhere).expect("moved");
     symlink(&elsewhere, &first).expect("linked");
-    assert_eq!(inspect(&data).status.code(), Some(0), "{}", told(&inspect(&data)));
+    assert_eq!(inspect(&data).status.code(), Some(0), "{}", reported(&inspect(&data)));
     let server = serve(&data);
     assert_eq!(server.ask("GET", "/pixels/count", "").1, format!("{{\"total\":{PIXELS}}}"));
     stop(server);
@@ -85,7 +85,7 @@ fn an_identity_is_mended_from_the_segments() {
         assert_eq!(server.ask("POST", "/pixel", r#"{"x":1,"y":2,"channel":"R","value":3}"#).0, 200);
         stop(server);
     }
-    let show = || told(&pixeld(&["init", "--show", "--data-dir"]).arg(&data).output().expect("it runs"));
+    let show = || reported(&pixeld(&["init", "--show", "--data-dir"]).arg(&data).output().expect("it runs"));
     let before = show();
     for gone in [false, true] {
         let path = data.join("identity");
@@ -102,7 +102,7 @@ fn an_identity_is_mended_from_the_segments() {
             assert!(text.contains("identity") && text.contains("pixeld init --mend"), "{text}");
         }
         let output = pixeld(&["init", "--mend", "--data-dir"]).arg(&data).output().expect("it runs");
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", reported(&output));
         assert_eq!(show(), before);
         assert_eq!(inspect(&data).status.code(), Some(0));
         let server = serve(&data);
@@ -112,7 +112,7 @@ fn an_identity_is_mended_from_the_segments() {
 }
 
 #[test]
-fn a_damaged_key_stops_nobody_who_needs_none_and_the_remedy_is_told() {
+fn a_damaged_key_stops_nobody_who_needs_none_and_the_remedy_is_named() {
     let parent = tempfile::tempdir().expect("a directory");
     let data = parent.path().join("data");
     stop(serve(&data));
@@ -131,7 +131,7 @@ fn a_directory_that_is_joining_is_under_way() {
     stop(serve(&data));
     fs::write(data.join("joining"), "").expect("written");
     let output = inspect(&data);
-    assert!(output.status.code() == Some(0) && told(&output).contains("joining"), "{}", told(&output));
+    assert!(output.status.code() == Some(0) && reported(&output).contains("joining"), "{}", reported(&output));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn what_root_makes_in_a_directory_is_its_owners() {
         return;
     }
     let output = pixeld(&["init", "--data-dir"]).arg(&data).output().expect("it runs");
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", reported(&output));
     stop(serve(&data));
     for entry in fs::read_dir(&data).expect("a directory") {
         let entry = entry.expect("an entry");

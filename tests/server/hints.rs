@@ -85,7 +85,7 @@ fn paragraphs_of_help_are_as_wide_as_the_terminal_lets_them() {
 }
 
 #[test]
-fn a_command_that_there_is_not_is_told_with_those_that_there_are() {
+fn an_unknown_command_is_answered_with_those_that_there_are() {
     let output = pixeld(&["bogus"]).output().expect("the binary");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));

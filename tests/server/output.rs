@@ -141,7 +141,7 @@ fn a_measurement_is_kept_though_its_table_cannot_be_written() {
 }
 
 #[test]
-fn the_exit_code_tells_what_stderr_cannot() {
+fn the_exit_code_says_what_stderr_cannot() {
     for (arguments, code) in [
         (&["serve", "--bogus"][..], 2),
         (&["serve", "--workers", "none"], 2),

@@ -257,7 +257,7 @@ fn await_start(address: SocketAddr) {
 }
 
 /// What a manager such as systemd is told, in order, until `last`.
-fn told(manager: &UnixDatagram, last: &str) -> Vec<String> {
+fn reported(manager: &UnixDatagram, last: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     manager.set_read_timeout(Some(PATIENCE)).expect("a socket");
     while !lines.iter().any(|line| line == last) {
@@ -270,7 +270,7 @@ fn told(manager: &UnixDatagram, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_manager_is_told_of_start_life_hand_over_and_stop() {
+fn a_manager_is_notified_of_start_life_hand_over_and_stop() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("notify");
     let manager = UnixDatagram::bind(&socket).expect("a socket");
@@ -291,16 +291,16 @@ fn a_manager_is_told_of_start_life_hand_over_and_stop() {
         .spawn()
         .expect("the binary starts");
     let mut last = Last(child.id());
-    told(&manager, "READY=1");
-    told(&manager, "WATCHDOG=1");
+    reported(&manager, "READY=1");
+    reported(&manager, "WATCHDOG=1");
     signal(child.id(), Signal::USR2);
-    let lines = told(&manager, "READY=1");
+    let lines = reported(&manager, "READY=1");
     let successor = lines.iter().find_map(|line| line.strip_prefix("MAINPID=")).expect("a new main process");
     last.0 = successor.parse().expect("a number");
     assert_eq!(child.wait().expect("a child").code(), Some(0));
     assert_eq!(pid(address), last.0);
     signal(last.0, Signal::TERM);
-    told(&manager, "STOPPING=1");
+    reported(&manager, "STOPPING=1");
 }
 
 /// systemd's own activator holds the socket: while the server is away, connections wait in it.

@@ -200,7 +200,7 @@ fn a_transfer_goes_on_where_it_stopped_and_can_only_check() {
 }
 
 #[test]
-fn nobody_there_is_told_after_the_patience() {
+fn nobody_there_is_reported_after_the_patience() {
     let nowhere = |options: &mut Options| {
         options.url = "http://127.0.0.1:1".to_owned();
         options.pace.patience = Duration::from_millis(200);

@@ -40,27 +40,27 @@ fn every_deviation_from_the_exact_topology_is_an_obstacle() {
     assert_eq!(obstacle(root.path(), everywhere, 2, &[0, 1]), None);
     assert_eq!(obstacle(root.path(), address("10.1.2.3:8000"), 2, &[0, 1]), None);
 
-    let told = |workers: usize, cores: &[usize], at: SocketAddr| {
+    let reported = |workers: usize, cores: &[usize], at: SocketAddr| {
         obstacle(root.path(), at, workers, cores).expect("a reason")
     };
-    assert!(told(2, &[0, 1], address("127.0.0.1:8000")).contains("loopback"));
-    assert!(told(2, &[0, 1], address("[::1]:8000")).contains("loopback"));
-    assert!(told(2, &[], everywhere).contains("not pinned"));
-    assert!(told(2, &[1, 0], everywhere).contains("worker 0 is on CPU 1"));
-    assert!(told(4, &[0, 1, 2, 3], everywhere).contains("2 receive queues for 4 workers"));
+    assert!(reported(2, &[0, 1], address("127.0.0.1:8000")).contains("loopback"));
+    assert!(reported(2, &[0, 1], address("[::1]:8000")).contains("loopback"));
+    assert!(reported(2, &[], everywhere).contains("not pinned"));
+    assert!(reported(2, &[1, 0], everywhere).contains("worker 0 is on CPU 1"));
+    assert!(reported(4, &[0, 1, 2, 3], everywhere).contains("2 receive queues for 4 workers"));
 
     let change = |path: &str, text: &str| fs::write(root.path().join(path), text).expect("a file");
     change("proc/irq/28/smp_affinity_list", "0-1\n");
-    assert!(told(2, &[0, 1], everywhere).contains("interrupt 28 of eth0 may run on CPUs [0, 1]"));
+    assert!(reported(2, &[0, 1], everywhere).contains("interrupt 28 of eth0 may run on CPUs [0, 1]"));
     change("proc/irq/28/smp_affinity_list", "1\n");
     change("sys/class/net/eth0/queues/rx-1/rps_cpus", "3\n");
-    assert!(told(2, &[0, 1], everywhere).contains("RPS"));
+    assert!(reported(2, &[0, 1], everywhere).contains("RPS"));
     change("sys/class/net/eth0/queues/rx-1/rps_cpus", "0\n");
     change("proc/interrupts", " 27: 9 0 PCI-MSI 1-edge eth0-Tx-Rx-0\n");
-    assert!(told(2, &[0, 1], everywhere).contains("1 interrupts"));
+    assert!(reported(2, &[0, 1], everywhere).contains("1 interrupts"));
     fs::remove_dir_all(root.path().join("sys/class/net/eth0")).expect("a directory");
     change("proc/net/route", "Iface\n");
-    assert!(told(2, &[0, 1], everywhere).contains("not clear which"));
+    assert!(reported(2, &[0, 1], everywhere).contains("not clear which"));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn an_array_with_bad_syntax_stores_nothing() {
 }
 
 #[test]
-fn what_was_rejected_before_is_told_as_well() {
+fn what_was_rejected_before_is_reported_as_well() {
     let server = Server::fresh(&[]);
     let mut client = server.connect();
     let body = [&begun(LINES, 2)[..], b"7\n", &begun(LINES, 1)].concat();

@@ -231,7 +231,7 @@ fn a_restart_of_the_machine_has_undone_everything() {
 }
 
 #[test]
-fn what_only_the_operator_may_decide_is_told() {
+fn what_only_the_operator_may_decide_is_reported() {
     let root = fake_root();
     let (_, report) = tune(root.path(), &["plan", "--profile", "bench-unsafe", "--nic", "eth0"]);
     assert!(line(&report, "mitigations=off").contains("not on the kernel's command line"), "{report}");

@@ -45,7 +45,7 @@
 //! | a RESYNC is not answered | `what_the_peer_asks_for_is_sent_again` |
 //! | a host that doesn't read calls its peer silent | `who_does_not_read_for_a_while_does_not_call_its_peer_silent` |
 //! | a damaged blob is sent | `a_damaged_picture_is_named_and_not_sent` |
-//! | a host that is left behind is refused before it was taken from | `a_peer_that_is_left_behind_first_gives_what_it_has`, `two_that_left_each_other_behind_are_told_so` |
+//! | a host that is left behind is refused before it was taken from | `a_peer_that_is_left_behind_first_gives_what_it_has`, `two_that_left_each_other_behind_are_refused` |
 //!
 //! Of these, five lose nothing by themselves, which is why no seed finds them: an offer that stays is adopted later; what an
 //! inbox keeps is passed over when it comes again, but two windows are more than it may hold; an outbox that stays open costs

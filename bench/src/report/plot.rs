@@ -94,7 +94,7 @@ impl Axis {
     }
 
     /// Returns what is said about a value.
-    fn tell(self, value: f64) -> String {
+    fn text_of(self, value: f64) -> String {
         match self {
             Self::LogTime => show_ns(value.round() as u64),
             Self::Time => format!("{:.1} s", value / 1e9),
@@ -254,8 +254,8 @@ impl Plot {
                 svg,
                 "<circle cx=\"{cx}\" cy=\"{cy}\"{shown}><title>{}: {} at {}</title></circle>",
                 escape(&line.name),
-                self.y.0.tell(point.1),
-                self.x.0.tell(point.0)
+                self.y.0.text_of(point.1),
+                self.x.0.text_of(point.0)
             );
         }
     }
@@ -279,7 +279,7 @@ mod tests {
         }
         assert_eq!(Axis::Time.ticks((0.0, 10.0)), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
         assert_eq!(Axis::LogTime.ticks((3.0, 6.0)), [3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(Axis::Percentile.tell(3.0), "99.9 %");
+        assert_eq!(Axis::Percentile.text_of(3.0), "99.9 %");
     }
 
     #[test]

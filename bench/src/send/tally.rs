@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_value_counts_and_the_first_difference_is_told() {
+    fn the_last_value_counts_and_the_first_difference_is_reported() {
         let picture = Picture::from_rgb(1, vec![7, 8, 9]);
         let mut tally = Tally::new(&picture);
         for (number, value) in [(Some(0), 1), (Some(0), 7), (None, 5), (Some(2), 9), (Some(2), 9)] {

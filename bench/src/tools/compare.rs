@@ -96,7 +96,7 @@ impl Comparison {
                 }
                 let (name, rate) = (&sides[at].name, show_rate(measured.rate));
                 let (rounds, server_cpu) = (self.rounds, cpu(measured.server_cpu));
-                output::tell(format_args!(
+                output::report(format_args!(
                     "round {}/{rounds} {name}: {rate}, server CPU {server_cpu}",
                     round + 1
                 ));

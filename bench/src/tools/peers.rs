@@ -103,7 +103,7 @@ impl Contender {
             if built.contains(&line) {
                 continue;
             }
-            output::tell(format_args!("{}: {}", self.name, line.join(" ")));
+            output::report(format_args!("{}: {}", self.name, line.join(" ")));
             build(&line, &peer.install, stop).map_err(|error| format!("{}: {error}", self.name))?;
             built.push(line);
         }

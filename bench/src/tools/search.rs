@@ -145,7 +145,7 @@ pub fn search(
         let served = if goals_judge_errors { measured.answers_per_second() } else { report.rate };
         let does_hold =
             is_sound && served >= offered * SERVED && goals.iter().all(|goal| goal.check(&figures).is_met);
-        output::tell(line(offered, &report, does_hold));
+        output::report(line(offered, &report, does_hold));
         bracket.learn(offered, does_hold);
         let is_believed = bracket.fails() == Some(offered);
         is_client_wall = is_believed && matches!(report.verdict.wall, Wall::Client);

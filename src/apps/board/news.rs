@@ -60,7 +60,7 @@ pub struct Question {
     /// Which start of the process the numbers below belong to.
     pub start: u64,
     /// How many events the visitor has seen, one way or the other.
-    pub told: u64,
+    pub seen: u64,
     /// Whether this process does not know the visitor's place: the answer says to load the list again.
     pub is_lost: bool,
     /// When it is answered although there are none, microseconds of the process's clock.
@@ -71,7 +71,7 @@ pub struct Question {
     pub visitors: Arc<Visitors>,
 }
 
-/// The field in which a question says what it was told last, and a list where it ends (HTML, section 9.2.4).
+/// The field in which a question says what it was sent last, and a list where it ends (HTML, section 9.2.4).
 pub const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// Milliseconds after which an EventSource asks again, when an answer has ended or failed.
@@ -108,14 +108,14 @@ impl Question {
         let applied = view.applied();
         let state = applied.state::<BoardState>()?;
         let recent = state.recent();
-        if recent.count() <= self.told && !self.is_lost && !is_over {
+        if recent.count() <= self.seen && !self.is_lost && !is_over {
             return None;
         }
         let mut text = format!("retry: {RETRY_MS}\nid: {}\n", place(self.start, recent.count()));
-        if self.is_lost || !recent.reaches(self.told) {
+        if self.is_lost || !recent.reaches(self.seen) {
             text.push_str("event: reload\ndata: {}\n\n");
         }
-        for event in recent.since(self.told) {
+        for event in recent.since(self.seen) {
             let _ = match event {
                 Event::Posted(key) => match state.at(key) {
                     Some(message) => {

@@ -229,12 +229,12 @@ impl BoardApp {
         let last = head.header_text(news::LAST_EVENT_ID).filter(|last| !last.is_empty()).map(Cow::Borrowed);
         let place = last.or_else(|| parameter(query, "after"));
         let newest = view.applied().state::<BoardState>().map_or(0, |state| state.recent().count());
-        let told = place.as_deref().map_or(Some(newest), |place| news::count_at(place, start));
+        let seen = place.as_deref().map_or(Some(newest), |place| news::count_at(place, start));
         let question = Question {
             start,
             // The place of another start of the process means nothing here: all that is remembered is sent.
-            told: told.unwrap_or(0).min(newest),
-            is_lost: told.is_none(),
+            seen: seen.unwrap_or(0).min(newest),
+            is_lost: seen.is_none(),
             until_us: view.clock_us + hold_ms * 1_000,
             public_base: self.public_base.clone(),
             visitors: self.visitors.clone(),

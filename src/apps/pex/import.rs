@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_what_is_wrong_with_it() {
+    fn a_broken_file_is_answered_with_what_is_wrong() {
         for (text, reason) in [
             ("", "expected one line Hitcount,Position,Previous,Current,Next, found empty"),
             ("1,2", "expected one line Hitcount,Position,Previous,Current,Next, found a line of 2"),

@@ -16,7 +16,7 @@ pub mod state;
 pub mod steps;
 pub mod stream;
 pub mod tag;
-mod telling;
+mod asked;
 
 use std::sync::Arc;
 

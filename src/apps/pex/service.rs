@@ -16,7 +16,7 @@ use super::numbers::Numbers;
 use super::record::Wish;
 use super::settings::PexSettings;
 use super::state::{AT_END, PexState};
-use super::telling::Telling;
+use super::asked::Asked;
 
 /// The application.
 pub struct PexApp {
@@ -84,10 +84,10 @@ impl PexApp {
         Self { settings, numbers: Arc::default() }
     }
 
-    fn telling(&self, n: u64, request: &Request<'_>) -> Telling {
+    fn asked(&self, n: u64, request: &Request<'_>) -> Asked {
         let head_only = is_head(request);
         // A number that a step led to is not the same the next time.
-        Telling { numbers: self.numbers.clone(), n, caching: Caching::NoStore, head_only, stored: false }
+        Asked { numbers: self.numbers.clone(), n, caching: Caching::NoStore, head_only, stored: false }
     }
 
     /// Moves the position. A HEAD request moves nothing: it gets the head of the answer that GET would have.
@@ -98,12 +98,12 @@ impl PexApp {
             return Action::Respond(answer::at_end(last));
         }
         if !is_head(request) {
-            let then = Stepped { wish, telling: self.telling(position, request), last };
+            let then = Stepped { wish, asked: self.asked(position, request), last };
             return Action::Command { record: wish.encode(), then: Box::new(then) };
         }
         match wish {
-            Wish::Next { .. } => self.telling(position + 1, request).tell(view),
-            Wish::Previous => self.telling(position.saturating_sub(1), request).tell(view),
+            Wish::Next { .. } => self.asked(position + 1, request).answer(view),
+            Wish::Previous => self.asked(position.saturating_sub(1), request).answer(view),
             Wish::Reset | Wish::Import { .. } => Action::Respond(answer::reset(hits + 1)),
         }
     }
@@ -117,7 +117,7 @@ impl PexApp {
         match text.parse() {
             // F(n) never changes.
             Ok(n) if n <= last => {
-                Telling { caching: Caching::Immutable, ..self.telling(n, request) }.tell(view)
+                Asked { caching: Caching::Immutable, ..self.asked(n, request) }.answer(view)
             }
             _ => Action::Respond(answer::beyond(last)),
         }
@@ -127,7 +127,7 @@ impl PexApp {
 /// A step on its way: what it came to says how to answer.
 struct Stepped {
     wish: Wish,
-    telling: Telling,
+    asked: Asked,
     last: u64,
 }
 
@@ -139,7 +139,7 @@ impl Resume for Stepped {
         match self.wish {
             Wish::Reset => Action::Respond(answer::reset(outcome)),
             _ if outcome == AT_END => Action::Respond(answer::at_end(self.last)),
-            _ => Telling { n: outcome, stored: true, ..self.telling }.tell(view),
+            _ => Asked { n: outcome, stored: true, ..self.asked }.answer(view),
         }
     }
 }
@@ -168,7 +168,7 @@ impl App for PexApp {
 
     fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action {
         match endpoint {
-            CURRENT => self.telling(standing(view).1, request).tell(view),
+            CURRENT => self.asked(standing(view).1, request).answer(view),
             NEXT => self.step(Wish::Next { last: self.settings.max_position }, request, view),
             PREVIOUS => self.step(Wish::Previous, request, view),
             RESET => self.step(Wish::Reset, request, view),

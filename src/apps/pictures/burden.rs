@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_while_decoding_is_told_by_the_beginning() {
+    fn the_beginning_says_what_is_kept_while_decoding() {
         let webp = |name: &[u8]| [&b"RIFF\0\0\0\0WEBPVP8X\x05\0\0\0abcde\0"[..], name, &[9; 4]].concat();
         for (name, expected) in [(b"VP8 ", 2), (b"VP8L", 3), (b"ANMF", 3), (b"ICCP", 3)] {
             assert_eq!(copies(Kind::Webp, &webp(name), false), expected, "{name:?}");

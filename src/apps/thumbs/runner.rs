@@ -290,7 +290,7 @@ impl Background for Runner {
         let bounds = Bounds { pixels_max: max_pixels, picture_bytes_max: max_body_bytes, deadline };
         let mut thumbnailer = (self.tools.thumbnailer)(&bounds);
         while !desk.is_over() {
-            let told = watch.told();
+            let notified = watch.notified();
             match self.claim(desk) {
                 Some(task) => {
                     let step = self.work(desk, &mut *thumbnailer, &task);
@@ -302,7 +302,7 @@ impl Background for Runner {
                 None => {
                     let is_idle =
                         read(desk.applied()).state::<ThumbsState>().is_none_or(|of| of.open_count() == 0);
-                    watch.sleep(told, if is_idle { LONG_SLEEP } else { SLEEP });
+                    watch.sleep(notified, if is_idle { LONG_SLEEP } else { SLEEP });
                 }
             }
         }

@@ -203,7 +203,7 @@ impl ThumbsState {
         match joined {
             Some(Joined { named: None, released: Some(released) }) => self.references.pass(released.blob),
             Some(_) => {}
-            None if is_open => self.watch.tell(),
+            None if is_open => self.watch.notify(),
             None => self.references.pass(picture.raw),
         }
     }
@@ -416,7 +416,7 @@ impl State for ThumbsState {
         // Those who wait go on waiting at the same place.
         let watch = self.watch.clone();
         *self = Self { watch, ..Self::read(bytes).ok_or(RestoreError)? };
-        self.watch.tell();
+        self.watch.notify();
         Ok(())
     }
 

@@ -70,22 +70,22 @@ impl Watch {
     }
 
     /// Says that there may be something to do.
-    pub fn tell(&self) {
+    pub fn notify(&self) {
         *lock(&self.news) += 1;
         self.changed.notify_all();
     }
 
     /// Returns how often there was something to do so far.
     #[must_use]
-    pub fn told(&self) -> u64 {
+    pub fn notified(&self) -> u64 {
         *lock(&self.news)
     }
 
-    /// Sleeps until there was something to do more often than `told`, or for `most`.
-    pub fn sleep(&self, told: u64, most: Duration) {
+    /// Sleeps until there was something to do more often than `notified`, or for `most`.
+    pub fn sleep(&self, notified: u64, most: Duration) {
         let news = lock(&self.news);
         // Whatever ended it, the caller looks.
-        drop(self.changed.wait_timeout_while(news, most, |news| *news == told));
+        drop(self.changed.wait_timeout_while(news, most, |news| *news == notified));
     }
 
     /// Wakes all, since the server stops: nobody waits any more.
@@ -96,7 +96,7 @@ impl Watch {
         let all = std::mem::take(&mut requests.by_picture);
         drop(requests);
         all.into_values().flatten().for_each(|(_, waiter)| waiter.waker.wake(waiter.ticket));
-        self.tell();
+        self.notify();
     }
 }
 
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn news_between_a_look_and_a_sleep_are_not_missed() {
         let watch = Watch::default();
-        let told = watch.told();
-        watch.tell();
-        watch.sleep(told, Duration::from_secs(3_600));
-        watch.sleep(watch.told(), Duration::ZERO);
+        let notified = watch.notified();
+        watch.notify();
+        watch.sleep(notified, Duration::from_secs(3_600));
+        watch.sleep(watch.notified(), Duration::ZERO);
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_tells_when_it_will_be_ready() {
+    fn a_call_says_when_it_will_be_ready() {
         let entry = Entry::begin(7_000_000, 5_000, 30_000, |ready| format!("{ready}!"));
         assert_eq!(&*entry.body, "1970-01-01 00:00:12.000000!");
         assert_eq!((entry.ready_us, entry.expires_us), (12_000_000, 42_000_000));

@@ -215,7 +215,7 @@ impl State for ToysState {
         }
     }
 
-    fn tell_clock(&mut self, clock_us: u64) {
+    fn set_clock(&mut self, clock_us: u64) {
         self.clock_us = Some(clock_us);
     }
 

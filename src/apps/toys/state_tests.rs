@@ -96,7 +96,7 @@ fn an_order_waits_by_duration_and_after_a_restart_for_no_longer_than_that() {
     const WALL_US: u64 = 1_795_234_432_000_000;
     for time_us in [WALL_US + AHEAD_US, WALL_US, WALL_US - AHEAD_US] {
         let mut host = host(None);
-        host.tell_clock(1_000_000);
+        host.set_clock(1_000_000);
         receive(&mut host, THERE, time_us, &order(1, "Kite"), 1);
         let rest = |applied: &Applied, wall_us, clock_us| {
             shop(applied).order(&[7; 16]).unwrap().rest_us(time_us, Now { wall_us, clock_us })

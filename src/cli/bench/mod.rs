@@ -50,10 +50,10 @@ impl Arguments {
         };
         match outcome {
             Ok(exit) => Ok(exit.into()),
-            Err(Stop::Usage(what)) => Ok(told(&what, Exit::Usage)),
-            Err(Stop::Failed(what)) => Ok(told(&what, Exit::Failed)),
+            Err(Stop::Usage(what)) => Ok(report(&what, Exit::Usage)),
+            Err(Stop::Failed(what)) => Ok(report(&what, Exit::Failed)),
             Err(Stop::Output(error)) => Err(CliError::Output(error)),
-            Err(Stop::Interrupted(what)) => Ok(told(&what, Exit::Interrupted)),
+            Err(Stop::Interrupted(what)) => Ok(report(&what, Exit::Interrupted)),
         }
     }
 }
@@ -66,7 +66,7 @@ fn measured(measure: &measure::Measure) -> Result<Exit, Stop> {
         carry_out(&order, &mut outputs, &stop).map_err(|what| Stop::failed(&stop, what))?;
     match output::print(&text) {
         // What was found out weighs more than that nobody reads the table.
-        Err(error) if exit != Exit::Ok => output::tell(CliError::Output(error)),
+        Err(error) if exit != Exit::Ok => output::report(CliError::Output(error)),
         result => result.map_err(Stop::Output)?,
     }
     failure.map_or(Ok(exit), |why| Err(Stop::Failed(why)))
@@ -79,7 +79,7 @@ fn order(measure: &measure::Measure) -> Result<Order, String> {
     }
 }
 
-fn told(what: &str, exit: Exit) -> ExitCode {
-    output::tell(format_args!("pixeld bench: {what}"));
+fn report(what: &str, exit: Exit) -> ExitCode {
+    output::report(format_args!("pixeld bench: {what}"));
     exit.into()
 }

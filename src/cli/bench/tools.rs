@@ -205,13 +205,13 @@ impl CalibrateArguments {
         let stop = stop_on_interrupt();
         let found = calibrate.run(&stop).map_err(|what| Stop::failed(&stop, what))?;
         let kept = found.save().map_err(Stop::Failed)?;
-        print(&tell(&found, &kept))?;
+        print(&describe(&found, &kept))?;
         Ok(Exit::Ok)
     }
 }
 
 /// Returns what calibration has found, for people.
-fn tell(found: &Calibration, kept: &Path) -> String {
+fn describe(found: &Calibration, kept: &Path) -> String {
     let (floor, rate, rate_pipelined) =
         (show_ns(found.floor_ns), show_rate(found.rate), show_rate(found.rate_pipelined));
     let (cpu, cpu_pipelined) = (show_cpu(found.cpu_ns), show_cpu(found.cpu_ns_pipelined));

@@ -134,7 +134,7 @@ impl Committer {
             } else {
                 self.outcomes.clear();
                 apply(shared, sealed, self.lanes.body(), |applied, batch| {
-                    applied.tell_clock(shared.clock.now_us());
+                    applied.set_clock(shared.clock.now_us());
                     applied.apply_own_batch(batch, &mut self.outcomes);
                 });
                 self.lanes.hand_over(&self.outcomes, shared);

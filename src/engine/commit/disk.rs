@@ -83,14 +83,14 @@ fn write_when_there_is_room(
     staged: &Staged,
     mut error: WriteError,
 ) -> Result<(), WriteError> {
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         let is_last = shared.stopping.has_begun();
         if !error.is_full() || is_last {
             return Err(error);
         }
         let reason = format!("{error}; a batch waits for room");
-        if !std::mem::replace(&mut is_told, true) {
+        if !std::mem::replace(&mut is_logged, true) {
             tracing::error!(reason, "no room to overwrite a segment: writes are answered 507 until there is");
         }
         shared.space.set_waiting_batch(Some(Refused { cause: Cause::NoSpace, reason }));

@@ -28,14 +28,14 @@ impl Syncer {
     /// Fails when the system has no thread left.
     pub(super) fn start(layout: Layout, clock: Clock) -> io::Result<Self> {
         let (orders, incoming) = bounded::<Vec<Debt>>(1);
-        let (told, paid) = crossbeam_channel::unbounded();
+        let (done, paid) = crossbeam_channel::unbounded();
         let writer: Thread = std::thread::current();
         thread::spawn("sync", move || {
             for debt in incoming.iter().flatten() {
                 let start_us = clock.now_us();
                 let outcome = debt.pay(layout);
                 // A writer that has ended wants to hear nothing more.
-                let _ = told.send((outcome, clock.now_us() - start_us));
+                let _ = done.send((outcome, clock.now_us() - start_us));
                 writer.unpark();
             }
         })?;

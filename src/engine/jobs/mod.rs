@@ -102,7 +102,7 @@ fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, throttle: &M
         let mail = match task {
             JobTask::Piece { job, started, memory } => {
                 let mut done = run(key, job, started, memory);
-                tell_trouble(&mut done, shared, throttle);
+                log_trouble(&mut done, shared, throttle);
                 Mail::Job(done)
             }
             JobTask::File { job, socket } => Mail::File(send(key, job, socket)),
@@ -113,8 +113,8 @@ fn work(index: usize, orders: &Receiver<JobOrder>, shared: &Shared, throttle: &M
     }
 }
 
-/// Says why an answer can't be completed; the same once a minute, since clients try again.
-fn tell_trouble(done: &mut JobDone, shared: &Shared, throttle: &Mutex<LogThrottle>) {
+/// Logs why an answer can't be completed; the same once a minute, since clients try again.
+fn log_trouble(done: &mut JobDone, shared: &Shared, throttle: &Mutex<LogThrottle>) {
     if done.step != JobStep::Failed {
         return;
     }

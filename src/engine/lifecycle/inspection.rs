@@ -41,11 +41,11 @@ pub fn examine(disk: &dyn Disk, empty: EmptyStates) -> Result<Standing, RecoverE
             Err(error) => error,
         };
         // What a server writes or removes meanwhile is elsewhere at the next look; damage stays where it is.
-        let told = error.to_string();
-        if before.as_ref() == Some(&told) {
+        let reason = error.to_string();
+        if before.as_ref() == Some(&reason) {
             return Err(error);
         }
-        before = Some(told);
+        before = Some(reason);
     }
     // It moved on at every look: somebody serves from it.
     Ok(Standing::Starts)

@@ -112,7 +112,7 @@ impl Replica {
 
     /// Does what can be done now; what takes long is left for the next turn.
     pub fn turn(&mut self, now_us: u64) {
-        self.tell_progress(now_us);
+        self.report_progress(now_us);
         let kept = self.taking.blobs_kept();
         self.has_more = false;
         while !self.taking.is_held() && !self.has_more {
@@ -248,7 +248,7 @@ impl Replica {
     }
 
     /// Tells the session what was committed and synced since, and what is kept.
-    fn tell_progress(&mut self, now_us: u64) {
+    fn report_progress(&mut self, now_us: u64) {
         let peering = peering_of(&self.shared);
         if let Some(fault) = peering.inbox.take_refusal() {
             self.session.fail(format!("a batch was refused by this host's journal: {fault}"));
@@ -281,7 +281,7 @@ impl Replica {
         match effect {
             Effect::Established(peer) => {
                 shared.understanding.learn(peer.node, peer.kinds);
-                self.tell_standing(peer.node, now_us);
+                self.note_standing(peer.node, now_us);
                 shared.blobs.faults().ask_again();
                 self.aim(Origin { node: peer.node, inc: peer.inc });
                 self.shipping.begin(&self.shared, &mut self.session, peer.is_empty);
@@ -315,7 +315,7 @@ impl Replica {
         }
     }
 
-    fn tell_standing(&self, node: NodeId, now_us: u64) {
+    fn note_standing(&self, node: NodeId, now_us: u64) {
         let (mut received, mut durable) = (VersionVector::new(), VersionVector::new());
         for receipt in self.session.peer_receipts() {
             received.raise(receipt.origin, receipt.received);

@@ -14,8 +14,8 @@ pub struct LogThrottle {
 impl LogThrottle {
     /// Returns whether these words are news.
     pub fn is_news(&mut self, words: &str, now_us: u64) -> bool {
-        self.words.retain(|(_, told_us)| now_us < told_us + SILENT_US);
-        if self.words.iter().any(|(told, _)| told == words) {
+        self.words.retain(|(_, logged_us)| now_us < logged_us + SILENT_US);
+        if self.words.iter().any(|(logged, _)| logged == words) {
             return false;
         }
         if self.words.len() >= REMEMBERED_MAX {

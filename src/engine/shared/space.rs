@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_once_there_is_no_room_and_what_bars_at_once() {
+    fn a_fault_is_shown_once_there_is_no_room_and_what_bars_at_once() {
         let space = Space::default();
         space.set_spare_failed(Some(Refused::fault("EIO")));
         assert_eq!((space.intake(), space.refused()), (Intake::Open, None));

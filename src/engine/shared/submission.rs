@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_told_when_its_own_records_are_committed() {
+    fn each_is_answered_when_its_own_records_are_committed() {
         let (mut submissions, (sender, receiver)) = (Submissions::default(), unbounded());
         for position in [3, 5, 5] {
             submissions.logged(position, sender.clone());

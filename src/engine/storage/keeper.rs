@@ -343,7 +343,7 @@ impl Keeper {
         match outcome {
             // Another snapshot may fit where the last one did not.
             Ok(()) => self.copies.succeeded(),
-            Err(error) => self.tell_unmade(&error.to_string()),
+            Err(error) => self.log_unmade(&error.to_string()),
         }
     }
 
@@ -366,14 +366,14 @@ impl Keeper {
             Ok(()) => {}
             Err(error) => {
                 self.copies.failed(self.shared.clock.now_us());
-                self.tell_unmade(&error.to_string());
+                self.log_unmade(&error.to_string());
             }
         }
         self.remove(&segments[..unneeded]);
     }
 
     /// Logs once why the segment can't be made, which is tried again and again.
-    fn tell_unmade(&mut self, why: &str) {
+    fn log_unmade(&mut self, why: &str) {
         if self.throttle.is_news(why, self.shared.clock.now_us()) {
             tracing::error!(error = why, "can't make a snapshot; the next start will take longer");
         }

@@ -43,7 +43,7 @@ impl Scrub {
                 self.pass();
                 next_us = self.shared.clock.now_us() + SCRUB_PAUSE_US;
             }
-            self.tell();
+            self.report();
             std::thread::park_timeout(LOOK);
         }
     }
@@ -62,7 +62,7 @@ impl Scrub {
         let mut last = None;
         while let Some(id) = self.next(last.as_ref()).filter(|_| !self.is_over()) {
             self.look_at(id);
-            self.tell();
+            self.report();
             last = Some(id);
         }
         if !self.is_over() {
@@ -118,10 +118,10 @@ impl Scrub {
         }
     }
 
-    /// Tells an operator what was found, by whomever, once.
-    fn tell(&self) {
+    /// Logs what was found, by whomever, once.
+    fn report(&self) {
         let faults = self.shared.blobs.faults();
-        for (blob, fault) in faults.take_untold() {
+        for (blob, fault) in faults.take_unreported() {
             if !self.is_named(&blob) {
                 faults.clear(&blob);
             } else if self.shared.peering.is_some() {

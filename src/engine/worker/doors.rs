@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use super::connection::Connection;
 use super::context::Context;
 use crate::app::router::Root;
-use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_TOLD_MS};
+use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_LOGGED_MS};
 
 /// Connections taken from one listener before those that are open get their turn.
 const ACCEPTS_PER_TURN: usize = 128;
@@ -24,7 +24,7 @@ pub(super) struct Doors {
     /// when the kernel tells.
     again_ms: u64,
     /// Until when no more is said about that.
-    told_ms: u64,
+    quiet_until_ms: u64,
     /// Where idle connections go while the server hands over.
     successor: Option<Sender<OwnedFd>>,
 }
@@ -56,7 +56,7 @@ impl Doors {
             registry.register(&mut listener, Token(first + index), Interest::READABLE)?;
             doors.push(Door { listener, root, is_ready: true, taken: 0 });
         }
-        Ok(Self { listeners: doors, first, again_ms: u64::MAX, told_ms: 0, successor: None })
+        Ok(Self { listeners: doors, first, again_ms: u64::MAX, quiet_until_ms: 0, successor: None })
     }
 
     /// Notes that the event loop reported `token`, which may be that of a listener.
@@ -100,8 +100,8 @@ impl Doors {
     fn accept_later(&mut self, error: &io::Error, context: &Context) {
         let now_ms = context.now.ms();
         self.again_ms = now_ms + ACCEPT_RETRY_MS;
-        if now_ms >= self.told_ms {
-            self.told_ms = now_ms + ACCEPT_TOLD_MS;
+        if now_ms >= self.quiet_until_ms {
+            self.quiet_until_ms = now_ms + ACCEPT_LOGGED_MS;
             tracing::warn!(%error, worker = context.index, "can't accept connections; close some or raise the limit of open files");
         }
     }
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_is_served_and_somebody_told_however_few_are_allowed() {
+    fn somebody_is_served_and_somebody_refused_however_few_are_allowed() {
         assert_eq!([1, 2, 19].map(bounds), [(1, 2), (2, 3), (19, 20)]);
         assert_eq!([20, 100, 20_000].map(bounds), [(19, 20), (95, 100), (19_000, 20_000)]);
     }

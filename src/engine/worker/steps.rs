@@ -128,7 +128,7 @@ impl Worker {
             Mail::Wake(ticket) => self.wake(ticket),
             Mail::Log(submission) => self.service.lane.submit(submission, &self.context),
             Mail::Limits(limits) => self.take_limits(limits),
-            Mail::Overdue => self.tell_overdue(),
+            Mail::Overdue => self.answer_overdue(),
             Mail::Drain => self.drain(),
             Mail::HandOver(successor) => self.leave_to(successor),
             Mail::Adopt(stream, root) => self.admit(TcpStream::from_std(stream), root),
@@ -174,7 +174,7 @@ impl Worker {
 
     /// Answers writes whose batch the disk has no room for, and that have waited as long as an answer may wait for the second
     /// host: they may be stored. Lets go of what committed records needed that were answered so.
-    fn tell_overdue(&mut self) {
+    fn answer_overdue(&mut self) {
         let context = &self.context;
         self.service.answers.release_overdue(context.side().committed());
         let before_us = context.now.exact_us().saturating_sub(context.shared.durability_timeout_us);

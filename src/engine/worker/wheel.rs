@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_beyond_the_turn_fires_early_and_the_caller_is_told_when() {
+    fn a_deadline_beyond_the_turn_fires_early_and_the_caller_learns_when() {
         let mut wheel = Wheel::new(0);
         let early = wheel.schedule(0, 10_000_000, NEVER, (1, 0));
         assert_eq!((early, wheel.next_ms()), (TURN_MS - TICK_MS, Some(early)));

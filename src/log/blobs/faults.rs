@@ -14,7 +14,7 @@ pub struct Faults(Mutex<BTreeMap<BlobId, Known>>);
 struct Known {
     fault: Fault,
     /// It was logged for an operator.
-    is_told: bool,
+    is_reported: bool,
     /// The peer was asked for it.
     is_asked: bool,
 }
@@ -31,7 +31,7 @@ pub struct Counts {
 impl Faults {
     /// Takes note that a blob is not what it should be.
     pub fn note(&self, id: BlobId, fault: Fault) {
-        let news = Known { fault, is_told: false, is_asked: false };
+        let news = Known { fault, is_reported: false, is_asked: false };
         let mut known = self.known();
         if known.get(&id).is_none_or(|known| known.fault != fault) {
             known.insert(id, news);
@@ -57,10 +57,10 @@ impl Faults {
 
     /// Gives what an operator was not told of yet, once.
     #[must_use]
-    pub fn take_untold(&self) -> Vec<(BlobId, Fault)> {
+    pub fn take_unreported(&self) -> Vec<(BlobId, Fault)> {
         let mut known = self.known();
         let untold = |(id, known): (&BlobId, &mut Known)| {
-            (!std::mem::replace(&mut known.is_told, true)).then_some((*id, known.fault))
+            (!std::mem::replace(&mut known.is_reported, true)).then_some((*id, known.fault))
         };
         known.iter_mut().filter_map(untold).collect()
     }

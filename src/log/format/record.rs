@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_cut_or_miscounted_is_told() {
+    fn a_body_that_is_cut_or_miscounted_is_reported() {
         let mut body = SHORT.to_vec();
         push(&mut body, 0x1F, b"abc");
         assert_eq!(check(&body, 2), Ok(()));

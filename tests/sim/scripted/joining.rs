@@ -52,8 +52,8 @@ fn a_host_has_joined_when_it_has_what_the_first_one_had_when_they_met() {
             let Effect::Receipts(receipts) = effect else { return false };
             receipts.iter().any(|receipt| receipt.origin == PEER && receipt.durable > 0)
         };
-        let is_told = heard.iter().any(calls_durable);
-        assert!(at == 2 || !is_told, "nothing is called durable before");
+        let is_reported = heard.iter().any(calls_durable);
+        assert!(at == 2 || !is_reported, "nothing is called durable before");
         if at == 1 {
             // A restart goes on towards the same goal, with nobody there.
             scene.up = Up::start(&disk, HOST, Inc(71), Durability::Disk).expect("a start");

@@ -223,7 +223,7 @@ fn a_peer_that_is_left_behind_first_gives_what_it_has() {
 
 /// Where neither can be helped neither waits for the other one.
 #[test]
-fn two_that_left_each_other_behind_are_told_so() {
+fn two_that_left_each_other_behind_are_refused() {
     let mut scene = Scene::new(&SimDisk::new(), Durability::Disk);
     forget_the_beginning(&mut scene);
     scene.stream.seq = 3;

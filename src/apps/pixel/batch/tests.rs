@@ -91,7 +91,7 @@ fn expected(items: &[(String, Option<Pixel>)]) -> (u16, u64, Vec<u64>, Vec<u8>) 
     (status, (records.len() / 10) as u64, rejected, records)
 }
 
-fn told(answer: &Value) -> (u64, Vec<u64>) {
+fn reported(answer: &Value) -> (u64, Vec<u64>) {
     let entries = answer["rejected"].as_array().expect("a list");
     assert!(entries.iter().all(|entry| entry["detail"].as_array().is_some_and(|list| !list.is_empty())));
     let indices = entries.iter().map(|entry| entry["index"].as_u64().expect("a number")).collect();
@@ -112,11 +112,11 @@ proptest! {
         let mut body = texts.join("\r\n");
         body.push_str(if has_last_end { "\n\n" } else { "" });
         let got = run(lines(), body.as_bytes(), &sizes);
-        prop_assert_eq!((got.0, told(&got.1), &got.2), (status, (accepted, rejected.clone()), &records));
+        prop_assert_eq!((got.0, reported(&got.1), &got.2), (status, (accepted, rejected.clone()), &records));
 
         let body = format!(" [{}\n] ", texts.join(" ,\n"));
         let got = run(array(), body.as_bytes(), &sizes);
-        prop_assert_eq!((got.0, told(&got.1), &got.2), (status, (accepted, rejected), &records));
+        prop_assert_eq!((got.0, reported(&got.1), &got.2), (status, (accepted, rejected), &records));
     }
 
     #[test]
@@ -136,7 +136,7 @@ proptest! {
         let good: Vec<u8> = records.iter().filter(|r| !r.1).flat_map(|r| r.0.encode()).collect();
         let cut_short = (cut > 0).then_some(records.len() as u64);
         let bad = (0..).zip(&records).filter(|(_, r)| r.1).map(|(at, _)| at).chain(cut_short).collect();
-        prop_assert_eq!(told(&got.1), ((good.len() / 10) as u64, bad));
+        prop_assert_eq!(reported(&got.1), ((good.len() / 10) as u64, bad));
         prop_assert_eq!(got.2, good);
     }
 }
@@ -212,7 +212,7 @@ fn an_array_that_meets_a_full_lane_at_its_end_says_how_far_it_came() {
 }
 
 #[test]
-fn what_was_rejected_before_a_stop_is_told() {
+fn what_was_rejected_before_a_stop_is_reported() {
     let (mut producer, _consumer) = lane(64);
     let mut upload = lines();
     upload.feed(b"{\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":3}\n7\n", &mut producer);
@@ -244,7 +244,7 @@ fn an_array_with_broken_syntax_is_refused_as_a_whole() {
 }
 
 #[test]
-fn what_is_no_array_is_told_and_echoed() {
+fn what_is_no_array_is_named_and_echoed() {
     let one = |body: &str| {
         let (status, answer, records) = run(array(), body.as_bytes(), &[5]);
         assert!(status == 422 && records.is_empty());
@@ -265,7 +265,7 @@ fn long_lines_and_elements() {
     let body = format!("{pixel}\n{long}\n{pixel}\n{long}");
     for size in [1, 64, 5000] {
         let (status, answer, records) = run(lines(), body.as_bytes(), &[size]);
-        assert_eq!((status, told(&answer), records.len()), (207, (2, vec![1, 3]), 20));
+        assert_eq!((status, reported(&answer), records.len()), (207, (2, vec![1, 3]), 20));
         let (status, _, records) = run(array(), format!("[{pixel},{long}]").as_bytes(), &[size]);
         assert_eq!((status, records.len()), (413, 0));
     }

@@ -166,7 +166,7 @@ impl Arrivals {
             return refuse(format!("the directory can't be marked as joining: {error}"));
         }
         let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
-        applied.tell_clock(shared.clock.now_us());
+        applied.set_clock(shared.clock.now_us());
         if snapshot.sections.iter().any(|(id, bytes)| applied.restore(*id, bytes).is_err()) {
             drop(applied);
             return refuse("the snapshot holds a state that this program can't read".to_owned());
@@ -223,7 +223,7 @@ fn apply_arrived(shared: &Shared, sealed: &Sealed, body: &[u8]) {
     }
     drop(applied);
     apply(shared, sealed, body, |applied, batch| {
-        applied.tell_clock(shared.clock.now_us());
+        applied.set_clock(shared.clock.now_us());
         applied.apply_batch(batch);
     });
 }

@@ -62,7 +62,7 @@ fn an_inbox_gives_in_order_what_it_took_and_no_more_than_it_has_room_for() {
 }
 
 #[test]
-fn a_refusal_empties_the_inbox_and_is_told_once() {
+fn a_refusal_empties_the_inbox_and_is_reported_once() {
     let inbox = Inbox::default();
     inbox.push(arrived(1, 10)).unwrap();
     inbox.refuse(StreamFault::TooMany);
@@ -119,7 +119,7 @@ fn short_batches_in_an_outbox_count_with_all_that_they_take() {
 }
 
 #[test]
-fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_told_once() {
+fn a_stream_is_durable_when_a_sync_covers_it_and_each_change_is_reported_once() {
     let progress = Progress::new(OWN, Streams::default());
     progress.applied(stream(PEER, 5), Position(100), Position(0));
     progress.applied(stream(OWN, 3), Position(150), Position(0));

@@ -199,7 +199,7 @@ fn other_histories_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn who_cannot_be_the_peer_is_refused_before_anything_is_told() {
+fn who_cannot_be_the_peer_is_refused_before_anything_is_sent() {
     let refused = |theirs: Settings, code: ErrorCode, told: &str| {
         let mut session = Session::new(settings(1, 10), &[], 0);
         session.sent(session.output().len());

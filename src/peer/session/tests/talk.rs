@@ -7,7 +7,7 @@ fn receipt(origin: Origin, received: Seq, durable: Seq) -> Effect {
 }
 
 #[test]
-fn they_meet_and_tell_what_they_have() {
+fn they_meet_and_exchange_what_they_have() {
     let mut mine = Maker::new(origin(1, 3));
     let mut theirs = Maker::new(origin(2, 20));
     mine.next(4);
@@ -176,7 +176,7 @@ fn silence_is_noticed_and_heartbeats_break_it() {
 }
 
 #[test]
-fn the_state_is_told_every_ten_seconds() {
+fn the_state_is_sent_every_ten_seconds() {
     let (mut a, mut b) = pair(&[], &[]);
     let mut states = Vec::new();
     for now_us in (0..=2 * PEER_STATE_EVERY_US).step_by(250_000) {
@@ -242,7 +242,7 @@ fn a_peer_that_takes_nothing_costs_no_turns() {
 }
 
 #[test]
-fn a_parting_is_told_and_heard() {
+fn a_parting_is_sent_and_heard() {
     let (mut a, mut b) = pair(&[], &[]);
     a.leave(ByeCode::Stopping);
     let heard = carry(&mut a, &mut b, MS);

@@ -15,9 +15,9 @@ use super::{answer, digits};
 /// Longer answers are sent in pieces, so that a client that takes its time holds no copy of a long number.
 const WHOLE_BYTES_MAX: usize = 16 * 1024;
 
-/// A number that a request is to be told.
+/// A number that a request asks for.
 #[derive(Clone)]
-pub struct Telling {
+pub struct Asked {
     /// Where long numbers are kept.
     pub numbers: Arc<Numbers>,
     /// Which number.
@@ -30,10 +30,10 @@ pub struct Telling {
     pub stored: bool,
 }
 
-impl Telling {
+impl Asked {
     /// Returns what to do for it.
     #[must_use]
-    pub fn tell(self, view: &View<'_>) -> Action {
+    pub fn answer(self, view: &View<'_>) -> Action {
         if self.n <= PEX_INLINE_POSITION_MAX {
             return Action::Respond(answer::short(self.n).kept_by(self.caching));
         }
@@ -47,20 +47,20 @@ impl Telling {
             Found::Kept(line) => self.job(Source::Made(line)),
             Found::Wanted(maker) => self.job(Source::ToMake(maker)),
             Found::Promised(promise) => {
-                Action::Wait(Wait { until_us: None, then: Box::new(Waiting { telling: self, promise }) })
+                Action::Wait(Wait { until_us: None, then: Box::new(Waiting { asked: self, promise }) })
             }
             Found::TooMany => Action::Respond(answer::too_many(self.stored)),
         }
     }
 
     fn job(self, source: Source) -> Action {
-        Action::Job(Box::new(Delivery { telling: self, source, sent: 0 }))
+        Action::Job(Box::new(Delivery { asked: self, source, sent: 0 }))
     }
 }
 
 /// A request that waits until another one has made its number.
 struct Waiting {
-    telling: Telling,
+    asked: Asked,
     promise: Promise,
 }
 
@@ -68,17 +68,17 @@ impl Resume for Waiting {
     fn resume(self: Box<Self>, view: &View<'_>, _news: News) -> Action {
         match self.promise.get() {
             Some(line) if line.len() <= WHOLE_BYTES_MAX => {
-                Action::Respond(answer::kept(line).kept_by(self.telling.caching))
+                Action::Respond(answer::kept(line).kept_by(self.asked.caching))
             }
-            Some(line) => self.telling.clone().job(Source::Made(line.clone())),
-            None => self.telling.tell(view),
+            Some(line) => self.asked.clone().job(Source::Made(line.clone())),
+            None => self.asked.answer(view),
         }
     }
 }
 
 /// The job that makes a number, or that sends a long one piece by piece.
 struct Delivery {
-    telling: Telling,
+    asked: Asked,
     source: Source,
     sent: usize,
 }
@@ -96,7 +96,7 @@ impl Delivery {
             status: 200,
             content_type: answer::TEXT,
             headers: Vec::new(),
-            caching: self.telling.caching,
+            caching: self.asked.caching,
             length: Some(bytes as u64),
         })
     }
@@ -111,10 +111,10 @@ impl Job for Delivery {
         }
         match &self.source {
             Source::Made(line) if line.len() <= WHOLE_BYTES_MAX => {
-                Start::Whole(answer::kept(line).kept_by(self.telling.caching))
+                Start::Whole(answer::kept(line).kept_by(self.asked.caching))
             }
             Source::Made(line) => self.stream(line.len()),
-            Source::Counted | Source::ToMake(_) => self.stream(digits::count(self.telling.n) as usize + 1),
+            Source::Counted | Source::ToMake(_) => self.stream(digits::count(self.asked.n) as usize + 1),
         }
     }
 
