@@ -11,7 +11,7 @@ use crate::app::state::State;
 
 /// The mirror. It keeps nothing.
 #[derive(Debug)]
-pub struct Echo;
+struct Echo;
 
 /// What the registry knows of the application.
 pub static DECLARATION: Declaration =

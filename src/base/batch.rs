@@ -19,9 +19,9 @@ use crate::base::numbers::{u16_at, u32_at, u64_at};
 /// Length of a header in bytes.
 pub const BATCH_HEADER_BYTES: usize = 64;
 /// First bytes of a header.
-pub const BATCH_MAGIC: [u8; 4] = *b"PXB1";
+const BATCH_MAGIC: [u8; 4] = *b"PXB1";
 /// The only version there is.
-pub const BATCH_VERSION: u16 = 1;
+const BATCH_VERSION: u16 = 1;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Bytes of a blob's name.
-pub const BLOB_ID_BYTES: usize = 32;
+const BLOB_ID_BYTES: usize = 32;
 
 /// A blob's name: the SHA-256 of its content, so that one name never stands for two contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@
 use ring::digest::{Context, SHA256, digest};
 
 /// Bytes of a hash.
-pub const SHA256_BYTES: usize = 32;
+const SHA256_BYTES: usize = 32;
 
 /// The hash of a content that comes in pieces.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ pub struct VersionVector {
 }
 
 /// Encoded length in bytes of one entry: node, inc, seq.
-pub const VECTOR_ENTRY_BYTES: usize = 24;
+const VECTOR_ENTRY_BYTES: usize = 24;
 
 impl VersionVector {
     /// Returns the vector at which nothing has happened.

@@ -11,7 +11,7 @@ use super::error::{ConfigError, Origin};
 use super::keys;
 
 /// The variable that names the configuration file, beside the flag `--config`.
-pub const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
+const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
 /// Begins the names of variables that are for this project's tests, which servers that a test starts inherit.
 const TESTS_PREFIX: &str = "PIXELD_TESTS_";
 /// Begins the names of variables of the load generator, which a shell may have beside those of a server.

@@ -7,13 +7,13 @@
 use std::ops::Range;
 
 /// Heads kept by one cache.
-pub const HEADS_MAX: usize = 64;
+const HEADS_MAX: usize = 64;
 /// Longest head kept, bytes.
 pub const HEAD_BYTES_MAX: usize = 1024;
 /// Most digits of a length that is recognised; a longer one is read the long way.
 const DIGITS_MAX: usize = 8;
 /// The hint of a connection that has no head in the cache.
-pub const NO_HINT: u16 = u16::MAX;
+const NO_HINT: u16 = u16::MAX;
 
 /// A head that was recognised at the start of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl<T: Copy> HeadCache<T> {
     /// Keeps a head that was read and accepted, with the place of its length's digits ([`super::request::Head`] has
     /// both), and gives the hint to find it by. A head that is there already gets the new value.
     ///
-    /// [`NO_HINT`] for a head that is too long or writes its length in an unusual way, and for one without a
+    /// The largest number for a head that is too long or writes its length in an unusual way, and for one without a
     /// Content-Length: its body may be in chunks, which a hit could not tell from the next request.
     pub fn insert(&mut self, head: &[u8], length_digits: Option<Range<usize>>, value: T) -> u16 {
         debug_assert!(head.ends_with(b"\r\n\r\n"), "a whole head");

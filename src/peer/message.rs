@@ -32,9 +32,9 @@ pub const HELLO_BYTES: usize = HELLO_BYTES_LEAST + KINDS_BYTES;
 /// Length of the first program's, which says nothing of kinds.
 const HELLO_BYTES_LEAST: usize = 64;
 /// In a HELLO: the speaker's directory is empty, and it takes a snapshot.
-pub const HELLO_EMPTY: u32 = 1;
+const HELLO_EMPTY: u32 = 1;
 /// In a HELLO: the speaker's directory is joining, and does not have everything of its first host yet.
-pub const HELLO_JOINING: u32 = 2;
+const HELLO_JOINING: u32 = 2;
 /// In a STATE: the next frame continues it.
 pub const FLAG_MORE: u8 = 1;
 /// In a SNAP: it carries streams.
@@ -46,9 +46,9 @@ pub const HELD_BYTES: usize = 48;
 /// Bytes per stream in an ACK.
 const RECEIPT_BYTES: usize = 32;
 /// Bytes before a blob's content.
-pub const BLOB_HEAD_BYTES: usize = 48;
+const BLOB_HEAD_BYTES: usize = 48;
 /// Bytes before a snapshot's content.
-pub const PART_HEAD_BYTES: usize = 16;
+const PART_HEAD_BYTES: usize = 16;
 /// Bytes before the entries of a list.
 const LIST_HEAD_BYTES: usize = 8;
 

@@ -3,7 +3,7 @@
 use dashu_int::UBig;
 
 /// The first number that 64 bits don't hold.
-pub const SMALL_COUNT: usize = 94;
+const SMALL_COUNT: usize = 94;
 
 /// F(0) to F(93).
 const SMALL: [u64; SMALL_COUNT] = {

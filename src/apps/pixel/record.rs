@@ -34,8 +34,7 @@ impl Channel {
 
     /// Returns the channel of a record's tag.
     #[inline]
-    #[must_use]
-    pub fn from_tag(tag: u8) -> Option<Self> {
+    fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             PIXEL_R => Some(Self::R),
             PIXEL_G => Some(Self::G),

@@ -28,7 +28,7 @@ impl Format {
 }
 
 /// Most bytes of one pixel in any form.
-pub const PIXEL_TEXT_BYTES_MAX: usize = 72;
+const PIXEL_TEXT_BYTES_MAX: usize = 72;
 
 /// A pixel's text under construction, on the stack: one copy into the output for each pixel instead of nine.
 struct Text {

@@ -89,8 +89,7 @@ impl Picture {
     }
 
     /// Says that its thumbnail is not to be as it usually is: the first program did not know that.
-    #[must_use]
-    pub fn is_styled(&self) -> bool {
+    fn is_styled(&self) -> bool {
         self.style != Style::usual(self.media)
     }
 

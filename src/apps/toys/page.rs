@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The endpoint of the first file; the others follow it.
-pub const FIRST_FILE: u8 = 64;
+const FIRST_FILE: u8 = 64;
 
 /// A file that the page names, and what the index page says about it.
 struct Part {

@@ -34,7 +34,7 @@ impl Counter {
 }
 
 /// Statuses that are counted each by itself; any other one of this server would be a mistake and counts as the last.
-pub const STATUSES: [u16; 31] = [
+const STATUSES: [u16; 31] = [
     200, 201, 202, 204, 206, 207, 304, 307, 308, 400, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415,
     416, 417, 422, 431, 501, 503, 504, 505, 507, 500,
 ];

@@ -19,7 +19,7 @@ use crate::log::streams::{STREAM_BYTES, Streams};
 /// First bytes of a header.
 pub const SEGMENT_MAGIC: [u8; 4] = *b"PXS1";
 /// The only version there is.
-pub const SEGMENT_VERSION: u32 = 1;
+const SEGMENT_VERSION: u32 = 1;
 /// Number of the first segment of every journal; 0 is none.
 pub const SEGMENT_FIRST: u32 = 1;
 /// Bytes in front of the streams.

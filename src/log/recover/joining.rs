@@ -16,7 +16,7 @@ use crate::log::write::spare::{SpareError, make_spare};
 use crate::os::disk::Disk;
 
 /// Name of the file.
-pub const JOINING_NAME: &str = "joining";
+const JOINING_NAME: &str = "joining";
 
 /// Puts the mark, durably, before anything else is written.
 ///
