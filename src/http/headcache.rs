@@ -85,7 +85,7 @@ impl<T: Copy> HeadCache<T> {
     /// Keeps a head that was read and accepted, with the place of its length's digits ([`super::request::Head`] has
     /// both), and gives the hint to find it by. A head that is there already gets the new value.
     ///
-    /// The largest number for a head that is too long or writes its length in an unusual way, and for one without a
+    /// The hint is the largest number for a head that is too long or writes its length in an unusual way, and for one without a
     /// Content-Length: its body may be in chunks, which a hit could not tell from the next request.
     pub fn insert(&mut self, head: &[u8], length_digits: Option<Range<usize>>, value: T) -> u16 {
         debug_assert!(head.ends_with(b"\r\n\r\n"), "a whole head");
