@@ -33,7 +33,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod decoder;
-pub mod doctor;
+pub(crate) mod doctor;
 pub mod engine;
 pub mod http;
 pub mod log;

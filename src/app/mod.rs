@@ -8,7 +8,7 @@
 pub mod answer;
 pub mod application;
 pub mod applied;
-pub mod background;
+pub(crate) mod background;
 pub mod fields;
 pub mod files;
 pub mod form_page;
@@ -21,5 +21,5 @@ pub mod pieces;
 pub mod references;
 pub mod router;
 pub mod state;
-pub mod upload;
+pub(crate) mod upload;
 pub mod wait;

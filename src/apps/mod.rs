@@ -9,7 +9,7 @@
 
 pub mod board;
 pub mod declaration;
-pub mod echo;
+pub(crate) mod echo;
 #[cfg(test)]
 mod fold;
 pub mod pex;

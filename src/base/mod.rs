@@ -1,18 +1,18 @@
 //! What every layer may use: identities, limits, the vocabulary's small types. No I/O, no time.
 
-pub mod aligned;
+pub(crate) mod aligned;
 pub mod batch;
 pub mod blob;
 pub mod durability;
-pub mod fingerprint;
+pub(crate) mod fingerprint;
 pub mod ids;
 pub mod kinds;
 pub mod limits;
-pub mod numbers;
+pub(crate) mod numbers;
 pub mod setting;
-pub mod sha256;
+pub(crate) mod sha256;
 pub mod streams;
 pub mod tag;
-pub mod units;
+pub(crate) mod units;
 pub mod vector;
-pub mod version;
+pub(crate) mod version;

@@ -9,7 +9,7 @@ mod compare;
 mod decoder;
 mod doctor;
 mod error;
-pub mod events;
+pub(crate) mod events;
 mod flags;
 mod forget;
 mod heal;

@@ -10,8 +10,8 @@
 //! least weight.
 //! `docs/decisions/0012` tells what it costs.
 
-pub mod child;
-pub mod frame;
+pub(crate) mod child;
+pub(crate) mod frame;
 
 use std::io;
 use std::path::PathBuf;

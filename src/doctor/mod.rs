@@ -3,20 +3,20 @@
 //! Everything is read from files below a root (the machine's own, or a copy of another's), by checks that are one
 //! function for each group. It changes nothing and needs no privileges; what only root may see is skipped and said so.
 
-pub mod catalog;
+pub(crate) mod catalog;
 mod clock;
 mod cpu;
 mod drops;
-pub mod finding;
-pub mod machine;
+pub(crate) mod finding;
+pub(crate) mod machine;
 mod network;
-pub mod profile;
-pub mod question;
-pub mod report;
+pub(crate) mod profile;
+pub(crate) mod question;
+pub(crate) mod report;
 mod settings;
 mod site;
 mod storage;
-pub mod watch;
+pub(crate) mod watch;
 
 use finding::Finding;
 use machine::Machine;

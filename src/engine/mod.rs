@@ -25,18 +25,18 @@ pub mod bucket;
 // Makes records durable and visible: the commit step, run by the disk thread or by a worker.
 pub mod commit;
 // Does what would keep a worker from its sockets: job threads, work in the background, the decoder's process.
-pub mod jobs;
+pub(crate) mod jobs;
 // Starts and ends a server: whose directory this is, recovery, threads, hand-over, the end.
 pub mod lifecycle;
 // Keeps the connections to the peer: dialing, TLS, greeting, and the thread that drives them.
-pub mod link;
+pub(crate) mod link;
 // Does what the peer's session asks for: ships batches, takes what arrives, joins, notices that two hosts parted.
 pub mod replication;
 // Holds what threads share: flags, mailboxes, counters, settings, free space, the queues to and from the link.
 pub mod shared;
 // Shows how the server stands: /metrics, /status, /readyz.
-pub mod status;
+pub(crate) mod status;
 // Looks after the data directory: spare segments, snapshots, what may go, sound pictures, the start's debt.
 pub mod storage;
 // Serves clients: one event loop a core, from the socket to the lane and back.
-pub mod worker;
+pub(crate) mod worker;

@@ -9,25 +9,25 @@
 //! Requests are read as strictly as RFC 9112 allows, because whatever two parsers read differently can be used to
 //! smuggle a request past one of them: what is ambiguous is refused, and a refusal always ends the connection.
 
-pub mod accept;
-pub mod body;
-pub mod caching;
-pub mod charset;
-pub mod coding;
-pub mod conditional;
+pub(crate) mod accept;
+pub(crate) mod body;
+pub(crate) mod caching;
+pub(crate) mod charset;
+pub(crate) mod coding;
+pub(crate) mod conditional;
 pub mod connection;
-pub mod date;
-pub mod extension;
-pub mod framing;
+pub(crate) mod date;
+pub(crate) mod extension;
+pub(crate) mod framing;
 pub mod headcache;
 pub mod method;
 pub mod moment;
 pub mod multipart;
-pub mod parameters;
-pub mod query;
+pub(crate) mod parameters;
+pub(crate) mod query;
 pub mod refusal;
 pub mod request;
 pub mod response;
-pub mod scan;
-pub mod status;
-pub mod target;
+pub(crate) mod scan;
+pub(crate) mod status;
+pub(crate) mod target;

@@ -1,19 +1,19 @@
 //! The operating system: the only layer that names files, sockets, clocks and threads.
 
-pub mod address;
+pub(crate) mod address;
 pub mod clock;
 pub mod datadir;
 pub mod disk;
 pub mod files;
-pub mod inherit;
-pub mod notify;
-pub mod output;
-pub mod pass;
-pub mod random;
-pub mod signal;
-pub mod socket;
-pub mod steer;
-pub mod subprocess;
+pub(crate) mod inherit;
+pub(crate) mod notify;
+pub(crate) mod output;
+pub(crate) mod pass;
+pub(crate) mod random;
+pub(crate) mod signal;
+pub(crate) mod socket;
+pub(crate) mod steer;
+pub(crate) mod subprocess;
 pub mod thread;
-pub mod timer;
-pub mod topology;
+pub(crate) mod timer;
+pub(crate) mod topology;

@@ -9,7 +9,7 @@
 //! ```
 
 pub mod fault;
-pub mod flight;
+pub(crate) mod flight;
 pub mod frame;
 mod ledger;
 pub mod message;

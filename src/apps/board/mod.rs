@@ -8,18 +8,18 @@
 
 mod form_post;
 mod json;
-pub mod key;
-pub mod limits;
+pub(crate) mod key;
+pub(crate) mod limits;
 mod media;
-pub mod name;
+pub(crate) mod name;
 mod news;
 mod page;
 mod recent;
 pub mod record;
-pub mod service;
-pub mod settings;
-pub mod state;
-pub mod tag;
+pub(crate) mod service;
+pub(crate) mod settings;
+pub(crate) mod state;
+pub(crate) mod tag;
 mod upload;
 
 use std::sync::Arc;

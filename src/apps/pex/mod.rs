@@ -5,17 +5,17 @@
 //! all who ask.
 
 mod answer;
-pub mod digits;
-pub mod import;
-pub mod limits;
-pub mod numbers;
-pub mod record;
-pub mod service;
+pub(crate) mod digits;
+pub(crate) mod import;
+pub(crate) mod limits;
+pub(crate) mod numbers;
+pub(crate) mod record;
+pub(crate) mod service;
 pub mod settings;
-pub mod state;
-pub mod steps;
-pub mod stream;
-pub mod tag;
+pub(crate) mod state;
+pub(crate) mod steps;
+pub(crate) mod stream;
+pub(crate) mod tag;
 mod asked;
 
 use std::sync::Arc;

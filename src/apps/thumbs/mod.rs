@@ -9,17 +9,17 @@
 //! There is no queue beside the log: what is handed in and has no end is what is to be done.
 
 mod answers;
-pub mod base64;
+pub(crate) mod base64;
 mod hint;
-pub mod item;
-pub mod limits;
+pub(crate) mod item;
+pub(crate) mod limits;
 mod list;
-pub mod media;
-pub mod record;
-pub mod runner;
-pub mod service;
-pub mod settings;
-pub mod state;
+pub(crate) mod media;
+pub(crate) mod record;
+pub(crate) mod runner;
+pub(crate) mod service;
+pub(crate) mod settings;
+pub(crate) mod state;
 pub mod tag;
 mod thumbnail;
 mod upload;

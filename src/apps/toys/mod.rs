@@ -8,23 +8,23 @@
 //! GET  /toys, /static/...     page: files of the program
 //! ```
 
-pub mod asked;
-pub mod body;
-pub mod cache;
-pub mod claims;
-pub mod html;
-pub mod idempotency;
+pub(crate) mod asked;
+pub(crate) mod body;
+pub(crate) mod cache;
+pub(crate) mod claims;
+pub(crate) mod html;
+pub(crate) mod idempotency;
 pub mod limits;
-pub mod orders;
-pub mod page;
-pub mod place;
-pub mod products;
-pub mod record;
-pub mod service;
+pub(crate) mod orders;
+pub(crate) mod page;
+pub(crate) mod place;
+pub(crate) mod products;
+pub(crate) mod record;
+pub(crate) mod service;
 pub mod settings;
-pub mod slow;
-pub mod state;
-pub mod tag;
+pub(crate) mod slow;
+pub(crate) mod state;
+pub(crate) mod tag;
 
 use std::sync::Arc;
 

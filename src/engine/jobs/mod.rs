@@ -6,7 +6,7 @@
 //!
 //! What is a part of a file does not come back: the job thread has the kernel send it (`docs/decisions/0013`).
 
-pub mod background;
+pub(crate) mod background;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

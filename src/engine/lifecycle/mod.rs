@@ -1,14 +1,14 @@
 //! Starts and ends a server: whose directory this is, its recovery, its threads, its hand-over and its end.
 
-pub mod first;
-pub mod founding;
-pub mod healing;
+pub(crate) mod first;
+pub(crate) mod founding;
+pub(crate) mod healing;
 pub mod inspection;
 mod listening;
 pub mod opening;
-pub mod parting;
+pub(crate) mod parting;
 pub mod rebuilding;
 pub mod server;
 mod starting;
-pub mod vacancy;
+pub(crate) mod vacancy;
 mod workers;

@@ -12,15 +12,15 @@
 //! What is said over a connection is decided in [`crate::engine::replication`], which knows no sockets. Nothing here
 //! holds up a local write: the commit step hands over a copy of each batch and goes on.
 
-pub mod connections;
-pub mod dialer;
+pub(crate) mod connections;
+pub(crate) mod dialer;
 mod driver;
-pub mod greeting;
-pub mod starts;
-pub mod target;
-pub mod tls;
-pub mod trouble;
-pub mod wire;
+pub(crate) mod greeting;
+pub(crate) mod starts;
+pub(crate) mod target;
+pub(crate) mod tls;
+pub(crate) mod trouble;
+pub(crate) mod wire;
 
 use std::io;
 use std::net::TcpListener;

@@ -1,26 +1,26 @@
 //! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
 
-pub mod buffered;
-pub mod descriptors;
-pub mod key;
-pub mod life;
+pub(crate) mod buffered;
+pub(crate) mod descriptors;
+pub(crate) mod key;
+pub(crate) mod life;
 pub(crate) mod log_throttle;
 pub mod mailbox;
 pub mod metrics;
-pub mod outcomes;
+pub(crate) mod outcomes;
 pub mod peering;
-pub mod reach;
-pub mod refused;
+pub(crate) mod reach;
+pub(crate) mod refused;
 pub mod settings;
 pub mod space;
-pub mod spare;
+pub(crate) mod spare;
 pub mod steering;
-pub mod stopping;
-pub mod submission;
-pub mod table;
-pub mod understanding;
-pub mod waking;
-pub mod wire;
+pub(crate) mod stopping;
+pub(crate) mod submission;
+pub(crate) mod table;
+pub(crate) mod understanding;
+pub(crate) mod waking;
+pub(crate) mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, RwLock};

@@ -1,5 +1,5 @@
 //! Shows how the server stands: metrics, health, and the state of the peer.
 
-pub mod exposition;
-pub mod peer;
-pub mod service;
+pub(crate) mod exposition;
+pub(crate) mod peer;
+pub(crate) mod service;

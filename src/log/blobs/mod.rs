@@ -13,7 +13,7 @@
 //! go. What a crash left, named by nothing, goes by a sweep at the next start.
 
 pub mod check;
-pub mod faults;
+pub(crate) mod faults;
 pub mod files;
 pub mod store;
 

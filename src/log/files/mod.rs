@@ -4,4 +4,4 @@ pub mod identity;
 pub mod known_peer;
 pub mod newcomer;
 pub mod unreadable;
-pub mod whole_file;
+pub(crate) mod whole_file;

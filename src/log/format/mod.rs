@@ -1,6 +1,6 @@
 //! The bytes of the journal: a record, the frame of a batch, a segment, and how damage in them is described.
 
-pub mod damage;
+pub(crate) mod damage;
 pub mod frame;
 pub mod record;
 pub mod segment;

@@ -14,15 +14,15 @@
 pub(crate) mod anchor;
 mod cut;
 pub mod joining;
-pub mod mend;
+pub(crate) mod mend;
 mod outcome;
-pub mod owed;
+pub(crate) mod owed;
 mod reading;
 mod remains;
 pub(crate) mod replay;
 mod resettle;
 pub(crate) mod tear;
-pub mod unfinished;
+pub(crate) mod unfinished;
 
 use std::collections::BTreeSet;
 use std::io;

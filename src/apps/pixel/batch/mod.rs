@@ -6,11 +6,11 @@
 //!
 //! What is wrong with single pixels is reported, up to a bound, and does not keep the others out.
 
-pub mod array;
-pub mod binary;
-pub mod elements;
-pub mod lines;
-pub mod tally;
+pub(crate) mod array;
+pub(crate) mod binary;
+pub(crate) mod elements;
+pub(crate) mod lines;
+pub(crate) mod tally;
 
 #[cfg(test)]
 mod tests;

@@ -8,15 +8,15 @@
 //! Everything here is bounded, and nothing waits: a slow peer costs the commit step a copy of each batch at most. A
 //! server without a peer has none of it.
 
-pub mod bell;
-pub mod counters;
-pub mod delays;
+pub(crate) mod bell;
+pub(crate) mod counters;
+pub(crate) mod delays;
 pub mod inbox;
 pub mod joining;
 pub mod outbox;
-pub mod progress;
+pub(crate) mod progress;
 mod seam;
-pub mod standing;
+pub(crate) mod standing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
