@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::skip::skip;
+use process::client::post_pixels;
 use process::small_disk::{Kind, SmallDisk};
 use process::{ANY_PORT, PATIENCE, Server};
 
@@ -28,15 +29,7 @@ fn await_that(what: &str, server: &Server, is_so: impl Fn() -> bool) {
 
 /// Uploads a tenth of a segment of pixels; gives the status, and how many were taken.
 fn upload(server: &Server) -> (u16, u64) {
-    const MANY: u64 = 40_000;
-    let body: Vec<u8> = (0..MANY).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
-    let head = format!(
-        "POST /pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.pixeld\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut client = server.connect();
-    client.send(&head).send_in_vain(&body);
-    let answer = client.answer();
+    let answer = server.connect().send_in_vain(post_pixels(40_000)).answer();
     match answer.field("content-type") {
         Some("application/json") => (answer.status, answer.json()["accepted"].as_u64().unwrap_or(0)),
         _ => (answer.status, 0),

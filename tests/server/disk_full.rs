@@ -5,7 +5,7 @@ use crate::process;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use process::client::{Answer, request};
+use process::client::{Answer, post_pixels, request};
 use process::small_disk::SmallDisk;
 use process::{ANY_PORT, PATIENCE, Server};
 use rustix::process::Signal;
@@ -18,16 +18,10 @@ fn start(data: &Path) -> Server {
 
 /// Uploads until one is refused; gives how many pixels were taken before.
 fn fill(server: &Server) -> u64 {
-    let body: Vec<u8> = (0..100_000_u32).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
-    let head = format!(
-        "POST /pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.pixeld\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let upload = post_pixels(100_000);
     let (started, mut taken) = (Instant::now(), 0);
     loop {
-        let mut client = server.connect();
-        client.send_in_vain(&head).send_in_vain(&body);
-        let answer = client.answer();
+        let answer = server.connect().send_in_vain(&upload).answer();
         match answer.status {
             200 => taken += 100_000,
             507 => return taken + accepted(&answer),

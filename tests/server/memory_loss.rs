@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use process::client::{Client, plain};
+use process::client::{Client, plain, post_pixels};
 use process::slow::{SYNCING, WRITING};
 use process::{PATIENCE, Server};
 use rustix::process::Signal;
@@ -46,12 +46,7 @@ impl Acknowledged {
 /// Uploads `pixels` at a time over one connection, some uploads ahead of their answers, until the server is gone.
 fn write(address: SocketAddr, pixels: usize, is_over: &AtomicBool) -> Acknowledged {
     const ANSWER_END: &[u8] = br#","rejected":[]}"#;
-    let body: Vec<u8> = (0..pixels).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
-    let head = format!(
-        "POST /pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.pixeld\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let upload = [head.as_bytes(), &body].concat();
+    let upload = post_pixels(pixels as u32);
     let mut acknowledged = Acknowledged { at: Vec::new(), pixels };
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");

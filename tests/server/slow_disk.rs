@@ -5,6 +5,7 @@ use crate::process;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use process::client::post_pixels;
 use process::small_disk::{Kind, SmallDisk};
 use process::{ANY_PORT, PATIENCE, Server};
 use rustix::process::Signal;
@@ -15,14 +16,7 @@ const MANY: u64 = 100_000;
 
 /// Uploads a megabyte of pixels; gives the status.
 fn upload(server: &Server) -> u16 {
-    let body: Vec<u8> = (0..MANY).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
-    let head = format!(
-        "POST /pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.pixeld\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut client = server.connect();
-    client.send(&head).send(&body);
-    client.answer().status
+    server.connect().send(post_pixels(MANY as u32)).answer().status
 }
 
 fn count(server: &Server) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pixeld::log::snapshot::SnapshotFile;
+use process::client::post_pixels;
 use process::{ANY_PORT, PATIENCE, Server};
 use rustix::process::Signal;
 
@@ -17,15 +18,9 @@ fn start(data: &Path) -> Server {
 
 /// About two segments of pixels.
 fn post(server: &Server) {
-    let body: Vec<u8> = (0..PIXELS).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
-    for part in body.chunks(1_000_000) {
-        let head = format!(
-            "POST /pixels HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.pixeld\r\nContent-Length: {}\r\n\r\n",
-            part.len()
-        );
-        let mut client = server.connect();
-        client.send(&head).send(part);
-        assert_eq!(client.answer().status, 200);
+    let part = post_pixels(PIXELS / 9);
+    for _ in 0..9 {
+        assert_eq!(server.connect().send(&part).answer().status, 200);
     }
 }
 

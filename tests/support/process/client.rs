@@ -195,6 +195,12 @@ pub fn plain(method: &str, path: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
 }
 
+/// Posts so many pixels at once, ten bytes each.
+pub fn post_pixels(count: u32) -> Vec<u8> {
+    let records: Vec<u8> = (0..count).flat_map(|n| [0x11, 7, n as u8, 0, 0, 0, 0, 0, 0, 0]).collect();
+    request("POST", "/pixels", "application/vnd.pixeld", records)
+}
+
 /// The usual way to post a pixel.
 pub fn post_pixel(x: i32, y: i32, channel: char, value: u8) -> Vec<u8> {
     request("POST", "/pixel", "application/json", pixel(x, y, channel, value))
