@@ -35,6 +35,17 @@ impl Rota {
         stalls
     }
 
+    /// Puts a connection that is marked as having something to send, and nothing else, into the list of those.
+    #[inline]
+    pub(super) fn note_output(&mut self, connection: &mut Connection) {
+        debug_assert_eq!(connection.marks, Marks::SENDS);
+        connection.marks = Marks::default();
+        if !connection.listed.has(Marks::SENDS) {
+            connection.listed.add(Marks::SENDS);
+            self.sending.push(connection.key);
+        }
+    }
+
     /// Takes the list of those to be served in this turn; it comes back by [`Rota::served`].
     #[inline]
     pub(super) fn take_listed(&mut self) -> Vec<Key> {
@@ -110,6 +121,19 @@ mod tests {
         connection.owe();
         rota.note(&mut connection);
         assert_eq!((rota.take_sending(), rota.take_stalled()), (vec![connection.key], vec![]));
+    }
+
+    #[test]
+    fn output_is_noted_once_as_any_other_mark_is() {
+        let (mut rota, mut connection) = (Rota::default(), connection());
+        for _ in 0..2 {
+            connection.owe();
+            rota.note_output(&mut connection);
+            assert!(connection.marks.is_empty());
+        }
+        connection.owe();
+        rota.note(&mut connection);
+        assert_eq!(rota.take_sending(), [connection.key]);
     }
 
     #[test]

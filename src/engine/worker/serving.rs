@@ -30,12 +30,15 @@ impl Worker {
         }
     }
 
-    /// Does what the connection was marked with.
+    /// Does what the connection was marked with: nothing, after most of what is done for it.
     #[inline]
     fn note(&mut self, connection: &mut Connection) {
-        if connection.marks.is_empty() {
-            return;
+        if !connection.marks.is_empty() {
+            self.note_marks(connection);
         }
+    }
+
+    fn note_marks(&mut self, connection: &mut Connection) {
         if self.rota.note(connection) {
             self.deadlines.wake_at(self.context.now.ms() + STALL_LOOK_MS, &self.context);
         }
@@ -233,14 +236,13 @@ impl Worker {
         });
     }
 
-    /// Hands over usual answers.
+    /// Hands over usual answers. The connection need not be lent for that, and has something to send afterwards, nothing else.
     #[inline]
     pub(super) fn hand_over_usual(&mut self, held: &Held) {
-        self.with(held.key, |worker, connection| {
-            connection.settle_held(held.count);
-            worker.service.output.owe_usual(connection, held.count, held.route, &worker.context);
-            Fate::Stays
-        });
+        let Some(connection) = self.table.at(held.key) else { return };
+        connection.settle_held(held.count);
+        self.service.output.owe_usual(connection, held.count, held.route, &self.context);
+        self.rota.note_output(connection);
     }
 
     /// Does what is due for a connection whose entry in the wheel fired; nothing if the entry was early or an old one.
