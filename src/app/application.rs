@@ -14,8 +14,8 @@ use crate::log::read::reader::Reader;
 use crate::os::disk::DiskFile;
 
 use super::answer;
-use super::background::Background;
 use super::applied::Applied;
+use super::background::Background;
 use super::form_page::FormPage;
 use super::state::State;
 use super::upload::Upload;

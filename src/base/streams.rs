@@ -180,5 +180,9 @@ impl Streams {
 }
 
 fn decode_stream(bytes: &[u8]) -> Stream {
-    Stream { origin: Origin { node: NodeId(u64_at(bytes, 0)), inc: Inc(u64_at(bytes, 8)) }, seq: u64_at(bytes, 16), chain: u64_at(bytes, 24) }
+    Stream {
+        origin: Origin { node: NodeId(u64_at(bytes, 0)), inc: Inc(u64_at(bytes, 8)) },
+        seq: u64_at(bytes, 16),
+        chain: u64_at(bytes, 24),
+    }
 }

@@ -85,7 +85,10 @@ impl VersionVector {
         let length = count.checked_mul(VECTOR_ENTRY_BYTES)?.checked_add(4)?;
         let mut entries = Vec::with_capacity(count.min(bytes.len() / VECTOR_ENTRY_BYTES));
         for entry in bytes.get(4..length)?.chunks_exact(VECTOR_ENTRY_BYTES) {
-            entries.push((Origin { node: NodeId(u64_at(entry, 0)), inc: Inc(u64_at(entry, 8)) }, u64_at(entry, 16)));
+            entries.push((
+                Origin { node: NodeId(u64_at(entry, 0)), inc: Inc(u64_at(entry, 8)) },
+                u64_at(entry, 16),
+            ));
         }
         entries.is_sorted_by(|a, b| a.0 < b.0).then_some((Self { entries }, length))
     }

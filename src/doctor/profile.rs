@@ -29,12 +29,6 @@ impl Profile {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, profile)| *profile)
     }
 
-    /// Returns its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, profile)| *profile == self).map_or("", |(name, _)| name)
-    }
-
     /// Keys with the values that it wants, in the order of the file.
     pub fn sysctls(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let text = match self {

@@ -108,7 +108,8 @@ impl Snapshot {
         if !is_sound || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let (streams, rest) = rest.split_at_checked((u32_at(fixed, 48) as usize).checked_mul(STREAM_BYTES)?)?;
+        let (streams, rest) =
+            rest.split_at_checked((u32_at(fixed, 48) as usize).checked_mul(STREAM_BYTES)?)?;
         Some(Self {
             cluster: ClusterId(fixed[8..24].try_into().expect("sixteen bytes")),
             node: NodeId(u64_at(fixed, 24)),

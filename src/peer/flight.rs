@@ -31,12 +31,6 @@ impl Flight {
         self.bytes
     }
 
-    /// Returns whether nothing is under way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
-    }
-
     /// Takes out batches from the oldest on, as long as `received` covers them: the number up to which a stream was
     /// received. Batches are received in the order in which they were sent, so one that is not covered stands before
     /// others that aren't either.
@@ -76,6 +70,6 @@ mod tests {
         flight.forget(b);
         assert_eq!(flight.bytes(), 160);
         flight.settle(|_| 9);
-        assert!(flight.is_empty() && flight.bytes() == 0);
+        assert!(flight.batches.is_empty() && flight.bytes() == 0);
     }
 }

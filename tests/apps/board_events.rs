@@ -123,7 +123,11 @@ fn a_question_begins_where_the_list_ended() {
         assert_eq!(reported(&ask(visitor, &list)), ["between", "and another one"]);
     }
     let held = format!("GET /board/events?after={list} HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_eq!(reported(&client.send(held).answer()).len(), 2, "it is not held while there is something to tell");
+    assert_eq!(
+        reported(&client.send(held).answer()).len(),
+        2,
+        "it is not held while there is something to tell"
+    );
     // What a browser got last wins over where it began.
     let last = last_id(&ask(&mut client, &list));
     let again = format!("GET {} HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n\r\n", question(&list));

@@ -7,8 +7,8 @@ use std::sync::{Arc, RwLock};
 
 use journal::{NODE, SEGMENT_BYTES, options};
 use pixeld::app::application::{Action, Job, JobStep, PeerReport, Request, Start, View};
-use pixeld::app::router::{Match, Router};
 use pixeld::app::applied::{Applied, Batch};
+use pixeld::app::router::{Match, Router};
 use pixeld::app::state::Entry;
 use pixeld::app::wait::{Ticket, Wake};
 use pixeld::apps::pixel::record::{Channel, Pixel};

@@ -126,7 +126,11 @@ fn a_directory_that_is_joining_is_under_way() {
     stop(serve(&data));
     fs::write(data.join("joining"), "").expect("written");
     let output = inspect(&data);
-    assert!(output.status.code() == Some(0) && reported(&output).contains("joining"), "{}", reported(&output));
+    assert!(
+        output.status.code() == Some(0) && reported(&output).contains("joining"),
+        "{}",
+        reported(&output)
+    );
 }
 
 #[test]

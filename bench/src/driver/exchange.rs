@@ -1,7 +1,7 @@
 //! Answers in, requests out: what a socket has is taken apart and counted, and followed by what is to be asked next.
 
-use super::line::Input;
 use super::Driver;
+use super::line::Input;
 use crate::client::connection::Fault;
 use crate::driver::reasons::Reason;
 use crate::driver::tally::Failure;
@@ -33,7 +33,9 @@ impl Driver {
     fn send_due(&mut self) -> bool {
         let now_ns = self.clock.now_ns();
         let Some(schedule) = &mut self.schedule else { return false };
-        let Some(intended_ns) = schedule.due(now_ns).filter(|_| self.requests.left() > 0) else { return false };
+        let Some(intended_ns) = schedule.due(now_ns).filter(|_| self.requests.left() > 0) else {
+            return false;
+        };
         let Some((at, share)) = schedule.take_free(now_ns - intended_ns) else { return false };
         let line = &mut self.lines[at];
         for _ in 0..share.min(line.room(self.scenario.pipeline)) {

@@ -142,7 +142,10 @@ mod tests {
         assert_eq!(schedule.idle_until(0, 9), None, "no connection is free");
         schedule.put_free(0, 3_500_000);
         assert_eq!((schedule.due(0), schedule.sent(0, 4_000_000)), (Some(0), 500_000));
-        assert_eq!((schedule.due(4_000_000), schedule.idle_until(0, u64::MAX)), (Some(1_000_000), Some(1_000_000)));
+        assert_eq!(
+            (schedule.due(4_000_000), schedule.idle_until(0, u64::MAX)),
+            (Some(1_000_000), Some(1_000_000))
+        );
         assert_eq!(schedule.idle_until(2_000_000, u64::MAX), Some(2_000_000), "it is due");
         let mut passed_over = 0;
         assert_eq!(schedule.pass_over(2_000_000, 9_500_000, 5, |_, number| passed_over += number), 5);

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn connections_of_all_threads_start_in_turn() {
-        let of = |thread, all| Stagger { started: 0, all, span_ns: 5_000, thread, threads: 2, connections: 5 };
+        let of =
+            |thread, all| Stagger { started: 0, all, span_ns: 5_000, thread, threads: 2, connections: 5 };
         let mut starts = Vec::new();
         for mut stagger in [of(0, 3), of(1, 2)] {
             while let Some(next_ns) = stagger.next_ns() {

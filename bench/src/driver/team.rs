@@ -1,10 +1,10 @@
 //! The threads of a run: hired, connected, started together.
 
 use crate::client::stream::explain;
-use crate::driver::live::Connecting;
-use crate::driver::machine::pin_this_thread;
 use crate::driver::Driver;
 use crate::driver::figures::Note;
+use crate::driver::live::Connecting;
+use crate::driver::machine::pin_this_thread;
 use crate::driver::opening::{Opening, choose_address};
 use crate::scenario::{Scenario, allow_files};
 use std::io;

@@ -5,6 +5,7 @@
 //! all who ask.
 
 mod answer;
+mod asked;
 pub(crate) mod digits;
 pub(crate) mod import;
 pub(crate) mod limits;
@@ -16,7 +17,6 @@ pub(crate) mod state;
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod tag;
-mod asked;
 
 use std::sync::Arc;
 

@@ -12,11 +12,11 @@ use crate::http::query;
 use crate::http::response::Response;
 
 use super::answer;
+use super::asked::Asked;
 use super::numbers::Numbers;
 use super::record::Wish;
 use super::settings::PexSettings;
 use super::state::{AT_END, PexState};
-use super::asked::Asked;
 
 /// The application.
 pub struct PexApp {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use crate::app::background::{Background, Desk, Figure, Presence, Unlogged};
 use crate::app::applied::Applied;
+use crate::app::background::{Background, Desk, Figure, Presence, Unlogged};
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::thumbnail::{Fault, Order};
 use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};

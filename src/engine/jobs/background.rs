@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use crate::app::background::{Background, Desk, Presence, Unlogged};
 use crate::app::applied::Applied;
+use crate::app::background::{Background, Desk, Presence, Unlogged};
 use crate::base::ids::NodeId;
 use crate::engine::shared::Shared;
 use crate::engine::shared::mailbox::Mail;

@@ -42,11 +42,6 @@ impl Wire {
         Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed, is_ending: false }
     }
 
-    /// Returns the socket, to be registered.
-    pub fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
-    }
-
     /// Takes what the event loop says the socket is ready for; `is_ending` goes with `readable`: nothing more will come.
     pub fn ready(&mut self, readable: bool, writable: bool, is_ending: bool) {
         self.readable |= readable;
@@ -182,9 +177,9 @@ mod tests {
         let near = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
         let (far, _) = listener.accept().expect("connected");
         let mut accepted = Wire::new(TcpStream::from_std(far), None, false);
-        assert!(accepted.stream().nodelay().expect("a socket"));
+        assert!(accepted.stream.nodelay().expect("a socket"));
         let mut dialed = Wire::new(TcpStream::from_std(near), None, true);
         dialed.ready(false, true, false);
-        assert!(dialed.is_connected().expect("connected") && dialed.stream().nodelay().expect("a socket"));
+        assert!(dialed.is_connected().expect("connected") && dialed.stream.nodelay().expect("a socket"));
     }
 }

@@ -97,7 +97,8 @@ impl BlobsOut {
                 // What is in one piece is read once, and checked before it goes.
                 let is_checked =
                     reader.size_bytes() <= PEER_PIECE_BYTES as u64 || shared.blobs.checks_contents();
-                self.current = Some(BlobOut { id, reader, offset: 0, content: Sha256::default(), is_checked });
+                self.current =
+                    Some(BlobOut { id, reader, offset: 0, content: Sha256::default(), is_checked });
             }
             Ok(_) => self.pass_over(shared, session, id, Fault::Damaged),
             Err(error) => self.cannot_read(shared, session, id, &error),

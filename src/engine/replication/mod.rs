@@ -16,10 +16,10 @@
 //! One connection has one replica. A host has one at a time: the next one may begin when this one is dropped.
 
 mod access;
-mod blobs_out;
 mod apart;
 pub mod arrivals;
 mod arriving;
+mod blobs_out;
 mod shipping;
 mod taking;
 

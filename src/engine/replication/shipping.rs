@@ -14,9 +14,7 @@ use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
-use crate::base::limits::{
-    PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_SEND_EVERY_US,
-};
+use crate::base::limits::{PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_SEND_EVERY_US};
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::outbox::{Departing, Next};
 use crate::log::read::scan::Scan;

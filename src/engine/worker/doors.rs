@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use super::connection::Connection;
 use super::context::Context;
 use crate::app::router::Root;
-use crate::base::limits::{ACCEPT_RETRY_MS, ACCEPT_LOGGED_MS};
+use crate::base::limits::{ACCEPT_LOGGED_MS, ACCEPT_RETRY_MS};
 
 /// Connections taken from one listener before those that are open get their turn.
 const ACCEPTS_PER_TURN: usize = 128;

@@ -136,12 +136,6 @@ impl HeldAnswers {
     pub fn is_due(&self, committed: u64) -> bool {
         self.queue.front().is_some_and(|first| first.position <= committed)
     }
-
-    /// Returns whether nothing is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +153,7 @@ mod tests {
         assert_eq!(answers.pop(4).map(|held| held.position), Some(2));
         assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
         assert_eq!(answers.pop(4).map(|held| held.position), Some(4));
-        assert!(answers.pop(5).is_none() && !answers.is_empty());
+        assert!(answers.pop(5).is_none() && !answers.queue.is_empty());
     }
 
     #[test]

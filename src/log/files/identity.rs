@@ -213,7 +213,12 @@ fn read_members(bytes: &[u8]) -> Option<Members> {
     for entry in rest.chunks_exact(MEMBER_BYTES) {
         let name = entry[24..].get(..usize::from(u16_at(entry, 18)))?;
         let name = MemberName::new(std::str::from_utf8(name).ok()?)?;
-        members.add(Member { node: NodeId(u64_at(entry, 0)), since_us: u64_at(entry, 8), seat: u16_at(entry, 16), name });
+        members.add(Member {
+            node: NodeId(u64_at(entry, 0)),
+            since_us: u64_at(entry, 8),
+            seat: u16_at(entry, 16),
+            name,
+        });
     }
     Some(members)
 }

@@ -73,8 +73,13 @@ impl Slot {
     /// Reads a slot; nothing if the checksum doesn't agree or it claims what can't be.
     #[must_use]
     pub fn decode(bytes: &[u8; SLOT_BYTES], key: SlotKey) -> Option<Self> {
-        let slot = Self { segment: u32_at(bytes, 0), position: Position(u64_at(bytes, 8)), synced: Position(u64_at(bytes, 16)) };
-        (slot.segment > 0 && slot.synced <= slot.position && u32_at(bytes, 4) == slot_crc(bytes, key)).then_some(slot)
+        let slot = Self {
+            segment: u32_at(bytes, 0),
+            position: Position(u64_at(bytes, 8)),
+            synced: Position(u64_at(bytes, 16)),
+        };
+        (slot.segment > 0 && slot.synced <= slot.position && u32_at(bytes, 4) == slot_crc(bytes, key))
+            .then_some(slot)
     }
 }
 

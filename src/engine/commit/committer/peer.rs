@@ -152,7 +152,9 @@ impl Arrivals {
             self.is_stuck = true;
             return false;
         }
-        let Some((disk, Join { starts, snapshot, blobs })) = peering.joining.take_offer() else { return false };
+        let Some((disk, Join { starts, snapshot, blobs })) = peering.joining.take_offer() else {
+            return false;
+        };
         let refuse = |why: String| {
             peering.joining.settle(Err(why));
             peering.bell.ring();

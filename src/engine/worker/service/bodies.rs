@@ -1,6 +1,5 @@
 //! Bodies that go into the lane as they arrive.
 
-
 use super::{Service, asked};
 use crate::app::upload::{Pause, Upload};
 use crate::engine::shared::metrics::Reject;
