@@ -1,6 +1,6 @@
 //! Limits of the process and the CPUs.
 
-use super::{Item, SAFE, item};
+use super::item::{Item, SAFE, item};
 
 pub(super) static ITEMS: [Item; 16] = [
     item(

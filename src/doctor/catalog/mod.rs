@@ -1,38 +1,11 @@
 //! Every check by its name: what it is about, what it costs to change, and where that is known from.
 
+mod item;
 mod machine;
 mod network;
 mod operation;
 
-/// What is known about a check before it is made.
-#[derive(Debug)]
-pub struct Item {
-    /// Its name: that of the kernel's setting, or group and subject.
-    pub id: &'static str,
-    /// The group on the screen.
-    pub group: &'static str,
-    /// What changing it risks.
-    pub risk: &'static str,
-    /// What it changes for the server.
-    pub effect: &'static str,
-    /// Where that is from.
-    pub source: &'static str,
-    /// The whole story.
-    pub why: &'static str,
-}
-
-const SAFE: &str = "safe";
-
-const fn item(
-    group: &'static str,
-    id: &'static str,
-    risk: &'static str,
-    effect: &'static str,
-    source: &'static str,
-    why: &'static str,
-) -> Item {
-    Item { id, group, risk, effect, source, why }
-}
+pub use self::item::Item;
 
 /// Returns all checks, in the order of the report.
 pub fn all() -> impl Iterator<Item = &'static Item> {

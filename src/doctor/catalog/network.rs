@@ -1,6 +1,6 @@
 //! Network cards, interrupts, the TCP stack and what it drops.
 
-use super::{Item, SAFE, item};
+use super::item::{Item, SAFE, item};
 
 pub(super) static ITEMS: [Item; 20] = [
     item(

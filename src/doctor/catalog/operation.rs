@@ -1,6 +1,6 @@
 //! Disks, clocks, the peer, and how the server is built and run.
 
-use super::{Item, SAFE, item};
+use super::item::{Item, SAFE, item};
 
 pub(super) static ITEMS: [Item; 15] = [
     item(
