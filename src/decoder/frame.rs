@@ -27,7 +27,7 @@ pub struct OrderHead {
 impl OrderHead {
     /// Returns its bytes.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; ORDER_BYTES] {
+    pub fn to_bytes(self) -> [u8; ORDER_BYTES] {
         let mut bytes = [0; ORDER_BYTES];
         bytes[0..4].copy_from_slice(&ORDER_MAGIC.to_le_bytes());
         bytes[4] = self.order.kind.number();
@@ -109,7 +109,7 @@ impl Flaw {
 impl OutcomeHead {
     /// Returns its bytes.
     #[must_use]
-    pub fn to_bytes(&self) -> [u8; OUTCOME_BYTES] {
+    pub fn to_bytes(self) -> [u8; OUTCOME_BYTES] {
         let mut bytes = [0; OUTCOME_BYTES];
         bytes[0..4].copy_from_slice(&OUTCOME_MAGIC.to_le_bytes());
         bytes[4] = self.result.map_or_else(|flaw| flaw as u8 + 1, |_| 0);

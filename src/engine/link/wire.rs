@@ -176,7 +176,7 @@ mod tests {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let near = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
         let (far, _) = listener.accept().expect("connected");
-        let mut accepted = Wire::new(TcpStream::from_std(far), None, false);
+        let accepted = Wire::new(TcpStream::from_std(far), None, false);
         assert!(accepted.stream.nodelay().expect("a socket"));
         let mut dialed = Wire::new(TcpStream::from_std(near), None, true);
         dialed.ready(false, true, false);
