@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal::{CLUSTER, NODE, SEGMENT_BYTES, options};
+use pixeld::app::applied::{Applied, Batch};
 use pixeld::app::heal::{Heal, Heals};
-use pixeld::app::state::{Applied, Batch, Entry};
+use pixeld::app::state::Entry;
 use pixeld::apps::pixel::cut::{self, Floor};
 use pixeld::apps::pixel::finder::{Finder, Measure};
 use pixeld::apps::pixel::record::{Channel, Pixel};

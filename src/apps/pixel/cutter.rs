@@ -14,10 +14,10 @@ use super::limits::{CUT_EXACT_EVERY_US, CUT_LOOK_US, CUT_QUIET_US, CUT_WAITERS_M
 use super::state::{PixelState, Stream};
 use super::times::{Key, Times};
 use crate::app::answer;
+use crate::app::applied::Applied;
 use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::app::heal::Heals;
 use crate::app::keep::{self, Keep};
-use crate::app::state::Applied;
 use crate::base::ids::{Origin, Position};
 use crate::log::read::scan::ReadError;
 

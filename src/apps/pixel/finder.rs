@@ -11,7 +11,7 @@ use super::cut::Floor;
 use super::limits::CUT_BUCKETS;
 use super::state::Stream;
 use super::times::{Key, Stretch, Times};
-use crate::app::state::shorts_of;
+use crate::app::pieces::shorts_of;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag;
 use crate::log::format::record;

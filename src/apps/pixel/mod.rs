@@ -8,19 +8,19 @@
 //! DELETE /pixels?before=, --keep pixel=   cutter -> times (what stands before it?) -> cut
 //! ```
 
-pub mod asked;
-pub mod batch;
-pub mod before;
-pub mod body;
+pub(crate) mod asked;
+pub(crate) mod batch;
+pub(crate) mod before;
+pub(crate) mod body;
 pub mod cursor;
 pub mod cut;
-pub mod cutter;
-pub mod detail;
+pub(crate) mod cutter;
+pub(crate) mod detail;
 pub mod finder;
-pub mod limits;
-pub mod list;
-pub mod page;
-pub mod query;
+pub(crate) mod limits;
+pub(crate) mod list;
+pub(crate) mod page;
+pub(crate) mod query;
 pub mod raw;
 pub mod record;
 pub(crate) mod render;
@@ -29,9 +29,9 @@ pub mod service;
 pub(crate) mod settings;
 pub mod state;
 pub mod tag;
-pub mod template;
+pub(crate) mod template;
 pub mod times;
-pub mod validate;
+pub(crate) mod validate;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::limits::CUT_STEP_BYTES;
 use crate::app::heal::Heals;
-use crate::app::state::shorts_of;
+use crate::app::pieces::shorts_of;
 use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
 use crate::log::format::frame::frame_bytes;
 use crate::log::read::reader::Reader;
