@@ -16,7 +16,7 @@ pub(crate) mod charset;
 pub(crate) mod coding;
 pub(crate) mod conditional;
 pub mod connection;
-pub(crate) mod date;
+pub mod date;
 pub(crate) mod extension;
 pub(crate) mod framing;
 pub mod headcache;

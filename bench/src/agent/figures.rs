@@ -4,8 +4,8 @@
 
 use crate::agent::limits::{COUNT_MAX, ENTRIES_MAX};
 use crate::agent::shown::plain;
-use crate::driver::figures::Finished;
 use crate::driver::connect_times::ConnectTimes;
+use crate::driver::figures::Finished;
 use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
 use crate::driver::statuses::{Example, Statuses};

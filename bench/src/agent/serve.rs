@@ -101,9 +101,9 @@ impl Agent {
             shared.strangers.fetch_sub(1, Ordering::SeqCst);
             match greeted {
                 Ok((wire, _seat)) => {
-                    output::tell(format_args!("{from} directs this agent"));
+                    output::report(format_args!("{from} directs this agent"));
                     let end = Tasks::new(wire, &stop).carry_out_all();
-                    output::tell(format_args!("{from} has gone: {end}"));
+                    output::report(format_args!("{from} has gone: {end}"));
                 }
                 Err(why) => shared.tell(format_args!("{from} was not taken: {why}")),
             }
@@ -145,7 +145,7 @@ impl Shared {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|last| last.elapsed() >= STRANGERS_TOLD_EVERY) {
             *told = Some(Instant::now());
-            output::tell(line);
+            output::report(line);
         }
     }
 

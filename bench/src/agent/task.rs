@@ -10,11 +10,11 @@ use crate::agent::message::{HostText, ToAgent, ToMaster, line, read};
 use crate::agent::order::OrderText;
 use crate::agent::shown::plain;
 use crate::agent::wire::Wire;
+use crate::driver::figures::{Finished, Note};
 use crate::driver::intervals::Intervals;
 use crate::driver::machine::{HostTimes, HostUse};
 use crate::driver::server::round_trip_ns;
 use crate::driver::team::Team;
-use crate::driver::figures::{Finished, Note};
 use crate::output;
 use crate::scenario::Scenario;
 use base64::Engine;
@@ -90,7 +90,7 @@ impl<'a> Tasks<'a> {
 
     /// Carries out one order.
     fn carry_out(&mut self, order: &OrderText) -> Result<(), Parted> {
-        output::tell(plain(&order.describe()));
+        output::report(plain(&order.describe()));
         let halt = Arc::new(AtomicBool::new(false));
         let (notes, inbox) = mpsc::channel();
         let prepared = order.scenario().and_then(|(scenario, own)| {
