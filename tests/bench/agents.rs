@@ -143,6 +143,38 @@ fn a_schedule_is_shared_and_agents_take_one_run_after_the_other() {
 }
 
 #[test]
+fn schedules_of_agents_interleave_from_a_common_start() {
+    let (_agents, names) = two(&[]);
+    let (url, _, bodies) = counting();
+    // A quarter of a second apart, so only starts that are not common change the order.
+    let told = bench(&[&url, "-r", "4", "-d", "2s", "-c", "2", "-b", "{{n}}", "--agents", &names]);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let sent: Vec<u64> = bodies.lock().unwrap().iter().map(|body| body.parse().unwrap()).collect();
+    assert_eq!(sent, (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_side_that_stands_still_is_taken_for_dead() {
+    let ((agents, names), (others, _)) = (two(&[]), two(&[]));
+    let (url, count, _) = counting();
+    let (idle_url, idle_count, _) = counting();
+    let load = |url: &str, agents: &str| start(&[url, "-d", "600s", "-c", "2", "--agents", agents]);
+    let (left_alone, mut standing) = (load(&url, &names), load(&idle_url, &others[0].address));
+    until(|| count.load(Ordering::SeqCst) > 100 && idle_count.load(Ordering::SeqCst) > 100);
+    signal(&agents[1].child, "-STOP");
+    signal(&standing, "-STOP");
+    let told = told(left_alone.wait_with_output().unwrap());
+    assert_eq!(told.code, 1, "{}{}", told.out, told.err);
+    assert!(told.out.contains(&format!("agent {}: was silent for", agents[1].address)), "{}", told.out);
+    assert_eq!(once_free(&url, &others[0].address).code, 0);
+    let before = idle_count.load(Ordering::SeqCst);
+    assert_eq!(once_free(&url, &others[0].address).code, 0);
+    assert_eq!(idle_count.load(Ordering::SeqCst), before, "nobody sends what nobody directs");
+    standing.kill().unwrap();
+    standing.wait().unwrap();
+}
+
+#[test]
 fn what_files_say_travels_with_the_order() {
     let folder = tempfile::tempdir().unwrap();
     let here = |name: &str| folder.path().join(name);

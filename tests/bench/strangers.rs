@@ -131,6 +131,44 @@ fn another_version_is_named_on_both_sides() {
     later.join().unwrap();
 }
 
+/// Greets as an agent does, once, with the proof that `prove` makes of the master's.
+fn impostor(prove: fn(Option<String>) -> Option<String>) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let handle = std::thread::spawn(move || {
+        let key = AgentKey::make().unwrap();
+        let mut wire = Wire::new(listener.accept().unwrap().0, key.accept().unwrap()).unwrap();
+        wire.shake_hands(Instant::now() + WAIT).unwrap();
+        let hello = loop {
+            if let Some(line) = wire.receive(Duration::from_millis(5)).unwrap() {
+                break read(&line).unwrap();
+            }
+        };
+        let ToAgent::Hello { proof, .. } = hello else { panic!("{hello:?}") };
+        let hello =
+            ToMaster::Hello { version: Version::own(), proof: prove(proof), host: "h".into(), threads: 1 };
+        wire.send(&line(&hello)).unwrap();
+        // An order would be a line.
+        while let Ok(order) = wire.receive(Duration::from_millis(5)) {
+            assert_eq!(order, None, "an impostor is told nothing");
+        }
+    });
+    (address, handle)
+}
+
+#[test]
+fn an_impostor_is_not_directed() {
+    let (_folder, file) = token(SECRET);
+    for prove in [(|_| None) as fn(Option<String>) -> Option<String>, |proof| proof, |_| Some("AAAA".into())]
+    {
+        let (address, handle) = impostor(prove);
+        let told = bench(&["http://127.0.0.1:1", "--agents", &address, "--token-file", &file]);
+        assert_eq!(told.code, 1, "{}", told.err);
+        assert!(told.err.contains(&format!("agent {address}: it has not the token")), "{}", told.err);
+        handle.join().unwrap();
+    }
+}
+
 #[test]
 fn all_agents_that_are_none_are_named() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

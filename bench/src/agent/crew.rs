@@ -7,6 +7,7 @@ use crate::agent::limits::{
 use crate::agent::part::Assignment;
 use crate::agent::station::{Command, Event, Station};
 use crate::agent::token::Token;
+use crate::driver::live::Connecting;
 use crate::driver::machine::HostUse;
 use crate::driver::run::{AgentFigures, Collector, Measured, Watch};
 use crate::scenario::Scenario;
@@ -103,9 +104,9 @@ impl Crew {
             threads: agents.threads,
         };
         let (mut lost, mut known) = (Vec::new(), 0);
-        let deadline = Instant::now() + 2 * GREETING_WAIT;
+        let wait = Wait::new("agents", crew.names.len(), 2 * GREETING_WAIT);
         while known < crew.names.len() {
-            let (place, event) = crew.next(deadline, stop)?;
+            let (place, event) = crew.next(&wait, known, stop)?;
             known += 1;
             match event {
                 Event::Greeted(threads) => crew.offers[place] = threads.max(1),
@@ -188,10 +189,10 @@ impl Crew {
 
     /// Waits until all agents are ready; returns the longest of the round trips to them.
     fn await_all_ready(&self, stop: &AtomicBool) -> Result<Duration, String> {
-        let deadline = Instant::now() + READY_WAIT + SILENCE_MAX;
+        let wait = Wait::new("agents that are ready", self.names.len(), READY_WAIT + SILENCE_MAX);
         let (mut ready, mut longest) = (0, Duration::ZERO);
         while ready < self.names.len() {
-            match self.next(deadline, stop)? {
+            match self.next(&wait, ready, stop)? {
                 (_, Event::Ready(round_trip)) => longest = longest.max(round_trip),
                 (place, Event::Lost(why)) => return Err(self.told(place, &why)),
                 (_, Event::Greeted(_) | Event::Over(_)) => continue,
@@ -203,10 +204,10 @@ impl Crew {
 
     /// Waits for the figures of all agents, which have ended or are lost; returns them in the agents' order.
     fn await_all_over(&self) -> Result<Vec<AgentFigures>, String> {
-        let deadline = Instant::now() + END_WAIT;
+        let wait = Wait::new("agents that have ended", self.names.len(), END_WAIT);
         let mut over: Vec<(usize, AgentFigures)> = Vec::new();
         while over.len() < self.names.len() {
-            match self.next(deadline, &AtomicBool::new(false))? {
+            match self.next(&wait, over.len(), &AtomicBool::new(false))? {
                 (place, Event::Over(figures)) => over.push((place, *figures)),
                 (place, Event::Lost(why)) => return Err(self.told(place, &why)),
                 (_, Event::Greeted(_) | Event::Ready(_)) => {}
@@ -216,7 +217,8 @@ impl Crew {
         Ok(over.into_iter().map(|(_, figures)| figures).collect())
     }
 
-    fn next(&self, deadline: Instant, stop: &AtomicBool) -> Result<(usize, Event), String> {
+    /// Waits for the next event and shows meanwhile how many there have been.
+    fn next(&self, wait: &Wait, known: usize, stop: &AtomicBool) -> Result<(usize, Event), String> {
         loop {
             match self.events.recv_timeout(LOOK_EVERY) {
                 Ok(event) => return Ok(event),
@@ -224,10 +226,10 @@ impl Crew {
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => {
                     return Err("interrupted before the load began".into());
                 }
-                Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => {
+                Err(RecvTimeoutError::Timeout) if Instant::now() > wait.deadline => {
                     return Err("an agent did not answer in time".into());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => wait.line.show(known),
             }
         }
     }
@@ -240,6 +242,24 @@ impl Crew {
 
     fn told(&self, place: usize, why: &str) -> String {
         format!("agent {}: {why}", self.names[place])
+    }
+}
+
+/// What is awaited of all agents: shown when it takes longer than a moment, and not for ever.
+struct Wait {
+    line: Connecting,
+    deadline: Instant,
+}
+
+impl Wait {
+    fn new(what: &'static str, all: usize, most: Duration) -> Self {
+        Self { line: Connecting::new(true, what, all), deadline: Instant::now() + most }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.line.end();
     }
 }
 

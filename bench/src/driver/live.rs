@@ -42,9 +42,10 @@ impl Live {
     }
 }
 
-/// The line while connections are made.
+/// The line while connections are made, or others are awaited.
 pub struct Connecting {
     is_on: bool,
+    what: &'static str,
     all: usize,
     since: Instant,
 }
@@ -52,8 +53,22 @@ pub struct Connecting {
 impl Connecting {
     /// Returns a line that is shown when `wanted`, stderr is a terminal, and it takes longer than a moment.
     #[must_use]
-    pub fn new(wanted: bool, all: usize) -> Self {
-        Self { is_on: wanted && std::io::stderr().is_terminal(), all, since: Instant::now() }
+    pub fn new(wanted: bool, what: &'static str, all: usize) -> Self {
+        Self { is_on: wanted && std::io::stderr().is_terminal(), what, all, since: Instant::now() }
+    }
+
+    /// Shows how many of all there are, such as `connecting 12/64`.
+    pub fn show(&self, open: usize) {
+        if self.is_on && self.since.elapsed() > SHOW_EVERY {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{} {open}/{}", self.what, self.all);
+        }
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        if self.is_on {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
     }
 
     /// Waits for the next of `news` and meanwhile shows how many connections are open.
@@ -64,19 +79,13 @@ impl Connecting {
         loop {
             match news.recv_timeout(SHOW_EVERY) {
                 Ok(news) => {
-                    if self.is_on {
-                        let _ = write!(std::io::stderr(), "\r\x1b[K");
-                    }
+                    self.end();
                     return Ok(news);
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err("a thread of the generator panicked; this is a bug".into());
                 }
-                Err(RecvTimeoutError::Timeout) if self.is_on && self.since.elapsed() > SHOW_EVERY => {
-                    let open = opened.load(Ordering::Relaxed);
-                    let _ = write!(std::io::stderr(), "\r\x1b[Kconnecting {open}/{}", self.all);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.show(opened.load(Ordering::Relaxed)),
             }
         }
     }

@@ -52,7 +52,7 @@ impl Team {
             team.starts.push(start);
             team.handles.push(handle);
         }
-        let connecting = Connecting::new(is_live, connections);
+        let connecting = Connecting::new(is_live, "connecting", connections);
         let mut all = Opening::default();
         for _ in threads {
             let opening = connecting.show_until(&connected, &opened)??;
