@@ -46,7 +46,7 @@ pub trait App: Send + Sync {
     /// Returns the state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
 
-    /// Returns its card on the index page, in HTML: a heading (h2), a sentence, a form to try it, and a link to its page. A form that
+    /// Returns its card on the index page, in HTML: a heading (h3), a sentence, a form to try it, and a link to its page. A form that
     /// changes something is a POST. Empty for none.
     fn card(&self) -> &'static str {
         ""

@@ -47,14 +47,16 @@ fn an_answer_is_kept_by_nobody_unless_its_path_or_tag_names_its_version() {
             assert_eq!(answer.field("cache-control"), Some(IMMUTABLE), "{path}: {}", answer.head);
         }
     }
-    let tagged =
-        ["/", "/index.css", "/index.js", "/openapi.json", "/board", "/static/board.css", "/toys", &thumbnail];
-    for path in tagged {
+    let index =
+        ["/", "/index.css", "/index.js", "/figures.js", "/docs", "/docs.css", "/docs.js", "/openapi.json"];
+    let of_apps = ["/board", "/static/board.css", "/toys", &thumbnail];
+    let tagged = || index.into_iter().chain(of_apps);
+    for path in tagged() {
         let answer = ask(&mut client, "GET", path, "");
         assert_eq!(answer.field("cache-control"), Some("no-cache"), "{path}: {}", answer.head);
         assert!(answer.field("etag").is_some(), "{path}");
     }
-    for path in tagged.into_iter().chain([&*hashed, &media]) {
+    for path in tagged().chain([&*hashed, &media]) {
         let whole = ask(&mut client, "GET", path, "");
         let tag = whole.field("etag").expect("a tag");
         let same = ask(&mut client, "GET", path, &format!("If-None-Match: \"a,*,b\", {tag}\r\n"));

@@ -79,12 +79,33 @@ fn the_index_fits_every_screen() {
     let Some(visitor) = Browser::start() else { return };
     let server = Server::fresh(&["--durability", "memory"]);
     visitor.go_to(&format!("http://{}/", server.address));
-    visitor.wait_for("return !document.getElementById('figures').hidden");
+    visitor.wait_for("return !document.getElementById('tiles').hidden");
     for form in ["/pixel", "/next", "/api/products"] {
         visitor.click(&format!("form[action='{form}'] button"));
         visitor.wait_for(&format!("return document.querySelector(\"form[action='{form}'] small\")"));
     }
+    visitor.evaluate("scrollTo(0, 0)");
     look(&visitor, "index");
+    assert_eq!(visitor.complaints(), json!([]), "the browser complains");
+    drop(server);
+    visitor.wait_for("return document.getElementById('state').textContent.startsWith('no answer')");
+    look(&visitor, "index-away");
+    browser::skip_without_axe();
+}
+
+#[test]
+fn the_description_of_the_calls_fits_every_screen_and_finds_calls() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--durability", "memory"]);
+    visitor.go_to(&format!("http://{}/docs#post-pixels", server.address));
+    visitor.wait_for("return document.getElementById('post-pixels').open");
+    let example = "return document.querySelector('#get-pixels-count pre').textContent";
+    assert_eq!(visitor.evaluate(example), format!("curl http://{}/pixels/count", server.address));
+    visitor.evaluate("document.querySelectorAll('details.call').forEach((one) => { one.open = true; })");
+    look(&visitor, "docs");
+    visitor.fill("#filter", "delete /messages/");
+    let left = "return [...document.querySelectorAll('details.call')].filter((one) => one.checkVisibility()).map((one) => one.id)";
+    assert_eq!(visitor.evaluate(left), json!(["delete-messages-id"]));
     assert_eq!(visitor.complaints(), json!([]), "the browser complains");
     browser::skip_without_axe();
 }

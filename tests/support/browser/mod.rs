@@ -19,7 +19,7 @@ use crate::process::PATIENCE;
 use crate::skip::skip;
 
 /// The name under which WebDriver answers with an element.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+pub const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Widths at which pages are looked at, in CSS pixels: a desk, a phone, a small phone.
 pub const WIDTHS: [u32; 3] = [1280, 390, 320];
