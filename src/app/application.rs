@@ -53,8 +53,8 @@ pub trait App: Send + Sync {
     }
 
     /// Returns what it does by itself, beside answering requests.
-    fn background(&self) -> Option<Arc<dyn Background>> {
-        None
+    fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        Vec::new()
     }
 
     /// Returns name and help of the series that counts its short records, if it has such.

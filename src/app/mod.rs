@@ -2,7 +2,8 @@
 //!
 //! `application` and `state` are what an application implements, `background` is for those that work by themselves; `applied`
 //! holds the states of all of them, and `pieces` takes a batch apart for it. `router` finds who answers a request, `upload` and
-//! `wait` are ways to take and to hold one, `keep` says how much is kept. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
+//! `wait` are ways to take and to hold one, `keep` says how much is kept, `trimming`
+//! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
 //! of them; `index` is the page that shows what there is.
 
 pub mod answer;
@@ -11,6 +12,7 @@ pub mod applied;
 pub(crate) mod background;
 pub mod fields;
 pub(crate) mod files;
+pub(crate) mod floors;
 pub(crate) mod form_page;
 pub mod heal;
 pub(crate) mod id;
@@ -21,5 +23,6 @@ pub(crate) mod pieces;
 pub(crate) mod references;
 pub mod router;
 pub mod state;
+pub(crate) mod trimming;
 pub(crate) mod upload;
 pub mod wait;

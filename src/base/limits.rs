@@ -157,6 +157,12 @@ pub const PEER_PASSED_BYTES: u64 = 16 * 1024 * 1024;
 pub const PEER_PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of blobs that the scrub reads in a second.
 pub const SCRUB_BYTES_PER_S: u64 = 4 * 1024 * 1024;
+/// Floors in one record of a cut; one of more streams comes in several records.
+pub const CUT_FLOORS_MAX: usize = 128;
+/// Items of one application that are cut, or looked at, at once: its state is locked meanwhile.
+pub const CUT_ITEMS_MAX: usize = 10_000;
+/// Time between two looks whether there is more than is to be kept, milliseconds.
+pub const CUT_LOOK_MS: u64 = 250;
 /// Bytes that the scrub reads at once.
 pub const SCRUB_PIECE_BYTES: usize = 128 * 1024;
 /// What the scrub counts for opening a blob, bytes: small ones don't come faster than this.

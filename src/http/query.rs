@@ -23,6 +23,12 @@ pub fn first_parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     parameters(query).find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
+/// Returns the name of a parameter that is none of `known`: what removes something must not be mistaken.
+#[must_use]
+pub fn unknown<'a>(query: &'a str, known: &[&str]) -> Option<Cow<'a, str>> {
+    parameters(query).map(|(name, _)| name).find(|name| !known.contains(&&**name))
+}
+
 /// Decodes a part of a query: `+` is a space, `%41` is `A`.
 #[must_use]
 pub fn decode(part: &str) -> Cow<'_, str> {
@@ -93,6 +99,8 @@ mod tests {
         assert!(pairs("").is_empty());
         assert_eq!(parameter("a=1&b=2&a=3", "a").as_deref(), Some("3"));
         assert_eq!(parameter("a=1", "b"), None);
+        assert_eq!(unknown("a=1&%62=2&c", &["a", "b"]).as_deref(), Some("c"));
+        assert_eq!((unknown("", &[]), unknown("a", &["a"])), (None, None));
         assert_eq!(first_parameter("b=2&%61=1&a=3", "a").as_deref(), Some("1"));
         assert_eq!((first_parameter("a&a=3", "a").as_deref(), first_parameter("a=1", "b")), (Some(""), None));
     }

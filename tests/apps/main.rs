@@ -34,6 +34,7 @@ mod damaged;
 mod descriptors;
 mod index_page;
 mod jpeg_forms;
+mod keep;
 mod notes;
 mod pages_browser;
 mod pex_import;

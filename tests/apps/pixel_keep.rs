@@ -139,9 +139,13 @@ fn what_is_too_old_goes_and_of_several_limits_the_narrowest_counts() {
 
 #[test]
 fn limits_that_are_none_are_refused_by_name() {
-    for (value, word) in
-        [("pixel=0", "keep.pixel"), ("pixel=soon", "keep.pixel"), ("fax=3", "keep.fax"), ("3", "APP=LIMIT")]
-    {
+    for (value, word) in [
+        ("pixel=0", "keep.pixel"),
+        ("pixel=soon", "keep.pixel"),
+        ("fax=3", "keep.fax"),
+        ("toys=23h", "24h"),
+        ("3", "APP=LIMIT"),
+    ] {
         let output = process::pixeld(&["serve", "--check-config", "--keep", value]).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), told.contains(word)), (Some(2), true), "{value}: {told}");

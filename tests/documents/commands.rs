@@ -172,6 +172,7 @@ pasted! {
     agents_can_be_pasted: "docs/bench-agents.md",
     configuring_can_be_pasted: "docs/configuration.md",
     operating_can_be_pasted: "docs/operations.md",
+    what_is_kept_can_be_pasted: "docs/retention.md",
     the_pixel_service_can_be_pasted: "docs/apps/pixel.md",
     the_board_can_be_pasted: "docs/apps/board.md",
     thumbnails_can_be_pasted: "docs/apps/thumbs.md",

@@ -11,6 +11,7 @@ mod clocks;
 mod full_disk;
 mod healing;
 mod joining;
+mod keep;
 mod left_behind;
 mod names;
 mod older_segments;

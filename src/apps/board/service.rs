@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use crate::app::answer;
 use crate::app::application::{Action, App, Body, Request, Resume, Route, View};
+use crate::app::background::Background;
 use crate::app::form_page;
 use crate::app::id;
 use crate::app::openapi;
 use crate::app::state::State;
+use crate::app::trimming::Trimmer;
 use crate::app::upload::{Unwanted, Upload};
 use crate::app::wait::News;
 use crate::apps::board::limits::{
@@ -22,7 +24,7 @@ use crate::apps::pictures::kind::Kind;
 use crate::base::limits::{Limits, MULTIPART_FRAMING_BYTES_MAX};
 use crate::http::method::Method;
 use crate::http::multipart::{BoundaryError, boundary};
-use crate::http::query::{decode_path, location, parameter};
+use crate::http::query::{decode_path, location, parameter, unknown};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
@@ -112,6 +114,7 @@ pub struct BoardApp {
     public_base: Arc<str>,
     page: Page,
     visitors: Arc<Visitors>,
+    trimmer: Arc<Trimmer<BoardState>>,
     /// Tells this start of the process from others.
     start: OnceLock<u64>,
 }
@@ -132,6 +135,7 @@ impl BoardApp {
             public_base: settings.public_base.as_str().into(),
             page: Page::new(&settings.public_base),
             visitors: Arc::default(),
+            trimmer: Arc::new(Trimmer::new("board", tag::BOARD_CUT, settings.keep)),
             start: OnceLock::new(),
         }
     }
@@ -293,7 +297,10 @@ impl App for BoardApp {
                 self.messages(request.head.query.unwrap_or_default(), view).unwrap_or_else(Action::Respond)
             }
             MESSAGE => self.message(capture, view),
-            DELETE => self.delete(capture, view),
+            DELETE => match unknown(request.head.query.unwrap_or_default(), &[]) {
+                Some(name) => Action::Respond(not_permitted(&name)),
+                None => self.delete(capture, view),
+            },
             MEDIA => self.media(request, view),
             EVENTS => self.events(request, view).unwrap_or_else(Action::Respond),
             UPLOAD_ELSEWHERE => {
@@ -311,6 +318,10 @@ impl App for BoardApp {
 
     fn card(&self) -> &'static str {
         include_str!("card.html")
+    }
+
+    fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        vec![self.trimmer.clone()]
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {
@@ -352,6 +363,13 @@ fn number(query: &str, name: &str, range: RangeInclusive<u64>) -> Result<Option<
     let (kind, loc) = ("int_parsing", ["query", name]);
     let detail = json!({"detail": [{"type": kind, "loc": loc, "msg": msg, "input": text}]});
     Err(answer::json(422, detail.to_string()))
+}
+
+/// Returns the answer to a parameter that there is not, where something would be removed.
+fn not_permitted(name: &str) -> Response {
+    let msg = "Extra inputs are not permitted";
+    let detail = json!({"detail": [{"type": "extra_forbidden", "loc": ["query", name], "msg": msg}]});
+    answer::json(422, detail.to_string())
 }
 
 fn respond(status: u16, value: &Value) -> Action {

@@ -1,5 +1,6 @@
 //! What an operator may set about the board.
 
+use crate::app::keep::{self, Keep};
 use crate::base::setting::{Form, Preset, Setting, Values};
 
 /// Where this host serves the pictures itself.
@@ -29,6 +30,12 @@ static UNCLEAN: Setting = Setting::new(
     Form::Word(&["refuse", "keep"]),
     Preset::Text("refuse"),
 );
+static KEEP: Setting = Setting::keep(
+    "keep.board",
+    "Messages that are kept, the newest of them; bytes are those of their texts and pictures",
+    Form::List(keep::form, keep::is_limit),
+    keep::ALL,
+);
 /// Bytes that a picture on the board may have; a larger one is answered 413.
 pub static MAX_PICTURE: Setting = Setting::limit(
     "board.max_picture",
@@ -38,7 +45,7 @@ pub static MAX_PICTURE: Setting = Setting::limit(
 );
 
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&PUBLIC_BASE, &KEEP_METADATA, &UNCLEAN, &MAX_PICTURE];
+pub static SETTINGS: &[&Setting] = &[&KEEP, &PUBLIC_BASE, &KEEP_METADATA, &UNCLEAN, &MAX_PICTURE];
 
 /// Settings; the keys of the `[board]` table of the configuration file have these names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +56,8 @@ pub struct BoardSettings {
     pub keep_metadata: bool,
     /// Keep a picture as it came if that can't be removed; otherwise it is refused.
     pub keep_unclean: bool,
+    /// How many messages are kept.
+    pub keep: Keep,
 }
 
 impl BoardSettings {
@@ -59,6 +68,7 @@ impl BoardSettings {
             public_base: values.text(&PUBLIC_BASE),
             keep_metadata: values.is_true(&KEEP_METADATA),
             keep_unclean: values.text(&UNCLEAN) == "keep",
+            keep: Keep::of(values.get(&KEEP).elements()),
         }
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! A message is named by the place of its post (origin and number), which every host knows alike. A delete that arrives
 //! before its post leaves a tombstone, and the post takes that away. Which of them came first is known by the last post
-//! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order.
+//! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order. What was cut is gone:
+//! neither a post at or below a floor nor what is said of it leaves anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::fields::{Fields, push_origin};
+use crate::app::floors::{self, Floors};
 use crate::app::heal::Heal;
 use crate::app::references::References;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
-use crate::apps::board::tag::BOARD_POST;
+use crate::app::trimming::{Item, Trimmed};
+use crate::apps::board::tag::{BOARD_CUT, BOARD_POST};
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
@@ -38,12 +41,14 @@ pub struct BoardState {
     seen: BTreeMap<Origin, Seq>,
     /// Posts that were taken off before they came.
     tombstones: BTreeSet<(Origin, Seq)>,
+    floors: Floors,
     /// Below: nothing that is kept.
     by_place: BTreeMap<(Origin, Seq), Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
     references: References,
     recent: Recent,
     text_bytes: usize,
+    picture_bytes: u64,
 }
 
 impl BoardState {
@@ -89,6 +94,8 @@ impl BoardState {
         self.by_uuid.insert(message.post.uuid, key);
         self.by_place.insert((key.origin, key.seq), key);
         self.text_bytes += text_bytes(&message);
+        // Whatever a record says: what is added is taken away again.
+        self.picture_bytes = self.picture_bytes.wrapping_add(message.post.size_bytes);
         self.messages.insert(key, message);
     }
 
@@ -100,7 +107,7 @@ impl BoardState {
         while let Some(&passed) = self.tombstones.range((at.origin, 0)..(at.origin, at.seq)).next() {
             self.tombstones.remove(&passed);
         }
-        if self.tombstones.remove(&(at.origin, at.seq)) {
+        if self.tombstones.remove(&(at.origin, at.seq)) || self.floors.cover(at.origin, at.seq) {
             self.references.pass(post.blob);
             return;
         }
@@ -110,17 +117,34 @@ impl BoardState {
     }
 
     fn delete(&mut self, origin: Origin, seq: Seq) {
+        if self.floors.cover(origin, seq) {
+            return;
+        }
         if self.seen.get(&origin).is_none_or(|seen| *seen < seq) {
             self.tombstones.insert((origin, seq));
             return;
         }
-        if let Some(key) = self.by_place.remove(&(origin, seq))
+        self.take_off((origin, seq));
+    }
+
+    fn take_off(&mut self, place: (Origin, Seq)) {
+        if let Some(key) = self.by_place.remove(&place)
             && let Some(message) = self.messages.remove(&key)
         {
             self.recent.push(Event::Deleted(key.id));
             self.by_uuid.remove(&message.post.uuid);
             self.text_bytes -= text_bytes(&message);
+            self.picture_bytes = self.picture_bytes.wrapping_sub(message.post.size_bytes);
             self.references.remove(message.post.blob);
+        }
+    }
+
+    fn cut(&mut self, record: &[u8]) {
+        for (origin, floor) in self.floors.raise(record) {
+            let range = (origin, 0)..=(origin, floor);
+            self.tombstones.retain(|place| !range.contains(place));
+            let gone: Vec<_> = self.by_place.range(range).map(|(place, _)| *place).collect();
+            gone.into_iter().for_each(|place| self.take_off(place));
         }
     }
 
@@ -138,7 +162,8 @@ impl BoardState {
             let post = Post::read(&mut fields)?;
             state.insert(Key { id: post.id, origin, seq }, Message { post, time_us });
         }
-        fields.is_empty().then_some(state)
+        state.floors = Floors::read(&mut fields)?;
+        Some(state)
     }
 }
 
@@ -167,6 +192,10 @@ impl State for BoardState {
 
     /// Gives 0 for a delete, whose answer has nothing to tell.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
+        if record.first() == Some(&BOARD_CUT) {
+            self.cut(record);
+            return None;
+        }
         match record::read(record)? {
             Change::Post(post) => {
                 self.post(at, post);
@@ -222,6 +251,7 @@ impl State for BoardState {
             out.extend_from_slice(&message.time_us.to_le_bytes());
             message.post.push(out);
         }
+        self.floors.push(out);
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
@@ -236,6 +266,9 @@ impl State for BoardState {
             let (origin, seen) = origins[(seed / 3) as usize % origins.len()];
             return record::delete_record(*origin, 1 + (seed / 7) % (seen + 3));
         }
+        if seed.is_multiple_of(13) {
+            return floors::sample(BOARD_CUT, seed, &self.seen.keys().copied().collect::<Vec<_>>());
+        }
         Post {
             id: 0,
             uuid: [seed.to_le_bytes(), (!seed).to_le_bytes()].concat().try_into().expect("16 bytes"),
@@ -246,6 +279,27 @@ impl State for BoardState {
             message: "hi".to_owned(),
         }
         .record()
+    }
+}
+
+/// Messages in the order of their numbers, which is that of both hosts.
+impl Trimmed for BoardState {
+    fn extent(&self) -> (u64, u64) {
+        (self.messages.len() as u64, self.picture_bytes.saturating_add(self.text_bytes as u64))
+    }
+
+    fn oldest(&self, _: u64) -> Box<dyn Iterator<Item = Item> + '_> {
+        Box::new(self.messages.iter().map(|(key, message)| Item {
+            time_us: message.time_us,
+            origin: key.origin,
+            seq: key.seq,
+            bytes: message.post.size_bytes.saturating_add(text_bytes(message) as u64),
+            is_open: false,
+        }))
+    }
+
+    fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
+        Box::new(self.by_place.range((origin, 0)..=(origin, Seq::MAX)).map(|((_, seq), _)| *seq))
     }
 }
 
@@ -315,6 +369,48 @@ mod tests {
         state.apply(&at(1), &record::delete_record(ONE, 2));
         state.apply(&at(2), &post(2, 1));
         assert!(state.names_blob(&BlobId([1; 32])) && !state.has_released());
+    }
+
+    #[test]
+    fn what_is_cut_leaves_nothing_in_any_order() {
+        let (post, delete) = (post(1, 1), record::delete_record(ONE, 1));
+        let cut = floors::records(BOARD_CUT, &[(ONE, 1)]).concat();
+        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1], [2, 1, 0]] {
+            let mut state = BoardState::default();
+            for step in order {
+                state.apply(&at(1), [&post, &delete, &cut][step]);
+            }
+            assert_eq!((state.size(), state.tombstones.len()), ((0, 0), 0), "{order:?}");
+            assert_eq!((state.extent(), state.last_id), ((0, 0), 1), "its number is not given again");
+            assert_eq!(state.take_released(), [BlobId([1; 32])], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_are_cut_as_far_as_is_asked_for() {
+        use crate::app::background::Presence;
+        use crate::app::keep::Keep;
+        use crate::app::trimming::{Look, floors};
+        let mut state = BoardState::default();
+        for seq in 1..=7 {
+            state.apply(&at(seq), &post(seq, 1));
+        }
+        let cut = |texts: &[&str], now_s: u64, peer| {
+            let keep = Keep::of(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+            let look = Look { now_us: now_s * 1_000_000, own: NodeId(2), peer };
+            floors(&state, &keep, &look).first().map_or(0, |(_, seq)| *seq)
+        };
+        assert_eq!(cut(&["5"], 10, Presence::None), 2);
+        assert_eq!(cut(&["9"], 10, Presence::None), 0);
+        assert_eq!(cut(&["4s"], 8, Presence::None), 3, "those of before the fourth second");
+        assert_eq!(cut(&["4s"], 8, Presence::Here(NodeId(1))), 0, "the other host cuts its own by age");
+        assert_eq!(cut(&["4s", "5"], 8, Presence::Here(NodeId(1))), 2, "by number either does");
+        let (_, bytes) = state.extent();
+        assert_eq!(
+            cut(&[&format!("{}B", bytes * 3 / 7 + 1)], 8, Presence::None),
+            3,
+            "no less than so many bytes"
+        );
     }
 
     #[test]

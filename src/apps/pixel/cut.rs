@@ -8,9 +8,9 @@
 //! A floor is a fact about its stream, so it needs no stamp and may be logged by either host at any time. Floors are joined
 //! by taking the higher one.
 
-use crate::apps::pixel::limits::CUT_FLOORS_MAX;
 use crate::apps::pixel::tag::{FLOOR_BYTES, PIXEL_CUT};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
+use crate::base::limits::CUT_FLOORS_MAX;
 use crate::log::format::record;
 
 /// How far a stream was cleared or cut.

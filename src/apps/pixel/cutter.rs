@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::asked::{Asked, Before, later};
 use super::cut::{self, Floor};
 use super::finder::{Finder, Measure};
-use super::limits::{CUT_EXACT_EVERY_US, CUT_LOOK_US, CUT_QUIET_US, CUT_WAITERS_MAX};
+use super::limits::{CUT_EXACT_EVERY_US, CUT_QUIET_US, CUT_WAITERS_MAX};
 use super::state::{PixelState, Stream};
 use super::times::{Key, Times};
 use crate::app::answer;
@@ -19,6 +19,7 @@ use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::app::heal::Heals;
 use crate::app::keep::{self, Keep};
 use crate::base::ids::{Origin, Position};
+use crate::base::limits::CUT_LOOK_MS;
 use crate::log::read::scan::ReadError;
 
 /// Of an age, the part by which pixels may be kept longer while nothing is written.
@@ -128,7 +129,7 @@ impl Cutter {
             if self.keep.is_all() {
                 queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
             } else {
-                let look = Duration::from_micros(CUT_LOOK_US);
+                let look = Duration::from_millis(CUT_LOOK_MS);
                 let waited = self.changed.wait_timeout(queue, look).unwrap_or_else(PoisonError::into_inner);
                 if waited.1.timed_out() {
                     return None;
@@ -295,7 +296,7 @@ fn applied(desk: &dyn Desk) -> RwLockReadGuard<'_, Applied> {
 
 impl Background for Cutter {
     fn name(&self) -> &'static str {
-        "pixel"
+        "keep"
     }
 
     fn threads(&self, _: usize) -> usize {

@@ -160,8 +160,8 @@ impl App for PixelApp {
         Some(("pixeld_ingest_pixels_total", "Pixels committed, single ones and those of batches."))
     }
 
-    fn background(&self) -> Option<Arc<dyn Background>> {
-        Some(self.cutter.clone())
+    fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        vec![self.cutter.clone()]
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

@@ -1,6 +1,6 @@
 //! Tags of the pixel service's records.
 
-use super::limits::CUT_FLOORS_MAX;
+use crate::base::limits::CUT_FLOORS_MAX;
 use crate::base::tag::RECORD_HEAD_BYTES;
 
 /// The high nibble of all of them.

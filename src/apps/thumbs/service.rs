@@ -8,13 +8,14 @@ use crate::app::answer;
 use crate::app::application::{Action, App, Body, Request, Route, View};
 use crate::app::background::Background;
 use crate::app::state::State;
+use crate::app::trimming::Trimmer;
 use crate::app::upload::{Unwanted, Upload};
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::size::Fit;
 use crate::apps::thumbs::limits::THUMBS_COUNT_MAX;
 use crate::apps::thumbs::tag;
 use crate::http::method::Method;
-use crate::http::query::{decode_path, parameter};
+use crate::http::query::{decode_path, parameter, unknown};
 use crate::http::request::Head;
 use crate::http::response::Response;
 
@@ -71,13 +72,19 @@ pub struct ThumbsApp {
     settings: ThumbsSettings,
     runner: Arc<Runner>,
     texts: Arc<Texts>,
+    trimmer: Arc<Trimmer<ThumbsState>>,
 }
 
 impl ThumbsApp {
     /// Returns the service with these settings.
     #[must_use]
     pub fn new(settings: ThumbsSettings, tools: Tools) -> Self {
-        Self { settings, runner: Arc::new(Runner::new(settings, tools)), texts: Arc::default() }
+        Self {
+            settings,
+            runner: Arc::new(Runner::new(settings, tools)),
+            texts: Arc::default(),
+            trimmer: Arc::new(Trimmer::new("thumbs", tag::THUMBS_CUT, settings.keep)),
+        }
     }
 
     fn status(&self, id: &str, query: &str, view: &View<'_>) -> Result<Action, Response> {
@@ -179,7 +186,11 @@ fn look<T>(id: &str, view: &View<'_>, at: impl FnOnce(&Item) -> T) -> Result<T, 
     found.map(|(_, item)| at(item)).ok_or_else(|| answers::unknown(id))
 }
 
-fn delete(id: &str, view: &View<'_>) -> Result<Action, Response> {
+fn delete(id: &str, query: &str, view: &View<'_>) -> Result<Action, Response> {
+    if let Some(name) = unknown(query, &[]) {
+        let sentence = format!("There is no parameter `{name}`; nothing was removed");
+        return Err(answers::error(422, &sentence));
+    }
     let applied = view.applied();
     let found = uuid_of(id).and_then(|uuid| applied.state::<ThumbsState>()?.find(uuid));
     let (key, _) = found.ok_or_else(|| answers::unknown(id))?;
@@ -207,7 +218,7 @@ impl App for ThumbsApp {
             HOME => Action::Respond(answer::json(200, HOME_TEXT)),
             LIST => Action::Respond(list::answer(query, view)),
             STATUS => self.status(&id, query, view).unwrap_or_else(Action::Respond),
-            DELETE => delete(&id, view).unwrap_or_else(Action::Respond),
+            DELETE => delete(&id, query, view).unwrap_or_else(Action::Respond),
             THUMBNAIL => self.thumbnail(&id, request.head, view).unwrap_or_else(Action::Respond),
             _ => Action::Respond(self.not_found()),
         }
@@ -228,8 +239,8 @@ impl App for ThumbsApp {
         Some(Box::new(ThumbsState::default()))
     }
 
-    fn background(&self) -> Option<Arc<dyn Background>> {
-        Some(self.runner.clone())
+    fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        vec![self.runner.clone(), self.trimmer.clone()]
     }
 
     fn not_found(&self) -> Response {

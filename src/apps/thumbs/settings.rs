@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::app::keep::{self, Keep};
 use crate::base::setting::{Form, Preset, Setting, Values};
 
 /// The longest that any of the times may be, milliseconds.
@@ -48,6 +49,12 @@ static WORKERS: Setting = Setting::new(
     Form::Or("auto", "as many as job_threads", &Form::Number(1, WORKERS_MAX)),
     Preset::Text("auto"),
 );
+static KEEP: Setting = Setting::keep(
+    "keep.thumbs",
+    "Pictures whose thumbnail is kept, the newest of them, and all that have none yet; bytes are those of the thumbnails",
+    Form::List(keep::form, keep::is_limit),
+    keep::ALL,
+);
 /// Bytes of the body that brings a picture; a larger one is answered 413. A blob may have 256 MiB.
 pub static MAX_BODY: Setting = Setting::limit(
     "thumbs.max_body",
@@ -57,7 +64,8 @@ pub static MAX_BODY: Setting = Setting::limit(
 );
 
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&DEADLINE, &TAKEOVER, &STATUS_HOLD, &MAX_PIXELS, &WORKERS, &MAX_BODY];
+pub static SETTINGS: &[&Setting] =
+    &[&KEEP, &DEADLINE, &TAKEOVER, &STATUS_HOLD, &MAX_PIXELS, &WORKERS, &MAX_BODY];
 
 /// Settings; the keys of the `[thumbs]` table of the configuration file have these names. `thumbs.max_body` is one of the
 /// limits.
@@ -75,6 +83,8 @@ pub struct ThumbsSettings {
     pub workers: Option<usize>,
     /// Bytes of a body when the server started.
     pub max_body_bytes: u64,
+    /// How many pictures are kept.
+    pub keep: Keep,
 }
 
 impl ThumbsSettings {
@@ -88,6 +98,7 @@ impl ThumbsSettings {
             max_pixels: values.number(&MAX_PIXELS),
             workers: values.get(&WORKERS).number().and_then(|count| usize::try_from(count).ok()),
             max_body_bytes: values.number(&MAX_BODY),
+            keep: Keep::of(values.get(&KEEP).elements()),
         }
     }
 }

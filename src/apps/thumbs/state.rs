@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::app::fields::Fields;
+use crate::app::floors::{self, Floors};
 use crate::app::heal::Heal;
 use crate::app::references::References;
 use crate::app::state::{Entry, RestoreError, State};
+use crate::app::trimming::{Item as Kept, Trimmed};
 use crate::apps::pictures::size::Fit;
+use crate::apps::thumbs::tag::THUMBS_CUT;
 use crate::base::blob::BlobId;
 use crate::base::ids::{NodeId, Origin, Seq};
 
@@ -48,6 +51,7 @@ pub struct ThumbsState {
     /// For each stream its last picture.
     seen: BTreeMap<Origin, Seq>,
     early: BTreeMap<Place, Early>,
+    floors: Floors,
     /// Below: nothing that is kept.
     by_place: BTreeMap<Place, Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
@@ -56,6 +60,8 @@ pub struct ThumbsState {
     /// Thumbnails that there are, and how many pictures have each.
     made: BTreeMap<Order, BTreeMap<Thumbnail, usize>>,
     references: References,
+    /// Bytes of the thumbnails of all pictures.
+    bytes: u64,
     watch: Arc<Watch>,
 }
 
@@ -132,11 +138,14 @@ impl ThumbsState {
 
     fn name(&mut self, picture: &Picture, thumbnail: Thumbnail) {
         self.references.add(thumbnail.blob);
+        // Whatever a record says: what is added is taken away again.
+        self.bytes = self.bytes.wrapping_add(thumbnail.bytes);
         *self.made.entry(order_of(picture)).or_default().entry(thumbnail).or_default() += 1;
     }
 
     fn release(&mut self, picture: &Picture, thumbnail: Thumbnail) {
         self.references.remove(thumbnail.blob);
+        self.bytes = self.bytes.wrapping_sub(thumbnail.bytes);
         let order = order_of(picture);
         let Some(of_order) = self.made.get_mut(&order) else { return };
         if let Some(count) = of_order.get_mut(&thumbnail) {
@@ -185,6 +194,9 @@ impl ThumbsState {
         while let Some((&passed, _)) = self.early.range((at.origin, 0)..place).next() {
             self.forget_early(passed);
         }
+        if self.floors.cover(at.origin, at.seq) {
+            return self.references.pass(known.map_or(picture.raw, |known| known.blob));
+        }
         let mut progress = match self.early.remove(&place) {
             None => Progress::default(),
             Some(Early::Progress(progress)) => progress,
@@ -229,6 +241,9 @@ impl ThumbsState {
     }
 
     fn attempt(&mut self, place: Place, node: NodeId) {
+        if self.is_cut(place) {
+            return;
+        }
         if self.is_early(place) {
             if let Some(progress) = self.early_progress(place) {
                 progress.attempt(node);
@@ -239,7 +254,7 @@ impl ThumbsState {
     }
 
     fn end(&mut self, place: Place, outcome: Outcome) {
-        if self.is_early(place) {
+        if !self.is_cut(place) && self.is_early(place) {
             return self.end_early(place, outcome);
         }
         let Some(key) = self.by_place.get(&place).copied() else {
@@ -289,11 +304,15 @@ impl ThumbsState {
     }
 
     fn delete(&mut self, place: Place) {
-        if self.is_early(place) {
+        if !self.is_cut(place) && self.is_early(place) {
             self.forget_early(place);
             self.early.insert(place, Early::Deleted);
             return;
         }
+        self.take_away(place);
+    }
+
+    fn take_away(&mut self, place: Place) {
         let Some(key) = self.by_place.remove(&place) else { return };
         let Some(item) = self.items.remove(&key) else { return };
         if self.by_uuid.get(&item.picture.uuid) == Some(&key) {
@@ -308,6 +327,20 @@ impl ThumbsState {
             Some(Outcome::Failed(_)) => {}
         }
         self.watch.ended(item.picture.uuid);
+    }
+
+    fn is_cut(&self, (origin, seq): Place) -> bool {
+        self.floors.cover(origin, seq)
+    }
+
+    fn cut(&mut self, record: &[u8]) {
+        for (origin, floor) in self.floors.raise(record) {
+            let range = (origin, 0)..=(origin, floor);
+            let said: Vec<Place> = self.early.range(range.clone()).map(|(place, _)| *place).collect();
+            said.into_iter().for_each(|place| self.forget_early(place));
+            let gone: Vec<Place> = self.by_place.range(range).map(|(place, _)| *place).collect();
+            gone.into_iter().for_each(|place| self.take_away(place));
+        }
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
@@ -332,7 +365,8 @@ impl ThumbsState {
             let (picture, progress) = (Picture::read(&mut fields)?, Progress::read(&mut fields)?);
             state.insert(Key { time_us, place }, Item { picture, progress });
         }
-        fields.is_empty().then_some(state)
+        state.floors = Floors::read(&mut fields)?;
+        Some(state)
     }
 }
 
@@ -352,6 +386,10 @@ impl State for ThumbsState {
     }
 
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
+        if record.first() == Some(&THUMBS_CUT) {
+            self.cut(record);
+            return None;
+        }
         match Change::read(record)? {
             Change::Submit(picture) => self.submit(at, picture, None),
             Change::Known(picture, thumbnail) => self.submit(at, picture, Some(thumbnail)),
@@ -410,6 +448,7 @@ impl State for ThumbsState {
             item.picture.push(out);
             item.progress.push(out);
         }
+        self.floors.push(out);
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
@@ -421,6 +460,9 @@ impl State for ThumbsState {
     }
 
     fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(13) {
+            return floors::sample(THUMBS_CUT, seed, &self.seen.keys().copied().collect::<Vec<_>>());
+        }
         let thumbnail = Thumbnail { blob: BlobId([(seed % 3) as u8; 32]), bytes: 7 };
         // Words about what is there, about what was there, and about what is yet to come.
         let origins: Vec<_> = self.seen.iter().collect();
@@ -449,6 +491,30 @@ impl State for ThumbsState {
         let change =
             if seed.is_multiple_of(4) { Change::Known(picture, thumbnail) } else { Change::Submit(picture) };
         change.record()
+    }
+}
+
+impl Trimmed for ThumbsState {
+    fn extent(&self) -> (u64, u64) {
+        (self.items.len() as u64, self.bytes)
+    }
+
+    /// Gives pictures in the order in which they were handed in. One without an end stays.
+    fn oldest(&self, _: u64) -> Box<dyn Iterator<Item = Kept> + '_> {
+        Box::new(self.items.iter().map(|(key, item)| {
+            let thumbnail = item.progress.outcome.as_ref().and_then(Outcome::thumbnail);
+            Kept {
+                time_us: key.time_us,
+                origin: key.place.0,
+                seq: key.place.1,
+                bytes: thumbnail.map_or(0, |thumbnail| thumbnail.bytes),
+                is_open: item.progress.outcome.is_none(),
+            }
+        }))
+    }
+
+    fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
+        Box::new(self.by_place.range((origin, 0)..=(origin, Seq::MAX)).map(|((_, seq), _)| *seq))
     }
 }
 

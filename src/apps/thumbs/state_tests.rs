@@ -142,3 +142,55 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_cut_leaves_nothing_in_any_order() {
+    use crate::app::floors;
+    use crate::app::trimming::Trimmed;
+    let place = (ONE, 1);
+    let cut = floors::records(THUMBS_CUT, &[place]).concat();
+    let words = [
+        (ONE, 1, Change::Submit(picture(1, 100)).record()),
+        (TWO, 1, Change::Attempt(place).record()),
+        (TWO, 2, Change::Done(place, small(1)).record()),
+        (ONE, 2, Change::Done(place, small(2)).record()),
+        (TWO, 3, cut),
+        (ONE, 3, Change::Delete(place).record()),
+    ];
+    // Every order in which each host's words keep theirs.
+    for order in 0..64_u32 {
+        let mut state = ThumbsState::default();
+        let [ones, twos] =
+            [ONE, TWO].map(|of| words.iter().filter(move |word| word.0 == of).collect::<Vec<_>>());
+        let (mut ones, mut twos) = (ones.into_iter(), twos.into_iter());
+        let mut apply = |word: &(Origin, Seq, Vec<u8>)| {
+            state.apply(&at(word.0, word.1), &word.2);
+        };
+        for bit in 0..6 {
+            let next = if order >> bit & 1 == 0 { ones.next() } else { twos.next() };
+            next.into_iter().for_each(&mut apply);
+        }
+        ones.chain(twos).for_each(&mut apply);
+        assert_eq!((state.count(), state.early.len(), state.extent()), (0, 0, (0, 0)), "{order:b}");
+        for hash in [100, 1, 2] {
+            assert!(!state.names_blob(&BlobId([hash; 32])), "{hash} {order:b}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_without_an_end_holds_what_comes_behind_it_in_its_stream() {
+    use crate::app::background::Presence;
+    use crate::app::keep::Keep;
+    use crate::app::trimming::{Look, floors};
+    let mut state = ThumbsState::default();
+    for seq in 1..=4 {
+        apply(&mut state, ONE, seq, &Change::Submit(picture(seq as u8, 100 + seq as u8)));
+        apply(&mut state, TWO, seq, &Change::Known(picture(10 + seq as u8, 200), small(9)));
+    }
+    apply(&mut state, ONE, 5, &Change::Done((ONE, 1), small(1)));
+    apply(&mut state, ONE, 6, &Change::Done((ONE, 3), small(3)));
+    let keep = Keep { count: Some(1), ..Keep::default() };
+    let look = Look { now_us: 0, own: NodeId(1), peer: Presence::None };
+    assert_eq!(floors(&state, &keep, &look), [(ONE, 1), (TWO, 3)], "the second one has no end");
+}

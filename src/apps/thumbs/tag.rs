@@ -19,6 +19,8 @@ pub const THUMBS_DELETE: u8 = 0x46;
 pub const THUMBS_SUBMIT_STYLED: u8 = 0x47;
 /// Such a one is handed in whose thumbnail is known already.
 pub const THUMBS_KNOWN_STYLED: u8 = 0x48;
+/// The oldest pictures are not kept any more: the floors in the payload.
+pub const THUMBS_CUT: u8 = 0x4E;
 
 /// Each with what its records are, in the plural, for an operator.
 pub static KINDS: &[(u8, &str)] = &[
@@ -30,6 +32,7 @@ pub static KINDS: &[(u8, &str)] = &[
     (THUMBS_DELETE, "deletions of pictures"),
     (THUMBS_SUBMIT_STYLED, "pictures handed in for a thumbnail"),
     (THUMBS_KNOWN_STYLED, "pictures whose thumbnail was known"),
+    (THUMBS_CUT, "cuts of the oldest pictures"),
 ];
 
 /// Bytes of the longest record before it is stamped.

@@ -25,6 +25,8 @@ pub struct Claims {
     by_key: BTreeMap<(KeyId, Place), Claim>,
     /// Toys that gave way, with their keys.
     displaced: BTreeMap<(Origin, Seq), KeyId>,
+    /// Where each claim stands.
+    places: BTreeMap<(Origin, Seq), (KeyId, Place)>,
 }
 
 impl Claims {
@@ -32,12 +34,30 @@ impl Claims {
     pub fn add(&mut self, key: KeyId, place: Place, claim: Claim) -> bool {
         let standing = self.first(&key).map(|(place, _)| *place);
         self.by_key.insert((key, place), claim);
+        self.places.insert((place.origin, place.seq), (key, place));
         let gives_way = match standing {
             None => return true,
             Some(standing) => standing.max(place),
         };
         self.displaced.insert((gives_way.origin, gives_way.seq), key);
         gives_way != place
+    }
+
+    /// Takes the claim of a record back, if it has one. If it stood, the earliest of the others does now.
+    pub fn remove(&mut self, at: (Origin, Seq)) {
+        let Some((key, place)) = self.places.remove(&at) else { return };
+        self.by_key.remove(&(key, place));
+        self.displaced.remove(&at);
+        if let Some((first, _)) = self.first(&key) {
+            let first = (first.origin, first.seq);
+            self.displaced.remove(&first);
+        }
+    }
+
+    /// Returns whether a record has a claim.
+    #[must_use]
+    pub fn has(&self, at: (Origin, Seq)) -> bool {
+        self.places.contains_key(&at)
     }
 
     /// Returns the claim that stands.

@@ -22,3 +22,5 @@ pub const TOYS_LIST_BYTES_MAX: usize = 1024 * 1024;
 pub const TOYS_HEAVY_KEPT_MS: u64 = 30_000;
 /// How long the answer about the last toy is kept, milliseconds.
 pub const TOYS_LAST_KEPT_MS: u64 = 15_000;
+/// How long an order, and a toy with a key, is kept at least, microseconds: a day, so that what is sent again is known.
+pub const TOYS_KEPT_US_MIN: u64 = 86_400_000_000;

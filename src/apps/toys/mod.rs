@@ -14,6 +14,7 @@ pub(crate) mod cache;
 pub(crate) mod claims;
 pub(crate) mod html;
 pub(crate) mod idempotency;
+pub(crate) mod index;
 pub mod limits;
 pub(crate) mod orders;
 pub(crate) mod page;
@@ -25,6 +26,7 @@ pub mod settings;
 pub(crate) mod slow;
 pub(crate) mod state;
 pub(crate) mod tag;
+pub(crate) mod trim;
 
 use std::sync::Arc;
 

@@ -26,6 +26,9 @@ pub struct Product<'a> {
 /// What an Idempotency-Key is logged as: the same bytes on both hosts of a cluster.
 pub type KeyId = [u8; 16];
 
+/// An order's id.
+pub type OrderId = [u8; 16];
+
 /// A product as it is logged that was sent with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyedProduct<'a> {

@@ -1,15 +1,17 @@
 //! The shop's routes and what they do.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use uuid::{Builder, Uuid};
 
 use crate::app::application::{Action, App, Body, Request, Route, View, Wait};
+use crate::app::background::Background;
 use crate::app::form_page::FormPage;
 use crate::app::id;
 use crate::app::openapi;
 use crate::app::router::HOME_PATH;
 use crate::app::state::State;
+use crate::app::trimming::Trimmer;
 use crate::apps::toys::limits::TOYS_BODY_BYTES_MAX;
 use crate::apps::toys::tag;
 use crate::http::method::Method;
@@ -27,10 +29,10 @@ use super::state::ToysState;
 use super::{orders, page, products};
 
 /// The application.
-#[derive(Debug)]
 pub struct ToysApp {
     settings: ToysSettings,
     slow: Slow,
+    trimmer: Arc<Trimmer<ToysState>>,
 }
 
 const PING: u8 = 0;
@@ -120,7 +122,8 @@ impl ToysApp {
     /// Returns a shop whose slow calls take as long as `settings` say.
     #[must_use]
     pub fn new(settings: ToysSettings) -> Self {
-        Self { settings, slow: Slow::default() }
+        let trimmer = Arc::new(Trimmer::new("toys", tag::TOYS_CUT, settings.keep));
+        Self { settings, slow: Slow::default(), trimmer }
     }
 }
 
@@ -162,6 +165,10 @@ impl App for ToysApp {
 
     fn card(&self) -> &'static str {
         include_str!("card.html")
+    }
+
+    fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        vec![self.trimmer.clone()]
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

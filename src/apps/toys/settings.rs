@@ -1,5 +1,7 @@
 //! How long the shop's slow calls take.
 
+use crate::app::keep::{self, Keep};
+use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::base::setting::{Form, Preset, Setting, Values};
 
 /// The longest that any of them may be, milliseconds: the wait of a client, which a stop of the server waits for too.
@@ -26,9 +28,15 @@ static ORDER: Setting = Setting::new(
     TIME,
     Preset::Number(5_000),
 );
+static KEEP: Setting = Setting::keep(
+    "keep.toys",
+    "Toys and orders that are kept, the newest of them; orders and toys with a key stay for a day at least; bytes are those of names",
+    Form::List(keep_form, is_kept_long_enough),
+    keep::ALL,
+);
 
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&HEAVY, &DB, &ORDER];
+pub static SETTINGS: &[&Setting] = &[&KEEP, &HEAVY, &DB, &ORDER];
 
 /// Times that an operator may set; the keys of the `[toys]` table of the configuration file have these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub struct ToysSettings {
     pub db_ms: u64,
     /// An order, milliseconds; fits into 32 bits.
     pub order_ms: u64,
+    /// How many toys and orders are kept.
+    pub keep: Keep,
 }
 
 impl ToysSettings {
@@ -46,8 +56,17 @@ impl ToysSettings {
     #[must_use]
     pub fn of(values: &Values) -> Self {
         let [heavy_ms, db_ms, order_ms] = [&HEAVY, &DB, &ORDER].map(|setting| values.number(setting));
-        Self { heavy_ms, db_ms, order_ms }
+        Self { heavy_ms, db_ms, order_ms, keep: Keep::of(values.get(&KEEP).elements()) }
     }
+}
+
+fn keep_form() -> String {
+    format!("{}; an age of 24h at least, since an order that is sent again must be known", keep::FORM)
+}
+
+fn is_kept_long_enough(text: &str) -> bool {
+    let keep = Keep::of(&[text.to_owned()]);
+    keep::is_limit(text) && keep.age_us.is_none_or(|age_us| age_us >= TOYS_KEPT_US_MIN)
 }
 
 impl Default for ToysSettings {

@@ -1,22 +1,26 @@
 //! What the shop keeps: toys in the order in which they came, and orders by their id.
 //!
 //! Both are folds that commute. A toy stands at the place of its record, and a number that was given twice names the
-//! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. Nothing is ever taken away:
-//! a toy that gave way is passed over.
+//! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. A toy that gave way is passed
+//! over. Nothing is ever taken away but by a cut (`trim.rs`).
 
 use std::collections::BTreeMap;
 
+use crate::app::fields::Fields;
+use crate::app::floors::{self, Floors};
 use crate::app::heal::Heal;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
+use crate::apps::toys::tag::TOYS_CUT;
 use crate::base::ids::{Inc, NodeId, Origin};
 
 use super::claims::{Claim, Claims};
+use super::index::{Held, Index};
 use super::place::Place;
-use super::record::{self, Fingerprint, KeyId, KeyedProduct, Record};
+use super::record::{self, Fingerprint, KeyId, KeyedProduct, OrderId, Record};
 
 /// The toys that every shop begins with: their numbers are the same on all hosts.
-const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
+pub(super) const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
 
 /// A toy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +65,8 @@ impl Order {
 
 /// In a snapshot's number of toys: claims to keys follow them.
 const WITH_CLAIMS: u64 = 1 << 63;
+/// In a snapshot's number of toys: what cuts need follows them and the claims.
+const WITH_CUTS: u64 = 1 << 62;
 
 /// What this host's clocks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,19 +77,24 @@ pub struct Now {
     pub clock_us: u64,
 }
 
-/// An order's id.
-pub type OrderId = [u8; 16];
-
 /// The shop's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToysState {
-    products: BTreeMap<Place, Product>,
+    pub(super) products: BTreeMap<Place, Product>,
     /// Where the toy with that number stands.
-    places: BTreeMap<u64, Place>,
-    claims: Claims,
-    orders: BTreeMap<OrderId, Order>,
+    pub(super) places: BTreeMap<u64, Place>,
+    /// Toys whose number an earlier one has.
+    pub(super) doubles: usize,
+    /// The largest number given.
+    last_id: u64,
+    pub(super) claims: Claims,
+    pub(super) orders: BTreeMap<OrderId, Order>,
+    /// Orders that gave way to an earlier one with their id: they stand if a cut takes that.
+    pub(super) later: BTreeMap<(OrderId, Place), Order>,
+    pub(super) floors: Floors,
+    pub(super) index: Index,
     /// Bytes of all names.
-    names_bytes: usize,
+    pub(super) names_bytes: usize,
     /// The process's monotonic clock while records are applied as they are committed. No part of the state.
     clock_us: Option<u64>,
 }
@@ -94,8 +105,13 @@ impl Default for ToysState {
         let mut state = Self {
             products: BTreeMap::new(),
             places: BTreeMap::new(),
+            doubles: 0,
+            last_id: 0,
             claims: Claims::default(),
             orders: BTreeMap::new(),
+            later: BTreeMap::new(),
+            floors: Floors::default(),
+            index: Index::default(),
             names_bytes: 0,
             clock_us: None,
         };
@@ -158,11 +174,23 @@ impl ToysState {
             && self.names_bytes + name_bytes <= TOYS_NAMES_BYTES_MAX
     }
 
-    fn add(&mut self, place: Place, id: u64, name: &str) {
+    /// Adds a toy; gives whether it is not cut.
+    fn add(&mut self, place: Place, id: u64, name: &str) -> bool {
+        self.last_id = self.last_id.max(id);
+        if self.floors.cover(place.origin, place.seq) {
+            return false;
+        }
         self.names_bytes += name.len();
         self.products.insert(place, Product { id, name: name.into() });
-        let first = self.places.entry(id).or_insert(place);
-        *first = place.min(*first);
+        self.index.add(Held::Toy(place));
+        match self.places.get_mut(&id) {
+            None => drop(self.places.insert(id, place)),
+            Some(first) => {
+                *first = place.min(*first);
+                self.doubles += 1;
+            }
+        }
+        true
     }
 
     /// Puts the toy at `place` where it would stand if it had come at `time_us`.
@@ -170,6 +198,7 @@ impl ToysState {
         let Some(product) = self.products.remove(&place) else { return };
         let (id, moved) = (product.id, Place { time_us, ..place });
         self.products.insert(moved, product);
+        self.index.add(Held::Toy(moved));
         if self.places.get(&id).is_some_and(|first| *first >= moved) {
             self.places.insert(id, moved);
         }
@@ -177,14 +206,18 @@ impl ToysState {
 
     /// Gives whether the order stands.
     fn take_order(&mut self, id: OrderId, order: Order) -> bool {
-        if self.orders.get(&id).is_some_and(|standing| standing.place <= order.place) {
+        let place = order.place;
+        if self.floors.cover(place.origin, place.seq) {
             return false;
         }
         self.names_bytes += order.product.len();
-        if let Some(later) = self.orders.insert(id, order) {
-            self.names_bytes -= later.product.len();
+        self.index.add(Held::Order(place, id));
+        let stands = self.orders.get(&id).is_none_or(|standing| place < standing.place);
+        let gave_way = if stands { self.orders.insert(id, order) } else { Some(order) };
+        if let Some(later) = gave_way {
+            self.later.insert((id, later.place), later);
         }
-        true
+        stands
     }
 }
 
@@ -200,8 +233,7 @@ impl State for ToysState {
     /// Gives a toy its number.
     fn stamp(&self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
         let new_id = || {
-            let last = self.places.last_key_value().map_or(0, |(id, _)| *id);
-            let id = at.new_id(last.max(at.ahead.get()));
+            let id = at.new_id(self.last_id.max(at.ahead.get()));
             at.ahead.set(id);
             id
         };
@@ -222,15 +254,19 @@ impl State for ToysState {
     /// Gives a toy's number, or 0 if another one with its key stands; of an order 1 if it stands, 0 if another one with its id
     /// does.
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
+        if record.first() == Some(&TOYS_CUT) {
+            self.cut(record);
+            return None;
+        }
         match record::decode(record)? {
             Record::Product(product) => {
                 self.add(at.into(), product.id, product.name);
                 Some(product.id)
             }
             Record::Keyed(KeyedProduct { product, key, fingerprint }) => {
-                self.add(at.into(), product.id, product.name);
                 let claim = Claim { id: product.id, fingerprint };
-                Some(if self.claims.add(key, at.into(), claim) { product.id } else { 0 })
+                let is_kept = self.add(at.into(), product.id, product.name);
+                Some(if is_kept && self.claims.add(key, at.into(), claim) { product.id } else { 0 })
             }
             Record::Order(order) => {
                 let taken = Order {
@@ -258,9 +294,11 @@ impl State for ToysState {
 
     fn snapshot(&self, out: &mut Vec<u8>) {
         let added = (self.products.len() - FIRST.len()) as u64;
-        // Without claims it is what the first program wrote, and reads.
+        // Without claims and cuts it is what the first program wrote, and reads.
         let has_claims = self.claims.iter().len() > 0;
-        push_word(out, if has_claims { added | WITH_CLAIMS } else { added });
+        let has_cuts = !self.floors.is_empty() || !self.later.is_empty();
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        push_word(out, added | flag(has_claims, WITH_CLAIMS) | flag(has_cuts, WITH_CUTS));
         for (place, product) in self.products.iter().skip(FIRST.len()) {
             push_place(out, place);
             push_word(out, product.id);
@@ -275,23 +313,24 @@ impl State for ToysState {
             push_word(out, claim.id);
             out.extend_from_slice(&claim.fingerprint);
         }
-        for (id, order) in &self.orders {
-            out.extend_from_slice(id);
-            push_place(out, &order.place);
-            push_word(out, order.done_us);
-            out.extend_from_slice(&order.fingerprint);
-            push_text(out, &order.product);
+        if has_cuts {
+            self.push_cuts(out);
         }
+        self.orders.iter().for_each(|(id, order)| push_order(out, id, order));
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
         let (clock_us, mut state) = (self.clock_us, read(bytes).ok_or(RestoreError)?);
-        state.orders.values_mut().for_each(|order| order.here_us = clock_us.unwrap_or(0));
+        let orders = state.orders.values_mut().chain(state.later.values_mut());
+        orders.for_each(|order| order.here_us = clock_us.unwrap_or(0));
         *self = Self { clock_us, ..state };
         Ok(())
     }
 
     fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(13) {
+            return floors::sample(TOYS_CUT, seed, &self.index.streams());
+        }
         let name = ["Kite", "", "\"<b>\"", "🚂\0"][(seed / 8 % 4) as usize];
         // Few ids, so that one key is often used on both hosts.
         let (id, fingerprint) = ([(seed / 2 % 4) as u8; 16], [(seed / 32 % 3) as u8; 16]);
@@ -307,6 +346,42 @@ impl State for ToysState {
         }
         out
     }
+}
+
+impl ToysState {
+    fn push_cuts(&self, out: &mut Vec<u8>) {
+        push_word(out, self.last_id);
+        push_word(out, self.later.len() as u64);
+        self.later.iter().for_each(|((id, _), order)| push_order(out, id, order));
+        let mut floors = Vec::new();
+        self.floors.push(&mut floors);
+        push_word(out, floors.len() as u64);
+        out.extend_from_slice(&floors);
+    }
+
+    /// Reads what [`ToysState::push_cuts`] has written.
+    fn read_cuts(&mut self, rest: &mut &[u8]) -> Option<()> {
+        self.last_id = self.last_id.max(word(rest)?);
+        for _ in 0..word(rest)? {
+            let (id, order) = read_order(rest)?;
+            self.names_bytes += order.product.len();
+            self.index.add(Held::Order(order.place, id));
+            self.later.insert((id, order.place), order);
+        }
+        let length = usize::try_from(word(rest)?).ok()?;
+        let (floors, after) = rest.split_at_checked(length)?;
+        *rest = after;
+        self.floors = Floors::read(&mut Fields::of(floors))?;
+        Some(())
+    }
+}
+
+fn push_order(out: &mut Vec<u8>, id: &OrderId, order: &Order) {
+    out.extend_from_slice(id);
+    push_place(out, &order.place);
+    push_word(out, order.done_us);
+    out.extend_from_slice(&order.fingerprint);
+    push_text(out, &order.product);
 }
 
 fn push_word(out: &mut Vec<u8>, word: u64) {
@@ -329,7 +404,7 @@ fn read(bytes: &[u8]) -> Option<ToysState> {
     let mut state = ToysState::default();
     let mut rest = bytes;
     let added = word(&mut rest)?;
-    for _ in 0..added & !WITH_CLAIMS {
+    for _ in 0..added & !(WITH_CLAIMS | WITH_CUTS) {
         let (place, id) = (place(&mut rest)?, word(&mut rest)?);
         if state.products.last_key_value().is_some_and(|(last, _)| *last >= place) {
             return None;
@@ -342,22 +417,30 @@ fn read(bytes: &[u8]) -> Option<ToysState> {
         let claim = Claim { id: word(&mut rest)?, fingerprint: take(&mut rest)? };
         state.claims.add(key, place, claim);
     }
+    if added & WITH_CUTS != 0 {
+        state.read_cuts(&mut rest)?;
+    }
     while !rest.is_empty() {
-        let id = take(&mut rest)?;
+        let (id, order) = read_order(&mut rest)?;
         if state.orders.last_key_value().is_some_and(|(last, _)| *last >= id) {
             return None;
         }
-        let order = Order {
-            place: place(&mut rest)?,
-            done_us: word(&mut rest)?,
-            here_us: 0,
-            is_live: false,
-            fingerprint: take(&mut rest)?,
-            product: text(&mut rest)?.into(),
-        };
         state.take_order(id, order);
     }
     Some(state)
+}
+
+fn read_order(rest: &mut &[u8]) -> Option<(OrderId, Order)> {
+    let id = take(rest)?;
+    let order = Order {
+        place: place(rest)?,
+        done_us: word(rest)?,
+        here_us: 0,
+        is_live: false,
+        fingerprint: take(rest)?,
+        product: text(rest)?.into(),
+    };
+    Some((id, order))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

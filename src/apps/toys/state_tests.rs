@@ -86,7 +86,7 @@ fn of_two_orders_with_one_id_the_earlier_stands() {
     assert_eq!((&*standing.product, standing.fingerprint), ("early", [2; 16]));
     let at = |wall_us| Now { wall_us, clock_us: 0 };
     assert_eq!([14_999, 15_000].map(|wall_us| standing.rest_us(10_000, at(wall_us))), [1, 0]);
-    assert_eq!(shop(&here).names_bytes, "YoyoJoli trainearly".len());
+    assert_eq!(shop(&here).names_bytes, "YoyoJoli trainearlylate".len(), "that gave way is in memory, too");
 }
 
 /// An order of a host whose clock is 400 days ahead takes no longer here than one of a host whose clock is right.
@@ -180,4 +180,68 @@ fn a_snapshot_without_keys_is_that_of_the_first_program() {
     for cut in 9..bytes.len() {
         assert!(ToysState::default().restore(&bytes[..cut]).is_err(), "cut at {cut}");
     }
+}
+
+/// Every record, whoever hears of it in which order.
+#[test]
+fn what_is_cut_leaves_what_would_be_there_had_it_never_come() {
+    let mut keyed = Vec::new();
+    let product = record::Product { id: 7, name: "Kite" };
+    KeyedProduct { product, key: [9; 16], fingerprint: [1; 16] }.push(&mut keyed);
+    let mut plain = Vec::new();
+    product.push(&mut plain);
+    let cut = floors::records(TOYS_CUT, &[(HERE, 3)]).concat();
+    // The same key, the same number and the same order on both hosts; the cut takes those of the first one, which stood.
+    let of_here = [(10, keyed.clone()), (20, plain.clone()), (30, order(1, "x"))];
+    let of_there = [(11, keyed), (21, plain), (31, order(2, "yz")), (32, cut)];
+    let mut expected = host(None);
+    of_there[..3].iter().for_each(|(time_us, record)| receive(&mut expected, THERE, *time_us, record, 1));
+    for order in 0..128_u32 {
+        let mut host = host(None);
+        let (mut here, mut there) = (of_here.iter(), of_there.iter());
+        let mut apply = |origin, (time_us, record): &(u64, Vec<u8>)| {
+            receive(&mut host, origin, *time_us, record, 1);
+        };
+        for bit in 0..7 {
+            match order >> bit & 1 {
+                0 => here.next().into_iter().for_each(|one| apply(HERE, one)),
+                _ => there.next().into_iter().for_each(|one| apply(THERE, one)),
+            }
+        }
+        here.for_each(|one| apply(HERE, one));
+        there.for_each(|one| apply(THERE, one));
+        let (left, whole) = (shop(&host), shop(&expected));
+        assert_eq!(left.products, whole.products, "{order:b}");
+        assert_eq!((&left.claims, &left.places, &left.orders), (&whole.claims, &whole.places, &whole.orders));
+        assert_eq!((left.names_bytes, left.doubles, left.later.len()), (whole.names_bytes, whole.doubles, 0));
+        let mut restored = self::host(None);
+        restored.restore(tag::APP, &host.sections()[0].1).unwrap();
+        assert_eq!(shop(&restored).floors, left.floors);
+    }
+}
+
+#[test]
+fn orders_and_keys_stay_for_a_day_and_numbers_are_not_given_again() {
+    use crate::app::background::Presence;
+    use crate::app::keep::Keep;
+    use crate::app::trimming::{Look, floors};
+    const DAY_US: u64 = 86_400_000_000;
+    let mut host = host(None);
+    add(&mut host, HERE, 10, &["Kite", "Ball"]);
+    let (id, _) = self::keyed(&mut host, HERE, 20, "Drum", 1);
+    receive(&mut host, HERE, 30, &order(1, "Kite"), 1);
+    add(&mut host, HERE, 40, &["Bear"]);
+    let keep = Keep { count: Some(0), ..Keep::default() };
+    let cut = |host: &Applied, now_us| {
+        floors(shop(host), &keep, &Look { now_us, own: HERE.node, peer: Presence::None })
+    };
+    assert_eq!(cut(&host, 1_000), [(HERE, 2)], "a toy with a key holds what comes behind it");
+    assert_eq!(cut(&host, DAY_US + 20), [(HERE, 3)]);
+    let all = cut(&host, DAY_US + 30_000);
+    assert_eq!(all, [(HERE, 5)]);
+    let record = crate::app::floors::records(TOYS_CUT, &all).concat();
+    receive(&mut host, HERE, 50, &record, 1);
+    assert_eq!((ids(&host), shop(&host).count()), (vec![1, 2], 2));
+    add(&mut host, HERE, 60, &["Boat"]);
+    assert_eq!(ids(&host), [1, 2, id + 2], "the last one had the number before");
 }

@@ -11,12 +11,15 @@ pub const TOYS_PRODUCT: u8 = 0x51;
 pub const TOYS_ORDER: u8 = 0x52;
 /// A toy is added under a key: of those with one key the earliest stands.
 pub const TOYS_KEYED_PRODUCT: u8 = 0x53;
+/// The oldest toys and orders are not kept any more: the floors in the payload.
+pub const TOYS_CUT: u8 = 0x5E;
 
 /// Each with what its records are, in the plural, for an operator.
 pub static KINDS: &[(u8, &str)] = &[
     (TOYS_PRODUCT, "toys of the shop"),
     (TOYS_ORDER, "orders of the shop"),
     (TOYS_KEYED_PRODUCT, "toys of the shop, each under a key"),
+    (TOYS_CUT, "cuts of the oldest toys and orders"),
 ];
 
 /// Bytes of the longest record before it is stamped.

@@ -48,7 +48,7 @@ impl Backgrounds {
     /// Fails when the system has no thread left.
     pub fn start(settings: &Settings, shared: &Arc<Shared>) -> io::Result<Self> {
         let mut all = Self { works: Vec::new(), threads: Vec::new(), gate: Arc::default() };
-        for work in settings.apps.iter().filter_map(|app| app.background()) {
+        for work in settings.apps.iter().flat_map(|app| app.backgrounds()) {
             for index in 0..work.threads(settings.job_threads) {
                 let worker = all.threads.len() % shared.workers.len();
                 let (shared, gate) = (shared.clone(), all.gate.clone());

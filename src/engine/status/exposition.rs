@@ -366,7 +366,7 @@ fn scrub(page: &mut Page, shared: &Shared) {
 
 /// Writes what applications count that work by themselves.
 fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
-    for work in router.apps().iter().filter_map(|app| app.background()) {
+    for work in router.apps().iter().flat_map(|app| app.backgrounds()) {
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
         let figures = work.figures(&applied);
         drop(applied);

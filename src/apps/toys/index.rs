@@ -1,0 +1,65 @@
+//! Where the shop's records stand: by their streams, and orders in the order in which they came.
+
+use std::collections::BTreeMap;
+
+use crate::base::ids::{Origin, Seq};
+
+use super::place::Place;
+use super::record::OrderId;
+
+/// What a record holds that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A toy, and where it stands.
+    Toy(Place),
+    /// An order, and where it stands.
+    Order(Place, OrderId),
+}
+
+/// All records that hold something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    by_number: BTreeMap<(Origin, Seq), Held>,
+    orders: BTreeMap<Place, OrderId>,
+}
+
+impl Index {
+    /// Adds a record, or what it holds now.
+    pub fn add(&mut self, held: Held) {
+        let (Held::Toy(place) | Held::Order(place, _)) = held;
+        self.by_number.insert((place.origin, place.seq), held);
+        if let Held::Order(place, id) = held {
+            self.orders.insert(place, id);
+        }
+    }
+
+    /// Takes the records of a stream up to `last` out.
+    pub fn take_up_to(&mut self, origin: Origin, last: Seq) -> Vec<Held> {
+        let numbers: Vec<_> = self.by_number.range((origin, 0)..=(origin, last)).map(|(at, _)| *at).collect();
+        let taken: Vec<Held> = numbers.iter().filter_map(|at| self.by_number.remove(at)).collect();
+        for held in &taken {
+            if let Held::Order(place, _) = held {
+                self.orders.remove(place);
+            }
+        }
+        taken
+    }
+
+    /// Returns the numbers of a stream's records.
+    pub fn numbers(&self, origin: Origin) -> impl Iterator<Item = Seq> {
+        self.by_number.range((origin, 0)..=(origin, Seq::MAX)).map(|((_, seq), _)| *seq)
+    }
+
+    /// Returns orders in the order in which they came.
+    pub fn orders(&self) -> impl Iterator<Item = (&Place, &OrderId)> {
+        self.orders.iter()
+    }
+
+    /// Returns the streams that have something.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Origin> {
+        let mut streams: Vec<Origin> = self.by_number.keys().map(|(origin, _)| *origin).collect();
+        streams.dedup();
+        streams
+    }
+}
