@@ -131,6 +131,38 @@ fn another_version_is_named_on_both_sides() {
     later.join().unwrap();
 }
 
+/// An address of this host that is not a loopback one, if it has a route.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the kernel chooses the address that it would send from.
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
+}
+
+#[test]
+fn what_others_can_reach_is_guarded_on_both_sides() {
+    let Some(address) = own_address() else {
+        return crate::skip::skip("this host has no address but loopback");
+    };
+    let (_folder, file) = token(SECRET);
+    let listen = format!("{address}:0");
+    let agent = Agent::of(&mut command(&["agent", "--token-file", &file, "--listen", &listen]));
+    let null = Null::start(&[]);
+    for (own, code, said) in [
+        (&[][..], 1, "would be sent the requests"),
+        (&["--agent-key", &agent.key], 1, "a token is needed"),
+        (&["--token-file", &file], 0, ""),
+        (&["--token-file", &file, "--agent-key", &agent.key], 0, ""),
+    ] {
+        let told =
+            bench(&[&[&null.url, "-n", "20", "-c", "2", "--agents", &agent.address][..], own].concat());
+        assert_eq!(told.code, code, "{own:?}: {}", told.err);
+        assert!(told.err.contains(said), "{own:?}: {}", told.err);
+    }
+    let told = bench(&["agent", "--listen", &listen]);
+    assert!(told.code == 2 && told.err.contains("can be reached by others"), "{}", told.err);
+}
+
 /// Greets as an agent does, once, with the proof that `prove` makes of the master's.
 fn impostor(prove: fn(Option<String>) -> Option<String>) -> (String, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -115,6 +115,7 @@ impl AgentKey {
 #[derive(Clone, Debug)]
 pub struct Pins {
     config: Arc<ClientConfig>,
+    is_empty: bool,
 }
 
 impl Pins {
@@ -124,6 +125,7 @@ impl Pins {
     /// Returns a sentence if TLS can't be set up.
     pub fn new(pinned: Vec<Fingerprint>) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let is_empty = pinned.is_empty();
         let verifier = Arc::new(Pinned { pinned, provider: Arc::clone(&provider) });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
@@ -133,7 +135,13 @@ impl Pins {
             .with_no_client_auth();
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         config.resumption = rustls::client::Resumption::disabled();
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), is_empty })
+    }
+
+    /// Returns whether every key is taken.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// Makes the master's side of a connection.

@@ -100,6 +100,12 @@ impl Station {
         let socket = addresses.connect(GREETING_WAIT).map_err(|error| {
             format!("cannot connect: {error}; start one there: pixeld bench agent --listen {}", self.name)
         })?;
+        let is_remote = !socket.peer_addr().map_err(text)?.ip().is_loopback();
+        if is_remote && self.token.is_none() && self.pins.is_empty() {
+            let what = "whoever answers there would be sent the requests with all that is in them; give --token-file FILE, \
+                 PIXELD_BENCH_TOKEN or --agent-key";
+            return Err(what.into());
+        }
         let session = self.pins.dial().map_err(|error| error.to_string())?;
         let mut wire = Wire::new(socket, session).map_err(text)?;
         wire.shake_hands(deadline).map_err(text)?;

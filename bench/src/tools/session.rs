@@ -138,6 +138,8 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         aborted: None,
     };
     let mut report = session.runs()?;
+    // Reading back takes its time, in which agents can serve others.
+    session.crew = None;
     session.check_after(&mut report);
     // What one generator can do says nothing about several.
     let known = Calibration::load().filter(|_| order.agents.is_none());
