@@ -267,7 +267,10 @@ fn an_agent_that_is_killed_is_named_and_ends_the_load_of_all() {
     assert!(told.out.contains(&lost) && !told.out.contains("interrupted"), "{}", told.out);
     let report = read(&json);
     assert!(report["requests"].as_u64().unwrap() > 0, "what was counted until then is reported");
-    assert_eq!(report["agents"][1]["limit"]["verdict"], "FAULT");
+    assert_eq!(
+        (&report["agents"][1]["limit"]["verdict"], &report["limit"]["verdict"]),
+        (&"FAULT".into(), &"FAULT".into())
+    );
     let before = count.load(Ordering::SeqCst);
     assert_eq!(once_free(&url, &agents[0].address).code, 0);
     assert_eq!(count.load(Ordering::SeqCst), before + 20, "the other one had stopped");

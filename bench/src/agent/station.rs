@@ -175,7 +175,7 @@ impl Talk<'_> {
         if self.spoke.elapsed() >= ALIVE_EVERY {
             self.say(&ToAgent::Alive)?;
         }
-        let Some(line) = self.wire.receive(wait).map_err(|error| error.to_string())? else { return Ok(None) };
+        let Some(line) = self.wire.receive(wait).map_err(|error| lost(&error))? else { return Ok(None) };
         match read(&line)? {
             ToMaster::Alive => Ok(None),
             ToMaster::Leaving => Err("it was told to end".into()),
@@ -185,7 +185,7 @@ impl Talk<'_> {
 
     fn say(&mut self, message: &ToAgent) -> Result<(), String> {
         self.spoke = Instant::now();
-        self.wire.send(&line(message)).map_err(|error| error.to_string())
+        self.wire.send(&line(message)).map_err(|error| lost(&error))
     }
 
     /// Directs one run.
@@ -195,11 +195,11 @@ impl Talk<'_> {
         if order.len() > ORDER_BYTES_MAX {
             let most = ORDER_BYTES_MAX >> 20;
             return Err(End::Lost(format!(
-                "requests and bodies are more than the {most} MiB that an agent takes"
+                "requests and bodies are more than the {most} MiB that an agent takes; use a smaller file"
             )));
         }
         self.spoke = Instant::now();
-        self.wire.send(&order).map_err(|error| error.to_string())?;
+        self.wire.send(&order).map_err(|error| lost(&error))?;
         let (round_trip_ns, is_local) = self.await_ready()?;
         let to_agent = self.time_round_trip()?;
         self.station.tell(Event::Ready(to_agent));
@@ -311,6 +311,18 @@ const OUT_OF_TURN: &str = "it said what it must not say now";
 
 fn out_of_turn() -> End {
     End::Lost(OUT_OF_TURN.into())
+}
+
+/// Says what it means that a connection broke after the greetings.
+fn lost(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        UnexpectedEof | ConnectionReset | BrokenPipe => {
+            "the connection ended: the agent was killed, or did not like what it was told; its log says more"
+                .into()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn silent() -> String {

@@ -29,6 +29,8 @@ pub struct AgentReport {
     pub start_error_ns: u64,
     /// What limited it; of a ramp in the last step.
     pub verdict: Verdict,
+    /// Whether it was lost before the end.
+    pub is_lost: bool,
 }
 
 impl AgentReport {
@@ -46,6 +48,7 @@ impl AgentReport {
             window_ns,
             cpu_ns: agent.measured.threads.iter().map(|thread| thread.cpu_ns).sum(),
             start_error_ns: agent.start_error_ns,
+            is_lost: lost.is_some(),
             verdict: lost.unwrap_or(verdict),
         }
     }
@@ -57,6 +60,7 @@ impl AgentReport {
         self.cpu_ns += later.cpu_ns;
         self.start_error_ns = self.start_error_ns.max(later.start_error_ns);
         self.verdict = later.verdict;
+        self.is_lost |= later.is_lost;
     }
 
     /// Returns its part of the rate: successes per second within the run's measured part.
@@ -73,10 +77,15 @@ impl AgentReport {
     }
 }
 
-/// Returns the verdict on the whole: where an agent was the bottleneck, more than the rate could have been asked for, whatever
-/// the sums look like.
+/// Returns the verdict on the whole. Without an agent that was lost the rest says nothing about a bottleneck; where one was the
+/// bottleneck, more than the rate could have been asked for, whatever the sums look like.
 #[must_use]
 pub fn overall(whole: Verdict, agents: &[AgentReport]) -> Verdict {
+    if let Some(lost) = agents.iter().find(|agent| agent.is_lost) {
+        let decisive = format!("agent {} was lost, so this is not the load that was asked for", lost.name);
+        let evidence = [decisive].into_iter().chain(whole.evidence.into_iter().skip(1)).collect();
+        return Verdict { wall: Wall::Fault, evidence };
+    }
     let Some(limited) = agents.iter().find(|agent| agent.verdict.wall.is_lower_bound()) else { return whole };
     if matches!(whole.wall, Wall::Fault | Wall::Unknown) {
         return whole;
@@ -125,6 +134,7 @@ mod tests {
             cpu_ns: 1_000,
             start_error_ns: 7,
             verdict: Verdict { wall, evidence: vec![format!("{name} says"), "more".into()] },
+            is_lost: name == "lost",
         }
     }
 
@@ -143,6 +153,11 @@ mod tests {
                 (expected, vec![said.to_string(), "figures".into()])
             );
         }
+        let verdict = overall(whole(Wall::Server), &[agent("a", Wall::Client), agent("lost", Wall::Fault)]);
+        assert!(
+            verdict.wall == Wall::Fault && verdict.evidence[0].contains("agent lost was lost"),
+            "{verdict:?}"
+        );
     }
 
     #[test]
