@@ -16,9 +16,11 @@ use crate::os::disk::DiskFile;
 use super::answer;
 use super::applied::Applied;
 use super::background::Background;
+use super::feed::Feed;
 use super::form_page::FormPage;
 use super::state::State;
 use super::upload::Upload;
+use super::view::LogView;
 use super::wait::{News, Ticket, Wake};
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
@@ -54,6 +56,11 @@ pub trait App: Send + Sync {
 
     /// Returns what it does by itself, beside answering requests.
     fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
+        Vec::new()
+    }
+
+    /// Returns the views of the journal that it reads from.
+    fn views(&self) -> Vec<Arc<dyn LogView>> {
         Vec::new()
     }
 
@@ -128,6 +135,20 @@ pub enum Action {
     Job(Box<dyn Job>),
     /// Hold the request until a time, or until somebody has news for it.
     Wait(Wait),
+    /// Answer with the frames of a feed, until the client or the server ends.
+    Watch(Watch),
+}
+
+/// An answer that goes on with what a feed tells.
+pub struct Watch {
+    /// Its head; the length is not known.
+    pub head: StreamHead,
+    /// The feed.
+    pub feed: Arc<Feed>,
+    /// What is sent before its frames.
+    pub first: Vec<u8>,
+    /// The place in the feed at which it begins.
+    pub place: u64,
 }
 
 /// How a request goes on that was held.

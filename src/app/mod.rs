@@ -5,11 +5,14 @@
 //! `wait` are ways to take and to hold one, `keep` says how much is kept, `trimming`
 //! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
 //! of them; `index` is the page that shows what there is.
+//!
+//! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
 
 pub mod answer;
 pub mod application;
 pub mod applied;
 pub(crate) mod background;
+pub(crate) mod feed;
 pub mod fields;
 pub(crate) mod files;
 pub(crate) mod floors;
@@ -25,4 +28,5 @@ pub mod router;
 pub mod state;
 pub(crate) mod trimming;
 pub(crate) mod upload;
+pub(crate) mod view;
 pub mod wait;

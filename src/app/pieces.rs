@@ -4,8 +4,8 @@ use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::log::format::record;
 
 /// A batch's body in the pieces it is applied in.
-#[derive(Clone, Copy)]
-pub(super) enum Piece<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
     /// Short records that stand side by side.
     Short(&'a [u8]),
     /// One record of any other kind.
@@ -13,13 +13,15 @@ pub(super) enum Piece<'a> {
 }
 
 impl Piece<'_> {
-    pub(super) fn tag(&self) -> u8 {
+    /// Returns the tag of its first record.
+    pub(crate) fn tag(&self) -> u8 {
         match self {
             Self::Short(bytes) | Self::Other(bytes) => bytes[0],
         }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    /// Returns the number of its records.
+    pub(crate) fn count(&self) -> u64 {
         match self {
             Self::Short(run) => (run.len() / SHORT_RECORD_BYTES) as u64,
             Self::Other(_) => 1,
@@ -27,11 +29,13 @@ impl Piece<'_> {
     }
 }
 
-pub(super) fn pieces(body: &[u8]) -> Pieces<'_> {
+/// Returns the pieces of a batch's body, in order.
+pub(crate) fn pieces(body: &[u8]) -> Pieces<'_> {
     Pieces { rest: body }
 }
 
-pub(super) struct Pieces<'a> {
+/// Goes through the pieces of a body.
+pub(crate) struct Pieces<'a> {
     rest: &'a [u8],
 }
 

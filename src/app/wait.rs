@@ -34,4 +34,7 @@ pub trait Wake: Send + Sync {
     /// Lets the request go on with [`News::Woken`]; from any thread, also before [`Action::Wait`](crate::app::application::Action::Wait) was returned by the
     /// handler that was given the ticket.
     fn wake(&self, ticket: Ticket);
+
+    /// Has the views look at the journal at once: somebody waits for one of them.
+    fn call_views(&self) {}
 }

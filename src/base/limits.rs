@@ -105,6 +105,22 @@ pub const FILE_TURN_BYTES: u64 = 1024 * 1024;
 pub const STATIC_PIECE_BYTES: usize = 256 * 1024;
 /// Jobs that wait for a job thread; a request beyond that is answered 503.
 pub const JOB_QUEUE_MAX: usize = 4096;
+/// Bytes of frames that a feed remembers for watchers that come back or are slow; who is further behind loads everything.
+pub const FEED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Frames that it remembers.
+pub const FEED_FRAMES_MAX: usize = 4096;
+/// Watchers that a worker sends frames to before the other connections get their turn.
+pub const WATCHERS_PER_TURN: usize = 64;
+/// Frames that are sent to one watcher before the others get their turn.
+pub const FRAMES_PER_TURN: usize = 4;
+/// Time between two looks of the views at what was committed, milliseconds, unless somebody waits for one: what they tell is
+/// gathered for so long.
+pub const VIEWS_LOOK_MS: u64 = 100;
+/// Time after which a view that could not be made is tried again, milliseconds.
+pub const VIEWS_RETRY_MS: u64 = 30_000;
+/// Bytes of the journal that stay in memory behind its end, for views; twice as many at most. Files are written round the
+/// system's cache, so what follows the journal would read from the disk what has just been written to it.
+pub const FRESH_BYTES: usize = 1024 * 1024;
 /// Bytes of one part of an upload to a bucket, all of it that is in memory; a smaller content goes in one piece.
 pub const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes that are read from a bucket at once, and kept for the reads that follow.

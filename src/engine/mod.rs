@@ -15,7 +15,7 @@
 //! 4  lifecycle
 //! 3  link
 //! 2  worker | replication | status
-//! 1  commit | storage | jobs | bucket
+//! 1  commit | storage | jobs | views | bucket
 //! 0  shared
 //! ```
 
@@ -38,5 +38,7 @@ pub mod shared;
 pub(crate) mod status;
 // Looks after the data directory: spare segments, snapshots, what may go, sound pictures, the start's debt.
 pub mod storage;
+// Follows the journal beside the commit step, for the applications' views.
+pub mod views;
 // Serves clients: one event loop a core, from the socket to the lane and back.
 pub(crate) mod worker;

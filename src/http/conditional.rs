@@ -62,6 +62,25 @@ pub fn judge(head: &Head<'_>, validators: Validators<'_>, length: usize) -> Sele
     }
 }
 
+/// Returns whether the values of If-None-Match name an entity tag, weakly compared, for answers whose tag is known only when the
+/// request's head is gone. A list that is malformed names nothing.
+#[must_use]
+pub fn is_named<'a>(mut lines: impl Iterator<Item = &'a [u8]>, etag: &str) -> bool {
+    lines.any(|mut rest| {
+        if rest == b"*" {
+            return true;
+        }
+        loop {
+            rest = trim_start(rest, b" \t,");
+            let Some((tag, behind)) = split_tag(rest) else { return false };
+            if tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes() {
+                return true;
+            }
+            rest = behind;
+        }
+    })
+}
+
 /// Returns whether a list of entity tags has one that `fits`; nothing if there is no such list. `*` alone fits whatever is there;
 /// a list that is malformed, one with a `*` in it for instance, fits nothing.
 fn any_tag(head: &Head<'_>, name: &str, fits: impl Fn(&[u8]) -> bool) -> Option<bool> {
@@ -158,6 +177,15 @@ fn number(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_found_in_the_values_of_a_field() {
+        let lines: [&[u8]; 2] = [b"\"a\", W/\"b\"", b"\"c,d\""];
+        let named = |etag: &str| is_named(lines.into_iter(), etag);
+        assert!(["\"a\"", "\"b\"", "\"c,d\""].iter().all(|etag| named(etag)));
+        assert!(!named("\"d\"") && !is_named([&b"a, \"b\""[..]].into_iter(), "\"b\""));
+        assert!(is_named([&b"*"[..]].into_iter(), "\"x\"") && !is_named([].into_iter(), "\"x\""));
+    }
     use crate::base::limits::Limits;
     use crate::http::request::{HeaderSlots, parse_head};
 

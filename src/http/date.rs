@@ -88,9 +88,23 @@ impl Civil {
     }
 }
 
+/// Returns a moment, microseconds since 1970, as RFC 3339 has it: `2026-11-29T10:00:00.000000Z`.
+#[must_use]
+pub fn rfc3339(unix_us: u64) -> String {
+    let Civil { year, month, day, hour, minute, second } = Civil::of(unix_us / 1_000_000);
+    let fraction = unix_us % 1_000_000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_written_to_the_microsecond() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(rfc3339(1_795_946_400_000_007), "2026-11-29T10:00:00.000007Z");
+    }
 
     #[test]
     fn days_agree_with_the_dates_of_rfc_9110() {

@@ -73,6 +73,12 @@ pub struct Rest {
 }
 
 impl Rest {
+    /// Returns all of some content, to be sent.
+    #[must_use]
+    pub fn of(content: Content) -> Self {
+        Self { content, sent: 0 }
+    }
+
     /// Returns what is left.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -193,7 +199,7 @@ pub fn write(response: &Response, context: &HeadContext<'_>, out: &mut Vec<u8>) 
     write_caching(response.caching, response.status, out);
     write_end(&response.headers, context.version, context.keep_alive, out);
     if has_content && stays {
-        return Some(Rest { content: response.body.clone(), sent: 0 });
+        return Some(Rest::of(response.body.clone()));
     }
     if has_content {
         out.extend_from_slice(&response.body);

@@ -25,6 +25,7 @@ pub const FLOORS: &[Floors] = &[
             ("commit", 1),
             ("storage", 1),
             ("jobs", 1),
+            ("views", 1),
             ("bucket", 1),
             ("shared", 0),
         ],

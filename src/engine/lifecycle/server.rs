@@ -42,6 +42,7 @@ use crate::engine::storage::keeper::Keeper;
 use crate::engine::storage::retention::PeerRetention;
 use crate::engine::storage::scrub::Scrub;
 use crate::engine::storage::snapshots::SnapshotMaker;
+use crate::engine::views::Views;
 use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::Report;
@@ -75,6 +76,7 @@ pub struct Server {
     keeper: JoinHandle<Keeper>,
     link: Option<Link>,
     backgrounds: Option<Backgrounds>,
+    views: Views,
     key: Fingerprint,
     token: Option<Arc<Mutex<Committer>>>,
     shutdown_timeout: Duration,
@@ -184,6 +186,7 @@ impl Server {
         shared.life.enter(Phase::Ready);
         let workers = workers::start(&settings, unstarted, &shared, &router, &queue, token.as_ref(), clock)?;
         let backgrounds = Some(Backgrounds::start(&settings, &shared)?);
+        let views = Views::start(&settings.apps, &shared, directory.disk())?;
         Ok(Self {
             shared,
             addresses,
@@ -196,6 +199,7 @@ impl Server {
             keeper,
             link,
             backgrounds,
+            views,
             key: key.fingerprint(),
             token,
             shutdown_timeout: settings.shutdown_timeout,
@@ -325,6 +329,7 @@ impl Server {
         self.shared.stopping.link_has_ended();
         self.shared.disk.wake();
         let (written, keeper) = (join(self.disk_thread), join(self.keeper));
+        self.views.stop();
         let token = self.token.and_then(Arc::into_inner);
         let token = token.map(|token| token.into_inner().unwrap_or_else(PoisonError::into_inner));
         let parts = written.zip(keeper).and_then(|((committer, writer), keeper)| {

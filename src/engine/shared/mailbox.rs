@@ -29,6 +29,8 @@ pub enum Mail {
     Log(Submission),
     /// A sealed batch waits for room on the disk, or has got it: answers that wait for it too long are given.
     Overdue,
+    /// There are frames for those who watch a feed.
+    Frames,
     /// New limits.
     Limits(Arc<Limits>),
     /// Stop accepting, finish what is in flight.

@@ -11,6 +11,7 @@ pub(crate) mod outcomes;
 pub mod peering;
 pub(crate) mod reach;
 pub(crate) mod refused;
+pub(crate) mod rounds;
 pub mod settings;
 pub mod space;
 pub(crate) mod spare;
@@ -37,6 +38,7 @@ use self::metrics::Metrics;
 use self::outcomes::Outcomes;
 use self::peering::Peering;
 use self::reach::Reach;
+use self::rounds::Rounds;
 use self::settings::Settings;
 use self::space::Space;
 use self::spare::Spare;
@@ -213,6 +215,10 @@ pub struct Shared {
     pub disk: Parked,
     /// Where the keeper parks.
     pub keeper: Parked,
+    /// Where the thread of the views parks.
+    pub views: Parked,
+    /// Whether what views have published has been sent.
+    pub rounds: Rounds,
     /// How far the files have the journal.
     pub reach: Reach,
     /// How far the server's end is.
@@ -276,6 +282,8 @@ impl Shared {
             step: Step::default(),
             disk: Parked::default(),
             keeper: Parked::default(),
+            views: Parked::default(),
+            rounds: Rounds::default(),
             reach: Reach::new(position),
             stopping: Stopping::default(),
             spare: Spare::new(opened.appender.spare_number(), opened.spare_ready),
@@ -352,5 +360,9 @@ impl Shared {
 impl Wake for Shared {
     fn wake(&self, ticket: Ticket) {
         self.workers[ticket.worker as usize].send(Mail::Wake(ticket));
+    }
+
+    fn call_views(&self) {
+        self.views.wake();
     }
 }

@@ -85,6 +85,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     replication(&mut page, shared);
     scrub(&mut page, shared);
     backgrounds(&mut page, shared, router);
+    views(&mut page, shared, router);
     process(&mut page, shared);
     page.text
 }
@@ -370,9 +371,38 @@ fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
         let figures = work.figures(&applied);
         drop(applied);
-        for Figure { name, help, is_counter, value } in figures {
-            page.single(name, if is_counter { "counter" } else { "gauge" }, help, value);
-        }
+        figures_of(page, figures);
+    }
+}
+
+/// Writes how far each view of the journal lags behind, and what it counts.
+fn views(page: &mut Page, shared: &Shared, router: &Router) {
+    let views: Vec<_> = router.apps().iter().flat_map(|app| app.views()).collect();
+    if views.is_empty() {
+        return;
+    }
+    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let (end, vector) = (applied.position, applied.vector.clone());
+    drop(applied);
+    let name = "pixeld_view_lag_records";
+    page.family(name, "gauge", "Records that are applied and not in a view of the journal yet, by view.");
+    for view in &views {
+        page.sample(name, &format!("view=\"{}\"", view.name()), view.standing().behind(&vector));
+    }
+    let name = "pixeld_view_lag_seconds";
+    page.family(name, "gauge", "Time since a view of the journal had everything, by view; 0 while it has.");
+    for view in &views {
+        let standing = view.standing();
+        let since_us = shared.clock.now_us().saturating_sub(standing.whole_us());
+        let lag_us = if standing.position() >= end { 0 } else { since_us };
+        page.sample(name, &format!("view=\"{}\"", view.name()), lag_us as f64 / 1e6);
+    }
+    views.iter().for_each(|view| figures_of(page, view.figures()));
+}
+
+fn figures_of(page: &mut Page, figures: Vec<Figure>) {
+    for Figure { name, help, is_counter, value } in figures {
+        page.single(name, if is_counter { "counter" } else { "gauge" }, help, value);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
+use super::watching::Watching;
 use crate::app::application::{Job, Resume};
 use crate::app::router::Root;
 use crate::base::limits::{LINGER_PAUSE_MS, Limits};
@@ -68,6 +69,8 @@ pub enum Task {
     },
     /// Content that is sent behind the output, from where it lies.
     Sending(Rest),
+    /// The answer goes on with the frames of a feed.
+    Watching(Box<Watching>),
 }
 
 /// What the connection is doing as far as its client's patience and ours are concerned.

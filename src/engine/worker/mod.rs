@@ -16,6 +16,7 @@
 //! answers               those that wait: for the commit, a sync, the peer
 //! output, buffers       answers on their way into the socket
 //! orders                work for job threads
+//! watching              connections that watch a feed
 //! ```
 //!
 //! A client's socket is touched by [`crate::engine::shared::wire::Wire`] only. A worker never blocks but in
@@ -44,6 +45,7 @@ mod serving;
 mod start_rule;
 mod steps;
 pub(crate) mod usual;
+pub(crate) mod watching;
 pub(crate) mod wheel;
 
 #[cfg(test)]

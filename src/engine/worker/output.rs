@@ -7,11 +7,12 @@ use super::connection::{Connection, Task};
 use super::context::Context;
 use super::held::{AnswerFraming, Asked};
 use super::usual::UsualAnswer;
+use super::watching::Due;
 use crate::app::application::JobStep;
 use crate::app::router::Router;
 use crate::base::durability::Durability;
-use crate::base::limits::STATIC_PIECE_BYTES;
-use crate::http::response::{self, HeadContext, Pieces, Response, StreamHead};
+use crate::base::limits::{FRAMES_PER_TURN, STATIC_PIECE_BYTES};
+use crate::http::response::{self, HeadContext, Pieces, Response, Rest, StreamHead};
 
 /// What a worker writes answers with.
 pub(super) struct Output {
@@ -166,6 +167,7 @@ impl Output {
         }
         match connection.task {
             Task::Sending(_) => self.send_content(connection, context),
+            Task::Watching(_) => self.send_frames(connection, context),
             _ => self.send_output(connection, context),
         }
     }
@@ -216,6 +218,34 @@ impl Output {
         } else if !connection.blocked {
             connection.owe();
         }
+        Ok(())
+    }
+
+    /// Sends frames of the feed that the connection watches, as far as the socket takes them: a few for each turn, so that the
+    /// other connections get theirs.
+    fn send_frames(&mut self, connection: &mut Connection, context: &Context) -> io::Result<()> {
+        for _ in 0..FRAMES_PER_TURN {
+            let Task::Watching(watching) = &mut connection.task else { break };
+            let due = watching.look(&mut connection.output);
+            let before = &connection.output[connection.sent..];
+            let rest = watching.rest.as_ref().map_or(&[][..], Rest::bytes);
+            let piece = &rest[..rest.len().min(STATIC_PIECE_BYTES)];
+            if !(before.is_empty() && piece.is_empty()) {
+                let sent = connection.wire.send_both(before, piece)?;
+                connection.blocked = sent < before.len() + piece.len();
+                let of_output = sent.min(before.len());
+                connection.sent += of_output;
+                watching.rest.take_if(|rest| !rest.advance(sent - of_output));
+                self.note_sent(connection, sent, context);
+            }
+            if due == Due::End {
+                connection.task = Task::None;
+            }
+            if due != Due::Frame || connection.blocked {
+                return Ok(());
+            }
+        }
+        connection.owe();
         Ok(())
     }
 

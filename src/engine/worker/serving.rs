@@ -83,6 +83,10 @@ impl Worker {
     pub(super) fn serve_event(&mut self, event: &Event, buffer: &mut [u8]) {
         let Some(key) = self.table.key_of(event.token()) else { return };
         self.with(key, |worker, connection| {
+            if event.is_read_closed() && matches!(connection.task, Task::Watching(_)) {
+                // It would be sent frames until the kernel knows that nobody takes them.
+                return Fate::Ends;
+            }
             connection.readable |= event.is_readable() || event.is_read_closed();
             if event.is_writable() && connection.blocked {
                 connection.blocked = false;

@@ -17,7 +17,7 @@ use super::orders::{Orders, Returned};
 use super::start_rule::Turn;
 use super::{Worker, route};
 use crate::app::wait::Ticket;
-use crate::base::limits::{LINGER_DRAINING_MS, Limits};
+use crate::base::limits::{LINGER_DRAINING_MS, Limits, WATCHERS_PER_TURN};
 use crate::engine::shared::WorkerSide;
 use crate::engine::shared::mailbox::{FileDone, Mail};
 use crate::engine::shared::table::Key;
@@ -30,6 +30,7 @@ impl Worker {
         let busy = self.rota.has_next()
             || self.rota.has_output()
             || self.service.lane.wants_commit(&self.context)
+            || self.service.watchers.is_in_round()
             || self.doors.is_ready();
         if busy {
             self.poll_for(Some(Duration::ZERO))?;
@@ -127,6 +128,7 @@ impl Worker {
             }),
             Mail::Wake(ticket) => self.wake(ticket),
             Mail::Log(submission) => self.service.lane.submit(submission, &self.context),
+            Mail::Frames => self.service.watchers.begin_round(),
             Mail::Limits(limits) => self.take_limits(limits),
             Mail::Overdue => self.answer_overdue(),
             Mail::Drain => self.drain(),
@@ -231,10 +233,13 @@ impl Worker {
             if connection.lingering {
                 connection.linger_until_ms = now_ms + LINGER_DRAINING_MS;
             }
-            if let Task::Waiting { until_ms, .. } = &mut connection.task
-                && *until_ms != u64::MAX
-            {
-                *until_ms = now_ms;
+            match &mut connection.task {
+                Task::Waiting { until_ms, .. } if *until_ms != u64::MAX => *until_ms = now_ms,
+                Task::Watching(watching) => {
+                    watching.end();
+                    connection.owe();
+                }
+                _ => {}
             }
         });
     }
@@ -341,9 +346,34 @@ impl Worker {
 
     /// Sends what connections are owed. What is owed anew, the next piece of static content, is for the next turn.
     pub(super) fn write(&mut self) {
+        if self.service.watchers.is_in_round() {
+            self.owe_frames();
+        }
         let list = self.rota.take_sending();
         list.iter().for_each(|key| self.write_to(*key));
         self.rota.sent(list);
+    }
+
+    /// Has frames sent to the next of those that watch a feed; says when all have been through.
+    fn owe_frames(&mut self) {
+        let mut share = Vec::with_capacity(WATCHERS_PER_TURN);
+        let is_over = self.service.watchers.take_share(&mut share);
+        for key in share {
+            let mut watches = false;
+            self.with(key, |_, connection| {
+                watches = matches!(connection.task, Task::Watching(_));
+                if watches {
+                    connection.owe();
+                }
+                Fate::Stays
+            });
+            if !watches {
+                self.service.watchers.remove(key);
+            }
+        }
+        if is_over {
+            self.context.shared.rounds.done();
+        }
     }
 
     /// Looks at the connections whose time may have come.

@@ -1,19 +1,19 @@
 //! The tail: the journal's last bytes, in memory.
 //!
-//! Holds what is staged and not yet in a file, and the last, partly written block, which is being rewritten while
-//! somebody reads. Everything before it is read from the files.
+//! Holds what is staged and not yet in a file, the last, partly written block, which is being rewritten while somebody
+//! reads, and what was written a moment ago, for those who follow the journal. Everything before it is read from the files.
 
 use std::collections::VecDeque;
 
 use super::staged::Staged;
 use crate::base::ids::Position;
-use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES};
+use crate::base::limits::{BATCH_BODY_BYTES_MAX, BLOCK_BYTES, FRESH_BYTES};
 use crate::log::format::segment::Layout;
 
 /// Memory of a run that is kept although nothing needs it, bytes.
 const KEPT_BYTES: usize = 4 * BATCH_BODY_BYTES_MAX;
 
-/// Bytes from the start of the last written block to the journal's end.
+/// Bytes to the journal's end, from the start of the last written block or some before it.
 pub(in crate::log) struct Tail {
     layout: Layout,
     /// In rising order; each lies in one segment, and no two in the same.
@@ -56,7 +56,8 @@ impl Tail {
         self.end = Position(position.0 + bytes.len() as u64);
     }
 
-    /// Lets go of whole blocks before `written`, up to which the files have everything.
+    /// Notes that the files have everything up to `written`. Lets go of whole blocks before it but the last [`FRESH_BYTES`], and
+    /// only when as many more have come together: what is kept moves to the front each time.
     pub(in crate::log) fn written(&mut self, written: Position) {
         assert!(self.written <= written && written <= self.end, "what is written was staged, in order");
         self.written = written;
@@ -67,9 +68,12 @@ impl Tail {
             && run.start < written
         {
             let keep_from = written.0 - written.0 % BLOCK_BYTES as u64;
-            let drop = usize::try_from(keep_from.saturating_sub(run.start.0)).expect("within the run");
-            run.bytes.drain(..drop);
-            run.start.0 += drop as u64;
+            let in_files = usize::try_from(keep_from.saturating_sub(run.start.0)).expect("within the run");
+            if in_files >= 2 * FRESH_BYTES {
+                let drop = in_files - FRESH_BYTES;
+                run.bytes.drain(..drop);
+                run.start.0 += drop as u64;
+            }
             if run.bytes.capacity() > KEPT_BYTES {
                 run.bytes.shrink_to(KEPT_BYTES);
             }
@@ -115,7 +119,7 @@ impl Tail {
 mod tests {
     use super::*;
 
-    const LAYOUT: Layout = Layout { segment_bytes: 4 * BLOCK_BYTES as u64 };
+    const LAYOUT: Layout = Layout { segment_bytes: 4 * FRESH_BYTES as u64 };
 
     fn read(tail: &Tail, position: u64, length: usize) -> (usize, Vec<u8>) {
         let mut buffer = vec![b'.'; length];
@@ -123,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_readable_from_staging_on_and_leave_with_their_block() {
-        let start = 4 * BLOCK_BYTES as u64;
+    fn bytes_are_readable_from_staging_on_and_leave_in_whole_blocks() {
+        let start = 4 * FRESH_BYTES as u64;
         let mut tail = Tail::new(LAYOUT, Position(start + 2), b"ab");
         tail.push(Position(start + 2), b"cd");
         assert_eq!(read(&tail, start, 4), (0, b"abcd".to_vec()));
@@ -132,16 +136,21 @@ mod tests {
         tail.written(Position(start + 4));
         assert_eq!(read(&tail, start + 1, 3), (0, b"bcd".to_vec()), "the partial block stays");
 
-        tail.push(Position(start + 4), &vec![7; BLOCK_BYTES]);
-        tail.written(Position(start + 4 + BLOCK_BYTES as u64));
-        let (in_file, bytes) = read(&tail, start + BLOCK_BYTES as u64 - 2, 4);
-        assert_eq!((in_file, &bytes[..]), (2, &[b'.', b'.', 7, 7][..]), "the whole block is the file's");
+        let two_fresh = 2 * FRESH_BYTES as u64;
+        tail.push(Position(start + 4), &vec![7; 2 * FRESH_BYTES - 5]);
+        tail.written(Position(start + two_fresh - 1));
+        assert_eq!(read(&tail, start, 5), (0, b"abcd\x07".to_vec()), "what is fresh stays");
+        tail.push(Position(start + two_fresh - 1), &[8, 8]);
+        tail.written(Position(start + two_fresh + 1));
+        let kept = start + FRESH_BYTES as u64;
+        assert_eq!(read(&tail, kept - 2, 4), (2, vec![b'.', b'.', 7, 7]), "the older half is the files'");
+        assert_eq!(read(&tail, start + two_fresh - 1, 2), (0, vec![8, 8]));
         assert_eq!(tail.unwritten_bytes(), 0);
     }
 
     #[test]
     fn a_new_segment_is_a_new_run_and_both_are_written_in_order() {
-        let (first, second) = (4 * BLOCK_BYTES as u64, 8 * BLOCK_BYTES as u64);
+        let (first, second) = (4 * FRESH_BYTES as u64, 8 * FRESH_BYTES as u64);
         let mut tail = Tail::new(LAYOUT, Position(first), b"");
         tail.push(Position(first), b"one");
         tail.push(Position(second), b"two");

@@ -20,7 +20,8 @@ use super::lane::Lane;
 use super::orders::{Orders, QueueFull};
 use super::output::Output;
 use super::route::{self, Meant, NO_ROUTE};
-use crate::app::application::{Job, JobStep, Route, Start, View};
+use super::watching::{Watchers, Watching};
+use crate::app::application::{Job, JobStep, Route, Start, View, Watch};
 use crate::app::router::Router;
 use crate::app::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
@@ -44,6 +45,7 @@ pub(super) struct Service {
     pub(super) answers: Answers,
     pub(super) output: Output,
     orders: Orders,
+    pub(super) watchers: Watchers,
     /// The server ends soon: a body is stopped where it would have been received further.
     bodies_stopped: bool,
 }
@@ -58,6 +60,7 @@ impl Service {
             router,
             lane,
             orders,
+            watchers: Watchers::default(),
             bodies_stopped: false,
         }
     }
@@ -188,6 +191,21 @@ impl Service {
             let refusal = if asked.reached.is_some() { route::busy_later() } else { route::busy() };
             self.respond(connection, &refusal, &asked, context);
         }
+    }
+
+    /// Begins an answer that goes on with the frames of a feed.
+    fn begin_watch(&mut self, connection: &mut Connection, watch: Watch, asked: Asked, context: &Context) {
+        let pieces = self.output.put_head(connection, &watch.head, asked, context);
+        self.output.put_piece(connection, watch.first, JobStep::More, asked.framing, pieces);
+        if !asked.framing.head_only {
+            let mut watching = Watching::new(watch.feed, watch.place, pieces);
+            if context.is_draining() {
+                watching.end();
+            }
+            connection.task = Task::Watching(Box::new(watching));
+            self.watchers.add(connection.key);
+        }
+        connection.owe();
     }
 
     /// Has an answer that comes in pieces go on, now that its connection's output is sent.

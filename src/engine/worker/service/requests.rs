@@ -148,6 +148,7 @@ impl Service {
             }
             Action::Job(job) => self.start_job(connection, job, asked, context),
             Action::Wait(wait) => start_wait(connection, wait, asked, context),
+            Action::Watch(watch) => self.begin_watch(connection, watch, asked, context),
         }
     }
 

@@ -1,0 +1,76 @@
+//! What the thread of the views has at hand.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::app::state::Applied;
+use crate::app::view::ViewDesk;
+use crate::app::wait::{Ticket, Wake};
+use crate::base::ids::NodeId;
+use crate::engine::shared::Shared;
+use crate::log::read::reader::Reader;
+use crate::os::clock::wall_us;
+use crate::os::disk::Disk;
+
+/// The desk of the one thread.
+pub(super) struct OwnDesk {
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl OwnDesk {
+    pub(super) fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>, is_over: Arc<AtomicBool>) -> Self {
+        Self { shared, disk, is_over }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+}
+
+impl ViewDesk for OwnDesk {
+    fn applied(&self) -> &RwLock<Applied> {
+        &self.shared.applied
+    }
+
+    fn reader(&self) -> &Arc<Reader> {
+        &self.shared.reader
+    }
+
+    fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    fn has_room(&self) -> bool {
+        !self.shared.space.is_short() && !self.shared.space.is_unsettled()
+    }
+
+    fn node(&self) -> NodeId {
+        self.shared.node
+    }
+
+    fn clock_us(&self) -> u64 {
+        self.shared.clock.now_us()
+    }
+
+    fn wall_us(&self) -> u64 {
+        wall_us()
+    }
+
+    fn wake(&self, ticket: Ticket) {
+        Wake::wake(&*self.shared, ticket);
+    }
+
+    fn is_over(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn warn(&self, sentence: &str) {
+        tracing::warn!("{sentence}");
+    }
+}
