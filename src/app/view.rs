@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::applied::{Applied, Batch};
 use super::background::Figure;
-use super::state::{Applied, Batch};
 use super::wait::Ticket;
 use crate::base::ids::{NodeId, Position};
 use crate::base::vector::VersionVector;

@@ -95,10 +95,10 @@ fn faults_of_records<'a>(app: &'a dyn App, claimed: &mut Vec<(u8, &'a str)>, not
 /// Notes settings that can't be told from others, or whose default is not allowed.
 fn faults_of_settings(declared: &Declaration, note: &mut impl FnMut(String)) {
     for setting in declared.settings {
-        // The oldest limits stand among the server's.
-        let is_old = declared.name == "pixel" && setting.table() == "limits";
+        // The oldest limits stand among the server's, and the canvas is what people see of the pixels.
+        let is_known = declared.name == "pixel" && ["limits", "canvas"].contains(&setting.table());
         let is_kept = setting.flag == Flag::Keep && setting.key == format!("keep.{}", declared.name);
-        if !is_old && !is_kept && setting.table() != declared.name {
+        if !is_known && !is_kept && setting.table() != declared.name {
             note(format!("{} is not in the table of its name", setting.key));
         }
         if setting.form.read(&setting.preset(&Values::default(), 1)).is_none() {

@@ -30,6 +30,7 @@ mod board_surface;
 mod board_two_hosts;
 mod board_uploads;
 mod caching;
+mod canvas;
 mod damaged;
 mod descriptors;
 mod index_page;

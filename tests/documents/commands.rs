@@ -174,6 +174,7 @@ pasted! {
     operating_can_be_pasted: "docs/operations.md",
     what_is_kept_can_be_pasted: "docs/retention.md",
     the_pixel_service_can_be_pasted: "docs/apps/pixel.md",
+    the_canvas_can_be_pasted: "docs/canvas.md",
     the_board_can_be_pasted: "docs/apps/board.md",
     thumbnails_can_be_pasted: "docs/apps/thumbs.md",
     the_shop_can_be_pasted: "docs/apps/toys.md",

@@ -56,7 +56,7 @@ impl Cursor {
 }
 
 /// Returns FNV-1a, 32 bit (draft-eastlake-fnv).
-fn check(bytes: &[u8]) -> u32 {
+pub(super) fn check(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811C_9DC5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

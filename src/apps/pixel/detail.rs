@@ -62,6 +62,8 @@ pub enum Fault<'a> {
     NoMoment,
     /// A parameter that there is not, where it matters.
     Extra,
+    /// A size of cells that is none of those there are.
+    NoScale,
 }
 
 impl Fault<'_> {
@@ -79,7 +81,7 @@ impl Fault<'_> {
             Self::NoList => "list_type",
             Self::TooLong(_) => "bytes_too_long",
             Self::TooShort(_) => "bytes_too_short",
-            Self::NoCursor | Self::NoMoment => "value_error",
+            Self::NoCursor | Self::NoMoment | Self::NoScale => "value_error",
             Self::Extra => "extra_forbidden",
         }
     }
@@ -107,6 +109,7 @@ impl Fault<'_> {
                 "Value error, neither a time such as 2026-11-29T10:00:00Z nor a cursor of this service".into()
             }
             Self::Extra => "Extra inputs are not permitted".into(),
+            Self::NoScale => "Value error, a scale is 1 to 32, or 1/2 to 1/64".into(),
         }
     }
 

@@ -6,12 +6,14 @@
 //! GET  /pixels    query -> list (a job) -> page -> render
 //! DELETE /pixels  a record; state gives it its floors
 //! DELETE /pixels?before=, --keep pixel=   cutter -> times (what stands before it?) -> cut
+//! GET  /canvas..  canvas: a view of the journal
 //! ```
 
 pub(crate) mod asked;
 pub(crate) mod batch;
 pub(crate) mod before;
 pub(crate) mod body;
+pub(crate) mod canvas;
 pub mod cursor;
 pub mod cut;
 pub(crate) mod cutter;

@@ -8,6 +8,7 @@ use crate::app::background::Background;
 use crate::app::keep::Keep;
 use crate::app::state::State;
 use crate::app::upload::Upload;
+use crate::app::view::LogView;
 use crate::apps::pixel::tag;
 use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
 use crate::base::setting::Values;
@@ -20,11 +21,13 @@ use crate::http::response::Response;
 use super::batch::array::{Array, unparsable};
 use super::batch::binary::Binary;
 use super::batch::lines::Lines;
+use super::canvas::requests;
+use super::canvas::view::Canvas;
 use super::cutter::Cutter;
 use super::list::{self, List, Moment};
 use super::record::Record;
 use super::render::Format;
-use super::settings::{BATCH_BODY, KEEP, PIXEL_BODY};
+use super::settings::{BATCH_BODY, CANVAS_MEMORY, KEEP, PIXEL_BODY};
 use super::state::PixelState;
 use super::validate::{self, Refusal};
 use super::{before, body, query};
@@ -32,6 +35,8 @@ use super::{before, body, query};
 /// The application.
 pub struct PixelApp {
     cutter: Arc<Cutter>,
+    /// Nothing where it is off.
+    canvas: Option<Arc<Canvas>>,
 }
 
 impl PixelApp {
@@ -39,7 +44,19 @@ impl PixelApp {
     #[must_use]
     pub fn new(values: &Values) -> Self {
         let keep = Keep::of(values.get(&KEEP).elements());
-        Self { cutter: Arc::new(Cutter::new(keep)) }
+        let memory = usize::try_from(values.number(&CANVAS_MEMORY)).unwrap_or(usize::MAX);
+        let canvas = (memory > 0).then(|| Arc::new(Canvas::new(memory)));
+        Self { cutter: Arc::new(Cutter::new(keep)), canvas }
+    }
+
+    fn of_canvas(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action {
+        let Some(canvas) = &self.canvas else { return Action::Respond(requests::off()) };
+        match endpoint {
+            GET_CANVAS_JSON => requests::facts(canvas, view),
+            GET_CANVAS_PNG => requests::picture(canvas, request, view),
+            GET_CANVAS_LIVE => requests::live(canvas, request, view),
+            _ => requests::events(canvas, request, view),
+        }
     }
 }
 
@@ -49,10 +66,14 @@ const GET_PIXELS: u8 = 2;
 const DELETE_PIXELS: u8 = 3;
 const GET_COUNT: u8 = 4;
 const GET_HEALTH: u8 = 5;
+const GET_CANVAS_JSON: u8 = 6;
+const GET_CANVAS_PNG: u8 = 7;
+const GET_CANVAS_LIVE: u8 = 8;
+const GET_EVENTS: u8 = 9;
 
 const STATUS_OK: &str = r#"{"status":"ok"}"#;
 
-static ROUTES: [Route; 6] = [
+static ROUTES: [Route; 10] = [
     Route {
         body: Body::Whole(|limits| limits.apps.size(&PIXEL_BODY)),
         operation: include_str!("openapi/post_pixel.json"),
@@ -92,6 +113,34 @@ static ROUTES: [Route; 6] = [
         )
         .always()
     },
+    Route {
+        operation: include_str!("openapi/get_canvas_json.json"),
+        ..Route::new(Method::Get, "/canvas.json", GET_CANVAS_JSON, "Tells the bounds of the canvas")
+    },
+    Route {
+        operation: include_str!("openapi/get_canvas_png.json"),
+        ..Route::new(Method::Get, "/canvas.png", GET_CANVAS_PNG, "Shows the canvas as a picture")
+    },
+    Route {
+        operation: include_str!("openapi/get_canvas_live.json"),
+        waits: true,
+        ..Route::new(
+            Method::Get,
+            "/canvas/live",
+            GET_CANVAS_LIVE,
+            "Streams what changes on the canvas, in frames",
+        )
+    },
+    Route {
+        operation: include_str!("openapi/get_events.json"),
+        waits: true,
+        ..Route::new(
+            Method::Get,
+            "/events",
+            GET_EVENTS,
+            "Streams what changes on the canvas, as server-sent events",
+        )
+    },
 ];
 
 impl App for PixelApp {
@@ -130,6 +179,7 @@ impl App for PixelApp {
                     ),
                 )
             }
+            GET_CANVAS_JSON..=GET_EVENTS => self.of_canvas(endpoint, request, view),
             _ => Action::Respond(self.not_found()),
         }
     }
@@ -162,6 +212,10 @@ impl App for PixelApp {
 
     fn backgrounds(&self) -> Vec<Arc<dyn Background>> {
         vec![self.cutter.clone()]
+    }
+
+    fn views(&self) -> Vec<Arc<dyn LogView>> {
+        self.canvas.iter().map(|canvas| canvas.clone() as Arc<dyn LogView>).collect()
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

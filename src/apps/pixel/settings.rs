@@ -1,8 +1,8 @@
 //! What an operator may set about the pixel service. Its limits are older than tables of applications, so they stand in
-//! `[limits]`.
+//! `[limits]`; the canvas has a table of its own.
 
 use crate::app::keep;
-use crate::base::setting::{Form, Setting};
+use crate::base::setting::{Form, Preset, Setting};
 
 /// How much is kept.
 pub static KEEP: Setting = Setting::keep(
@@ -27,5 +27,14 @@ pub static BATCH_BODY: Setting = Setting::limit(
     16 * 1024 * 1024,
 );
 
+/// Bytes of memory for the canvas' tiles.
+pub static CANVAS_MEMORY: Setting = Setting::new(
+    "canvas.memory",
+    "SIZE",
+    "Memory for the tiles of the canvas; the coldest beyond it go to a scratch file. 0: no canvas",
+    Form::Size(0, 64 * 1024 * 1024 * 1024, 1),
+    Preset::Number(64 * 1024 * 1024),
+);
+
 /// The rows of the table of settings.
-pub static SETTINGS: &[&Setting] = &[&KEEP, &PIXEL_BODY, &BATCH_BODY];
+pub static SETTINGS: &[&Setting] = &[&KEEP, &PIXEL_BODY, &BATCH_BODY, &CANVAS_MEMORY];

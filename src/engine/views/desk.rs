@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::app::state::Applied;
+use crate::app::applied::Applied;
 use crate::app::view::ViewDesk;
 use crate::app::wait::{Ticket, Wake};
 use crate::base::ids::NodeId;

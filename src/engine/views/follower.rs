@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError};
 
 use super::desk::OwnDesk;
-use crate::app::state::{Batch, Entry};
+use crate::app::applied::Batch;
+use crate::app::state::Entry;
 use crate::app::view::{Followed, LogView, Start, ViewDesk};
 use crate::base::ids::Position;
 use crate::base::limits::VIEWS_RETRY_MS;

@@ -1,0 +1,266 @@
+//! Where tiles are: in memory up to a bound, the coldest in the scratch file, each with the runs that its cells name.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::io;
+
+use super::keys::KeyHasher;
+use super::runs::{RUN_BYTES, RUNS_MAX, Runs};
+use super::scratch::Scratch;
+use super::stored;
+use super::tile::{CELLS, CHANNELS, TILE_BYTES, Tile, TileKey};
+
+/// Makes a scratch file.
+pub type MakeScratch = Box<dyn FnMut() -> io::Result<Scratch> + Send>;
+
+/// The tiles, wherever they are.
+pub struct Store {
+    /// Those in memory.
+    pub tiles: Vec<Tile>,
+    /// The runs that their cells name, and some that none does any more.
+    pub runs: Runs,
+    directory: HashMap<TileKey, u32, BuildHasherDefault<KeyHasher>>,
+    scratch: Option<Scratch>,
+    /// Makes the scratch file when it is needed first.
+    make_scratch: Option<MakeScratch>,
+    memory_bytes: usize,
+    /// The tile that the clock's hand points to.
+    hand: usize,
+    /// How many runs there are when they are looked through.
+    collect_at: usize,
+    /// The scratch file takes no tiles at the moment, for this reason: they stay in memory.
+    pub refuses: Option<io::Error>,
+    /// A tile that was in it can't be read any more.
+    pub is_lost: bool,
+    /// Tiles of which watchers were to be told were stored.
+    pub has_overflowed: bool,
+}
+
+impl Store {
+    /// Returns a store without a tile, which may have so many bytes of memory.
+    #[must_use]
+    pub fn new(memory_bytes: usize, make_scratch: Option<MakeScratch>) -> Self {
+        Self {
+            tiles: Vec::new(),
+            runs: Runs::default(),
+            directory: HashMap::default(),
+            scratch: None,
+            make_scratch,
+            memory_bytes,
+            hand: 0,
+            collect_at: collect_from(memory_bytes),
+            refuses: None,
+            is_lost: false,
+            has_overflowed: false,
+        }
+    }
+
+    /// Forgets all tiles.
+    pub fn clear(&mut self) {
+        self.tiles.clear();
+        self.directory.clear();
+        self.runs.clear();
+        self.collect_at = collect_from(self.memory_bytes);
+        self.hand = 0;
+        if let Some(scratch) = &mut self.scratch {
+            scratch.clear();
+        }
+    }
+
+    /// Returns bytes of memory that tiles and runs take.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.tiles.len() * TILE_BYTES + self.runs.count() * RUN_BYTES
+    }
+
+    /// Returns how many tiles with a set cell there are in memory and in the scratch file.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let here = self.tiles.iter().filter(|tile| tile.set > 0).count();
+        (here, self.scratch.as_ref().map_or(0, Scratch::count))
+    }
+
+    /// Returns the tile of a place, if it is in memory.
+    #[must_use]
+    pub fn find(&self, key: TileKey) -> Option<&Tile> {
+        self.directory.get(&key).map(|at| &self.tiles[*at as usize])
+    }
+
+    /// Returns the same, to be changed.
+    pub fn find_mut(&mut self, key: TileKey) -> Option<&mut Tile> {
+        self.directory.get(&key).map(|at| &mut self.tiles[*at as usize])
+    }
+
+    /// Returns the scratch file, if there is one.
+    #[must_use]
+    pub fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_ref()
+    }
+
+    /// Calls `visit` with the bytes of every tile, as [`stored`] has them.
+    ///
+    /// # Errors
+    /// Returns what `visit` does, and the error of reading the scratch file.
+    pub fn each_stored(&self, mut visit: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for tile in self.tiles.iter().filter(|tile| tile.set > 0) {
+            bytes.clear();
+            stored::encode(tile, &self.runs, &mut bytes);
+            visit(&bytes)?;
+        }
+        if let Some(scratch) = &self.scratch {
+            for (key, _) in scratch.tiles() {
+                visit(&scratch.read(key)?.unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns where a tile is in memory: made, or read from the scratch file, if need be.
+    pub fn open(&mut self, key: TileKey) -> usize {
+        if let Some(at) = self.directory.get(&key) {
+            let at = *at as usize;
+            self.tiles[at].is_warm = true;
+            return at;
+        }
+        let stored = if self.scratch.as_ref().is_some_and(|scratch| scratch.has(key)) {
+            self.read_stored(key)
+        } else {
+            None
+        };
+        let tile = stored.and_then(|bytes| {
+            let tile = stored::decode(&bytes, &mut self.runs);
+            self.is_lost |= tile.is_none();
+            tile
+        });
+        if let Some(scratch) = &mut self.scratch {
+            scratch.remove(key);
+        }
+        self.insert(tile.unwrap_or_else(|| Tile::new(key)))
+    }
+
+    /// Adds a tile; gives where it is.
+    pub fn insert(&mut self, tile: Tile) -> usize {
+        let key = tile.key;
+        let is_full = self.used_bytes() + TILE_BYTES > self.memory_bytes;
+        let at = match if is_full { self.evict() } else { None } {
+            Some(at) => {
+                self.tiles[at] = tile;
+                at
+            }
+            None => {
+                self.tiles.push(tile);
+                self.tiles.len() - 1
+            }
+        };
+        self.directory.insert(key, at as u32);
+        at
+    }
+
+    /// Returns the bytes of a tile in the scratch file.
+    pub fn read_stored(&mut self, key: TileKey) -> Option<Vec<u8>> {
+        let read = self.scratch.as_ref()?.read(key);
+        if read.is_err() {
+            self.is_lost = true;
+        }
+        read.ok().flatten()
+    }
+
+    /// Sees to it that there is an id for another run, and that tiles and runs keep within their memory.
+    pub fn make_room(&mut self) {
+        if self.runs.count() >= self.collect_at {
+            self.collect();
+        }
+        let most_runs = RUNS_MAX - CELLS * CHANNELS;
+        while self.used_bytes() > self.memory_bytes || self.runs.count() > most_runs {
+            let Some(at) = self.evict() else { return };
+            self.remove_at(at);
+            if self.runs.count() > most_runs {
+                self.collect();
+            }
+        }
+    }
+
+    /// Forgets the runs that no cell names any more.
+    fn collect(&mut self) {
+        let mut is_named = vec![false; self.runs.count() + 1];
+        let cells = || self.tiles.iter().flat_map(|tile| tile.cells.iter());
+        for cell in cells() {
+            (0..CHANNELS).for_each(|channel| is_named[cell.run(channel) as usize] = true);
+        }
+        is_named[0] = false;
+        let renamed = self.runs.keep(&is_named);
+        let tiles = self.tiles.iter_mut();
+        tiles.flat_map(|tile| tile.cells.iter_mut()).for_each(|cell| cell.rename(&renamed));
+        self.collect_at = (2 * self.runs.count()).max(collect_from(self.memory_bytes));
+    }
+
+    /// Stores a cold tile in the scratch file, and gives its place, which is free then; nothing if none can be stored.
+    pub fn evict(&mut self) -> Option<usize> {
+        if self.refuses.is_some() || self.tiles.is_empty() {
+            return None;
+        }
+        if self.scratch.is_none() {
+            match self.make_scratch.as_mut()?() {
+                Ok(scratch) => self.scratch = Some(scratch),
+                Err(error) => self.refuses = Some(error),
+            }
+        }
+        let scratch = self.scratch.as_mut()?;
+        let at = match find_cold(&mut self.tiles, &mut self.hand) {
+            Some(at) => at,
+            None => {
+                // All of them were changed since watchers were told: they are told to load everything.
+                self.has_overflowed = true;
+                self.tiles.iter_mut().for_each(|tile| tile.is_changed = false);
+                find_cold(&mut self.tiles, &mut self.hand)?
+            }
+        };
+        let tile = &self.tiles[at];
+        if let Some(extent) = tile.extent() {
+            let mut bytes = Vec::new();
+            stored::encode(tile, &self.runs, &mut bytes);
+            if let Err(error) = scratch.put(tile.key, &bytes, tile.set, extent) {
+                self.refuses = Some(error);
+                return None;
+            }
+        }
+        self.directory.remove(&tile.key);
+        Some(at)
+    }
+
+    /// Removes a tile from memory whose key is not in the directory any more.
+    fn remove_at(&mut self, at: usize) {
+        self.tiles.swap_remove(at);
+        if let Some(moved) = self.tiles.get(at) {
+            self.directory.insert(moved.key, at as u32);
+        }
+    }
+
+    /// Forgets tiles without a set cell, but those of which watchers are still to be told.
+    pub fn drop_empty(&mut self) {
+        for at in (0..self.tiles.len()).rev() {
+            if self.tiles[at].set == 0 && !self.tiles[at].is_changed {
+                self.directory.remove(&self.tiles[at].key);
+                self.remove_at(at);
+            }
+        }
+    }
+}
+
+/// Returns how many runs there may be in so many bytes of memory before those are looked for that no cell names any more.
+fn collect_from(memory_bytes: usize) -> usize {
+    (memory_bytes / 4 / RUN_BYTES).clamp(1024, 256 * 1024)
+}
+
+/// Moves the hand on to a tile that was not looked for since it came by last, and that watchers know.
+fn find_cold(tiles: &mut [Tile], hand: &mut usize) -> Option<usize> {
+    for _ in 0..2 * tiles.len() {
+        *hand = (*hand + 1) % tiles.len();
+        let tile = &mut tiles[*hand];
+        if !tile.is_changed && !std::mem::replace(&mut tile.is_warm, false) {
+            return Some(*hand);
+        }
+    }
+    None
+}

@@ -1,0 +1,473 @@
+//! The canvas over real sockets: its picture against the list, what watchers are told, restarts, and two hosts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::process::Server;
+use crate::process::client::{Answer, Client, plain, request};
+use crate::process::pair::{Pair, await_same, await_that};
+use serde_json::Value;
+
+/// Cells by place.
+type Cells = BTreeMap<(i32, i32), [u8; 4]>;
+
+fn get(server: &Server, path: &str) -> Answer {
+    server.connect().send(plain("GET", path)).answer()
+}
+
+/// Asks for what the canvas shows until it has everything: a machine that is busy may be late.
+fn see(server: &Server, path: &str) -> Answer {
+    await_that(
+        "the canvas",
+        || get(server, path),
+        |answer| answer.field("pixeld-behind").is_none() && answer.field("pixeld-drawn").is_none(),
+    )
+}
+
+fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.field(name).unwrap_or_else(|| panic!("no {name}: {}", answer.head))
+}
+
+/// Returns pixels that overdraw each other around the corner of four tiles, and some far away.
+fn pixels(count: u32, seed: u32) -> Vec<String> {
+    let mut number = seed;
+    let mut next = |most: u32| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (number >> 8) % most
+    };
+    let one = |_| {
+        let (x, y) = (next(100) as i32 - 50, next(40) as i32 - 20);
+        let channel = ['R', 'G', 'B'][next(3) as usize];
+        format!("{{\"x\":{x},\"y\":{y},\"channel\":\"{channel}\",\"value\":{}}}", next(256))
+    };
+    (0..count).map(one).collect()
+}
+
+fn post(server: &Server, pixels: &[String]) {
+    let body = format!("[{}]", pixels.join(","));
+    let answer = server.connect().send(request("POST", "/pixels", "application/json", body)).answer();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Returns what the list comes to on a host that is alone: the last value of each channel of a cell.
+fn of_list(server: &Server) -> Cells {
+    let list = get(server, "/pixels").json();
+    let mut cells = Cells::new();
+    for pixel in list["data"].as_array().expect("a list") {
+        let number = |name: &str| pixel[name].as_i64().expect("a number");
+        let cell = cells.entry((number("x") as i32, number("y") as i32)).or_insert([0, 0, 0, 255]);
+        let channel = ["R", "G", "B"].iter().position(|name| pixel["channel"] == *name).expect("a channel");
+        cell[channel] = number("value") as u8;
+    }
+    cells
+}
+
+/// A picture that was decoded.
+struct Picture {
+    width: u32,
+    height: u32,
+    rgba: Vec<u8>,
+}
+
+impl Picture {
+    fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(field(answer, "content-type"), "image/png");
+        let picture = image::load_from_memory(&answer.body).expect("a PNG").into_rgba8();
+        Self { width: picture.width(), height: picture.height(), rgba: picture.into_raw() }
+    }
+
+    fn at(&self, x: u32, y: u32) -> [u8; 4] {
+        let at = ((y * self.width + x) * 4) as usize;
+        self.rgba[at..at + 4].try_into().expect("four bytes")
+    }
+}
+
+/// Returns the cells that a picture with one pixel for each shows.
+fn shown(answer: &Answer) -> Cells {
+    let picture = Picture::of(answer);
+    let bounds: Vec<i64> =
+        field(answer, "pixeld-bounds").split(',').map(|number| number.parse().expect("a number")).collect();
+    assert_eq!((bounds[2], bounds[3]), (i64::from(picture.width), i64::from(picture.height)));
+    let mut cells = Cells::new();
+    for y in 0..picture.height {
+        for x in 0..picture.width {
+            let colour = picture.at(x, y);
+            if colour[3] > 0 {
+                cells.insert(((bounds[0] + i64::from(x)) as i32, (bounds[1] + i64::from(y)) as i32), colour);
+            } else {
+                assert_eq!(colour, [0; 4], "transparent black");
+            }
+        }
+    }
+    cells
+}
+
+#[test]
+fn the_picture_is_what_the_list_comes_to() {
+    let server = Server::fresh(&["--durability", "memory"]);
+    let empty = see(&server, "/canvas.json").json();
+    assert_eq!(empty["bounds"], Value::Null);
+    assert_eq!((&empty["pixels"], &empty["cells"], &empty["drawn"]), (&0.into(), &0.into(), &1.0.into()));
+    assert_eq!(Picture::of(&see(&server, "/canvas.png")).rgba, [0; 4], "one transparent pixel");
+
+    for (count, seed) in [(3, 1), (100, 2), (3_000, 3), (40, 4)] {
+        post(&server, &pixels(count, seed));
+        let cells = of_list(&server);
+        let answer = see(&server, "/canvas.png");
+        assert_eq!(shown(&answer), cells, "of {count}");
+        let facts = see(&server, "/canvas.json").json();
+        let xs: Vec<i32> = cells.keys().map(|(x, _)| *x).collect();
+        assert_eq!(facts["bounds"]["x_min"], *xs.iter().min().unwrap());
+        assert_eq!(facts["bounds"]["x_max"], *xs.iter().max().unwrap());
+        assert_eq!(facts["cells"], cells.len());
+        assert_eq!(facts["pixels"], get(&server, "/pixels/count").json()["total"]);
+    }
+    let cells = of_list(&server);
+    let part = see(&server, "/canvas.png?x=-10&y=-5&w=30&h=11");
+    let inside = |(x, y): &(i32, i32)| (-10..20).contains(x) && (-5..6).contains(y);
+    let expected: Cells = cells.iter().filter(|(place, _)| inside(place)).map(|(p, c)| (*p, *c)).collect();
+    assert_eq!(shown(&part), expected);
+    let large = Picture::of(&see(&server, "/canvas.png?x=-1&y=-1&w=3&h=2&scale=5"));
+    assert_eq!((large.width, large.height), (15, 10));
+    let small = Picture::of(&see(&server, "/canvas.png?x=-4&y=-4&w=9&h=8&scale=1/4"));
+    assert_eq!((small.width, small.height), (3, 2));
+    for (x, y) in (0..15).flat_map(|x| (0..10).map(move |y| (x, y))) {
+        let cell = cells.get(&(x as i32 / 5 - 1, y as i32 / 5 - 1)).copied().unwrap_or_default();
+        assert_eq!(large.at(x, y), cell);
+    }
+    for (x, y) in (0..3).flat_map(|x| (0..2).map(move |y| (x, y))) {
+        // The last column has one cell that was asked for.
+        let columns = (0..4).map(|dx| x * 4 - 4 + dx).filter(|x| *x < 5);
+        let square = columns.flat_map(|x| (0..4).map(move |dy| (x, y * 4 - 4 + dy)));
+        let set: Vec<[u8; 4]> = square.filter_map(|place| cells.get(&place).copied()).collect();
+        let mean = |channel: usize| {
+            let sum: u32 = set.iter().map(|colour| u32::from(colour[channel])).sum();
+            (sum / set.len().max(1) as u32) as u8
+        };
+        assert_eq!(
+            small.at(x as u32, y as u32),
+            [mean(0), mean(1), mean(2), if set.is_empty() { 0 } else { 255 }]
+        );
+    }
+    assert_eq!(server.ask("DELETE", "/pixels", "").0, 200);
+    assert_eq!(Picture::of(&see(&server, "/canvas.png")).rgba, [0; 4]);
+    assert_eq!(see(&server, "/canvas.json").json()["bounds"], Value::Null);
+}
+
+#[test]
+fn a_picture_is_known_again_and_one_that_is_too_large_is_refused() {
+    let server = Server::fresh(&["--durability", "memory"]);
+    post(&server, &pixels(50, 9));
+    let first = see(&server, "/canvas.png");
+    let (etag, cursor) = (field(&first, "etag").to_owned(), field(&first, "pixeld-cursor").to_owned());
+    assert_eq!(field(&first, "cache-control"), "no-cache");
+    let again = format!("GET /canvas.png HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"other\", {etag}\r\n\r\n");
+    let known = server.connect().send(&again).answer();
+    assert_eq!((known.status, known.body.len(), known.field("etag")), (304, 0, Some(&*etag)));
+    assert!(!cursor.is_empty());
+    let head = server.connect().send(plain("HEAD", "/canvas.png")).head_answer();
+    assert_eq!(field(&head, "etag"), etag);
+    post(
+        &server,
+        &[
+            "{\"x\":0,\"y\":0,\"channel\":\"R\",\"value\":7}".to_owned(),
+            "{\"x\":0,\"y\":0,\"channel\":\"R\",\"value\":8}".to_owned(),
+        ],
+    );
+    assert_eq!(server.connect().send(&again).answer().status, 200, "it has changed");
+
+    let large = see(&server, "/canvas.png?w=5000&h=5000");
+    assert_eq!(large.status, 422);
+    assert!(large.json()["detail"].as_str().unwrap().ends_with("scale=1/2"), "{}", large.text());
+    let wrong = see(&server, "/canvas.png?x=a&w=0&scale=1/65");
+    assert_eq!((wrong.status, wrong.json()["detail"].as_array().unwrap().len()), (422, 3));
+    let off = Server::fresh(&["--durability", "memory", "--canvas-memory", "0"]);
+    for path in ["/canvas.png", "/canvas.json", "/canvas/live", "/events"] {
+        assert_eq!(get(&off, path).status, 404, "{path}");
+    }
+}
+
+/// A stream of frames.
+struct Stream {
+    client: Client,
+    pending: Vec<u8>,
+}
+
+/// A frame.
+#[derive(Debug, PartialEq)]
+struct Frame {
+    kind: u8,
+    forget: bool,
+    pixels: u64,
+    cursor: String,
+    cells: Cells,
+}
+
+impl Stream {
+    fn open(server: &Server, path: &str, content_type: &str) -> Self {
+        let mut client = server.connect();
+        client.send(plain("GET", path));
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(client.take(1));
+        }
+        let head = String::from_utf8(head).expect("a text");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Type: {content_type}\r\n")), "{head}");
+        assert!(
+            head.contains("\r\nTransfer-Encoding: chunked\r\n")
+                && head.contains("\r\nX-Accel-Buffering: no\r\n")
+        );
+        Self { client, pending: Vec::new() }
+    }
+
+    /// Reads a chunk; false at the answer's end.
+    fn chunk(&mut self) -> bool {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.client.take(1));
+        }
+        let size = std::str::from_utf8(&line[..line.len() - 2]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("hexadecimal");
+        self.pending.extend(self.client.take(size));
+        assert_eq!(self.client.take(2), b"\r\n");
+        size > 0
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.pending.len() < length {
+            assert!(self.chunk(), "the stream has ended");
+        }
+        self.pending.drain(..length).collect()
+    }
+
+    fn frame(&mut self) -> Frame {
+        let head = self.take(64);
+        let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
+        let body = self.take(u32::from_le_bytes(head[4..8].try_into().unwrap()) as usize);
+        let mut cells = Cells::new();
+        let mut rest = &body[..];
+        while !rest.is_empty() {
+            let word = |at: usize| i32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
+            let (tile_x, tile_y, count) = (word(0), word(4), word(8) as usize);
+            for cell in rest[12..12 + count * 6].chunks_exact(6) {
+                let index = i32::from(u16::from_le_bytes([cell[0], cell[1]]));
+                let place = (tile_x * 64 + (index & 63), tile_y * 64 + (index >> 6));
+                cells.insert(place, cell[2..6].try_into().unwrap());
+            }
+            rest = &rest[12 + count * 6..];
+        }
+        let cursor = String::from_utf8(head[24..58].to_vec()).expect("letters");
+        Frame { kind: head[0], forget: head[1] & 1 != 0, pixels: long(16), cursor, cells }
+    }
+
+    /// Applies frames until `wanted` is what is known.
+    fn follow(&mut self, known: &mut Cells, wanted: &Cells) -> String {
+        loop {
+            let frame = self.frame();
+            assert_eq!(frame.kind, 1, "{frame:?}");
+            if frame.forget {
+                known.clear();
+            }
+            for (place, colour) in frame.cells {
+                match colour[3] {
+                    0 => known.remove(&place),
+                    _ => known.insert(place, colour),
+                };
+            }
+            if known == wanted {
+                return frame.cursor;
+            }
+        }
+    }
+
+    fn event(&mut self) -> String {
+        while !self.pending.windows(2).any(|two| two == b"\n\n") {
+            assert!(self.chunk(), "the stream has ended");
+        }
+        let end = self.pending.windows(2).position(|two| two == b"\n\n").unwrap() + 2;
+        String::from_utf8(self.pending.drain(..end).collect()).expect("a text")
+    }
+}
+
+const LIVE: &str = "application/vnd.pixeld.live";
+
+#[test]
+fn watchers_are_told_what_changes_and_come_back_without_a_gap() {
+    let server = Server::fresh(&["--durability", "memory"]);
+    post(&server, &pixels(100, 5));
+    let picture = see(&server, "/canvas.png");
+    let mut known = shown(&picture);
+    let mut stream =
+        Stream::open(&server, &format!("/canvas/live?after={}", field(&picture, "pixeld-cursor")), LIVE);
+    post(&server, &pixels(200, 6));
+    let cursor = stream.follow(&mut known, &of_list(&server));
+    drop(stream);
+    // What happens meanwhile is told first, and nothing of before.
+    post(&server, &pixels(30, 7));
+    server.ask("DELETE", "/pixels", "");
+    post(&server, &pixels(10, 8));
+    let wanted = of_list(&server);
+    await_that("told", || see(&server, "/canvas.json").json(), |facts| facts["cursor"] != cursor.as_str());
+    let mut stream = Stream::open(&server, &format!("/canvas/live?after={cursor}"), LIVE);
+    stream.follow(&mut known, &wanted);
+    let mut fresh = Stream::open(&server, "/canvas/live", LIVE);
+    let alive = fresh.frame();
+    assert_eq!((alive.kind, alive.pixels, alive.cells.len()), (3, 10, 0));
+    for word in ["AgAAAA", "no-cursor", "AQAAAA"] {
+        let mut lost = Stream::open(&server, &format!("/canvas/live?after={word}"), LIVE);
+        let reload = lost.frame();
+        assert_eq!((reload.kind, &reload.cursor), (2, &alive.cursor));
+    }
+    let watchers = || {
+        let metrics = server.ask("GET", "/metrics", "").1;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("pixeld_canvas_watchers "));
+        line.expect("a gauge").parse::<f64>().expect("a number")
+    };
+    await_that("the end of those that left", watchers, |count| *count <= 2.0);
+    // A watcher is told the end of the stream when the server ends.
+    server.signal(rustix::process::Signal::TERM);
+    while fresh.chunk() {}
+    fresh.client.assert_end();
+}
+
+#[test]
+fn events_are_frames_in_words() {
+    let server = Server::fresh(&["--durability", "memory"]);
+    let kind = "text/event-stream; charset=utf-8";
+    let mut stream = Stream::open(&server, "/events", kind);
+    let hello = stream.event();
+    assert!(hello.starts_with("retry: 1000\nid: "), "{hello}");
+    post(&server, &["{\"x\":-3,\"y\":70,\"channel\":\"G\",\"value\":9}".to_owned()]);
+    let event = stream.event();
+    let value = |event: &str, name: &str| {
+        let line = event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.map(str::to_owned).unwrap_or_else(|| panic!("no {name}: {event}"))
+    };
+    assert_eq!(value(&event, "event"), "cells");
+    let data: Value = serde_json::from_str(&value(&event, "data")).expect("JSON");
+    assert_eq!(data["cells"], serde_json::json!([[-3, 70, 0, 9, 0]]));
+    assert_eq!((&data["pixels"], &data["forget"]), (&1.into(), &false.into()));
+    let id = value(&event, "id");
+    drop(stream);
+    server.ask("DELETE", "/pixels", "");
+    await_that("told", || see(&server, "/canvas.json").json(), |facts| facts["cursor"] != id.as_str());
+    let head = format!("GET /events?after=old HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {id}\r\n\r\n");
+    let mut client = server.connect();
+    client.send(head);
+    let mut text = String::new();
+    while !text.contains("event: cells") || !text.ends_with("\n\n\r\n") {
+        text += &String::from_utf8(client.take(1)).expect("letters");
+    }
+    assert!(text.contains("\"forget\":true,\"cells\":[]"), "{text}");
+}
+
+#[test]
+fn what_was_drawn_is_there_again_after_a_restart_whatever_became_of_the_files() {
+    let arguments = ["--durability", "disk", "--canvas-memory", "600KiB"];
+    let server = Server::fresh(&arguments);
+    post(&server, &pixels(2_000, 11));
+    // Some hundred tiles, more than there is memory for.
+    let far: Vec<String> = (0..300)
+        .map(|at| {
+            format!("{{\"x\":{},\"y\":{},\"channel\":\"B\",\"value\":{}}}", at * 640, -at * 64, at % 256)
+        })
+        .collect();
+    post(&server, &far);
+    let cells = of_list(&server);
+    let whole = |server: &Server| {
+        await_that("the whole", || see(server, "/canvas.json").json(), |facts| facts["drawn"] == 1.0)
+    };
+    let drawn = |server: &Server| {
+        let facts = whole(server);
+        assert_eq!((&facts["cells"], &facts["pixels"]), (&cells.len().into(), &2_300.into()));
+        let mut all = shown(&see(server, "/canvas.png?x=-100&y=-100&w=200&h=200"));
+        for at in 0..300 {
+            let cell = format!("/canvas.png?x={}&y={}&w=1&h=1", at * 640, -at * 64);
+            all.extend(shown(&get(server, &cell)));
+        }
+        assert_eq!(all, cells);
+    };
+    drawn(&server);
+    let metrics = server.ask("GET", "/metrics", "").1;
+    assert!(metrics.contains("pixeld_view_lag_records{view=\"canvas\"} 0\n"), "{metrics}");
+    let in_scratch = metrics.lines().find_map(|line| line.strip_prefix("pixeld_canvas_scratch_tiles "));
+    assert!(in_scratch.expect("a gauge").parse::<f64>().unwrap() > 200.0, "{in_scratch:?}");
+    let server = server.kill_and_restart(&arguments);
+    drawn(&server);
+    // Others may remove or damage them while it runs, and between.
+    std::fs::remove_file(server.data_dir().join("views/canvas.scratch")).expect("a scratch file");
+    drawn(&server);
+    let server = server.kill_and_restart(&arguments);
+    let scratch = server.data_dir().join("views/canvas.scratch");
+    drawn(&server);
+    std::fs::File::options().write(true).open(scratch).expect("a scratch file").set_len(100).expect("cut");
+    post(&server, &["{\"x\":0,\"y\":0,\"channel\":\"R\",\"value\":1}".to_owned()]);
+    await_that(
+        "a drawing made again",
+        || {
+            // Each look at a lost tile is a chance to find it out.
+            for at in 1..300 {
+                post(
+                    &server,
+                    &[format!(
+                        "{{\"x\":{},\"y\":{},\"channel\":\"B\",\"value\":{}}}",
+                        at * 640,
+                        -at * 64,
+                        at % 256
+                    )],
+                );
+                if get(&server, &format!("/canvas.png?x={}&y={}&w=1&h=1", at * 640, -at * 64)).status != 200 {
+                    return false;
+                }
+            }
+            true
+        },
+        |is_whole| *is_whole,
+    );
+    whole(&server);
+    assert_eq!(see(&server, "/canvas.json").json()["cells"], of_list(&server).len());
+}
+
+#[test]
+fn both_hosts_show_the_same_picture_and_tell_their_watchers() {
+    let pair = Pair::found();
+    let (a, b) = pair.start(&["--durability", "disk"]);
+    // A host that has joined a moment ago draws what it has then.
+    await_that("a canvas", || get(&b, "/canvas.json").json()["drawn"].clone(), |drawn| *drawn == 1.0);
+    let mut at_b = Stream::open(&b, "/canvas/live", LIVE);
+    assert_eq!(at_b.frame().kind, 3);
+    let mut total = 0;
+    for round in 0..5 {
+        post(&a, &pixels(200, 20 + round));
+        post(&b, &pixels(200, 40 + round));
+        total += 400;
+    }
+    await_same(&a, &b, total);
+    let same = |what: &str| {
+        let pictures = [&a, &b].map(|server| see(server, "/canvas.png"));
+        assert_eq!(pictures[0].body, pictures[1].body, "{what}");
+        assert_eq!(pictures[0].field("etag"), pictures[1].field("etag"));
+        shown(&pictures[1])
+    };
+    let cells = same("both draw");
+    let mut known = Cells::new();
+    at_b.follow(&mut known, &cells);
+    server_clear(&a, &b);
+    await_that("no pixel", || see(&b, "/canvas.json").json()["pixels"].clone(), |pixels| *pixels == 0);
+    assert_eq!(same("both cleared").len(), 0);
+    post(&a, &pixels(10, 99));
+    await_same(&a, &b, 10);
+    let cells = same("and again");
+    at_b.follow(&mut known, &cells);
+    at_b.client.assert_silence(Duration::from_millis(150));
+    let other = field(&see(&a, "/canvas.png"), "pixeld-cursor").to_owned();
+    let reload = Stream::open(&b, &format!("/canvas/live?after={other}"), LIVE).frame();
+    assert_eq!(reload.kind, 2, "a cursor of the other host");
+}
+
+fn server_clear(a: &Server, b: &Server) {
+    assert_eq!(a.ask("DELETE", "/pixels", "").0, 200);
+    assert_eq!(b.ask("DELETE", "/pixels", "").0, 200);
+}
