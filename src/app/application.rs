@@ -34,6 +34,11 @@ pub trait App: Send + Sync {
     /// Returns what it serves; listed once. The index page, the OpenAPI document and `Allow` come from here.
     fn routes(&self) -> &'static [Route];
 
+    /// Returns schemas that its operations refer to in the OpenAPI document, a JSON object; empty for none.
+    fn schemas(&self) -> &'static str {
+        ""
+    }
+
     /// Answers a request on a worker; never blocks, and takes the state's lock for a few copies at most.
     fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action;
 

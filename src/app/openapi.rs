@@ -2,15 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use super::application::{Body, Route};
+use super::application::{App, Body, Route};
 
-/// The routes of one application.
+/// What the document says of one application.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
     /// The application's name.
     pub name: &'static str,
     /// What it serves.
     pub routes: &'static [Route],
+    /// Schemas that its operations refer to, a JSON object; empty for none.
+    pub schemas: &'static str,
+}
+
+impl Section {
+    /// Returns the section of an application.
+    #[must_use]
+    pub fn of(app: &dyn App) -> Self {
+        Self { name: app.name(), routes: app.routes(), schemas: app.schemas() }
+    }
 }
 
 /// Describes a route whose answer is a file with an ETag.
@@ -42,11 +52,12 @@ const USUAL_OF_WRITES: [(&str, &str); 2] = [
 /// Returns the document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
 ///
 /// # Panics
-/// Panics if a route's `operation` is no JSON object: a test looks at each.
+/// Panics if a route's `operation` or an application's `schemas` are no JSON object: a test looks at each.
 #[must_use]
 pub fn document(sections: &[Section]) -> Value {
-    let mut paths = Map::new();
+    let (mut paths, mut schemas) = (Map::new(), schemas());
     for section in sections {
+        schemas.extend(object(section.schemas));
         for route in section.routes {
             let Some(method) = route.method else { continue };
             let item = paths.entry(route.path).or_insert_with(|| json!({}));
@@ -57,15 +68,22 @@ pub fn document(sections: &[Section]) -> Value {
         "openapi": "3.1.0",
         "info": {"title": "pixeld", "version": env!("CARGO_PKG_VERSION")},
         "paths": paths,
-        "components": {"schemas": schemas()},
+        "components": {"schemas": schemas},
     })
+}
+
+/// Returns the object that an application has written; nothing in it for an empty text.
+fn object(text: &str) -> Map<String, Value> {
+    if text.is_empty() {
+        Map::new()
+    } else {
+        serde_json::from_str(text).expect("an application writes objects")
+    }
 }
 
 fn operation(section: &str, route: &Route) -> Value {
     let mut operation = json!({"tags": [section], "summary": route.summary});
-    let text = if route.operation.is_empty() { "{}" } else { route.operation };
-    let more: Map<String, Value> = serde_json::from_str(text).expect("a route's operation is an object");
-    operation.as_object_mut().expect("made above").extend(more);
+    operation.as_object_mut().expect("made above").extend(object(route.operation));
     add_captures(&mut operation, route.path);
     if operation.get("requestBody").is_none() && !matches!(route.body, Body::None) {
         operation["requestBody"] = json!({"content": {"*/*": {"schema": {}}}});
@@ -105,21 +123,9 @@ fn add_captures(operation: &mut Value, path: &str) {
     }
 }
 
-/// Returns what several operations refer to.
-fn schemas() -> Value {
-    let coordinate = json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX});
-    let coordinate_text = json!({"type": "string", "pattern": "^[+-]?0*[0-9]{1,9}(\\.0+)?$"});
-    json!({
-        "Pixel": {
-            "type": "object",
-            "required": ["x", "y", "channel", "value"],
-            "properties": {
-                "x": coordinate,
-                "y": coordinate,
-                "channel": {"enum": ["R", "G", "B"]},
-                "value": {"type": "integer", "minimum": 0, "maximum": 255},
-            },
-        },
+/// Returns what operations of several applications refer to.
+fn schemas() -> Map<String, Value> {
+    let schemas = json!({
         // What became of a batch that was stopped half way (docs/answers.md).
         "Stopped": {
             "type": "object",
@@ -129,21 +135,6 @@ fn schemas() -> Value {
                 "accepted": {"type": "integer", "minimum": 0},
                 "rejected": {"type": "array", "items": {"type": "object"}},
                 "rejected_total": {"type": "integer", "minimum": 1},
-            },
-        },
-        "PixelSent": {
-            "description": "A pixel as it may be sent: its numbers also as texts, and true and false for 1 and 0",
-            "type": "object",
-            "required": ["x", "y", "channel", "value"],
-            "properties": {
-                "x": {"anyOf": [coordinate, {"type": "boolean"}, coordinate_text]},
-                "y": {"anyOf": [coordinate, {"type": "boolean"}, coordinate_text]},
-                "channel": {"enum": ["R", "G", "B"]},
-                "value": {"anyOf": [
-                    {"type": "integer", "minimum": 0, "maximum": 255},
-                    {"type": "boolean"},
-                    {"type": "string", "pattern": "^\\+?0*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])(\\.0+)?$"},
-                ]},
             },
         },
         "Faults": {
@@ -160,7 +151,8 @@ fn schemas() -> Value {
                 },
             }}},
         },
-    })
+    });
+    schemas.as_object().cloned().expect("made above")
 }
 
 #[cfg(test)]
@@ -170,8 +162,7 @@ mod tests {
 
     #[test]
     fn every_route_is_an_operation() {
-        let sections: Vec<_> =
-            registry::all().iter().map(|app| Section { name: app.name(), routes: app.routes() }).collect();
+        let sections: Vec<_> = registry::all().iter().map(|app| Section::of(&**app)).collect();
         let document = document(&sections);
         assert_eq!(document["paths"]["/pixel"]["post"]["tags"][0], "pixel");
         assert_eq!(document["paths"]["/pixels"].as_object().unwrap().len(), 3);
@@ -210,8 +201,7 @@ mod tests {
 
     #[test]
     fn what_may_be_answered_is_described() {
-        let sections: Vec<_> =
-            registry::all().iter().map(|app| Section { name: app.name(), routes: app.routes() }).collect();
+        let sections: Vec<_> = registry::all().iter().map(|app| Section::of(&**app)).collect();
         let document = document(&sections);
         for (path, method, statuses) in [
             ("/pixel", "post", &["200", "400", "408", "413", "414", "422", "431", "503", "504", "507"][..]),

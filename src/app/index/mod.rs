@@ -103,8 +103,8 @@ fn file(content_type: &'static str, text: String) -> File {
 }
 
 fn sections(apps: &Apps) -> Vec<Section> {
-    let sections = apps.iter().map(|app| Section { name: app.name(), routes: app.routes() });
-    sections.chain([Section { name: INDEX, routes: &ROUTES }]).collect()
+    let sections = apps.iter().map(|app| Section::of(&**app));
+    sections.chain([Section { name: INDEX, routes: &ROUTES, schemas: "" }]).collect()
 }
 
 #[cfg(test)]

@@ -156,6 +156,10 @@ impl App for PixelApp {
         &ROUTES
     }
 
+    fn schemas(&self) -> &'static str {
+        include_str!("schemas.json")
+    }
+
     fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action {
         match endpoint {
             POST_PIXEL => post_pixel(request.head.header_text("content-type"), request.body),
