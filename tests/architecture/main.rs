@@ -17,12 +17,17 @@ use std::path::Path;
 
 /// Every Rust file below `folders` of the project: its path and its text, sorted.
 fn read_below(folders: &[&str]) -> Vec<(String, String)> {
-    fn collect(directory: &Path, root: &Path, found: &mut Vec<(String, String)>) {
+    files_below(folders, &["rs"])
+}
+
+/// Every file below `folders` of the project whose name ends with one of `extensions`: its path and its text, sorted.
+fn files_below(folders: &[&str], extensions: &[&str]) -> Vec<(String, String)> {
+    fn collect(directory: &Path, root: &Path, extensions: &[&str], found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).expect("a readable directory") {
             let path = entry.expect("a readable entry").path();
             if path.is_dir() {
-                collect(&path, root, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                collect(&path, root, extensions, found);
+            } else if path.extension().is_some_and(|of_file| extensions.iter().any(|one| of_file == *one)) {
                 let name = path.strip_prefix(root).expect("below the root").display().to_string();
                 found.push((name, fs::read_to_string(&path).expect("a text")));
             }
@@ -31,7 +36,7 @@ fn read_below(folders: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for folder in folders {
-        collect(&root.join(folder), root, &mut found);
+        collect(&root.join(folder), root, extensions, &mut found);
     }
     found.sort();
     assert!(found.len() > 5, "the sources were not found");
