@@ -274,6 +274,16 @@ fn decode(text: Option<&str>, empty: Histogram<u64>) -> Result<Histogram<u64>, S
 }
 
 #[cfg(test)]
+impl FinishedText {
+    /// Returns an end in which every field has something.
+    pub(super) fn sample() -> Self {
+        let mut finished = Finished { kinds: vec![KindFigures::default()], ..Finished::default() };
+        finished.reasons.push(Reason::of_target(Failure::Garbage, String::new()));
+        Self::of(&finished)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::driver::tally::histogram;

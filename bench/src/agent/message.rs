@@ -178,6 +178,7 @@ pub fn read<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<T, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn greetings_keep_their_form() {
@@ -189,6 +190,56 @@ mod tests {
         let refused = r#"{"say":"refused","protocol":1,"pixeld":"0.1.0","why":"busy","text":"x"}"#;
         let read = read::<ToMaster>(refused.as_bytes()).unwrap();
         assert!(matches!(read, ToMaster::Refused { why: Refusal::Busy, .. }), "{read:?}");
+    }
+
+    /// Adds the names of all fields of a value, and of what is in it.
+    fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(name, value)| {
+                found.insert(name.clone());
+                fields(value, found);
+            }),
+            serde_json::Value::Array(all) => all.iter().for_each(|value| fields(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_message_and_field_is_described() {
+        let text = include_str!("../../../docs/bench-agents.md");
+        let version = Version::own;
+        let to_agent = [
+            ToAgent::Hello { version: version(), proof: None },
+            ToAgent::Order(Box::new(OrderText::sample())),
+            ToAgent::Ping { number: 0 },
+            ToAgent::Go { in_ns: 0 },
+            ToAgent::Stop,
+            ToAgent::Alive,
+        ];
+        let words = String::new;
+        let to_master = [
+            ToMaster::Hello { version: version(), proof: None, host: words(), threads: 1 },
+            ToMaster::Refused { version: version(), why: Refusal::Busy, text: words() },
+            ToMaster::Ready { round_trip_ns: 0, is_local: true },
+            ToMaster::Failed { text: words() },
+            ToMaster::Pong { number: 0 },
+            ToMaster::Interval { index: 0, tally: Box::default() },
+            ToMaster::Acknowledged { thread: 0, words: words() },
+            ToMaster::Thread(Box::new(FinishedText::sample())),
+            ToMaster::Done { host: HostText::default() },
+            ToMaster::Alive,
+            ToMaster::Leaving,
+        ];
+        let lines: Vec<String> = to_agent.iter().map(line).chain(to_master.iter().map(line)).collect();
+        for line in lines {
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let mut names = BTreeSet::from([value["say"].as_str().unwrap().to_string()]);
+            fields(&value, &mut names);
+            for name in names {
+                let is_named = text.contains(&format!("`{name}`")) || text.contains(&format!("\"{name}\""));
+                assert!(is_named, "docs/bench-agents.md does not name `{name}` of {line}");
+            }
+        }
     }
 
     proptest! {

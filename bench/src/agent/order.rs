@@ -241,6 +241,44 @@ impl TemplateText {
 }
 
 #[cfg(test)]
+impl OrderText {
+    /// Returns an order in which every field has something.
+    pub(super) fn sample() -> Self {
+        let bytes = TemplateText::Bytes(String::new());
+        let lines = BodiesText::Lines(vec![TemplateText::Text(String::new()), bytes.clone()]);
+        let form = |bodies: BodiesText| FormText {
+            method: String::new(),
+            path: String::new(),
+            host: String::new(),
+            headers: Vec::new(),
+            bodies,
+        };
+        Self {
+            url: String::new(),
+            authorities: None,
+            takes_any_certificate: false,
+            form: form(BodiesText::One(bytes)),
+            mix: Some(vec![(1, form(lines)), (1, form(BodiesText::None))]),
+            connections: 1,
+            threads: 1,
+            own: (0, 1),
+            pipeline: 1,
+            requests_per_connection: 1,
+            rate: None,
+            is_poisson: false,
+            duration_ns: 1,
+            requests: None,
+            warmup_ns: 0,
+            timeout_ns: 1,
+            pins: Vec::new(),
+            first_number: 0,
+            keeps_acknowledged: false,
+            interval_ns_max: INTERVAL_NS_MIN,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::scenario::requests_file;
