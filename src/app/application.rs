@@ -53,6 +53,12 @@ pub trait App: Send + Sync {
     /// Returns the state before the first record; nothing for an application that keeps nothing.
     fn new_state(&self) -> Option<Box<dyn State>>;
 
+    /// Returns what it shows at the head of the index page, before figures and cards; nothing for most. The page has room for one:
+    /// the first application's that has such.
+    fn front(&self) -> Option<Front> {
+        None
+    }
+
     /// Returns its card on the index page, in HTML: a heading (h3), a sentence, a form to try it, and a link to its page. A form that
     /// changes something is a POST. Empty for none.
     fn card(&self) -> &'static str {
@@ -94,6 +100,19 @@ pub trait App: Send + Sync {
     fn too_large(&self, _endpoint: u8, most: usize) -> Response {
         answer::detail(413, &format!("The body is larger than {most} bytes; nothing was stored"))
     }
+}
+
+/// A large part of the index page, with what it needs. The page's policy allows files of this host only.
+#[derive(Clone, Copy, Debug)]
+pub struct Front {
+    /// The part: one element of the class `front`, without script and style inside of it.
+    pub html: &'static str,
+    /// Path of its style sheet.
+    pub style: &'static str,
+    /// Path of its script, a module.
+    pub script: &'static str,
+    /// Paths of the modules that the script imports, which are loaded ahead.
+    pub modules: &'static [&'static str],
 }
 
 /// A whole request.

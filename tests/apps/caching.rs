@@ -49,7 +49,7 @@ fn an_answer_is_kept_by_nobody_unless_its_path_or_tag_names_its_version() {
     }
     let index =
         ["/", "/index.css", "/index.js", "/figures.js", "/docs", "/docs.css", "/docs.js", "/openapi.json"];
-    let of_apps = ["/board", "/static/board.css", "/toys", &thumbnail];
+    let of_apps = ["/static/canvas/canvas.js", "/board", "/static/board.css", "/toys", &thumbnail];
     let tagged = || index.into_iter().chain(of_apps);
     for path in tagged() {
         let answer = ask(&mut client, "GET", path, "");

@@ -31,6 +31,7 @@ mod board_two_hosts;
 mod board_uploads;
 mod caching;
 mod canvas;
+mod canvas_browser;
 mod damaged;
 mod descriptors;
 mod index_page;

@@ -79,14 +79,41 @@ fn the_index_fits_every_screen() {
     let Some(visitor) = Browser::start() else { return };
     let server = Server::fresh(&["--durability", "memory"]);
     visitor.go_to(&format!("http://{}/", server.address));
+    visitor
+        .wait_for("return document.getElementById('canvas-text').textContent.startsWith('Nothing is drawn')");
+    look(&visitor, "index-empty");
+    let value = |at: i32, channel: &str| (at * 7 + i32::from(channel == "R") * 90) % 256;
+    let cell = |at: i32| {
+        ["R", "G", "B"].map(
+            |channel| json!({"x": at % 32, "y": at / 32, "channel": channel, "value": value(at, channel)}),
+        )
+    };
+    let pixels = serde_json::Value::from((0..32 * 20).flat_map(cell).collect::<Vec<_>>());
+    assert_eq!(server.ask("POST", "/pixels", &pixels.to_string()).0, 200);
+    visitor.go_to("about:blank");
+    visitor.go_to(&format!("http://{}/#16,10,12", server.address));
     visitor.wait_for("return !document.getElementById('tiles').hidden");
     for form in ["/pixel", "/next", "/api/products"] {
         visitor.click(&format!("form[action='{form}'] button"));
         visitor.wait_for(&format!("return document.querySelector(\"form[action='{form}'] small\")"));
     }
     visitor.evaluate("scrollTo(0, 0)");
+    visitor.evaluate("scrollTo(0, 0)");
+    visitor.wait_for("return document.getElementById('canvas-text').textContent.includes('mostly')");
     look(&visitor, "index");
     assert_eq!(visitor.complaints(), json!([]), "the browser complains");
+    // With what opens above the canvas.
+    visitor.click("#tools [name=tool][value=move] + svg");
+    visitor.click("#board");
+    visitor.wait_for("return document.getElementById('cell-text').textContent.includes('#')");
+    look(&visitor, "index-cell");
+    visitor.click("#cell-close");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a picture with quite a long name that has no end.png");
+    std::fs::write(&path, png(7)).expect("written");
+    visitor.choose("#picture-file", &path);
+    visitor.wait_for("return !document.getElementById('picture').hidden");
+    look(&visitor, "index-picture");
     drop(server);
     visitor.wait_for("return document.getElementById('state').textContent.startsWith('no answer')");
     look(&visitor, "index-away");

@@ -1,26 +1,40 @@
-//! The index page, put together from what applications declare, and the figures of the host.
+//! The index page, put together from what applications declare: a front, cards, and beside them the figures of the host.
 
 use std::fmt::Write;
 
-use crate::app::application::Apps;
+use crate::app::application::{Apps, Front};
 
 /// Returns the page of these applications.
 pub fn page(apps: &Apps) -> String {
+    let front = apps.iter().find_map(|app| app.front());
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n{}<title>pixeld</title>\n",
         include_str!("head.html")
     );
-    for script in ["/index.js", "/figures.js"] {
-        let _ = writeln!(html, "<script type=\"module\" src=\"{script}\"></script>");
-    }
+    loads(&mut html, front.as_ref());
     html.push_str("</head>\n<body>\n");
     html.push_str(include_str!("header.html"));
     html.push_str("<main id=\"main\">\n<h1 class=\"unseen\">pixeld</h1>\n<div class=\"top\">\n");
+    html.push_str(front.map_or("", |front| front.html));
     html.push_str(include_str!("figures.html"));
     html.push_str("</div>\n");
     html.push_str(&cards(apps));
     html.push_str(include_str!("foot.html"));
     html
+}
+
+/// Appends what the page loads: the front's modules ahead, which it would otherwise ask for one behind the other.
+fn loads(html: &mut String, front: Option<&Front>) {
+    if let Some(Front { style, script, modules, .. }) = front {
+        let _ = writeln!(html, "<link rel=\"stylesheet\" href=\"{style}\">");
+        for module in *modules {
+            let _ = writeln!(html, "<link rel=\"modulepreload\" href=\"{module}\">");
+        }
+        let _ = writeln!(html, "<script type=\"module\" src=\"{script}\"></script>");
+    }
+    for script in ["/index.js", "/figures.js"] {
+        let _ = writeln!(html, "<script type=\"module\" src=\"{script}\"></script>");
+    }
 }
 
 /// Returns the cards of the applications, in their order; nothing where there are none.
@@ -87,6 +101,8 @@ mod tests {
         let alone = |name| registry::with(&[name], &Values::default(), &Tools::default());
         let (all, board, echo) = (page(&registry::all()), page(&alone("board")), page(&alone("echo")));
         assert_eq!((all.matches("class=\"card\"").count(), board.matches("class=\"card\"").count()), (5, 1));
+        assert!(all.contains("class=\"front\"") && all.contains("rel=\"modulepreload\""));
+        assert!(!board.contains("class=\"front\"") && !board.contains("modulepreload"));
         assert!(!echo.contains("applications-title") && echo.contains("id=\"figures\""));
     }
 }

@@ -19,6 +19,7 @@ pub mod cut;
 pub(crate) mod cutter;
 pub(crate) mod detail;
 pub mod finder;
+pub mod front;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod page;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::app::answer;
-use crate::app::application::{Action, App, Body, Express, Request, Route, View};
+use crate::app::application::{Action, App, Body, Express, Front, Request, Route, View};
 use crate::app::background::Background;
 use crate::app::keep::Keep;
+use crate::app::openapi;
 use crate::app::state::State;
 use crate::app::upload::Upload;
 use crate::app::view::LogView;
@@ -30,7 +31,7 @@ use super::render::Format;
 use super::settings::{BATCH_BODY, CANVAS_MEMORY, KEEP, PIXEL_BODY};
 use super::state::PixelState;
 use super::validate::{self, Refusal};
-use super::{before, body, query};
+use super::{before, body, front, query};
 
 /// The application.
 pub struct PixelApp {
@@ -70,10 +71,11 @@ const GET_CANVAS_JSON: u8 = 6;
 const GET_CANVAS_PNG: u8 = 7;
 const GET_CANVAS_LIVE: u8 = 8;
 const GET_EVENTS: u8 = 9;
+const GET_FRONT: u8 = 64;
 
 const STATUS_OK: &str = r#"{"status":"ok"}"#;
 
-static ROUTES: [Route; 10] = [
+static ROUTES: [Route; 11] = [
     Route {
         body: Body::Whole(|limits| limits.apps.size(&PIXEL_BODY)),
         operation: include_str!("openapi/post_pixel.json"),
@@ -141,6 +143,10 @@ static ROUTES: [Route; 10] = [
             "Streams what changes on the canvas, as server-sent events",
         )
     },
+    Route {
+        operation: openapi::FILE,
+        ..Route::new(Method::Get, front::FILES, GET_FRONT, "Files of the canvas on the index page")
+    },
 ];
 
 impl App for PixelApp {
@@ -184,6 +190,10 @@ impl App for PixelApp {
                 )
             }
             GET_CANVAS_JSON..=GET_EVENTS => self.of_canvas(endpoint, request, view),
+            GET_FRONT => {
+                let found = front::file(request.captures.segments[0], request.head);
+                Action::Respond(found.unwrap_or_else(|| self.not_found()))
+            }
             _ => Action::Respond(self.not_found()),
         }
     }
@@ -204,6 +214,10 @@ impl App for PixelApp {
                 "A batch is application/json, application/x-ndjson or application/vnd.pixeld",
             ))
         }
+    }
+
+    fn front(&self) -> Option<Front> {
+        self.canvas.as_ref().map(|_| front::FRONT)
     }
 
     fn card(&self) -> &'static str {
