@@ -92,16 +92,16 @@ fn what_is_hidden_in_a_picture_is_not_served_and_its_pixels_are() {
     examine(directory.path(), ways.len());
 }
 
-const ARITHMETIC: &str = "a JPEG with arithmetic coding is not supported, and browsers do not show it (save it as a usual JPEG or PNG)";
-const OWN_CHUNKS: &str = "a PNG with chunks of its own kind among its pixels is not supported, and browsers do not show it (save it as a \
-                          usual JPEG or PNG)";
+const LOSSLESS: &str = "a JPEG without loss is not supported (save it as a usual JPEG or PNG)";
+const OWN_CHUNKS: &str =
+    "a PNG with chunks of its own kind among its pixels is not supported (save it as a usual JPEG or PNG)";
 
 /// Pictures that can't be cleaned, and why.
 fn unclean() -> Vec<(Vec<u8>, &'static str)> {
     let jpeg = plain_picture(ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a frame");
-    let mut arithmetic = jpeg.clone();
-    arithmetic[frame + 1] = 0xC9;
+    let mut lossless = jpeg.clone();
+    lossless[frame + 1] = 0xC3;
     let png = plain_picture(ImageFormat::Png);
     let unknown = [&png[..33], &crate::hidden::png::chunk(b"SECR", b"x"), &png[33..]].concat();
     let reading = "it can't be read up to its pixels";
@@ -118,7 +118,7 @@ fn unclean() -> Vec<(Vec<u8>, &'static str)> {
         (plain_picture(ImageFormat::WebP)[..20].to_vec(), reading),
         (plain_picture(ImageFormat::Bmp)[..54].to_vec(), reading),
         (webp, reading),
-        (arithmetic, ARITHMETIC),
+        (lossless, LOSSLESS),
         (unknown, OWN_CHUNKS),
     ]
 }

@@ -70,7 +70,7 @@ fn of_jpeg(picture: &[u8]) -> Option<Orientation> {
     }
 }
 
-/// Reads the chunks up to the end (PNG, third edition, section 5.3).
+/// Reads the chunks before the pixels (PNG, third edition, section 5.3); browsers turn no picture by what follows these.
 fn of_png(picture: &[u8]) -> Option<Orientation> {
     let mut at = 8_usize;
     loop {
@@ -78,7 +78,7 @@ fn of_png(picture: &[u8]) -> Option<Orientation> {
         let name: &[u8; 4] = picture.get(at + 4..)?.first_chunk()?;
         let content = picture.get(at + 8..at.checked_add(8)?.checked_add(length)?)?;
         match name {
-            b"IEND" => return None,
+            b"IDAT" | b"IEND" => return None,
             b"eXIf" => return block(content).and_then(Orientation::from_exif_chunk),
             _ => at += 12 + length,
         }

@@ -75,6 +75,9 @@ fn the_first_block_that_can_be_read_counts() {
     ] {
         assert_eq!(orientation(Kind::Jpeg, &jpeg(&segments)).to_exif(), number, "{segments:?}");
     }
+    let idat = (b"IDAT", vec![0; 9]);
+    let behind = png(&[(b"IHDR", vec![0; 13]), idat, (b"eXIf", tiff(6))]);
+    assert_eq!(orientation(Kind::Png, &behind), Orientation::NoTransforms, "behind the pixels");
     let behind = [jpeg(&[]), exif(6)].concat();
     assert_eq!(orientation(Kind::Jpeg, &behind), Orientation::NoTransforms, "behind the scan");
 }

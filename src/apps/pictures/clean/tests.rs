@@ -164,6 +164,39 @@ fn a_scan_of_any_mode_ends_where_its_codes_end() {
     }
 }
 
+/// A JPEG of arithmetic coding is copied by its parts as well; what its scans hold is not read.
+#[test]
+fn a_jpeg_with_arithmetic_coding_keeps_its_pixels_and_nothing_else() {
+    use crate::apps::pictures::size::Fit;
+    use crate::apps::pictures::thumbnail::{Order, thumbnail};
+
+    const TEXT: &[u8] = b"Ada Lovelace, N 52.5163 E 13.3777";
+    let pixels: Vec<u8> =
+        (0..40_u32 * 24 * 3).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let ppm = [&b"P6 40 24 255\n"[..], &pixels].concat();
+    let small = |jpeg: &[u8]| {
+        let order =
+            Order { kind: Kind::Png, width: 40, height: 24, fit: Fit::Contain, pixels_max: 1_000_000 };
+        thumbnail(jpeg, &order, &|| false).unwrap()
+    };
+    for more in [&["-sample", "2x2"][..], &["-progressive"], &["-restart", "1B"], &["-grayscale"]] {
+        let Some(jpeg) = cjpeg(&[&["-arithmetic"], more].concat(), &ppm) else {
+            return skip::skip("cjpeg is not installed");
+        };
+        let clean = cleaned(Kind::Jpeg, &jpeg).unwrap().unwrap_or(jpeg);
+        let said = |marker: u8, content: &[u8]| {
+            [&[0xFF, marker], &(content.len() as u16 + 2).to_be_bytes()[..], content].concat()
+        };
+        let scan = clean.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+        // Conditioning that no scan asks for, a comment, EXIF, a text between segments and one behind the end.
+        let hidden =
+            [said(0xFE, TEXT), said(0xE1, TEXT), said(0xCC, b"\x23\x05\x1F\x05"), TEXT.to_vec()].concat();
+        let told = [&clean[..scan], &hidden, &clean[scan..], TEXT].concat();
+        assert!(cleaned(Kind::Jpeg, &told) == Ok(Some(clean.clone())), "{more:?}");
+        assert!(small(&told) == small(&clean), "{more:?}");
+    }
+}
+
 /// Encodes a picture with `cjpeg` of libjpeg-turbo; nothing where that is not installed.
 fn cjpeg(arguments: &[&str], ppm: &[u8]) -> Option<Vec<u8>> {
     use std::io::Write;

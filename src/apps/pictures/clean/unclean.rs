@@ -6,8 +6,8 @@ pub enum Unclean {
     /// It can't be read up to its pixels: no browser shows it.
     #[error("it can't be read up to its pixels")]
     NoPixels,
-    /// It is of a form that browsers do not show and that is not taken apart here.
-    #[error("{0} is not supported, and browsers do not show it (save it as a usual JPEG or PNG)")]
+    /// It is of a form that is not taken apart here.
+    #[error("{0} is not supported (save it as a usual JPEG or PNG)")]
     Form(&'static str),
     /// Reading it to the end would take too much memory or time.
     #[error("it unpacks to more than is looked through")]

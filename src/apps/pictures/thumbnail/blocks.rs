@@ -1,5 +1,5 @@
 //! The blocks of a GIF that make its frames, as browsers find them: also without a trailer, with zeros between blocks,
-//! with extensions that nobody knows, and with a last frame that is cut.
+//! with extensions that nobody knows, with a last frame that is cut, and with a first frame that goes beyond the screen.
 
 /// A GIF of nothing but what makes its frames (GIF89a, sections 17 to 27).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub fn frames(picture: &[u8]) -> Option<Frames> {
             (0x2C, _) if end.is_some() || found.count == 0 => {
                 found.picture.extend_from_slice(control);
                 found.picture.extend_from_slice(block);
+                if found.count == 0 {
+                    enlarge(&mut found.picture, block);
+                }
                 found.count += 1;
                 control = &[];
             }
@@ -50,6 +53,18 @@ pub fn frames(picture: &[u8]) -> Option<Frames> {
     }
     found.picture.push(0x3B);
     Some(found)
+}
+
+/// Makes the screen as large as its first frame needs it: browsers show all of that frame.
+fn enlarge(picture: &mut [u8], frame: &[u8]) {
+    let side = |bytes: &[u8], at: usize| {
+        bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u16::from_le_bytes(*bytes))
+    };
+    for (screen, place, length) in [(6, 1, 5), (8, 3, 7)] {
+        let end = side(frame, place).saturating_add(side(frame, length));
+        let side = side(picture, screen).max(end);
+        picture[screen..screen + 2].copy_from_slice(&side.to_le_bytes());
+    }
 }
 
 /// Returns what an application's extension says of how often the animation is played again.

@@ -18,6 +18,32 @@ fn picture(width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
     out.into_inner()
 }
 
+/// Browsers show all of a first frame that goes beyond the screen, and so is its thumbnail.
+#[test]
+fn a_first_frame_beyond_the_screen_makes_it_larger() {
+    for (place, expected) in [((0, 0), (20, 10)), ((20, 0), (20, 7)), ((5, 30), (18, 20))] {
+        let mut gif = Vec::new();
+        let mut encoder = gif::Encoder::new(&mut gif, 10, 10, &[9, 9, 9]).unwrap();
+        let frame = gif::Frame {
+            left: place.0,
+            top: place.1,
+            width: 40,
+            height: 20,
+            buffer: vec![0; 800].into(),
+            ..gif::Frame::default()
+        };
+        encoder.write_frame(&frame).unwrap();
+        encoder.write_frame(&gif::Frame { left: 0, top: 0, ..frame }).unwrap();
+        drop(encoder);
+        for kind in [Kind::Png, Kind::Gif] {
+            let made = thumbnail(&gif, &Order { kind, ..order() }, &|| false).unwrap();
+            let small = image::load_from_memory(&made).unwrap().to_rgba8();
+            assert_eq!(small.dimensions(), expected, "{place:?}");
+            assert_eq!(small.get_pixel(expected.0 - 1, expected.1 - 1).0, [9, 9, 9, 255], "{place:?}");
+        }
+    }
+}
+
 /// Small ones are decoded whole, large ones by their rows.
 #[test]
 fn a_picture_that_is_cut_in_its_pixels_is_an_error_unless_it_is_a_jpeg() {

@@ -60,9 +60,9 @@ pub fn decode(
     reduced.ok_or(Fault::Corrupted)
 }
 
-/// Returns the colours of a palette. A number that it does not have is nothing, and so is the transparent one.
+/// Returns the colours of a palette. A number that it does not have is black, as in Chrome.
 fn colours(palette: &[u8], transparent: Option<u8>) -> Colours {
-    let mut colours = [[0; 4]; 256];
+    let mut colours = [[0, 0, 0, 255]; 256];
     for (colour, [red, green, blue]) in colours.iter_mut().zip(palette.as_chunks::<3>().0) {
         *colour = [*red, *green, *blue, 255];
     }
@@ -72,7 +72,7 @@ fn colours(palette: &[u8], transparent: Option<u8>) -> Colours {
     colours
 }
 
-/// Returns whether all numbers are colours.
+/// Returns whether no number is the transparent one.
 fn is_opaque(numbers: &[u8], colours: &Colours) -> bool {
     let Some(&most) = numbers.iter().max() else { return true };
     (0..=most)
@@ -150,6 +150,14 @@ mod tests {
             decode(&out, (4, 4), &|| false, |_| Ok(())).unwrap().picture.color().has_alpha()
         };
         assert_eq!([whole(None), whole(Some(2)), whole(Some(1))], [false, false, true]);
+    }
+
+    #[test]
+    fn a_number_that_the_palette_does_not_have_is_black() {
+        // Two colours, and the codes 8 (clear), 5 and 9 (end) of four bits.
+        let gif = b"GIF89a\x01\0\x01\0\x80\0\0\xFF\xFF\xFF\xFF\0\0,\0\0\0\0\x01\0\x01\0\0\x03\x02\x58\x09\0;";
+        let found = decode(gif, (1, 1), &|| false, |_| Ok(())).unwrap().picture;
+        assert_eq!((found.color().has_alpha(), found.to_rgba8().into_raw()), (false, vec![0, 0, 0, 255]));
     }
 
     #[test]

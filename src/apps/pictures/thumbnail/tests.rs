@@ -370,11 +370,17 @@ fn a_small_file_that_unpacks_to_much_is_not_decoded() {
     let mut bmp = picture(10, 10, ImageFormat::Bmp);
     bmp[18..26].copy_from_slice(&[0x70, 0x17, 0, 0, 0x70, 0x17, 0, 0]);
     assert_eq!(thumbnail(&bmp, &order(Kind::Png)), Err(Fault::TooDense));
-    // A frame of a GIF that is larger than the whole.
+    // A frame of a GIF that is larger than the whole: its screen is as large as the first one, not as later ones.
+    let frame = |gif: &[u8], number: usize| {
+        gif.windows(5).enumerate().filter(|(_, bytes)| *bytes == [0x2C, 0, 0, 0, 0]).nth(number).unwrap().0
+    };
     let mut gif = blank(40, 30, ImageFormat::Gif);
-    let at = gif.windows(5).position(|bytes| bytes == [0x2C, 0, 0, 0, 0]).unwrap();
+    let at = frame(&gif, 0);
     gif[at + 5..at + 9].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
-    assert_eq!(thumbnail(&gif, &order(Kind::Png)), Err(Fault::TooDense));
+    assert_eq!(thumbnail(&gif, &order(Kind::Png)), Err(Fault::TooLarge { most: 50_000_000 }));
+    let mut gif = moving(2);
+    let at = frame(&gif, 1);
+    gif[at + 5..at + 9].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
     assert_eq!(thumbnail(&gif, &order(Kind::Gif)), Err(Fault::TooDense));
 }
 

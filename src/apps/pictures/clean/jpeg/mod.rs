@@ -93,8 +93,7 @@ fn frame(pieces: &[Piece<'_>]) -> Result<Frame, Unclean> {
     });
     let (marker, content) = frames.next().ok_or(Unclean::NoPixels)?;
     match marker {
-        0xC0..=0xC2 => {}
-        0xC9 | 0xCA => return Err(Unclean::Form("a JPEG with arithmetic coding")),
+        0xC0..=0xC2 | 0xC9 | 0xCA => {}
         0xC3 => return Err(Unclean::Form("a JPEG without loss")),
         _ => return Err(Unclean::Form("a JPEG of several frames")),
     }
@@ -113,7 +112,13 @@ fn frame(pieces: &[Piece<'_>]) -> Result<Frame, Unclean> {
             quantization: part[2],
         })
         .collect();
-    let frame = Frame { is_progressive: marker == 0xC2, width: side(3), height: side(1), components };
+    let frame = Frame {
+        is_progressive: matches!(marker, 0xC2 | 0xCA),
+        is_arithmetic: matches!(marker, 0xC9 | 0xCA),
+        width: side(3),
+        height: side(1),
+        components,
+    };
     let is_sound = |part: &Component| {
         (1..=4).contains(&part.across) && (1..=4).contains(&part.down) && part.quantization < 4
     };
@@ -177,7 +182,9 @@ impl Copy {
             Piece::App { .. } => {}
             Piece::Frame { marker, content } => self.segment(marker, &[content]),
             Piece::Quantization(content) => self.quantization(content)?,
-            Piece::Codes(content) => self.codes(content)?,
+            Piece::Codes(content) if !self.frame.is_arithmetic => self.codes(content)?,
+            Piece::Conditioning(content) if self.frame.is_arithmetic => self.conditioning(content)?,
+            Piece::Codes(_) | Piece::Conditioning(_) => {}
             Piece::Restart(content) => {
                 let content: &[u8; 2] = content.try_into().map_err(|_| Unclean::NoPixels)?;
                 self.tables.restart = u32::from(u16::from_be_bytes(*content));
@@ -235,6 +242,23 @@ impl Copy {
         Ok(())
     }
 
+    /// Keeps the conditioning of a DAC segment that is used (B.2.4.3).
+    fn conditioning(&mut self, content: &[u8]) -> Result<(), Unclean> {
+        let (pairs, rest) = content.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(Unclean::NoPixels);
+        }
+        let is_used = |pair: &&[u8; 2]| {
+            let used = if pair[0] >> 4 == 0 { &self.used.dc } else { &self.used.ac };
+            pair[0] < 0x20 && used.get(usize::from(pair[0] & 15)) == Some(&true)
+        };
+        let kept: Vec<&[u8]> = pairs.iter().filter(is_used).map(|pair| &pair[..]).collect();
+        if !kept.is_empty() {
+            self.segment(0xCC, &kept);
+        }
+        Ok(())
+    }
+
     /// Returns whether the copy has an end too. A missing one tells decoders that pixels are missing; it is put behind scans that
     /// are whole or that a marker ended. How many scans a progressive picture should have cannot be told.
     fn has_end(&self, ending: Ending) -> bool {
@@ -246,7 +270,12 @@ impl Copy {
         let header = self.scan_header(content).ok_or(Unclean::NoPixels)?;
         self.segment(0xDA, &[content]);
         self.has_scan = true;
-        let outcome = self.memory.read(&self.frame, &header, &self.tables, data);
+        // Where arithmetically coded data ends is not looked for: all of it counts as data, as where it is damaged.
+        let outcome = if self.frame.is_arithmetic {
+            Outcome::Damaged
+        } else {
+            self.memory.read(&self.frame, &header, &self.tables, data)
+        };
         for (component, ..) in header.parts {
             self.whole[component] = matches!(outcome, Outcome::Whole(_));
         }

@@ -15,6 +15,8 @@ pub(super) enum Piece<'a> {
     Quantization(&'a [u8]),
     /// DHT.
     Codes(&'a [u8]),
+    /// DAC.
+    Conditioning(&'a [u8]),
     /// DRI.
     Restart(&'a [u8]),
     /// DNL.
@@ -62,6 +64,7 @@ pub(super) fn pieces(picture: &[u8]) -> Result<(Vec<Piece<'_>>, Ending), Unclean
             0xE0 | 0xE1 | 0xE2 | 0xEE => Piece::App { marker, content },
             0xDB => Piece::Quantization(content),
             0xC4 => Piece::Codes(content),
+            0xCC => Piece::Conditioning(content),
             0xDD => Piece::Restart(content),
             0xDC => Piece::Lines(content),
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => Piece::Frame { marker, content },

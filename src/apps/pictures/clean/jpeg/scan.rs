@@ -23,6 +23,8 @@ pub(super) struct Component {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) is_progressive: bool,
+    /// Its scans are coded arithmetically, and not read.
+    pub(super) is_arithmetic: bool,
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) components: Vec<Component>,

@@ -113,7 +113,10 @@ impl Codes {
             let first = if bits.take(1)? == 1 { 8 } else { 1 };
             for size in [first, 8].into_iter().take(count as usize) {
                 let symbol = bits.take(size)? as usize;
-                *lengths.get_mut(symbol).ok_or(Stop::Damaged)? = 1;
+                // One that the alphabet does not have is passed over, as in libwebp.
+                if let Some(length) = lengths.get_mut(symbol) {
+                    *length = 1;
+                }
             }
         } else {
             read_lengths(bits, &mut lengths)?;
