@@ -33,6 +33,8 @@ const FRAME_BYTES: usize = 16;
 struct Chunk<'a> {
     name: &'a [u8; 4],
     content: &'a [u8],
+    /// The same with the byte that makes its length even, if it is there.
+    padded: &'a [u8],
     /// Bytes that it should have.
     length: u32,
 }
@@ -43,9 +45,9 @@ impl<'a> Chunk<'a> {
         let (name, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let length = u32::from_le_bytes(*length);
-        let (content, behind) = rest.split_at(rest.len().min(length as usize));
-        let behind = behind.get((length & 1) as usize..).unwrap_or_default();
-        Some((Self { name, content, length }, behind))
+        let end = rest.len().min(length as usize);
+        let (padded, behind) = rest.split_at(rest.len().min(end.saturating_add((length & 1) as usize)));
+        Some((Self { name, content: &rest[..end], padded, length }, behind))
     }
 
     fn is_cut(&self) -> bool {
@@ -57,12 +59,16 @@ impl<'a> Chunk<'a> {
         matches!((self.name, self.content.len()), (b"VP8 ", vp8::HEAD_BYTES..) | (b"VP8L", 5..))
     }
 
-    /// Returns the coded pixels without what stands behind them.
+    /// Returns the coded pixels without what stands behind them. They may need the padding: libwebp reads on there.
     fn trimmed(&self, steps: &mut Steps) -> Result<Cow<'a, [u8]>, Stop> {
-        if self.name == b"VP8 " {
-            return vp8::trimmed(self.content, steps).map(Cow::from);
+        let mut of = |content: &'a [u8]| match self.name {
+            b"VP8 " => vp8::trimmed(content, steps).map(Cow::from),
+            _ => vp8l::end(content, steps).map(|end| content[..end].into()),
+        };
+        match of(self.content) {
+            Err(Stop::Short) if self.padded.len() > self.content.len() => of(self.padded),
+            other => other,
         }
-        Ok(self.content[..vp8l::end(self.content, steps)?].into())
     }
 
     /// Returns the coded alpha of a picture of this size without what stands behind it (section 2.7.1.2).

@@ -36,7 +36,8 @@ fn pixels_that_end_early_are_short() {
     for (name, picture) in SAMPLES {
         let (pixels, _) = parts(picture);
         for length in 10..pixels.content.len() - 4 {
-            let cut = Chunk { content: &pixels.content[..length], ..pixels };
+            let content = &pixels.content[..length];
+            let cut = Chunk { content, padded: content, ..pixels };
             assert_eq!(cut.trimmed(&mut Steps::new(STEPS_MAX)), Err(Stop::Short), "{name}, {length}");
         }
     }
@@ -51,6 +52,25 @@ fn a_picture_that_is_whole_by_its_lengths_and_ends_early_is_refused() {
         let length = short.len() as u32 - 8;
         short[4..8].copy_from_slice(&length.to_le_bytes());
         assert_eq!(copy(&short), Err(Unclean::NoPixels), "{name}");
+    }
+}
+
+#[test]
+fn pixels_may_need_the_padding_and_no_more() {
+    for (name, picture) in SAMPLES {
+        let (pixels, _) = parts(picture);
+        let whole = pixels.content;
+        // Without what an encoder fills up with.
+        let needed = (10..=whole.len()).find(|length| {
+            let content = &whole[..*length];
+            Chunk { content, padded: content, ..pixels }.trimmed(&mut Steps::new(STEPS_MAX)).is_ok()
+        });
+        let needed = needed.unwrap();
+        let short =
+            |length: usize| Chunk { content: &whole[..length], padded: &whole[..length + 1], ..pixels };
+        let taken = short(needed - 1).trimmed(&mut Steps::new(STEPS_MAX));
+        assert_eq!(taken.as_deref(), Ok(&whole[..needed]), "{name}");
+        assert_eq!(short(needed - 2).trimmed(&mut Steps::new(STEPS_MAX)), Err(Stop::Short), "{name}");
     }
 }
 
@@ -73,7 +93,8 @@ fn no_byte_makes_the_reading_panic() {
             for byte in [0, 1, 0x55, 0x80, 0xFE, 0xFF] {
                 let mut content = pixels.content.to_vec();
                 content[at] = byte;
-                if let Ok(kept) = (Chunk { content: &content, ..pixels }).trimmed(&mut Steps::new(STEPS_MAX))
+                if let Ok(kept) = (Chunk { content: &content, padded: &content, ..pixels })
+                    .trimmed(&mut Steps::new(STEPS_MAX))
                 {
                     assert!(kept.len() <= content.len());
                 }
