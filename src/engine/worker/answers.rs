@@ -26,16 +26,6 @@ pub(super) struct Answers {
     overdue: Vec<(u64, Hold)>,
 }
 
-/// What a committed answer comes to.
-pub(super) enum Due {
-    /// The usual one, which is as good as sent.
-    Usual(Held),
-    /// One that its connection gets now.
-    Now(Held),
-    /// It has to wait for more than a commit reaches here.
-    Waits,
-}
-
 /// What the wait for the peer came to.
 pub(super) enum Confirmation {
     /// The peer has the write.
@@ -99,25 +89,23 @@ impl Answers {
         self.held.pop(committed)
     }
 
-    /// Returns what becomes of an answer whose records are committed: it is given, or waits for its level.
+    /// Returns whether an answer is the usual one, and its level is reached when its records are committed.
     #[inline]
-    pub(super) fn due(&mut self, held: Held, context: &Context) -> Due {
-        if held.late.is_none() && context.shared.durability <= self.reached {
-            return Due::Usual(held);
-        }
-        self.due_late(held, context)
+    pub(super) fn is_usual(&self, held: &Held, context: &Context) -> bool {
+        held.late.is_none() && context.shared.durability <= self.reached
     }
 
-    fn due_late(&mut self, mut held: Held, context: &Context) -> Due {
+    /// Returns an answer whose records are committed, if its connection gets it now; else it is held until its level is reached.
+    pub(super) fn due(&mut self, mut held: Held, context: &Context) -> Option<Held> {
         if let Some(late) = held.late.take() {
             held.late = Some(with_outcome(late, held.position, context));
         }
         let level = held.late.as_ref().map_or(context.shared.durability, |late| late.asked.durability);
         if level <= self.reached {
-            return Due::Now(held);
+            return Some(held);
         }
         self.await_level(level, held, context);
-        Due::Waits
+        None
     }
 
     /// Holds the answer to a write that asked for more than a commit reaches here. It waits for a sync of what is committed now,

@@ -116,10 +116,23 @@ pub struct WorkerParts {
     pub inline_commit: Option<InlineCommit>,
 }
 
+/// What a turn has found, and is looking at while it changes the worker.
+struct Found {
+    /// What the kernel has news of.
+    events: Events,
+    /// Shared by all connections: what is read stays here unless it is incomplete.
+    buffer: Vec<u8>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { events: Events::with_capacity(EVENTS_MAX), buffer: vec![0; READ_BUFFER_BYTES] }
+    }
+}
+
 /// A worker, on its own thread.
 pub struct Worker {
     poll: Poll,
-    events: Events,
     mail: Receiver<Mail>,
     context: Context,
     table: Table<Connection>,
@@ -127,8 +140,6 @@ pub struct Worker {
     rota: Rota,
     deadlines: Deadlines,
     service: Service,
-    /// Shared by all connections: what is read stays here unless it is incomplete.
-    buffer: Vec<u8>,
     quitting: bool,
 }
 
@@ -146,12 +157,10 @@ impl Worker {
             deadlines: Deadlines::new(context.now.ms(), registry, TIMER)?,
             service: Service::new(parts.router, lane, Orders::new(parts.jobs), &context),
             poll: parts.poll,
-            events: Events::with_capacity(EVENTS_MAX),
             mail: parts.mail,
             context,
             table: Table::new(),
             rota: Rota::default(),
-            buffer: vec![0; READ_BUFFER_BYTES],
             quitting: false,
         })
     }
@@ -162,8 +171,9 @@ impl Worker {
     /// Fails when the event loop itself fails; that ends the server.
     pub fn run(mut self) -> std::io::Result<()> {
         self.context.metrics().thread.store(thread::id(), Relaxed);
+        let mut found = Found::default();
         while !self.has_ended() {
-            self.turn()?;
+            self.turn(&mut found)?;
         }
         Ok(())
     }
@@ -174,10 +184,10 @@ impl Worker {
 
     /// Makes one turn: everything that is ready is read, handed to one commit, and answered. `docs/architecture.md` draws the
     /// order, and a test compares.
-    fn turn(&mut self) -> std::io::Result<()> {
-        self.wait()?;
+    fn turn(&mut self, found: &mut Found) -> std::io::Result<()> {
+        self.wait(found)?;
         self.accept();
-        self.serve();
+        self.serve(found);
         self.publish();
         self.start_commit();
         self.take_mail();

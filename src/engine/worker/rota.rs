@@ -46,10 +46,13 @@ impl Rota {
         }
     }
 
-    /// Takes the list of those to be served in this turn; it comes back by [`Rota::served`].
+    /// Takes the list of those to be served in this turn, if there are any; it comes back by [`Rota::served`].
     #[inline]
-    pub(super) fn take_listed(&mut self) -> Vec<Key> {
-        std::mem::replace(&mut self.again, std::mem::take(&mut self.spare))
+    pub(super) fn take_listed(&mut self) -> Option<Vec<Key>> {
+        if self.again.is_empty() {
+            return None;
+        }
+        Some(std::mem::replace(&mut self.again, std::mem::take(&mut self.spare)))
     }
 
     /// Gives the memory of a list back that was gone through.
@@ -69,7 +72,9 @@ impl Rota {
     #[inline]
     pub(super) fn sent(&mut self, mut list: Vec<Key>) {
         list.clear();
-        list.append(&mut self.sending);
+        if !self.sending.is_empty() {
+            list.append(&mut self.sending);
+        }
         self.sending = list;
     }
 
@@ -141,11 +146,12 @@ mod tests {
         let (mut rota, mut connection) = (Rota::default(), connection());
         connection.serve_again();
         rota.note(&mut connection);
-        let list = rota.take_listed();
+        let list = rota.take_listed().expect("one is to be served");
         connection.listed = Marks::default();
         rota.note(&mut connection);
         rota.served(list);
         assert!(rota.has_next());
-        assert_eq!(rota.take_listed(), [connection.key]);
+        assert_eq!(rota.take_listed(), Some(vec![connection.key]));
+        assert_eq!(rota.take_listed(), None);
     }
 }

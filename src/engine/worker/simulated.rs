@@ -7,7 +7,7 @@ use crossbeam_channel::unbounded;
 use mio::{Poll, Waker};
 
 use super::connection::{Connection, Fate};
-use super::{WAKER, Worker, WorkerParts};
+use super::{Found, WAKER, Worker, WorkerParts};
 use crate::app::router::{Root, Router};
 use crate::apps::registry;
 use crate::base::limits::{LANE_BYTES_MIN, Limits, SEGMENT_BYTES_MIN};
@@ -35,6 +35,7 @@ pub(super) struct Ground {
 /// A worker and the time it is there.
 pub(super) struct Simulated {
     pub(super) worker: Worker,
+    found: Found,
     now_ms: u64,
     listener: std::net::TcpListener,
     root: Root,
@@ -74,8 +75,14 @@ impl Ground {
         .expect("a worker");
         worker.context.limits = Arc::new(limits);
         let listener = self.listener.try_clone().expect("a descriptor");
-        let mut simulated =
-            Simulated { worker, now_ms: 0, listener, root: self.router.usual_root(), _lane: consumer };
+        let mut simulated = Simulated {
+            worker,
+            found: Found::default(),
+            now_ms: 0,
+            listener,
+            root: self.router.usual_root(),
+            _lane: consumer,
+        };
         simulated.turn();
         simulated
     }
@@ -104,7 +111,7 @@ impl Simulated {
     pub(super) fn turn(&mut self) {
         self.worker.context.now.set_ms(self.now_ms);
         loop {
-            self.worker.serve();
+            self.worker.serve(&mut self.found);
             self.worker.write();
             self.worker.expire();
             self.worker.notice_crowd();

@@ -8,14 +8,14 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use mio::net::TcpStream;
 
-use super::answers::{Confirmation, Due};
+use super::answers::Confirmation;
 use super::connection::{Connection, Fate, Task, Wait};
 use super::context::Ending;
 use super::deadlines::Crowd;
 use super::held::{Held, LateAnswer};
 use super::orders::{Orders, Returned};
 use super::start_rule::Turn;
-use super::{Worker, route};
+use super::{Found, Worker, route};
 use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits, WATCHERS_PER_TURN};
 use crate::engine::shared::WorkerSide;
@@ -26,14 +26,14 @@ impl Worker {
     /// Asks the kernel what is ready, and sleeps if nothing is. It does not sleep while connections wait to be served again
     /// or have more to send, nor while the lane holds something that no commit has been started for: then it only looks,
     /// because finding nothing is what starts the commit.
-    pub(super) fn wait(&mut self) -> io::Result<()> {
+    pub(super) fn wait(&mut self, found: &mut Found) -> io::Result<()> {
         let busy = self.rota.has_next()
             || self.rota.has_output()
             || self.service.lane.wants_commit(&self.context)
             || self.service.watchers.is_in_round()
             || self.doors.is_ready();
         if busy {
-            self.poll_for(Some(Duration::ZERO))?;
+            self.poll_for(Some(Duration::ZERO), found)?;
         } else {
             // A mail, a wait or a retry may have put something into the lane since the turn published it, and the end of
             // a batch that is under way wakes only workers in whose lanes it sees something.
@@ -42,24 +42,24 @@ impl Worker {
             // The second look: whatever was published before the flag was up would wake nobody. The sleep has no
             // time-out, because the deadlines have a timer.
             let timeout = self.has_news().then_some(Duration::ZERO);
-            self.poll_for(timeout)?;
+            self.poll_for(timeout, found)?;
             self.context.side().wake_up();
             self.context.metrics().wakeups.add(1);
         }
         self.context.now.tick();
         self.service.lane.polled(Turn {
             began_us: self.context.now.us(),
-            is_idle: self.events.is_empty() && !self.rota.has_next(),
+            is_idle: found.events.is_empty() && !self.rota.has_next(),
             has_slept: !busy,
         });
-        self.events.iter().for_each(|event| self.doors.notice(event.token()));
+        found.events.iter().for_each(|event| self.doors.notice(event.token()));
         Ok(())
     }
 
-    fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
+    fn poll_for(&mut self, timeout: Option<Duration>, found: &mut Found) -> io::Result<()> {
+        match self.poll.poll(&mut found.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.events.clear();
+                found.events.clear();
                 Ok(())
             }
             result => result,
@@ -91,15 +91,14 @@ impl Worker {
     }
 
     /// Serves every connection that the kernel has news of, then those left over from the turn before.
-    pub(super) fn serve(&mut self) {
+    pub(super) fn serve(&mut self, found: &mut Found) {
         let list = self.rota.take_listed();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
-        events.iter().for_each(|event| self.serve_event(event, &mut buffer));
-        self.events = events;
-        list.iter().for_each(|key| self.serve_listed(*key, &mut buffer));
-        self.rota.served(list);
-        self.buffer = buffer;
+        let Found { events, buffer } = found;
+        events.iter().for_each(|event| self.serve_event(event, buffer));
+        if let Some(list) = list {
+            list.iter().for_each(|key| self.serve_listed(*key, buffer));
+            self.rota.served(list);
+        }
     }
 
     /// Reads the mailbox.
@@ -272,10 +271,10 @@ impl Worker {
                 (read_us, samples) = (held.read_us, 0);
             }
             samples += u64::from(held.count);
-            match self.service.answers.due(held, &self.context) {
-                Due::Usual(held) => self.hand_over_usual(&held),
-                Due::Now(held) => self.hand_over(held),
-                Due::Waits => {}
+            if self.service.answers.is_usual(&held, &self.context) {
+                self.hand_over_usual(&held);
+            } else if let Some(held) = self.service.answers.due(held, &self.context) {
+                self.hand_over(held);
             }
         }
         self.record_wait(now_us.saturating_sub(read_us), samples);

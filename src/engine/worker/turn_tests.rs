@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::unbounded;
 use mio::{Poll, Waker};
 
-use super::{WAKER, Worker, WorkerParts};
+use super::{Found, WAKER, Worker, WorkerParts};
 use crate::app::router::Router;
 use crate::base::durability::Durability;
 use crate::base::limits::LANE_BYTES_MIN;
@@ -25,6 +25,7 @@ use crate::os::clock::Clock;
 /// A worker with a listener at this address, and what it stands on.
 struct Whole {
     worker: Worker,
+    found: Found,
     shared: Arc<Shared>,
     address: std::net::SocketAddr,
     _place: tempfile::TempDir,
@@ -62,7 +63,11 @@ impl Whole {
             clock,
             inline_commit: Some(InlineCommit::new(token, clock)),
         });
-        Self { worker: worker.expect("a worker"), shared, address, _place: place }
+        Self { worker: worker.expect("a worker"), found: Found::default(), shared, address, _place: place }
+    }
+
+    fn turn(&mut self) {
+        self.worker.turn(&mut self.found).expect("a turn");
     }
 
     fn send(&self, client: Option<TcpStream>, request: &str) -> TcpStream {
@@ -94,15 +99,15 @@ const COUNT: &str = "GET /pixels/count HTTP/1.1\r\nHost: x\r\n\r\n";
 fn a_write_is_read_committed_applied_and_answered_in_one_turn() {
     let mut whole = Whole::new();
     let mut client = whole.send(None, &post(1));
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     let first = answer(&mut client).expect("accepted, served and answered in this turn");
     assert!(first.starts_with("HTTP/1.1 200 "), "{first}");
     // The express lane by now, in the turn that the kernel's news begin.
     let mut client = whole.send(Some(client), &post(2));
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     assert_eq!(answer(&mut client).map(|second| second.len()), Some(first.len()));
     let mut client = whole.send(Some(client), COUNT);
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     let count = answer(&mut client).expect("an answer");
     assert!(count.ends_with("2}"), "both are visible: {count}");
 }
@@ -111,10 +116,10 @@ fn a_write_is_read_committed_applied_and_answered_in_one_turn() {
 fn a_read_behind_a_write_is_answered_in_the_next_turn_and_sees_it() {
     let mut whole = Whole::new();
     let mut client = whole.send(None, &(post(1) + COUNT));
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     let write = answer(&mut client).expect("the write's answer");
     assert_eq!(write.matches("HTTP/1.1 ").count(), 1, "{write}");
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     let read = answer(&mut client).expect("the read's answer");
     assert!(read.ends_with("1}"), "{read}");
 }
@@ -124,7 +129,7 @@ fn a_drain_in_the_turn_of_a_write_takes_no_answer_away() {
     let mut whole = Whole::new();
     let mut client = whole.send(None, &post(1));
     whole.shared.workers[0].send(Mail::Drain);
-    whole.worker.turn().expect("a turn");
+    whole.turn();
     // The worker drains, and the write that had got through is answered in the same turn all the same.
     assert!(whole.worker.context.is_draining());
     assert!(answer(&mut client).expect("an answer").starts_with("HTTP/1.1 200 "));
