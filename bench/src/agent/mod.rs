@@ -22,6 +22,7 @@ mod part;
 pub mod serve;
 mod shown;
 mod station;
+mod strangers;
 mod task;
 pub mod token;
 pub mod wire;

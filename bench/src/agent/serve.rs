@@ -1,8 +1,9 @@
 //! `pixeld bench agent`: waits for masters, finds out who may direct it, and lets one at a time do so.
 
 use crate::agent::keys::AgentKey;
-use crate::agent::limits::{GREETING_WAIT, LOOK_EVERY, ORDER_BYTES_MAX, STRANGERS_MAX, STRANGERS_TOLD_EVERY};
+use crate::agent::limits::{GREETING_WAIT, LOOK_EVERY, ORDER_BYTES_MAX, STRANGERS_TOLD_EVERY};
 use crate::agent::message::{Refusal, ToAgent, ToMaster, Version, line, read};
+use crate::agent::strangers::Strangers;
 use crate::agent::task::Tasks;
 use crate::agent::token::{Side, Token};
 use crate::agent::wire::Wire;
@@ -10,7 +11,7 @@ use crate::output;
 use crate::scenario::threads_for;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ struct Shared {
     /// The master that directs the agent now.
     master: Mutex<Option<SocketAddr>>,
     /// Connections that have not shown that they come from a master.
-    strangers: AtomicUsize,
+    strangers: Strangers,
     /// When a stranger was told of last.
     told: Mutex<Option<Instant>>,
 }
@@ -61,7 +62,7 @@ impl Agent {
             key,
             token,
             master: Mutex::new(None),
-            strangers: AtomicUsize::new(0),
+            strangers: Strangers::default(),
             told: Mutex::new(None),
         };
         Ok(Self { listener, shared: Arc::new(shared) })
@@ -89,16 +90,15 @@ impl Agent {
         }
     }
 
-    /// Gives a connection a thread of its own, unless there are too many that have not shown who they are.
+    /// Gives a connection a thread of its own.
     fn admit(&self, socket: TcpStream, from: SocketAddr, stop: &Arc<AtomicBool>) {
-        if self.shared.strangers.fetch_add(1, Ordering::SeqCst) >= STRANGERS_MAX {
-            self.shared.strangers.fetch_sub(1, Ordering::SeqCst);
+        if self.shared.strangers.enter(from, &socket).is_err() {
             return;
         }
         let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(stop));
         let serve = move || {
             let greeted = shared.greet(socket, from);
-            shared.strangers.fetch_sub(1, Ordering::SeqCst);
+            shared.strangers.leave(from);
             match greeted {
                 Ok((wire, _seat)) => {
                     output::report(format_args!("{from} directs this agent"));
@@ -109,7 +109,7 @@ impl Agent {
             }
         };
         if std::thread::Builder::new().name("agent-master".into()).spawn(serve).is_err() {
-            self.shared.strangers.fetch_sub(1, Ordering::SeqCst);
+            self.shared.strangers.leave(from);
         }
     }
 }
