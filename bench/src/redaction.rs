@@ -103,6 +103,15 @@ pub fn shown_command(words: impl Iterator<Item = String>) -> String {
     shown.join(" ")
 }
 
+/// Shows an argument, also one that is a secret header field whose `-H` was forgotten.
+#[must_use]
+pub fn shown_argument(word: &str) -> String {
+    match word.split_once(':') {
+        Some((name, _)) if is_secret(name) => shown_header(word),
+        _ => shown_word(word),
+    }
+}
+
 /// Shows an argument other than the value of `-H`.
 fn shown_word(word: &str) -> String {
     for option in ["--header=", "-H=", "-H"] {
@@ -192,6 +201,20 @@ mod tests {
             ),
         ] {
             assert_eq!(shown_url(text), shown);
+        }
+    }
+
+    #[test]
+    fn arguments_by_table() {
+        for (word, shown) in [
+            ("Authorization: Bearer s3", "Authorization: [hidden]"),
+            ("X-Own-Token:s3", "X-Own-Token: [hidden]"),
+            ("--header=Cookie: s3", "--header=Cookie: [hidden]"),
+            ("http://u:s3@h/x", "http://[hidden]@h/x"),
+            ("--header <NAME: VALUE>", "--header <NAME: VALUE>"),
+            ("http://h:80/x", "http://h:80/x"),
+        ] {
+            assert_eq!(shown_argument(word), shown);
         }
     }
 

@@ -28,12 +28,13 @@ mod watchdog;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::version;
 use crate::os::output;
 pub use error::CliError;
+use pixeld_bench::redaction::shown_argument;
 
 /// An HTTP server that keeps every write it acknowledged.
 #[derive(Debug, Parser)]
@@ -78,7 +79,10 @@ enum Command {
 pub fn run() -> Result<ExitCode, CliError> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(answer) => return say(&answer),
+        Err(mut answer) => {
+            hide_secrets(&mut answer);
+            return say(&answer);
+        }
     };
     match arguments.command {
         Command::Serve(arguments) => arguments.run(),
@@ -92,6 +96,16 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Healthy(arguments) => arguments.run(),
         Command::Decoder(arguments) => arguments.run(),
         Command::Pages(arguments) => arguments.run(Arguments::command()),
+    }
+}
+
+/// Takes values of secret header fields, and users of URLs, out of what clap repeats of the command line.
+fn hide_secrets(answer: &mut clap::Error) {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(text)) = answer.get(kind) {
+            let shown = shown_argument(text);
+            answer.insert(kind, ContextValue::String(shown));
+        }
     }
 }
 

@@ -105,3 +105,16 @@ fn goals_look_at_codes_classes_and_shares() {
         assert_eq!(told.code, code, "{goal}: {}{}", told.out, told.err);
     }
 }
+
+#[test]
+fn a_run_that_timed_out_is_one_of_errors() {
+    // Every second request of a connection is never answered, nor is what stands behind it.
+    let address = serve(|_, number| Reply::Bytes(if number % 2 == 0 { answer(0) } else { Vec::new() }));
+    let url = format!("http://{address}/x");
+    for more in [&["-p", "1"][..], &["-p", "4"], &["-r", "100"]] {
+        let own = [&url, "-c", "4", "-d", "600ms", "--timeout", "50ms", "--no-probe"];
+        let told = bench(&[&own[..], more].concat());
+        assert!(told.out.contains("limit: FAULT") && told.out.contains("failed by time-out"), "{}", told.out);
+        assert!(!told.out.contains("may give more"), "{}", told.out);
+    }
+}

@@ -46,14 +46,16 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads `http://host[:port][/path]` or the same with https; without a scheme it is http.
+    /// Reads `http://host[:port][/path]` or the same with https; without a scheme it is http. A fragment is left out.
     ///
     /// # Errors
     /// Returns a sentence with an example of what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let encrypted = text.strip_prefix("https://");
-        let is_tls = encrypted.is_some();
-        let rest = encrypted.or(text.strip_prefix("http://")).unwrap_or(text);
+        let is_tls = is_https(text);
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if is_tls || scheme.eq_ignore_ascii_case("http") => rest,
+            _ => text,
+        };
         // Errors name the target without its password.
         let shown = shown_url(text);
         if shown != text {
@@ -62,14 +64,15 @@ impl Url {
         if rest.contains("://") {
             return Err(format!("{text}: unknown scheme; write for example http://127.0.0.1:8000/pixel"));
         }
-        let (host, path) = match rest.find(['/', '?']) {
+        let (host, path) = match rest.find(['/', '?', '#']) {
             Some(at) if rest.as_bytes()[at] == b'/' => (&rest[..at], Some(rest[at..].to_string())),
+            Some(at) if rest.as_bytes()[at] == b'#' => (&rest[..at], None),
             Some(at) => (&rest[..at], Some(format!("/{}", &rest[at..]))),
             None => (rest, None),
         };
         let (name, port) = split_port(host, if is_tls { "443" } else { "80" })
             .ok_or_else(|| format!("`{text}` is not a URL; write for example http://127.0.0.1:8000/pixel"))?;
-        let path = path.map(|path| path.split('#').next().unwrap_or_default().to_string());
+        let path = path.map(|path| sendable(&path));
         if path.as_ref().is_some_and(|path| !is_path(path)) {
             return Err(format!("`{text}` has a space or control character in its path; write it as %20"));
         }
@@ -89,13 +92,54 @@ fn split_port<'a>(host: &'a str, usual: &'a str) -> Option<(&'a str, u16)> {
     Some((name, port.parse().ok().filter(|&port| port > 0 && clean)?))
 }
 
+/// Returns true for a URL whose scheme is https; its case does not matter (RFC 3986, section 3.1).
+#[must_use]
+pub fn is_https(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+}
+
+/// Splits a path into what is sent as it stands and what is a template, `{{` and `}}` included; true marks the latter.
+fn pieces(path: &str) -> impl Iterator<Item = (bool, &str)> {
+    let mut rest = path;
+    std::iter::from_fn(move || {
+        let end = match rest.find("{{") {
+            // Four write two braces and begin nothing.
+            Some(0) if rest.starts_with("{{{{") => 4,
+            Some(0) => rest.find("}}").map_or(rest.len(), |at| at + 2),
+            Some(at) => at,
+            None => rest.len(),
+        };
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then(|| (piece.starts_with("{{"), piece))
+    })
+}
+
 /// Returns true for a path without spaces and control characters; within `{{ }}` they are part of a template.
 #[must_use]
 pub fn is_path(text: &str) -> bool {
-    let is_clean = |text: &str| !text.bytes().any(|b| b <= b' ' || b == 0x7f);
-    let mut parts = text.split("{{");
-    let first = parts.next().unwrap_or_default();
-    is_clean(first) && parts.all(|part| is_clean(part.split_once("}}").map_or(part, |(_, rest)| rest)))
+    pieces(text).all(|(is_template, piece)| is_template || !piece.bytes().any(|b| b <= b' ' || b == 0x7f))
+}
+
+/// Returns a path as a browser sends it: without its fragment (RFC 9110, section 7.1), and with `%C3%A4` for what is not ASCII
+/// (RFC 3986, section 2.1). Templates stay as they are.
+#[must_use]
+pub fn sendable(path: &str) -> String {
+    let mut sent = String::with_capacity(path.len());
+    for (is_template, piece) in pieces(path) {
+        let kept = if is_template { piece } else { piece.split('#').next().unwrap_or_default() };
+        for c in kept.chars() {
+            if is_template || c.is_ascii() {
+                sent.push(c);
+            } else {
+                sent.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")));
+            }
+        }
+        if kept.len() < piece.len() {
+            break;
+        }
+    }
+    sent
 }
 
 impl Target {
@@ -178,6 +222,12 @@ mod tests {
             ("https://h/a", "h", 443, Some("/a")),
             ("https://[::1]", "[::1]", 443, None),
             ("https://h:8443/", "h:8443", 8443, Some("/")),
+            ("HTTPS://h/a", "h", 443, Some("/a")),
+            ("Http://h/a", "h", 80, Some("/a")),
+            ("http://h#b", "h", 80, None),
+            ("http://h/a#b?c", "h", 80, Some("/a")),
+            ("http://h/{{pick a#b}}#c{{n}}", "h", 80, Some("/{{pick a#b}}")),
+            ("http://h/ä/{{pick ö}}?ü", "h", 80, Some("/%C3%A4/{{pick ö}}?%C3%BC")),
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.host.as_str(), url.port, url.path.as_deref()), (host, port, path), "{text}");
@@ -187,12 +237,14 @@ mod tests {
             "http://",
             "https://",
             "ftp://h/",
+            "httpss://h/",
             "http://h:x/",
             "http://h:0/",
             "http://a b/",
             "h/a b",
             "h/{{n}} b",
             "h/ {{n}}",
+            "h/{{{{ {{n}}",
         ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }

@@ -3,6 +3,7 @@
 //! TLS 1.3 and 1.2, ALPN `http/1.1`, the name of the URL as SNI (RFC 6066, section 3). Sessions are never resumed: each
 //! connection costs both sides what a new client costs.
 
+use crate::input;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -55,7 +56,8 @@ impl Tls {
     pub fn new(name: &str, trust: &Trust) -> Result<Self, String> {
         let Some(Authorities::File(file)) = &trust.authorities else { return Self::of(name, trust.clone()) };
         let wrong = |what: String| format!("{}: {what}", file.display());
-        let pem = std::fs::read(file).map_err(|error| wrong(format!("{error}; give certificates in PEM")))?;
+        let no_certificates = |error: String| format!("{error}; give certificates in PEM");
+        let pem = input::bytes(file, input::SETTINGS_BYTES_MAX).map_err(no_certificates)?;
         let trust = Trust { authorities: Some(Authorities::Pem(pem.into())), ..*trust };
         Self::of(name, trust).map_err(wrong)
     }

@@ -109,8 +109,10 @@ pub struct Inputs {
     pub lags: u64,
     /// Answers of any status.
     pub answers: u64,
-    /// Requests and connections that failed otherwise than by being slow: refused, reset, closed, garbage, 4xx and 5xx.
+    /// Requests and connections that failed: timed out, refused, reset, closed, garbage, 4xx and 5xx.
     pub failed: u64,
+    /// Those of them that timed out, or stood behind one that did.
+    pub late: u64,
     /// Those of them that are answers too: 4xx and 5xx.
     pub bad_answers: u64,
     /// Those of them for which this host is at fault: no port, descriptor or memory was left.
@@ -149,7 +151,8 @@ fn fault(inputs: &Inputs) -> Option<(Wall, String)> {
         Some((Wall::Fault, "nothing was answered".into()))
     } else if inputs.failed as f64 >= all as f64 * FAULTY {
         let share = inputs.failed as f64 * 100.0 / all as f64;
-        Some((Wall::Fault, format!("{share:.0} % failed, so the rate says nothing about a bottleneck")))
+        let how = if inputs.late * 2 > inputs.failed { " by time-out" } else { "" };
+        Some((Wall::Fault, format!("{share:.0} % failed{how}, so the rate says nothing about a bottleneck")))
     } else {
         None
     }
@@ -287,6 +290,7 @@ mod tests {
         answers: 500_000,
         failed: 0,
         bad_answers: 0,
+        late: 0,
         local_faults: 0,
     };
     const OPEN: Inputs = Inputs { offered: Some(50_000.0), ..QUIET };
@@ -326,6 +330,11 @@ mod tests {
             ),
             ("out of ports", Inputs { failed: 9, local_faults: 9, ..QUIET }, Wall::Client),
             ("errors only", Inputs { failed: 500_000, server_busy: Some(0.97), ..QUIET }, Wall::Fault),
+            (
+                "time-outs",
+                Inputs { failed: 500_000, late: 500_000, server_busy: Some(0.97), ..OPEN },
+                Wall::Fault,
+            ),
             ("nothing answered", Inputs { answers: 0, ..OPEN }, Wall::Fault),
             ("nothing measured", Inputs { window_ns: 0, client_busy: 1.0, ..QUIET }, Wall::Fault),
             ("a few errors", Inputs { failed: 9, server_busy: Some(0.97), ..QUIET }, Wall::Server),
@@ -365,6 +374,8 @@ mod tests {
             let verdict = judge(&Inputs { answers, failed, bad_answers, ..QUIET });
             assert!(verdict.evidence[0].starts_with(said), "{said}: {:?}", verdict.evidence);
         }
+        let verdict = judge(&Inputs { answers: 50, failed: 50, late: 40, ..QUIET });
+        assert!(verdict.evidence[0].starts_with("50 % failed by time-out"), "{:?}", verdict.evidence);
     }
 
     #[test]

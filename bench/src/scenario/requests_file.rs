@@ -8,21 +8,56 @@
 //! 10.0.0.1 - - [29/Nov/2026:10:00:00 +0000] "GET /p HTTP/1.1" 200 5 ...   a log of nginx, Apache: common or combined
 //! ```
 //!
-//! Path, values of fields and bodies are templates, except in a log. Empty lines and those that begin with `#` are left out.
+//! Path, values of fields and bodies are templates, except in a log. Empty lines and those that begin with `#` are left out. Errors
+//! name the line and repeat nothing of its fields, which may hold secrets.
 
+use crate::client::target::sendable;
+use crate::quantity::show_count;
 use crate::scenario::mix::Mix;
 use crate::scenario::request::{Bodies, RequestForm};
 use crate::scenario::template::Template;
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
-/// Reads all lines; `headers` are added to each request that has no field of the same name. Of a log, requests that are no
-/// `METHOD PATH HTTP/x` are left out.
+/// Characters of a line that are shown as an example.
+const SHOWN_MAX: usize = 80;
+
+/// Lines of a log that are no request: connections without one, other protocols, methods that can't be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub lines: u64,
+    /// Lines of the log in all.
+    pub of: u64,
+    first: String,
+}
+
+impl LeftOut {
+    fn add(&mut self, number: usize, line: &str) {
+        if self.lines == 0 {
+            let start: String = line.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
+            self.first = format!("line {number}: {start}");
+        }
+        self.lines += 1;
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lines, of) = (show_count(self.lines), show_count(self.of));
+        write!(f, "{lines} of {of} lines hold no request and are left out; the first is {}", self.first)
+    }
+}
+
+/// Reads all lines; `headers` are added to each request that has no field of the same name. Of a log, lines that hold no
+/// `METHOD PATH HTTP/x` are left out and counted.
 ///
 /// # Errors
-/// Returns a sentence with the number of the line.
-pub fn parse(text: &str, headers: &[(String, String)]) -> Result<Mix, String> {
+/// Returns a sentence with the number of the line, or with the first line of a log that holds no request at all.
+pub fn parse(text: &str, headers: &[(String, String)]) -> Result<(Mix, LeftOut), String> {
     let mut found: Vec<(u64, RequestForm)> = Vec::new();
+    let mut left_out = LeftOut::default();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -30,8 +65,15 @@ pub fn parse(text: &str, headers: &[(String, String)]) -> Result<Mix, String> {
         }
         let wrong = |what: String| format!("line {}: {what}", at + 1);
         let (weight, mut form) = match logged(line) {
-            Some(Some(form)) => (1, form),
-            Some(None) => continue,
+            Some(Some(form)) => {
+                left_out.of += 1;
+                (1, form)
+            }
+            Some(None) => {
+                left_out.of += 1;
+                left_out.add(at + 1, line);
+                continue;
+            }
             None if line.starts_with('{') => json(line).map_err(wrong)?,
             None => words(line).map_err(wrong)?,
         };
@@ -46,7 +88,10 @@ pub fn parse(text: &str, headers: &[(String, String)]) -> Result<Mix, String> {
         form.check().map_err(wrong)?;
         found.push((weight, form));
     }
-    Mix::new(found)
+    if found.is_empty() && left_out.lines > 0 {
+        return Err(left_out.to_string());
+    }
+    Ok((Mix::new(found)?, left_out))
 }
 
 fn form(
@@ -55,10 +100,8 @@ fn form(
     headers: Vec<(String, String)>,
     body: Option<String>,
 ) -> Result<RequestForm, String> {
-    if !is_method(method) {
-        return Err(format!(
-            "`{method}` is no method; a line is for example: 3 POST /p -H 'A: b' -b '{{\"x\":1}}'"
-        ));
+    if let Err(what) = check_method(method) {
+        return Err(format!("{what}; a line is for example: 3 POST /p -H 'A: b' -b '{{\"x\":1}}'"));
     }
     if !path.starts_with('/') {
         return Err(format!("`{path}` is no path; it starts with / (the host is the target's)"));
@@ -67,14 +110,20 @@ fn form(
         None => Bodies::None,
         Some(body) => Bodies::One(Template::compile(&body).map_err(|error| error.to_string())?),
     };
-    Ok(RequestForm { method: method.into(), path: path.into(), host: String::new(), headers, bodies })
+    Ok(RequestForm { method: method.into(), path: sendable(path), host: String::new(), headers, bodies })
 }
 
 /// Reads `[WEIGHT] METHOD PATH [-H 'Name: value']... [-b BODY]`.
 fn words(line: &str) -> Result<(u64, RequestForm), String> {
     let words = split(line).ok_or("a quote is not closed")?;
     let mut rest = words.iter().map(String::as_str).peekable();
-    let weight = rest.peek().and_then(|word| word.parse().ok());
+    let weight = match rest.peek() {
+        // A method begins with a letter, what begins so is meant as a number.
+        Some(word) if word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            Some(word.parse().map_err(|_| not_a_weight(word))?)
+        }
+        _ => None,
+    };
     if weight.is_some() {
         rest.next();
     }
@@ -93,6 +142,13 @@ fn words(line: &str) -> Result<(u64, RequestForm), String> {
         }
     }
     Ok((weight.unwrap_or(1), form(method, path, headers, body)?))
+}
+
+fn not_a_weight(word: &str) -> String {
+    match word.matches('.').count() > 1 || word.contains(':') {
+        true => "this looks like a log, but not like a common or combined one: it has no [time] \"METHOD PATH HTTP/1.1\"".into(),
+        false => format!("`{word}` is no weight; write a whole number above 0"),
+    }
 }
 
 /// Splits words as a shell does, but for the spaces within `{{ }}`, which part nothing.
@@ -117,15 +173,21 @@ struct Line {
     weight: Option<u64>,
     method: Option<String>,
     path: String,
-    #[serde(default)]
-    headers: serde_json::Map<String, Value>,
+    /// An object; taken as it is, since what serde says of another value would show it.
+    headers: Option<Value>,
     body: Option<Value>,
 }
 
 fn json(line: &str) -> Result<(u64, RequestForm), String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-    let headers = line.headers.iter().map(|(name, value)| field(&format!("{name}: {}", text(value))));
+    let no_fields = serde_json::Map::new();
+    let headers = match &line.headers {
+        None => &no_fields,
+        Some(Value::Object(headers)) => headers,
+        Some(_) => return Err("headers are an object, such as {\"X-From\": \"bench\"}".into()),
+    };
+    let headers = headers.iter().map(|(name, value)| field(&format!("{name}: {}", text(value))));
     let body = line.body.as_ref().map(text);
     let usual = if body.is_some() { "POST" } else { "GET" };
     let method = line.method.as_deref().unwrap_or(usual);
@@ -139,7 +201,7 @@ fn logged(line: &str) -> Option<Option<RequestForm>> {
         return None;
     }
     let (_, rest) = line.split_once("] \"")?;
-    let request = rest.split('"').next().unwrap_or_default();
+    let request = unescaped(rest);
     let mut parts = request.split(' ');
     let (method, path, version) =
         (parts.next()?, parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -149,15 +211,34 @@ fn logged(line: &str) -> Option<Option<RequestForm>> {
     Some(form(method, &path, Vec::new(), None).ok().filter(|_| is_request))
 }
 
+/// Returns a quoted value of a log up to its closing quote. Bytes that nginx and Apache write as `\xC3` are written as a path has
+/// them: `%C3`.
+fn unescaped(text: &str) -> String {
+    let mut value = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => break,
+            '\\' => match rest.next() {
+                Some('x') => value.push('%'),
+                Some(escaped) => value.push(escaped),
+                None => {}
+            },
+            c => value.push(c),
+        }
+    }
+    value
+}
+
 /// Reads `Name: value`.
 ///
 /// # Errors
-/// Returns a sentence with an example.
+/// Returns a sentence with an example. It repeats nothing of the text: who forgets a colon may have written a secret.
 pub fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\r', '\n']) {
-        return Err(format!("`{name}` is no field name; write 'Name: value'"));
+        return Err("what stands before the colon is no field name; write 'Name: value'".into());
     }
     if ["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
         return Err(format!("{name} follows from the body; leave it out: two lengths are no request"));
@@ -165,10 +246,18 @@ pub fn field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_string(), value.trim().to_string()))
 }
 
-/// Returns true for what can be a method.
-#[must_use]
-pub fn is_method(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+/// Looks whether a method can be sent.
+///
+/// # Errors
+/// Returns a sentence for what is no method, and for CONNECT: what follows its answer is a tunnel (RFC 9110, section 9.3.6).
+pub fn check_method(text: &str) -> Result<(), String> {
+    if text == "CONNECT" {
+        return Err("CONNECT makes a tunnel, in which there are no requests to measure".into());
+    }
+    match !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        true => Ok(()),
+        false => Err(format!("`{text}` is no method")),
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +267,7 @@ mod tests {
     use std::sync::Arc;
 
     fn written(text: &str, headers: &[(String, String)]) -> Vec<String> {
-        let mix = Arc::new(parse(text, headers).unwrap());
+        let mix = Arc::new(parse(text, headers).unwrap().0);
         let mut writer = MixWriter::new(&mix, "h", 0);
         let request = |number: usize| {
             let mut out = Vec::new();
@@ -216,6 +305,12 @@ mod tests {
                 r#"10.0.0.1 - bob [29/Nov/2026:10:00:00 +0000] "GET /q?x={{n}} HTTP/1.1" 200 5 "-" "curl/8 \"x\"""#,
                 "GET /q?x=%7B%7Bn%7D%7D HTTP/1.1\r\nHost: h\r\n\r\n".into(),
             ),
+            ("GET /a#b", "GET /a HTTP/1.1\r\nHost: h\r\n\r\n".into()),
+            ("GET /ä?ö={{pick ü}}#ß", "GET /%C3%A4?%C3%B6=ü HTTP/1.1\r\nHost: h\r\n\r\n".into()),
+            (
+                r#"10.0.0.1 - - [x] "GET /\xC3\xA4?\x22\" HTTP/1.1" 200 5"#,
+                "GET /%C3%A4?%22\" HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+            ),
             (
                 "::1 - - [29/Nov/2026:10:00:00 +0000] \"HEAD / HTTP/2.0\" 304 0",
                 "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n".into(),
@@ -232,6 +327,32 @@ mod tests {
         let seen: Vec<String> =
             written(text, &[]).iter().map(|request| request.lines().next().unwrap().to_string()).collect();
         assert_eq!(seen, ["GET /a HTTP/1.1", "GET /b HTTP/1.1"]);
+        let (_, left_out) = parse(text, &[]).unwrap();
+        assert_eq!((left_out.lines, left_out.of), (2, 2));
+        assert!(left_out.to_string().contains("the first is line 4: 10.0.0.1"), "{left_out}");
+    }
+
+    #[test]
+    fn a_log_without_a_request_shows_its_first_line() {
+        let line = |request: &str| format!("10.0.0.1 - - [x] \"{request}\" 400 0\n");
+        let text =
+            ["-", "CONNECT h:443 HTTP/1.1", "OPTIONS * HTTP/1.1", "GET /a b HTTP/1.1"].map(line).concat();
+        let error = parse(&text, &[]).unwrap_err();
+        assert!(error.starts_with("4 of 4 lines") && error.contains("line 1: 10.0.0.1"), "{error}");
+    }
+
+    #[test]
+    fn no_error_repeats_a_field() {
+        for line in [
+            "GET /a -H 'Authorization Bearer s3cr3t'",
+            "GET /a -H 'Authorization Bearer s3cr3t: x'",
+            r#"{"path":"/a","headers":"Authorization: s3cr3t"}"#,
+            r#"{"path":"/a","headers":["Authorization: s3cr3t"]}"#,
+            r#"{"path":"/a","headers":{"Bearer s3cr3t":"x"}}"#,
+        ] {
+            let error = parse(line, &[]).unwrap_err();
+            assert!(error.starts_with("line 1: ") && !error.contains("s3cr3t"), "{error}");
+        }
     }
 
     #[test]
@@ -253,6 +374,12 @@ mod tests {
             ("/a", "no method"),
             ("GET http://h/a", "no path"),
             ("0 GET /a", "weight"),
+            ("-3 GET /a", "`-3` is no weight"),
+            ("1.5 GET /a", "`1.5` is no weight"),
+            ("99999999999999999999 GET /a", "is no weight"),
+            ("CONNECT /a", "tunnel"),
+            ("10.0.0.1 GET /a 200", "looks like a log"),
+            (r#"{"weight":-1,"path":"/a"}"#, "-1"),
             ("GET /a -H", "no value"),
             ("GET /a -H nocolon", "Name: value"),
             ("GET /a -x 1", "unknown"),

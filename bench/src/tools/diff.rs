@@ -94,7 +94,11 @@ fn errors(report: &Value) -> Errors {
     Errors { requests: number(&report["requests"]) + failed - number(&kinds["status"]), failed }
 }
 
-fn comparable(old: &Value, new: &Value) -> Result<(), String> {
+/// Looks whether two runs had the same conditions.
+///
+/// # Errors
+/// Returns a sentence with the first one that differs.
+pub fn comparable(old: &Value, new: &Value) -> Result<(), String> {
     let refused = |what: &str, one: String, other: String| {
         Err(format!(
             "these runs can't be compared: {what} was {one} and is {other}; --force compares them anyway"

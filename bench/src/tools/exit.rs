@@ -31,6 +31,8 @@ pub struct Findings {
     pub is_interrupted: bool,
     /// Anything was answered.
     pub has_answers: bool,
+    /// A condition of `--abort-if` ended the run, so that it may have had no time for an answer.
+    pub is_aborted: bool,
     /// Something that was asked for could not be done: a check, a disturbance, the rest of a ramp or of a number.
     pub has_failed: bool,
     /// The client was the bottleneck, and that was to count.
@@ -48,9 +50,11 @@ impl Findings {
         match self {
             Self { has_lost: true, .. } => Exit::Lost,
             Self { is_interrupted: true, .. } => Exit::Interrupted,
-            Self { has_answers: false, .. } | Self { has_failed: true, .. } => Exit::Failed,
+            Self { has_answers: false, is_aborted: false, .. } | Self { has_failed: true, .. } => {
+                Exit::Failed
+            }
             Self { is_client_wall: true, .. } => Exit::ClientWall,
-            Self { has_missed: true, .. } => Exit::GoalMissed,
+            Self { has_missed: true, .. } | Self { is_aborted: true, .. } => Exit::GoalMissed,
             Self { is_slower: true, .. } => Exit::Slower,
             _ => Exit::Ok,
         }
@@ -73,6 +77,8 @@ mod tests {
         for (findings, code) in [
             (fine, 0),
             (Findings::default(), 1),
+            (Findings { is_aborted: true, ..Findings::default() }, 3),
+            (Findings { is_aborted: true, has_failed: true, ..fine }, 1),
             (Findings { has_failed: true, has_missed: true, ..fine }, 1),
             (Findings { has_missed: true, ..fine }, 3),
             (Findings { is_slower: true, ..fine }, 5),

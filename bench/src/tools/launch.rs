@@ -6,7 +6,8 @@ use crate::client::target::Target;
 use crate::driver::machine::pin_this_thread;
 use crate::tools::scratch::{self, Scratch};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::fs::{self, File};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,7 +27,7 @@ const TAKEN_WAIT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Bytes of a server's output that are shown.
-const TAIL_BYTES: usize = 2_000;
+const TAIL_BYTES: u64 = 2_000;
 
 /// Process groups that were started and have not been stopped: what has to end with this process.
 static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
@@ -302,13 +303,17 @@ pub fn answers(target: &Target) -> bool {
 
 /// Returns the end of a server's output, and where all of it stays.
 fn tail(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    if text.trim_ascii().is_empty() {
+    let mut end = Vec::new();
+    if let Ok(mut file) = File::open(log) {
+        // A log that is shorter than its tail is read from its start.
+        let _ = file.seek(SeekFrom::End(-(TAIL_BYTES as i64)));
+        let _ = file.take(TAIL_BYTES).read_to_end(&mut end);
+    }
+    if end.trim_ascii().is_empty() {
         return "(it said nothing)".into();
     }
     scratch::keep(log);
-    let end = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL_BYTES)..]).into_owned();
-    format!("{}\n(all of it is in {})", end.trim_end(), log.display())
+    format!("{}\n(all of it is in {})", String::from_utf8_lossy(&end).trim_end(), log.display())
 }
 
 /// Splits at blanks; single and double quotes hold words together.
@@ -352,7 +357,7 @@ mod tests {
         assert!(error.contains("no such port") && error.contains('3'), "{error}");
         let log = &launch.log;
         assert!(error.contains(&log.display().to_string()) && log.exists(), "{error}");
-        fs::remove_dir_all(log.parent().unwrap()).unwrap();
+        std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
         let missing = Launch::parse("no-such-program-here").unwrap();
         assert!(missing.start(&target).unwrap_err().contains("install it"));
     }

@@ -1,7 +1,7 @@
 //! The outputs of a measurement: which files, and what goes into each.
 
 use crate::report::{Report, ci, csv, hgrm, html, json, table};
-use crate::tools::output_file::OutputFile;
+use crate::tools::output_file::{OutputFile, Place};
 use std::path::{Path, PathBuf};
 
 /// Files to write.
@@ -21,8 +21,6 @@ pub struct Outputs {
     pub markdown: Option<PathBuf>,
     /// JUnit's XML.
     pub junit: Option<PathBuf>,
-    /// Whether the table goes to stdout.
-    pub has_table: bool,
 }
 
 /// What an output is made by.
@@ -53,55 +51,64 @@ impl Outputs {
     /// # Errors
     /// Returns a sentence with the first path that can't be written, or into which two outputs would be written.
     pub fn open(&self) -> Result<OpenOutputs, String> {
-        self.apart()?;
         let document: Render = |report| format!("{:#}\n", json::document(report));
-        let wanted: [(&Option<PathBuf>, Render, Manner); 7] = [
-            (&self.save, document, Manner::Keep),
-            (&self.markdown, ci::markdown, Manner::Add),
-            (&self.junit, ci::junit, Manner::Replace),
-            (&self.json, document, Manner::Replace),
-            (&self.hgrm, |report| hgrm::render(&report.total.latency), Manner::Replace),
-            (&self.csv, csv::render, Manner::Replace),
-            (&self.html, html::render, Manner::Replace),
+        let wanted: [(&str, &Option<PathBuf>, Render, Manner); 7] = [
+            ("--save", &self.save, document, Manner::Keep),
+            ("--markdown", &self.markdown, ci::markdown, Manner::Add),
+            ("--junit", &self.junit, ci::junit, Manner::Replace),
+            ("--json", &self.json, document, Manner::Replace),
+            ("--hgrm", &self.hgrm, |report| hgrm::render(&report.total.latency), Manner::Replace),
+            ("--csv", &self.csv, csv::render, Manner::Replace),
+            ("--html", &self.html, html::render, Manner::Replace),
         ];
-        let mut open = Vec::new();
-        for (path, render, manner) in wanted {
+        let (mut open, mut places) = (Vec::new(), Places::default());
+        for (name, path, render, manner) in wanted {
             let Some(path) = path else { continue };
             if let (Manner::Keep, Some(folder)) = (manner, path.parent()) {
                 // If it can't be made, opening the file says why.
                 let _ = std::fs::create_dir_all(folder);
             }
-            let file = if path == Path::new("-") { None } else { Some(OutputFile::open(path)?) };
-            open.push((file, render, manner));
+            open.push((places.open(name, path)?, render, manner));
         }
-        Ok(OpenOutputs { has_table: self.has_table, open })
+        Ok(OpenOutputs { has_table: !places.has_stdout(), open })
+    }
+}
+
+/// The places of outputs that are open: no two have the same one.
+#[derive(Debug, Default)]
+pub struct Places(Vec<(&'static str, Place)>);
+
+impl Places {
+    /// Opens the file of the option `name`; nothing stands for stdout.
+    ///
+    /// # Errors
+    /// Returns a sentence for a path that can't be written, or that leads to the place of an earlier output.
+    pub fn open(&mut self, name: &'static str, path: &Path) -> Result<Option<OutputFile>, String> {
+        let file = if path == Path::new("-") { None } else { Some(OutputFile::open(path)?) };
+        let place = file.as_ref().map_or(Place::Stdout, OutputFile::place);
+        let known = self.0.iter().find(|(_, known)| *known == place && place != Place::Nowhere);
+        if let Some((other, _)) = known {
+            let shown = if place == Place::Stdout { "stdout".into() } else { path.display().to_string() };
+            return Err(format!("{other} and {name} both go to {shown}; give each a place of its own"));
+        }
+        self.0.push((name, place));
+        Ok(file.filter(|_| place != Place::Stdout))
     }
 
-    /// Fails for two outputs that would be written into one another.
-    fn apart(&self) -> Result<(), String> {
-        let all = [
-            ("--save", &self.save),
-            ("--markdown", &self.markdown),
-            ("--junit", &self.junit),
-            ("--json", &self.json),
-            ("--hgrm", &self.hgrm),
-            ("--csv", &self.csv),
-            ("--html", &self.html),
-        ];
-        let given: Vec<(&str, &Path)> =
-            all.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?))).collect();
-        for (at, (name, path)) in given.iter().enumerate() {
-            if let Some((other, _)) = given[..at].iter().find(|(_, known)| known == path) {
-                let place =
-                    if *path == Path::new("-") { "stdout".into() } else { path.display().to_string() };
-                return Err(format!("{other} and {name} both go to {place}; give each a place of its own"));
-            }
-        }
-        Ok(())
+    /// Returns whether an output goes to stdout, where nothing else may stand then.
+    #[must_use]
+    pub fn has_stdout(&self) -> bool {
+        self.0.iter().any(|(_, place)| *place == Place::Stdout)
     }
 }
 
 impl OpenOutputs {
+    /// Returns whether the table goes to stdout: unless an output does.
+    #[must_use]
+    pub fn has_table(&self) -> bool {
+        self.has_table
+    }
+
     /// Writes every output and adds to `text` what goes to stdout; returns a sentence for each that could not be written.
     pub fn write(&mut self, report: &Report, text: &mut String) -> Vec<String> {
         if self.has_table {

@@ -3,6 +3,7 @@
 use crate::client::target::Target;
 use crate::client::tls::Trust;
 use crate::driver::server::{Processes, ServerProbe};
+use crate::input;
 use crate::output;
 use crate::tools::build::build;
 use crate::tools::launch::{Launch, Launched};
@@ -81,9 +82,8 @@ impl Contender {
             let target = Target::resolve_trusting(name, None, "/pixel", trust)?;
             return Ok(Self { name: name.to_string(), peer: None, target, folder: folder.to_path_buf() });
         }
-        let text = fs::read_to_string(&file).map_err(|error| {
-            format!("no peer `{name}`: {}: {error}; there are {}", file.display(), names(folder).join(", "))
-        })?;
+        let text = input::text(&file, input::SETTINGS_BYTES_MAX)
+            .map_err(|error| format!("no peer `{name}`: {error}; there are {}", names(folder).join(", ")))?;
         let peer: Peer = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
         let target = Target::resolve_trusting(&peer.url, None, "/pixel", trust)?;
         let short = file.file_stem().map_or(name.into(), |stem| stem.to_string_lossy().into_owned());

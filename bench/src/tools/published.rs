@@ -5,19 +5,29 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// Version of the lines of `compare --append`.
+pub const SCHEMA: u64 = 1;
 /// Between these lines of the README stands what the command makes.
 const MARKS: (&str, &str) = ("<!-- made by `pixeld bench table` -->", "<!-- end of what is made -->");
 
-/// Makes the tables: one for each set of conditions, the servers ordered by their CPU per request.
+/// Makes the tables of files, each a name and a text: one table for each set of conditions, the servers ordered by their CPU per
+/// request.
 ///
 /// # Errors
-/// Returns the line that can't be read.
-pub fn render(lines: &str) -> Result<String, String> {
+/// Returns the line that can't be read or is no result, and a sentence for files without a line.
+pub fn render(files: &[(String, String)]) -> Result<String, String> {
     let mut groups: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
-    for (at, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row: Value = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))?;
-        // Later lines replace earlier ones of the same server under the same conditions.
-        groups.entry(conditions(&row)).or_default().insert(row["name"].to_string(), row);
+    for (name, text) in files {
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |what: String| format!("{name}, line {}: {what}", at + 1);
+            let row: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            check_row(&row).map_err(wrong)?;
+            // Later lines replace earlier ones of the same server under the same conditions.
+            groups.entry(conditions(&row)).or_default().insert(row["name"].to_string(), row);
+        }
+    }
+    if groups.is_empty() {
+        return Err("there is no result in it; `pixeld bench compare --append FILE` writes some".into());
     }
     let mut out = String::new();
     for (conditions, rows) in groups {
@@ -33,6 +43,32 @@ pub fn render(lines: &str) -> Result<String, String> {
         let _ = writeln!(out, "\nRatios are to {first}, with 95 % intervals. Load average before: {load}.\n");
     }
     Ok(out)
+}
+
+/// Fails for what `compare --append` did not write.
+fn check_row(row: &Value) -> Result<(), String> {
+    let wrong = |what: &str| {
+        format!(
+            "{what}, so this is no line that `pixeld bench compare --append` of this version writes (schema {SCHEMA})"
+        )
+    };
+    match &row["schema"] {
+        known if *known == SCHEMA => {}
+        Value::Null => return Err(wrong("it has no `schema`")),
+        other => return Err(wrong(&format!("its schema is {other}"))),
+    }
+    for (key, is_right) in [
+        ("name", row["name"].is_string()),
+        ("scenario", row["scenario"].is_object()),
+        ("environment", row["environment"].is_object()),
+        ("medians", row["medians"].is_object()),
+        ("rounds", row["rounds"].is_u64()),
+    ] {
+        if !is_right {
+            return Err(wrong(&format!("it has no `{key}`")));
+        }
+    }
+    Ok(())
 }
 
 fn conditions(row: &Value) -> String {
@@ -98,17 +134,40 @@ mod tests {
     fn later_lines_replace_earlier_ones_and_the_cheapest_comes_first() {
         let line = |name: &str, cpu: f64| {
             format!(
-                "{{\"name\":\"{name}\",\"medians\":{{\"server_cpu\":{cpu}}},\"ratios\":{{\"server_cpu\":[1.5,1.4,1.6]}},\"ratios_to\":\"a\"}}\n"
+                "{{\"schema\":1,\"scenario\":{{}},\"environment\":{{}},\"rounds\":3,\"name\":\"{name}\",\"medians\":{{\"server_cpu\":{cpu}}},\
+                 \"ratios\":{{\"server_cpu\":[1.5,1.4,1.6]}},\"ratios_to\":\"a\"}}"
             )
         };
-        let table = render(&(line("a", 9e3) + &line("b", 5e3) + &line("a", 3e3))).unwrap();
+        // No line break at the end of a file.
+        let file = |text: String| ("f".to_string(), text);
+        let table = render(&[file(line("a", 9e3) + "\n" + &line("b", 5e3)), file(line("a", 3e3))]).unwrap();
         let rows: Vec<&str> = table.lines().filter(|line| line.contains(" us |")).collect();
         assert_eq!(rows.len(), 2);
         assert!(
             rows[0].starts_with("| a | 3.00 us | 1.50 (1.40 to 1.60)") && rows[1].starts_with("| b"),
             "{table}"
         );
-        assert!(render("{\n").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn what_is_no_result_is_refused_by_name() {
+        let whole = r#"{"schema":1,"name":"a","scenario":{},"environment":{},"medians":{},"rounds":3}"#;
+        assert!(render(&[("f".into(), whole.into())]).is_ok());
+        for (line, said) in [
+            ("{", "EOF"),
+            ("5", "no `schema`"),
+            ("{}", "no `schema`"),
+            (r#"{"schema":1}"#, "no `name`"),
+            (&whole.replace(":1", ":2"), "schema is 2"),
+            (&whole.replace("scenario", "s"), "no `scenario`"),
+            (&whole.replace("environment", "s"), "no `environment`"),
+            (&whole.replace("medians", "s"), "no `medians`"),
+            (&whole.replace(":3", ":\"3\""), "no `rounds`"),
+        ] {
+            let error = render(&[("f".into(), format!("{whole}\n{line}\n"))]).unwrap_err();
+            assert!(error.starts_with("f, line 2: ") && error.contains(said), "{line}: {error}");
+        }
+        assert!(render(&[("f".into(), "\n".into())]).unwrap_err().contains("--append"));
     }
 
     #[test]

@@ -1,11 +1,19 @@
 //! Options that would do nothing where they stand: usage errors, so that nobody believes that they did something.
 
 use super::measure::{LoadArguments, RequestArguments};
+use pixeld_bench::client::target::is_https;
 use pixeld_bench::client::tls::Trust;
+use pixeld_bench::driver::machine;
+
+/// Fails for CPUs to which nothing can be bound.
+pub(super) fn check_pins(option: &str, cpus: &[usize]) -> Result<(), String> {
+    machine::check_pins(cpus).map_err(|what| format!("{option}: {what}"))
+}
 
 impl LoadArguments {
-    /// Fails for an option that means nothing without another one.
+    /// Fails for an option that means nothing without another one, and for CPUs that can't be had.
     pub(super) fn check(&self) -> Result<(), String> {
+        check_pins("--pin", &self.pin)?;
         if self.poisson && self.rate.is_none() && self.steps.is_empty() {
             return Err("--poisson does nothing without -r or --steps: a closed loop has no schedule".into());
         }
@@ -22,6 +30,7 @@ impl LoadArguments {
             ("--poisson", self.poisson),
             ("--steps", !self.steps.is_empty()),
             ("-p", self.pipeline != 1),
+            ("-n", self.number().is_some()),
             ("--requests", self.has_mix()),
         ];
         match given.into_iter().find(|(name, is_given)| *is_given && settled.contains(name)) {
@@ -41,7 +50,7 @@ impl RequestArguments {
             Trust { is_unchecked: true, .. } => "--insecure",
             _ => return Ok(()),
         };
-        match urls.any(|url| url.starts_with("https://")) {
+        match urls.any(|url| is_https(url)) {
             true => Ok(()),
             false => Err(format!("{name} does nothing without TLS; write https:// or leave it out")),
         }

@@ -1,5 +1,6 @@
 //! Arguments for continuous integration: kept reports, and outputs for those who run the job.
 
+use pixeld_bench::input;
 use pixeld_bench::tools::baseline::{Baseline, FailIf, place};
 use pixeld_bench::tools::diff::check_schema;
 use std::path::PathBuf;
@@ -37,13 +38,12 @@ impl KeptArguments {
     pub(super) fn baseline(&self) -> Result<Option<Baseline>, String> {
         let Some(name) = &self.against else { return Ok(None) };
         let path = place(name)?;
-        let wrong = |what: String| {
-            format!("--against {name}: {}: {what}; keep one with --save {name}", path.display())
-        };
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let report = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |what: String| format!("--against {name}: {what}; keep one with --save {name}");
+        let no_report = |what: String| wrong(format!("{}: {what}", path.display()));
+        let text = input::text(&path, input::REPORT_BYTES_MAX).map_err(wrong)?;
+        let report = serde_json::from_str(&text).map_err(|error| no_report(error.to_string()))?;
         // Told now, not after the load has run for nothing.
-        check_schema(&report).map_err(wrong)?;
+        check_schema(&report).map_err(no_report)?;
         Ok(Some(Baseline {
             name: name.clone(),
             report,

@@ -1,5 +1,6 @@
 //! Options of wrk and wrk2 that have no meaning here or another name: what users paste is taken, or answered.
 
+use pixeld_bench::input;
 use pixeld_bench::scenario::wrk_script;
 use std::path::PathBuf;
 
@@ -21,7 +22,7 @@ impl OfWrk {
     /// Fails for a script, with what replaces it.
     pub(super) fn check(&self) -> Result<(), String> {
         let Some(file) = &self.script else { return Ok(()) };
-        let script = std::fs::read_to_string(file).unwrap_or_default();
+        let script = input::text(file, input::SETTINGS_BYTES_MAX).unwrap_or_default();
         let instead = wrk_script::replacement(&script);
         Err(format!("-s {}: there are no Lua scripts here{instead}", file.display()))
     }

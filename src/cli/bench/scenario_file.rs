@@ -2,10 +2,11 @@
 
 use super::measure::Measure;
 use clap::Parser;
+use pixeld_bench::input;
 use pixeld_bench::scenario::options;
+use std::env;
 use std::ffi::OsString;
 use std::path::Path;
-use std::{env, fs};
 
 /// A measurement without the rest of the command line. Of an option that is given twice the last value counts.
 #[derive(Debug, Parser)]
@@ -20,8 +21,8 @@ struct Alone {
 /// # Errors
 /// Returns a sentence that names the file and what is wrong in it; conflicts and values as clap tells them.
 pub(super) fn measurement(file: &Path) -> Result<Measure, String> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| format!("cannot read the scenario {}: {error}", file.display()))?;
+    let text =
+        input::text(file, input::SETTINGS_BYTES_MAX).map_err(|error| format!("--scenario: {error}"))?;
     let own: Vec<OsString> = env::args_os().skip_while(|word| word != "bench").skip(1).collect();
     let words = options::words(&text, |name| options::is_given(name, &own))
         .map_err(|error| format!("{}: {error}", file.display()))?;

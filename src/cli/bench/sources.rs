@@ -1,10 +1,11 @@
 //! Where requests and bodies are read from: the command line, files, stdin.
 
+use crate::os::output;
+use pixeld_bench::input::{self, REQUESTS_BYTES_MAX};
 use pixeld_bench::quantity::whole;
 use pixeld_bench::scenario::mix::Mix;
 use pixeld_bench::scenario::requests_file;
 use pixeld_bench::scenario::template::Template;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The value of `--requests`.
@@ -31,9 +32,15 @@ impl Requests {
     }
 }
 
-/// Reads a file of requests, to each of which `headers` are added.
+/// Reads a file of requests, to each of which `headers` are added. Says how many lines of a log are left out.
 pub(super) fn mix(file: &Path, headers: &[(String, String)]) -> Result<Mix, String> {
-    requests_file::parse(&text(file)?, headers).map_err(|error| format!("{}: {error}", file.display()))
+    let text = input::text(file, REQUESTS_BYTES_MAX)?;
+    let (mix, left_out) =
+        requests_file::parse(&text, headers).map_err(|error| format!("{}: {error}", file.display()))?;
+    if left_out.lines > 0 {
+        output::tell(format_args!("pixeld bench: {}: {left_out}", file.display()));
+    }
+    Ok(mix)
 }
 
 /// Compiles a template.
@@ -44,7 +51,7 @@ pub(super) fn compile(text: &str) -> Result<Template, String> {
 /// Makes a template of a body, or of the file that it names with `@`.
 pub(super) fn body_template(body: &str) -> Result<Template, String> {
     let Some(file) = body.strip_prefix('@') else { return compile(body) };
-    let bytes = read(Path::new(file))?;
+    let bytes = input::bytes(Path::new(file), input::BODY_BYTES_MAX)?;
     match String::from_utf8(bytes) {
         Ok(text) => compile(&text).map_err(|error| format!("{file}: {error}")),
         Err(binary) => Ok(Template::literal(binary.into_bytes())),
@@ -53,7 +60,7 @@ pub(super) fn body_template(body: &str) -> Result<Template, String> {
 
 /// Makes a template of each line of a file.
 pub(super) fn line_templates(file: &Path) -> Result<Vec<Template>, String> {
-    let lines: Vec<Template> = text(file)?
+    let lines: Vec<Template> = input::text(file, REQUESTS_BYTES_MAX)?
         .lines()
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
@@ -65,18 +72,4 @@ pub(super) fn line_templates(file: &Path) -> Result<Vec<Template>, String> {
         return Err(format!("{} has no lines; write a body into each", file.display()));
     }
     Ok(lines)
-}
-
-fn text(file: &Path) -> Result<String, String> {
-    String::from_utf8(read(file)?).map_err(|_| format!("{} is no text", file.display()))
-}
-
-/// Reads a file, or stdin for `-`.
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        return read.map(|_| bytes).map_err(|error| format!("cannot read stdin: {error}"));
-    }
-    std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
