@@ -58,7 +58,7 @@ fn a_run_is_held_against_the_one_that_was_kept() {
         assert!(told.out.contains(said), "{more:?}: {}", told.out);
     }
     let told = run(&url, &["--against", name, "-p", "3"]);
-    assert!(told.code == 1 && told.out.contains("can't be compared"), "{}", told.out);
+    assert!(told.code == 2 && told.err.contains("can't be compared"), "{}", told.err);
     coded(&run(&url, &["--against", name, "-p", "3", "--force", "--fail-if", "p50>900"]), 0);
     assert_eq!(fs::read_to_string(name).unwrap(), kept, "only --save writes");
 }
@@ -159,4 +159,90 @@ fn a_run_ends_as_soon_as_a_condition_holds() {
     let told = bench(&[&url, "-n", "20", "--no-probe", "--abort-if", "error_rate>100%"]);
     coded(&told, 0);
     coded(&bench(&[&url, "--abort-if", "p99"]), 2);
+}
+
+/// A server that answers at once, and one that takes 100 ms: on however busy a host no round of the one is as slow.
+fn two_servers() -> (String, String) {
+    let of = |ms: u64| slow(&Arc::new(AtomicU64::new(ms)));
+    (of(0), of(100))
+}
+
+#[test]
+fn a_comparison_is_held_to_conditions_over_its_rounds() {
+    let (prompt, late) = two_servers();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (json, markdown, junit) = (path("c.json"), path("c.md"), path("c.xml"));
+    fs::write(&markdown, "# before\n").unwrap();
+    let outputs = ["--json", &json, "--markdown", &markdown, "--junit", &junit];
+    let load = ["--rounds", "6", "-d", "300ms", "-c", "4", "--no-probe"];
+    let compare = |one: &str, other: &str, more: &[&str]| {
+        bench(&[&["compare", one, other], &load[..], &outputs, more].concat())
+    };
+    let told = compare(&prompt, &late, &["--fail-if", "rate<0.9", "--fail-if", "rate<0.0001"]);
+    coded(&told, 5);
+    let condition = format!("fail if rate<0.9, {late} over {prompt}");
+    let line = told.out.lines().find(|line| line.starts_with(&condition)).expect(&told.out);
+    assert!(line.contains("it is, FAILED") && told.out.contains("it is not"), "{}", told.out);
+    let found = crate::measured::command::read(json.as_ref());
+    let root = crate::schema::named("bench-compare.schema.json");
+    assert_eq!(crate::schema::breaches(&root, &root, &found, "comparison"), Vec::<String>::new());
+    assert_eq!((&found["checks"][0]["met"], &found["checks"][1]["met"]), (&false.into(), &true.into()));
+    assert_eq!(found["checks"][0]["name"], condition);
+    assert_eq!(
+        (&found["sides"][1]["name"], &found["verdicts"][0]["name"]),
+        (&late.as_str().into(), &late.as_str().into())
+    );
+    let summary = fs::read_to_string(&markdown).unwrap();
+    assert!(
+        summary.starts_with("# before\n### pixeld bench compare\n") && summary.contains("| ❌ | "),
+        "{summary}"
+    );
+    let xml = fs::read_to_string(&junit).unwrap();
+    assert!(
+        xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("name=\"fail if rate&lt;0.9, "),
+        "{xml}"
+    );
+
+    // Conditions take the place of the verdict, which would be SLOWER.
+    coded(&compare(&prompt, &late, &["--fail-if", "rate<0.0001"]), 0);
+    let told = compare(&prompt, &late, &[]);
+    coded(&told, 5);
+    assert!(fs::read_to_string(&junit).unwrap().contains(" is not slower than http"), "{}", told.out);
+    coded(&compare(&late, &prompt, &["--fail-if", "rate<0.9"]), 0);
+
+    let alone = compare(&prompt, &late, &["--fail-if", "rate<0.9", "--append", "/dev/null"]);
+    coded(&alone, 5);
+    let load = ["--rounds", "3", "-d", "100ms", "-c", "1", "--no-probe", "--json", "-"];
+    let told = bench(&[&["compare", &prompt, &prompt], &load[..]].concat());
+    serde_json::from_str::<serde_json::Value>(&told.out).expect("nothing else stands on stdout");
+}
+
+#[test]
+fn a_comparison_of_errors_has_no_conditions_that_hold() {
+    let failing = serve(|_, _| Reply::Bytes(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec()));
+    let (prompt, _) = two_servers();
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("c.xml").to_str().unwrap().to_string();
+    let own =
+        ["--rounds", "3", "-d", "100ms", "-c", "2", "--no-probe", "--fail-if", "p50>9000", "--junit", &junit];
+    coded(&bench(&[&["compare", &prompt, &format!("http://{failing}/x")], &own[..]].concat()), 1);
+    let xml = fs::read_to_string(&junit).unwrap();
+    assert!(xml.contains("failures=\"1\"") && xml.contains(" can be judged beside "), "{xml}");
+}
+
+#[test]
+fn conditions_that_can_never_be_established_are_refused_before_the_rounds() {
+    let url = "http://127.0.0.1:1/x";
+    for (more, said) in [
+        (&[url, "--rounds", "2", "--fail-if", "p99>1.2"][..], "--rounds"),
+        (&["--wrk", "--fail-if", "p99>1.2"], "two clients of one server"),
+        (&[url, "--fail-if", "memory>1"], "p99>1.2"),
+        (&[url, "--json", "/nowhere/x"], "/nowhere/x"),
+        (&[url, "--json", "-", "--append", "/dev/stdout"], "both go to stdout"),
+    ] {
+        let told = bench(&[&["compare", url], more].concat());
+        coded(&told, 2);
+        assert!(told.err.contains(said), "{more:?}: {}", told.err);
+    }
 }

@@ -2,9 +2,14 @@
 
 use serde_json::Value;
 
-/// Reads the published schema.
+/// Reads the published schema of a report.
 pub fn published() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/bench-report.schema.json");
+    named("bench-report.schema.json")
+}
+
+/// Reads a published schema.
+pub fn named(file: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

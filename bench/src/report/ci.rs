@@ -1,31 +1,30 @@
 //! The report for continuous integration: a summary in Markdown, and JUnit's XML.
 
-use super::Report;
 use super::outcomes::{explained, share};
+use super::{Check, Report};
 use crate::driver::tally::Failure;
 use crate::quantity::{show_count, show_ns, show_rate};
 use std::fmt::Write;
 
-/// Returns what had to hold: of each its name, whether it holds, and what was found.
-fn cases(report: &Report) -> Vec<(String, bool, String)> {
+/// Returns what had to hold.
+fn cases(report: &Report) -> Vec<Check> {
+    let case = |name: &str, is_met, detail| Check { name: name.to_string(), is_met, detail };
     let answers = format!("{} answers", show_count(report.total.answers));
-    let mut cases = vec![("answers come".to_string(), report.total.answers > 0, answers)];
+    let mut cases = vec![case("answers come", report.total.answers > 0, answers)];
     for goal in &report.goals {
         let value = goal.value.map_or("not known".to_string(), |value| format!("measured {value}"));
-        cases.push((goal.goal.clone(), goal.is_met, value));
+        cases.push(case(&goal.goal, goal.is_met, value));
     }
-    for check in &report.checks {
-        cases.push((check.name.clone(), check.is_met, check.detail.clone()));
-    }
+    cases.extend(report.checks.iter().cloned());
     if let Some(verified) = &report.verified {
         let found = format!(
             "lost {}, altered {}, duplicated {}",
             verified.lost, verified.altered, verified.duplicated
         );
-        cases.push(("acknowledged = stored".into(), !verified.is_broken(), found));
+        cases.push(case("acknowledged = stored", !verified.is_broken(), found));
     }
     for fault in &report.faults {
-        cases.push((fault.lines().next().unwrap_or_default().to_string(), false, fault.clone()));
+        cases.push(case(fault.lines().next().unwrap_or_default(), false, fault.clone()));
     }
     cases
 }
@@ -50,11 +49,7 @@ pub fn markdown(report: &Report) -> String {
         show_count(report.total.failures.total()),
         report.verdict.wall.name()
     );
-    out.push_str("| what had to hold | | found |\n|---|---|---|\n");
-    for (name, is_met, found) in cases(report) {
-        let mark = if is_met { "✅" } else { "❌" };
-        let _ = writeln!(out, "| {} | {mark} | {} |", cell(&name), cell(&found));
-    }
+    out.push_str(&markdown_cases(&cases(report)));
     out.push_str("\n| status | answers | share | the first |\n|---|--:|--:|---|\n");
     for (status, count) in report.total.statuses.sorted() {
         let example = report.examples.iter().find(|example| example.status == status);
@@ -74,8 +69,20 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
+/// Writes a table of what had to hold.
+#[must_use]
+pub fn markdown_cases(cases: &[Check]) -> String {
+    let mut out = String::from("| what had to hold | | found |\n|---|---|---|\n");
+    for Check { name, is_met, detail } in cases {
+        let mark = if *is_met { "✅" } else { "❌" };
+        let _ = writeln!(out, "| {} | {mark} | {} |", cell(name), cell(detail));
+    }
+    out
+}
+
 /// Returns a text for a cell of a table: neither markup nor a further cell.
-fn cell(text: &str) -> String {
+#[must_use]
+pub fn cell(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -95,20 +102,25 @@ fn cell(text: &str) -> String {
 /// Writes JUnit's XML: a test case for each thing that had to hold.
 #[must_use]
 pub fn junit(report: &Report) -> String {
-    let cases = cases(report);
-    let failed = cases.iter().filter(|(_, is_met, _)| !is_met).count();
-    let seconds = report.window_ns as f64 / 1e9;
+    junit_suite("pixeld bench", &report.url, report.window_ns, &cases(report))
+}
+
+/// Writes a suite of test cases that took `ns` together.
+#[must_use]
+pub fn junit_suite(suite: &str, class: &str, ns: u64, cases: &[Check]) -> String {
+    let failed = cases.iter().filter(|case| !case.is_met).count();
+    let seconds = ns as f64 / 1e9;
     let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"pixeld bench\" tests=\"{}\" failures=\"{failed}\" \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failed}\" \
          errors=\"0\" time=\"{seconds:.3}\">\n",
         cases.len()
     );
-    for (name, is_met, found) in &cases {
-        let _ = write!(out, "<testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(&report.url), xml(name));
+    for Check { name, is_met, detail } in cases {
+        let _ = write!(out, "<testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(class), xml(name));
         match is_met {
             true => out.push_str("/>\n"),
             false => {
-                let _ = writeln!(out, "><failure message=\"{}\"/></testcase>", xml(found));
+                let _ = writeln!(out, "><failure message=\"{}\"/></testcase>", xml(detail));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A kept report that later runs are held against: `--save NAME`, `--against NAME`, `--fail-if 'p99>1.2'`.
+//! A kept report that later runs are held against: `--save NAME`, `--against NAME`, and what must not be: `--fail-if 'p99>1.2'`.
 
 use crate::report::Check;
 use crate::tools::bootstrap::{Outcome, Ratio};
@@ -37,6 +37,12 @@ impl FailIf {
             return Err(wrong());
         }
         Ok(Self { text: text.to_string(), figure, is_above: text[at..].starts_with('>'), bound })
+    }
+
+    /// Returns the name of its figure: cpu, rate, p50 or p99.
+    #[must_use]
+    pub fn figure(&self) -> &'static str {
+        self.figure
     }
 
     /// Looks whether it is established: the whole 95 % interval is beyond the bound. What is not known fails.
@@ -82,6 +88,15 @@ pub struct Held {
 }
 
 impl Baseline {
+    /// Looks whether a run of these conditions, keys of a report that are known before it, can be held against the kept one.
+    ///
+    /// # Errors
+    /// Returns a sentence with the first condition that differs, unless it is forced.
+    pub fn check_conditions(&self, new: &Value) -> Result<(), String> {
+        let differs = |what: String| format!("--against {}: {what}", self.name);
+        if self.is_forced { Ok(()) } else { diff::comparable(&self.report, new).map_err(differs) }
+    }
+
     /// Holds the report of a run, as [`crate::report::json::document`] makes it, against the kept one.
     ///
     /// # Errors
@@ -100,14 +115,7 @@ impl Baseline {
             let detail = outcome.map_or("not judged".to_string(), |outcome| outcome.name().to_string());
             checks.push(Check { name: format!("not slower than {}", self.name), is_met, detail });
         }
-        for check in &checks {
-            text.push_str(&format!(
-                "{}: {}{}\n",
-                check.name,
-                check.detail,
-                if check.is_met { "" } else { ", FAILED" }
-            ));
-        }
+        checks.iter().for_each(|check| text.push_str(&format!("{check}\n")));
         Ok(Held { text, checks })
     }
 }

@@ -10,6 +10,7 @@ use crate::tools::bootstrap::{Better, Outcome, Ratio, median, paired};
 use crate::tools::foreign::{Foreign, WRK_CAVEATS, redis, wrk, wrk_can_reach};
 use crate::tools::judgement::{self, Errors, Judgement, objection, overall};
 use crate::tools::peers::{Contender, Ready};
+use crate::tools::published;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -129,8 +130,13 @@ impl Comparison {
 }
 
 fn own_round(scenario: &Scenario, ready: &Ready, stop: &Arc<AtomicBool>) -> Result<Round, String> {
-    let mut watch =
-        Watch { server: &ready.probe, stop, is_live: false, abort_if: &|_, _| None, on_start: &mut |_| {} };
+    let mut watch = Watch {
+        server: &ready.probe,
+        stop,
+        onlooker: &mut (),
+        abort_if: &|_, _| None,
+        on_start: &mut |_| {},
+    };
     let measured = run(scenario, &mut watch)?;
     let latency = &measured.total.latency;
     Ok(Round {
@@ -282,7 +288,7 @@ pub fn lines(
         }
         let peer = side.contender.peer.as_ref();
         json!({
-            "schema": 1,
+            "schema": published::SCHEMA,
             "commit": commit,
             "command": command,
             "environment": environment,

@@ -1,25 +1,21 @@
 //! The subcommands of `pixeld bench`.
 
 use super::agents::AgentArguments;
-use super::ending::{Stop, stop_on_interrupt};
-use super::measure::{LoadArguments, RequestArguments, positive};
-use crate::base::version;
-use crate::os::output;
+use super::compare::CompareArguments;
+use super::ending::{Stop, print, stop_on_interrupt};
+use super::idle::check_pins;
+use super::measure::{LoadArguments, RequestArguments};
+use pixeld_bench::input;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::redaction::shown_command;
-use pixeld_bench::report::environment;
 use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::Scenario;
 use pixeld_bench::tools::bootstrap::Outcome;
 use pixeld_bench::tools::calibrate::Calibrate;
 use pixeld_bench::tools::calibration::Calibration;
-use pixeld_bench::tools::compare::{self, Comparison, Side};
 use pixeld_bench::tools::exit::Exit;
-use pixeld_bench::tools::foreign::wrk_can_run;
 use pixeld_bench::tools::null::NullResponder;
-use pixeld_bench::tools::output_file::OutputFile;
-use pixeld_bench::tools::peers::Contender;
-use pixeld_bench::tools::scratch::Scratch;
+use pixeld_bench::tools::outputs::Places;
 use pixeld_bench::tools::search::{self, Bracket};
 use pixeld_bench::tools::{diff, published};
 use serde_json::Value;
@@ -71,39 +67,9 @@ pub(super) struct SearchArguments {
     /// Width of the interval that is good enough, such as 0.05
     #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = precision)]
     precision: f64,
-    /// Result for machines
+    /// Result for machines, - for stdout
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-/// Run targets in interleaved rounds and say which one is faster, with intervals
-#[derive(Debug, clap::Args)]
-pub(super) struct CompareArguments {
-    /// Names of bench/peers/*.toml, files of that kind, or URLs; the first one is the measure
-    #[arg(required = true)]
-    targets: Vec<String>,
-    /// Also measure the first target with wrk
-    #[arg(long)]
-    wrk: bool,
-    #[command(flatten)]
-    load: LoadArguments,
-    #[command(flatten)]
-    request: RequestArguments,
-    /// Rounds of each target
-    #[arg(long, value_name = "N", default_value = "10", value_parser = positive)]
-    rounds: usize,
-    /// CPUs of the servers that are started
-    #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
-    server_pin: Vec<usize>,
-    /// Folder of the peers
-    #[arg(long, value_name = "DIR", default_value = "bench/peers")]
-    peers: PathBuf,
-    /// Folder in which the servers run and keep their data [default: the system's temporary one]
-    #[arg(long, value_name = "DIR")]
-    run_dir: Option<PathBuf>,
-    /// File to append the result to, a line for each target
-    #[arg(long, value_name = "FILE")]
-    append: Option<PathBuf>,
 }
 
 /// Compare two reports of --json
@@ -175,16 +141,7 @@ fn command_line() -> String {
 }
 
 fn read(path: &Path) -> Result<String, Stop> {
-    fs::read_to_string(path).map_err(|error| Stop::Usage(format!("cannot read {}: {error}", path.display())))
-}
-
-fn print(text: &str) -> Result<(), Stop> {
-    output::print(text).map_err(Stop::Output)
-}
-
-/// Opens a file for a result before anything is measured.
-fn opened(path: Option<&Path>) -> Result<Option<OutputFile>, Stop> {
-    path.map(OutputFile::open).transpose().map_err(Stop::Usage)
+    input::text(path, input::REPORT_BYTES_MAX).map_err(Stop::Usage)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Stop> {
@@ -196,9 +153,10 @@ impl CalibrateArguments {
         self.load
             .refuse(
                 "calibrate",
-                &["-r", "--poisson", "--steps", "-p", "--requests"],
-                "it measures both loops at its own rates and depths",
+                &["-r", "--poisson", "--steps", "-p", "-n", "--requests"],
+                "it measures both loops at its own rates and depths, each for a time (-d)",
             )
+            .and_then(|()| check_pins("--server-pin", &self.server_pin))
             .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &RequestArguments::default(), "http://127.0.0.1:1")?;
         let calibrate = Calibrate { scenario, server_cpus: self.server_pin.clone() };
@@ -233,21 +191,34 @@ impl SearchArguments {
     fn run(&self) -> Result<Exit, Stop> {
         self.load
             .refuse("search", &["-r", "--poisson", "--steps"], "it sets the rates itself (--from)")
+            .and_then(|()| self.load.refuse("search", &["-n"], "a rate is held for a time (-d)"))
             .and_then(|()| self.request.check([&self.url].into_iter()))
             .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &self.request, &self.url)?;
-        let mut json = opened(self.json.as_deref())?;
+        let mut places = Places::default();
+        let json = self.json.as_deref().map(|path| places.open("--json", path));
+        let json = json.transpose().map_err(Stop::Usage)?;
         let bracket = Bracket::new(self.from, self.precision, scenario.duration_ns);
         let stop = stop_on_interrupt();
         let found = search::search(&scenario, bracket, &self.goals, &command_line(), &stop)
             .map_err(|what| Stop::failed(&stop, what))?;
         let is_curve_known = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        if let Some(file) = &mut json {
-            file.write(&format!("{:#}\n", search::document(&found))).map_err(Stop::Failed)?;
+        let document = json.is_some().then(|| format!("{:#}\n", search::document(&found)));
+        let mut text = search::render(&found, is_curve_known);
+        let is_interrupted = stop.load(Ordering::Relaxed);
+        if is_interrupted {
+            text += "interrupted: the search had not ended, the answer is of the probes until then\n";
         }
-        print(&search::render(&found, is_curve_known))?;
-        if stop.load(Ordering::Relaxed) {
-            print("interrupted: the search had not ended, the answer is of the probes until then\n")?;
+        match (json.flatten(), document) {
+            (Some(mut file), Some(document)) => {
+                file.write(&document).map_err(Stop::Failed)?;
+                print(&text)?;
+            }
+            // On stdout nothing else stands beside it.
+            (None, Some(document)) => print(&document)?,
+            (_, None) => print(&text)?,
+        }
+        if is_interrupted {
             return Ok(Exit::Interrupted);
         }
         Ok(match found.bracket.holds {
@@ -255,105 +226,6 @@ impl SearchArguments {
             None if found.errors().is_some() => Exit::Failed,
             None => Exit::GoalMissed,
         })
-    }
-}
-
-impl CompareArguments {
-    fn run(&self) -> Result<Exit, Stop> {
-        let mut sides = self.sides()?;
-        self.check(&sides).map_err(Stop::Usage)?;
-        let first = &sides[0];
-        let load = self.load.scenario(first.contender.target.clone(), first.form.clone());
-        let mix = self.load.mix(&self.request).map_err(Stop::Usage)?;
-        let scenario = Scenario { mix, ..self.request.on(load) };
-        if self.wrk {
-            wrk_can_run(&scenario).map_err(Stop::Usage)?;
-        }
-        let is_open = scenario.rate().is_some();
-        let mut results = opened(self.append.as_deref())?;
-        let runs = Scratch::new().map_err(Stop::Failed)?;
-        let comparison = Comparison {
-            scenario,
-            rounds: self.rounds,
-            server_cpus: self.server_pin.clone(),
-            runs: self.run_dir.clone().unwrap_or_else(|| runs.path().to_path_buf()),
-        };
-        let stop = stop_on_interrupt();
-        let environment = environment::describe();
-        comparison.run(&mut sides, &stop).map_err(|what| Stop::failed(&stop, what))?;
-        let is_interrupted = stop.load(Ordering::Relaxed);
-        // Half a comparison is not kept.
-        let mut kept = Ok(());
-        if let Some(file) = results.as_mut().filter(|_| !is_interrupted) {
-            let lines = compare::lines(&sides, &comparison, &environment, version::FULL, &command_line());
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            kept = file.append(&text);
-        }
-        print(&compare::render(&sides, is_open))?;
-        kept.map_err(Stop::Failed)?;
-        if is_interrupted {
-            return Ok(Exit::Interrupted);
-        }
-        let (first, others) = (&sides[0], &sides[1..]);
-        if others.iter().any(|side| side.objection(first).is_some()) {
-            return Ok(Exit::Failed);
-        }
-        // What another client costs says nothing about the server.
-        let is_slower = |side: &Side| {
-            !side.is_wrk && side.judgement(first, is_open).is_some_and(|it| it.outcome == Outcome::Slower)
-        };
-        Ok(if others.iter().any(is_slower) { Exit::Slower } else { Exit::Ok })
-    }
-
-    /// Fails for options that would do nothing with these sides.
-    fn check(&self, sides: &[Side]) -> Result<(), String> {
-        self.load.refuse("compare", &["--steps"], "a ramp is not a round; compare at one rate (-r)")?;
-        self.request.check(self.targets.iter())?;
-        let starts_none = sides.iter().all(|side| side.contender.peer.is_none());
-        let given = [
-            ("--unix", self.request.unix.is_some(), "each target has a URL of its own"),
-            ("--server-pin", !self.server_pin.is_empty() && starts_none, "no server is started"),
-            ("--run-dir", self.run_dir.is_some() && starts_none && !self.wrk, "no server is started"),
-        ];
-        if let Some((name, _, why)) = given.into_iter().find(|(_, is_idle, _)| *is_idle) {
-            return Err(format!("{name} does nothing here: {why}; leave it out"));
-        }
-        if self.wrk && sides.iter().any(|side| !side.form.has_constant_head()) {
-            return Err("wrk repeats one path and its fields: write them without placeholders, or compare without --wrk".into());
-        }
-        let has_own_body = self.request.body.is_some() || self.request.body_lines.is_some();
-        match sides.iter().find(|_| self.wrk && has_own_body).filter(|side| !side.form.bodies.is_constant()) {
-            Some(_) => {
-                Err("wrk repeats one body: write one without placeholders, or compare without --wrk".into())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn sides(&self) -> Result<Vec<Side>, Stop> {
-        let side = |name: &String, is_wrk: bool| {
-            let contender = Contender::find(name, &self.peers, &self.request.trust()).map_err(Stop::Usage)?;
-            let name = if is_wrk { format!("{} by wrk", contender.name) } else { contender.name.clone() };
-            let form = self.request.form(&contender.target, None).map_err(Stop::Usage)?;
-            Ok(Side { name, contender, form, is_wrk, rounds: Vec::new() })
-        };
-        let mut sides: Vec<Side> =
-            self.targets.iter().map(|name| side(name, false)).collect::<Result<_, Stop>>()?;
-        if self.wrk && self.load.has_mix() {
-            return Err(Stop::Usage("wrk sends one request; leave out --requests, or --wrk".into()));
-        }
-        if self.wrk && !self.request.keeps_connections() {
-            let what =
-                "wrk keeps its connections; leave out --no-keepalive and --requests-per-connection, or --wrk";
-            return Err(Stop::Usage(what.into()));
-        }
-        if self.wrk {
-            sides.insert(1, side(&self.targets[0], true)?);
-        }
-        if sides.len() < 2 {
-            return Err(Stop::Usage("compare takes two targets, or one and --wrk".into()));
-        }
-        Ok(sides)
     }
 }
 
@@ -376,8 +248,9 @@ impl DiffArguments {
 
 impl TableArguments {
     fn run(&self) -> Result<Exit, Stop> {
-        let lines = self.results.iter().map(|path| read(path)).collect::<Result<String, _>>()?;
-        let tables = published::render(&lines).map_err(Stop::Usage)?;
+        let named = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+        let files = self.results.iter().map(named).collect::<Result<Vec<_>, Stop>>()?;
+        let tables = published::render(&files).map_err(Stop::Usage)?;
         match &self.readme {
             None => print(&tables)?,
             Some(readme) => write(readme, &published::place(&read(readme)?, &tables).map_err(Stop::Usage)?)?,
