@@ -12,6 +12,8 @@ use std::fmt::Write;
 const NINES: u32 = 5;
 /// Size of the heat map, in the units of a plot.
 const HEAT: (f64, f64) = (520.0, 300.0);
+/// Height of a line of text on a telephone, likewise.
+const LINE: f64 = 19.0;
 
 /// Writes all plots that the report has figures for.
 pub fn figures(out: &mut String, report: &Report) {
@@ -22,6 +24,8 @@ pub fn figures(out: &mut String, report: &Report) {
     plots.push(by_percentile(report));
     plots.push(latency_over_time(report));
     plots.push(rate_over_time(report));
+    // Axes without a line would look like a line that can't be seen.
+    plots.retain(|plot| !plot.is_empty());
     for plot in &plots {
         let _ = writeln!(
             out,
@@ -155,7 +159,7 @@ fn heat_map(out: &mut String, report: &Report) {
     let mut all = Bands::default();
     columns.iter().for_each(|column| all.merge(column));
     let (Some((first, last)), true) = (all.ends(), columns.len() > 1) else { return };
-    let (left, bottom, top) = (156.0, 34.0, 6.0);
+    let (left, bottom, top) = (186.0, 34.0, 6.0);
     let width = (HEAT.0 - left - 6.0) / columns.len() as f64;
     let height = (HEAT.1 - bottom - top) / (last - first + 1) as f64;
     let _ = write!(
@@ -164,15 +168,19 @@ fn heat_map(out: &mut String, report: &Report) {
          aria-label=\"Spread of the latency over time\">",
         HEAT.0, HEAT.1
     );
+    // Where rows are lower than a line of text, not every row has room for its name.
+    let named = (LINE / height).ceil() as usize;
     for band in first..=last {
         let y = top + (last - band) as f64 * height;
-        let middle = y + height / 2.0 + 4.5;
-        let _ = write!(
-            out,
-            "<text x=\"{:.0}\" y=\"{middle:.1}\" text-anchor=\"end\">{}</text>",
-            left - 6.0,
-            label(band)
-        );
+        if (band - first).is_multiple_of(named) {
+            let _ = write!(
+                out,
+                "<text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                left - 6.0,
+                y + height / 2.0 + 4.5,
+                label(band)
+            );
+        }
         for (at, column) in columns.iter().enumerate().filter(|(_, column)| column.0[band] > 0) {
             let share = column.0[band] as f64 / column.total() as f64;
             // A single slow request among thousands is what one looks for.

@@ -4,10 +4,11 @@
 use crate::quantity::{show_count, show_ns};
 use std::fmt::Write;
 
-/// Size of the drawing and of its inner rectangle, in units of which a letter has 13.
+/// Size of the drawing and of its inner rectangle, in units of which a letter has 13, and 17 on a telephone: the left has room for the
+/// axis' title and `1,000,000` in these.
 const SIZE: (f64, f64) = (520.0, 300.0);
-const LEFT: f64 = 76.0;
-const RIGHT: f64 = 30.0;
+const LEFT: f64 = 106.0;
+const RIGHT: f64 = 38.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 48.0;
 /// Colours that the page names; further lines take a hue each.
@@ -171,6 +172,12 @@ impl Plot {
         self.lines.iter().enumerate().map(entry).chain(bounds).collect()
     }
 
+    /// Returns whether there is nothing to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.points.is_empty())
+    }
+
     /// Draws it.
     #[must_use]
     pub fn svg(&self) -> String {
@@ -294,6 +301,7 @@ mod tests {
                 borders: vec![5e8],
                 bounds: vec![("p99<2ms".into(), 2e6)],
             };
+            assert_eq!(plot.is_empty(), points.is_empty());
             let svg = plot.svg();
             assert!(svg.starts_with("<svg") && svg.contains("t &amp; u") && !svg.contains("NaN"), "{svg}");
             assert_eq!(svg.matches("<circle").count(), points.len() * 2);
