@@ -30,18 +30,20 @@ const HEIGHTS: [(&str, u8); 16] = [
 ];
 
 /// Height of each room of the load generator's crate; the same rule.
-const ROOMS: [(&str, u8); 11] = [
-    ("tools", 5),
+const ROOMS: [(&str, u8); 13] = [
+    ("tools", 6),
+    ("screen", 5),
     ("report", 4),
     ("agent", 4),
     ("driver", 3),
     ("scenario", 2),
     ("send", 2),
     ("client", 1),
-    // How amounts are written, what outputs don't show, and lines on stderr: everybody's.
+    // How amounts are written, what outputs don't show, lines on stderr, and files that a user names: everybody's.
     ("quantity", 0),
     ("redaction", 0),
     ("output", 0),
+    ("input", 0),
     ("", u8::MAX),
 ];
 
@@ -98,6 +100,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("nix", &["os"]),
     ("object_store", &["engine"]),
     ("png", &["apps"]),
+    ("ratatui", &["bench"]),
     // Named by the manifest only, for what it turns on.
     ("reqwest", &[]),
     ("ring", &["base", "os", "peer", "engine", "cli", "bench"]),

@@ -285,7 +285,7 @@ fn an_interrupt_ends_the_run_and_keeps_its_figures() {
         abort_if: &|_, _| None,
         server: &pixeld_bench::driver::server::ServerProbe::default(),
         stop: &stop,
-        is_live: false,
+        onlooker: &mut (),
         on_start: &mut |_| {},
     };
     let start = Instant::now();

@@ -6,6 +6,7 @@ mod measured;
 mod skip;
 
 mod agents;
+mod codes;
 mod ends;
 mod figures;
 mod https;
@@ -16,8 +17,10 @@ mod outputs;
 mod pages;
 mod protocol;
 mod reach;
+mod refusals;
 mod requests;
 mod schema;
+mod screen;
 mod sending;
 mod status;
 mod strangers;

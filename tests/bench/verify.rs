@@ -50,6 +50,7 @@ fn verified(address: SocketAddr, requests: u64) -> Verified {
         goals: Vec::new(),
         is_strict: false,
         chaos: Vec::new(),
+        has_screen: false,
         launch: None,
         baseline: None,
         abort_if: Vec::new(),

@@ -7,7 +7,7 @@ use crate::agent::limits::{
 use crate::agent::part::Assignment;
 use crate::agent::station::{Command, Event, Station};
 use crate::agent::token::Token;
-use crate::driver::live::Connecting;
+use crate::driver::live::{LiveLine, Onlooker};
 use crate::driver::machine::HostUse;
 use crate::driver::run::{AgentFigures, Collector, Measured, Watch};
 use crate::scenario::Scenario;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
+
+/// What takes no longer is not shown.
+const SHOW_AFTER: Duration = Duration::from_millis(100);
 
 /// Which agents are ordered.
 #[derive(Clone, Debug)]
@@ -104,9 +107,10 @@ impl Crew {
             threads: agents.threads,
         };
         let (mut lost, mut known) = (Vec::new(), 0);
-        let wait = Wait::new("agents", crew.names.len(), 2 * GREETING_WAIT);
+        let mut line = LiveLine::before_a_run();
+        let mut wait = Wait::new("agents", crew.names.len(), 2 * GREETING_WAIT, &mut line);
         while known < crew.names.len() {
-            let (place, event) = crew.next(&wait, known, stop)?;
+            let (place, event) = crew.next(&mut wait, known, stop)?;
             known += 1;
             match event {
                 Event::Greeted(threads) => crew.offers[place] = threads.max(1),
@@ -169,17 +173,18 @@ impl Crew {
             first += share;
         }
         drop(notes);
-        let longest = self.await_all_ready(watch.stop)?;
+        let longest = self.await_all_ready(watch.stop, watch.onlooker)?;
         let server_before = watch.server.read();
         let epoch = Instant::now() + START_LEAD + longest;
         for station in &self.commands {
             let _ = station.send(Command::Start(epoch));
         }
         (watch.on_start)(epoch);
+        watch.onlooker.started(epoch);
         let mut collector = Collector::new(&whole, self.names.len(), watch, epoch, server_before);
         collector.collect(&inbox);
         let mut measured = collector.finish()?;
-        measured.agents = self.await_all_over()?;
+        measured.agents = self.await_all_over(watch.onlooker)?;
         measured.host = hardest(measured.agents.iter().map(|agent| agent.measured.host));
         for agent in &mut measured.agents {
             agent.measured.server.clone_from(&measured.server);
@@ -188,11 +193,12 @@ impl Crew {
     }
 
     /// Waits until all agents are ready; returns the longest of the round trips to them.
-    fn await_all_ready(&self, stop: &AtomicBool) -> Result<Duration, String> {
-        let wait = Wait::new("agents that are ready", self.names.len(), READY_WAIT + SILENCE_MAX);
+    fn await_all_ready(&self, stop: &AtomicBool, onlooker: &mut dyn Onlooker) -> Result<Duration, String> {
+        let most = READY_WAIT + SILENCE_MAX;
+        let mut wait = Wait::new("agents that are ready", self.names.len(), most, onlooker);
         let (mut ready, mut longest) = (0, Duration::ZERO);
         while ready < self.names.len() {
-            match self.next(&wait, ready, stop)? {
+            match self.next(&mut wait, ready, stop)? {
                 (_, Event::Ready(round_trip)) => longest = longest.max(round_trip),
                 (place, Event::Lost(why)) => return Err(self.told(place, &why)),
                 (_, Event::Greeted(_) | Event::Over(_)) => continue,
@@ -203,11 +209,11 @@ impl Crew {
     }
 
     /// Waits for the figures of all agents, which have ended or are lost; returns them in the agents' order.
-    fn await_all_over(&self) -> Result<Vec<AgentFigures>, String> {
-        let wait = Wait::new("agents that have ended", self.names.len(), END_WAIT);
+    fn await_all_over(&self, onlooker: &mut dyn Onlooker) -> Result<Vec<AgentFigures>, String> {
+        let mut wait = Wait::new("agents that have ended", self.names.len(), END_WAIT, onlooker);
         let mut over: Vec<(usize, AgentFigures)> = Vec::new();
         while over.len() < self.names.len() {
-            match self.next(&wait, over.len(), &AtomicBool::new(false))? {
+            match self.next(&mut wait, over.len(), &AtomicBool::new(false))? {
                 (place, Event::Over(figures)) => over.push((place, *figures)),
                 (place, Event::Lost(why)) => return Err(self.told(place, &why)),
                 (_, Event::Greeted(_) | Event::Ready(_)) => {}
@@ -218,7 +224,7 @@ impl Crew {
     }
 
     /// Waits for the next event and shows meanwhile how many there have been.
-    fn next(&self, wait: &Wait, known: usize, stop: &AtomicBool) -> Result<(usize, Event), String> {
+    fn next(&self, wait: &mut Wait<'_>, known: usize, stop: &AtomicBool) -> Result<(usize, Event), String> {
         loop {
             match self.events.recv_timeout(LOOK_EVERY) {
                 Ok(event) => return Ok(event),
@@ -229,7 +235,7 @@ impl Crew {
                 Err(RecvTimeoutError::Timeout) if Instant::now() > wait.deadline => {
                     return Err("an agent did not answer in time".into());
                 }
-                Err(RecvTimeoutError::Timeout) => wait.line.show(known),
+                Err(RecvTimeoutError::Timeout) => wait.show(known),
             }
         }
     }
@@ -246,20 +252,30 @@ impl Crew {
 }
 
 /// What is awaited of all agents: shown when it takes longer than a moment, and not for ever.
-struct Wait {
-    line: Connecting,
+struct Wait<'a> {
+    what: &'static str,
+    all: usize,
+    since: Instant,
     deadline: Instant,
+    onlooker: &'a mut dyn Onlooker,
 }
 
-impl Wait {
-    fn new(what: &'static str, all: usize, most: Duration) -> Self {
-        Self { line: Connecting::new(true, what, all), deadline: Instant::now() + most }
+impl<'a> Wait<'a> {
+    fn new(what: &'static str, all: usize, most: Duration, onlooker: &'a mut dyn Onlooker) -> Self {
+        let since = Instant::now();
+        Self { what, all, since, deadline: since + most, onlooker }
+    }
+
+    fn show(&mut self, known: usize) {
+        if self.since.elapsed() > SHOW_AFTER {
+            self.onlooker.awaiting(self.what, known, self.all);
+        }
     }
 }
 
-impl Drop for Wait {
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.line.end();
+        self.onlooker.clear();
     }
 }
 

@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn requests_in_turn_keep_their_order() {
-        let mix = requests_file::parse("3 GET /a\nPOST /b -b 'x{{n}}'\nGET /c\n", &[]).unwrap();
+        let mix = requests_file::parse("3 GET /a\nPOST /b -b 'x{{n}}'\nGET /c\n", &[]).unwrap().0;
         let sent = Scenario { mix: Some(Arc::new(mix)), ..scenario(Bodies::None) };
         assert_eq!(passed_on(&sent).unwrap().0.mix, sent.mix);
     }

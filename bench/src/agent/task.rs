@@ -95,7 +95,7 @@ impl<'a> Tasks<'a> {
         let (notes, inbox) = mpsc::channel();
         let prepared = order.scenario().and_then(|(scenario, own)| {
             let scenario = Arc::new(scenario);
-            let team = Team::hire(&scenario, own.clone(), &notes, &halt, false)?;
+            let team = Team::hire(&scenario, own.clone(), &notes, &halt, &mut ())?;
             Ok((scenario, own, team))
         });
         drop(notes);

@@ -1,93 +1,69 @@
-//! The live line: one line on stderr while a run runs, only on a terminal.
+//! Who watches a run while it runs: the live line, one line on stderr, or others that are told the same.
 
 use crate::driver::tally::{Point, Tally};
 use crate::quantity::{show_ns, show_rate};
 use crate::scenario::Scenario;
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Pause between two looks at connections that are made.
-const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// Is told by the collector what a run does, never by the threads that send. Whatever it does with that, it must not wait: the
+/// collector reads clocks at the ends of the measured part.
+pub trait Onlooker {
+    /// Is told how many there are of `all` that are awaited, such as `connecting 12/64`, while that takes longer than a moment.
+    fn awaiting(&mut self, _what: &'static str, _known: usize, _all: usize) {}
 
-/// The line's state.
-pub struct Live {
+    /// Is told when the clock started.
+    fn started(&mut self, _epoch: Instant) {}
+
+    /// Is told the figures of an interval, and how many failures there were in all until its end.
+    fn interval(&mut self, _point: &Point, _tally: Tally, _failures: u64) {}
+
+    /// Is told that other lines may follow on stderr.
+    fn clear(&mut self) {}
+}
+
+/// Nobody watches.
+impl Onlooker for () {}
+
+/// The live line; only on a terminal.
+pub struct LiveLine {
     is_on: bool,
     duration_ns: u64,
 }
 
-impl Live {
-    /// Returns a line that is shown when `wanted` and stderr is a terminal.
+impl LiveLine {
+    /// Returns the line of a run.
     #[must_use]
-    pub fn new(wanted: bool, scenario: &Scenario) -> Self {
-        Self { is_on: wanted && std::io::stderr().is_terminal(), duration_ns: scenario.duration_ns }
+    pub fn new(scenario: &Scenario) -> Self {
+        Self { duration_ns: scenario.duration_ns, ..Self::before_a_run() }
     }
 
-    /// Shows an interval's figures.
-    pub fn show(&self, point: &Point, tally: &Tally, failures: u64) {
+    /// Returns the line of what is awaited before there is a run.
+    #[must_use]
+    pub fn before_a_run() -> Self {
+        Self { is_on: std::io::stderr().is_terminal(), duration_ns: u64::MAX }
+    }
+
+    fn draw(&self, line: &str) {
         if self.is_on {
             let mut stderr = std::io::stderr().lock();
-            let whole = line(point, tally, failures, self.duration_ns);
-            let _ = write!(stderr, "\r\x1b[K{}", fitting(&whole, width()));
+            let _ = write!(stderr, "\r\x1b[K{}", fitting(line, width()));
             let _ = stderr.flush();
         }
     }
-
-    /// Takes the line away.
-    pub fn end(&self) {
-        if self.is_on {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
-/// The line while connections are made, or others are awaited.
-pub struct Connecting {
-    is_on: bool,
-    what: &'static str,
-    all: usize,
-    since: Instant,
-}
-
-impl Connecting {
-    /// Returns a line that is shown when `wanted`, stderr is a terminal, and it takes longer than a moment.
-    #[must_use]
-    pub fn new(wanted: bool, what: &'static str, all: usize) -> Self {
-        Self { is_on: wanted && std::io::stderr().is_terminal(), what, all, since: Instant::now() }
+impl Onlooker for LiveLine {
+    fn awaiting(&mut self, what: &'static str, known: usize, all: usize) {
+        self.draw(&format!("{what} {known}/{all}"));
     }
 
-    /// Shows how many of all there are, such as `connecting 12/64`.
-    pub fn show(&self, open: usize) {
-        if self.is_on && self.since.elapsed() > SHOW_EVERY {
-            let _ = write!(std::io::stderr(), "\r\x1b[K{} {open}/{}", self.what, self.all);
-        }
+    fn interval(&mut self, point: &Point, tally: Tally, failures: u64) {
+        self.draw(&line(point, &tally, failures, self.duration_ns));
     }
 
-    /// Takes the line away.
-    pub fn end(&self) {
-        if self.is_on {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
-
-    /// Waits for the next of `news` and meanwhile shows how many connections are open.
-    ///
-    /// # Errors
-    /// Returns a sentence if the one who has the news panicked.
-    pub fn show_until<T>(&self, news: &Receiver<T>, opened: &AtomicUsize) -> Result<T, String> {
-        loop {
-            match news.recv_timeout(SHOW_EVERY) {
-                Ok(news) => {
-                    self.end();
-                    return Ok(news);
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err("a thread of the generator panicked; this is a bug".into());
-                }
-                Err(RecvTimeoutError::Timeout) => self.show(opened.load(Ordering::Relaxed)),
-            }
-        }
+    fn clear(&mut self) {
+        self.draw("");
     }
 }
 

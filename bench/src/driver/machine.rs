@@ -91,6 +91,16 @@ pub fn process_times(pids: &[u32]) -> ProcessTimes {
     times
 }
 
+/// Returns the times of this process's threads whose names begin with `prefix`: on a CPU and waiting for one, nanoseconds since each
+/// started.
+#[must_use]
+pub fn own_threads(prefix: &str) -> BTreeMap<u32, (u64, u64)> {
+    let read = |thread: u32, file: &str| fs::read_to_string(format!("/proc/self/task/{thread}/{file}"));
+    let is_named = |thread: &u32| read(*thread, "comm").is_ok_and(|name| name.starts_with(prefix));
+    let times = |thread: u32| Some((thread, schedstat(&read(thread, "schedstat").ok()?)?));
+    numbers_in("/proc/self/task").into_iter().filter(is_named).filter_map(times).collect()
+}
+
 /// Returns user and system ticks of `/proc/<pid>/stat`: fields 14 and 15, counted after the name, which may hold anything.
 fn stat_ticks(text: &str) -> Option<(u64, u64)> {
     let after_name = &text[text.rfind(')')? + 1..];
@@ -186,6 +196,16 @@ pub fn pin_this_thread(cpus: &[usize]) -> Result<(), String> {
     }
     rustix::thread::sched_setaffinity(None, &set)
         .map_err(|error| format!("cannot run on CPU {cpus:?}: {error}; choose from `lscpu -e`"))
+}
+
+/// Looks whether threads of this process can be bound to each of some CPUs.
+///
+/// # Errors
+/// Fails as [`pin_this_thread`] does, for the first CPU that can't be had.
+pub fn check_pins(cpus: &[usize]) -> Result<(), String> {
+    // A thread that ends takes its binding with it.
+    let try_all = || cpus.iter().try_for_each(|&cpu| pin_this_thread(&[cpu]));
+    std::thread::scope(|scope| scope.spawn(try_all).join()).unwrap_or(Ok(()))
 }
 
 /// Figures of the whole host since it started.
@@ -320,9 +340,25 @@ mod tests {
     }
 
     #[test]
+    fn cpus_that_are_not_there_are_told() {
+        let error = check_pins(&[rustix::thread::CpuSet::MAX_CPU]).unwrap_err();
+        assert!(error.contains("no CPU"), "{error}");
+        let error = check_pins(&[rustix::thread::CpuSet::MAX_CPU - 1]).unwrap_err();
+        assert!(error.contains("cannot run on CPU"), "{error}");
+        assert_eq!(check_pins(&[]), Ok(()));
+    }
+
+    #[test]
     fn reads_this_host() {
         let mine = process_times(&[std::process::id()]);
         assert!(!mine.threads.is_empty());
         assert!(HostTimes::read().all > 0);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let named = std::thread::Builder::new().name("named-7".into());
+        let thread = named.spawn(move || ready.send(own_threads("named-")).unwrap()).unwrap();
+        let (own, all) = (is_ready.recv().unwrap(), own_threads(""));
+        assert!(own.len() == 1 && own.keys().all(|thread| mine.threads.len() > 1 || *thread > 0), "{own:?}");
+        assert!(!all.is_empty());
+        thread.join().unwrap();
     }
 }

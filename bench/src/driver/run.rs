@@ -5,7 +5,7 @@ use crate::driver::connect_times::ConnectTimes;
 use crate::driver::figures::{Finished, Note};
 use crate::driver::intervals::Intervals;
 use crate::driver::kinds::{self, KindFigures};
-use crate::driver::live::Live;
+use crate::driver::live::Onlooker;
 use crate::driver::machine::{HostTimes, HostUse};
 use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
@@ -28,8 +28,8 @@ pub struct Watch<'a> {
     pub server: &'a ServerProbe,
     /// Set by an interrupt; the run then ends and is reported.
     pub stop: &'a Arc<AtomicBool>,
-    /// Whether to show the live line (it also needs a terminal).
-    pub is_live: bool,
+    /// Who is told how it goes.
+    pub onlooker: &'a mut dyn Onlooker,
     /// Asked after each interval with the figures so far and their length, nanoseconds: a reason ends the run.
     pub abort_if: &'a dyn Fn(&Tally, u64) -> Option<String>,
     /// Called once when the clock starts.
@@ -46,7 +46,7 @@ pub struct ThreadUse {
 }
 
 /// Everything a run measured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Sums over all threads and intervals.
     pub total: Tally,
@@ -156,12 +156,13 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
     assert!(scenario.pipeline > 0, "a connection may have a request");
     let scenario = Arc::new(scenario.clone());
     let (notes, inbox) = mpsc::channel();
-    let team = Team::hire(&scenario, 0..scenario.threads, &notes, watch.stop, watch.is_live)?;
+    let team = Team::hire(&scenario, 0..scenario.threads, &notes, watch.stop, watch.onlooker)?;
     let server_before = watch.server.read();
     let epoch = Instant::now();
     team.start(epoch);
     drop(notes);
     (watch.on_start)(epoch);
+    watch.onlooker.started(epoch);
     let mut collector = Collector::new(&scenario, scenario.threads, watch, epoch, server_before);
     collector.collect(&inbox);
     team.join()?;
@@ -171,9 +172,8 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, Strin
 /// Adds up notes, and reads the server's and the host's clocks at both ends of the measured part.
 pub struct Collector<'a, 'w> {
     scenario: &'a Scenario,
-    watch: &'a Watch<'w>,
+    watch: &'a mut Watch<'w>,
     epoch: Instant,
-    live: Live,
     total: Tally,
     intervals: Intervals,
     series: Vec<Point>,
@@ -195,7 +195,7 @@ impl<'a, 'w> Collector<'a, 'w> {
     pub fn new(
         scenario: &'a Scenario,
         sources: usize,
-        watch: &'a Watch<'w>,
+        watch: &'a mut Watch<'w>,
         epoch: Instant,
         server_before: ServerReading,
     ) -> Self {
@@ -203,7 +203,6 @@ impl<'a, 'w> Collector<'a, 'w> {
             scenario,
             watch,
             epoch,
-            live: Live::new(watch.is_live, scenario),
             total: Tally::default(),
             intervals: Intervals::new(sources),
             series: Vec::new(),
@@ -231,9 +230,9 @@ impl<'a, 'w> Collector<'a, 'w> {
         self.read_end();
         self.window_ns = Some(window_ns(self.scenario, &self.finished));
         while let Some((index, tally)) = self.intervals.take_first() {
-            self.settle(index, &tally);
+            self.settle(index, tally);
         }
-        self.live.end();
+        self.watch.onlooker.clear();
     }
 
     fn now_ns(&self) -> u64 {
@@ -276,7 +275,7 @@ impl<'a, 'w> Collector<'a, 'w> {
             Note::Interval { source, index, tally } => {
                 self.intervals.add(source, index, &tally);
                 while let Some((index, tally)) = self.intervals.take_whole() {
-                    self.settle(index, &tally);
+                    self.settle(index, tally);
                 }
             }
             Note::Finished(finished) => self.finished.push(*finished),
@@ -284,10 +283,10 @@ impl<'a, 'w> Collector<'a, 'w> {
     }
 
     /// Closes an interval that all sources are past.
-    fn settle(&mut self, index: u64, tally: &Tally) {
-        let point = self.point(index, tally);
-        self.total.merge(tally);
-        self.live.show(&point, tally, self.total.failures.total());
+    fn settle(&mut self, index: u64, tally: Tally) {
+        let point = self.point(index, &tally);
+        self.total.merge(&tally);
+        self.watch.onlooker.interval(&point, tally, self.total.failures.total());
         let end_ns = point.start_ns + point.length_ns;
         self.series.push(point);
         if self.aborted.is_none() && !self.watch.stop.load(Ordering::Relaxed) {

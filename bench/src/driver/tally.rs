@@ -213,6 +213,22 @@ pub struct Point {
     pub statuses: Statuses,
 }
 
+impl Point {
+    /// Adds the interval that follows. Of percentiles, which can't be added up, the higher one stays.
+    pub fn absorb(&mut self, next: &Self) {
+        let seconds = |point: &Self| point.length_ns as f64 / 1e9;
+        let successes = self.rate * seconds(self) + next.rate * seconds(next);
+        self.length_ns += next.length_ns;
+        self.rate = successes / seconds(self).max(f64::MIN_POSITIVE);
+        self.p50_ns = self.p50_ns.max(next.p50_ns);
+        self.p99_ns = self.p99_ns.max(next.p99_ns);
+        self.max_ns = self.max_ns.max(next.max_ns);
+        self.bands.merge(&next.bands);
+        self.failures.merge(&next.failures);
+        self.statuses.merge(&next.statuses);
+    }
+}
+
 /// When answers count. Times are nanoseconds since the start of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {

@@ -3,7 +3,7 @@
 use crate::client::stream::explain;
 use crate::driver::Driver;
 use crate::driver::figures::Note;
-use crate::driver::live::Connecting;
+use crate::driver::live::Onlooker;
 use crate::driver::machine::pin_this_thread;
 use crate::driver::opening::{Opening, choose_address};
 use crate::scenario::{Scenario, allow_files};
@@ -11,9 +11,15 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What the threads' names begin with.
+pub const THREAD_NAME: &str = "bench-";
+
+/// Pause between two looks at connections that are made.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 /// The threads between being connected and being started.
 pub struct Team {
@@ -32,7 +38,7 @@ impl Team {
         threads: Range<usize>,
         notes: &Sender<Note>,
         stop: &Arc<AtomicBool>,
-        is_live: bool,
+        onlooker: &mut dyn Onlooker,
     ) -> Result<Self, String> {
         let connections = threads.clone().map(|thread| scenario.connections_of(thread)).sum();
         allow_files(connections)?;
@@ -46,20 +52,20 @@ impl Team {
             let (scenario, notes, ready) = (Arc::clone(scenario), notes.clone(), ready.clone());
             let (of_thread, opened) = (Arc::clone(stop), Arc::clone(&opened));
             let handle = std::thread::Builder::new()
-                .name(format!("bench-{thread}"))
+                .name(format!("{THREAD_NAME}{thread}"))
                 .spawn(move || work(&scenario, (thread, pin), &of_thread, &opened, &ready, &started, notes))
                 .map_err(|error| format!("cannot start a thread: {error}; use fewer with -t"))?;
             team.starts.push(start);
             team.handles.push(handle);
         }
-        let connecting = Connecting::new(is_live, "connecting", connections);
         let mut all = Opening::default();
         for _ in threads {
-            let opening = connecting.show_until(&connected, &opened)??;
+            let opening = next_opening(&connected, &opened, connections, onlooker)?;
             all.open += opening.open;
             all.pending += opening.pending;
             all.first_error = all.first_error.take().or(opening.first_error);
         }
+        onlooker.clear();
         if stop.load(Ordering::Relaxed) {
             return Err("interrupted before the load began".into());
         }
@@ -87,6 +93,26 @@ impl Team {
             handle.join().map_err(|_| "a thread of the generator panicked; this is a bug".to_string())?;
         }
         Ok(())
+    }
+}
+
+/// Waits for what came of the next thread's connections, and meanwhile tells how many of all threads' are open.
+fn next_opening(
+    connected: &Receiver<Result<Opening, String>>,
+    opened: &AtomicUsize,
+    all: usize,
+    onlooker: &mut dyn Onlooker,
+) -> Result<Opening, String> {
+    loop {
+        match connected.recv_timeout(SHOW_EVERY) {
+            Ok(opening) => return opening,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err("a thread of the generator panicked; this is a bug".into());
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                onlooker.awaiting("connecting", opened.load(Ordering::Relaxed), all);
+            }
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Report {
     pub chaos: Vec<Disturbance>,
     /// Whether an interrupt ended it.
     pub is_interrupted: bool,
+    /// Whether a condition of `--abort-if` ended it.
+    pub is_aborted: bool,
     /// Requests in flight that the interrupt cut off.
     pub cut_off: u64,
     /// What a kept report was to be held against for.
@@ -130,6 +132,12 @@ pub struct Check {
     pub is_met: bool,
     /// What was found.
     pub detail: String,
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}{}", self.name, self.detail, if self.is_met { "" } else { ", FAILED" })
+    }
 }
 
 /// Acknowledged requests beside the growth of the server's own total.
@@ -217,6 +225,7 @@ impl Report {
             verified: None,
             chaos: Vec::new(),
             is_interrupted: measured.is_interrupted,
+            is_aborted: measured.aborted.is_some(),
             cut_off: measured.cut_off,
             checks: Vec::new(),
             faults: Vec::new(),
@@ -245,6 +254,7 @@ impl Report {
             whole.total.merge(&run.total);
             whole.window_ns += run.window_ns;
             whole.is_interrupted |= run.is_interrupted;
+            whole.is_aborted |= run.is_aborted;
             whole.was_restarted |= run.was_restarted;
             whole.cut_off += run.cut_off;
             Reason::merge(&mut whole.reasons, &run.reasons);
@@ -302,9 +312,16 @@ impl Report {
     }
 }
 
-/// Failures that are no sign of a lack of something: a target that is slow is not at fault.
-const FAULTS: [Failure; 5] =
-    [Failure::Connect, Failure::Reset, Failure::Closed, Failure::Garbage, Failure::Status];
+/// Failures of requests and connections: all but what never left, which a schedule wanted and a saturated target held back.
+const FAULTS: [Failure; 7] = [
+    Failure::Connect,
+    Failure::Timeout,
+    Failure::Reset,
+    Failure::Closed,
+    Failure::Dropped,
+    Failure::Garbage,
+    Failure::Status,
+];
 
 fn named(scenario: &Scenario, kinds: &[KindFigures]) -> Vec<(String, KindFigures)> {
     let names = scenario.mix.iter().flat_map(|mix| mix.names());
@@ -357,7 +374,9 @@ fn whole_inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) ->
     }
 }
 
-fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
+/// Returns what the verdict on a run is drawn from.
+#[must_use]
+pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
     let share = |ns: u64| if measured.window_ns == 0 { 0.0 } else { ns as f64 / measured.window_ns as f64 };
     let most = |of: fn(&ThreadUse) -> u64| share(measured.threads.iter().map(of).max().unwrap_or(0));
     let server = measured.server.as_ref();
@@ -384,6 +403,7 @@ fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Input
         answers: measured.total.answers,
         failed: FAULTS.iter().map(|&kind| measured.total.failures.of(kind)).sum(),
         bad_answers: measured.total.failures.of(Failure::Status),
+        late: measured.total.failures.of(Failure::Timeout) + measured.total.failures.of(Failure::Dropped),
         local_faults: measured
             .reasons
             .iter()

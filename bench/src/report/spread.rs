@@ -80,7 +80,13 @@ fn heat_map(out: &mut String, columns: &[Bands], report: &Report) {
 }
 
 fn cell(column: &Bands, band: usize) -> char {
-    match (column.0[band], column.total()) {
+    shade(column.0[band], column.total())
+}
+
+/// Returns the shade of a part of a moment's requests.
+#[must_use]
+pub fn shade(part: u64, all: u64) -> char {
+    match (part, all) {
         (0, _) => ' ',
         (count, total) => {
             let share = count as f64 / total as f64;

@@ -1,6 +1,7 @@
 //! `bench calibrate`: the generator against the null responder. What it finds is the most that any later run can show.
 
 use crate::client::target::Target;
+use crate::driver::live::LiveLine;
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::ServerProbe;
 use crate::scenario::pacer::Arrivals;
@@ -78,7 +79,7 @@ impl Calibrate {
                 &mut Watch {
                     server: &probe,
                     stop,
-                    is_live: true,
+                    onlooker: &mut LiveLine::new(scenario),
                     abort_if: &|_, _| None,
                     on_start: &mut |_| {},
                 },

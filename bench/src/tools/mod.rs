@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod calibration;
 pub mod chaos;
 pub mod compare;
+pub mod compared;
 pub mod diff;
 pub mod exit;
 pub mod foreign;

@@ -1,5 +1,6 @@
 //! `bench search`: the highest rate that holds the goals, as an interval, with the curve that led there.
 
+use crate::driver::live::LiveLine;
 use crate::driver::run::{Watch, run};
 use crate::driver::server::ServerProbe;
 use crate::output;
@@ -126,8 +127,13 @@ pub fn search(
     while let Some(offered) = bracket.next() {
         let load = Load::Open { rate: offered, arrivals: Arrivals::Constant };
         let scenario = Scenario { load, first_number: number, ..scenario.clone() };
-        let mut watch =
-            Watch { server: &probe, stop, is_live: true, abort_if: &|_, _| None, on_start: &mut |_| {} };
+        let mut watch = Watch {
+            server: &probe,
+            stop,
+            onlooker: &mut LiveLine::new(&scenario),
+            abort_if: &|_, _| None,
+            on_start: &mut |_| {},
+        };
         let measured = run(&scenario, &mut watch)?;
         if stop.load(Ordering::Relaxed) {
             break;

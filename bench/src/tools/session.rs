@@ -2,16 +2,18 @@
 
 use crate::agent::crew::{Agents, Crew};
 use crate::client::target::Target;
+use crate::driver::live::{LiveLine, Onlooker};
 use crate::driver::run::{Measured, Watch, run};
 use crate::driver::server::{ServerProbe, round_trip_ns};
 use crate::driver::tally::Tally;
 use crate::quantity::show_rate;
 use crate::report::environment;
 use crate::report::goal::{Figures, Goal, GoalOutcome};
-use crate::report::json;
+use crate::report::json::document;
 use crate::report::{Growth, Report, Verified};
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
+use crate::screen::Screen;
 use crate::tools::baseline::{Baseline, Held};
 use crate::tools::calibration::Calibration;
 use crate::tools::chaos::{Aftermath, Chaos, unleash};
@@ -19,6 +21,7 @@ use crate::tools::exit::{Exit, Findings};
 use crate::tools::launch::{Launch, Launched};
 use crate::tools::outputs::{OpenOutputs, Outputs};
 use crate::tools::verify::{Ledger, NUMBERS_MAX, total};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -42,6 +45,8 @@ pub struct Order {
     pub verify: Option<(i32, Vec<Target>)>,
     /// What is done to the server.
     pub chaos: Vec<Chaos>,
+    /// Whether the run is shown on the whole terminal.
+    pub has_screen: bool,
     /// How the server is started, when bench starts it.
     pub launch: Option<Launch>,
     /// Who sends the load, when it is not this process.
@@ -52,6 +57,29 @@ pub struct Order {
     pub outputs: Outputs,
     /// The command line, for the report.
     pub command: String,
+}
+
+impl Order {
+    /// Fails if the run can't be held against its baseline, because of conditions that are known before the load.
+    ///
+    /// # Errors
+    /// Returns a sentence with the first condition that differs.
+    pub fn check_baseline(&self) -> Result<(), String> {
+        // How agents divide a run is known when they have been asked; the run's own comparison tells then.
+        let Some(baseline) = self.baseline.as_ref().filter(|_| self.agents.is_none()) else { return Ok(()) };
+        let load = match self.steps.first() {
+            Some(&rate) => Load::Open { rate, arrivals: self.arrivals },
+            None => self.scenario.load,
+        };
+        let scenario = Scenario { load, ..self.scenario.clone() };
+        baseline.check_conditions(&json!({
+            "environment": environment::describe(),
+            "scenario": scenario.describe(),
+            "url": scenario.target.url,
+            "steps": self.steps.iter().map(|rate| json!({ "offered": rate })).collect::<Vec<_>>(),
+            "interrupted": false,
+        }))
+    }
 }
 
 /// An order that was carried out.
@@ -73,7 +101,7 @@ pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool
     let mut report = measure(order, stop)?;
     let mut held = Held::default();
     if let (Some(baseline), false) = (&order.baseline, report.is_interrupted) {
-        match baseline.hold(&json::document(&report)) {
+        match baseline.hold(&document(&report)) {
             Ok(found) => held = found,
             Err(why) => report.faults.push(why),
         }
@@ -82,7 +110,7 @@ pub fn carry_out(order: &Order, outputs: &mut OpenOutputs, stop: &Arc<AtomicBool
     let mut text = String::new();
     // A file that can't be written takes nothing from the reader of the table, nor from the other files.
     let failures = outputs.write(&report, &mut text);
-    if order.outputs.has_table {
+    if outputs.has_table() {
         text.push_str(&held.text);
     }
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
@@ -97,6 +125,7 @@ fn judge(order: &Order, report: &Report) -> Exit {
         has_lost: is_broken || shrunk,
         is_interrupted: report.is_interrupted,
         has_answers: report.total.answers > 0,
+        is_aborted: report.is_aborted,
         has_failed: !report.faults.is_empty(),
         is_client_wall: order.is_strict && report.is_lower_bound(),
         is_slower: report.checks.iter().any(|check| !check.is_met),
@@ -122,6 +151,11 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         ),
         None => ServerProbe::find(target, order.scenario.asks_metrics),
     };
+    // Agents time their own way to the target, and each has a bottleneck of its own.
+    let round_trip_ns = if order.agents.is_some() { 0 } else { round_trip_ns(target) };
+    let beside = order.agents.is_none().then_some((&probe, round_trip_ns));
+    let open = || Screen::open(&scenario, &order.goals, beside);
+    let screen = order.has_screen.then(open).transpose()?;
     let mut session = Session {
         order,
         scenario,
@@ -129,15 +163,16 @@ pub fn measure(order: &Order, stop: &Arc<AtomicBool>) -> Result<Report, String> 
         stop,
         probe,
         server,
+        screen,
         environment: environment::describe(),
-        // Agents time their own way to the target.
-        round_trip_ns: if order.agents.is_some() { 0 } else { round_trip_ns(target) },
+        round_trip_ns,
         ledger: order.verify.as_ref().map(|(run, _)| Ledger::new(*run, order.scenario.first_number)),
         next_number: order.scenario.first_number,
         aftermath: Aftermath::default(),
         aborted: None,
     };
     let mut report = session.runs()?;
+    session.screen = None;
     // Reading back takes its time, in which agents can serve others.
     session.crew = None;
     session.check_after(&mut report);
@@ -177,6 +212,7 @@ struct Session<'a> {
     stop: &'a Arc<AtomicBool>,
     probe: ServerProbe,
     server: Option<Arc<Mutex<Launched>>>,
+    screen: Option<Screen>,
     environment: serde_json::Value,
     round_trip_ns: u64,
     ledger: Option<Ledger>,
@@ -189,15 +225,16 @@ struct Session<'a> {
 impl Session<'_> {
     fn runs(&mut self) -> Result<Report, String> {
         if self.order.steps.is_empty() {
-            return self.run(self.scenario.clone());
+            return self.run(self.scenario.clone(), None);
         }
         let scenario = self.scenario.clone();
         // Only a target that lists its pixels has a total; the ramp goes on without.
         let before = total(&scenario.target).ok().filter(|_| scenario.target.path.ends_with("/pixel"));
         let (mut reports, mut acknowledged) = (Vec::new(), 0);
-        for &rate in &self.order.steps {
+        for (at, &rate) in self.order.steps.iter().enumerate() {
             let load = Load::Open { rate, arrivals: self.order.arrivals };
-            let report = match self.run(Scenario { load, ..scenario.clone() }) {
+            let step = (at + 1, self.order.steps.len());
+            let report = match self.run(Scenario { load, ..scenario.clone() }, Some(step)) {
                 // What the steps before have measured is not thrown away.
                 Err(error) if !reports.is_empty() => {
                     self.aftermath.faults.push(format!("the ramp ended before {}: {error}", show_rate(rate)));
@@ -225,7 +262,8 @@ impl Session<'_> {
         Ok(report)
     }
 
-    fn run(&mut self, scenario: Scenario) -> Result<Report, String> {
+    /// Runs once; of a ramp, `step` says which of how many it is.
+    fn run(&mut self, scenario: Scenario, step: Option<(usize, usize)>) -> Result<Report, String> {
         let scenario = Scenario {
             first_number: self.next_number,
             keeps_acknowledged: self.ledger.is_some(),
@@ -248,10 +286,18 @@ impl Session<'_> {
             }
         };
         let abort_if = |total: &Tally, ns: u64| aborting(&order.abort_if, total, ns);
+        let mut line = LiveLine::new(&scenario);
+        let onlooker: &mut dyn Onlooker = match &mut self.screen {
+            Some(screen) => {
+                screen.begin(&scenario, step);
+                screen
+            }
+            None => &mut line,
+        };
         let mut watch = Watch {
             server: &self.probe,
             stop: self.stop,
-            is_live: true,
+            onlooker,
             abort_if: &abort_if,
             on_start: &mut on_start,
         };
@@ -266,7 +312,7 @@ impl Session<'_> {
             self.aftermath.faults.extend(aftermath.faults);
         }
         let mut measured = outcome?;
-        if let Some(goal) = measured.aborted.take() {
+        if let Some(goal) = measured.aborted.clone() {
             // What is read back afterwards is no longer part of what was to end.
             self.stop.store(false, Ordering::SeqCst);
             self.aborted = Some(GoalOutcome { goal, value: None, is_met: false, latency_bound_ns: None });

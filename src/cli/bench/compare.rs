@@ -1,8 +1,8 @@
 //! `pixeld bench compare`: its arguments, its outputs and its exit code.
 
 use super::ending::{Stop, print, stop_on_interrupt};
-use super::idle::check_pins;
 use super::measure::{LoadArguments, RequestArguments, positive};
+use super::pins::check_pins;
 use crate::base::version;
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::environment;

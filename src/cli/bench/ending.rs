@@ -1,6 +1,8 @@
 //! How a command comes to its end before it is done.
 
+use crate::os::output;
 use crate::os::signal::{SignalStream, exit_now};
+use pixeld_bench::screen::terminal;
 use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::launch::kill_all_started;
 use pixeld_bench::tools::scratch;
@@ -28,6 +30,11 @@ impl Stop {
     pub(super) fn failed(stop: &AtomicBool, what: String) -> Self {
         if stop.load(Ordering::SeqCst) { Self::Interrupted(what) } else { Self::Failed(what) }
     }
+}
+
+/// Writes the result of a command to stdout.
+pub(super) fn print(text: &str) -> Result<(), Stop> {
+    output::print(text).map_err(Stop::Output)
 }
 
 /// Listens for interrupts and returns a flag that the first one sets; a second one ends the process. Servers that were started
@@ -60,8 +67,9 @@ fn end_with_panics() {
     }));
 }
 
-/// Ends the servers that were started and removes their folders.
+/// Gives the terminal back, ends the servers that were started and removes their folders.
 fn end_all_started() {
+    terminal::give_back();
     kill_all_started();
     scratch::remove_all();
 }
@@ -70,6 +78,10 @@ fn end_all_started() {
 mod tests {
     use super::end_with_panics;
     use pixeld_bench::client::target::Target;
+    use pixeld_bench::driver::server::ServerProbe;
+    use pixeld_bench::scenario::Scenario;
+    use pixeld_bench::scenario::request::{Bodies, RequestForm};
+    use pixeld_bench::screen::Screen;
     use pixeld_bench::tools::launch::Launch;
 
     #[test]
@@ -85,5 +97,44 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(!folder.exists());
+    }
+
+    /// Takes the terminal and panics; the test below runs it on one.
+    #[test]
+    #[ignore = "needs a terminal of its own"]
+    fn panics_on_a_screen() {
+        let form = RequestForm {
+            method: "GET".into(),
+            path: "/".into(),
+            host: "h".into(),
+            headers: Vec::new(),
+            bodies: Bodies::None,
+        };
+        let scenario = Scenario::new(Target::resolve("http://127.0.0.1:1/", None, "/").unwrap(), form);
+        end_with_panics();
+        let screen = Screen::open(&scenario, &[], Some((&ServerProbe::default(), 0))).unwrap();
+        std::thread::spawn(|| panic!("on purpose")).join().unwrap_err();
+        // What would be drawn now is not.
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        std::mem::forget(screen);
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let exe = std::env::current_exe().unwrap();
+        let name = "cli::bench::ending::tests::panics_on_a_screen";
+        let line = format!("TERM=xterm {} --ignored --exact {name} --nocapture; stty -a", exe.display());
+        let output = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("script(1), which every Debian has");
+        let drawn = String::from_utf8_lossy(&output.stdout);
+        let place = |what: &str| drawn.rfind(what).unwrap_or_else(|| panic!("no {what:?} in {drawn:?}"));
+        assert!(place("\x1b[?1049h") < place("\x1b[?1049l"), "{drawn:?}");
+        assert!(place("\x1b[?1049l") < place("on purpose"), "{drawn:?}");
+        let settings = &drawn[place("on purpose")..];
+        assert!(settings.contains(" icanon") && settings.contains(" echo "), "{settings}");
+        assert!(!settings.contains("connecting"), "nothing is drawn any more: {settings}");
     }
 }

@@ -1,14 +1,9 @@
 //! Options that would do nothing where they stand: usage errors, so that nobody believes that they did something.
 
 use super::measure::{LoadArguments, RequestArguments};
+use super::pins::check_pins;
 use pixeld_bench::client::target::is_https;
 use pixeld_bench::client::tls::Trust;
-use pixeld_bench::driver::machine;
-
-/// Fails for CPUs to which nothing can be bound.
-pub(super) fn check_pins(option: &str, cpus: &[usize]) -> Result<(), String> {
-    machine::check_pins(cpus).map_err(|what| format!("{option}: {what}"))
-}
 
 impl LoadArguments {
     /// Fails for an option that means nothing without another one, and for CPUs that can't be had.

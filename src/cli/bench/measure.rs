@@ -3,6 +3,7 @@
 use super::agents::AgentsArguments;
 use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
+use super::pins::check_pins;
 use super::sources::{self, Requests, body_template, compile, line_templates};
 use pixeld_bench::client::target::{Target, Url};
 use pixeld_bench::client::tls::{Authorities, Trust};
@@ -12,15 +13,16 @@ use pixeld_bench::report::goal::Goal;
 use pixeld_bench::scenario::mix::Mix;
 use pixeld_bench::scenario::pacer::Arrivals;
 use pixeld_bench::scenario::request::{Bodies, RequestForm};
-use pixeld_bench::scenario::requests_file::{field, is_method};
+use pixeld_bench::scenario::requests_file::{check_method, field};
 use pixeld_bench::scenario::template::PIXEL;
 use pixeld_bench::scenario::{self, Load, Scenario, threads_for};
+use pixeld_bench::screen::terminal;
 use pixeld_bench::tools::chaos::Chaos;
 use pixeld_bench::tools::launch::Launch;
 use pixeld_bench::tools::outputs::Outputs;
 use pixeld_bench::tools::session::Order;
 use pixeld_bench::tools::verify;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Length of a step of a ramp unless set, nanoseconds.
@@ -41,6 +43,9 @@ pub(super) struct Measure {
     request: RequestArguments,
     #[command(flatten)]
     check: CheckArguments,
+    /// Show the run on the whole terminal while it runs; q ends it
+    #[arg(long, help_heading = "Outputs")]
+    tui: bool,
     #[command(flatten)]
     of_wrk: OfWrk,
     #[command(flatten)]
@@ -102,7 +107,7 @@ pub(super) struct LoadArguments {
     timeout: u64,
     /// CPUs for the threads, such as 1,3
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
-    pin: Vec<usize>,
+    pub(super) pin: Vec<usize>,
 }
 
 /// What is asked.
@@ -112,8 +117,9 @@ pub(super) struct RequestArguments {
     #[arg(short, long, help_heading = "Request")]
     method: Option<String>,
     /// Further header field, repeatable
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, help_heading = "Request")]
-    headers: Vec<(String, String)>,
+    // Read later: what clap says of a value that it can't take would show it.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = "Request")]
+    headers: Vec<String>,
     /// Body, or @FILE, @- for stdin; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request, here, in the
     /// URL's path and in fields
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
@@ -181,6 +187,9 @@ impl Measure {
         self.load.check()?;
         self.request.check([&self.url].into_iter().chain(&self.check.verify_host))?;
         self.of_wrk.check()?;
+        if self.tui {
+            terminal::check()?;
+        }
         let target = self.request.target(&self.url)?;
         let verify = self.verify()?;
         let form = self.request.form(&target, verify.as_ref().map(|(run, _)| *run))?;
@@ -206,6 +215,7 @@ impl Measure {
             is_strict: self.check.strict,
             verify,
             chaos: self.check.chaos.clone(),
+            has_screen: self.tui,
             launch: self.check.launch()?,
             baseline: self.kept.baseline()?,
             outputs: self.outputs()?,
@@ -227,18 +237,14 @@ impl Measure {
     }
 
     fn outputs(&self) -> Result<Outputs, String> {
-        let (markdown, junit) = (&self.kept.markdown, &self.kept.junit);
-        let files = [&self.json, &self.hgrm, &self.csv, &self.html, markdown, junit];
-        let uses_stdout = files.iter().any(|file| file.as_deref() == Some(Path::new("-")));
         Ok(Outputs {
             save: self.kept.save()?,
-            markdown: markdown.clone(),
-            junit: junit.clone(),
+            markdown: self.kept.markdown.clone(),
+            junit: self.kept.junit.clone(),
             json: self.json.clone(),
             hgrm: self.hgrm.clone(),
             csv: self.csv.clone(),
             html: self.html.clone(),
-            has_table: !uses_stdout,
         })
     }
 
@@ -264,7 +270,7 @@ impl LoadArguments {
         if self.poisson { Arrivals::Poisson } else { Arrivals::Constant }
     }
 
-    fn number(&self) -> Option<u64> {
+    pub(super) fn number(&self) -> Option<u64> {
         match self.requests {
             Some(Requests::Number(number)) => Some(number),
             _ => self.number,
@@ -284,7 +290,7 @@ impl LoadArguments {
                 "--requests has the methods and bodies of its file; leave out -b, --body-lines and -m".into(),
             );
         }
-        sources::mix(file, &request.headers).map(|mix| Some(Arc::new(mix)))
+        sources::mix(file, &request.fields()?).map(|mix| Some(Arc::new(mix)))
     }
 
     /// Returns the run that these arguments describe.
@@ -338,6 +344,14 @@ impl RequestArguments {
         Scenario { asks_metrics: !self.no_probe, requests_per_connection, ..scenario }
     }
 
+    /// Reads the header fields. What is wrong with one is said without showing it.
+    fn fields(&self) -> Result<Vec<(String, String)>, String> {
+        let read = |(at, text): (usize, &String)| {
+            field(text).map_err(|what| format!("-H, field {} of {}: {what}", at + 1, self.headers.len()))
+        };
+        self.headers.iter().enumerate().map(read).collect()
+    }
+
     /// Returns the requests that these arguments describe; with the number of a verified run its own pixels.
     pub(super) fn form(&self, target: &Target, verified_run: Option<i32>) -> Result<RequestForm, String> {
         let posts_pixels = target.path.split('?').next() == Some("/pixel");
@@ -351,14 +365,12 @@ impl RequestArguments {
         };
         let default = if posts_pixels || bodies != Bodies::None { "POST" } else { "GET" };
         let method = self.method.clone().unwrap_or_else(|| default.to_string());
-        if !is_method(&method) {
-            return Err(format!("`{method}` is no method; write for example GET"));
-        }
+        check_method(&method).map_err(|what| format!("-m: {what}; write for example GET"))?;
         let form = RequestForm {
             method,
             path: target.path.clone(),
             host: target.host.clone(),
-            headers: self.headers.clone(),
+            headers: self.fields()?,
             bodies,
         };
         form.check().map(|()| form)
@@ -368,6 +380,7 @@ impl RequestArguments {
 impl CheckArguments {
     fn launch(&self) -> Result<Option<Launch>, String> {
         let Some(line) = &self.start else { return Ok(None) };
+        check_pins("--start-pin", &self.start_pin)?;
         Ok(Some(Launch { cpus: self.start_pin.clone(), ..Launch::parse(line)? }))
     }
 }

@@ -1,11 +1,13 @@
 //! `pixeld bench`: measuring, and the tools around it.
 
 mod agents;
+mod compare;
 mod ending;
 mod idle;
 mod kept;
 mod measure;
 mod of_wrk;
+mod pins;
 mod scenario_file;
 mod sources;
 mod tools;
@@ -30,8 +32,10 @@ pub(super) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-Exit: 0 ok, 1 the run or a check of it failed, 2 usage, 3 a goal was missed, 4 the client was the bottleneck or waited for its CPU (with \
---strict), 5 slower than the baseline (errors that one side has and the other has not: 1), 6 an acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written).
+Exit: 0 ok, 1 the run or a check of it failed, or nothing was answered, 2 usage, 3 a goal was missed or --abort-if held, 4 the client was \
+the bottleneck or waited for its CPU (with --strict), 5 slower than the baseline (errors that one side has and the other has not: 1), 6 an \
+acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written), 141 nobody read stdout to its end. Of \
+several the most serious one counts: 6, 130, 1, 4, 3, 5.
 
 Examples:
   pixeld bench                                        # as fast as 64 connections ask
@@ -60,6 +64,7 @@ impl Arguments {
 
 fn measured(measure: &measure::Measure) -> Result<Exit, Stop> {
     let order = order(measure).map_err(Stop::Usage)?;
+    order.check_baseline().map_err(Stop::Usage)?;
     let mut outputs = order.outputs.open().map_err(Stop::Usage)?;
     let stop = stop_on_interrupt();
     let Done { exit, text, failure } =

@@ -38,7 +38,7 @@ pub(super) fn mix(file: &Path, headers: &[(String, String)]) -> Result<Mix, Stri
     let (mix, left_out) =
         requests_file::parse(&text, headers).map_err(|error| format!("{}: {error}", file.display()))?;
     if left_out.lines > 0 {
-        output::tell(format_args!("pixeld bench: {}: {left_out}", file.display()));
+        output::report(format_args!("pixeld bench: {}: {left_out}", file.display()));
     }
     Ok(mix)
 }

@@ -3,8 +3,8 @@
 use super::agents::AgentArguments;
 use super::compare::CompareArguments;
 use super::ending::{Stop, print, stop_on_interrupt};
-use super::idle::check_pins;
 use super::measure::{LoadArguments, RequestArguments};
+use super::pins::check_pins;
 use pixeld_bench::input;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::redaction::shown_command;

@@ -152,7 +152,7 @@ pub fn try_measure(scenario: &Scenario) -> Result<Measured, String> {
     let mut watch = Watch {
         server: &ServerProbe::default(),
         stop: &stop,
-        is_live: false,
+        onlooker: &mut (),
         abort_if: &|_, _| None,
         on_start: &mut |_| {},
     };
