@@ -229,6 +229,12 @@ pub trait PeerReport {
     /// Returns an object of JSON that says how far this host's joining is; nothing once it has joined.
     fn joining_json(&self) -> Option<String>;
 
+    /// Returns an object of JSON that says how fast what is kept grows and when the disk will be full; nothing while that is not
+    /// known.
+    fn prospect_json(&self) -> Option<String> {
+        None
+    }
+
     /// Returns why this host takes no writes, for an operator; nothing while it does.
     fn writes_refused(&self) -> Option<String>;
 }

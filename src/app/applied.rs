@@ -213,6 +213,18 @@ impl Applied {
         self.states.iter_mut().flatten().for_each(|state| state.lose_before(start, shorts));
     }
 
+    /// Returns the bytes of what one application keeps; nothing for one that keeps nothing.
+    #[must_use]
+    pub fn data_bytes(&self, id: u8) -> Option<u64> {
+        self.states.get(usize::from(id))?.as_ref().map(|state| state.data_bytes())
+    }
+
+    /// Returns the bytes of all contents of blobs.
+    #[must_use]
+    pub fn contents_bytes(&self) -> u64 {
+        self.states.iter().flatten().map(|state| state.contents_bytes()).sum()
+    }
+
     /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.
     pub fn blobs_of_batch(&self, body: &[u8], visit: &mut dyn FnMut(BlobId)) {
         for piece in pieces(body) {

@@ -119,6 +119,16 @@ pub trait State: Any + Send + Sync {
     /// each stream that the journal still has.
     fn lose_before(&mut self, _start: &VersionVector, _shorts: &BTreeMap<Origin, u64>) {}
 
+    /// Returns the bytes of what it keeps: records that are listed, texts, contents.
+    fn data_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Returns those of them that are contents of blobs.
+    fn contents_bytes(&self) -> u64 {
+        0
+    }
+
     /// Tells the blobs that a record names: they must be durable wherever the record is.
     fn blobs_of(&self, _record: &[u8], _visit: &mut dyn FnMut(BlobId)) {}
 

@@ -100,3 +100,24 @@ fn a_delete_with_a_parameter_that_there_is_not_removes_nothing() {
         assert_eq!(client.send(plain("DELETE", &path)).answer().status, 204, "{path}");
     }
 }
+
+#[test]
+fn what_is_kept_is_measured_by_application() {
+    let server = Server::fresh(&[]);
+    let mut client = server.connect();
+    let picture = board::png(1);
+    assert_eq!(board::post(&mut client, "hi", "a.png", &picture).status, 200);
+    for x in 0..3 {
+        assert_eq!(client.send(process::client::post_pixel(x, 2, 'R', 3)).answer().status, 200);
+    }
+    let size = json(&server, "/messages")["messages"][0].clone();
+    let metrics = server.ask("GET", "/metrics", "").1;
+    let value = |series: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(series)).expect(series);
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(value("pixeld_data_bytes{app=\"pixel\"}"), 30.0);
+    assert!(value("pixeld_data_bytes{app=\"board\"}") >= 2.0 + 5.0 + 24.0, "{size}");
+    assert_eq!(value("pixeld_data_bytes{app=\"thumbs\"}"), 0.0);
+    assert!(value("pixeld_data_growth_bytes").is_nan() && value("pixeld_disk_full_days").is_infinite());
+}

@@ -89,6 +89,7 @@ fn a_c5_with_ena() {
             ("drops.retransmits", "PASS", "0.005 %"),
             ("storage.filesystem", "PASS", "xfs on /srv"),
             ("storage.volume", "PASS", "/srv"),
+            ("storage.growth", "SKIP", "copy"),
             ("storage.sync", "SKIP", "copy"),
             ("clock.source", "PASS", "kvm-clock"),
             ("clock.offset", "PASS", "0.004 ms"),

@@ -231,6 +231,14 @@ impl State for BoardState {
         }
     }
 
+    fn data_bytes(&self) -> u64 {
+        self.picture_bytes.saturating_add(self.text_bytes as u64)
+    }
+
+    fn contents_bytes(&self) -> u64 {
+        self.picture_bytes
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         let count = |count: usize| (count as u64).to_le_bytes();
         out.extend_from_slice(&self.last_id.to_le_bytes());

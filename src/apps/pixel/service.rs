@@ -180,12 +180,13 @@ impl App for PixelApp {
                 let refused = refused.map_or(String::new(), |why| {
                     format!(",\"writes_refused\":{}", serde_json::Value::String(why))
                 });
+                let disk = view.peer.prospect_json().map_or(String::new(), |of| format!(",\"disk\":{of}"));
                 let joining =
                     view.peer.joining_json().map_or(String::new(), |of| format!(",\"joining\":{of}"));
                 respond(
                     200,
                     format!(
-                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{joining}{peer}{starts}}}"
+                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{joining}{disk}{peer}{starts}}}"
                     ),
                 )
             }

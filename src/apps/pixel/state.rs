@@ -162,6 +162,10 @@ impl State for PixelState {
         }
     }
 
+    fn data_bytes(&self) -> u64 {
+        self.total().saturating_mul(SHORT_RECORD_BYTES as u64)
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         for stream in &self.streams {
             let Stream { origin, pixels, floor } = stream;

@@ -424,6 +424,14 @@ impl State for ThumbsState {
         moved.into_iter().for_each(|key| self.move_to(key, heal.time_us));
     }
 
+    fn data_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn contents_bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         let count = |count: usize| (count as u64).to_le_bytes();
         out.extend_from_slice(&count(self.seen.len()));

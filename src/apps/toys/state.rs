@@ -292,6 +292,10 @@ impl State for ToysState {
         moved.into_iter().for_each(|place| self.move_to(place, heal.time_us));
     }
 
+    fn data_bytes(&self) -> u64 {
+        self.names_bytes as u64
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         let added = (self.products.len() - FIRST.len()) as u64;
         // Without claims and cuts it is what the first program wrote, and reads.

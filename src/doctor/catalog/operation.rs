@@ -2,7 +2,7 @@
 
 use super::item::{Item, SAFE, item};
 
-pub(super) static ITEMS: [Item; 15] = [
+pub(super) static ITEMS: [Item; 16] = [
     item(
         "storage",
         "storage.sync",
@@ -18,6 +18,14 @@ pub(super) static ITEMS: [Item; 15] = [
         "writes are taken",
         "--disk-reserve",
         "Below the reserve (the larger of 1 GiB and 5 %) writes are answered 507 and reads go on.",
+    ),
+    item(
+        "storage",
+        "storage.growth",
+        SAFE,
+        "the disk does not fill up unnoticed",
+        "--keep",
+        "An estimate from the times in the journal's segments, if all is kept. A running server measures it: pixeld_disk_full_days.",
     ),
     item(
         "storage",

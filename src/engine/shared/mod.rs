@@ -9,6 +9,7 @@ pub mod mailbox;
 pub mod metrics;
 pub(crate) mod outcomes;
 pub mod peering;
+pub(crate) mod prospect;
 pub(crate) mod reach;
 pub(crate) mod refused;
 pub(crate) mod rounds;
@@ -37,6 +38,7 @@ use self::mailbox::Mail;
 use self::metrics::Metrics;
 use self::outcomes::Outcomes;
 use self::peering::Peering;
+use self::prospect::Outlook;
 use self::reach::Reach;
 use self::rounds::Rounds;
 use self::settings::Settings;
@@ -199,6 +201,8 @@ pub struct Shared {
     pub applied: Arc<RwLock<Applied>>,
     /// The journal as readers see it.
     pub reader: Arc<Reader>,
+    /// What is expected of the disk.
+    pub prospect: Outlook,
     /// What records name by its hash.
     pub blobs: Arc<Blobs>,
     /// A side per worker.
@@ -274,6 +278,7 @@ impl Shared {
             pid: std::process::id(),
             applied: Arc::new(RwLock::new(applied)),
             reader: opened.reader.clone(),
+            prospect: Outlook::default(),
             blobs,
             workers,
             metrics,

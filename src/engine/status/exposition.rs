@@ -16,6 +16,7 @@ use crate::engine::shared::life::Phase;
 use crate::engine::shared::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
 use crate::engine::shared::peering::counters::FAILURES;
 use crate::engine::shared::peering::standing::Bond;
+use crate::engine::shared::prospect::Prospect;
 use crate::engine::shared::refused::Cause;
 use crate::engine::storage::origins;
 use crate::http::method::Method;
@@ -81,6 +82,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     connections(&mut page, shared);
     workers(&mut page, shared);
     journal(&mut page, shared);
+    data(&mut page, shared, router);
     stages(&mut page, shared);
     replication(&mut page, shared);
     scrub(&mut page, shared);
@@ -221,6 +223,29 @@ fn journal(page: &mut Page, shared: &Shared) {
         "Time of a durable write or sync of the journal.",
     );
     page.histogram("pixeld_journal_fsync_seconds", "", &commit.sync_us.copy());
+}
+
+/// Writes how much is kept, and what that comes to.
+fn data(page: &mut Page, shared: &Shared, router: &Router) {
+    let name = "pixeld_data_bytes";
+    page.family(
+        name,
+        "gauge",
+        "Bytes of what an application keeps: records that are listed, texts, contents.",
+    );
+    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    for app in router.apps() {
+        if let Some(bytes) = applied.data_bytes(app.id()) {
+            page.sample(name, &format!("app=\"{}\"", app.name()), bytes);
+        }
+    }
+    drop(applied);
+    let Prospect { bytes_per_day, days } = shared.prospect.get();
+    let help = "Bytes by which the journal and the contents beside it grow in a day, over the last week of this process; NaN in its first ten minutes.";
+    page.single("pixeld_data_growth_bytes", "gauge", help, bytes_per_day.unwrap_or(f64::NAN));
+    let help = "Days until the free space is down to the reserve at this rate; +Inf while nothing grows or that is not known.";
+    let days = days.map_or("+Inf".to_owned(), |days| days.to_string());
+    page.single("pixeld_disk_full_days", "gauge", help, days);
 }
 
 fn stages(page: &mut Page, shared: &Shared) {

@@ -192,6 +192,10 @@ impl PeerReport for Shared {
         Report::of(self).map(|report| report.json())
     }
 
+    fn prospect_json(&self) -> Option<String> {
+        self.prospect.get().json()
+    }
+
     fn writes_refused(&self) -> Option<String> {
         self.space.refused().map(|refused| refused.reason)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::backoff::Backoff;
 use super::clockwatch::ClockWatch;
 use super::folding::Folding;
+use super::growth::Growth;
 use super::origins::Origins;
 use super::released::Released;
 use super::retention::{self, PeerRetention, Removable, Waiting};
@@ -67,6 +68,9 @@ pub struct Keeper {
     /// What of it was logged.
     standing: Standing,
     clock: ClockWatch,
+    growth: Growth,
+    /// Free space above the reserve, bytes; nothing where that can't be told.
+    free_bytes: Option<u64>,
     origins: Origins,
 }
 
@@ -114,6 +118,8 @@ impl Keeper {
             watch: None,
             standing: Standing::Sound,
             clock: ClockWatch::default(),
+            growth: Growth::default(),
+            free_bytes: None,
             origins: Origins::default(),
         }
     }
@@ -169,6 +175,7 @@ impl Keeper {
         self.tidy();
         self.released.look_after(&self.shared);
         self.clock.look_after(&self.shared);
+        self.growth.look_after(&self.shared, self.free_bytes);
         self.origins.look_after(&self.shared);
         Ok(())
     }
@@ -217,10 +224,12 @@ impl Keeper {
     }
 
     /// Compares the free space with the reserve.
-    fn look_at_space(&self) {
+    fn look_at_space(&mut self) {
+        self.free_bytes = None;
         let below = match self.disk.space() {
             Ok(space) => {
                 let reserve = self.reserve.bytes(space.total_bytes).max(self.folding.reserve_bytes());
+                self.free_bytes = Some(space.free_bytes.saturating_sub(reserve));
                 space.free_bytes < reserve
             }
             Err(error) => {

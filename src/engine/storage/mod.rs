@@ -3,6 +3,7 @@
 mod backoff;
 pub(crate) mod clockwatch;
 mod folding;
+mod growth;
 pub mod keeper;
 pub(crate) mod origins;
 mod released;
