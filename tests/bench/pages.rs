@@ -85,3 +85,20 @@ fn a_ramp_draws_every_step_and_what_was_offered() {
     assert_eq!(page.matches("class=\"border\"").count(), 2 * 8, "eight borders in both plots over time");
     assert!(page.contains("</i>offered</span>") && page.contains("<title>offered: 90/s at"));
 }
+
+#[test]
+fn no_plot_is_empty_however_short_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r.html");
+    let silent = format!("http://{}/", serve(|_, _| Reply::Close));
+    for (url, number) in [(uneven(), "1"), (uneven(), "2"), (silent, "1")] {
+        bench(&[&url, "-c", "1", "-n", number, "--no-probe", "--html", file.to_str().unwrap()]);
+        let page = std::fs::read_to_string(&file).unwrap();
+        for plot in page.split("<svg viewBox").skip(1).map(|rest| rest.split("</svg>").next().unwrap()) {
+            // A line has points that differ, or is a point that is filled.
+            let points = plot.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            let mut lines = points.map(|points| points.split(' ').collect::<std::collections::BTreeSet<_>>());
+            assert!(lines.any(|places| places.len() > 1) || plot.contains("fill:"), "{number}: {plot}");
+        }
+    }
+}

@@ -63,6 +63,10 @@ fn percentile_points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     if histogram.is_empty() {
         return Vec::new();
     }
+    if histogram.len() == 1 {
+        // A line from a point to itself can't be seen; a point can.
+        return vec![(0.0, histogram.max() as f64)];
+    }
     let end = (histogram.len() as f64).log10().min(f64::from(NINES));
     (0..=100)
         .map(|at| f64::from(at) / 100.0 * end)
@@ -219,5 +223,8 @@ mod tests {
         assert!(first.0 == 0.0 && (last.0 - 3.0).abs() < 1e-9);
         assert!((last.1 - 999e3).abs() < 2e3, "{last:?}");
         assert!(percentile_points(&histogram()).is_empty());
+        let mut single = histogram();
+        single.record(1_000).unwrap();
+        assert_eq!(percentile_points(&single).len(), 1, "drawn as a point");
     }
 }

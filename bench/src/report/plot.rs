@@ -10,7 +10,7 @@ const SIZE: (f64, f64) = (520.0, 300.0);
 const LEFT: f64 = 106.0;
 const RIGHT: f64 = 38.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = 48.0;
+const BOTTOM: f64 = 52.0;
 /// Colours that the page names; further lines take a hue each.
 const NAMED_COLOURS: usize = 6;
 
@@ -221,7 +221,7 @@ impl Plot {
                 svg,
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{:.1}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
                 y.from,
-                y.from + 17.0
+                y.from + 20.0
             );
         }
         for place in y.axis.ticks((y.low, y.high)) {
