@@ -7,6 +7,7 @@
 //! 5  screen     a run on the whole terminal while it runs
 //! 4  report     goals, the verdict on the bottleneck, and the outputs
 //!    agent      several generators as one, beside it
+//!    top        `pixeld top`, beside them
 //! 3  driver     the threads that send and count, what the machine and the server used meanwhile
 //! 2  scenario   what a run does: load, schedule, requests
 //!    send       `pixeld send`, beside it
@@ -31,3 +32,4 @@ pub mod scenario;
 pub mod screen;
 pub mod send;
 pub mod tools;
+pub mod top;

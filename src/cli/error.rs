@@ -64,6 +64,9 @@ pub enum CliError {
     /// The result can't be written to stdout.
     #[error("the result can't be written to stdout: {0}; look at the file or the program behind it")]
     Output(io::Error),
+    /// The terminal can't be drawn on.
+    #[error("can't draw on the terminal: {0}; `pixeld top --once` prints the figures")]
+    Terminal(io::Error),
 }
 
 impl From<SendError> for CliError {
@@ -131,6 +134,7 @@ impl CliError {
             | Self::Signals(_)
             | Self::Inherited(_)
             | Self::Decoder(_)
+            | Self::Terminal(_)
             | Self::Send(_) => ExitCode::FAILURE,
         }
     }

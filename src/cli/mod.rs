@@ -23,6 +23,7 @@ mod running;
 mod send;
 mod serve;
 mod succession;
+mod top;
 mod watchdog;
 
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ Examples:
   pixeld send photo.jpg            # post every pixel of a picture, read it back, compare
   pixeld bench                     # measure that server, and name the bottleneck
   pixeld init --join CLUSTER_ID    # become the second host of a pair; see `pixeld init --help`
+  pixeld top                       # what that server does, live
   pixeld doctor                    # say what holds this machine back
   pixeld inspect ./pixeld-data     # verify every checksum, number, chain and picture
 
@@ -64,6 +66,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Bench(Box<bench::Arguments>),
+    Top(top::Arguments),
     Doctor(Box<doctor::Arguments>),
     Healthy(healthy::Arguments),
     #[command(hide = true, name = decoder::SUBCOMMAND)]
@@ -92,6 +95,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
+        Command::Top(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Healthy(arguments) => arguments.run(),
         Command::Decoder(arguments) => arguments.run(),

@@ -30,11 +30,12 @@ const HEIGHTS: [(&str, u8); 16] = [
 ];
 
 /// Height of each room of the load generator's crate; the same rule.
-const ROOMS: [(&str, u8); 13] = [
+const ROOMS: [(&str, u8); 14] = [
     ("tools", 6),
     ("screen", 5),
     ("report", 4),
     ("agent", 4),
+    ("top", 4),
     ("driver", 3),
     ("scenario", 2),
     ("send", 2),

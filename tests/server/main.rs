@@ -35,6 +35,7 @@ mod small_segments;
 mod snapshots;
 mod steering;
 mod stopped;
+mod top;
 mod tuning;
 mod vacancy;
 mod vectors_live;

@@ -72,8 +72,23 @@ impl Exposition {
     }
 
     /// Returns the sum of all samples of a name; `None` when there are none.
-    fn sum(&self, name: &str) -> Option<f64> {
+    #[must_use]
+    pub fn sum(&self, name: &str) -> Option<f64> {
         self.sum_of(name, None)
+    }
+
+    /// Returns the sums of a name's samples by the value of one of their labels, in the order in which the values come.
+    #[must_use]
+    pub fn by(&self, name: &str, label: &str) -> Vec<(&str, f64)> {
+        let mut sums: Vec<(&str, f64)> = Vec::new();
+        for sample in self.of(name, None) {
+            let Some(value) = sample.label(label) else { continue };
+            match sums.iter_mut().find(|(known, _)| *known == value) {
+                Some((_, sum)) => *sum += sample.value,
+                None => sums.push((value, sample.value)),
+            }
+        }
+        sums
     }
 
     /// Returns the sum of all samples of one stage of a name.
@@ -83,7 +98,7 @@ impl Exposition {
         Some(first + values.sum::<f64>())
     }
 
-    fn of<'a>(&'a self, name: &'a str, stage: Option<&'a str>) -> impl Iterator<Item = &'a Sample> {
+    fn of<'a>(&'a self, name: &str, stage: Option<&str>) -> impl Iterator<Item = &'a Sample> {
         let is_of = move |sample: &&Sample| {
             sample.name == name && (stage.is_none() || sample.label("stage") == stage)
         };
@@ -246,6 +261,14 @@ mod tests {
         let seen: Vec<_> =
             stages.iter().map(|stage| (stage.name.as_str(), stage.count, stage.p99_ns)).collect();
         assert_eq!(seen, [("b", 1, 2_000_000_000), ("a", 3, 1_000_000_000)]);
+    }
+
+    #[test]
+    fn sums_by_a_label_keep_its_order() {
+        let page = "a{w=\"1\",m=\"x\"} 1\na{w=\"0\",m=\"x\"} 2\na{w=\"1\",m=\"y\"} 4\na 8\n";
+        let page = Exposition::parse(page).unwrap();
+        assert_eq!(page.by("a", "w"), [("1", 5.0), ("0", 2.0)]);
+        assert_eq!((page.sum("a"), page.by("b", "w").len()), (Some(15.0), 0));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn print(text: &str) -> Result<(), Stop> {
 
 /// Listens for interrupts and returns a flag that the first one sets; a second one ends the process. Servers that were started
 /// end with the process, also when it panics.
-pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(in crate::cli) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let setter = Arc::clone(&stop);
     end_with_panics();

@@ -2,7 +2,7 @@
 
 mod agents;
 mod compare;
-mod ending;
+pub(super) mod ending;
 mod idle;
 mod kept;
 mod measure;
