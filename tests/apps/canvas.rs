@@ -471,3 +471,80 @@ fn server_clear(a: &Server, b: &Server) {
     assert_eq!(a.ask("DELETE", "/pixels", "").0, 200);
     assert_eq!(b.ask("DELETE", "/pixels", "").0, 200);
 }
+
+/// Pixels as the journal has them: one row from `x` on, each a value of red.
+fn row(x: i32, y: i32, count: i32, value: u8) -> Vec<u8> {
+    let record = |x: i32| [&[0x11, value][..], &x.to_le_bytes(), &y.to_le_bytes()].concat();
+    (x..x + count).flat_map(record).collect()
+}
+
+fn post_row(server: &Server, row: &[u8]) {
+    let answer = server.connect().send(request("POST", "/pixels", "application/vnd.pixeld", row)).answer();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn a_cell_tells_who_set_it_and_pictures_show_the_past() {
+    let arguments = ["--durability", "disk", "--segment-size", "4MiB", "--disk-reserve", "0B"];
+    let server = Server::fresh(&arguments);
+    let cell = |query: &str| see(&server, &format!("/canvas/pixel?{query}")).json();
+    post_row(&server, &row(0, 0, 10, 1));
+    let first = cell("x=3&y=0");
+    assert_eq!((&first["set"], &first["r"], &first["g"]), (&true.into(), &1.into(), &0.into()));
+    assert_eq!((&first["channels"]["R"], &first["channels"]["B"]), (&first["time"], &Value::Null));
+    let of_first = see(&server, "/canvas.png");
+    post_row(&server, &row(-2, 0, 7, 2));
+    let of_second = see(&server, "/canvas.png");
+    let second = cell("x=3&y=0");
+    assert_eq!(second["r"], 2);
+    assert_eq!(
+        cell("x=99&y=0"),
+        serde_json::json!({
+            "x": 99, "y": 0, "set": false, "r": 0, "g": 0, "b": 0, "time": null,
+            "channels": {"R": null, "G": null, "B": null},
+        })
+    );
+    let at = |moment: &str| get(&server, &format!("/canvas.png?at={moment}"));
+    let cursor = || see(&server, "/canvas.json").json()["cursor"].as_str().expect("a cursor").to_owned();
+    let cursor = await_that("a cursor behind it", cursor, |cursor| at(cursor).body == of_second.body);
+    assert_eq!(server.ask("DELETE", "/pixels", "").0, 200);
+    post_row(&server, &row(3, 0, 1, 3));
+    let time = |cell: &Value| cell["time"].as_str().expect("a time").to_owned();
+    assert_eq!(at(&time(&first)).body, of_first.body);
+    assert_eq!(at(&time(&second)).body, of_second.body);
+    assert_eq!(at(&cursor).body, of_second.body);
+    assert_eq!(shown(&at(&time(&cell("x=3&y=0")))), of_list(&server), "the clear counts from its time on");
+    assert_eq!(
+        at("2001-01-01T00:00:00Z").body,
+        see(&server, "/canvas.png?x=900&y=900&w=1&h=1").body,
+        "nothing yet"
+    );
+    for wrong in ["yesterday", "2026-11-29", "AQAAAA"] {
+        assert_eq!(at(wrong).status, 422, "{wrong}");
+    }
+    let history = cell("x=3&y=0&history=1");
+    let told: Vec<_> =
+        history["history"].as_array().unwrap().iter().map(|one| (&one["value"], &one["listed"])).collect();
+    assert_eq!(told, [(&3.into(), &true.into()), (&2.into(), &false.into()), (&1.into(), &false.into())]);
+    assert_eq!(history["next"], Value::Null);
+
+    // Many records in several segments, in parts.
+    for _ in 0..3 {
+        post_row(&server, &row(3, 0, 1, 4).repeat(350_000));
+    }
+    let parts = cell("x=3&y=0&history=1");
+    assert_eq!(parts["history"].as_array().unwrap().len(), 1_000);
+    let next = parts["next"].as_str().expect("more");
+    let more = cell(&format!("x=3&y=0&before={next}"));
+    assert_eq!(more["history"][999]["value"], 4);
+    let beside = cell("x=-2&y=0&history=1");
+    assert_eq!((beside["history"].as_array().unwrap().len(), &beside["next"]), (1, &Value::Null));
+    assert_eq!(get(&server, "/canvas/pixel?x=3").status, 422);
+
+    // What a clear lets go can't be shown any more.
+    let clear = server.ask("DELETE", "/pixels", "");
+    assert_eq!(clear.0, 200);
+    let gone = await_that("segments that go", || at(&time(&second)), |answer| answer.status == 410);
+    let earliest = gone.json()["earliest"].as_str().expect("a time").to_owned();
+    assert_eq!(shown(&at(&earliest)), Cells::new(), "the clear itself");
+}

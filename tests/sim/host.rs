@@ -38,6 +38,7 @@ use pixeld::log::write::staged::Staged;
 use pixeld::log::write::writer::Writer;
 use pixeld::os::clock::Clock;
 
+use super::canvas::Following;
 use super::sim_disk::SimDisk;
 
 pub const CLUSTER: ClusterId = ClusterId(*b"simulated hosts!");
@@ -57,6 +58,7 @@ pub struct Up {
     staged: Staged,
     prepared: Option<Prepared>,
     pub replica: Option<Box<Replica>>,
+    pub canvas: Following,
     keeper: Option<Keeper>,
     disk: SimDisk,
     clock: Clock,
@@ -154,6 +156,7 @@ impl Up {
         let inline =
             || (durability == Durability::Memory).then(|| InlineCommit::new(Arc::clone(&token), clock));
         Ok(Self {
+            canvas: Following::new(&shared),
             arrivals: Arrivals::new(Arc::clone(&shared), inline()),
             inline: inline(),
             shared,
@@ -318,6 +321,8 @@ impl Up {
 
     /// The keeper's turn.
     pub fn keep_files(&mut self, wall_us: u64) -> Result<(), Fatal> {
+        // The thread of the views comes as it likes, too.
+        self.canvas.look();
         let (lacked_spare, was_amid_joining) = (self.lacks_spare(), self.is_amid_joining());
         if let Some(keeper) = &mut self.keeper {
             keeper.turn().map_err(|error| error.to_string())?;

@@ -52,6 +52,7 @@
 //! a copy of each batch that nobody takes; an unanswered RESYNC waits for the next STATE, ten seconds later; and one of the
 //! two words about GONE does for the other one with the sender that there is, though not with any that the protocol allows.
 
+mod canvas;
 mod chance;
 mod host;
 mod oracle;

@@ -6,6 +6,7 @@ use pixeld::base::ids::{NodeId, Origin, Position, Seq};
 use pixeld::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX, PEER_OUTPUT_BYTES_MAX};
 use pixeld::base::vector::VersionVector;
 
+use super::canvas;
 use super::host::Up;
 use super::pictures;
 
@@ -135,6 +136,15 @@ fn batches(up: &Up) -> Vec<Found> {
     found
 }
 
+/// The canvas shows what the list comes to, whatever it learnt in which order.
+pub fn check_canvas(up: &mut Up) {
+    up.canvas.look();
+    // A cut that the canvas was not there for has it begin again at its next look.
+    up.canvas.look();
+    let (shown, listed) = (up.canvas.cells(), canvas::of_list(&up.shared));
+    assert!(shown == listed, "{} shows {} cells, and lists {}", up.origin(), shown.len(), listed.len());
+}
+
 /// The same bytes for the same numbers where both keep them, and the same state.
 pub fn check_equal(a: &Up, b: &Up) {
     let (mine, theirs) = (batches(a), batches(b));
@@ -145,6 +155,7 @@ pub fn check_equal(a: &Up, b: &Up) {
     assert!(mine.eq(theirs), "{} and {} keep different batches", a.origin(), b.origin());
     let (mine, theirs) = (a.shared.applied.read().unwrap(), b.shared.applied.read().unwrap());
     assert_eq!(mine.vector, theirs.vector);
+    assert!(a.canvas.cells() == b.canvas.cells(), "the canvases differ");
     for (one, other) in mine.sections().iter().zip(&theirs.sections()) {
         assert!(one == other, "the states of application {} differ", one.0);
     }

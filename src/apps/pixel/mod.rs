@@ -13,7 +13,7 @@ pub(crate) mod asked;
 pub(crate) mod batch;
 pub(crate) mod before;
 pub(crate) mod body;
-pub(crate) mod canvas;
+pub mod canvas;
 pub mod cursor;
 pub mod cut;
 pub(crate) mod cutter;

@@ -22,8 +22,8 @@ use crate::http::response::Response;
 use super::batch::array::{Array, unparsable};
 use super::batch::binary::Binary;
 use super::batch::lines::Lines;
-use super::canvas::requests;
 use super::canvas::view::Canvas;
+use super::canvas::{cell, requests};
 use super::cutter::Cutter;
 use super::list::{self, List, Moment};
 use super::record::Record;
@@ -55,6 +55,7 @@ impl PixelApp {
         match endpoint {
             GET_CANVAS_JSON => requests::facts(canvas, view),
             GET_CANVAS_PNG => requests::picture(canvas, request, view),
+            GET_CANVAS_PIXEL => cell::cell(canvas, request, view),
             GET_CANVAS_LIVE => requests::live(canvas, request, view),
             _ => requests::events(canvas, request, view),
         }
@@ -70,12 +71,13 @@ const GET_HEALTH: u8 = 5;
 const GET_CANVAS_JSON: u8 = 6;
 const GET_CANVAS_PNG: u8 = 7;
 const GET_CANVAS_LIVE: u8 = 8;
-const GET_EVENTS: u8 = 9;
+const GET_CANVAS_PIXEL: u8 = 9;
+const GET_EVENTS: u8 = 10;
 const GET_FRONT: u8 = 64;
 
 const STATUS_OK: &str = r#"{"status":"ok"}"#;
 
-static ROUTES: [Route; 11] = [
+static ROUTES: [Route; 12] = [
     Route {
         body: Body::Whole(|limits| limits.apps.size(&PIXEL_BODY)),
         operation: include_str!("openapi/post_pixel.json"),
@@ -122,6 +124,10 @@ static ROUTES: [Route; 11] = [
     Route {
         operation: include_str!("openapi/get_canvas_png.json"),
         ..Route::new(Method::Get, "/canvas.png", GET_CANVAS_PNG, "Shows the canvas as a picture")
+    },
+    Route {
+        operation: include_str!("openapi/get_canvas_pixel.json"),
+        ..Route::new(Method::Get, "/canvas/pixel", GET_CANVAS_PIXEL, "Tells a cell, and who set it when")
     },
     Route {
         operation: include_str!("openapi/get_canvas_live.json"),

@@ -13,22 +13,28 @@ use crate::os::clock::wall_us;
 use crate::os::disk::Disk;
 
 /// The desk of the one thread.
-pub(super) struct OwnDesk {
+pub struct OwnDesk {
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
     is_over: Arc<AtomicBool>,
 }
 
 impl OwnDesk {
-    pub(super) fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>, is_over: Arc<AtomicBool>) -> Self {
+    /// Returns the desk of a server, which has ended once `is_over`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>, is_over: Arc<AtomicBool>) -> Self {
         Self { shared, disk, is_over }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    /// Returns what the threads of the server share.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    /// Returns whether the thread has to end.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }
 }

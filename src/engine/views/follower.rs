@@ -11,7 +11,7 @@ use crate::base::limits::VIEWS_RETRY_MS;
 use crate::log::read::scan::ReadError;
 
 /// A view, and how far it has come.
-pub(super) struct Follower {
+pub struct Follower {
     view: Arc<dyn LogView>,
     /// Nothing while it has to be begun.
     at: Option<Start>,
@@ -24,12 +24,14 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(view: Arc<dyn LogView>) -> Self {
+    /// Returns one that has to be begun.
+    #[must_use]
+    pub fn new(view: Arc<dyn LogView>) -> Self {
         Self { view, at: None, records: 0, is_whole: false, begin_us: 0 }
     }
 
     /// Has the view take what was applied since; gives whether it has published something.
-    pub(super) fn look(&mut self, desk: &OwnDesk, may_publish: bool) -> bool {
+    pub fn look(&mut self, desk: &OwnDesk, may_publish: bool) -> bool {
         if let Err(error) = self.begin(desk).and_then(|()| self.follow(desk)) {
             let name = self.view.name();
             desk.warn(&format!("the view {name} can't be made: {error}; {}", error.advice()));
@@ -49,7 +51,7 @@ impl Follower {
     }
 
     /// Tells the view that the server ends.
-    pub(super) fn end(&self, desk: &OwnDesk) {
+    pub fn end(&self, desk: &OwnDesk) {
         if self.at.is_some() {
             self.view.end(desk);
         }

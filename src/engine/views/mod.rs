@@ -4,8 +4,8 @@
 //! journal is applied, and reads up to there: what is fresh from memory (`log/write/tail.rs` keeps it), what is older from the
 //! files. A view that can't follow, because the journal was cut off before it came there, is begun again.
 
-mod desk;
-mod follower;
+pub mod desk;
+pub mod follower;
 
 use std::io;
 use std::sync::Arc;

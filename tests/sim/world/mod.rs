@@ -220,6 +220,7 @@ impl World {
     fn judge(&mut self) {
         self.close_wire();
         for round in 0..2 {
+            self.hosts.iter_mut().filter_map(|host| host.up.as_mut()).for_each(|up| oracle::check_canvas(up));
             let [Some(a), Some(b)] = [&self.hosts[0].up, &self.hosts[1].up] else {
                 panic!("seed {}: both are up", self.seed);
             };

@@ -6,6 +6,7 @@ use crate::app::application::{Action, Resume, View, Wait};
 use crate::app::view::LogView;
 use crate::app::wait::News;
 use crate::base::ids::Position;
+use crate::http::response::Response;
 
 use super::limits::BEHIND_US;
 use super::view::Canvas;
@@ -64,5 +65,14 @@ impl Resume for Waiting {
         } else {
             self.wait(view)
         }
+    }
+}
+
+/// Returns an answer that says how far the canvas lags behind, if it does.
+#[must_use]
+pub fn say_behind(response: Response, behind: u64) -> Response {
+    match behind {
+        0 => response,
+        behind => response.with("Pixeld-Behind", behind.to_string()),
     }
 }

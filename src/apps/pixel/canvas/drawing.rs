@@ -213,7 +213,7 @@ impl Edges {
 }
 
 /// Draws the pixels of a batch above these floors, up to the record `before`.
-fn draw(tiles: &mut Tiles, floors: &Floors, heals: &Heals, batch: &Batch<'_>, before: Seq) {
+pub fn draw(tiles: &mut Tiles, floors: &Floors, heals: &Heals, batch: &Batch<'_>, before: Seq) {
     let Entry { origin, mut seq, time_us } = batch.first;
     let floor = floors.of(origin);
     if seq + u64::from(batch.count) <= floor + 1 {

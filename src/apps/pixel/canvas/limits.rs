@@ -26,5 +26,9 @@ pub const CHECKPOINT_RECORDS: u64 = 10_000_000;
 pub const CHECKPOINT_RECORDS_AT_END: u64 = 200_000;
 /// Least time between two checkpoints, microseconds.
 pub const CHECKPOINT_EVERY_US: u64 = 5_000_000;
+/// Entries of a cell's history in one answer.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+/// Bytes of the journal that are read for one answer with a history; it may be a segment more.
+pub const HISTORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Time between two words to the operator about a scratch file or a checkpoint that can't be written, microseconds.
 pub const TROUBLE_TOLD_US: u64 = 60_000_000;

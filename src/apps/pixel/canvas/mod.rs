@@ -7,10 +7,13 @@
 //!          settle: changed tiles -> frames -> feeds              a feed's frames, sent by the workers
 //! ```
 //!
+//! cell, history, past and past_picture read the journal once more, backwards or from its start.
+//!
 //! A cell keeps, for each channel, the latest value by the one order of all hosts (time of the batch, origin, number), so every
 //! host draws the same picture. `docs/canvas.md` says what is promised.
 
 pub mod bounds;
+pub mod cell;
 mod changes;
 mod checkpoint;
 mod covering;
@@ -19,9 +22,12 @@ pub mod drawing;
 #[cfg(test)]
 mod drawing_tests;
 mod frames;
+mod history;
 mod journal;
 mod keys;
 pub mod limits;
+mod past;
+mod past_picture;
 mod pictures;
 pub mod raster;
 pub mod requests;

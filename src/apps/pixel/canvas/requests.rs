@@ -13,9 +13,10 @@ use crate::http::conditional;
 use crate::http::query;
 use crate::http::response::{Response, StreamHead};
 
-use super::super::detail::Details;
-use super::covering::{Covered, when_covered};
+use super::super::detail::{Details, Input, Location};
+use super::covering::{Covered, say_behind, when_covered};
 use super::cursor::Cursor;
+use super::past_picture;
 use super::pictures::{Found, Picture};
 use super::raster::Raster;
 use super::shape::{Asked, Shape};
@@ -52,7 +53,7 @@ fn facts_now(canvas: &Canvas, view: &View<'_>, covered: Covered) -> Response {
         "bounds": bounds, "pixels": facts.pixels, "cells": facts.cells, "cursor": cursor,
         "drawn": rounded(canvas.drawn()),
     });
-    say_behind(answer::json(200, body.to_string()), covered)
+    say_behind(answer::json(200, body.to_string()), covered.behind)
 }
 
 /// Returns how much is drawn with two digits, and 1 only if all of it is.
@@ -60,23 +61,25 @@ fn rounded(drawn: f64) -> f64 {
     if drawn < 1.0 { (drawn * 100.0).floor() / 100.0 } else { 1.0 }
 }
 
-fn say_behind(response: Response, covered: Covered) -> Response {
-    match covered.behind {
-        0 => response,
-        behind => response.with("Pixeld-Behind", behind.to_string()),
-    }
-}
-
 /// Answers `GET /canvas.png`.
 #[must_use]
 pub fn picture(canvas: &Arc<Canvas>, request: &Request<'_>, view: &View<'_>) -> Action {
     let mut details = Details::default();
-    let asked = Asked::read(request.head.query.unwrap_or_default(), &mut details);
+    let text = request.head.query.unwrap_or_default();
+    let asked = Asked::read(text, &mut details);
+    let at = query::parameter(text, "at");
+    let moment = at.as_deref().map(past_picture::read);
+    if let (Some(Err(fault)), Some(at)) = (&moment, &at) {
+        details.add(fault, Location::Query("at"), Input::Text(at));
+    }
     if !details.is_empty() {
         return Action::Respond(answer::json(422, details.body()));
     }
-    canvas.note_interest(view.clock_us);
     let known = request.head.values("if-none-match").map(<[u8]>::to_vec).collect();
+    if let Some(Ok(moment)) = moment {
+        return past_picture::answer(canvas, asked, moment, known, view);
+    }
+    canvas.note_interest(view.clock_us);
     let of = canvas.clone();
     let then = move |view: &View<'_>, covered| {
         let shape = asked.within(of.facts().bounds);
@@ -116,7 +119,6 @@ impl Wish {
     }
 
     fn answer(&self, picture: &Picture) -> Response {
-        let Shape { x, y, width, height, .. } = self.shape;
         let cursor = Cursor { node: self.node, position: picture.told };
         let is_final = self.covered.behind == 0 && picture.drawn >= 1.0;
         let is_known = conditional::is_named(self.known.iter().map(Vec::as_slice), &picture.etag);
@@ -132,7 +134,7 @@ impl Wish {
             response = response.with("Pixeld-Drawn", rounded(picture.drawn).to_string());
         }
         let response = response.with("Pixeld-Cursor", cursor.encode());
-        say_behind(response.with("Pixeld-Bounds", format!("{x},{y},{width},{height}")), self.covered)
+        say_behind(response.with("Pixeld-Bounds", self.shape.text()), self.covered.behind)
     }
 }
 

@@ -72,6 +72,13 @@ impl Asked {
         Ok(())
     }
 
+    /// Returns the cells that were asked for, if that is said: all of x, y, w and h.
+    #[must_use]
+    pub fn area(&self) -> Option<Bounds> {
+        let is_said = self.x.is_some() && self.y.is_some() && self.width.is_some() && self.height.is_some();
+        is_said.then(|| self.within(None).cells())
+    }
+
     /// Returns the picture, with what was not asked for taken from the bounds of the canvas.
     #[must_use]
     pub fn within(&self, bounds: Option<Bounds>) -> Shape {
@@ -130,6 +137,12 @@ impl Shape {
                 (self.width.div_ceil(u64::from(cells)), self.height.div_ceil(u64::from(cells)))
             }
         }
+    }
+
+    /// Returns the cells that it shows, as answers say it: x,y,w,h.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{},{},{},{}", self.x, self.y, self.width, self.height)
     }
 
     /// Returns why the picture is too large; nothing if it is not.

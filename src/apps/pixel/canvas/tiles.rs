@@ -13,7 +13,7 @@ use super::changes::{Changes, Told};
 use super::runs::{RUN_RECORDS, RunId, Runs};
 use super::store::{MakeScratch, Store};
 use super::stored;
-use super::tile::{CELLS, CHANNELS, Tile, TileKey, index_of};
+use super::tile::{CELLS, CHANNELS, Cell, Tile, TileKey, index_of};
 
 /// The tiles.
 pub struct Tiles {
@@ -22,6 +22,8 @@ pub struct Tiles {
     set: u64,
     bounds: Option<Bounds>,
     changes: Changes,
+    /// What is drawn only; nothing for all of it.
+    area: Option<Bounds>,
 }
 
 impl Tiles {
@@ -30,7 +32,13 @@ impl Tiles {
     #[must_use]
     pub fn new(memory_bytes: usize, make_scratch: Option<MakeScratch>) -> Self {
         let store = Store::new(memory_bytes, make_scratch);
-        Self { store, set: 0, bounds: None, changes: Changes::default() }
+        Self { store, set: 0, bounds: None, changes: Changes::default(), area: None }
+    }
+
+    /// Returns the same tiles, in which nothing beyond an area is drawn.
+    #[must_use]
+    pub fn within(self, area: Option<Bounds>) -> Self {
+        Self { area, ..self }
     }
 
     /// Draws records side by side, all of them pixels, of which the first has the number `first`; those up to `floor` are
@@ -53,6 +61,9 @@ impl Tiles {
             let channel = usize::from(record[0] - SHORT_FIRST);
             let word = |at: usize| i32::from_le_bytes(record[at..at + 4].try_into().expect("4 bytes"));
             let (x, y) = (word(2), word(6));
+            if self.area.is_some_and(|area| !area.has(x, y)) {
+                continue;
+            }
             let key = TileKey::of(x, y);
             let at = match last {
                 Some((known, at)) if known == key => at,
@@ -216,6 +227,29 @@ impl Tiles {
             });
         }
         Ok(())
+    }
+
+    /// Returns a cell's colour, and the time of the record that set each channel, microseconds since 1970.
+    ///
+    /// # Errors
+    /// Returns the error of reading the scratch file.
+    pub fn look(&self, x: i32, y: i32) -> io::Result<([u8; 4], [Option<u64>; CHANNELS])> {
+        let (key, index) = (TileKey::of(x, y), index_of(x, y));
+        let seen = |cell: &Cell, runs: &Runs| {
+            let time = |channel: usize| (cell.run(channel) != 0).then(|| runs.get(cell.run(channel)).time_us);
+            (cell.colour(), [time(0), time(1), time(2)])
+        };
+        if let Some(tile) = self.store.find(key) {
+            return Ok(seen(&tile.cells[index], &self.store.runs));
+        }
+        let bytes = match self.store.scratch() {
+            Some(scratch) => scratch.read(key)?,
+            None => None,
+        };
+        let mut runs = Runs::default();
+        self.store.runs.origins().iter().for_each(|origin| _ = runs.origin_id(*origin));
+        let tile = bytes.and_then(|bytes| stored::decode(&bytes, &mut runs));
+        Ok(tile.map_or(Default::default(), |tile| seen(&tile.cells[index], &runs)))
     }
 
     /// Adds a tile that was stored; gives whether its bytes are those of one.

@@ -50,6 +50,8 @@ pub struct Canvas {
     book: Mutex<Book>,
     /// Pictures that were made.
     pub pictures: Pictures,
+    /// Held while a picture of the past is drawn: one at a time has memory and a job thread.
+    pub past: Mutex<()>,
 }
 
 /// What requests need at once.
@@ -96,6 +98,7 @@ impl Canvas {
             interest_us: AtomicU64::new(0),
             book: Mutex::default(),
             pictures: Pictures::default(),
+            past: Mutex::default(),
         }
     }
 
@@ -103,6 +106,12 @@ impl Canvas {
     #[must_use]
     pub fn facts(&self) -> Facts {
         *lock(&self.facts)
+    }
+
+    /// Returns bytes of memory that its tiles may have.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// Returns how much is drawn, 0 to 1.
