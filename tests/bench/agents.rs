@@ -48,10 +48,15 @@ fn until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Runs a short load again and again until the agents are free for it.
+/// Runs a short load as soon as the agents are free for it.
 fn once_free(url: &str, agents: &str) -> Told {
+    once_not_busy(&[url, "-n", "20", "-c", "2", "--agents", agents])
+}
+
+/// Runs a command again and again until no agent says that it is busy.
+fn once_not_busy(arguments: &[&str]) -> Told {
     loop {
-        let told = bench(&[url, "-n", "20", "-c", "2", "--agents", agents]);
+        let told = bench(arguments);
         if !told.err.contains("directs this agent") {
             return told;
         }
@@ -355,10 +360,14 @@ fn a_condition_that_ends_a_run_is_asked_of_all_agents_together() {
 }
 
 #[test]
-fn a_target_that_is_not_there_is_named_with_the_agent() {
+fn what_an_agent_cannot_do_is_told_with_its_name() {
     let (_agents, names) = two(&[]);
+    // CPUs are those of the agents' hosts, so they are no usage error here.
+    let told = bench(&["http://127.0.0.1:1", "--pin", "1023", "--agents", &names]);
+    assert_eq!(told.code, 1, "{}{}", told.out, told.err);
+    assert!(told.err.contains("agent 127.0.0.1:") && told.err.contains("CPU"), "{}", told.err);
     let dead = format!("http://127.0.0.1:{}", free_port());
-    let told = bench(&[&dead, "-d", "600s", "--agents", &names]);
+    let told = once_not_busy(&[&dead, "-d", "600s", "--agents", &names]);
     assert_eq!(told.code, 1, "{}{}", told.out, told.err);
     assert!(told.err.contains("agent 127.0.0.1:") && told.err.contains("refused"), "{}", told.err);
     let (url, _, _) = counting();

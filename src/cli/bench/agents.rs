@@ -88,6 +88,11 @@ fn token(file: Option<&Path>) -> Result<Option<Token>, String> {
 }
 
 impl AgentsArguments {
+    /// Returns whether others send the load.
+    pub(super) fn are_given(&self) -> bool {
+        !self.agents.is_empty()
+    }
+
     /// Returns the agents that are to run a scenario, in so many threads if that is set; nothing if this process runs it.
     pub(super) fn agents(
         &self,
@@ -95,7 +100,7 @@ impl AgentsArguments {
         threads: Option<usize>,
         has_unix: bool,
     ) -> Result<Option<Agents>, String> {
-        if self.agents.is_empty() {
+        if !self.are_given() {
             return Ok(None);
         }
         if has_unix {

@@ -6,9 +6,12 @@ use pixeld_bench::client::target::is_https;
 use pixeld_bench::client::tls::Trust;
 
 impl LoadArguments {
-    /// Fails for an option that means nothing without another one, and for CPUs that can't be had.
-    pub(super) fn check(&self) -> Result<(), String> {
-        check_pins("--pin", &self.pin)?;
+    /// Fails for an option that means nothing without another one, and for CPUs that can't be had; those of agents are on their
+    /// hosts, which look themselves.
+    pub(super) fn check(&self, has_agents: bool) -> Result<(), String> {
+        if !has_agents {
+            check_pins("--pin", &self.pin)?;
+        }
         if self.poisson && self.rate.is_none() && self.steps.is_empty() {
             return Err("--poisson does nothing without -r or --steps: a closed loop has no schedule".into());
         }
@@ -32,7 +35,7 @@ impl LoadArguments {
             Some((name, _)) => {
                 Err(format!("{name} does nothing in `pixeld bench {tool}`: {why}; leave it out"))
             }
-            None => self.check(),
+            None => self.check(false),
         }
     }
 }

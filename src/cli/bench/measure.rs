@@ -184,7 +184,7 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
 impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
-        self.load.check()?;
+        self.load.check(self.agents.are_given())?;
         self.request.check([&self.url].into_iter().chain(&self.check.verify_host))?;
         self.of_wrk.check()?;
         if self.tui {
