@@ -48,7 +48,9 @@ impl World {
         if self.hosts[host].up.as_ref().is_some_and(|up| is_open(up, &mut self.chance)) {
             let is_picture = self.chance.once_in(self.kind.pictures);
             let is_many = self.chance.once_in(if self.kind.is_heavy { 2 } else { 30 });
+            let is_cut = self.chance.once_in(if self.kind.is_heavy { 6 } else { 60 });
             match (is_picture, is_many) {
+                _ if is_cut => self.cut(host),
                 (true, _) if self.posts.len() > self.chance.below(8) as usize => self.delete_picture(host),
                 (true, _) => self.post_picture(host),
                 (false, true) => self.log_many(host),
@@ -87,6 +89,28 @@ impl World {
             .for_each(|x| records.extend_from_slice(&Pixel { tag: 0x11, value: 9, x, y }.encode()));
         if up.log(&records, wall_us) {
             self.tally.count("records", MANY);
+        }
+    }
+
+    /// Cuts the oldest pixels; the keeper removes the segments that go with them, and may come down amid that.
+    fn cut(&mut self, host: usize) {
+        let wall_us = self.wall_us(host);
+        let (hundredths, is_exact) = (self.chance.below(101), self.chance.once_in(2));
+        let mut is_logged = false;
+        self.disk_turn(host, "looking for a cut", |up| {
+            let records = up.find_cut(hundredths, is_exact)?;
+            is_logged = !records.is_empty() && up.log(&records, wall_us);
+            Ok(())
+        });
+        self.tally.count("cuts", u64::from(is_logged));
+        if is_logged && self.chance.once_in(3) {
+            self.trace(|| format!("host {host} cuts its pixels to {hundredths} %"));
+            let delay_us = self.chance.within(1, 3 * MS);
+            self.later(delay_us, Event::Fold(host));
+            let (call, seed) = (self.chance.below(40), self.chance.next());
+            if !self.is_healing && self.chance.once_in(2) {
+                self.hosts[host].disk.fail_at(call, Failure::Crash, seed);
+            }
         }
     }
 
