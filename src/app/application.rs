@@ -235,6 +235,9 @@ pub trait PeerReport {
         None
     }
 
+    /// Returns the other host, without whose word no earlier start is folded; nothing where none is known.
+    fn folds_wait_for(&self) -> Option<NodeId>;
+
     /// Returns why this host takes no writes, for an operator; nothing while it does.
     fn writes_refused(&self) -> Option<String>;
 }

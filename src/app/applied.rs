@@ -5,14 +5,17 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::folding::Ends;
 use super::heal::{Heal, Heals};
 use super::pieces::{Piece, pieces, shorts_ahead};
 use super::state::{Entry, RestoreError, Side, Stamp, Stamper, State};
 use crate::base::blob::BlobId;
+use crate::base::folds::Fold;
 use crate::base::ids::{Origin, Position};
 use crate::base::kinds::Kinds;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
+use crate::log::format::record;
 
 /// Number of application ids: they are half of a tag's byte.
 const IDS: usize = 16;
@@ -32,6 +35,8 @@ pub struct Applied {
     pub side: Option<Side>,
     /// What counts as of another time than its batch says.
     pub heals: Heals,
+    /// What hosts have said that they have of each other's streams.
+    pub ends: Ends,
 }
 
 impl fmt::Debug for Applied {
@@ -110,7 +115,8 @@ impl Applied {
     #[must_use]
     pub fn kinds(&self) -> Kinds {
         let of_states = self.states.iter().flatten().flat_map(|state| state.kinds());
-        of_states.fold(Kinds::of(&[tag::TIME_HEALED]), |kinds, (tag, _)| kinds.with(&[*tag]))
+        let own = Kinds::of(&[tag::TIME_HEALED, tag::ENDS_HELD, tag::STREAMS_FOLDED]);
+        of_states.fold(own, |kinds, (tag, _)| kinds.with(&[*tag]))
     }
 
     /// Returns what records with this tag are, in the plural, for an operator; nothing for a tag that no application has.
@@ -153,8 +159,8 @@ impl Applied {
             match (piece, state) {
                 (Piece::Short(run), Some(state)) => state.apply_run(&at, run),
                 (Piece::Short(_), None) => {}
-                (Piece::Other(record), _) if record[0] == tag::TIME_HEALED => {
-                    self.heal(record);
+                (Piece::Other(record), _) if tag::app_of(record[0]) == tag::app::ENGINE => {
+                    self.apply_engine(at.origin, record);
                     each(None);
                 }
                 (Piece::Other(record), state) => {
@@ -170,6 +176,40 @@ impl Applied {
         }
         debug_assert_eq!(seq - batch.first.seq, u64::from(batch.count), "the header counts the records");
         self.advance(batch);
+    }
+
+    /// Takes a record of the engine's that the start `by` has logged; one of another kind or form changes nothing.
+    fn apply_engine(&mut self, by: Origin, record: &[u8]) {
+        match record[0] {
+            tag::TIME_HEALED => self.heal(record),
+            tag::ENDS_HELD => self.ends.hear(by.node, record::payload(record), &self.vector),
+            tag::STREAMS_FOLDED => {
+                if let Some(fold) = Fold::read(by, record::payload(record)) {
+                    self.fold_streams(&fold);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fold_streams(&mut self, fold: &Fold) {
+        let folded = fold.starts.iter().map(|start| Origin { node: fold.by.node, inc: start.inc });
+        let folded: Vec<Origin> = folded.collect();
+        self.vector.fold(fold);
+        self.ends.forget(&folded);
+        self.show_folds(&folded);
+    }
+
+    /// Shows every state that these streams are folded now, beside all that the vector says.
+    fn show_folds(&mut self, folded: &[Origin]) {
+        let all = self.vector.folds();
+        self.states.iter_mut().flatten().for_each(|state| state.take_folds(folded, all));
+    }
+
+    /// Takes it that a snapshot whose sections were restored stands there.
+    pub fn stand_at(&mut self, position: Position, vector: VersionVector, time_us: u64) {
+        (self.position, self.vector, self.time_us) = (position, vector, time_us);
+        self.show_folds(&[]);
     }
 
     /// Takes a record about times; any other one changes nothing.
@@ -281,6 +321,11 @@ impl Applied {
             self.heals.snapshot(&mut bytes);
             sections.push((tag::app::ENGINE, bytes));
         }
+        if !self.ends.is_empty() {
+            let mut bytes = Vec::new();
+            self.ends.snapshot(&mut bytes);
+            sections.push((tag::app::ENDS, bytes));
+        }
         sections
     }
 
@@ -291,6 +336,10 @@ impl Applied {
     pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
         if id == tag::app::ENGINE {
             self.heals = Heals::read(bytes).ok_or(RestoreError)?;
+            return Ok(());
+        }
+        if id == tag::app::ENDS {
+            self.ends = Ends::read(bytes).ok_or(RestoreError)?;
             return Ok(());
         }
         match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::fields::{Fields, push_origin};
+use crate::base::folds::Folds;
 use crate::base::ids::{Origin, Seq};
 use crate::base::limits::CUT_FLOORS_MAX;
 use crate::log::format::record;
@@ -18,6 +19,8 @@ use crate::log::format::record;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Floors {
     by_stream: BTreeMap<Origin, Seq>,
+    /// Of these no more comes, so a cut takes what is there and leaves no floor.
+    folds: Folds,
 }
 
 impl Floors {
@@ -38,14 +41,22 @@ impl Floors {
         let (mut fields, mut raised) = (Fields::of(record::payload(record)), Vec::new());
         while let Some((origin, seq)) = read(&mut fields) {
             if seq > self.of(origin) {
-                self.by_stream.insert(origin, seq);
+                if !self.folds.contains(origin) {
+                    self.by_stream.insert(origin, seq);
+                }
                 raised.push((origin, seq));
             }
         }
         raised
     }
 
-    /// Returns whether nothing was ever cut.
+    /// Takes note that these streams are folded: their floors are forgotten.
+    pub fn take_folds(&mut self, all: &Folds) {
+        self.folds = all.clone();
+        self.by_stream.retain(|origin, _| !all.contains(*origin));
+    }
+
+    /// Returns whether nothing was ever cut of a stream that is not folded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_stream.is_empty()

@@ -16,6 +16,8 @@ pub(crate) mod feed;
 pub mod fields;
 pub(crate) mod files;
 pub(crate) mod floors;
+pub(crate) mod foldable;
+pub(crate) mod folding;
 pub(crate) mod form_page;
 pub mod heal;
 pub(crate) mod id;

@@ -8,6 +8,7 @@ use std::fmt;
 use super::heal::Heal;
 use super::references::References;
 use crate::base::blob::BlobId;
+use crate::base::folds::Folds;
 use crate::base::ids::{Origin, Seq};
 use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::base::vector::VersionVector;
@@ -170,6 +171,10 @@ pub trait State: Any + Send + Sync {
     /// Makes records that were applied count as of another time, unless that is later than they are. `just` is the only one, if
     /// it was applied a moment ago. What a request was answered by the earlier times stays: which of two orders stands.
     fn heal(&mut self, _heal: &Heal, _just: Option<&Entry>) {}
+
+    /// Takes note that streams are folded: every host has all of them, whoever logs a record from now on has them too, and their
+    /// names are to be forgotten. `all` are folded by now; after [`State::restore`] it is called with none that are new.
+    fn take_folds(&mut self, _streams: &[Origin], _all: &Folds) {}
 
     /// Returns the tags of all its records, each with what they are, in the plural, for an operator. A host logs none of
     /// them before the other host knows them too.

@@ -132,7 +132,7 @@ impl Standing {
     /// Returns how many of the records that `applied` says are applied it has not.
     #[must_use]
     pub fn behind(&self, applied: &VersionVector) -> u64 {
-        applied.iter().map(|(_, seq)| seq).sum::<u64>().saturating_sub(self.records())
+        applied.records().saturating_sub(self.records())
     }
 
     /// Returns when it last had everything, microseconds of the process's clock.

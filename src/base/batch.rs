@@ -6,6 +6,9 @@
 //! 48 u64 chain         56 u64 time_us                                      64 body
 //! ```
 //!
+//! Version 2 says that a fold is among the records ([`super::folds`]): who follows the streams looks into the body. Everything
+//! else is version 1.
+//!
 //! The chain ties each batch to all before it of its origin: it is xxh3-64 of the previous chain, this header with both
 //! checksums and the chain zeroed, and the body's checksum. Two streams with the same chain at the same seq are the
 //! same stream; a copied data directory that went its own way shows at the first batch.
@@ -20,8 +23,10 @@ use crate::base::numbers::{u16_at, u32_at, u64_at};
 pub const BATCH_HEADER_BYTES: usize = 64;
 /// First bytes of a header.
 const BATCH_MAGIC: [u8; 4] = *b"PXB1";
-/// The only version there is.
+/// The version of a batch without folds.
 const BATCH_VERSION: u16 = 1;
+/// That of one with folds.
+const BATCH_VERSION_FOLDS: u16 = 2;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub struct BatchHeader {
     pub chain: u64,
     /// Hybrid clock, microseconds since 1970.
     pub time_us: u64,
+    /// A fold is among the records.
+    pub has_folds: bool,
 }
 
 /// Why 64 bytes are no header.
@@ -71,13 +78,36 @@ impl BatchHeader {
         previous: u64,
         body: &[u8],
     ) -> Self {
+        Self::unlinked(origin, first_seq, count, time_us, body).linked(previous)
+    }
+
+    /// Returns the same for a batch that has a fold among its records.
+    #[must_use]
+    pub fn seal_with_folds(
+        origin: Origin,
+        first_seq: Seq,
+        count: u32,
+        time_us: u64,
+        previous: u64,
+        body: &[u8],
+    ) -> Self {
+        let header = Self::unlinked(origin, first_seq, count, time_us, body);
+        Self { has_folds: true, ..header }.linked(previous)
+    }
+
+    #[inline]
+    fn linked(mut self, previous: u64) -> Self {
+        self.chain = self.link(previous);
+        self
+    }
+
+    #[inline]
+    fn unlinked(origin: Origin, first_seq: Seq, count: u32, time_us: u64, body: &[u8]) -> Self {
         assert!(count > 0 && first_seq > 0, "a batch holds records, and they are numbered from 1");
         assert!(!body.is_empty() && body.len() <= BATCH_BODY_BYTES_MAX, "a body has bounds");
         let body_len = u32::try_from(body.len()).expect("bounded above");
         let body_crc = crc32c::crc32c(body);
-        let mut header = Self { origin, first_seq, count, body_len, body_crc, chain: 0, time_us };
-        header.chain = header.link(previous);
-        header
+        Self { origin, first_seq, count, body_len, body_crc, chain: 0, time_us, has_folds: false }
     }
 
     /// Returns the chain this header ought to have if `previous` is the chain of its stream before it.
@@ -111,7 +141,8 @@ impl BatchHeader {
         bytes[24..32].copy_from_slice(&self.origin.inc.0.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.count.to_le_bytes());
-        bytes[44..46].copy_from_slice(&BATCH_VERSION.to_le_bytes());
+        let version = if self.has_folds { BATCH_VERSION_FOLDS } else { BATCH_VERSION };
+        bytes[44..46].copy_from_slice(&version.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.chain.to_le_bytes());
         bytes[56..64].copy_from_slice(&self.time_us.to_le_bytes());
         bytes
@@ -128,7 +159,7 @@ impl BatchHeader {
         if crc32c::crc32c(&bytes[8..]) != u32_at(bytes, 4) {
             return Err(BatchError::HeaderCrc);
         }
-        if u16_at(bytes, 44) != BATCH_VERSION {
+        if !(BATCH_VERSION..=BATCH_VERSION_FOLDS).contains(&u16_at(bytes, 44)) {
             return Err(BatchError::Version(u16_at(bytes, 44)));
         }
         let header = Self {
@@ -139,6 +170,7 @@ impl BatchHeader {
             body_crc: u32_at(bytes, 8),
             chain: u64_at(bytes, 48),
             time_us: u64_at(bytes, 56),
+            has_folds: u16_at(bytes, 44) == BATCH_VERSION_FOLDS,
         };
         if u16_at(bytes, 46) == 0 && header.is_possible() { Ok(header) } else { Err(BatchError::Bounds) }
     }

@@ -32,6 +32,9 @@ pub struct Origin {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
 
+/// Numbers of starts below this are numbers; what starts of before they were numbered have there is random.
+const START_NUMBER_END: u32 = 1 << 24;
+
 impl Inc {
     /// Returns the start with this number.
     #[must_use]
@@ -39,10 +42,16 @@ impl Inc {
         Self(u64::from(number) << 32 | u64::from(random))
     }
 
-    /// Returns its number among the starts of its directory.
+    /// Returns its number among the starts of its directory, if starts were numbered when it was drawn.
     #[must_use]
     pub fn number(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+
+    /// Returns whether it bears a number, which one of before starts were numbered does with a probability of 1 in 256.
+    #[must_use]
+    pub fn is_numbered(self) -> bool {
+        (1..START_NUMBER_END).contains(&self.number())
     }
 }
 

@@ -25,6 +25,16 @@ pub const MEMBER_NAME_BYTES_MAX: usize = 40;
 pub const ORIGINS_WARN: usize = 1_000;
 /// Origins from which on /health says so: 80 % of those that a journal may know.
 pub const ORIGINS_ALARM: usize = ORIGINS_MAX / 5 * 4;
+/// Finished starts of a node, each of which has logged something, that are folded together: fewer stay named.
+pub const FOLD_STARTS_MIN: usize = 4;
+/// Looks of the keeper, five a second, from one try to fold to the next.
+pub const FOLD_EVERY_LOOKS: u32 = 5;
+/// The same after a fold could not be logged.
+pub const FOLD_AGAIN_LOOKS: u32 = 300;
+/// The most of them that one record names, which has to fit into every lane.
+pub const FOLD_STARTS_MAX: usize = 1_000;
+/// Hosts that a fold may name.
+pub const FOLD_HOSTS_MAX: usize = MEMBERS_MAX;
 /// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
 pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
 /// Bytes of the longest record of any application before it is stamped; the registry's test holds applications to it.

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod blob;
 pub mod durability;
 pub(crate) mod fingerprint;
+pub mod folds;
 pub mod ids;
 pub mod kinds;
 pub mod limits;

@@ -5,6 +5,7 @@
 //! ```
 
 use super::batch::{BatchHeader, first_chain};
+use super::folds::{Fold, Folds, NodeFolds, StreamEnd};
 use super::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use super::limits::ORIGINS_MAX;
 use super::vector::VersionVector;
@@ -24,10 +25,12 @@ pub struct Stream {
     pub chain: u64,
 }
 
-/// All streams that have a batch in the journal, sorted by origin, so that equal states are equal bytes.
+/// All streams that have a batch in the journal, sorted by origin, so that equal states are equal bytes; those that are folded
+/// are counted beside them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Streams {
     entries: Vec<Stream>,
+    folds: Folds,
 }
 
 /// Why a batch doesn't continue its stream.
@@ -54,6 +57,14 @@ pub enum StreamFault {
     /// One more origin than a journal may know.
     #[error("more than {ORIGINS_MAX} origins")]
     TooMany,
+    /// It folds a stream that ends elsewhere here, or that is not known.
+    #[error("a fold says that {origin} ends at seq {seq}, which is not so here")]
+    Fold {
+        /// The stream.
+        origin: Origin,
+        /// Its end, as the fold says.
+        seq: Seq,
+    },
     /// It names this very start of the process, whose batches nobody else can have made.
     #[error(
         "the batch at seq {seq} names this host's own start {origin} as its origin; is the other directory a copy?"
@@ -64,6 +75,15 @@ pub enum StreamFault {
         /// The batch's first record.
         seq: Seq,
     },
+}
+
+/// A node of whose folded streams two hosts do not have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldsDiffer {
+    /// The node.
+    pub node: NodeId,
+    /// How many starts of it each of them has to their ends that one of them has folded.
+    pub starts: [u32; 2],
 }
 
 impl Streams {
@@ -83,6 +103,10 @@ impl Streams {
     pub fn behind(&self, cluster: ClusterId, header: &BatchHeader) -> Result<Stream, StreamFault> {
         let origin = header.origin;
         let before = self.of(cluster, origin);
+        if before.seq == 0 && self.folds.contains(origin) {
+            // All of it is here.
+            return Err(StreamFault::Sequence { origin, found: header.first_seq, due: Seq::MAX });
+        }
         if header.first_seq != before.seq + 1 {
             let due = before.seq + 1;
             return Err(StreamFault::Sequence { origin, found: header.first_seq, due });
@@ -96,22 +120,108 @@ impl Streams {
         Ok(Stream { origin, seq: header.last_seq(), chain: header.chain })
     }
 
-    /// Takes a batch if it is the next of its stream.
+    /// Takes a batch with these folds if it is the next of its stream.
     ///
     /// # Errors
-    /// Returns why it is not the next one; nothing has changed then.
-    pub fn follow(&mut self, cluster: ClusterId, header: &BatchHeader) -> Result<(), StreamFault> {
+    /// Returns why it is not the next one, or why a fold can't be; nothing has changed then.
+    pub fn follow(
+        &mut self,
+        cluster: ClusterId,
+        header: &BatchHeader,
+        folds: &[Fold],
+    ) -> Result<(), StreamFault> {
         let after = self.behind(cluster, header)?;
+        folds.iter().try_for_each(|fold| self.check_fold(fold))?;
         self.set(after);
+        folds.iter().try_for_each(|fold| self.fold(fold))
+    }
+
+    /// Takes a fold: its streams are counted from now on, and not named. What was folded before stays so.
+    ///
+    /// # Errors
+    /// Fails if one of them ends elsewhere here; nothing has changed then.
+    pub fn fold(&mut self, fold: &Fold) -> Result<(), StreamFault> {
+        self.check_fold(fold)?;
+        let node = fold.by.node;
+        let entries = &self.entries;
+        self.folds.fold(fold, |origin| entries.binary_search_by_key(&origin, |stream| stream.origin).is_ok());
+        let is_folded = |inc| fold.starts.binary_search_by_key(&inc, |start| start.inc).is_ok();
+        self.entries.retain(|stream| stream.origin.node != node || !is_folded(stream.origin.inc));
         Ok(())
     }
 
-    /// Returns the state of each stream, in the order of their origins.
+    /// Checks whether all streams of a fold end where it says, or were folded before.
+    ///
+    /// # Errors
+    /// Returns the first one that does not.
+    pub fn check_fold(&self, fold: &Fold) -> Result<(), StreamFault> {
+        for &StreamEnd { inc, seq, chain } in &fold.starts {
+            let origin = Origin { node: fold.by.node, inc };
+            let is_so = match self.find(origin) {
+                Ok(at) => self.entries[at] == Stream { origin, seq, chain },
+                Err(_) => self.folds.contains(origin),
+            };
+            if !is_so {
+                return Err(StreamFault::Fold { origin, seq });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the folded streams.
+    #[must_use]
+    pub fn folds(&self) -> &Folds {
+        &self.folds
+    }
+
+    /// Returns streams of these that are named here and folded in `other`.
+    pub fn folded_in<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = Stream> + 's {
+        self.iter().filter(|stream| other.is_folded(stream.origin))
+    }
+
+    /// Compares what two hosts have of the streams that one of them has folded: it is the same if those that the other one names
+    /// come to the same number and hash. Returns the first node for which they do not.
+    #[must_use]
+    pub fn differ_in_folds(&self, other: &Self) -> Option<FoldsDiffer> {
+        let count = |one: &Self, other: &Self, node: NodeId| {
+            let mut folds = one.folds.of(node).cloned().unwrap_or_else(|| NodeFolds::new(node));
+            let named = one.folded_in(other).filter(|stream| stream.origin.node == node);
+            named.for_each(|Stream { origin, seq, chain }| {
+                folds.count(&StreamEnd { inc: origin.inc, seq, chain });
+            });
+            (folds.starts, folds.hash)
+        };
+        let nodes = self.folds.iter().chain(other.folds.iter()).map(|folds| folds.node);
+        let differs = |node| {
+            let (a, b) = (count(self, other, node), count(other, self, node));
+            (a != b).then_some(FoldsDiffer { node, starts: [a.0, b.0] })
+        };
+        nodes.into_iter().find_map(differs)
+    }
+
+    /// Takes it that these streams are folded, of which none is named.
+    pub fn join_folds(&mut self, folds: &Folds) {
+        self.folds.join(folds);
+    }
+
+    /// Returns whether a stream is folded.
+    #[must_use]
+    pub fn is_folded(&self, origin: Origin) -> bool {
+        self.folds.contains(origin) && self.find(origin).is_err()
+    }
+
+    /// Returns the same with these streams folded, which are not named.
+    #[must_use]
+    pub fn with_folds(self, folds: Folds) -> Self {
+        Self { folds, ..self }
+    }
+
+    /// Returns the state of each stream that is not folded, in the order of their origins.
     pub fn iter(&self) -> impl Iterator<Item = Stream> + '_ {
         self.entries.iter().copied()
     }
 
-    /// Returns the number of streams.
+    /// Returns the number of streams that are not folded.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -120,13 +230,14 @@ impl Streams {
     /// Returns whether no batch was ever written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.folds.is_empty()
     }
 
-    /// Returns the last record's number of one stream, 0 before its first batch.
+    /// Returns the last record's number of one stream, 0 before its first batch; of a folded one, [`Seq::MAX`].
     #[must_use]
     pub fn seq_of(&self, origin: Origin) -> Seq {
-        self.find(origin).map_or(0, |at| self.entries[at].seq)
+        let unnamed = || if self.folds.contains(origin) { Seq::MAX } else { 0 };
+        self.find(origin).map_or_else(|_| unnamed(), |at| self.entries[at].seq)
     }
 
     /// Returns the sequence numbers alone.
@@ -134,7 +245,7 @@ impl Streams {
     pub fn vector(&self) -> VersionVector {
         let mut vector = VersionVector::new();
         self.entries.iter().for_each(|stream| vector.raise(stream.origin, stream.seq));
-        vector
+        vector.with_folds(self.folds.clone())
     }
 
     /// Sets where a stream stands, which is not before where it stood, without asking whether it follows; for the one who
@@ -153,7 +264,7 @@ impl Streams {
         }
     }
 
-    /// Appends the encoding: [`STREAM_BYTES`] for each stream.
+    /// Appends the encoding of those that are not folded: [`STREAM_BYTES`] for each.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for stream in &self.entries {
             for word in [stream.origin.node.0, stream.origin.inc.0, stream.seq, stream.chain] {
@@ -170,7 +281,7 @@ impl Streams {
         }
         let entries: Vec<_> = bytes.chunks_exact(STREAM_BYTES).map(decode_stream).collect();
         let is_sound = entries.is_sorted_by(|a, b| a.origin < b.origin) && entries.iter().all(|s| s.seq > 0);
-        is_sound.then_some(Self { entries })
+        is_sound.then_some(Self { entries, folds: Folds::default() })
     }
 
     #[inline]

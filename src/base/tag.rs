@@ -9,10 +9,16 @@ pub mod app {
     pub const INDEX: u8 = 12;
     /// The engine: its own endpoints, and records that concern every application.
     pub const ENGINE: u8 = 14;
+    /// What hosts have said of each other's streams: a section of snapshots; no record bears it.
+    pub const ENDS: u8 = 15;
 }
 
 /// Records count as of another time than their batches say.
 pub const TIME_HEALED: u8 = 0xE1;
+/// A host says that it has streams of another node durably, to their ends as it knows them.
+pub const ENDS_HELD: u8 = 0xE2;
+/// Streams of earlier starts of the node that logs it are folded.
+pub const STREAMS_FOLDED: u8 = 0xE3;
 
 /// The first tag of short records, which have no field for their length. The journal's format has three of them.
 pub const SHORT_FIRST: u8 = 0x11;

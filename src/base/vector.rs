@@ -1,13 +1,15 @@
 //! Version vectors: for each origin, the sequence number up to which something holds.
 
+use super::folds::{Fold, Folds};
 use super::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::numbers::u64_at;
 
-/// For each origin a sequence number; an origin that is absent stands at 0. Sorted by origin, so that equal vectors
-/// are equal bytes.
+/// For each origin a sequence number; an origin that is absent stands at 0, or at its end if it is folded. Sorted by origin,
+/// so that equal vectors are equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VersionVector {
     entries: Vec<(Origin, Seq)>,
+    folds: Folds,
 }
 
 /// Encoded length in bytes of one entry: node, inc, seq.
@@ -20,24 +22,53 @@ impl VersionVector {
         Self::default()
     }
 
-    /// Returns the number reached for `origin`, 0 if it was never seen.
+    /// Returns the same with these origins folded, but for those that it has entries of.
     #[must_use]
-    pub fn seq_of(&self, origin: Origin) -> Seq {
-        self.find(origin).map_or(0, |at| self.entries[at].1)
+    pub fn with_folds(self, folds: Folds) -> Self {
+        Self { folds, ..self }
     }
 
-    /// Raises the entry of `origin` to `seq`; a lower `seq` changes nothing.
+    /// Returns the folded origins.
+    #[must_use]
+    pub fn folds(&self) -> &Folds {
+        &self.folds
+    }
+
+    /// Takes a fold: its origins stand at their ends, and have no entries any more.
+    pub fn fold(&mut self, fold: &Fold) {
+        let entries = &self.entries;
+        self.folds.fold(fold, |origin| entries.binary_search_by_key(&origin, |entry| entry.0).is_ok());
+        let is_folded = |inc| fold.starts.binary_search_by_key(&inc, |start| start.inc).is_ok();
+        self.entries.retain(|(origin, _)| origin.node != fold.by.node || !is_folded(origin.inc));
+    }
+
+    /// Takes it that all these origins stand at their ends.
+    pub fn join_folds(&mut self, folds: &Folds, is_named: impl Fn(Origin) -> bool) {
+        self.folds.join(folds);
+        let folds = &self.folds;
+        self.entries.retain(|(origin, _)| !folds.contains(*origin) || is_named(*origin));
+    }
+
+    /// Returns the number reached for `origin`, 0 if it was never seen; of a folded one, [`Seq::MAX`].
+    #[must_use]
+    pub fn seq_of(&self, origin: Origin) -> Seq {
+        let unnamed = || if self.folds.contains(origin) { Seq::MAX } else { 0 };
+        self.find(origin).map_or_else(|_| unnamed(), |at| self.entries[at].1)
+    }
+
+    /// Raises the entry of `origin` to `seq`; a lower `seq` changes nothing, nor does any if it is folded.
     #[inline]
     pub fn raise(&mut self, origin: Origin, seq: Seq) {
         match self.find(origin) {
             Ok(at) => self.entries[at].1 = self.entries[at].1.max(seq),
-            Err(_) if seq == 0 => {}
+            Err(_) if seq == 0 || self.folds.contains(origin) => {}
             Err(at) => self.entries.insert(at, (origin, seq)),
         }
     }
 
     /// Raises every entry to that of `other`: the least vector that covers both.
     pub fn join(&mut self, other: &Self) {
+        self.join_folds(&other.folds, |origin| other.find(origin).is_ok());
         for &(origin, seq) in &other.entries {
             self.raise(origin, seq);
         }
@@ -46,15 +77,23 @@ impl VersionVector {
     /// Returns whether every entry is at least that of `other`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.entries.iter().all(|&(origin, seq)| self.seq_of(origin) >= seq)
+        self.folds.covers(&other.folds)
+            && other.entries.iter().all(|&(origin, seq)| self.seq_of(origin) >= seq)
     }
 
-    /// Entries in the order of their origins.
+    /// Returns how many records it covers, those of folded origins among them.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        let folded: u64 = self.folds.iter().map(|folds| folds.records).sum();
+        self.entries.iter().map(|(_, seq)| seq).sum::<u64>() + folded
+    }
+
+    /// Entries in the order of their origins, without those that are folded.
     pub fn iter(&self) -> impl Iterator<Item = (Origin, Seq)> + '_ {
         self.entries.iter().copied()
     }
 
-    /// Returns the number of origins with an entry.
+    /// Returns the number of origins with an entry: those that are not folded.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -63,10 +102,10 @@ impl VersionVector {
     /// Returns whether nothing has happened yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.folds.is_empty()
     }
 
-    /// Appends the encoding: u32 number of entries, then node, inc and seq of each, little endian.
+    /// Appends the encoding of the entries: u32 number of them, then node, inc and seq of each, little endian.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let count = u32::try_from(self.entries.len()).expect("fewer than 2^32 process starts");
         out.extend_from_slice(&count.to_le_bytes());
@@ -90,7 +129,7 @@ impl VersionVector {
                 u64_at(entry, 16),
             ));
         }
-        entries.is_sorted_by(|a, b| a.0 < b.0).then_some((Self { entries }, length))
+        entries.is_sorted_by(|a, b| a.0 < b.0).then_some((Self { entries, folds: Folds::default() }, length))
     }
 
     #[inline]

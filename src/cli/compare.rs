@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::blobs::Look;
 use crate::base::blob::BlobId;
+use crate::base::streams::FoldsDiffer;
 use crate::log::blobs::check::Fault;
 use crate::log::inspect::compare::{Agreement, Comparison, StreamComparison};
 
@@ -20,6 +21,10 @@ pub(super) fn describe(comparison: &Comparison, names: [&str; 2]) -> String {
         return lines.join("\n") + "\n";
     }
     lines.extend(comparison.streams.iter().map(|stream| of_stream(stream, names)));
+    lines.extend(comparison.folds.map(|FoldsDiffer { node, starts: [a, b] }| {
+        let (one, other) = (names[0], names[1]);
+        format!("earlier starts of {node} that are folded: {a} in {one}, {b} in {other}, and they are not the same")
+    }));
     lines.push(match comparison.agreement() {
         Agreement::Same => "same: every stream ends at the same record, and all that both keep is equal to the byte".to_owned(),
         Agreement::Behind => "behind: all that both keep is equal to the byte, but one lacks records of the other".to_owned(),
@@ -81,6 +86,7 @@ pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Lo
         "verdict": word(comparison.agreement()),
         "sides": [side(0), side(1)],
         "streams": comparison.streams.iter().map(of_stream).collect::<Vec<_>>(),
+        "folds_differ": comparison.folds.map(|folds| folds.node.to_string()),
     });
     format!("{value:#}\n")
 }

@@ -3,9 +3,11 @@
 //! ```text
 //!  0 u32 magic 'PXN1'       4 u32 version              8 u128 cluster         24 u64 node
 //! 32 u64 position          40 u64 time_us             48 u32 streams         52 u32 sections
-//! 56 the streams, then the sections: u32 app id, u32 zero, u64 length, that many bytes
+//! 56 the streams, then (version 2) the folded ones, then the sections: u32 app id, u32 zero, u64 length, that many bytes
 //!  n u32 crc32c of 0..n
 //! ```
+//!
+//! Where no stream is folded, version 1 is written.
 //!
 //! Two files are kept that read well, each whole by itself: two positions, or one position twice, as after a clear, when
 //! the second file's name has a letter. A file is written under another name, synced, renamed, and the directory synced,
@@ -14,6 +16,7 @@
 use std::io;
 
 use super::streams::{STREAM_BYTES, StreamFault, Streams};
+use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{READ_TRIES_MAX, SNAPSHOTS_KEPT};
 use crate::base::numbers::{u32_at, u64_at};
@@ -24,6 +27,8 @@ use crate::os::disk::{Access, Disk, is_bad_medium};
 /// First bytes of a file.
 pub const SNAPSHOT_MAGIC: [u8; 4] = *b"PXN1";
 const VERSION: u32 = 1;
+/// With folded streams.
+const VERSION_FOLDS: u32 = 2;
 const FIXED_BYTES: usize = 56;
 const SECTION_HEAD_BYTES: usize = 16;
 const CRC_BYTES: usize = 4;
@@ -52,7 +57,7 @@ impl Snapshot {
     /// # Errors
     /// Fails if the batch is not the next one of its stream.
     pub fn follow(&mut self, batch: &BatchView<'_>) -> Result<(), StreamFault> {
-        self.streams.follow(self.cluster, &batch.header)?;
+        self.streams.follow(self.cluster, &batch.header, &batch.folds())?;
         self.position = batch.end;
         self.time_us = self.time_us.max(batch.time_us);
         Ok(())
@@ -68,7 +73,8 @@ impl Snapshot {
     #[must_use]
     pub fn encoded_bytes(&self) -> usize {
         let sections: usize = self.sections.iter().map(|(_, bytes)| SECTION_HEAD_BYTES + bytes.len()).sum();
-        FIXED_BYTES + self.streams.len() * STREAM_BYTES + sections + CRC_BYTES
+        let streams = self.streams.len() * STREAM_BYTES + self.streams.folds().encoded_bytes();
+        FIXED_BYTES + streams + sections + CRC_BYTES
     }
 
     /// Returns its file's content.
@@ -77,7 +83,8 @@ impl Snapshot {
         let length = self.encoded_bytes();
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&SNAPSHOT_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.streams.folds().is_empty() { VERSION } else { VERSION_FOLDS };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&self.cluster.0);
         out.extend_from_slice(&self.node.0.to_le_bytes());
         out.extend_from_slice(&self.position.0.to_le_bytes());
@@ -87,6 +94,7 @@ impl Snapshot {
             &u32::try_from(self.sections.len()).expect("one per application").to_le_bytes(),
         );
         self.streams.encode(&mut out);
+        self.streams.folds().encode(&mut out);
         for (app, bytes) in &self.sections {
             out.extend_from_slice(&u32::from(*app).to_le_bytes());
             out.extend_from_slice(&[0; 4]);
@@ -104,18 +112,23 @@ impl Snapshot {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
         let (fixed, rest) = content.split_first_chunk::<FIXED_BYTES>()?;
-        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && u32_at(fixed, 4) == VERSION;
+        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && (VERSION..=VERSION_FOLDS).contains(&u32_at(fixed, 4));
         if !is_sound || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return None;
         }
         let (streams, rest) =
             rest.split_at_checked((u32_at(fixed, 48) as usize).checked_mul(STREAM_BYTES)?)?;
+        let (folds, folds_bytes) = match u32_at(fixed, 4) {
+            VERSION => (Folds::default(), 0),
+            _ => Folds::decode(rest)?,
+        };
+        let rest = &rest[folds_bytes..];
         Some(Self {
             cluster: ClusterId(fixed[8..24].try_into().expect("sixteen bytes")),
             node: NodeId(u64_at(fixed, 24)),
             position: Position(u64_at(fixed, 32)),
             time_us: u64_at(fixed, 40),
-            streams: Streams::decode(streams)?,
+            streams: Streams::decode(streams)?.with_folds(folds),
             sections: decode_sections(rest, u32_at(fixed, 52))?,
         })
     }
@@ -241,7 +254,7 @@ fn later_version(bytes: &[u8]) -> Option<u32> {
     let version = u32::from_le_bytes(content.get(4..8)?.try_into().ok()?);
     let is_sound =
         content.starts_with(&SNAPSHOT_MAGIC) && crc32c::crc32c(content) == u32::from_le_bytes(*crc);
-    (is_sound && version != VERSION).then_some(version)
+    (is_sound && version > VERSION_FOLDS).then_some(version)
 }
 
 /// Returns the newest snapshot that reads well; nothing if there is none.

@@ -182,6 +182,27 @@ pub enum Violation {
         /// Its tag.
         tag: u8,
     },
+    /// Streams that one host has folded, the other one does not have as that one had them.
+    #[error(
+        "the two hosts do not have the same of the earlier starts of the host {node}, which are folded: {ours} of them are whole on \
+         the host that says this, {theirs} on the other one. One of the two lacks what it once had, or was not waited for after \
+         `pixeld forget-peer`. Nothing was taken. Stop that one, keep its old data directory (`pixeld inspect A B` names what only \
+         it has), and make it afresh with `pixeld init --join`"
+    )]
+    BehindFold {
+        /// Whose starts.
+        node: NodeId,
+        /// How many this host has.
+        ours: u32,
+        /// How many the peer has.
+        theirs: u32,
+    },
+    /// The peer's program does not know folds.
+    #[error(
+        "streams of earlier starts are folded, which the other host's program does not know: upgrade that host. It takes nothing \
+         until then, and loses nothing"
+    )]
+    FoldsUnknown,
     /// More than a journal may know.
     #[error("more than {ORIGINS_MAX} streams")]
     TooManyOrigins,
@@ -227,9 +248,9 @@ impl Violation {
             Self::OtherCluster { .. } => ErrorCode::OtherCluster,
             Self::OwnNode(_) => ErrorCode::OwnNode,
             Self::OtherHistory { .. } | Self::Copied(_) => ErrorCode::OtherHistory,
-            Self::RangeGone { .. } => ErrorCode::RangeGone,
+            Self::RangeGone { .. } | Self::BehindFold { .. } => ErrorCode::RangeGone,
             Self::TooManyOrigins => ErrorCode::TooManyOrigins,
-            Self::UnknownKind { .. } => ErrorCode::UnknownKind,
+            Self::UnknownKind { .. } | Self::FoldsUnknown => ErrorCode::UnknownKind,
             Self::BothJoining { .. } => ErrorCode::BothJoining,
             Self::OtherLineage { .. } => ErrorCode::OtherLineage,
         }

@@ -4,11 +4,13 @@
 //! HELLO   0 u16 least version  2 u16 greatest version  4 u32 flags  8 u128 cluster  24 u64 node  32 u64 inc
 //!        40 u64 nonce  48 u64 wall clock, us  56 u64 lineage  64 kinds (32 bytes); what a later version adds stands behind
 //! STATE   0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable, first, chain
+//!         with flag FOLDS:   the folded streams (base/folds.rs); the first frame of a STATE, if there are any
 //! ACK     0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable
 //! RESYNC  0 u64 node  8 u64 inc  16 u64 seq
 //! BLOB    0 sha256  32 u64 length of the blob  40 u64 offset  48 bytes
 //! WANT    0 sha256
 //! SNAP    with flag STREAMS: 0 u32 count  4 u32 zero  8 per stream: u64 node, inc, seq, chain
+//!                            with flag FOLDS too, behind them the folded streams
 //!         without:           0 u64 length of the snapshot  8 u64 offset  16 bytes
 //! PING    0 u64 time       PONG  0 u64 that time  8 u64 received  16 u64 durable
 //! BYE, ERROR  0 u16 code  2 u16 zero  4 text
@@ -19,6 +21,7 @@
 use super::fault::Violation;
 use super::frame::Kind;
 use crate::base::blob::BlobId;
+use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::kinds::{KINDS_BYTES, Kinds};
 use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
@@ -39,6 +42,8 @@ const HELLO_JOINING: u32 = 2;
 pub const FLAG_MORE: u8 = 1;
 /// In a SNAP: it carries streams.
 pub const FLAG_STREAMS: u8 = 2;
+/// In a STATE or a SNAP: it carries folded streams.
+pub const FLAG_FOLDS: u8 = 4;
 /// In a BLOB: the speaker does not have it, because no record of its names it any more.
 pub const FLAG_GONE: u8 = 1;
 /// Bytes per stream in a STATE.
@@ -292,17 +297,43 @@ pub fn decode_resync(payload: &[u8]) -> Result<(Origin, Seq), Violation> {
 pub fn encode_starts(streams: &Streams) -> Vec<u8> {
     let mut out = list_head(streams.len()).to_vec();
     streams.encode(&mut out);
+    streams.folds().encode(&mut out);
     out
 }
 
-/// Reads the payload of a SNAP with streams.
+/// Reads the payload of a SNAP with streams, and with folded ones if its flags say so.
 ///
 /// # Errors
 /// Fails if the payload is not a valid SNAP.
-pub fn decode_starts(payload: &[u8]) -> Result<Streams, Violation> {
-    let entries = entries(Kind::Snap, payload, STREAM_BYTES)?;
-    Streams::decode(&payload[LIST_HEAD_BYTES..][..entries.len() * STREAM_BYTES])
-        .ok_or_else(|| invalid(Kind::Snap, "its numbers are impossible"))
+pub fn decode_starts(flags: u8, payload: &[u8]) -> Result<Streams, Violation> {
+    let count = payload.first_chunk().map_or(0, |count| u32::from_le_bytes(*count)) as usize;
+    let has_folds = flags & FLAG_FOLDS != 0;
+    let named =
+        if has_folds { LIST_HEAD_BYTES + count.min(ORIGINS_MAX) * STREAM_BYTES } else { payload.len() };
+    let (named, folds) = payload
+        .split_at_checked(named)
+        .ok_or_else(|| invalid(Kind::Snap, "its length and its count differ"))?;
+    let entries = entries(Kind::Snap, named, STREAM_BYTES)?;
+    let streams = Streams::decode(&named[LIST_HEAD_BYTES..][..entries.len() * STREAM_BYTES])
+        .ok_or_else(|| invalid(Kind::Snap, "its numbers are impossible"))?;
+    Ok(if has_folds { streams.with_folds(decode_folds(Kind::Snap, folds)?) } else { streams })
+}
+
+/// Returns the payload of the frame of a STATE that carries folded streams, of which there are some.
+#[must_use]
+pub fn encode_folds(folds: &Folds) -> Vec<u8> {
+    let mut out = Vec::with_capacity(folds.encoded_bytes());
+    folds.encode(&mut out);
+    out
+}
+
+/// Reads folded streams that take all of `bytes`.
+///
+/// # Errors
+/// Fails if they are of another form.
+pub fn decode_folds(kind: Kind, bytes: &[u8]) -> Result<Folds, Violation> {
+    let read = Folds::decode(bytes).filter(|(_, length)| *length == bytes.len());
+    read.map(|(folds, _)| folds).ok_or_else(|| invalid(kind, "its folded streams are of another form"))
 }
 
 /// A piece of something longer.

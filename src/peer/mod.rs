@@ -4,12 +4,13 @@
 //! ```text
 //! frame    16 bytes of head, a payload, a checksum of each       message  what stands in the payloads
 //! ledger   what this host and its peer have of each stream       flight   what was sent and is not acknowledged yet
-//! transfer what comes in pieces
+//! folding  streams that are counted in place of named            transfer what comes in pieces
 //! session  one connection: who may say what when                 fault    what ends it, in words
 //! ```
 
 pub mod fault;
 pub(crate) mod flight;
+mod folding;
 pub mod frame;
 mod ledger;
 pub mod message;

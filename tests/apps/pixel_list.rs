@@ -62,6 +62,10 @@ impl PeerReport for Alone {
         None
     }
 
+    fn folds_wait_for(&self) -> Option<NodeId> {
+        None
+    }
+
     fn writes_refused(&self) -> Option<String> {
         None
     }

@@ -19,6 +19,7 @@ mod parted;
 mod partition;
 mod retention;
 mod second_host;
+mod starts;
 mod stopping;
 mod two_hosts;
 mod two_shops;

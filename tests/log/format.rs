@@ -5,7 +5,8 @@ use crate::sim_disk;
 
 use journal::{CLUSTER, Host, NODE, SEGMENT_BYTES, options};
 use pixeld::apps::pixel::raw::Pixel;
-use pixeld::base::ids::{Inc, Origin, Position};
+use pixeld::base::folds::{Fold, StreamEnd};
+use pixeld::base::ids::{Inc, NodeId, Origin, Position};
 use pixeld::log::batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader, first_chain};
 use pixeld::log::files::identity::{Identity, Member, MemberName};
 use pixeld::log::files::unreadable::Unreadable;
@@ -13,7 +14,7 @@ use pixeld::log::format::frame::{FRAME_HEAD_BYTES, Look, Place, Slot, SlotKey, f
 use pixeld::log::format::record;
 use pixeld::log::format::segment::{self, HeaderLook, SegmentError, SegmentHeader};
 use pixeld::log::snapshot::{Snapshot, SnapshotFile};
-use pixeld::log::streams::{StreamFault, Streams};
+use pixeld::log::streams::{Stream, StreamFault, Streams};
 use sim_disk::SimDisk;
 
 const ORIGIN: Origin = Origin { node: NODE, inc: Inc(0x1112_1314_1516_1718) };
@@ -38,7 +39,7 @@ fn streams() -> Streams {
     let mut streams = Streams::default();
     let body = body();
     let header = BatchHeader::seal(ORIGIN, 1, 2, 5, first_chain(CLUSTER, ORIGIN), &body);
-    streams.follow(CLUSTER, &header).unwrap();
+    streams.follow(CLUSTER, &header, &[]).unwrap();
     streams
 }
 
@@ -105,6 +106,43 @@ fn what_was_encoded_is_decoded() {
     assert_eq!(Identity::decode(&identity().encode()), Ok(identity()));
 }
 
+/// The streams with one more, which a later start has folded.
+fn folded_streams() -> Streams {
+    let mut streams = streams();
+    let inc = Inc::of_start(2, 9);
+    streams.set(Stream { origin: Origin { node: NODE, inc }, seq: 5, chain: 6 });
+    let (by, starts) =
+        (Origin { node: NODE, inc: Inc::of_start(3, 9) }, vec![StreamEnd { inc, seq: 5, chain: 6 }]);
+    streams.fold(&Fold { by, hosts: vec![NodeId(8)], starts }).unwrap();
+    streams
+}
+
+#[test]
+fn what_is_folded_makes_a_second_version_of_a_header_a_snapshot_and_a_batch() {
+    let (streams, mut bytes) = (folded_streams(), Vec::new());
+    let header = SegmentHeader { streams: streams.clone(), ..segment_header() };
+    header.encode(&mut bytes);
+    assert_eq!((bytes.len(), bytes[72], bytes[76]), (4096, 2, 1));
+    assert_eq!(SegmentHeader::decode(&bytes), Ok(HeaderLook::Header(header)));
+    let (mut folds, mut named) = (Vec::new(), Vec::new());
+    streams.folds().encode(&mut folds);
+    streams.encode(&mut named);
+    assert_eq!(bytes[80..][..named.len() + folds.len()], [&named[..], &folds].concat());
+
+    let snapshot = Snapshot { streams, ..snapshot() };
+    let bytes = snapshot.encode();
+    assert_eq!((bytes[4], bytes.len()), (2, snapshot.encoded_bytes()));
+    assert_eq!(bytes[56..][..named.len() + folds.len()], [&named[..], &folds].concat());
+    assert_eq!(Snapshot::decode(&bytes), Some(snapshot));
+
+    let chain = first_chain(CLUSTER, ORIGIN);
+    let batch = BatchHeader::seal_with_folds(ORIGIN, 7, 2, 1_700_000_000_000_001, chain, &body());
+    let bytes = batch.encode();
+    assert_eq!((bytes[44], batch.has_folds), (2, true));
+    assert_eq!(BatchHeader::decode(&bytes), Ok(batch));
+    assert_ne!(batch.chain, self::header().chain, "the chain covers the version");
+}
+
 #[test]
 fn a_bit_or_a_byte_less_is_refused() {
     let mut segment = Vec::new();
@@ -145,10 +183,10 @@ fn a_bit_or_a_byte_less_is_refused() {
 #[test]
 fn a_later_version_is_named() {
     let mut bytes = header().encode();
-    bytes[44] = 2;
+    bytes[44] = 3;
     let crc = crc32c::crc32c(&bytes[8..]);
     bytes[4..8].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(BatchHeader::decode(&bytes), Err(BatchError::Version(2)));
+    assert_eq!(BatchHeader::decode(&bytes), Err(BatchError::Version(3)));
     bytes[44] = 1;
     bytes[46] = 1;
     let crc = crc32c::crc32c(&bytes[8..]);
@@ -189,11 +227,14 @@ fn a_stream_takes_only_its_next_batch() {
     let before = streams.of(CLUSTER, ORIGIN);
     assert_eq!(before.seq, 2);
     let gap = BatchHeader::seal(ORIGIN, 4, 2, 9, before.chain, &body());
-    assert!(matches!(streams.follow(CLUSTER, &gap), Err(StreamFault::Sequence { due: 3, found: 4, .. })));
+    assert!(matches!(
+        streams.follow(CLUSTER, &gap, &[]),
+        Err(StreamFault::Sequence { due: 3, found: 4, .. })
+    ));
     let fork = BatchHeader::seal(ORIGIN, 3, 2, 9, before.chain ^ 1, &body());
-    assert!(matches!(streams.follow(CLUSTER, &fork), Err(StreamFault::Chain { seq: 3, .. })));
+    assert!(matches!(streams.follow(CLUSTER, &fork, &[]), Err(StreamFault::Chain { seq: 3, .. })));
     let next = BatchHeader::seal(ORIGIN, 3, 2, 9, before.chain, &body());
-    streams.follow(CLUSTER, &next).unwrap();
+    streams.follow(CLUSTER, &next, &[]).unwrap();
     assert_eq!((streams.vector().seq_of(ORIGIN), streams.len()), (4, 1));
     let mut bytes = Vec::new();
     streams.encode(&mut bytes);

@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod errors;
 mod files;
+mod folds;
 mod format;
 mod starts;
 mod trial;

@@ -209,7 +209,7 @@ fn a_later_format_is_refused_by_name_and_nothing_is_renamed() {
     let (disk, _) = with_two_snapshots();
     let newest = snapshot::files(&disk).unwrap()[0];
     let mut later = disk.content(&newest.name());
-    later[4] = 2;
+    later[4] = 3;
     let end = later.len() - 4;
     let crc = crc32c::crc32c(&later[..end]);
     later[end..].copy_from_slice(&crc.to_le_bytes());
@@ -217,7 +217,7 @@ fn a_later_format_is_refused_by_name_and_nothing_is_renamed() {
     let name = segment::name(segment_of(newest));
     let with_later_segment = disk.copy();
     let mut header = with_later_segment.content(&name);
-    header[72] = 2;
+    header[72] = 3;
     let crc = crc32c::crc32c(&header[8..4096]);
     header[4..8].copy_from_slice(&crc.to_le_bytes());
     with_later_segment.replace(&name, &header);
@@ -228,7 +228,7 @@ fn a_later_format_is_refused_by_name_and_nothing_is_renamed() {
             let refusal = Host::open_with(disk, &options).err().unwrap();
             assert!(matches!(refusal, RecoverError::Later { .. }), "{refusal}");
             let text = refusal.to_string();
-            assert!(text.contains(&name) && text.contains("version 2"), "{text}");
+            assert!(text.contains(&name) && text.contains("version 3"), "{text}");
             assert_eq!(contents(disk), before);
         }
     }

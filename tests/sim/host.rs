@@ -24,6 +24,7 @@ use pixeld::engine::shared::mailbox::Mail;
 use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
 use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::submission::Submission;
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::storage::keeper::Keeper;
 use pixeld::engine::storage::retention::PeerRetention;
@@ -67,8 +68,11 @@ pub struct Up {
     keeper: Option<Keeper>,
     disk: SimDisk,
     clock: Clock,
-    /// The worker's other ends, which nobody looks at: its turns are the simulation's.
-    _worker: (mio::Poll, Receiver<Mail>),
+    /// Nobody looks at it: the worker's turns are the simulation's.
+    _poll: mio::Poll,
+    mail: Receiver<Mail>,
+    /// What the keeper has logged, with its last record's number, until it is committed.
+    submitted: VecDeque<(Seq, Submission)>,
     /// Batches that a sync will make durable: where they end, this process's last record there.
     unsynced: VecDeque<(Position, Seq)>,
     /// Records that were put into the lane.
@@ -174,7 +178,9 @@ impl Up {
             keeper: Some(keeper),
             disk: disk.clone(),
             clock,
-            _worker: (poll, mail),
+            _poll: poll,
+            mail,
+            submitted: VecDeque::new(),
             unsynced: VecDeque::new(),
             logged: 0,
             pins: VecDeque::new(),
@@ -352,11 +358,32 @@ impl Up {
         if let Some(keeper) = &mut self.keeper {
             keeper.turn().map_err(|error| error.to_string())?;
         }
+        self.take_mail(wall_us);
         // Both wake the workers, and they start a step for what waits in their lanes.
         if (lacked_spare && !self.lacks_spare()) || (was_amid_joining && !self.is_amid_joining()) {
             self.start_commit(wall_us);
         }
         Ok(())
+    }
+
+    /// Logs what the keeper has a worker log; without room in the lane the next turn tries again.
+    fn take_mail(&mut self, wall_us: u64) {
+        let new = std::iter::from_fn(|| self.mail.try_recv().ok());
+        for mail in new.collect::<Vec<_>>() {
+            if let Mail::Log(submission) = mail {
+                self.submitted.push_back((Seq::MAX, submission));
+            }
+        }
+        for at in 0..self.submitted.len() {
+            let records = std::mem::take(&mut self.submitted[at].1.records);
+            if self.submitted[at].0 < Seq::MAX {
+                continue;
+            }
+            match self.log(&records, wall_us) {
+                true => self.submitted[at].0 = self.logged,
+                false => self.submitted[at].1.records = records,
+            }
+        }
     }
 
     /// The keeper, to take its turn on a thread of its own; this host has none any more.
@@ -378,6 +405,10 @@ impl Up {
             self.unsynced.push_back((end, seq));
         }
         let synced = Position(self.shared.reach.synced());
+        while self.submitted.front().is_some_and(|(seq, _)| *seq <= self.committed) {
+            let (_, submission) = self.submitted.pop_front().unwrap();
+            let _ = submission.reply.send(Ok(()));
+        }
         while self.pins.front().is_some_and(|(seq, _)| *seq <= self.committed) {
             self.pins.pop_front();
         }

@@ -109,6 +109,12 @@ pub fn check_pictures(up: &Up, is_excused: impl Fn(usize) -> bool) {
     }
 }
 
+/// How many starts of these nodes are not folded.
+pub fn starts_named(up: &Up, nodes: [NodeId; 2]) -> usize {
+    let applied = up.shared.applied.read().unwrap();
+    applied.vector.iter().filter(|(origin, _)| nodes.contains(&origin.node)).count()
+}
+
 /// Whether both have the same records, durably.
 pub fn agree(a: &Up, b: &Up) -> bool {
     if [a, b].iter().any(|up| up.is_joining() || up.is_amid_joining()) {

@@ -16,6 +16,7 @@ use crate::app::trimming::{Item, Trimmed};
 use crate::apps::board::tag::{BOARD_CUT, BOARD_POST};
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
+use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 
 use super::key::Key;
@@ -42,6 +43,8 @@ pub struct BoardState {
     /// Posts that were taken off before they came.
     tombstones: BTreeSet<(Origin, Seq)>,
     floors: Floors,
+    /// Streams of which every post was seen.
+    folds: Folds,
     /// Below: nothing that is kept.
     by_place: BTreeMap<(Origin, Seq), Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
@@ -117,10 +120,11 @@ impl BoardState {
     }
 
     fn delete(&mut self, origin: Origin, seq: Seq) {
+        let is_early = || !self.folds.contains(origin);
         if self.floors.cover(origin, seq) {
             return;
         }
-        if self.seen.get(&origin).is_none_or(|seen| *seen < seq) {
+        if self.seen.get(&origin).map_or_else(is_early, |seen| *seen < seq) {
             self.tombstones.insert((origin, seq));
             return;
         }
@@ -239,6 +243,16 @@ impl State for BoardState {
         self.picture_bytes
     }
 
+    fn take_folds(&mut self, streams: &[Origin], all: &Folds) {
+        self.folds = all.clone();
+        self.floors.take_folds(all);
+        for origin in streams {
+            self.seen.remove(origin);
+        }
+        // What names a place of theirs that holds no post names nothing.
+        self.tombstones.retain(|(origin, _)| streams.binary_search(origin).is_err());
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         let count = |count: usize| (count as u64).to_le_bytes();
         out.extend_from_slice(&self.last_id.to_le_bytes());
@@ -273,6 +287,10 @@ impl State for BoardState {
         if seed.is_multiple_of(3) && !origins.is_empty() {
             let (origin, seen) = origins[(seed / 3) as usize % origins.len()];
             return record::delete_record(*origin, 1 + (seed / 7) % (seen + 3));
+        }
+        if seed.is_multiple_of(7) && !self.by_place.is_empty() {
+            let place = self.by_place.keys().nth((seed / 7) as usize % self.by_place.len());
+            return place.map_or_else(Vec::new, |(origin, seq)| record::delete_record(*origin, *seq));
         }
         if seed.is_multiple_of(13) {
             return floors::sample(BOARD_CUT, seed, &self.seen.keys().copied().collect::<Vec<_>>());

@@ -4,22 +4,37 @@
 //! floors of a stream the higher one stands, so hosts that have applied the same streams stand at the same position.
 
 use crate::app::state::{Entry, RestoreError, Stamper, State};
+use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin};
 
 use super::record::{Change, Floor, Wish, word};
 use super::steps::Steps;
 use super::stream::{Stream, position};
 
-/// Encoded bytes of a stream in a snapshot: node, inc, seq, sum, hits, and the floor's seq and sum.
+/// Encoded bytes of a stream in a snapshot: node, inc, seq, sum, hits, and the floor's seq and sum. Behind the streams the folded
+/// ones are one, if there are any: 0, 0, [`FOLDED`], sum, hits, 0, 0.
 const STREAM_BYTES: usize = 56;
+/// In place of a seq.
+const FOLDED: u64 = u64::MAX;
 
 /// What applying a step on gave that found the end; any other step gives the position it led to.
 pub const AT_END: u64 = u64::MAX;
 
-/// The service's state: one entry for each stream, sorted by origin.
+/// What the folded streams come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Folded {
+    /// Sum of their steps above the floors. A reset takes all of it: whoever made it had all of them.
+    above: i64,
+    hits: u64,
+}
+
+/// The service's state: one entry for each stream that is not folded, sorted by origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PexState {
     streams: Vec<Stream>,
+    /// Of those with records of this service; nothing before the first.
+    folded: Option<Folded>,
+    folds: Folds,
     /// Sum of the steps above the floors; below zero when both hosts stepped back from the same position.
     above: i64,
     hits: u64,
@@ -41,7 +56,7 @@ impl PexState {
     /// Returns whether nothing has ever happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.streams.is_empty()
+        self.streams.is_empty() && self.folded.is_none()
     }
 
     /// Changes a stream, and the totals with it.
@@ -58,6 +73,11 @@ impl PexState {
         change(stream);
         self.above = self.above.wrapping_add(stream.above().wrapping_sub(above));
         self.hits = self.hits.wrapping_add(stream.hits.wrapping_sub(hits));
+    }
+
+    fn is_folded(&self, origin: Origin) -> bool {
+        self.folds.contains(origin)
+            && self.streams.binary_search_by_key(&origin, |stream| stream.origin).is_err()
     }
 
     /// Takes note of a record of the stream.
@@ -80,7 +100,7 @@ impl State for PexState {
     }
 
     fn stamper(&self) -> Option<Box<dyn Stamper + '_>> {
-        Some(Box::new(Steps::new(&self.streams, self.above)))
+        Some(Box::new(Steps::new(&self.streams, self.above, self.is_empty())))
     }
 
     /// Gives the position after a step or an import, the hits after a reset, and [`AT_END`].
@@ -92,7 +112,13 @@ impl State for PexState {
             }
             Change::AtEnd | Change::NoImport => Some(AT_END),
             Change::Reset(floors) => {
+                if let Some(folded) = &mut self.folded {
+                    self.above = self.above.wrapping_sub(std::mem::take(&mut folded.above));
+                }
                 for (origin, floor) in floors {
+                    if self.is_folded(origin) {
+                        continue;
+                    }
                     self.change(origin, |stream| stream.floor = stream.floor.max(floor));
                 }
                 self.count(at, 1, 0);
@@ -105,6 +131,16 @@ impl State for PexState {
         }
     }
 
+    fn take_folds(&mut self, streams: &[Origin], all: &Folds) {
+        self.folds = all.clone();
+        let is_folded = |stream: &mut Stream| streams.binary_search(&stream.origin).is_ok();
+        for stream in self.streams.extract_if(.., is_folded) {
+            let folded = self.folded.get_or_insert_default();
+            folded.above = folded.above.wrapping_add(stream.above());
+            folded.hits = folded.hits.wrapping_add(stream.hits);
+        }
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         for stream in &self.streams {
             let Stream { origin, seq, sum, hits, floor } = stream;
@@ -113,9 +149,18 @@ impl State for PexState {
                 out.extend_from_slice(&word.to_le_bytes());
             }
         }
+        if let Some(Folded { above, hits }) = self.folded {
+            for word in [0, 0, FOLDED, above.cast_unsigned(), hits, 0, 0] {
+                out.extend_from_slice(&word.to_le_bytes());
+            }
+        }
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let is_folded = |entry: &&[u8]| entry.len() == STREAM_BYTES && word(entry, 2) == FOLDED;
+        let last = bytes.rchunks(STREAM_BYTES).next().filter(is_folded);
+        let folded = last.map(|entry| Folded { above: word(entry, 3).cast_signed(), hits: word(entry, 4) });
+        let bytes = &bytes[..bytes.len() - last.map_or(0, <[u8]>::len)];
         let streams: Vec<Stream> = bytes
             .chunks_exact(STREAM_BYTES)
             .map(|entry| Stream {
@@ -130,9 +175,10 @@ impl State for PexState {
         if !whole || !streams.is_sorted_by(|a, b| a.origin < b.origin) {
             return Err(RestoreError);
         }
-        self.above = streams.iter().fold(0, |sum, stream| sum.wrapping_add(stream.above()));
-        self.hits = streams.iter().fold(0, |sum, stream| sum.wrapping_add(stream.hits));
-        self.streams = streams;
+        let Folded { above, hits } = folded.unwrap_or_default();
+        let above = streams.iter().fold(above, |sum, stream| sum.wrapping_add(stream.above()));
+        let hits = streams.iter().fold(hits, |sum, stream| sum.wrapping_add(stream.hits));
+        *self = Self { streams, folded, folds: Folds::default(), above, hits };
         Ok(())
     }
 

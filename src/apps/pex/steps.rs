@@ -13,15 +13,18 @@ pub struct Steps<'a> {
     streams: &'a [Stream],
     /// Sum of the steps above the floors.
     above: i64,
+    /// The state is one of before the first record.
+    is_blank: bool,
     /// This host's stream, ahead of the state; there from the first record on.
     own: Option<Stream>,
 }
 
 impl<'a> Steps<'a> {
-    /// Begins at a state of these streams, whose steps above the floors add up to `above`.
+    /// Begins at a state of these streams, whose steps above the floors add up to `above` with those of folded ones; a blank one
+    /// has neither.
     #[must_use]
-    pub fn new(streams: &'a [Stream], above: i64) -> Self {
-        Self { streams, above, own: None }
+    pub fn new(streams: &'a [Stream], above: i64, is_blank: bool) -> Self {
+        Self { streams, above, is_blank, own: None }
     }
 
     /// Returns this host's stream as the state has it.
@@ -46,7 +49,7 @@ impl<'a> Steps<'a> {
 impl Stamper for Steps<'_> {
     fn stamp(&mut self, at: &Stamp<'_>, record: &[u8], out: &mut Vec<u8>) {
         let Some(wish) = Wish::decode(record) else { return out.extend_from_slice(record) };
-        let is_first = self.streams.is_empty() && self.own.is_none();
+        let is_first = self.is_blank && self.own.is_none();
         let mut own = self.own.unwrap_or_else(|| self.found(at.entry.origin));
         match wish {
             Wish::Next { last } => {

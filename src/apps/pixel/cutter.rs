@@ -11,7 +11,7 @@ use super::asked::{Asked, Before, later};
 use super::cut::{self, Floor};
 use super::finder::{Finder, Measure};
 use super::limits::{CUT_EXACT_EVERY_US, CUT_QUIET_US, CUT_WAITERS_MAX};
-use super::state::{PixelState, Stream};
+use super::state::{Floors, GONE, PixelState, Stream};
 use super::times::{Key, Times};
 use crate::app::answer;
 use crate::app::applied::Applied;
@@ -43,7 +43,18 @@ struct Queue {
 struct Moment {
     position: Position,
     streams: Vec<Stream>,
+    floors: Floors,
     heals: Heals,
+}
+
+impl Moment {
+    /// Adds the folded streams of which the journal still has batches and nothing is listed.
+    fn add_gone(&mut self, times: &Times) {
+        let nothing = Floor { seq: GONE, pixels: 0 };
+        let gone = times.streams().map(|(origin, _)| origin).filter(|origin| self.floors.of(*origin) == GONE);
+        let gone: Vec<_> = gone.map(|origin| Stream { origin, pixels: 0, floor: nothing }).collect();
+        self.streams.extend(gone);
+    }
 }
 
 /// Why nothing is cut.
@@ -274,14 +285,17 @@ fn find_before(desk: &dyn Desk, times: &mut Times, before: Before) -> Result<Vec
 /// Reads on up to what is applied; returns the state there.
 fn catch_up(desk: &dyn Desk, times: &mut Times) -> Result<Moment, Trouble> {
     loop {
-        let moment = {
+        let mut moment = {
             let applied = applied(desk);
-            let streams = applied.state::<PixelState>().map(|state| state.streams().to_vec());
+            let state = applied.state::<PixelState>();
+            let streams = state.map(|state| state.streams().to_vec());
+            let floors = state.map(PixelState::floors).unwrap_or_default();
             let (position, heals) = (applied.position, applied.heals.clone());
-            Moment { position, streams: streams.unwrap_or_default(), heals }
+            Moment { position, streams: streams.unwrap_or_default(), floors, heals }
         };
         // What is written meanwhile is for the next look, unless there is much of it.
         if times.follow(desk.reader(), moment.position, &moment.heals)? {
+            moment.add_gone(times);
             return Ok(moment);
         }
         if desk.is_over() {

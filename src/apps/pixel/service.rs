@@ -11,6 +11,7 @@ use crate::app::state::State;
 use crate::app::upload::Upload;
 use crate::app::view::LogView;
 use crate::apps::pixel::tag;
+use crate::base::ids::NodeId;
 use crate::base::limits::{ORIGINS_ALARM, ORIGINS_MAX};
 use crate::base::setting::Values;
 use crate::http::accept;
@@ -181,7 +182,7 @@ impl App for PixelApp {
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
                 let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
-                let starts = many_starts(view.applied().vector.len());
+                let starts = many_starts(view.applied().vector.len(), view.peer.folds_wait_for());
                 let refused = view.peer.writes_refused();
                 let refused = refused.map_or(String::new(), |why| {
                     format!(",\"writes_refused\":{}", serde_json::Value::String(why))
@@ -310,12 +311,15 @@ fn get_pixels(request: &Request<'_>, view: &View<'_>) -> Action {
 }
 
 /// Returns the warning of /health about the bound on starts, from 80 % of it on.
-fn many_starts(starts: usize) -> String {
+fn many_starts(starts: usize, peer: Option<NodeId>) -> String {
     if starts < ORIGINS_ALARM {
         return String::new();
     }
+    let peer = peer.map_or("null".to_owned(), |node| format!("\"{node}\""));
     format!(
-        ",\"starts\":{{\"known\":{starts},\"most\":{ORIGINS_MAX},\"why\":\"no start is possible beyond it\"}}"
+        ",\"starts\":{{\"known\":{starts},\"most\":{ORIGINS_MAX},\"waits_for\":{peer},\"why\":\"no start is possible beyond it. \
+         Earlier starts are folded once the host named here has said that it has them: connect it, or, if it is lost for good, \
+         stop this host and run `pixeld forget-peer`\"}}"
     )
 }
 
@@ -329,9 +333,11 @@ mod tests {
 
     #[test]
     fn health_tells_of_many_starts_before_there_are_too_many() {
-        assert_eq!(many_starts(ORIGINS_ALARM - 1), "");
-        let told = format!("{{{}}}", many_starts(ORIGINS_ALARM).trim_start_matches(','));
+        assert_eq!(many_starts(ORIGINS_ALARM - 1, None), "");
+        let told = format!("{{{}}}", many_starts(ORIGINS_ALARM, Some(NodeId(0xA1))).trim_start_matches(','));
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         assert_eq!((&told["starts"]["known"], &told["starts"]["most"]), (&25_600.into(), &32_000.into()));
+        assert_eq!(told["starts"]["waits_for"], "00000000000000a1");
+        assert!(told["starts"]["why"].as_str().unwrap().contains("pixeld forget-peer"));
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::apps::pixel::tag::{PIXEL_CLEAR, PIXEL_CUT};
+use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::numbers::u64_at;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
@@ -21,6 +22,9 @@ use super::record::{Channel, Pixel};
 /// Encoded bytes of a stream in a snapshot: its pixels and its floor.
 const STREAM_BYTES: usize = 40;
 
+/// The floor of a folded stream of which nothing is listed: above every record.
+pub const GONE: Seq = Seq::MAX - 1;
+
 /// What is known of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -32,27 +36,53 @@ pub struct Stream {
     pub floor: Floor,
 }
 
-/// The pixel service's state: one entry for each stream, sorted by origin.
+impl Stream {
+    /// Returns whether some of its pixels are listed.
+    fn is_listed(&self) -> bool {
+        self.pixels > self.floor.pixels
+    }
+}
+
+/// The pixel service's state: one entry for each stream, sorted by origin. A folded stream has one as long as some of its pixels
+/// are listed: it costs what is listed, and no start costs anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PixelState {
     streams: Vec<Stream>,
+    folds: Folds,
 }
 
 /// The floors at one moment, for a reader of the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Floors {
     floors: Vec<(Origin, Seq)>,
+    /// Streams of these without a floor have nothing that is listed.
+    folds: Folds,
 }
 
 impl Floors {
     /// Returns the last record of a stream that is not listed any more, 0 if all are.
     #[must_use]
     pub fn of(&self, origin: Origin) -> Seq {
-        self.floors.iter().find(|(of, _)| *of == origin).map_or(0, |(_, seq)| *seq)
+        let unnamed = || if self.folds.contains(origin) { GONE } else { 0 };
+        self.floors.iter().find(|(of, _)| *of == origin).map_or_else(unnamed, |(_, seq)| *seq)
+    }
+}
+
+impl Floors {
+    /// Returns whether a stream that this vector has folded is listed.
+    #[must_use]
+    pub fn list_folded(&self, vector: &VersionVector) -> bool {
+        let folded = self.floors.iter().filter(|(origin, _)| self.folds.contains(*origin));
+        folded.into_iter().any(|(origin, _)| vector.seq_of(*origin) == Seq::MAX)
     }
 }
 
 impl PixelState {
+    /// Returns the folded streams of which some pixels are listed.
+    pub fn folded(&self) -> impl Iterator<Item = Origin> {
+        self.streams.iter().map(|stream| stream.origin).filter(|origin| self.folds.contains(*origin))
+    }
+
     /// Returns the number of pixels listed.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -69,12 +99,47 @@ impl PixelState {
     /// Returns the floors as they are now.
     #[must_use]
     pub fn floors(&self) -> Floors {
-        let raised = self.streams.iter().filter(|stream| stream.floor.seq > 0);
-        Floors { floors: raised.map(|stream| (stream.origin, stream.floor.seq)).collect() }
+        let is_told = |stream: &&Stream| stream.floor.seq > 0 || self.folds.contains(stream.origin);
+        let told = self.streams.iter().filter(is_told);
+        let floors = told.map(|stream| (stream.origin, stream.floor.seq)).collect();
+        Floors { floors, folds: self.folds.clone() }
+    }
+
+    /// Returns whether a stream is folded and has nothing that is listed.
+    #[must_use]
+    pub fn is_gone(&self, origin: Origin) -> bool {
+        self.folds.contains(origin) && self.find(origin).is_err()
+    }
+
+    fn find(&self, origin: Origin) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&origin, |stream| stream.origin)
+    }
+
+    /// Raises the floors of a clear or a cut that stands at `at`.
+    fn raise(&mut self, at: &Entry, record: &[u8]) {
+        for (origin, mut floor) in cut::floors(record) {
+            if origin == at.origin && floor.seq + 1 == at.seq {
+                // The record itself is no pixel: counted in, it lets go of the segment that ends with it.
+                floor.seq = at.seq;
+            }
+            if self.is_gone(origin) {
+                continue;
+            }
+            let stream = self.stream(origin);
+            stream.floor = stream.floor.max(floor);
+        }
+    }
+
+    /// Forgets folded streams of which nothing is listed.
+    fn forget(&mut self) {
+        let folds = &self.folds;
+        if !folds.is_empty() {
+            self.streams.retain(|stream| stream.is_listed() || !folds.contains(stream.origin));
+        }
     }
 
     fn stream(&mut self, origin: Origin) -> &mut Stream {
-        let at = match self.streams.binary_search_by_key(&origin, |stream| stream.origin) {
+        let at = match self.find(origin) {
             Ok(at) => at,
             Err(at) => {
                 self.streams.insert(at, Stream { origin, pixels: 0, floor: Floor::default() });
@@ -85,8 +150,7 @@ impl PixelState {
     }
 
     fn shorts_of(&self, origin: Origin) -> u64 {
-        let found = self.streams.binary_search_by_key(&origin, |stream| stream.origin);
-        found.map_or(0, |at| self.streams[at].pixels)
+        self.find(origin).map_or(0, |at| self.streams[at].pixels)
     }
 }
 
@@ -126,15 +190,15 @@ impl State for PixelState {
     fn apply(&mut self, at: &Entry, record: &[u8]) -> Option<u64> {
         match record.split_first() {
             Some((&tag, _)) if tag::is_short(tag) => self.stream(at.origin).pixels += 1,
-            Some((&(PIXEL_CLEAR | PIXEL_CUT), _)) => {
-                for (origin, mut floor) in cut::floors(record) {
-                    if origin == at.origin && floor.seq + 1 == at.seq {
-                        // The record itself is no pixel: counted in, it lets go of the segment that ends with it.
-                        floor.seq = at.seq;
-                    }
-                    let stream = self.stream(origin);
-                    stream.floor = stream.floor.max(floor);
-                }
+            Some((&PIXEL_CUT, _)) => {
+                self.raise(at, record);
+                self.forget();
+            }
+            Some((&PIXEL_CLEAR, _)) => {
+                // Whoever made it had all that is folded: that goes without being named.
+                let folds = &self.folds;
+                self.streams.retain(|stream| !folds.contains(stream.origin));
+                self.raise(at, record);
             }
             _ => {}
         }
@@ -148,18 +212,32 @@ impl State for PixelState {
     /// Returns whether the range has a record above the floor of its stream: such pixels are listed from the journal.
     fn lists(&self, start: &VersionVector, end: &VersionVector) -> bool {
         let floors = self.floors();
+        // Of a stream that was folded in between nobody knows how far it had come.
+        let is_between = |stream: &Stream| {
+            end.seq_of(stream.origin) == Seq::MAX && start.seq_of(stream.origin) != Seq::MAX
+        };
         end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
+            || self.streams.iter().any(|stream| stream.is_listed() && is_between(stream))
+    }
+
+    fn take_folds(&mut self, _: &[Origin], all: &Folds) {
+        self.folds = all.clone();
+        self.forget();
     }
 
     /// Counts lost pixels as if a clear had taken them, so that the count is that of the rows there are.
     fn lose_before(&mut self, start: &VersionVector, pixels: &BTreeMap<Origin, u64>) {
-        for (origin, seq) in start.iter() {
+        let folded = self.streams.iter().map(|stream| stream.origin);
+        let folded: Vec<_> = folded.filter(|origin| start.seq_of(*origin) == Seq::MAX).collect();
+        let named = start.iter().filter(|(origin, _)| !self.is_gone(*origin)).collect::<Vec<_>>();
+        for (origin, seq) in named.into_iter().chain(folded.into_iter().map(|origin| (origin, GONE))) {
             let stream = self.stream(origin);
             if seq > stream.floor.seq {
                 let left = pixels.get(&origin).copied().unwrap_or(0);
                 stream.floor = Floor { seq, pixels: stream.pixels.saturating_sub(left) };
             }
         }
+        self.forget();
     }
 
     fn data_bytes(&self) -> u64 {
@@ -188,7 +266,7 @@ impl State for PixelState {
         if !whole || !streams.is_sorted_by(|a, b| a.origin < b.origin) {
             return Err(RestoreError);
         }
-        self.streams = streams;
+        *self = Self { streams, folds: Folds::default() };
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::app::trimming::{Item as Kept, Trimmed};
 use crate::apps::pictures::size::Fit;
 use crate::apps::thumbs::tag::THUMBS_CUT;
 use crate::base::blob::BlobId;
+use crate::base::folds::Folds;
 use crate::base::ids::{NodeId, Origin, Seq};
 
 use super::item::{Item, Joined, Outcome, Progress};
@@ -52,6 +53,8 @@ pub struct ThumbsState {
     seen: BTreeMap<Origin, Seq>,
     early: BTreeMap<Place, Early>,
     floors: Floors,
+    /// Streams of which every picture was seen.
+    folds: Folds,
     /// Below: nothing that is kept.
     by_place: BTreeMap<Place, Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
@@ -230,7 +233,7 @@ impl ThumbsState {
 
     /// Returns whether a word about `place` comes before its picture.
     fn is_early(&self, (origin, seq): Place) -> bool {
-        self.seen.get(&origin).is_none_or(|seen| *seen < seq)
+        self.seen.get(&origin).map_or_else(|| !self.folds.contains(origin), |seen| *seen < seq)
     }
 
     fn early_progress(&mut self, place: Place) -> Option<&mut Progress> {
@@ -430,6 +433,18 @@ impl State for ThumbsState {
 
     fn contents_bytes(&self) -> u64 {
         self.bytes
+    }
+
+    fn take_folds(&mut self, streams: &[Origin], all: &Folds) {
+        self.folds = all.clone();
+        self.floors.take_folds(all);
+        for origin in streams {
+            self.seen.remove(origin);
+            // What was said of a place of theirs that holds no picture was said of none.
+            let of_stream = self.early.range((*origin, 0)..=(*origin, Seq::MAX)).map(|(place, _)| *place);
+            let passed: Vec<Place> = of_stream.collect();
+            passed.into_iter().for_each(|place| self.forget_early(place));
+        }
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

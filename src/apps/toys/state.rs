@@ -12,6 +12,7 @@ use crate::app::heal::Heal;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
 use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
 use crate::apps::toys::tag::TOYS_CUT;
+use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin};
 
 use super::claims::{Claim, Claims};
@@ -294,6 +295,10 @@ impl State for ToysState {
 
     fn data_bytes(&self) -> u64 {
         self.names_bytes as u64
+    }
+
+    fn take_folds(&mut self, _: &[Origin], all: &Folds) {
+        self.floors.take_folds(all);
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

@@ -96,7 +96,11 @@ impl Committer {
         let synced = Position(shared.reach.synced());
         let segment = self.appender.segment();
         self.own = if count > 0 {
-            let sealed = self.appender.stage(self.lanes.body(), count, now_us, synced, staged);
+            let body = self.lanes.body();
+            let sealed = match self.lanes.have_folds() {
+                true => self.appender.stage_folds(body, count, now_us, synced, staged),
+                false => self.appender.stage(body, count, now_us, synced, staged),
+            };
             Some(Own { sealed, shorts })
         } else {
             None
@@ -145,7 +149,7 @@ impl Committer {
             commit.short_records.add(u64::from(*shorts));
         }
         if let Some(peering) = &shared.peering {
-            let own = self.own.as_ref().map(|own| &own.sealed);
+            let own = self.own.as_ref().map(|own| (&own.sealed, self.lanes.body()));
             self.arrivals.finish(shared, peering, &self.appender, own);
         }
         commit.end_position.set(self.appender.position().0);

@@ -47,6 +47,11 @@ impl Replica {
     fn left_of(&self, goal: &VersionVector, peer: Origin) -> VersionVector {
         let mut left = VersionVector::new();
         for (origin, seq) in goal.iter() {
+            // What it has folded it has to the end.
+            if self.session.has_peer_folded(origin) {
+                left.raise(origin, seq);
+                continue;
+            }
             let is_over = origin.node == peer.node && origin.inc != peer.inc;
             let ours = self.session.held(origin).map_or(0, |held| held.received);
             let most = self.session.peer_has(origin).received.max(ours);

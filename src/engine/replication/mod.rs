@@ -23,7 +23,7 @@ mod blobs_out;
 mod shipping;
 mod taking;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use self::access::peering_of;
 use self::shipping::Shipping;
@@ -88,7 +88,7 @@ impl Replica {
         };
         Self {
             shared: Arc::clone(shared),
-            session: Session::new(settings, &held, now_us),
+            session: Session::new(settings, &held, now_us).with_folds(received.folds().clone()),
             disk: Arc::clone(disk),
             shipping: Shipping::new(Arc::clone(disk)),
             taking: Taking::default(),
@@ -267,7 +267,11 @@ impl Replica {
             }
         }
         let session = &self.session;
-        peering.unpin(|origin, seq| session.held(origin).is_some_and(|held| held.received >= seq));
+        let has = |origin, seq| match session.held(origin) {
+            Some(held) => held.received >= seq,
+            None => session.is_folded(origin),
+        };
+        peering.unpin(has);
         if now_us >= self.retain_us {
             self.retain_us = now_us + PEER_RETAIN_EVERY_US;
             for (origin, seq) in self.shared.reader.start_vector().iter() {
@@ -282,6 +286,8 @@ impl Replica {
             Effect::Established(peer) => {
                 shared.understanding.learn(peer.node, peer.kinds);
                 self.note_standing(peer.node, now_us);
+                // Who the peer is, is written down at once.
+                shared.keeper.wake();
                 shared.blobs.faults().ask_again();
                 self.aim(Origin { node: peer.node, inc: peer.inc });
                 self.shipping.begin(&self.shared, &mut self.session, peer.is_empty);
@@ -296,6 +302,7 @@ impl Replica {
                 for receipt in self.session.peer_receipts() {
                     shared.peer_has(receipt.origin, receipt.received, receipt.durable, now_us);
                 }
+                self.note_folds();
                 self.shipping.look_again(shared, &mut self.session);
                 self.look_whether_apart();
             }
@@ -323,9 +330,23 @@ impl Replica {
         }
         let standing = &peering_of(&self.shared).standing;
         standing.established(node, received, durable, now_us);
+        self.session.peer().into_iter().for_each(|peer| standing.speaks(peer.inc));
+        self.note_folds();
         // Those who waited for the peer through the last session may have what they waited for.
         for receipt in self.session.peer_receipts() {
             self.shared.peer_has(receipt.origin, receipt.received, receipt.durable, now_us);
+        }
+    }
+
+    /// Notes that the peer has what is folded: not before it has joined, when it calls something durable.
+    fn note_folds(&self) {
+        let is_joining = self.session.peer().is_some_and(|peer| peer.is_joining)
+            && self.session.peer_receipts().all(|receipt| receipt.durable == 0);
+        if !is_joining {
+            let applied = self.shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            let folds = applied.vector.folds().clone();
+            drop(applied);
+            peering_of(&self.shared).standing.has_folded(&folds);
         }
     }
 
@@ -350,5 +371,5 @@ impl Drop for Replica {
 fn held(stream: Stream, durable: &Streams, starts: &VersionVector) -> Holding {
     let Stream { origin, seq, chain } = stream;
     let durable: Seq = durable.seq_of(origin).min(seq);
-    Holding { origin, received: seq, durable, first: starts.seq_of(origin) + 1, chain }
+    Holding { origin, received: seq, durable, first: starts.seq_of(origin).saturating_add(1), chain }
 }

@@ -140,7 +140,8 @@ impl Shipping {
     pub(super) fn look_whether_refused(&self, session: &mut Session) {
         let Some((origin, from)) = self.gone else { return };
         let (mut is_coming, mut is_apart) = (false, false);
-        for receipt in session.peer_receipts() {
+        // What is folded here is whole here.
+        for receipt in session.peer_receipts().filter(|receipt| !session.is_folded(receipt.origin)) {
             let held = session.held(receipt.origin);
             let (received, durable) = held.map_or((0, 0), |held| (held.received, held.durable));
             is_coming |= durable < receipt.received;
@@ -335,16 +336,19 @@ impl Shipping {
 fn look(shared: &Shared, session: &Session, peer_is_empty: bool) -> Plan {
     let kept_from = shared.reader.start_vector();
     let missing = kept_from.iter().find(|&(origin, seq)| session.shipped(origin) < seq);
-    if let Some((origin, _)) = missing {
+    if let Some(missing) =
+        missing.map(|(origin, _)| origin).or_else(|| session.lacked_fold(kept_from.folds()))
+    {
         if peer_is_empty {
             return Plan::Snapshot;
         }
-        return Plan::Gone { origin, from: session.shipped(origin) + 1 };
+        return Plan::Gone { origin: missing, from: session.shipped(missing).saturating_add(1) };
     }
     let mut from = Position(0);
     for segment in shared.reader.segments() {
         let (Some(end_vector), Some(end)) = (segment.end_vector, segment.end) else { break };
-        if end_vector.iter().any(|(origin, seq)| session.shipped(origin) < seq) {
+        let lacks = end_vector.iter().any(|(origin, seq)| session.shipped(origin) < seq);
+        if lacks || session.lacked_fold(end_vector.folds()).is_some() {
             break;
         }
         from = end;

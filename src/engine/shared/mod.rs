@@ -18,7 +18,7 @@ pub mod space;
 pub(crate) mod spare;
 pub mod steering;
 pub(crate) mod stopping;
-pub(crate) mod submission;
+pub mod submission;
 pub(crate) mod table;
 pub(crate) mod understanding;
 pub(crate) mod waking;
@@ -191,6 +191,8 @@ pub struct Shared {
     pub understanding: Understanding,
     /// This host's data directory.
     pub node: NodeId,
+    /// This start of the process.
+    pub origin: Origin,
     /// The hosts that share their data.
     pub cluster: ClusterId,
     /// The line of descent that their records are of.
@@ -273,6 +275,7 @@ impl Shared {
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             understanding: Understanding::new(kinds),
             node: opened.identity.node,
+            origin: opened.appender.origin(),
             cluster: opened.identity.cluster,
             lineage: opened.identity.lineage,
             pid: std::process::id(),

@@ -18,7 +18,7 @@ use crate::engine::shared::peering::counters::FAILURES;
 use crate::engine::shared::peering::standing::Bond;
 use crate::engine::shared::prospect::Prospect;
 use crate::engine::shared::refused::Cause;
-use crate::engine::storage::origins;
+use crate::engine::storage::starts;
 use crate::http::method::Method;
 use crate::os::thread;
 
@@ -198,8 +198,12 @@ fn journal(page: &mut Page, shared: &Shared) {
     let help = "Journal position up to which the disk has everything, bytes.";
     page.single("pixeld_journal_synced_offset", "gauge", help, shared.reach.synced());
     page.single("pixeld_journal_segments", "gauge", "Segments kept.", shared.reader.segments().len());
-    let help = "Starts of processes, of both hosts, that have logged something; a journal may know 32000.";
-    page.single("pixeld_origins", "gauge", help, origins::count(shared));
+    let help = "Starts of processes, of both hosts, that have logged something and are not folded; a journal may know 32000.";
+    page.single("pixeld_origins", "gauge", help, starts::count(shared));
+    let help = "Earlier starts of this host that are not folded: from 4 on they wait for the peer.";
+    page.single("pixeld_starts_waiting", "gauge", help, starts::waiting(shared));
+    let help = "Starts of processes, of both hosts, that are folded: they cost nothing any more.";
+    page.single("pixeld_starts_folded", "gauge", help, starts::folded(shared));
     let help = "Snapshots that could not be read when this process started: check the disk.";
     page.single("pixeld_snapshots_unreadable", "gauge", help, shared.metrics.snapshots_unreadable.value());
     let help = "1 while writes are answered 507 because the disk is short of space.";

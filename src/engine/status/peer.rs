@@ -70,6 +70,13 @@ impl Report {
         let (end, vector) = (applied.position.0, applied.vector.clone());
         drop(applied);
         let (mut own, mut peer, mut lag_records) = (Records::default(), Records::default(), 0);
+        // What is folded both have.
+        for folds in vector.folds().iter() {
+            let records = if folds.node == shared.node { &mut own } else { &mut peer };
+            records.here += folds.records;
+            records.received += folds.records;
+            records.durable += folds.records;
+        }
         for (origin, seq) in vector.iter() {
             let records = if origin.node == shared.node { &mut own } else { &mut peer };
             let durable = picture.durable.seq_of(origin);
@@ -194,6 +201,10 @@ impl PeerReport for Shared {
 
     fn prospect_json(&self) -> Option<String> {
         self.prospect.get().json()
+    }
+
+    fn folds_wait_for(&self) -> Option<NodeId> {
+        self.peering.as_ref().and_then(|peering| peering.look().node)
     }
 
     fn writes_refused(&self) -> Option<String> {

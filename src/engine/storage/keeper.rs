@@ -8,11 +8,11 @@ use super::backoff::Backoff;
 use super::clockwatch::ClockWatch;
 use super::folding::Folding;
 use super::growth::Growth;
-use super::origins::Origins;
 use super::released::Released;
 use super::retention::{self, PeerRetention, Removable, Waiting};
 use super::settling::{self, Settling};
 use super::snapshots::{FoldError, SnapshotMaker};
+use super::starts::Starts;
 use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
@@ -71,7 +71,7 @@ pub struct Keeper {
     growth: Growth,
     /// Free space above the reserve, bytes; nothing where that can't be told.
     free_bytes: Option<u64>,
-    origins: Origins,
+    starts: Starts,
 }
 
 /// What is left of a keeper: the newest snapshot with its file, the peer that is known, and the debt.
@@ -120,7 +120,7 @@ impl Keeper {
             clock: ClockWatch::default(),
             growth: Growth::default(),
             free_bytes: None,
-            origins: Origins::default(),
+            starts: Starts::default(),
         }
     }
 
@@ -176,7 +176,7 @@ impl Keeper {
         self.released.look_after(&self.shared);
         self.clock.look_after(&self.shared);
         self.growth.look_after(&self.shared, self.free_bytes);
-        self.origins.look_after(&self.shared);
+        self.starts.look_after(&self.shared, self.peer.node());
         Ok(())
     }
 

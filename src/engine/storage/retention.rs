@@ -1,5 +1,6 @@
 //! Which segments that nobody here needs wait for the peer, and when they have waited long enough.
 
+use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Retention;
@@ -91,6 +92,12 @@ impl PeerRetention {
                 }
             }
         }
+    }
+
+    /// Returns the peer's data directory, if one is known.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.known.as_ref().map(|known| known.node)
     }
 
     /// Returns the peer that is known.

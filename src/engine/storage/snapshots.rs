@@ -70,9 +70,7 @@ pub fn restore(last: &Snapshot, empty: EmptyStates) -> Result<Applied, crate::ap
     for (id, bytes) in &last.sections {
         applied.restore(*id, bytes)?;
     }
-    applied.position = last.position;
-    applied.vector = last.streams.vector();
-    applied.time_us = last.time_us;
+    applied.stand_at(last.position, last.streams.vector(), last.time_us);
     Ok(applied)
 }
 

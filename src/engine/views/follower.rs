@@ -65,7 +65,7 @@ impl Follower {
         }
         let start = self.view.begin(desk)?;
         if !desk.has_ended() {
-            self.records = start.vector.iter().map(|(_, seq)| seq).sum();
+            self.records = start.vector.records();
             self.at = Some(start);
         }
         Ok(())

@@ -2,11 +2,11 @@
 //! each stream is durable there.
 //!
 //! ```text
-//!  0 u32 magic 'PXPE'   4 u32 crc32c of 8..   8 u32 version = 2   12 u32 zero   16 u64 node
-//! 24 kinds, 32 bytes   56 version vector
+//!  0 u32 magic 'PXPE'   4 u32 crc32c of 8..   8 u32 version   12 u32 zero   16 u64 node
+//! 24 kinds, 32 bytes   56 version vector, then (version 3) the folded streams
 //! ```
 //!
-//! Version 1 has no kinds: that directory's program understood the first ones.
+//! Version 1 has no kinds: that directory's program understood the first ones. Where no stream is folded, version 2 is written.
 //!
 //! While it is there, segments wait for that directory, whether a server is told to connect to it or not. What it says
 //! of the vector is old by seconds, which only keeps a segment longer.
@@ -15,6 +15,7 @@ use std::io;
 
 use super::unreadable::{self, Unreadable};
 use super::whole_file;
+use crate::base::folds::Folds;
 use crate::base::ids::NodeId;
 use crate::base::kinds::Kinds;
 use crate::base::numbers::u64_at;
@@ -25,6 +26,8 @@ use crate::os::disk::{Access, Disk};
 pub const PEER_NAME: &str = "peer";
 const MAGIC: [u8; 4] = *b"PXPE";
 const VERSION: u32 = 2;
+/// With folded streams.
+const VERSION_FOLDS: u32 = 3;
 const FIXED_BYTES: usize = 24;
 
 /// What the file says.
@@ -45,11 +48,13 @@ impl KnownPeer {
         let mut bytes = Vec::with_capacity(FIXED_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[0; 4]);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.durable.folds().is_empty() { VERSION } else { VERSION_FOLDS };
+        bytes.extend_from_slice(&version.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.node.0.to_le_bytes());
         bytes.extend_from_slice(self.kinds.bytes());
         self.durable.encode(&mut bytes);
+        self.durable.folds().encode(&mut bytes);
         unreadable::seal(&mut bytes);
         bytes
     }
@@ -59,7 +64,7 @@ impl KnownPeer {
     /// # Errors
     /// Fails if it is damaged, or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let version = unreadable::version_of(bytes, MAGIC, VERSION)?;
+        let version = unreadable::version_of(bytes, MAGIC, VERSION_FOLDS)?;
         Self::read(bytes, version).ok_or(Unreadable::Damaged)
     }
 
@@ -70,6 +75,12 @@ impl KnownPeer {
             _ => rest.split_first_chunk().map(|(kinds, rest)| (Kinds::read(kinds), rest))?,
         };
         let (durable, length) = VersionVector::decode(rest)?;
+        let rest = &rest[length..];
+        let (folds, length) = match version {
+            VERSION_FOLDS => Folds::decode(rest)?,
+            _ => (Folds::default(), 0),
+        };
+        let durable = durable.with_folds(folds);
         let node = NodeId(u64_at(fixed, 16));
         (length == rest.len()).then_some(Self { node, kinds, durable })
     }
@@ -151,7 +162,7 @@ mod tests {
     #[test]
     fn a_later_version_is_named_and_stays_where_it_is() {
         let mut bytes = known(Kinds::FIRST.with(&[0xE1])).encode();
-        bytes[8] += 1;
+        bytes[8] += 2;
         bytes.push(0);
         unreadable::seal(&mut bytes);
         let directory = tempfile::tempdir().unwrap();
@@ -162,7 +173,7 @@ mod tests {
             let refused = refused.unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
             let text = refused.to_string();
-            assert!(text.contains("the file peer is of version 3, this program knows up to 2"), "{text}");
+            assert!(text.contains("the file peer is of version 4, this program knows up to 3"), "{text}");
         }
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }

@@ -92,7 +92,7 @@ pub struct MissingRecords {
 /// Returns the records above `from` up to `to`, stream by stream.
 pub(in crate::log) fn missing_between(from: &VersionVector, to: &VersionVector) -> Vec<MissingRecords> {
     to.iter()
-        .map(|(origin, last)| MissingRecords { origin, first: from.seq_of(origin) + 1, last })
+        .map(|(origin, last)| MissingRecords { origin, first: from.seq_of(origin).saturating_add(1), last })
         .filter(|part| part.first <= part.last)
         .collect()
 }

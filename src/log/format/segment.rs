@@ -4,29 +4,37 @@
 //!  0 u32 magic 'PXS1'       4 u32 crc32c of 8..header length   8 u32 header length   12 u32 segment number
 //! 16 u128 cluster          32 u64 node                        40 u64 segment size
 //! 48 u64 previous end      56 u64 synced position             64 u64 time_us
-//! 72 u32 version           76 u32 number of streams           80 the streams, then zeros up to a multiple of 4096
+//! 72 u32 version           76 u32 number of streams           80 the streams, then (version 2) the folded ones,
+//!                                                                then zeros up to a multiple of 4096
 //! ```
+//!
+//! Where no stream is folded, version 1 is written.
 //!
 //! All segments have the same size and are zero-filled before they get their name. A header of zeros says that nothing
 //! was written yet: such a segment is a spare. Segments are numbered from 1; one is entered when a frame does not fit
 //! any more into the one before, whose frames end at `previous end`.
 
+use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, NodeId, Position};
-use crate::base::limits::{BLOCK_BYTES, ORIGINS_MAX};
+use crate::base::limits::{BLOCK_BYTES, FOLD_HOSTS_MAX, FOLD_STARTS_MIN, ORIGINS_MAX};
 use crate::base::numbers::{u32_at, u64_at};
 use crate::log::streams::{STREAM_BYTES, Streams};
 
 /// First bytes of a header.
 pub const SEGMENT_MAGIC: [u8; 4] = *b"PXS1";
-/// The only version there is.
+/// The version of a header without folded streams.
 const SEGMENT_VERSION: u32 = 1;
+/// That of one with some.
+const SEGMENT_VERSION_FOLDS: u32 = 2;
 /// Number of the first segment of every journal; 0 is none.
 pub const SEGMENT_FIRST: u32 = 1;
 /// Bytes in front of the streams.
 const FIXED_BYTES: usize = 80;
-/// Length in bytes of the longest header.
+/// Bytes that one more node with folded streams takes at most, before it has streams without a number.
+const FOLDS_GROWTH_BYTES: usize = 64 + 8 * FOLD_HOSTS_MAX;
+/// Length in bytes of the longest header: streams without a number take less once they are folded.
 pub const SEGMENT_HEADER_BYTES_MAX: usize =
-    (FIXED_BYTES + ORIGINS_MAX * STREAM_BYTES).next_multiple_of(BLOCK_BYTES);
+    (FIXED_BYTES + ORIGINS_MAX * STREAM_BYTES + ORIGINS_MAX * 8).next_multiple_of(BLOCK_BYTES);
 
 const SUFFIX: &str = ".seg";
 
@@ -127,17 +135,24 @@ pub enum HeaderLook {
     More(usize),
 }
 
-/// Returns the length in bytes of a header that names `streams` streams: where the first frame stands.
+/// Returns the length in bytes of a header behind these streams: where the first frame stands.
+fn header_bytes(streams: usize, folds_bytes: usize) -> usize {
+    (FIXED_BYTES + streams * STREAM_BYTES + folds_bytes).next_multiple_of(BLOCK_BYTES)
+}
+
+/// Returns the length in bytes of the longest header that may stand behind these streams, `more` new ones, and a fold.
 #[must_use]
-pub fn header_bytes(streams: usize) -> usize {
-    (FIXED_BYTES + streams * STREAM_BYTES).next_multiple_of(BLOCK_BYTES)
+pub fn header_bytes_most(streams: &Streams, more: usize) -> usize {
+    let folds_bytes = streams.folds().encoded_bytes();
+    let fold_bytes = if streams.len() + more < FOLD_STARTS_MIN { 0 } else { FOLDS_GROWTH_BYTES };
+    header_bytes(streams.len() + more, folds_bytes + fold_bytes)
 }
 
 impl SegmentHeader {
     /// Returns the length of its encoding in bytes: where the first frame stands.
     #[must_use]
     pub fn length(&self) -> usize {
-        header_bytes(self.streams.len())
+        header_bytes(self.streams.len(), self.streams.folds().encoded_bytes())
     }
 
     /// Appends its encoding, whole blocks.
@@ -154,10 +169,12 @@ impl SegmentHeader {
         out.extend_from_slice(&self.previous_end.0.to_le_bytes());
         out.extend_from_slice(&self.synced.0.to_le_bytes());
         out.extend_from_slice(&self.time_us.to_le_bytes());
-        out.extend_from_slice(&SEGMENT_VERSION.to_le_bytes());
+        let version = if self.streams.folds().is_empty() { SEGMENT_VERSION } else { SEGMENT_VERSION_FOLDS };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&u32::try_from(self.streams.len()).expect("bounded").to_le_bytes());
         debug_assert_eq!(out.len() - start, FIXED_BYTES);
         self.streams.encode(out);
+        self.streams.folds().encode(out);
         out.resize(start + length, 0);
         let crc = crc32c::crc32c(&out[start + 8..]);
         out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
@@ -186,11 +203,19 @@ impl SegmentHeader {
         if crc32c::crc32c(&all[8..]) != u32_at(fixed, 4) {
             return Err(SegmentError::Crc);
         }
-        if u32_at(fixed, 72) != SEGMENT_VERSION {
+        if !(SEGMENT_VERSION..=SEGMENT_VERSION_FOLDS).contains(&u32_at(fixed, 72)) {
             return Err(SegmentError::Version(u32_at(fixed, 72)));
         }
-        let streams = u32_at(fixed, 76) as usize;
-        if streams > ORIGINS_MAX || header_bytes(streams) != length {
+        let count = u32_at(fixed, 76) as usize;
+        if count > ORIGINS_MAX || header_bytes(count, 0) > length {
+            return Err(SegmentError::Bounds);
+        }
+        let (named, rest) = all[FIXED_BYTES..].split_at(count * STREAM_BYTES);
+        let folds = match u32_at(fixed, 72) {
+            SEGMENT_VERSION => Folds::default(),
+            _ => Folds::decode(rest).ok_or(SegmentError::Bounds)?.0,
+        };
+        if header_bytes(count, folds.encoded_bytes()) != length {
             return Err(SegmentError::Bounds);
         }
         let header = Self {
@@ -201,8 +226,7 @@ impl SegmentHeader {
             previous_end: Position(u64_at(fixed, 48)),
             synced: Position(u64_at(fixed, 56)),
             time_us: u64_at(fixed, 64),
-            streams: Streams::decode(&all[FIXED_BYTES..][..streams * STREAM_BYTES])
-                .ok_or(SegmentError::Bounds)?,
+            streams: Streams::decode(named).ok_or(SegmentError::Bounds)?.with_folds(folds),
         };
         Ok(HeaderLook::Header(header))
     }

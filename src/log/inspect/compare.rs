@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::{InspectError, Journal};
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
-use crate::base::streams::{Stream, Streams};
+use crate::base::streams::{FoldsDiffer, Stream, Streams};
 use crate::log::format::record;
 use crate::log::read::scan::BatchView;
 use crate::os::disk::Disk;
@@ -29,8 +29,10 @@ pub struct Side {
 pub struct Comparison {
     /// The two.
     pub sides: [Side; 2],
-    /// Every stream that one of them knows.
+    /// Every stream that one of them knows, but for those that both have folded.
     pub streams: Vec<StreamComparison>,
+    /// A node of whose folded streams they do not have the same.
+    pub folds: Option<FoldsDiffer>,
 }
 
 /// One stream in both directories.
@@ -76,7 +78,12 @@ impl Comparison {
         if self.sides[0].cluster != self.sides[1].cluster {
             return Agreement::Different;
         }
-        self.streams.iter().map(StreamComparison::agreement).max().unwrap_or(Agreement::Same)
+        let folds = match self.folds.map(|folds| folds.starts) {
+            None => Agreement::Same,
+            Some([a, b]) if a != b => Agreement::Behind,
+            Some(_) => Agreement::Different,
+        };
+        self.streams.iter().map(StreamComparison::agreement).max().unwrap_or(Agreement::Same).max(folds)
     }
 }
 
@@ -104,7 +111,7 @@ pub fn compare(disks: [&dyn Disk; 2]) -> Result<Comparison, (usize, InspectError
     let hashes = [hashes(0)?, hashes(1)?];
     let mut streams = Vec::with_capacity(origins.len());
     for origin in origins {
-        let ends = [0, 1].map(|index| sides[index].streams.of(sides[index].cluster, origin));
+        let ends = ends(&sides, origin);
         let common = ranges.get(&origin).copied();
         let differs_at = match common {
             Some(range) if hashes[0].get(&origin) != hashes[1].get(&origin) => {
@@ -115,7 +122,18 @@ pub fn compare(disks: [&dyn Disk; 2]) -> Result<Comparison, (usize, InspectError
         let last = [ends[0].seq, ends[1].seq];
         streams.push(StreamComparison { origin, last, common, differs_at });
     }
-    Ok(Comparison { sides, streams })
+    let folds = sides[0].streams.differ_in_folds(&sides[1].streams);
+    Ok(Comparison { sides, streams, folds })
+}
+
+/// Returns where a stream ends in both. One that folds it has it to the end; whether that is the other one's, the folds say.
+fn ends(sides: &[Side; 2], origin: Origin) -> [Stream; 2] {
+    let ends = [0, 1].map(|index| sides[index].streams.of(sides[index].cluster, origin));
+    match [0, 1].map(|index| sides[index].streams.is_folded(origin)) {
+        [true, false] => [ends[1]; 2],
+        [false, true] => [ends[0]; 2],
+        _ => ends,
+    }
 }
 
 /// Returns whether two streams end at the same record with different histories before it.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::source::{Source, Span};
 use super::window::{Found, Window};
+use crate::base::folds::Fold;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::SCAN_PIECE_BYTES;
 use crate::log::batch::BatchHeader;
 use crate::log::format::frame::{FrameFault, Place};
-use crate::log::format::segment;
+use crate::log::format::{record, segment};
 use crate::os::disk::DiskFile;
 
 /// A batch of the journal.
@@ -47,6 +48,12 @@ impl<'a> BatchView<'a> {
             body,
             header,
         }
+    }
+
+    /// Returns the folds among its records.
+    #[must_use]
+    pub fn folds(&self) -> Vec<Fold> {
+        record::folds_of(&self.header, self.body)
     }
 }
 

@@ -12,9 +12,6 @@ use crate::log::format::segment::{self, HeaderLook, SegmentHeader};
 use crate::log::streams::Streams;
 use crate::os::disk::{Access, Disk};
 
-/// Numbers of starts above this are none: starts were not numbered before version 2 of the identity, and are random.
-const NUMBER_MAX: u32 = 1 << 24;
-
 /// Makes the file again that says whose the directory is, and gives what it says. A start's number is the highest that a
 /// record tells of; nobody may serve from the directory meanwhile.
 ///
@@ -40,16 +37,18 @@ pub fn mend(disk: &dyn Disk) -> Result<Identity, RecoverError> {
         Identity { start: 0, ..Identity::new(ClusterId(cluster), NodeId(node), segment_bytes, 0) };
     let mut highest = 0;
     let mut note = |streams: &Streams| {
-        let own = streams.iter().filter(|stream| stream.origin.node.0 == node);
-        let numbers = own.map(|stream| stream.origin.inc.number()).filter(|number| *number < NUMBER_MAX);
-        highest = numbers.chain([highest]).max().unwrap_or(0);
+        let own = streams.iter().map(|stream| stream.origin).filter(|origin| origin.node.0 == node);
+        let numbers = own.filter(|origin| origin.inc.is_numbered()).map(|origin| origin.inc.number());
+        let folded = streams.folds().of(NodeId(node)).map_or(0, |folds| folds.highest);
+        highest = numbers.chain([highest, folded]).max().unwrap_or(0);
     };
     let mut last = Streams::default();
     let read = examine_as(disk, identity, &mut |replay| {
         match replay {
             Replay::Snapshot(snapshot) => last = snapshot.streams.clone(),
             Replay::Batch(batch) => {
-                last.follow(ClusterId(cluster), &batch.header).map_err(|fault| fault.to_string())?;
+                let followed = last.follow(ClusterId(cluster), &batch.header, &batch.folds());
+                followed.map_err(|fault| fault.to_string())?;
             }
             Replay::Oldest(oldest) => note(&oldest.streams),
         }

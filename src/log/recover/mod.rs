@@ -14,7 +14,7 @@
 pub(crate) mod anchor;
 mod cut;
 pub mod joining;
-pub(crate) mod mend;
+pub mod mend;
 mod outcome;
 pub(crate) mod owed;
 mod reading;

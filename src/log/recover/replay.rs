@@ -220,10 +220,12 @@ impl<'s> Walk<'s> {
                     Ok(Found::Fault(fault)) => return Ok(Some(fault.into())),
                     Err(error) => return Ok(Some(Fault::Unreadable(error))),
                 };
-            if let Err(fault) = self.end.streams.follow(segments.identity.cluster, &header) {
+            let batch = BatchView::new(position, length, header, self.window.body(offset, &header));
+            let cluster = segments.identity.cluster;
+            if let Err(fault) = self.end.streams.follow(cluster, &header, &batch.folds()) {
                 return Ok(Some(fault.into()));
             }
-            on_batch(&BatchView::new(position, length, header, self.window.body(offset, &header)))?;
+            on_batch(&batch)?;
             self.end.position = Position(position.0 + length);
             self.end.time_us = self.end.time_us.max(header.time_us);
             self.synced = self.synced.max(slot.synced);

@@ -1,6 +1,7 @@
 //! The appender: gives each batch its place, number, time and chain. Pure; whoever holds the commit token has it.
 
 use super::staged::Staged;
+use crate::base::folds::{Fold, StreamEnd};
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use crate::base::limits::{
     BATCH_BODY_BYTES_MAX, BATCH_TIME_US_MAX, BLOCK_BYTES, CLOCK_AHEAD_US_MAX, ORIGINS_MAX,
@@ -8,7 +9,8 @@ use crate::base::limits::{
 use crate::base::vector::VersionVector;
 use crate::log::batch::BatchHeader;
 use crate::log::format::frame::{FRAME_HEAD_BYTES, Slot, SlotKey, frame_bytes};
-use crate::log::format::segment::{Layout, SegmentHeader, header_bytes};
+use crate::log::format::record::folds_of;
+use crate::log::format::segment::{Layout, SegmentHeader, header_bytes_most};
 use crate::log::streams::{Stream, StreamFault, Streams};
 
 /// Batches that [`Appender::room`] allows for: their frames' heads and padding are taken off the room.
@@ -197,7 +199,7 @@ impl Appender {
     /// Bytes for frames in a segment whose header is written next.
     fn capacity(&self) -> u64 {
         // Ours may not have a batch yet, and one of the peer's may be new in this very step.
-        self.layout.segment_bytes.saturating_sub(header_bytes(self.end.streams.len() + 2) as u64)
+        self.layout.segment_bytes.saturating_sub(header_bytes_most(&self.end.streams, 2) as u64)
     }
 
     fn rest_of_segment(&self) -> u64 {
@@ -222,9 +224,47 @@ impl Appender {
         let time_us = self.next_time_us(now_us);
         let header =
             BatchHeader::seal(self.own.origin, self.next_seq(), count, time_us, self.own.chain, body);
-        let sealed = self.push(&header, body, synced, out);
+        self.push_own(&header, body, synced, out)
+    }
+
+    /// Does the same with records that have folds among them, of which each is as [`Appender::fill`] has made it.
+    pub fn stage_folds(
+        &mut self,
+        body: &[u8],
+        count: u32,
+        now_us: u64,
+        synced: Position,
+        out: &mut Staged,
+    ) -> Sealed {
+        let (time_us, seq) = (self.next_time_us(now_us), self.next_seq());
+        let header = BatchHeader::seal_with_folds(self.own.origin, seq, count, time_us, self.own.chain, body);
+        let sealed = self.push_own(&header, body, synced, out);
+        for fold in folds_of(&header, body) {
+            self.end.streams.fold(&fold).expect("it says what the streams say");
+        }
+        sealed
+    }
+
+    /// Returns the fold of those of these earlier starts of this node that have a stream and are not folded.
+    #[must_use]
+    pub fn fill(&self, hosts: Vec<NodeId>, starts: &[Inc]) -> Fold {
+        let by = self.own.origin;
+        let end = |&inc: &Inc| {
+            let stream = self.end.streams.of(self.cluster, Origin { node: by.node, inc });
+            (stream.seq > 0 && inc != by.inc).then_some(StreamEnd {
+                inc,
+                seq: stream.seq,
+                chain: stream.chain,
+            })
+        };
+        Fold { by, hosts, starts: starts.iter().filter_map(end).collect() }
+    }
+
+    #[inline]
+    fn push_own(&mut self, header: &BatchHeader, body: &[u8], synced: Position, out: &mut Staged) -> Sealed {
+        let sealed = self.push(header, body, synced, out);
         self.own = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
-        self.own_us = time_us;
+        self.own_us = header.time_us;
         self.end.streams.set(self.own);
         sealed
     }
@@ -235,7 +275,7 @@ impl Appender {
     /// The caller has asked [`Appender::fits`], as for [`Appender::stage`].
     ///
     /// # Errors
-    /// Fails if the batch doesn't continue its stream, names this process as its origin, or would take the last place for an
+    /// Fails if the batch doesn't continue its stream, folds one that ends elsewhere here, names this process as its origin, or would take the last place for an
     /// origin, which is kept for the next start of this host. Nothing has changed then.
     pub fn stage_verbatim(
         &mut self,
@@ -253,8 +293,11 @@ impl Appender {
         if header.first_seq == 1 && self.origins() + 2 > ORIGINS_MAX {
             return Err(StreamFault::TooMany);
         }
+        let folds = folds_of(header, body);
+        folds.iter().try_for_each(|fold| self.end.streams.check_fold(fold))?;
         let sealed = self.push(header, body, synced, out);
         self.end.streams.set(stream);
+        folds.iter().try_for_each(|fold| self.end.streams.fold(fold))?;
         if is_near(header.time_us, self.clock_us) {
             let before_us = if is_near(self.others_us, self.clock_us) { self.others_us } else { 0 };
             self.others_us = before_us.max(header.time_us);

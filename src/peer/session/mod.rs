@@ -23,11 +23,13 @@ mod tests;
 
 use super::fault::Close;
 use super::flight::Flight;
+use super::folding::Folding;
 use super::frame::Inflow;
 use super::ledger::Ledger;
 use super::transfer::{BlobIn, SnapIn};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
+use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::kinds::Kinds;
 use crate::base::limits::{PEER_DEAD_US, PEER_HELLO_US, PEER_SUSPECT_US};
@@ -71,6 +73,8 @@ pub struct Peer {
     pub version: u16,
     /// Its journal is empty, and it takes a snapshot.
     pub is_empty: bool,
+    /// Its directory is joining: it has no records of its own, and lacks any.
+    pub is_joining: bool,
     /// Which kinds of records it understands.
     pub kinds: Kinds,
     /// Its nonce.
@@ -171,6 +175,7 @@ pub struct Session {
     /// Parts of a STATE are there, the last one isn't.
     is_amid_state: bool,
     last_state_origin: Option<Origin>,
+    folding: Folding,
     pacing: Pacing,
     /// HELLO and STATE of the peer were good.
     has_met: bool,
@@ -230,6 +235,7 @@ impl Session {
             has_taken: false,
             is_amid_state: false,
             last_state_origin: None,
+            folding: Folding::default(),
             pacing: Pacing {
                 heard_us: now_us,
                 greeted_by_us: now_us + PEER_HELLO_US,
@@ -247,6 +253,34 @@ impl Session {
         };
         session.send_hello();
         session
+    }
+
+    /// Returns the same of a host that has folded these streams, beside those that it holds.
+    #[must_use]
+    pub fn with_folds(mut self, folds: Folds) -> Self {
+        self.folding.ours = folds;
+        self
+    }
+
+    /// Returns whether this host had folded a stream when the session began.
+    #[must_use]
+    pub fn is_folded(&self, origin: Origin) -> bool {
+        self.folding.is_ours(&self.ledger, origin)
+    }
+
+    /// Returns whether the peer had folded a stream when the session began.
+    #[must_use]
+    pub fn has_peer_folded(&self, origin: Origin) -> bool {
+        self.folding.theirs.is_folded(origin)
+    }
+
+    /// Returns a start that is folded in `folds` and that the peer may lack, if there is one: it is joining, and has folded fewer.
+    #[must_use]
+    pub fn lacked_fold(&self, folds: &Folds) -> Option<Origin> {
+        let theirs = self.folding.theirs.folds();
+        let is_joining = self.peer.is_some_and(|peer| peer.is_joining);
+        let lacked = folds.iter().find(|of| is_joining && theirs.starts_of(of.node) < of.starts);
+        lacked.map(|of| Origin { node: of.node, inc: Inc::of_start(of.highest, 0) })
     }
 
     /// Returns who the peer is, once its HELLO and STATE were found good; also when the session is over.
@@ -289,6 +323,9 @@ impl Session {
     pub fn shipped(&self, origin: Origin) -> Seq {
         match self.peer {
             Some(Peer { node, inc, .. }) if origin == (Origin { node, inc }) => Seq::MAX,
+            // What both have to the end goes to neither.
+            _ if self.has_peer_folded(origin) => Seq::MAX,
+            Some(peer) if !peer.is_joining && self.is_folded(origin) => Seq::MAX,
             _ => self.ledger.get(origin).map_or(0, |line| line.peer.received.max(line.sent.0)),
         }
     }

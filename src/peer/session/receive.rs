@@ -6,10 +6,13 @@ use crate::base::limits::{
     ORIGINS_MAX, PEER_DEAD_US, PEER_HELLO_BYTES_MAX, PEER_PAYLOAD_BYTES_MAX, PEER_PING_EVERY_US,
     PEER_WINDOW_BYTES,
 };
+use crate::base::tag;
 use crate::peer::fault::{Close, Violation};
 use crate::peer::frame::{Frame, Kind};
 use crate::peer::ledger::Continuity;
-use crate::peer::message::{self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, Hello, PEER_VERSION, Piece};
+use crate::peer::message::{
+    self, FLAG_FOLDS, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, Hello, PEER_VERSION, Piece,
+};
 use crate::peer::transfer::{BlobIn, SnapIn};
 
 impl Session {
@@ -50,8 +53,8 @@ impl Session {
     fn on_frame(&mut self, frame: Frame<'_>, now_us: u64) -> Result<Option<Effect>, Violation> {
         let Frame { kind, flags, payload } = frame;
         let known = match kind {
-            Kind::State => FLAG_MORE,
-            Kind::Snap => FLAG_STREAMS,
+            Kind::State => FLAG_MORE | FLAG_FOLDS,
+            Kind::Snap => FLAG_STREAMS | FLAG_FOLDS,
             Kind::Blob => FLAG_GONE,
             _ => 0,
         };
@@ -110,10 +113,14 @@ impl Session {
             inc: theirs.inc,
             version: PEER_VERSION,
             is_empty: theirs.is_empty,
+            is_joining: theirs.is_joining,
             kinds: theirs.kinds,
             nonce: theirs.nonce,
             clock_ahead_us: theirs.clock_us.cast_signed().wrapping_sub(ours.clock_us.cast_signed()),
         });
+        if !self.folding.ours.is_empty() && !theirs.kinds.contains(tag::STREAMS_FOLDED) {
+            return Err(Violation::FoldsUnknown);
+        }
         self.phase = Phase::State;
         self.pacing.greeted_by_us = now_us + PEER_DEAD_US;
         self.send_state(now_us);
@@ -121,8 +128,12 @@ impl Session {
     }
 
     fn on_state(&mut self, flags: u8, payload: &[u8], now_us: u64) -> Result<Option<Effect>, Violation> {
+        if flags & FLAG_FOLDS != 0 {
+            return self.on_state_folds(flags, payload).map(|()| None);
+        }
         let held = message::decode_state(payload)?;
-        let is_first = !self.is_amid_state;
+        let is_first_state = self.phase == Phase::State;
+        let is_first = self.folding.begin_names(is_first_state) || !self.is_amid_state;
         if is_first {
             self.last_state_origin = None;
         }
@@ -135,8 +146,19 @@ impl Session {
             });
         }
         self.last_state_origin = held.last().map(|last| last.origin);
+        let is_joining = self.peer.is_some_and(|peer| peer.is_joining);
         for theirs in &held {
-            self.ledger.peer_holds(theirs)?;
+            if is_first_state {
+                self.folding.note_named(theirs);
+            }
+            // A host that is joining gets the rest of what is folded here from the journal.
+            if is_joining || !self.is_folded(theirs.origin) {
+                self.ledger.peer_holds(theirs)?;
+            }
+        }
+        if is_first_state && !has_more {
+            let peer = self.peer.filter(|peer| !peer.is_joining && !self.settings.is_joining);
+            self.folding.compare(&mut self.ledger, peer.map(|peer| [self.settings.node, peer.node]))?;
         }
         self.settle_outbound();
         self.is_amid_state = has_more;
@@ -152,6 +174,18 @@ impl Session {
             (false, ..) => Ok(Some(Effect::State)),
             (true, ..) => Ok(None),
         }
+    }
+
+    /// Takes the folded streams that a STATE begins with.
+    fn on_state_folds(&mut self, flags: u8, payload: &[u8]) -> Result<(), Violation> {
+        let folds = message::decode_folds(Kind::State, payload)?;
+        if self.is_amid_state || flags & FLAG_MORE == 0 {
+            let what = "its folded streams don't stand at its beginning";
+            return Err(Violation::Payload { kind: Kind::State, what });
+        }
+        self.is_amid_state = true;
+        self.folding.begin_state(folds);
+        Ok(())
     }
 
     fn on_batch(&mut self, payload: &[u8], now_us: u64) -> Result<Option<Effect>, Violation> {
@@ -253,12 +287,15 @@ impl Session {
             return Err(Violation::Unexpected { kind: KIND, when: "although this host is not empty" });
         }
         if flags & FLAG_STREAMS != 0 {
-            let starts = message::decode_starts(payload)?;
+            let starts = message::decode_starts(flags, payload)?;
             return match self.snap.replace(SnapIn::new(starts.clone())) {
                 _ if starts.len() >= ORIGINS_MAX => Err(Violation::TooManyOrigins),
                 Some(_) => Err(Violation::Unexpected { kind: KIND, when: "amid another one" }),
                 None => Ok(Some(Effect::SnapshotBegins { starts })),
             };
+        }
+        if flags & FLAG_FOLDS != 0 {
+            return Err(Violation::Payload { kind: KIND, what: "its flags are unknown" });
         }
         let piece = message::decode_part(payload)?;
         let Some(snap) = &mut self.snap else {
@@ -268,6 +305,7 @@ impl Session {
             for start in starts.iter() {
                 self.ledger.start_from(start.origin, start.seq, start.chain)?;
             }
+            self.folding.ours.join(starts.folds());
             self.snap = None;
             // There is one snapshot, and batches behind it.
             self.has_taken = true;

@@ -13,7 +13,7 @@ use crate::peer::fault::{ByeCode, Close, ErrorCode, Rest, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
 use crate::peer::message::{
-    self, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Hello, Holding, PEER_VERSION, Receipt,
+    self, FLAG_FOLDS, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Hello, Holding, PEER_VERSION, Receipt,
 };
 
 /// Streams in one STATE frame.
@@ -85,7 +85,9 @@ impl Session {
     /// this host keeps. The pieces follow, then batches from there on, in the order of this host's journal.
     pub fn begin_snapshot(&mut self, starts: &Streams) {
         let payload = message::encode_starts(starts);
-        frame::push(&mut self.output, Kind::Snap, FLAG_STREAMS, &[&payload]);
+        let folds = if starts.folds().is_empty() { 0 } else { FLAG_FOLDS };
+        frame::push(&mut self.output, Kind::Snap, FLAG_STREAMS | folds, &[&payload]);
+        self.folding.theirs.join_folds(starts.folds());
         for start in starts.iter() {
             self.ledger.note_start(start.origin, start.seq, start.chain);
         }
@@ -189,6 +191,10 @@ impl Session {
 
     pub(super) fn send_state(&mut self, now_us: u64) {
         self.pacing.next_state_us = now_us + PEER_STATE_EVERY_US;
+        if !self.folding.ours.is_empty() {
+            let folds = message::encode_folds(&self.folding.ours);
+            frame::push(&mut self.output, Kind::State, FLAG_FOLDS | FLAG_MORE, &[&folds]);
+        }
         let held: Vec<Holding> =
             self.ledger.iter().map(|line| line.held).filter(|held| held.received > 0).collect();
         debug_assert!(held.len() <= ORIGINS_MAX);

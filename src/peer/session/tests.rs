@@ -9,6 +9,7 @@ use crate::peer::frame::{self, Kind};
 use crate::peer::message;
 
 mod breaches;
+mod folds;
 mod noise;
 mod pieces;
 mod talk;

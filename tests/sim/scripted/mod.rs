@@ -4,6 +4,7 @@ mod blobs;
 mod joining;
 mod room;
 mod sessions;
+mod starts;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{NodeId, Origin, Seq};
+use pixeld::base::limits::FOLD_STARTS_MIN;
 use pixeld::log::files::newcomer;
 
 pub use self::tally::Tally;
@@ -88,6 +89,8 @@ struct Kind {
     kinds_of_pictures: u64,
     /// The keeper takes its time, so that everything waits for a segment.
     is_slow: bool,
+    /// The hosts start so often that their earlier starts are folded.
+    is_restless: bool,
 }
 
 pub struct World {
@@ -144,8 +147,12 @@ impl World {
         let has_pictures = chance.once_in(2) || (is_heavy && chance.once_in(2));
         let pictures = if has_pictures { chance.within(2, 20) } else { 0 };
         let kinds_of_pictures = if chance.once_in(2) { 2 } else { pictures::all().len() as u64 - 1 };
-        let is_slow = chance.once_in(6);
-        let ends_us = chance.within(200 * MS, if is_long { 16 * SECOND } else { 4 * SECOND });
+        let (is_slow, is_restless) = (chance.once_in(6), chance.once_in(5));
+        let ends_us = match (is_long, is_restless) {
+            (true, _) => chance.within(200 * MS, 16 * SECOND),
+            (false, true) => chance.within(2 * SECOND, 8 * SECOND),
+            (false, false) => chance.within(200 * MS, 4 * SECOND),
+        };
         let disks_to_lose = if is_heavy { chance.within(1, 2) } else { u64::from(chance.once_in(6)) };
         let mut world = Self {
             seed,
@@ -160,7 +167,7 @@ impl World {
             weather,
             dark_until_us: 0,
             ends_us,
-            kind: Kind { is_heavy, is_long, pictures, kinds_of_pictures, is_slow },
+            kind: Kind { is_heavy, is_long, pictures, kinds_of_pictures, is_slow, is_restless },
             is_healing: false,
             disks_to_lose,
             posts: Vec::new(),
@@ -219,6 +226,11 @@ impl World {
 
     fn judge(&mut self) {
         self.close_wire();
+        for up in self.hosts.iter().filter_map(|host| host.up.as_ref()) {
+            let applied = up.shared.applied.read().unwrap();
+            let folded: u64 = applied.vector.folds().iter().map(|folds| u64::from(folds.starts)).sum();
+            self.tally.count("starts folded", folded);
+        }
         for round in 0..2 {
             self.hosts.iter_mut().filter_map(|host| host.up.as_mut()).for_each(|up| oracle::check_canvas(up));
             let [Some(a), Some(b)] = [&self.hosts[0].up, &self.hosts[1].up] else {
@@ -245,7 +257,13 @@ impl World {
 
     fn is_settled(&self) -> bool {
         match [&self.hosts[0].up, &self.hosts[1].up] {
-            [Some(a), Some(b)] => oracle::agree(a, b) && !a.has_step() && !b.has_step(),
+            [Some(a), Some(b)] => {
+                let named =
+                    [a, b].map(|up| oracle::starts_named(up, self.hosts.each_ref().map(|host| host.node)));
+                // Few are not folded: those that are too few, not spoken of, or listed in part.
+                let is_folded = named.into_iter().all(|named| named <= 4 * FOLD_STARTS_MIN + 6);
+                oracle::agree(a, b) && is_folded && !a.has_step() && !b.has_step()
+            }
             _ => false,
         }
     }

@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Tally(BTreeMap<&'static str, u64>);
 
 /// Everything that has to happen in a thousand seeds.
-const LIVELY: [&str; 28] = [
+const LIVELY: [&str; 29] = [
     "batches sent",
     "blobs gone",
     "blobs sent",
@@ -36,6 +36,7 @@ const LIVELY: [&str; 28] = [
     "segments removed",
     "silent",
     "snapshots",
+    "starts folded",
     "violations",
 ];
 

@@ -16,9 +16,13 @@ impl World {
         if self.is_healing {
             return;
         }
-        let delay_us = self.chance.within(20 * MS, 2 * SECOND);
+        let most_us = if self.kind.is_restless { 400 * MS } else { 2 * SECOND };
+        let delay_us = self.chance.within(20 * MS, most_us);
         self.later(delay_us, Event::Trouble);
         let host = self.chance.below(2) as usize;
+        if self.kind.is_restless && self.hosts[host].up.is_some() && self.chance.once_in(2) {
+            return self.fall_by_chance(host);
+        }
         match self.chance.below(8) {
             0 | 1 if self.hosts[host].up.is_some() => self.fall_by_chance(host),
             2 if self.hosts[host].up.is_some() => {

@@ -257,7 +257,8 @@ impl World {
         let fall = if self.chance.once_in(2) { Fall::Kill } else { Fall::Power(self.chance.next()) };
         self.tally.count(if fall == Fall::Kill { "kills" } else { "power cuts" }, 1);
         self.fall(host, fall);
-        let most_us = if self.chance.once_in(3) { 4 * SECOND } else { 100 * MS };
+        let is_long = self.chance.once_in(if self.kind.is_restless { 20 } else { 3 });
+        let most_us = if is_long { 4 * SECOND } else { 100 * MS };
         let delay_us = self.chance.within(5 * MS, most_us);
         self.hosts[host].is_starting = true;
         self.later(delay_us, Event::Start(host));

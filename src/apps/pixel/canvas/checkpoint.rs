@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! piece 1   'PXCV'   u32 version (1)   u64 node   u64 position   u32 number of tiles
-//! pieces    version vector, the pixels' state, healed times; of each stream its origin (u64 node, u64 inc) and the times of the
+//! pieces    version vector with the folded streams, the pixels' state, healed times; of each stream its origin (u64 node, u64 inc) and the times of the
 //!           first and the last batch (u64 each); origins that tiles name; a byte 0 before each
 //! pieces    a tile each
 //! ```
@@ -15,6 +15,7 @@ use std::io;
 use crate::app::heal::Heals;
 use crate::app::state::State;
 use crate::app::view::Start;
+use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin, Position};
 use crate::base::vector::VersionVector;
 use crate::log::files::cache_file::{CacheReader, CacheWriter};
@@ -26,7 +27,7 @@ use super::drawing::{Drawing, Moment};
 use super::tiles::Tiles;
 
 const MAGIC: &[u8; 4] = b"PXCV";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD_BYTES: usize = 28;
 
 /// Stores a drawing as the checkpoint `name`.
@@ -49,7 +50,10 @@ pub fn store(drawing: &Drawing, node: NodeId, disk: &dyn Disk, name: &str) -> io
         fill(&mut bytes);
         writer.put(&bytes)
     };
-    part(&|out| moment.start.vector.encode(out))?;
+    part(&|out| {
+        moment.start.vector.encode(out);
+        moment.start.vector.folds().encode(out);
+    })?;
     part(&|out| moment.state.snapshot(out))?;
     part(&|out| moment.heals.snapshot(out))?;
     part(&|out| {
@@ -90,9 +94,13 @@ impl Checkpoint {
         }
         let (position, tiles) = (Position(long(16)), word(24));
         let mut part = || reader.next_piece().ok().flatten().map(|piece| piece[1..].to_vec());
-        let (vector, _) = VersionVector::decode(&part()?)?;
+        let named = part()?;
+        let (vector, length) = VersionVector::decode(&named)?;
+        let folds = if length == named.len() { Folds::default() } else { Folds::decode(&named[length..])?.0 };
+        let vector = vector.with_folds(folds);
         let mut state = PixelState::default();
         state.restore(&part()?).ok()?;
+        state.take_folds(&[], vector.folds());
         let heals = Heals::read(&part()?)?;
         let number = |bytes: &[u8], nth: usize| {
             u64::from_le_bytes(bytes[nth * 8..nth * 8 + 8].try_into().expect("8 bytes"))
@@ -143,6 +151,7 @@ pub fn reaches(reader: &Reader, end: Position, start: &Start) -> bool {
         // Where no batch ends at the position, what is read there is damaged.
         while let Ok(Some(batch)) = scan.next_batch() {
             vector.raise(batch.origin, batch.first_seq + u64::from(batch.count) - 1);
+            batch.folds().iter().for_each(|fold| vector.fold(fold));
         }
         return scan.position() == start.position && vector == start.vector;
     }

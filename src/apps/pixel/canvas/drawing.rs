@@ -13,11 +13,13 @@ use crate::app::pieces::{Piece, pieces};
 use crate::app::state::{Entry, State};
 use crate::app::view::{Followed, Start};
 use crate::apps::pixel::tag;
+use crate::base::folds::Fold;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag as tags;
+use crate::log::format::record;
 use crate::log::read::scan::ReadError;
 
-use super::super::state::{Floors, PixelState};
+use super::super::state::{Floors, GONE, PixelState};
 use super::tiles::Tiles;
 
 /// Gives the journal's batches once more.
@@ -107,9 +109,11 @@ impl Drawing {
                         followed = Followed::Stale;
                     }
                 }
+                Piece::Other(record) if record[0] == tags::STREAMS_FOLDED => self.fold(record, &at),
                 Piece::Other(record) if tags::app_of(record[0]) == tag::APP => {
+                    let folded: Vec<Origin> = self.moment.state.folded().collect();
                     self.moment.state.apply(&at, record);
-                    self.raise_floors(batch, at.seq, past)?;
+                    self.raise_floors(batch, at.seq, &folded, past)?;
                 }
                 Piece::Other(_) => {}
             }
@@ -127,8 +131,25 @@ impl Drawing {
         heal.origin == at.origin || heal.first <= self.moment.start.vector.seq_of(heal.origin)
     }
 
-    /// Unsets what lies below the floors that a record of `batch`, at `seq`, has raised.
-    fn raise_floors(&mut self, batch: &Batch<'_>, seq: Seq, past: &dyn Past) -> Result<(), ReadError> {
+    /// Takes a record that folds streams, which changes nothing that is drawn.
+    fn fold(&mut self, record: &[u8], at: &Entry) {
+        if let Some(fold) = Fold::read(at.origin, record::payload(record)) {
+            let Moment { start, state, .. } = &mut self.moment;
+            start.vector.fold(&fold);
+            state.take_folds(&[], start.vector.folds());
+            self.floors = state.floors();
+        }
+    }
+
+    /// Unsets what lies below the floors that a record of `batch`, at `seq`, has raised; `folded` are the folded streams that were
+    /// listed before it.
+    fn raise_floors(
+        &mut self,
+        batch: &Batch<'_>,
+        seq: Seq,
+        folded: &[Origin],
+        past: &dyn Past,
+    ) -> Result<(), ReadError> {
         let floors = self.moment.state.floors();
         if floors == self.floors {
             return Ok(());
@@ -136,7 +157,10 @@ impl Drawing {
         self.floors = floors;
         let own = batch.first.origin;
         let others = self.moment.start.vector.iter().filter(|(origin, _)| *origin != own);
-        let drawn: Vec<(Origin, Seq)> = others.chain((seq > 1).then_some((own, seq - 1))).collect();
+        // Where they end is not known: below the floor of what is gone, and above every other.
+        let folded = folded.iter().map(|origin| (*origin, GONE - 1));
+        let drawn = others.chain(folded).chain((seq > 1).then_some((own, seq - 1)));
+        let drawn: Vec<(Origin, Seq)> = drawn.collect();
         if drawn.iter().all(|(origin, last)| self.floors.of(*origin) >= *last) {
             self.tiles.clear();
         } else if self.is_cut(&drawn, past)? {

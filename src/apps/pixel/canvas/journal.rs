@@ -26,7 +26,7 @@ impl Journal<'_> {
         let mut start = Position(0);
         for segment in self.reader.segments() {
             let (Some(vector), Some(end)) = (&segment.end_vector, segment.end) else { break };
-            if vector.iter().any(|(origin, seq)| seq > floors.of(origin)) {
+            if vector.iter().any(|(origin, seq)| seq > floors.of(origin)) || floors.list_folded(vector) {
                 break;
             }
             start = end;

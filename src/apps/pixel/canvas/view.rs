@@ -284,7 +284,7 @@ impl LogView for Canvas {
         let start = match self.restore(desk, end) {
             Some(drawing) => {
                 let start = drawing.moment().start.clone();
-                book.stored_records = start.vector.iter().map(|(_, seq)| seq).sum();
+                book.stored_records = start.vector.records();
                 *lock(&self.drawing) = Some(drawing);
                 start
             }

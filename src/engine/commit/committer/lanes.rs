@@ -2,10 +2,15 @@
 
 use std::sync::PoisonError;
 
+use crate::app::applied::Applied;
+use crate::app::foldable::foldable;
+use crate::app::folding::FoldWish;
 use crate::app::state::Entry;
+use crate::base::ids::Inc;
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, STAMP_BYTES_PER_ORIGIN};
-use crate::base::tag::SHORT_RECORD_BYTES;
+use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::engine::shared::Shared;
+use crate::log::format::record;
 use crate::log::lane::{Consumer, Taken};
 use crate::log::write::append::Appender;
 
@@ -25,6 +30,8 @@ pub(super) struct Lanes {
     scratch: Vec<u8>,
     /// Of each record that is not short, its lane and the position behind it there.
     others: Vec<(usize, u64)>,
+    /// A fold is among them.
+    have_folds: bool,
 }
 
 impl Lanes {
@@ -39,6 +46,7 @@ impl Lanes {
             stamped: Vec::new(),
             scratch: Vec::new(),
             others: Vec::new(),
+            have_folds: false,
         }
     }
 
@@ -52,13 +60,14 @@ impl Lanes {
     pub(super) fn merge(&mut self, shared: &Shared, appender: &Appender, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.others.clear();
+        self.have_folds = false;
         let (mut shorts, mut others) = (0_u32, 0_u32);
         let mut room = appender.body_bytes_max();
         let stamp_bytes = stamp_bytes(appender);
         let lanes = self.lanes.len();
         for turn in 0..lanes {
             let lane = (self.first + turn) % lanes;
-            let (merged, positions) = (&mut self.merged, &mut self.others);
+            let (merged, positions, have_folds) = (&mut self.merged, &mut self.others, &mut self.have_folds);
             self.reached[lane] =
                 self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
                     Taken::Short(bytes) => {
@@ -68,6 +77,7 @@ impl Lanes {
                     Taken::Other(bytes, position) => {
                         merged.extend_from_slice(bytes);
                         positions.push((lane, position));
+                        *have_folds |= FoldWish::is_one(bytes);
                         others += 1;
                     }
                 });
@@ -85,6 +95,9 @@ impl Lanes {
         self.stamped.clear();
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
         applied.stamp_batch(&entry, &self.merged, &mut self.stamped);
+        if self.have_folds {
+            self.stamped = filled(&self.stamped, appender, &applied);
+        }
         debug_assert!(
             self.stamped.len() <= BATCH_BODY_BYTES_MAX,
             "the lanes were taken with room for stamps"
@@ -95,6 +108,12 @@ impl Lanes {
     #[inline]
     pub(super) fn body(&self) -> &[u8] {
         if self.are_short() { &self.merged } else { &self.stamped }
+    }
+
+    /// Returns whether a fold is among the records that were taken.
+    #[inline]
+    pub(super) fn have_folds(&self) -> bool {
+        self.have_folds
     }
 
     /// Returns whether all records that were taken are short.
@@ -138,6 +157,21 @@ impl Lanes {
             }
         }
     }
+}
+
+/// Returns stamped records with their folds filled in: with what can be folded still, now that what came before is applied.
+fn filled(records: &[u8], appender: &Appender, applied: &Applied) -> Vec<u8> {
+    let mut out = Vec::with_capacity(records.len());
+    for bytes in record::records(records).map_while(Result::ok) {
+        let Some(wish) = FoldWish::of(bytes) else {
+            out.extend_from_slice(bytes);
+            continue;
+        };
+        let still = foldable(applied, appender.origin(), &wish.hosts);
+        let starts: Vec<Inc> = wish.starts.into_iter().filter(|inc| still.contains(inc)).collect();
+        record::push(&mut out, tag::STREAMS_FOLDED, &appender.fill(wish.hosts, &starts).payload());
+    }
+    out
 }
 
 /// Returns the most bytes by which a stamp may lengthen a record: something for every stream that is known.

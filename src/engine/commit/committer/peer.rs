@@ -13,6 +13,7 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 use crate::engine::shared::peering::joining::Join;
 use crate::engine::shared::peering::outbox::Departing;
+use crate::log::format::record::folds_of;
 use crate::log::recover::joining;
 use crate::log::snapshot::Snapshot;
 use crate::log::write::append::{Appender, Sealed};
@@ -109,16 +110,17 @@ impl Arrivals {
         shared: &Shared,
         peering: &Peering,
         appender: &Appender,
-        own: Option<&Sealed>,
+        own: Option<(&Sealed, &[u8])>,
     ) {
         let synced = Position(shared.reach.synced());
-        let applied = |sealed: &Sealed| {
+        let applied = |sealed: &Sealed, body: &[u8]| {
             let header = &sealed.header;
             let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
             peering.progress.applied(stream, sealed.end, synced);
+            peering.progress.folded(folds_of(header, body), sealed.end);
         };
-        if let Some(sealed) = own {
-            applied(sealed);
+        if let Some((sealed, body)) = own {
+            applied(sealed, body);
             peering.own_committed.store(sealed.header.last_seq(), Ordering::Release);
         }
         // Of its own batches the link has heard when they were sealed, and wants to hear nothing until they are acknowledged.
@@ -126,7 +128,7 @@ impl Arrivals {
         let commit = &shared.metrics.commit;
         for (sealed, body) in self.batches.drain(..) {
             apply_arrived(shared, &sealed, &body);
-            applied(&sealed);
+            applied(&sealed, &body);
             commit.peer_batches.add(1);
             commit.peer_records.add(u64::from(sealed.count));
         }
@@ -177,9 +179,7 @@ impl Arrivals {
         appender.adopt(starts, snapshot.time_us, staged);
         shared.spare.enter(appender.spare_number());
         shared.keeper.wake();
-        applied.vector = snapshot.streams.vector();
-        applied.time_us = snapshot.time_us;
-        applied.position = appender.position();
+        applied.stand_at(appender.position(), snapshot.streams.vector(), snapshot.time_us);
         drop(applied);
         // The state names the blobs that came with it now.
         drop(blobs);

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::ids::{Origin, Position};
+use crate::base::folds::Fold;
+use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
 use crate::base::streams::{Stream, Streams};
 use crate::base::vector::VersionVector;
 
@@ -39,6 +40,8 @@ struct State {
     durable: Streams,
     /// What becomes durable with a sync up to a position, in rising order of these.
     pending: VecDeque<(Position, Stream)>,
+    /// The same of folds, which come behind the batches that they are in.
+    pending_folds: VecDeque<(Position, Fold)>,
     /// While this host joins it calls nothing durable: nobody may rely on a host that does not serve, and of which a crash
     /// may take everything.
     is_withheld: bool,
@@ -55,6 +58,7 @@ impl Progress {
             received: streams.clone(),
             durable: streams,
             pending: VecDeque::new(),
+            pending_folds: VecDeque::new(),
             is_withheld: false,
             synced: Position(0),
             changes: Changes::default(),
@@ -95,6 +99,35 @@ impl Progress {
         state.release(synced);
     }
 
+    /// Notes that the folds of a batch are applied whose frame ends at `end`; that of its stream was noted before.
+    pub fn folded(&self, folds: Vec<Fold>, end: Position) {
+        if folds.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        for fold in folds {
+            // The journal has checked it.
+            let _ = state.received.fold(&fold);
+            state.pending_folds.push_back((end, fold));
+        }
+        let synced = state.synced;
+        state.release(synced);
+    }
+
+    /// Returns where the streams of a node end on this host's disk, but that of the start `current`, which may go on; nothing while
+    /// one of them is not there as a whole.
+    #[must_use]
+    pub fn durable_ends(&self, node: NodeId, current: Inc) -> Vec<(Inc, Seq)> {
+        let state = self.state();
+        let of_node = state.received.iter().filter(|stream| stream.origin.node == node);
+        let ended: Vec<Stream> = of_node.filter(|stream| stream.origin.inc != current).collect();
+        let is_durable = |stream: &Stream| state.durable.seq_of(stream.origin) >= stream.seq;
+        if state.is_withheld || !ended.iter().all(is_durable) {
+            return Vec::new();
+        }
+        ended.into_iter().map(|stream| (stream.origin.inc, stream.seq)).collect()
+    }
+
     /// Notes that this host is joining: it calls nothing durable before [`Progress::joined`].
     pub fn withhold(&self) {
         self.state().is_withheld = true;
@@ -111,9 +144,8 @@ impl Progress {
     /// Nothing is called durable before [`Progress::joined`].
     pub fn adopt(&self, starts: &Streams) {
         let mut state = self.state();
+        (state.received, state.durable) = (starts.clone(), starts.clone());
         for stream in starts.iter() {
-            state.received.set(stream);
-            state.durable.set(stream);
             note(&mut state.changes.received, stream);
         }
         state.is_withheld = true;
@@ -156,6 +188,11 @@ impl State {
             if !self.is_withheld {
                 note(&mut self.changes.durable, stream);
             }
+        }
+        while self.pending_folds.front().is_some_and(|(end, _)| *end <= self.synced) {
+            let Some((_, fold)) = self.pending_folds.pop_front() else { break };
+            // All that came before the fold is durable with it.
+            let _ = self.durable.fold(&fold);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! worker           committed, has_durable; hurry, when an answer waits
 //! disk thread      synced, owes_sync; call
 //! committer        has_work, is_joining, is_snapshot_offered
-//! keeper           look (which segments must stay), snapshot_to_store, has_joined
+//! keeper           look (which segments must stay), durable_ends, snapshot_to_store, has_joined
 //! main             remember, begin_joining at a start; end
 //! jobs, status     look (how it stands)
 //! ```
@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 
 use super::Peering;
 use super::standing::PeerView;
-use crate::base::ids::{NodeId, Origin, Position, Seq};
+use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
 use crate::base::vector::VersionVector;
 use crate::log::snapshot::Snapshot;
 
@@ -63,6 +63,15 @@ impl Peering {
     #[must_use]
     pub fn look(&self) -> PeerView {
         self.standing.look()
+    }
+
+    /// Returns where the peer's earlier starts end that this host has on its disk, once the peer is there; with its directory. Nothing
+    /// while one of them is not there as a whole.
+    #[must_use]
+    pub fn durable_ends(&self) -> Option<(NodeId, Vec<(Inc, Seq)>)> {
+        let view = self.look();
+        let (node, current) = view.node.filter(|_| view.connected).zip(view.start)?;
+        Some((node, self.progress.durable_ends(node, current)))
     }
 
     /// Begins with what the last start knew of the peer.

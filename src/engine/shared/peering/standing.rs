@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::ids::{NodeId, Origin, Seq};
+use crate::base::folds::Folds;
+use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::vector::VersionVector;
 
 /// The peer as of a moment ago.
@@ -11,6 +12,8 @@ use crate::base::vector::VersionVector;
 pub struct PeerView {
     /// Its data directory; nothing before one was ever connected.
     pub node: Option<NodeId>,
+    /// This start of its process; nothing before a session was established.
+    pub start: Option<Inc>,
     /// Whether a session is established.
     pub connected: bool,
     /// When that last changed, microseconds of the server's clock; 0 before the first session.
@@ -98,6 +101,7 @@ impl Standing {
         self.connected.store(true, Ordering::Release);
         *self.picture() = PeerView {
             node: Some(node),
+            start: None,
             connected: true,
             since_us: now_us,
             heard_us: now_us,
@@ -121,6 +125,18 @@ impl Standing {
             self.own_durable.store(durable, Ordering::Release);
         }
         is_news
+    }
+
+    /// Notes which start of the peer's process the session is with.
+    pub fn speaks(&self, start: Inc) {
+        self.picture().start = Some(start);
+    }
+
+    /// Notes that the peer has all of these folded streams durably: it has said so, or none of them would be folded.
+    pub fn has_folded(&self, folds: &Folds) {
+        let mut picture = self.picture();
+        picture.received.join_folds(folds, |_| true);
+        picture.durable.join_folds(folds, |_| true);
     }
 
     /// Notes that something was heard of the peer.
