@@ -10,13 +10,16 @@ use crate::app::heal::Heals;
 use crate::app::pieces::{Piece, pieces};
 use crate::app::state::{Entry, State};
 use crate::apps::pixel::tag;
-use crate::base::ids::{Position, Seq};
+use crate::base::folds::Fold;
+use crate::base::ids::{Origin, Position, Seq};
 use crate::base::tag as tags;
 use crate::base::vector::VersionVector;
+use crate::log::format::record;
 use crate::log::read::reader::Reader;
 use crate::log::read::scan::ReadError;
 
-use super::super::state::{Floors, PixelState};
+use super::super::cut::{self, Floor};
+use super::super::state::{Floors, GONE, PixelState};
 use super::bounds::Bounds;
 use super::drawing::{Past, draw};
 use super::journal::Journal;
@@ -90,12 +93,27 @@ impl Source<'_> {
         let mut state = PixelState::default();
         // Records that raise floors later on: the time of each, and where it stands.
         let mut later: Vec<(u64, Entry, Vec<u8>)> = Vec::new();
+        let mut folded: Vec<(Origin, Floor)> = Vec::new();
         self.each(&Floors::default(), &mut |batch, time_us| {
             let mut entry = batch.first;
             for piece in pieces(batch.body) {
-                if let Piece::Other(record) = piece
-                    && tags::app_of(record[0]) == tag::APP
+                let Piece::Other(record) = piece else {
+                    entry.seq += piece.count();
+                    continue;
+                };
+                if record[0] == tags::STREAMS_FOLDED
+                    && let Some(fold) = Fold::read(entry.origin, record::payload(record))
                 {
+                    let origins = fold.starts.iter().map(|start| Origin { inc: start.inc, ..entry.origin });
+                    folded.extend(origins.map(|origin| (origin, Floor { seq: GONE, pixels: 0 })));
+                }
+                if tags::app_of(record[0]) == tag::APP {
+                    if at.has(batch, time_us) && record[0] == tag::PIXEL_CLEAR {
+                        // It takes what is folded without naming it.
+                        for all in cut::records(&folded) {
+                            state.apply(&entry, &all);
+                        }
+                    }
                     if at.has(batch, time_us) {
                         state.apply(&entry, record);
                     } else {
