@@ -79,6 +79,34 @@ fn a_full_disk_refuses_writes_and_comes_back() {
 }
 
 #[test]
+fn a_full_disk_is_given_back_by_what_is_not_kept() {
+    for is_kept in [true, false] {
+        let Some(disk) = SmallDisk::new() else { return };
+        let server = start(&disk.data());
+        let taken = fill(&server);
+        assert_eq!(server.ask("POST", "/pixel", PIXEL).0, 507);
+        let server = if is_kept {
+            drop(server);
+            let keep = ["--segment-size", "8MiB", "--disk-reserve", "1MiB", "--keep", "pixel=1000"];
+            Server::start(ANY_PORT, &disk.data(), &keep)
+        } else {
+            let answer = server.ask("DELETE", "/pixels?before=2101-01-01T00:00:00Z", "");
+            assert_eq!(answer.0, 200, "{}", answer.1);
+            server
+        };
+        let left = || -> u64 {
+            count(&server).trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
+        };
+        let started = Instant::now();
+        while left() > 1_000 {
+            assert!(started.elapsed() < PATIENCE, "{} of {taken}", left());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        post_until(&server, 200);
+    }
+}
+
+#[test]
 fn space_that_others_took_is_waited_for() {
     let Some(disk) = SmallDisk::new() else { return };
     let server = start(&disk.data());
