@@ -8,7 +8,10 @@ use super::keys::KeyHasher;
 use super::runs::{RUN_BYTES, RUNS_MAX, Runs};
 use super::scratch::Scratch;
 use super::stored;
-use super::tile::{CELLS, CHANNELS, TILE_BYTES, Tile, TileKey};
+use super::tile::{CELLS, CHANNELS, Cell, TILE_BYTES, Tile, TileKey};
+
+/// Bytes of a tile's cells.
+const CELLS_BYTES: usize = CELLS * size_of::<Cell>();
 
 /// Makes a scratch file.
 pub type MakeScratch = Box<dyn FnMut() -> io::Result<Scratch> + Send>;
@@ -71,6 +74,13 @@ impl Store {
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.tiles.len() * TILE_BYTES + self.runs.count() * RUN_BYTES
+    }
+
+    /// Returns the bytes that the bound on memory is about: those of cells, and of runs what is more than half as many. So 64 MiB
+    /// hold 1,024 tiles, a canvas of 2,000 x 2,000, whoever has set each cell.
+    fn bounded_bytes(&self) -> usize {
+        let runs_bytes = self.runs.count() * RUN_BYTES;
+        self.tiles.len() * CELLS_BYTES + runs_bytes.saturating_sub(self.memory_bytes / 2)
     }
 
     /// Returns how many tiles with a set cell there are in memory and in the scratch file.
@@ -142,7 +152,7 @@ impl Store {
     /// Adds a tile; gives where it is.
     pub fn insert(&mut self, tile: Tile) -> usize {
         let key = tile.key;
-        let is_full = self.used_bytes() + TILE_BYTES > self.memory_bytes;
+        let is_full = self.bounded_bytes() + CELLS_BYTES > self.memory_bytes;
         let at = match if is_full { self.evict() } else { None } {
             Some(at) => {
                 self.tiles[at] = tile;
@@ -172,7 +182,7 @@ impl Store {
             self.collect();
         }
         let most_runs = RUNS_MAX - CELLS * CHANNELS;
-        while self.used_bytes() > self.memory_bytes || self.runs.count() > most_runs {
+        while self.bounded_bytes() > self.memory_bytes || self.runs.count() > most_runs {
             let Some(at) = self.evict() else { return };
             self.remove_at(at);
             if self.runs.count() > most_runs {
