@@ -178,7 +178,7 @@ fn what_others_do_is_shown_a_clear_too() {
 }
 
 #[test]
-fn a_cell_says_what_it_is() {
+fn a_cell_says_when_it_was_set_and_by_whom() {
     let Some(visitor) = Browser::start() else { return };
     let server = Server::fresh(&MEMORY);
     post_cells(&server, &[(20, 10, [0, 0, 0])]);
@@ -186,8 +186,15 @@ fn a_cell_says_what_it_is() {
     open(&visitor, &server);
     visitor.click("#tools [name=tool][value=move] + svg");
     drag(&visitor, &[(20, 10)]);
-    let text = "return document.getElementById('cell-text').textContent";
-    visitor.wait_for(&format!("{text}.startsWith('white #ffffff')"));
+    let text = visitor.wait_for(
+        "const text = document.getElementById('cell-text').textContent; return text.includes('set') && text",
+    );
+    assert!(text.as_str().is_some_and(|text| text.starts_with("white #ffffff, set ")), "{text}");
+    visitor.click("#cell-history");
+    let lines = visitor.wait_for("const lines = [...document.querySelectorAll('#cell-past li')]; return lines.length > 1 && lines.map((one) => one.textContent)");
+    let lines: Vec<String> = serde_json::from_value(lines).expect("texts");
+    assert!(lines[0].starts_with("white #ffffff, ") && lines[1].starts_with("black #000000, "), "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains(" by host ")), "{lines:?}");
     visitor.click("#cell-take");
     drag(&visitor, &[(22, 10)]);
     sees(&visitor, (22, 10), [255, 255, 255]);

@@ -101,11 +101,12 @@ fn the_index_fits_every_screen() {
     visitor.evaluate("scrollTo(0, 0)");
     visitor.wait_for("return document.getElementById('canvas-text').textContent.includes('mostly')");
     look(&visitor, "index");
-    assert_eq!(visitor.complaints(), json!([]), "the browser complains");
     // With what opens above the canvas.
     visitor.click("#tools [name=tool][value=move] + svg");
     visitor.click("#board");
-    visitor.wait_for("return document.getElementById('cell-text').textContent.includes('#')");
+    visitor.wait_for("return !document.getElementById('cell-history').hidden");
+    visitor.click("#cell-history");
+    visitor.wait_for("return document.querySelector('#cell-past li')");
     look(&visitor, "index-cell");
     visitor.click("#cell-close");
     let directory = tempfile::tempdir().expect("a directory");
@@ -114,6 +115,7 @@ fn the_index_fits_every_screen() {
     visitor.choose("#picture-file", &path);
     visitor.wait_for("return !document.getElementById('picture').hidden");
     look(&visitor, "index-picture");
+    assert_eq!(visitor.complaints(), json!([]), "the browser complains");
     drop(server);
     visitor.wait_for("return document.getElementById('state').textContent.startsWith('no answer')");
     look(&visitor, "index-away");
