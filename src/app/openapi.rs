@@ -126,6 +126,7 @@ fn add_captures(operation: &mut Value, path: &str) {
 /// Returns what operations of several applications refer to.
 fn schemas() -> Map<String, Value> {
     let schemas = json!({
+        "Detail": {"type": "object", "required": ["detail"], "properties": {"detail": {"type": "string"}}},
         // What became of a batch that was stopped half way (docs/answers.md).
         "Stopped": {
             "type": "object",
@@ -177,6 +178,17 @@ mod tests {
         for status in ["400", "408", "413", "431", "507"] {
             let schema = &stopped[status]["content"]["application/json"]["schema"];
             assert_eq!(schema["$ref"], "#/components/schemas/Stopped", "{status}");
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_referred_to_is_there() {
+        let sections: Vec<_> = registry::all().iter().map(|app| Section::of(&**app)).collect();
+        let document = document(&sections);
+        let text = document.to_string();
+        let named = text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap());
+        for name in named {
+            assert!(document["components"]["schemas"][name].is_object(), "{name}");
         }
     }
 
