@@ -17,6 +17,7 @@ mod healthy;
 mod import;
 mod init;
 mod inspect;
+mod interrupt;
 mod pages;
 mod recovery;
 mod running;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::CliError;
-use super::bench::ending::stop_on_interrupt;
+use super::interrupt::stop_on_interrupt;
 use crate::base::units;
 use crate::os::output;
 use pixeld_bench::client::target::Target;

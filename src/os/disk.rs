@@ -132,6 +132,10 @@ pub trait DiskFile: Send + Sync {
     /// Any error is final: the system marks the lost pages clean, so a second call would succeed with the data gone.
     fn sync(&self) -> io::Result<()>;
 
+    /// Gives the blocks of a range back to the file system, as far as it can: the range reads as zeros then. It saves room and
+    /// nothing depends on it, so a file system that can't is no error.
+    fn give_back(&self, _offset: u64, _bytes: u64) {}
+
     /// Gives a file that [`Disk::create_unnamed`] made its name.
     ///
     /// # Errors

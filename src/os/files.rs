@@ -259,6 +259,11 @@ impl DiskFile for RealFile {
         self.file.write_all_at(bytes, offset)
     }
 
+    fn give_back(&self, offset: u64, bytes: u64) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(&self.file, flags, offset, bytes);
+    }
+
     fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()> {
         debug_assert!(blocks.len().is_multiple_of(BLOCK_BYTES));
         debug_assert!(offset.is_multiple_of(BLOCK_BYTES as u64));

@@ -160,7 +160,10 @@ fn without_its_script_the_page_still_has_buttons() {
         "what can't be sent so"
     );
     press(&visitor, "/next");
-    assert_eq!(visitor.wait_for("return document.body.textContent.trim()"), Value::from("1"));
+    assert_eq!(
+        visitor.wait_for("return location.pathname === '/next' && document.body.textContent.trim()"),
+        Value::from("1")
+    );
     go_home();
     visitor.click("form[action='/api/products'] button");
     visitor

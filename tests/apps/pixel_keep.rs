@@ -17,9 +17,15 @@ const BATCH: u64 = 1024 * 1024 / 10;
 
 /// Keeps pixels whose columns are these numbers.
 fn post(server: &Server, columns: std::ops::Range<u32>) {
-    let line = |x| format!("{{\"x\":{x},\"y\":2,\"channel\":\"R\",\"value\":3}}\n");
-    for start in columns.clone().step_by(100_000) {
-        let body: String = (start..columns.end.min(start + 100_000)).map(line).collect();
+    post_rows_of(server, u32::MAX, columns);
+}
+
+/// Keeps pixels with these numbers, in rows of `width`.
+fn post_rows_of(server: &Server, width: u32, numbers: std::ops::Range<u32>) {
+    let line =
+        |n: u32| format!("{{\"x\":{},\"y\":{},\"channel\":\"R\",\"value\":3}}\n", n % width, 2 + n / width);
+    for start in numbers.clone().step_by(100_000) {
+        let body: String = (start..numbers.end.min(start + 100_000)).map(line).collect();
         let answer = server.connect().send(request("POST", "/pixels", "application/x-ndjson", body)).answer();
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -120,7 +126,8 @@ fn the_newest_of_a_number_are_kept_and_the_disk_is_given_back() {
 fn bytes_of_the_journal_are_kept_and_not_much_more() {
     let keep_bytes = 3 * SEGMENT_BYTES;
     let server = Server::fresh(&["--keep", &format!("pixel={keep_bytes}B")]);
-    post(&server, 0..3_000_000);
+    // As a picture, which the canvas holds in memory: a single row of so many would have a tile for each 64 of them.
+    post_rows_of(&server, 2_000, 0..3_000_000);
     let pixels = keep_bytes / 10;
     await_that("a cut", || count(&server), |count| (pixels * 9 / 10..=pixels + BATCH).contains(count));
     await_that("room", || disk_bytes(server.data_dir()), |bytes| *bytes <= keep_bytes + 5 * SEGMENT_BYTES);

@@ -1,7 +1,8 @@
 //! Several generators as one: `pixeld bench agent`, and the arguments of the one that directs agents.
 
-use super::ending::{Stop, stop_on_interrupt};
+use super::ending::Stop;
 use crate::base::fingerprint;
+use crate::cli::interrupt::stop_on_interrupt;
 use crate::os::output;
 use pixeld_bench::agent::crew::Agents;
 use pixeld_bench::agent::keys::{AgentKey, Fingerprint, Pins};

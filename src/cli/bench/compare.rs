@@ -1,9 +1,10 @@
 //! `pixeld bench compare`: its arguments, its outputs and its exit code.
 
-use super::ending::{Stop, print, stop_on_interrupt};
+use super::ending::{Stop, print};
 use super::measure::{LoadArguments, RequestArguments, positive};
 use super::pins::check_pins;
 use crate::base::version;
+use crate::cli::interrupt::stop_on_interrupt;
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::environment;
 use pixeld_bench::scenario::Scenario;

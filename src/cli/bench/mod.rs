@@ -2,7 +2,7 @@
 
 mod agents;
 mod compare;
-pub(super) mod ending;
+mod ending;
 mod idle;
 mod kept;
 mod measure;
@@ -13,8 +13,9 @@ mod sources;
 mod tools;
 
 use super::CliError;
+use crate::cli::interrupt::stop_on_interrupt;
 use crate::os::output;
-use ending::{Stop, stop_on_interrupt};
+use ending::Stop;
 use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::session::{Done, Order, carry_out};
 use std::process::ExitCode;

@@ -2,9 +2,10 @@
 
 use super::agents::AgentArguments;
 use super::compare::CompareArguments;
-use super::ending::{Stop, print, stop_on_interrupt};
+use super::ending::{Stop, print};
 use super::measure::{LoadArguments, RequestArguments};
 use super::pins::check_pins;
+use crate::cli::interrupt::stop_on_interrupt;
 use pixeld_bench::input;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::redaction::shown_command;

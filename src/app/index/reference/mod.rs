@@ -65,7 +65,7 @@ fn operation(html: &mut String, route: &Route, document: &Value) {
     );
     // A link where a browser can follow it, and whoever follows it changes nothing and waits for nothing.
     let is_read = route.method == Some(Method::Get) && !route.writes && !route.waits;
-    if is_read && !path.contains('{') {
+    if is_read && !path.contains('{') && !needs_parameters(described) {
         let _ = writeln!(html, "<p><a href=\"{path}\">Open {path}</a></p>");
     }
     if let Some(parameters) = described["parameters"].as_array() {
@@ -79,6 +79,11 @@ fn operation(html: &mut String, route: &Route, document: &Value) {
     responses_of(html, &described["responses"]);
     let example = escaped(&example::command(method, path, described, document));
     let _ = writeln!(html, "<h3>Example</h3>\n<pre><code>{example}</code></pre>\n</details>");
+}
+
+/// Returns whether a call is refused without parameters.
+fn needs_parameters(described: &Value) -> bool {
+    described["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["required"] == true)
 }
 
 /// Returns the name by which a link leads to a call.
@@ -175,19 +180,22 @@ mod tests {
     #[test]
     fn every_call_is_described_and_only_what_can_be_followed_is_a_link() {
         let (page, apps) = (reference(), registry::all());
+        let document = openapi::document(&sections(&apps));
         for app in &apps {
             for route in app.routes().iter().filter(|route| is_told(route, app.name())) {
                 let method = route.method.map_or("", Method::as_str);
                 assert!(page.contains(&format!("id=\"{}\"", anchor(method, route.path))), "{}", route.path);
                 assert!(page.contains(&*escaped(route.summary)), "{}", route.path);
                 let is_linked = page.contains(&format!("href=\"{}\"", route.path));
+                let is_whole = !needs_parameters(&document["paths"][route.path]["get"]);
                 let may_be = !route.writes && !route.waits && !route.path.contains('{') && method == "GET";
                 // Of one path a GET may be a link and a POST not.
-                assert!(may_be <= is_linked, "{}", route.path);
+                assert!((may_be && is_whole) <= is_linked, "{}", route.path);
             }
         }
         assert!(!page.contains("href=\"/pixel\"") && !page.contains("href=\"/next\""));
         assert!(!page.contains("href=\"/board/events\""));
+        assert!(!page.contains("href=\"/canvas/pixel\""), "it is refused without a place");
         assert!(page.contains("<a href=\"/pixels/count\">"));
         assert!(!page.contains("/static/"), "files of pages are no calls");
     }

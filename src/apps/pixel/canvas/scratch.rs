@@ -10,9 +10,9 @@ use crate::os::disk::{Disk, DiskFile};
 use super::tile::TileKey;
 
 /// Bytes of the smallest places in the file; each next class is twice as large.
-const PLACE_BYTES: u64 = 16 * 1024;
+const PLACE_BYTES: u64 = 1024;
 /// The largest class: no tile with a run for each channel of each cell is larger.
-const CLASSES: usize = 6;
+const CLASSES: usize = 10;
 
 /// Where a tile is in the file, and what is asked of it without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Scratch {
     /// Places of each class that are free.
     free: [Vec<u64>; CLASSES],
     tiles: HashMap<TileKey, Kept>,
+    /// Whether a place has become free since the file system was given them back.
+    has_freed: bool,
 }
 
 impl Scratch {
@@ -46,7 +48,7 @@ impl Scratch {
             _ => {}
         }
         let file = disk.create(name, 0)?;
-        Ok(Self { file, end: 0, free: Default::default(), tiles: HashMap::new() })
+        Ok(Self { file, end: 0, free: Default::default(), tiles: HashMap::new(), has_freed: false })
     }
 
     /// Stores a tile's bytes.
@@ -85,13 +87,34 @@ impl Scratch {
     pub fn remove(&mut self, key: TileKey) {
         if let Some(kept) = self.tiles.remove(&key) {
             self.free[usize::from(kept.class)].push(kept.offset);
+            self.has_freed = true;
+        }
+    }
+
+    /// Gives the disk's blocks of free places back: what was cut from the list takes no room here either.
+    pub fn give_back(&mut self) {
+        if !std::mem::take(&mut self.has_freed) {
+            return;
+        }
+        let classes = self.free.iter().enumerate();
+        let mut places: Vec<(u64, u64)> = classes
+            .flat_map(|(class, free)| free.iter().map(move |offset| (*offset, PLACE_BYTES << class)))
+            .collect();
+        places.sort_unstable();
+        for range in places.chunk_by(|(offset, bytes), (next, _)| offset + bytes == *next) {
+            let bytes = range.iter().map(|(_, bytes)| bytes).sum();
+            self.file.give_back(range[0].0, bytes);
         }
     }
 
     /// Forgets all tiles.
     pub fn clear(&mut self) {
+        if self.end > 0 {
+            self.file.give_back(0, self.end);
+        }
         self.tiles.clear();
         self.free = Default::default();
+        self.has_freed = false;
         self.end = 0;
     }
 

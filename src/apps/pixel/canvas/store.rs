@@ -101,6 +101,13 @@ impl Store {
         self.directory.get(&key).map(|at| &mut self.tiles[*at as usize])
     }
 
+    /// Gives the disk back what the scratch file does not need any more.
+    pub fn give_back(&mut self) {
+        if let Some(scratch) = &mut self.scratch {
+            scratch.give_back();
+        }
+    }
+
     /// Returns the scratch file, if there is one.
     #[must_use]
     pub fn scratch(&self) -> Option<&Scratch> {

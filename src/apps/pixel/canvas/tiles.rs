@@ -125,6 +125,7 @@ impl Tiles {
         {
             self.sweep_stored(key, floors);
         }
+        self.store.give_back();
         if self.set != before {
             self.look_for_bounds();
         }
