@@ -191,6 +191,7 @@ fn the_openapi_document_and_the_index_name_every_route() {
     let answer = client.send(plain("GET", "/openapi.json")).answer();
     assert_eq!(answer.field("content-type"), Some("application/json"));
     let document = answer.json();
+    let reference = client.send(plain("GET", "/docs")).answer();
     let page = client.send(plain("GET", "/")).answer();
     assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
     for (path, method) in [
@@ -207,12 +208,12 @@ fn the_openapi_document_and_the_index_name_every_route() {
         ("/openapi.json", "get"),
     ] {
         assert!(document["paths"][path][method]["summary"].is_string(), "{method} {path}");
-        assert!(page.text().contains(path), "{path} on the index page");
+        assert!(reference.text().contains(path), "{path} in the reference");
     }
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));
     // What the page loads is there.
-    for part in page.text().split(['"', '\'']).filter(|part| part.ends_with(".css") || part.ends_with(".js"))
-    {
+    let parts = [page.text(), reference.text()].into_iter().flat_map(|text| text.split(['"', '\'']));
+    for part in parts.filter(|part| part.ends_with(".css") || part.ends_with(".js")) {
         let path = format!("/{}", part.trim_start_matches('/'));
         assert_eq!(client.send(plain("GET", &path)).answer().status, 200, "{path}");
     }

@@ -77,8 +77,9 @@ pub fn restore(last: &Snapshot, empty: EmptyStates) -> Result<Applied, crate::ap
 /// Returns the first segment that a start needs from a snapshot of this state: for what stands behind its position, or because
 /// records in it are listed.
 fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
+    // A snapshot at the very end of a segment stands in it, and a start reads the header of the one it stands in.
     let is_unneeded = |segment: &&SegmentInfo| {
-        segment.end.is_some_and(|end| end <= applied.position) && is_unlisted(applied, segment)
+        segment.end.is_some_and(|end| end < applied.position) && is_unlisted(applied, segment)
     };
     let next = segments.get(segments.iter().take_while(is_unneeded).count());
     next.map_or(0, |segment| segment.number)
