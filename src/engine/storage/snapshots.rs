@@ -230,3 +230,32 @@ impl SnapshotMaker {
 fn count_before(segments: &[SegmentInfo], number: u32) -> usize {
     segments.iter().take_while(|segment| segment.number < number).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::ids::Position;
+    use crate::base::vector::VersionVector;
+
+    #[test]
+    fn the_segment_that_a_snapshot_stands_at_the_end_of_is_needed() {
+        let segment = |number: u32| SegmentInfo {
+            number,
+            start_vector: Arc::new(VersionVector::new()),
+            end_vector: Some(Arc::new(VersionVector::new())),
+            end: Some(Position(100 * u64::from(number))),
+            is_pinned: false,
+        };
+        let segments = [1, 2, 3].map(segment);
+        let needed = |position| {
+            let mut applied = Applied::default();
+            applied.position = Position(position);
+            needs_from(&applied, &segments)
+        };
+        assert_eq!(needed(199), 2);
+        assert_eq!(needed(200), 2, "a start reads the header of the segment that its snapshot stands in");
+        assert_eq!(needed(201), 3);
+    }
+}
