@@ -216,10 +216,7 @@ impl State for PixelState {
         let is_between = |stream: &Stream| {
             end.seq_of(stream.origin) == Seq::MAX && start.seq_of(stream.origin) != Seq::MAX
         };
-        // A stream may have records of other applications only, or none above its floor: such have no floor of their own.
-        let is_listed = |origin| self.find(origin).is_ok_and(|at| self.streams[at].is_listed());
-        end.iter()
-            .any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin) && is_listed(origin))
+        end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
             || self.streams.iter().any(|stream| stream.is_listed() && is_between(stream))
     }
 
