@@ -32,31 +32,38 @@ impl Cursor {
     /// Returns the word for it: 34 letters.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = [0; CURSOR_BYTES];
-        bytes[0] = VERSION;
-        bytes[1..9].copy_from_slice(&self.node.0.to_le_bytes());
-        bytes[9..17].copy_from_slice(&self.batch.0.to_le_bytes());
-        bytes[17..CHECKED_BYTES].copy_from_slice(&self.index.to_le_bytes());
-        let check = check(&bytes[..CHECKED_BYTES]);
-        bytes[CHECKED_BYTES..].copy_from_slice(&check.to_le_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        encode(VERSION, self.node, self.batch, self.index)
     }
 
     /// Reads a word; nothing if it is no cursor.
     #[must_use]
     pub fn decode(word: &str) -> Option<Self> {
-        let bytes: [u8; CURSOR_BYTES] = URL_SAFE_NO_PAD.decode(word).ok()?.try_into().ok()?;
-        let (checked, check_bytes) = bytes.split_at(CHECKED_BYTES);
-        if bytes[0] != VERSION || check(checked).to_le_bytes() != check_bytes {
-            return None;
-        }
-        let index = u32_at(&bytes, 17);
-        Some(Self { node: NodeId(u64_at(&bytes, 1)), batch: Position(u64_at(&bytes, 9)), index })
+        decode(VERSION, word).map(|(node, batch, index)| Self { node, batch, index })
     }
 }
 
+/// Returns the word for a place in a host's journal, of a cursor of this version.
+pub(super) fn encode(version: u8, node: NodeId, position: Position, index: u32) -> String {
+    let mut bytes = [0; CURSOR_BYTES];
+    bytes[0] = version;
+    bytes[1..9].copy_from_slice(&node.0.to_le_bytes());
+    bytes[9..17].copy_from_slice(&position.0.to_le_bytes());
+    bytes[17..CHECKED_BYTES].copy_from_slice(&index.to_le_bytes());
+    let check = check(&bytes[..CHECKED_BYTES]);
+    bytes[CHECKED_BYTES..].copy_from_slice(&check.to_le_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads a word; nothing if it is no cursor of this version.
+pub(super) fn decode(version: u8, word: &str) -> Option<(NodeId, Position, u32)> {
+    let bytes: [u8; CURSOR_BYTES] = URL_SAFE_NO_PAD.decode(word).ok()?.try_into().ok()?;
+    let (checked, check_bytes) = bytes.split_at(CHECKED_BYTES);
+    (bytes[0] == version && check(checked).to_le_bytes() == check_bytes)
+        .then(|| (NodeId(u64_at(&bytes, 1)), Position(u64_at(&bytes, 9)), u32_at(&bytes, 17)))
+}
+
 /// Returns FNV-1a, 32 bit (draft-eastlake-fnv).
-pub(super) fn check(bytes: &[u8]) -> u32 {
+fn check(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811C_9DC5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

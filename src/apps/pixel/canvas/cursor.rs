@@ -7,15 +7,10 @@
 //!
 //! As long as the cursors of the list (`super::super::cursor`), and told apart from them by the version.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::super::cursor::check;
+use super::super::cursor;
 use crate::base::ids::{NodeId, Position};
 
 const VERSION: u8 = 2;
-const CURSOR_BYTES: usize = 25;
-const CHECKED_BYTES: usize = 21;
 
 /// Letters of a cursor's word.
 pub const CURSOR_LETTERS: usize = 34;
@@ -33,23 +28,13 @@ impl Cursor {
     /// Returns the word for it: [`CURSOR_LETTERS`] letters.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = [0; CURSOR_BYTES];
-        bytes[0] = VERSION;
-        bytes[1..9].copy_from_slice(&self.node.0.to_le_bytes());
-        bytes[9..17].copy_from_slice(&self.position.0.to_le_bytes());
-        let sum = check(&bytes[..CHECKED_BYTES]);
-        bytes[CHECKED_BYTES..].copy_from_slice(&sum.to_le_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        cursor::encode(VERSION, self.node, self.position, 0)
     }
 
     /// Reads a word; nothing if it is no such cursor.
     #[must_use]
     pub fn decode(word: &str) -> Option<Self> {
-        let bytes: [u8; CURSOR_BYTES] = URL_SAFE_NO_PAD.decode(word).ok()?.try_into().ok()?;
-        let (checked, sum) = bytes.split_at(CHECKED_BYTES);
-        let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        (bytes[0] == VERSION && check(checked).to_le_bytes() == sum)
-            .then(|| Self { node: NodeId(long(1)), position: Position(long(9)) })
+        cursor::decode(VERSION, word).map(|(node, position, _)| Self { node, position })
     }
 }
 
