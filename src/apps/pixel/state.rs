@@ -216,6 +216,8 @@ impl State for PixelState {
         let is_between = |stream: &Stream| {
             end.seq_of(stream.origin) == Seq::MAX && start.seq_of(stream.origin) != Seq::MAX
         };
+        // Records of other applications above a floor count as well: whether they are pixels is not known, and a start asks the
+        // same of segments that are gone, when later pixels of the stream may be listed.
         end.iter().any(|(origin, seq)| seq > start.seq_of(origin) && seq > floors.of(origin))
             || self.streams.iter().any(|stream| stream.is_listed() && is_between(stream))
     }
@@ -332,6 +334,18 @@ mod tests {
 
     fn total(applied: &Applied) -> u64 {
         applied.state::<PixelState>().unwrap().total()
+    }
+
+    #[test]
+    fn what_is_unlisted_before_pixels_arrive_is_unlisted_after_them() {
+        let mut applied = host();
+        let none = VersionVector::new();
+        // A record of another application, which ends a segment; pixels of the same stream follow behind it.
+        receive(&mut applied, OWN, &[0x71, 0, 0, 0, 0], 1);
+        let end = applied.vector.clone();
+        let before = applied.lists(&none, &end);
+        receive(&mut applied, OWN, &pixels(2), 2);
+        assert!(before || !applied.lists(&none, &end), "it was let go, and a start would miss it");
     }
 
     #[test]
