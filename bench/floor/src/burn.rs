@@ -19,11 +19,11 @@ pub enum Amount {
 /// Wastes CPU time.
 pub struct Burn {
     amount: Amount,
-    /// What is wasted for each answer now.
+    /// Time to waste for each answer.
     each: Duration,
-    /// What was wasted so far.
+    /// Time wasted since the start.
     wasted: Duration,
-    /// Answers since the cost of one was measured, and what the thread had used by then without the waste.
+    /// Answers since the last measurement, and the CPU time of the thread at that measurement, less the waste.
     answers: u64,
     used: Duration,
 }

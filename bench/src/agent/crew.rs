@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// What takes no longer is not shown.
+/// Time after which a wait is shown.
 const SHOW_AFTER: Duration = Duration::from_millis(100);
 
 /// Which agents are ordered.
@@ -24,7 +24,7 @@ const SHOW_AFTER: Duration = Duration::from_millis(100);
 pub struct Agents {
     /// Where each listens: name or address, and port.
     pub addresses: Vec<String>,
-    /// What they and this master share.
+    /// The secret shared with the agents, if there is one.
     pub token: Option<Token>,
     /// The keys that they may show.
     pub pins: Pins,
@@ -114,7 +114,7 @@ impl Crew {
             known += 1;
             match event {
                 Event::Greeted(threads) => crew.offers[place] = threads.max(1),
-                Event::Lost(why) => lost.push(crew.told(place, &why)),
+                Event::Lost(why) => lost.push(crew.named(place, &why)),
                 Event::Ready(_) | Event::Over(_) => {}
             }
         }
@@ -157,7 +157,7 @@ impl Crew {
     pub fn run(&mut self, scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Measured, String> {
         if self.is_broken() {
             let lost = self.events.try_iter().find_map(|(place, event)| match event {
-                Event::Lost(why) => Some(self.told(place, &why)),
+                Event::Lost(why) => Some(self.named(place, &why)),
                 _ => None,
             });
             return Err(lost.unwrap_or_else(|| "an agent was lost".into()));
@@ -200,7 +200,7 @@ impl Crew {
         while ready < self.names.len() {
             match self.next(&mut wait, ready, stop)? {
                 (_, Event::Ready(round_trip)) => longest = longest.max(round_trip),
-                (place, Event::Lost(why)) => return Err(self.told(place, &why)),
+                (place, Event::Lost(why)) => return Err(self.named(place, &why)),
                 (_, Event::Greeted(_) | Event::Over(_)) => continue,
             }
             ready += 1;
@@ -215,7 +215,7 @@ impl Crew {
         while over.len() < self.names.len() {
             match self.next(&mut wait, over.len(), &AtomicBool::new(false))? {
                 (place, Event::Over(figures)) => over.push((place, *figures)),
-                (place, Event::Lost(why)) => return Err(self.told(place, &why)),
+                (place, Event::Lost(why)) => return Err(self.named(place, &why)),
                 (_, Event::Greeted(_) | Event::Ready(_)) => {}
             }
         }
@@ -246,12 +246,12 @@ impl Crew {
         self.halt.load(Ordering::SeqCst)
     }
 
-    fn told(&self, place: usize, why: &str) -> String {
+    fn named(&self, place: usize, why: &str) -> String {
         format!("agent {}: {why}", self.names[place])
     }
 }
 
-/// What is awaited of all agents: shown when it takes longer than a moment, and not for ever.
+/// A wait for all agents: shown after [`SHOW_AFTER`], given up at its deadline.
 struct Wait<'a> {
     what: &'static str,
     all: usize,
@@ -293,19 +293,9 @@ fn hardest(hosts: impl Iterator<Item = HostUse>) -> HostUse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::target::Target;
-    use crate::scenario::request::{Bodies, RequestForm};
 
     fn scenario(connections: usize, pins: &[usize]) -> Scenario {
-        let target = Target::resolve("http://127.0.0.1:1/", None, "/").unwrap();
-        let form = RequestForm {
-            method: "GET".into(),
-            path: "/".into(),
-            host: "h".into(),
-            headers: Vec::new(),
-            bodies: Bodies::None,
-        };
-        Scenario { connections, pins: pins.to_vec(), ..Scenario::new(target, form) }
+        Scenario { connections, pins: pins.to_vec(), ..Scenario::sample() }
     }
 
     fn crew(offers: &[usize], threads: Option<usize>) -> Crew {

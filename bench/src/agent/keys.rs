@@ -20,7 +20,7 @@ use rustls::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// What both say they speak inside of TLS; the version is in the greetings, so that it can be named.
+/// Name of the protocol in ALPN (RFC 7301). Its version stands in the greetings, so that a refusal can name it.
 const PROTOCOL: &[u8] = b"pixeld-bench-agent";
 
 /// SHA-256 of a public key (SubjectPublicKeyInfo in DER).

@@ -34,7 +34,7 @@ impl Version {
     }
 }
 
-/// What a master says.
+/// A line from a master to an agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum ToAgent {
@@ -46,7 +46,7 @@ pub enum ToAgent {
         /// That it has the token; without a token nothing.
         proof: Option<String>,
     },
-    /// What to run: make ready, and say so.
+    /// Orders a run: the agent connects and answers `Ready`.
     Order(Box<OrderText>),
     /// To be answered at once with the same number.
     Ping {
@@ -64,7 +64,7 @@ pub enum ToAgent {
     Alive,
 }
 
-/// What an agent says.
+/// A line from an agent to its master.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum ToMaster {
@@ -94,7 +94,7 @@ pub enum ToMaster {
     Ready {
         /// Time of a TCP handshake with the target, nanoseconds; 0 if not measured.
         round_trip_ns: u64,
-        /// Whether the target runs on its host.
+        /// True if the target runs on the agent's host.
         is_local: bool,
     },
     /// The order can't be carried out.

@@ -199,20 +199,10 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::target::Target;
-    use crate::scenario::request::{Bodies, RequestForm};
     use std::sync::mpsc::{self, Receiver};
 
     fn part() -> (Part, Receiver<Note>) {
-        let target = Target::resolve("http://127.0.0.1:1/", None, "/").unwrap();
-        let form = RequestForm {
-            method: "GET".into(),
-            path: "/".into(),
-            host: "h".into(),
-            headers: Vec::new(),
-            bodies: Bodies::None,
-        };
-        let scenario = Scenario { threads: 4, connections: 9, ..Scenario::new(target, form) };
+        let scenario = Scenario { threads: 4, connections: 9, ..Scenario::sample() };
         let (notes, inbox) = mpsc::channel();
         let assignment = Assignment { scenario: Arc::new(scenario), own: 1..3, notes };
         (Part::new(assignment, 5, "a:1", Instant::now()), inbox)

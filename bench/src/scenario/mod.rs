@@ -217,20 +217,27 @@ pub fn allow_files(connections: usize) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::request::Bodies;
-
-    fn scenario() -> Scenario {
-        let target = Target::resolve("http://127.0.0.1:1", None, "/").unwrap();
+impl Scenario {
+    /// Returns a scenario for tests that send nothing: GET of a port where nobody listens.
+    pub(crate) fn sample() -> Self {
+        let target = Target::resolve("http://127.0.0.1:1/", None, "/").expect("an address");
         let form = RequestForm {
             method: "GET".into(),
             path: "/".into(),
             host: "h".into(),
             headers: Vec::new(),
-            bodies: Bodies::None,
+            bodies: request::Bodies::None,
         };
-        Scenario::new(target, form)
+        Self::new(target, form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario() -> Scenario {
+        Scenario::sample()
     }
 
     #[test]
