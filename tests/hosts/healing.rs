@@ -9,7 +9,7 @@ use std::thread;
 use process::Server;
 use process::cable::Cable;
 use process::client::{Client, pixel, plain, post_pixel};
-use process::pair::{Host, Pair, await_away, await_connected, await_ready, await_that, count, pixels};
+use process::pair::{Pair, await_away, await_connected, await_ready, await_that, count, pixels};
 
 /// What clients were answered.
 #[derive(Default)]
@@ -63,21 +63,11 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// The host as the other one sees it through a cable.
-fn behind(host: &Host, cable: &Cable) -> Host {
-    Host {
-        data_dir: host.data_dir.clone(),
-        address: host.address,
-        peer_listen: cable.address,
-        key: host.key.clone(),
-    }
-}
-
 #[test]
 fn a_partition_under_load_heals_and_nobody_is_refused() {
     let pair = Pair::found();
     let cables = [Cable::to(pair.a.peer_listen), Cable::to(pair.b.peer_listen)];
-    let (far_a, far_b) = (behind(&pair.a, &cables[0]), behind(&pair.b, &cables[1]));
+    let (far_a, far_b) = (pair.a.behind(&cables[0]), pair.b.behind(&cables[1]));
     let (a, b) = (pair.a.start(&far_b, &[]), pair.b.start(&far_a, &[]));
     for server in [&a, &b] {
         await_connected(server);

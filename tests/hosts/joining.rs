@@ -3,16 +3,18 @@
 
 use crate::process;
 
-use std::time::{Duration, Instant};
-
 use pixeld::base::vector::VersionVector;
 use pixeld::log::files::newcomer;
 use pixeld::log::inspect::compare::compare;
 use pixeld::os::files::RealDisk;
+use process::cable::Cable;
 use process::client::{pixel, request};
 use process::pair::{Host, Pair, await_connected, await_ready, await_same, await_that, peer_of};
 use process::{Server, pixeld};
 use rustix::process::Signal;
+
+/// Bytes by which the newcomer gets further from one kill to the next; all that it is told is some 800 kB.
+const BETWEEN_KILLS: u64 = 48 << 10;
 
 fn post(server: &Server, count: i32, y: i32) {
     let mut client = server.connect();
@@ -98,7 +100,19 @@ fn a_newcomer_takes_a_snapshot_where_segments_are_gone() {
     assert_eq!(inspect(&a, &Host::found(directory.path(), "c", None).0).0, Some(4), "another cluster");
 }
 
-/// Kills at later and later moments, from the first one on until it is too late: a start goes on, or begins anew.
+/// Starts `newcomer` behind a cable that lets `bytes` of the first host through, and kills it once they are used up.
+/// Returns whether it had joined before.
+fn joins_within(bytes: u64, newcomer: &Host, first: &Host) -> bool {
+    let cable = Cable::letting_through(first.peer_listen, bytes);
+    let mut server = newcomer.start(&first.behind(&cable), &[]);
+    let is_ready = || server.ask("GET", "/readyz", "").0 == 200;
+    await_that("an end", || (cable.is_pulled(), is_ready()), |(is_pulled, is_ready)| *is_pulled || *is_ready);
+    let has_joined = is_ready();
+    server.kill();
+    has_joined
+}
+
+/// Kills after more and more bytes of the first host, until they are enough: a start goes on, or begins anew.
 #[test]
 fn a_newcomer_that_is_killed_amid_a_snapshot_joins_all_the_same() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -112,7 +126,7 @@ fn a_newcomer_that_is_killed_amid_a_snapshot_joins_all_the_same() {
     assert_eq!(one.ask("DELETE", "/pixels", "").0, 200);
     let first = a.data_dir.join("0000000001.seg");
     await_that("the first segment is removed", || first.exists(), |is_there| !is_there);
-    // What follows the snapshot takes a while, too.
+    // What follows the snapshot is of some length, too.
     let mut own = 0;
     for x in 0..20_i32 {
         let lines: Vec<String> = (0..2_000).map(|y| pixel(x, y, 'G', 3)).collect();
@@ -122,26 +136,14 @@ fn a_newcomer_that_is_killed_amid_a_snapshot_joins_all_the_same() {
     }
     drop(one);
     let (b, _) = Host::found(directory.path(), "b", Some(&cluster));
-    let one = a.start(&b, &[]);
+    let one = a.start_listening(&b);
     let (mut kills, mut amid) = (0, 0);
-    let other = loop {
-        let mut other = b.start(&a, &[]);
-        let started = Instant::now();
-        while started.elapsed() < Duration::from_millis(3 * kills) && other.ask("GET", "/readyz", "").0 != 200
-        {
-        }
-        if other.ask("GET", "/readyz", "").0 == 200 {
-            break other;
-        }
-        other.kill();
+    while !joins_within(kills * BETWEEN_KILLS, &b, &a) {
         amid += u32::from(b.data_dir.join("joining").exists());
         kills += 1;
-        if !b.data_dir.join("newcomer").exists() {
-            // It had joined right before this kill, and is ready at the next start, whoever is there.
-            break b.start(&a, &[]);
-        }
-        assert!(kills < 500, "it never joins: {}", other.stderr());
-    };
+        assert!(kills < 500, "it never joins");
+    }
+    let other = b.start(&a, &[]);
     println!("{kills} kills, {amid} of them amid the snapshot");
     assert!(amid > 0, "no kill of {kills} came amid the snapshot");
     await_same(&one, &other, own);
@@ -220,11 +222,11 @@ fn a_newcomer_without_anybody_to_join_learns_what_to_do() {
     post(&b, 5, 1);
 }
 
-/// Killed at many moments, it never answers with a part, and in the end it has everything.
+/// Killed after more and more bytes, it never answers with a part, and in the end it has everything.
 #[test]
 fn a_newcomer_that_is_killed_goes_on_towards_what_the_first_host_had() {
     let pair = Pair::found();
-    let a = pair.a.start(&pair.b, &[]);
+    let a = pair.a.start_listening(&pair.b);
     let body = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(60_000);
     for _ in 0..2 {
         let answer = a.connect().send(request("POST", "/pixels", "application/x-ndjson", &body)).answer();
@@ -232,14 +234,20 @@ fn a_newcomer_that_is_killed_goes_on_towards_what_the_first_host_had() {
     }
     let mut partly = 0;
     for round in 0..10 {
-        let mut b = pair.b.start(&pair.a, &[]);
-        std::thread::sleep(std::time::Duration::from_millis(round * 12));
-        let (status, body) = b.ask("GET", "/pixels/count", "");
+        let cable = Cable::letting_through(pair.a.peer_listen, round * (64 << 10));
+        let mut b = pair.b.start(&pair.a.behind(&cable), &[]);
+        let ask = || b.ask("GET", "/pixels/count", "");
+        let (_, (status, body)) = await_that(
+            "an end",
+            || (cable.is_pulled(), ask()),
+            |(is_pulled, told)| *is_pulled || told.0 == 200,
+        );
         assert!(status == 503 || body == "{\"total\":120000}", "{status}: {body}");
         partly += i32::from(status == 503);
         b.kill();
     }
     println!("{partly} of 10 starts were killed before it had joined");
+    assert!(partly > 0);
     let b = pair.b.start(&pair.a, &[]);
     await_ready(&b);
     await_same(&a, &b, 120_000);

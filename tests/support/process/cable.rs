@@ -1,4 +1,4 @@
-//! A cable between two hosts that can be pulled: nothing comes through, nobody is told.
+//! A cable between two hosts that can be pulled, or that lets so much through and no more: nobody is told.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,9 +13,10 @@ pub struct Cable {
     state: Arc<State>,
 }
 
-#[derive(Default)]
 struct State {
     is_pulled: AtomicBool,
+    /// Bytes that still come through, of both directions.
+    left: AtomicU64,
     /// Raised when what was connected then is to be let go.
     healed: AtomicU64,
     ended: AtomicBool,
@@ -25,9 +26,20 @@ struct State {
 impl Cable {
     /// A cable to `there`.
     pub fn to(there: SocketAddr) -> Self {
+        Self::letting_through(there, u64::MAX)
+    }
+
+    /// A cable to `there` that is pulled as soon as `bytes` have come through, of both directions together.
+    pub fn letting_through(there: SocketAddr, bytes: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state: Arc<State> = Arc::default();
+        let state = Arc::new(State {
+            is_pulled: AtomicBool::new(bytes == 0),
+            left: AtomicU64::new(bytes),
+            healed: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
@@ -45,6 +57,11 @@ impl Cable {
     /// Lets nothing through any more.
     pub fn pull(&self) {
         self.state.is_pulled.store(true, Ordering::Release);
+    }
+
+    /// Returns whether nothing comes through.
+    pub fn is_pulled(&self) -> bool {
+        self.state.is_pulled.load(Ordering::Acquire)
     }
 
     /// Lets everything through again; connections from before are gone.
@@ -80,6 +97,19 @@ impl State {
         }
     }
 
+    /// Takes up to `length` bytes of what still comes through, and pulls the cable when that was the last of it.
+    fn take(&self, length: usize) -> usize {
+        let wanted = length as u64;
+        let left = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
+            Some(if left == u64::MAX { left } else { left.saturating_sub(wanted) })
+        });
+        let left = left.expect("it always gives a number");
+        if left <= wanted {
+            self.is_pulled.store(true, Ordering::Release);
+        }
+        left.min(wanted) as usize
+    }
+
     fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
         let (since, mut piece) = (self.healed.load(Ordering::Acquire), vec![0; 1 << 16]);
         while let Ok(length) = from.read(&mut piece) {
@@ -88,7 +118,8 @@ impl State {
                 thread::sleep(Duration::from_millis(5));
             }
             let is_over = length == 0 || self.healed.load(Ordering::Acquire) != since;
-            if is_over || to.write_all(&piece[..length]).is_err() {
+            let through = self.take(length);
+            if is_over || to.write_all(&piece[..through]).is_err() {
                 break;
             }
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::cable::Cable;
 use super::{PATIENCE, Server, free_address, pixeld};
 
 /// What one host of a pair is, whether it runs or not.
@@ -52,11 +53,22 @@ impl Host {
         (host, text(&made, "cluster_id"))
     }
 
+    /// The host as another one sees it through `cable`.
+    pub fn behind(&self, cable: &Cable) -> Self {
+        let (data_dir, key) = (self.data_dir.clone(), self.key.clone());
+        Self { data_dir, address: self.address, peer_listen: cable.address, key }
+    }
+
     /// Starts it with `peer` as its peer.
     pub fn start(&self, peer: &Self, arguments: &[&str]) -> Server {
         let (listen, dial) = (self.peer_listen.to_string(), peer.peer_listen.to_string());
         let ours = ["--peer-listen", &listen, "--peer", &dial, "--peer-key", &peer.key];
         Server::start(self.address, &self.data_dir, &[&ours[..], arguments].concat())
+    }
+
+    /// Starts it with `peer` as its peer, which it does not dial: all that the other one learns goes through what that dials.
+    pub fn start_listening(&self, peer: &Self) -> Server {
+        self.start_alone(&["--peer-listen", &self.peer_listen.to_string(), "--peer-key", &peer.key])
     }
 
     /// Starts it without anybody.
