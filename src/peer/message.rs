@@ -7,24 +7,21 @@
 //!         with flag FOLDS:   the folded streams (base/folds.rs); the first frame of a STATE, if there are any
 //! ACK     0 u32 count  4 u32 zero  8 per stream: u64 node, inc, received, durable
 //! RESYNC  0 u64 node  8 u64 inc  16 u64 seq
-//! BLOB    0 sha256  32 u64 length of the blob  40 u64 offset  48 bytes
-//! WANT    0 sha256
 //! SNAP    with flag STREAMS: 0 u32 count  4 u32 zero  8 per stream: u64 node, inc, seq, chain
 //!                            with flag FOLDS too, behind them the folded streams
-//!         without:           0 u64 length of the snapshot  8 u64 offset  16 bytes
 //! PING    0 u64 time       PONG  0 u64 that time  8 u64 received  16 u64 durable
 //! BYE, ERROR  0 u16 code  2 u16 zero  4 text
 //! ```
 //!
-//! A BATCH carries a batch's header and body as they stand in the journal ([`crate::base::batch`]).
+//! A BATCH carries a batch's header and body as they stand in the journal ([`crate::base::batch`]). What carries a piece of a blob
+//! or of a snapshot is in [`super::pieces`].
 
 use super::fault::Violation;
 use super::frame::Kind;
-use crate::base::blob::BlobId;
 use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, Inc, NodeId, Origin, Seq};
 use crate::base::kinds::{KINDS_BYTES, Kinds};
-use crate::base::limits::{BLOB_BYTES_MAX, ORIGINS_MAX, PEER_SNAPSHOT_BYTES_MAX};
+use crate::base::limits::ORIGINS_MAX;
 use crate::base::numbers::{u16_at, u32_at, u64_at};
 use crate::base::streams::{STREAM_BYTES, Streams};
 
@@ -44,16 +41,10 @@ pub const FLAG_MORE: u8 = 1;
 pub const FLAG_STREAMS: u8 = 2;
 /// In a STATE or a SNAP: it carries folded streams.
 pub const FLAG_FOLDS: u8 = 4;
-/// In a BLOB: the speaker does not have it, because no record of its names it any more.
-pub const FLAG_GONE: u8 = 1;
 /// Bytes per stream in a STATE.
 pub const HELD_BYTES: usize = 48;
 /// Bytes per stream in an ACK.
 const RECEIPT_BYTES: usize = 32;
-/// Bytes before a blob's content.
-const BLOB_HEAD_BYTES: usize = 48;
-/// Bytes before a snapshot's content.
-const PART_HEAD_BYTES: usize = 16;
 /// Bytes before the entries of a list.
 const LIST_HEAD_BYTES: usize = 8;
 
@@ -122,12 +113,12 @@ fn origin(bytes: &[u8]) -> Origin {
     Origin { node: NodeId(u64_at(bytes, 0)), inc: Inc(u64_at(bytes, 8)) }
 }
 
-fn invalid(kind: Kind, what: &'static str) -> Violation {
+pub(super) fn invalid(kind: Kind, what: &'static str) -> Violation {
     Violation::Payload { kind, what }
 }
 
 /// Returns the payload, if it has this length.
-fn exactly(kind: Kind, payload: &[u8], length: usize) -> Result<&[u8], Violation> {
+pub(super) fn exactly(kind: Kind, payload: &[u8], length: usize) -> Result<&[u8], Violation> {
     if payload.len() == length { Ok(payload) } else { Err(invalid(kind, "its length is wrong")) }
 }
 
@@ -334,89 +325,6 @@ pub fn encode_folds(folds: &Folds) -> Vec<u8> {
 pub fn decode_folds(kind: Kind, bytes: &[u8]) -> Result<Folds, Violation> {
     let read = Folds::decode(bytes).filter(|(_, length)| *length == bytes.len());
     read.map(|(folds, _)| folds).ok_or_else(|| invalid(kind, "its folded streams are of another form"))
-}
-
-/// A piece of something longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// Length of the whole in bytes.
-    pub total: u64,
-    /// Where the piece starts.
-    pub offset: u64,
-    /// The piece, at least one byte.
-    pub bytes: &'a [u8],
-}
-
-impl<'a> Piece<'a> {
-    fn new(kind: Kind, total: u64, offset: u64, bytes: &'a [u8], total_max: u64) -> Result<Self, Violation> {
-        let end = offset.checked_add(bytes.len() as u64);
-        if bytes.is_empty() || total > total_max || end.is_none_or(|end| end > total) {
-            return Err(invalid(kind, "its numbers are impossible"));
-        }
-        Ok(Self { total, offset, bytes })
-    }
-
-    /// Returns whether it is the last one.
-    #[must_use]
-    pub fn is_last(&self) -> bool {
-        self.offset + self.bytes.len() as u64 == self.total
-    }
-}
-
-/// Returns what stands before the bytes of a snapshot's piece.
-#[must_use]
-pub fn encode_part_head(total: u64, offset: u64) -> [u8; PART_HEAD_BYTES] {
-    let mut out = [0; PART_HEAD_BYTES];
-    out[..8].copy_from_slice(&total.to_le_bytes());
-    out[8..].copy_from_slice(&offset.to_le_bytes());
-    out
-}
-
-/// Reads the payload of a SNAP without streams.
-///
-/// # Errors
-/// Fails if the payload is not a valid SNAP.
-pub fn decode_part(payload: &[u8]) -> Result<Piece<'_>, Violation> {
-    let Some((head, bytes)) = payload.split_at_checked(PART_HEAD_BYTES) else {
-        return Err(invalid(Kind::Snap, "it is too short"));
-    };
-    Piece::new(Kind::Snap, u64_at(head, 0), u64_at(head, 8), bytes, PEER_SNAPSHOT_BYTES_MAX)
-}
-
-/// Returns what stands before the bytes of a blob's piece.
-#[must_use]
-pub fn encode_blob_head(hash: &BlobId, total: u64, offset: u64) -> [u8; BLOB_HEAD_BYTES] {
-    let mut out = [0; BLOB_HEAD_BYTES];
-    out[..32].copy_from_slice(&hash.0);
-    out[32..].copy_from_slice(&encode_part_head(total, offset));
-    out
-}
-
-/// Reads the payload of a BLOB: its name, and a piece of it unless it is gone.
-///
-/// # Errors
-/// Fails if the payload is not a valid BLOB.
-pub fn decode_blob(flags: u8, payload: &[u8]) -> Result<(BlobId, Option<Piece<'_>>), Violation> {
-    let Some((head, bytes)) = payload.split_at_checked(BLOB_HEAD_BYTES) else {
-        return Err(invalid(Kind::Blob, "it is too short"));
-    };
-    let hash = BlobId(head[..32].try_into().expect("thirty-two bytes"));
-    let (total, offset) = (u64_at(head, 32), u64_at(head, 40));
-    if flags & FLAG_GONE == 0 {
-        return Piece::new(Kind::Blob, total, offset, bytes, BLOB_BYTES_MAX).map(|piece| (hash, Some(piece)));
-    }
-    if total != 0 || offset != 0 || !bytes.is_empty() {
-        return Err(invalid(Kind::Blob, "it is gone and has a length"));
-    }
-    Ok((hash, None))
-}
-
-/// Reads the payload of a WANT.
-///
-/// # Errors
-/// Fails if the payload is not a valid WANT.
-pub fn decode_want(payload: &[u8]) -> Result<BlobId, Violation> {
-    Ok(BlobId(exactly(Kind::Want, payload, 32)?.try_into().expect("thirty-two bytes")))
 }
 
 /// Reads the payload of a PING.

@@ -5,7 +5,8 @@
 //! frame    16 bytes of head, a payload, a checksum of each       message  what stands in the payloads
 //! ledger   what this host and its peer have of each stream       flight   what was sent and is not acknowledged yet
 //! folding  streams that are counted in place of named            transfer what comes in pieces
-//! session  one connection: who may say what when                 fault    what ends it, in words
+//! session  one connection: who may say what when                 pieces   of what is longer than a frame
+//! fault    what ends it, in words
 //! ```
 
 pub mod fault;
@@ -14,5 +15,6 @@ mod folding;
 pub mod frame;
 mod ledger;
 pub mod message;
+pub mod pieces;
 pub mod session;
 mod transfer;

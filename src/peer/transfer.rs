@@ -2,7 +2,7 @@
 
 use super::fault::Violation;
 use super::frame::Kind;
-use super::message::Piece;
+use super::pieces::Piece;
 use crate::base::blob::BlobId;
 use crate::base::sha256::Sha256;
 use crate::base::streams::Streams;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use pixeld::peer::frame::Kind;
-use pixeld::peer::message::FLAG_GONE;
+use pixeld::peer::pieces::FLAG_GONE;
 
 use super::chance::Chance;
 use super::pictures;

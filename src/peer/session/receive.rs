@@ -10,9 +10,8 @@ use crate::base::tag;
 use crate::peer::fault::{Close, Violation};
 use crate::peer::frame::{Frame, Kind};
 use crate::peer::ledger::Continuity;
-use crate::peer::message::{
-    self, FLAG_FOLDS, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, Hello, PEER_VERSION, Piece,
-};
+use crate::peer::message::{self, FLAG_FOLDS, FLAG_MORE, FLAG_STREAMS, Hello, PEER_VERSION};
+use crate::peer::pieces::{self, FLAG_GONE, Piece};
 use crate::peer::transfer::{BlobIn, SnapIn};
 
 impl Session {
@@ -82,7 +81,7 @@ impl Session {
                 Ok(None)
             }
             (_, Kind::Pong) => self.on_pong(payload, now_us),
-            (_, Kind::Want) => Ok(Some(Effect::BlobWanted(message::decode_want(payload)?))),
+            (_, Kind::Want) => Ok(Some(Effect::BlobWanted(pieces::decode_want(payload)?))),
             (_, Kind::Blob) => self.on_blob(flags, payload).map(Some),
             (_, Kind::Snap) => self.on_snap(flags, payload),
             (_, Kind::Bye | Kind::Error | Kind::State) => unreachable!("taken above"),
@@ -266,7 +265,7 @@ impl Session {
     }
 
     fn on_blob(&mut self, flags: u8, payload: &[u8]) -> Result<Effect, Violation> {
-        let (hash, piece) = message::decode_blob(flags, payload)?;
+        let (hash, piece) = pieces::decode_blob(flags, payload)?;
         let Some(piece) = piece else {
             return match self.blob {
                 None => Ok(Effect::BlobGone(hash)),
@@ -297,7 +296,7 @@ impl Session {
         if flags & FLAG_FOLDS != 0 {
             return Err(Violation::Payload { kind: KIND, what: "its flags are unknown" });
         }
-        let piece = message::decode_part(payload)?;
+        let piece = pieces::decode_part(payload)?;
         let Some(snap) = &mut self.snap else {
             return Err(Violation::Unexpected { kind: KIND, when: "before it was begun" });
         };

@@ -13,8 +13,9 @@ use crate::peer::fault::{ByeCode, Close, ErrorCode, Rest, Violation};
 use crate::peer::frame::{self, Kind};
 use crate::peer::ledger::Line;
 use crate::peer::message::{
-    self, FLAG_FOLDS, FLAG_GONE, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Hello, Holding, PEER_VERSION, Receipt,
+    self, FLAG_FOLDS, FLAG_MORE, FLAG_STREAMS, HELD_BYTES, Hello, Holding, PEER_VERSION, Receipt,
 };
+use crate::peer::pieces::{self, FLAG_GONE};
 
 /// Streams in one STATE frame.
 const STATE_STREAMS: usize = (PEER_PAYLOAD_BYTES_MAX - 8) / HELD_BYTES;
@@ -66,13 +67,13 @@ impl Session {
     /// Sends a piece of a blob; the caller has asked [`Session::has_room`], and sends no other blob and no batch before
     /// the last piece of this one. At most [`crate::base::limits::PEER_PIECE_BYTES`] at once.
     pub fn send_blob(&mut self, hash: &BlobId, total: u64, offset: u64, bytes: &[u8]) {
-        let head = message::encode_blob_head(hash, total, offset);
+        let head = pieces::encode_blob_head(hash, total, offset);
         frame::push(&mut self.output, Kind::Blob, 0, &[&head, bytes]);
     }
 
     /// Tells the peer that no record names this blob any more.
     pub fn send_blob_gone(&mut self, hash: &BlobId) {
-        let head = message::encode_blob_head(hash, 0, 0);
+        let head = pieces::encode_blob_head(hash, 0, 0);
         frame::push(&mut self.output, Kind::Blob, FLAG_GONE, &[&head]);
     }
 
@@ -95,7 +96,7 @@ impl Session {
 
     /// Sends a piece of the snapshot, in order; the caller has asked [`Session::has_room`].
     pub fn send_snapshot(&mut self, total: u64, offset: u64, bytes: &[u8]) {
-        let head = message::encode_part_head(total, offset);
+        let head = pieces::encode_part_head(total, offset);
         frame::push(&mut self.output, Kind::Snap, 0, &[&head, bytes]);
     }
 

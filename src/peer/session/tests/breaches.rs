@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::peer::frame::FrameError;
-use crate::peer::message::{FLAG_GONE, FLAG_MORE, FLAG_STREAMS};
+use crate::peer::message::{FLAG_MORE, FLAG_STREAMS};
+use crate::peer::pieces::{self, FLAG_GONE};
 
 /// Returns the frames that a peer of node 2, start 20, begins with.
 fn greeting(held: &[Holding]) -> Vec<u8> {
@@ -95,7 +96,7 @@ fn frames_out_of_turn() {
     let held = Holding { origin: origin(3, 3), received: 5, durable: 5, first: 1, chain: 1 };
     let part = framed(Kind::State, FLAG_MORE, &message::encode_state(&[held]));
     unexpected(&[&part[..], &batch].concat(), "a BATCH amid a STATE");
-    let piece = [&message::encode_blob_head(&BlobId([9; 32]), 2, 0)[..], b"x"].concat();
+    let piece = [&pieces::encode_blob_head(&BlobId([9; 32]), 2, 0)[..], b"x"].concat();
     let piece = framed(Kind::Blob, 0, &piece);
     let (found, _) = verdict(&[], &[&piece[..], &batch].concat());
     assert!(matches!(found[..], [Effect::Blob { .. }, Effect::Closed(_)]), "{found:?}");

@@ -3,6 +3,7 @@
 //! `PEER_FRAMES=10000000 cargo test --lib noise` builds one that sends as many as that; 200,000 otherwise.
 
 use super::*;
+use crate::peer::pieces;
 
 /// xorshift64*.
 struct Random(u64);
@@ -35,10 +36,10 @@ fn sound() -> Vec<(Kind, u8, Vec<u8>)> {
     let receipt = Receipt { origin: origin(1, 10), received: 4, durable: 4 };
     found.push((Kind::Ack, 0, message::encode_ack(&[receipt])));
     found.push((Kind::Resync, 0, message::encode_resync(origin(1, 10), 2).to_vec()));
-    found.push((Kind::Blob, 0, [&message::encode_blob_head(&BlobId([1; 32]), 4, 0)[..], b"ab"].concat()));
+    found.push((Kind::Blob, 0, [&pieces::encode_blob_head(&BlobId([1; 32]), 4, 0)[..], b"ab"].concat()));
     found.push((Kind::Want, 0, vec![7; 32]));
     found.push((Kind::Snap, message::FLAG_STREAMS, message::encode_starts(&Streams::default())));
-    found.push((Kind::Snap, 0, [&message::encode_part_head(3, 0)[..], b"abc"].concat()));
+    found.push((Kind::Snap, 0, [&pieces::encode_part_head(3, 0)[..], b"abc"].concat()));
     found.push((Kind::Ping, 0, vec![1; 8]));
     found.push((Kind::Pong, 0, message::encode_pong(3, 4, 4).to_vec()));
     found.push((Kind::Bye, 0, b"\x01\0\0\0bye".to_vec()));
