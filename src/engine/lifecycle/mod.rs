@@ -1,5 +1,6 @@
 //! Starts and ends a server: whose directory this is, its recovery, its threads, its hand-over and its end.
 
+mod disk_thread;
 pub(crate) mod first;
 pub(crate) mod founding;
 pub(crate) mod healing;
@@ -7,6 +8,7 @@ pub mod inspection;
 mod listening;
 pub mod opening;
 pub(crate) mod parting;
+mod patience;
 pub mod rebuilding;
 pub mod server;
 mod starting;

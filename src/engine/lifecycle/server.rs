@@ -1,31 +1,29 @@
 //! A server from start to stop: recovery, threads, draining.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
+use super::disk_thread::{self, Token, Written};
 use super::first;
 use super::listening::{self, Listening};
 use super::opening::{self, Opening};
 use super::parting::Parted;
+use super::patience::{HAND_OVER_PATIENCE, StopPatience};
 pub use super::starting::StartError;
 use super::workers;
 use crate::app::application::Apps;
 use crate::app::index::Index;
 use crate::app::router::{ANY_PATH, Root, Router};
-use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
-use crate::base::limits::STOP_BODIES_BEFORE_MS;
 use crate::engine::commit::committer::Committer;
 use crate::engine::commit::fatal;
 pub use crate::engine::commit::fatal::EXIT_DISK;
-use crate::engine::commit::memory::InlineCommit;
-use crate::engine::commit::{disk, memory};
+use crate::engine::commit::memory::{self, InlineCommit};
 use crate::engine::jobs;
 use crate::engine::jobs::background::Backgrounds;
 use crate::engine::link::Link;
@@ -46,8 +44,6 @@ use crate::engine::views::Views;
 use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::Report;
-use crate::log::write::writer::Writer;
-use crate::os::clock::{Clock, wall_us};
 use crate::os::datadir::DataDir;
 use crate::os::{socket, thread};
 
@@ -78,7 +74,7 @@ pub struct Server {
     backgrounds: Option<Backgrounds>,
     views: Views,
     key: Fingerprint,
-    token: Option<Arc<Mutex<Committer>>>,
+    token: Token,
     shutdown_timeout: Duration,
     /// Keeps the data directory locked.
     directory: DataDir,
@@ -163,7 +159,7 @@ impl Server {
         service.attach(shared.clone(), router.clone());
         let (queue, _) = jobs::start(settings.job_threads, &shared)?;
         let committer = Committer::new(consumers, opened.appender);
-        let (token, disk_thread) = start_disk_thread(&shared, committer, opened.writer, clock)?;
+        let (token, disk_thread) = disk_thread::start(&shared, committer, opened.writer, clock)?;
         let maker = SnapshotMaker::new(
             last,
             last_file,
@@ -378,33 +374,6 @@ fn peer_retention(settings: &Settings, shared: &Shared, known: Option<KnownPeer>
     PeerRetention::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
 }
 
-/// The time that requests in flight have when a server stops.
-struct StopPatience {
-    ends_us: u64,
-    /// When bodies that still arrive are stopped; nothing once they have been.
-    bodies_end_us: Option<u64>,
-}
-
-impl StopPatience {
-    fn new(time: Duration) -> Self {
-        let before = Duration::from_millis(STOP_BODIES_BEFORE_MS).min(time / 2);
-        let in_us = |time: Duration| wall_us() + time.as_micros() as u64;
-        Self { ends_us: in_us(time), bodies_end_us: Some(in_us(time - before)) }
-    }
-
-    /// Returns whether it is over; has the bodies stopped shortly before.
-    fn is_over(&mut self, shared: &Shared) -> bool {
-        let now_us = wall_us();
-        if self.bodies_end_us.take_if(|end_us| *end_us <= now_us).is_some() {
-            shared.workers.iter().for_each(|worker| worker.send(Mail::StopBodies));
-        }
-        now_us >= self.ends_us
-    }
-}
-
-/// How long a hand-over waits for requests in flight: new ones wait as long.
-const HAND_OVER_PATIENCE: Duration = Duration::from_secs(3);
-
 /// Returns the applications with the engine's endpoints, and the index page where no application claims every path.
 fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
     let mut all = apps.clone();
@@ -428,32 +397,4 @@ fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, Start
     let listen =
         |address| socket::listen_alone(address).map_err(|source| StartError::ListenPeer { address, source });
     address.map(listen).transpose()
-}
-
-type Token = Option<Arc<Mutex<Committer>>>;
-
-/// What the disk thread had: the committer, unless it is the token's, and the writer.
-type Written = (Option<Committer>, Writer);
-
-/// Returns the disk thread, and in `memory` the token that the workers take.
-fn start_disk_thread(
-    shared: &Arc<Shared>,
-    mut committer: Committer,
-    mut writer: Writer,
-    clock: Clock,
-) -> io::Result<(Token, JoinHandle<Written>)> {
-    let shared = shared.clone();
-    if shared.durability == Durability::Memory {
-        let body = move || {
-            fatal::or_end(memory::write_behind(&shared, &mut writer, clock));
-            (None, writer)
-        };
-        let token = Arc::new(Mutex::new(committer));
-        return Ok((Some(token), thread::spawn("disk", body)?));
-    }
-    let body = move || {
-        fatal::or_end(disk::commit_on_request(&shared, &mut committer, &mut writer, clock));
-        (Some(committer), writer)
-    };
-    Ok((None, thread::spawn("disk", body)?))
 }

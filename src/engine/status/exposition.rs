@@ -1,12 +1,10 @@
-//! The counters as Prometheus reads them (text format 0.0.4).
+//! The counters as Prometheus reads them.
 
-use std::fmt::Write;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hdrhistogram::Histogram;
-
-use super::peer::Report;
+use super::page::Page;
+use super::replication::replication;
 use crate::app::background::Figure;
 use crate::app::router::Router;
 use crate::base::version;
@@ -14,64 +12,16 @@ use crate::engine::commit::memory;
 use crate::engine::shared::Shared;
 use crate::engine::shared::life::Phase;
 use crate::engine::shared::metrics::{Counter, REJECTS, Stage, WorkerMetrics};
-use crate::engine::shared::peering::counters::FAILURES;
-use crate::engine::shared::peering::standing::Bond;
 use crate::engine::shared::prospect::Prospect;
 use crate::engine::shared::refused::Cause;
 use crate::engine::storage::starts;
 use crate::http::method::Method;
 use crate::os::thread;
 
-/// Upper bounds of every histogram's buckets, in microseconds: from a cached answer to a stalled disk.
-const BUCKETS_US: [u64; 19] = [
-    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 2_500_000, 5_000_000, 10_000_000,
-];
-
-/// Writes families of samples.
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        let _ = if labels.is_empty() {
-            writeln!(self.text, "{name} {value}")
-        } else {
-            writeln!(self.text, "{name}{{{labels}}} {value}")
-        };
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.family(name, kind, help);
-        self.sample(name, "", value);
-    }
-
-    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram<u64>) {
-        let comma = if labels.is_empty() { "" } else { "," };
-        let mut sum_us = 0.0;
-        for recorded in histogram.iter_recorded() {
-            sum_us += recorded.value_iterated_to() as f64 * recorded.count_since_last_iteration() as f64;
-        }
-        for bound in BUCKETS_US {
-            let count = histogram.count_between(0, bound);
-            let le = bound as f64 / 1e6;
-            self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{le}\""), count);
-        }
-        self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"+Inf\""), histogram.len());
-        self.sample(&format!("{name}_sum"), labels, sum_us / 1e6);
-        self.sample(&format!("{name}_count"), labels, histogram.len());
-    }
-}
-
 /// Returns everything the server counts, as text.
 #[must_use]
 pub fn render(shared: &Shared, router: &Router) -> String {
-    let mut page = Page { text: String::with_capacity(16 * 1024) };
+    let mut page = Page::new();
     page.family("pixeld_build_info", "gauge", "What this server was built from.");
     page.sample(
         "pixeld_build_info",
@@ -89,7 +39,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     backgrounds(&mut page, shared, router);
     views(&mut page, shared, router);
     process(&mut page, shared);
-    page.text
+    page.into_text()
 }
 
 fn requests(page: &mut Page, shared: &Shared, router: &Router) {
@@ -284,88 +234,6 @@ fn per_request(
         let _ = all.add(&wait);
     }
     page.histogram(name, &format!("stage=\"{stage}\""), &all);
-}
-
-fn replication(page: &mut Page, shared: &Shared) {
-    let (Some(report), Some(peering)) = (Report::of(shared), &shared.peering) else { return };
-    let name = "pixeld_replication_state";
-    page.family(name, "gauge", "1 for the state that the exchange with the peer is in.");
-    for state in ["connected", "away"] {
-        page.sample(name, &format!("state=\"{state}\""), u8::from(report.state() == state));
-    }
-    let name = "pixeld_replication_apart";
-    page.family(
-        name,
-        "gauge",
-        "1 where a host can't bring the other one forward any more, by which of them.",
-    );
-    for bond in Bond::UNSOUND {
-        page.sample(name, &format!("kind=\"{}\"", bond.label()), u8::from(report.bond == bond));
-    }
-    let help = "1 while this host joins and answers no application's requests.";
-    page.single("pixeld_joining", "gauge", help, u8::from(shared.space.is_joining()));
-    let help = "Records that the peer is known to have and that are not here.";
-    page.single("pixeld_replication_behind_records", "gauge", help, report.behind_records);
-    let help = "The same in bytes, by the mean of what has come since the start.";
-    page.single("pixeld_replication_behind_bytes", "gauge", help, report.behind_bytes);
-    let help = "Journal position before which everything was sent to the peer, bytes.";
-    page.single("pixeld_replication_sent_offset", "gauge", help, report.sent_offset);
-    let help = "Journal position before which everything is on the peer's disk, bytes.";
-    page.single("pixeld_replication_acked_offset", "gauge", help, report.acked_offset);
-    let help = "Bytes of the journal behind the first that is not on the peer's disk.";
-    page.single("pixeld_replication_lag_bytes", "gauge", help, report.lag_bytes);
-    let help = "Records that are not on the peer's disk.";
-    page.single("pixeld_replication_lag_records", "gauge", help, report.lag_records);
-    let help = "Age of the oldest record that is not on the peer's disk.";
-    page.single("pixeld_replication_lag_seconds", "gauge", help, report.lag_seconds);
-    if let Some(seconds) = report.heard_seconds {
-        let help = "Time since anything was heard from the peer.";
-        page.single("pixeld_replication_heard_seconds", "gauge", help, seconds);
-    }
-    let counters = &peering.counters;
-    let help = "Round trip of the last heartbeat.";
-    page.single("pixeld_replication_rtt_seconds", "gauge", help, counters.rtt_us.value() as f64 / 1e6);
-    let help = "Exchanges with the peer that were begun after the first one.";
-    let reconnects = counters.sessions.value().saturating_sub(1);
-    page.single("pixeld_replication_reconnects_total", "counter", help, reconnects);
-    let name = "pixeld_replication_failures_total";
-    page.family(name, "counter", "Connections to the peer that failed, by reason.");
-    for (reason, counter) in FAILURES.iter().zip(&counters.failures) {
-        page.sample(name, &format!("reason=\"{reason}\""), counter.value());
-    }
-    let name = "pixeld_replication_strangers_total";
-    let help = "Connections to the peer port that were not made by the peer.";
-    page.single(name, "counter", help, counters.strangers.value());
-    let name = "pixeld_replication_bytes_total";
-    page.family(
-        name,
-        "counter",
-        "Bytes exchanged with the peer: what was sent before encryption, what came behind it.",
-    );
-    page.sample(name, "direction=\"sent\"", counters.sent_bytes.value());
-    page.sample(name, "direction=\"received\"", counters.received_bytes.value());
-    let name = "pixeld_replication_records";
-    page.family(
-        name,
-        "gauge",
-        "Records of each host's streams: here, received by the peer, on the peer's disk.",
-    );
-    for (stream, records) in [("own", report.own), ("peer", report.peer)] {
-        page.sample(name, &format!("stream=\"{stream}\",at=\"here\""), records.here);
-        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_received\""), records.received);
-        page.sample(name, &format!("stream=\"{stream}\",at=\"peer_durable\""), records.durable);
-    }
-    let commit = &shared.metrics.commit;
-    let help = "Batches of the peer that were committed here.";
-    page.single("pixeld_replication_received_batches_total", "counter", help, commit.peer_batches.value());
-    let help = "Records of the peer that were committed here.";
-    page.single("pixeld_replication_received_records_total", "counter", help, commit.peer_records.value());
-    let help = "Writes at `both` that were answered 504, because the peer did not have them in time.";
-    let late: u64 = shared.metrics.workers.iter().map(|worker| worker.peer_late.value()).sum();
-    page.single("pixeld_replication_late_total", "counter", help, late);
-    let name = "pixeld_replication_delay_seconds";
-    page.family(name, "histogram", "From a batch's commit here to its being on the peer's disk.");
-    page.histogram(name, "", &counters.delay_us.copy());
 }
 
 /// Contents that records name by their hash: what was looked at, and what is wrong.
