@@ -23,22 +23,8 @@ pub fn foldable(applied: &Applied, own: Origin, hosts: &[NodeId]) -> Vec<Inc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::applied::Batch;
+    use crate::app::folding::tests::{NODE, PEER, apply, start};
     use crate::app::folding::{Ends, ends_record};
-    use crate::app::state::Entry;
-    use crate::base::ids::Position;
-
-    const NODE: NodeId = NodeId(1);
-    const PEER: NodeId = NodeId(2);
-
-    fn start(node: NodeId, number: u32) -> Origin {
-        Origin { node, inc: Inc::of_start(number, 5) }
-    }
-
-    fn apply(applied: &mut Applied, origin: Origin, body: &[u8]) {
-        let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us: 0 };
-        applied.apply_batch(&Batch { first, count: 1, body, end: Position(applied.position.0 + 1) });
-    }
 
     fn incs(numbers: &[u32]) -> Vec<Inc> {
         numbers.iter().map(|number| start(NODE, *number).inc).collect()

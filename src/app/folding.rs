@@ -150,21 +150,23 @@ impl FoldWish {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::app::applied::{Applied, Batch};
     use crate::app::state::Entry;
     use crate::base::folds::{Fold, StreamEnd};
     use crate::base::ids::Position;
 
-    const NODE: NodeId = NodeId(1);
-    const PEER: NodeId = NodeId(2);
+    pub(in crate::app) const NODE: NodeId = NodeId(1);
+    pub(in crate::app) const PEER: NodeId = NodeId(2);
 
-    fn start(node: NodeId, number: u32) -> Origin {
+    /// Returns the start of a node with this number.
+    pub(in crate::app) fn start(node: NodeId, number: u32) -> Origin {
         Origin { node, inc: Inc::of_start(number, 5) }
     }
 
-    fn apply(applied: &mut Applied, origin: Origin, body: &[u8]) {
+    /// Applies a batch of one record, the next one of its stream.
+    pub(in crate::app) fn apply(applied: &mut Applied, origin: Origin, body: &[u8]) {
         let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us: 0 };
         applied.apply_batch(&Batch { first, count: 1, body, end: Position(applied.position.0 + 1) });
     }
