@@ -8,11 +8,12 @@ use std::fmt;
 use super::folding::Ends;
 use super::heal::{Heal, Heals};
 use super::pieces::{Piece, pieces, shorts_ahead};
-use super::state::{Entry, RestoreError, Side, Stamp, Stamper, State};
+use super::state::{Entry, RestoreError, Stamp, Stamper, State};
 use crate::base::blob::BlobId;
 use crate::base::folds::Fold;
 use crate::base::ids::{Origin, Position};
 use crate::base::kinds::Kinds;
+use crate::base::seat::Seat;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
@@ -31,8 +32,8 @@ pub struct Applied {
     pub vector: VersionVector,
     /// Hybrid time of the latest batch applied, microseconds.
     pub time_us: u64,
-    /// Which of two hosts this is; nothing on a host without a peer.
-    pub side: Option<Side>,
+    /// This host's place among those that give numbers; nothing on a host that was always alone.
+    pub seat: Option<Seat>,
     /// What counts as of another time than its batch says.
     pub heals: Heals,
     /// What hosts have said that they have of each other's streams.
@@ -97,7 +98,7 @@ impl Applied {
                 Piece::Other(record) => {
                     let app = usize::from(tag::app_of(record[0]));
                     let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
-                    let at = Stamp { entry, vector, shorts_before, side: self.side, ahead };
+                    let at = Stamp { entry, vector, shorts_before, seat: self.seat, ahead };
                     match &self.states[app] {
                         Some(state) => match stampers[app].get_or_insert_with(|| state.stamper()) {
                             Some(stamper) => stamper.stamp(&at, record, out),

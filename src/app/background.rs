@@ -4,11 +4,11 @@
 use std::io;
 use std::sync::{Arc, RwLock};
 
-use crate::base::ids::NodeId;
 use crate::log::blobs::{Blobs, Pin};
 use crate::log::read::reader::Reader;
 
 use super::applied::Applied;
+use super::hosts::Hosts;
 
 /// An application's own work.
 pub trait Background: Send + Sync {
@@ -52,11 +52,8 @@ pub trait Desk {
     /// Returns the journal, to be read.
     fn reader(&self) -> &Arc<Reader>;
 
-    /// Returns the id of this host's data directory.
-    fn node(&self) -> NodeId;
-
-    /// Returns how the peer is.
-    fn peer(&self) -> Presence;
+    /// Returns the hosts that there are, this one among them.
+    fn hosts(&self) -> Hosts;
 
     /// Returns microseconds of a clock that never goes back.
     fn now_us(&self) -> u64;
@@ -84,22 +81,6 @@ pub trait Desk {
 
     /// Writes an event for the operator.
     fn warn(&self, sentence: &str);
-}
-
-/// How the peer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// This host has none.
-    None,
-    /// It is there.
-    Here(NodeId),
-    /// It is away.
-    Away {
-        /// Who it is, if that is known.
-        node: Option<NodeId>,
-        /// For how long, microseconds: at most since this process started.
-        for_us: u64,
-    },
 }
 
 /// Why records were not logged.

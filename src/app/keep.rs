@@ -1,13 +1,10 @@
-//! How much of what an application has taken it keeps: an operator's limits, and who cuts by them.
+//! How much of what an application has taken it keeps: an operator's limits.
 
-use crate::base::ids::NodeId;
 use crate::base::units;
 
-use super::background::Presence;
-
-/// How long a host has to be away for the other one to cut what it took by age, microseconds: an hour. It cuts that itself
+/// How long a host has to be away for another one to cut what it took by age, microseconds: an hour. It cuts that itself
 /// otherwise, by its own clock.
-const AWAY_US: u64 = 3_600_000_000;
+pub const CUT_AWAY_US: u64 = 3_600_000_000;
 
 /// What may be written.
 pub const FORM: &str =
@@ -71,20 +68,6 @@ pub fn form() -> String {
     FORM.to_owned()
 }
 
-/// Returns whether this host, whose node is `own`, cuts by age what `node` took: its own by its own clock; that of a host
-/// that has been away for an hour, or that is none of the two, by the least node that is there.
-#[must_use]
-pub fn is_cut_here(node: NodeId, own: NodeId, peer: Presence) -> bool {
-    node == own
-        || match peer {
-            Presence::None => true,
-            Presence::Here(peer) => node != peer && own < peer,
-            Presence::Away { for_us, .. } if for_us >= AWAY_US => true,
-            Presence::Away { node: Some(peer), .. } => node != peer && own < peer,
-            Presence::Away { node: None, .. } => false,
-        }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,18 +90,5 @@ mod tests {
         for wrong in ["", "0", "0d", "999ms", "-1", "30", "d", "everything", "1.5GiB", "0GiB"] {
             assert_eq!(is_limit(wrong), wrong == "30", "{wrong}");
         }
-    }
-
-    #[test]
-    fn each_stream_is_cut_by_age_on_one_host() {
-        let (low, high, gone) = (NodeId(1), NodeId(2), NodeId(3));
-        let cuts = |own, peer| [low, high, gone].map(|node| is_cut_here(node, own, peer));
-        assert_eq!(cuts(low, Presence::None), [true; 3]);
-        assert_eq!(cuts(low, Presence::Here(high)), [true, false, true]);
-        assert_eq!(cuts(high, Presence::Here(low)), [false, true, false]);
-        let away = |for_us| Presence::Away { node: Some(low), for_us };
-        assert_eq!(cuts(high, away(AWAY_US - 1)), [false, true, false]);
-        assert_eq!(cuts(high, away(AWAY_US)), [true; 3]);
-        assert_eq!(cuts(high, Presence::Away { node: None, for_us: 0 }), [false, true, false]);
     }
 }

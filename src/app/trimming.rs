@@ -5,11 +5,12 @@ use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::applied::Applied;
-use super::background::{Background, Desk, Figure, Presence, Unlogged};
+use super::background::{Background, Desk, Figure, Unlogged};
 use super::floors;
-use super::keep::{self, Keep};
+use super::hosts::Hosts;
+use super::keep::{CUT_AWAY_US, Keep};
 use super::state::State;
-use crate::base::ids::{NodeId, Origin, Seq};
+use crate::base::ids::{Origin, Seq};
 use crate::base::limits::{CUT_ITEMS_MAX, CUT_LOOK_MS};
 
 /// An item of an application.
@@ -41,14 +42,12 @@ pub trait Trimmed: State {
 }
 
 /// Who looks, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Look {
     /// The wall clock, microseconds since 1970.
     pub now_us: u64,
-    /// This host.
-    pub own: NodeId,
-    /// The other one.
-    pub peer: Presence,
+    /// The hosts that there are, this one among them.
+    pub hosts: Hosts,
 }
 
 /// Returns the floors of a cut that leaves what `keep` says, as far as [`CUT_ITEMS_MAX`] items go; more are for the next one.
@@ -71,7 +70,7 @@ pub fn floors(state: &impl Trimmed, keep: &Keep, look: &Look) -> Vec<(Origin, Se
         }
         too_many = too_many.saturating_sub(1);
         too_large = too_large.saturating_sub(item.bytes);
-        let is_due = is_beyond || keep::is_cut_here(item.origin.node, look.own, look.peer);
+        let is_due = is_beyond || look.hosts.falls_here(item.origin.node, CUT_AWAY_US);
         if is_due && !item.is_open {
             going.entry(item.origin).or_default().insert(item.seq);
         }
@@ -103,7 +102,7 @@ impl<S: Trimmed> Trimmer<S> {
 
     /// Cuts once; gives whether there may be more.
     fn cut(&self, desk: &dyn Desk) -> Result<bool, Unlogged> {
-        let look = Look { now_us: desk.wall_us(), own: desk.node(), peer: desk.peer() };
+        let look = Look { now_us: desk.wall_us(), hosts: desk.hosts() };
         let found = {
             let applied = desk.applied().read().unwrap_or_else(PoisonError::into_inner);
             applied.state::<S>().map(|state| floors(state, &self.keep, &look)).unwrap_or_default()

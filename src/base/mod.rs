@@ -10,6 +10,7 @@ pub mod ids;
 pub mod kinds;
 pub mod limits;
 pub(crate) mod numbers;
+pub mod seat;
 pub mod setting;
 pub(crate) mod sha256;
 pub mod streams;

@@ -414,29 +414,27 @@ mod tests {
 
     #[test]
     fn the_oldest_are_cut_as_far_as_is_asked_for() {
-        use crate::app::background::Presence;
+        use crate::app::hosts::Hosts;
         use crate::app::keep::Keep;
         use crate::app::trimming::{Look, floors};
         let mut state = BoardState::default();
         for seq in 1..=7 {
             state.apply(&at(seq), &post(seq, 1));
         }
-        let cut = |texts: &[&str], now_s: u64, peer| {
+        let alone = || Hosts::alone(NodeId(2));
+        let beside_another = || alone().with(NodeId(1), None);
+        let cut = |texts: &[&str], now_s: u64, hosts| {
             let keep = Keep::of(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-            let look = Look { now_us: now_s * 1_000_000, own: NodeId(2), peer };
+            let look = Look { now_us: now_s * 1_000_000, hosts };
             floors(&state, &keep, &look).first().map_or(0, |(_, seq)| *seq)
         };
-        assert_eq!(cut(&["5"], 10, Presence::None), 2);
-        assert_eq!(cut(&["9"], 10, Presence::None), 0);
-        assert_eq!(cut(&["4s"], 8, Presence::None), 3, "those of before the fourth second");
-        assert_eq!(cut(&["4s"], 8, Presence::Here(NodeId(1))), 0, "the other host cuts its own by age");
-        assert_eq!(cut(&["4s", "5"], 8, Presence::Here(NodeId(1))), 2, "by number either does");
+        assert_eq!(cut(&["5"], 10, alone()), 2);
+        assert_eq!(cut(&["9"], 10, alone()), 0);
+        assert_eq!(cut(&["4s"], 8, alone()), 3, "those of before the fourth second");
+        assert_eq!(cut(&["4s"], 8, beside_another()), 0, "the other host cuts its own by age");
+        assert_eq!(cut(&["4s", "5"], 8, beside_another()), 2, "by number either does");
         let (_, bytes) = state.extent();
-        assert_eq!(
-            cut(&[&format!("{}B", bytes * 3 / 7 + 1)], 8, Presence::None),
-            3,
-            "no less than so many bytes"
-        );
+        assert_eq!(cut(&[&format!("{}B", bytes * 3 / 7 + 1)], 8, alone()), 3, "no less than so many bytes");
     }
 
     #[test]

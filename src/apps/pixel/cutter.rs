@@ -17,7 +17,7 @@ use crate::app::answer;
 use crate::app::applied::Applied;
 use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::app::heal::Heals;
-use crate::app::keep::{self, Keep};
+use crate::app::keep::{CUT_AWAY_US, Keep};
 use crate::base::ids::{Origin, Position};
 use crate::base::limits::CUT_LOOK_MS;
 use crate::log::read::scan::ReadError;
@@ -201,8 +201,8 @@ impl Cutter {
         }
         if let Some(age_us) = self.keep.age_us.filter(|_| due.by_age) {
             let key = Key::of_time(desk.wall_us().saturating_sub(age_us));
-            let (own, peer) = (desk.node(), desk.peer());
-            let is_of = |origin: Origin| keep::is_cut_here(origin.node, own, peer);
+            let hosts = desk.hosts();
+            let is_of = |origin: Origin| hosts.falls_here(origin.node, CUT_AWAY_US);
             let has_old = finder.oldest_us(&is_of).is_some_and(|oldest_us| oldest_us < key.time_us);
             join(&mut floors, finder.floors(key, due.is_exact && has_old, &is_of)?);
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::app::applied::Applied;
-use crate::app::background::{Background, Desk, Figure, Presence, Unlogged};
+use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::thumbnail::{Fault, Order};
 use crate::apps::pictures::thumbnailer::{Bounds, Failure, Thumbnailer};
@@ -97,7 +97,8 @@ impl Runner {
         if state.open_count() == 0 {
             return None;
         }
-        let own = desk.node();
+        let hosts = desk.hosts();
+        let own = hosts.own();
         let mut claimed = self.claimed();
         let is_free = |key: &Key| {
             let content = state.at(key.place).map(|item| order_of(&item.picture));
@@ -107,8 +108,8 @@ impl Runner {
         let others = state.open_nodes().filter(|node| *node != own);
         // Its own first: those of the other may come to an end there.
         let key = free(own).or_else(|| {
-            let peer = desk.peer();
-            let mut others = others.filter(|node| self.is_left(*node, own, peer)).filter_map(free);
+            let patience_us = self.settings.takeover.as_micros() as u64;
+            let mut others = others.filter(|node| hosts.falls_here(*node, patience_us)).filter_map(free);
             let first = others.next()?;
             Some(others.fold(first, Key::min))
         })?;
@@ -120,16 +121,6 @@ impl Runner {
             attempts: progress.attempts.get(&own).copied().unwrap_or(0),
             known: state.made(&order_of(picture)),
         })
-    }
-
-    /// Returns whether the pictures of `node`, which is not this host, are to be made here.
-    fn is_left(&self, node: NodeId, own: NodeId, peer: Presence) -> bool {
-        match peer {
-            Presence::None => true,
-            Presence::Away { for_us, .. } => for_us >= self.settings.takeover.as_micros() as u64,
-            // Those of a host that there is no more are made by one of the two.
-            Presence::Here(peer) => node != peer && own < peer,
-        }
     }
 
     fn work(&self, desk: &dyn Desk, thumbnailer: &mut dyn Thumbnailer, task: &Task) -> Step {

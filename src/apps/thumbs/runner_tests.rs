@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
 use crate::app::applied::Batch;
+use crate::app::hosts::Hosts;
 use crate::app::state::Entry;
 use crate::apps::thumbs::item::Outcome;
 use crate::apps::thumbs::media::{Frame, Media, Style};
@@ -28,7 +29,7 @@ impl Thumbnailer for Scripted {
 struct Host {
     applied: RwLock<Applied>,
     blobs: Arc<Blobs>,
-    peer: Presence,
+    hosts: Hosts,
     decoder: Scripted,
 }
 
@@ -90,7 +91,7 @@ impl Host {
         Self {
             applied: RwLock::new(applied),
             blobs: Arc::new(Blobs::new(Box::new(Memory::default()))),
-            peer: Presence::None,
+            hosts: Hosts::alone(OWN.node),
             decoder: Scripted(VecDeque::new()),
         }
     }
@@ -161,11 +162,8 @@ impl Desk for Host {
     fn reader(&self) -> &Arc<Reader> {
         unreachable!("a runner reads no journal")
     }
-    fn node(&self) -> NodeId {
-        OWN.node
-    }
-    fn peer(&self) -> Presence {
-        self.peer
+    fn hosts(&self) -> Hosts {
+        self.hosts.clone()
     }
     fn now_us(&self) -> u64 {
         0
@@ -290,21 +288,22 @@ fn what_the_peer_left_is_made_once_it_has_been_away_for_long_enough() {
     let (mut host, runner) = (Host::new(), runner());
     let takeover_us = runner.settings.takeover.as_micros() as u64;
     let (theirs, own) = (host.submit(PEER, b"theirs"), host.submit(OWN, b"own"));
-    host.peer = Presence::Here(PEER.node);
+    let alone = Hosts::alone(OWN.node);
+    host.hosts = alone.clone().with(PEER.node, None);
     assert_eq!(host.run(&runner), [own]);
-    host.peer = Presence::Away { node: Some(PEER.node), for_us: takeover_us - 1 };
+    host.hosts = alone.clone().with(PEER.node, Some(takeover_us - 1));
     assert_eq!(host.run(&runner), []);
-    host.peer = Presence::Away { node: None, for_us: takeover_us };
+    host.hosts = alone.clone().with_unmet(takeover_us);
     assert_eq!(host.run(&runner), [theirs]);
     assert_eq!(host.made(theirs), b"small 6");
 
     // Those of a directory that was lost are made by the host with the lower number.
     let orphan = host.submit(GONE, b"orphan");
-    host.peer = Presence::Here(NodeId(0));
+    host.hosts = alone.clone().with(NodeId(0), None);
     assert_eq!(host.run(&runner), []);
-    host.peer = Presence::Here(PEER.node);
+    host.hosts = alone.clone().with(PEER.node, None);
     assert_eq!(host.run(&runner), [orphan]);
     let left = host.submit(PEER, b"left");
-    host.peer = Presence::None;
+    host.hosts = alone;
     assert_eq!(host.run(&runner), [left]);
 }

@@ -180,7 +180,7 @@ fn what_is_cut_leaves_nothing_in_any_order() {
 
 #[test]
 fn a_picture_without_an_end_holds_what_comes_behind_it_in_its_stream() {
-    use crate::app::background::Presence;
+    use crate::app::hosts::Hosts;
     use crate::app::keep::Keep;
     use crate::app::trimming::{Look, floors};
     let mut state = ThumbsState::default();
@@ -191,6 +191,6 @@ fn a_picture_without_an_end_holds_what_comes_behind_it_in_its_stream() {
     apply(&mut state, ONE, 5, &Change::Done((ONE, 1), small(1)));
     apply(&mut state, ONE, 6, &Change::Done((ONE, 3), small(3)));
     let keep = Keep { count: Some(1), ..Keep::default() };
-    let look = Look { now_us: 0, own: NodeId(1), peer: Presence::None };
+    let look = Look { now_us: 0, hosts: Hosts::alone(NodeId(1)) };
     assert_eq!(floors(&state, &keep, &look), [(ONE, 1), (TWO, 3)], "the second one has no end");
 }

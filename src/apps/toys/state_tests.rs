@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::app::applied::{Applied, Batch};
-use crate::app::state::Side;
 use crate::apps::toys::tag;
 use crate::base::ids::Position;
+use crate::base::seat::Seat;
 
 const HERE: Origin = Origin { node: NodeId(1), inc: Inc(1) };
 const THERE: Origin = Origin { node: NodeId(2), inc: Inc(1) };
 
-fn host(side: Option<Side>) -> Applied {
+fn host(seat: Option<u16>) -> Applied {
     let mut applied = Applied::default();
     applied.insert(tag::APP, Box::new(ToysState::default()));
-    applied.side = side;
+    applied.seat = seat.and_then(Seat::new);
     applied
 }
 
@@ -60,18 +60,18 @@ fn a_host_alone_counts_on_from_the_first_two() {
 
 #[test]
 fn two_hosts_never_give_the_same_number_and_agree_on_the_order() {
-    let (mut here, mut there) = (host(Some(Side::Even)), host(Some(Side::Odd)));
+    let (mut here, mut there) = (host(Some(0)), host(Some(1)));
     let time_us = 1_795_234_432_000_001;
     let first = add(&mut here, HERE, time_us, &["a", "b"]);
     let second = add(&mut there, THERE, time_us, &["c", "d"]);
     receive(&mut here, THERE, time_us, &second, 2);
     receive(&mut there, HERE, time_us, &first, 2);
     assert_eq!(here.sections(), there.sections());
-    assert_eq!(ids(&here)[2..], [time_us + 1, time_us + 3, time_us, time_us + 2]);
+    assert_eq!(ids(&here)[2..], [time_us + 127, time_us + 255, time_us, time_us + 128]);
     assert!(ids(&here).iter().all(|id| *id < 1 << 53));
     // A clock that went back gives no number that is not larger than all before.
     add(&mut here, HERE, 7, &["e"]);
-    assert_eq!(shop(&here).product(time_us + 5).map(|product| &*product.name), Some("e"));
+    assert_eq!(shop(&here).product(time_us + 383).map(|product| &*product.name), Some("e"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn keyed(host: &mut Applied, origin: Origin, time_us: u64, name: &str, body: u8)
 
 #[test]
 fn of_two_toys_with_one_key_the_earlier_stands_and_answers_for_the_other() {
-    let (mut here, mut there) = (host(Some(Side::Even)), host(Some(Side::Odd)));
+    let (mut here, mut there) = (host(Some(0)), host(Some(1)));
     let (late, of_here) = keyed(&mut here, HERE, 20_000, "Kite", 1);
     assert_eq!(shop(&here).claim(&[9; 16]).map(|claim| claim.id), Some(late));
     let (early, of_there) = keyed(&mut there, THERE, 10_000, "Kite", 1);
@@ -222,7 +222,7 @@ fn what_is_cut_leaves_what_would_be_there_had_it_never_come() {
 
 #[test]
 fn orders_and_keys_stay_for_a_day_and_numbers_are_not_given_again() {
-    use crate::app::background::Presence;
+    use crate::app::hosts::Hosts;
     use crate::app::keep::Keep;
     use crate::app::trimming::{Look, floors};
     const DAY_US: u64 = 86_400_000_000;
@@ -232,9 +232,8 @@ fn orders_and_keys_stay_for_a_day_and_numbers_are_not_given_again() {
     receive(&mut host, HERE, 30, &order(1, "Kite"), 1);
     add(&mut host, HERE, 40, &["Bear"]);
     let keep = Keep { count: Some(0), ..Keep::default() };
-    let cut = |host: &Applied, now_us| {
-        floors(shop(host), &keep, &Look { now_us, own: HERE.node, peer: Presence::None })
-    };
+    let cut =
+        |host: &Applied, now_us| floors(shop(host), &keep, &Look { now_us, hosts: Hosts::alone(HERE.node) });
     assert_eq!(cut(&host, 1_000), [(HERE, 2)], "a toy with a key holds what comes behind it");
     assert_eq!(cut(&host, DAY_US + 20), [(HERE, 3)]);
     let all = cut(&host, DAY_US + 30_000);

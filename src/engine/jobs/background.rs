@@ -9,8 +9,8 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 
 use crate::app::applied::Applied;
-use crate::app::background::{Background, Desk, Presence, Unlogged};
-use crate::base::ids::NodeId;
+use crate::app::background::{Background, Desk, Unlogged};
+use crate::app::hosts::Hosts;
 use crate::engine::shared::Shared;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::settings::Settings;
@@ -106,19 +106,14 @@ impl Desk for OwnDesk {
         &self.shared.reader
     }
 
-    fn node(&self) -> NodeId {
-        self.shared.node
-    }
-
-    fn peer(&self) -> Presence {
-        let Some(peering) = &self.shared.peering else { return Presence::None };
+    fn hosts(&self) -> Hosts {
+        let hosts = Hosts::alone(self.shared.node);
+        let Some(peering) = &self.shared.peering else { return hosts };
         let picture = peering.look();
+        let away_us = || wall_us().saturating_sub(picture.since_us.max(self.shared.started_us));
         match picture.node {
-            Some(node) if picture.connected => Presence::Here(node),
-            node => {
-                let since_us = picture.since_us.max(self.shared.started_us);
-                Presence::Away { node, for_us: wall_us().saturating_sub(since_us) }
-            }
+            Some(node) => hosts.with(node, (!picture.connected).then(away_us)),
+            None => hosts.with_unmet(away_us()),
         }
     }
 

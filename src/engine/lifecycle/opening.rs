@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
-use crate::app::state::Side;
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
+use crate::base::seat::Seat;
 use crate::base::streams::Streams;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::key::HostKey;
@@ -139,7 +139,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let lost = rebuilding.lose(&opened.reader, opened.appender.position());
     let is_shortened = lost.map_err(|error| OpenError::List(std::io::Error::other(error)))?;
     let mut applied = rebuilding.take_applied();
-    applied.side = settings.peer.as_ref().map(|peer| side_of(peer, &directory)).transpose()?;
+    applied.seat = settings.peer.as_ref().map(|peer| seat_of(peer, &directory)).transpose()?;
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
     // What the replay released is found anyway.
@@ -212,15 +212,15 @@ fn note_beginning(
     Ok((whole, file))
 }
 
-/// Returns which of two hosts this is, as both see it: by their keys, or where they have none, by who dials.
-fn side_of(peer: &PeerSettings, directory: &DataDir) -> Result<Side, OpenError> {
+/// Returns this host's place of two, as both see it: by their keys, or where they have none, by who dials.
+fn seat_of(peer: &PeerSettings, directory: &DataDir) -> Result<Seat, OpenError> {
     let is_first = match peer.pinned {
         Some(theirs) => {
             HostKey::load_or_make(&*directory.disk()).map_err(OpenError::Key)?.fingerprint().0 < theirs.0
         }
         None => peer.dial.is_some(),
     };
-    Ok(if is_first { Side::Even } else { Side::Odd })
+    Ok(Seat::of_pair(is_first))
 }
 
 /// Returns the place of the blobs of `node`, whose directory is `disk`.

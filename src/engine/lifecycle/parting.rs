@@ -130,9 +130,9 @@ impl Kept {
             streams: appender.streams().clone(),
             sections: applied.read().unwrap_or_else(PoisonError::into_inner).sections(),
         };
-        let side = applied.read().unwrap_or_else(PoisonError::into_inner).side;
+        let seat = applied.read().unwrap_or_else(PoisonError::into_inner).seat;
         let mut applied = snapshots::restore(&state, shared.empty_states).map_err(std::io::Error::other)?;
-        applied.side = side;
+        applied.seat = seat;
         let files = shared.files.clone();
         let settling = match unsettled {
             // What was owed before still is, the old number with it.
