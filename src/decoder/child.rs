@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::frame::{Flaw, ORDER_BYTES, OrderHead, OutcomeHead};
 use crate::apps::pictures::limits::{DECODER_KEPT_BYTES, THUMBNAIL_BYTES_MAX};
 use crate::apps::pictures::thumbnail::{Fault, thumbnail};
+use crate::os::confinement::{Confinement, is_above};
 use crate::os::signal::exit_now;
-use crate::os::subprocess::{Confinement, is_above};
 use crate::os::thread::{self, Turn};
 
 /// Runs as a decoder with `memory_bytes` of memory, which runs as `turn` says. Ends the process when standard input ends, whatever

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub mod clock;
+pub(crate) mod confinement;
 pub mod datadir;
 pub mod disk;
 pub mod files;
