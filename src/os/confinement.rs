@@ -1,7 +1,9 @@
 //! What a process does to itself before it does work of the dangerous kind, so that little of what goes wrong reaches others.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -27,6 +29,8 @@ const ADDRESS_SPACE_EXTRA_BYTES: u64 = 512 * 1024 * 1024;
 const DESCRIPTORS_MAX: u64 = 8;
 /// Among processes the first to go when the machine runs out of memory (proc(5), oom_score_adj).
 const OOM_SCORE: &str = "800";
+/// Enough for the seven numbers of `/proc/self/statm`.
+const STATM_BYTES: usize = 256;
 
 impl Confinement {
     /// Puts the calling process under these bounds, for good: memory, descriptors, no file that grows, no core file, no
@@ -56,8 +60,26 @@ impl Confinement {
     }
 }
 
-/// Bytes of memory that this process has, in all, and how much may it keep when it has nothing to do.
-#[must_use]
-pub fn is_above(resident_max: u64) -> bool {
-    super::thread::resident_bytes().is_some_and(|bytes| bytes > resident_max)
+/// Looks at the memory of this process, also where no file can be opened any more.
+#[derive(Debug)]
+pub struct ResidentMemory {
+    statm: File,
+}
+
+impl ResidentMemory {
+    /// Opens what the kernel says of it.
+    ///
+    /// # Errors
+    /// Fails where `/proc` is missing.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self { statm: File::open("/proc/self/statm")? })
+    }
+
+    /// Returns whether the process has more than `most` bytes; not if that is unknown.
+    #[must_use]
+    pub fn is_above(&self, most: u64) -> bool {
+        let mut text = [0; STATM_BYTES];
+        let length = self.statm.read_at(&mut text, 0).unwrap_or(0);
+        super::thread::resident_of(&text[..length]).is_some_and(|bytes| bytes > most)
+    }
 }

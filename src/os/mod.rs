@@ -1,6 +1,7 @@
 //! The operating system: the only layer that names files, sockets, clocks and threads.
 
 pub(crate) mod address;
+pub mod cage;
 pub mod clock;
 pub(crate) mod confinement;
 pub mod datadir;

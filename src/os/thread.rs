@@ -99,9 +99,13 @@ fn cpu_of_stat(stat: &str) -> Option<(f64, f64)> {
 /// Returns resident memory of this process in bytes.
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let resident: u64 = pages.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(resident * rustix::param::page_size() as u64)
+    resident_of(&std::fs::read("/proc/self/statm").ok()?)
+}
+
+/// Returns resident memory in bytes as `/proc/PID/statm` says it.
+pub(super) fn resident_of(statm: &[u8]) -> Option<u64> {
+    let pages = std::str::from_utf8(statm).ok()?.split_ascii_whitespace().nth(1)?;
+    Some(pages.parse::<u64>().ok()? * rustix::param::page_size() as u64)
 }
 
 /// Returns open descriptors of this process, and the most it may have.

@@ -1,9 +1,9 @@
 //! The process that decodes pictures: what it makes, what it can do to others, and what is left of it when it was ended.
 //!
-//! Builds with debug assertions know three pictures that make a decoder panic, run for ever or eat memory.
+//! Builds with debug assertions know pictures that make a decoder panic, run for ever, eat memory or leave its cage.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +17,7 @@ use pixeld::apps::pictures::size::Fit;
 use pixeld::apps::pictures::thumbnail::{Fault, Order, thumbnail};
 use pixeld::apps::pictures::thumbnailer::{Failure, Thumbnailer};
 use pixeld::decoder::{Decoder, Settings};
+use pixeld::os::cage;
 use pixeld::os::thread::Turn;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -119,7 +120,9 @@ fn it_has_three_pipes_no_environment_and_little_of_everything() {
     let mut decoder = Decoder::new(settings());
     let number = makes_thumbnails(&mut decoder);
     let mut open = descriptors_of(number);
-    open.retain(|(_, leads_to)| !leads_to.starts_with("pipe:"));
+    // Its own memory it looks at, too.
+    let statm = format!("/proc/{number}/statm");
+    open.retain(|(_, leads_to)| !leads_to.starts_with("pipe:") && *leads_to != statm);
     // What this test itself was started with is nobody's secret.
     open.retain(|descriptor| !inherited.contains(descriptor));
     assert_eq!(open, [], "listeners, journal and files stay with the server");
@@ -138,7 +141,9 @@ fn it_has_three_pipes_no_environment_and_little_of_everything() {
     assert_eq!(limit("Max data size"), [&memory[..], &memory[..]]);
     assert_ne!(limit("Max address space")[1], "unlimited");
     let status = of_process(number, "status");
-    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.lines().any(|found| found == line), "{line}: {status}");
+    }
     assert_eq!(scheduling_of(number), vec![("19".to_owned(), SCHED_OTHER.to_owned()); 2]);
 }
 
@@ -231,6 +236,58 @@ fn a_panic_an_endless_loop_and_an_eater_of_memory_end_their_picture_only() {
     assert!(matches!(failure, Failure::Killed { after } if after >= Duration::from_millis(300)), "{failure}");
     assert!(failure.is_of_picture());
     assert_eq!(decoder.pid(), None);
+}
+
+/// What reads the files of the server, opens a connection, starts something or kills is ended by the kernel.
+#[test]
+fn one_that_leaves_its_cage_is_ended_and_its_picture_with_it() {
+    if !cfg!(debug_assertions) {
+        skip("a release build has no pictures that make a decoder misbehave");
+        return;
+    }
+    let made = Path::new("/tmp/pixeld-decoder");
+    let mut decoder = Decoder::new(settings());
+    for what in [
+        "file",
+        "new file",
+        "list of files",
+        "socket",
+        "local socket",
+        "process",
+        "thread",
+        "signal",
+        "program",
+    ] {
+        let before = makes_thumbnails(&mut decoder);
+        let picture = format!("PIXELD-TEST {what}");
+        let failure = decoder.thumbnail(&picture.as_bytes(), &ORDER).expect_err("it died");
+        assert_eq!(failure.to_string(), "the decoder died: it was ended by SIGSYS", "{what}");
+        assert!(failure.is_of_picture() && !is_there(before), "{what}");
+    }
+    assert!(!made.exists());
+    makes_thumbnails(&mut decoder);
+}
+
+#[test]
+fn a_thread_without_files_keeps_what_is_open_and_opens_nothing_more() {
+    let mut open = fs::File::open("/proc/self/statm").expect("a file");
+    let is_enforced = std::thread::spawn(move || {
+        if !cage::take_files_away().expect("no other refusal") {
+            return false;
+        }
+        for path in ["/etc/passwd", "/proc/self/statm", "/dev/null"] {
+            let error = fs::File::open(path).expect_err(path);
+            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{path}");
+        }
+        assert!(fs::create_dir(std::env::temp_dir().join("pixeld-cage")).is_err());
+        open.read_exact(&mut [0]).expect("it is open");
+        true
+    });
+    if !is_enforced.join().expect("no panic") {
+        skip("this kernel has no Landlock");
+    }
+    // Other threads of this process, and its other tests, are not restricted.
+    assert!(fs::File::open("/proc/self/statm").is_ok());
 }
 
 #[test]
