@@ -2,6 +2,7 @@
 
 mod blobs;
 mod joining;
+mod pair;
 mod room;
 mod sessions;
 mod starts;
