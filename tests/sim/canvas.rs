@@ -8,7 +8,7 @@ use pixeld::apps::pixel::canvas::bounds::Bounds;
 use pixeld::apps::pixel::canvas::view::Canvas;
 use pixeld::apps::pixel::record::{Channel, Pixel};
 use pixeld::apps::pixel::state::PixelState;
-use pixeld::base::ids::Position;
+use pixeld::base::ids::{Origin, Position, Seq};
 use pixeld::engine::shared::Shared;
 use pixeld::engine::views::desk::OwnDesk;
 use pixeld::engine::views::follower::Follower;
@@ -53,8 +53,11 @@ impl Following {
     }
 }
 
-/// What the list comes to: of each channel of a cell the last value in the one order.
-pub fn of_list(shared: &Shared) -> Cells {
+/// A pixel's place in the order that all hosts share: time, stream, number.
+pub type Place = (u64, Origin, Seq);
+
+/// The pixels that are listed, in that order.
+pub fn listed(shared: &Shared) -> Vec<(Place, Pixel)> {
     let applied = shared.applied.read().unwrap();
     let floors = applied.state::<PixelState>().unwrap().floors();
     let mut listed = Vec::new();
@@ -63,13 +66,18 @@ pub fn of_list(shared: &Shared) -> Cells {
         let time_us = applied.heals.time_us(batch.origin, batch.first_seq, batch.time_us);
         for (record, seq) in record::records(batch.body).zip(batch.first_seq..) {
             if let Some(pixel) = Pixel::decode(record.unwrap()).filter(|_| seq > floors.of(batch.origin)) {
-                listed.push((time_us, batch.origin, seq, pixel));
+                listed.push(((time_us, batch.origin, seq), pixel));
             }
         }
     }
-    listed.sort_by_key(|(time_us, origin, seq, _)| (*time_us, *origin, *seq));
+    listed.sort_by_key(|(place, _)| *place);
+    listed
+}
+
+/// What the list comes to: of each channel of a cell the last value in the one order.
+pub fn of_list(shared: &Shared) -> Cells {
     let mut cells = Cells::new();
-    for (_, _, _, pixel) in listed {
+    for (_, pixel) in listed(shared) {
         let cell = cells.entry((pixel.x, pixel.y)).or_insert([0, 0, 0, 255]);
         cell[pixel.channel as usize - Channel::R as usize] = pixel.value;
     }

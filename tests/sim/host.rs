@@ -6,10 +6,6 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::Receiver;
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
-use pixeld::apps::pixel::cut;
-use pixeld::apps::pixel::finder::{Finder, Measure};
-use pixeld::apps::pixel::state::PixelState;
-use pixeld::apps::pixel::times::Times;
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
@@ -36,7 +32,6 @@ use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::log::files::newcomer;
 use pixeld::log::format::record;
 use pixeld::log::lane::{Producer, lane};
-use pixeld::log::read::scan::ReadError;
 use pixeld::log::recover::OpenOptions;
 use pixeld::log::snapshot::Snapshot;
 use pixeld::log::streams::Streams;
@@ -232,26 +227,6 @@ impl Up {
             self.pins.pop_back();
         }
         Ok(is_logged.then_some(self.logged))
-    }
-
-    /// Finds a cut that leaves so many hundredths of the pixels, as the thread that keeps them does; gives its records.
-    pub fn find_cut(&self, hundredths: u64, is_exact: bool) -> Result<Vec<u8>, Fatal> {
-        let applied = self.shared.applied.read().unwrap();
-        let (position, heals) = (applied.position, applied.heals.clone());
-        let streams = applied.state::<PixelState>().map(|state| state.streams().to_vec()).unwrap_or_default();
-        drop(applied);
-        let error = |error: ReadError| error.to_string();
-        let mut times = Times::default();
-        while !times.follow(&self.shared.reader, position, &heals).map_err(error)? {}
-        let finder = Finder::new(&times, &self.shared.reader, &streams);
-        let listed = finder.listed(Measure::Pixels);
-        let excess = listed - listed * hundredths / 100;
-        let key = match is_exact {
-            true => finder.exactly(Measure::Pixels, excess).map_err(error)?,
-            false => finder.roughly(Measure::Pixels, excess),
-        };
-        let floors = finder.floors(key, is_exact, &|_| true).map_err(error)?;
-        Ok(cut::records(&floors.into_iter().collect::<Vec<_>>()).concat())
     }
 
     /// Logs records, as a worker does; false if the lane has no room.

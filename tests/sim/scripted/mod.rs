@@ -1,6 +1,7 @@
 //! Scripted: what the seeds hardly ever meet. One host, and a peer that is a bare session and says what the script wants.
 
 mod blobs;
+mod every_call;
 mod joining;
 mod pair;
 mod room;

@@ -6,6 +6,7 @@ use pixeld::base::ids::Inc;
 use pixeld::base::tag::SHORT_RECORD_BYTES;
 
 use super::super::chance::Chance;
+use super::super::cuts;
 use super::super::host::Up;
 use super::super::oracle;
 use super::super::pictures;
@@ -98,7 +99,7 @@ impl World {
         let (hundredths, is_exact) = (self.chance.below(101), self.chance.once_in(2));
         let mut is_logged = false;
         self.disk_turn(host, "looking for a cut", |up| {
-            let records = up.find_cut(hundredths, is_exact)?;
+            let records = cuts::leaving(up, |listed| listed * hundredths / 100, is_exact)?;
             is_logged = !records.is_empty() && up.log(&records, wall_us);
             Ok(())
         });
