@@ -61,6 +61,9 @@ pub enum CliError {
     /// A picture could not be sent or read back.
     #[error(transparent)]
     Send(SendError),
+    /// There is no film.
+    #[error("{0}; no film was made")]
+    Film(String),
     /// The result can't be written to stdout.
     #[error("the result can't be written to stdout: {0}; look at the file or the program behind it")]
     Output(io::Error),
@@ -135,6 +138,7 @@ impl CliError {
             | Self::Inherited(_)
             | Self::Decoder(_)
             | Self::Terminal(_)
+            | Self::Film(_)
             | Self::Send(_) => ExitCode::FAILURE,
         }
     }

@@ -10,6 +10,7 @@ mod decoder;
 mod doctor;
 mod error;
 pub(crate) mod events;
+mod film;
 mod flags;
 mod forget;
 mod heal;
@@ -50,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   pixeld serve                     # on 127.0.0.1:8000, data in ./pixeld-data
   pixeld send photo.jpg            # post every pixel of a picture, read it back, compare
+  pixeld film ./pixeld-data -o a.gif  # the canvas as a time lapse
   pixeld bench                     # measure that server, and name the bottleneck
   pixeld init --join CLUSTER_ID    # become the second host of a pair; see `pixeld init --help`
   pixeld top                       # what that server does, live
@@ -66,6 +68,7 @@ enum Command {
     HealTime(heal::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
+    Film(film::Arguments),
     Bench(Box<bench::Arguments>),
     Top(top::Arguments),
     Doctor(Box<doctor::Arguments>),
@@ -95,6 +98,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::HealTime(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
+        Command::Film(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
         Command::Top(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),

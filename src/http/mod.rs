@@ -21,7 +21,7 @@ pub(crate) mod extension;
 pub(crate) mod framing;
 pub mod headcache;
 pub mod method;
-pub(crate) mod moment;
+pub mod moment;
 pub mod multipart;
 pub(crate) mod parameters;
 pub(crate) mod query;

@@ -34,6 +34,7 @@ mod canvas;
 mod canvas_browser;
 mod damaged;
 mod descriptors;
+mod film;
 mod index_page;
 mod jpeg_forms;
 mod keep;

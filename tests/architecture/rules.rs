@@ -90,7 +90,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("httpdate", &["http"]),
     ("image", &["apps", "bench"]),
     ("image_webp", &["apps"]),
-    ("indicatif", &["bench"]),
+    ("indicatif", &["cli", "bench"]),
     ("itoa", &["base", "http", "log", "apps", "engine", "bench"]),
     ("jpeg_decoder", &["apps"]),
     ("landlock", &["os"]),
@@ -115,7 +115,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("shlex", &["bench"]),
     ("signal_hook", &["os"]),
     ("socket2", &["os"]),
-    ("tempfile", &["bench"]),
+    ("tempfile", &["cli", "bench"]),
     (
         "thiserror",
         &[

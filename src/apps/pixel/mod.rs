@@ -18,6 +18,7 @@ pub mod cursor;
 pub mod cut;
 pub(crate) mod cutter;
 pub(crate) mod detail;
+pub mod film;
 pub mod finder;
 pub mod front;
 pub(crate) mod limits;

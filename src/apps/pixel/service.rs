@@ -32,7 +32,7 @@ use super::render::Format;
 use super::settings::{BATCH_BODY, CANVAS_MEMORY, KEEP, PIXEL_BODY};
 use super::state::PixelState;
 use super::validate::{self, Refusal};
-use super::{before, body, front, query};
+use super::{before, body, film, front, query};
 
 /// The application.
 pub struct PixelApp {
@@ -57,6 +57,7 @@ impl PixelApp {
             GET_CANVAS_JSON => requests::facts(canvas, view),
             GET_CANVAS_PNG => requests::picture(canvas, request, view),
             GET_CANVAS_PIXEL => cell::cell(canvas, request, view),
+            GET_CANVAS_PAST => film::requests::past(canvas, view),
             GET_CANVAS_LIVE => requests::live(canvas, request, view),
             _ => requests::events(canvas, request, view),
         }
@@ -73,12 +74,13 @@ const GET_CANVAS_JSON: u8 = 6;
 const GET_CANVAS_PNG: u8 = 7;
 const GET_CANVAS_LIVE: u8 = 8;
 const GET_CANVAS_PIXEL: u8 = 9;
-const GET_EVENTS: u8 = 10;
+const GET_CANVAS_PAST: u8 = 10;
+const GET_EVENTS: u8 = 11;
 const GET_FRONT: u8 = 64;
 
 const STATUS_OK: &str = r#"{"status":"ok"}"#;
 
-static ROUTES: [Route; 12] = [
+static ROUTES: [Route; 13] = [
     Route {
         body: Body::Whole(|limits| limits.apps.size(&PIXEL_BODY)),
         operation: include_str!("openapi/post_pixel.json"),
@@ -129,6 +131,15 @@ static ROUTES: [Route; 12] = [
     Route {
         operation: include_str!("openapi/get_canvas_pixel.json"),
         ..Route::new(Method::Get, "/canvas/pixel", GET_CANVAS_PIXEL, "Tells a cell, and who set it when")
+    },
+    Route {
+        operation: include_str!("openapi/get_canvas_past.json"),
+        ..Route::new(
+            Method::Get,
+            "/canvas/past",
+            GET_CANVAS_PAST,
+            "Tells from when on the canvas can be shown",
+        )
     },
     Route {
         operation: include_str!("openapi/get_canvas_live.json"),

@@ -6,6 +6,7 @@ pub mod compare;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -14,7 +15,10 @@ use crate::base::ids::{Origin, Position, Seq};
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::format::damage::{Damage, Located};
 use crate::log::format::record::{self, RecordError};
+use crate::log::format::segment::SegmentHeader;
+use crate::log::read::reader::Reader;
 use crate::log::read::scan::BatchView;
+use crate::log::recover::cut;
 use crate::log::recover::replay::{Segments, Walk};
 use crate::log::recover::tear::Tear;
 use crate::log::write::append::End;
@@ -144,7 +148,7 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
     for &file in &snapshots {
         check_snapshot(disk, file)?;
     }
-    let Journal { segments, end } = journal;
+    let Journal { segments, end, .. } = journal;
     let newest = segments.layout.segment_of(end.position);
     let oldest = segments.oldest();
     Ok(Summary {
@@ -165,16 +169,25 @@ pub fn verify(disk: &dyn Disk) -> Result<Summary, InspectError> {
 /// # Errors
 /// Fails as [`verify`] does.
 pub fn batches(disk: &dyn Disk, on_batch: &mut dyn FnMut(&BatchView<'_>)) -> Result<(), InspectError> {
-    let mut seen = Position(0);
-    let read = Journal::open(disk)?.read(disk, &mut |batch| {
-        // A second look at a journal that grows begins where the first one ended, or before.
-        if batch.end > seen {
-            seen = batch.end;
-            on_batch(batch);
-        }
-        Ok(())
-    });
-    read.map(drop)
+    Journal::open(disk)?.show(disk, on_batch)
+}
+
+/// Shows every batch as [`batches`] does, and returns a reader of the journal as far as it was shown, with its end. Without the
+/// directory's lock nothing keeps a server from removing segments that the reader is still to read.
+///
+/// # Errors
+/// Fails as [`verify`] does.
+pub fn open(
+    disk: &Arc<dyn Disk>,
+    on_batch: &mut dyn FnMut(&BatchView<'_>),
+) -> Result<(Arc<Reader>, Position), InspectError> {
+    let mut journal = Journal::open(&**disk)?;
+    journal.show(&**disk, on_batch)?;
+    let Journal { segments, end, headers } = journal;
+    let end = end.position;
+    let partial = cut::partial_block(&segments, end).map_err(io_error("reading the last block"))?;
+    let reader = Reader::new(disk.clone(), segments.layout, segments.key, &headers, end, &partial);
+    Ok((Arc::new(reader), end))
 }
 
 /// Checks a snapshot. A server may remove the oldest one at any time; one that is gone is not damaged.
@@ -224,6 +237,8 @@ fn dump_batch(batch: &BatchView<'_>, show: &Show, out: &mut dyn Write) -> io::Re
 struct Journal<'d> {
     segments: Segments<'d>,
     end: End,
+    /// Of the segments that were read.
+    headers: Vec<SegmentHeader>,
 }
 
 impl<'d> Journal<'d> {
@@ -238,7 +253,25 @@ impl<'d> Journal<'d> {
         if let Ok(header) = segments.header(first) {
             (end.previous_end, end.streams) = (header.previous_end, header.streams);
         }
-        Ok(Self { segments, end })
+        Ok(Self { segments, end, headers: Vec::new() })
+    }
+
+    /// Shows each batch once.
+    fn show(
+        &mut self,
+        disk: &'d dyn Disk,
+        on_batch: &mut dyn FnMut(&BatchView<'_>),
+    ) -> Result<(), InspectError> {
+        let mut seen = Position(0);
+        let read = self.read(disk, &mut |batch| {
+            // A second look at a journal that grows begins where the first one ended, or before.
+            if batch.end > seen {
+                seen = batch.end;
+                on_batch(batch);
+            }
+            Ok(())
+        });
+        read.map(drop)
     }
 
     /// Reads all batches; gives what is wrong behind the last one if that is a mere tear.
@@ -276,6 +309,7 @@ impl<'d> Journal<'d> {
             })
         })?;
         self.end = walk.end;
+        self.headers.append(&mut walk.headers);
         Ok(fault)
     }
 }

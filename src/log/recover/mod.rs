@@ -12,7 +12,7 @@
 //! again.
 
 pub(crate) mod anchor;
-mod cut;
+pub(crate) mod cut;
 pub mod joining;
 pub mod mend;
 mod outcome;

@@ -210,23 +210,26 @@ impl Drawing {
 
 /// The last batch below some floors, and the first above, by time and origin.
 #[derive(Debug, Default)]
-struct Edges {
+pub struct Edges {
     below: Option<(u64, Origin)>,
     above: Option<(u64, Origin)>,
 }
 
 impl Edges {
-    fn note_below(&mut self, time_us: u64, origin: Origin) {
+    /// Notes a batch below the floors.
+    pub fn note_below(&mut self, time_us: u64, origin: Origin) {
         self.below = self.below.max(Some((time_us, origin)));
     }
 
-    fn note_above(&mut self, time_us: u64, origin: Origin) {
+    /// Notes a batch above the floors.
+    pub fn note_above(&mut self, time_us: u64, origin: Origin) {
         let place = (time_us, origin);
         self.above = Some(self.above.map_or(place, |above| above.min(place)));
     }
 
     /// Returns whether nothing below comes behind anything above. A batch may lie on both sides.
-    fn are_apart(&self) -> bool {
+    #[must_use]
+    pub fn are_apart(&self) -> bool {
         self.above.is_none() || self.below <= self.above
     }
 

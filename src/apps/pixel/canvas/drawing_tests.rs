@@ -38,15 +38,16 @@ const ORIGINS: [Origin; 4] = [
 
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]
-struct Sealed {
-    first: Entry,
-    count: u32,
-    body: Vec<u8>,
-    end: Position,
+pub struct Sealed {
+    pub first: Entry,
+    pub count: u32,
+    pub body: Vec<u8>,
+    pub end: Position,
 }
 
 impl Sealed {
-    fn batch(&self) -> Batch<'_> {
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
         Batch { first: self.first, count: self.count, body: &self.body, end: self.end }
     }
 }
@@ -75,7 +76,7 @@ impl Past for Taken {
 
 /// What somebody does next.
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     /// A host seals a batch of pixels; 0 for one of them is a clear. Its first start makes room for the second for good.
     Seal { is_later_start: bool, pixels: Vec<u32> },
     /// A host cuts what it has before a moment.
@@ -84,7 +85,7 @@ enum Step {
     Take { stream: usize, batches: usize },
 }
 
-fn steps() -> impl Strategy<Value = Vec<(usize, u64, Step)>> {
+pub fn steps() -> impl Strategy<Value = Vec<(usize, u64, Step)>> {
     let seal = (prop::bool::weighted(0.2), prop::collection::vec(0..200_u32, 1..12))
         .prop_map(|(is_later_start, pixels)| Step::Seal { is_later_start, pixels });
     let take = (0..2_usize, 1..3_usize).prop_map(|(stream, batches)| Step::Take { stream, batches });
@@ -144,7 +145,8 @@ impl Host {
 }
 
 /// Runs both hosts, and gives what each took in its order; in the end both have taken everything.
-fn run(steps: &[(usize, u64, Step)]) -> [Vec<Sealed>; 2] {
+#[must_use]
+pub fn run(steps: &[(usize, u64, Step)]) -> [Vec<Sealed>; 2] {
     let host =
         || Host { applied: registry::new_applied(), taken: Vec::new(), is_later_start: false, time_us: 1 };
     let mut hosts = [host(), host()];

@@ -7,22 +7,16 @@ use std::sync::Arc;
 
 use crate::app::applied::Batch;
 use crate::app::heal::Heals;
-use crate::app::pieces::{Piece, pieces};
-use crate::app::state::{Entry, State};
-use crate::apps::pixel::tag;
-use crate::base::folds::Fold;
-use crate::base::ids::{Origin, Position, Seq};
-use crate::base::tag as tags;
-use crate::base::vector::VersionVector;
-use crate::log::format::record;
+use crate::app::state::Entry;
+use crate::base::ids::{Position, Seq};
 use crate::log::read::reader::Reader;
 use crate::log::read::scan::ReadError;
 
-use super::super::cut::{self, Floor};
-use super::super::state::{Floors, GONE, PixelState};
+use super::super::state::Floors;
 use super::bounds::Bounds;
 use super::drawing::{Past, draw};
 use super::journal::Journal;
+use super::raises::{Raises, cover};
 use super::tiles::Tiles;
 
 /// A moment of the past.
@@ -35,11 +29,11 @@ pub enum At {
 }
 
 impl At {
-    /// Returns whether a batch belongs to it that counts as of `time_us`.
-    fn has(self, batch: &Batch<'_>, time_us: u64) -> bool {
+    /// Returns whether a batch belongs to it that ends at `end` and counts as of `time_us`.
+    fn has(self, end: Position, time_us: u64) -> bool {
         match self {
             Self::Time(at_us) => time_us <= at_us,
-            Self::Place(position) => batch.end <= position,
+            Self::Place(position) => end <= position,
         }
     }
 }
@@ -80,7 +74,7 @@ impl Source<'_> {
         let mut tiles = Tiles::new(usize::MAX, None).within(area);
         let mut is_too_large = false;
         self.each(&floors, &mut |batch, time_us| {
-            if at.has(batch, time_us) && !is_too_large {
+            if at.has(batch.end, time_us) && !is_too_large {
                 draw(&mut tiles, &floors, self.heals, batch, Seq::MAX);
                 is_too_large = tiles.used_bytes() > self.memory_bytes;
             }
@@ -90,50 +84,11 @@ impl Source<'_> {
 
     /// Returns the floors of a moment.
     fn floors(&self, at: At) -> Result<Floors, NotDrawn> {
-        let mut state = PixelState::default();
-        // Records that raise floors later on: the time of each, and where it stands.
-        let mut later: Vec<(u64, Entry, Vec<u8>)> = Vec::new();
-        let mut folded: Vec<(Origin, Floor)> = Vec::new();
-        self.each(&Floors::default(), &mut |batch, time_us| {
-            let mut entry = batch.first;
-            for piece in pieces(batch.body) {
-                let Piece::Other(record) = piece else {
-                    entry.seq += piece.count();
-                    continue;
-                };
-                if record[0] == tags::STREAMS_FOLDED
-                    && let Some(fold) = Fold::read(entry.origin, record::payload(record))
-                {
-                    let origins = fold.starts.iter().map(|start| Origin { inc: start.inc, ..entry.origin });
-                    folded.extend(origins.map(|origin| (origin, Floor { seq: GONE, pixels: 0 })));
-                }
-                if tags::app_of(record[0]) == tag::APP {
-                    if at.has(batch, time_us) && record[0] == tag::PIXEL_CLEAR {
-                        // It takes what is folded without naming it.
-                        for all in cut::records(&folded) {
-                            state.apply(&entry, &all);
-                        }
-                    }
-                    if at.has(batch, time_us) {
-                        state.apply(&entry, record);
-                    } else {
-                        later.push((time_us, entry, record.to_vec()));
-                    }
-                }
-                entry.seq += piece.count();
-            }
-        })?;
-        let lost = self.reader.start_vector();
-        if cover(&state.floors(), &lost) {
-            return Ok(state.floors());
-        }
-        later.sort_by_key(|(time_us, entry, _)| (*time_us, entry.origin, entry.seq));
-        let mut covers = |(time_us, entry, record): &(u64, Entry, Vec<u8>)| {
-            state.apply(entry, record);
-            cover(&state.floors(), &lost).then_some(*time_us)
-        };
-        // What let the segments go is in the journal behind them.
-        Err(NotDrawn::Gone(later.iter().find_map(&mut covers).unwrap_or(u64::MAX)))
+        let mut raises = Raises::default();
+        self.each(&Floors::default(), &mut |batch, time_us| raises.take(batch, time_us))?;
+        let (floors, lost) =
+            (raises.floors(|raise| at.has(raise.end, raise.time_us)), self.reader.start_vector());
+        if cover(&floors, &lost) { Ok(floors) } else { Err(NotDrawn::Gone(raises.earliest_us(&lost))) }
     }
 
     fn each(&self, above: &Floors, visit: &mut dyn FnMut(&Batch<'_>, u64)) -> Result<(), ReadError> {
@@ -143,8 +98,4 @@ impl Source<'_> {
             visit(batch, self.heals.time_us(origin, seq, time_us));
         })
     }
-}
-
-fn cover(floors: &Floors, lost: &VersionVector) -> bool {
-    lost.iter().all(|(origin, seq)| floors.of(origin) >= seq)
 }

@@ -1,8 +1,8 @@
 //! Pictures as pixels, and as PNG.
 
-use std::io;
+use std::io::{self, Cursor};
 
-use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Filter, Transformations};
 
 use super::bounds::Bounds;
 use super::shape::{Scale, Shape};
@@ -108,7 +108,7 @@ impl Raster {
                 encoder.set_color(ColorType::Rgba);
                 encoder.set_depth(BitDepth::Eight);
                 encoder.set_filter(Filter::Up);
-                self.rgba()
+                self.pixels().into_flattened()
             }
         };
         let mut writer = encoder.write_header()?;
@@ -117,12 +117,39 @@ impl Raster {
         Ok(out)
     }
 
-    fn rgba(&self) -> Vec<u8> {
-        let mut rows = Vec::with_capacity(self.colours.len() * self.grow * self.grow * 4);
+    /// Reads a PNG, such as [`Raster::png`] makes.
+    ///
+    /// # Errors
+    /// Fails on other bytes.
+    pub fn of_png(png: &[u8]) -> Result<Self, png::DecodingError> {
+        let mut decoder = Decoder::new(Cursor::new(png));
+        decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
+        let mut reader = decoder.read_info()?;
+        let mut pixels = vec![0; reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?];
+        let frame = reader.next_frame(&mut pixels)?;
+        let colours = match frame.color_type {
+            ColorType::GrayscaleAlpha => {
+                pixels.chunks_exact(2).map(|of| [of[0], of[0], of[0], of[1]]).collect()
+            }
+            _ => pixels.chunks_exact(4).map(|of| [of[0], of[1], of[2], of[3]]).collect(),
+        };
+        Ok(Self { width: frame.width as usize, height: frame.height as usize, grow: 1, colours })
+    }
+
+    /// Returns its width and height in pixels.
+    #[must_use]
+    pub fn size(&self) -> (u64, u64) {
+        ((self.width * self.grow) as u64, (self.height * self.grow) as u64)
+    }
+
+    /// Returns its pixels, row by row.
+    #[must_use]
+    pub fn pixels(&self) -> Vec<[u8; 4]> {
+        let mut rows = Vec::with_capacity(self.colours.len() * self.grow * self.grow);
         for row in self.colours.chunks_exact(self.width) {
             let start = rows.len();
             for colour in row {
-                (0..self.grow).for_each(|_| rows.extend_from_slice(colour));
+                rows.resize(rows.len() + self.grow, *colour);
             }
             let end = rows.len();
             (1..self.grow).for_each(|_| rows.extend_from_within(start..end));
@@ -168,7 +195,7 @@ fn offset(at: i32, start: i32) -> usize {
 }
 
 /// The colours of a picture, in the order in which they are met.
-struct Palette {
+pub struct Palette {
     colours: Vec<[u8; 4]>,
     /// Places of colours by hash: the index and 1, 0 for none.
     table: Box<[u16; TABLE_PLACES]>,
@@ -176,7 +203,8 @@ struct Palette {
 
 impl Palette {
     /// Returns the palette of these colours; nothing if there are too many.
-    fn of(all: &[[u8; 4]]) -> Option<Self> {
+    #[must_use]
+    pub fn of(all: &[[u8; 4]]) -> Option<Self> {
         let mut palette = Self { colours: Vec::new(), table: Box::new([0; TABLE_PLACES]) };
         let mut last = None;
         for &colour in all {
@@ -210,8 +238,16 @@ impl Palette {
         }
     }
 
+    /// Returns the colours, each at its index.
+    #[must_use]
+    pub fn colours(&self) -> &[[u8; 4]] {
+        &self.colours
+    }
+
+    /// Returns the index of a colour that it has.
     #[inline]
-    fn index(&self, colour: [u8; 4]) -> u8 {
+    #[must_use]
+    pub fn index(&self, colour: [u8; 4]) -> u8 {
         (self.table[self.place(colour)] - 1) as u8
     }
 

@@ -128,6 +128,35 @@ fn scale(text: &str) -> Option<Scale> {
 }
 
 impl Shape {
+    /// Returns the largest picture of an area that has no more pixels along its sides than `most`; nothing if one of
+    /// [`SHRINK_MAX`] cells along each side of a pixel has more.
+    #[must_use]
+    pub fn fitting(area: Bounds, most: (u64, u64)) -> Option<Self> {
+        let side = |first: i32, last: i32| (i64::from(last) - i64::from(first) + 1) as u64;
+        let (width, height) = (side(area.x_min, area.x_max), side(area.y_min, area.y_max));
+        let shape = |scale| Self { x: area.x_min, y: area.y_min, width, height, scale };
+        let grow = (most.0 / width).min(most.1 / height).min(u64::from(SCALE_MAX)) as u32;
+        let shrink = width.div_ceil(most.0).max(height.div_ceil(most.1));
+        if grow > 0 {
+            return Some(shape(Scale::Grow(grow)));
+        }
+        u32::try_from(shrink)
+            .ok()
+            .filter(|cells| *cells <= SHRINK_MAX)
+            .map(|cells| shape(Scale::Shrink(cells)))
+    }
+
+    /// Returns the parameters that ask for it.
+    #[must_use]
+    pub fn query(&self) -> String {
+        let Self { x, y, width, height, scale } = self;
+        let scale = match scale {
+            Scale::Grow(pixels) => pixels.to_string(),
+            Scale::Shrink(cells) => format!("1/{cells}"),
+        };
+        format!("x={x}&y={y}&w={width}&h={height}&scale={scale}")
+    }
+
     /// Returns the picture's width and height in pixels.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {
