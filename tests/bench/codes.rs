@@ -2,7 +2,7 @@
 
 use crate::measured::command::{Null, Told, bench, command, free_port, signal, told};
 use crate::measured::{OK, Reply, serve};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
@@ -115,6 +115,32 @@ fn four() {
     let told = told(child.wait_with_output().unwrap());
     coded(&told, 4, "the generator has no files left");
     assert!(told.out.contains("limit: CLIENT") && told.out.contains("ulimit -n"), "{}", told.out);
+}
+
+/// What was stopped for a while must not pass for a target that was slow for a while.
+#[test]
+fn four_of_a_generator_that_stood_still() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let url = answering(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Reply::Bytes(OK.to_vec())
+    });
+    for load in [&["-r", "500"][..], &[]] {
+        let own = [&[&url, "-c", "2", "-d", "2s", "--no-probe", "--strict"], load].concat();
+        let before = asked.load(Ordering::SeqCst);
+        let child = command(&own).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while asked.load(Ordering::SeqCst) < before + 100 {
+            sleep(Duration::from_millis(1));
+        }
+        let pid = Pid::from_raw(child.id() as i32).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        sleep(Duration::from_millis(400));
+        kill_process(pid, Signal::CONT).unwrap();
+        let told = told(child.wait_with_output().unwrap());
+        coded(&told, 4, "the generator stood still");
+        assert!(told.out.contains("the generator stood still for"), "{}", told.out);
+    }
 }
 
 #[test]

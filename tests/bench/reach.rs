@@ -293,3 +293,22 @@ fn another_server_in_the_place_of_one_that_is_started_again_is_not_taken_for_it(
         report["faults"].as_array().unwrap().iter().any(|fault| fault.as_str().unwrap().contains("another"))
     );
 }
+
+/// A peer's file may say https where the command line only names it.
+#[test]
+fn options_of_tls_mean_something_where_a_named_peer_speaks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, scheme) in [("open", "http"), ("encrypted", "https")] {
+        let url = format!("{scheme}://127.0.0.1:{}/", free_port());
+        let peer = format!("about = \"a\"\nkeeps = \"no\"\nurl = \"{url}\"\nstart = [\"false\"]\n");
+        std::fs::write(folder.path().join(format!("{name}.toml")), peer).unwrap();
+    }
+    let peers = folder.path().to_str().unwrap();
+    for (name, code, said) in
+        [("open", 2, "--insecure does nothing without TLS"), ("encrypted", 1, "exit status: 1")]
+    {
+        let told = bench(&["compare", name, name, "--peers", peers, "--insecure", "-d", "100ms"]);
+        assert_eq!(told.code, code, "{}{}", told.out, told.err);
+        assert!(told.err.contains(said), "{}", told.err);
+    }
+}

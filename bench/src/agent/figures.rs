@@ -8,6 +8,7 @@ use crate::driver::connect_times::ConnectTimes;
 use crate::driver::figures::Finished;
 use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
+use crate::driver::stalls::Stalls;
 use crate::driver::statuses::{Example, Statuses};
 use crate::driver::tally::{Failure, Failures, Tally};
 use base64::Engine;
@@ -46,6 +47,8 @@ pub struct FinishedText {
     pub thread: usize,
     cpu_ns: u64,
     waited_for_cpu_ns: u64,
+    /// Their number, sum and longest, nanoseconds.
+    stalls: (u64, u64, u64),
     last_answer_ns: u64,
     last_loss_ns: u64,
     end_ns: u64,
@@ -145,6 +148,7 @@ impl FinishedText {
             thread: finished.thread,
             cpu_ns: finished.cpu_ns,
             waited_for_cpu_ns: finished.waited_for_cpu_ns,
+            stalls: (finished.stalls.count, finished.stalls.total_ns, finished.stalls.longest_ns),
             last_answer_ns: finished.last_answer_ns,
             last_loss_ns: finished.last_loss_ns,
             end_ns: finished.end_ns,
@@ -169,12 +173,18 @@ impl FinishedText {
         if entries.into_iter().any(|entries| entries > ENTRIES_MAX) {
             return Err("it sent more entries than there can be".into());
         }
+        let (stalls, total_ns, longest_ns) = self.stalls;
         let connect_times = ConnectTimes::default();
         let known = decode(self.connect_times.as_deref(), connect_times.histogram().clone())?;
         Ok(Finished {
             thread: self.thread,
             cpu_ns: count(self.cpu_ns)?,
             waited_for_cpu_ns: count(self.waited_for_cpu_ns)?,
+            stalls: Stalls {
+                count: count(stalls)?,
+                total_ns: count(total_ns)?,
+                longest_ns: count(longest_ns)?,
+            },
             last_answer_ns: self.last_answer_ns,
             last_loss_ns: self.last_loss_ns,
             end_ns: self.end_ns,

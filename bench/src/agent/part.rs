@@ -174,12 +174,11 @@ impl Part {
         self.finished.iter().for_each(|finished| Reason::merge(&mut reasons, &finished.reasons));
         let mut connect_times = ConnectTimes::default();
         self.finished.iter().for_each(|finished| connect_times.merge(&finished.connect_times));
-        let used = |it: &Finished| ThreadUse { cpu_ns: it.cpu_ns, waited_for_cpu_ns: it.waited_for_cpu_ns };
         Measured {
             total: self.total,
             series: Vec::new(),
             window_ns,
-            threads: self.finished.iter().map(used).collect(),
+            threads: self.finished.iter().map(ThreadUse::of).collect(),
             server: None,
             host,
             cut_off: self.finished.iter().map(|finished| finished.cut_off).sum(),

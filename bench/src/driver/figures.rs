@@ -6,6 +6,7 @@ use crate::driver::bitmap::Bitmap;
 use crate::driver::connect_times::ConnectTimes;
 use crate::driver::kinds::KindFigures;
 use crate::driver::reasons::Reason;
+use crate::driver::stalls::Stalls;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Failure, Tally, Window};
 use crate::scenario::{Load, Scenario};
@@ -38,6 +39,8 @@ pub struct Finished {
     pub cpu_ns: u64,
     /// Time within the measured part that it could have run and had no CPU, nanoseconds.
     pub waited_for_cpu_ns: u64,
+    /// When it stood still.
+    pub stalls: Stalls,
     /// Time of its last answer within the measured part, nanoseconds since the start of the run.
     pub last_answer_ns: u64,
     /// Time at which a measured request was given up last, likewise.
@@ -79,6 +82,8 @@ pub(super) struct Figures {
     notes: Sender<Note>,
     cpu_at_start: Option<(u64, u64)>,
     has_cpu_at_end: bool,
+    /// When the turn before ended, within the measured part.
+    turned_ns: Option<u64>,
 }
 
 impl Figures {
@@ -100,6 +105,7 @@ impl Figures {
             notes,
             cpu_at_start: None,
             has_cpu_at_end: false,
+            turned_ns: None,
         }
     }
 
@@ -252,6 +258,7 @@ impl Figures {
     /// Hands over an interval's figures when it is past, and reads the CPU clock at both ends of the measured part.
     #[inline]
     pub(super) fn tick(&mut self, now_ns: u64) {
+        self.note_gap(now_ns);
         if now_ns < self.window.start_ns {
             return;
         }
@@ -266,6 +273,15 @@ impl Figures {
             self.hand_over();
             self.interval = interval;
         }
+    }
+
+    /// Counts what the measured part has of the time since the turn before.
+    fn note_gap(&mut self, now_ns: u64) {
+        let Window { start_ns, end_ns, .. } = self.window;
+        let until_ns = now_ns.min(end_ns);
+        let since_ns = self.turned_ns.unwrap_or(start_ns).max(start_ns);
+        self.finished.stalls.note(until_ns.saturating_sub(since_ns));
+        self.turned_ns = Some(now_ns);
     }
 
     fn measure_cpu_at_end(&mut self) {

@@ -25,6 +25,7 @@ mod schedule;
 pub mod server;
 pub mod stages;
 mod stagger;
+pub mod stalls;
 pub mod statuses;
 pub mod tally;
 pub mod team;

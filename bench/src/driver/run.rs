@@ -9,6 +9,7 @@ use crate::driver::live::Onlooker;
 use crate::driver::machine::{HostTimes, HostUse};
 use crate::driver::reasons::Reason;
 use crate::driver::server::{ServerProbe, ServerReading, ServerUse};
+use crate::driver::stalls::Stalls;
 use crate::driver::statuses::Example;
 use crate::driver::tally::{Point, Tally};
 use crate::driver::team::Team;
@@ -43,6 +44,23 @@ pub struct ThreadUse {
     pub cpu_ns: u64,
     /// Waiting for one.
     pub waited_for_cpu_ns: u64,
+    /// When the thread stood still, for whatever reason.
+    pub stalls: Stalls,
+}
+
+impl ThreadUse {
+    /// Returns the use of a thread that has ended.
+    pub(crate) fn of(finished: &Finished) -> Self {
+        let &Finished { cpu_ns, waited_for_cpu_ns, stalls, .. } = finished;
+        Self { cpu_ns, waited_for_cpu_ns, stalls }
+    }
+
+    /// Adds the use of another run.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.cpu_ns += more.cpu_ns;
+        self.waited_for_cpu_ns += more.waited_for_cpu_ns;
+        self.stalls.add(more.stalls);
+    }
 }
 
 /// Everything a run measured.
@@ -339,11 +357,7 @@ impl<'a, 'w> Collector<'a, 'w> {
         of_all.for_each(|example| example.clone().enter(&mut examples));
         Ok(Measured {
             window_ns,
-            threads: self
-                .finished
-                .iter()
-                .map(|f| ThreadUse { cpu_ns: f.cpu_ns, waited_for_cpu_ns: f.waited_for_cpu_ns })
-                .collect(),
+            threads: self.finished.iter().map(ThreadUse::of).collect(),
             server: server_end.since(&self.server_start).filter(|_| window_ns > 0),
             host: self.host_end.unwrap_or_default().since(&self.host_start),
             total: self.total,

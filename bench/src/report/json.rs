@@ -176,7 +176,13 @@ fn example(example: &Example) -> Value {
 }
 
 fn thread(thread: &ThreadUse) -> Value {
-    json!({ "cpu_ns": thread.cpu_ns, "waited_for_cpu_ns": thread.waited_for_cpu_ns })
+    json!({
+        "cpu_ns": thread.cpu_ns,
+        "waited_for_cpu_ns": thread.waited_for_cpu_ns,
+        "stalls": thread.stalls.count,
+        "stalled_ns": thread.stalls.total_ns,
+        "longest_stall_ns": thread.stalls.longest_ns,
+    })
 }
 
 fn agent(agent: &AgentReport) -> Value {
@@ -236,6 +242,8 @@ fn inputs(inputs: &Inputs) -> Value {
         "offered": inputs.offered,
         "client_busy": inputs.client_busy,
         "client_waited": inputs.client_waited,
+        "client_stalled": inputs.client_stalled,
+        "longest_stall_ns": inputs.longest_stall_ns,
         "window_ns": inputs.window_ns,
         "send_lag_p99_ns": inputs.lag_p99_ns,
         "server_busy": inputs.server_busy,

@@ -262,10 +262,7 @@ impl Report {
             whole.connect_times.merge(&run.connect_times);
             run.examples.into_iter().for_each(|example| example.enter(&mut whole.examples));
             whole.agents.iter_mut().zip(run.agents).for_each(|(sum, more)| sum.add(more));
-            for (sum, thread) in whole.threads.iter_mut().zip(&run.threads) {
-                sum.cpu_ns += thread.cpu_ns;
-                sum.waited_for_cpu_ns += thread.waited_for_cpu_ns;
-            }
+            whole.threads.iter_mut().zip(&run.threads).for_each(|(sum, thread)| sum.add(thread));
             whole.server = whole.server.zip(run.server).map(|(mut sum, more)| {
                 sum.add(more);
                 sum
@@ -387,6 +384,8 @@ pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> I
         rate: measured.rate(),
         client_busy: most(|thread| thread.cpu_ns),
         client_waited: most(|thread| thread.waited_for_cpu_ns),
+        client_stalled: most(|thread| thread.stalls.total_ns),
+        longest_stall_ns: measured.threads.iter().map(|thread| thread.stalls.longest_ns).max().unwrap_or(0),
         window_ns: measured.window_ns,
         lags: lag.len(),
         lag_p99_ns: if lag.is_empty() { 0 } else { lag.value_at_quantile(0.99) },

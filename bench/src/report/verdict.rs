@@ -3,7 +3,7 @@
 //! | verdict | meaning |
 //! |---|---|
 //! | `SERVER` | the server's busiest thread had no time left |
-//! | `CLIENT` | the generator was the bottleneck, so the rate is a lower bound |
+//! | `CLIENT` | the generator was the bottleneck, or stood still, so the rate is a lower bound |
 //! | `SHARED CPU` | generator and server (or others) waited for each other's CPU |
 //! | `NETWORK` | segments had to be sent again, or the round trip alone explains the rate |
 //! | `FAULT` | too much failed, or nothing was measured: no bottleneck can be named |
@@ -16,6 +16,8 @@ use crate::quantity::{show_ns, show_rate};
 const BUSY: f64 = 0.92;
 /// A thread that could have run and had no CPU for this share of the time.
 const WAITS_FOR_CPU: f64 = 0.10;
+/// The generator stood still for this share of the time: as many requests were late for its reasons.
+const STALLED: f64 = 0.01;
 /// A host that is idle for less than this share has nothing left to give.
 const HOST_IDLE: f64 = 0.05;
 /// Segments sent again beyond this share are a network's fault.
@@ -81,6 +83,10 @@ pub struct Inputs {
     pub client_busy: f64,
     /// Share of the time that a thread of the generator waited for a CPU, the worst one.
     pub client_waited: f64,
+    /// Share of the time that a thread of the generator stood still, the worst one.
+    pub client_stalled: f64,
+    /// The longest time that a thread of the generator stood still, nanoseconds.
+    pub longest_stall_ns: u64,
     /// 99th percentile of how late requests left although a connection was free; nanoseconds; open loop only.
     pub lag_p99_ns: u64,
     /// Longest lag that is still on time, nanoseconds: a small part of the latency that is measured.
@@ -166,6 +172,9 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
         let measured = show_ns(inputs.window_ns);
         return (Wall::Unknown, format!("{measured} are too short to tell; measure for 100 ms or more"));
     }
+    if let Some(stalled) = stalled(inputs) {
+        return stalled;
+    }
     if let Some(offered) = inputs.offered {
         return decide_open(inputs, offered);
     }
@@ -184,6 +193,19 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
     } else {
         unsaturated(inputs)
     }
+}
+
+/// A generator that stood still sent and read late itself, whatever the server did meanwhile.
+fn stalled(inputs: &Inputs) -> Option<(Wall, String)> {
+    if inputs.client_stalled < STALLED {
+        return None;
+    }
+    let stood = format!(
+        "the generator stood still for {:.0} % of the time, {} at the longest: so long latencies are its own",
+        inputs.client_stalled * 100.0,
+        show_ns(inputs.longest_stall_ns)
+    );
+    Some((if is_shared(inputs) { Wall::SharedCpu } else { Wall::Client }, stood))
 }
 
 /// Returns the bottleneck of an open loop. Its generator may spin to be on time, so its CPU says nothing; its lag does.
@@ -259,6 +281,12 @@ fn figures(inputs: &Inputs) -> Vec<String> {
         percent(inputs.host_stolen),
         inputs.retransmits * 100.0
     ));
+    if inputs.longest_stall_ns > 0 {
+        lines.push(format!(
+            "the generator stood still for {} at the longest",
+            show_ns(inputs.longest_stall_ns)
+        ));
+    }
     if inputs.offered.is_some() {
         lines.push(format!("send lag p99 {}", show_ns(inputs.lag_p99_ns)));
     }
@@ -274,6 +302,8 @@ mod tests {
         rate: 50_000.0,
         client_busy: 0.4,
         client_waited: 0.01,
+        client_stalled: 0.0,
+        longest_stall_ns: 0,
         lag_p99_ns: 0,
         latency_p99_ns: 2_000_000,
         server_busy: Some(0.5),
@@ -300,6 +330,21 @@ mod tests {
         for (name, inputs, wall) in [
             ("nobody, closed", QUIET, Wall::Offered),
             ("server", Inputs { server_busy: Some(0.97), ..QUIET }, Wall::Server),
+            (
+                "a generator that stood still, although all was served",
+                Inputs { client_stalled: 0.05, longest_stall_ns: 500_000_000, ..OPEN },
+                Wall::Client,
+            ),
+            (
+                "the same in a closed loop whose server is busy",
+                Inputs { client_stalled: 0.05, server_busy: Some(0.97), ..QUIET },
+                Wall::Client,
+            ),
+            (
+                "too short to matter",
+                Inputs { client_stalled: 0.005, longest_stall_ns: 50_000_000, ..OPEN },
+                Wall::Offered,
+            ),
             ("client", Inputs { client_busy: 0.99, ..QUIET }, Wall::Client),
             (
                 "client, server unknown",

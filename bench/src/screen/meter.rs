@@ -6,6 +6,7 @@
 use crate::driver::machine::{HostTimes, own_threads};
 use crate::driver::run::{Measured, ThreadUse};
 use crate::driver::server::{ServerProbe, ServerReading};
+use crate::driver::stalls::Stalls;
 use crate::driver::team::THREAD_NAME;
 use crate::report;
 use crate::report::verdict::{Inputs, Verdict, judge};
@@ -77,6 +78,8 @@ impl Meter {
             ThreadUse {
                 cpu_ns: ran.saturating_sub(ran_before),
                 waited_for_cpu_ns: waited.saturating_sub(waited_before),
+                // Threads say at their end when they stood still.
+                stalls: Stalls::default(),
             }
         });
         let measured = Measured {

@@ -134,7 +134,7 @@ impl CompareArguments {
     /// Fails for options that would do nothing with these sides.
     fn check(&self, sides: &[Side]) -> Result<(), String> {
         self.load.refuse("compare", &["--steps"], "a ramp is not a round; compare at one rate (-r)")?;
-        self.request.check(self.targets.iter())?;
+        self.request.check(sides.iter().any(|side| side.contender.target.tls.is_some()))?;
         check_pins("--server-pin", &self.server_pin)?;
         let is_of_servers = sides.iter().filter(|side| !side.is_wrk).count() > 1;
         if !self.fail_if.is_empty() && !is_of_servers {

@@ -2,7 +2,6 @@
 
 use super::measure::{LoadArguments, RequestArguments};
 use super::pins::check_pins;
-use pixeld_bench::client::target::is_https;
 use pixeld_bench::client::tls::Trust;
 
 impl LoadArguments {
@@ -41,14 +40,14 @@ impl LoadArguments {
 }
 
 impl RequestArguments {
-    /// Fails for an option of TLS where no target speaks it.
-    pub(super) fn check<'u>(&self, mut urls: impl Iterator<Item = &'u String>) -> Result<(), String> {
+    /// Fails for an option of TLS where no target speaks it, as `has_tls` says.
+    pub(super) fn check(&self, has_tls: bool) -> Result<(), String> {
         let name = match self.trust() {
             Trust { authorities: Some(_), .. } => "--cacert",
             Trust { is_unchecked: true, .. } => "--insecure",
             _ => return Ok(()),
         };
-        match urls.any(|url| is_https(url)) {
+        match has_tls {
             true => Ok(()),
             false => Err(format!("{name} does nothing without TLS; write https:// or leave it out")),
         }

@@ -5,7 +5,7 @@ use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
 use super::pins::check_pins;
 use super::sources::{self, Requests, body_template, compile, line_templates};
-use pixeld_bench::client::target::{Target, Url};
+use pixeld_bench::client::target::{Target, Url, is_https};
 use pixeld_bench::client::tls::{Authorities, Trust};
 use pixeld_bench::quantity::{duration_ns, rate, seconds_ns, show_ns, span_ns, whole};
 use pixeld_bench::redaction::shown_command;
@@ -185,7 +185,8 @@ impl Measure {
     /// Reads files, looks names up and puts everything together.
     pub(super) fn order(&self) -> Result<Order, String> {
         self.load.check(self.agents.are_given())?;
-        self.request.check([&self.url].into_iter().chain(&self.check.verify_host))?;
+        let mut urls = [&self.url].into_iter().chain(&self.check.verify_host);
+        self.request.check(urls.any(|url| is_https(url)))?;
         self.of_wrk.check()?;
         if self.tui {
             terminal::check()?;

@@ -6,6 +6,7 @@ use super::ending::{Stop, print};
 use super::measure::{LoadArguments, RequestArguments};
 use super::pins::check_pins;
 use crate::cli::interrupt::stop_on_interrupt;
+use pixeld_bench::client::target::is_https;
 use pixeld_bench::input;
 use pixeld_bench::quantity::{count, duration_ns, rate, show_cpu, show_ns, show_rate};
 use pixeld_bench::redaction::shown_command;
@@ -193,7 +194,7 @@ impl SearchArguments {
         self.load
             .refuse("search", &["-r", "--poisson", "--steps"], "it sets the rates itself (--from)")
             .and_then(|()| self.load.refuse("search", &["-n"], "a rate is held for a time (-d)"))
-            .and_then(|()| self.request.check([&self.url].into_iter()))
+            .and_then(|()| self.request.check(is_https(&self.url)))
             .map_err(Stop::Usage)?;
         let scenario = scenario(&self.load, &self.request, &self.url)?;
         let mut places = Places::default();
