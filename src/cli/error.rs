@@ -127,7 +127,9 @@ impl CliError {
             Self::Config(_)
             | Self::Usage(_)
             | Self::Import { .. }
-            | Self::Send(SendError::Url { .. } | SendError::Picture { .. }) => ExitCode::from(2),
+            | Self::Send(SendError::Url { .. } | SendError::Picture { .. } | SendError::Place { .. }) => {
+                ExitCode::from(2)
+            }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
             Self::Output(_)
             | Self::Found(_)

@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use crate::base::units;
+use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::post::Pace;
 use pixeld_bench::send::run::{Options, run};
 
@@ -19,6 +20,9 @@ use pixeld_bench::send::run::{Options, run};
 ///
 /// A request whose answer was lost is sent again, so the server may list a pixel twice. Identical means: for each x, y
 /// and channel the last listed value is the picture's. Transparency is not sent; 16 bits become 8.
+///
+/// On a terminal the picture that was sent is drawn, as large as it fits: as sixel graphics where the terminal says that it
+/// has them, else with half blocks. Not where NO_COLOR is set.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -39,9 +43,24 @@ pub(super) struct Arguments {
     /// Start with request N: what a transfer that was given up says to go on from
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
+    /// Put the upper left pixel here: column and row, also negative
+    #[arg(long, value_name = "X,Y", default_value = "0,0", allow_hyphen_values = true, value_parser = place)]
+    at: (i32, i32),
+    /// Draw the picture on the terminal once it is sent: with the best it has, as told whatever stdout is, or not
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    draw: How,
     /// Send nothing, only read back and compare
     #[arg(long)]
     check: bool,
+}
+
+/// The words for [`Draw`].
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum How {
+    Auto,
+    Sixel,
+    Blocks,
+    Never,
 }
 
 const EXAMPLES: &str = "\
@@ -50,17 +69,32 @@ Exit: 0 identical, 1 not identical or given up, 2 usage.
 Examples:
   pixeld send photo.png
   pixeld send photo.jpg http://192.0.2.7:8000 --connections 8
+  pixeld send logo.png --at -64,200
+  pixeld send logo.png --draw blocks | less -R
   pixeld send photo.png --check";
 
 fn patience(text: &str) -> Result<Duration, String> {
     units::duration_ms(text).map(Duration::from_millis).ok_or_else(|| units::DURATION_FORM.to_owned())
 }
 
+fn place(text: &str) -> Result<(i32, i32), String> {
+    let number = |part: &str| part.trim().parse::<i32>().ok();
+    let parts = text.split_once(',').and_then(|(x, y)| number(x).zip(number(y)));
+    parts.ok_or_else(|| "two whole numbers of 32 bits with a comma between them, such as 100,-20".to_owned())
+}
+
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let pace = Pace { connections: self.connections, depth: self.pipeline, patience: self.patience };
-        let Self { picture, url, from, check: check_only, .. } = self;
-        let identical = run(&Options { picture, url, pace, from, check_only }, &mut io::stdout().lock())?;
+        let draw = match self.draw {
+            How::Auto => Draw::Auto,
+            How::Sixel => Draw::Sixel,
+            How::Blocks => Draw::Blocks,
+            How::Never => Draw::Never,
+        };
+        let Self { picture, url, from, at, check: check_only, .. } = self;
+        let options = Options { picture, url, pace, from, at, draw, check_only };
+        let identical = run(&options, &mut io::stdout().lock())?;
         Ok(if identical { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

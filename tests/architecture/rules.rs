@@ -76,6 +76,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("color_quant", &["bench"]),
     ("console", &["bench"]),
     ("core_affinity", &["os"]),
     ("crc32c", &["base", "log", "peer", "bench"]),

@@ -28,6 +28,7 @@ mod order;
 mod output;
 mod restart;
 mod send;
+mod send_draws;
 mod serve;
 mod service;
 mod slow_disk;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::error::SendError;
 use pixeld_bench::send::picture::Picture;
 use pixeld_bench::send::post::Pace;
@@ -136,7 +137,9 @@ fn sent(
     let directory = tempfile::tempdir().expect("a directory");
     let (url, server) = faulty(act);
     let pace = Pace { connections: 3, depth: 8, patience: Duration::from_secs(5) };
-    let mut options = Options { picture: picture(directory.path()), url, pace, from: 0, check_only: false };
+    let picture = picture(directory.path());
+    let (at, draw) = ((0, 0), Draw::Never);
+    let mut options = Options { picture, url, pace, from: 0, at, draw, check_only: false };
     change(&mut options);
     let mut report = Vec::new();
     let result = run(&options, &mut report);
@@ -147,7 +150,7 @@ fn sent(
 fn a_picture_comes_back_identical() {
     let (result, report, server) = sent(|_| Act::Keep, |_| ());
     assert!(result.expect("sent"), "{report}");
-    assert!(report.contains("sent 1440 pixels (24 x 20, 3 channels)"), "{report}");
+    assert!(report.contains("sent 1440 pixels (24 x 20 at 0,0, 3 channels)"), "{report}");
     assert!(report.contains("identical: every pixel came back with its value\n"), "{report}");
     assert_eq!(server.rows.lock().expect("a lock").len(), 1440);
 }

@@ -14,6 +14,21 @@ pub enum SendError {
         /// What the decoder says.
         reason: String,
     },
+    /// It would reach beyond the canvas.
+    #[error(
+        "a picture of {width} x {height} does not fit at {x},{y}: the last column and row of the canvas are 2147483647; \
+         choose a smaller --at"
+    )]
+    Place {
+        /// Column of its first pixel.
+        x: i32,
+        /// Row of it.
+        y: i32,
+        /// Pixels of a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
     /// The address is not valid.
     #[error("{url:?} is not the address of a server; one looks like http://127.0.0.1:8000")]
     Url {

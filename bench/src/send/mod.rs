@@ -4,6 +4,7 @@
 //! killed or the connection broke, is sent again: the server may then list a pixel twice, with the same value. *Identical*
 //! therefore means that for each coordinate and channel the last listed value is the picture's.
 
+pub mod draw;
 pub mod error;
 pub mod picture;
 pub mod post;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::draw::Draw;
 use super::error::SendError;
 use super::picture::Picture;
 use super::post::{Pace, Post};
@@ -24,6 +25,10 @@ pub struct Options {
     pub pace: Pace,
     /// Number of the first request; those before it were answered in an earlier run.
     pub from: u64,
+    /// Where its upper left pixel stands on the canvas.
+    pub at: (i32, i32),
+    /// Whether it is drawn on the terminal once it was sent.
+    pub draw: Draw,
     /// Only read back and compare.
     pub check_only: bool,
 }
@@ -34,10 +39,13 @@ pub struct Options {
 /// Returns what stopped the transfer.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
     let target = Target::parse(&options.url)?;
-    let picture = Picture::open(&options.picture)?;
+    let picture = Picture::open(&options.picture)?.placed(options.at)?;
     if !options.check_only {
         let text = post(&picture, &target, options)?;
         report(out, &text)?;
+        if let Some(drawing) = options.draw.drawing(picture.rgb()) {
+            write(out, &drawing)?;
+        }
     }
     let started = Instant::now();
     let bar = bar("reading", picture.samples());
@@ -61,7 +69,11 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
 }
 
 fn report(out: &mut dyn Write, text: &str) -> Result<(), SendError> {
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(SendError::Output)
+    write(out, text.as_bytes())
+}
+
+fn write(out: &mut dyn Write, bytes: &[u8]) -> Result<(), SendError> {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(SendError::Output)
 }
 
 fn post(picture: &Picture, target: &Target, options: &Options) -> Result<String, SendError> {
@@ -74,11 +86,13 @@ fn post(picture: &Picture, target: &Target, options: &Options) -> Result<String,
     result?;
     let seconds = started.elapsed();
     Ok(format!(
-        "sent {} pixels ({} x {}, 3 channels{}) in {:.2} s: {:.0} requests/s over {} connections, {} unanswered at a \
+        "sent {} pixels ({} x {} at {},{}, 3 channels{}) in {:.2} s: {:.0} requests/s over {} connections, {} unanswered at a \
          time on each\n{} sent again, {} reconnects\n",
         post.answered(),
         picture.width(),
         picture.height(),
+        picture.at().0,
+        picture.at().1,
         if from > 0 { format!(", from request {from} on") } else { String::new() },
         seconds.as_secs_f64(),
         per_second(post.answered(), seconds),
