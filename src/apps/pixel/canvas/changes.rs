@@ -1,6 +1,6 @@
 //! What was changed since watchers were last told.
 
-use super::tile::{CELLS, Tile, TileKey};
+use super::tile::{Tile, TileKey};
 
 /// What was changed since watchers were last told.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Changes {
     pub fn note(&mut self, tile: &mut Tile, index: usize) {
         if !tile.is_changed {
             tile.is_changed = true;
-            tile.changed = [0; CELLS / 64];
+            tile.changed.fill(0);
             self.tiles.push(tile.key);
         }
         tile.changed[index / 64] |= 1 << (index % 64);

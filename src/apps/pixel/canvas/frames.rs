@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_too_large_is_not_told() {
         let mut tile = tile();
-        tile.changed = [u64::MAX; 64];
+        *tile.changed = [u64::MAX; 64];
         let many = vec![&tile; FRAME_BYTES_MAX / (4096 * CELL_BYTES + TILE_HEAD_BYTES) + 1];
         assert!(about().cells(false, &many).is_none() && about().cells(false, &many[1..]).is_some());
         assert!(about().cells_event(false, &many).is_none());

@@ -18,6 +18,7 @@ mod changes;
 mod checkpoint;
 mod covering;
 pub mod cursor;
+mod dots;
 pub mod drawing;
 #[cfg(test)]
 pub(crate) mod drawing_tests;

@@ -13,6 +13,10 @@ use super::tile::{CELLS, CHANNELS, Cell, TILE_BYTES, Tile, TileKey};
 /// Bytes of a tile's cells.
 const CELLS_BYTES: usize = CELLS * size_of::<Cell>();
 
+/// Tiles along each side of a square of which each tile has a place of its own in [`Store::near`].
+const NEAR_SIDE: i32 = 64;
+const NEAR_PLACES: usize = (NEAR_SIDE * NEAR_SIDE) as usize;
+
 /// Makes a scratch file.
 pub type MakeScratch = Box<dyn FnMut() -> io::Result<Scratch> + Send>;
 
@@ -23,6 +27,8 @@ pub struct Store {
     /// The runs that their cells name, and some that none does any more.
     pub runs: Runs,
     directory: HashMap<TileKey, u32, BuildHasherDefault<KeyHasher>>,
+    /// Where a tile was found last, at the place of its key; the tile there says whether it still is.
+    near: Box<[u32; NEAR_PLACES]>,
     scratch: Option<Scratch>,
     /// Makes the scratch file when it is needed first.
     make_scratch: Option<MakeScratch>,
@@ -47,6 +53,7 @@ impl Store {
             tiles: Vec::new(),
             runs: Runs::default(),
             directory: HashMap::default(),
+            near: Box::new([0; NEAR_PLACES]),
             scratch: None,
             make_scratch,
             memory_bytes,
@@ -99,6 +106,17 @@ impl Store {
     /// Returns the same, to be changed.
     pub fn find_mut(&mut self, key: TileKey) -> Option<&mut Tile> {
         self.directory.get(&key).map(|at| &mut self.tiles[*at as usize])
+    }
+
+    /// Returns where a tile is, if it is in memory: nearly always without a look into the directory.
+    #[inline]
+    pub fn find_near(&mut self, key: TileKey) -> Option<usize> {
+        let place = (key.y & (NEAR_SIDE - 1)) * NEAR_SIDE + (key.x & (NEAR_SIDE - 1));
+        let near = &mut self.near[place as usize];
+        if self.tiles.get(*near as usize).is_none_or(|tile| tile.key != key) {
+            *near = *self.directory.get(&key)?;
+        }
+        Some(*near as usize)
     }
 
     /// Gives the disk back what the scratch file does not need any more.

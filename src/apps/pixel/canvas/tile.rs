@@ -8,8 +8,10 @@ pub const SIDE: i32 = 64;
 pub const CELLS: usize = (SIDE * SIDE) as usize;
 /// Channels of a cell.
 pub const CHANNELS: usize = 3;
+/// A bit for each cell of a tile.
+pub type CellBits = [u64; CELLS / 64];
 /// Bytes of a tile in memory.
-pub const TILE_BYTES: usize = CELLS * size_of::<Cell>() + size_of::<Tile>();
+pub const TILE_BYTES: usize = CELLS * size_of::<Cell>() + size_of::<CellBits>() + size_of::<Tile>();
 
 /// A tile's place: its column and row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +105,7 @@ impl Cell {
     }
 }
 
-/// A tile in memory.
+/// A tile in memory. It is small, so that the tiles of a large canvas fit a processor's cache, if not their cells.
 #[derive(Clone, Debug)]
 pub struct Tile {
     /// Its place.
@@ -117,7 +119,7 @@ pub struct Tile {
     /// It was looked for since the hand of the clock went by.
     pub is_warm: bool,
     /// Which cells were changed since then, a bit for each.
-    pub changed: [u64; CELLS / 64],
+    pub changed: Box<CellBits>,
 }
 
 impl Tile {
@@ -125,7 +127,7 @@ impl Tile {
     #[must_use]
     pub fn new(key: TileKey) -> Self {
         let cells = Box::new([Cell::default(); CELLS]);
-        Self { key, cells, set: 0, is_changed: false, is_warm: true, changed: [0; CELLS / 64] }
+        Self { key, cells, set: 0, is_changed: false, is_warm: true, changed: Box::new([0; CELLS / 64]) }
     }
 
     /// Calls `visit` with the index of each cell that was changed.

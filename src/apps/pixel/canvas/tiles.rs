@@ -1,7 +1,6 @@
 //! The tiles: in memory up to a bound, the coldest in the scratch file. Records are drawn into them in any order; of two that set
 //! the same channel of a cell the later one stands, by the order of [`super::runs`].
 
-use std::cmp::Ordering;
 use std::io;
 
 use crate::base::ids::{Origin, Seq};
@@ -10,6 +9,7 @@ use crate::base::tag::{SHORT_FIRST, SHORT_RECORD_BYTES};
 use super::super::state::Floors;
 use super::bounds::Bounds;
 use super::changes::{Changes, Told};
+use super::dots::{Dot, Dots};
 use super::runs::{RUN_RECORDS, RunId, Runs};
 use super::store::{MakeScratch, Store};
 use super::stored;
@@ -56,40 +56,50 @@ impl Tiles {
     fn draw_run(&mut self, records: &[u8], time_us: u64, origin: Origin, first: Seq) {
         self.store.make_room();
         let (run, is_latest) = self.store.runs.add(time_us, origin, first);
-        let mut last: Option<(TileKey, usize)> = None;
+        let mut dots = Dots::new(run, is_latest);
         for (offset, record) in records.chunks_exact(SHORT_RECORD_BYTES).enumerate() {
-            let channel = usize::from(record[0] - SHORT_FIRST);
             let word = |at: usize| i32::from_le_bytes(record[at..at + 4].try_into().expect("4 bytes"));
             let (x, y) = (word(2), word(6));
             if self.area.is_some_and(|area| !area.has(x, y)) {
                 continue;
             }
             let key = TileKey::of(x, y);
-            let at = match last {
-                Some((known, at)) if known == key => at,
-                _ => {
-                    let at = self.store.open(key);
-                    last = Some((key, at));
-                    at
+            let at = match self.store.find_near(key) {
+                Some(at) => at,
+                None => {
+                    // One that the dots so far go to may have to make room for it.
+                    self.draw_dots(&mut dots);
+                    self.store.open(key)
                 }
             };
-            let tile = &mut self.store.tiles[at];
-            let index = index_of(x, y);
+            dots.push(Dot {
+                tile: at as u32,
+                index: index_of(x, y) as u16,
+                channel: record[0] - SHORT_FIRST,
+                value: record[1],
+                offset: offset as u8,
+            });
+        }
+        self.draw_dots(&mut dots);
+    }
+
+    fn draw_dots(&mut self, dots: &mut Dots) {
+        dots.drop_beaten(&self.store.tiles, &self.store.runs);
+        let is_noted = self.changes.are_noted && !self.store.has_overflowed;
+        let run = dots.run;
+        for dot in dots.take() {
+            let (tile, index) = (&mut self.store.tiles[dot.tile as usize], usize::from(dot.index));
+            tile.is_warm = true;
             let cell = &mut tile.cells[index];
-            let before = cell.run(channel);
-            if before == 0 {
-                if !cell.is_set() {
-                    tile.set += 1;
-                    self.set += 1;
-                    let place = Bounds::of(x, y);
-                    self.bounds = Some(self.bounds.map_or(place, |bounds| bounds.join(place)));
-                }
-            } else if !is_latest && before != run && self.store.runs.compare(before, run) == Ordering::Greater
-            {
-                continue;
+            if !cell.is_set() {
+                tile.set += 1;
+                self.set += 1;
+                let (x, y) = tile.key.cell(index);
+                let place = Bounds::of(x, y);
+                self.bounds = Some(self.bounds.map_or(place, |bounds| bounds.join(place)));
             }
-            cell.set(channel, run, offset as u8, record[1]);
-            if self.changes.are_noted && !self.store.has_overflowed {
+            cell.set(usize::from(dot.channel), run, dot.offset, dot.value);
+            if is_noted {
                 self.changes.note(tile, index);
             }
         }
