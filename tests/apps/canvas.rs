@@ -1,15 +1,12 @@
 //! The canvas over real sockets: its picture against the list, what watchers are told, restarts, and two hosts.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::canvas_seen::{Cells, EVENTS, LIVE, Picture, Stream, field, shown};
 use crate::process::Server;
-use crate::process::client::{Answer, Client, plain, request};
+use crate::process::client::{Answer, plain, request};
 use crate::process::pair::{Pair, await_same, await_that};
 use serde_json::Value;
-
-/// Cells by place.
-type Cells = BTreeMap<(i32, i32), [u8; 4]>;
 
 fn get(server: &Server, path: &str) -> Answer {
     server.connect().send(plain("GET", path)).answer()
@@ -22,10 +19,6 @@ fn see(server: &Server, path: &str) -> Answer {
         || get(server, path),
         |answer| answer.field("pixeld-behind").is_none() && answer.field("pixeld-drawn").is_none(),
     )
-}
-
-fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer.field(name).unwrap_or_else(|| panic!("no {name}: {}", answer.head))
 }
 
 /// Returns pixels that overdraw each other around the corner of four tiles, and some far away.
@@ -58,47 +51,6 @@ fn of_list(server: &Server) -> Cells {
         let cell = cells.entry((number("x") as i32, number("y") as i32)).or_insert([0, 0, 0, 255]);
         let channel = ["R", "G", "B"].iter().position(|name| pixel["channel"] == *name).expect("a channel");
         cell[channel] = number("value") as u8;
-    }
-    cells
-}
-
-/// A picture that was decoded.
-struct Picture {
-    width: u32,
-    height: u32,
-    rgba: Vec<u8>,
-}
-
-impl Picture {
-    fn of(answer: &Answer) -> Self {
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
-        assert_eq!(field(answer, "content-type"), "image/png");
-        let picture = image::load_from_memory(&answer.body).expect("a PNG").into_rgba8();
-        Self { width: picture.width(), height: picture.height(), rgba: picture.into_raw() }
-    }
-
-    fn at(&self, x: u32, y: u32) -> [u8; 4] {
-        let at = ((y * self.width + x) * 4) as usize;
-        self.rgba[at..at + 4].try_into().expect("four bytes")
-    }
-}
-
-/// Returns the cells that a picture with one pixel for each shows.
-fn shown(answer: &Answer) -> Cells {
-    let picture = Picture::of(answer);
-    let bounds: Vec<i64> =
-        field(answer, "pixeld-bounds").split(',').map(|number| number.parse().expect("a number")).collect();
-    assert_eq!((bounds[2], bounds[3]), (i64::from(picture.width), i64::from(picture.height)));
-    let mut cells = Cells::new();
-    for y in 0..picture.height {
-        for x in 0..picture.width {
-            let colour = picture.at(x, y);
-            if colour[3] > 0 {
-                cells.insert(((bounds[0] + i64::from(x)) as i32, (bounds[1] + i64::from(y)) as i32), colour);
-            } else {
-                assert_eq!(colour, [0; 4], "transparent black");
-            }
-        }
     }
     cells
 }
@@ -188,119 +140,17 @@ fn a_picture_is_known_again_and_one_that_is_too_large_is_refused() {
     }
 }
 
-/// A stream of frames.
-struct Stream {
-    client: Client,
-    pending: Vec<u8>,
-}
-
-/// A frame.
-#[derive(Debug, PartialEq)]
-struct Frame {
-    kind: u8,
-    forget: bool,
-    pixels: u64,
-    cursor: String,
-    cells: Cells,
-}
-
-impl Stream {
-    fn open(server: &Server, path: &str, content_type: &str) -> Self {
-        let mut client = server.connect();
-        client.send(plain("GET", path));
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.extend(client.take(1));
-        }
-        let head = String::from_utf8(head).expect("a text");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        assert!(head.contains(&format!("\r\nContent-Type: {content_type}\r\n")), "{head}");
-        assert!(
-            head.contains("\r\nTransfer-Encoding: chunked\r\n")
-                && head.contains("\r\nX-Accel-Buffering: no\r\n")
-        );
-        Self { client, pending: Vec::new() }
-    }
-
-    /// Reads a chunk; false at the answer's end.
-    fn chunk(&mut self) -> bool {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            line.extend(self.client.take(1));
-        }
-        let size = std::str::from_utf8(&line[..line.len() - 2]).expect("a size");
-        let size = usize::from_str_radix(size, 16).expect("hexadecimal");
-        self.pending.extend(self.client.take(size));
-        assert_eq!(self.client.take(2), b"\r\n");
-        size > 0
-    }
-
-    fn take(&mut self, length: usize) -> Vec<u8> {
-        while self.pending.len() < length {
-            assert!(self.chunk(), "the stream has ended");
-        }
-        self.pending.drain(..length).collect()
-    }
-
-    fn frame(&mut self) -> Frame {
-        let head = self.take(64);
-        let long = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
-        let body = self.take(u32::from_le_bytes(head[4..8].try_into().unwrap()) as usize);
-        let mut cells = Cells::new();
-        let mut rest = &body[..];
-        while !rest.is_empty() {
-            let word = |at: usize| i32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
-            let (tile_x, tile_y, count) = (word(0), word(4), word(8) as usize);
-            for cell in rest[12..12 + count * 6].chunks_exact(6) {
-                let index = i32::from(u16::from_le_bytes([cell[0], cell[1]]));
-                let place = (tile_x * 64 + (index & 63), tile_y * 64 + (index >> 6));
-                cells.insert(place, cell[2..6].try_into().unwrap());
-            }
-            rest = &rest[12 + count * 6..];
-        }
-        let cursor = String::from_utf8(head[24..58].to_vec()).expect("letters");
-        Frame { kind: head[0], forget: head[1] & 1 != 0, pixels: long(16), cursor, cells }
-    }
-
-    /// Applies frames until `wanted` is what is known.
-    fn follow(&mut self, known: &mut Cells, wanted: &Cells) -> String {
-        loop {
-            let frame = self.frame();
-            assert_eq!(frame.kind, 1, "{frame:?}");
-            if frame.forget {
-                known.clear();
-            }
-            for (place, colour) in frame.cells {
-                match colour[3] {
-                    0 => known.remove(&place),
-                    _ => known.insert(place, colour),
-                };
-            }
-            if known == wanted {
-                return frame.cursor;
-            }
-        }
-    }
-
-    fn event(&mut self) -> String {
-        while !self.pending.windows(2).any(|two| two == b"\n\n") {
-            assert!(self.chunk(), "the stream has ended");
-        }
-        let end = self.pending.windows(2).position(|two| two == b"\n\n").unwrap() + 2;
-        String::from_utf8(self.pending.drain(..end).collect()).expect("a text")
-    }
-}
-
-const LIVE: &str = "application/vnd.pixeld.live";
-
 #[test]
 fn watchers_are_told_what_changes_and_come_back_without_a_gap() {
     let server = Server::fresh(&["--durability", "memory"]);
     post(&server, &pixels(100, 5));
     let picture = see(&server, "/canvas.png");
     let mut known = shown(&picture);
-    let mut stream =
-        Stream::open(&server, &format!("/canvas/live?after={}", field(&picture, "pixeld-cursor")), LIVE);
+    let mut stream = Stream::open(
+        server.address,
+        &format!("/canvas/live?after={}", field(&picture, "pixeld-cursor")),
+        LIVE,
+    );
     post(&server, &pixels(200, 6));
     let cursor = stream.follow(&mut known, &of_list(&server));
     drop(stream);
@@ -310,13 +160,13 @@ fn watchers_are_told_what_changes_and_come_back_without_a_gap() {
     post(&server, &pixels(10, 8));
     let wanted = of_list(&server);
     await_that("told", || see(&server, "/canvas.json").json(), |facts| facts["cursor"] != cursor.as_str());
-    let mut stream = Stream::open(&server, &format!("/canvas/live?after={cursor}"), LIVE);
+    let mut stream = Stream::open(server.address, &format!("/canvas/live?after={cursor}"), LIVE);
     stream.follow(&mut known, &wanted);
-    let mut fresh = Stream::open(&server, "/canvas/live", LIVE);
+    let mut fresh = Stream::open(server.address, "/canvas/live", LIVE);
     let alive = fresh.frame();
     assert_eq!((alive.kind, alive.pixels, alive.cells.len()), (3, 10, 0));
     for word in ["AgAAAA", "no-cursor", "AQAAAA"] {
-        let mut lost = Stream::open(&server, &format!("/canvas/live?after={word}"), LIVE);
+        let mut lost = Stream::open(server.address, &format!("/canvas/live?after={word}"), LIVE);
         let reload = lost.frame();
         assert_eq!((reload.kind, &reload.cursor), (2, &alive.cursor));
     }
@@ -335,8 +185,7 @@ fn watchers_are_told_what_changes_and_come_back_without_a_gap() {
 #[test]
 fn events_are_frames_in_words() {
     let server = Server::fresh(&["--durability", "memory"]);
-    let kind = "text/event-stream; charset=utf-8";
-    let mut stream = Stream::open(&server, "/events", kind);
+    let mut stream = Stream::open(server.address, "/events", EVENTS);
     let hello = stream.event();
     assert!(hello.starts_with("retry: 1000\nid: "), "{hello}");
     post(&server, &["{\"x\":-3,\"y\":70,\"channel\":\"G\",\"value\":9}".to_owned()]);
@@ -436,7 +285,7 @@ fn both_hosts_show_the_same_picture_and_tell_their_watchers() {
     let (a, b) = pair.start(&["--durability", "disk"]);
     // A host that has joined a moment ago draws what it has then.
     await_that("a canvas", || get(&b, "/canvas.json").json()["drawn"].clone(), |drawn| *drawn == 1.0);
-    let mut at_b = Stream::open(&b, "/canvas/live", LIVE);
+    let mut at_b = Stream::open(b.address, "/canvas/live", LIVE);
     assert_eq!(at_b.frame().kind, 3);
     let mut total = 0;
     for round in 0..5 {
@@ -463,7 +312,7 @@ fn both_hosts_show_the_same_picture_and_tell_their_watchers() {
     at_b.follow(&mut known, &cells);
     at_b.client.assert_silence(Duration::from_millis(150));
     let other = field(&see(&a, "/canvas.png"), "pixeld-cursor").to_owned();
-    let reload = Stream::open(&b, &format!("/canvas/live?after={other}"), LIVE).frame();
+    let reload = Stream::open(b.address, &format!("/canvas/live?after={other}"), LIVE).frame();
     assert_eq!(reload.kind, 2, "a cursor of the other host");
 }
 

@@ -4,6 +4,8 @@
 mod board;
 #[path = "../support/browser/mod.rs"]
 mod browser;
+#[path = "../support/canvas/mod.rs"]
+mod canvas_seen;
 #[path = "../support/hidden/mod.rs"]
 mod hidden;
 #[path = "../support/journal/mod.rs"]

@@ -126,6 +126,16 @@ impl Client {
         bytes
     }
 
+    /// The next `length` bytes; nothing if the connection ends before.
+    pub fn take_if_there(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.link.pending().len() < length {
+            if !self.link.fill().is_ok_and(|count| count > 0) {
+                return None;
+            }
+        }
+        Some(self.take(length))
+    }
+
     /// Everything up to the server's end or a reset.
     pub fn rest(&mut self) -> Vec<u8> {
         loop {
