@@ -20,22 +20,22 @@ use rustix::process::Signal;
 const WRITERS: usize = 8;
 const READERS: usize = 4;
 
-const CONFIGURATION: &str = include_str!("../../scripts/nginx.conf");
+pub const CONFIGURATION: &str = include_str!("../../scripts/nginx.conf");
 
 /// nginx over two hosts; ended when dropped.
-struct Balancer {
+pub struct Balancer {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Balancer {
     /// Nothing, with a word about it, where there is no nginx.
-    fn start(directory: &Path, a: &Host, b: &Host) -> Option<Self> {
+    pub fn start(directory: &Path, a: &Host, b: &Host) -> Option<Self> {
         Self::over(directory, [a.address, b.address], CONFIGURATION)
     }
 
     /// The same over whatever listens there, with a configuration like the one that is shipped.
-    fn over(directory: &Path, hosts: [SocketAddr; 2], configuration: &str) -> Option<Self> {
+    pub fn over(directory: &Path, hosts: [SocketAddr; 2], configuration: &str) -> Option<Self> {
         let address = free_address();
         let file = Self::configure(directory, address, hosts, configuration);
         let mut command = Command::new("nginx");
@@ -65,7 +65,7 @@ impl Balancer {
     }
 
     /// Takes another configuration over, as `nginx -s reload` does.
-    fn reload(&self, directory: &Path, hosts: [SocketAddr; 2], configuration: &str) {
+    pub fn reload(&self, directory: &Path, hosts: [SocketAddr; 2], configuration: &str) {
         Self::configure(directory, self.address, hosts, configuration);
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, Signal::HUP).expect("it runs");

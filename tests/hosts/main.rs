@@ -1,5 +1,9 @@
 //! Two hosts: joined, cut apart, killed, balanced and compared.
 
+#[path = "../support/browser/mod.rs"]
+mod browser;
+#[path = "../support/canvas/mod.rs"]
+mod canvas_seen;
 #[path = "../support/process/mod.rs"]
 mod process;
 #[path = "../support/skip.rs"]
@@ -7,6 +11,7 @@ mod skip;
 
 mod balancer;
 mod both;
+mod canvas_balanced;
 mod clocks;
 mod full_disk;
 mod healing;

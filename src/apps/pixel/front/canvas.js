@@ -172,7 +172,7 @@ const view = new View(() => {
   redraw();
   describeSoon();
 });
-const chunks = new Chunks(redraw);
+const chunks = new Chunks(redraw, (cursor) => live.isElsewhere(cursor));
 const strokes = new Strokes(redraw, (waiting, fault) => {
   if (fault) tell(fault, true);
   else tell(waiting ? `The server is away; ${waiting === 1 ? "your stroke waits" : `${waiting} strokes wait`} for it.` : "");

@@ -12,6 +12,7 @@ const AT_ONCE = 3; // loads; a browser has six connections to a host, and the st
 const MEANWHILE = 2000; // tiles that are remembered for a chunk on its way; with more it is loaded again
 const REFRESH_MS = 1500; // how old a scaled chunk with changes may get
 const RETRY_MS = 2000;
+const STRAYS = 3; // doublings of the time after which a picture of another host is loaded again
 
 class Chunk {
   constructor(level, column, row) {
@@ -24,6 +25,7 @@ class Chunk {
     this.isStale = true; // to be loaded
     this.notBefore = 0; // when, milliseconds
     this.meanwhile = [];
+    this.strays = 0; // pictures of another host than the stream's, in a row
     this.used = 0;
   }
 
@@ -47,9 +49,10 @@ export class Chunks {
   wake = null;
   scratch = document.createElement("canvas");
 
-  // `changed` is called when there is something new to draw.
-  constructor(changed) {
-    this.changed = changed;
+  // `changed` is called when there is something new to draw; `isElsewhere` tells of a picture's cursor whether it is of another
+  // host than the stream.
+  constructor(changed, isElsewhere) {
+    Object.assign(this, { changed, isElsewhere });
     this.scratch.width = this.scratch.height = TILE;
     this.ink = this.scratch.getContext("2d");
     this.square = this.ink.createImageData(TILE, TILE);
@@ -144,8 +147,9 @@ export class Chunks {
       chunk.context.drawImage(picture, 0, 0);
       picture.close();
       chunk.isThere = true;
-      chunk.notBefore = performance.now() + REFRESH_MS;
-      chunk.isStale ||= !isWhole || chunk.meanwhile.length >= MEANWHILE;
+      chunk.strays = this.isElsewhere(answer.headers.get("Pixeld-Cursor")) ? chunk.strays + 1 : 0;
+      chunk.notBefore = performance.now() + REFRESH_MS * 2 ** Math.min(STRAYS, chunk.strays);
+      chunk.isStale ||= chunk.strays > 0 || !isWhole || chunk.meanwhile.length >= MEANWHILE;
       for (const tile of chunk.meanwhile) this.put(chunk, tile);
     } catch {
       chunk.isStale = true;

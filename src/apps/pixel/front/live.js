@@ -9,6 +9,8 @@ const FORGETS = 1;
 const SILENCE_MS = 40000; // the server says at least every 15 s that it is there
 const HIDDEN_MS = 1000; // how long a tab that is hidden keeps its stream
 const BACKOFF_MS = [500, 15000];
+const HOST_LETTERS = 12; // of a cursor, which say whose it is
+const MOVE_MS = [2000, 60000]; // how long a stream stays before it moves to another host
 
 // The changes in one tile of 64 x 64 cells.
 export class Tile {
@@ -87,6 +89,9 @@ export class Live {
   pause_ms = 0;
   timer = 0;
   stream = null;
+  stays_ms = MOVE_MS[0];
+  staysUntil = 0;
+  isMoving = false;
 
   // `taken` gets each frame; `told` whether the stream is there, and if not in how many milliseconds it is tried again.
   constructor(taken, told) {
@@ -112,8 +117,21 @@ export class Live {
     if (this.cursor && !this.stream) this.look();
   }
 
+  // Whether a cursor that came with a picture is of another host than the stream: behind a balancer it may be. That host can
+  // lack what the stream has told, so the stream is asked for anew: the balancer then leads it to where pictures come from.
+  isElsewhere(cursor) {
+    if (!cursor || !this.cursor || cursor.slice(0, HOST_LETTERS) === this.cursor.slice(0, HOST_LETTERS)) return false;
+    if (this.stream && performance.now() >= this.staysUntil) {
+      this.stays_ms = Math.min(MOVE_MS[1], this.stays_ms * 2);
+      this.isMoving = true;
+      this.stream.abort();
+    }
+    return true;
+  }
+
   async follow() {
     const stream = (this.stream = new AbortController());
+    this.staysUntil = performance.now() + this.stays_ms;
     try {
       await this.read(stream);
     } catch {
@@ -121,7 +139,10 @@ export class Live {
     }
     stream.abort();
     this.stream = null;
+    const hasMoved = this.isMoving;
+    this.isMoving = false;
     if (document.hidden) return; // looked at again, it goes on
+    if (hasMoved) return this.follow();
     this.pause_ms = Math.min(BACKOFF_MS[1], this.pause_ms * 2 || BACKOFF_MS[0]);
     this.told(false, this.pause_ms);
     this.timer = setTimeout(() => this.look(), this.pause_ms);
