@@ -226,6 +226,12 @@ pub trait PeerReport {
     /// Returns an object of JSON that says it; nothing on a host that is alone.
     fn peer_json(&self) -> Option<String>;
 
+    /// Returns a list of JSON that names the members of the cluster, and what waits for those that are away; nothing while none is
+    /// listed.
+    fn members_json(&self) -> Option<String> {
+        None
+    }
+
     /// Returns an object of JSON that says how far this host's joining is; nothing once it has joined.
     fn joining_json(&self) -> Option<String>;
 

@@ -7,13 +7,13 @@ use std::fmt;
 
 use super::folding::Ends;
 use super::heal::{Heal, Heals};
+use super::members::{Members, Seating};
 use super::pieces::{Piece, pieces, shorts_ahead};
 use super::state::{Entry, RestoreError, Stamp, Stamper, State};
 use crate::base::blob::BlobId;
 use crate::base::folds::Fold;
 use crate::base::ids::{Origin, Position};
 use crate::base::kinds::Kinds;
-use crate::base::seat::Seat;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
@@ -32,12 +32,14 @@ pub struct Applied {
     pub vector: VersionVector,
     /// Hybrid time of the latest batch applied, microseconds.
     pub time_us: u64,
-    /// This host's place among those that give numbers; nothing on a host that was always alone.
-    pub seat: Option<Seat>,
+    /// By which rule this host gives numbers. No part of the state.
+    pub seating: Seating,
     /// What counts as of another time than its batch says.
     pub heals: Heals,
     /// What hosts have said that they have of each other's streams.
     pub ends: Ends,
+    /// The hosts of the cluster, as far as it is logged.
+    pub members: Members,
 }
 
 impl fmt::Debug for Applied {
@@ -87,6 +89,7 @@ impl Applied {
     /// A stamped record may be longer than it was.
     pub fn stamp_batch(&self, first: &Entry, body: &[u8], out: &mut Vec<u8>) {
         let (mut seq, mut shorts_before) = (first.seq, 0);
+        let seat = self.seating.seat(&self.members);
         let ahead: [Cell<u64>; IDS] = Default::default();
         let mut stampers: [Option<Option<Box<dyn Stamper + '_>>>; IDS] = Default::default();
         for piece in pieces(body) {
@@ -98,7 +101,7 @@ impl Applied {
                 Piece::Other(record) => {
                     let app = usize::from(tag::app_of(record[0]));
                     let (entry, vector, ahead) = (Entry { seq, ..*first }, &self.vector, &ahead[app]);
-                    let at = Stamp { entry, vector, shorts_before, seat: self.seat, ahead };
+                    let at = Stamp { entry, vector, shorts_before, seat, ahead };
                     match &self.states[app] {
                         Some(state) => match stampers[app].get_or_insert_with(|| state.stamper()) {
                             Some(stamper) => stamper.stamp(&at, record, out),
@@ -116,7 +119,7 @@ impl Applied {
     #[must_use]
     pub fn kinds(&self) -> Kinds {
         let of_states = self.states.iter().flatten().flat_map(|state| state.kinds());
-        let own = Kinds::of(&[tag::TIME_HEALED, tag::ENDS_HELD, tag::STREAMS_FOLDED]);
+        let own = Kinds::of(&[tag::TIME_HEALED, tag::ENDS_HELD, tag::STREAMS_FOLDED, tag::MEMBER]);
         of_states.fold(own, |kinds, (tag, _)| kinds.with(&[*tag]))
     }
 
@@ -161,7 +164,7 @@ impl Applied {
                 (Piece::Short(run), Some(state)) => state.apply_run(&at, run),
                 (Piece::Short(_), None) => {}
                 (Piece::Other(record), _) if tag::app_of(record[0]) == tag::app::ENGINE => {
-                    self.apply_engine(at.origin, record);
+                    self.apply_engine(&at, record);
                     each(None);
                 }
                 (Piece::Other(record), state) => {
@@ -179,10 +182,12 @@ impl Applied {
         self.advance(batch);
     }
 
-    /// Takes a record of the engine's that the start `by` has logged; one of another kind or form changes nothing.
-    fn apply_engine(&mut self, by: Origin, record: &[u8]) {
+    /// Takes a record of the engine's that stands at `at`; one of another kind or form changes nothing.
+    fn apply_engine(&mut self, at: &Entry, record: &[u8]) {
+        let by = at.origin;
         match record[0] {
             tag::TIME_HEALED => self.heal(record),
+            tag::MEMBER => self.members.hear(at.time_us, record::payload(record)),
             tag::ENDS_HELD => self.ends.hear(by.node, record::payload(record), &self.vector),
             tag::STREAMS_FOLDED => {
                 if let Some(fold) = Fold::read(by, record::payload(record)) {
@@ -234,6 +239,9 @@ impl Applied {
     /// Panics if no application keeps a state.
     #[must_use]
     pub fn sample(&self, seed: u64) -> Vec<u8> {
+        if seed.is_multiple_of(13) {
+            return Members::sample(seed / 13);
+        }
         if seed.is_multiple_of(11) {
             let streams: Vec<Origin> = self.vector.iter().map(|(origin, _)| origin).collect();
             return Heal::sample(seed / 11, &streams).record();
@@ -327,6 +335,11 @@ impl Applied {
             self.ends.snapshot(&mut bytes);
             sections.push((tag::app::ENDS, bytes));
         }
+        if !self.members.is_empty() {
+            let mut bytes = Vec::new();
+            self.members.snapshot(&mut bytes);
+            sections.push((tag::app::MEMBERS, bytes));
+        }
         sections
     }
 
@@ -341,6 +354,10 @@ impl Applied {
         }
         if id == tag::app::ENDS {
             self.ends = Ends::read(bytes).ok_or(RestoreError)?;
+            return Ok(());
+        }
+        if id == tag::app::MEMBERS {
+            self.members = Members::read(bytes).ok_or(RestoreError)?;
             return Ok(());
         }
         match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {

@@ -42,6 +42,17 @@ impl Hosts {
         self.own
     }
 
+    /// Returns for how long a host has been away, microseconds; nothing of this one and of one that is there.
+    #[must_use]
+    pub fn away_us(&self, node: NodeId) -> Option<u64> {
+        self.others.iter().find(|(other, _)| *other == node).and_then(|(_, away_us)| *away_us)
+    }
+
+    /// Returns the hosts that are away.
+    pub fn away(&self) -> impl Iterator<Item = NodeId> {
+        self.others.iter().filter(|(_, away_us)| away_us.is_some()).map(|(node, _)| *node)
+    }
+
     /// Returns whether this host does what is `node`'s to do. A host does its own. What one has left that there is no more, or that
     /// has been away for `patience_us` microseconds, is done by the least of the others, so that one does it. Any host that
     /// has been away for less may come back in a moment and counts as being there.

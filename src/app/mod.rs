@@ -1,6 +1,6 @@
 //! The seam of applications: what the engine knows of them, and what they know of the engine.
 //!
-//! `application` and `state` are what an application implements, `background` is for those that work by themselves, and `hosts` says for which of several hosts; `applied`
+//! `application` and `state` are what an application implements, `background` is for those that work by themselves, and `hosts` says for which of several hosts, which `members` lists; `applied`
 //! holds the states of all of them, and `pieces` takes a batch apart for it. `router` finds who answers a request, `upload` and
 //! `wait` are ways to take and to hold one, `keep` says how much is kept, `trimming`
 //! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
@@ -24,6 +24,7 @@ pub(crate) mod hosts;
 pub(crate) mod id;
 pub(crate) mod index;
 pub mod keep;
+pub mod members;
 pub(crate) mod openapi;
 pub(crate) mod pieces;
 pub(crate) mod references;

@@ -4,6 +4,7 @@
 //! of [`Limits`], whose `Default` holds the defaults that `docs/configuration.md` lists. Relations between them are
 //! asserted at compile time below. The bounds of one application stand in its folder.
 
+use super::seat::SEATS;
 use super::setting::Values;
 
 /// Most bytes in a batch's body, in the journal and on the wire.
@@ -19,7 +20,9 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 pub const ORIGINS_MAX: usize = 32_000;
 /// Hosts that an identity has room to list.
 pub const MEMBERS_MAX: usize = 8;
-/// Bytes of the name by which an operator calls one of them.
+/// Hosts of which it is logged that they are members or were: as many replacements end in hosts without entries.
+pub const MEMBERS_LISTED_MAX: usize = 4_096;
+/// Bytes of a member's name.
 pub const MEMBER_NAME_BYTES_MAX: usize = 40;
 /// Origins from which on the log warns.
 pub const ORIGINS_WARN: usize = 1_000;
@@ -33,8 +36,8 @@ pub const FOLD_EVERY_LOOKS: u32 = 5;
 pub const FOLD_AGAIN_LOOKS: u32 = 300;
 /// The most of them that one record names, which has to fit into every lane.
 pub const FOLD_STARTS_MAX: usize = 1_000;
-/// Hosts that a fold may name.
-pub const FOLD_HOSTS_MAX: usize = MEMBERS_MAX;
+/// Hosts that a fold may name: all members but one.
+pub const FOLD_HOSTS_MAX: usize = SEATS as usize - 1;
 /// The most that a stamp adds to a record for each origin, bytes: the origin, its number, a count.
 pub const STAMP_BYTES_PER_ORIGIN: usize = 32;
 /// Bytes of the longest record of any application before it is stamped; the registry's test holds applications to it.

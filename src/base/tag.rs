@@ -7,6 +7,8 @@
 pub mod app {
     /// The index page; it keeps nothing.
     pub const INDEX: u8 = 12;
+    /// The members: a section of snapshots; no record bears it.
+    pub const MEMBERS: u8 = 13;
     /// The engine: its own endpoints, and records that concern every application.
     pub const ENGINE: u8 = 14;
     /// What hosts have said of each other's streams: a section of snapshots; no record bears it.
@@ -19,6 +21,9 @@ pub const TIME_HEALED: u8 = 0xE1;
 pub const ENDS_HELD: u8 = 0xE2;
 /// Streams of earlier starts of the node that logs it are folded.
 pub const STREAMS_FOLDED: u8 = 0xE3;
+
+/// A host is a member, or is forgotten.
+pub const MEMBER: u8 = 0xE4;
 
 /// The first tag of short records, which have no field for their length. The journal's format has three of them.
 pub const SHORT_FIRST: u8 = 0x11;

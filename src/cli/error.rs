@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
+use crate::engine::lifecycle::forgetting::ForgetError;
 use crate::engine::lifecycle::founding::FoundError;
 use crate::engine::lifecycle::healing::HealError;
 use crate::engine::lifecycle::opening::OpenError;
@@ -33,6 +34,9 @@ pub enum CliError {
     /// A data directory got no identity, or has none.
     #[error(transparent)]
     Found(#[from] FoundError),
+    /// No host was forgotten.
+    #[error("{0}; nothing was changed")]
+    Forget(#[from] ForgetError),
     /// No time was healed.
     #[error("{0}; nothing was healed")]
     Heal(#[from] HealError),
@@ -133,6 +137,7 @@ impl CliError {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
             Self::Output(_)
             | Self::Found(_)
+            | Self::Forget(_)
             | Self::Heal(_)
             | Self::Inspect { .. }
             | Self::Start(_)

@@ -205,6 +205,7 @@ fn name_of(tag: u8) -> String {
     match tag {
         tag::TIME_HEALED => "words as of which time others count".to_owned(),
         tag::ENDS_HELD => "words of a host that it has streams of the other one to their ends".to_owned(),
+        tag::MEMBER => "words of which hosts are members".to_owned(),
         tag::STREAMS_FOLDED => "folds of earlier starts".to_owned(),
         _ => name.map_or_else(|| format!("with tag 0x{tag:02x}"), str::to_owned),
     }

@@ -64,7 +64,8 @@ Examples:
 enum Command {
     Serve(Box<serve::Arguments>),
     Init(init::Arguments),
-    ForgetPeer(forget::Arguments),
+    ForgetPeer(forget::PeerArguments),
+    ForgetHost(forget::HostArguments),
     HealTime(heal::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
@@ -95,6 +96,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Serve(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::ForgetPeer(arguments) => arguments.run(),
+        Command::ForgetHost(arguments) => arguments.run(),
         Command::HealTime(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),

@@ -20,6 +20,12 @@ pub struct Unresolved {
     pub source: io::Error,
 }
 
+/// Returns what this machine is called, for people; two may be called the same.
+#[must_use]
+pub fn name_of_this_machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 impl Address {
     /// Reads `HOST:PORT`; nothing if the text has another form. Looks nothing up.
     #[must_use]

@@ -18,6 +18,7 @@ mod healing;
 mod joining;
 mod keep;
 mod left_behind;
+mod members;
 mod names;
 mod older_segments;
 mod parted;

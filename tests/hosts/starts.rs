@@ -135,7 +135,8 @@ fn starts_wait_for_a_peer_that_is_away_until_it_is_forgotten_and_it_is_refused_t
     let forgotten = pixeld(&["forget-peer", "--data-dir"]).arg(&pair.a.data_dir).output().expect("it runs");
     assert!(String::from_utf8_lossy(&forgotten.stdout).contains(node.as_str().expect("a text")));
     let a = pair.a.start_alone(&[]);
-    await_that("a fold", || starts(&a), |starts| starts.1 == 6);
+    // The start that logged that the peer is forgotten may be among them.
+    await_that("a fold", || starts(&a), |starts| starts.1 >= 6);
     drop(a);
 
     // The other one lacks what was folded without it: nothing is taken, and both say what to do.

@@ -68,8 +68,18 @@ fn a_core_that_is_not_there_is_refused() {
 
 #[test]
 fn paragraphs_of_help_are_as_wide_as_the_terminal_lets_them() {
-    let commands =
-        ["serve", "init", "forget-peer", "heal-time", "inspect", "send", "bench", "doctor", "healthy"];
+    let commands = [
+        "serve",
+        "init",
+        "forget-peer",
+        "forget-host",
+        "heal-time",
+        "inspect",
+        "send",
+        "bench",
+        "doctor",
+        "healthy",
+    ];
     for (command, columns) in
         commands.iter().flat_map(|command| [60, 80, 100].map(|columns| (command, columns)))
     {

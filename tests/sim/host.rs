@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
+use pixeld::app::members::Seating;
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
 use pixeld::base::limits::CLOCK_AHEAD_US_MAX;
+use pixeld::base::seat::Seat;
 use pixeld::engine::commit::committer::{Committer, Prepared};
 use pixeld::engine::commit::disk::make_durable;
 use pixeld::engine::commit::memory::{InlineCommit, owes_sync, write_once};
@@ -118,6 +120,8 @@ impl Up {
             replayed(&disk.shared(), &options, registry::new_applied).map_err(|error| error.to_string())?;
         owed.settle().map_err(|error| error.to_string())?;
         let (mut applied, last) = (rebuilding.take_applied(), rebuilding.last.take());
+        // All hosts take themselves for the first: they have to find out that they are not.
+        applied.seating = Seating { own: Some(node), of_pair: Some(Seat::of_pair(true)) };
         let io = |error: std::io::Error| error.to_string();
         let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
         let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;

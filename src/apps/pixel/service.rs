@@ -193,7 +193,10 @@ impl App for PixelApp {
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
                 let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
-                let starts = many_starts(view.applied().vector.len(), view.peer.folds_wait_for());
+                let members =
+                    view.peer.members_json().map_or(String::new(), |of| format!(",\"members\":{of}"));
+                let (waits_for, named) = (view.peer.folds_wait_for(), view.applied().vector.len());
+                let starts = many_starts(named, waits_for);
                 let refused = view.peer.writes_refused();
                 let refused = refused.map_or(String::new(), |why| {
                     format!(",\"writes_refused\":{}", serde_json::Value::String(why))
@@ -204,7 +207,7 @@ impl App for PixelApp {
                 respond(
                     200,
                     format!(
-                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{joining}{disk}{peer}{starts}}}"
+                        "{{\"status\":\"healthy\",\"pid\":{pid},\"store_size\":{total}{refused}{joining}{disk}{peer}{members}{starts}}}"
                     ),
                 )
             }
@@ -330,7 +333,7 @@ fn many_starts(starts: usize, peer: Option<NodeId>) -> String {
     format!(
         ",\"starts\":{{\"known\":{starts},\"most\":{ORIGINS_MAX},\"waits_for\":{peer},\"why\":\"no start is possible beyond it. \
          Earlier starts are folded once the host named here has said that it has them: connect it, or, if it is lost for good, \
-         stop this host and run `pixeld forget-peer`\"}}"
+         stop this host and run `pixeld forget-host`, of two hosts `pixeld forget-peer`\"}}"
     )
 }
 

@@ -12,7 +12,7 @@ const THERE: Origin = Origin { node: NodeId(2), inc: Inc(1) };
 fn host(seat: Option<u16>) -> Applied {
     let mut applied = Applied::default();
     applied.insert(tag::APP, Box::new(ToysState::default()));
-    applied.seat = seat.and_then(Seat::new);
+    applied.seating.of_pair = seat.and_then(Seat::new);
     applied
 }
 

@@ -13,6 +13,7 @@ use crate::app::background::{Background, Desk, Unlogged};
 use crate::app::hosts::Hosts;
 use crate::engine::shared::Shared;
 use crate::engine::shared::mailbox::Mail;
+use crate::engine::shared::roster;
 use crate::engine::shared::settings::Settings;
 use crate::engine::shared::submission::Submission;
 use crate::log::blobs::{Blobs, Pin};
@@ -107,14 +108,7 @@ impl Desk for OwnDesk {
     }
 
     fn hosts(&self) -> Hosts {
-        let hosts = Hosts::alone(self.shared.node);
-        let Some(peering) = &self.shared.peering else { return hosts };
-        let picture = peering.look();
-        let away_us = || wall_us().saturating_sub(picture.since_us.max(self.shared.started_us));
-        match picture.node {
-            Some(node) => hosts.with(node, (!picture.connected).then(away_us)),
-            None => hosts.with_unmet(away_us()),
-        }
+        roster::hosts(&self.shared)
     }
 
     fn now_us(&self) -> u64 {

@@ -2,20 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::vacancy::{self, Vacancy};
 use crate::base::fingerprint::Fingerprint;
-use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::ids::{ClusterId, NodeId};
 use crate::engine::shared::key::HostKey;
 use crate::log::files::identity::Identity;
-use crate::log::files::known_peer::KnownPeer;
-use crate::log::files::newcomer::{self, Mark};
-use crate::log::recover::joining;
+use crate::log::files::newcomer;
 use crate::log::recover::mend;
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::os::datadir::{DataDir, DataDirError};
-use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
 use crate::os::random;
 
@@ -150,53 +146,6 @@ pub fn known(path: &Path) -> Result<Known, FoundError> {
         None => HostKey::load_or_make(&*DataDir::open(path)?.disk()).map_err(io)?,
     };
     Ok(Known { cluster: identity.cluster, node: identity.node, key: key.fingerprint() })
-}
-
-/// What [`forget_peer`] has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forgotten {
-    /// The peer's directory, for which nothing is kept any more.
-    pub node: Option<NodeId>,
-    /// The directory was joining a first host, and does not wait for it any more.
-    pub was_newcomer: bool,
-    /// What it lacks of all that the first host had when the two met: of each stream the last record that is here, and
-    /// the last one that the first host had.
-    pub missing: Vec<(Origin, Seq, Seq)>,
-}
-
-/// Makes the directory at `path` forget its peer, for which nothing is kept any more, and which is not waited for any
-/// more. No server may be running on it.
-///
-/// # Errors
-/// Fails as [`FoundError`] says.
-pub fn forget_peer(path: &Path) -> Result<Forgotten, FoundError> {
-    let io = |source| FoundError::Io { path: path.to_owned(), source };
-    let none = || FoundError::None { path: path.to_owned() };
-    if !path.is_dir() {
-        return Err(none());
-    }
-    let identity = Identity::load(&RealDisk::open(path).map_err(io)?).map_err(io)?.ok_or_else(none)?;
-    let directory = DataDir::open(path)?;
-    let disk = directory.disk();
-    if joining::is_marked(&*disk).map_err(io)? {
-        // A snapshot that did not come whole: nothing of it is worth anything without the rest.
-        let no_segment = |error| io(io::Error::other(error));
-        joining::undo(&*disk, identity.segment_bytes).map_err(no_segment)?;
-    }
-    let missing = missing(&disk, &identity);
-    let node = KnownPeer::forget(&*disk).map_err(io)?.map(|known| known.node);
-    Ok(Forgotten { node, was_newcomer: newcomer::clear(&*disk).map_err(io)?, missing })
-}
-
-/// Returns what a directory that is joining lacks; nothing where that can't be told, because it has met nobody or is damaged.
-fn missing(disk: &Arc<dyn Disk>, identity: &Identity) -> Vec<(Origin, Seq, Seq)> {
-    let Identity { segment_bytes, cluster, node, .. } = *identity;
-    let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, random: 0 };
-    let Ok(Some(Mark { goal: Some(goal) })) = newcomer::load(&**disk) else { return Vec::new() };
-    let Ok((opened, _)) = recover::look(disk, &options, &mut |_| Ok(())) else { return Vec::new() };
-    let here = opened.appender.vector();
-    let lacks = goal.iter().map(|(origin, seq)| (origin, here.seq_of(origin), seq));
-    lacks.filter(|(_, here, there)| here < there).collect()
 }
 
 /// Checks that nothing is there but what [`found`], or a first start, makes before the identity.

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::offline::{self, OfflineError};
 use crate::app::heal::{Heal, Heals};
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::kinds::Kinds;
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, CLOCK_AHEAD_US_MAX};
 use crate::base::tag;
-use crate::engine::shared::understanding::{self, TooOld, Understanding};
+use crate::engine::shared::understanding::{self, Understanding};
 use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::files::newcomer;
@@ -16,8 +17,6 @@ use crate::log::format::record;
 use crate::log::read::scan::ReadError;
 use crate::log::recover::joining;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
-use crate::log::write::staged::Staged;
-use crate::log::write::writer::WriteError;
 use crate::os::clock::wall_us;
 use crate::os::datadir::{DataDir, DataDirError};
 use crate::os::files::RealDisk;
@@ -58,15 +57,9 @@ pub enum HealError {
     /// Its journal can't be read back.
     #[error("the journal: {0}")]
     Read(#[from] ReadError),
-    /// Its journal can't be written.
-    #[error("the journal can't be written: {0}")]
-    Write(#[from] WriteError),
-    /// The peer would not understand it.
+    /// Nothing could be logged.
     #[error(transparent)]
-    TooOld(#[from] TooOld),
-    /// The current segment is full, and the next one is not made yet.
-    #[error("there is no room in the journal; start the server once, stop it, and try again")]
-    NoRoom,
+    Unlogged(#[from] OfflineError),
     /// Its files.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -124,7 +117,8 @@ pub fn heal(path: &Path, wish: &Wish, own: Kinds) -> Result<Vec<Heal>, HealError
         if let Some(known) = KnownPeer::load(&*disk)? {
             understanding.learn(known.node, known.kinds);
         }
-        log(&mut opened, &found, &understanding, now_us)?;
+        let body: Vec<u8> = found.iter().flat_map(Heal::record).collect();
+        offline::log(&mut opened, &body, found.len(), &understanding, now_us)?;
     }
     Ok(found)
 }
@@ -164,21 +158,4 @@ fn ranges(mut far: Vec<Far>, heals: &Heals, now_us: u64, time_us: u64) -> Vec<He
     }
     found.truncate(HEALS_MAX);
     found
-}
-
-fn log(
-    opened: &mut Opened,
-    found: &[Heal],
-    understanding: &Understanding,
-    now_us: u64,
-) -> Result<(), HealError> {
-    let body: Vec<u8> = found.iter().flat_map(Heal::record).collect();
-    understanding.admits(&body)?;
-    let appender = &mut opened.appender;
-    if !appender.fits(body.len(), opened.spare_ready) {
-        return Err(HealError::NoRoom);
-    }
-    let (mut staged, count) = (Staged::default(), found.len() as u32);
-    appender.stage(&body, count, now_us, opened.writer.synced(), &mut staged);
-    Ok(opened.writer.write(&staged, true)?)
 }

@@ -2,10 +2,12 @@
 
 mod disk_thread;
 pub(crate) mod first;
+pub(crate) mod forgetting;
 pub(crate) mod founding;
 pub(crate) mod healing;
 pub mod inspection;
 mod listening;
+mod offline;
 pub mod opening;
 pub(crate) mod parting;
 mod patience;

@@ -130,9 +130,9 @@ impl Kept {
             streams: appender.streams().clone(),
             sections: applied.read().unwrap_or_else(PoisonError::into_inner).sections(),
         };
-        let seat = applied.read().unwrap_or_else(PoisonError::into_inner).seat;
+        let seating = applied.read().unwrap_or_else(PoisonError::into_inner).seating;
         let mut applied = snapshots::restore(&state, shared.empty_states).map_err(std::io::Error::other)?;
-        applied.seat = seat;
+        applied.seating = seating;
         let files = shared.files.clone();
         let settling = match unsettled {
             // What was owed before still is, the old number with it.

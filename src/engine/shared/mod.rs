@@ -12,6 +12,7 @@ pub mod peering;
 pub(crate) mod prospect;
 pub(crate) mod reach;
 pub(crate) mod refused;
+pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod settings;
 pub mod space;

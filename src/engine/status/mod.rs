@@ -1,6 +1,7 @@
 //! Shows how the server stands: metrics, health, and the state of the peer.
 
 pub(crate) mod exposition;
+mod members;
 mod page;
 pub(crate) mod peer;
 mod replication;

@@ -2,12 +2,13 @@
 
 use std::sync::PoisonError;
 
+use super::members;
 use crate::app::application::PeerReport;
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
-use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 use crate::engine::shared::peering::standing::Bond;
+use crate::engine::shared::{Shared, roster};
 use crate::os::clock::wall_us;
 
 /// Records of one host's streams, added up over all starts of its process.
@@ -199,12 +200,19 @@ impl PeerReport for Shared {
         Report::of(self).map(|report| report.json())
     }
 
+    fn members_json(&self) -> Option<String> {
+        members::json(self)
+    }
+
     fn prospect_json(&self) -> Option<String> {
         self.prospect.get().json()
     }
 
     fn folds_wait_for(&self) -> Option<NodeId> {
-        self.peering.as_ref().and_then(|peering| peering.look().node)
+        let hosts = roster::hosts(self);
+        let peer = self.peering.as_ref().and_then(|peering| peering.look().node);
+        // The one on the link may be there while another one is waited for.
+        hosts.away().next().or(peer)
     }
 
     fn writes_refused(&self) -> Option<String> {

@@ -176,7 +176,8 @@ impl Keeper {
         self.released.look_after(&self.shared);
         self.clock.look_after(&self.shared);
         self.growth.look_after(&self.shared, self.free_bytes);
-        self.starts.look_after(&self.shared, self.peer.node());
+        let hosts = self.peer.hosts(&self.shared);
+        self.starts.look_after(&self.shared, self.peer.node(), &hosts);
         Ok(())
     }
 

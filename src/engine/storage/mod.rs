@@ -5,6 +5,7 @@ pub(crate) mod clockwatch;
 mod folding;
 mod growth;
 pub mod keeper;
+pub(crate) mod membership;
 mod released;
 pub mod retention;
 pub(crate) mod scrub;

@@ -1,4 +1,7 @@
-//! Which segments that nobody here needs wait for the peer, and when they have waited long enough.
+//! Which segments that nobody here needs wait for other hosts, and when they have waited long enough.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
@@ -11,11 +14,11 @@ use crate::os::disk::Disk;
 /// Looks after which what the peer has is written down, should it have changed: ten seconds.
 const LOOKS_PER_STORE: u32 = 50;
 
-/// What the peer is known to have, as far as it matters here.
+/// What other hosts are known to have, as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// Of each stream, what is durable there.
-    pub durable: VersionVector,
+    /// For each of them, what is durable there of each stream.
+    pub durable: Vec<VersionVector>,
     /// The bound on what waits for nobody else.
     pub retention: Retention,
 }
@@ -25,12 +28,12 @@ pub struct Waiting {
 pub struct Removable {
     /// This many of the oldest segments may be removed.
     pub segments: usize,
-    /// With the last of them something goes that the peer does not have.
-    pub leaves_peer_behind: bool,
+    /// With the last of them something goes that another host does not have.
+    pub leaves_host_behind: bool,
 }
 
 /// Returns how many of `unneeded` may go: the oldest segments, which nobody on this host needs, as many as there are. `waiting`
-/// is nothing where there never was a peer.
+/// is nothing where there is no other host.
 #[must_use]
 pub fn removable(
     unneeded: &[SegmentInfo],
@@ -39,14 +42,15 @@ pub fn removable(
     free_bytes: u64,
 ) -> Removable {
     let Some(Waiting { durable, retention }) = waiting else {
-        return Removable { segments: unneeded.len(), leaves_peer_behind: false };
+        return Removable { segments: unneeded.len(), leaves_host_behind: false };
     };
-    let has = |segment: &SegmentInfo| segment.end_vector.as_ref().is_some_and(|end| durable.covers(end));
+    let have = |end: &VersionVector| durable.iter().all(|durable| durable.covers(end));
+    let has = |segment: &SegmentInfo| segment.end_vector.as_ref().is_some_and(|end| have(end));
     let shipped = unneeded.iter().take_while(|segment| has(segment)).count();
     let kept = (unneeded.len() - shipped) as u64;
     let may_be_kept = retention.bytes(kept * segment_bytes, free_bytes) / segment_bytes;
     let excess = usize::try_from(kept.saturating_sub(may_be_kept)).unwrap_or(usize::MAX);
-    Removable { segments: shipped + excess, leaves_peer_behind: excess > 0 }
+    Removable { segments: shipped + excess, leaves_host_behind: excess > 0 }
 }
 
 /// What the keeper knows of the peer, in memory and in the file `peer`.
@@ -106,19 +110,33 @@ impl PeerRetention {
         self.known
     }
 
+    /// Returns the hosts that segments and folds wait for, in rising order: the peer, if it is known, and all other members.
+    #[must_use]
+    pub fn hosts(&self, shared: &Shared) -> Vec<NodeId> {
+        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let members = applied.members.iter().map(|(node, _)| node).filter(|node| *node != shared.node);
+        members.chain(self.node()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Returns what segments wait for; nothing on a host that never had a peer and is not told to have one.
     #[must_use]
     pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {
-        if self.known.is_none() && shared.peering.is_none() {
-            return None;
+        let of_host = |node: NodeId| {
+            let known = self.known.as_ref().filter(|known| known.node == node);
+            known.map(|known| known.durable.clone()).unwrap_or_default()
+        };
+        let mut durable: Vec<VersionVector> = self.hosts(shared).into_iter().map(of_host).collect();
+        if durable.is_empty() {
+            // One that is not known yet has nothing.
+            shared.peering.as_ref()?;
+            durable.push(VersionVector::new());
         }
-        let durable = self.known.as_ref().map(|known| known.durable.clone()).unwrap_or_default();
         Some(Waiting { durable, retention: self.retention })
     }
 
-    /// Says once that the peer can't catch up any more.
+    /// Says once that a host can't catch up any more.
     pub fn note(&mut self, verdict: &Removable) {
-        if verdict.leaves_peer_behind && !self.is_left_behind {
+        if verdict.leaves_host_behind && !self.is_left_behind {
             let node = self.known.as_ref().map(|known| known.node.to_string()).unwrap_or_default();
             tracing::error!(
                 node,
@@ -127,7 +145,7 @@ impl PeerRetention {
                  the waiting for good"
             );
         }
-        self.is_left_behind = verdict.leaves_peer_behind;
+        self.is_left_behind = verdict.leaves_host_behind;
     }
 }
 
@@ -159,16 +177,16 @@ mod tests {
     }
 
     fn verdict(count: u64, durable: u64, retention: Retention, free_bytes: u64) -> (usize, bool) {
-        let waiting = Waiting { durable: vector(durable), retention };
-        let Removable { segments, leaves_peer_behind } =
+        let waiting = Waiting { durable: vec![vector(50), vector(durable)], retention };
+        let Removable { segments, leaves_host_behind } =
             removable(&segments(count), Some(&waiting), 100, free_bytes);
-        (segments, leaves_peer_behind)
+        (segments, leaves_host_behind)
     }
 
     #[test]
     fn what_the_peer_has_may_go_and_the_rest_waits_up_to_the_bound() {
         let alone = removable(&segments(4), None, 100, 0);
-        assert_eq!(alone, Removable { segments: 4, leaves_peer_behind: false });
+        assert_eq!(alone, Removable { segments: 4, leaves_host_behind: false });
         let plenty = Retention::Bytes(1000);
         assert_eq!(verdict(4, 0, plenty, 0), (0, false));
         assert_eq!(verdict(4, 29, plenty, 0), (2, false), "all of a segment, or it stays");

@@ -1,10 +1,11 @@
-//! Starts that fold: a host says which streams of the other one it has to their ends, and folds those of its own earlier starts that
-//! the other one has. Without that each start that logged something would cost room for ever.
+//! Starts that fold: a host says which streams of the other hosts it has to their ends, and folds those of its own earlier starts that
+//! all others have. Without that each start that logged something would cost room for ever.
 
 use std::sync::PoisonError;
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
+use super::membership;
 use crate::app::applied::Applied;
 use crate::app::background::Unlogged;
 use crate::app::foldable::foldable;
@@ -50,10 +51,10 @@ pub fn folded(shared: &Shared) -> u64 {
 }
 
 impl Starts {
-    /// Looks once; `peer` is the host that has to have what is folded, if one is known. What is due is logged by a worker, and
-    /// looked at again when that has answered.
-    pub fn look_after(&mut self, shared: &Shared, peer: Option<NodeId>) {
-        self.warn(shared, peer);
+    /// Looks once; `hosts` have to have what is folded, and `peer` is the one on the link, if it is known. What is due is logged by a
+    /// worker, and looked at again when that has answered.
+    pub fn look_after(&mut self, shared: &Shared, peer: Option<NodeId>, hosts: &[NodeId]) {
+        self.warn(shared, hosts);
         self.pause = self.pause.saturating_sub(1);
         if self.pause > 0 || shared.space.is_joining() {
             return;
@@ -68,7 +69,8 @@ impl Starts {
             Some(Ok(Ok(()))) | None => self.answer = None,
         }
         self.pause = FOLD_EVERY_LOOKS;
-        if let Some(records) = said(shared).or_else(|| wish(shared, peer).map(|wish| wish.record())) {
+        let due = membership::due(shared, peer).or_else(|| said(shared, hosts));
+        if let Some(records) = due.or_else(|| wish(shared, hosts).map(|wish| wish.record())) {
             let (reply, answer) = bounded(1);
             shared.workers[0].send(Mail::Log(Submission { records, reply }));
             self.answer = Some(answer);
@@ -76,30 +78,33 @@ impl Starts {
     }
 
     /// Says once in a process that many starts wait, and for whom.
-    fn warn(&mut self, shared: &Shared, peer: Option<NodeId>) {
+    fn warn(&mut self, shared: &Shared, hosts: &[NodeId]) {
         let starts = count(shared);
         if starts < ORIGINS_WARN || std::mem::replace(&mut self.has_warned, true) {
             return;
         }
-        let peer = peer.map(|node| node.to_string()).unwrap_or_default();
+        let hosts = hosts.iter().map(NodeId::to_string).collect::<Vec<_>>().join(",");
         tracing::warn!(
             starts,
             most = ORIGINS_MAX,
-            peer,
-            "many earlier starts are not folded, because the peer has not said that it has them; with as many as a journal may know \
-             no further start is possible. Connect the two hosts, both with a program that knows folds; if the peer is lost for \
-             good, stop this host, run `pixeld forget-peer`, and start it without --peer until another one joins"
+            hosts,
+            "many earlier starts are not folded, because not every other host has said that it has them; with as many as a journal may know \
+             no further start is possible. Connect the hosts, all with a program that knows folds; if one is lost for \
+             good, stop this host and run `pixeld forget-host` (of two hosts: `pixeld forget-peer`, and start it without --peer until another one joins)"
         );
     }
 }
 
-/// Returns the record that says which streams of the peer's earlier starts are durable here, if enough of them were not spoken of.
-fn said(shared: &Shared) -> Option<Vec<u8>> {
-    let (node, ends) = shared.peering.as_ref()?.durable_ends()?;
+/// Returns the record that says which streams of another host's earlier starts are durable here, if enough of them were not spoken of.
+fn said(shared: &Shared, hosts: &[NodeId]) -> Option<Vec<u8>> {
+    let peering = shared.peering.as_ref()?;
     shared.understanding.admits_kinds(&[ENDS_HELD, STREAMS_FOLDED]).ok()?;
     let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-    let unsaid = unsaid(&applied, shared.node, node, ends);
-    (!unsaid.is_empty()).then(|| folding::ends_record(node, &unsaid))
+    let of_host = |node: &NodeId| {
+        let unsaid = unsaid(&applied, shared.node, *node, peering.durable_ends(*node));
+        (!unsaid.is_empty()).then(|| folding::ends_record(*node, &unsaid))
+    };
+    hosts.iter().find_map(of_host)
 }
 
 fn unsaid(applied: &Applied, own: NodeId, node: NodeId, mut ends: Vec<(Inc, Seq)>) -> Vec<(Inc, Seq)> {
@@ -113,13 +118,12 @@ fn unsaid(applied: &Applied, own: NodeId, node: NodeId, mut ends: Vec<(Inc, Seq)
 
 /// Returns the fold of this host's earlier starts that is due. One that is told to have a peer waits for it, known or not: a crash may
 /// have come before it was written down.
-fn wish(shared: &Shared, peer: Option<NodeId>) -> Option<FoldWish> {
-    if shared.peering.is_some() && peer.is_none() {
+fn wish(shared: &Shared, hosts: &[NodeId]) -> Option<FoldWish> {
+    if shared.peering.is_some() && hosts.is_empty() {
         return None;
     }
     shared.understanding.admits_kinds(&[ENDS_HELD, STREAMS_FOLDED]).ok()?;
-    let hosts: Vec<NodeId> = peer.into_iter().collect();
     let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-    let starts = foldable(&applied, shared.origin, &hosts);
-    (starts.len() >= FOLD_STARTS_MIN).then_some(FoldWish { hosts, starts })
+    let starts = foldable(&applied, shared.origin, hosts);
+    (starts.len() >= FOLD_STARTS_MIN).then_some(FoldWish { hosts: hosts.to_vec(), starts })
 }

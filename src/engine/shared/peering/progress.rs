@@ -114,13 +114,16 @@ impl Progress {
         state.release(synced);
     }
 
-    /// Returns where the streams of a node end on this host's disk, but that of the start `current`, which may go on; nothing while
-    /// one of them is not there as a whole.
+    /// Returns where the streams of a node end on this host's disk, but that of the start `current`, which may go on: the latest one
+    /// that is known, if nothing is said. Nothing while one of them is not there as a whole.
     #[must_use]
-    pub fn durable_ends(&self, node: NodeId, current: Inc) -> Vec<(Inc, Seq)> {
+    pub fn durable_ends(&self, node: NodeId, current: Option<Inc>) -> Vec<(Inc, Seq)> {
         let state = self.state();
-        let of_node = state.received.iter().filter(|stream| stream.origin.node == node);
-        let ended: Vec<Stream> = of_node.filter(|stream| stream.origin.inc != current).collect();
+        let of_node = || state.received.iter().filter(|stream| stream.origin.node == node);
+        let Some(current) = current.or_else(|| of_node().map(|stream| stream.origin.inc).max()) else {
+            return Vec::new();
+        };
+        let ended: Vec<Stream> = of_node().filter(|stream| stream.origin.inc != current).collect();
         let is_durable = |stream: &Stream| state.durable.seq_of(stream.origin) >= stream.seq;
         if state.is_withheld || !ended.iter().all(is_durable) {
             return Vec::new();

@@ -7,7 +7,8 @@
 //! committer        has_work, is_joining, is_snapshot_offered
 //! keeper           look (which segments must stay), durable_ends, snapshot_to_store, has_joined
 //! main             remember, begin_joining at a start; end
-//! jobs, status     look (how it stands)
+//! roster           beside (is the peer there)
+//! status           look (how it stands)
 //! ```
 //!
 //! Outside of `peering`, `replication` and `link` only a few files name more than these methods; `tests/architecture` knows
@@ -17,6 +18,7 @@ use std::sync::atomic::Ordering;
 
 use super::Peering;
 use super::standing::PeerView;
+use crate::app::hosts::Hosts;
 use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
 use crate::base::vector::VersionVector;
 use crate::log::snapshot::Snapshot;
@@ -65,13 +67,26 @@ impl Peering {
         self.standing.look()
     }
 
-    /// Returns where the peer's earlier starts end that this host has on its disk, once the peer is there; with its directory. Nothing
-    /// while one of them is not there as a whole.
+    /// Returns the hosts with the peer, as it is at `now_us` of the server's clock.
     #[must_use]
-    pub fn durable_ends(&self) -> Option<(NodeId, Vec<(Inc, Seq)>)> {
+    pub fn beside(&self, hosts: Hosts, now_us: u64) -> Hosts {
         let view = self.look();
-        let (node, current) = view.node.filter(|_| view.connected).zip(view.start)?;
-        Some((node, self.progress.durable_ends(node, current)))
+        let away_us = now_us.saturating_sub(view.since_us);
+        match view.node {
+            Some(node) => hosts.with(node, (!view.connected).then_some(away_us)),
+            None => hosts.with_unmet(away_us),
+        }
+    }
+
+    /// Returns where earlier starts of a node end that this host has on its disk; nothing while one of them is not there as a whole,
+    /// nor of the peer while that is away.
+    #[must_use]
+    pub fn durable_ends(&self, node: NodeId) -> Vec<(Inc, Seq)> {
+        let view = self.look();
+        match view.start.filter(|_| view.connected) {
+            None if view.node == Some(node) => Vec::new(),
+            start => self.progress.durable_ends(node, start.filter(|_| view.node == Some(node))),
+        }
     }
 
     /// Begins with what the last start knew of the peer.

@@ -6,6 +6,7 @@ use super::inbox::{Arrived, Inbox};
 use super::outbox::{Departing, Next, Outbox};
 use super::progress::{Changes, Progress};
 use super::standing::Standing;
+use crate::app::hosts::Hosts;
 use crate::base::batch::BatchHeader;
 use crate::base::ids::{Inc, NodeId, Origin, Position, Seq};
 use crate::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX};
@@ -206,6 +207,36 @@ fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
     assert_eq!(standing.look().since_us, 140, "it has been away since then");
     standing.established(NodeId(3), vector(0), vector(0), 160);
     assert_eq!((standing.own_durable(), standing.look().durable.seq_of(OWN)), (0, 0), "a new disk is empty");
+}
+
+#[test]
+fn a_peer_has_been_away_since_it_left() {
+    const HOUR_US: u64 = 3_600_000_000;
+    let (peering, alone) = (Peering::new(OWN, Streams::default()), Hosts::alone(OWN.node));
+    let falls_here =
+        |now_us, patience_us| peering.beside(alone.clone(), now_us).falls_here(PEER.node, patience_us);
+    assert!(!falls_here(999, 1_000) && falls_here(1_000, 1_000), "one that was never met, since the start");
+    peering.standing.established(PEER.node, VersionVector::new(), VersionVector::new(), 5);
+    assert!(!falls_here(HOUR_US, 0));
+    peering.standing.away("no route", HOUR_US);
+    assert!(!falls_here(HOUR_US + 999, 1_000) && falls_here(HOUR_US + 1_000, 1_000));
+}
+
+/// Of another member it is not known whether its latest start goes on.
+#[test]
+fn ends_of_another_member_are_those_before_its_latest_start() {
+    let peering = Peering::new(OWN, Streams::default());
+    let start = |number| Origin { node: NodeId(77), inc: Inc::of_start(number, 3) };
+    for (at, number) in (1..).zip([1, 2, 3]) {
+        let stream = Stream { origin: start(number), seq: 9, chain: 1 };
+        peering.progress.applied(stream, Position(at), Position(at));
+    }
+    assert_eq!(peering.durable_ends(NodeId(77)), [1, 2].map(|number| (start(number).inc, 9)));
+    assert!(peering.durable_ends(NodeId(78)).is_empty());
+    peering.standing.established(NodeId(77), VersionVector::new(), VersionVector::new(), 5);
+    assert!(peering.durable_ends(NodeId(77)).is_empty(), "of the peer that is known, or nothing is");
+    peering.standing.speaks(start(4).inc);
+    assert_eq!(peering.durable_ends(NodeId(77)).len(), 3);
 }
 
 #[test]
