@@ -123,6 +123,36 @@ fn the_index_fits_every_screen() {
 }
 
 #[test]
+fn a_tile_tells_in_how_many_days_the_disk_is_full() {
+    let Some(visitor) = Browser::start() else { return };
+    let server = Server::fresh(&["--durability", "memory"]);
+    visitor.go_to(&format!("http://{}/", server.address));
+    visitor.wait_for("return !document.getElementById('tiles').hidden");
+    let tile = "const tile = [...document.querySelectorAll('#tiles > div')].find((one) => one.textContent.startsWith('Disk full in'));";
+    assert_eq!(visitor.evaluate(&format!("{tile} return tile.hidden")), true, "nothing is known yet");
+    // What the server says once it has run for ten minutes.
+    let shows = |days: &str, text: &str| {
+        visitor.evaluate(&format!(
+            "window.asked ??= window.fetch; window.fetch = async (...all) => {{ \
+               const answer = await window.asked(...all); const text = await answer.text(); \
+               return new Response(text.replace(/^pixeld_disk_full_days .*$/m, 'pixeld_disk_full_days {days}'), answer); }}; \
+             return 0"
+        ));
+        let shown = format!("{tile} return !tile.hidden && tile.querySelector('b').textContent === {text:?}");
+        visitor.wait_for(&shown);
+    };
+    shows("0.5", "12 h");
+    shows("4000", "11 years");
+    shows("123.4", "123 days");
+    look(&visitor, "index-disk");
+    visitor.look_as(WIDTHS[2], SCHEMES[0]);
+    visitor
+        .evaluate(&format!("{tile} tile.scrollIntoView({{block: 'center', behavior: 'instant'}}); return 0"));
+    visitor.photograph("index-disk-tile");
+    shows("+Inf", "\u{2013}");
+}
+
+#[test]
 fn the_description_of_the_calls_fits_every_screen_and_finds_calls() {
     let Some(visitor) = Browser::start() else { return };
     let server = Server::fresh(&["--durability", "memory"]);

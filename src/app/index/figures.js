@@ -102,10 +102,18 @@ function bytes(value) {
   }
 }
 
+function days(value) {
+  if (value < 2) return Math.round(value * 24) + " h";
+  return value < 730 ? rounded(value) + " days" : Math.round(value / 365) + " years";
+}
+
 const perSecond = (value) => rounded(value) + "/s";
 const percent = (value) => Math.round(value * 100) + " %";
 
 const STAGE = "pixeld_stage_seconds";
+
+// Infinite is what is not known, or never comes.
+const finite = (value) => (Number.isFinite(value) ? value : undefined);
 
 // What has a tile: its name, how its value is found, and how it is written. One without a value is not shown.
 const TILES = [
@@ -117,6 +125,7 @@ const TILES = [
   ["Connections", (is) => is.now.sum("pixeld_http_connections"), rounded],
   ["CPU", (is) => is.rate("process_cpu_seconds_total"), percent],
   ["Memory", (is) => is.now.sum("process_resident_memory_bytes"), bytes],
+  ["Disk full in", (is) => finite(is.now.sum("pixeld_disk_full_days")), days],
   ["Peer lacks", (is) => is.now.sum("pixeld_replication_lag_records"), (value) => rounded(value) + " records"],
   ["Peer's lag", (is) => is.now.sum("pixeld_replication_lag_seconds"), seconds],
 ];
