@@ -3,11 +3,10 @@
 use crate::process;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use pixeld::http::date::Civil;
 use process::Server;
 use process::client::{plain, request};
+use process::now;
 use process::pair::{await_that, count};
 use serde_json::Value;
 
@@ -43,14 +42,6 @@ fn columns(server: &Server, query: &str) -> (Vec<u64>, Option<String>) {
 fn delete(server: &Server, query: &str) -> (u16, Value) {
     let answer = server.connect().send(plain("DELETE", &format!("/pixels{query}"))).answer();
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
-}
-
-/// This moment in RFC 3339.
-fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let Civil { year, month, day, hour, minute, second } = Civil::of(since.as_secs());
-    let micros = since.subsec_micros();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
 /// Bytes that the directory takes on its disk, without what is in use only while a file is made.

@@ -2,6 +2,8 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::skip::skip;
 use nix::errno::Errno;
@@ -56,6 +58,28 @@ enum Call {
 /// Runs a command and kills it with SIGKILL right before its `number`-th call, from 0 on, that may change a file system. Nothing
 /// where the system does not let us.
 pub fn kill_at(command: &Command, number: usize) -> Option<Fate> {
+    trace(command, Place { number, counts: None })
+}
+
+/// The same for a server that goes on when it serves: its calls count as long as `counts` says so.
+pub fn kill_serving_at(command: &Command, number: usize, counts: Arc<AtomicBool>) -> Option<Fate> {
+    trace(command, Place { number, counts: Some(counts) })
+}
+
+/// Where a process is killed.
+struct Place {
+    number: usize,
+    /// Whether calls count; without it they do until it serves, which is its end then.
+    counts: Option<Arc<AtomicBool>>,
+}
+
+impl Place {
+    fn counts(&self) -> bool {
+        self.counts.as_ref().is_none_or(|counts| counts.load(Ordering::SeqCst))
+    }
+}
+
+fn trace(command: &Command, place: Place) -> Option<Fate> {
     // A shell that stands still until it is traced, and then becomes the command.
     let mut stopped = Command::new("sh");
     stopped
@@ -82,7 +106,7 @@ pub fn kill_at(command: &Command, number: usize) -> Option<Fate> {
         return None;
     }
     send(process, Signal::CONT);
-    Some(follow(process, number))
+    Some(follow(process, &place))
 }
 
 /// Sends a signal to a process that has not been waited for.
@@ -91,7 +115,7 @@ fn send(process: Pid, signal: Signal) {
     kill_process(process, signal).expect("it is there");
 }
 
-fn follow(process: Pid, number: usize) -> Fate {
+fn follow(process: Pid, place: &Place) -> Fate {
     // Its threads are in its group, and nobody else is.
     let group = Pid::from_raw(-process.as_raw());
     let (mut calls, mut is_ours, mut fate) = (0, false, None);
@@ -108,8 +132,10 @@ fn follow(process: Pid, number: usize) -> Fate {
             WaitStatus::PtraceSyscall(thread) => {
                 let call = if is_ours && fate.is_none() { call_of(thread) } else { Call::Other };
                 match call {
-                    Call::Changing if calls == number => fate = Some(Fate::Killed),
+                    Call::Changing if !place.counts() => {}
+                    Call::Changing if calls == place.number => fate = Some(Fate::Killed),
                     Call::Changing => calls += 1,
+                    Call::Serving if place.counts.is_some() => {}
                     Call::Serving => fate = Some(Fate::Serving),
                     Call::Other => {}
                 }
