@@ -9,6 +9,7 @@ mod skip;
 
 mod config;
 mod crowds;
+mod cut_kills;
 mod decoder;
 mod disk_fault;
 mod disk_full;
