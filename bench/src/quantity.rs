@@ -1,6 +1,10 @@
 //! Amounts as people write them on a command line: `10s`, `250us`, `200k`, `1,2,5`.
 //!
 //! Every duration inside `bench` is a count of nanoseconds in a `u64` and says so in its name.
+//!
+//! The server's settings have a reader of their own (`base/units.rs`), and what it takes as a duration means the same here. But
+//! they are not one: a setting is a whole number of its unit, because it is shown again as it was written and stands between
+//! bounds; here `1.5ms` and `250us` are usual. And `k` and `M` count things here, where a setting's `kB` and `MiB` are bytes.
 
 /// Highest rate of an open loop, requests per second.
 pub const RATE_MAX: f64 = 100e6;

@@ -1,4 +1,7 @@
 //! Values as people write them: sizes, durations, lists of cores.
+//!
+//! The load generator, which is built without this crate, reads its own (`bench/src/quantity.rs` says how they differ); what is a
+//! duration here is one of the same length there.
 
 /// What a size may look like, for error texts.
 pub const SIZE_FORM: &str = "a size such as 512, 64KiB, 10MiB or 1GiB";

@@ -89,3 +89,24 @@ fn report(what: &str, exit: Exit) -> ExitCode {
     output::report(format_args!("pixeld bench: {what}"));
     exit.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use pixeld_bench::quantity::duration_ns;
+    use proptest::prelude::*;
+
+    use crate::base::units::duration_ms;
+
+    proptest! {
+        #[test]
+        fn what_a_setting_takes_as_a_duration_is_as_long_for_the_load_generator(
+            number in 0_u64..100_000,
+            unit in prop::sample::select(vec!["ms", "s", "m", "h", " s", "  ms", "d", "us", ""]),
+        ) {
+            let text = format!("{number}{unit}");
+            if let Some(ms) = duration_ms(&text) {
+                prop_assert_eq!(duration_ns(&text), Ok(ms * 1_000_000));
+            }
+        }
+    }
+}
