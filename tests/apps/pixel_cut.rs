@@ -104,8 +104,11 @@ impl Site {
         writer.write(&staged, true).expect("a disk that works");
         reader.extend(&staged);
         reader.written(writer.position());
-        let first =
-            Entry { origin: sealed.header.origin, seq: sealed.first_seq, time_us: sealed.header.time_us };
+        let first = Entry {
+            origin: sealed.header.origin,
+            seq: sealed.header.first_seq,
+            time_us: sealed.header.time_us,
+        };
         self.applied.apply_batch(&Batch { first, count, body, end: sealed.end });
         (first, sealed.start)
     }

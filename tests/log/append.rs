@@ -1,5 +1,6 @@
 //! The appender's promises: places, numbers, times, and that what it says has room has room.
 
+use pixeld::base::batch::BatchHeader;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Position};
 use pixeld::log::format::segment::Layout;
 use pixeld::log::write::append::{Appender, End};
@@ -19,11 +20,12 @@ fn time_never_goes_back_and_numbers_are_dense() {
     let mut appender = appender();
     let mut staged = Staged::default();
     let mut last = appender.stage(&[0x11; 30], 3, 1000, Position(0), &mut staged);
-    assert_eq!((last.first_seq, last.count, last.time_us, last.entered), (1, 3, 1000, Some(1)));
+    let BatchHeader { first_seq, count, time_us, .. } = last.header;
+    assert_eq!((first_seq, count, time_us, last.entered), (1, 3, 1000, Some(1)));
     for now_us in [900, 1000, 1001, 5000, 0] {
         let sealed = appender.stage(&[0x11; 20], 2, now_us, Position(0), &mut staged);
-        assert_eq!(sealed.first_seq, last.first_seq + u64::from(last.count));
-        assert_eq!(sealed.time_us, now_us.max(last.time_us + 1));
+        assert_eq!(sealed.header.first_seq, last.header.last_seq() + 1);
+        assert_eq!(sealed.header.time_us, now_us.max(last.header.time_us + 1));
         assert_eq!((sealed.start, sealed.entered), (last.end, None));
         last = sealed;
     }

@@ -69,10 +69,10 @@ fn work_in(path: &Path) {
             opened.reader.written(opened.writer.position());
             written.push(Batch {
                 origin: opened.appender.origin(),
-                first_seq: sealed.first_seq,
+                first_seq: sealed.header.first_seq,
                 start: sealed.start,
                 end: sealed.end,
-                time_us: sealed.time_us,
+                time_us: sealed.header.time_us,
                 body,
             });
             if number % 8 == 0 {

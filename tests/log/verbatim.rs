@@ -39,11 +39,18 @@ fn the_bytes_are_the_same_and_the_clock_follows_them() {
         let mut staged = Staged::default();
         let taken = here.stage_verbatim(&sealed.header, &body, Position(0), &mut staged).unwrap();
         assert_eq!(batch_bytes(&staged, &taken, length), bytes);
-        assert_eq!((taken.header, here.vector().seq_of(there.origin())), (sealed.header, sealed.first_seq));
+        assert_eq!(
+            (taken.header, here.vector().seq_of(there.origin())),
+            (sealed.header, sealed.header.first_seq)
+        );
     }
     assert_eq!(here.streams().of(CLUSTER, there.origin()), there.streams().of(CLUSTER, there.origin()));
     let (own, _) = seal(&mut here, &[0x21; 9], 3);
-    assert_eq!((own.first_seq, own.time_us), (1, 1_000_003), "later than everything that is here");
+    assert_eq!(
+        (own.header.first_seq, own.header.time_us),
+        (1, 1_000_003),
+        "later than everything that is here"
+    );
 }
 
 /// A clock that is wrong on one host does not spread to the other one, nor stays in a journal.
@@ -85,7 +92,7 @@ fn no_clock_makes_a_time_beyond_the_wires_bound() {
     let mut here = appender(1, 5);
     for now_us in [u64::MAX, 10_413_792_000_000_000, 5] {
         let (sealed, _) = seal(&mut here, &[0x21; 9], now_us);
-        assert_eq!(sealed.time_us, BATCH_TIME_US_MAX);
+        assert_eq!(sealed.header.time_us, BATCH_TIME_US_MAX);
     }
     assert_eq!(here.own_time_us(), BATCH_TIME_US_MAX);
 }
@@ -129,6 +136,6 @@ fn the_last_place_for_an_origin_is_kept_for_the_next_start() {
     }
     assert_eq!(take(u64::MAX), Err(StreamFault::TooMany));
     let (own, _) = seal(&mut here, &body, 1);
-    assert_eq!((own.first_seq, here.streams().len()), (1, ORIGINS_MAX - 1));
+    assert_eq!((own.header.first_seq, here.streams().len()), (1, ORIGINS_MAX - 1));
     assert_eq!(here.streams().of(CLUSTER, Origin { node: NodeId(2), inc: Inc(77) }).seq, 1);
 }

@@ -143,9 +143,9 @@ impl Committer {
                 });
                 self.lanes.hand_over(&self.outcomes, shared);
             }
-            commit.own_time_us.set(sealed.time_us);
+            commit.own_time_us.set(sealed.header.time_us);
             commit.batches.add(1);
-            commit.records.add(u64::from(sealed.count));
+            commit.records.add(u64::from(sealed.header.count));
             commit.short_records.add(u64::from(*shorts));
         }
         if let Some(peering) = &shared.peering {

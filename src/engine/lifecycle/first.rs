@@ -59,7 +59,7 @@ pub fn log(first: &FirstRecord, opening: &mut Opening) -> Result<(), FirstError>
     opened.writer.write(&staged, true)?;
     opened.reader.extend(&staged);
     opened.reader.written(opened.writer.position());
-    let first = Entry { time_us: sealed.time_us, ..entry };
+    let first = Entry { time_us: sealed.header.time_us, ..entry };
     applied.apply_batch(&Batch { first, count: 1, body: &body, end: sealed.end });
     Ok(())
 }

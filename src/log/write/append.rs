@@ -8,7 +8,7 @@ use crate::base::limits::{
 };
 use crate::base::vector::VersionVector;
 use crate::log::batch::BatchHeader;
-use crate::log::format::frame::{FRAME_HEAD_BYTES, Slot, SlotKey, frame_bytes};
+use crate::log::format::frame::{FRAME_HEAD_BYTES, SLOT_BYTES, Slot, SlotKey, frame_bytes};
 use crate::log::format::record::folds_of;
 use crate::log::format::segment::{Layout, SegmentHeader, header_bytes_most};
 use crate::log::streams::{Stream, StreamFault, Streams};
@@ -47,14 +47,8 @@ pub struct Appender {
 /// What a batch became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// Its header.
+    /// Its header. Its time is [`Appender::next_time_us`].
     pub header: BatchHeader,
-    /// Number of its first record in its origin's stream.
-    pub first_seq: Seq,
-    /// Number of its records.
-    pub count: u32,
-    /// Its time, microseconds since 1970: see [`Appender::next_time_us`].
-    pub time_us: u64,
     /// Where its frame starts.
     pub start: Position,
     /// Where the next frame starts.
@@ -340,12 +334,10 @@ impl Appender {
         let entered = self.enter_segment(length, synced, out);
         let start = self.end.position;
         let slot = Slot { segment: self.segment(), position: start, synced };
-        let head = (slot.encode(self.key), header.encode());
-        out.extend_at(start, |bytes| push_frame(bytes, &head.0, &head.1, body, length));
+        out.extend_at(start, |bytes| push_frame(bytes, &frame_head(slot, self.key, header), body, length));
         self.end.time_us = self.end.time_us.max(header.time_us);
         self.end.position = Position(start.0 + length);
-        let BatchHeader { first_seq, count, time_us, .. } = *header;
-        Sealed { header: *header, first_seq, count, time_us, start, end: self.end.position, entered }
+        Sealed { header: *header, start, end: self.end.position, entered }
     }
 
     /// Appends a segment's header if this frame begins a segment, and gives that segment's number.
@@ -392,11 +384,20 @@ fn is_near(time_us: u64, clock_us: u64) -> bool {
     time_us <= clock_us.saturating_add(CLOCK_AHEAD_US_MAX)
 }
 
-fn push_frame(out: &mut Vec<u8>, slot: &[u8], header: &[u8], body: &[u8], length: u64) {
+/// Returns the slot and the header as they stand in front of a body.
+#[inline]
+fn frame_head(slot: Slot, key: SlotKey, header: &BatchHeader) -> [u8; FRAME_HEAD_BYTES] {
+    let mut head = [0; FRAME_HEAD_BYTES];
+    head[..SLOT_BYTES].copy_from_slice(&slot.encode(key));
+    head[SLOT_BYTES..].copy_from_slice(&header.encode());
+    head
+}
+
+#[inline]
+fn push_frame(out: &mut Vec<u8>, head: &[u8; FRAME_HEAD_BYTES], body: &[u8], length: u64) {
     let end = out.len() + usize::try_from(length).expect("a frame fits into memory");
     out.reserve(end - out.len());
-    out.extend_from_slice(slot);
-    out.extend_from_slice(header);
+    out.extend_from_slice(head);
     out.extend_from_slice(body);
     out.resize(end, 0);
 }

@@ -157,10 +157,10 @@ impl Host {
         self.spare_ready &= sealed.entered.is_none();
         self.written.push(Batch {
             origin: appender.origin(),
-            first_seq: sealed.first_seq,
+            first_seq: sealed.header.first_seq,
             start: sealed.start,
             end: sealed.end,
-            time_us: sealed.time_us,
+            time_us: sealed.header.time_us,
             body,
         });
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use crate::app::applied::{Applied, Batch};
 use crate::app::state::Entry;
+use crate::base::batch::BatchHeader;
 use crate::engine::shared::Shared;
 use crate::log::write::append::Sealed;
 
@@ -15,8 +16,8 @@ pub(super) fn apply(
     body: &[u8],
     fold: impl FnOnce(&mut Applied, &Batch<'_>),
 ) {
-    let entry = Entry { origin: sealed.header.origin, seq: sealed.first_seq, time_us: sealed.time_us };
-    let batch = Batch { first: entry, count: sealed.count, body, end: sealed.end };
+    let BatchHeader { origin, first_seq: seq, time_us, count, .. } = sealed.header;
+    let batch = Batch { first: Entry { origin, seq, time_us }, count, body, end: sealed.end };
     let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
     fold(&mut applied, &batch);
     drop(applied);

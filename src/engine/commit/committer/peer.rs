@@ -130,7 +130,7 @@ impl Arrivals {
             apply_arrived(shared, &sealed, &body);
             applied(&sealed, &body);
             commit.peer_batches.add(1);
-            commit.peer_records.add(u64::from(sealed.count));
+            commit.peer_records.add(u64::from(sealed.header.count));
         }
         self.look_whether_joined(shared, peering, appender);
         if peering.outbox.is_awaited() || is_news {
