@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::engine::shared::{Shared, WorkerSide};
+use crate::engine::shared::Shared;
 use crate::os::notify::Manager;
 use crate::os::thread;
 
@@ -27,7 +27,7 @@ pub(super) fn start(manager: &Manager, watched: &Watched) -> std::io::Result<()>
             let server_before = server();
             let before = server_before.as_ref().map(|shared| turns(shared));
             if let Some(shared) = &server_before {
-                shared.workers.iter().for_each(WorkerSide::wake);
+                shared.wake_workers();
             }
             // Three times in a period: one that comes late is no harm.
             std::thread::sleep(period / 3);

@@ -183,7 +183,7 @@ fn publish(shared: &Shared, writer: &Writer) {
     let synced = writer.synced();
     if shared.reach.set_synced(synced.0) {
         shared.metrics.commit.synced_position.set(synced.0);
-        shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
+        shared.wake_workers();
     }
     if let Some(peering) = &shared.peering {
         peering.synced(synced);

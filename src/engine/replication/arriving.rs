@@ -4,7 +4,6 @@ use super::Replica;
 use super::access::peering_of;
 use crate::base::ids::Origin;
 use crate::base::vector::VersionVector;
-use crate::engine::shared::WorkerSide;
 use crate::log::files::newcomer;
 
 impl Replica {
@@ -79,7 +78,7 @@ impl Replica {
         }
         peering.progress.joined();
         space.set_joining(false);
-        self.shared.workers.iter().for_each(WorkerSide::wake);
+        self.shared.wake_workers();
         peering.bell.ring();
         tracing::info!(
             "joined: everything that the first host had when the two met is here; requests are taken"

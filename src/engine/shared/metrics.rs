@@ -3,8 +3,8 @@
 //! A counter has one writer, which stores old plus new without an atomic read-modify-write; readers may see it a moment
 //! late, never torn. Times go into HDR histograms, a sample per group of requests that shared the time, not per request.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 
@@ -41,28 +41,29 @@ const STATUSES: [u16; 31] = [
 
 /// Requests by route and status.
 pub struct RequestTable {
-    cells: Vec<Counter>,
+    rows: Vec<[Counter; STATUSES.len()]>,
 }
 
 impl RequestTable {
     fn new(routes: usize) -> Self {
         // One row more: requests that no route took.
-        Self { cells: (0..(routes + 1) * STATUSES.len()).map(|_| Counter::default()).collect() }
+        Self { rows: (0..=routes).map(|_| Default::default()).collect() }
     }
 
     /// Counts `n` answers of `status` on `route`; a route beyond the table stands for "none".
+    #[inline]
     pub fn count(&self, route: usize, status: u16, n: u64) {
-        let rows = self.cells.len() / STATUSES.len();
         let column = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
-        self.cells[route.min(rows - 1) * STATUSES.len() + column].add(n);
+        self.rows[route.min(self.rows.len() - 1)][column].add(n);
     }
 
     /// Returns every cell that is not zero: route (the number of routes stands for none), status, count.
     pub fn iter(&self) -> impl Iterator<Item = (usize, u16, u64)> + '_ {
-        let cell = |(at, counter): (usize, &Counter)| {
-            (at / STATUSES.len(), STATUSES[at % STATUSES.len()], counter.value())
-        };
-        self.cells.iter().enumerate().map(cell).filter(|cell| cell.2 > 0)
+        let rows = self.rows.iter().enumerate();
+        let cells = rows.flat_map(|(route, row)| {
+            row.iter().zip(STATUSES).map(move |(counter, status)| (route, status, counter.value()))
+        });
+        cells.filter(|cell| cell.2 > 0)
     }
 }
 
@@ -211,8 +212,8 @@ pub struct CommitMetrics {
 pub struct Metrics {
     /// The scrub's; what was mended is the link's.
     pub scrub: ScrubMetrics,
-    /// A shard per worker.
-    pub workers: Vec<WorkerMetrics>,
+    /// A shard per worker, which has a way of its own to it.
+    pub workers: Vec<Arc<WorkerMetrics>>,
     /// The commit step's and the disk thread's.
     pub commit: CommitMetrics,
     /// Pieces of streamed answers made by job threads; each job thread has its own counter.
@@ -240,7 +241,7 @@ impl Metrics {
     pub fn new(workers: usize, jobs: usize, routes: usize) -> Self {
         Self {
             scrub: ScrubMetrics::default(),
-            workers: (0..workers).map(|_| WorkerMetrics::new(routes)).collect(),
+            workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(routes))).collect(),
             commit: CommitMetrics::new(),
             job_pieces: (0..jobs).map(|_| Counter::default()).collect(),
             snapshots_unreadable: Counter::default(),

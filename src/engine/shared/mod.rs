@@ -209,7 +209,7 @@ pub struct Shared {
     /// What records name by its hash.
     pub blobs: Arc<Blobs>,
     /// A side per worker.
-    pub workers: Vec<WorkerSide>,
+    pub workers: Vec<Arc<WorkerSide>>,
     /// Counters.
     pub metrics: Metrics,
     /// Connections of all workers, and the descriptors that they and their answers and bodies have.
@@ -284,7 +284,7 @@ impl Shared {
             reader: opened.reader.clone(),
             prospect: Outlook::default(),
             blobs,
-            workers,
+            workers: workers.into_iter().map(Arc::new).collect(),
             metrics,
             descriptors: descriptors.clone(),
             buffered: Buffered::default(),
@@ -320,6 +320,11 @@ impl Shared {
         if self.step.start() {
             self.disk.wake();
         }
+    }
+
+    /// Wakes every worker that sleeps.
+    pub fn wake_workers(&self) {
+        self.workers.iter().for_each(|worker| worker.wake());
     }
 
     /// Has what arrived from the peer committed: by the disk thread, or in `memory` by the link, whose bell rings.

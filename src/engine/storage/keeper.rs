@@ -199,7 +199,7 @@ impl Keeper {
             "the data directory can be written again: writes are taken as far as there is room"
         );
         shared.space.set_unsettled(None);
-        shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
+        shared.wake_workers();
         Ok(true)
     }
 
@@ -273,7 +273,7 @@ impl Keeper {
                 self.complained = false;
                 self.report(was_short);
                 // Whatever waits in a lane can be committed now.
-                self.shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
+                self.shared.wake_workers();
                 self.shared.commit_arrived();
             }
             Err(error @ SpareError::Name { .. }) => return Err(error.into()),
@@ -439,7 +439,7 @@ impl Keeper {
         tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
         self.folding.replace(SnapshotMaker::new(snapshot, file, false, self.shared.empty_states));
         peering.has_joined();
-        self.shared.workers.iter().for_each(crate::engine::shared::WorkerSide::wake);
+        self.shared.wake_workers();
         false
     }
 

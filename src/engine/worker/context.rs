@@ -12,6 +12,9 @@ pub(super) struct Context {
     /// The worker's number, from 0.
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
+    /// Its side and its counters, which are among those of all workers in `shared` too.
+    side: Arc<WorkerSide>,
+    metrics: Arc<WorkerMetrics>,
     pub(super) limits: Arc<Limits>,
     pub(super) now: Now,
     pub(super) ending: Ending,
@@ -31,17 +34,18 @@ pub(super) enum Ending {
 impl Context {
     pub(super) fn new(index: usize, shared: Arc<Shared>, now: Now) -> Self {
         let limits = shared.limits();
-        Self { index, shared, limits, now, ending: Ending::No }
+        let (side, metrics) = (shared.workers[index].clone(), shared.metrics.workers[index].clone());
+        Self { index, shared, side, metrics, limits, now, ending: Ending::No }
     }
 
     #[inline]
     pub(super) fn metrics(&self) -> &WorkerMetrics {
-        &self.shared.metrics.workers[self.index]
+        &self.metrics
     }
 
     #[inline]
     pub(super) fn side(&self) -> &WorkerSide {
-        &self.shared.workers[self.index]
+        &self.side
     }
 
     /// Counts a request or a connection that is turned away.

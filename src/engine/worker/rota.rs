@@ -83,6 +83,12 @@ impl Rota {
         std::mem::take(&mut self.stalled)
     }
 
+    /// Returns whether a connection waits for the lane.
+    #[inline]
+    pub(super) fn has_stalled(&self) -> bool {
+        !self.stalled.is_empty()
+    }
+
     /// Returns whether a connection is to be served in the next turn.
     #[inline]
     pub(super) fn has_next(&self) -> bool {

@@ -18,7 +18,6 @@ use super::start_rule::Turn;
 use super::{Found, Worker, route};
 use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits, WATCHERS_PER_TURN};
-use crate::engine::shared::WorkerSide;
 use crate::engine::shared::mailbox::{FileDone, Mail};
 use crate::engine::shared::table::Key;
 
@@ -292,8 +291,16 @@ impl Worker {
     }
 
     /// Tries the connections again whose records wait for room in the lane.
+    #[inline]
     fn retry_stalled(&mut self) {
-        for key in self.rota.take_stalled() {
+        if self.rota.has_stalled() {
+            let stalled = self.rota.take_stalled();
+            self.retry(stalled);
+        }
+    }
+
+    fn retry(&mut self, stalled: Vec<Key>) {
+        for key in stalled {
             self.with(key, |worker, connection| {
                 connection.listed.remove(super::connection::Marks::STALLS);
                 worker.service.retry(connection, &worker.context);
@@ -393,7 +400,7 @@ impl Worker {
     pub(super) fn notice_crowd(&mut self) {
         if self.deadlines.look_for_crowd(&self.context) == Crowd::Begins {
             self.sweep(|wait| matches!(wait, Wait::Idle | Wait::Linger));
-            self.context.shared.workers.iter().for_each(WorkerSide::wake);
+            self.context.shared.wake_workers();
         }
     }
 
