@@ -67,7 +67,7 @@ fn a_sixth_application_has_a_record_a_read_a_page_and_a_limit() {
 
     assert_eq!(post(&server, &"n".repeat(65)), 413, "its limit");
     let mut limits = Limits::default();
-    limits.apps.set(&notes::MAX_BYTES, Value::Number(65));
+    limits.apps.set(&notes::settings::MAX_BYTES, Value::Number(65));
     server.shared().set_limits(limits);
     let is_taken = (0..500).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));

@@ -7,7 +7,7 @@ use pixeld::http::method::Method;
 use pixeld::http::response::Response;
 use pixeld::log::format::record;
 
-use super::MAX_BYTES;
+use super::settings::MAX_BYTES;
 use super::state::{APP, NOTE, NotesState};
 
 const HOME: u8 = 0;
