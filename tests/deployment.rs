@@ -310,13 +310,61 @@ fn man_pages_and_completions_name_every_command() {
 /// Series that say something once, and nothing over time.
 const NOT_SHOWN: [&str; 2] = ["pixeld_build_info", "process_start_time_seconds"];
 
-#[test]
-fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
-    // With a peer, so that its series are there too.
+/// Each series of a host with a peer, and its type.
+fn series() -> BTreeMap<String, String> {
     let server = Server::fresh(&["--peer-listen", "127.0.0.1:0", "--insecure-peer"]);
     let metrics = server.ask("GET", "/metrics", "").1;
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let series: BTreeMap<&str, &str> = types.filter_map(|line| line.split_once(' ')).collect();
+    types.filter_map(|line| line.split_once(' ')).map(|(name, kind)| (name.into(), kind.into())).collect()
+}
+
+/// The names of series in a query.
+fn names_in(query: &str) -> impl Iterator<Item = &str> {
+    let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("pixeld_") || word.starts_with("process_"))
+}
+
+/// What stands behind `key` in the lines of a file.
+fn values<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
+    text.lines().filter_map(move |line| line.trim_start_matches([' ', '-']).strip_prefix(key)).map(str::trim)
+}
+
+#[test]
+fn every_alert_asks_for_series_that_there_are_names_a_chapter_and_is_tried_both_ways() {
+    let (rules, tried, series) =
+        (read("scripts/prometheus/alerts.yml"), read("scripts/prometheus/alerts.test.yml"), series());
+    for query in values(&rules, "expr:") {
+        for word in names_in(query) {
+            let name = word.strip_suffix("_bucket").unwrap_or(word);
+            let kind = series.get(name).unwrap_or_else(|| panic!("{name} of {query}"));
+            let is_rated = ["rate(", "increase("].iter().any(|call| query.contains(&format!("{call}{name}")));
+            assert_eq!(kind == "counter" || kind == "histogram", is_rated, "{name}: {query}");
+        }
+    }
+    let headings = read("docs/operations.md");
+    let anchor = |line: &str| line.to_lowercase().replace(',', "").replace(' ', "-");
+    let anchors: BTreeSet<String> = values(&headings, "## ").map(anchor).collect();
+    for place in values(&rules, "runbook:") {
+        let chapter = place.strip_prefix("docs/operations.md#").unwrap_or_else(|| panic!("{place}"));
+        assert!(anchors.contains(chapter), "{place}");
+    }
+    let tests: BTreeSet<&str> = values(&tried, "name:").collect();
+    let alerts: Vec<&str> = values(&rules, "alert:").collect();
+    assert_eq!(alerts.len(), values(&rules, "runbook:").count(), "each has a runbook");
+    for alert in &alerts {
+        for how in ["trips", "is quiet"] {
+            assert!(tests.contains(&*format!("{alert} {how}")), "{alert} {how}");
+        }
+    }
+    assert_eq!(tests.len(), 2 * alerts.len(), "no test is of an alert that is gone");
+    if let Some((done, said)) = run("promtool", &["test", "rules", "scripts/prometheus/alerts.test.yml"]) {
+        assert!(done, "{said}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
+    let series = series();
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("scripts/grafana/pixeld.json")).expect("JSON");
     let (mut shown, mut ids, mut places) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -327,10 +375,9 @@ fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
         );
         for target in panel["targets"].as_array().expect("targets") {
             let query = target["expr"].as_str().expect("a query");
-            let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            for word in words.filter(|word| word.starts_with("pixeld_") || word.starts_with("process_")) {
+            for word in names_in(query) {
                 let name = word.strip_suffix("_bucket").unwrap_or(word);
-                let kind = *series.get(name).unwrap_or_else(|| panic!("{name} of {panel}"));
+                let kind = series.get(name).unwrap_or_else(|| panic!("{name} of {panel}"));
                 assert_eq!(kind == "counter", query.contains(&format!("rate({name}{{")), "{name}: {query}");
                 assert_eq!(kind == "histogram", word != name, "{name}: {query}");
                 shown.insert(name.to_owned());
@@ -338,7 +385,11 @@ fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
         }
     }
     for name in series.keys() {
-        assert_ne!(shown.contains(*name), NOT_SHOWN.contains(name), "{name} is on no panel, or need not be");
+        assert_ne!(
+            shown.contains(name),
+            NOT_SHOWN.contains(&&**name),
+            "{name} is on no panel, or need not be"
+        );
     }
 }
 
