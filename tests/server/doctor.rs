@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Unpacks `tests/data/machines/NAME.txt`: a line `== PATH` and the file's text below it.
-fn machine(name: &str) -> TempDir {
+pub fn machine(name: &str) -> TempDir {
     let root = tempfile::tempdir().expect("a directory");
     let text = fs::read_to_string(format!("{}/tests/data/machines/{name}.txt", env!("CARGO_MANIFEST_DIR")));
     for file in text.expect("a machine").split("== ").skip(1) {

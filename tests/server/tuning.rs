@@ -6,6 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::doctor::machine;
+use crate::process::pixeld;
 use crate::skip::skip;
 use tempfile::TempDir;
 
@@ -181,6 +183,49 @@ fn a_profile_reaches_card_interrupts_cores_and_pages() {
         ("sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"),
     ] {
         assert_eq!(now[file], value, "{file}");
+    }
+}
+
+/// What `pixeld doctor` says of a check, and the value that it names.
+fn examined(root: &Path, id: &str) -> (String, String) {
+    let root = root.to_str().expect("a path");
+    let output = pixeld(&["doctor", "--json", "--nic", "eth0", "--root", root]).output().expect("it starts");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let check = told["checks"].as_array().expect("checks").iter().find(|check| check["id"] == id);
+    let text = |key: &str| check.expect("the check")[key].as_str().expect("a text").to_owned();
+    (text("status"), text("current"))
+}
+
+/// Interrupts are counted by queues, and steering in software stays where it is all that spreads packets: where `tune` has been,
+/// `pixeld doctor` wants nothing of it any more.
+#[test]
+fn what_was_tuned_pleases_the_doctor_on_every_machine() {
+    for (name, rps) in
+        [("c5-ena", "off"), ("graviton", "off"), ("t2-xen", "on, and there are fewer"), ("virtio", "off")]
+    {
+        let root = machine(name);
+        let root = root.path();
+        let card = root.join("sys/class/net/eth0");
+        if name == "virtio" {
+            fs::create_dir_all(&card).expect("a directory");
+            symlink(root.join("sys/devices/virtio0"), card.join("device")).expect("a link");
+        }
+        if name == "graviton" {
+            // Its card is called otherwise there.
+            let table = fs::read_to_string(root.join("proc/interrupts")).expect("a table");
+            fs::write(root.join("proc/interrupts"), table.replace("ens5", "eth0")).expect("a table");
+            fs::rename(root.join("sys/class/net/ens5"), &card).expect("a card");
+        }
+        let (code, report) = tune(root, &["apply", "--profile", "throughput", "--nic", "eth0"]);
+        assert_eq!(code, 0, "{name}: {report}");
+        let (status, found) = examined(root, "irq.affinity");
+        assert_eq!(status, "PASS", "{name}: {found}: {report}");
+        let (status, found) = examined(root, "nic.rps");
+        assert!(status == "PASS" && found.starts_with(rps), "{name}: {status} {found}");
+        if name == "virtio" {
+            let on = |irq: u32| fs::read_to_string(root.join(format!("proc/irq/{irq}/smp_affinity_list")));
+            assert_eq!([40, 41, 42, 43].map(|irq| on(irq).expect("a list")), ["0\n", "0\n", "1\n", "1\n"]);
+        }
     }
 }
 

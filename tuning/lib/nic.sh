@@ -65,7 +65,8 @@ channel_knobs() {
     done < <(settings "$here/profiles/$profile.conf")
 }
 
-# nic_irqs: the interrupts of the card's queues in the order of the queues.
+# nic_irqs: the interrupts of the card's queues, each behind the number of its queue. Receiving and sending of one queue may have an
+# interrupt each (virtio0-input.1 and virtio0-output.1, eth0-q0-rx and eth0-q0-tx): their names differ by the direction only.
 nic_irqs() {
     local device irq own
     # A virtio card's interrupts carry the name of its device, a Xen card's and most others' the card's own.
@@ -75,16 +76,26 @@ nic_irqs() {
         $1 ~ /^[0-9]+:$/ {
             name = $NF
             queue = name ~ "^" nic "(-|$)" || (device != "" && name ~ "^" device "-(input|output|rx|tx)")
-            if (queue && name !~ /(mgmnt|config|event)/) {sub(":", "", $1); print $1, name}
-        }' "$root/proc/interrupts" 2>/dev/null | while read -r irq _; do
+            if (!queue || name ~ /(mgmnt|config|event)/) next
+            sub(":", "", $1)
+            gsub(/input|output|[Rr]x|[Tt]x/, "", name)
+            if (!(name in number)) number[name] = count++
+            print number[name], $1
+        }' "$root/proc/interrupts" 2>/dev/null | while read -r queue irq; do
         [ -z "${own// /}" ] || [[ $own = *" $irq "* ]] || continue
-        printf '%s\n' "$irq"
+        printf '%s %s\n' "$queue" "$irq"
     done
+}
+
+# queues_suffice: whether the card has a receiving queue for each CPU.
+queues_suffice() {
+    local -a queues=("$root/sys/class/net/$nic/queues"/rx-*)
+    [ -e "${queues[0]}" ] && [ "${#queues[@]}" -ge "$(cpus | wc -l)" ]
 }
 
 # nic_knobs: everything else of the card.
 nic_knobs() {
-    local key value queue irq index=0
+    local key value queue irq
     local -a online
     [ -n "$nic" ] || return 0
     mapfile -t online < <(cpus)
@@ -92,14 +103,15 @@ nic_knobs() {
         case $key in
         adaptive-rx | rx-usecs | tx-usecs | gro | qdisc) printf '%s\t%s\t%s\n' "$key" "$nic" "$value" ;;
         rps)
+            # With fewer queues than CPUs it is what spreads packets over the others (Documentation/networking/scaling.rst).
+            queues_suffice || continue
             for queue in "$root/sys/class/net/$nic/queues"/rx-*; do
                 [ -e "$queue/rps_cpus" ] && printf 'mask\t%s/rps_cpus\t0\n' "${queue#"$root"}"
             done
             ;;
         irq) # queue i to CPU i, as the workers are
-            while read -r irq; do
-                printf 'irq\t/proc/irq/%s/smp_affinity_list\t%s\n' "$irq" "${online[index % ${#online[@]}]}"
-                index=$((index + 1))
+            while read -r queue irq; do
+                printf 'irq\t/proc/irq/%s/smp_affinity_list\t%s\n' "$irq" "${online[queue % ${#online[@]}]}"
             done < <(nic_irqs)
             ;;
         esac
