@@ -63,13 +63,18 @@ fn microseconds(moment: &str) -> u64 {
     pixeld::http::moment::read_us(moment).expect("a moment")
 }
 
-const FPS: u64 = 4;
+const FPS: u64 = 20;
 
-/// What the server shows of each moment of a film of four frames in a second.
+/// How fast a film of a second at most is, in whole seconds for each of its own: so it has few frames on a slow machine, too.
+fn speed(from: &str, to: &str) -> u64 {
+    (microseconds(to) - microseconds(from)).div_ceil(1_000_000)
+}
+
+/// What the server shows of each moment of such a film.
 fn shown(server: &Server, from: &str, to: &str, area: &str) -> Vec<Pixels> {
     let (from_us, to_us) = (microseconds(from), microseconds(to));
-    let moments =
-        (0..).map(|frame: u64| from_us + frame * 1_000_000 / FPS).take_while(|at_us| *at_us < to_us);
+    let step_us = 1_000_000 / FPS * speed(from, to);
+    let moments = (0..).map(|frame: u64| from_us + frame * step_us).take_while(|at_us| *at_us < to_us);
     let picture = |at_us: u64| {
         let path = format!("/canvas.png?at={}&{area}", pixeld::http::date::rfc3339(at_us));
         let answer = server.connect().send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).answer();
@@ -89,14 +94,14 @@ fn frames(directory: &Path) -> Vec<Pixels> {
     names.iter().map(|name| pixels(&std::fs::read(name).expect("a file"))).collect()
 }
 
-/// The frames of a file, each as often as it is shown for a quarter of a second.
+/// The frames of a file, each as often as it is shown for the time of one.
 fn played<'a>(film: impl AnimationDecoder<'a>) -> Vec<Pixels> {
     let frame = |frame: image::Frame| {
         let (milliseconds, divisor) = frame.delay().numer_denom_ms();
         let mut picture = frame.into_buffer();
         picture.pixels_mut().filter(|pixel| pixel.0[3] == 0).for_each(|pixel| pixel.0 = [0; 4]);
         let shown = (picture.width(), picture.height(), picture.into_raw());
-        vec![shown; (milliseconds / divisor / 250) as usize]
+        vec![shown; (milliseconds / divisor / 50) as usize]
     };
     film.into_frames().flat_map(|one| frame(one.expect("a frame"))).collect()
 }
@@ -133,8 +138,9 @@ fn each_frame_is_the_picture_of_its_moment() {
 
     let directory = tempfile::tempdir().expect("a directory");
     let place = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
-    let film = |from_where: &str, name: &str, more: &[&str]| {
-        let usual = [from_where, "--out", name, "--fps", "4", "--speed", "1"];
+    let film = |from_where: &str, name: &str, from: &str, more: &[&str]| {
+        let speed = speed(from, to).to_string();
+        let usual = [from_where, "--out", name, "--fps", "20", "--speed", &speed, "--from", from];
         made(&[&usual[..], more].concat())
     };
     for (host, server) in [(&pair.a, &a), (&pair.b, &b)] {
@@ -145,24 +151,23 @@ fn each_frame_is_the_picture_of_its_moment() {
         for (source, name) in [(dir, "d"), (&*url, "u")] {
             let folder = place(name);
             std::fs::create_dir(&folder).expect("a directory");
-            let said = film(source, &format!("{folder}/%04d.png"), &["--size", "75x45"]);
+            let said = film(source, &format!("{folder}/%04d.png"), from, &["--size", "75x45"]);
             assert!(said.contains(&format!("{} frames of 60 x 40", expected.len())), "{said}");
             assert!(frames(Path::new(&folder)) == expected, "the frames of {source}");
             std::fs::remove_dir_all(&folder).expect("it goes");
         }
-        film(dir, &place("x.gif"), &["--size", "75x45"]);
+        film(dir, &place("x.gif"), from, &["--size", "75x45"]);
         let open = |name: &str| std::io::Cursor::new(std::fs::read(place(name)).expect("a film"));
         assert!(played(image::codecs::gif::GifDecoder::new(open("x.gif")).expect("a GIF")) == expected);
-        film(dir, &place("x.apng"), &["--size", "75x45"]);
+        film(dir, &place("x.apng"), from, &["--size", "75x45"]);
         let apng =
             image::codecs::png::PngDecoder::new(open("x.apng")).expect("a PNG").apng().expect("animated");
         assert!(played(apng) == expected);
         // A part of the time, smaller than a pixel for each cell, and a part of the canvas.
-        let part = ["--from", &middle, "--area", "-15,-10,17,20", "--size", "10x10"];
+        let part = ["--area", "-15,-10,17,20", "--size", "10x10"];
         let folder = place("p");
         std::fs::create_dir(&folder).expect("a directory");
-        film(dir, &format!("{folder}/%d.png"), &part);
-        assert!(frames(Path::new(&folder)).len() < 10, "they are sorted by name");
+        film(dir, &format!("{folder}/%02d.png"), &middle, &part);
         assert!(frames(Path::new(&folder)) == shown(server, &middle, to, "x=-15&y=-10&w=17&h=20&scale=1/2"));
         std::fs::remove_dir_all(&folder).expect("it goes");
     }

@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// each pixel, allow. 1000x1000 by default
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<(u64, u64)>,
-    /// Seconds on the canvas for each second of the film, such as 3600; by default the film takes 20 seconds
+    /// Seconds on the canvas for each second of the film, such as 3600; by default the film takes ten seconds
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
     /// Show these cells only; by default all that were ever set

@@ -62,10 +62,9 @@ impl Raster {
                 break;
             };
             if let Some(band) = (Bounds { y_min, y_max, ..cells }).meet(cells) {
+                let mut squares = Squares::new((shape.x, y_min), side as usize, width as usize);
                 tiles.paint(band, |x, y, [red, green, blue, _]| {
-                    let column = offset(x, shape.x) / side as usize;
-                    let row = offset(y, y_min) / side as usize;
-                    let sum = &mut sums[row * width as usize + column];
+                    let sum = &mut sums[squares.place_of(x, y)];
                     *sum = [
                         sum[0] + u32::from(red),
                         sum[1] + u32::from(green),
@@ -187,6 +186,41 @@ impl Raster {
             (1..self.grow).for_each(|_| rows.extend_from_within(start..end));
         }
         rows
+    }
+}
+
+/// Squares of cells, row by row, and the place of the last cell in them: cells come side by side nearly always, and two divisions
+/// for each would take longer than all else.
+struct Squares {
+    first: (i32, i32),
+    side: usize,
+    /// Squares in a row.
+    width: usize,
+    /// The cell that needs no division.
+    next: Option<(i32, i32)>,
+    place: usize,
+    /// Cells up to the end of the square's row.
+    left: usize,
+}
+
+impl Squares {
+    fn new(first: (i32, i32), side: usize, width: usize) -> Self {
+        Self { first, side, width, next: None, place: 0, left: 0 }
+    }
+
+    /// Returns the square of a cell.
+    #[inline]
+    fn place_of(&mut self, x: i32, y: i32) -> usize {
+        if self.next != Some((x, y)) {
+            let (column, row) = (offset(x, self.first.0), offset(y, self.first.1));
+            self.place = row / self.side * self.width + column / self.side;
+            self.left = self.side - column % self.side;
+        } else if self.left == 0 {
+            (self.place, self.left) = (self.place + 1, self.side);
+        }
+        self.left -= 1;
+        self.next = x.checked_add(1).map(|next| (next, y));
+        self.place
     }
 }
 

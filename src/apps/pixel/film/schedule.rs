@@ -3,7 +3,7 @@
 use super::limits::FILM_PICTURES_MAX;
 
 /// Seconds that a film takes if nobody says how fast it is.
-const USUAL_SECONDS: f64 = 20.0;
+const USUAL_SECONDS: f64 = 10.0;
 
 /// The moments of a film's pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Returns the film from one moment to another; without a speed it takes 20 seconds, and less if it would be slower than time.
+    /// Returns the film from one moment to another; without a speed it takes ten seconds, and less if it would be slower than time.
     ///
     /// # Errors
     /// Returns what can't be, with what to do, as a sentence.
@@ -87,9 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn a_film_takes_twenty_seconds_unless_that_is_slow_motion() {
+    fn a_film_takes_ten_seconds_unless_that_is_slow_motion() {
         let day = Schedule::new(0, 86_400_000_000, 25, None).unwrap();
-        assert_eq!((day.count(), day.speed), (501, 4_320.0));
+        assert_eq!((day.count(), day.speed), (251, 8_640.0));
         assert_eq!(Schedule::new(0, 3_000_000, 25, None).unwrap().speed, 1.0);
     }
 
