@@ -5,7 +5,7 @@ use crate::process;
 use std::path::Path;
 
 use process::Server;
-use process::client::{plain, request};
+use process::client::{pixel, plain, request};
 use process::now;
 use process::pair::{await_that, count};
 use serde_json::Value;
@@ -122,6 +122,37 @@ fn bytes_of_the_journal_are_kept_and_not_much_more() {
     let pixels = keep_bytes / 10;
     await_that("a cut", || count(&server), |count| (pixels * 9 / 10..=pixels + BATCH).contains(count));
     await_that("room", || disk_bytes(server.data_dir()), |bytes| *bytes <= keep_bytes + 5 * SEGMENT_BYTES);
+}
+
+/// A frame of 88 bytes and ten for the pixel, up to a multiple of eight.
+const TINY_BATCH_BYTES: u64 = 104;
+
+#[test]
+fn batches_of_one_pixel_count_with_their_frames_and_take_no_block_each() {
+    let keep_bytes = 100 * TINY_BATCH_BYTES;
+    let server = Server::fresh(&["--keep", &format!("pixel={keep_bytes}B")]);
+    let written = || {
+        let metrics = server.ask("GET", "/metrics", "").1;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("pixeld_journal_written_bytes_total "));
+        line.and_then(|number| number.parse::<u64>().ok()).expect("a number")
+    };
+    // Nothing is cut meanwhile: these are less than what is kept.
+    let before = written();
+    let mut client = server.connect();
+    let mut post = |columns: std::ops::Range<i32>| {
+        for x in columns {
+            let answer =
+                client.send(request("POST", "/pixel", "application/json", pixel(x, 1, 'R', 2))).answer();
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+    };
+    post(0..90);
+    assert_eq!(written() - before, 90 * TINY_BATCH_BYTES);
+    post(90..300);
+    await_that("a cut", || count(&server), |count| *count == 100);
+    assert_eq!(columns(&server, "").0, (200..300).collect::<Vec<_>>());
+    let most = 3 * keep_bytes + 5 * SEGMENT_BYTES;
+    await_that("room", || disk_bytes(server.data_dir()), |bytes| *bytes <= most);
 }
 
 #[test]

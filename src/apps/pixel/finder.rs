@@ -276,16 +276,21 @@ impl<'a> Finder<'a> {
             needed = if is_here { needed } else { needed - weight };
             is_here
         });
-        let Some((key, _)) = crossing else { return Ok(None) };
-        if measure == Measure::Bytes || needed == 0 {
+        let Some((key, weight)) = crossing else { return Ok(None) };
+        // So many of the batch's pixels belong to it: where bytes count all of them, or none.
+        let count = match measure {
+            Measure::Pixels => needed / FRACTIONS,
+            Measure::Bytes if needed == *weight => u64::MAX,
+            Measure::Bytes => 0,
+        };
+        if count == 0 {
             return Ok(Some(*key));
         }
-        // So many of the batch's pixels belong to it.
-        let (count, mut last) = (needed / FRACTIONS, key.seq);
+        let mut last = key.seq;
         self.read(cut, measure, &mut |_, batch, _| {
             if batch.origin == key.origin && batch.first_seq == key.seq {
                 let floor = self.floor_of(batch.origin);
-                last = pixels_behind(batch, floor).nth(count as usize - 1).unwrap_or(last);
+                last = pixels_behind(batch, floor).take(count as usize).last().unwrap_or(last);
             }
         })?;
         Ok(Some(Key { seq: last + 1, ..*key }))
