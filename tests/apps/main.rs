@@ -16,6 +16,8 @@ mod process;
 mod sim_disk;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/terminal.rs"]
+mod terminal;
 #[path = "../support/thumbs/mod.rs"]
 mod thumbs;
 
@@ -45,6 +47,7 @@ mod pages_browser;
 mod pex_import;
 mod pex_surface;
 mod photograph;
+mod pictures;
 mod pixel_answers;
 mod pixel_cut;
 mod pixel_json;

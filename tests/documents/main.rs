@@ -3,6 +3,7 @@
 mod blocks;
 mod commands;
 mod configuration;
+mod pictures;
 mod references;
 #[path = "../support/skip.rs"]
 mod skip;

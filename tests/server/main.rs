@@ -6,6 +6,8 @@ mod feed;
 mod process;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/terminal.rs"]
+mod terminal;
 
 mod config;
 mod crowds;

@@ -1,16 +1,15 @@
 //! What `pixeld send` draws on a terminal, cell by cell, and where a picture is put.
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::process::client::plain;
 use crate::process::{Server, pixeld};
+use crate::terminal;
 
 const COLUMNS: u16 = 60;
 const ROWS: u16 = 24;
@@ -69,12 +68,7 @@ impl Drawn {
 
 /// Runs a command on a terminal of its own that gives this answer to the question what it can; without one it stays silent.
 fn on_terminal(command: &[&str], environment: &[(&str, &str)], answer: Option<&'static str>) -> Drawn {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-    grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
-    let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("a path");
-    let slave = OpenOptions::new().read(true).write(true).open(name).expect("its other side");
-    let (ws_xpixel, ws_ypixel) = (COLUMNS * CELL_PX.0, ROWS * CELL_PX.1);
-    tcsetwinsize(&slave, Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel, ws_ypixel }).expect("a size");
+    let (mut master, slave) = terminal::open(ROWS, COLUMNS, CELL_PX);
     let own = || slave.try_clone().expect("a terminal");
     let mut process = Command::new("setsid");
     process.arg("--ctty").args(command).stdin(own()).stdout(own()).stderr(own());
@@ -83,7 +77,6 @@ fn on_terminal(command: &[&str], environment: &[(&str, &str)], answer: Option<&'
     }
     process.env("TERM", "xterm-256color").envs(environment.iter().copied());
     let mut child = process.spawn().expect("setsid");
-    let mut master = File::from(master);
     let reader = thread::spawn(move || {
         let (mut raw, mut buffer, mut is_answered) = (Vec::new(), [0; 4096], false);
         // Ends with an error once nobody has the other side any more.
