@@ -183,13 +183,36 @@ fn record_of(payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// How this host is connected to others, and the seat that it has before it has logged one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// Not at all: it has none.
+    #[default]
+    Alone,
+    /// By a link to a peer: they are two, and each knows by their keys which seat it has.
+    Pair(Seat),
+    /// By a log that any number of hosts share: two may begin with the same seat.
+    Log(Seat),
+}
+
 /// By which rule this host gives numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seating {
     /// This host, once it is known.
     pub own: Option<NodeId>,
-    /// The seat that it has as one of two, before anything was logged of either; nothing on a host without a peer.
-    pub of_pair: Option<Seat>,
+    /// Its ties.
+    pub ties: Ties,
+}
+
+impl Ties {
+    /// Returns the seat that a host has before it has logged one.
+    #[must_use]
+    pub fn usual(self) -> Option<Seat> {
+        match self {
+            Self::Alone => None,
+            Self::Pair(seat) | Self::Log(seat) => Some(seat),
+        }
+    }
 }
 
 impl Seating {
@@ -198,9 +221,9 @@ impl Seating {
     #[must_use]
     pub fn seat(&self, members: &Members) -> Option<Seat> {
         let listed = self.own.and_then(|own| members.seat_of(own));
-        listed.or_else(|| match (self.own, self.of_pair) {
-            (Some(own), Some(of_pair)) => members.seat_for(own, of_pair),
-            (None, of_pair) => of_pair,
+        listed.or_else(|| match (self.own, self.ties.usual()) {
+            (Some(own), Some(usual)) => members.seat_for(own, usual),
+            (None, usual) => usual,
             (Some(_), None) => None,
         })
     }

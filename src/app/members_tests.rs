@@ -67,7 +67,10 @@ fn the_seats_of_hosts_that_are_forgotten_are_given_again_when_no_other_is_left()
 fn a_host_has_the_seat_of_a_member_and_that_of_the_pair_before() {
     let mut members = Members::default();
     let own = Some(NodeId(5));
-    let pair = |of_pair: Option<u16>| Seating { own, of_pair: of_pair.map(seat) };
+    let pair = |usual: Option<u16>| {
+        let ties = usual.map_or(Ties::Alone, |usual| Ties::Pair(seat(usual)));
+        Seating { own, ties }
+    };
     assert_eq!(pair(None).seat(&members), None, "a host that was always alone counts 1, 2, 3");
     assert_eq!(pair(Some(1)).seat(&members), Some(seat(1)));
     join(&mut members, 3, 1);

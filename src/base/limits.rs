@@ -22,6 +22,10 @@ pub const ORIGINS_MAX: usize = 32_000;
 pub const MEMBERS_MAX: usize = 8;
 /// Hosts of which it is logged that they are members or were: as many replacements end in hosts without entries.
 pub const MEMBERS_LISTED_MAX: usize = 4_096;
+/// Other hosts of which it is kept what they have said.
+pub const MEMBERS_HEARD_MAX: usize = SEATS as usize;
+/// Silence after which a member that is heard by what it says now and then counts as away, microseconds.
+pub const MEMBER_SILENT_US: u64 = 3_000_000;
 /// Bytes of a member's name.
 pub const MEMBER_NAME_BYTES_MAX: usize = 40;
 /// Origins from which on the log warns.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
-use pixeld::app::members::Seating;
+use pixeld::app::members::{Seating, Ties};
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::registry;
@@ -121,7 +121,7 @@ impl Up {
         owed.settle().map_err(|error| error.to_string())?;
         let (mut applied, last) = (rebuilding.take_applied(), rebuilding.last.take());
         // All hosts take themselves for the first: they have to find out that they are not.
-        applied.seating = Seating { own: Some(node), of_pair: Some(Seat::of_pair(true)) };
+        applied.seating = Seating { own: Some(node), ties: Ties::Pair(Seat::of_pair(true)) };
         let io = |error: std::io::Error| error.to_string();
         let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
         let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;

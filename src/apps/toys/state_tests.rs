@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::applied::{Applied, Batch};
+use crate::app::members::Ties;
 use crate::apps::toys::tag;
 use crate::base::ids::Position;
 use crate::base::seat::Seat;
@@ -12,7 +13,7 @@ const THERE: Origin = Origin { node: NodeId(2), inc: Inc(1) };
 fn host(seat: Option<u16>) -> Applied {
     let mut applied = Applied::default();
     applied.insert(tag::APP, Box::new(ToysState::default()));
-    applied.seating.of_pair = seat.and_then(Seat::new);
+    applied.seating.ties = seat.and_then(Seat::new).map_or(Ties::Alone, Ties::Pair);
     applied
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
-use crate::app::members::Seating;
+use crate::app::members::{Seating, Ties};
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -140,8 +140,11 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let lost = rebuilding.lose(&opened.reader, opened.appender.position());
     let is_shortened = lost.map_err(|error| OpenError::List(std::io::Error::other(error)))?;
     let mut applied = rebuilding.take_applied();
-    let of_pair = settings.peer.as_ref().map(|peer| seat_of(peer, &directory)).transpose()?;
-    applied.seating = Seating { own: Some(opened.identity.node), of_pair };
+    let ties = match &settings.peer {
+        Some(peer) => Ties::Pair(seat_of(peer, &directory)?),
+        None => Ties::Alone,
+    };
+    applied.seating = Seating { own: Some(opened.identity.node), ties };
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
     // What the replay released is found anyway.

@@ -12,6 +12,7 @@ pub mod peering;
 pub(crate) mod prospect;
 pub(crate) mod reach;
 pub(crate) mod refused;
+pub(crate) mod roll;
 pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod settings;
@@ -41,6 +42,7 @@ use self::outcomes::Outcomes;
 use self::peering::Peering;
 use self::prospect::Outlook;
 use self::reach::Reach;
+use self::roll::Roll;
 use self::rounds::Rounds;
 use self::settings::Settings;
 use self::space::Space;
@@ -188,6 +190,8 @@ pub struct Shared {
     pub durability_timeout_us: u64,
     /// What there is because of a peer; nothing on a host that is alone.
     pub peering: Option<Peering>,
+    /// What members have said that this host has no link to.
+    pub roll: Roll,
     /// Which kinds of records the peer understands.
     pub understanding: Understanding,
     /// This host's data directory.
@@ -274,6 +278,7 @@ impl Shared {
                 .peer
                 .is_some()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
+            roll: Roll::default(),
             understanding: Understanding::new(kinds),
             node: opened.identity.node,
             origin: opened.appender.origin(),

@@ -4,15 +4,18 @@ use std::sync::PoisonError;
 
 use super::Shared;
 use crate::app::hosts::Hosts;
+use crate::app::members::Ties;
 
-/// Returns the hosts as of now. A member that this host has no link to counts as away since this process started.
+/// Returns the hosts as of now. A member that this host has no link to is there while it is heard.
 #[must_use]
 pub fn hosts(shared: &Shared) -> Hosts {
     let (alone, now_us) = (Hosts::alone(shared.node), shared.clock.now_us());
-    let hosts = match &shared.peering {
-        Some(peering) => peering.beside(alone, now_us),
-        None => alone,
-    };
     let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-    applied.members.iter().fold(hosts, |hosts, (node, _)| hosts.with(node, Some(now_us)))
+    let hosts = match (&shared.peering, applied.seating.ties) {
+        // What is connected there is the log, and no host.
+        (Some(_), Ties::Log(_)) | (None, _) => alone,
+        (Some(peering), _) => peering.beside(alone, now_us),
+    };
+    let others = applied.members.iter().map(|(node, _)| node);
+    others.fold(hosts, |hosts, node| hosts.with(node, shared.roll.away_us(node, now_us)))
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use serde_json::{Value, json};
 
 use crate::app::members::Member;
-use crate::base::ids::{NodeId, Origin};
+use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::{Shared, roster};
 use crate::engine::storage::starts;
@@ -26,9 +26,10 @@ pub(super) fn json(shared: &Shared) -> Option<String> {
         let away_us = hosts.away_us(node);
         object["state"] = if away_us.is_some() { "away" } else { "here" }.into();
         if let Some(away_us) = away_us {
-            let known = view.as_ref().filter(|view| view.node == Some(node)).map(|view| &view.durable);
+            let known = view.as_ref().filter(|view| view.node == Some(node)).map(|view| view.durable.clone());
+            let durable = known.unwrap_or_else(|| shared.roll.durable(node));
             object["away_seconds"] = (away_us as f64 / 1e6).into();
-            let records = lacks(&applied.vector, known, node);
+            let records = lacks(&applied.vector, &durable, node);
             object["waits"] = json!({ "records": records, "starts": starts });
         }
         object
@@ -38,8 +39,7 @@ pub(super) fn json(shared: &Shared) -> Option<String> {
 }
 
 /// Returns how many records of `here`, but those of its own, a host is not known to have durably.
-fn lacks(here: &VersionVector, known: Option<&VersionVector>, node: NodeId) -> u64 {
-    let durable = |origin: Origin| known.map_or(0, |known| known.seq_of(origin));
+fn lacks(here: &VersionVector, durable: &VersionVector, node: NodeId) -> u64 {
     let others = here.iter().filter(|(origin, _)| origin.node != node);
-    others.map(|(origin, seq)| seq.saturating_sub(durable(origin))).sum()
+    others.map(|(origin, seq)| seq.saturating_sub(durable.seq_of(origin))).sum()
 }

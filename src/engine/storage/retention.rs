@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use crate::app::members::{Members, Ties};
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
@@ -110,12 +111,12 @@ impl PeerRetention {
         self.known
     }
 
-    /// Returns the hosts that segments and folds wait for, in rising order: the peer, if it is known, and all other members.
+    /// Returns the hosts that segments and folds wait for, in rising order: the peer, if it is known, and all other members. A log is
+    /// no host: what it has says nothing of what members have.
     #[must_use]
     pub fn hosts(&self, shared: &Shared) -> Vec<NodeId> {
         let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
-        let members = applied.members.iter().map(|(node, _)| node).filter(|node| *node != shared.node);
-        members.chain(self.node()).collect::<BTreeSet<_>>().into_iter().collect()
+        others(&applied.members, applied.seating.ties, shared.node, self.node())
     }
 
     /// Returns what segments wait for; nothing on a host that never had a peer and is not told to have one.
@@ -123,7 +124,7 @@ impl PeerRetention {
     pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {
         let of_host = |node: NodeId| {
             let known = self.known.as_ref().filter(|known| known.node == node);
-            known.map(|known| known.durable.clone()).unwrap_or_default()
+            known.map_or_else(|| shared.roll.durable(node), |known| known.durable.clone())
         };
         let mut durable: Vec<VersionVector> = self.hosts(shared).into_iter().map(of_host).collect();
         if durable.is_empty() {
@@ -149,12 +150,20 @@ impl PeerRetention {
     }
 }
 
+fn others(members: &Members, ties: Ties, own: NodeId, peer: Option<NodeId>) -> Vec<NodeId> {
+    let peer = peer.filter(|_| !matches!(ties, Ties::Log(_)));
+    let listed = members.iter().map(|(node, _)| node).filter(|node| *node != own);
+    listed.chain(peer).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::base::ids::{Inc, NodeId, Origin, Position};
+    use crate::base::seat::Seat;
+    use crate::log::format::record;
 
     const ORIGIN: Origin = Origin { node: NodeId(1), inc: Inc(1) };
 
@@ -181,6 +190,22 @@ mod tests {
         let Removable { segments, leaves_host_behind } =
             removable(&segments(count), Some(&waiting), 100, free_bytes);
         (segments, leaves_host_behind)
+    }
+
+    #[test]
+    fn all_members_are_waited_for_and_a_log_is_not() {
+        let ([own, peer, other], seat) = ([1, 2, 3].map(NodeId), Seat::of_pair(true));
+        let mut members = Members::default();
+        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer)), [peer]);
+        for node in [other, own, peer] {
+            let said = members.join_record(node, seat, "").unwrap();
+            members.hear(1, record::payload(&said));
+        }
+        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer)), [peer, other]);
+        assert_eq!(others(&members, Ties::Log(seat), own, Some(NodeId(9))), [peer, other]);
+        let said = members.forget_record(other).unwrap();
+        members.hear(1, record::payload(&said));
+        assert_eq!(others(&members, Ties::Alone, own, None), [peer]);
     }
 
     #[test]
