@@ -7,7 +7,9 @@ use std::time::Duration;
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{NodeId, Seq};
+use pixeld::base::kinds::Kinds;
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
+use pixeld::base::tag::MEMBER;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
 use pixeld::engine::shared::peering::Peering;
@@ -60,8 +62,12 @@ impl Host {
         self.server().shared().peering.as_ref().unwrap()
     }
 
-    /// The peer is there, and has nothing.
+    /// The peer is there, and has nothing. It knows no members, so that nothing is logged but what is asked for.
     fn peer_comes(&self) {
+        let understanding = &self.server().shared().understanding;
+        let mut bytes = *understanding.own().bytes();
+        bytes[usize::from(MEMBER / 8)] &= !(1 << (MEMBER % 8));
+        understanding.learn(NodeId(9), Kinds::read(&bytes));
         self.peering().standing.established(NodeId(9), VersionVector::new(), VersionVector::new(), 1);
     }
 

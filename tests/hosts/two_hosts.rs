@@ -50,6 +50,11 @@ fn post_all(server: &Server, from: i32, to: i32, y: i32) {
 fn both_take_writes_and_both_have_all_of_them() {
     let pair = Pair::found();
     let (mut a, mut b) = pair.start(&[]);
+    // Each logs that it is a member: one record of each.
+    for server in [&a, &b] {
+        let health = || server.ask("GET", "/health", "").1;
+        await_that("both members", health, |health| health.matches("\"seat\":").count() == 2);
+    }
     post_all(&a, 0, 100, 1);
     post_all(&b, 0, 100, 2);
     let both = a.connect().send(at_both(7, 7)).answer();
@@ -63,17 +68,17 @@ fn both_take_writes_and_both_have_all_of_them() {
     for line in [
         "pixeld_replication_state{state=\"connected\"} 1",
         "pixeld_replication_lag_records 0",
-        "pixeld_replication_records{stream=\"own\",at=\"here\"} 101",
-        "pixeld_replication_records{stream=\"own\",at=\"peer_durable\"} 101",
-        "pixeld_replication_records{stream=\"peer\",at=\"here\"} 100",
-        "pixeld_replication_received_records_total 100",
+        "pixeld_replication_records{stream=\"own\",at=\"here\"} 102",
+        "pixeld_replication_records{stream=\"own\",at=\"peer_durable\"} 102",
+        "pixeld_replication_records{stream=\"peer\",at=\"here\"} 101",
+        "pixeld_replication_received_records_total 101",
         "pixeld_replication_late_total 0",
         "pixeld_stage_seconds_count{stage=\"peer_wait\"} 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "no {line} in {metrics}");
     }
     let batches = figure(&metrics, "pixeld_replication_received_batches_total");
-    assert!((1..=100).contains(&batches), "{batches}");
+    assert!((1..=101).contains(&batches), "{batches}");
     for server in [&mut a, &mut b] {
         server.signal(Signal::TERM);
         assert!(server.wait().success(), "{}", server.stderr());
