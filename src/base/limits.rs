@@ -196,6 +196,22 @@ pub const CUT_FLOORS_MAX: usize = 128;
 pub const CUT_ITEMS_MAX: usize = 10_000;
 /// Time between two looks whether there is more than is to be kept, milliseconds.
 pub const CUT_LOOK_MS: u64 = 250;
+/// Bytes of a block of a run, about: what one look at an old item reads.
+pub const RUN_BLOCK_BYTES: usize = 16 * 1024;
+/// Bits of a run's filter for each key: of a hundred keys that are not there it takes about one for one that is.
+pub const RUN_FILTER_BITS: u64 = 10;
+/// Runs of about one size that are merged into one.
+pub const RUNS_MERGED: usize = 8;
+/// Bytes of a run that is not merged with others any more. It can be sent to a peer as a blob.
+pub const RUN_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// A run of which more than one item in so many is gone is written again without them.
+pub const RUN_GONE_SHARE: u64 = 4;
+/// Of the bytes that items may take in memory one in so many stays when the oldest go to the disk: the newest.
+pub const YOUNG_KEPT_SHARE: u64 = 4;
+/// Items that move to a run at once: the state is locked meanwhile.
+pub const RUN_ADOPT_ITEMS: usize = 512;
+/// Old items that were removed whose blobs are looked up at once.
+pub const RUN_GONE_READ_ITEMS: usize = 2_048;
 /// Bytes that the scrub reads at once.
 pub const SCRUB_PIECE_BYTES: usize = 128 * 1024;
 /// What the scrub counts for opening a blob, bytes: small ones don't come faster than this.
@@ -283,6 +299,8 @@ pub struct Limits {
     /// Requests of one worker that wait for the peer. Beyond that, and what is in its lane then, a write at
     /// `both` is answered 503 before anything is logged.
     pub peer_waiters: usize,
+    /// Items of one application in memory, bytes; beyond that the oldest go to the disk.
+    pub young_bytes: usize,
     /// The bounds that applications declare in their folders.
     pub apps: Values,
 }
@@ -309,6 +327,7 @@ pub static DEFAULTS: Limits = Limits {
     buffered_bytes: 256 * 1024 * 1024,
     lane_full_ms: 100,
     peer_waiters: 65_536,
+    young_bytes: 8 * 1024 * 1024,
     apps: Values::new(),
 };
 
@@ -358,6 +377,7 @@ const _: () = {
     );
     assert!(PEER_PIECE_BYTES + 48 <= PEER_PAYLOAD_BYTES_MAX);
     assert!(PEER_PING_EVERY_US < PEER_SUSPECT_US && PEER_SUSPECT_US < PEER_DEAD_US);
+    assert!(2 * RUN_BYTES_MAX <= BLOB_BYTES_MAX, "a run is sent as a blob, with its indexes");
     assert!(WRITE_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
     assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
 };

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod limits;
 pub(crate) mod numbers;
 pub mod seat;
+pub mod places;
 pub mod setting;
 pub(crate) mod sha256;
 pub mod streams;

@@ -13,6 +13,8 @@ pub mod app {
     pub const ENGINE: u8 = 14;
     /// What hosts have said of each other's streams: a section of snapshots; no record bears it.
     pub const ENDS: u8 = 15;
+    /// The runs that states name: a section of snapshots, beyond what a tag can say.
+    pub const RUNS: u8 = 16;
 }
 
 /// Records count as of another time than their batches say.

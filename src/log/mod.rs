@@ -18,7 +18,7 @@
 //! 4  recover
 //! 3  snapshot
 //! 2  read
-//! 1  write
+//! 1  write | runs
 //! 0  format | files | blobs | lane
 //! ```
 
@@ -36,6 +36,8 @@ pub mod lane;
 pub mod read;
 // Makes of what a crash left a journal that goes on.
 pub mod recover;
+// Holds old items of applications in files that are never changed.
+pub mod runs;
 // Holds the state at a position of the journal.
 pub mod snapshot;
 // Appends batches: seals, stages, writes and syncs them, into segments made ahead.

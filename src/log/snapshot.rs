@@ -7,7 +7,8 @@
 //!  n u32 crc32c of 0..n
 //! ```
 //!
-//! Where no stream is folded, version 1 is written.
+//! Where no stream is folded, version 1 is written. Versions 3 and 4 are 1 and 2 with a section that names runs (app id 16),
+//! without which the states are not whole.
 //!
 //! Two files are kept that read well, each whole by itself: two positions, or one position twice, as after a clear, when
 //! the second file's name has a letter. A file is written under another name, synced, renamed, and the directory synced,
@@ -20,6 +21,7 @@ use crate::base::folds::Folds;
 use crate::base::ids::{ClusterId, NodeId, Position};
 use crate::base::limits::{READ_TRIES_MAX, SNAPSHOTS_KEPT};
 use crate::base::numbers::{u32_at, u64_at};
+use crate::base::tag::app;
 use crate::log::files::whole_file;
 use crate::log::read::scan::BatchView;
 use crate::os::disk::{Access, Disk, is_bad_medium};
@@ -29,6 +31,10 @@ pub const SNAPSHOT_MAGIC: [u8; 4] = *b"PXN1";
 const VERSION: u32 = 1;
 /// With folded streams.
 const VERSION_FOLDS: u32 = 2;
+/// With runs.
+const VERSION_RUNS: u32 = 3;
+/// With both.
+const VERSION_BOTH: u32 = 4;
 const FIXED_BYTES: usize = 56;
 const SECTION_HEAD_BYTES: usize = 16;
 const CRC_BYTES: usize = 4;
@@ -69,6 +75,15 @@ impl Snapshot {
         self.sections.iter().find(|(id, _)| *id == app).map(|(_, bytes)| &bytes[..])
     }
 
+    fn version(&self) -> u32 {
+        match (self.section(app::RUNS).is_some(), self.streams.folds().is_empty()) {
+            (false, true) => VERSION,
+            (false, false) => VERSION_FOLDS,
+            (true, true) => VERSION_RUNS,
+            (true, false) => VERSION_BOTH,
+        }
+    }
+
     /// Returns the length of its file's content in bytes.
     #[must_use]
     pub fn encoded_bytes(&self) -> usize {
@@ -83,8 +98,7 @@ impl Snapshot {
         let length = self.encoded_bytes();
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&SNAPSHOT_MAGIC);
-        let version = if self.streams.folds().is_empty() { VERSION } else { VERSION_FOLDS };
-        out.extend_from_slice(&version.to_le_bytes());
+        out.extend_from_slice(&self.version().to_le_bytes());
         out.extend_from_slice(&self.cluster.0);
         out.extend_from_slice(&self.node.0.to_le_bytes());
         out.extend_from_slice(&self.position.0.to_le_bytes());
@@ -112,14 +126,14 @@ impl Snapshot {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (content, crc) = bytes.split_last_chunk::<CRC_BYTES>()?;
         let (fixed, rest) = content.split_first_chunk::<FIXED_BYTES>()?;
-        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && (VERSION..=VERSION_FOLDS).contains(&u32_at(fixed, 4));
+        let is_sound = fixed[..4] == SNAPSHOT_MAGIC && (VERSION..=VERSION_BOTH).contains(&u32_at(fixed, 4));
         if !is_sound || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return None;
         }
         let (streams, rest) =
             rest.split_at_checked((u32_at(fixed, 48) as usize).checked_mul(STREAM_BYTES)?)?;
         let (folds, folds_bytes) = match u32_at(fixed, 4) {
-            VERSION => (Folds::default(), 0),
+            VERSION | VERSION_RUNS => (Folds::default(), 0),
             _ => Folds::decode(rest)?,
         };
         let rest = &rest[folds_bytes..];
@@ -254,7 +268,7 @@ fn later_version(bytes: &[u8]) -> Option<u32> {
     let version = u32::from_le_bytes(content.get(4..8)?.try_into().ok()?);
     let is_sound =
         content.starts_with(&SNAPSHOT_MAGIC) && crc32c::crc32c(content) == u32::from_le_bytes(*crc);
-    (is_sound && version > VERSION_FOLDS).then_some(version)
+    (is_sound && version > VERSION_BOTH).then_some(version)
 }
 
 /// Returns the newest snapshot that reads well; nothing if there is none.

@@ -42,6 +42,7 @@ pub const FLOORS: &[Floors] = &[
             ("format", 0),
             ("blobs", 0),
             ("lane", 0),
+            ("runs", 1),
         ],
     },
 ];

@@ -107,6 +107,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     // Named by the manifest only, for what it turns on.
     ("reqwest", &[]),
     ("ring", &["base", "os", "peer", "engine", "cli", "bench"]),
+    ("roaring", &["base"]),
     ("rustix", &["os", "bench"]),
     ("rustls", &["peer", "engine", "bench"]),
     ("rustls_native_certs", &["bench"]),

@@ -1,4 +1,5 @@
-//! Blobs as files below the data directory: `blobs/ab/cdef...`, the hexadecimal digits of the name in two parts.
+//! Blobs as files below the data directory: `blobs/ab/cdef...`, the hexadecimal digits of the name in two parts. Runs stand
+//! below a directory of their own in the same way.
 //!
 //! A content is written to `blobs/new-N`, synced, renamed, and the directory that it is in now is synced. A file with
 //! a blob's name is therefore whole, whatever happened.
@@ -24,6 +25,8 @@ pub struct FileStore {
 
 struct Shared {
     disk: Arc<dyn Disk>,
+    /// Below which they are.
+    root: &'static str,
     next: AtomicU64,
     /// Directories whose names are known to be durable.
     made: Mutex<BTreeSet<String>>,
@@ -33,11 +36,27 @@ impl FileStore {
     /// Returns the store below the directory that `disk` is. Touches nothing.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { shared: Arc::new(Shared { disk, next: AtomicU64::new(0), made: Mutex::default() }) }
+        Self::below(disk, DIRECTORY)
+    }
+
+    /// Returns the store below the directory `root` of that one. Touches nothing.
+    #[must_use]
+    pub fn below(disk: Arc<dyn Disk>, root: &'static str) -> Self {
+        let (next, made) = (AtomicU64::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { disk, root, next, made }) }
     }
 }
 
 impl Shared {
+    /// Returns directory and whole name of a blob's file.
+    fn place_of(&self, id: &BlobId) -> (String, String) {
+        let text = id.to_string();
+        let (prefix, rest) = text.split_at(2);
+        let directory = format!("{}/{prefix}", self.root);
+        let name = format!("{directory}/{rest}");
+        (directory, name)
+    }
+
     /// Sees to it that a directory is there, and its name durable: another process may have made it and crashed.
     fn make(&self, directory: &str) -> io::Result<()> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,22 +75,13 @@ impl Shared {
     }
 }
 
-/// Returns directory and whole name of a blob's file.
-fn place_of(id: &BlobId) -> (String, String) {
-    let text = id.to_string();
-    let (prefix, rest) = text.split_at(2);
-    let directory = format!("{DIRECTORY}/{prefix}");
-    let name = format!("{directory}/{rest}");
-    (directory, name)
-}
-
 impl BlobStore for FileStore {
     fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
-        self.shared.make(DIRECTORY)?;
+        self.shared.make(self.shared.root)?;
         // One that an earlier try has left is not used again.
         let (name, file) = loop {
             let number = self.shared.next.fetch_add(1, Relaxed);
-            let name = format!("{DIRECTORY}/{UNFINISHED}{number}");
+            let name = format!("{}/{UNFINISHED}{number}", self.shared.root);
             match self.shared.disk.create(&name, 0) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 file => break (name, file?),
@@ -81,13 +91,13 @@ impl BlobStore for FileStore {
     }
 
     fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
-        let file = self.shared.disk.open(&place_of(id).1, Access::Read)?;
+        let file = self.shared.disk.open(&self.shared.place_of(id).1, Access::Read)?;
         let size_bytes = file.size_bytes()?;
         Ok(Box::new(Content { file, size_bytes }))
     }
 
     fn remove(&self, id: &BlobId) -> io::Result<bool> {
-        match self.shared.disk.remove(&place_of(id).1) {
+        match self.shared.disk.remove(&self.shared.place_of(id).1) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -97,7 +107,7 @@ impl BlobStore for FileStore {
     fn list(&self) -> io::Result<Vec<BlobId>> {
         let mut found = Vec::new();
         for byte in 0..=u8::MAX {
-            let directory = format!("{DIRECTORY}/{byte:02x}");
+            let directory = format!("{}/{byte:02x}", self.shared.root);
             for name in self.shared.names_in(&directory)? {
                 found.extend(BlobId::parse(&format!("{byte:02x}{name}")));
             }
@@ -107,9 +117,9 @@ impl BlobStore for FileStore {
 
     fn remove_unfinished(&self) -> io::Result<u64> {
         let mut removed = 0;
-        for name in self.shared.names_in(DIRECTORY)? {
+        for name in self.shared.names_in(self.shared.root)? {
             if name.starts_with(UNFINISHED) {
-                self.shared.disk.remove(&format!("{DIRECTORY}/{name}"))?;
+                self.shared.disk.remove(&format!("{}/{name}", self.shared.root))?;
                 removed += 1;
             }
         }
@@ -134,7 +144,7 @@ impl Unfinished for NewFile {
     }
 
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
-        let (directory, name) = place_of(id);
+        let (directory, name) = self.shared.place_of(id);
         let durable = self.content.file.sync().and_then(|()| self.shared.make(&directory));
         let renamed = durable.and_then(|()| self.shared.disk.rename(&self.name, &name));
         if let Err(error) = renamed {

@@ -239,22 +239,22 @@ impl Blobs {
         let (mut removed, mut pinned) = (Removed::default(), Vec::new());
         for id in candidates {
             // A writer of the same content pins first and looks afterwards, and does not pin what is going. The pin is
-            // looked at before the names: it goes only after the record that names the blob is applied.
+            // looked at before the names: it goes only after the record that names the blob is applied. Who looks at the
+            // names may have to read, so nobody waits for that but who pins this very blob.
             let mut pins = self.pins();
             if pins.counts.contains_key(&id) {
                 pinned.push(id);
                 continue;
             }
-            if is_named(&id) {
-                continue;
-            }
             pins.going.insert(id);
             drop(pins);
-            let result = self.store.remove(&id);
+            let result = if is_named(&id) { None } else { Some(self.store.remove(&id)) };
             self.pins().going.remove(&id);
             self.gone.notify_all();
-            removed.blobs += u64::from(result?);
-            self.faults.clear(&id);
+            if let Some(result) = result {
+                removed.blobs += u64::from(result?);
+                self.faults.clear(&id);
+            }
         }
         Ok((removed, pinned))
     }
@@ -267,6 +267,14 @@ impl Blobs {
         let unfinished = self.store.remove_unfinished()?;
         let (removed, _) = self.remove(self.store.list()?, is_named)?;
         Ok(Removed { unfinished, ..removed })
+    }
+
+    /// Removes what was never finished by an earlier process: for a start, while nobody writes.
+    ///
+    /// # Errors
+    /// Returns the error of the store.
+    pub fn remove_unfinished(&self) -> io::Result<u64> {
+        self.store.remove_unfinished()
     }
 
     /// Removes what dropped writers left.

@@ -71,7 +71,7 @@ pub trait Unfinished: Send {
 }
 
 /// A blob that is open: it can be read to its end although it is removed meanwhile.
-pub trait BlobReader: Send {
+pub trait BlobReader: Send + Sync {
     /// Returns its length.
     fn size_bytes(&self) -> u64;
 
