@@ -350,12 +350,13 @@ pub struct Express {
 }
 
 /// How a job answers.
-#[derive(Debug)]
 pub enum Start {
     /// At once.
     Whole(Response),
     /// In pieces; ask for them with [`Job::next`].
     Stream(StreamHead),
+    /// Not yet: it has looked up what the worker needs to go on with the request.
+    Go(Box<dyn Resume>),
 }
 
 /// What a piece was.

@@ -5,9 +5,11 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::aging::Aging;
 use super::folding::Ends;
 use super::heal::{Heal, Heals};
 use super::members::{Members, Seating};
+use super::old::Old;
 use super::pieces::{Piece, pieces, shorts_ahead};
 use super::state::{Entry, RestoreError, Stamp, Stamper, State};
 use crate::base::blob::BlobId;
@@ -17,6 +19,7 @@ use crate::base::kinds::Kinds;
 use crate::base::tag::{self, SHORT_RECORD_BYTES};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
+use crate::log::runs::shelf::Shelf;
 
 /// Number of application ids: they are half of a tag's byte.
 const IDS: usize = 16;
@@ -40,6 +43,21 @@ pub struct Applied {
     pub ends: Ends,
     /// The hosts of the cluster, as far as it is logged.
     pub members: Members,
+    /// Where old items are; without one all of them stay in memory.
+    pub shelf: Option<Shelf>,
+}
+
+/// A section of a snapshot can't be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SectionError {
+    /// It is no state of its application.
+    #[error(transparent)]
+    State(#[from] RestoreError),
+    /// A run that it names can't be opened.
+    #[error(
+        "old items can't be read: {0}. Bring the file back from a backup, or set this host up afresh from its peer"
+    )]
+    Run(String),
 }
 
 impl fmt::Debug for Applied {
@@ -69,6 +87,12 @@ pub struct Batch<'a> {
 }
 
 impl Applied {
+    /// Returns the same states, whose old items are on `shelf`.
+    #[must_use]
+    pub fn with_shelf(self, shelf: Option<Shelf>) -> Self {
+        Self { shelf, ..self }
+    }
+
     /// Adds the empty state of the application `id`.
     ///
     /// # Panics
@@ -77,6 +101,22 @@ impl Applied {
         let slot = &mut self.states[usize::from(id)];
         assert!(slot.is_none(), "two applications with the id {id}");
         *slot = Some(state);
+    }
+
+    /// Returns every state, behind its application's id.
+    pub(super) fn states(&self) -> impl Iterator<Item = (u8, &dyn State)> {
+        (0_u8..).zip(&self.states).filter_map(|(id, state)| Some((id, &**state.as_ref()?)))
+    }
+
+    /// Returns those whose old items go to the disk.
+    pub fn aging(&self) -> impl Iterator<Item = (u8, &dyn Aging)> {
+        self.states().filter_map(|(id, state)| Some((id, state.aging()?)))
+    }
+
+    /// Returns the same, to be changed.
+    pub(super) fn aging_mut(&mut self) -> impl Iterator<Item = (u8, &mut dyn Aging)> {
+        let states = (0_u8..).zip(&mut self.states);
+        states.filter_map(|(id, state)| Some((id, state.as_mut()?.aging_mut()?)))
     }
 
     /// Returns the state of one type, if its application is enabled.
@@ -340,14 +380,25 @@ impl Applied {
             self.members.snapshot(&mut bytes);
             sections.push((tag::app::MEMBERS, bytes));
         }
+        let mut runs = Vec::new();
+        for (id, aging) in self.aging().filter(|(_, aging)| !aging.old().is_empty()) {
+            runs.push(id);
+            aging.old().push(&mut runs);
+        }
+        if !runs.is_empty() {
+            sections.push((tag::app::RUNS, runs));
+        }
         sections
     }
 
-    /// Takes one section of a snapshot.
+    /// Takes one section of a snapshot. That of runs comes behind the others.
     ///
     /// # Errors
-    /// Fails if the bytes are not a snapshot of that state, or there is no such application.
-    pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), RestoreError> {
+    /// Fails if the bytes are not a snapshot of that state, there is no such application, or a run can't be opened.
+    pub fn restore(&mut self, id: u8, bytes: &[u8]) -> Result<(), SectionError> {
+        if id == tag::app::RUNS {
+            return self.restore_runs(bytes);
+        }
         if id == tag::app::ENGINE {
             self.heals = Heals::read(bytes).ok_or(RestoreError)?;
             return Ok(());
@@ -361,10 +412,23 @@ impl Applied {
             return Ok(());
         }
         match self.states.get_mut(usize::from(id)).and_then(Option::as_mut) {
-            Some(state) => state.restore(bytes),
+            Some(state) => Ok(state.restore(bytes)?),
             // Passed over it would be lost, on this host only.
-            None => Err(RestoreError),
+            None => Err(RestoreError.into()),
         }
+    }
+
+    fn restore_runs(&mut self, bytes: &[u8]) -> Result<(), SectionError> {
+        let shelf = self.shelf.clone().ok_or(RestoreError)?;
+        let mut rest = bytes;
+        while let Some((app, after)) = rest.split_first() {
+            let read = Old::read(after, *app, &shelf).map_err(|error| SectionError::Run(error.to_string()));
+            let (old, length) = read?;
+            let (_, aging) = self.aging_mut().find(|(id, _)| id == app).ok_or(RestoreError)?;
+            *aging.old_mut() = old;
+            rest = &after[length..];
+        }
+        Ok(())
     }
 }
 

@@ -6,12 +6,17 @@
 //! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
 //! of them; `index` is the page that shows what there is.
 //!
+//! `aging` moves the oldest items of an application to runs on the disk, `old` is what is known of them in memory and `old_view`
+//! reads them; `naming` says which blobs are named, and `digest` what hosts compare.
+//!
 //! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
 
+pub mod aging;
 pub mod answer;
 pub mod application;
 pub mod applied;
 pub(crate) mod background;
+pub(crate) mod digest;
 pub(crate) mod feed;
 pub mod fields;
 pub(crate) mod files;
@@ -25,6 +30,9 @@ pub(crate) mod id;
 pub(crate) mod index;
 pub mod keep;
 pub mod members;
+pub mod naming;
+pub mod old;
+pub mod old_view;
 pub(crate) mod openapi;
 pub(crate) mod pieces;
 pub(crate) mod references;

@@ -29,6 +29,21 @@ impl References {
         }
     }
 
+    /// Notes that one record fewer names the blob here because a run names it: nothing is released.
+    pub fn forget(&mut self, id: &BlobId) {
+        if let Some(count) = self.counts.get_mut(id) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(id);
+            }
+        }
+    }
+
+    /// Notes that a run has ceased to name the blob: it goes unless something else names it.
+    pub fn release(&mut self, id: BlobId) {
+        self.released.push(id);
+    }
+
     /// Notes a record that was undone before it was counted: it may have brought the blob with it.
     pub fn pass(&mut self, id: BlobId) {
         if !self.contains(&id) {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::aging::Aging;
 use super::heal::Heal;
 use super::references::References;
 use crate::base::blob::BlobId;
@@ -162,6 +163,17 @@ pub trait State: Any + Send + Sync {
     /// Takes note that streams are folded: every host has all of them, whoever logs a record from now on has them too, and their
     /// names are to be forgotten. `all` are folded by now; after [`State::restore`] it is called with none that are new.
     fn take_folds(&mut self, _streams: &[Origin], _all: &Folds) {}
+
+    /// Returns the same state as one whose oldest items go to the disk; nothing for one that holds all in memory. The bytes of
+    /// [`State::snapshot`] are without those items then, and [`State::references`] without the blobs that only they name.
+    fn aging(&self) -> Option<&dyn Aging> {
+        None
+    }
+
+    /// Returns the same, to be changed.
+    fn aging_mut(&mut self) -> Option<&mut dyn Aging> {
+        None
+    }
 
     /// Returns the tags of all its records, each with what they are, in the plural, for an operator. A host logs none of
     /// them before the other host knows them too.

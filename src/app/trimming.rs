@@ -1,12 +1,15 @@
-//! Trimming: an application whose items are in memory cuts the oldest of them, as an operator's limits say.
+//! Trimming: an application cuts the oldest of its items, as an operator's limits say. Those on the disk are read by the thread that
+//! cuts, while nobody waits for the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::applied::Applied;
 use super::background::{Background, Desk, Figure, Unlogged};
 use super::floors;
+use super::heal::Heals;
 use super::hosts::Hosts;
 use super::keep::{CUT_AWAY_US, Keep};
 use super::state::State;
@@ -16,6 +19,8 @@ use crate::base::limits::{CUT_ITEMS_MAX, CUT_LOOK_MS};
 /// An item of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item {
+    /// Where it stands among all; of those with one number the earlier place comes first.
+    pub order: u64,
     /// As of when it counts, microseconds since 1970.
     pub time_us: u64,
     /// The place of its record.
@@ -33,12 +38,25 @@ pub trait Trimmed: State {
     /// Returns the number of its items, and the bytes of all of them.
     fn extent(&self) -> (u64, u64);
 
-    /// Returns its items, the oldest first, in an order that all hosts share. `now_us` is the wall clock, microseconds since
-    /// 1970.
+    /// Returns its items in memory, the oldest first, in an order that all hosts share. `now_us` is the wall clock, microseconds
+    /// since 1970.
     fn oldest(&self, now_us: u64) -> Box<dyn Iterator<Item = Item> + '_>;
 
-    /// Returns the numbers of the items of a stream, in their order.
+    /// Returns the numbers of the items of a stream, in their order, wherever they are.
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_>;
+
+    /// Returns its items on the disk; nothing where there are none.
+    fn old_list(&self, _heals: &Heals) -> Option<OldList> {
+        None
+    }
+}
+
+/// Items on the disk, in their order.
+pub struct OldList {
+    /// Gives the next one, which it reads.
+    pub next: Box<dyn FnMut() -> io::Result<Option<Item>>>,
+    /// Whether it is known what all of them take: a limit in bytes waits for that.
+    pub is_read: bool,
 }
 
 /// Who looks, and when.
@@ -50,18 +68,37 @@ pub struct Look {
     pub hosts: Hosts,
 }
 
-/// Returns the floors of a cut that leaves what `keep` says, as far as [`CUT_ITEMS_MAX`] items go; more are for the next one.
+/// Returns the floors of a cut that leaves what `keep` says of items in memory, as far as [`CUT_ITEMS_MAX`] items go; more are
+/// for the next one.
 ///
 /// The oldest that are too many go, and those that are too old and whose age is this host's to judge. A floor takes all of its
 /// stream that comes before it, so it stops where one of those has to stay.
+#[cfg(test)]
 #[must_use]
 pub fn floors(state: &impl Trimmed, keep: &Keep, look: &Look) -> Vec<(Origin, Seq)> {
-    let (count, bytes) = state.extent();
+    let mut items = state.oldest(look.now_us);
+    let going = going(state.extent(), keep, look, &mut || Ok(items.next())).expect("memory is read");
+    floors_below(state, going)
+}
+
+/// Items that go, by their streams.
+type Going = BTreeMap<Origin, BTreeSet<Seq>>;
+
+/// Chooses among items, of which `next` gives the oldest first, those that are beyond what is to be kept.
+fn going(
+    (count, bytes): (u64, u64),
+    keep: &Keep,
+    look: &Look,
+    next: &mut dyn FnMut() -> io::Result<Option<Item>>,
+) -> io::Result<Going> {
     let mut too_many = keep.count.map_or(0, |most| count.saturating_sub(most));
     let mut too_large = keep.bytes.map_or(0, |most| bytes.saturating_sub(most));
     let old_us = keep.age_us.map_or(0, |age_us| look.now_us.saturating_sub(age_us));
-    let mut going: BTreeMap<Origin, BTreeSet<Seq>> = BTreeMap::new();
-    for item in state.oldest(look.now_us).take(CUT_ITEMS_MAX) {
+    let mut going = Going::new();
+    for _ in 0..CUT_ITEMS_MAX {
+        // Nobody reads where nothing can be beyond.
+        let may_go = too_many > 0 || too_large > 0 || old_us > 0;
+        let Some(item) = (if may_go { next()? } else { None }) else { break };
         // The last bytes that are asked for lie within an item: that stays.
         let is_beyond = too_many > 0 || too_large >= item.bytes.max(1);
         let is_old = item.time_us < old_us;
@@ -75,11 +112,43 @@ pub fn floors(state: &impl Trimmed, keep: &Keep, look: &Look) -> Vec<(Origin, Se
             going.entry(item.origin).or_default().insert(item.seq);
         }
     }
+    Ok(going)
+}
+
+/// Returns for each stream the last number up to which all of its items go.
+fn floors_below(state: &impl Trimmed, going: Going) -> Vec<(Origin, Seq)> {
     let floor = |(origin, going): (Origin, BTreeSet<Seq>)| {
         let numbers = state.numbers(origin).take_while(|seq| going.contains(seq));
         numbers.last().map(|seq| (origin, seq))
     };
     going.into_iter().filter_map(floor).collect()
+}
+
+/// Merges items on the disk with those in memory, in their order.
+struct Merged {
+    young: std::iter::Peekable<std::vec::IntoIter<Item>>,
+    old: Option<OldList>,
+    /// The next one of the disk, once it was read.
+    ahead: Option<Item>,
+}
+
+impl Merged {
+    fn next(&mut self) -> io::Result<Option<Item>> {
+        if self.ahead.is_none()
+            && let Some(old) = &mut self.old
+        {
+            self.ahead = (old.next)()?;
+            if self.ahead.is_none() {
+                self.old = None;
+            }
+        }
+        let place = |item: &Item| (item.order, item.origin, item.seq);
+        let is_young = match (&self.ahead, self.young.peek()) {
+            (Some(old), Some(young)) => place(young) < place(old),
+            (old, _) => old.is_none(),
+        };
+        Ok(if is_young { self.young.next() } else { self.ahead.take() })
+    }
 }
 
 /// The thread that does it.
@@ -103,12 +172,34 @@ impl<S: Trimmed> Trimmer<S> {
     /// Cuts once; gives whether there may be more.
     fn cut(&self, desk: &dyn Desk) -> Result<bool, Unlogged> {
         let look = Look { now_us: desk.wall_us(), hosts: desk.hosts() };
-        let found = {
-            let applied = desk.applied().read().unwrap_or_else(PoisonError::into_inner);
-            applied.state::<S>().map(|state| floors(state, &self.keep, &look)).unwrap_or_default()
+        let found = match self.found(desk, &look) {
+            Ok(found) => found,
+            Err(error) => {
+                let name = self.name;
+                desk.warn(&format!("can't read what {name} has beyond --keep: {error}; trying again"));
+                return Ok(false);
+            }
         };
         floors::records(self.tag, &found).into_iter().try_for_each(|record| desk.log(record))?;
         Ok(!found.is_empty())
+    }
+
+    /// Finds the floors of a cut. Between two looks at the state old items are read.
+    fn found(&self, desk: &dyn Desk, look: &Look) -> io::Result<Vec<(Origin, Seq)>> {
+        let lock = || desk.applied().read().unwrap_or_else(PoisonError::into_inner);
+        let (mut extent, young, old) = {
+            let applied = lock();
+            let Some(state) = applied.state::<S>() else { return Ok(Vec::new()) };
+            let young: Vec<Item> = state.oldest(look.now_us).take(CUT_ITEMS_MAX).collect();
+            (state.extent(), young, state.old_list(&applied.heals))
+        };
+        if old.as_ref().is_some_and(|old| !old.is_read) {
+            // What was removed a moment ago still counts: by bytes too much would go.
+            extent.1 = 0;
+        }
+        let mut items = Merged { young: young.into_iter().peekable(), old, ahead: None };
+        let going = going(extent, &self.keep, look, &mut || items.next())?;
+        Ok(lock().state::<S>().map(|state| floors_below(state, going)).unwrap_or_default())
     }
 
     /// Returns whether the server stops, after a pause.

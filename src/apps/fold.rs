@@ -21,6 +21,9 @@ use crate::base::tag::{self, STREAMS_FOLDED};
 use crate::base::vector::VersionVector;
 use crate::log::format::record;
 
+#[path = "fold/aged.rs"]
+mod aged;
+
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]
 struct Sealed {

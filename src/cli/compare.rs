@@ -61,6 +61,29 @@ pub(super) fn blobs(names: [&str; 2], blobs: &[Option<Look>]) -> String {
     names.into_iter().zip(blobs).map(line).collect()
 }
 
+/// Returns the applications whose states differ although both directories have the same records; nothing where that can't be told,
+/// because they have not, or somebody serves from one.
+pub(super) fn states_differ(looks: &[Option<Look>]) -> Option<Vec<u8>> {
+    let [one, other] = [0, 1].map(|index| looks.get(index)?.as_ref()?.states.as_ref());
+    let (one, other) = one.zip(other).filter(|(one, other)| one.vector == other.vector)?;
+    let pairs = one.digests.iter().zip(&other.digests);
+    Some(pairs.filter(|(one, other)| one != other).map(|((id, _), _)| *id).collect())
+}
+
+/// Returns a line about the states, for people.
+pub(super) fn states(differ: Option<&[u8]>) -> String {
+    match differ {
+        None => String::new(),
+        Some([]) => "states: every application has the same digest in both\n".to_owned(),
+        Some(ids) => {
+            let ids = ids.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+            format!(
+                "states: DIFFERENT digests of the applications with the ids {ids}, of the same records. This must not be\n"
+            )
+        }
+    }
+}
+
 /// Returns the comparison for programs.
 pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Look>]) -> String {
     let side = |index: usize| {
@@ -86,6 +109,7 @@ pub(super) fn json(comparison: &Comparison, names: [&str; 2], blobs: &[Option<Lo
         "verdict": word(comparison.agreement()),
         "sides": [side(0), side(1)],
         "streams": comparison.streams.iter().map(of_stream).collect::<Vec<_>>(),
+        "states_differ": states_differ(blobs),
         "folds_differ": comparison.folds.map(|folds| folds.node.to_string()),
     });
     format!("{value:#}\n")
@@ -106,7 +130,10 @@ fn word(agreement: Agreement) -> &'static str {
 }
 
 /// Returns the exit code: 0 same, 3 behind, 4 different; 1 is for a directory that can't be compared.
-pub(super) fn exit_code(comparison: &Comparison) -> ExitCode {
+pub(super) fn exit_code(comparison: &Comparison, states_differ: Option<&[u8]>) -> ExitCode {
+    if states_differ.is_some_and(|ids| !ids.is_empty()) {
+        return ExitCode::from(4);
+    }
     match comparison.agreement() {
         Agreement::Same => ExitCode::SUCCESS,
         Agreement::Behind => ExitCode::from(3),

@@ -82,7 +82,7 @@ impl Arguments {
     fn look(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         let disk = open(&self.dir)?;
         let standing =
-            if self.dump { Ok(Standing::Starts) } else { inspection::examine(&*disk, registry::new_applied) };
+            if self.dump { Ok(Standing::Starts) } else { inspection::examine(&disk, registry::new_applied) };
         let is_joining = matches!(standing, Ok(Standing::Joining));
         let result = if self.dump {
             dump(&*disk, &|record| Some(Pixel::decode(record)?.to_string()), out)
@@ -113,16 +113,19 @@ impl Arguments {
         for (dir, disk) in dirs.iter().zip(&disks) {
             blobs.push(self.blobs_of(disk).map_err(wrong(dir))?);
         }
+        let states_differ = comparing::states_differ(&blobs);
         let text = if self.json {
             comparing::json(&comparison, names, &blobs)
         } else {
-            comparing::describe(&comparison, names) + &comparing::blobs(names, &blobs)
+            let lines =
+                [comparing::blobs(names, &blobs), comparing::states(states_differ.as_deref())].concat();
+            comparing::describe(&comparison, names) + &lines
         };
         write(out, &text).map_err(wrong(&self.dir))?;
         for (dir, look) in dirs.iter().zip(&blobs) {
             look.as_ref().map_or(Ok(()), Look::verdict).map_err(wrong(dir))?;
         }
-        Ok(comparing::exit_code(&comparison))
+        Ok(comparing::exit_code(&comparison, states_differ.as_deref()))
     }
 
     fn blobs_of(&self, disk: &Arc<dyn Disk>) -> Result<Option<Look>, InspectError> {

@@ -30,7 +30,7 @@ const fn bytes(least: u64, most: u64) -> Form {
 }
 
 /// Every field of the limits but for those of applications, in its order.
-pub static LIMITS: [Row; 20] = [
+pub static LIMITS: [Row; 21] = [
     limit!(request_line_bytes, bytes(256, 64 * KIB), "Request line; a longer one is answered 414"),
     limit!(header_bytes, bytes(KIB, MIB), "Header block; a longer one is answered 431"),
     limit!(header_field_bytes, bytes(256, MIB), "One header field; a longer one is answered 431"),
@@ -106,6 +106,11 @@ pub static LIMITS: [Row; 20] = [
         peer_waiters,
         Form::Number(1, 10_000_000),
         "Requests of one worker that wait for the peer; beyond that a write at both is answered 503"
+    ),
+    limit!(
+        young_bytes,
+        bytes(KIB, GIB),
+        "Items of one application in memory; beyond that the oldest go to the disk"
     ),
 ];
 

@@ -10,6 +10,7 @@ use crate::process;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pixeld::app::applied::Applied;
 use pixeld::apps::registry;
@@ -24,6 +25,8 @@ use pixeld::engine::shared::settings::{Reserve, Settings};
 use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::log::inspect;
 use pixeld::log::recover::{self, Replay};
+use pixeld::log::runs::shelf::Shelf;
+use pixeld::os::disk::Disk;
 use pixeld::os::files::RealDisk;
 use process::pair::await_that;
 use process::small_disk::SmallDisk;
@@ -162,10 +165,10 @@ impl Bench {
 
     /// The state of the sound directory as of this vector; and how many batches follow.
     fn earlier(&self, vector: &VersionVector) -> Option<(State, usize)> {
-        let disk = RealDisk::open(&self.reference).expect("a directory");
-        let mut rebuilding = Rebuilding::new(false, registry::new_applied);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&self.reference).expect("a directory"));
+        let mut rebuilding = Rebuilding::new(false, registry::new_applied, Shelf::new(disk.clone()));
         let (mut found, mut behind) = (None, 0);
-        recover::examine(&disk, &mut |replay| {
+        recover::examine(&*disk, &mut |replay| {
             let is_batch = matches!(replay, Replay::Batch(_));
             if found.is_some() && is_batch {
                 behind += 1;
@@ -187,9 +190,9 @@ impl Bench {
         let context = format!("{name}: {harm:?}");
         self.harm(name, harm);
         let before = content(&self.data);
-        let disk = RealDisk::open(&self.data).expect("a directory");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&self.data).expect("a directory"));
         let examined = inspection::examine(&disk, registry::new_applied);
-        let verified = inspect::verify(&disk);
+        let verified = inspect::verify(&*disk);
         assert!(content(&self.data) == before, "{context}: looking changes nothing");
         let outcome = match start(&self.data) {
             Ok(opening) => {

@@ -392,7 +392,7 @@ fn a_join(there: &mut Host) -> (Join, Vec<Arrived>) {
     there.post(5);
     there.step();
     let batches = there.batches().into_iter().map(|(header, body)| Arrived { header, body });
-    (Join { starts, snapshot, blobs: Vec::new() }, batches.skip(3).collect())
+    (Join { starts, snapshot, blobs: Vec::new(), runs: Vec::new() }, batches.skip(3).collect())
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
 use pixeld::app::members::{Seating, Ties};
+use pixeld::app::naming;
 use pixeld::apps::board::record::Post;
 use pixeld::apps::pictures::kind::Kind;
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{ClusterId, Inc, NodeId, Origin, Position, Seq};
-use pixeld::base::limits::CLOCK_AHEAD_US_MAX;
+use pixeld::base::limits::{CLOCK_AHEAD_US_MAX, Limits};
 use pixeld::base::seat::Seat;
 use pixeld::engine::commit::committer::{Committer, Prepared};
 use pixeld::engine::commit::disk::make_durable;
@@ -87,13 +88,21 @@ pub struct Up {
 /// What a process can't survive.
 pub type Fatal = String;
 
-fn settings(durability: Durability) -> Settings {
+/// Bytes of messages that half of the hosts have in memory: two or three messages.
+const YOUNG_BYTES: usize = 2_000;
+
+fn settings(durability: Durability, node: NodeId) -> Settings {
+    let mut limits = Limits::default();
+    if node.0.is_multiple_of(2) {
+        limits.young_bytes = YOUNG_BYTES;
+    }
     Settings {
         durability,
         empty_states: registry::new_applied,
         // Their handlers are for requests, of which there are none; their states are in the registry.
         reserve: Reserve::Bytes(0),
         segment_bytes: SEGMENT_BYTES,
+        limits,
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
         ..Settings::base("/simulated".into())
     }
@@ -138,7 +147,7 @@ impl Up {
         };
         let blobs = Arc::new(Blobs::new(store));
         applied.take_released();
-        blobs.sweep(|id| applied.names_blob(id)).map_err(io)?;
+        blobs.sweep(|id| naming::names(&applied, id).unwrap_or(true)).map_err(io)?;
         let known = KnownPeer::load(disk).map_err(io)?;
         let metrics = Metrics::new(0, 0, 0);
         let poll = mio::Poll::new().map_err(io)?;
@@ -146,15 +155,20 @@ impl Up {
         let (mailbox, mail) = crossbeam_channel::unbounded();
         let side = WorkerSide::new(waker, mailbox);
         let shared =
-            Arc::new(Shared::new(&settings(durability), applied, &opened, blobs, vec![side], metrics));
+            Arc::new(Shared::new(&settings(durability, node), applied, &opened, blobs, vec![side], metrics));
         mark.into_iter().for_each(|mark| shared.begin_joining(mark));
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
             peering.standing.remember(known.node, known.durable.clone());
             shared.understanding.learn(known.node, known.kinds);
         }
-        let maker =
-            SnapshotMaker::new(last.unwrap_or(nothing), opened.report.snapshot, false, registry::new_applied);
+        let maker = SnapshotMaker::new(
+            last.unwrap_or(nothing),
+            opened.report.snapshot,
+            false,
+            registry::new_applied,
+            shared.shelf.clone(),
+        );
         let patience = PeerRetention::new(Retention::Usual, known);
         let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
         let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, maker, patience);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pixeld::app::naming;
 use pixeld::base::ids::{NodeId, Origin, Position, Seq};
 use pixeld::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX, PEER_OUTPUT_BYTES_MAX};
 use pixeld::base::vector::VersionVector;
@@ -102,7 +103,7 @@ pub fn check_bounds(up: &Up) {
 pub fn check_pictures(up: &Up, is_excused: impl Fn(usize) -> bool) {
     let applied = up.shared.applied.read().unwrap();
     for (at, (id, content)) in pictures::all().iter().enumerate() {
-        if applied.names_blob(id) && !is_excused(at) {
+        if naming::names(&applied, id).unwrap() && !is_excused(at) {
             let found = up.shared.blobs.read(id);
             assert!(found.is_ok_and(|found| found == *content), "{} lacks the picture {at}", up.origin());
         }
@@ -162,7 +163,7 @@ pub fn check_equal(a: &Up, b: &Up) {
     let (mine, theirs) = (a.shared.applied.read().unwrap(), b.shared.applied.read().unwrap());
     assert_eq!(mine.vector, theirs.vector);
     assert!(a.canvas.cells() == b.canvas.cells(), "the canvases differ");
-    for (one, other) in mine.sections().iter().zip(&theirs.sections()) {
+    for (one, other) in mine.digests().unwrap().iter().zip(&theirs.digests().unwrap()) {
         assert!(one == other, "the states of application {} differ", one.0);
     }
 }

@@ -4,9 +4,9 @@
 pub const BOARD_MESSAGE_CHARS_MAX: usize = 255;
 /// Bytes of a picture's name on the board; a longer one is cut.
 pub const BOARD_NAME_BYTES_MAX: usize = 200;
-/// Most messages on the board; beyond that a new one is answered 507.
-pub const BOARD_MESSAGES_MAX: usize = 1_000_000;
-/// Bytes of all messages and names on the board; beyond that a new message is answered 507.
+/// Most messages on the board; beyond that a new one is answered 507. About a bit of memory is kept for each.
+pub const BOARD_MESSAGES_MAX: u64 = 1_000_000_000;
+/// Bytes of messages and names in memory, which go to the disk long before; beyond that a new message is answered 507.
 pub const BOARD_TEXT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Greatest number of a message: a client that reads it as a float gets it exactly.
 pub const BOARD_ID_MAX: u64 = (1 << 53) - 1;

@@ -28,20 +28,31 @@ pub struct Media {
 
 /// Answers a GET or HEAD request for a content that never changes under its name.
 pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
+    match begin(head, media, blobs) {
+        Ok(sending) => Action::Job(Box::new(sending)),
+        Err(response) => Action::Respond(response),
+    }
+}
+
+/// Begins to send a content.
+///
+/// # Errors
+/// Returns the answer where nothing is sent.
+pub fn begin(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Result<Sending, Response> {
     let etag = format!("\"{}\"", media.blob);
-    let Ok(length) = usize::try_from(media.size_bytes) else { return Action::Respond(gone()) };
+    let Ok(length) = usize::try_from(media.size_bytes) else { return Err(gone()) };
     let (status, range) = match conditional::judge(head, Validators { etag: &etag, modified_s: None }, length)
     {
         Selection::Whole => (200, 0..length),
         Selection::Part(range) => (206, range),
         Selection::NotModified => {
             let response = Response::new(304, "", "").kept_by(Caching::Immutable);
-            return Action::Respond(Response { headers: fields(&etag), ..response });
+            return Err(Response { headers: fields(&etag), ..response });
         }
-        Selection::Failed => return Action::Respond(answer::detail(412, "This is another version")),
+        Selection::Failed => return Err(answer::detail(412, "This is another version")),
         Selection::Unsatisfiable => {
             let response = answer::detail(416, "There are no such bytes");
-            return Action::Respond(response.with("Content-Range", format!("bytes */{length}")));
+            return Err(response.with("Content-Range", format!("bytes */{length}")));
         }
     };
     let mut headers = fields(&etag);
@@ -57,7 +68,7 @@ pub fn answer(head: &Head<'_>, media: Media, blobs: &Arc<Blobs>) -> Action {
     };
     let range = range.start as u64..range.end as u64;
     let is_long = range.end - range.start > PIECE_BYTES as u64;
-    Action::Job(Box::new(Sending { blobs: blobs.clone(), media, head, range, is_long, reader: None }))
+    Ok(Sending { blobs: blobs.clone(), media, head, range, is_long, reader: None })
 }
 
 fn fields(etag: &str) -> Vec<(&'static str, String)> {
@@ -78,7 +89,7 @@ fn gone() -> Response {
 }
 
 /// The job.
-struct Sending {
+pub struct Sending {
     blobs: Arc<Blobs>,
     media: Media,
     head: StreamHead,

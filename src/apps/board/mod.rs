@@ -6,6 +6,7 @@
 //! GET  /board     the page, which asks for /messages, and for /board/events from where that list ends
 //! ```
 
+mod aging;
 mod form_post;
 mod json;
 pub(crate) mod key;
@@ -13,6 +14,7 @@ pub(crate) mod limits;
 mod media;
 pub(crate) mod name;
 mod news;
+pub(crate) mod old;
 mod page;
 mod recent;
 pub mod record;

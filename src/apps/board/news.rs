@@ -14,13 +14,15 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::heal::Heals;
 use crate::app::wait::{News, Ticket, Wake};
 use crate::apps::board::limits::BOARD_NEWS_LOOK_MS;
 use crate::http::response::Response;
 
 use super::json;
+use super::key::Key;
 use super::recent::Event;
-use super::state::BoardState;
+use super::state::{BoardState, Message};
 
 /// Visitors that wait for a message: one ticket for each place of a connection, its latest.
 #[derive(Default)]
@@ -117,18 +119,22 @@ impl Question {
         }
         for event in recent.since(self.seen) {
             let _ = match event {
-                Event::Posted(key) => match state.at(key) {
-                    Some(message) => {
-                        writeln!(text, "data: {}\n", json::message(key, message, &self.public_base))
-                    }
-                    None => Ok(()),
-                },
+                Event::Posted(key, message) if state.has(key) => {
+                    let message = with_time(message, key, &applied.heals);
+                    writeln!(text, "data: {}\n", json::message(key, &message, &self.public_base))
+                }
+                Event::Posted(..) => Ok(()),
                 Event::Deleted(id) => writeln!(text, "event: delete\ndata: {{\"id\":{id}}}\n"),
             };
         }
         text.push_str(":\n\n");
         Some(text)
     }
+}
+
+/// Returns a message with the time as of which it counts now.
+fn with_time(message: &Message, key: &Key, heals: &Heals) -> Message {
+    Message { time_us: heals.time_us(key.origin, key.seq, message.time_us), ..message.clone() }
 }
 
 impl Resume for Question {

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use crate::apps::board::limits::BOARD_NEWS_MAX;
 
 use super::key::Key;
+use super::state::Message;
 
 /// What happened to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It was posted.
-    Posted(Key),
+    /// It was posted, and read so.
+    Posted(Key, Box<Message>),
     /// The message with this number was deleted.
     Deleted(u64),
 }
@@ -61,7 +62,7 @@ mod tests {
         assert!(recent.reaches(0) && recent.since(0).next().is_none());
         let all = BOARD_NEWS_MAX as u64 + 5;
         (1..=all).for_each(|id| recent.push(Event::Deleted(id)));
-        let since = |count| recent.since(count).copied().collect::<Vec<_>>();
+        let since = |count| recent.since(count).cloned().collect::<Vec<_>>();
         assert_eq!((recent.count(), since(all), since(all + 9)), (all, vec![], vec![]));
         assert_eq!(since(all - 2), [Event::Deleted(all - 1), Event::Deleted(all)]);
         assert_eq!((since(5).len(), since(4).len(), since(0).len()), (64, 64, 64));

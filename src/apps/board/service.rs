@@ -20,21 +20,22 @@ use crate::apps::board::limits::{
     BOARD_ID_MAX, BOARD_LIST_MAX, BOARD_MESSAGES_MAX, BOARD_NEWS_HOLD_MS, BOARD_TEXT_BYTES_MAX,
 };
 use crate::apps::board::tag;
-use crate::apps::pictures::kind::Kind;
 use crate::base::limits::{Limits, MULTIPART_FRAMING_BYTES_MAX};
 use crate::http::method::Method;
 use crate::http::multipart::{BoundaryError, boundary};
 use crate::http::query::{decode_path, location, parameter, unknown};
-use crate::http::request::Head;
+use crate::http::request::{Head, HeaderSlots, parse_head};
 use crate::http::response::Response;
 
 use super::form_post::{FormPost, REFUSED};
-use super::media::{self, Media};
+use super::key::Key;
+use super::media;
 use super::news::{self, Announcement, Question, Visitors};
+use super::old::{Found, Lookup, OldMessages, OldPicture, media_of};
 use super::page::{Page, Part};
 use super::record::delete_record;
 use super::settings::{BoardSettings, MAX_PICTURE};
-use super::state::BoardState;
+use super::state::{BoardState, Message};
 use super::upload::{PostUpload, Site, nothing_sent, unparsable};
 use super::{json, name};
 
@@ -145,78 +146,124 @@ impl BoardApp {
         *self.start.get_or_init(|| u64::from_le_bytes(first_eight((view.random)())))
     }
 
-    fn list(&self, view: &View<'_>, before: u64, limit: usize) -> List {
-        let applied = view.applied();
-        let Some(state) = applied.state::<BoardState>() else { return List::default() };
-        let found: Vec<_> = state.newest(before).take(limit + 1).collect();
-        let next = found.get(limit).and_then(|_| found.get(limit - 1)).map(|(key, _)| key.id);
-        let shown = found.iter().take(limit);
-        List {
-            messages: shown.map(|(key, message)| json::message(key, message, &self.public_base)).collect(),
-            next,
-            events: state.recent().count(),
+    /// Answers with messages below the number `before`, the newest first; with the array alone, or as a page with a cursor.
+    /// The list's end is a field and no member: the list itself is the same on both hosts, and after a restart.
+    fn list(&self, view: &View<'_>, before: u64, limit: usize, is_page: bool) -> Action {
+        let start = self.start(view);
+        let (base, applied) = (self.public_base.clone(), view.applied());
+        let Some(state) = applied.state::<BoardState>() else { return Action::Respond(self.not_found()) };
+        let young: Vec<_> =
+            state.newest(before).take(limit + 1).map(|(key, one)| (*key, one.clone())).collect();
+        let place = news::place(start, state.recent().count());
+        let old = OldMessages::of(state, &applied.heals);
+        drop(applied);
+        let respond = move |found: &[(Key, Message)]| {
+            let next = found.get(limit).and_then(|_| found.get(limit - 1)).map(|(key, _)| key.id);
+            let shown = found.iter().take(limit).map(|(key, message)| json::message(key, message, &base));
+            let shown = Value::from(shown.collect::<Vec<_>>());
+            let list = if is_page { json!({ "messages": shown, "next": next }) } else { shown };
+            answer::json(200, list.to_string()).with(news::LAST_EVENT_ID, place)
+        };
+        if !old.reach_above(young.get(limit).map(|(key, _)| key)) {
+            return Action::Respond(respond(&young));
         }
+        Action::Job(Lookup::new(move || {
+            let mut found = young;
+            found.extend(old.newest(before, limit + 1)?);
+            found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
+            found.truncate(limit + 1);
+            Ok(Found::Answer(respond(&found)))
+        }))
     }
 
     fn messages(&self, query: &str, view: &View<'_>) -> Result<Action, Response> {
         let limit = number(query, "limit", 1..=BOARD_LIST_MAX as u64)?.unwrap_or(LISTED as u64);
         let before = number(query, "before", 1..=BOARD_ID_MAX)?.unwrap_or(u64::MAX);
-        let List { messages, next, events } = self.list(view, before, limit as usize);
-        Ok(self.listed(&json!({ "messages": messages, "next": next }), events, view))
+        Ok(self.list(view, before, limit as usize, true))
     }
 
-    /// Answers `GET /readMessages`.
-    fn newest(&self, view: &View<'_>) -> Action {
-        let List { messages, events, .. } = self.list(view, u64::MAX, NEWEST);
-        self.listed(&Value::from(messages), events, view)
-    }
-
-    /// Answers with a list and the place where it ends. That is a field and no member: the list itself is the same on both
-    /// hosts, and after a restart.
-    fn listed(&self, list: &Value, events: u64, view: &View<'_>) -> Action {
-        let place = news::place(self.start(view), events);
-        Action::Respond(answer::json(200, list.to_string()).with(news::LAST_EVENT_ID, place))
+    /// Finds the message with a number: in memory, or by a job; `then` makes the answer of it, or says how to go on.
+    fn find(
+        &self,
+        id: &str,
+        view: &View<'_>,
+        then: impl FnOnce(&Key, &Message) -> Found + Send + 'static,
+    ) -> Action {
+        let applied = view.applied();
+        let Some((state, id)) = applied.state::<BoardState>().zip(id::of_segment(id)) else {
+            return Action::Respond(no_message());
+        };
+        let young = state.message(id).map(|(key, message)| (*key, message.clone()));
+        let old = OldMessages::of(state, &applied.heals);
+        drop(applied);
+        // Two hosts may have given one number while they had no peer: the later one is meant.
+        let is_sure = !old.reach_above(young.as_ref().map(|(key, _)| key));
+        let find = move || {
+            let mut found = young;
+            if !is_sure && let Some(before) = id.checked_add(1) {
+                found = old
+                    .newest(before, 1)?
+                    .into_iter()
+                    .chain(found)
+                    .filter(|(key, _)| key.id == id)
+                    .max_by_key(|(key, _)| *key);
+            }
+            Ok(found.map_or_else(|| Found::Answer(no_message()), |(key, message)| then(&key, &message)))
+        };
+        if !is_sure {
+            return Action::Job(Lookup::new(find));
+        }
+        match find() {
+            Ok(Found::Answer(response)) => Action::Respond(response),
+            Ok(Found::Go(then)) => then.resume(view, News::Woken),
+            Err(_) => Action::Respond(no_message()),
+        }
     }
 
     fn message(&self, id: &str, view: &View<'_>) -> Action {
-        let applied = view.applied();
-        let found =
-            applied.state::<BoardState>().zip(id::of_segment(id)).and_then(|(state, id)| state.message(id));
-        match found {
-            Some((key, message)) => respond(200, &json::message(key, message, &self.public_base)),
-            None => Action::Respond(no_message()),
-        }
+        let base = self.public_base.clone();
+        self.find(id, view, move |key, message| {
+            Found::Answer(answer::json(200, json::message(key, message, &base).to_string()))
+        })
     }
 
     /// Logs a delete. The state decides whether it came in time: of two deletes at once both are answered that the message is
     /// gone.
     fn delete(&self, id: &str, view: &View<'_>) -> Action {
-        let applied = view.applied();
-        let found =
-            applied.state::<BoardState>().zip(id::of_segment(id)).and_then(|(state, id)| state.message(id));
-        match found {
-            Some((key, _)) => Action::Command {
-                record: delete_record(key.origin, key.seq),
-                then: Box::new(Deleted { _announcement: self.announcement(view) }),
-            },
-            None => Action::Respond(no_message()),
-        }
+        let announcement = self.announcement(view);
+        self.find(id, view, move |key, _| {
+            let record = delete_record(key.origin, key.seq);
+            Found::Go(Box::new(Deleting { record, then: Deleted { _announcement: announcement } }))
+        })
     }
 
     fn media(&self, request: &Request<'_>, view: &View<'_>) -> Action {
         let stored = decode_path(request.captures.segments[0]);
-        let found = name::split(&stored).and_then(|(uuid, name)| {
-            let applied = view.applied();
-            let post = &applied.state::<BoardState>()?.picture(uuid, name)?.post;
-            Some((post.blob, post.size_bytes, post.kind))
-        });
-        match found {
-            Some((blob, size_bytes, kind)) => {
-                let media = Media { blob, size_bytes, content_type: Kind::media_type(kind) };
-                media::answer(request.head, media, view.blobs)
-            }
-            None => Action::Respond(self.not_found()),
+        let Some((uuid, name)) = name::split(&stored) else { return Action::Respond(self.not_found()) };
+        let applied = view.applied();
+        let Some(state) = applied.state::<BoardState>() else { return Action::Respond(self.not_found()) };
+        if let Some(message) = state.picture(uuid, name) {
+            let media = media_of(message);
+            drop(applied);
+            return media::answer(request.head, media, view.blobs);
         }
+        let old = OldMessages::of(state, &applied.heals);
+        drop(applied);
+        if !old.may_have_picture(&uuid) {
+            return Action::Respond(self.not_found());
+        }
+        let (head, limits, blobs) = (request.head.bytes().to_vec(), view.limits.clone(), view.blobs.clone());
+        let (name, not_found) = (name.to_owned(), self.not_found());
+        Action::Job(OldPicture::new(move || {
+            let Some(message) = old.picture(&uuid, &name)? else { return Ok(Err(not_found)) };
+            let mut slots = HeaderSlots::new();
+            // It was read before; should limits have changed since, they refuse it now.
+            let head = match parse_head(&head, &mut slots, &limits) {
+                Ok(head) => head,
+                Err(refusal) => return Ok(Err(refusal.into())),
+            };
+            Ok(media::begin(&head, media_of(&message), &blobs))
+        }))
     }
 
     fn announcement(&self, view: &View<'_>) -> Announcement {
@@ -292,7 +339,7 @@ impl App for BoardApp {
             PAGE => page(Part::Document),
             STYLE => page(Part::Style),
             SCRIPT => page(Part::Script),
-            READ_MESSAGES => self.newest(view),
+            READ_MESSAGES => self.list(view, u64::MAX, NEWEST, false),
             MESSAGES => {
                 self.messages(request.head.query.unwrap_or_default(), view).unwrap_or_else(Action::Respond)
             }
@@ -329,14 +376,16 @@ impl App for BoardApp {
     }
 }
 
-/// A page of the list.
-#[derive(Default)]
-struct List {
-    messages: Vec<Value>,
-    /// The cursor to older ones; nothing at the end.
-    next: Option<u64>,
-    /// How many events it takes into account.
-    events: u64,
+/// A delete whose message was found.
+struct Deleting {
+    record: Vec<u8>,
+    then: Deleted,
+}
+
+impl Resume for Deleting {
+    fn resume(self: Box<Self>, _view: &View<'_>, _news: News) -> Action {
+        Action::Command { record: self.record, then: Box::new(self.then) }
+    }
 }
 
 /// A delete on its way: those who wait for news are woken when it is applied.
@@ -370,10 +419,6 @@ fn not_permitted(name: &str) -> Response {
     let msg = "Extra inputs are not permitted";
     let detail = json!({"detail": [{"type": "extra_forbidden", "loc": ["query", name], "msg": msg}]});
     answer::json(422, detail.to_string())
-}
-
-fn respond(status: u16, value: &Value) -> Action {
-    Action::Respond(answer::json(status, value.to_string()))
 }
 
 fn no_message() -> Response {

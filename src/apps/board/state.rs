@@ -4,15 +4,18 @@
 //! before its post leaves a tombstone, and the post takes that away. Which of them came first is known by the last post
 //! seen of each stream, so that a second delete of one message leaves nothing behind, whatever the order. What was cut is gone:
 //! neither a post at or below a floor nor what is said of it leaves anything.
+//!
+//! The oldest messages go to runs on the disk (`aging.rs`); whether one is there is known without reading.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::app::aging::Aging;
 use crate::app::fields::{Fields, push_origin};
 use crate::app::floors::{self, Floors};
 use crate::app::heal::Heal;
+use crate::app::old::Old;
 use crate::app::references::References;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
-use crate::app::trimming::{Item, Trimmed};
 use crate::apps::board::tag::{BOARD_CUT, BOARD_POST};
 use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
@@ -35,7 +38,7 @@ pub struct Message {
 /// The board's state.
 #[derive(Clone, Debug, Default)]
 pub struct BoardState {
-    messages: BTreeMap<Key, Message>,
+    pub(super) messages: BTreeMap<Key, Message>,
     /// The largest number given.
     last_id: u64,
     /// For each stream its last post.
@@ -46,28 +49,29 @@ pub struct BoardState {
     /// Streams of which every post was seen.
     folds: Folds,
     /// Below: nothing that is kept.
-    by_place: BTreeMap<(Origin, Seq), Key>,
+    pub(super) by_place: BTreeMap<(Origin, Seq), Key>,
     by_uuid: BTreeMap<[u8; 16], Key>,
-    references: References,
-    recent: Recent,
+    pub(super) references: References,
+    pub(super) recent: Recent,
     text_bytes: usize,
     picture_bytes: u64,
+    pub(super) old: Old,
 }
 
 impl BoardState {
-    /// Messages below the number `before`, the newest first.
+    /// Messages in memory below the number `before`, the newest first.
     pub fn newest(&self, before: u64) -> impl Iterator<Item = (&Key, &Message)> {
         let origin = Origin { node: NodeId(0), inc: Inc(0) };
         self.messages.range(..Key { id: before, origin, seq: 0 }).rev()
     }
 
-    /// Returns the message with a number.
+    /// Returns the message with a number, if it is in memory.
     #[must_use]
     pub fn message(&self, id: u64) -> Option<(&Key, &Message)> {
         self.newest(id.checked_add(1)?).next().filter(|(key, _)| key.id == id)
     }
 
-    /// Returns the message whose picture has this name.
+    /// Returns the message whose picture has this name, if it is in memory.
     #[must_use]
     pub fn picture(&self, uuid: [u8; 16], name: &str) -> Option<&Message> {
         let message = self.messages.get(self.by_uuid.get(&uuid)?)?;
@@ -80,16 +84,16 @@ impl BoardState {
         &self.recent
     }
 
-    /// Returns the message that stands at `key`, unless it was deleted.
+    /// Returns whether the message at `key` was not deleted, wherever it is.
     #[must_use]
-    pub fn at(&self, key: &Key) -> Option<&Message> {
-        self.messages.get(key)
+    pub fn has(&self, key: &Key) -> bool {
+        self.messages.contains_key(key) || self.old.has(&(key.origin, key.seq))
     }
 
-    /// Returns the number of messages, and bytes of their texts.
+    /// Returns the number of messages, and bytes of the texts that are in memory.
     #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        (self.messages.len(), self.text_bytes)
+    pub fn size(&self) -> (u64, usize) {
+        (self.messages.len() as u64 + self.old.count(), self.text_bytes)
     }
 
     fn insert(&mut self, key: Key, message: Message) {
@@ -115,8 +119,9 @@ impl BoardState {
             return;
         }
         let key = Key { id: post.id, origin: at.origin, seq: at.seq };
-        self.recent.push(Event::Posted(key));
-        self.insert(key, Message { post, time_us: at.time_us });
+        let message = Message { post, time_us: at.time_us };
+        self.recent.push(Event::Posted(key, Box::new(message.clone())));
+        self.insert(key, message);
     }
 
     fn delete(&mut self, origin: Origin, seq: Seq) {
@@ -132,15 +137,25 @@ impl BoardState {
     }
 
     fn take_off(&mut self, place: (Origin, Seq)) {
-        if let Some(key) = self.by_place.remove(&place)
-            && let Some(message) = self.messages.remove(&key)
-        {
-            self.recent.push(Event::Deleted(key.id));
-            self.by_uuid.remove(&message.post.uuid);
-            self.text_bytes -= text_bytes(&message);
-            self.picture_bytes = self.picture_bytes.wrapping_sub(message.post.size_bytes);
-            self.references.remove(message.post.blob);
+        match self.take_out(place) {
+            Some((key, message)) => {
+                self.recent.push(Event::Deleted(key.id));
+                self.references.remove(message.post.blob);
+            }
+            None => drop(self.old.remove(place)),
         }
+    }
+
+    /// Takes a message out of memory; its picture is still counted as named.
+    pub(super) fn take_out(&mut self, place: (Origin, Seq)) -> Option<(Key, Message)> {
+        let key = self.by_place.remove(&place)?;
+        let message = self.messages.remove(&key)?;
+        if self.by_uuid.get(&message.post.uuid) == Some(&key) {
+            self.by_uuid.remove(&message.post.uuid);
+        }
+        self.text_bytes -= text_bytes(&message);
+        self.picture_bytes = self.picture_bytes.wrapping_sub(message.post.size_bytes);
+        Some((key, message))
     }
 
     fn cut(&mut self, record: &[u8]) {
@@ -149,7 +164,30 @@ impl BoardState {
             self.tombstones.retain(|place| !range.contains(place));
             let gone: Vec<_> = self.by_place.range(range).map(|(place, _)| *place).collect();
             gone.into_iter().for_each(|place| self.take_off(place));
+            self.old.remove_up_to(origin, floor);
         }
+    }
+
+    /// Appends the largest number, the last posts and the tombstones.
+    fn push_places(&self, out: &mut Vec<u8>) {
+        let count = |count: usize| (count as u64).to_le_bytes();
+        out.extend_from_slice(&self.last_id.to_le_bytes());
+        out.extend_from_slice(&count(self.seen.len()));
+        for (origin, seq) in &self.seen {
+            push_origin(out, *origin);
+            out.extend_from_slice(&seq.to_le_bytes());
+        }
+        out.extend_from_slice(&count(self.tombstones.len()));
+        for (origin, seq) in &self.tombstones {
+            push_origin(out, *origin);
+            out.extend_from_slice(&seq.to_le_bytes());
+        }
+    }
+
+    /// Appends all that is kept beside messages.
+    pub(super) fn push_beside(&self, out: &mut Vec<u8>) {
+        self.push_places(out);
+        self.floors.push(out);
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
@@ -171,7 +209,8 @@ impl BoardState {
     }
 }
 
-fn text_bytes(message: &Message) -> usize {
+/// Returns the bytes of a message's texts.
+pub(super) fn text_bytes(message: &Message) -> usize {
     message.post.name.len() + message.post.message.len()
 }
 
@@ -236,11 +275,19 @@ impl State for BoardState {
     }
 
     fn data_bytes(&self) -> u64 {
-        self.picture_bytes.saturating_add(self.text_bytes as u64)
+        self.picture_bytes.saturating_add(self.text_bytes as u64).saturating_add(self.old.amounts().bytes)
     }
 
     fn contents_bytes(&self) -> u64 {
-        self.picture_bytes
+        self.picture_bytes.saturating_add(self.old.amounts().contents_bytes)
+    }
+
+    fn aging(&self) -> Option<&dyn Aging> {
+        Some(self)
+    }
+
+    fn aging_mut(&mut self) -> Option<&mut dyn Aging> {
+        Some(self)
     }
 
     fn take_folds(&mut self, streams: &[Origin], all: &Folds) {
@@ -254,19 +301,8 @@ impl State for BoardState {
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        let count = |count: usize| (count as u64).to_le_bytes();
-        out.extend_from_slice(&self.last_id.to_le_bytes());
-        out.extend_from_slice(&count(self.seen.len()));
-        for (origin, seq) in &self.seen {
-            push_origin(out, *origin);
-            out.extend_from_slice(&seq.to_le_bytes());
-        }
-        out.extend_from_slice(&count(self.tombstones.len()));
-        for (origin, seq) in &self.tombstones {
-            push_origin(out, *origin);
-            out.extend_from_slice(&seq.to_le_bytes());
-        }
-        out.extend_from_slice(&count(self.messages.len()));
+        self.push_places(out);
+        out.extend_from_slice(&(self.messages.len() as u64).to_le_bytes());
         for (key, message) in &self.messages {
             push_origin(out, key.origin);
             out.extend_from_slice(&key.seq.to_le_bytes());
@@ -308,147 +344,6 @@ impl State for BoardState {
     }
 }
 
-/// Messages in the order of their numbers, which is that of both hosts.
-impl Trimmed for BoardState {
-    fn extent(&self) -> (u64, u64) {
-        (self.messages.len() as u64, self.picture_bytes.saturating_add(self.text_bytes as u64))
-    }
-
-    fn oldest(&self, _: u64) -> Box<dyn Iterator<Item = Item> + '_> {
-        Box::new(self.messages.iter().map(|(key, message)| Item {
-            time_us: message.time_us,
-            origin: key.origin,
-            seq: key.seq,
-            bytes: message.post.size_bytes.saturating_add(text_bytes(message) as u64),
-            is_open: false,
-        }))
-    }
-
-    fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
-        Box::new(self.by_place.range((origin, 0)..=(origin, Seq::MAX)).map(|((_, seq), _)| *seq))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Origin = Origin { node: NodeId(1), inc: Inc(1) };
-
-    fn post(id: u64, blob: u8) -> Vec<u8> {
-        let (name, message) = ("a.png".to_owned(), format!("message {id}"));
-        let (blob, kind) = (BlobId([blob; 32]), Kind::Png);
-        Post { id, uuid: [id as u8; 16], blob, kind, size_bytes: 9, name, message }.record()
-    }
-
-    fn at(seq: Seq) -> Entry {
-        Entry { origin: ONE, seq, time_us: seq * 1_000_000 }
-    }
-
-    #[test]
-    fn newest_first_below_a_number_and_by_name() {
-        let mut state = BoardState::default();
-        for seq in 1..=7 {
-            state.apply(&at(seq), &post(seq, 1));
-        }
-        let ids = |before| state.newest(before).map(|(key, _)| key.id).collect::<Vec<_>>();
-        assert_eq!(ids(u64::MAX), [7, 6, 5, 4, 3, 2, 1]);
-        assert_eq!(ids(3), [2, 1]);
-        assert_eq!(state.message(4).map(|(_, message)| &*message.post.message), Some("message 4"));
-        assert!(
-            state.message(8).is_none() && state.message(0).is_none() && state.message(u64::MAX).is_none()
-        );
-        assert!(state.picture([3; 16], "a.png").is_some());
-        assert!(state.picture([3; 16], "b.png").is_none() && state.picture([9; 16], "a.png").is_none());
-    }
-
-    #[test]
-    fn a_delete_in_any_order_leaves_nothing() {
-        let (post, delete) = (post(1, 1), record::delete_record(ONE, 1));
-        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1], [2, 1, 0]] {
-            let mut state = BoardState::default();
-            for step in order {
-                state.apply(&at(1), if step == 0 { &post } else { &delete });
-            }
-            assert_eq!((state.size(), state.tombstones.len()), ((0, 0), 0), "{order:?}");
-            assert_eq!(state.take_released(), [BlobId([1; 32])], "{order:?}");
-        }
-    }
-
-    #[test]
-    fn a_blob_is_released_by_the_last_message_that_names_it() {
-        let mut state = BoardState::default();
-        state.apply(&at(1), &post(1, 1));
-        state.apply(&at(2), &post(2, 1));
-        state.apply(&at(3), &record::delete_record(ONE, 1));
-        assert!(!state.has_released() && state.names_blob(&BlobId([1; 32])));
-        state.apply(&at(4), &record::delete_record(ONE, 2));
-        assert!(!state.names_blob(&BlobId([1; 32])));
-        assert_eq!(state.take_released(), [BlobId([1; 32])]);
-        assert!(!state.has_released());
-    }
-
-    #[test]
-    fn a_post_that_was_deleted_before_it_came_leaves_another_ones_blob() {
-        let mut state = BoardState::default();
-        state.apply(&at(1), &post(1, 1));
-        state.apply(&at(1), &record::delete_record(ONE, 2));
-        state.apply(&at(2), &post(2, 1));
-        assert!(state.names_blob(&BlobId([1; 32])) && !state.has_released());
-    }
-
-    #[test]
-    fn what_is_cut_leaves_nothing_in_any_order() {
-        let (post, delete) = (post(1, 1), record::delete_record(ONE, 1));
-        let cut = floors::records(BOARD_CUT, &[(ONE, 1)]).concat();
-        for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1], [2, 1, 0]] {
-            let mut state = BoardState::default();
-            for step in order {
-                state.apply(&at(1), [&post, &delete, &cut][step]);
-            }
-            assert_eq!((state.size(), state.tombstones.len()), ((0, 0), 0), "{order:?}");
-            assert_eq!((state.extent(), state.last_id), ((0, 0), 1), "its number is not given again");
-            assert_eq!(state.take_released(), [BlobId([1; 32])], "{order:?}");
-        }
-    }
-
-    #[test]
-    fn the_oldest_are_cut_as_far_as_is_asked_for() {
-        use crate::app::hosts::Hosts;
-        use crate::app::keep::Keep;
-        use crate::app::trimming::{Look, floors};
-        let mut state = BoardState::default();
-        for seq in 1..=7 {
-            state.apply(&at(seq), &post(seq, 1));
-        }
-        let alone = || Hosts::alone(NodeId(2));
-        let beside_another = || alone().with(NodeId(1), None);
-        let cut = |texts: &[&str], now_s: u64, hosts| {
-            let keep = Keep::of(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-            let look = Look { now_us: now_s * 1_000_000, hosts };
-            floors(&state, &keep, &look).first().map_or(0, |(_, seq)| *seq)
-        };
-        assert_eq!(cut(&["5"], 10, alone()), 2);
-        assert_eq!(cut(&["9"], 10, alone()), 0);
-        assert_eq!(cut(&["4s"], 8, alone()), 3, "those of before the fourth second");
-        assert_eq!(cut(&["4s"], 8, beside_another()), 0, "the other host cuts its own by age");
-        assert_eq!(cut(&["4s", "5"], 8, beside_another()), 2, "by number either does");
-        let (_, bytes) = state.extent();
-        assert_eq!(cut(&[&format!("{}B", bytes * 3 / 7 + 1)], 8, alone()), 3, "no less than so many bytes");
-    }
-
-    #[test]
-    fn posts_and_deletes_are_events_in_their_order() {
-        let mut state = BoardState::default();
-        state.apply(&at(1), &post(1, 1));
-        state.apply(&at(2), &post(2, 1));
-        // The second delete of one message and one of what never came are no events.
-        for seq in [1, 1, 9] {
-            state.apply(&at(3), &record::delete_record(ONE, seq));
-        }
-        let key = |id| Key { id, origin: ONE, seq: id };
-        let events: Vec<_> = state.recent().since(0).copied().collect();
-        assert_eq!(events, [Event::Posted(key(1)), Event::Posted(key(2)), Event::Deleted(1)]);
-        assert!(state.at(&key(1)).is_none() && state.at(&key(2)).is_some());
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

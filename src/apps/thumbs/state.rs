@@ -527,6 +527,7 @@ impl Trimmed for ThumbsState {
         Box::new(self.items.iter().map(|(key, item)| {
             let thumbnail = item.progress.outcome.as_ref().and_then(Outcome::thumbnail);
             Kept {
+                order: key.time_us,
                 time_us: key.time_us,
                 origin: key.place.0,
                 seq: key.place.1,

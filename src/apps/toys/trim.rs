@@ -92,7 +92,8 @@ fn is_added(place: &Place) -> bool {
 }
 
 fn item(place: &Place, bytes: usize, is_open: bool) -> Item {
-    Item { time_us: place.time_us, origin: place.origin, seq: place.seq, bytes: bytes as u64, is_open }
+    let (time_us, origin, seq, bytes) = (place.time_us, place.origin, place.seq, bytes as u64);
+    Item { order: time_us, time_us, origin, seq, bytes, is_open }
 }
 
 /// Merges two sequences in the order of their places.

@@ -140,7 +140,7 @@ fn run(key: Key, mut job: Box<dyn Job>, started: bool, mut piece: Vec<u8>) -> Jo
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let head = if started { None } else { Some(job.start()) };
         let step = match &head {
-            Some(Start::Whole(_)) => JobStep::Done,
+            Some(Start::Whole(_) | Start::Go(_)) => JobStep::Done,
             Some(Start::Stream(_)) if is_file(&mut *job) => return (head, JobStep::More, job, true),
             _ => job.next(&mut piece),
         };

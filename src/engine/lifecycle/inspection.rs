@@ -1,10 +1,13 @@
 //! Would a start take this directory? The same code as a start's, short of writing.
 
 use super::rebuilding::Rebuilding;
+use std::sync::Arc;
+
 use crate::app::applied::EmptyStates;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::joining;
 use crate::log::recover::{self, RecoverError};
+use crate::log::runs::shelf::Shelf;
 use crate::os::disk::{Disk, is_bad_medium};
 
 /// Tries while a server writes to the directory.
@@ -23,20 +26,20 @@ pub enum Standing {
 ///
 /// # Errors
 /// Returns why a start would be refused.
-pub fn examine(disk: &dyn Disk, empty: EmptyStates) -> Result<Standing, RecoverError> {
+pub fn examine(disk: &Arc<dyn Disk>, empty: EmptyStates) -> Result<Standing, RecoverError> {
     let listing = |source| RecoverError::Io { what: "listing the directory", source };
-    if joining::is_marked(disk).map_err(listing)? {
+    if joining::is_marked(&**disk).map_err(listing)? {
         return Ok(Standing::Joining);
     }
-    match KnownPeer::load(disk) {
+    match KnownPeer::load(&**disk) {
         // A start goes on without it.
         Err(error) if is_bad_medium(&error) => {}
         known => drop(known.map_err(|source| RecoverError::Io { what: "reading the file peer", source })?),
     }
     let mut before = None;
     for _ in 0..TRIES {
-        let mut rebuilding = Rebuilding::new(false, empty);
-        let error = match recover::examine(disk, &mut |replay| rebuilding.take(replay)) {
+        let mut rebuilding = Rebuilding::new(false, empty, Shelf::new(disk.clone()));
+        let error = match recover::examine(&**disk, &mut |replay| rebuilding.take(replay)) {
             Ok(_) => return Ok(Standing::Starts),
             Err(error) => error,
         };

@@ -7,6 +7,7 @@ use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
 use crate::app::members::{Seating, Ties};
+use crate::app::naming;
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -152,7 +153,10 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
         Ok(copies) => {
             opened.report.note_copies(copies);
-            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |id| applied.names_blob(id));
+            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |id| {
+                naming::names(&applied, id).unwrap_or(true)
+            });
+            settling::clear_shelf(applied.shelf.as_ref());
             None
         }
         Err(settling) => Some(settling),

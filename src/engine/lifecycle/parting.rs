@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::opening::{self, OpenError, Opening};
 use crate::app::applied::Applied;
+use crate::app::naming;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Settings;
 use crate::engine::storage::keeper::Keeper;
@@ -131,7 +132,8 @@ impl Kept {
             sections: applied.read().unwrap_or_else(PoisonError::into_inner).sections(),
         };
         let seating = applied.read().unwrap_or_else(PoisonError::into_inner).seating;
-        let mut applied = snapshots::restore(&state, shared.empty_states).map_err(std::io::Error::other)?;
+        let mut applied = snapshots::restore(&state, shared.empty_states, shared.shelf.as_ref())
+            .map_err(std::io::Error::other)?;
         applied.seating = seating;
         let files = shared.files.clone();
         let settling = match unsettled {
@@ -144,7 +146,9 @@ impl Kept {
         };
         if settling.is_none() {
             applied.take_released();
-            settling::tidy_up(&*directory.disk(), &blobs, false, |id| applied.names_blob(id));
+            settling::tidy_up(&*directory.disk(), &blobs, false, |id| {
+                naming::names(&applied, id).unwrap_or(true)
+            });
         }
         let spare_ready = shared.spare.is_ready();
         let opened =

@@ -16,6 +16,7 @@ use crate::log::read::reader::Reader;
 use crate::log::read::scan::ReadError;
 use crate::log::recover::owed::Owed;
 use crate::log::recover::{self, OpenOptions, Opened, RecoverError, Replay};
+use crate::log::runs::shelf::Shelf;
 use crate::log::snapshot::Snapshot;
 use crate::os::disk::Disk;
 
@@ -39,7 +40,7 @@ pub fn replayed(
     options: &OpenOptions,
     empty: EmptyStates,
 ) -> Result<Replayed, RecoverError> {
-    let mut rebuilding = Rebuilding::new(options.accept_loss, empty);
+    let mut rebuilding = Rebuilding::new(options.accept_loss, empty, Shelf::new(disk.clone()));
     let (opened, owed) = recover::look(disk, options, &mut |replay| rebuilding.take(replay))?;
     rebuilding.applied().position = opened.appender.position();
     Ok(Replayed { opened, owed, rebuilding })
@@ -55,16 +56,18 @@ pub struct Rebuilding {
     /// Records before the journal's beginning are listed and lost: how far each stream had come there.
     lost_before: Option<VersionVector>,
     empty: EmptyStates,
+    shelf: Shelf,
     /// What those applications understand.
     kinds: Kinds,
 }
 
 impl Rebuilding {
-    /// Returns the empty states of the applications that `empty` makes. With `accept_loss` a list may begin before the journal
+    /// Returns the empty states of the applications that `empty` makes, whose old items are on `shelf`. With `accept_loss` a list may begin before the journal
     /// does.
     #[must_use]
-    pub fn new(accept_loss: bool, empty: EmptyStates) -> Self {
-        Self { applied: None, last: None, accept_loss, lost_before: None, empty, kinds: empty().kinds() }
+    pub fn new(accept_loss: bool, empty: EmptyStates, shelf: Shelf) -> Self {
+        let kinds = empty().kinds();
+        Self { applied: None, last: None, accept_loss, lost_before: None, empty, shelf, kinds }
     }
 
     /// Takes the next thing that is replayed.
@@ -74,8 +77,10 @@ impl Rebuilding {
     pub fn take(&mut self, replay: Replay<'_>) -> Result<(), String> {
         match replay {
             Replay::Snapshot(snapshot) => {
-                self.applied =
-                    Some(snapshots::restore(snapshot, self.empty).map_err(|error| error.to_string())?);
+                self.applied = Some(
+                    snapshots::restore(snapshot, self.empty, Some(&self.shelf))
+                        .map_err(|error| error.to_string())?,
+                );
                 self.last = Some(snapshot.clone());
             }
             Replay::Batch(batch) => {
@@ -106,7 +111,8 @@ impl Rebuilding {
 
     /// Returns the state.
     pub fn applied(&mut self) -> &mut Applied {
-        self.applied.get_or_insert_with(self.empty)
+        let blank = || (self.empty)().with_shelf(Some(self.shelf.clone()));
+        self.applied.get_or_insert_with(blank)
     }
 
     /// Takes lost records off the list, so that the count is that of the rows there are; gives whether there were any.

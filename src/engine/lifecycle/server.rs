@@ -165,6 +165,7 @@ impl Server {
             last_file,
             !opened.report.bad_snapshots.is_empty(),
             settings.empty_states,
+            shared.shelf.clone(),
         );
         let keeper = Keeper::new(shared.clone(), disk, segment_bytes, settings.reserve, maker, peer)
             .owing(settling)

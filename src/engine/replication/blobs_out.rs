@@ -3,8 +3,8 @@
 //! One is under way at a time. Its content is checked against its name before any of it goes.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 
+use crate::app::naming;
 use crate::base::blob::BlobId;
 use crate::base::limits::{PEER_PIECE_BYTES, PEER_RECENT_BLOBS, PEER_WANTS_MAX};
 use crate::base::sha256::Sha256;
@@ -92,7 +92,7 @@ impl BlobsOut {
     /// Begins a blob; none may be under way.
     pub(super) fn begin(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         debug_assert!(self.current.is_none(), "one at a time");
-        match shared.blobs.open(&id) {
+        match open(shared, &id) {
             Ok(reader) if reader.size_bytes() > 0 => {
                 // What is in one piece is read once, and checked before it goes.
                 let is_checked =
@@ -152,11 +152,18 @@ impl BlobsOut {
     /// word for a later batch (it asked twice), so the content has to come with that one again.
     fn pass_over(&mut self, shared: &Shared, session: &mut Session, id: BlobId, fault: Fault) {
         // Never both locks at once.
-        let is_named = shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id);
-        if is_named {
+        if naming::is_named(&shared.applied, &id).unwrap_or(true) {
             shared.blobs.faults().note(id, fault);
         }
         self.recent.retain(|recent| *recent != id);
         session.send_blob_gone(&id);
+    }
+}
+
+/// Opens a blob, or a run of that name.
+fn open(shared: &Shared, id: &BlobId) -> std::io::Result<Box<dyn BlobReader>> {
+    match (shared.blobs.open(id), &shared.shelf) {
+        (Err(error), Some(shelf)) if error.kind() == std::io::ErrorKind::NotFound => shelf.blobs().open(id),
+        (opened, _) => opened,
     }
 }

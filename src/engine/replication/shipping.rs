@@ -10,15 +10,18 @@ use std::sync::{Arc, PoisonError};
 
 use super::access::{peering_of, readable_to};
 use super::blobs_out::BlobsOut;
+use crate::app::old;
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_SEND_EVERY_US};
+use crate::base::tag::app;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::outbox::{Departing, Next};
+use crate::log::blobs::Pin;
 use crate::log::read::scan::Scan;
-use crate::log::snapshot;
+use crate::log::snapshot::{self, Snapshot};
 use crate::os::disk::Disk;
 use crate::peer::fault::Rest;
 use crate::peer::session::{Holding, Session};
@@ -59,6 +62,8 @@ struct SnapshotOut {
     blobs: VecDeque<BlobId>,
     bytes: Vec<u8>,
     offset: usize,
+    /// Keeps the runs that it names.
+    _runs: Vec<Pin>,
 }
 
 /// Where sending starts.
@@ -157,11 +162,12 @@ impl Shipping {
     }
 
     fn begin_snapshot(&mut self, shared: &Shared, session: &mut Session) -> std::io::Result<()> {
-        let newest = snapshot::load_newest(&*self.disk)?;
-        let bytes = newest.ok_or(std::io::ErrorKind::NotFound)?.encode();
-        let blobs = shared.blobs.list()?.into();
+        let newest = snapshot::load_newest(&*self.disk)?.ok_or(std::io::ErrorKind::NotFound)?;
+        let (runs, pins) = runs_of(shared, &newest)?;
+        let bytes = newest.encode();
+        let blobs = runs.into_iter().chain(shared.blobs.list()?).collect();
         session.begin_snapshot(&shared.reader.start_streams()?);
-        self.snapshot = Some(SnapshotOut { blobs, bytes, offset: 0 });
+        self.snapshot = Some(SnapshotOut { blobs, bytes, offset: 0, _runs: pins });
         Ok(())
     }
 
@@ -330,6 +336,16 @@ impl Shipping {
             self.snapshot = None;
         }
     }
+}
+
+/// Returns the runs that a snapshot names, and what keeps them until they are sent.
+fn runs_of(shared: &Shared, snapshot: &Snapshot) -> std::io::Result<(Vec<BlobId>, Vec<Pin>)> {
+    let (Some(section), Some(shelf)) = (snapshot.section(app::RUNS), &shared.shelf) else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let named = old::named_in(section).ok_or(std::io::ErrorKind::InvalidData)?;
+    let pins = named.iter().map(|id| shelf.blobs().pin(*id)).collect();
+    Ok((named.into_iter().collect(), pins))
 }
 
 /// Returns where sending starts: at the last place before which the peer has everything that is kept here.

@@ -1,17 +1,22 @@
 //! What comes in: batches on their way to the inbox, each behind the blobs that it names; and a snapshot.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use super::access::peering_of;
+use crate::app::{naming, old};
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
 use crate::base::limits::PEER_FRESH_BLOBS_MAX;
 use crate::base::streams::Streams;
+use crate::base::tag::app;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::inbox::Arrived;
 use crate::engine::shared::peering::joining::Join;
-use crate::log::blobs::{Pin, Writer};
+use crate::log::blobs::{Blobs, Pin, Writer};
+use crate::log::runs::footer::is_run;
+use crate::log::runs::run::Run;
+use crate::log::runs::shelf::Shelf;
 use crate::log::snapshot::Snapshot;
 use crate::peer::session::Session;
 
@@ -81,7 +86,7 @@ impl Taking {
         body: Vec<u8>,
     ) {
         let mut blobs = Vec::new();
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         applied.blobs_of_batch(&body, &mut |id| blobs.push(id));
         drop(applied);
         self.waiting.push_back(Waiting { batch: Arrived { header, body }, blobs });
@@ -129,7 +134,7 @@ impl Taking {
     fn take_piece(&mut self, shared: &Shared, bytes: &[u8], is_last: bool) -> std::io::Result<()> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => shared.blobs.writer()?,
+            None => store_of(shared, bytes).writer()?,
         };
         writer.write(bytes)?;
         if !is_last {
@@ -172,7 +177,7 @@ impl Taking {
         }
         let faults = shared.blobs.faults();
         let Some(id) = faults.take_unasked() else { return };
-        if shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(&id) {
+        if naming::is_named(&shared.applied, &id).unwrap_or(true) {
             self.mending = Some(id);
             session.want(&id);
         } else {
@@ -235,12 +240,31 @@ impl Taking {
         let Some((starts, content)) = self.snapshot.take() else { return };
         match Snapshot::decode(&content) {
             Some(snapshot) if snapshot.cluster == shared.cluster && covers(&snapshot.streams, &starts) => {
+                let runs = match runs_of(shared, &snapshot) {
+                    Ok(runs) => runs,
+                    Err(error) => return session.fail(format!("old items did not come whole: {error}")),
+                };
                 self.is_held = true;
-                self.join = Some(Join { starts, snapshot, blobs: self.fresh.drain(..).collect() });
+                self.join = Some(Join { starts, snapshot, blobs: self.fresh.drain(..).collect(), runs });
             }
             _ => session.fail("the snapshot that came is none of this cluster's".to_owned()),
         }
     }
+}
+
+/// Returns where a content is kept that begins with these bytes: pictures never begin as runs do.
+fn store_of<'a>(shared: &'a Shared, first: &[u8]) -> &'a Arc<Blobs> {
+    let shelf = shared.shelf.as_ref().filter(|_| is_run(first));
+    shelf.map_or(&shared.blobs, Shelf::blobs)
+}
+
+/// Opens the runs that a snapshot names, which came before it, so that the commit step need not wait for the disk.
+fn runs_of(shared: &Shared, snapshot: &Snapshot) -> std::io::Result<Vec<Arc<Run>>> {
+    let (Some(section), Some(shelf)) = (snapshot.section(app::RUNS), &shared.shelf) else {
+        return Ok(Vec::new());
+    };
+    let named = old::named_in(section).ok_or(std::io::ErrorKind::InvalidData)?;
+    named.iter().map(|id| shelf.open(id)).collect()
 }
 
 /// Returns whether a snapshot stands at or behind the place where batches start.

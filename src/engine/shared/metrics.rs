@@ -210,6 +210,8 @@ pub struct CommitMetrics {
 
 /// Everything the server counts.
 pub struct Metrics {
+    /// Runs that were merged into others.
+    pub runs_merged: Counter,
     /// The scrub's; what was mended is the link's.
     pub scrub: ScrubMetrics,
     /// A shard per worker, which has a way of its own to it.
@@ -240,6 +242,7 @@ impl Metrics {
     #[must_use]
     pub fn new(workers: usize, jobs: usize, routes: usize) -> Self {
         Self {
+            runs_merged: Counter::default(),
             scrub: ScrubMetrics::default(),
             workers: (0..workers).map(|_| Arc::new(WorkerMetrics::new(routes))).collect(),
             commit: CommitMetrics::new(),

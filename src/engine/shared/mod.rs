@@ -59,6 +59,7 @@ use crate::log::blobs::Blobs;
 use crate::log::files::newcomer::Mark;
 use crate::log::read::reader::Reader;
 use crate::log::recover::Opened;
+use crate::log::runs::shelf::Shelf;
 use crate::log::write::spare::ReadyFiles;
 use crate::os::clock::{Clock, wall_us};
 use crate::os::thread;
@@ -212,6 +213,8 @@ pub struct Shared {
     pub prospect: Outlook,
     /// What records name by its hash.
     pub blobs: Arc<Blobs>,
+    /// Old items of applications.
+    pub shelf: Option<Shelf>,
     /// A side per worker.
     pub workers: Vec<Arc<WorkerSide>>,
     /// Counters.
@@ -285,6 +288,7 @@ impl Shared {
             cluster: opened.identity.cluster,
             lineage: opened.identity.lineage,
             pid: std::process::id(),
+            shelf: applied.shelf.clone(),
             applied: Arc::new(RwLock::new(applied)),
             reader: opened.reader.clone(),
             prospect: Outlook::default(),

@@ -36,6 +36,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     stages(&mut page, shared);
     replication(&mut page, shared);
     scrub(&mut page, shared);
+    super::runs::runs(&mut page, shared, router);
     backgrounds(&mut page, shared, router);
     views(&mut page, shared, router);
     process(&mut page, shared);

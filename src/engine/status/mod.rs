@@ -5,4 +5,5 @@ mod members;
 mod page;
 pub(crate) mod peer;
 mod replication;
+mod runs;
 pub(crate) mod service;

@@ -150,7 +150,7 @@ mod tests {
             streams: Streams::default(),
             sections: Vec::new(),
         };
-        let mut folding = Folding::new(SnapshotMaker::new(last, None, false, Applied::default));
+        let mut folding = Folding::new(SnapshotMaker::new(last, None, false, Applied::default, None));
         let no_room = || Err(FoldError::Disk(std::io::ErrorKind::StorageFull.into()));
         let mut now_us = 0;
         // Until its pauses are the longest.

@@ -1,7 +1,7 @@
 //! The keeper: the thread that looks after the files. It makes the next segment ahead, watches the free space, folds
 //! snapshots and removes segments that nobody needs any more. Nothing waits for it but the intake, when it is late.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
@@ -13,6 +13,7 @@ use super::retention::{self, PeerRetention, Removable, Waiting};
 use super::settling::{self, Settling};
 use super::snapshots::{FoldError, SnapshotMaker};
 use super::starts::Starts;
+use crate::app::naming;
 use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
@@ -190,8 +191,8 @@ impl Keeper {
             return Ok(false);
         };
         self.settling = None;
-        let is_named =
-            |id: &BlobId| shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(id);
+        // What can't be told stays.
+        let is_named = |id: &BlobId| naming::is_named(&shared.applied, id).unwrap_or(true);
         settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining(), is_named);
         let copies = copies.join(",");
         tracing::info!(
@@ -437,7 +438,13 @@ impl Keeper {
             }
         };
         tracing::info!(position = %snapshot.position, "took over the snapshot of the first host");
-        self.folding.replace(SnapshotMaker::new(snapshot, file, false, self.shared.empty_states));
+        self.folding.replace(SnapshotMaker::new(
+            snapshot,
+            file,
+            false,
+            self.shared.empty_states,
+            self.shared.shelf.clone(),
+        ));
         peering.has_joined();
         self.shared.wake_workers();
         false

@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use crate::app::{aging, naming};
 use crate::base::blob::BlobId;
 use crate::engine::shared::Shared;
 
@@ -16,6 +17,11 @@ pub struct Released {
 impl Released {
     /// Takes what the applications have released, and removes what may go by now.
     pub fn look_after(&mut self, shared: &Shared) {
+        if let Err(error) = aging::tell_gone(&shared.applied)
+            && !std::mem::replace(&mut self.complained, true)
+        {
+            tracing::error!(%error, "can't read an old item that was removed; what it named stays on the disk");
+        }
         let has_released = shared.applied.read().unwrap_or_else(PoisonError::into_inner).has_released();
         if has_released {
             let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
@@ -40,8 +46,7 @@ impl Released {
         shared.blobs.clear_abandoned()?;
         for (position, candidates) in due {
             // What was named again and released since is for the next look, which knows where that was.
-            let is_needed =
-                |id: &BlobId| shared.applied.read().unwrap_or_else(PoisonError::into_inner).needs_blob(id);
+            let is_needed = |id: &BlobId| naming::is_needed(&shared.applied, id).unwrap_or(true);
             let (_, pinned) = shared.blobs.remove(candidates, is_needed)?;
             if !pinned.is_empty() {
                 self.waiting.0.push((position, pinned));

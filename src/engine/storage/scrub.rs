@@ -7,10 +7,12 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::app::naming;
 use crate::base::blob::BlobId;
 use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
+use crate::log::blobs::check::Fault;
 use crate::log::blobs::faults::Faults;
 use crate::os::thread;
 
@@ -65,6 +67,7 @@ impl Scrub {
             self.report();
             last = Some(id);
         }
+        self.look_at_runs();
         if !self.is_over() {
             self.forget_unnamed(blobs.faults());
             self.shared.metrics.scrub.passes.add(1);
@@ -104,6 +107,34 @@ impl Scrub {
         self.shared.metrics.scrub.blobs.add(1);
     }
 
+    /// Looks at every run of old items once.
+    fn look_at_runs(&mut self) {
+        let Some(shelf) = self.shared.shelf.clone() else { return };
+        let runs: Vec<BlobId> = {
+            let applied = self.shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
+        };
+        for id in runs {
+            let pin = shelf.blobs().pin(id);
+            let checked = shelf.blobs().check(&id, &mut |bytes| self.wait_for(bytes));
+            drop(pin);
+            match checked {
+                // One that is not there was merged meanwhile.
+                Ok(None | Some(Fault::Missing)) => self.shared.metrics.scrub.blobs.add(1),
+                Ok(Some(Fault::Damaged)) => {
+                    if self.throttle.is_news(&id.to_string(), self.shared.clock.now_us()) {
+                        tracing::error!(
+                            run = %id,
+                            "a run of old items is damaged: put a sound copy in its place, of a backup (runs/ and the name, with \
+                             a / behind its first two digits), or set this host up afresh from its peer"
+                        );
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Waits until the next bytes may be read; false if the server stops.
     fn wait_for(&mut self, bytes: u64) -> bool {
         self.shared.metrics.scrub.bytes.add(bytes);
@@ -138,10 +169,13 @@ impl Scrub {
     }
 
     fn next(&self, after: Option<&BlobId>) -> Option<BlobId> {
-        self.shared.applied.read().unwrap_or_else(PoisonError::into_inner).next_blob(after)
+        naming::next_named(&self.shared.applied, after).unwrap_or_else(|error| {
+            tracing::warn!(%error, "can't read which blobs old items name; they are looked at with the next round");
+            None
+        })
     }
 
     fn is_named(&self, id: &BlobId) -> bool {
-        self.shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(id)
+        naming::is_named(&self.shared.applied, id).unwrap_or(true)
     }
 }

@@ -10,6 +10,7 @@ use crate::log::blobs::{Blobs, Removed};
 use crate::log::files::identity::Identity;
 use crate::log::files::newcomer;
 use crate::log::recover::owed::{Owed, Unsettled};
+use crate::log::runs::shelf::Shelf;
 use crate::os::disk::Disk;
 
 /// A debt that could not be paid at the start.
@@ -82,6 +83,13 @@ pub fn tidy_up(disk: &dyn Disk, blobs: &Blobs, is_newcomer: bool, is_named: impl
     let cleared = if is_newcomer { Ok(false) } else { newcomer::clear(disk) };
     if let Err(error) = cleared.and_then(|_| sweep(blobs, is_named)) {
         tracing::warn!(%error, "can't remove what a crash has left; the next start tries again");
+    }
+}
+
+/// Removes what a crash left of runs that were being written. A run that no snapshot names goes when the next one is folded.
+pub fn clear_shelf(shelf: Option<&Shelf>) {
+    if let Some(Err(error)) = shelf.map(|shelf| shelf.blobs().remove_unfinished()) {
+        tracing::warn!(%error, "can't remove what a crash has left of a run; the next start tries again");
     }
 }
 

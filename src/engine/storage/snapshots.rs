@@ -4,16 +4,22 @@
 //! Two files of snapshots are kept that read well, and segments go by what the older one needs: each of the two is a whole
 //! way to start. After a clear the second one is another file of the same state, so that the segments can go at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-use crate::app::applied::{Applied, Batch, EmptyStates};
+use crate::app::aging;
+use crate::app::applied::{Applied, Batch, EmptyStates, SectionError};
+use crate::app::old;
 use crate::app::state::Entry;
+use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, SNAPSHOTS_KEPT};
 use crate::base::streams::StreamFault;
+use crate::base::tag::app;
 use crate::engine::shared::Shared;
 use crate::log::read::reader::SegmentInfo;
 use crate::log::read::scan::ReadError;
+use crate::log::runs::shelf::Shelf;
 use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::disk::Disk;
 
@@ -34,7 +40,7 @@ pub enum FoldError {
     Disk(#[from] std::io::Error),
     /// The previous snapshot is none of these applications.
     #[error("the previous snapshot: {0}")]
-    State(#[from] crate::app::state::RestoreError),
+    State(#[from] SectionError),
 }
 
 /// Makes snapshots, and remembers which files of them read well.
@@ -46,6 +52,9 @@ pub struct SnapshotMaker {
     /// A file did not read well: another one is made as soon as there is anything to put into it.
     is_short: bool,
     empty: EmptyStates,
+    shelf: Option<Shelf>,
+    /// Which runs each file of a snapshot names that was looked at.
+    named: BTreeMap<SnapshotFile, BTreeSet<BlobId>>,
 }
 
 /// A snapshot's file, and what a start from it needs.
@@ -64,9 +73,9 @@ fn is_unlisted(applied: &Applied, segment: &SegmentInfo) -> bool {
 /// Returns the states of all applications as a snapshot has them.
 ///
 /// # Errors
-/// Fails on a section that is not a snapshot of its application's state.
-pub fn restore(last: &Snapshot, empty: EmptyStates) -> Result<Applied, crate::app::state::RestoreError> {
-    let mut applied = empty();
+/// Fails on a section that is not a snapshot of its application's state, and if a run on the shelf can't be opened.
+pub fn restore(last: &Snapshot, empty: EmptyStates, shelf: Option<&Shelf>) -> Result<Applied, SectionError> {
+    let mut applied = empty().with_shelf(shelf.cloned());
     for (id, bytes) in &last.sections {
         applied.restore(*id, bytes)?;
     }
@@ -88,9 +97,15 @@ fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
 impl SnapshotMaker {
     /// Goes on from `last`, the snapshot that the start took. `is_short` says that a newer one could not be read.
     #[must_use]
-    pub fn new(last: Snapshot, file: Option<SnapshotFile>, is_short: bool, empty: EmptyStates) -> Self {
+    pub fn new(
+        last: Snapshot,
+        file: Option<SnapshotFile>,
+        is_short: bool,
+        empty: EmptyStates,
+        shelf: Option<Shelf>,
+    ) -> Self {
         let kept = file.map(|file| Kept { file, needs_from: None }).into_iter().collect();
-        Self { last, kept, is_short, empty }
+        Self { last, kept, is_short, empty, shelf, named: BTreeMap::new() }
     }
 
     /// Returns the newest snapshot, and its file if there is one.
@@ -117,7 +132,7 @@ impl SnapshotMaker {
     ) -> bool {
         let synced = shared.reach.synced();
         let behind = synced.saturating_sub(self.last.position.0);
-        if behind == 0 || behind >= EVERY_BYTES || self.lacks_one() {
+        if behind == 0 || behind >= EVERY_BYTES || self.lacks_one() || self.has_many_young(shared) {
             return behind > 0;
         }
         let unlisted = {
@@ -176,7 +191,7 @@ impl SnapshotMaker {
     pub fn fold(&mut self, shared: &Shared, disk: &Arc<dyn Disk>) -> Result<(), FoldError> {
         let to = Position(shared.reach.synced());
         let mut next = self.last.clone();
-        let mut applied = restore(&next, self.empty)?;
+        let mut applied = restore(&next, self.empty, self.shelf.as_ref())?;
         self.learn(&applied, &shared.reader.segments());
         let mut scan = shared.reader.scan(next.position, to);
         while let Some(batch) = scan.next_batch()? {
@@ -185,11 +200,48 @@ impl SnapshotMaker {
             applied.apply_batch(&Batch { first, count: batch.count, body: batch.body, end: batch.end });
         }
         drop(scan);
+        let ageing = applied.age(self.young_bytes(shared))?;
         next.sections = applied.sections();
         let files = snapshot::store(&**disk, &next)?;
         self.last = next;
         self.keep(&files, Some(needs_from(&applied, &shared.reader.segments())));
+        drop(applied);
+        aging::adopt(&shared.applied, &ageing);
+        shared.metrics.runs_merged.add(ageing.merged);
+        if let Err(error) = self.sweep(&**disk) {
+            tracing::warn!(%error, "can't remove a run that no snapshot names; the next snapshot's fold tries again");
+        }
         Ok(())
+    }
+
+    /// Returns how many bytes the items of an application may take in memory. A snapshot is written as a whole, so none is made
+    /// for less than an eighth of it.
+    fn young_bytes(&self, shared: &Shared) -> u64 {
+        (shared.limits().young_bytes as u64).max(self.last.encoded_bytes() as u64 / 8)
+    }
+
+    fn has_many_young(&self, shared: &Shared) -> bool {
+        let young_bytes = shared.applied.read().unwrap_or_else(PoisonError::into_inner).young_bytes();
+        self.shelf.is_some() && young_bytes > self.young_bytes(shared)
+    }
+
+    /// Removes the runs that no snapshot names. While one of these can't be read, all stay.
+    fn sweep(&mut self, disk: &dyn Disk) -> std::io::Result<()> {
+        let Some(shelf) = &self.shelf else { return Ok(()) };
+        let files = snapshot::files(disk)?;
+        self.named.retain(|file, _| files.contains(file));
+        for file in files {
+            if self.named.contains_key(&file) {
+                continue;
+            }
+            let Ok(snapshot) = snapshot::load(disk, file) else { return Ok(()) };
+            let Some(named) = snapshot.section(app::RUNS).map_or(Some(BTreeSet::new()), old::named_in) else {
+                return Ok(());
+            };
+            self.named.insert(file, named);
+        }
+        let all = self.named.values().flatten().copied().collect();
+        shelf.sweep(&all).map(drop)
     }
 
     /// Takes over which files read well. The first of them was just made; the others are known or need everything.
@@ -211,7 +263,7 @@ impl SnapshotMaker {
     /// Returns the first segment that the newest snapshot needs; for the one that a start took, it is found out when it matters.
     fn newest_needs_from(&mut self, segments: &[SegmentInfo]) -> u32 {
         if self.kept.first().is_some_and(|newest| newest.needs_from.is_none())
-            && let Ok(applied) = restore(&self.last, self.empty)
+            && let Ok(applied) = restore(&self.last, self.empty, self.shelf.as_ref())
         {
             self.learn(&applied, segments);
         }

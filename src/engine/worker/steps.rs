@@ -16,9 +16,10 @@ use super::held::{Held, LateAnswer};
 use super::orders::{Orders, Returned};
 use super::start_rule::Turn;
 use super::{Found, Worker, route};
+use crate::app::application::Start;
 use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits, WATCHERS_PER_TURN};
-use crate::engine::shared::mailbox::{FileDone, Mail};
+use crate::engine::shared::mailbox::{FileDone, JobDone, Mail};
 use crate::engine::shared::table::Key;
 
 impl Worker {
@@ -114,6 +115,12 @@ impl Worker {
 
     pub(super) fn take(&mut self, mail: Mail) {
         match mail {
+            Mail::Job(JobDone { key, head: Some(Start::Go(then)), .. }) => {
+                self.with(key, |worker, connection| {
+                    worker.service.take_found(connection, then, &worker.context);
+                    worker.settle(connection)
+                })
+            }
             Mail::Job(done) => self.with(done.key, |worker, connection| {
                 worker.service.take_piece(connection, done, &worker.context)
             }),

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use pixeld::app::naming;
 use pixeld::log::blobs::check::Fault;
 
 use super::*;
@@ -215,6 +216,6 @@ fn a_picture_that_was_released_meanwhile_stays() {
 
     let disk = disk.fall(Fall::Power(1));
     let up = Up::start(&disk, HOST, Inc(71), Durability::Memory).expect("a start");
-    let names_it = up.shared.applied.read().expect("no panic").names_blob(id);
+    let names_it = naming::is_named(&up.shared.applied, id).expect("a run that reads well");
     assert!(names_it && up.shared.blobs.contains(id).expect("a sound disk"));
 }

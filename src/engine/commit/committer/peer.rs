@@ -154,7 +154,7 @@ impl Arrivals {
             self.is_stuck = true;
             return false;
         }
-        let Some((disk, Join { starts, snapshot, blobs })) = peering.joining.take_offer() else {
+        let Some((disk, Join { starts, snapshot, blobs, runs })) = peering.joining.take_offer() else {
             return false;
         };
         let refuse = |why: String| {
@@ -182,7 +182,7 @@ impl Arrivals {
         applied.stand_at(appender.position(), snapshot.streams.vector(), snapshot.time_us);
         drop(applied);
         // The state names the blobs that came with it now.
-        drop(blobs);
+        drop((blobs, runs));
         self.batches.clear();
         self.is_stuck = false;
         self.joins_at = Some(snapshot.streams.vector());

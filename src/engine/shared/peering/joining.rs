@@ -16,6 +16,7 @@ use crate::base::ids::Position;
 use crate::base::streams::Streams;
 use crate::base::vector::VersionVector;
 use crate::log::blobs::Pin;
+use crate::log::runs::run::Run;
 use crate::log::snapshot::Snapshot;
 use crate::os::disk::Disk;
 
@@ -27,6 +28,8 @@ pub struct Join {
     pub snapshot: Snapshot,
     /// The blobs that came with it; to be held until the state that names them is in force.
     pub blobs: Vec<Pin>,
+    /// The runs that the snapshot names, open.
+    pub runs: Vec<Arc<Run>>,
 }
 
 /// What link, commit step and keeper hand each other while a host joins.

@@ -233,6 +233,8 @@ impl Service {
                 self.respond(connection, &response, &asked, context);
                 return Fate::Stays;
             }
+            // The caller has gone on with it.
+            Some(Start::Go(_)) => return Fate::Ends,
             Some(Start::Stream(head)) => Some(self.output.put_head(connection, &head, asked, context)),
             None => pieces,
         };

@@ -244,6 +244,19 @@ impl Service {
         true
     }
 
+    /// Has a request go on for which a job has looked something up.
+    pub(in crate::engine::worker) fn take_found(
+        &mut self,
+        connection: &mut Connection,
+        then: Box<dyn Resume>,
+        context: &Context,
+    ) {
+        if let Task::Working { asked, .. } = std::mem::replace(&mut connection.task, Task::None) {
+            let news = if context.is_draining() { News::Draining } else { News::Woken };
+            self.resume(connection, then, news, asked, context);
+        }
+    }
+
     fn resume(
         &mut self,
         connection: &mut Connection,

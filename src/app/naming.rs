@@ -1,0 +1,90 @@
+//! Which blobs the states name: those of items in memory, and those of items on the disk, for which somebody has to read.
+//!
+//! Each call locks the state for a look, and reads, where it has to, when it has let go of it.
+
+use std::io;
+use std::sync::{PoisonError, RwLock};
+
+use super::applied::Applied;
+use super::old_view::OldView;
+use crate::base::blob::BlobId;
+use crate::base::places::PLACE_BYTES;
+use crate::log::runs::item::BLOBS;
+
+/// Returns whether any of these states names a blob.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn names(applied: &Applied, id: &BlobId) -> io::Result<bool> {
+    if applied.names_blob(id) { Ok(true) } else { is_in(&views(applied), id) }
+}
+
+/// Returns whether any state names a blob.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn is_named(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
+    let (is_young, old) = {
+        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        (applied.names_blob(id), views(&applied))
+    };
+    if is_young { Ok(true) } else { is_in(&old, id) }
+}
+
+/// Returns whether a state names a blob, or has ceased to since its releases were taken.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn is_needed(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
+    let (is_young, old) = {
+        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        (applied.needs_blob(id), views(&applied))
+    };
+    if is_young { Ok(true) } else { is_in(&old, id) }
+}
+
+/// Returns the first blob behind `after` that any state names, in the order of their names; from the first one on without.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn next_named(applied: &RwLock<Applied>, after: Option<&BlobId>) -> io::Result<Option<BlobId>> {
+    let (young, old) = {
+        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        (applied.next_blob(after), views(&applied))
+    };
+    first_of(young, &old, after)
+}
+
+/// Returns the first blob behind `after` that any of these states names.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn next_of(applied: &Applied, after: Option<&BlobId>) -> io::Result<Option<BlobId>> {
+    first_of(applied.next_blob(after), &views(applied), after)
+}
+
+fn first_of(young: Option<BlobId>, old: &[OldView], after: Option<&BlobId>) -> io::Result<Option<BlobId>> {
+    let mut next = young;
+    for view in old {
+        // Behind every place that names the blob before.
+        let from = after.map_or(Vec::new(), |after| [&after.0[..], &[0xFF; PLACE_BYTES + 1]].concat());
+        let found = view.reader().ascending(BLOBS, &from).next()?;
+        let found = found.and_then(|(key, _)| BlobId::read(&key));
+        next = [next, found].into_iter().flatten().min();
+    }
+    Ok(next)
+}
+
+fn views(applied: &Applied) -> Vec<OldView> {
+    let all = applied.aging().map(|(_, aging)| aging.old().view());
+    all.filter(|view| !view.is_empty()).collect()
+}
+
+fn is_in(old: &[OldView], id: &BlobId) -> io::Result<bool> {
+    for view in old.iter().filter(|view| view.may_have(BLOBS, &id.0)) {
+        if !view.reader().find(BLOBS, &id.0)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
