@@ -311,7 +311,7 @@ impl Applied {
     /// Returns the bytes of all contents of blobs.
     #[must_use]
     pub fn contents_bytes(&self) -> u64 {
-        self.states.iter().flatten().map(|state| state.contents_bytes()).sum()
+        self.states.iter().flatten().map(|state| state.contents_bytes()).fold(0, u64::saturating_add)
     }
 
     /// Tells the blobs that the records of a batch's body name, in order: a peer must have them before the batch.

@@ -41,7 +41,7 @@ fn add_items(digest: &mut Sha256, aging: &dyn Aging, heals: &Heals) -> io::Resul
     let view = aging.old().view();
     let (mut reader, mut young) = (view.reader(), aging.young().peekable());
     let mut walk = reader.ascending(ITEMS, &[0; PLACE_BYTES]);
-    while let Some((_, place)) = walk.next()? {
+    while let Some((_, place)) = walk.step()? {
         while let Some(item) = young.next_if(|item| item.place < place) {
             add(digest, &item);
         }

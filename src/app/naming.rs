@@ -68,7 +68,7 @@ fn first_of(young: Option<BlobId>, old: &[OldView], after: Option<&BlobId>) -> i
     for view in old {
         // Behind every place that names the blob before.
         let from = after.map_or(Vec::new(), |after| [&after.0[..], &[0xFF; PLACE_BYTES + 1]].concat());
-        let found = view.reader().ascending(BLOBS, &from).next()?;
+        let found = view.reader().ascending(BLOBS, &from).step()?;
         let found = found.and_then(|(key, _)| BlobId::read(&key));
         next = [next, found].into_iter().flatten().min();
     }

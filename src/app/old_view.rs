@@ -183,7 +183,7 @@ impl Walk {
     ///
     /// # Errors
     /// Fails as [`OldReader::item`] does.
-    pub fn next(&mut self) -> io::Result<Option<(Vec<u8>, Place)>> {
+    pub fn step(&mut self) -> io::Result<Option<(Vec<u8>, Place)>> {
         loop {
             let first = self.first()?;
             if let Some(&part) = self.waiting.last()

@@ -27,6 +27,7 @@ mod board_events;
 mod board_hostile;
 mod board_live;
 mod board_metadata;
+mod board_old;
 mod board_pictures;
 mod board_scrub;
 mod board_sending;

@@ -189,6 +189,7 @@ fn finish(mut job: Box<dyn Job>) -> Answer {
     let head = match job.start() {
         Start::Whole(response) => return whole(response),
         Start::Stream(head) => head,
+        Start::Go(_) => unreachable!("a list logs nothing"),
     };
     let mut body = Vec::new();
     let is_cut = loop {

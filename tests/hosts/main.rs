@@ -1,5 +1,7 @@
 //! Two hosts: joined, cut apart, killed, balanced and compared.
 
+#[path = "../support/board/mod.rs"]
+mod board;
 #[path = "../support/browser/mod.rs"]
 mod browser;
 #[path = "../support/canvas/mod.rs"]
@@ -20,6 +22,7 @@ mod keep;
 mod left_behind;
 mod members;
 mod names;
+mod old_items;
 mod older_segments;
 mod parted;
 mod partition;

@@ -55,7 +55,7 @@ fn item(key: &Key, message: &Message) -> Item {
         (LIST, key.id.to_be_bytes().to_vec()),
         (UUIDS, post.uuid.to_vec()),
     ];
-    let bytes = post.size_bytes.saturating_add(text_bytes(message) as u64);
+    let bytes = post.size_bytes.wrapping_add(text_bytes(message) as u64);
     Item { place: (key.origin, key.seq), bytes, contents_bytes: post.size_bytes, value, keys }
 }
 
@@ -145,7 +145,7 @@ impl Trimmed for BoardState {
         let (mut reader, heals) = (view.reader(), heals.clone());
         let mut list = reader.ascending(LIST, &[]);
         let next = move || {
-            let Some((_, place)) = list.next()? else { return Ok(None) };
+            let Some((_, place)) = list.step()? else { return Ok(None) };
             let item = reader.item(place)?.as_ref().and_then(read).ok_or(io::ErrorKind::InvalidData)?;
             let (key, mut message) = item;
             message.time_us = heals.time_us(key.origin, key.seq, message.time_us);

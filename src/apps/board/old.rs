@@ -55,7 +55,7 @@ impl OldMessages {
         let mut list = reader.descending(LIST, &aging::list_key(&first));
         let mut found = Vec::new();
         while found.len() < most
-            && let Some((_, place)) = list.next()?
+            && let Some((_, place)) = list.step()?
         {
             found.push(self.read(&mut reader, place)?);
         }

@@ -275,11 +275,14 @@ impl State for BoardState {
     }
 
     fn data_bytes(&self) -> u64 {
-        self.picture_bytes.saturating_add(self.text_bytes as u64).saturating_add(self.old.amounts().bytes)
+        let old = self.old.amounts();
+        let text_bytes = (self.text_bytes as u64).wrapping_add(old.bytes.wrapping_sub(old.contents_bytes));
+        self.contents_bytes().saturating_add(text_bytes)
     }
 
     fn contents_bytes(&self) -> u64 {
-        self.picture_bytes.saturating_add(self.old.amounts().contents_bytes)
+        // As the sum of all of them in memory would wrap.
+        self.picture_bytes.wrapping_add(self.old.amounts().contents_bytes)
     }
 
     fn aging(&self) -> Option<&dyn Aging> {

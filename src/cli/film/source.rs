@@ -26,6 +26,7 @@ use crate::log::inspect::{self, InspectError};
 use crate::log::read::reader::Reader;
 use crate::log::read::scan::ReadError;
 use crate::log::recover::joining;
+use crate::log::runs::shelf::Shelf;
 use crate::log::snapshot;
 use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
@@ -84,7 +85,9 @@ impl Source {
         }
         let newest = snapshot::load_newest(&*disk).map_err(io_error("reading a snapshot")).map_err(wrong)?;
         // What was healed in segments that are gone.
-        let heals = match newest.map(|newest| snapshots::restore(&newest, registry::new_applied)) {
+        let shelf = Shelf::new(disk.clone());
+        let restore = |newest| snapshots::restore(&newest, registry::new_applied, Some(&shelf));
+        let heals = match newest.map(restore) {
             Some(restored) => {
                 let failed = |error| io_error("reading a snapshot")(io::Error::other(error));
                 restored.map_err(failed).map_err(wrong)?.heals

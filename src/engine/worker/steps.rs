@@ -119,7 +119,7 @@ impl Worker {
                 self.with(key, |worker, connection| {
                     worker.service.take_found(connection, then, &worker.context);
                     worker.settle(connection)
-                })
+                });
             }
             Mail::Job(done) => self.with(done.key, |worker, connection| {
                 worker.service.take_piece(connection, done, &worker.context)
