@@ -6,7 +6,7 @@
 //! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
 //! of them; `index` is the page that shows what there is.
 //!
-//! `aging` moves the oldest items of an application to runs on the disk, `old` is what is known of them in memory and `old_view`
+//! `shelving` moves the oldest items of an application, which it gives by `aging`, to runs on the disk; `old` is what is known of them in memory and `old_view`
 //! reads them; `naming` says which blobs are named, and `digest` what hosts compare.
 //!
 //! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
@@ -37,6 +37,7 @@ pub(crate) mod openapi;
 pub(crate) mod pieces;
 pub(crate) mod references;
 pub mod router;
+pub mod shelving;
 pub mod state;
 pub(crate) mod trimming;
 pub(crate) mod upload;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::apps::board::limits::BOARD_NEWS_MAX;
 
 use super::key::Key;
-use super::state::Message;
+use super::record::Message;
 
 /// What happened to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

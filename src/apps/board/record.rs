@@ -68,6 +68,15 @@ impl Post {
     }
 }
 
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What was posted.
+    pub post: Post,
+    /// When, microseconds since 1970.
+    pub time_us: u64,
+}
+
 /// Appends a post's record with its number filled in.
 pub fn push_stamped(record: &[u8], id: u64, out: &mut Vec<u8>) {
     let at = out.len() + RECORD_HEAD_BYTES;

@@ -24,16 +24,8 @@ use crate::base::ids::{Inc, NodeId, Origin, Seq};
 
 use super::key::Key;
 use super::recent::{Event, Recent};
+pub use super::record::Message;
 use super::record::{self, Change, Post};
-
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// What was posted.
-    pub post: Post,
-    /// When, microseconds since 1970.
-    pub time_us: u64,
-}
 
 /// The board's state.
 #[derive(Clone, Debug, Default)]

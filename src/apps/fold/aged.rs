@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use proptest::prelude::*;
 
 use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run};
-use crate::app::aging;
 use crate::app::applied::Applied;
 use crate::app::heal::Heals;
-use crate::app::naming;
+use crate::app::{naming, shelving};
 use crate::apps::board::old::OldMessages;
 use crate::apps::board::state::BoardState;
 use crate::base::blob::BlobId;
@@ -139,9 +138,9 @@ impl Host {
                 self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
                 let ageing = folded.age(young_bytes).unwrap();
                 self.snapshot = folded;
-                aging::adopt(&self.live, &ageing);
+                shelving::adopt(&self.live, &ageing);
             }
-            Move::Tell => while aging::tell_gone(&self.live).unwrap() {},
+            Move::Tell => while shelving::tell_gone(&self.live).unwrap() {},
             Move::Restart => {
                 let mut applied = self.restored();
                 self.behind.iter().for_each(|batch| apply(&mut applied, batch));

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crate::app::{aging, naming};
+use crate::app::{naming, shelving};
 use crate::base::blob::BlobId;
 use crate::engine::shared::Shared;
 
@@ -17,7 +17,7 @@ pub struct Released {
 impl Released {
     /// Takes what the applications have released, and removes what may go by now.
     pub fn look_after(&mut self, shared: &Shared) {
-        if let Err(error) = aging::tell_gone(&shared.applied)
+        if let Err(error) = shelving::tell_gone(&shared.applied)
             && !std::mem::replace(&mut self.complained, true)
         {
             tracing::error!(%error, "can't read an old item that was removed; what it named stays on the disk");

@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-use crate::app::aging;
 use crate::app::applied::{Applied, Batch, EmptyStates, SectionError};
-use crate::app::old;
 use crate::app::state::Entry;
+use crate::app::{old, shelving};
 use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, SNAPSHOTS_KEPT};
@@ -206,7 +205,7 @@ impl SnapshotMaker {
         self.last = next;
         self.keep(&files, Some(needs_from(&applied, &shared.reader.segments())));
         drop(applied);
-        aging::adopt(&shared.applied, &ageing);
+        shelving::adopt(&shared.applied, &ageing);
         shared.metrics.runs_merged.add(ageing.merged);
         if let Err(error) = self.sweep(&**disk) {
             tracing::warn!(%error, "can't remove a run that no snapshot names; the next snapshot's fold tries again");

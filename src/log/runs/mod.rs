@@ -9,6 +9,7 @@
 //! In memory are the first key of each block, a filter for each table of names, and the set of places.
 
 pub(crate) mod block;
+pub(crate) mod bytes;
 pub(crate) mod cursor;
 pub(crate) mod filter;
 pub(crate) mod footer;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::bytes::Bytes;
 use super::filter::Filter;
-use super::footer::Bytes;
 
 /// What is known of a table without reading it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
