@@ -242,6 +242,45 @@ pub const PEER_HELLO_US: u64 = 3_000_000;
 pub const PEER_SUSPECT_US: u64 = 2_000_000;
 /// Silence after which the connection is closed, microseconds.
 pub const PEER_DEAD_US: u64 = 5_000_000;
+/// Bytes of batches in one message of a log, but for a batch that is longer by itself: large entries cost a log's servers
+/// memory.
+pub const RELAY_MESSAGE_BYTES: usize = 256 * 1024;
+/// Messages that a relay has on their way to the log.
+pub const RELAY_FLIGHT_MAX: usize = 32;
+/// Bytes of messages of one stream that a log delivers and the relay has not passed on.
+pub const RELAY_CREDIT_BYTES: usize = 2 * 1024 * 1024;
+/// Most bytes of an answer that one host gives another one through the log's servers: the longest batch, and some.
+pub const RELAY_ANSWER_BYTES: usize = BATCH_BODY_BYTES_MAX + 64 * 1024;
+/// Time after which an answer of the log is as good as none, microseconds.
+pub const RELAY_LATE_US: u64 = 1_000_000;
+/// Pause before a relay asks the log again, microseconds: it doubles with each try that comes to nothing.
+pub const RELAY_PAUSE_US_MIN: u64 = 50_000;
+/// The longest such pause, microseconds.
+pub const RELAY_PAUSE_US_MAX: u64 = 1_000_000;
+/// Silence of a log that owes an answer, after which another of its servers is tried, microseconds.
+pub const RELAY_SILENT_US: u64 = 3_000_000;
+/// Time between two beats by which hosts of a log tell that they are there, microseconds.
+pub const RELAY_BEAT_EVERY_US: u64 = 500_000;
+/// Beats of which one says all that the host has.
+pub const RELAY_BEATS_PER_WHOLE: u64 = 10;
+/// Hosts of whose beats a relay keeps what they say.
+pub const RELAY_MEMBERS_MAX: usize = 1_024;
+/// How long a newcomer waits for another host's beat before it takes what the log has for all there is, microseconds.
+pub const RELAY_NEWCOMER_US: u64 = 6_000_000;
+/// How long a stream may stand still here that another host has more of, before that is asked for, microseconds.
+pub const RELAY_LAG_US: u64 = 2_000_000;
+/// Questions to other hosts that wait for an answer.
+pub const RELAY_ASKS_MAX: usize = 8;
+/// Longest pause between two questions for the same records, microseconds.
+pub const RELAY_ASK_PAUSE_US_MAX: u64 = 5_000_000;
+/// Questions of other hosts that wait to be answered; further ones are not.
+pub const RELAY_QUESTIONS_MAX: usize = 16;
+/// Bytes of pictures that are on their way to the log and not known to be kept.
+pub const RELAY_PICTURE_BYTES: usize = 2 * 1024 * 1024;
+/// How long a picture that the log does not have is looked for among the hosts, microseconds.
+pub const RELAY_PICTURE_US: u64 = 30_000_000;
+/// Most bytes of a host's HELLO and first STATE: all streams that there may be, and as many folded ones.
+pub const RELAY_GREETING_BYTES: usize = 8 * 1024 * 1024;
 /// How far a batch's time may lie ahead of this host's clock to enter the times of this host's own batches, microseconds:
 /// beyond that one of the two clocks is wrong, and a wrong one must not spread.
 pub const CLOCK_AHEAD_US_MAX: u64 = 600_000_000;
@@ -376,6 +415,7 @@ const _: () = {
         "one frame acknowledges every stream, or names where each starts"
     );
     assert!(PEER_PIECE_BYTES + 48 <= PEER_PAYLOAD_BYTES_MAX);
+    assert!(RELAY_CREDIT_BYTES > PEER_PAYLOAD_BYTES_MAX && RELAY_ANSWER_BYTES > PEER_PAYLOAD_BYTES_MAX);
     assert!(PEER_PING_EVERY_US < PEER_SUSPECT_US && PEER_SUSPECT_US < PEER_DEAD_US);
     assert!(2 * RUN_BYTES_MAX <= BLOB_BYTES_MAX, "a run is sent as a blob, with its indexes");
     assert!(WRITE_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));

@@ -91,7 +91,7 @@ pub type Fatal = String;
 /// Bytes of messages that half of the hosts have in memory: two or three messages.
 const YOUNG_BYTES: usize = 2_000;
 
-fn settings(durability: Durability, node: NodeId) -> Settings {
+fn settings(durability: Durability, node: NodeId, segment_bytes: u64) -> Settings {
     let mut limits = Limits::default();
     if node.0.is_multiple_of(2) {
         limits.young_bytes = YOUNG_BYTES;
@@ -101,7 +101,7 @@ fn settings(durability: Durability, node: NodeId) -> Settings {
         empty_states: registry::new_applied,
         // Their handlers are for requests, of which there are none; their states are in the registry.
         reserve: Reserve::Bytes(0),
-        segment_bytes: SEGMENT_BYTES,
+        segment_bytes,
         limits,
         peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
         ..Settings::base("/simulated".into())
@@ -114,6 +114,17 @@ impl Up {
         Self::start_with(disk, node, inc, durability, Box::new(FileStore::new(disk.shared())))
     }
 
+    /// The same with segments of another size.
+    pub fn start_in(
+        disk: &SimDisk,
+        node: NodeId,
+        inc: Inc,
+        durability: Durability,
+        segment_bytes: u64,
+    ) -> Result<Self, Fatal> {
+        Self::start_by(disk, node, inc, durability, Box::new(FileStore::new(disk.shared())), segment_bytes)
+    }
+
     /// The same with another store of its blobs.
     pub fn start_with(
         disk: &SimDisk,
@@ -122,9 +133,19 @@ impl Up {
         durability: Durability,
         store: Box<dyn BlobStore>,
     ) -> Result<Self, Fatal> {
+        Self::start_by(disk, node, inc, durability, store, SEGMENT_BYTES)
+    }
+
+    fn start_by(
+        disk: &SimDisk,
+        node: NodeId,
+        inc: Inc,
+        durability: Durability,
+        store: Box<dyn BlobStore>,
+        segment_bytes: u64,
+    ) -> Result<Self, Fatal> {
         let random = inc.0 as u32;
-        let options =
-            OpenOptions { segment_bytes: SEGMENT_BYTES, accept_loss: false, cluster: CLUSTER, node, random };
+        let options = OpenOptions { segment_bytes, accept_loss: false, cluster: CLUSTER, node, random };
         let Replayed { opened, mut owed, mut rebuilding } =
             replayed(&disk.shared(), &options, registry::new_applied).map_err(|error| error.to_string())?;
         owed.settle().map_err(|error| error.to_string())?;
@@ -154,8 +175,14 @@ impl Up {
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).map_err(io)?;
         let (mailbox, mail) = crossbeam_channel::unbounded();
         let side = WorkerSide::new(waker, mailbox);
-        let shared =
-            Arc::new(Shared::new(&settings(durability, node), applied, &opened, blobs, vec![side], metrics));
+        let shared = Arc::new(Shared::new(
+            &settings(durability, node, segment_bytes),
+            applied,
+            &opened,
+            blobs,
+            vec![side],
+            metrics,
+        ));
         mark.into_iter().for_each(|mark| shared.begin_joining(mark));
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
@@ -171,7 +198,7 @@ impl Up {
         );
         let patience = PeerRetention::new(Retention::Usual, known);
         let (all, reserve) = (Arc::clone(&shared), Reserve::Bytes(0));
-        let keeper = Keeper::new(all, disk.shared(), SEGMENT_BYTES, reserve, maker, patience);
+        let keeper = Keeper::new(all, disk.shared(), segment_bytes, reserve, maker, patience);
         let (producer, consumer) = lane(LANE_BYTES);
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
         let clock = Clock::start();

@@ -54,6 +54,7 @@
 
 mod canvas;
 mod chance;
+mod cluster;
 mod cuts;
 mod host;
 mod oracle;

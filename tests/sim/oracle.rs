@@ -46,6 +46,12 @@ impl Oracle {
         self.of(node, |promise| promise.disk = 0);
     }
 
+    /// What was acknowledged at `both` by a log that has lost some of it rests on those who have read it: `has` says how far.
+    pub fn rests_on(&mut self, node: NodeId, has: impl Fn(Origin) -> Seq) {
+        let of_node = self.promises.iter_mut().filter(|(origin, _)| origin.node == node);
+        of_node.for_each(|(origin, promise)| promise.both = promise.both.min(has(*origin)));
+    }
+
     fn of(&mut self, node: NodeId, change: impl Fn(&mut Promise)) {
         self.promises.iter_mut().filter(|(origin, _)| origin.node == node).for_each(|(_, p)| change(p));
     }

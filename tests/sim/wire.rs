@@ -48,7 +48,13 @@ pub struct Tap {
 }
 
 impl Tap {
-    fn hear(&mut self, bytes: &[u8]) {
+    /// Begins to listen to another connection.
+    pub fn hang_up(&mut self) {
+        self.begun.clear();
+    }
+
+    /// Hears what was said.
+    pub fn hear(&mut self, bytes: &[u8]) {
         self.begun.extend_from_slice(bytes);
         let mut rest = &self.begun[..];
         while let Some((frame, after)) = next_frame(rest) {

@@ -20,6 +20,7 @@ mod apart;
 pub mod arrivals;
 mod arriving;
 mod blobs_out;
+pub mod history;
 mod shipping;
 mod taking;
 

@@ -258,8 +258,13 @@ impl Session {
     /// Returns the same of a host that has folded these streams, beside those that it holds.
     #[must_use]
     pub fn with_folds(mut self, folds: Folds) -> Self {
-        self.folding.ours = folds;
+        self.set_folds(folds);
         self
+    }
+
+    /// Takes it that this host has folded these streams; before anything is received.
+    pub(super) fn set_folds(&mut self, folds: Folds) {
+        self.folding.ours = folds;
     }
 
     /// Returns whether this host had folded a stream when the session began.

@@ -122,7 +122,7 @@ pub struct World {
 }
 
 /// A directory of a host that joins the other one.
-fn newcomers_disk() -> SimDisk {
+pub fn newcomers_disk() -> SimDisk {
     let disk = SimDisk::new();
     newcomer::mark(&disk).expect("a disk without a plan to fail");
     disk

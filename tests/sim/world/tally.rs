@@ -46,7 +46,11 @@ impl Tally {
     }
 
     pub fn has(&self, what: &str) -> bool {
-        self.0.get(what).is_some_and(|times| *times > 0)
+        self.times(what) > 0
+    }
+
+    pub fn times(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
     }
 
     pub fn add(&mut self, other: &Self) {

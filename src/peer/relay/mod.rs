@@ -1,0 +1,386 @@
+//! The relay: a log in the peer's seat. It speaks the peer protocol to its own host, carries that host's batches verbatim into
+//! the log, and hands it everybody else's. Pure: bytes, events of the log and time come in; bytes and calls to the log
+//! go out. Times are microseconds of a monotonic clock, the same one for all calls. Told in `docs/cluster.md`.
+//!
+//! ```text
+//! host -- session -- Seat -- Publisher -- Append, Tail, Find --+
+//!                     |  `-- Reader of each other node --------+-- the log port (port.rs)
+//!                     |  `-- Asking, Pictures -----------------+
+//!                    Heads: what the host has and was handed
+//! ```
+//!
+//! How it is driven:
+//!
+//! ```text
+//! on(event, now)                     every event of the port, in order
+//! is_ready()                         the host may connect; connect(..) when it has
+//! receive(bytes, now), turn(now)     while wants_input(); turn also at deadline() at the latest
+//! output(), then sent(n)             to the host
+//! next_call()                        to the port, in order
+//! next_question(), answer(..)        another host asks: whoever reads this host's journal answers
+//! closed() -> lost(..)               the connection is over
+//! ```
+//!
+//! Correctness does not rest on the log: a host takes the next batch of a stream by number and chain, and nothing else. The log's
+//! word counts in one thing only: what it has acknowledged is called durable.
+
+mod asking;
+mod calls;
+mod greeting;
+mod heads;
+mod members;
+pub mod message;
+mod pictures;
+pub mod port;
+mod preparing;
+mod publisher;
+mod reader;
+mod seat;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use self::calls::Calls;
+pub use self::greeting::log_node;
+pub use self::members::{Member, Members};
+use self::port::{LogCall, LogEvent};
+use self::preparing::Preparing;
+use self::seat::{Seat, Start};
+use self::words::{Answer, Beat, Question};
+use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
+use crate::base::kinds::Kinds;
+use crate::base::limits::{
+    RELAY_BEAT_EVERY_US, RELAY_BEATS_PER_WHOLE, RELAY_NEWCOMER_US, RELAY_QUESTIONS_MAX, RELAY_SILENT_US,
+};
+use crate::peer::fault::Close;
+
+/// Whose relay it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The host's directory, and this start of its process.
+    pub host: Origin,
+    /// The log as its hosts know it: [`log_node`], and a random number that stays for the life of the process.
+    pub log: Origin,
+    /// The line of descent that the host's records are of.
+    pub lineage: u64,
+    /// Which kinds of records the host understands.
+    pub kinds: Kinds,
+    /// The host's directory is joining: it has to be told what the others had when they met.
+    pub is_joining: bool,
+}
+
+/// What was counted since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Records of this host that the log keeps.
+    pub published_records: u64,
+    /// Records of other hosts that this host has received.
+    pub received_records: u64,
+    /// Messages of other hosts that were read.
+    pub messages: u64,
+    /// Messages that were damaged.
+    pub damaged: u64,
+    /// Flights that ended with a message that was refused or late.
+    pub flights_ended: u64,
+    /// How often the log has forgotten what it had acknowledged.
+    pub regressions: u64,
+    /// Gaps in streams of the log.
+    pub gaps: u64,
+    /// Questions to other hosts.
+    pub asked: u64,
+    /// Pictures that neither the log nor a host gave, and that the host was told are gone.
+    pub pictures_gone: u64,
+}
+
+/// Whether the log can be reached.
+enum Reach {
+    Away,
+    Up {
+        since_us: u64,
+        /// Since then an answer is owed and nothing was heard.
+        quiet_since_us: u64,
+    },
+}
+
+/// The relay of one host's process.
+pub struct Relay {
+    settings: Settings,
+    calls: Calls,
+    reach: Reach,
+    /// Why the log can't be reached.
+    why: String,
+    nodes: BTreeSet<NodeId>,
+    members: Members,
+    preparing: Preparing,
+    seat: Option<Box<Seat>>,
+    /// The greatest number of this host's stream that was known to be kept, as far as the log has not forgotten it.
+    kept: u64,
+    next_beat_us: u64,
+    beats: u64,
+    questions: VecDeque<(u64, Question)>,
+    counters: Counters,
+}
+
+impl Relay {
+    /// Returns the relay of a process whose log was not reached yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            calls: Calls::default(),
+            reach: Reach::Away,
+            why: "not reached yet".to_owned(),
+            nodes: BTreeSet::new(),
+            members: Members::default(),
+            preparing: Preparing::new(settings.cluster, settings.host, settings.is_joining),
+            seat: None,
+            kept: 0,
+            next_beat_us: 0,
+            beats: 0,
+            questions: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes what the log says.
+    pub fn on(&mut self, event: LogEvent, now_us: u64) {
+        if let Reach::Up { quiet_since_us, .. } = &mut self.reach {
+            *quiet_since_us = now_us;
+        }
+        match event {
+            LogEvent::Up { nodes } => {
+                self.reach = Reach::Up { since_us: now_us, quiet_since_us: now_us };
+                self.nodes.extend(nodes);
+                self.next_beat_us = now_us;
+            }
+            LogEvent::Down { why } => self.fall(why, now_us),
+            LogEvent::Node { node } => self.meet(node, now_us),
+            LogEvent::Said { node, bytes } => self.hear(node, &bytes, now_us),
+            LogEvent::Asked { token, question } => {
+                if let Some(question) = Question::decode(&question)
+                    && self.questions.len() < RELAY_QUESTIONS_MAX
+                {
+                    self.questions.push_back((token, question));
+                }
+            }
+            event => self.pass_on(event, now_us),
+        }
+        self.turn(now_us);
+    }
+
+    /// Passes on what concerns the next connection or this one.
+    fn pass_on(&mut self, event: LogEvent, now_us: u64) {
+        let (preparing, calls) = (&mut self.preparing, &mut self.calls);
+        let is_taken = match &event {
+            LogEvent::Tail { token, first, last } => {
+                preparing.tail((*token, *first), last.as_ref(), self.kept, calls, now_us)
+            }
+            LogEvent::Found { token, message } => preparing.found(*token, message.as_ref(), calls, now_us),
+            _ => false,
+        };
+        if is_taken {
+            return;
+        }
+        if let Some(seat) = &mut self.seat {
+            let before = self.counters.regressions;
+            let number = if let LogEvent::Appended { number, .. } = event { number } else { 0 };
+            seat.on(event, &mut self.counters, &mut self.calls, now_us);
+            let has_forgotten = self.counters.regressions > before;
+            self.kept = if has_forgotten { number } else { seat.kept().max(self.kept) };
+        }
+    }
+
+    /// Takes it that the log can't be reached: every call is void, and the host is told why.
+    fn fall(&mut self, why: String, now_us: u64) {
+        self.reach = Reach::Away;
+        self.calls.clear();
+        self.preparing.clear();
+        self.questions.clear();
+        if let Some(seat) = &mut self.seat {
+            seat.session().fail(format!("the log can't be reached: {why}"));
+            seat.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
+        }
+        self.why = why;
+    }
+
+    fn meet(&mut self, node: NodeId, now_us: u64) {
+        if node != self.settings.host.node
+            && self.nodes.insert(node)
+            && let Some(seat) = &mut self.seat
+        {
+            seat.add_reader(node, now_us);
+        }
+    }
+
+    fn hear(&mut self, node: NodeId, bytes: &[u8], now_us: u64) {
+        let Some(beat) = Beat::decode(bytes) else { return };
+        let Settings { host, lineage, .. } = self.settings;
+        if beat.origin.node != node || node == host.node || beat.lineage != lineage {
+            return;
+        }
+        self.meet(node, now_us);
+        if let (Some(seat), Some(has)) = (&mut self.seat, &beat.has) {
+            seat.compare(has, now_us);
+        }
+        self.members.hear(beat, now_us);
+    }
+
+    /// Returns whether the host may connect: the log is there, and it is known what it has.
+    #[must_use]
+    pub fn is_ready(&self, now_us: u64) -> bool {
+        let Reach::Up { since_us, .. } = self.reach else { return false };
+        let is_told = !self.settings.is_joining
+            || self.members.has_told()
+            || now_us >= since_us.saturating_add(RELAY_NEWCOMER_US);
+        self.seat.is_none() && self.preparing.is_ready(&self.nodes) && is_told
+    }
+
+    /// Returns why the host can't connect, in words for an operator.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self.reach {
+            Reach::Away => &self.why,
+            Reach::Up { .. } => "the log has not said yet what it has",
+        }
+    }
+
+    /// Takes it that the host's connection was made, when [`Relay::is_ready`] said so. `nonce` is random; `clock_us` is the wall
+    /// clock, microseconds since 1970.
+    pub fn connect(&mut self, nonce: u64, clock_us: u64, now_us: u64) {
+        let (tail, others) = self.preparing.take();
+        let start = Start {
+            tail: (tail.number, tail.end),
+            kept: self.kept,
+            told: others.into_iter().chain(self.members.streams()).collect(),
+            nodes: self.nodes.iter().copied().collect(),
+        };
+        self.seat = Some(Box::new(Seat::new(&self.settings, nonce, clock_us, start, now_us)));
+    }
+
+    /// Takes bytes of the host; call [`Relay::turn`] afterwards.
+    pub fn receive(&mut self, bytes: &[u8], now_us: u64) {
+        if let Some(seat) = &mut self.seat {
+            seat.receive(bytes, now_us);
+        }
+    }
+
+    /// Returns whether the host is to be read.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.wants_input())
+    }
+
+    /// Returns bytes that wait for the host.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.seat.as_ref().map_or(&[], |seat| seat.output())
+    }
+
+    /// Notes that the host has taken the first `bytes` of the output.
+    pub fn sent(&mut self, bytes: usize) {
+        self.seat.iter_mut().for_each(|seat| seat.session().sent(bytes));
+    }
+
+    /// Returns why the connection is over, once it is: what is left of the output is worth one more write, then it is to be
+    /// closed, and [`Relay::lost`] called.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Close> {
+        self.seat.as_ref().and_then(|seat| seat.closed())
+    }
+
+    /// Notes that there is no connection to the host any more.
+    pub fn lost(&mut self, now_us: u64) {
+        if let Some(seat) = self.seat.take() {
+            seat.count(&mut self.counters);
+            seat.seen().into_iter().for_each(|seen| self.preparing.note_seen(seen));
+        }
+        self.turn(now_us);
+    }
+
+    /// Does what is due.
+    pub fn turn(&mut self, now_us: u64) {
+        let Reach::Up { quiet_since_us, .. } = self.reach else { return };
+        if self.seat.is_none() {
+            self.preparing.ask(&self.nodes, &mut self.calls, now_us);
+        }
+        if let Some(seat) = &mut self.seat {
+            seat.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
+        }
+        if now_us >= self.next_beat_us {
+            self.beat(now_us);
+        }
+        let is_waiting =
+            self.preparing.is_asking() || self.seat.as_ref().is_some_and(|seat| seat.is_waiting());
+        let is_silent = is_waiting && now_us >= quiet_since_us + RELAY_SILENT_US;
+        if is_silent {
+            self.calls.push(LogCall::Reconnect);
+        }
+        if (is_silent || !is_waiting)
+            && let Reach::Up { quiet_since_us, .. } = &mut self.reach
+        {
+            *quiet_since_us = now_us;
+        }
+    }
+
+    fn beat(&mut self, now_us: u64) {
+        self.next_beat_us = now_us + RELAY_BEAT_EVERY_US;
+        let is_whole = self.beats.is_multiple_of(RELAY_BEATS_PER_WHOLE);
+        let has = self.seat.as_ref().filter(|_| is_whole).and_then(|seat| seat.has());
+        // A host that can't say yet what it has says so with its next beat.
+        self.beats += u64::from(!is_whole || has.is_some());
+        let Settings { host: origin, lineage, .. } = self.settings;
+        self.calls.push(LogCall::Say { bytes: Beat { origin, lineage, has }.encode() });
+    }
+
+    /// Returns when [`Relay::turn`] is due at the latest, microseconds; nothing while the log is away and nobody is connected.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        let Reach::Up { quiet_since_us, .. } = self.reach else { return None };
+        let seat = self.seat.as_ref();
+        let tails = self.preparing.deadline();
+        let is_waiting = tails.is_some() || seat.is_some_and(|seat| seat.is_waiting());
+        let silence = is_waiting.then_some(quiet_since_us + RELAY_SILENT_US);
+        let seat = seat.and_then(|seat| seat.deadline());
+        [Some(self.next_beat_us), tails, silence, seat].into_iter().flatten().min()
+    }
+
+    /// Returns the next call to the log.
+    pub fn next_call(&mut self) -> Option<LogCall> {
+        self.calls.next()
+    }
+
+    /// Returns the next question of another host, for whoever reads this host's journal and pictures.
+    pub fn next_question(&mut self) -> Option<(u64, Question)> {
+        self.questions.pop_front()
+    }
+
+    /// Answers such a question.
+    pub fn answer(&mut self, token: u64, answer: &Answer) {
+        self.calls.push(LogCall::Answer { token, answer: answer.encode() });
+    }
+
+    /// Returns the other hosts that were heard.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Returns what was counted, and is being counted by the present connection.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        self.seat.iter().for_each(|seat| seat.count(&mut counters));
+        counters
+    }
+
+    /// Returns streams that stand still, with the record that nobody gives.
+    #[must_use]
+    pub fn stuck(&self) -> Vec<(Origin, Seq)> {
+        self.seat.as_ref().map_or(Vec::new(), |seat| seat.stuck())
+    }
+}

@@ -1,0 +1,118 @@
+//! What is handed to the host: batches of others, each the next one of its stream; what is missing before one is asked for.
+
+use super::super::Counters;
+use super::super::calls::Calls;
+use super::super::heads::Place;
+use super::super::members::Members;
+use super::super::message::stream_behind;
+use super::super::port::LogCall;
+use super::super::reader::{Item, Reader};
+use super::Seat;
+use crate::base::batch::BatchHeader;
+use crate::base::ids::NodeId;
+use crate::base::streams::Stream;
+
+impl Seat {
+    /// Hands batches to the host, a message of each node in turn, as long as there is room.
+    pub(super) fn hand_over(&mut self, counters: &mut Counters, calls: &mut Calls, now_us: u64) {
+        if self.pictures.is_amid() {
+            return;
+        }
+        for origin in self.asking.arrived() {
+            while let Some(batch) = self.asking.first(origin) {
+                let (header, length) = (batch.header, batch.body.len());
+                let place = self.place(&header);
+                if place == Place::Next && !self.session.may_send(length) {
+                    return;
+                }
+                let Some(batch) = self.asking.take_first(origin) else { break };
+                if place == Place::Next {
+                    self.send(&header, &batch.body, now_us);
+                }
+            }
+        }
+        let nodes: Vec<NodeId> = self.readers.keys().copied().collect();
+        let (before, after) = nodes.split_at(nodes.partition_point(|node| *node <= self.turn_of));
+        let nodes = [after, before].concat();
+        let mut has_moved = true;
+        while has_moved {
+            has_moved = false;
+            for &node in &nodes {
+                match self.hand_message(node, counters, calls, now_us) {
+                    Some(moved) => has_moved |= moved,
+                    None => return,
+                }
+                self.turn_of = node;
+            }
+        }
+    }
+
+    /// Hands over what waits of a node, up to the end of a message; whether there was any, and nothing if there is no room.
+    fn hand_message(
+        &mut self,
+        node: NodeId,
+        counters: &mut Counters,
+        calls: &mut Calls,
+        now_us: u64,
+    ) -> Option<bool> {
+        loop {
+            let (header, length) = match self.readers.get(&node).and_then(Reader::first) {
+                None => return Some(false),
+                Some(Item::Batch(batch)) => (batch.header, batch.body.len()),
+                Some(Item::End { token, bytes }) => {
+                    calls.push(LogCall::Taken { token: *token, bytes: *bytes });
+                    self.readers.get_mut(&node)?.take_first();
+                    counters.messages += 1;
+                    return Some(true);
+                }
+            };
+            let place = self.place(&header);
+            let handed = self.heads.handed(header.origin);
+            let reader = self.readers.get_mut(&node)?;
+            match place {
+                Place::Gap => {
+                    counters.gaps += u64::from(reader.gap().is_none());
+                    reader.set_gap(Some((header.origin, header.first_seq)));
+                    return Some(false);
+                }
+                Place::Next if !self.session.may_send(length) => return None,
+                Place::Next | Place::Older => reader.set_gap(None),
+            }
+            if let Some(Item::Batch(batch)) = reader.take_first()
+                && place == Place::Next
+            {
+                debug_assert_eq!(handed + 1, header.first_seq);
+                self.send(&header, &batch.body, now_us);
+            }
+        }
+    }
+
+    fn place(&self, header: &BatchHeader) -> Place {
+        if header.origin == self.own { Place::Older } else { self.heads.judge(header) }
+    }
+
+    /// Sends a batch; what the host is handed it must not send back.
+    fn send(&mut self, header: &BatchHeader, body: &[u8], now_us: u64) {
+        self.session.send_batch(header, body);
+        self.heads.hand(header);
+        let Stream { origin, seq, chain } = stream_behind(header);
+        self.hold(origin, seq, 0, chain, now_us);
+    }
+
+    /// Asks hosts for what is missing.
+    pub(super) fn ask(&mut self, members: &Members, calls: &mut Calls, now_us: u64) {
+        for (origin, first) in self.readers.values().filter_map(Reader::gap) {
+            let handed = self.heads.handed(origin);
+            self.asking.note(origin, (first - 1).max(handed + 1), handed, true, now_us);
+        }
+        let heads = &self.heads;
+        let look_again =
+            self.asking.turn(|origin| heads.handed(origin), members, self.own.node, calls, now_us);
+        for node in look_again {
+            let is_bounded = node == self.own.node;
+            let reader = self.readers.entry(node).or_insert_with(|| Reader::new(node, is_bounded, now_us));
+            reader.begin_again(now_us);
+            reader.turn(calls, now_us);
+        }
+    }
+}

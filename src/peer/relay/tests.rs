@@ -1,0 +1,408 @@
+//! The relay against a bare session that plays its host, and a log that is played by hand.
+
+use super::port::{LogCall, LogEvent};
+use super::words::{Answer, Beat, Question};
+use super::*;
+use crate::base::batch::{BatchHeader, first_chain};
+use crate::base::blob::BlobId;
+use crate::base::ids::Inc;
+use crate::base::sha256::Sha256;
+use crate::base::streams::Streams;
+use crate::peer::fault::ErrorCode;
+use crate::peer::message::{Holding, Receipt};
+use crate::peer::session::{self, Effect, Session};
+
+const CLUSTER: ClusterId = ClusterId([7; 16]);
+const MS: u64 = 1_000;
+const NODE: NodeId = NodeId(1);
+const OTHER: NodeId = NodeId(2);
+
+fn start(node: NodeId, number: u32) -> Origin {
+    Origin { node, inc: Inc::of_start(number, 9) }
+}
+
+fn host() -> Origin {
+    start(NODE, 5)
+}
+
+/// Makes the batches of one stream.
+struct Maker(Stream);
+
+impl Maker {
+    fn new(origin: Origin) -> Self {
+        Self(Stream { origin, seq: 0, chain: first_chain(CLUSTER, origin) })
+    }
+
+    fn next(&mut self) -> (BatchHeader, Vec<u8>) {
+        let Stream { origin, seq, chain } = self.0;
+        let body = vec![0x11; 10];
+        let header = BatchHeader::seal(origin, seq + 1, 1, 5 + seq, chain, &body);
+        (self.0.seq, self.0.chain) = (header.last_seq(), header.chain);
+        (header, body)
+    }
+
+    /// Returns a message with the next `count` batches.
+    fn message(&mut self, count: usize) -> Vec<u8> {
+        let mut message = Vec::new();
+        for _ in 0..count {
+            let (header, body) = self.next();
+            message::push(&mut message, &header, &body);
+        }
+        message
+    }
+
+    fn held(&self) -> Holding {
+        let Stream { origin, seq, chain } = self.0;
+        Holding { origin, received: seq, durable: seq, first: 1, chain }
+    }
+}
+
+/// A relay and its host.
+struct Scene {
+    relay: Relay,
+    host: Session,
+    now_us: u64,
+    heard: Vec<Effect>,
+}
+
+impl Scene {
+    /// The log has this last message of the host's stream, and a stream of another node; the host has `held`.
+    fn new(tail: Option<(u64, Vec<u8>)>, held: &[Holding]) -> Self {
+        let kinds = Kinds::FIRST;
+        let log = Origin { node: log_node(CLUSTER), inc: Inc(77) };
+        let settings = Settings { cluster: CLUSTER, host: host(), log, lineage: 0, kinds, is_joining: false };
+        let of_host = session::Settings {
+            cluster: CLUSTER,
+            node: NODE,
+            inc: host().inc,
+            nonce: 1,
+            clock_us: 0,
+            lineage: 0,
+            made: 0,
+            is_empty: false,
+            is_joining: false,
+            kinds,
+        };
+        let mut relay = Relay::new(settings);
+        assert!(!relay.is_ready(0));
+        relay.on(LogEvent::Up { nodes: vec![OTHER] }, 0);
+        let host = Session::new(of_host, held, 0);
+        let mut scene = Self { relay, host, now_us: 0, heard: Vec::new() };
+        let token = scene.tail_of(NODE);
+        let first = tail.as_ref().map_or(1, |(number, _)| *number);
+        scene.relay.on(LogEvent::Tail { token, first, last: tail }, 0);
+        assert!(scene.relay.is_ready(0));
+        scene.relay.connect(2, 0, 0);
+        scene.carry();
+        scene
+    }
+
+    fn on(&mut self, event: LogEvent) {
+        self.relay.on(event, self.now_us);
+        self.carry();
+    }
+
+    /// Carries what both say.
+    fn carry(&mut self) {
+        for _ in 0..4 {
+            self.relay.receive(self.host.output(), self.now_us);
+            self.host.sent(self.host.output().len());
+            self.relay.turn(self.now_us);
+            self.host.receive(self.relay.output(), self.now_us);
+            self.relay.sent(self.relay.output().len());
+            while let Some(effect) = self.host.next_effect(self.now_us) {
+                if let Effect::Take { header, .. } = &effect {
+                    let Stream { origin, seq, chain } = message::stream_behind(header);
+                    let held = Holding { origin, received: seq, durable: seq, first: 1, chain };
+                    self.host.hold(&held, self.now_us);
+                }
+                self.heard.push(effect);
+            }
+        }
+    }
+
+    fn pass(&mut self, us: u64) {
+        self.now_us += us;
+        self.carry();
+    }
+
+    /// Returns calls to the log, but beats.
+    fn calls(&mut self) -> Vec<LogCall> {
+        std::iter::from_fn(|| self.relay.next_call())
+            .filter(|call| !matches!(call, LogCall::Say { .. }))
+            .collect()
+    }
+
+    fn tail_of(&mut self, node: NodeId) -> u64 {
+        let tail = |call: &LogCall| match call {
+            LogCall::Tail { token, node: of } if *of == node => Some(*token),
+            _ => None,
+        };
+        let calls = self.calls();
+        calls.iter().find_map(tail).unwrap_or_else(|| panic!("{node}: no tail asked for: {calls:?}"))
+    }
+
+    /// Returns appends: token, number of the message before, message.
+    fn appends(&mut self) -> Vec<(u64, u64, Vec<u8>)> {
+        let append = |call| match call {
+            LogCall::Append { token, after, message, .. } => Some((token, after, message)),
+            _ => None,
+        };
+        self.calls().into_iter().filter_map(append).collect()
+    }
+
+    /// The host commits a batch and sends it; returns it as a message.
+    fn publish(&mut self, maker: &mut Maker) -> Vec<u8> {
+        let (header, body) = maker.next();
+        self.host.hold(&maker.held(), self.now_us);
+        self.host.send_batch(&header, &body);
+        self.carry();
+        let mut message = Vec::new();
+        message::push(&mut message, &header, &body);
+        message
+    }
+
+    fn kept(&self) -> Receipt {
+        self.host.peer_has(host())
+    }
+
+    /// Other's stream is followed from the message `after`; returns the call's token.
+    fn follow(&mut self, tail: Option<(u64, Vec<u8>)>) -> u64 {
+        let token = self.tail_of(OTHER);
+        self.on(LogEvent::Tail { token, first: 1, last: tail });
+        let calls = self.calls();
+        match calls[..] {
+            [LogCall::Follow { token, node: OTHER, after: 0 }] => token,
+            _ => panic!("{calls:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_kept_when_the_log_says_so_and_not_before() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    let message = scene.publish(&mut maker);
+    let appends = scene.appends();
+    let [(token, 0, sent)] = &appends[..] else { panic!("{appends:?}") };
+    assert_eq!((sent, scene.kept().durable), (&message, 0));
+    scene.on(LogEvent::Appended { token: *token, number: 1 });
+    assert_eq!(scene.kept().durable, 1);
+    assert_eq!(scene.relay.counters().published_records, 1);
+}
+
+#[test]
+fn a_flight_that_ended_is_read_back_and_the_rest_goes_behind_it() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    let first = scene.publish(&mut maker);
+    let second = scene.publish(&mut maker);
+    assert_eq!(scene.appends().len(), 2);
+    // Both are late; the first one is in the log.
+    scene.pass(1_000 * MS);
+    assert_eq!(scene.calls(), [], "a pause comes first");
+    scene.pass(50 * MS);
+    let token = scene.tail_of(NODE);
+    scene.on(LogEvent::Tail { token, first: 1, last: Some((1, first.clone())) });
+    let calls = scene.calls();
+    let [LogCall::Find { token, node: NODE, number: 1 }] = calls[..] else { panic!("{calls:?}") };
+    assert_eq!(scene.kept().durable, 0);
+    scene.on(LogEvent::Found { token, message: Some((1, first)) });
+    let appends = scene.appends();
+    let [(token, 1, sent)] = &appends[..] else { panic!("{appends:?}") };
+    assert_eq!((sent, scene.kept().durable), (&second, 1));
+    scene.on(LogEvent::Appended { token: *token, number: 2 });
+    assert_eq!((scene.kept().durable, scene.relay.counters().flights_ended), (2, 1));
+}
+
+#[test]
+fn a_later_message_says_nothing_of_one_before_it() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    let first = scene.publish(&mut maker);
+    let second = scene.publish(&mut maker);
+    let tokens: Vec<u64> = scene.appends().into_iter().map(|(token, ..)| token).collect();
+    // Something of an earlier connection came in between.
+    scene.on(LogEvent::Appended { token: tokens[1], number: 2 });
+    assert_eq!(scene.kept().durable, 0);
+    scene.on(LogEvent::Refused { token: tokens[0], why: String::new() });
+    scene.pass(50 * MS);
+    let token = scene.tail_of(NODE);
+    scene.on(LogEvent::Tail { token, first: 1, last: Some((2, second.clone())) });
+    for message in [Vec::new(), second.clone()] {
+        let calls = scene.calls();
+        let [LogCall::Find { token, number, .. }] = calls[..] else { panic!("{calls:?}") };
+        scene.on(LogEvent::Found { token, message: Some((number, message)) });
+        assert_eq!(scene.kept().durable, 0);
+    }
+    let appends = scene.appends();
+    let [(token, 2, sent)] = &appends[..] else { panic!("{appends:?}") };
+    assert_eq!(*sent, [first, second].concat());
+    scene.on(LogEvent::Appended { token: *token, number: 3 });
+    assert_eq!(scene.kept().durable, 2);
+}
+
+#[test]
+fn only_an_append_proves_that_the_log_has_forgotten_something() {
+    for has_forgotten in [false, true] {
+        let mut maker = Maker::new(host());
+        let old = maker.message(1);
+        let mut scene = Scene::new(Some((7, old.clone())), &[maker.held()]);
+        scene.publish(&mut maker);
+        let token = scene.appends()[0].0;
+        scene.on(LogEvent::Appended { token, number: 8 });
+        scene.publish(&mut maker);
+        let token = scene.appends()[0].0;
+        scene.on(LogEvent::Refused { token, why: String::new() });
+        scene.pass(50 * MS);
+        let token = scene.tail_of(NODE);
+        scene.on(LogEvent::Tail { token, first: 7, last: Some((7, old.clone())) });
+        let appends = scene.appends();
+        let [(token, 7, probe)] = &appends[..] else { panic!("{appends:?}") };
+        assert_eq!((probe, scene.relay.counters().regressions), (&old, 0));
+        let (token, number) = (*token, 8);
+        let refused = LogEvent::Refused { token, why: String::new() };
+        scene.on(if has_forgotten { LogEvent::Appended { token, number } } else { refused });
+        assert_eq!(scene.relay.counters().regressions, u64::from(has_forgotten));
+        assert_eq!(scene.relay.closed().is_some(), has_forgotten);
+    }
+}
+
+#[test]
+fn tries_that_come_to_nothing_are_paced() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let mut tails = 0;
+    for _ in 0..10_000 {
+        for call in scene.calls() {
+            match call {
+                LogCall::Append { token, .. } => scene.on(LogEvent::Refused { token, why: String::new() }),
+                LogCall::Tail { token, node: NODE } => {
+                    tails += 1;
+                    scene.on(LogEvent::Tail { token, first: 1, last: None });
+                }
+                _ => {}
+            }
+        }
+        scene.pass(MS);
+    }
+    assert!((10..=16).contains(&tails), "{tails} in ten seconds");
+}
+
+#[test]
+fn others_batches_come_in_order_and_a_gap_is_asked_for() {
+    let (mut scene, mut other) = (Scene::new(None, &[]), Maker::new(start(OTHER, 3)));
+    let token = scene.follow(None);
+    let messages: Vec<Vec<u8>> = (0..4).map(|_| other.message(2)).collect();
+    let heard = |scene: &Scene| scene.host.held(start(OTHER, 3)).map_or(0, |held| held.received);
+    // One is doubled, one is damaged.
+    for (number, at) in [(1, 0), (1, 0), (2, 1), (4, 3)] {
+        scene.on(LogEvent::Message { token, number, bytes: messages[at].clone() });
+    }
+    assert_eq!(heard(&scene), 4);
+    let asked = |call| match call {
+        LogCall::Ask { token, question, .. } => Some((token, Question::decode(&question))),
+        _ => None,
+    };
+    let questions: Vec<_> = scene.calls().into_iter().filter_map(asked).collect();
+    let [(question, Some(Question::Records { origin, seq: 5 }))] = questions[..] else {
+        panic!("{questions:?}")
+    };
+    assert_eq!(origin, start(OTHER, 3));
+    scene.on(LogEvent::Answered { token: question, answer: Answer::Records(messages[2].clone()).encode() });
+    assert_eq!(heard(&scene), 8);
+    assert_eq!((scene.relay.counters().gaps, scene.relay.counters().received_records), (1, 8));
+}
+
+#[test]
+fn what_another_host_has_and_the_log_does_not_give_is_asked_for() {
+    let (mut scene, mut other) = (Scene::new(None, &[]), Maker::new(start(OTHER, 3)));
+    scene.follow(None);
+    let message = other.message(2);
+    let mut has = Streams::default();
+    has.set(other.0);
+    let beat = Beat { origin: start(NodeId(3), 1), lineage: 0, has: Some(has) };
+    scene.on(LogEvent::Said { node: NodeId(3), bytes: beat.encode() });
+    scene.pass(1_900 * MS);
+    assert!(!scene.calls().iter().any(|call| matches!(call, LogCall::Ask { .. })), "it may still come");
+    scene.pass(100 * MS);
+    let calls = scene.calls();
+    let ask = calls.iter().find_map(|call| match call {
+        LogCall::Ask { token, to, .. } => Some((*token, *to)),
+        _ => None,
+    });
+    let Some((token, Some(NodeId(3)))) = ask else { panic!("{calls:?}") };
+    scene.on(LogEvent::Answered { token, answer: Answer::Records(message).encode() });
+    assert_eq!(scene.host.held(start(OTHER, 3)).map(|held| held.received), Some(2));
+}
+
+#[test]
+fn a_batch_waits_until_its_picture_is_kept() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    let mut content = Sha256::default();
+    content.update(b"picture");
+    let id = BlobId(content.hash());
+    scene.host.send_blob(&id, 7, 0, b"picture");
+    scene.publish(&mut maker);
+    let calls = scene.calls();
+    assert!(matches!(&calls[..], [.., LogCall::Put { total: 7, offset: 0, .. }]), "{calls:?}");
+    scene.on(LogEvent::Kept { id, end: 7 });
+    assert_eq!(scene.appends().len(), 1);
+}
+
+#[test]
+fn a_picture_that_nobody_has_is_gone() {
+    let mut scene = Scene::new(None, &[]);
+    let id = BlobId([3; 32]);
+    scene.host.want(&id);
+    scene.carry();
+    assert!(scene.calls().contains(&LogCall::Get { id, offset: 0 }));
+    scene.on(LogEvent::NoPicture { id });
+    for _ in 0..29 {
+        scene.pass(1_000 * MS);
+    }
+    assert!(!scene.heard.contains(&Effect::BlobGone(id)), "somebody may come back");
+    scene.pass(1_000 * MS);
+    assert!(scene.heard.contains(&Effect::BlobGone(id)));
+}
+
+#[test]
+fn a_log_that_says_nothing_is_left_for_another_server() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    for _ in 0..29 {
+        scene.pass(100 * MS);
+    }
+    assert!(!scene.calls().contains(&LogCall::Reconnect));
+    scene.pass(100 * MS);
+    assert!(scene.calls().contains(&LogCall::Reconnect));
+    scene.on(LogEvent::Down { why: "no route".to_owned() });
+    let Some(Effect::Closed(close)) = scene.heard.last() else { panic!("{:?}", scene.heard) };
+    assert!(close.to_string().contains("the log can't be reached: no route"), "{close}");
+    assert_eq!(scene.relay.why(), "no route");
+}
+
+#[test]
+fn a_process_on_a_copy_of_the_directory_is_refused() {
+    let mut copy = Maker::new(start(NODE, 6));
+    let scene = Scene::new(Some((3, copy.message(1))), &[]);
+    let Some(Effect::Closed(close)) = scene.heard.last() else { panic!("{:?}", scene.heard) };
+    let crate::peer::fault::Close::Refused { code, .. } = close else { panic!("{close:?}") };
+    assert_eq!(*code, ErrorCode::OtherHistory as u16, "{close}");
+}
+
+#[test]
+fn a_tail_that_the_host_has_lost_comes_back() {
+    let mut earlier = Maker::new(start(NODE, 4));
+    let first = earlier.message(1);
+    let held = earlier.held();
+    let second = earlier.message(1);
+    let mut scene = Scene::new(Some((2, second.clone())), &[held]);
+    let token = scene.tail_of(NODE);
+    scene.on(LogEvent::Tail { token, first: 1, last: Some((2, second.clone())) });
+    let calls = scene.calls();
+    let [LogCall::Find { token, number: 1, .. }] = calls[..] else { panic!("{calls:?}") };
+    scene.on(LogEvent::Found { token, message: Some((1, first)) });
+    let calls = scene.calls();
+    let [LogCall::Follow { token, node: NODE, after: 1 }] = calls[..] else { panic!("{calls:?}") };
+    scene.on(LogEvent::Message { token, number: 2, bytes: second });
+    assert_eq!(scene.host.held(start(NODE, 4)).map(|held| held.received), Some(2));
+    assert!(scene.calls().contains(&LogCall::Unfollow { node: NODE }));
+}

@@ -1,0 +1,81 @@
+//! What a log loses of what it had.
+
+use pixeld::base::ids::NodeId;
+
+use super::super::super::chance::Chance;
+use super::{SimLog, Stream, Weather};
+
+impl SimLog {
+    /// A stream that may lose something.
+    fn victim(&mut self, chance: &mut Chance) -> Option<(NodeId, &mut Stream)> {
+        let spared = &self.spared;
+        let mut victims: Vec<(NodeId, &mut Stream)> = self
+            .streams
+            .iter_mut()
+            .filter(|(node, stream)| !spared.contains(node) && stream.messages.len() > 1)
+            .map(|(node, stream)| (*node, stream))
+            .collect();
+        if victims.is_empty() {
+            return None;
+        }
+        let at = chance.below(victims.len() as u64) as usize;
+        self.lossy.insert(victims[at].0);
+        Some(victims.swap_remove(at))
+    }
+
+    /// Forgets the last messages of a stream.
+    pub fn forget_end(&mut self, chance: &mut Chance) -> Option<NodeId> {
+        let back = chance.within(1, 8);
+        let (node, stream) = self.victim(chance)?;
+        stream.last -= back.min(stream.last - 1);
+        let last = stream.last;
+        stream.retain(|number| number <= last);
+        *self.forgotten.entry(node).or_default() += 1;
+        self.tally.count("log: ends forgotten", 1);
+        Some(node)
+    }
+
+    /// Loses some messages amid a stream, or its oldest ones.
+    pub fn make_hole(&mut self, chance: &mut Chance) -> Option<NodeId> {
+        let (is_window, length, at) = (chance.once_in(3), chance.within(1, 6), chance.next());
+        let (node, stream) = self.victim(chance)?;
+        let numbers: Vec<u64> = stream.messages.keys().copied().collect();
+        let from = if is_window { 0 } else { (at % numbers.len() as u64) as usize };
+        // The last message stays: to lose that is to forget the end.
+        let lost: Vec<u64> = numbers[from..numbers.len() - 1].iter().copied().take(length as usize).collect();
+        stream.retain(|number| !lost.contains(&number));
+        self.tally.count("log: holes", 1);
+        Some(node)
+    }
+
+    /// Loses a stream, or all that may be lost.
+    pub fn disappear(&mut self, chance: &mut Chance) {
+        let only = if chance.once_in(2) { self.victim(chance).map(|(node, _)| node) } else { None };
+        let gone: Vec<NodeId> = self.streams.keys().copied().collect();
+        for node in gone {
+            if !self.spared.contains(&node) && only.is_none_or(|only| only == node) {
+                self.streams.remove(&node);
+                self.lossy.insert(node);
+                *self.forgotten.entry(node).or_default() += 1;
+                self.tally.count("log: disappeared", 1);
+            }
+        }
+    }
+
+    /// Every server has what the others have.
+    pub fn heal(&mut self) {
+        self.weather = Weather::default();
+        (self.still_until_us, self.refusing_until_us) = (0, 0);
+        self.streams.values_mut().for_each(|stream| stream.lacking.clear());
+    }
+
+    /// Forgets a picture.
+    pub fn forget_picture(&mut self, chance: &mut Chance) {
+        let at = chance.below(self.pictures.len() as u64) as usize;
+        let id = self.pictures.keys().nth(at).copied();
+        if let Some(id) = id {
+            self.pictures.remove(&id);
+            self.tally.count("log: pictures forgotten", 1);
+        }
+    }
+}

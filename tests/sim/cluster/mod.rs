@@ -1,0 +1,94 @@
+//! Two to five hosts of a simulated log, in one thread, from one seed, in virtual time: the real journal, commit step,
+//! session, replica and relay. The log loses acknowledgements, delays and doubles them, stands still, forgets its end, has
+//! holes, forks by server and disappears; processes fall, and disks are lost. In the end everything is healed, and the
+//! oracles look at all hosts.
+//!
+//! ```text
+//! cargo test --test sim hosts_of_a_log                           300 seeds
+//! SIM_LOG_SEEDS=2000 cargo test --test sim hosts_of_a_log        as many as that, from SIM_LOG_FIRST (1) on
+//! LOG_SEED=n cargo test --test sim hosts_of_a_log -- --nocapture one, with a trace
+//! ```
+
+mod log;
+mod network;
+mod place;
+mod trouble;
+mod turns;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::number;
+use super::world::Tally;
+use log::FAULTS;
+use world::Cluster;
+
+/// Everything beside the log's faults that has to happen in 300 seeds.
+const LIVELY: [&str; 12] = [
+    "asked",
+    "crashes in calls",
+    "disks lost",
+    "flights ended",
+    "gaps",
+    "joined",
+    "kept by the log",
+    "kills",
+    "pictures",
+    "power cuts",
+    "records",
+    "regressions",
+];
+/// Most batches of a thousand that may stand in the log twice: a message is appended behind the one before it, or not at
+/// all, but where an earlier connection's message came in between.
+const DOUBLES_PER_1000_MAX: u64 = 20;
+
+/// Runs seeds on all cores; those that fail are named, with what to type to see one.
+#[test]
+fn hosts_of_a_log_lose_nothing_and_agree() {
+    if let Some(seed) = number("LOG_SEED") {
+        println!("{:?}", Cluster::new(seed, true).run());
+        return;
+    }
+    let first = number("SIM_LOG_FIRST").unwrap_or(1);
+    let end = first + number("SIM_LOG_SEEDS").unwrap_or(300);
+    let next = AtomicU64::new(first);
+    let outcome = Mutex::new((Tally::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let result = catch_unwind(AssertUnwindSafe(|| Cluster::new(seed, false).run()));
+                    let mut outcome = outcome.lock().unwrap();
+                    match result {
+                        Ok(tally) => outcome.0.add(&tally),
+                        Err(_) => {
+                            eprintln!("seed {seed} has failed");
+                            outcome.1.push(seed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (tally, mut failed) = outcome.into_inner().unwrap();
+    failed.sort_unstable();
+    println!("{} seeds: {tally:?}", end - first);
+    let how = failed.first().map(|seed| format!("LOG_SEED={seed} cargo test --test sim hosts_of_a_log"));
+    assert!(failed.is_empty(), "{} seeds failed: {failed:?}; see one with {}", failed.len(), how.unwrap());
+    if end - first >= 300 {
+        let missing: Vec<_> = FAULTS.into_iter().chain(LIVELY).filter(|what| !tally.has(what)).collect();
+        assert!(missing.is_empty(), "the seeds leave something out: {missing:?}");
+        let [doubles, batches] = ["log: doubles", "log: batches"].map(|what| tally.times(what));
+        assert!(
+            1_000 * doubles <= DOUBLES_PER_1000_MAX * batches,
+            "{doubles} of {batches} batches stand in the log twice: appends are not compared"
+        );
+    }
+}
