@@ -6,7 +6,7 @@
 //! ledger   what this host and its peer have of each stream       flight   what was sent and is not acknowledged yet
 //! folding  streams that are counted in place of named            transfer what comes in pieces
 //! session  one connection: who may say what when                 pieces   of what is longer than a frame
-//! fault    what ends it, in words                                relay    a log in the peer's seat
+//! fault    what ends it, in words                                relay    a log in the peer's place
 //! ```
 
 pub mod fault;

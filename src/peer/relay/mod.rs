@@ -1,12 +1,12 @@
-//! The relay: a log in the peer's seat. It speaks the peer protocol to its own host, carries that host's batches verbatim into
+//! The relay: a log in the peer's place. It speaks the peer protocol to its own host, carries that host's batches verbatim into
 //! the log, and hands it everybody else's. Pure: bytes, events of the log and time come in; bytes and calls to the log
 //! go out. Times are microseconds of a monotonic clock, the same one for all calls. Told in `docs/cluster.md`.
 //!
 //! ```text
-//! host -- session -- Seat -- Publisher -- Append, Tail, Find --+
-//!                     |  `-- Reader of each other node --------+-- the log port (port.rs)
-//!                     |  `-- Asking, Pictures -----------------+
-//!                    Heads: what the host has and was handed
+//! host -- session -- Connection -- Publisher -- Append, Tail, Find --+
+//!                          |  `-- Reader of each other node --------+-- the log port (port.rs)
+//!                          |  `-- Asking, Pictures -----------------+
+//!                         Heads: what the host has and was handed
 //! ```
 //!
 //! How it is driven:
@@ -26,6 +26,7 @@
 
 mod asking;
 mod calls;
+mod connection;
 mod greeting;
 mod heads;
 mod members;
@@ -35,7 +36,6 @@ pub mod port;
 mod preparing;
 mod publisher;
 mod reader;
-mod seat;
 pub mod words;
 
 #[cfg(test)]
@@ -44,11 +44,11 @@ mod tests;
 use std::collections::{BTreeSet, VecDeque};
 
 use self::calls::Calls;
+use self::connection::{Connection, Start};
 pub use self::greeting::log_node;
 pub use self::members::{Member, Members};
 use self::port::{LogCall, LogEvent};
 use self::preparing::Preparing;
-use self::seat::{Seat, Start};
 use self::words::{Answer, Beat, Question};
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::kinds::Kinds;
@@ -117,7 +117,7 @@ pub struct Relay {
     nodes: BTreeSet<NodeId>,
     members: Members,
     preparing: Preparing,
-    seat: Option<Box<Seat>>,
+    connection: Option<Box<Connection>>,
     /// The greatest number of this host's stream that was known to be kept, as far as the log has not forgotten it.
     kept: u64,
     next_beat_us: u64,
@@ -138,7 +138,7 @@ impl Relay {
             nodes: BTreeSet::new(),
             members: Members::default(),
             preparing: Preparing::new(settings.cluster, settings.host, settings.is_joining),
-            seat: None,
+            connection: None,
             kept: 0,
             next_beat_us: 0,
             beats: 0,
@@ -186,12 +186,12 @@ impl Relay {
         if is_taken {
             return;
         }
-        if let Some(seat) = &mut self.seat {
+        if let Some(connection) = &mut self.connection {
             let before = self.counters.regressions;
             let number = if let LogEvent::Appended { number, .. } = event { number } else { 0 };
-            seat.on(event, &mut self.counters, &mut self.calls, now_us);
+            connection.on(event, &mut self.counters, &mut self.calls, now_us);
             let has_forgotten = self.counters.regressions > before;
-            self.kept = if has_forgotten { number } else { seat.kept().max(self.kept) };
+            self.kept = if has_forgotten { number } else { connection.kept().max(self.kept) };
         }
     }
 
@@ -201,9 +201,9 @@ impl Relay {
         self.calls.clear();
         self.preparing.clear();
         self.questions.clear();
-        if let Some(seat) = &mut self.seat {
-            seat.session().fail(format!("the log can't be reached: {why}"));
-            seat.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
+        if let Some(connection) = &mut self.connection {
+            connection.session().fail(format!("the log can't be reached: {why}"));
+            connection.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
         }
         self.why = why;
     }
@@ -211,9 +211,9 @@ impl Relay {
     fn meet(&mut self, node: NodeId, now_us: u64) {
         if node != self.settings.host.node
             && self.nodes.insert(node)
-            && let Some(seat) = &mut self.seat
+            && let Some(connection) = &mut self.connection
         {
-            seat.add_reader(node, now_us);
+            connection.add_reader(node, now_us);
         }
     }
 
@@ -224,8 +224,8 @@ impl Relay {
             return;
         }
         self.meet(node, now_us);
-        if let (Some(seat), Some(has)) = (&mut self.seat, &beat.has) {
-            seat.compare(has, now_us);
+        if let (Some(connection), Some(has)) = (&mut self.connection, &beat.has) {
+            connection.compare(has, now_us);
         }
         self.members.hear(beat, now_us);
     }
@@ -237,7 +237,7 @@ impl Relay {
         let is_told = !self.settings.is_joining
             || self.members.has_told()
             || now_us >= since_us.saturating_add(RELAY_NEWCOMER_US);
-        self.seat.is_none() && self.preparing.is_ready(&self.nodes) && is_told
+        self.connection.is_none() && self.preparing.is_ready(&self.nodes) && is_told
     }
 
     /// Returns why the host can't connect, in words for an operator.
@@ -259,45 +259,45 @@ impl Relay {
             told: others.into_iter().chain(self.members.streams()).collect(),
             nodes: self.nodes.iter().copied().collect(),
         };
-        self.seat = Some(Box::new(Seat::new(&self.settings, nonce, clock_us, start, now_us)));
+        self.connection = Some(Box::new(Connection::new(&self.settings, nonce, clock_us, start, now_us)));
     }
 
     /// Takes bytes of the host; call [`Relay::turn`] afterwards.
     pub fn receive(&mut self, bytes: &[u8], now_us: u64) {
-        if let Some(seat) = &mut self.seat {
-            seat.receive(bytes, now_us);
+        if let Some(connection) = &mut self.connection {
+            connection.receive(bytes, now_us);
         }
     }
 
     /// Returns whether the host is to be read.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.seat.as_ref().is_some_and(|seat| seat.wants_input())
+        self.connection.as_ref().is_some_and(|connection| connection.wants_input())
     }
 
     /// Returns bytes that wait for the host.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        self.seat.as_ref().map_or(&[], |seat| seat.output())
+        self.connection.as_ref().map_or(&[], |connection| connection.output())
     }
 
     /// Notes that the host has taken the first `bytes` of the output.
     pub fn sent(&mut self, bytes: usize) {
-        self.seat.iter_mut().for_each(|seat| seat.session().sent(bytes));
+        self.connection.iter_mut().for_each(|connection| connection.session().sent(bytes));
     }
 
     /// Returns why the connection is over, once it is: what is left of the output is worth one more write, then it is to be
     /// closed, and [`Relay::lost`] called.
     #[must_use]
     pub fn closed(&self) -> Option<&Close> {
-        self.seat.as_ref().and_then(|seat| seat.closed())
+        self.connection.as_ref().and_then(|connection| connection.closed())
     }
 
     /// Notes that there is no connection to the host any more.
     pub fn lost(&mut self, now_us: u64) {
-        if let Some(seat) = self.seat.take() {
-            seat.count(&mut self.counters);
-            seat.seen().into_iter().for_each(|seen| self.preparing.note_seen(seen));
+        if let Some(connection) = self.connection.take() {
+            connection.count(&mut self.counters);
+            connection.seen().into_iter().for_each(|seen| self.preparing.note_seen(seen));
         }
         self.turn(now_us);
     }
@@ -305,17 +305,17 @@ impl Relay {
     /// Does what is due.
     pub fn turn(&mut self, now_us: u64) {
         let Reach::Up { quiet_since_us, .. } = self.reach else { return };
-        if self.seat.is_none() {
+        if self.connection.is_none() {
             self.preparing.ask(&self.nodes, &mut self.calls, now_us);
         }
-        if let Some(seat) = &mut self.seat {
-            seat.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
+        if let Some(connection) = &mut self.connection {
+            connection.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
         }
         if now_us >= self.next_beat_us {
             self.beat(now_us);
         }
-        let is_waiting =
-            self.preparing.is_asking() || self.seat.as_ref().is_some_and(|seat| seat.is_waiting());
+        let is_waiting = self.preparing.is_asking()
+            || self.connection.as_ref().is_some_and(|connection| connection.is_waiting());
         let is_silent = is_waiting && now_us >= quiet_since_us + RELAY_SILENT_US;
         if is_silent {
             self.calls.push(LogCall::Reconnect);
@@ -330,7 +330,7 @@ impl Relay {
     fn beat(&mut self, now_us: u64) {
         self.next_beat_us = now_us + RELAY_BEAT_EVERY_US;
         let is_whole = self.beats.is_multiple_of(RELAY_BEATS_PER_WHOLE);
-        let has = self.seat.as_ref().filter(|_| is_whole).and_then(|seat| seat.has());
+        let has = self.connection.as_ref().filter(|_| is_whole).and_then(|connection| connection.has());
         // A host that can't say yet what it has says so with its next beat.
         self.beats += u64::from(!is_whole || has.is_some());
         let Settings { host: origin, lineage, .. } = self.settings;
@@ -341,12 +341,12 @@ impl Relay {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let Reach::Up { quiet_since_us, .. } = self.reach else { return None };
-        let seat = self.seat.as_ref();
+        let connection = self.connection.as_ref();
         let tails = self.preparing.deadline();
-        let is_waiting = tails.is_some() || seat.is_some_and(|seat| seat.is_waiting());
+        let is_waiting = tails.is_some() || connection.is_some_and(|connection| connection.is_waiting());
         let silence = is_waiting.then_some(quiet_since_us + RELAY_SILENT_US);
-        let seat = seat.and_then(|seat| seat.deadline());
-        [Some(self.next_beat_us), tails, silence, seat].into_iter().flatten().min()
+        let connection = connection.and_then(|connection| connection.deadline());
+        [Some(self.next_beat_us), tails, silence, connection].into_iter().flatten().min()
     }
 
     /// Returns the next call to the log.
@@ -374,13 +374,13 @@ impl Relay {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters;
-        self.seat.iter().for_each(|seat| seat.count(&mut counters));
+        self.connection.iter().for_each(|connection| connection.count(&mut counters));
         counters
     }
 
     /// Returns streams that stand still, with the record that nobody gives.
     #[must_use]
     pub fn stuck(&self) -> Vec<(Origin, Seq)> {
-        self.seat.as_ref().map_or(Vec::new(), |seat| seat.stuck())
+        self.connection.as_ref().map_or(Vec::new(), |connection| connection.stuck())
     }
 }

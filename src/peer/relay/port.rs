@@ -155,7 +155,7 @@ pub enum LogEvent {
         token: u64,
         /// The number of the oldest message that is kept; if none is, the one that the next message will get.
         first: u64,
-        /// The last message's number, and it; nothing if the stream is empty.
+        /// The number of the last message that the stream had, and the last one that is still there; nothing if none is.
         last: Option<(u64, Vec<u8>)>,
     },
     /// The message that was looked for.

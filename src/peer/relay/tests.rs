@@ -7,7 +7,7 @@ use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::Inc;
 use crate::base::sha256::Sha256;
-use crate::base::streams::Streams;
+use crate::base::streams::{Stream, Streams};
 use crate::peer::fault::ErrorCode;
 use crate::peer::message::{Holding, Receipt};
 use crate::peer::session::{self, Effect, Session};

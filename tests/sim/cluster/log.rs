@@ -46,6 +46,8 @@ pub const FAULTS: [&str; 18] = [
 struct Stream {
     messages: BTreeMap<u64, Vec<u8>>,
     last: u64,
+    /// Its maker is gone, and nothing more of it comes.
+    is_over: bool,
     /// In which message each batch stands that is there.
     batches: BTreeMap<(Origin, Seq), u64>,
     /// Messages that a server lacks although the quorum had them.
@@ -292,6 +294,9 @@ impl SimLog {
         }
         let is_new = !self.streams.contains_key(&node);
         let stream = self.streams.entry(node).or_default();
+        if stream.is_over {
+            return Err("its maker is gone");
+        }
         if stream.last != after {
             return Err("another message is the last one");
         }
@@ -335,9 +340,12 @@ impl SimLog {
         };
         let Some(stream) = self.streams.get(&node) else { return (1, None) };
         let back = if is_stale { chance.within(1, 5) as usize } else { 0 };
-        let last = stream.messages.iter().rev().nth(back).or(stream.messages.iter().next());
         let first = stream.messages.keys().next().copied().unwrap_or(stream.last + 1);
-        (first, last.map(|(number, message)| (*number, message.clone())))
+        let last = match stream.messages.iter().rev().nth(back) {
+            Some((number, message)) if back > 0 => Some((*number, message.clone())),
+            _ => stream.messages.values().next_back().map(|message| (stream.last, message.clone())),
+        };
+        (first, last)
     }
 
     fn at_or_behind(&self, node: NodeId, number: u64, server: u64) -> Option<(u64, Vec<u8>)> {

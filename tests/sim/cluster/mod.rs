@@ -8,6 +8,18 @@
 //! SIM_LOG_SEEDS=2000 cargo test --test sim hosts_of_a_log        as many as that, from SIM_LOG_FIRST (1) on
 //! LOG_SEED=n cargo test --test sim hosts_of_a_log -- --nocapture one, with a trace
 //! ```
+//!
+//! How sharp it is: faults planted in the relay, one at a time, and the first seed that failed (2026-11-29).
+//!
+//! | planted fault | found by | seed |
+//! |---|---|--:|
+//! | a batch is acknowledged before the log has appended it | what is called kept was in the log | 1 |
+//! | STATE says that the log has all that the host has | the same | 1 |
+//! | STATE believes the last message, whatever is missing before it | the same | 7 |
+//! | a flight that ended is followed by the next one without a pause | questions for the log's end in a second | 2 |
+//! | a lower last message is taken for a loss without an append | losses that are counted were losses | 31 |
+//! | a gap is passed on to the host | the relay's own assertion that a batch is the next one | 3 |
+//! | a batch does not wait for its picture | no batch stands in the log before its picture | 17 |
 
 mod log;
 mod network;

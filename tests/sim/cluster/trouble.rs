@@ -102,6 +102,7 @@ impl Cluster {
         self.oracle.lost_disk(node);
         self.log.spared.insert(node);
         if self.log.lossy.contains(&node) {
+            self.log.cut_behind_hole(node);
             // What was answered when the log had it, and what it has lost since, rests on those who have read it.
             let durable = |place: &Place| {
                 let up = place.up().filter(|_| place.durability == Durability::Disk)?;

@@ -1,6 +1,9 @@
 //! What a log loses of what it had.
 
-use pixeld::base::ids::NodeId;
+use std::collections::BTreeMap;
+
+use pixeld::base::ids::{NodeId, Origin, Seq};
+use pixeld::peer::relay::message;
 
 use super::super::super::chance::Chance;
 use super::{SimLog, Stream, Weather};
@@ -60,6 +63,25 @@ impl SimLog {
                 self.tally.count("log: disappeared", 1);
             }
         }
+    }
+
+    /// Loses what stands behind the first hole of a stream whose maker is gone: nobody will ever get what is missing, nor what
+    /// comes behind it, and it must not become a newcomer's goal.
+    pub fn cut_behind_hole(&mut self, node: NodeId) {
+        let Some(stream) = self.streams.get_mut(&node) else { return };
+        let mut ends: BTreeMap<Origin, Seq> = BTreeMap::new();
+        let mut hole = u64::MAX;
+        for (&number, message) in &stream.messages {
+            for batch in message::batches(node, message).expect("it was sound when it was appended") {
+                let end = ends.entry(batch.header.origin).or_default();
+                if batch.header.first_seq > *end + 1 {
+                    hole = hole.min(number);
+                }
+                *end = batch.header.last_seq().max(*end);
+            }
+        }
+        stream.retain(|number| number < hole);
+        stream.is_over = true;
     }
 
     /// Every server has what the others have.

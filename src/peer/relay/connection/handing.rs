@@ -7,12 +7,12 @@ use super::super::members::Members;
 use super::super::message::stream_behind;
 use super::super::port::LogCall;
 use super::super::reader::{Item, Reader};
-use super::Seat;
+use super::Connection;
 use crate::base::batch::BatchHeader;
 use crate::base::ids::NodeId;
 use crate::base::streams::Stream;
 
-impl Seat {
+impl Connection {
     /// Hands batches to the host, a message of each node in turn, as long as there is room.
     pub(super) fn hand_over(&mut self, counters: &mut Counters, calls: &mut Calls, now_us: u64) {
         if self.pictures.is_amid() {

@@ -1,4 +1,4 @@
-//! The seat: one connection to the host, in which the log is its peer.
+//! One connection to the host, in which the log is its peer.
 
 mod handing;
 
@@ -36,7 +36,7 @@ pub(super) struct Start {
 }
 
 /// One connection.
-pub(super) struct Seat {
+pub(super) struct Connection {
     own: Origin,
     session: Session,
     greeting: Option<Greeting>,
@@ -52,8 +52,8 @@ pub(super) struct Seat {
     closed: Option<Close>,
 }
 
-impl Seat {
-    /// Returns the seat of a connection that was just made; the HELLO is in the output at once.
+impl Connection {
+    /// Returns a connection that was just made; the HELLO is in the output at once.
     pub(super) fn new(settings: &Settings, nonce: u64, clock_us: u64, start: Start, now_us: u64) -> Self {
         let Settings { cluster, host, lineage, kinds, log, .. } = *settings;
         let session = SessionSettings {
