@@ -223,7 +223,8 @@ pub struct View<'a> {
 
 /// Knows how the peer is.
 pub trait PeerReport {
-    /// Returns an object of JSON that says it; nothing on a host that is alone.
+    /// Returns a member of an object of JSON that says it, `"peer":{...}`, or `"log":{...}` where a log is in the peer's place; nothing on
+    /// a host that is alone.
     fn peer_json(&self) -> Option<String>;
 
     /// Returns a list of JSON that names the members of the cluster, and what waits for those that are away; nothing while none is

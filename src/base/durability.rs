@@ -13,9 +13,21 @@ pub enum Durability {
     Disk = 1,
     /// As `Disk`, on this host and on its peer.
     Both = 2,
+    /// As `Disk`, on this host and on most servers of the log that it shares with other hosts.
+    Cluster = 3,
 }
 
 impl Durability {
+    /// Every level, from the least to the most.
+    const ALL: [Self; 4] = [Self::Memory, Self::Disk, Self::Both, Self::Cluster];
+
+    /// Returns whether this host can't give the level alone: an answer waits for the peer, or for the log in its place.
+    #[inline]
+    #[must_use]
+    pub fn waits_for_others(self) -> bool {
+        self > Self::Disk
+    }
+
     /// Returns the word used in flags, in the `Durability` header field and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -23,6 +35,7 @@ impl Durability {
             Self::Memory => "memory",
             Self::Disk => "disk",
             Self::Both => "both",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -33,13 +46,13 @@ impl fmt::Display for Durability {
     }
 }
 
-/// The word is neither `memory` nor `disk` nor `both`.
+/// The word is that of no level.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownDurability;
 
 impl fmt::Display for UnknownDurability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("allowed are memory, disk and both")
+        f.write_str("allowed are memory, disk, both and cluster")
     }
 }
 
@@ -50,8 +63,7 @@ impl FromStr for Durability {
 
     /// Reads the word of a level, in letters of either case.
     fn from_str(word: &str) -> Result<Self, UnknownDurability> {
-        let levels = [Self::Memory, Self::Disk, Self::Both];
-        levels.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word)).ok_or(UnknownDurability)
+        Self::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word)).ok_or(UnknownDurability)
     }
 }
 
@@ -61,13 +73,14 @@ mod tests {
 
     #[test]
     fn words_and_levels_agree() {
-        for level in [Durability::Memory, Durability::Disk, Durability::Both] {
+        for level in Durability::ALL {
             assert_eq!(level.as_str().parse(), Ok(level));
         }
         assert_eq!(("Disk".parse(), "BOTH".parse()), (Ok(Durability::Disk), Ok(Durability::Both)));
         for word in ["", "galaxy", "disk ", "disk, both"] {
             assert_eq!(word.parse::<Durability>(), Err(UnknownDurability), "{word:?}");
         }
-        assert!(Durability::Memory < Durability::Disk && Durability::Disk < Durability::Both);
+        assert!(Durability::ALL.is_sorted());
+        assert_eq!(Durability::ALL.map(Durability::waits_for_others), [false, false, true, true]);
     }
 }

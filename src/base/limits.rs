@@ -146,6 +146,48 @@ pub const BUCKET_WINDOW_BYTES: usize = 512 * 1024;
 pub const BUCKET_CALL_MS: u64 = 10_000;
 /// How long a call is tried again that a bucket did not answer or refused for the moment, milliseconds.
 pub const BUCKET_RETRY_MS: u64 = 15_000;
+/// Servers of a shared log that may be named.
+pub const SHARED_LOG_SERVERS_MAX: usize = 16;
+/// Servers that have to keep a message for a word at `cluster` to outlast the loss of one of them.
+pub const SHARED_LOG_REPLICAS_SAFE: usize = 3;
+/// Calls that wait for the thread of a shared log's client; beyond that the relay waits.
+pub const SHARED_LOG_CALLS_MAX: usize = 64;
+/// Events of a shared log that wait for the relay; beyond that its client waits.
+pub const SHARED_LOG_EVENTS_MAX: usize = 64;
+/// Least bytes that a server of a shared log has to take as one message: the longest answer of a host to another one.
+pub const SHARED_LOG_PAYLOAD_BYTES_MIN: usize = 1_200 * 1024;
+/// How long a connection to a server of a shared log may take to be made, milliseconds.
+pub const SHARED_LOG_CONNECT_MS: u64 = 2_000;
+/// How long a question to a shared log may take, milliseconds.
+pub const SHARED_LOG_CALL_MS: u64 = 2_000;
+/// How often a silent connection to a shared log is tested, milliseconds.
+pub const SHARED_LOG_PING_MS: u64 = 2_000;
+/// Pause after a failure of a shared log, milliseconds; it doubles.
+pub const SHARED_LOG_PAUSE_MS_MIN: u64 = 50;
+/// The longest such pause, milliseconds.
+pub const SHARED_LOG_PAUSE_MS_MAX: u64 = 1_000;
+/// Pause before a shared log is tried again that an operator has to mend, milliseconds.
+pub const SHARED_LOG_REFUSED_MS: u64 = 2_000;
+/// How often a shared log is asked which hosts have a stream in it, milliseconds.
+pub const SHARED_LOG_LOOK_MS: u64 = 10_000;
+/// Such looks from one test of the servers and of this host's stream to the next: an hour.
+pub const SHARED_LOG_LOOKS: u32 = 360;
+/// Messages of a shared log that are asked for at once.
+pub const SHARED_LOG_PULL_MESSAGES: usize = 256;
+/// Bytes of messages of a shared log that are asked for at once.
+pub const SHARED_LOG_PULL_BYTES: usize = 2 * 1024 * 1024;
+/// How long one such request stands, milliseconds.
+pub const SHARED_LOG_PULL_MS: u64 = 5_000;
+/// How often a server says that it has nothing to send, milliseconds.
+pub const SHARED_LOG_HEARTBEAT_MS: u64 = 500;
+/// How long a server keeps a consumer that nobody reads from, milliseconds.
+pub const SHARED_LOG_CONSUMER_MS: u64 = 30_000;
+/// Questions of other hosts that wait for an answer; of more the oldest get none.
+pub const SHARED_LOG_QUESTIONS_MAX: usize = 64;
+/// Answers to other hosts' questions that are made at once, each by a thread of its own.
+pub const SHARED_LOG_ANSWERS_MAX: usize = 2;
+/// Bytes that are read of what a server's monitoring says.
+pub const SHARED_LOG_MONITOR_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ids::NodeId;
+
 /// Bits of a number that say which host gave it.
 const SEAT_BITS: u32 = 7;
 /// How many hosts can give numbers that never meet.
@@ -23,6 +25,13 @@ impl Seat {
     #[must_use]
     pub fn of_pair(is_first: bool) -> Self {
         Self(u8::from(!is_first))
+    }
+
+    /// Returns the seat of a host that nobody has given one: of its directory's random id, so that few of many hosts have the same
+    /// one. Two that do give the same number only if both give one within 128 microseconds.
+    #[must_use]
+    pub fn of_node(node: NodeId) -> Self {
+        Self((node.0 % u64::from(SEATS)) as u8)
     }
 
     /// Returns all seats, in rising order.
@@ -60,6 +69,10 @@ mod tests {
     fn there_are_as_many_as_their_bits_tell_apart() {
         assert_eq!((Seat::all().count(), Seat::new(SEATS), Seat::new(300)), (128, None, None));
         assert_eq!([true, false].map(|is_first| Seat::of_pair(is_first).number()), [0, 1]);
+        assert_eq!(
+            [0, 127, 128, u64::MAX].map(|node| Seat::of_node(NodeId(node)).number()),
+            [0, 127, 0, 127]
+        );
         assert_eq!(Seat::new(127).unwrap().to_string(), "127");
     }
 

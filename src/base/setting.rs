@@ -26,6 +26,8 @@ pub struct Setting {
     pub flag: Flag,
     /// The flag's letter, if it has one.
     pub short: Option<char>,
+    /// The flag's name, and the variable's behind its prefix, where they are not the key's.
+    pub long: Option<&'static str>,
     /// Whether a running server takes a new value over on SIGHUP; otherwise it needs a restart.
     pub reloads: bool,
 }
@@ -111,7 +113,17 @@ impl Setting {
         form: Form,
         default: Preset,
     ) -> Self {
-        Self { key, value_name, help, form, default, flag: Flag::Value, short: None, reloads: false }
+        Self {
+            key,
+            value_name,
+            help,
+            form,
+            default,
+            flag: Flag::Value,
+            short: None,
+            long: None,
+            reloads: false,
+        }
     }
 
     /// Returns the row of a bound: it is set by `--limit`, and a running server takes over a new one.
@@ -138,6 +150,12 @@ impl Setting {
     #[must_use]
     pub const fn short(self, letter: char) -> Self {
         Self { short: Some(letter), ..self }
+    }
+
+    /// Returns the row with a flag of another name than the key's.
+    #[must_use]
+    pub const fn named(self, long: &'static str) -> Self {
+        Self { long: Some(long), ..self }
     }
 
     /// Returns the row of a setting that a running server takes over.
@@ -262,11 +280,11 @@ impl Form {
         }
     }
 
-    /// Returns whether the file may have a list of numbers where flags have one text.
+    /// Returns whether the file may have a list where flags have one text.
     #[must_use]
     pub fn joins(&self) -> bool {
         match self {
-            Self::Cores => true,
+            Self::Cores | Self::List(..) => true,
             Self::Or(_, _, form) => form.joins(),
             _ => false,
         }

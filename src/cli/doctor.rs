@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::CliError;
 use crate::base::units;
+use crate::config::shared_log;
 use crate::doctor::machine::Machine;
 use crate::doctor::profile::Profile;
 use crate::doctor::question::Question;
@@ -16,7 +17,7 @@ use crate::os::output;
 /// Say what holds this machine back, and what to do about it; changes nothing
 ///
 /// Looks at limits, processors, the network card and its interrupts, the network stack, what was dropped, the disk (with
-/// 200 durable writes), the clock, the path to the peer, security and the build. Works without root and says what
+/// 200 durable writes), the clock, the path to the peer or the log, security and the build. Works without root and says what
 /// root would add.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -33,6 +34,12 @@ pub(super) struct Arguments {
     /// The peer, to see how far it is
     #[arg(long, value_name = "HOST:PORT")]
     peer: Option<String>,
+    /// The servers of the log that many hosts share, to see how far they are and how they are set
+    #[arg(long, value_name = "SERVER,...", value_delimiter = ',', value_parser = server, env = "PIXELD_LOG")]
+    log: Vec<String>,
+    /// Where those servers tell whether they sync
+    #[arg(long, value_name = "ADDR,...", value_delimiter = ',', env = "PIXELD_LOG_MONITOR")]
+    log_monitor: Vec<String>,
     /// Tell everything about one check
     #[arg(long, value_name = "ID", conflicts_with_all = ["json", "fix_script", "watch"])]
     explain: Option<String>,
@@ -56,6 +63,7 @@ Exit: 0 nothing to do, 1 something costs speed (WARN), 2 something loses data or
 Examples:
   pixeld doctor
   pixeld doctor --profile latency --nic eth0 --peer 10.0.0.2:8001
+  pixeld doctor --log nats://a:4222,nats://b:4222,nats://c:4222 --log-monitor a:8222,b:8222,c:8222
   pixeld doctor --explain net.core.somaxconn
   pixeld doctor --fix-script > fix.sh
   pixeld doctor --watch 10s                # while the load is on";
@@ -63,6 +71,12 @@ Examples:
 fn profile(text: &str) -> Result<Profile, String> {
     let names: Vec<&str> = Profile::NAMES.iter().map(|(name, _)| *name).collect();
     Profile::named(text).ok_or_else(|| format!("allowed is {}", names.join(", ")))
+}
+
+/// Reads a server of the log as the configuration does, without what stands before its address.
+fn server(text: &str) -> Result<String, String> {
+    let server = shared_log::server(text).ok_or_else(shared_log::servers_form)?;
+    Ok(server.split_once("://").map_or(server.clone(), |(_, address)| address.to_owned()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
@@ -95,8 +109,8 @@ impl Arguments {
             output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let question =
-            Question { profile: self.profile, nic: self.nic, data_dir: self.data_dir, peer: self.peer };
+        let Self { profile, nic, data_dir, peer, log, log_monitor, .. } = self;
+        let question = Question { profile, nic, data_dir, peer, log, log_monitor };
         let findings = examine(&machine, &question);
         let text = if self.json {
             format!("{:#}\n", report::document(&findings))

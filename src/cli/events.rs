@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -18,7 +18,7 @@ use crate::config::effective::LogFormat;
 
 /// Changes the level of a running process.
 #[derive(Clone, Debug)]
-pub struct LevelSwitch(reload::Handle<LevelFilter, Registry>);
+pub struct LevelSwitch(reload::Handle<Targets, Registry>);
 
 impl LevelSwitch {
     /// Has only events of at least this severity written from now on; `word` is one of the configuration's levels.
@@ -42,9 +42,22 @@ pub fn start(level: &str, format: LogFormat) -> LevelSwitch {
     LevelSwitch(handle)
 }
 
-fn filter(word: &str) -> LevelFilter {
-    word.parse().unwrap_or(LevelFilter::INFO)
+/// Returns what is written at a level. What libraries tell of their lives is for whoever looks into this program: from `debug` on.
+/// The client of NATS calls it an error that a connection ends, of which this program makes another one.
+fn filter(word: &str) -> Targets {
+    let own: LevelFilter = word.parse().unwrap_or(LevelFilter::INFO);
+    let (others, of_nats) = match own >= LevelFilter::DEBUG {
+        true => (own, own),
+        false => (own.min(LevelFilter::WARN), LevelFilter::OFF),
+    };
+    Targets::new()
+        .with_default(others)
+        .with_target("async_nats", of_nats)
+        .with_targets(OWN.map(|crate_name| (crate_name, own)))
 }
+
+/// The crates of this program.
+const OWN: [&str; 2] = [env!("CARGO_CRATE_NAME"), "pixeld_bench"];
 
 /// One event as one line.
 struct Line {
@@ -153,9 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn every_level_of_the_configuration_is_one() {
+    fn every_level_of_the_configuration_is_one_and_libraries_are_heard_from_debug_on() {
         for level in crate::config::table::LOG_LEVELS {
-            assert_eq!(filter(level).into_level().map(word), Some(level));
+            let severity: Level = level.parse().expect("a level");
+            assert!(filter(level).would_enable("pixeld::engine::link", &severity), "{level}");
+            let is_detailed = severity >= Level::DEBUG;
+            assert_eq!(
+                filter(level).would_enable("async_nats::connector", &Level::ERROR),
+                is_detailed,
+                "{level}"
+            );
+            assert_eq!(filter(level).would_enable("rustls::client", &Level::INFO), is_detailed, "{level}");
         }
+        assert!(!filter("info").would_enable("pixeld::engine::link", &Level::DEBUG));
     }
 }

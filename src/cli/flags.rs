@@ -72,7 +72,9 @@ fn arg(setting: &Setting) -> Arg {
     let arg = if let Some(letter) = setting.short { arg.short(letter) } else { arg };
     match (setting.flag, setting.form) {
         (Flag::Switch, _) => arg.action(ArgAction::SetTrue),
-        (_, Form::List(..)) => arg.value_name(setting.value_name).action(ArgAction::Append),
+        (_, Form::List(..) | Form::Or(_, _, &Form::List(..))) => {
+            arg.value_name(setting.value_name).action(ArgAction::Append)
+        }
         _ => arg.value_name(setting.value_name),
     }
 }

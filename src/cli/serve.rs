@@ -52,12 +52,15 @@ What an answer with a 2xx status means, by --durability:
   disk     a sync of this host's disk that covers it has returned: survives
            kill -9 and power cuts
   both     as disk, on two hosts (needs a peer)
+  cluster  as disk, and most servers of the log have it (needs --log)
 
 A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in \
 time is answered 504, with the level that was reached; a 504 without one may have been stored, on a full disk.
 
 Two hosts: `pixeld init --help` tells how. Each takes writes and keeps an exact copy of the other's; one that is away is \
 waited for with what it lacks, and delays nothing but answers at `both`.
+
+Many hosts: each with --log and the servers of one NATS JetStream, in the place of a peer; docs/cluster.md tells how.
 
 Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is \
 PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\"). \

@@ -36,7 +36,10 @@ fn line(setting: &Setting, text: &mut String) {
     let flag = match setting.flag {
         Flag::Limit => format!("`{name}`, a limit"),
         Flag::Keep => format!("`{name}`, by `--keep`"),
-        Flag::Value | Flag::Switch => format!("`{name}`"),
+        Flag::Value | Flag::Switch => match setting.long {
+            Some(long) => format!("`{name}`, by `--{long}`"),
+            None => format!("`{name}`"),
+        },
     };
     let _ = writeln!(text, "| {flag} | {} | {taken} |", cells.join(" | "));
 }

@@ -6,7 +6,7 @@ use super::error::Origin;
 use super::peer::Peer;
 use crate::apps::registry;
 use crate::base::setting::Values;
-use crate::engine::shared::settings::Settings;
+use crate::engine::shared::settings::{Settings, SharedLogSettings};
 use crate::os::address::Address;
 
 /// An address to listen on.
@@ -49,6 +49,8 @@ pub struct Config {
     pub apps: Vec<&'static str>,
     /// The peer.
     pub peer: Peer,
+    /// The log that hosts share; one without servers is none.
+    pub shared_log: SharedLogSettings,
     /// Least severity that is logged, one of [`super::table::LOG_LEVELS`].
     pub log_level: &'static str,
     /// Form of a log line.

@@ -1,13 +1,19 @@
 //! All settings there are, and how each is spelled in the three places.
 
 use super::limits::LIMITS;
-use super::table::TABLE;
+use super::shared_log;
+use super::table::{Row, TABLE};
 use crate::apps::registry;
 use crate::base::setting::{Flag, Setting};
 
+/// Returns the rows of the server's own settings, in the order in which they are read.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().chain(&LIMITS).chain(&shared_log::ROWS)
+}
+
 /// Returns every setting: the server's own, its limits, and those of applications.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
-    TABLE.iter().chain(&LIMITS).map(|row| &row.setting).chain(registry::settings())
+    rows().map(|row| &row.setting).chain(registry::settings())
 }
 
 /// Returns the setting with this key.
@@ -33,13 +39,13 @@ pub fn flag(key: &str) -> String {
 /// Returns the name of the flag that sets `key`, without its hyphens: `data-dir`.
 #[must_use]
 pub fn long(key: &str) -> String {
-    key.replace(['_', '.'], "-")
+    named(key).and_then(|setting| setting.long).map_or_else(|| key.replace(['_', '.'], "-"), str::to_owned)
 }
 
 /// Returns the environment variable that sets `key`: `PIXELD_DATA_DIR`, `PIXELD_LIMITS_HEADER_BYTES`.
 #[must_use]
 pub fn variable(key: &str) -> String {
-    format!("PIXELD_{}", key.replace('.', "_").to_uppercase())
+    format!("PIXELD_{}", long(key).replace('-', "_").to_uppercase())
 }
 
 /// Returns what helps with an unknown key: the nearest one, or where they are listed.
@@ -111,6 +117,7 @@ mod tests {
     fn spellings() {
         assert_eq!(flag("data_dir"), "--data-dir");
         assert_eq!(flag("toys.heavy_ms"), "--toys-heavy-ms");
+        assert_eq!((flag("log.servers"), variable("log.servers")), ("--log".into(), "PIXELD_LOG".into()));
         assert_eq!(flag("limits.header_bytes"), "--limit header_bytes");
         assert_eq!(
             (flag("keep.pixel"), variable("keep.pixel")),

@@ -105,7 +105,7 @@ pub static LIMITS: [Row; 21] = [
     limit!(
         peer_waiters,
         Form::Number(1, 10_000_000),
-        "Requests of one worker that wait for the peer; beyond that a write at both is answered 503"
+        "Requests of one worker that wait for the peer, or for the log; beyond that a write at both or cluster is answered 503"
     ),
     limit!(
         young_bytes,

@@ -4,7 +4,7 @@
 //! of bounds is an error that names the place, the key, the value and what is allowed; all of them are reported at once.
 //! A key is spelled `data_dir` in the file, `--data-dir` as a flag and `PIXELD_DATA_DIR` as a variable.
 //!
-//! [`table`], [`limits`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
+//! [`table`], [`limits`], [`shared_log`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
 
 pub mod document;
 pub mod effective;
@@ -16,5 +16,6 @@ pub(crate) mod place;
 pub mod read;
 pub mod reload;
 pub(crate) mod settings;
+pub(crate) mod shared_log;
 pub mod sources;
 pub(crate) mod table;

@@ -3,14 +3,13 @@
 use super::effective::{Config, Entry, INDEX, LogFormat};
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::keys;
-use super::limits::LIMITS;
 use super::peer::Peer;
+use super::shared_log;
 use super::sources::{Merged, Raw, Sources, merge};
-use super::table::TABLE;
 use crate::apps::registry;
 use crate::base::durability::Durability;
 use crate::base::setting::{Flag, Form, Setting, Value, Values};
-use crate::engine::shared::settings::Settings;
+use crate::engine::shared::settings::{Settings, SharedLogSettings};
 
 /// Reads the configuration from all sources; `cores` is the number of cores that this process may use.
 ///
@@ -41,12 +40,13 @@ fn config_of(values: &Values) -> Config {
         listen: Vec::new(),
         apps: Vec::new(),
         peer: Peer::default(),
+        shared_log: SharedLogSettings::default(),
         log_level: "info",
         log_format: LogFormat::Text,
         values: values.clone(),
         entries: Vec::new(),
     };
-    for row in TABLE.iter().chain(&LIMITS) {
+    for row in keys::rows() {
         (row.goes)(&mut config, &values.get(&row.setting));
     }
     for setting in registry::settings().filter(|setting| setting.flag == Flag::Limit) {
@@ -142,11 +142,15 @@ impl Reader {
     /// Checks what no setting shows alone.
     fn relations(&mut self, config: &Config) {
         let settings = &config.settings;
-        if settings.durability == Durability::Both && !config.peer.is_there() {
+        if settings.durability == Durability::Both
+            && !config.peer.is_there()
+            && config.shared_log.servers.is_empty()
+        {
             let allowed = "memory or disk; both needs a peer: peer, peer_listen, peer_key";
             self.refuse("durability", allowed);
         }
-        if let Some((key, allowed)) = config.peer.contradiction() {
+        let of_peer = config.peer.contradiction();
+        for (key, allowed) in of_peer.into_iter().chain(shared_log::contradictions(config)) {
             self.refuse(key, allowed);
         }
         if let Some(listen) = config.listen.iter().find(|listen| !is_served(listen.root, &config.apps)) {

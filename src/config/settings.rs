@@ -4,7 +4,7 @@ use super::effective::{self as config, Config};
 use super::peer::Peer;
 use crate::apps::declaration::Tools;
 use crate::apps::registry;
-use crate::engine::shared::settings::{Listen, PeerSettings, Settings};
+use crate::engine::shared::settings::{Listen, PeerSettings, Settings, SharedLogSettings};
 use crate::os::address::{Address, Unresolved};
 
 /// Returns the engine's settings; `cores` are those that this process may use, for a configuration that names none. Looks up
@@ -17,6 +17,7 @@ pub fn of(config: &Config, cores: Vec<usize>, tools: &Tools) -> Result<Settings,
     let mut settings = config.settings.clone();
     settings.listen = config.listen.iter().map(listen).collect::<Result<_, _>>()?;
     settings.peer = peer(&config.peer)?;
+    settings.shared_log = shared_log(config);
     settings.apps = registry::with(&config.apps, &config.values, tools);
     settings.empty_states = registry::new_applied;
     if settings.cores.is_empty() {
@@ -33,4 +34,9 @@ fn peer(peer: &Peer) -> Result<Option<PeerSettings>, Unresolved> {
         pinned: peer.key,
         retention: peer.retention,
     }))
+}
+
+fn shared_log(config: &Config) -> Option<SharedLogSettings> {
+    let log = SharedLogSettings { retention: config.peer.retention, ..config.shared_log.clone() };
+    (!log.servers.is_empty()).then_some(log)
 }

@@ -29,11 +29,11 @@ pub struct Row {
     pub goes: fn(&mut Config, &Value),
 }
 
-const fn row(setting: Setting, goes: fn(&mut Config, &Value)) -> Row {
+pub(super) const fn row(setting: Setting, goes: fn(&mut Config, &Value)) -> Row {
     Row { setting, goes }
 }
 
-/// Every setting of the server itself but for [`super::limits::LIMITS`]; one whose default depends on another stands
+/// Every setting of the server itself but for [`super::limits::LIMITS`] and [`super::shared_log::ROWS`]; one whose default depends on another stands
 /// behind that.
 pub static TABLE: [Row; 21] = [
     row(
@@ -62,8 +62,8 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "durability",
             "LEVEL",
-            "What an answer to a write waits for: memory, disk or both",
-            Form::Word(&["memory", "disk", "both"]),
+            "What an answer to a write waits for: memory, disk, both or cluster",
+            Form::Word(&["memory", "disk", "both", "cluster"]),
             Preset::Text("disk"),
         ),
         |config, value| parsed(value, &mut config.settings.durability),
@@ -150,7 +150,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "durability_timeout",
             "DURATION",
-            "How long an answer waits for the peer",
+            "How long an answer waits for the peer, or for the log",
             TIMEOUT,
             Preset::Number(1_000),
         ),
@@ -194,7 +194,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_retention",
             "SIZE",
-            "Journal that waits for a peer that is away",
+            "Journal that waits for a peer, or a log, that is away",
             Form::Or("auto", "half of the free space", &ANY_SIZE),
             Preset::Text("auto"),
         ),

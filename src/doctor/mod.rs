@@ -14,6 +14,7 @@ pub(crate) mod profile;
 pub(crate) mod question;
 pub(crate) mod report;
 mod settings;
+mod shared_log;
 mod site;
 mod storage;
 pub(crate) mod watch;
@@ -32,6 +33,7 @@ pub fn examine(machine: &Machine, question: &Question) -> Vec<Finding> {
     found.extend(storage::check(machine, &question.data_dir));
     found.extend(clock::check(machine));
     found.extend(site::check(machine, question));
+    found.extend(shared_log::check(machine, question));
     // One group after the other, whoever found it.
     found.sort_by_key(|finding| catalog::rank(finding.id));
     found

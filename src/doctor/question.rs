@@ -16,7 +16,11 @@ pub struct Question {
     pub data_dir: PathBuf,
     /// The peer's address and port, if there is one.
     pub peer: Option<String>,
+    /// Addresses and ports of the servers of a shared log.
+    pub log: Vec<String>,
+    /// Addresses and ports where those tell how they are set.
+    pub log_monitor: Vec<String>,
 }
 
-/// How long an attempt to reach the peer may take.
+/// How long an attempt to reach the peer, or a server of the log, may take.
 pub const PEER_PATIENCE: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@
 //!
 //! ```text
 //! 4  lifecycle
-//! 3  link
+//! 3  link | shared_log
 //! 2  worker | replication | status
 //! 1  commit | storage | jobs | views | bucket
 //! 0  shared
@@ -34,6 +34,9 @@ pub(crate) mod link;
 pub mod replication;
 // Holds what threads share: flags, mailboxes, counters, settings, free space, the queues to and from the link.
 pub mod shared;
+// Puts the log that many hosts share in the peer's place: the relay's thread, and its port to NATS.
+#[cfg(feature = "nats")]
+pub mod shared_log;
 // Shows how the server stands: /metrics, /status, /readyz.
 pub(crate) mod status;
 // Looks after the data directory: spare segments, snapshots, what may go, sound pictures, the start's debt.

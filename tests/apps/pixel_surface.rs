@@ -119,7 +119,7 @@ fn a_write_that_asks_for_no_level_there_is_is_refused() {
                 assert_eq!(answer.status, 400, "{method} {path} {level:?}: {}", answer.text());
                 assert_eq!(
                     answer.text(),
-                    r#"{"detail":"The header Durability may be memory, disk or both; nothing was stored"}"#
+                    r#"{"detail":"The header Durability may be memory, disk, both or cluster; nothing was stored"}"#
                 );
                 assert!(answer.field("durability").is_none(), "{}", answer.head);
             }

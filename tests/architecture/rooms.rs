@@ -19,6 +19,7 @@ pub const FLOORS: &[Floors] = &[
         heights: &[
             ("lifecycle", 4),
             ("link", 3),
+            ("shared_log", 3),
             ("worker", 2),
             ("replication", 2),
             ("status", 2),

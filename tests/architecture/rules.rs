@@ -72,6 +72,7 @@ const ENDING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
 /// Where a crate may be named: modules, from the root on. What is not at home anywhere else is everybody's.
 pub const HOMES: &[(&str, &[&str])] = &[
+    ("async_nats", &["engine"]),
     ("base64", &["apps", "engine", "bench"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
@@ -84,6 +85,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("dashu_int", &["apps"]),
     ("fast_image_resize", &["apps"]),
     ("flate2", &["app", "apps"]),
+    ("futures_util", &["engine"]),
     ("getrandom", &["os", "log", "engine", "bench"]),
     ("gif", &["apps"]),
     ("hdrhistogram", &["engine", "bench"]),

@@ -177,7 +177,7 @@ fn flags_and_variables_reach_lists_and_limits() {
 fn errors_name_place_key_value_and_what_is_allowed() {
     assert_eq!(
         refused("\ndurability = \"fast\""),
-        "pixeld.toml:2: durability = \"fast\": allowed is memory, disk or both"
+        "pixeld.toml:2: durability = \"fast\": allowed is memory, disk, both or cluster"
     );
     assert_eq!(
         refused("durabilty = \"disk\""),
@@ -324,6 +324,9 @@ fn bounds(setting: &Setting) -> Vec<String> {
     }
 }
 
+/// Settings that are refused on a host that is alone.
+const ELSEWHERE: [&str; 3] = ["durability", "insecure_peer", "log.allow_weak"];
+
 #[test]
 fn every_setting_reaches_the_place_where_it_is_used() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -333,11 +336,13 @@ fn every_setting_reaches_the_place_where_it_is_used() {
         let times =
             (settings.shutdown_timeout, settings.durability_timeout, settings.durability, settings.steer);
         let log = (config.log_level, config.log_format);
-        format!("{numbers:?} {times:?} {log:?} {peer:?} {:?} {:?}", settings.reserve, settings.limits)
+        let (reserve, limits, shared) = (settings.reserve, &settings.limits, &config.shared_log);
+        format!("{numbers:?} {times:?} {log:?} {peer:?} {shared:?} {reserve:?} {limits:?}")
     };
     let of_apps: Vec<&str> = registry::settings().map(|setting| setting.key).collect();
-    // Both, and no encryption, need a second host; that is another test.
-    for setting in keys::all().filter(|setting| !["durability", "insecure_peer"].contains(&setting.key)) {
+    // Both, cluster, no encryption and a weak log need other hosts; those are other tests.
+    let alone = |setting: &&Setting| !ELSEWHERE.contains(&setting.key);
+    for setting in keys::all().filter(alone) {
         for value in bounds(setting) {
             for place in 0..3 {
                 let (sources, _) = set_at(place, setting, &value, directory.path());

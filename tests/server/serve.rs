@@ -11,6 +11,8 @@ use std::time::Instant;
 use process::{PATIENCE, Server, free_address, pixeld};
 use rustix::process::Signal;
 
+/// As `pixeld init --show key` prints one.
+const KEY: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const PIXEL: &str = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
 
 fn output(arguments: &[&str]) -> (i32, String, String) {
@@ -61,13 +63,25 @@ fn usage_errors_end_with_2() {
     for (arguments, told) in [
         (
             &["serve", "--durability", "fast"][..],
-            "--durability: durability = \"fast\": allowed is memory, disk or both",
+            "--durability: durability = \"fast\": allowed is memory, disk, both or cluster",
         ),
         (&["serve", "--limit", "idle=3s"], "unknown key \"limits.idle\""),
         (&["serve", "--limit", "idle"], "NAME=VALUE"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml cannot be read"),
         (&["serve", "--durability", "both"], "both needs a peer"),
+        (&["serve", "--durability", "cluster"], "cluster needs a log"),
+        (
+            &["serve", "--log", "a", "--peer", "b:1", "--peer-key", KEY],
+            "a host shares its records with a peer or by a log",
+        ),
+        (
+            &["serve", "--log", "a", "--durability", "both"],
+            "both needs a peer, and there is a log in its place",
+        ),
+        (&["serve", "--log", "http://a"], "nats://a:4222,nats://b:4222"),
+        (&["serve", "--log-ca", "ca.pem"], "none without log"),
+        (&["serve", "--log", "a", "--log-replicas", "2"], "need log.allow_weak"),
         (&["send"], "<PICTURE>"),
         (&["send", "Cargo.toml", "ftp://x"], "ftp://x"),
         (&["nonsense"], "nonsense"),
@@ -75,6 +89,16 @@ fn usage_errors_end_with_2() {
         let (code, _, stderr) = output(arguments);
         assert!(code == 2 && stderr.contains(told), "{arguments:?}: {code}: {stderr}");
     }
+}
+
+#[cfg(not(feature = "nats"))]
+#[test]
+fn a_build_without_a_client_for_a_log_says_which_has_one() {
+    let (code, _, stderr) = output(&["serve", "--log", "nats://127.0.0.1:4222"]);
+    assert!(
+        code == 2 && stderr.contains("take a released program, or build with `--features nats`"),
+        "{code}: {stderr}"
+    );
 }
 
 #[test]

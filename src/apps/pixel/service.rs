@@ -192,7 +192,7 @@ impl App for PixelApp {
             GET_COUNT => respond(200, format!("{{\"total\":{}}}", total(view))),
             GET_HEALTH => {
                 let (pid, total) = (view.pid, total(view));
-                let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",\"peer\":{peer}"));
+                let peer = view.peer.peer_json().map_or(String::new(), |peer| format!(",{peer}"));
                 let members =
                     view.peer.members_json().map_or(String::new(), |of| format!(",\"members\":{of}"));
                 let (waits_for, named) = (view.peer.folds_wait_for(), view.applied().vector.len());

@@ -1,8 +1,8 @@
-//! Disks, clocks, the peer, and how the server is built and run.
+//! Disks, clocks, the peer, the log, and how the server is built and run.
 
 use super::item::{Item, SAFE, item};
 
-pub(super) static ITEMS: [Item; 16] = [
+pub(super) static ITEMS: [Item; 19] = [
     item(
         "storage",
         "storage.sync",
@@ -90,6 +90,30 @@ pub(super) static ITEMS: [Item; 16] = [
         "what `both` adds to each write",
         "AWS placement groups",
         "An answer at `both` waits for the peer: one way there and back, and its disk.",
+    ),
+    item(
+        "log",
+        "log.path",
+        "costs a failure domain",
+        "what `cluster` adds to each write",
+        "AWS placement groups",
+        "An answer at `cluster` waits for the log: one way there and back, one between its servers, and two of their disks.",
+    ),
+    item(
+        "log",
+        "log.servers",
+        SAFE,
+        "the log takes what hosts say",
+        "NATS: max_payload, jetstream",
+        "An answer of one host to another has up to 1.1 MB. Versions before 2.14 lose acknowledged messages in cases that are mended since.",
+    ),
+    item(
+        "log",
+        "log.sync",
+        "costs speed of the log",
+        "`cluster` outlasts a power cut",
+        "NATS: sync_interval",
+        "By default a server acknowledges what its disk gets within two minutes; a power cut of all of them takes that.",
     ),
     item(
         "security",

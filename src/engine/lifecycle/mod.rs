@@ -13,6 +13,7 @@ pub(crate) mod parting;
 mod patience;
 pub mod rebuilding;
 pub mod server;
+mod sharing;
 mod starting;
 pub(crate) mod vacancy;
 mod workers;

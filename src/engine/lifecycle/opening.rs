@@ -61,7 +61,7 @@ pub enum OpenError {
     /// It was made to join, and nobody is to be joined.
     #[error(
         "{} was made by `pixeld init --join` and does not have everything of the first host yet, so --peer or --peer-listen \
-         is needed, and --peer-key; if that host is lost for good, `pixeld forget-peer --data-dir {0}` lets this one serve \
+         is needed, and --peer-key, or --log; if that host is lost for good, `pixeld forget-peer --data-dir {0}` lets this one serve \
          what it has",
         path.display()
     )]
@@ -133,7 +133,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         replayed(&disk, &options, settings.empty_states).map_err(journal)?;
     let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
     let newcomer = newcomer::look(&*disk, &vector, is_blank).map_err(OpenError::Newcomers)?;
-    if newcomer.is_some() && settings.peer.is_none() {
+    if newcomer.is_some() && !settings.is_shared() {
         return Err(OpenError::Newcomer { path: settings.data_dir.clone() });
     }
     let (mut last, mut last_file) =
@@ -143,6 +143,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let mut applied = rebuilding.take_applied();
     let ties = match &settings.peer {
         Some(peer) => Ties::Pair(seat_of(peer, &directory)?),
+        None if settings.shared_log.is_some() => Ties::Log(Seat::of_node(opened.identity.node)),
         None => Ties::Alone,
     };
     applied.seating = Seating { own: Some(opened.identity.node), ties };

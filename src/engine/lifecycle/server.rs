@@ -14,6 +14,7 @@ use super::listening::{self, Listening};
 use super::opening::{self, Opening};
 use super::parting::Parted;
 use super::patience::{HAND_OVER_PATIENCE, StopPatience};
+use super::sharing::{Sharing, Ways};
 pub use super::starting::StartError;
 use super::workers;
 use crate::app::application::Apps;
@@ -33,7 +34,7 @@ use crate::engine::shared::key::HostKey;
 use crate::engine::shared::life::Phase;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
-use crate::engine::shared::settings::{FirstRecord, Retention, Settings};
+use crate::engine::shared::settings::{FirstRecord, Settings};
 use crate::engine::shared::space;
 use crate::engine::status::service::Service;
 use crate::engine::storage::keeper::Keeper;
@@ -45,7 +46,7 @@ use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::recover::Report;
 use crate::os::datadir::DataDir;
-use crate::os::{socket, thread};
+use crate::os::thread;
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub struct Server {
     disk_thread: JoinHandle<Written>,
     keeper: JoinHandle<Keeper>,
     link: Option<Link>,
+    log: Option<JoinHandle<()>>,
     backgrounds: Option<Backgrounds>,
     views: Views,
     key: Fingerprint,
@@ -129,7 +131,7 @@ impl Server {
         let apps = with_own(&settings.apps, service.clone());
         let key = key_of(&settings, &opening)?;
         let Listening { addresses, of_workers: listeners } = listening::listen(&settings, inherited)?;
-        let peer_listener = bind_peer(&settings)?;
+        let sharing = Sharing::prepare(&settings)?;
         if let Some(first) = &first {
             first::log(first, &mut opening)?;
         }
@@ -171,13 +173,13 @@ impl Server {
             .owing(settling)
             .watching(directory.watch()?);
         let keeper = thread::spawn("keeper", move || fatal::or_end(keeper.run()))?;
-        let link = match &settings.peer {
-            Some(peer) => {
+        let (link, log) = match sharing.begin(&settings, &shared)? {
+            Some(Ways { approach, log }) => {
                 let inline = token.as_ref().map(|token| InlineCommit::new(token.clone(), clock));
                 let arrivals = Arrivals::new(shared.clone(), inline);
-                Some(Link::start(&shared, arrivals, directory.disk(), peer, &key, peer_listener)?)
+                (Some(Link::start(&shared, arrivals, directory.disk(), approach, &key)?), log)
             }
-            None => None,
+            None => (None, None),
         };
         Scrub::start(shared.clone())?;
         shared.life.enter(Phase::Ready);
@@ -195,6 +197,7 @@ impl Server {
             disk_thread,
             keeper,
             link,
+            log,
             backgrounds,
             views,
             key: key.fingerprint(),
@@ -323,6 +326,8 @@ impl Server {
         if let Some(link) = self.link {
             link.join();
         }
+        // It ends with the link.
+        self.log.and_then(join);
         self.shared.stopping.link_has_ended();
         self.shared.disk.wake();
         let (written, keeper) = (join(self.disk_thread), join(self.keeper));
@@ -340,8 +345,8 @@ impl Server {
 fn key_of(settings: &Settings, opening: &Opening) -> Result<HostKey, StartError> {
     let stored = HostKey::load_or_make(&*opening.directory.disk());
     match stored {
-        Err(_) if settings.peer.is_none() && opening.settling.is_some() => HostKey::make(),
-        Err(error) if settings.peer.is_none() && error.kind() == std::io::ErrorKind::InvalidData => {
+        Err(_) if !settings.is_shared() && opening.settling.is_some() => HostKey::make(),
+        Err(error) if !settings.is_shared() && error.kind() == std::io::ErrorKind::InvalidData => {
             tracing::error!(%error, "without a peer nothing needs the key");
             HostKey::make()
         }
@@ -372,7 +377,7 @@ fn peer_retention(settings: &Settings, shared: &Shared, known: Option<KnownPeer>
         ),
         _ => {}
     }
-    PeerRetention::new(settings.peer.as_ref().map_or(Retention::Usual, |peer| peer.retention), known)
+    PeerRetention::new(settings.retention(), known)
 }
 
 /// Returns the applications with the engine's endpoints, and the index page where no application claims every path.
@@ -390,12 +395,4 @@ fn with_own(apps: &Apps, service: Arc<Service>) -> Apps {
 /// Returns what a thread gave. A panic has been printed by the thread itself; in a release build it has ended the process.
 fn join<T>(thread: JoinHandle<T>) -> Option<T> {
     thread.join().ok()
-}
-
-/// Listens where the peer may dial.
-fn bind_peer(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
-    let address = settings.peer.as_ref().and_then(|peer| peer.listen);
-    let listen =
-        |address| socket::listen_alone(address).map_err(|source| StartError::ListenPeer { address, source });
-    address.map(listen).transpose()
 }

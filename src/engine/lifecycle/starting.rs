@@ -49,6 +49,9 @@ pub enum StartError {
     /// The key that the peer knows this one by.
     #[error("the key of this host: {0}")]
     Key(io::Error),
+    /// The log that this host shares with others.
+    #[error("the log: {0}")]
+    Log(#[source] io::Error),
     /// Threads or event loops.
     #[error("starting: {0}")]
     Io(#[from] io::Error),

@@ -29,8 +29,8 @@ pub struct Connection {
     pub has_spoken: bool,
     /// This host dialed.
     pub dialed: bool,
-    /// The other end.
-    pub remote: SocketAddr,
+    /// The other end; nothing for one in this process.
+    pub remote: Option<SocketAddr>,
     /// When it was made, microseconds of the server's clock.
     pub since_us: u64,
     /// When the session was established, microseconds of the server's clock.
@@ -40,7 +40,7 @@ pub struct Connection {
 impl Connection {
     /// Makes the entry of a connection that was just made.
     #[must_use]
-    pub fn new(token: Token, wire: Wire, dialed: bool, remote: SocketAddr, since_us: u64) -> Self {
+    pub fn new(token: Token, wire: Wire, dialed: bool, remote: Option<SocketAddr>, since_us: u64) -> Self {
         Self {
             token,
             wire,
@@ -195,7 +195,7 @@ mod tests {
         let mut add = |number: usize, dialed: bool| {
             let stream = mio::net::TcpStream::connect(address).expect("a socket");
             let wire = Wire::new(stream, None, dialed);
-            connections.add(Connection::new(Token(number), wire, dialed, address, 0));
+            connections.add(Connection::new(Token(number), wire, dialed, Some(address), 0));
             connections.surplus(2)
         };
         assert_eq!([add(1, true), add(2, false), add(3, false)], [None; 3]);

@@ -1,7 +1,6 @@
 //! The dialer: when this host tries to reach the peer.
 
 use super::target::{Found, Target};
-use crate::os::address::Address;
 
 /// The first pause after a failure, microseconds; it doubles.
 const PAUSE_US: u64 = 50_000;
@@ -24,12 +23,12 @@ pub struct Dialer {
 impl Dialer {
     /// Dials at once.
     #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self { target: Target::new(address), next_us: 0, failures: 0 }
+    pub fn new(target: Target) -> Self {
+        Self { target, next_us: 0, failures: 0 }
     }
 
-    /// Returns the peer's address as of now. While it is looked up the next try comes soon.
-    pub fn address(&mut self, now_us: u64) -> Found {
+    /// Returns where the peer is now. While its address is looked up the next try comes soon.
+    pub fn find(&mut self, now_us: u64) -> Found {
         let found = self.target.find();
         if matches!(found, Found::NotYet) {
             self.next_us = now_us + PAUSE_US;
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_two_seconds_and_start_again_after_a_success() {
-        let mut dialer = Dialer::new(SocketAddr::from(([127, 0, 0, 1], 1)).into());
+        let mut dialer = Dialer::new(Target::host(SocketAddr::from(([127, 0, 0, 1], 1)).into()));
         assert_eq!(dialer.next_us(), 0);
         let mut longest = 0;
         for round in 0..40_u64 {

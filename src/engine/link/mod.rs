@@ -31,18 +31,29 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 
 use self::driver::{BELL, Driver, Parts};
+use self::target::Target;
 use self::tls::Keys;
 use self::trouble::KnownKeys;
 use super::shared::Shared;
+use crate::base::fingerprint::Fingerprint;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::key::HostKey;
 use crate::engine::shared::peering::Peering;
-use crate::engine::shared::settings::PeerSettings;
 use crate::os::disk::Disk;
 use crate::os::thread;
 
 /// How often a link looks whether the start has paid what it owes the disk.
 const UNSETTLED_LOOK: Duration = Duration::from_millis(50);
+
+/// How a link comes to its connections.
+pub struct Approach {
+    /// Where the peer may dial this host.
+    pub listener: Option<TcpListener>,
+    /// Where this host dials the peer.
+    pub dial: Option<Target>,
+    /// The peer's key; without one nothing is encrypted.
+    pub pinned: Option<Fingerprint>,
+}
 
 /// A running link.
 pub struct Link {
@@ -50,7 +61,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the link of a server with a peer; `listener` is where the peer may dial.
+    /// Starts the link of a server with a peer, or with a log in its place.
     ///
     /// # Errors
     /// Fails without an event loop or a thread, and on a key that can't be used.
@@ -58,26 +69,25 @@ impl Link {
         shared: &Arc<Shared>,
         arrivals: Arrivals,
         disk: Arc<dyn Disk>,
-        settings: &PeerSettings,
+        approach: Approach,
         key: &HostKey,
-        listener: Option<TcpListener>,
     ) -> io::Result<Self> {
+        let Approach { listener, dial, pinned } = approach;
         let poll = Poll::new()?;
         if let Some(peering) = &shared.peering {
             peering.bell.attach(Waker::new(poll.registry(), BELL)?);
         }
-        let keys =
-            settings.pinned.map(|pinned| Keys::new(key, pinned)).transpose().map_err(io::Error::other)?;
-        let own = settings.pinned.map(|_| key.fingerprint());
+        let keys = pinned.map(|pinned| Keys::new(key, pinned)).transpose().map_err(io::Error::other)?;
+        let own = pinned.map(|_| key.fingerprint());
         let driver = Driver::new(Parts {
             shared: shared.clone(),
             disk,
             arrivals,
             poll,
             listener,
-            dial: settings.dial.clone(),
+            dial,
             keys,
-            known: KnownKeys { own, pinned: settings.pinned },
+            known: KnownKeys { own, pinned },
         })?;
         let waiting = shared.clone();
         if let (Some(refused), Some(peering)) = (shared.space.refused(), &shared.peering) {

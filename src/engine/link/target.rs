@@ -1,9 +1,13 @@
 //! The target: where the peer is dialed. A name is looked up again for every try, on a thread of its own, because the
-//! system's resolver may take longer than the peer's connections can be left alone.
+//! system's resolver may take longer than the peer's connections can be left alone. A thread of this process that sits in the
+//! peer's place is asked for a socket.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
+use crate::engine::shared::peering::stand::Stand;
 use crate::os::address::{Address, Unresolved};
 use crate::os::thread;
 
@@ -11,14 +15,26 @@ use crate::os::thread;
 pub enum Found {
     /// Here it is.
     Address(SocketAddr),
-    /// The look-up is under way: ask again.
+    /// Here is a connection to it.
+    Connection(UnixStream),
+    /// The look-up is under way, or the log is about to be there: ask again.
     NotYet,
     /// There is none now.
     No(Unresolved),
+    /// The one in the peer's place takes no connection now, with the reason.
+    Away(io::Error),
 }
 
 /// Where the peer is dialed.
-pub struct Target {
+pub enum Target {
+    /// On another host.
+    Host(Host),
+    /// In this process.
+    Inside(Box<dyn Stand>),
+}
+
+/// A peer on another host.
+pub struct Host {
     address: Address,
     under_way: Option<Receiver<Result<SocketAddr, Unresolved>>>,
 }
@@ -26,12 +42,25 @@ pub struct Target {
 impl Target {
     /// Returns the peer at `address`.
     #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self { address, under_way: None }
+    pub fn host(address: Address) -> Self {
+        Self::Host(Host { address, under_way: None })
     }
 
-    /// Returns the address, or begins to look it up.
+    /// Returns the address or a connection, or begins to look the address up.
     pub fn find(&mut self) -> Found {
+        match self {
+            Self::Host(host) => host.find(),
+            Self::Inside(stand) => match stand.connect() {
+                Ok(connection) => Found::Connection(connection),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Found::NotYet,
+                Err(error) => Found::Away(error),
+            },
+        }
+    }
+}
+
+impl Host {
+    fn find(&mut self) -> Found {
         if let Some(literal) = self.address.literal() {
             return Found::Address(literal);
         }

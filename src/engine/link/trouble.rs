@@ -23,15 +23,19 @@ pub struct KnownKeys {
 /// time: the same trouble has the same words, and is logged once.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote {
-    /// Where it is.
-    pub address: SocketAddr,
+    /// Where it is; nothing for the log, which sits in the peer's place in this process.
+    pub address: Option<SocketAddr>,
     /// Whether this host dialed it.
     pub dialed: bool,
 }
 
 impl fmt::Display for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.dialed { self.address.fmt(f) } else { self.address.ip().fmt(f) }
+        match self.address {
+            Some(address) if self.dialed => address.fmt(f),
+            Some(address) => address.ip().fmt(f),
+            None => f.write_str("the log"),
+        }
     }
 }
 
@@ -84,6 +88,12 @@ impl Trouble {
             failure: Failure::Network,
             why: format!("{unresolved}; is --peer right, and is there a name server?"),
         }
+    }
+
+    /// Makes the trouble of a log in the peer's place that takes no connection now.
+    #[must_use]
+    pub fn of_log(error: &io::Error) -> Self {
+        Self { failure: Failure::Network, why: error.to_string() }
     }
 
     /// Makes the trouble of a connection that the other side closed. `is_guessed_keyed`: it did so before it said who it is, to a
@@ -156,7 +166,7 @@ mod tests {
 
     #[test]
     fn an_end_in_order_is_no_trouble() {
-        let remote = Remote { address: ([127, 0, 0, 1], 7).into(), dialed: true };
+        let remote = Remote { address: Some(([127, 0, 0, 1], 7).into()), dialed: true };
         assert_eq!(Trouble::of_close(&Close::Left(ByeCode::Replaced), remote, true), None);
         let silent = Trouble::of_close(&Close::NoHello, remote, false).expect("trouble");
         assert!(
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn the_same_trouble_has_the_same_words_whatever_port_it_came_from() {
         let words = |port: u16, dialed| {
-            let remote = Remote { address: ([10, 0, 0, 2], port).into(), dialed };
+            let remote = Remote { address: Some(([10, 0, 0, 2], port).into()), dialed };
             let garbage = io::Error::new(io::ErrorKind::InvalidData, "garbage");
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
             [

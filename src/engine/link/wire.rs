@@ -1,15 +1,46 @@
-//! The wire: one TCP connection, encrypted or not, that never blocks.
+//! The wire: one connection that never blocks: TCP, encrypted or not, or a pair of sockets inside of this process.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use mio::net::TcpStream;
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
 
 use super::tls::{Arrival, Tls};
 use crate::os::socket;
 
+/// What a wire is made of.
+enum Stream {
+    /// A connection to another host.
+    Tcp(TcpStream),
+    /// One end of a pair in this process.
+    Pair(UnixStream),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Pair(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => socket::send(stream, bytes),
+            Self::Pair(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A connection to the peer, or to somebody who has not shown yet that it is.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     tls: Option<Tls>,
     /// Not known to be connected: this side dialed.
     is_connecting: bool,
@@ -39,7 +70,25 @@ impl Wire {
             // acknowledgement (RFC 896) would wait for each other.
             let _ = socket::send_at_once(&stream);
         }
-        Self { stream, tls, is_connecting: dialed, readable: false, writable: !dialed, is_ending: false }
+        Self { is_connecting: dialed, writable: !dialed, ..Self::over(Stream::Tcp(stream), tls) }
+    }
+
+    /// Makes a connection over one end of a pair in this process.
+    #[must_use]
+    pub fn inside(stream: UnixStream) -> Self {
+        Self::over(Stream::Pair(stream), None)
+    }
+
+    fn over(stream: Stream, tls: Option<Tls>) -> Self {
+        Self { stream, tls, is_connecting: false, readable: false, writable: true, is_ending: false }
+    }
+
+    /// Returns what the event loop is to watch.
+    pub fn source(&mut self) -> &mut dyn Source {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Pair(stream) => stream,
+        }
     }
 
     /// Takes what the event loop says the socket is ready for; `is_ending` goes with `readable`: nothing more will come.
@@ -60,20 +109,21 @@ impl Wire {
     /// # Errors
     /// Returns why it could not be made.
     pub fn is_connected(&mut self) -> io::Result<bool> {
+        let Stream::Tcp(stream) = &self.stream else { return Ok(true) };
         if !self.is_connecting {
             return Ok(true);
         }
-        if let Some(error) = self.stream.take_error()? {
+        if let Some(error) = stream.take_error()? {
             return Err(error);
         }
         if !self.writable {
             return Ok(false);
         }
-        match self.stream.peer_addr() {
+        match stream.peer_addr() {
             Ok(_) => {
                 self.is_connecting = false;
                 // A refusal costs some milliseconds of delay and nothing else.
-                let _ = socket::send_at_once(&self.stream);
+                let _ = socket::send_at_once(stream);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
@@ -136,7 +186,7 @@ impl Wire {
                     count
                 }
                 None if rest.is_empty() => 0,
-                None => match socket::send(&self.stream, rest) {
+                None => match self.stream.write(rest) {
                     Ok(count) => count,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.writable = false;
@@ -176,10 +226,32 @@ mod tests {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
         let near = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
         let (far, _) = listener.accept().expect("connected");
+        let is_prompt = |wire: &Wire| match &wire.stream {
+            Stream::Tcp(stream) => stream.nodelay().expect("a socket"),
+            Stream::Pair(_) => unreachable!("none of this test"),
+        };
         let accepted = Wire::new(TcpStream::from_std(far), None, false);
-        assert!(accepted.stream.nodelay().expect("a socket"));
+        assert!(is_prompt(&accepted));
         let mut dialed = Wire::new(TcpStream::from_std(near), None, true);
         dialed.ready(false, true, false);
-        assert!(dialed.is_connected().expect("connected") && dialed.stream.nodelay().expect("a socket"));
+        assert!(dialed.is_connected().expect("connected") && is_prompt(&dialed));
+    }
+
+    #[test]
+    fn a_pair_of_this_process_is_a_wire_from_the_start() {
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("a socket");
+        let mut wire = Wire::inside(UnixStream::from_std(near));
+        assert!(wire.is_connected().expect("connected") && wire.is_secured() && !wire.is_readable());
+        assert_eq!(wire.write(b"there").expect("room"), 5);
+        let (mut there, mut plain, mut buffer) = ([0; 5], Vec::new(), [0; 16]);
+        far.read_exact(&mut there).expect("sent");
+        far.write_all(b"back").expect("room");
+        wire.ready(true, false, false);
+        assert_eq!(wire.read(&mut buffer, &mut plain).expect("sent"), Reading::Bytes(4));
+        assert_eq!((&there, &plain[..]), (b"there", &b"back"[..]));
+        drop(far);
+        wire.ready(true, true, true);
+        assert_eq!(wire.read(&mut buffer, &mut plain).expect("closed"), Reading::End);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every batch that the peer lacks goes, whoever made it, in the order of this journal; what the peer has is passed
 //! over, and what it sent itself too. Behind batches of the outbox there is a pause of [`PEER_SEND_EVERY_US`] while nobody
-//! waits at `both`. The blobs that a batch names go before it. A peer that is empty, while the oldest
+//! waits for them. The blobs that a batch names go before it. A peer that is empty, while the oldest
 //! segments are gone here, gets a snapshot and the journal from its oldest batch on.
 
 use std::collections::VecDeque;
@@ -13,7 +13,6 @@ use super::blobs_out::BlobsOut;
 use crate::app::old;
 use crate::base::batch::BatchHeader;
 use crate::base::blob::BlobId;
-use crate::base::durability::Durability;
 use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::{PEER_HURRY_US, PEER_PASSED_BYTES, PEER_PIECE_BYTES, PEER_SEND_EVERY_US};
 use crate::base::tag::app;
@@ -192,7 +191,7 @@ impl Shipping {
 
     /// Sends as much as there is room for; true if there may be more to be sent although there is room.
     pub(super) fn ship(&mut self, shared: &Shared, session: &mut Session, now_us: u64) -> bool {
-        if peering_of(shared).bell.take_hurry() || shared.durability == Durability::Both {
+        if peering_of(shared).bell.take_hurry() || shared.durability.waits_for_others() {
             self.hurry_until_us = now_us + PEER_HURRY_US;
         }
         if now_us < self.hurry_until_us || self.pause_until_us.is_some_and(|until_us| until_us <= now_us) {

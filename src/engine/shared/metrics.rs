@@ -145,7 +145,7 @@ pub struct WorkerMetrics {
     pub commit_wait_us: Stage,
     /// From reading a write at `both` to its answer, in microseconds.
     pub peer_wait_us: Stage,
-    /// Writes at `both` that were answered 504, because the peer did not have them in time.
+    /// Writes at `both` or `cluster` that were answered 504, because the peer, or the log, did not have them in time.
     pub peer_late: Counter,
 }
 

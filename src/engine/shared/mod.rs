@@ -16,6 +16,7 @@ pub(crate) mod roll;
 pub(crate) mod roster;
 pub(crate) mod rounds;
 pub mod settings;
+pub mod shared_log;
 pub mod space;
 pub(crate) mod spare;
 pub mod steering;
@@ -45,6 +46,7 @@ use self::reach::Reach;
 use self::roll::Roll;
 use self::rounds::Rounds;
 use self::settings::Settings;
+use self::shared_log::SharedLog;
 use self::space::Space;
 use self::spare::Spare;
 use self::stopping::Stopping;
@@ -185,14 +187,16 @@ pub struct Shared {
     pub empty_states: EmptyStates,
     /// The level that every write waits for at least.
     pub durability: Durability,
-    /// The level that a request may ask for at most: `disk` without a peer.
+    /// The level that a request may ask for at most: `disk` on a host that is alone.
     pub durability_max: Durability,
-    /// How long an answer at `both` waits for the peer, microseconds.
+    /// How long an answer at `both` or `cluster` waits for others, microseconds.
     pub durability_timeout_us: u64,
-    /// What there is because of a peer; nothing on a host that is alone.
+    /// What there is because of a peer, or of a log in its place; nothing on a host that is alone.
     pub peering: Option<Peering>,
     /// What members have said that this host has no link to.
     pub roll: Roll,
+    /// The log that this host shares with others in the place of a peer; nothing on a host that has none.
+    pub shared_log: Option<Arc<SharedLog>>,
     /// Which kinds of records the peer understands.
     pub understanding: Understanding,
     /// This host's data directory.
@@ -274,14 +278,13 @@ impl Shared {
         Self {
             empty_states: settings.empty_states,
             durability: settings.durability,
-            // Without a peer there is nothing above the disk.
-            durability_max: if settings.peer.is_some() { Durability::Both } else { Durability::Disk },
+            durability_max: settings.durability_max(),
             durability_timeout_us: settings.durability_timeout.as_micros() as u64,
             peering: settings
-                .peer
-                .is_some()
+                .is_shared()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             roll: Roll::default(),
+            shared_log: settings.shared_log.as_ref().map(|_| Arc::default()),
             understanding: Understanding::new(kinds),
             node: opened.identity.node,
             origin: opened.appender.origin(),

@@ -9,7 +9,7 @@ use crate::app::application::Apps;
 use crate::app::applied::{Applied, EmptyStates};
 use crate::base::durability::Durability;
 use crate::base::fingerprint::Fingerprint;
-use crate::base::limits::{Limits, SEGMENT_BYTES_DEFAULT};
+use crate::base::limits::{Limits, SEGMENT_BYTES_DEFAULT, SHARED_LOG_REPLICAS_SAFE};
 use crate::os::address::Address;
 
 /// What a server is started with; the configuration in its last form.
@@ -45,10 +45,12 @@ pub struct Settings {
     pub blobs: BlobPlace,
     /// How long a stop waits for what is in flight.
     pub shutdown_timeout: Duration,
-    /// How long an answer at `both` waits for the peer before it says that it was not reached.
+    /// How long an answer at `both` or `cluster` waits for others before it says that it was not reached.
     pub durability_timeout: Duration,
-    /// The peer; nothing for a host that is alone.
+    /// The peer; nothing for a host that has none.
     pub peer: Option<PeerSettings>,
+    /// The log that it shares with other hosts, in the place of a peer.
+    pub shared_log: Option<SharedLogSettings>,
 }
 
 impl Settings {
@@ -74,7 +76,31 @@ impl Settings {
             shutdown_timeout: Duration::from_secs(10),
             durability_timeout: Duration::from_secs(1),
             peer: None,
+            shared_log: None,
         }
+    }
+
+    /// Returns whether this host shares its records with others, by a peer or a log.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.peer.is_some() || self.shared_log.is_some()
+    }
+
+    /// Returns the level that a request may ask for at most.
+    #[must_use]
+    pub fn durability_max(&self) -> Durability {
+        match (&self.peer, &self.shared_log) {
+            (_, Some(_)) => Durability::Cluster,
+            (Some(_), None) => Durability::Both,
+            (None, None) => Durability::Disk,
+        }
+    }
+
+    /// Returns how much of the journal waits for others that are away.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let of_log = self.shared_log.as_ref().map(|log| log.retention);
+        self.peer.as_ref().map(|peer| peer.retention).or(of_log).unwrap_or_default()
     }
 }
 
@@ -122,6 +148,45 @@ pub struct PeerSettings {
     pub pinned: Option<Fingerprint>,
     /// How much of the journal waits for a peer that is away.
     pub retention: Retention,
+}
+
+/// What a host that shares a log is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedLogSettings {
+    /// Its servers, as URLs such as `nats://a:4222`; at least one.
+    pub servers: Vec<String>,
+    /// The file with this host's credentials.
+    pub credentials: Option<PathBuf>,
+    /// The file with the authority that signed the servers' certificates, in PEM; connections are TLS then.
+    pub authority: Option<PathBuf>,
+    /// Servers that keep each message.
+    pub replicas: usize,
+    /// How long messages are kept.
+    pub window: Duration,
+    /// Bytes of a host's messages that are kept at most.
+    pub window_bytes: u64,
+    /// Where servers tell how they stand.
+    pub monitor: Vec<Address>,
+    /// Go on with a log that is weaker than `cluster` promises.
+    pub allow_weak: bool,
+    /// How much of the journal waits for a log that is away.
+    pub retention: Retention,
+}
+
+impl Default for SharedLogSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            credentials: None,
+            authority: None,
+            replicas: SHARED_LOG_REPLICAS_SAFE,
+            window: Duration::from_secs(7 * 24 * 3_600),
+            window_bytes: 1 << 30,
+            monitor: Vec::new(),
+            allow_weak: false,
+            retention: Retention::Usual,
+        }
+    }
 }
 
 /// Bytes of journal that are kept for nobody but a peer that does not have them yet.

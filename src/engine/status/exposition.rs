@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::page::Page;
 use super::replication::replication;
+use super::shared_log::shared_log;
 use crate::app::background::Figure;
 use crate::app::router::Router;
 use crate::base::version;
@@ -35,6 +36,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     data(&mut page, shared, router);
     stages(&mut page, shared);
     replication(&mut page, shared);
+    shared_log(&mut page, shared);
     scrub(&mut page, shared);
     super::runs::runs(&mut page, shared, router);
     backgrounds(&mut page, shared, router);
@@ -208,7 +210,7 @@ fn stages(page: &mut Page, shared: &Shared) {
     page.family(
         name,
         "histogram",
-        "Time in each stage of a write; commit_wait and, at `both`, peer_wait are per request, the others per batch.",
+        "Time in each stage of a write; commit_wait and, at `both` and `cluster`, peer_wait are per request, the others per batch.",
     );
     per_request(page, shared, name, "commit_wait", |worker| &worker.commit_wait_us);
     if shared.peering.is_some() {

@@ -2,13 +2,11 @@
 
 use std::sync::PoisonError;
 
-use super::members;
-use crate::app::application::PeerReport;
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
+use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 use crate::engine::shared::peering::standing::Bond;
-use crate::engine::shared::{Shared, roster};
 use crate::os::clock::wall_us;
 
 /// Records of one host's streams, added up over all starts of its process.
@@ -172,7 +170,7 @@ fn bytes_of(records: u64, shared: &Shared, peering: &Peering) -> u64 {
 }
 
 /// Returns how far joining is, as an object of JSON.
-fn joining_json(shared: &Shared, peering: &Peering) -> String {
+pub(super) fn joining_json(shared: &Shared, peering: &Peering) -> String {
     let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
     let here = applied.vector.clone();
     drop(applied);
@@ -188,34 +186,4 @@ fn joining_json(shared: &Shared, peering: &Peering) -> String {
         });
     }
     object.to_string()
-}
-
-impl PeerReport for Shared {
-    fn joining_json(&self) -> Option<String> {
-        let peering = self.peering.as_ref().filter(|_| self.space.is_joining())?;
-        Some(joining_json(self, peering))
-    }
-
-    fn peer_json(&self) -> Option<String> {
-        Report::of(self).map(|report| report.json())
-    }
-
-    fn members_json(&self) -> Option<String> {
-        members::json(self)
-    }
-
-    fn prospect_json(&self) -> Option<String> {
-        self.prospect.get().json()
-    }
-
-    fn folds_wait_for(&self) -> Option<NodeId> {
-        let hosts = roster::hosts(self);
-        let peer = self.peering.as_ref().and_then(|peering| peering.look().node);
-        // The one on the link may be there while another one is waited for.
-        hosts.away().next().or(peer)
-    }
-
-    fn writes_refused(&self) -> Option<String> {
-        self.space.refused().map(|refused| refused.reason)
-    }
 }

@@ -103,7 +103,7 @@ fn received(page: &mut Page, shared: &Shared) {
     page.single("pixeld_replication_received_batches_total", "counter", help, commit.peer_batches.value());
     let help = "Records of the peer that were committed here.";
     page.single("pixeld_replication_received_records_total", "counter", help, commit.peer_records.value());
-    let help = "Writes at `both` that were answered 504, because the peer did not have them in time.";
+    let help = "Writes at `both` or `cluster` that were answered 504, because the peer, or the log, did not have them in time.";
     let late: u64 = shared.metrics.workers.iter().map(|worker| worker.peer_late.value()).sum();
     page.single("pixeld_replication_late_total", "counter", help, late);
 }

@@ -3,7 +3,6 @@
 use super::context::Context;
 use super::held::Asked;
 use super::route;
-use crate::base::durability::Durability;
 use crate::base::tag;
 use crate::engine::shared::metrics::Reject;
 use crate::engine::shared::refused::Cause;
@@ -18,14 +17,14 @@ pub(super) fn may_write(asked: &Asked, is_peer_behind: bool, context: &Context) 
     if asked.names_no_level {
         return Err(route::no_level());
     }
-    if asked.durability > context.shared.durability_max {
-        context.reject(Reject::Durability);
-        return Err(route::no_peer());
-    }
-    if asked.durability == Durability::Both {
+    if asked.durability.waits_for_others() {
+        if asked.durability != context.shared.durability_max {
+            context.reject(Reject::Durability);
+            return Err(route::out_of_reach(asked.durability));
+        }
         if is_peer_behind {
             context.reject(Reject::Busy);
-            return Err(route::peer_behind());
+            return Err(route::peer_behind(asked.durability));
         }
         hurry_link(context);
     }
@@ -64,7 +63,7 @@ pub(super) fn is_understood(records: &[u8], context: &Context) -> Result<(), Res
     context.shared.understanding.admits(records).map_err(|too_old| route::too_old(&too_old))
 }
 
-/// Has batches go to the peer as they come, since somebody waits at `both`.
+/// Has batches go to the peer as they come, since somebody waits for that.
 fn hurry_link(context: &Context) {
     if let Some(peering) = &context.shared.peering {
         peering.hurry();

@@ -16,7 +16,7 @@ use crate::base::limits::Limits;
 /// The answers of one worker that wait.
 pub(super) struct Answers {
     held: HeldAnswers,
-    /// The level that is reached when a write is committed: `memory`, or `disk` at both of the others.
+    /// The level that is reached when a write is committed: `memory`, or `disk` at every other one.
     reached: Durability,
     /// Writes that wait for a sync on a server at `memory`: the journal position they need on the disk.
     unsynced: VecDeque<(u64, Held)>,
@@ -118,7 +118,7 @@ impl Answers {
             shared.disk.wake();
         }
         match level {
-            Durability::Both => self.await_peer(needed, held, context),
+            Durability::Both | Durability::Cluster => self.await_peer(needed, held, context),
             _ => self.unsynced.push_back((needed, held)),
         }
     }
@@ -126,7 +126,7 @@ impl Answers {
     /// Holds an answer until the peer has what is committed now. The time counts from when the request was read.
     fn await_peer(&mut self, position: u64, held: Held, context: &Context) {
         let Some(peering) = &context.shared.peering else {
-            unreachable!("a server without a peer takes no write at `both`");
+            unreachable!("a host that is alone takes no write at `both` or `cluster`");
         };
         let seq = peering.committed();
         let due_us = held.read_us + context.shared.durability_timeout_us;
@@ -183,7 +183,7 @@ impl Answers {
         Some(Confirmation::Late(waiter.held, level))
     }
 
-    /// Returns whether so many writes wait that no more are taken at `both`.
+    /// Returns whether so many writes wait that no more are taken which would wait.
     pub(super) fn is_peer_behind(&self, limits: &Limits) -> bool {
         self.awaiting.requests() >= limits.peer_waiters
     }

@@ -1,4 +1,4 @@
-//! Answers at `both` that are committed on this host and wait for the other one.
+//! Answers at `both` or `cluster` that are committed on this host and wait for the peer, or for the log in its place.
 
 use std::collections::VecDeque;
 

@@ -94,7 +94,7 @@ impl Express {
 
     /// Opens or closes the short cut: to be called when what it depends on has changed.
     pub(super) fn reconsider(&mut self, is_peer_behind: bool, context: &Context) {
-        let waits_for_peer = context.shared.durability == Durability::Both && is_peer_behind;
+        let waits_for_peer = context.shared.durability.waits_for_others() && is_peer_behind;
         self.is_open = !context.is_draining() && !waits_for_peer;
     }
 

@@ -4,6 +4,7 @@ use crate::app::answer;
 use crate::app::application::{App, Body, Captures, Route};
 use crate::app::form_page::{self, FormPage};
 use crate::app::router::{Match, Root, Router};
+use crate::base::durability::Durability;
 use crate::base::limits::Limits;
 use crate::base::tag::SHORT_RECORD_BYTES;
 use crate::engine::shared::refused::Refused;
@@ -144,7 +145,7 @@ pub fn not_applied() -> Response {
 
 /// Returns the answer to a request whose `Durability` names no level: nothing was logged.
 pub fn no_level() -> Response {
-    answer::detail(400, "The header Durability may be memory, disk or both; nothing was stored")
+    answer::detail(400, "The header Durability may be memory, disk, both or cluster; nothing was stored")
 }
 
 /// Returns the answer when the peer does not know a kind of the records: nothing was logged.
@@ -160,28 +161,38 @@ pub fn busy_later() -> Response {
     )
 }
 
-/// Returns the answer to `Durability: both` of a server without a peer: nothing was logged.
-pub fn no_peer() -> Response {
-    text(503, "This server has no peer (--peer), so `Durability: both` can't be reached; nothing was stored.")
-        .with("Retry-After", "60")
+/// Returns the answer to `both` of a server without a peer and to `cluster` of one without a log: nothing was logged.
+pub fn out_of_reach(level: Durability) -> Response {
+    let (who, flag) = (others_of(level), if level == Durability::Cluster { "--log" } else { "--peer" });
+    let sentence = format!(
+        "This server has no {who} ({flag}), so `Durability: {level}` can't be reached; nothing was stored."
+    );
+    text(503, &sentence).with("Retry-After", "60")
 }
 
-/// Returns the answer when too many writes at `both` wait for the peer: nothing was logged.
-pub fn peer_behind() -> Response {
-    text(
-        503,
-        "Too many writes at `Durability: both` wait for the peer; nothing was stored. Send again later.",
-    )
-    .with("Retry-After", "1")
+/// Returns the answer when too many writes at this level, `both` or `cluster`, wait: nothing was logged.
+pub fn peer_behind(level: Durability) -> Response {
+    let who = others_of(level);
+    let sentence = format!(
+        "Too many writes at `Durability: {level}` wait for the {who}; nothing was stored. Send again later."
+    );
+    text(503, &sentence).with("Retry-After", "1")
 }
 
-/// Returns the answer to a write that the peer did not confirm in time. It is logged, so it must not be sent again.
-pub fn peer_late() -> Response {
-    text(
-        504,
-        "The write is stored on this host, but the peer did not confirm it in time. It will be replicated; do not \
-         send it again.",
-    )
+/// Returns the answer to a write at this level, `both` or `cluster`, that was not confirmed in time. It is logged, so it must not be
+/// sent again.
+pub fn peer_late(level: Durability) -> Response {
+    let who = others_of(level);
+    let sentence = format!(
+        "The write is stored on this host, but the {who} did not confirm it in time. It will be replicated; do not send \
+         it again."
+    );
+    text(504, &sentence)
+}
+
+/// Returns what a level that this host can't give alone waits for.
+fn others_of(level: Durability) -> &'static str {
+    if level == Durability::Cluster { "log" } else { "peer" }
 }
 
 /// The disk is full, for a body of which something is logged.

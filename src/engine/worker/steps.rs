@@ -348,7 +348,7 @@ impl Worker {
     fn give_up_on_peer(&mut self, held: &Held, level: crate::base::durability::Durability) {
         let response = match held.late.as_ref().map(|late| &late.answer) {
             Some(LateAnswer::Partial(response)) => response.clone(),
-            _ => route::peer_late(),
+            _ => route::peer_late(self.context.shared.durability_max),
         };
         self.context.metrics().peer_late.add(u64::from(held.count));
         self.with(held.key, |worker, connection| {

@@ -114,7 +114,7 @@ impl Driver {
         let Some(connection) = self.connections.get(token) else { return };
         let trouble = Trouble::of_close(close, connection.remote(), true);
         if trouble.is_none() && connection.met_us.is_some() {
-            Words::left(close);
+            self.words.left(close);
         }
         self.lose(token, trouble, peering, now_us);
     }

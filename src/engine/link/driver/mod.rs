@@ -16,12 +16,12 @@ use self::words::Words;
 use crate::base::limits::PEER_GREETING_MAX;
 use crate::engine::link::connections::Connections;
 use crate::engine::link::starts::Starts;
+use crate::engine::link::target::Target;
 use crate::engine::link::tls::Keys;
 use crate::engine::link::trouble::KnownKeys;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
-use crate::os::address::Address;
 use crate::os::clock::wall_us;
 use crate::os::disk::Disk;
 
@@ -49,7 +49,7 @@ pub struct Parts {
     /// Where the peer may dial.
     pub listener: Option<std::net::TcpListener>,
     /// Where the peer is dialed.
-    pub dial: Option<Address>,
+    pub dial: Option<Target>,
     /// For TLS; nothing for a test on one machine.
     pub keys: Option<Keys>,
     /// For the words.
@@ -80,6 +80,7 @@ impl Driver {
     pub fn new(parts: Parts) -> io::Result<Self> {
         let Parts { shared, disk, arrivals, poll, listener, dial, keys, known } = parts;
         let last_peer = peering_of(&shared).standing.look().node;
+        let words = Words::of(matches!(dial, Some(Target::Inside(_))));
         let plan = Plan { listener, dial, keys, known, own: shared.node, last_peer };
         Ok(Self {
             ways: Ways::open(plan, poll.registry(), LISTENER, FIRST_CONNECTION)?,
@@ -87,7 +88,7 @@ impl Driver {
             arrivals,
             poll,
             connections: Connections::default(),
-            words: Words::default(),
+            words,
             starts: Starts::default(),
             buffer: vec![0; READ_BYTES],
             plain: Vec::new(),

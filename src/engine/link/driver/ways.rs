@@ -3,17 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use crate::base::ids::NodeId;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::dialer::Dialer;
-use crate::engine::link::target::Found;
+use crate::engine::link::target::{Found, Target};
 use crate::engine::link::tls::{Keys, Tls};
 use crate::engine::link::trouble::{KnownKeys, Remote, Trouble};
 use crate::engine::link::wire::Wire;
-use crate::os::address::Address;
 use crate::os::random;
 
 /// Makes connections.
@@ -23,6 +22,8 @@ pub(super) struct Ways {
     /// For TLS; nothing for a test on one machine.
     keys: Option<Keys>,
     known: KnownKeys,
+    /// The peer's place is taken by a thread of this process.
+    is_inside: bool,
     /// The name of the next connection in the event loop.
     next_token: usize,
     /// This host.
@@ -34,7 +35,7 @@ pub(super) struct Ways {
 /// What [`Ways::open`] needs.
 pub(super) struct Plan {
     pub(super) listener: Option<std::net::TcpListener>,
-    pub(super) dial: Option<Address>,
+    pub(super) dial: Option<Target>,
     pub(super) keys: Option<Keys>,
     pub(super) known: KnownKeys,
     pub(super) own: NodeId,
@@ -52,13 +53,14 @@ impl Ways {
         if let Some(bound) = &mut bound {
             registry.register(bound, listener, Interest::READABLE)?;
         }
+        let is_inside = matches!(dial, Some(Target::Inside(_)));
         let dialer = dial.map(Dialer::new);
-        Ok(Self { listener: bound, dialer, keys, known, next_token: first, own, last_peer })
+        Ok(Self { listener: bound, dialer, keys, known, is_inside, next_token: first, own, last_peer })
     }
 
-    /// Returns whether connections are without TLS.
+    /// Returns whether connections to other hosts are without TLS.
     pub(super) fn is_plain(&self) -> bool {
-        self.keys.is_none()
+        self.keys.is_none() && !self.is_inside
     }
 
     /// Returns which keys are known, for the words.
@@ -95,16 +97,21 @@ impl Ways {
 
     /// Dials the peer; gives nothing while its name is looked up.
     pub(super) fn dial(&mut self, registry: &Registry, now_us: u64) -> Option<Result<Connection, Trouble>> {
-        let address = match self.dialer.as_mut().map(|dialer| dialer.address(now_us)) {
+        let address = match self.dialer.as_mut().map(|dialer| dialer.find(now_us)) {
             Some(Found::Address(address)) => address,
+            Some(Found::Connection(stream)) => {
+                let made = self.inside(stream, registry, now_us);
+                return Some(made.map_err(|error| Trouble::of_log(&error)));
+            }
             Some(Found::No(unresolved)) => return Some(Err(Trouble::of_name(&unresolved))),
+            Some(Found::Away(error)) => return Some(Err(Trouble::of_log(&error))),
             Some(Found::NotYet) | None => return None,
         };
         let made = TcpStream::connect(address).and_then(|stream| {
             let tls = self.keys.as_ref().map(Keys::dial).transpose().map_err(io::Error::other)?;
             self.made(stream, tls, address, true, registry, now_us)
         });
-        let remote = Remote { address, dialed: true };
+        let remote = Remote { address: Some(address), dialed: true };
         Some(made.map_err(|error| Trouble::of_socket(&error, remote, false, self.known)))
     }
 
@@ -122,16 +129,36 @@ impl Ways {
 
     fn made(
         &mut self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         tls: Option<Tls>,
         remote: SocketAddr,
         dialed: bool,
         registry: &Registry,
         now_us: u64,
     ) -> io::Result<Connection> {
+        let mut wire = Wire::new(stream, tls, dialed);
+        let token = self.watched(&mut wire, registry)?;
+        Ok(Connection::new(token, wire, dialed, Some(remote), now_us))
+    }
+
+    /// Makes the connection to who sits in the peer's place.
+    fn inside(
+        &mut self,
+        stream: std::os::unix::net::UnixStream,
+        registry: &Registry,
+        now_us: u64,
+    ) -> io::Result<Connection> {
+        stream.set_nonblocking(true)?;
+        let mut wire = Wire::inside(UnixStream::from_std(stream));
+        let token = self.watched(&mut wire, registry)?;
+        Ok(Connection::new(token, wire, true, None, now_us))
+    }
+
+    /// Has the event loop watch a wire; gives its name there.
+    fn watched(&mut self, wire: &mut Wire, registry: &Registry) -> io::Result<Token> {
         let token = Token(self.next_token);
         self.next_token += 1;
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Connection::new(token, Wire::new(stream, tls, dialed), dialed, remote, now_us))
+        registry.register(wire.source(), token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(token)
     }
 }

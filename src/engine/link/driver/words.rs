@@ -8,23 +8,34 @@ use crate::peer::fault::Close;
 use crate::peer::session::Peer;
 
 /// The link's lines in the log.
-#[derive(Default)]
 pub(super) struct Words {
     throttle: LogThrottle,
+    /// Who is at the other end.
+    other: &'static str,
 }
 
 impl Words {
+    /// Speaks of the peer, or of the log in its place.
+    pub(super) fn of(is_log: bool) -> Self {
+        Self { throttle: LogThrottle::default(), other: if is_log { "the log" } else { "the peer" } }
+    }
+
     /// Logs that there is a session; where sessions end as soon as they have begun, not each time.
     pub(super) fn connected(&mut self, peer: &Peer, remote: Remote, now_us: u64) {
         if self.throttle.is_news(&format!("connected to {}", peer.node), now_us) {
             let (Remote { address, dialed }, ahead_us) = (remote, peer.clock_ahead_us);
-            tracing::info!(node = %peer.node, remote = %address, dialed, clock_ahead_us = ahead_us, "connected to the peer");
+            match address {
+                Some(address) => {
+                    tracing::info!(node = %peer.node, remote = %address, dialed, clock_ahead_us = ahead_us, "connected to the peer");
+                }
+                None => tracing::info!(node = %peer.node, "connected to the log"),
+            }
         }
     }
 
-    /// Logs that the peer has said goodbye.
-    pub(super) fn left(close: &Close) {
-        tracing::info!(why = %close, "the peer has left");
+    /// Logs that the other side has said goodbye.
+    pub(super) fn left(&self, close: &Close) {
+        tracing::info!(why = %close, "{} has left", self.other);
     }
 
     /// Logs that somebody connected who is not the peer.
@@ -38,7 +49,7 @@ impl Words {
         if !self.throttle.is_news(why, now_us) {
             return;
         }
-        let event = if was_there { "lost the peer" } else { "no connection to the peer" };
+        let event = format!("{} {}", if was_there { "lost" } else { "no connection to" }, self.other);
         if trouble.needs_operator() {
             tracing::error!(why, "{event}; trying again, which helps once something is done about it");
         } else {
@@ -50,7 +61,7 @@ impl Words {
     pub(super) fn not_reached(&mut self, trouble: &Trouble, now_us: u64) {
         let why = &trouble.why;
         if self.throttle.is_news(why, now_us) {
-            tracing::warn!(why, "no connection to the peer; trying again");
+            tracing::warn!(why, "no connection to {}; trying again", self.other);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod joining;
 pub mod outbox;
 pub(crate) mod progress;
 mod seam;
+pub mod stand;
 pub(crate) mod standing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64};

@@ -1,0 +1,113 @@
+//! The log that many hosts share, in the peer's place; feature `nats`.
+//!
+//! ```text
+//! link -> pair of sockets -> relay (peer/relay) -> calls -> port (nats) -> servers
+//! link <- pair of sockets <- relay              <- events <- port
+//! ```
+//!
+//! Relay and port live on one thread, `log`. The link meets the relay as it would meet a peer; what the servers of the
+//! log do stays behind the port.
+
+mod door;
+pub mod nats;
+mod relaying;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+
+use self::door::Door;
+use self::nats::{Nats, Plan};
+use self::relaying::Relaying;
+use crate::base::ids::{Inc, Origin};
+use crate::base::limits::{SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX};
+use crate::engine::shared::Shared;
+use crate::engine::shared::peering::stand::Stand;
+use crate::engine::shared::settings::SharedLogSettings;
+use crate::engine::shared::shared_log::SharedLog;
+use crate::os::{random, thread};
+use crate::peer::relay::{Relay, Settings, log_node};
+
+/// What a start has looked at before it changes anything.
+pub struct Prepared {
+    settings: Arc<SharedLogSettings>,
+    credentials: Option<String>,
+}
+
+impl Prepared {
+    /// Reads the files that the settings name. Whether the log can be reached is not looked at: it may come later.
+    ///
+    /// # Errors
+    /// Fails for a file that can't be read, or that has nothing of what it is to have; names it.
+    pub fn of(settings: &SharedLogSettings) -> io::Result<Self> {
+        let read = |flag: &str, path: &Path, check: &dyn Fn(&str) -> Result<(), String>| {
+            let text = fs::read_to_string(path).map_err(|error| error.to_string());
+            let text = text.and_then(|text| check(&text).map(|()| text));
+            text.map_err(|error| io::Error::other(format!("{flag} {}: {error}", path.display())))
+        };
+        let credentials = settings.credentials.as_ref();
+        let credentials =
+            credentials.map(|path| read("--log-credentials", path, &nats::check_credentials)).transpose()?;
+        let has_certificate = |text: &str| match text.contains("-----BEGIN CERTIFICATE-----") {
+            true => Ok(()),
+            false => Err("there is no certificate in PEM in it".to_owned()),
+        };
+        let authority = settings.authority.as_ref();
+        authority.map(|path| read("--log-ca", path, &has_certificate)).transpose()?;
+        Ok(Self { settings: Arc::new(settings.clone()), credentials })
+    }
+
+    /// Starts the thread of a server's log, which tells `standing` how it does and ends with the link; gives where the link meets it.
+    ///
+    /// # Errors
+    /// Fails without a thread or random numbers.
+    pub fn start(
+        self,
+        shared: &Arc<Shared>,
+        standing: Arc<SharedLog>,
+    ) -> io::Result<(JoinHandle<()>, Box<dyn Stand>)> {
+        // Another part of the program may have chosen the same one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let settings = Settings {
+            cluster: shared.cluster,
+            host: shared.origin,
+            log: Origin { node: log_node(shared.cluster), inc: Inc(random::number()?) },
+            lineage: shared.lineage,
+            kinds: shared.understanding.own(),
+            is_joining: shared.space.is_joining(),
+        };
+        let plan = Plan {
+            settings: self.settings,
+            credentials: self.credentials,
+            cluster: shared.cluster,
+            node: shared.node,
+            random: random::number()?,
+            clock: shared.clock,
+        };
+        let (calls, called) = mpsc::channel(SHARED_LOG_CALLS_MAX);
+        let (events, told) = mpsc::channel(SHARED_LOG_EVENTS_MAX);
+        let port = Nats::new(plan, called, events, standing.clone());
+        let (door, sign, connections) = Door::new();
+        let relaying = Relaying::new(Relay::new(settings), shared.clone(), standing, calls, sign);
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .thread_name("log-answer")
+            .max_blocking_threads(SHARED_LOG_ANSWERS_MAX)
+            .build()?;
+        let body = move || {
+            runtime.block_on(async move {
+                // The relay ends with the link, whatever the port waits for.
+                tokio::select! {
+                    () = relaying.run(told, connections) => {}
+                    () = port.run() => {}
+                }
+            });
+        };
+        Ok((thread::spawn("log", body)?, Box::new(door)))
+    }
+}

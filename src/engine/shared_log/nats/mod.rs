@@ -1,0 +1,128 @@
+//! NATS JetStream behind the log port: one connection at a time to one of the servers, and what is under way on it.
+//!
+//! ```text
+//! connect -> look at the server and this host's stream -> Up
+//!   calls  -> appending | streams (Tail, Find) | following | talking | pictures
+//!   events <- answers of appended messages, messages, beats, questions, answers
+//! the connection ends, or the relay asks for another one -> Down, and the next server
+//! ```
+//!
+//! No message has an id, no consumer outlives its reader, and the servers keep no position: what is appended is compared
+//! with the number before it, and what is read is found by batches' own numbers.
+
+mod appending;
+mod following;
+mod monitor;
+mod names;
+mod pictures;
+mod servers;
+mod session;
+mod streams;
+mod strength;
+mod talking;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use self::names::Names;
+use self::servers::{Connected, Credentials, Servers};
+use self::session::{End, Session, Way};
+use crate::base::ids::{ClusterId, NodeId};
+use crate::base::limits::SHARED_LOG_REFUSED_MS;
+use crate::engine::shared::settings::SharedLogSettings;
+use crate::engine::shared::shared_log::SharedLog;
+use crate::os::clock::Clock;
+use crate::peer::relay::port::{LogCall, LogEvent};
+
+/// Which host the port is for, and where its log is.
+pub struct Plan {
+    /// Where the log is, and what it has to be.
+    pub settings: Arc<SharedLogSettings>,
+    /// What the file of credentials says.
+    pub credentials: Option<String>,
+    /// The hosts that share their records.
+    pub cluster: ClusterId,
+    /// The host.
+    pub node: NodeId,
+    /// Random: with which server to begin.
+    pub random: u64,
+    /// The server's clock.
+    pub clock: Clock,
+}
+
+/// Says whether a text is one of credentials.
+///
+/// # Errors
+/// Says which forms there are.
+pub(super) fn check_credentials(text: &str) -> Result<(), String> {
+    Credentials::read(text).map(drop)
+}
+
+/// The port to NATS.
+pub struct Nats {
+    way: Way,
+    credentials: Option<String>,
+    servers: Servers,
+    calls: mpsc::Receiver<LogCall>,
+    /// Where it is told how the log stands.
+    standing: Arc<SharedLog>,
+    clock: Clock,
+}
+
+impl Nats {
+    /// Returns a port that has no connection yet. It takes calls from `calls` and tells `events` what comes of them.
+    pub fn new(
+        plan: Plan,
+        calls: mpsc::Receiver<LogCall>,
+        events: mpsc::Sender<LogEvent>,
+        standing: Arc<SharedLog>,
+    ) -> Self {
+        let Plan { settings, credentials, cluster, node, random, clock } = plan;
+        let servers = Servers::new(&settings.servers, random);
+        let way = Way { settings, names: Names::new(cluster), node, events };
+        Self { way, credentials, servers, calls, standing, clock }
+    }
+
+    /// Serves the relay until it is gone.
+    pub async fn run(mut self) {
+        loop {
+            let settings = &self.way.settings;
+            let why = match self.servers.connect(settings, self.credentials.as_deref(), self.way.node).await {
+                Ok(connected) => self.serve(connected).await,
+                Err(why) => why,
+            };
+            self.standing.away(self.clock.now_us());
+            // The link says it once, to everybody.
+            tracing::debug!(why, "the log is away; trying again");
+            if self.way.events.send(LogEvent::Down { why }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Serves the relay by one connection; gives why that has ended.
+    async fn serve(&mut self, connected: Connected) -> String {
+        let server = connected.server.clone();
+        let outcome = match Session::begin(&self.way, connected).await {
+            Ok(mut session) => {
+                self.servers.succeeded();
+                self.standing.here(&server, session.is_synced(), self.clock.now_us());
+                tracing::info!(server, synced = session.is_synced().label(), "the log is there");
+                // What was asked of an earlier connection is over.
+                while self.calls.try_recv().is_ok() {}
+                session.run(&mut self.calls).await
+            }
+            Err(why) => End::Refused(why),
+        };
+        match outcome {
+            End::Lost(why) => why,
+            End::Refused(why) => {
+                // Somebody has to mend it: no hurry.
+                tokio::time::sleep(Duration::from_millis(SHARED_LOG_REFUSED_MS)).await;
+                why
+            }
+        }
+    }
+}
