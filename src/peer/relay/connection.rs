@@ -8,13 +8,14 @@ use super::asking::Asking;
 use super::calls::Calls;
 use super::greeting::{Greeting, Heard, Host, claims};
 use super::heads::Heads;
+use super::holding::hold;
 use super::members::Members;
 use super::message::stream_behind;
 use super::pictures::Pictures;
 use super::port::LogEvent;
 use super::publisher::{Outcome, Publisher, is_foreign};
 use super::reader::Reader;
-use super::{Counters, Settings};
+use super::settings::{Counters, Settings};
 use crate::base::folds::Folds;
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::PEER_OUTPUT_BYTES_MAX;
@@ -265,7 +266,7 @@ impl Connection {
                 for Stream { origin, seq, chain } in streams {
                     let before = self.session.held(origin).map_or(0, |held| held.received);
                     counters.published_records += seq.saturating_sub(before);
-                    self.hold(origin, seq, seq, chain, now_us);
+                    hold(&mut self.session, origin, seq, seq, chain, now_us);
                 }
             }
             Outcome::Forgotten(_) => {
@@ -277,18 +278,6 @@ impl Connection {
             }
             Outcome::Copied(origin) => self.session.refuse_copy(origin.node),
         }
-    }
-
-    /// Tells the host that the log has a stream up to here; what was said before is not taken back.
-    fn hold(&mut self, origin: Origin, received: Seq, durable: Seq, chain: u64, now_us: u64) {
-        let before = self.session.held(origin);
-        let (had, was_durable) = before.map_or((0, 0), |held| (held.received, held.durable));
-        let (received, chain) = match before {
-            Some(held) if had > received => (held.received, held.chain),
-            _ => (received, chain),
-        };
-        let durable = durable.max(was_durable);
-        self.session.hold(&Holding { origin, received, durable, first: 1, chain }, now_us);
     }
 
     /// Does what can be done now.
@@ -337,7 +326,7 @@ impl Connection {
                 Effect::Take { header, .. } => {
                     let Stream { origin, seq, chain } = stream_behind(&header);
                     self.heads.note_had(Stream { origin, seq, chain });
-                    self.hold(origin, seq, seq, chain, now_us);
+                    hold(&mut self.session, origin, seq, seq, chain, now_us);
                 }
                 Effect::Receipts(receipts) => self.note_receipts(&receipts, counters, now_us),
                 Effect::SendFrom { origin, .. } => {
@@ -370,7 +359,7 @@ impl Connection {
             if let Some(Stream { origin, seq, chain }) = self.heads.receive(receipt.origin, receipt.received)
             {
                 counters.received_records += seq - before;
-                self.hold(origin, seq, seq, chain, now_us);
+                hold(&mut self.session, origin, seq, seq, chain, now_us);
             }
         }
     }

@@ -29,6 +29,7 @@ mod calls;
 mod connection;
 mod greeting;
 mod heads;
+mod holding;
 mod members;
 pub mod message;
 mod pictures;
@@ -36,6 +37,7 @@ pub mod port;
 mod preparing;
 mod publisher;
 mod reader;
+mod settings;
 pub mod words;
 
 #[cfg(test)]
@@ -49,53 +51,13 @@ pub use self::greeting::log_node;
 pub use self::members::{Member, Members};
 use self::port::{LogCall, LogEvent};
 use self::preparing::Preparing;
+pub use self::settings::{Counters, Settings};
 use self::words::{Answer, Beat, Question};
-use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
-use crate::base::kinds::Kinds;
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::{
     RELAY_BEAT_EVERY_US, RELAY_BEATS_PER_WHOLE, RELAY_NEWCOMER_US, RELAY_QUESTIONS_MAX, RELAY_SILENT_US,
 };
 use crate::peer::fault::Close;
-
-/// Whose relay it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The cluster.
-    pub cluster: ClusterId,
-    /// The host's directory, and this start of its process.
-    pub host: Origin,
-    /// The log as its hosts know it: [`log_node`], and a random number that stays for the life of the process.
-    pub log: Origin,
-    /// The line of descent that the host's records are of.
-    pub lineage: u64,
-    /// Which kinds of records the host understands.
-    pub kinds: Kinds,
-    /// The host's directory is joining: it has to be told what the others had when they met.
-    pub is_joining: bool,
-}
-
-/// What was counted since the process began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Records of this host that the log keeps.
-    pub published_records: u64,
-    /// Records of other hosts that this host has received.
-    pub received_records: u64,
-    /// Messages of other hosts that were read.
-    pub messages: u64,
-    /// Messages that were damaged.
-    pub damaged: u64,
-    /// Flights that ended with a message that was refused or late.
-    pub flights_ended: u64,
-    /// How often the log has forgotten what it had acknowledged.
-    pub regressions: u64,
-    /// Gaps in streams of the log.
-    pub gaps: u64,
-    /// Questions to other hosts.
-    pub asked: u64,
-    /// Pictures that neither the log nor a host gave, and that the host was told are gone.
-    pub pictures_gone: u64,
-}
 
 /// Whether the log can be reached.
 enum Reach {

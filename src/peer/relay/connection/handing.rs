@@ -1,12 +1,13 @@
 //! What is handed to the host: batches of others, each the next one of its stream; what is missing before one is asked for.
 
-use super::super::Counters;
 use super::super::calls::Calls;
 use super::super::heads::Place;
+use super::super::holding::hold;
 use super::super::members::Members;
 use super::super::message::stream_behind;
 use super::super::port::LogCall;
 use super::super::reader::{Item, Reader};
+use super::super::settings::Counters;
 use super::Connection;
 use crate::base::batch::BatchHeader;
 use crate::base::ids::NodeId;
@@ -96,7 +97,7 @@ impl Connection {
         self.session.send_batch(header, body);
         self.heads.hand(header);
         let Stream { origin, seq, chain } = stream_behind(header);
-        self.hold(origin, seq, 0, chain, now_us);
+        hold(&mut self.session, origin, seq, 0, chain, now_us);
     }
 
     /// Asks hosts for what is missing.
