@@ -173,6 +173,7 @@ pasted! {
     configuring_can_be_pasted: "docs/configuration.md",
     operating_can_be_pasted: "docs/operations.md",
     what_is_kept_can_be_pasted: "docs/retention.md",
+    old_items_can_be_pasted: "docs/runs.md",
     the_pixel_service_can_be_pasted: "docs/apps/pixel.md",
     the_canvas_can_be_pasted: "docs/canvas.md",
     the_board_can_be_pasted: "docs/apps/board.md",
