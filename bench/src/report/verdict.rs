@@ -18,6 +18,8 @@ const BUSY: f64 = 0.92;
 const WAITS_FOR_CPU: f64 = 0.10;
 /// The generator stood still for this share of the time: as many requests were late for its reasons.
 const STALLED: f64 = 0.01;
+/// Less than this is what any busy host does to a thread now and then, and says little of a short run; nanoseconds.
+const STALLED_NS: f64 = 100e6;
 /// A host that is idle for less than this share has nothing left to give.
 const HOST_IDLE: f64 = 0.05;
 /// Segments sent again beyond this share are a network's fault.
@@ -197,7 +199,8 @@ fn decide(inputs: &Inputs) -> (Wall, String) {
 
 /// A generator that stood still sent and read late itself, whatever the server did meanwhile.
 fn stalled(inputs: &Inputs) -> Option<(Wall, String)> {
-    if inputs.client_stalled < STALLED {
+    let stalled_ns = inputs.client_stalled * inputs.window_ns as f64;
+    if inputs.client_stalled < STALLED || stalled_ns < STALLED_NS {
         return None;
     }
     let stood = format!(
@@ -339,6 +342,11 @@ mod tests {
                 "the same in a closed loop whose server is busy",
                 Inputs { client_stalled: 0.05, server_busy: Some(0.97), ..QUIET },
                 Wall::Client,
+            ),
+            (
+                "an accident in a short run",
+                Inputs { client_stalled: 0.1, longest_stall_ns: 50_000_000, window_ns: 500_000_000, ..OPEN },
+                Wall::Offered,
             ),
             (
                 "too short to matter",
