@@ -91,7 +91,11 @@ impl Scene {
         let mut scene = Self { relay, host, now_us: 0, heard: Vec::new() };
         let token = scene.tail_of(NODE);
         let first = tail.as_ref().map_or(1, |(number, _)| *number);
-        scene.relay.on(LogEvent::Tail { token, first, last: tail }, 0);
+        scene.relay.on(LogEvent::Tail { token, first, last: tail.clone() }, 0);
+        // What is of this process is read back before anything rests on it.
+        while let Some(LogCall::Find { token, .. }) = scene.calls().pop() {
+            scene.relay.on(LogEvent::Found { token, message: tail.clone() }, 0);
+        }
         assert!(scene.relay.is_ready(0));
         scene.relay.connect(2, 0, 0);
         scene.carry();
