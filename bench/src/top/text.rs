@@ -61,11 +61,7 @@ pub fn peer(peer: &Peer) -> String {
     } else {
         "has everything".to_owned()
     };
-    if peer.is_connected {
-        format!("connected, {lag}, round trip {}", seconds(peer.round_trip_seconds))
-    } else {
-        format!("away, {lag}")
-    }
+    if peer.is_connected { format!("connected, {lag}") } else { format!("away, {lag}") }
 }
 
 /// Returns names and values of what stands in lines of its own.
@@ -81,7 +77,13 @@ pub fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("memory", figures.memory_bytes.map_or("-".to_owned(), bytes)),
         ("connections", figures.connections.map_or("-".to_owned(), |count| show_count(count as u64))),
     ];
-    rows.extend(figures.peer.as_ref().map(|of| ("peer", peer(of))));
+    if let Some(of) = &figures.peer {
+        rows.push(("peer", peer(of)));
+        // A line of its own: with two hosts side by side no line has room for both.
+        if of.is_connected {
+            rows.push(("round trip", seconds(of.round_trip_seconds)));
+        }
+    }
     rows
 }
 
@@ -171,7 +173,7 @@ mod tests {
         for part in [
             "a:1  0.1.0 (abc), up ",
             "\n  requests     2,002/s\n  errors       2.0/s\n",
-            "\n  peer         connected, lacks 12 records, for 4.00 ms, round trip 300 us\n",
+            "\n  peer         connected, lacks 12 records, for 4.00 ms\n  round trip   300 us\n",
             "\n  worker 0     70 % of its core, 40 connections\n  worker 1     - of its core, 24 connections\n",
             "\n  stage            p50 <=     p99 <=      times\n  sync             250 us    1.00 ms        100\n",
             "\n\nb:2\n  no answer: refused\n",
