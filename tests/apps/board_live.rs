@@ -248,6 +248,13 @@ fn one_of_many_tabs_asks_for_all() {
     wait_until(&visitor, locks, &json!([1, 7]));
     // So there are connections left, and one tab tells all the others.
     say(&server, 2..4);
+    // A tab that shows a message whose picture went before it asked for it is told so, and the browser complains.
+    let pictures = "const all = [...document.querySelectorAll('#messages img')]; \
+                    return all.length === 4 && all.every((one) => one.complete && one.naturalWidth > 0)";
+    for tab in &tabs {
+        visitor.turn_to(tab);
+        visitor.wait_for(pictures);
+    }
     let newest = server.connect().send(plain("GET", "/readMessages")).answer().json()[0]["id"].clone();
     assert_eq!(server.connect().send(plain("DELETE", &format!("/messages/{newest}"))).answer().status, 204);
     for tab in &tabs {

@@ -5,6 +5,7 @@ mod every_call;
 mod joining;
 mod pair;
 mod room;
+mod runs;
 mod sessions;
 mod starts;
 
