@@ -142,6 +142,10 @@ fn a_start_without_a_run_is_refused_by_name() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("old items can't be read: the run "), "{said}");
     std::fs::rename(&moved, &runs).expect("moved back");
+    // As a crash leaves a run that is being written.
+    let unfinished = runs.join("new-77");
+    std::fs::write(&unfinished, "half a run").expect("written");
     let again = Server::start(ANY_PORT, &data_dir, &TINY);
     assert_eq!(all(&mut again.connect()).len(), 20);
+    assert!(!unfinished.exists(), "nothing of a crash is left");
 }

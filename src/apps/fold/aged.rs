@@ -11,9 +11,13 @@ use proptest::prelude::*;
 use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run};
 use crate::app::applied::Applied;
 use crate::app::heal::Heals;
+use crate::app::state::State;
+use crate::app::trimming::Trimmed;
 use crate::app::{naming, shelving};
 use crate::apps::board::old::OldMessages;
+use crate::apps::board::record::{Post, delete_record};
 use crate::apps::board::state::BoardState;
+use crate::apps::pictures::kind::Kind;
 use crate::base::blob::BlobId;
 use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use crate::log::runs::shelf::Shelf;
@@ -207,6 +211,9 @@ proptest! {
             let live = host.live.read().unwrap();
             let (own, other) = (live.state::<BoardState>().unwrap(), plain.state::<BoardState>().unwrap());
             prop_assert_eq!(own.size().0, other.size().0);
+            for (origin, _) in plain.vector.iter() {
+                prop_assert!(Trimmed::numbers(own, origin).eq(Trimmed::numbers(other, origin)));
+            }
             for id in 0..16 {
                 prop_assert_eq!(live.data_bytes(id), plain.data_bytes(id), "application {}", id);
             }
@@ -223,4 +230,34 @@ proptest! {
         prop_assert_eq!(host.live.read().unwrap().young_bytes(), 0);
         prop_assert_eq!(named(&host.live), named(&plain));
     }
+}
+
+/// Some messages go while a snapshot is folded that still has one of them and merges their run without the others.
+#[test]
+fn what_is_removed_while_runs_are_merged_stays_removed_and_is_told() {
+    let (mut source, mut sent, mut host) = (super::Host::new(0), Sent::new(), Host::new());
+    let origin = source.origin();
+    let mut take = |host: &mut Host, seq: u64, record: &[u8]| {
+        source.seal(1_000_000 * seq, 1, record, &mut sent);
+        host.take(sent[&origin].last().unwrap());
+    };
+    for seq in 1..=8 {
+        let (uuid, blob, name) = ([seq as u8; 16], BlobId([seq as u8; 32]), "a.png".to_owned());
+        let post = Post { id: 0, uuid, blob, kind: Kind::Png, size_bytes: 9, name, message: "hi".to_owned() };
+        take(&mut host, seq, &post.record());
+    }
+    host.make(Move::Age { behind: 0, young_bytes: 0 });
+    for seq in 1..=4 {
+        take(&mut host, 8 + seq, &delete_record(origin, seq));
+    }
+    host.make(Move::Age { behind: 1, young_bytes: 0 });
+    assert_eq!(host.live.read().unwrap().state::<BoardState>().unwrap().size().0, 4);
+    host.make(Move::Tell);
+    let mut live = host.live.write().unwrap();
+    let mut released = live.take_released();
+    released.sort_unstable();
+    assert_eq!(released, [1, 2, 3, 4].map(|seq| BlobId([seq; 32])));
+    let board = live.state::<BoardState>().unwrap();
+    assert_eq!(board.recent().count(), 8 + 4, "each post and each delete is an event");
+    assert_eq!(board.data_bytes(), 4 * (9 + 7), "what is left: pictures, names and texts");
 }
