@@ -13,7 +13,7 @@ use pixeld_bench::top::{self, EVERY_MIN, HOSTS_MAX};
 
 /// Show what hosts do, live, on one screen: rates, stages of a write, workers, the peer
 ///
-/// Each host is asked for /metrics; two hosts stand side by side. q, Escape or Ctrl-C ends it. Percentiles are those of the time
+/// Each host is asked for /metrics; two hosts stand side by side. q or Ctrl-C ends it. Percentiles are those of the time
 /// between two looks, each rounded up to the bound of its bucket.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

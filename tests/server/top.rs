@@ -52,8 +52,13 @@ struct OnTerminal {
 impl OnTerminal {
     /// Starts it; nothing where there is no script(1).
     fn start(url: &str) -> Option<Self> {
+        Self::start_by("exec", url)
+    }
+
+    /// Starts it in a shell by these words.
+    fn start_by(words: &str, url: &str) -> Option<Self> {
         let line = format!(
-            "stty cols 100 rows 40; exec {} top --interval 100ms {url}",
+            "stty cols 100 rows 40; {words} {} top --interval 100ms {url}",
             env!("CARGO_BIN_EXE_pixeld")
         );
         let mut command = Command::new("script");
@@ -146,6 +151,23 @@ fn it_draws_until_a_key_or_a_signal_and_gives_the_terminal_back() {
     top.wait_for("worker 0");
     kill_process(top.pid(), Signal::TERM).expect("it is there");
     assert_eq!(top.ends_in_order(), Some(0));
+}
+
+/// A terminal that has gone (a connection of ssh that broke) takes it along, also where it ignores the signal for that.
+#[test]
+fn it_ends_when_its_terminal_has_gone() {
+    let server = Server::fresh(&["--durability", "memory"]);
+    let url = format!("http://{}", server.address);
+    // `nohup` and its like let the signal pass.
+    let Some(mut top) = OnTerminal::start_by("trap '' HUP; exec", &url) else { return };
+    top.wait_for("worker 0");
+    let process = format!("/proc/{}", top.pid().as_raw_nonzero());
+    top.script.kill().expect("it is there");
+    let begun = Instant::now();
+    while std::path::Path::new(&process).exists() {
+        assert!(begun.elapsed() < PATIENCE, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

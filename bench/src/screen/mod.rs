@@ -6,7 +6,7 @@
 mod board;
 mod draw;
 mod heat;
-mod keys;
+pub(crate) mod keys;
 mod meter;
 pub mod terminal;
 

@@ -9,9 +9,9 @@ pub mod hosts;
 pub mod text;
 
 use crate::client::target::Target;
+use crate::screen::keys::{Keys, Pressed};
 use hosts::{Host, News};
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -24,7 +24,7 @@ pub const EVERY_MIN: Duration = Duration::from_millis(100);
 /// How long the loop waits for a key before it looks for news.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Shows these hosts until q, Escape or Ctrl-C is pressed, or `stop` is set. The terminal is given back in any case, also by a
+/// Shows these hosts until q or Ctrl-C is pressed, the terminal has gone, or `stop` is set. The terminal is given back in any case, also by a
 /// thread that panics.
 ///
 /// # Errors
@@ -44,34 +44,24 @@ fn turns(
     news: &Receiver<News>,
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    let mut is_new = true;
+    let keys = Keys::open()?;
+    let (mut is_new, mut shown) = (true, terminal.size()?);
     while !stop.load(Ordering::SeqCst) {
         for News { host, page, at } in news.try_iter() {
             hosts[host].take(page, at);
             is_new = true;
         }
+        let size = terminal.size()?;
+        is_new |= std::mem::replace(&mut shown, size) != size;
         if std::mem::take(&mut is_new) {
             terminal.draw(|frame| columns::draw(frame, hosts))?;
         }
-        if event::poll(LOOK)? {
-            match event::read()? {
-                Event::Key(key) if key.kind == KeyEventKind::Release => {}
-                Event::Key(key) if ends(key.code, key.modifiers) => return Ok(()),
-                // A terminal whose size changed is drawn anew.
-                _ => is_new = true,
-            }
+        match keys.next(LOOK) {
+            Pressed::End | Pressed::Gone => return Ok(()),
+            Pressed::Nothing => {}
         }
     }
     Ok(())
-}
-
-/// Returns whether a key ends the program: raw mode leaves Ctrl-C to it.
-fn ends(code: KeyCode, modifiers: KeyModifiers) -> bool {
-    match code {
-        KeyCode::Char('q' | 'Q') | KeyCode::Esc => true,
-        KeyCode::Char('c') => modifiers.contains(KeyModifiers::CONTROL),
-        _ => false,
-    }
 }
 
 /// Returns a snapshot of these hosts as text, made of two answers that lie `every` apart, and whether all of them answered.
@@ -87,16 +77,4 @@ pub fn once(targets: &[Target], every: Duration) -> (String, bool) {
     }
     let has_all = hosts.iter().all(|host| host.figures().is_ok());
     (text::snapshot(&hosts), has_all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn some_keys_end_it() {
-        assert!(ends(KeyCode::Char('q'), KeyModifiers::NONE) && ends(KeyCode::Esc, KeyModifiers::NONE));
-        assert!(ends(KeyCode::Char('c'), KeyModifiers::CONTROL));
-        assert!(!ends(KeyCode::Char('c'), KeyModifiers::NONE) && !ends(KeyCode::Enter, KeyModifiers::NONE));
-    }
 }
