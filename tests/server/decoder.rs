@@ -62,10 +62,12 @@ fn is_there(number: u32) -> bool {
 
 fn await_end(number: u32) {
     let began = Instant::now();
-    // One that ended and was not waited for yet is not there any more either.
+    // One that ended and was not waited for yet is not there any more either; its status can be had when its last thread is gone.
+    let runs = |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'));
     let is_running = || {
-        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        let threads = fs::read_dir(format!("/proc/{number}/task")).into_iter().flatten().flatten();
+        let mut stats = threads.map(|thread| fs::read_to_string(thread.path().join("stat")));
+        stats.any(|stat| stat.is_ok_and(|stat| runs(&stat)))
     };
     while is_running() {
         assert!(began.elapsed() < PATIENCE, "{number} is still there");
