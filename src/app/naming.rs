@@ -31,6 +31,27 @@ pub fn is_named(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
     if is_young { Ok(true) } else { is_in(&old, id) }
 }
 
+/// Returns those of these blobs that none of these states names. Goes through what old items name once, however many blobs there are.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn unnamed(applied: &Applied, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
+    without_old(&views(applied), ids.into_iter().filter(|id| !applied.names_blob(id)).collect())
+}
+
+/// Returns those of these blobs that no state names, as [`unnamed`] does.
+///
+/// # Errors
+/// Returns the error of reading a run.
+pub fn unnamed_now(applied: &RwLock<Applied>, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
+    let (left, old) = {
+        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<BlobId> = ids.into_iter().filter(|id| !applied.names_blob(id)).collect();
+        (left, views(&applied))
+    };
+    without_old(&old, left)
+}
+
 /// Returns whether a state names a blob, or has ceased to since its releases were taken.
 ///
 /// # Errors
@@ -87,4 +108,24 @@ fn is_in(old: &[OldView], id: &BlobId) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Leaves out the blobs that old items name: both are gone through in the order of names.
+fn without_old(old: &[OldView], mut ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
+    ids.sort_unstable();
+    for view in old {
+        let mut walk = view.reader().ascending(BLOBS, &[]);
+        let mut next = walk.step()?;
+        let mut left = Vec::new();
+        for id in ids {
+            while next.as_ref().is_some_and(|(key, _)| key[..] < id.0[..]) {
+                next = walk.step()?;
+            }
+            if !next.as_ref().is_some_and(|(key, _)| key.starts_with(&id.0)) {
+                left.push(id);
+            }
+        }
+        ids = left;
+    }
+    Ok(ids)
 }

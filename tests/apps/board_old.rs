@@ -109,6 +109,16 @@ fn old_messages_are_read_deleted_and_kept_through_a_kill() {
     assert_eq!(ids(&all(&mut client)), kept);
 }
 
+/// In `memory` nothing else has the journal synced for so few messages.
+#[test]
+fn messages_leave_the_memory_whatever_answers_wait_for() {
+    let server = Server::fresh(&[&TINY[..], &["--durability", "memory"]].concat());
+    let mut client = server.connect();
+    post_all(&mut client, 1..=40);
+    await_old(&server, 38);
+    assert_eq!(ids(&all(&mut client)), (1..=40).rev().collect::<Vec<_>>());
+}
+
 #[test]
 fn a_cut_reaches_into_runs() {
     let server = Server::fresh(&TINY);

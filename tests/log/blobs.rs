@@ -113,12 +113,12 @@ fn what_is_dropped_or_fails_leaves_nothing() {
     assert_eq!((writer.read_back().unwrap(), writer.size_bytes()), (b"half a content".to_vec(), 14));
     drop(writer);
     blobs.clear_abandoned().unwrap();
-    assert_eq!(blobs.sweep(|_| true).unwrap(), Removed::default());
+    assert_eq!(blobs.sweep(|_| Ok(Vec::new())).unwrap(), Removed::default());
     // A sync that fails is not tried again: the content has to be sent once more.
     disk.fail_at(2, Failure::Error(ErrorKind::Other), 1);
     assert!(blobs.keep(b"content").is_err());
     assert!(!blobs.contains(&id_of(b"content")).unwrap());
-    assert_eq!(blobs.sweep(|_| true).unwrap(), Removed::default());
+    assert_eq!(blobs.sweep(|_| Ok(Vec::new())).unwrap(), Removed::default());
     assert!(blobs.keep(b"content").is_ok(), "a new file, a new sync");
 }
 
@@ -150,9 +150,9 @@ fn whole_or_not_there_at_every_call() {
                         "call {call}, {fall:?}: torn"
                     );
                 }
-                found.sweep(|id| *id == both[0]).unwrap();
+                found.sweep(|all| Ok(all.into_iter().filter(|id| *id != both[0]).collect())).unwrap();
                 assert!(!found.contains(&both[1]).unwrap(), "call {call}, {fall:?}: not swept");
-                assert_eq!(found.sweep(|_| false).unwrap().unfinished, 0, "call {call}, {fall:?}");
+                assert_eq!(found.sweep(Ok).unwrap().unfinished, 0, "call {call}, {fall:?}");
             }
         }
     }

@@ -168,7 +168,7 @@ impl Up {
         };
         let blobs = Arc::new(Blobs::new(store));
         applied.take_released();
-        blobs.sweep(|id| naming::names(&applied, id).unwrap_or(true)).map_err(io)?;
+        blobs.sweep(|all| naming::unnamed(&applied, all)).map_err(io)?;
         let known = KnownPeer::load(disk).map_err(io)?;
         let metrics = Metrics::new(0, 0, 0);
         let poll = mio::Poll::new().map_err(io)?;

@@ -184,6 +184,14 @@ fn named(applied: &RwLock<Applied>) -> Vec<BlobId> {
     all
 }
 
+/// Those of which a start would find that nothing names them, of all that there may be and one more.
+fn unnamed(applied: &RwLock<Applied>) -> Vec<BlobId> {
+    let all: Vec<BlobId> = (0..6).rev().map(|byte| BlobId([byte; 32])).collect();
+    let left = naming::unnamed_now(applied, all.clone()).unwrap();
+    assert_eq!(naming::unnamed(&applied.read().unwrap(), all).unwrap(), left);
+    left
+}
+
 /// Numbers and times of all messages, the newest first.
 fn listed(board: &BoardState, heals: &Heals) -> Vec<(u64, u64)> {
     let old = OldMessages::of(board, heals).newest(u64::MAX, usize::MAX).unwrap();
@@ -222,6 +230,7 @@ proptest! {
         }
         let plain = RwLock::new(plain);
         prop_assert_eq!(named(&host.live), named(&plain));
+        prop_assert_eq!(unnamed(&host.live), unnamed(&plain));
         // A start finds the same, and so does one behind which nothing is young any more.
         host.make(Move::Restart);
         prop_assert_eq!(&host.live.read().unwrap().digests().unwrap(), &digests);
@@ -229,6 +238,7 @@ proptest! {
         prop_assert_eq!(&host.live.read().unwrap().digests().unwrap(), &digests);
         prop_assert_eq!(host.live.read().unwrap().young_bytes(), 0);
         prop_assert_eq!(named(&host.live), named(&plain));
+        prop_assert_eq!(unnamed(&host.live), unnamed(&plain));
     }
 }
 

@@ -154,9 +154,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
         Ok(copies) => {
             opened.report.note_copies(copies);
-            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |id| {
-                naming::names(&applied, id).unwrap_or(true)
-            });
+            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |all| naming::unnamed(&applied, all));
             settling::clear_shelf(applied.shelf.as_ref());
             None
         }

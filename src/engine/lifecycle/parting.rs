@@ -146,9 +146,7 @@ impl Kept {
         };
         if settling.is_none() {
             applied.take_released();
-            settling::tidy_up(&*directory.disk(), &blobs, false, |id| {
-                naming::names(&applied, id).unwrap_or(true)
-            });
+            settling::tidy_up(&*directory.disk(), &blobs, false, |all| naming::unnamed(&applied, all));
         }
         let spare_ready = shared.spare.is_ready();
         let opened =

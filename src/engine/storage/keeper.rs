@@ -14,7 +14,6 @@ use super::settling::{self, Settling};
 use super::snapshots::{FoldError, SnapshotMaker};
 use super::starts::Starts;
 use crate::app::naming;
-use crate::base::blob::BlobId;
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
@@ -191,9 +190,8 @@ impl Keeper {
             return Ok(false);
         };
         self.settling = None;
-        // What can't be told stays.
-        let is_named = |id: &BlobId| naming::is_named(&shared.applied, id).unwrap_or(true);
-        settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining(), is_named);
+        let unnamed = |all| naming::unnamed_now(&shared.applied, all);
+        settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining(), unnamed);
         let copies = copies.join(",");
         tracing::info!(
             copies,

@@ -79,9 +79,14 @@ impl Settling {
 
 /// Removes what a crash has left and nothing needs, once the directory may be written: a mark of a newcomer beside what was
 /// written since, and blobs that no record names. What can't be removed only takes room.
-pub fn tidy_up(disk: &dyn Disk, blobs: &Blobs, is_newcomer: bool, is_named: impl Fn(&BlobId) -> bool) {
+pub fn tidy_up(
+    disk: &dyn Disk,
+    blobs: &Blobs,
+    is_newcomer: bool,
+    unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>,
+) {
     let cleared = if is_newcomer { Ok(false) } else { newcomer::clear(disk) };
-    if let Err(error) = cleared.and_then(|_| sweep(blobs, is_named)) {
+    if let Err(error) = cleared.and_then(|_| sweep(blobs, unnamed)) {
         tracing::warn!(%error, "can't remove what a crash has left; the next start tries again");
     }
 }
@@ -94,8 +99,8 @@ pub fn clear_shelf(shelf: Option<&Shelf>) {
 }
 
 /// Removes what a crash left of blobs that no record names, and says so.
-fn sweep(blobs: &Blobs, is_named: impl Fn(&BlobId) -> bool) -> io::Result<()> {
-    let Removed { blobs, unfinished } = blobs.sweep(is_named)?;
+fn sweep(blobs: &Blobs, unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>) -> io::Result<()> {
+    let Removed { blobs, unfinished } = blobs.sweep(unnamed)?;
     if blobs > 0 || unfinished > 0 {
         tracing::info!(blobs, unfinished, "removed blobs that no record names, left by a crash");
     }

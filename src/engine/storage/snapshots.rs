@@ -129,9 +129,15 @@ impl SnapshotMaker {
         segments: &[SegmentInfo],
         may_go: impl FnOnce(&[SegmentInfo]) -> bool,
     ) -> bool {
+        let has_many_young = self.has_many_young(shared);
+        if has_many_young {
+            // In `memory` nobody else asks for a sync, and only what is durable leaves the memory.
+            shared.reach.want_sync();
+            shared.disk.wake();
+        }
         let synced = shared.reach.synced();
         let behind = synced.saturating_sub(self.last.position.0);
-        if behind == 0 || behind >= EVERY_BYTES || self.lacks_one() || self.has_many_young(shared) {
+        if behind == 0 || behind >= EVERY_BYTES || self.lacks_one() || has_many_young {
             return behind > 0;
         }
         let unlisted = {

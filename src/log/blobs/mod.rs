@@ -259,13 +259,13 @@ impl Blobs {
         Ok((removed, pinned))
     }
 
-    /// Removes every blob that `is_named` denies, and what was never finished: for a start, while nobody writes.
+    /// Removes every blob that `unnamed` picks out of all, and what was never finished: for a start, while nobody writes.
     ///
     /// # Errors
-    /// Returns the error of the store.
-    pub fn sweep(&self, is_named: impl Fn(&BlobId) -> bool) -> io::Result<Removed> {
+    /// Returns the error of the store, or that of `unnamed`.
+    pub fn sweep(&self, unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>) -> io::Result<Removed> {
         let unfinished = self.store.remove_unfinished()?;
-        let (removed, _) = self.remove(self.store.list()?, is_named)?;
+        let (removed, _) = self.remove(unnamed(self.store.list()?)?, |_| false)?;
         Ok(Removed { unfinished, ..removed })
     }
 
