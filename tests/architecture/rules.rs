@@ -32,10 +32,11 @@ const HEIGHTS: [(&str, u8); 16] = [
 /// Height of each room of the load generator's crate; the same rule.
 const ROOMS: [(&str, u8); 14] = [
     ("tools", 6),
+    // It reads keys as the load generator's screen does.
+    ("top", 6),
     ("screen", 5),
     ("report", 4),
     ("agent", 4),
-    ("top", 4),
     ("driver", 3),
     ("scenario", 2),
     ("send", 2),
