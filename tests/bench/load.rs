@@ -1,6 +1,7 @@
 //! The generator against servers that behave and servers that don't: each fault shows up as what it is, and a stall
 //! shows in full in an open loop.
 
+use crate::measured::command::free_port;
 use crate::measured::{MS, OK, Reply, SECOND, measure, scenario, serve, try_measure};
 use pixeld_bench::driver::run::Measured;
 use pixeld_bench::driver::tally::Failure;
@@ -232,7 +233,7 @@ fn what_is_not_sent_by_the_end_counts_too() {
 
 #[test]
 fn nobody_there_is_refused_and_says_what_to_do() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = ([127, 0, 0, 1], free_port()).into();
     let error = try_measure(&scenario(address)).unwrap_err();
     assert!(error.contains("refused") && error.contains("pixeld serve"), "{error}");
 }

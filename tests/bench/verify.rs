@@ -1,5 +1,6 @@
 //! `--verify` against servers that lose, repeat and alter; the outputs and exit codes of the whole command.
 
+use crate::measured::command::free_port;
 use crate::measured::{OK, Reply, SECOND, scenario, serve};
 use pixeld_bench::report::{Verified, json};
 use pixeld_bench::scenario::Scenario;
@@ -244,7 +245,7 @@ fn an_interrupt_still_writes_the_report() {
 #[test]
 fn a_server_that_is_killed_and_started_again_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let start = format!(
         "{} serve --listen 127.0.0.1:{port} --data-dir {} --durability disk",
         env!("CARGO_BIN_EXE_pixeld"),

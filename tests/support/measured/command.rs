@@ -1,5 +1,7 @@
 //! `pixeld bench` as a process: what it prints, how it ends.
 
+pub use super::port::free_port;
+
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -84,10 +86,6 @@ impl Drop for Agent {
 
 pub fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Sends a signal such as `-INT`.

@@ -4,6 +4,8 @@
 
 pub mod command;
 pub mod encrypted;
+#[path = "../port.rs"]
+mod port;
 
 use pixeld_bench::client::target::Target;
 use pixeld_bench::driver::run::{Measured, Watch, run};

@@ -6,12 +6,14 @@ pub mod cable;
 pub mod client;
 pub mod hold;
 pub mod pair;
+#[path = "../port.rs"]
+mod port;
 pub mod slow;
 pub mod small_disk;
 pub mod traced;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -58,7 +60,7 @@ pub fn pixeld(arguments: &[&str]) -> Command {
 
 /// An address that nobody listens on at the moment.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port::free_port())
 }
 
 /// This moment in RFC 3339.
