@@ -62,6 +62,8 @@ mod pictures;
 mod scripted;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
+#[path = "../support/skip.rs"]
+mod skip;
 mod wire;
 mod world;
 

@@ -2,6 +2,7 @@
 
 use pixeld::apps::board::record::delete_record;
 use pixeld::apps::pixel::raw::Pixel;
+use pixeld::apps::pixel::tag::PIXEL_CUT;
 use pixeld::base::ids::Inc;
 use pixeld::base::tag::SHORT_RECORD_BYTES;
 
@@ -67,14 +68,19 @@ impl World {
         }
     }
 
-    /// Records of any application.
+    /// Records of any application, but for samples of cuts: these say numbers of pixels that are not so, which no list can be held
+    /// against. [`Self::cut`] makes sound ones.
     fn log_some(&mut self, host: usize) {
         let (wall_us, count) = (self.wall_us(host), self.chance.within(1, 6));
         let seeds: Vec<u64> = (0..count).map(|_| self.chance.next()).collect();
         let Some(up) = &mut self.hosts[host].up else { return };
         let applied = up.shared.applied.read().unwrap();
         let mut records = Vec::new();
-        seeds.iter().for_each(|&seed| records.extend_from_slice(&applied.sample(seed)));
+        for &seed in &seeds {
+            let mut samples = (seed..).map(|seed| applied.sample(seed));
+            let sample = samples.find(|sample| sample.first() != Some(&PIXEL_CUT)).expect("there are others");
+            records.extend_from_slice(&sample);
+        }
         drop(applied);
         if up.log(&records, wall_us) {
             self.tally.count("records", count);
