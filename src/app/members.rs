@@ -17,7 +17,7 @@ use crate::base::seat::Seat;
 use crate::base::tag::MEMBER;
 use crate::log::format::record;
 
-/// What stands of a host; the greatest of what was said of it.
+/// The entry of a host: the one with the highest version among all that were logged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
     version: u32,
@@ -27,7 +27,7 @@ pub struct Member {
     pub since_us: u64,
     /// Its seat.
     pub seat: Seat,
-    /// What its machine was called then; may be empty.
+    /// The name of its machine at that time; may be empty.
     pub name: Box<str>,
 }
 

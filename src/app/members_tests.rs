@@ -106,10 +106,10 @@ fn golden_bytes() {
     assert_eq!(long.len(), 5 + 16 + 40);
 }
 
-/// What happens to one of several hosts.
+/// A step of one of several hosts.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// It says that it is a member, if it is none.
+    /// It says that it is a member, unless it is one.
     Join(usize),
     /// An operator has it forget another one.
     Forget(usize, usize),

@@ -21,13 +21,13 @@ use crate::log::runs::shelf::Shelf;
 pub struct Held {
     /// The run.
     pub(super) run: Arc<Run>,
-    /// Its items that there are not any more, or not here yet.
+    /// Items of it that were removed, or that have not been moved here yet.
     pub(super) gone: Arc<Places>,
-    /// What those come to, but for the ones that are to be read.
+    /// The amounts of the items in `gone`, without those in `unread`.
     pub(super) gone_amounts: Amounts,
-    /// Those whose amounts are not known.
+    /// Removed items whose amounts are not known, because nobody has read them.
     pub(super) unread: Places,
-    /// Those of which the application was not told what they were.
+    /// Removed items whose content the application has not been told.
     untold: Places,
 }
 

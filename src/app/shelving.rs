@@ -22,7 +22,7 @@ use crate::base::places::Place;
 use crate::log::runs::item::{Amounts, Item};
 use crate::log::runs::shelf::Shelf;
 
-/// What the fold of a snapshot has made of the old items of each application.
+/// The runs that the fold of a snapshot has written for each application.
 #[derive(Debug, Default)]
 pub struct Ageing {
     apps: Vec<(u8, Vec<Aged>)>,

@@ -45,7 +45,7 @@ pub trait Trimmed: State {
     /// Returns the numbers of the items of a stream, in their order, wherever they are.
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_>;
 
-    /// Returns its items on the disk; nothing where there are none.
+    /// Returns its items on the disk, or `None` if all are in memory.
     fn old_list(&self, _heals: &Heals) -> Option<OldList> {
         None
     }

@@ -27,7 +27,7 @@ pub struct Options {
     pub from: u64,
     /// Where its upper left pixel stands on the canvas.
     pub at: (i32, i32),
-    /// Whether it is drawn on the terminal once it was sent.
+    /// Whether and how the picture is drawn on the terminal after it was sent.
     pub draw: Draw,
     /// Only read back and compare.
     pub check_only: bool,

@@ -3,9 +3,9 @@
 /// Bytes before a frame's body.
 const HEADER_BYTES: usize = 64;
 
-/// What a frame's header says.
+/// The header of a frame.
 pub struct Frame {
-    /// What it is: 1 cells, 2 reload, 3 alive.
+    /// Its kind: 1 cells, 2 reload, 3 alive.
     pub kind: u8,
     /// When it was made, milliseconds since 1970.
     pub made_ms: u64,

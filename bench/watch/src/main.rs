@@ -36,7 +36,7 @@ struct Watcher {
     last_ms: Option<u64>,
 }
 
-/// What was counted.
+/// The figures of a run.
 #[derive(Default)]
 struct Figures {
     frames: u64,

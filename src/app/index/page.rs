@@ -37,7 +37,7 @@ fn loads(html: &mut String, front: Option<&Front>) {
     }
 }
 
-/// Returns the cards of the applications, in their order; nothing where there are none.
+/// Returns the cards of the applications, in their order, or an empty text if no application has one.
 fn cards(apps: &Apps) -> String {
     let cards: Vec<_> = apps.iter().map(|app| app.card()).filter(|card| !card.is_empty()).collect();
     if cards.is_empty() {

@@ -50,7 +50,7 @@ mod tests {
         }) {
             let taken = all[usize::from(Palette256.nearest(colour)) - 16];
             let least = all.iter().map(|one| distance(*one, colour)).min();
-            // The grey is the one of the same mean, which may not be the very nearest of a colour that is none.
+            // For a colour that is not grey, the grey that is tried has the same mean and need not be the nearest one.
             let is_near = Some(distance(taken, colour)) == least;
             assert!(is_near || colour.iter().any(|value| *value != colour[0]), "{colour:?}: {taken:?}");
         }

@@ -15,10 +15,10 @@ use image::RgbImage;
 use self::colours::Palette256;
 use self::screen::Screen;
 
-/// Whether the picture is drawn, and how, as it was ordered.
+/// Says whether and how the picture is drawn on the terminal (`--draw`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Draw {
-    /// With the best that the terminal has; not at all where stdout is none, where it can't (TERM=dumb), or where NO_COLOR is set.
+    /// With the best that the terminal has; not at all where stdout is no terminal, where it can't (TERM=dumb), or where NO_COLOR is set.
     #[default]
     Auto,
     /// As sixel graphics, whatever stdout is.
