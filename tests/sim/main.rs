@@ -60,16 +60,13 @@ mod host;
 mod oracle;
 mod pictures;
 mod scripted;
+mod seeds;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
 #[path = "../support/skip.rs"]
 mod skip;
 mod wire;
 mod world;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use world::{Tally, World};
 
@@ -90,36 +87,8 @@ fn two_hosts_lose_nothing_and_agree() {
     }
     let first = number("SIM_FIRST").unwrap_or(1);
     let end = first + number("SIM_SEEDS").unwrap_or(1_000);
-    let next = AtomicU64::new(first);
-    let outcome = Mutex::new((Tally::default(), Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed >= end {
-                        return;
-                    }
-                    let result = catch_unwind(AssertUnwindSafe(|| run(seed, false)));
-                    let mut outcome = outcome.lock().unwrap();
-                    match result {
-                        Ok(tally) => outcome.0.add(&tally),
-                        Err(_) => {
-                            // At once, since many more may follow.
-                            eprintln!("seed {seed} has failed");
-                            outcome.1.push(seed);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let (tally, mut failed) = outcome.into_inner().unwrap();
-    failed.sort_unstable();
-    println!("{} seeds: {tally:?}", end - first);
-    let how = failed.first().map(|seed| format!("SEED={seed} cargo test --test sim -- --nocapture"));
-    assert!(failed.is_empty(), "{} seeds failed: {failed:?}; see one with {}", failed.len(), how.unwrap());
+    let how = |seed| format!("SEED={seed} cargo test --test sim -- --nocapture");
+    let tally = seeds::run_all(first..end, |seed| run(seed, false), how);
     // A simulation in which nothing happens proves nothing.
     if end - first >= 1_000 {
         assert!(tally.missing().is_empty(), "the seeds leave something out: {:?}", tally.missing());
