@@ -1,7 +1,7 @@
 //! What an application is: routes, a handler, a state.
 
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use crate::base::ids::{ClusterId, NodeId};
 use crate::base::limits::Limits;
@@ -22,6 +22,7 @@ use super::state::State;
 use super::upload::Upload;
 use super::view::LogView;
 use super::wait::{News, Ticket, Wake};
+use crate::app::applied_lock::{AppliedLock, Reading};
 
 /// One application. All of it is pure: requests, time and state come in, actions go out.
 pub trait App: Send + Sync {
@@ -194,7 +195,7 @@ pub struct Wait {
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The applied state, shared with the committer.
-    pub applied: &'a Arc<RwLock<Applied>>,
+    pub applied: &'a Arc<AppliedLock>,
     /// The journal, to be read by jobs.
     pub reader: &'a Arc<Reader>,
     /// This host and its peer.
@@ -251,9 +252,9 @@ pub trait PeerReport {
 
 impl View<'_> {
     /// Locks the applied state for reading: hold it for a few copies only, the committer waits for it.
-    pub fn applied(&self) -> RwLockReadGuard<'_, Applied> {
+    pub fn applied(&self) -> Reading<'_> {
         // A panic ends the process, so nobody sees a state that was left half changed.
-        self.applied.read().unwrap_or_else(PoisonError::into_inner)
+        self.applied.read()
     }
 }
 

@@ -2,13 +2,14 @@
 //! like any other change.
 
 use std::io;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::log::blobs::{Blobs, Pin};
 use crate::log::read::reader::Reader;
 
 use super::applied::Applied;
 use super::hosts::Hosts;
+use crate::app::applied_lock::AppliedLock;
 
 /// An application's own work.
 pub trait Background: Send + Sync {
@@ -22,7 +23,7 @@ pub trait Background: Send + Sync {
     fn run(&self, desk: &dyn Desk);
 
     /// Takes note that the server stops: whoever sleeps in [`Background::run`] or waits for its results goes on.
-    fn stop(&self, applied: &RwLock<Applied>);
+    fn stop(&self, applied: &AppliedLock);
 
     /// Returns what it counts.
     fn figures(&self, applied: &Applied) -> Vec<Figure>;
@@ -44,7 +45,7 @@ pub struct Figure {
 /// What a thread of a [`Background`] has at hand. Its calls may wait.
 pub trait Desk {
     /// Returns the applied state: lock it for a few copies only, the committer waits for it.
-    fn applied(&self) -> &RwLock<Applied>;
+    fn applied(&self) -> &AppliedLock;
 
     /// Returns the blobs, to be read.
     fn blobs(&self) -> &Arc<Blobs>;
@@ -52,8 +53,8 @@ pub trait Desk {
     /// Returns the journal, to be read.
     fn reader(&self) -> &Arc<Reader>;
 
-    /// Returns the hosts that there are, this one among them.
-    fn hosts(&self) -> Hosts;
+    /// Returns the hosts that there are by the state, this one among them.
+    fn hosts(&self, applied: &Applied) -> Hosts;
 
     /// Returns microseconds of a clock that never goes back.
     fn now_us(&self) -> u64;

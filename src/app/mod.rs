@@ -15,6 +15,7 @@ pub mod aging;
 pub mod answer;
 pub mod application;
 pub mod applied;
+pub mod applied_lock;
 pub(crate) mod background;
 pub(crate) mod digest;
 pub(crate) mod feed;

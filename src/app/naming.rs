@@ -3,10 +3,10 @@
 //! Each call locks the state for a look, and reads, where it has to, when it has let go of it.
 
 use std::io;
-use std::sync::{PoisonError, RwLock};
 
 use super::applied::Applied;
 use super::old_view::OldView;
+use crate::app::applied_lock::AppliedLock;
 use crate::base::blob::BlobId;
 use crate::base::places::PLACE_BYTES;
 use crate::log::runs::item::BLOBS;
@@ -23,9 +23,9 @@ pub fn names(applied: &Applied, id: &BlobId) -> io::Result<bool> {
 ///
 /// # Errors
 /// Returns the error of reading a run.
-pub fn is_named(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
+pub fn is_named(applied: &AppliedLock, id: &BlobId) -> io::Result<bool> {
     let (is_young, old) = {
-        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = applied.read();
         (applied.names_blob(id), views(&applied))
     };
     if is_young { Ok(true) } else { is_in(&old, id) }
@@ -43,9 +43,9 @@ pub fn unnamed(applied: &Applied, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
 ///
 /// # Errors
 /// Returns the error of reading a run.
-pub fn unnamed_now(applied: &RwLock<Applied>, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
+pub fn unnamed_now(applied: &AppliedLock, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
     let (left, old) = {
-        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = applied.read();
         let left: Vec<BlobId> = ids.into_iter().filter(|id| !applied.names_blob(id)).collect();
         (left, views(&applied))
     };
@@ -56,9 +56,9 @@ pub fn unnamed_now(applied: &RwLock<Applied>, ids: Vec<BlobId>) -> io::Result<Ve
 ///
 /// # Errors
 /// Returns the error of reading a run.
-pub fn is_needed(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
+pub fn is_needed(applied: &AppliedLock, id: &BlobId) -> io::Result<bool> {
     let (is_young, old) = {
-        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = applied.read();
         (applied.needs_blob(id), views(&applied))
     };
     if is_young { Ok(true) } else { is_in(&old, id) }
@@ -68,9 +68,9 @@ pub fn is_needed(applied: &RwLock<Applied>, id: &BlobId) -> io::Result<bool> {
 ///
 /// # Errors
 /// Returns the error of reading a run.
-pub fn next_named(applied: &RwLock<Applied>, after: Option<&BlobId>) -> io::Result<Option<BlobId>> {
+pub fn next_named(applied: &AppliedLock, after: Option<&BlobId>) -> io::Result<Option<BlobId>> {
     let (young, old) = {
-        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = applied.read();
         (applied.next_blob(after), views(&applied))
     };
     first_of(young, &old, after)

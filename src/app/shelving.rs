@@ -9,11 +9,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{PoisonError, RwLock};
 
 use super::aging::Aging;
 use super::applied::Applied;
 use super::old::{Aged, Held, Moving, Old};
+use crate::app::applied_lock::AppliedLock;
 use crate::base::blob::BlobId;
 use crate::base::limits::{
     RUN_ADOPT_ITEMS, RUN_BYTES_MAX, RUN_GONE_READ_ITEMS, RUN_GONE_SHARE, RUNS_MERGED, YOUNG_KEPT_SHARE,
@@ -93,8 +93,8 @@ impl Applied {
 }
 
 /// Has the state in force take over the runs of a fold. Locks it for some items at a time.
-pub fn adopt(applied: &RwLock<Applied>, ageing: &Ageing) {
-    let lock = || applied.write().unwrap_or_else(PoisonError::into_inner);
+pub fn adopt(applied: &AppliedLock, ageing: &Ageing) {
+    let lock = || applied.write();
     let mut leaving = lock().adopt(ageing);
     while lock().move_some(&mut leaving) {}
 }
@@ -104,9 +104,9 @@ pub fn adopt(applied: &RwLock<Applied>, ageing: &Ageing) {
 ///
 /// # Errors
 /// Returns the error of reading; what could not be read is tried again.
-pub fn tell_gone(applied: &RwLock<Applied>) -> io::Result<bool> {
+pub fn tell_gone(applied: &AppliedLock) -> io::Result<bool> {
     let asked: Vec<_> = {
-        let applied = applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = applied.read();
         let of_each = applied.aging().map(|(id, aging)| (id, aging.old().to_read(RUN_GONE_READ_ITEMS)));
         of_each.filter(|(_, asked)| !asked.is_empty()).collect()
     };
@@ -120,7 +120,7 @@ pub fn tell_gone(applied: &RwLock<Applied>) -> io::Result<bool> {
         }
     }
     if !read.is_empty() {
-        let mut applied = applied.write().unwrap_or_else(PoisonError::into_inner);
+        let mut applied = applied.write();
         for (app, aging) in applied.aging_mut() {
             for (_, run, item) in read.iter().filter(|(id, ..)| *id == app) {
                 if aging.old_mut().take_read(run, item) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::applied::Applied;
@@ -13,6 +13,7 @@ use super::heal::Heals;
 use super::hosts::Hosts;
 use super::keep::{CUT_AWAY_US, Keep};
 use super::state::State;
+use crate::app::applied_lock::AppliedLock;
 use crate::base::ids::{Origin, Seq};
 use crate::base::limits::{CUT_ITEMS_MAX, CUT_LOOK_MS};
 
@@ -171,7 +172,8 @@ impl<S: Trimmed> Trimmer<S> {
 
     /// Cuts once; gives whether there may be more.
     fn cut(&self, desk: &dyn Desk) -> Result<bool, Unlogged> {
-        let look = Look { now_us: desk.wall_us(), hosts: desk.hosts() };
+        let hosts = desk.hosts(&desk.applied().read());
+        let look = Look { now_us: desk.wall_us(), hosts };
         let found = match self.found(desk, &look) {
             Ok(found) => found,
             Err(error) => {
@@ -186,7 +188,7 @@ impl<S: Trimmed> Trimmer<S> {
 
     /// Finds the floors of a cut. Between two looks at the state old items are read.
     fn found(&self, desk: &dyn Desk, look: &Look) -> io::Result<Vec<(Origin, Seq)>> {
-        let lock = || desk.applied().read().unwrap_or_else(PoisonError::into_inner);
+        let lock = || desk.applied().read();
         let (mut extent, young, old) = {
             let applied = lock();
             let Some(state) = applied.state::<S>() else { return Ok(Vec::new()) };
@@ -239,7 +241,7 @@ impl<S: Trimmed> Background for Trimmer<S> {
         }
     }
 
-    fn stop(&self, _: &RwLock<Applied>) {
+    fn stop(&self, _: &AppliedLock) {
         *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
     }

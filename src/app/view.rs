@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::applied::{Applied, Batch};
+use super::applied::Batch;
 use super::background::Figure;
 use super::wait::Ticket;
+use crate::app::applied_lock::AppliedLock;
 use crate::base::ids::{NodeId, Position};
 use crate::base::vector::VersionVector;
 use crate::log::read::reader::Reader;
@@ -71,7 +72,7 @@ pub enum Followed {
 /// What the thread of the views has at hand for one of them.
 pub trait ViewDesk {
     /// Returns the applied state: lock it for a few copies only, the committer waits for it.
-    fn applied(&self) -> &RwLock<Applied>;
+    fn applied(&self) -> &AppliedLock;
 
     /// Returns the journal.
     fn reader(&self) -> &Arc<Reader>;

@@ -3,11 +3,12 @@
 use crate::journal;
 use crate::sim_disk;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use journal::{NODE, SEGMENT_BYTES, options};
 use pixeld::app::application::{Action, Job, JobStep, PeerReport, Request, Start, View};
-use pixeld::app::applied::{Applied, Batch};
+use pixeld::app::applied::Batch;
+use pixeld::app::applied_lock::AppliedLock;
 use pixeld::app::router::{Match, Router};
 use pixeld::app::state::Entry;
 use pixeld::app::wait::{Ticket, Wake};
@@ -43,7 +44,7 @@ struct Site {
     disk: Arc<dyn Disk>,
     blobs: Arc<Blobs>,
     opened: Opened,
-    applied: Arc<RwLock<Applied>>,
+    applied: Arc<AppliedLock>,
     router: Router,
     node: NodeId,
     limits: Limits,
@@ -100,7 +101,7 @@ impl Site {
             blobs: Arc::new(Blobs::new(Box::new(FileStore::new(disk.clone())))),
             disk,
             opened,
-            applied: Arc::new(RwLock::new(applied)),
+            applied: Arc::new(AppliedLock::new(applied)),
             router: Router::new(vec![Arc::new(PixelApp::new(&Values::default()))]),
             node: NODE,
             limits: Limits::default(),
@@ -114,7 +115,7 @@ impl Site {
             self.is_spare_ready = true;
         }
         let Opened { appender, writer, reader, .. } = &mut self.opened;
-        let mut applied = self.applied.write().unwrap();
+        let mut applied = self.applied.write();
         let first = Entry { origin: appender.origin(), seq: appender.next_seq(), time_us: 1 };
         let (mut body, mut staged) = (Vec::new(), Staged::default());
         applied.stamp_batch(&first, records, &mut body);

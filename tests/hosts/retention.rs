@@ -72,7 +72,7 @@ fn segments_wait_for_the_peer_and_go_when_it_has_them() {
     let shared = server.shared();
     let peering = shared.peering.as_ref().unwrap();
     let end = shared.reader.segments()[0].end_vector.clone().unwrap();
-    let all = shared.applied.read().unwrap().vector.clone();
+    let all = shared.applied.read().vector.clone();
     peering.standing.established(NodeId(9), all.clone(), VersionVector::clone(&end), 1);
     wait_for("the first segment goes", || oldest(&server) == 2);
     std::thread::sleep(A_WHILE);

@@ -146,7 +146,7 @@ impl Host {
     }
 
     fn applied<T>(&self, look: impl FnOnce(&Applied) -> T) -> T {
-        look(&self.shared.applied.read().unwrap())
+        look(&self.shared.applied.read())
     }
 
     /// Lets everything that is to be sent arrive at `to`.

@@ -58,7 +58,7 @@ pub type Place = (u64, Origin, Seq);
 
 /// The pixels that are listed, in that order.
 pub fn listed(shared: &Shared) -> Vec<(Place, Pixel)> {
-    let applied = shared.applied.read().unwrap();
+    let applied = shared.applied.read();
     let floors = applied.state::<PixelState>().unwrap().floors();
     let mut listed = Vec::new();
     let mut scan = shared.reader.scan(Position(0), applied.position);

@@ -33,7 +33,7 @@ pub fn before(up: &Up, time_us: u64) -> Result<Vec<u8>, Fatal> {
 type Found = Result<BTreeMap<Origin, Floor>, ReadError>;
 
 fn find(up: &Up, choose: impl FnOnce(&Finder) -> Found) -> Result<Vec<u8>, Fatal> {
-    let applied = up.shared.applied.read().unwrap();
+    let applied = up.shared.applied.read();
     let (position, heals) = (applied.position, applied.heals.clone());
     let streams = applied.state::<PixelState>().map(|state| state.streams().to_vec()).unwrap_or_default();
     drop(applied);

@@ -417,7 +417,7 @@ impl Up {
     }
 
     fn note_commit(&mut self) {
-        let applied = self.shared.applied.read().unwrap();
+        let applied = self.shared.applied.read();
         let (seq, end) = (applied.vector.seq_of(self.peering().own), applied.position);
         drop(applied);
         if seq > self.committed {

@@ -67,7 +67,7 @@ impl Oracle {
     /// Nothing that this directory has called durable is lost by a start.
     pub fn check_claims(&self, up: &Up) {
         let Some(claims) = self.claims.get(&up.origin().node) else { return };
-        let applied = up.shared.applied.read().unwrap();
+        let applied = up.shared.applied.read();
         for (origin, seq) in claims.iter() {
             let has = applied.vector.seq_of(origin);
             assert!(has >= seq, "{} has {has} of {origin}, and had called {seq} durable", up.origin());
@@ -76,7 +76,7 @@ impl Oracle {
 
     /// Every promise is kept by this host.
     pub fn check_kept(&self, up: &Up) {
-        let applied = up.shared.applied.read().unwrap();
+        let applied = up.shared.applied.read();
         for (&origin, promise) in &self.promises {
             let has = applied.vector.seq_of(origin);
             for (level, seq) in [("memory", promise.memory), ("disk", promise.disk), ("both", promise.both)] {
@@ -107,7 +107,7 @@ pub fn check_bounds(up: &Up) {
 
 /// Every picture that the state names is there, but for those that `is_excused`.
 pub fn check_pictures(up: &Up, is_excused: impl Fn(usize) -> bool) {
-    let applied = up.shared.applied.read().unwrap();
+    let applied = up.shared.applied.read();
     for (at, (id, content)) in pictures::all().iter().enumerate() {
         if naming::names(&applied, id).unwrap() && !is_excused(at) {
             let found = up.shared.blobs.read(id);
@@ -118,7 +118,7 @@ pub fn check_pictures(up: &Up, is_excused: impl Fn(usize) -> bool) {
 
 /// How many starts of these nodes are not folded.
 pub fn starts_named(up: &Up, nodes: [NodeId; 2]) -> usize {
-    let applied = up.shared.applied.read().unwrap();
+    let applied = up.shared.applied.read();
     applied.vector.iter().filter(|(origin, _)| nodes.contains(&origin.node)).count()
 }
 
@@ -127,7 +127,7 @@ pub fn agree(a: &Up, b: &Up) -> bool {
     if [a, b].iter().any(|up| up.is_joining() || up.is_amid_joining()) {
         return false;
     }
-    let [one, other] = [a, b].map(|up| up.shared.applied.read().unwrap().vector.clone());
+    let [one, other] = [a, b].map(|up| up.shared.applied.read().vector.clone());
     let is_durable = |up: &Up| !up.is_behind() && !up.has_step() && up.durable == up.committed;
     one == other && is_durable(a) && is_durable(b)
 }
@@ -138,7 +138,7 @@ type Found = ((Origin, Seq), [u8; 64]);
 /// All batches of a journal, in the order of their streams and numbers, with their bytes' checksums; each checked
 /// against its stream.
 fn batches(up: &Up) -> Vec<Found> {
-    let end = up.shared.applied.read().unwrap().position;
+    let end = up.shared.applied.read().position;
     let mut scan = up.shared.reader.scan(Position(0), end);
     let mut found = Vec::new();
     while let Some(batch) = scan.next_batch().expect("a readable journal") {
@@ -166,7 +166,7 @@ pub fn check_equal(a: &Up, b: &Up) {
     // The header covers the body by its checksum, and by its chain all that came before it.
     let [mine, theirs] = [&mine, &theirs].map(|all| all.iter().filter(are_kept));
     assert!(mine.eq(theirs), "{} and {} keep different batches", a.origin(), b.origin());
-    let (mine, theirs) = (a.shared.applied.read().unwrap(), b.shared.applied.read().unwrap());
+    let (mine, theirs) = (a.shared.applied.read(), b.shared.applied.read());
     assert_eq!(mine.vector, theirs.vector);
     assert!(a.canvas.cells() == b.canvas.cells(), "the canvases differ");
     for (one, other) in mine.digests().unwrap().iter().zip(&theirs.digests().unwrap()) {

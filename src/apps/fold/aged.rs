@@ -4,12 +4,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
 use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run};
 use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::heal::Heals;
 use crate::app::state::State;
 use crate::app::trimming::Trimmed;
@@ -104,7 +105,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 /// A host whose oldest items go to runs.
 struct Host {
     shelf: Shelf,
-    live: RwLock<Applied>,
+    live: AppliedLock,
     /// The last snapshot, and the batches behind it.
     snapshot: Applied,
     behind: Vec<Sealed>,
@@ -114,7 +115,7 @@ impl Host {
     fn new() -> Self {
         let shelf = Shelf::over(Box::<Memory>::default());
         let blank = || empty().with_shelf(Some(shelf.clone()));
-        Self { live: RwLock::new(blank()), snapshot: blank(), shelf: shelf.clone(), behind: Vec::new() }
+        Self { live: AppliedLock::new(blank()), snapshot: blank(), shelf: shelf.clone(), behind: Vec::new() }
     }
 
     /// Returns what a start finds: the snapshot's sections, read again.
@@ -129,7 +130,7 @@ impl Host {
     }
 
     fn take(&mut self, batch: &Sealed) {
-        apply(&mut self.live.write().unwrap(), batch);
+        apply(&mut self.live.write(), batch);
         self.behind.push(batch.clone());
     }
 
@@ -148,7 +149,7 @@ impl Host {
             Move::Restart => {
                 let mut applied = self.restored();
                 self.behind.iter().for_each(|batch| apply(&mut applied, batch));
-                self.live = RwLock::new(applied);
+                self.live = AppliedLock::new(applied);
             }
         }
     }
@@ -175,7 +176,7 @@ fn aged(sent: &Sent, order: &[usize], moves: &[Move]) -> Host {
 }
 
 /// Every blob that is named, in order.
-fn named(applied: &RwLock<Applied>) -> Vec<BlobId> {
+fn named(applied: &AppliedLock) -> Vec<BlobId> {
     let mut all: Vec<BlobId> = Vec::new();
     while let Some(id) = naming::next_named(applied, all.last()).unwrap() {
         assert!(naming::is_named(applied, &id).unwrap(), "{id}");
@@ -185,10 +186,10 @@ fn named(applied: &RwLock<Applied>) -> Vec<BlobId> {
 }
 
 /// Those of which a start would find that nothing names them, of all that there may be and one more.
-fn unnamed(applied: &RwLock<Applied>) -> Vec<BlobId> {
+fn unnamed(applied: &AppliedLock) -> Vec<BlobId> {
     let all: Vec<BlobId> = (0..6).rev().map(|byte| BlobId([byte; 32])).collect();
     let left = naming::unnamed_now(applied, all.clone()).unwrap();
-    assert_eq!(naming::unnamed(&applied.read().unwrap(), all).unwrap(), left);
+    assert_eq!(naming::unnamed(&applied.read(), all).unwrap(), left);
     left
 }
 
@@ -214,9 +215,9 @@ proptest! {
         let plain = fold(&sent, &order, comes_behind_what_it_saw);
         let mut host = aged(&sent, &order, &moves);
         let digests = plain.digests().unwrap();
-        prop_assert_eq!(&host.live.read().unwrap().digests().unwrap(), &digests);
+        prop_assert_eq!(&host.live.read().digests().unwrap(), &digests);
         {
-            let live = host.live.read().unwrap();
+            let live = host.live.read();
             let (own, other) = (live.state::<BoardState>().unwrap(), plain.state::<BoardState>().unwrap());
             prop_assert_eq!(own.size().0, other.size().0);
             for (origin, _) in plain.vector.iter() {
@@ -228,15 +229,15 @@ proptest! {
             prop_assert_eq!(live.contents_bytes(), plain.contents_bytes());
             prop_assert_eq!(listed(own, &live.heals), listed(other, &plain.heals));
         }
-        let plain = RwLock::new(plain);
+        let plain = AppliedLock::new(plain);
         prop_assert_eq!(named(&host.live), named(&plain));
         prop_assert_eq!(unnamed(&host.live), unnamed(&plain));
         // A start finds the same, and so does one behind which nothing is young any more.
         host.make(Move::Restart);
-        prop_assert_eq!(&host.live.read().unwrap().digests().unwrap(), &digests);
+        prop_assert_eq!(&host.live.read().digests().unwrap(), &digests);
         host.make(Move::Age { behind: 0, young_bytes: 0 });
-        prop_assert_eq!(&host.live.read().unwrap().digests().unwrap(), &digests);
-        prop_assert_eq!(host.live.read().unwrap().young_bytes(), 0);
+        prop_assert_eq!(&host.live.read().digests().unwrap(), &digests);
+        prop_assert_eq!(host.live.read().young_bytes(), 0);
         prop_assert_eq!(named(&host.live), named(&plain));
         prop_assert_eq!(unnamed(&host.live), unnamed(&plain));
     }
@@ -261,9 +262,9 @@ fn what_is_removed_while_runs_are_merged_stays_removed_and_is_told() {
         take(&mut host, 8 + seq, &delete_record(origin, seq));
     }
     host.make(Move::Age { behind: 1, young_bytes: 0 });
-    assert_eq!(host.live.read().unwrap().state::<BoardState>().unwrap().size().0, 4);
+    assert_eq!(host.live.read().state::<BoardState>().unwrap().size().0, 4);
     host.make(Move::Tell);
-    let mut live = host.live.write().unwrap();
+    let mut live = host.live.write();
     let mut released = live.take_released();
     released.sort_unstable();
     assert_eq!(released, [1, 2, 3, 4].map(|seq| BlobId([seq; 32])));

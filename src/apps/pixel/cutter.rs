@@ -4,7 +4,7 @@
 //! which it reads nothing again; once there was no write for a second it cuts exactly.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::asked::{Asked, Before, later};
@@ -15,6 +15,7 @@ use super::state::{Floors, GONE, PixelState, Stream};
 use super::times::{Key, Times};
 use crate::app::answer;
 use crate::app::applied::Applied;
+use crate::app::applied_lock::{AppliedLock, Reading};
 use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::app::heal::Heals;
 use crate::app::keep::{CUT_AWAY_US, Keep};
@@ -201,7 +202,7 @@ impl Cutter {
         }
         if let Some(age_us) = self.keep.age_us.filter(|_| due.by_age) {
             let key = Key::of_time(desk.wall_us().saturating_sub(age_us));
-            let hosts = desk.hosts();
+            let hosts = desk.hosts(&applied(desk));
             let is_of = |origin: Origin| hosts.falls_here(origin.node, CUT_AWAY_US);
             let has_old = finder.oldest_us(&is_of).is_some_and(|oldest_us| oldest_us < key.time_us);
             join(&mut floors, finder.floors(key, due.is_exact && has_old, &is_of)?);
@@ -304,8 +305,8 @@ fn catch_up(desk: &dyn Desk, times: &mut Times) -> Result<Moment, Trouble> {
     }
 }
 
-fn applied(desk: &dyn Desk) -> RwLockReadGuard<'_, Applied> {
-    desk.applied().read().unwrap_or_else(PoisonError::into_inner)
+fn applied(desk: &dyn Desk) -> Reading<'_> {
+    desk.applied().read()
 }
 
 impl Background for Cutter {
@@ -327,7 +328,7 @@ impl Background for Cutter {
         }
     }
 
-    fn stop(&self, _: &RwLock<Applied>) {
+    fn stop(&self, _: &AppliedLock) {
         let mut queue = self.queue();
         queue.is_over = true;
         for asked in queue.asked.drain(..) {

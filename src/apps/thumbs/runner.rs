@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::background::{Background, Desk, Figure, Unlogged};
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::thumbnail::{Fault, Order};
@@ -92,12 +93,12 @@ impl Runner {
 
     /// Takes the oldest picture that is for this host and whose content no thread has.
     fn claim(&self, desk: &dyn Desk) -> Option<Task> {
-        let applied = read(desk.applied());
+        let applied = desk.applied().read();
         let state = applied.state::<ThumbsState>()?;
         if state.open_count() == 0 {
             return None;
         }
-        let hosts = desk.hosts();
+        let hosts = desk.hosts(&applied);
         let own = hosts.own();
         let mut claimed = self.claimed();
         let is_free = |key: &Key| {
@@ -258,12 +259,8 @@ fn make(
     }
 }
 
-fn read(applied: &RwLock<Applied>) -> RwLockReadGuard<'_, Applied> {
-    applied.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn watch(applied: &RwLock<Applied>) -> Option<Arc<Watch>> {
-    Some(read(applied).state::<ThumbsState>()?.watch().clone())
+fn watch(applied: &AppliedLock) -> Option<Arc<Watch>> {
+    Some(applied.read().state::<ThumbsState>()?.watch().clone())
 }
 
 impl Background for Runner {
@@ -292,14 +289,14 @@ impl Background for Runner {
                 }
                 None => {
                     let is_idle =
-                        read(desk.applied()).state::<ThumbsState>().is_none_or(|of| of.open_count() == 0);
+                        desk.applied().read().state::<ThumbsState>().is_none_or(|of| of.open_count() == 0);
                     watch.sleep(notified, if is_idle { LONG_SLEEP } else { SLEEP });
                 }
             }
         }
     }
 
-    fn stop(&self, applied: &RwLock<Applied>) {
+    fn stop(&self, applied: &AppliedLock) {
         if let Some(watch) = watch(applied) {
             watch.close();
         }

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
 use crate::app::applied::Batch;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::hosts::Hosts;
 use crate::app::state::Entry;
 use crate::apps::thumbs::item::Outcome;
@@ -27,7 +28,7 @@ impl Thumbnailer for Scripted {
 
 /// A host without threads: what is logged is applied at once.
 struct Host {
-    applied: RwLock<Applied>,
+    applied: AppliedLock,
     blobs: Arc<Blobs>,
     hosts: Hosts,
     decoder: Scripted,
@@ -89,7 +90,7 @@ impl Host {
         let mut applied = Applied::default();
         applied.insert(4, Box::<ThumbsState>::default());
         Self {
-            applied: RwLock::new(applied),
+            applied: AppliedLock::new(applied),
             blobs: Arc::new(Blobs::new(Box::new(Memory::default()))),
             hosts: Hosts::alone(OWN.node),
             decoder: Scripted(VecDeque::new()),
@@ -97,7 +98,7 @@ impl Host {
     }
 
     fn apply(&self, origin: Origin, record: &[u8]) -> Place {
-        let mut applied = self.applied.write().unwrap();
+        let mut applied = self.applied.write();
         let seq = applied.vector.seq_of(origin) + 1;
         let first = Entry { origin, seq, time_us: applied.time_us + 1 };
         let end = Position(applied.position.0 + 1);
@@ -120,7 +121,7 @@ impl Host {
     }
 
     fn item(&self, place: Place) -> Item {
-        read(&self.applied).state::<ThumbsState>().unwrap().at(place).unwrap().clone()
+        self.applied.read().state::<ThumbsState>().unwrap().at(place).unwrap().clone()
     }
 
     fn reason(&self, place: Place) -> String {
@@ -153,7 +154,7 @@ impl Host {
 }
 
 impl Desk for Host {
-    fn applied(&self) -> &RwLock<Applied> {
+    fn applied(&self) -> &AppliedLock {
         &self.applied
     }
     fn blobs(&self) -> &Arc<Blobs> {
@@ -162,7 +163,7 @@ impl Desk for Host {
     fn reader(&self) -> &Arc<Reader> {
         unreachable!("a runner reads no journal")
     }
-    fn hosts(&self) -> Hosts {
+    fn hosts(&self, _: &Applied) -> Hosts {
         self.hosts.clone()
     }
     fn now_us(&self) -> u64 {
@@ -203,7 +204,7 @@ fn oldest_first_and_one_content_is_decoded_once() {
         places.iter().map(|place| host.made(*place)).collect::<Vec<_>>(),
         [b"small 1", b"small 2", b"small 1"]
     );
-    let figures = runner.figures(&read(&host.applied));
+    let figures = runner.figures(&host.applied.read());
     let value = |name: &str| figures.iter().find(|figure| figure.name == name).unwrap().value;
     assert_eq!(value("pixeld_thumbs_attempts_total"), 2.0);
     assert_eq!((value("pixeld_thumbs_done_total"), value("pixeld_thumbs_known_total")), (2.0, 1.0));

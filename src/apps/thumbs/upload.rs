@@ -7,9 +7,9 @@
 //! If another picture with the same content has a thumbnail already, this one has it too, and its content is not kept.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::upload::{Ended, Fed, Pause, Upload};
 use crate::apps::thumbs::limits::THUMBS_HELD_BYTES;
 use crate::apps::thumbs::tag;
@@ -31,7 +31,7 @@ pub struct Site {
     /// Where it goes.
     pub blobs: Arc<Blobs>,
     /// What is known already.
-    pub applied: Arc<RwLock<Applied>>,
+    pub applied: Arc<AppliedLock>,
     /// Its name to clients.
     pub uuid: [u8; 16],
     /// What it was sent as.
@@ -140,7 +140,7 @@ impl ImageUpload {
 
     /// Returns the thumbnail that another picture with this content has, if it is on this host.
     fn known(&self, picture: &Picture) -> io::Result<Option<(Thumbnail, Pin)>> {
-        let applied = self.site.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = self.site.applied.read();
         let state = applied.state::<ThumbsState>();
         let made = state.and_then(|state| state.made(&order_of(picture)));
         drop(applied);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 
 use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::background::{Background, Desk, Unlogged};
 use crate::app::hosts::Hosts;
 use crate::engine::shared::Shared;
@@ -95,7 +96,7 @@ struct OwnDesk {
 }
 
 impl Desk for OwnDesk {
-    fn applied(&self) -> &RwLock<Applied> {
+    fn applied(&self) -> &AppliedLock {
         &self.shared.applied
     }
 
@@ -107,8 +108,8 @@ impl Desk for OwnDesk {
         &self.shared.reader
     }
 
-    fn hosts(&self) -> Hosts {
-        roster::hosts(&self.shared)
+    fn hosts(&self, applied: &Applied) -> Hosts {
+        roster::hosts(&self.shared, applied)
     }
 
     fn now_us(&self) -> u64 {

@@ -4,11 +4,11 @@
 //! full, or a part of it is damaged that a running server does not need.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::opening::{self, OpenError, Opening};
-use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::naming;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Settings;
@@ -40,7 +40,7 @@ pub struct Parted {
 
 /// What a start makes of the directory.
 struct Kept {
-    applied: Arc<RwLock<Applied>>,
+    applied: Arc<AppliedLock>,
     blobs: Arc<Blobs>,
     reader: Arc<Reader>,
     appender: Appender,
@@ -129,9 +129,9 @@ impl Kept {
             position: appender.position(),
             time_us: appender.time_us(),
             streams: appender.streams().clone(),
-            sections: applied.read().unwrap_or_else(PoisonError::into_inner).sections(),
+            sections: applied.read().sections(),
         };
-        let seating = applied.read().unwrap_or_else(PoisonError::into_inner).seating;
+        let seating = applied.read().seating;
         let mut applied = snapshots::restore(&state, shared.empty_states, shared.shelf.as_ref())
             .map_err(std::io::Error::other)?;
         applied.seating = seating;

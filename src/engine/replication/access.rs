@@ -1,7 +1,5 @@
 //! What all parts of a replica need of the server.
 
-use std::sync::PoisonError;
-
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
@@ -13,5 +11,5 @@ pub(super) fn peering_of(shared: &Shared) -> &Peering {
 
 /// Returns how far the journal can be read: behind the last batch that was applied.
 pub(super) fn readable_to(shared: &Shared) -> Position {
-    shared.applied.read().unwrap_or_else(PoisonError::into_inner).position
+    shared.applied.read().position
 }

@@ -64,7 +64,7 @@ impl Replica {
     /// Returns why this host takes no writes, and what of its own the other one has by now.
     fn left_behind(&self) -> Refused {
         let there = peering_of(&self.shared).standing.look().durable;
-        let applied = self.shared.applied.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let applied = self.shared.applied.read();
         let here = applied.vector.clone();
         drop(applied);
         let missing: u64 = here.iter().map(|(origin, seq)| seq.saturating_sub(there.seq_of(origin))).sum();

@@ -1,7 +1,5 @@
 //! History: what this host's journal and its pictures give to another host, which asks for what a log has lost or never had.
 
-use std::sync::PoisonError;
-
 use super::access::readable_to;
 use crate::base::batch::BATCH_HEADER_BYTES;
 use crate::base::blob::BlobId;
@@ -57,7 +55,7 @@ fn records(shared: &Shared, origin: Origin, seq: Seq) -> Vec<u8> {
 
 /// Returns a piece of a picture. Before its first one goes, the whole is compared with its name.
 fn piece(shared: &Shared, id: &BlobId, offset: u64) -> Option<Answer> {
-    let is_named = shared.applied.read().unwrap_or_else(PoisonError::into_inner).names_blob(id);
+    let is_named = shared.applied.read().names_blob(id);
     let reader = shared.blobs.open(id).ok().filter(|_| is_named)?;
     let total = reader.size_bytes();
     if offset >= total {

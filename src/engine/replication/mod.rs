@@ -24,7 +24,7 @@ pub mod history;
 mod shipping;
 mod taking;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use self::access::peering_of;
 use self::shipping::Shipping;
@@ -344,7 +344,7 @@ impl Replica {
         let is_joining = self.session.peer().is_some_and(|peer| peer.is_joining)
             && self.session.peer_receipts().all(|receipt| receipt.durable == 0);
         if !is_joining {
-            let applied = self.shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            let applied = self.shared.applied.read();
             let folds = applied.vector.folds().clone();
             drop(applied);
             peering_of(&self.shared).standing.has_folded(&folds);

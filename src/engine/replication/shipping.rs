@@ -6,7 +6,7 @@
 //! segments are gone here, gets a snapshot and the journal from its oldest batch on.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::access::{peering_of, readable_to};
 use super::blobs_out::BlobsOut;
@@ -380,7 +380,7 @@ fn last_of_peer(session: &Session) -> Option<(Origin, Seq)> {
 
 fn blobs_of(shared: &Shared, body: &[u8]) -> VecDeque<BlobId> {
     let mut blobs = VecDeque::new();
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     applied.blobs_of_batch(body, &mut |id| blobs.push_back(id));
     blobs
 }

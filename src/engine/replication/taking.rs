@@ -86,7 +86,7 @@ impl Taking {
         body: Vec<u8>,
     ) {
         let mut blobs = Vec::new();
-        let applied = shared.applied.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let applied = shared.applied.read();
         applied.blobs_of_batch(&body, &mut |id| blobs.push(id));
         drop(applied);
         self.waiting.push_back(Waiting { batch: Arrived { header, body }, blobs });

@@ -53,6 +53,7 @@ use self::stopping::Stopping;
 use self::understanding::Understanding;
 use self::waking::{Doze, Step};
 use crate::app::applied::{Applied, EmptyStates};
+use crate::app::applied_lock::AppliedLock;
 use crate::app::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
@@ -210,7 +211,7 @@ pub struct Shared {
     /// This process's number.
     pub pid: u32,
     /// The applications' state with the position and the vector it stands at.
-    pub applied: Arc<RwLock<Applied>>,
+    pub applied: Arc<AppliedLock>,
     /// The journal as readers see it.
     pub reader: Arc<Reader>,
     /// What is expected of the disk.
@@ -292,7 +293,7 @@ impl Shared {
             lineage: opened.identity.lineage,
             pid: std::process::id(),
             shelf: applied.shelf.clone(),
-            applied: Arc::new(RwLock::new(applied)),
+            applied: Arc::new(AppliedLock::new(applied)),
             reader: opened.reader.clone(),
             prospect: Outlook::default(),
             blobs,

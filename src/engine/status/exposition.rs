@@ -1,6 +1,5 @@
 //! The counters as Prometheus reads them.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::page::Page;
@@ -190,7 +189,7 @@ fn data(page: &mut Page, shared: &Shared, router: &Router) {
         "gauge",
         "Bytes of what an application keeps: records that are listed, texts, contents.",
     );
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     for app in router.apps() {
         if let Some(bytes) = applied.data_bytes(app.id()) {
             page.sample(name, &format!("app=\"{}\"", app.name()), bytes);
@@ -268,7 +267,7 @@ fn scrub(page: &mut Page, shared: &Shared) {
 /// Writes what applications count that work by themselves.
 fn backgrounds(page: &mut Page, shared: &Shared, router: &Router) {
     for work in router.apps().iter().flat_map(|app| app.backgrounds()) {
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read();
         let figures = work.figures(&applied);
         drop(applied);
         figures_of(page, figures);
@@ -281,7 +280,7 @@ fn views(page: &mut Page, shared: &Shared, router: &Router) {
     if views.is_empty() {
         return;
     }
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let (end, vector) = (applied.position, applied.vector.clone());
     drop(applied);
     let name = "pixeld_view_lag_records";

@@ -29,7 +29,7 @@ impl PeerReport for Shared {
     }
 
     fn folds_wait_for(&self) -> Option<NodeId> {
-        let hosts = roster::hosts(self);
+        let hosts = roster::hosts(self, &self.applied.read());
         let peer = self.peering.as_ref().and_then(|peering| peering.look().node);
         // The one on the link may be there while another one is waited for.
         hosts.away().next().or(peer)

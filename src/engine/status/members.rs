@@ -1,7 +1,5 @@
 //! What is known of the members, for /health: who they are, who is away, and what waits for one that is.
 
-use std::sync::PoisonError;
-
 use serde_json::{Value, json};
 
 use crate::app::members::Member;
@@ -12,9 +10,10 @@ use crate::engine::storage::starts;
 
 /// Returns the members as a list of JSON; nothing while none is listed.
 pub(super) fn json(shared: &Shared) -> Option<String> {
-    let (view, hosts) = (shared.peering.as_ref().map(|peering| peering.look()), roster::hosts(shared));
+    let view = shared.peering.as_ref().map(|peering| peering.look());
     let starts = starts::waiting(shared);
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
+    let hosts = roster::hosts(shared, &applied);
     let members = &applied.members;
     let entry = |(node, member): (NodeId, &Member)| {
         let mut object = json!({

@@ -1,7 +1,5 @@
 //! What is known of the peer, for /health and /metrics.
 
-use std::sync::PoisonError;
-
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
@@ -65,7 +63,7 @@ impl Report {
 
     fn now(shared: &Shared, peering: &Peering) -> Self {
         let picture = peering.standing.look();
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read();
         let (end, vector) = (applied.position.0, applied.vector.clone());
         drop(applied);
         let (mut own, mut peer, mut lag_records) = (Records::default(), Records::default(), 0);
@@ -171,7 +169,7 @@ fn bytes_of(records: u64, shared: &Shared, peering: &Peering) -> u64 {
 
 /// Returns how far joining is, as an object of JSON.
 pub(super) fn joining_json(shared: &Shared, peering: &Peering) -> String {
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let here = applied.vector.clone();
     drop(applied);
     let mut object = serde_json::json!({ "has_met": false });

@@ -1,7 +1,5 @@
 //! What is counted of old items on the disk.
 
-use std::sync::PoisonError;
-
 use super::page::Page;
 use crate::app::router::Router;
 use crate::engine::shared::Shared;
@@ -11,7 +9,7 @@ pub(super) fn runs(page: &mut Page, shared: &Shared, router: &Router) {
     let name = "pixeld_old_items";
     page.family(name, "gauge", "Items of an application that are on the disk and not in memory.");
     let (mut runs, mut bytes, mut memory_bytes) = (0, 0, 0);
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     for (id, aging) in applied.aging() {
         let of_app = aging.old().extent();
         (runs, bytes, memory_bytes) = (runs + of_app.0, bytes + of_app.1, memory_bytes + of_app.2);

@@ -1,7 +1,6 @@
 //! How fast what is kept grows, and when the disk will be full.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
@@ -92,7 +91,7 @@ fn kept_bytes(shared: &Shared) -> u64 {
     let layout = shared.reader.layout();
     let oldest =
         shared.reader.segments().first().map_or(Position(0), |oldest| layout.start_of(oldest.number));
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     applied.position.0.saturating_sub(oldest.0) + applied.contents_bytes()
 }
 

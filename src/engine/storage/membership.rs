@@ -1,7 +1,5 @@
 //! Membership: what the keeper has logged of which hosts there are.
 
-use std::sync::PoisonError;
-
 use crate::app::members::{Members, Ties};
 use crate::base::ids::NodeId;
 use crate::base::tag::MEMBER;
@@ -13,7 +11,7 @@ use crate::os::address;
 pub(super) fn due(shared: &Shared, peer: Option<NodeId>) -> Option<Vec<u8>> {
     let (_, peer) = shared.peering.as_ref().zip(peer)?;
     shared.understanding.admits_kinds(&[MEMBER]).ok()?;
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let (members, ties) = (&applied.members, applied.seating.ties);
     let usual = ties.usual()?;
     let joined = || members.join_record(shared.node, usual, &address::name_of_this_machine());

@@ -1,7 +1,5 @@
 //! Blobs that no record names any more: removed once that is on the disk.
 
-use std::sync::PoisonError;
-
 use crate::app::{naming, shelving};
 use crate::base::blob::BlobId;
 use crate::engine::shared::Shared;
@@ -22,9 +20,9 @@ impl Released {
         {
             tracing::error!(%error, "can't read an old item that was removed; what it named stays on the disk");
         }
-        let has_released = shared.applied.read().unwrap_or_else(PoisonError::into_inner).has_released();
+        let has_released = shared.applied.read().has_released();
         if has_released {
-            let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+            let mut applied = shared.applied.write();
             let (position, released) = (applied.position.0, applied.take_released());
             drop(applied);
             self.waiting.add(position, released);

@@ -1,7 +1,6 @@
 //! Which segments that nobody here needs wait for other hosts, and when they have waited long enough.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 use crate::app::members::{Members, Ties};
 use crate::base::ids::NodeId;
@@ -115,7 +114,7 @@ impl PeerRetention {
     /// no host: what it has says nothing of what members have.
     #[must_use]
     pub fn hosts(&self, shared: &Shared) -> Vec<NodeId> {
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read();
         others(&applied.members, applied.seating.ties, shared.node, self.node())
     }
 

@@ -4,7 +4,7 @@
 //! of all the next segment or a snapshot. What it finds is logged, counted and not served any more; with a peer the link asks
 //! for it there.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::naming;
@@ -111,7 +111,7 @@ impl Scrub {
     fn look_at_runs(&mut self) {
         let Some(shelf) = self.shared.shelf.clone() else { return };
         let runs: Vec<BlobId> = {
-            let applied = self.shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            let applied = self.shared.applied.read();
             applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
         };
         for id in runs {

@@ -5,7 +5,7 @@
 //! way to start. After a clear the second one is another file of the same state, so that the segments can go at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::app::applied::{Applied, Batch, EmptyStates, SectionError};
 use crate::app::state::Entry;
@@ -141,7 +141,7 @@ impl SnapshotMaker {
             return behind > 0;
         }
         let unlisted = {
-            let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+            let applied = shared.applied.read();
             let is_unread = |segment: &&SegmentInfo| !segment.is_pinned && is_unlisted(&applied, segment);
             segments.iter().take_while(is_unread).count()
         };
@@ -226,7 +226,7 @@ impl SnapshotMaker {
     }
 
     fn has_many_young(&self, shared: &Shared) -> bool {
-        let young_bytes = shared.applied.read().unwrap_or_else(PoisonError::into_inner).young_bytes();
+        let young_bytes = shared.applied.read().young_bytes();
         self.shelf.is_some() && young_bytes > self.young_bytes(shared)
     }
 

@@ -1,8 +1,6 @@
 //! Starts that fold: a host says which streams of the other hosts it has to their ends, and folds those of its own earlier starts that
 //! all others have. Without that each start that logged something would cost room for ever.
 
-use std::sync::PoisonError;
-
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::membership;
@@ -32,13 +30,13 @@ pub struct Starts {
 /// Starts of both hosts that logged something and are not folded.
 #[must_use]
 pub fn count(shared: &Shared) -> usize {
-    shared.applied.read().unwrap_or_else(PoisonError::into_inner).vector.len()
+    shared.applied.read().vector.len()
 }
 
 /// Returns how many earlier starts of this host are not folded.
 #[must_use]
 pub fn waiting(shared: &Shared) -> usize {
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let own = shared.origin;
     applied.vector.iter().filter(|(origin, _)| origin.node == own.node && *origin != own).count()
 }
@@ -46,7 +44,7 @@ pub fn waiting(shared: &Shared) -> usize {
 /// Returns how many starts of both hosts are folded.
 #[must_use]
 pub fn folded(shared: &Shared) -> u64 {
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     applied.vector.folds().iter().map(|folds| u64::from(folds.starts)).sum()
 }
 
@@ -99,7 +97,7 @@ impl Starts {
 fn said(shared: &Shared, hosts: &[NodeId]) -> Option<Vec<u8>> {
     let peering = shared.peering.as_ref()?;
     shared.understanding.admits_kinds(&[ENDS_HELD, STREAMS_FOLDED]).ok()?;
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let of_host = |node: &NodeId| {
         let unsaid = unsaid(&applied, shared.node, *node, peering.durable_ends(*node));
         (!unsaid.is_empty()).then(|| folding::ends_record(*node, &unsaid))
@@ -123,7 +121,7 @@ fn wish(shared: &Shared, hosts: &[NodeId]) -> Option<FoldWish> {
         return None;
     }
     shared.understanding.admits_kinds(&[ENDS_HELD, STREAMS_FOLDED]).ok()?;
-    let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = shared.applied.read();
     let starts = foldable(&applied, shared.origin, hosts);
     (starts.len() >= FOLD_STARTS_MIN).then_some(FoldWish { hosts: hosts.to_vec(), starts })
 }

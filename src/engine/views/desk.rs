@@ -1,9 +1,9 @@
 //! What the thread of the views has at hand.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
 
-use crate::app::applied::Applied;
+use crate::app::applied_lock::AppliedLock;
 use crate::app::view::ViewDesk;
 use crate::app::wait::{Ticket, Wake};
 use crate::base::ids::NodeId;
@@ -40,7 +40,7 @@ impl OwnDesk {
 }
 
 impl ViewDesk for OwnDesk {
-    fn applied(&self) -> &RwLock<Applied> {
+    fn applied(&self) -> &AppliedLock {
         &self.shared.applied
     }
 

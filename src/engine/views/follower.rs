@@ -1,6 +1,6 @@
 //! One view on its way through the journal.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::desk::OwnDesk;
 use crate::app::applied::Batch;
@@ -74,7 +74,7 @@ impl Follower {
     /// Takes what is applied now. What is applied meanwhile is for the next look.
     fn follow(&mut self, desk: &OwnDesk) -> Result<(), ReadError> {
         let Some(from) = self.at.as_ref().map(|at| at.position) else { return Ok(()) };
-        let end = desk.applied().read().unwrap_or_else(PoisonError::into_inner).position;
+        let end = desk.applied().read().position;
         if from < end {
             self.follow_up_to(from, end, desk)?;
         }

@@ -105,7 +105,7 @@ impl Cluster {
     fn look_at_pictures(&mut self) {
         let landed = std::mem::take(&mut self.log.landed);
         let Some(up) = self.places.iter().find_map(Place::up) else { return };
-        let applied = up.shared.applied.read().unwrap();
+        let applied = up.shared.applied.read();
         for batch in landed.iter().flat_map(|message| message::cut(message).unwrap()) {
             applied.blobs_of_batch(&batch.body, &mut |id| {
                 let at = pictures::named(&id.0);

@@ -106,7 +106,7 @@ impl Cluster {
             // What was answered when the log had it, and what it has lost since, rests on those who have read it.
             let durable = |place: &Place| {
                 let up = place.up().filter(|_| place.durability == Durability::Disk)?;
-                Some(up.shared.applied.read().unwrap().vector.clone())
+                Some(up.shared.applied.read().vector.clone())
             };
             let vectors: Vec<_> = self.places.iter().filter_map(durable).collect();
             self.oracle.rests_on(node, |origin| {

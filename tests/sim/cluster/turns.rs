@@ -63,7 +63,7 @@ impl Cluster {
             let pixel = |&seed: &u64| Pixel { tag: 0x11, value: 9, x: seed as i32, y: 7 }.encode();
             seeds.iter().map(pixel).for_each(|record| records.extend_from_slice(&record));
         } else {
-            let applied = up.shared.applied.read().unwrap();
+            let applied = up.shared.applied.read();
             for record in seeds.iter().map(|&seed| applied.sample(seed)) {
                 // One that names a picture names one that is nowhere, which takes its time.
                 let mut names_any = false;

@@ -207,7 +207,7 @@ impl Cluster {
     fn standings(&self) -> String {
         let of = |place: &Place| match &place.running {
             Some(Running { up, relay, .. }) => {
-                let vector = &up.shared.applied.read().unwrap().vector;
+                let vector = &up.shared.applied.read().vector;
                 let (kept, stuck) = (up.peering().standing.own_durable(), relay.stuck());
                 let (joining, committed) = (up.is_joining(), up.committed);
                 format!(

@@ -211,7 +211,7 @@ fn a_picture_that_was_released_meanwhile_stays() {
         scene.log(&delete_record(scene.up.origin(), second));
         goes_on.send(()).expect("the keeper waits");
     });
-    assert!(shared.applied.read().expect("no panic").has_released());
+    assert!(shared.applied.read().has_released());
     assert!(scene.has(id), "the next look is about this release");
 
     let disk = disk.fall(Fall::Power(1));

@@ -82,7 +82,7 @@ fn filled() -> Pair {
 /// written hold pixels of both hosts.
 fn has_room_back(up: &Up) -> bool {
     let segments = up.shared.reader.segments();
-    let floors = up.shared.applied.read().unwrap().state::<PixelState>().expect("a state").floors();
+    let floors = up.shared.applied.read().state::<PixelState>().expect("a state").floors();
     let Some((start, Some(end))) = segments.first().map(|first| (&first.start_vector, &first.end_vector))
     else {
         return true;

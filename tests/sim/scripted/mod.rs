@@ -202,7 +202,7 @@ impl Scene {
 
     /// How far the peer's stream is applied.
     fn applied(&self) -> Seq {
-        self.up.shared.applied.read().expect("no panic").vector.seq_of(PEER)
+        self.up.shared.applied.read().vector.seq_of(PEER)
     }
 
     fn has(&self, id: &BlobId) -> bool {

@@ -34,7 +34,7 @@ struct Cost {
 fn cost(host: &mut Up, disk: &SimDisk) -> Cost {
     host.fold();
     let snapshot = snapshot::load_newest(disk).unwrap().expect("it was made");
-    let applied = host.shared.applied.read().unwrap();
+    let applied = host.shared.applied.read();
     let origin = host.origin();
     let mut clear = Vec::new();
     let first = Entry { origin, seq: applied.vector.seq_of(origin) + 1, time_us: 0 };
@@ -60,10 +60,10 @@ fn restarts_cost_nothing_once_they_are_folded() {
         took[usize::from(restart > restarts / 2)] += before.elapsed().as_micros();
         // The two clears of a turn don't know each other's pixels.
         listed = if is_clear { 2 * PIXELS as u64 } else { listed + 2 * PIXELS as u64 };
-        let vectors = hosts.each_ref().map(|host| host.shared.applied.read().unwrap().vector.clone());
+        let vectors = hosts.each_ref().map(|host| host.shared.applied.read().vector.clone());
         assert_eq!(vectors[0], vectors[1], "restart {restart}");
         for host in &hosts {
-            let applied = host.shared.applied.read().unwrap();
+            let applied = host.shared.applied.read();
             assert_eq!(pixels(&applied), listed, "restart {restart}");
             let of_node = |node| applied.vector.iter().filter(|(origin, _)| origin.node == node).count();
             assert!(NODES.map(of_node).iter().all(|named| *named <= 2 * FOLD_STARTS_MIN + 2), "{vectors:?}");

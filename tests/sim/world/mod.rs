@@ -227,7 +227,7 @@ impl World {
     fn judge(&mut self) {
         self.close_wire();
         for up in self.hosts.iter().filter_map(|host| host.up.as_ref()) {
-            let applied = up.shared.applied.read().unwrap();
+            let applied = up.shared.applied.read();
             let folded: u64 = applied.vector.folds().iter().map(|folds| u64::from(folds.starts)).sum();
             self.tally.count("starts folded", folded);
         }
@@ -271,7 +271,7 @@ impl World {
     fn standings(&self) -> String {
         let of = |host: &Host| match &host.up {
             Some(up) => {
-                let vector = &up.shared.applied.read().unwrap().vector;
+                let vector = &up.shared.applied.read().vector;
                 format!("{vector:?} (joining: {}, {})", up.is_joining(), up.is_amid_joining())
             }
             None => "down".to_owned(),

@@ -74,7 +74,7 @@ impl World {
         let (wall_us, count) = (self.wall_us(host), self.chance.within(1, 6));
         let seeds: Vec<u64> = (0..count).map(|_| self.chance.next()).collect();
         let Some(up) = &mut self.hosts[host].up else { return };
-        let applied = up.shared.applied.read().unwrap();
+        let applied = up.shared.applied.read();
         let mut records = Vec::new();
         for &seed in &seeds {
             let mut samples = (seed..).map(|seed| applied.sample(seed));

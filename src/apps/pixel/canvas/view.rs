@@ -277,7 +277,7 @@ impl LogView for Canvas {
 
     fn begin(&self, desk: &dyn ViewDesk) -> Result<Start, ReadError> {
         self.drawn.store(0, Ordering::Relaxed);
-        let moment = moment_of(&desk.applied().read().unwrap_or_else(PoisonError::into_inner));
+        let moment = moment_of(&desk.applied().read());
         let end = moment.start.position;
         let mut book = lock(&self.book);
         *book = Book { stored_us: desk.clock_us(), is_announced: true, ..Book::default() };

@@ -1,7 +1,5 @@
 //! Applies a sealed batch to the applications' state.
 
-use std::sync::PoisonError;
-
 use crate::app::applied::{Applied, Batch};
 use crate::app::state::Entry;
 use crate::base::batch::BatchHeader;
@@ -18,7 +16,7 @@ pub(super) fn apply(
 ) {
     let BatchHeader { origin, first_seq: seq, time_us, count, .. } = sealed.header;
     let batch = Batch { first: Entry { origin, seq, time_us }, count, body, end: sealed.end };
-    let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+    let mut applied = shared.applied.write();
     fold(&mut applied, &batch);
     drop(applied);
     shared.metrics.commit.journal_bytes.add(sealed.end.0 - sealed.start.0);

@@ -1,7 +1,5 @@
 //! The lanes' part of the commit step: what is taken out of them, stamped, and answered for.
 
-use std::sync::PoisonError;
-
 use crate::app::applied::Applied;
 use crate::app::foldable::foldable;
 use crate::app::folding::FoldWish;
@@ -93,7 +91,7 @@ impl Lanes {
     fn stamp(&mut self, shared: &Shared, appender: &Appender, now_us: u64) {
         let entry = Entry { origin: appender.origin(), seq: appender.next_seq(), time_us: now_us };
         self.stamped.clear();
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read();
         applied.stamp_batch(&entry, &self.merged, &mut self.stamped);
         if self.have_folds {
             self.stamped = filled(&self.stamped, appender, &applied);

@@ -1,6 +1,5 @@
 //! The commit step's part for the peer: what leaves, what arrived, and how an empty host joins.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::applying::apply;
@@ -169,7 +168,7 @@ impl Arrivals {
         if let Err(error) = joining::mark(&*disk) {
             return refuse(format!("the directory can't be marked as joining: {error}"));
         }
-        let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+        let mut applied = shared.applied.write();
         applied.set_clock(shared.clock.now_us());
         if snapshot.sections.iter().any(|(id, bytes)| applied.restore(*id, bytes).is_err()) {
             drop(applied);
@@ -196,7 +195,7 @@ impl Arrivals {
             return;
         }
         self.joins_at = None;
-        let applied = shared.applied.read().unwrap_or_else(PoisonError::into_inner);
+        let applied = shared.applied.read();
         peering.joining.reached(Snapshot {
             cluster: shared.cluster,
             node: shared.node,
@@ -218,7 +217,7 @@ pub(super) fn is_behind(shared: &Shared, appender: &Appender) -> bool {
 /// Applies a batch of the peer. What a snapshot of the peer's has brought already is kept for those who read the
 /// journal, and not applied again.
 fn apply_arrived(shared: &Shared, sealed: &Sealed, body: &[u8]) {
-    let mut applied = shared.applied.write().unwrap_or_else(PoisonError::into_inner);
+    let mut applied = shared.applied.write();
     if applied.vector.seq_of(sealed.header.origin) >= sealed.header.last_seq() {
         applied.position = sealed.end;
         return;
