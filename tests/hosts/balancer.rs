@@ -353,7 +353,7 @@ fn a_step_that_a_host_died_over_is_made_once() {
             serde_json::from_str(&server.ask("GET", "/state", "").1).expect("JSON");
         state["hits"].as_u64().expect("a number")
     };
-    b.signal(Signal::STOP);
+    b.freeze();
     let step = "GET /next HTTP/1.1\r\nHost: x\r\nDurability: both\r\n\r\n";
     let mut clients = Vec::new();
     // The first one may go to the host that is stopped; it waits there, and the next one goes to the other.

@@ -117,7 +117,7 @@ fn a_stopped_peer_delays_nobody_who_does_not_wait_for_it() {
     let pair = Pair::found();
     let (a, b) = pair.start(&["--durability-timeout", "300ms"]);
     assert_eq!(post(&b, 0, 1).0, 200);
-    b.signal(Signal::STOP);
+    b.freeze();
     post_all(&a, 0, 500, 2);
     let late = a.connect().send(at_both(7, 7)).answer();
     assert_eq!((late.status, late.field("durability")), (504, Some("disk")), "{}", late.text());

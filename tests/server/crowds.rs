@@ -168,7 +168,7 @@ fn a_head_request_of_one_too_many_is_refused_without_content() {
         })
         .collect();
     // The worker is stopped, so that the request has come when it accepts the connection.
-    server.signal(Signal::STOP);
+    server.freeze();
     let mut client = server.connect();
     client.send(plain("HEAD", "/livez"));
     server.signal(Signal::CONT);

@@ -123,7 +123,7 @@ fn what_was_sent_before_a_stop_is_answered() {
         assert_eq!(client.send(plain("GET", "/livez")).answer().status, 200);
     }
     // While the process stands still, requests arrive on open and on new connections, then the signal.
-    server.signal(Signal::STOP);
+    server.freeze();
     let mut fresh: Vec<_> = (0..300).map(|_| server.connect()).collect();
     for client in kept.iter_mut().chain(&mut fresh) {
         client.send(post_pixel(1, 1, 'R', 1));

@@ -12,6 +12,7 @@ pub mod slow;
 pub mod small_disk;
 pub mod traced;
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -170,6 +171,19 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Stops every thread where it is until [`Signal::CONT`]. The signal comes back before they stand.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let threads = || fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the process is there");
+        let stands = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"));
+        let all_stand = || {
+            threads().flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(stands))
+        };
+        while !all_stand() {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for the end of a process that was told to stop.
