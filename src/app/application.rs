@@ -13,6 +13,7 @@ use crate::log::blobs::Blobs;
 use crate::log::read::reader::Reader;
 use crate::os::disk::DiskFile;
 
+use super::access::{self, Access, Scope};
 use super::answer;
 use super::applied::Applied;
 use super::background::Background;
@@ -94,6 +95,11 @@ pub trait App: Send + Sync {
     /// Returns the answer to OPTIONS for one of its paths, which has these methods.
     fn options(&self, allow: &str) -> Response {
         Response::new(204, "", "").with("Allow", allow)
+    }
+
+    /// Returns the answer to a request that is refused by its head, 4xx, in this application's style.
+    fn refusal(&self, status: u16, sentence: &str) -> Response {
+        answer::detail(status, sentence)
     }
 
     /// Returns the answer to a body that is larger than the `most` bytes that its route takes, in this application's style. The
@@ -220,6 +226,8 @@ pub struct View<'a> {
     pub clock_us: u64,
     /// The peer.
     pub peer: &'a dyn PeerReport,
+    /// Whether the client may see how this host does, beyond that it is there.
+    pub shows_host: bool,
 }
 
 /// Knows how the peer is.
@@ -286,6 +294,8 @@ pub struct Route {
     pub frees_space: bool,
     /// It tells of the host and not of what is kept: it is answered while the host joins, too.
     pub always: bool,
+    /// Who may call it, where tokens are asked for.
+    pub access: Access,
 }
 
 impl Route {
@@ -305,7 +315,20 @@ impl Route {
             waits: false,
             frees_space: false,
             always: false,
+            access: Access::ByMethod,
         }
+    }
+
+    /// Returns the scope that a request with this method needs; nothing for a route that is open to everybody.
+    #[must_use]
+    pub fn scope(&self, method: Method) -> Option<Scope> {
+        access::scope_of(self.access, self.writes, method)
+    }
+
+    /// Returns the same route, open to everybody: a page, a file of the program, or a question whether the server is there.
+    #[must_use]
+    pub const fn open(self) -> Self {
+        Self { access: Access::Open, ..self }
     }
 
     /// Returns the same route, answered while the host joins, too.

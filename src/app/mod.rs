@@ -11,6 +11,7 @@
 //!
 //! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
 
+pub mod access;
 pub mod aging;
 pub mod answer;
 pub mod application;

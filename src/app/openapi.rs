@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::access::Scope;
 use super::application::{App, Body, Route};
 
 /// What the document says of one application.
@@ -49,6 +50,12 @@ const USUAL_OF_WRITES: [(&str, &str); 2] = [
     ("507", "There is no room for writes; reads go on"),
 ];
 
+/// Those of what needs a scope, where the server asks for tokens.
+const USUAL_OF_GUARDED: [(&str, &str); 2] = [
+    ("401", "The server asks for a token, and there is none or one that it does not know"),
+    ("403", "The token lacks the scope"),
+];
+
 /// Returns the document, OpenAPI 3.1. A route for every method and path is no operation and is left out.
 ///
 /// # Panics
@@ -61,14 +68,18 @@ pub fn document(sections: &[Section]) -> Value {
         for route in section.routes {
             let Some(method) = route.method else { continue };
             let item = paths.entry(route.path).or_insert_with(|| json!({}));
-            item[method.as_str().to_lowercase()] = operation(section.name, route);
+            item[method.as_str().to_lowercase()] = operation(section.name, route, route.scope(method));
         }
     }
     json!({
         "openapi": "3.1.0",
         "info": {"title": "pixeld", "version": env!("CARGO_PKG_VERSION")},
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": {"token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Needed where the server has --tokens: the scopes stand with each call. Elsewhere everybody may do everything.",
+        }}},
     })
 }
 
@@ -81,7 +92,7 @@ fn object(text: &str) -> Map<String, Value> {
     }
 }
 
-fn operation(section: &str, route: &Route) -> Value {
+fn operation(section: &str, route: &Route, scope: Option<Scope>) -> Value {
     let mut operation = json!({"tags": [section], "summary": route.summary});
     operation.as_object_mut().expect("made above").extend(object(route.operation));
     add_captures(&mut operation, route.path);
@@ -93,7 +104,10 @@ fn operation(section: &str, route: &Route) -> Value {
     }
     let bodies = if matches!(route.body, Body::None) { &[][..] } else { &USUAL_OF_BODIES };
     let writes = if route.writes { &USUAL_OF_WRITES[..] } else { &[] };
-    for (status, description) in USUAL.iter().chain(bodies).chain(writes) {
+    // Either of the two: a server may ask for no tokens.
+    operation["security"] = scope.map_or(json!([]), |scope| json!([{ "token": [scope.name()] }, {}]));
+    let guarded = if scope.is_some() { &USUAL_OF_GUARDED[..] } else { &[] };
+    for (status, description) in USUAL.iter().chain(guarded).chain(bodies).chain(writes) {
         let responses = operation["responses"].as_object_mut().expect("responses are an object");
         responses.entry(*status).or_insert_with(|| json!({ "description": description }));
     }
@@ -216,27 +230,38 @@ mod tests {
         let sections: Vec<_> = registry::all().iter().map(|app| Section::of(&**app)).collect();
         let document = document(&sections);
         for (path, method, statuses) in [
-            ("/pixel", "post", &["200", "400", "408", "413", "414", "422", "431", "503", "504", "507"][..]),
+            (
+                "/pixel",
+                "post",
+                &["200", "400", "401", "403", "408", "413", "414", "422", "431", "503", "504", "507"][..],
+            ),
             (
                 "/pixels",
                 "post",
-                &["200", "207", "400", "408", "413", "414", "415", "422", "431", "503", "504", "507"],
+                &[
+                    "200", "207", "400", "401", "403", "408", "413", "414", "415", "422", "431", "503",
+                    "504", "507",
+                ],
             ),
-            ("/next", "get", &["200", "400", "409", "413", "414", "431", "503", "504", "507"]),
-            ("/state", "get", &["200", "400", "413", "414", "431", "503"]),
+            ("/next", "get", &["200", "400", "401", "403", "409", "413", "414", "431", "503", "504", "507"]),
+            ("/state", "get", &["200", "400", "401", "403", "413", "414", "431", "503"]),
             (
                 "/media/{name}",
                 "get",
-                &["200", "206", "304", "400", "404", "412", "413", "414", "416", "431", "503"],
+                &["200", "206", "304", "400", "401", "403", "404", "412", "413", "414", "416", "431", "503"],
             ),
             (
                 "/images/{id}/thumbnail",
                 "get",
-                &["200", "304", "400", "404", "412", "413", "414", "431", "503"],
+                &["200", "304", "400", "401", "403", "404", "412", "413", "414", "431", "503"],
             ),
-            ("/messages/{id}", "get", &["200", "400", "404", "413", "414", "431", "503"]),
-            ("/api/products/{id}", "get", &["200", "400", "404", "413", "414", "431", "503"]),
-            ("/api/products", "get", &["200", "400", "404", "413", "414", "422", "431", "503", "504", "507"]),
+            ("/messages/{id}", "get", &["200", "400", "401", "403", "404", "413", "414", "431", "503"]),
+            ("/api/products/{id}", "get", &["200", "400", "401", "403", "404", "413", "414", "431", "503"]),
+            (
+                "/api/products",
+                "get",
+                &["200", "400", "401", "403", "404", "413", "414", "422", "431", "503", "504", "507"],
+            ),
         ] {
             let mut told: Vec<_> =
                 document["paths"][path][method]["responses"].as_object().unwrap().keys().collect();

@@ -18,6 +18,12 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Most origins a journal may know: each start of a host that wrote anything is one, and a segment's header names all.
 /// A clear names all of them too, and has to fit into a batch.
 pub const ORIGINS_MAX: usize = 32_000;
+/// Tokens that a file may name: each request is compared with all of them.
+pub const TOKENS_MAX: usize = 1_024;
+/// Bytes of a file of tokens.
+pub const TOKENS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of a token's name.
+pub const TOKEN_NAME_BYTES_MAX: usize = 64;
 /// Hosts that an identity has room to list.
 pub const MEMBERS_MAX: usize = 8;
 /// Hosts of which it is logged that they are members or were: as many replacements end in hosts without entries.

@@ -13,6 +13,7 @@ pub(crate) mod events;
 mod film;
 mod flags;
 mod forget;
+mod guard;
 mod heal;
 mod healthy;
 mod import;
@@ -25,6 +26,8 @@ mod running;
 mod send;
 mod serve;
 mod succession;
+mod token;
+mod token_file;
 mod top;
 mod watchdog;
 
@@ -55,6 +58,7 @@ Examples:
   pixeld bench                     # measure that server, and name the bottleneck
   pixeld init --join CLUSTER_ID    # become the second host of a pair; see `pixeld init --help`
   pixeld top                       # what that server does, live
+  pixeld token new --name ci --scope write  # let a client in, where the server has --tokens
   pixeld doctor                    # say what holds this machine back
   pixeld inspect ./pixeld-data     # verify every checksum, number, chain and picture
 
@@ -72,6 +76,7 @@ enum Command {
     Film(film::Arguments),
     Bench(Box<bench::Arguments>),
     Top(top::Arguments),
+    Token(token::Arguments),
     Doctor(Box<doctor::Arguments>),
     Healthy(healthy::Arguments),
     #[command(hide = true, name = decoder::SUBCOMMAND)]
@@ -103,6 +108,7 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::Film(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
         Command::Top(arguments) => arguments.run(),
+        Command::Token(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Healthy(arguments) => arguments.run(),
         Command::Decoder(arguments) => arguments.run(),

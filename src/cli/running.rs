@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::events::{self, LevelSwitch};
 use super::succession::{self, Predecessor, Successor};
 use super::watchdog::{self, Watched};
-use super::{CliError, import, recovery};
+use super::{CliError, guard, import, recovery};
 use crate::apps::declaration::Tools;
 use crate::apps::pex::import::Import;
 use crate::base::fingerprint::Fingerprint;
@@ -23,6 +23,7 @@ use crate::config::settings;
 use crate::config::sources::Sources;
 use crate::decoder::thumbnailer;
 use crate::engine::lifecycle::server::{Ending, Server};
+use crate::engine::shared::access::tokens::Tokens;
 use crate::engine::shared::settings::{Listen, Settings};
 use crate::os::inherit::{self, Inherited};
 use crate::os::notify::Manager;
@@ -60,6 +61,7 @@ impl Running {
             inherit::inherited().map_err(CliError::Inherited)?;
         let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
         let level = events::start(config.log_level, config.log_format);
+        guard::keep_tokens(&config.access);
         let mut settings = await_names(&config);
         if !inherited.is_empty() {
             settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
@@ -116,6 +118,7 @@ impl Running {
     fn announce(&self) {
         recovery::log(self.server.report());
         self.warn_of_few_descriptors();
+        guard::warn_of_strangers(self.server.addresses(), &self.config.access);
         let addresses: Vec<String> =
             self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
         let (data_dir, durability) =
@@ -241,6 +244,7 @@ impl Running {
         }
         let mut settings = self.started_with.clone();
         settings.limits.clone_from(&self.config.settings.limits);
+        settings.rules = self.config.settings.rules.clone();
         settings.accept_loss = false;
         self.server = Server::resume(settings, parted, listeners)?;
         connections.into_iter().for_each(|connection| self.server.adopt(connection.into()));
@@ -265,9 +269,12 @@ impl Running {
             Ok(reloaded) => {
                 let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));
                 self.server.shared().set_limits(reloaded.config.settings.limits.clone());
+                self.server.shared().set_rules(&reloaded.config.settings.rules);
                 self.level.set(reloaded.config.log_level);
                 self.config = reloaded.config;
-                tracing::info!(changed, "configuration read again");
+                guard::keep_tokens(&self.config.access);
+                let tokens = self.config.settings.rules.tokens.as_ref().map_or(0, Tokens::count);
+                tracing::info!(changed, tokens, "configuration read again");
                 if !restart.is_empty() {
                     tracing::warn!(keys = restart, "these changed too and take effect with the next start");
                 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
+use super::token_file::TokenFile;
 use crate::base::units;
 use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::post::Pace;
@@ -52,6 +53,8 @@ pub(super) struct Arguments {
     /// Send nothing, only read back and compare
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    token: TokenFile,
 }
 
 /// The words for [`Draw`].
@@ -92,8 +95,9 @@ impl Arguments {
             How::Blocks => Draw::Blocks,
             How::Never => Draw::Never,
         };
+        let token = self.token.read().map_err(CliError::Usage)?;
         let Self { picture, url, from, at, check: check_only, .. } = self;
-        let options = Options { picture, url, pace, from, at, draw, check_only };
+        let options = Options { picture, url, token, pace, from, at, draw, check_only };
         let identical = run(&options, &mut io::stdout().lock())?;
         Ok(if identical { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::CliError;
 use super::interrupt::stop_on_interrupt;
+use super::token_file::TokenFile;
 use crate::base::units;
 use crate::os::output;
 use pixeld_bench::client::target::Target;
@@ -27,6 +28,8 @@ pub(super) struct Arguments {
     /// Print the figures of one interval and end; works without a terminal
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    token: TokenFile,
 }
 
 const EXAMPLES: &str = "\
@@ -50,7 +53,10 @@ impl Arguments {
                 "{given} hosts don't fit on one screen, {most} do; show the others on another terminal"
             )));
         }
-        let targets = self.urls.iter().map(|url| Target::resolve(url, None, "/metrics"));
+        let token = self.token.read().map_err(CliError::Usage)?;
+        let resolve =
+            |url| Target::resolve(url, None, "/metrics").map(|target| target.with_token(token.clone()));
+        let targets = self.urls.iter().map(|url: &String| resolve(url));
         let targets = targets.collect::<Result<Vec<_>, _>>().map_err(CliError::Usage)?;
         if self.once {
             let (text, has_all) = top::once(&targets, self.interval);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::access::Access;
 use super::error::Origin;
 use super::peer::Peer;
 use crate::apps::registry;
@@ -47,6 +48,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Enabled applications, by their names in [`registry`].
     pub apps: Vec<&'static str>,
+    /// Who may do what.
+    pub access: Access,
     /// The peer.
     pub peer: Peer,
     /// The log that hosts share; one without servers is none.

@@ -60,6 +60,16 @@ pub enum ConfigError {
         /// What the parser says.
         reason: String,
     },
+    /// A file of tokens that is not sound.
+    #[error("{path}{line}: {reason}", path = path.display(), line = at(*line))]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1; 0 for the file as a whole.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file that cannot be read.
     #[error("{origin}: {path} cannot be read: {reason}", path = path.display())]
     Unreadable {
@@ -70,6 +80,11 @@ pub enum ConfigError {
         /// What the system says.
         reason: String,
     },
+}
+
+/// Returns a line as it stands behind the name of its file.
+fn at(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
 }
 
 /// Everything that is wrong with a configuration, in the order of the keys; never empty.

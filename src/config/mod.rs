@@ -6,6 +6,7 @@
 //!
 //! [`table`], [`limits`], [`shared_log`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
 
+pub(crate) mod access;
 pub mod document;
 pub mod effective;
 pub mod error;

@@ -1,5 +1,6 @@
 //! From merged texts to the typed [`Config`].
 
+use super::access::{self, Access};
 use super::effective::{Config, Entry, INDEX, LogFormat};
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::keys;
@@ -24,6 +25,14 @@ pub fn load(sources: &Sources, cores: usize) -> Result<Config, ConfigErrors> {
     reader.entries.sort_by_key(|entry| table_of(entry.key));
     let mut config = config_of(&reader.values);
     reader.relations(&config);
+    let entries = &reader.entries;
+    let origin_of = |key: &str| {
+        entries.iter().find(|entry| entry.key == key).map_or(Origin::Default, |entry| entry.origin.clone())
+    };
+    match access::rules(&config, origin_of) {
+        Ok(rules) => config.settings.rules = rules,
+        Err(error) => reader.errors.push(error),
+    }
     if reader.errors.is_empty() {
         debug_assert!(!config.listen.is_empty() && config.settings.workers > 0);
         config.entries = reader.entries;
@@ -39,6 +48,7 @@ fn config_of(values: &Values) -> Config {
         settings: Settings::base("".into()),
         listen: Vec::new(),
         apps: Vec::new(),
+        access: Access::default(),
         peer: Peer::default(),
         shared_log: SharedLogSettings::default(),
         log_level: "info",
@@ -63,6 +73,8 @@ pub(super) fn take_over(config: &mut Config, later: &Config) {
     }
     let entries = std::mem::take(&mut config.entries);
     *config = Config { entries, ..config_of(&values) };
+    // A file that is named may say something else now, although its name is the same.
+    config.settings.rules = later.settings.rules.clone();
 }
 
 /// Takes the values key by key, and notes what is wrong and what is in force.

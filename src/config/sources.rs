@@ -17,6 +17,9 @@ const TESTS_PREFIX: &str = "PIXELD_TESTS_";
 /// Begins the names of variables of the load generator, which a shell may have beside those of a server.
 const BENCH_PREFIX: &str = "PIXELD_BENCH_";
 
+/// The variable that names a client's token; a shell may have it beside those of a server.
+const TOKEN_FILE_VARIABLE: &str = "PIXELD_TOKEN_FILE";
+
 /// A variable that is there in every pod of Kubernetes.
 const POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -87,7 +90,8 @@ fn is_of_a_service(name: &str) -> bool {
 fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
     let in_pod = environment.iter().any(|(name, _)| name == POD_VARIABLE);
     for (name, value) in environment {
-        let is_of_another = name.starts_with(TESTS_PREFIX) || name.starts_with(BENCH_PREFIX);
+        let is_of_another =
+            name.starts_with(TESTS_PREFIX) || name.starts_with(BENCH_PREFIX) || name == TOKEN_FILE_VARIABLE;
         let is_foreign = is_of_another || (in_pod && is_of_a_service(name));
         if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || is_foreign {
             continue;
@@ -176,8 +180,8 @@ mod tests {
     #[test]
     fn variables_of_tests_and_of_the_load_generator_are_no_settings() {
         let (mut errors, mut merged) = (Vec::new(), Merged::new());
-        let environment =
-            ["PIXELD_TESTS_STRICT", "PIXELD_BENCH_TOKEN"].map(|name| (name.to_owned(), "1".to_owned()));
+        let environment = ["PIXELD_TESTS_STRICT", "PIXELD_BENCH_TOKEN", TOKEN_FILE_VARIABLE]
+            .map(|name| (name.to_owned(), "1".to_owned()));
         from_environment(&environment, &mut merged, &mut errors);
         assert!(errors.is_empty() && merged.is_empty());
         let is_ours =

@@ -17,12 +17,21 @@ pub enum Caching {
     Revalidated,
     /// Everybody, for good: its path changes with its content.
     Immutable,
+    /// The client itself, for good: others may not see it.
+    Private,
     /// Nothing is said, because nobody keeps it anyway: the answer to a POST has no freshness unless it is given one
     /// (RFC 9110, section 9.3.3). For `POST /pixel` alone, which is sent by the million and pays for each byte.
     Unsaid,
 }
 
 impl Caching {
+    /// Returns the same for an answer that only those who are allowed to may see: a cache that several clients share keeps what is
+    /// `public`, although it was asked for with a token (RFC 9111, section 3.5).
+    #[must_use]
+    pub fn guarded(self) -> Self {
+        if self == Self::Immutable { Self::Private } else { self }
+    }
+
     /// Returns the field's value in an answer with this status; nothing where there is no such field.
     #[must_use]
     pub fn value(self, status: u16) -> Option<&'static str> {
@@ -31,6 +40,7 @@ impl Caching {
             Self::NoStore => Some("no-store"),
             Self::Revalidated => Some("no-cache"),
             Self::Immutable => Some("public, max-age=31536000, immutable"),
+            Self::Private => Some("private, max-age=31536000, immutable"),
             Self::Unsaid => None,
         }
     }
@@ -42,7 +52,9 @@ mod tests {
 
     #[test]
     fn an_error_never_has_the_freshness_of_the_content() {
-        for caching in [Caching::NoStore, Caching::Revalidated, Caching::Immutable, Caching::Unsaid] {
+        for caching in
+            [Caching::NoStore, Caching::Revalidated, Caching::Immutable, Caching::Private, Caching::Unsaid]
+        {
             for status in 400..600 {
                 assert_eq!(caching.value(status), Some("no-store"), "{caching:?} {status}");
             }
@@ -53,5 +65,9 @@ mod tests {
             assert_eq!(Caching::default().value(status), Some("no-store"));
         }
         assert_eq!(Caching::Unsaid.value(200), None);
+        assert_eq!(Caching::Immutable.guarded().value(200), Some("private, max-age=31536000, immutable"));
+        for caching in [Caching::NoStore, Caching::Revalidated, Caching::Unsaid] {
+            assert_eq!(caching.guarded(), caching);
+        }
     }
 }

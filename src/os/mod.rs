@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub mod cage;
 pub mod clock;
 pub(crate) mod confinement;
+pub(crate) mod cores;
 pub mod datadir;
 pub mod disk;
 pub mod files;

@@ -28,6 +28,16 @@ pub fn start() -> std::io::Result<u32> {
     Ok(getrandom::u32()?)
 }
 
+/// Returns a new token: 256 random bits in hexadecimal digits, behind a word by which scanners for secrets find it.
+///
+/// # Panics
+/// The system has no source of randomness any more.
+#[must_use]
+pub fn token() -> String {
+    let bits = [bytes(), bytes()].concat();
+    bits.iter().fold("pixeld_".to_owned(), |token, byte| format!("{token}{byte:02x}"))
+}
+
 /// Returns sixteen random bytes.
 ///
 /// # Panics

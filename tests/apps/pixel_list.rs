@@ -155,6 +155,7 @@ impl Site {
             now_us: 0,
             clock_us: 0,
             peer: &Alone,
+            shows_host: true,
         };
         self.router.app(app).handle(route.endpoint, &Request { head: &head, body: b"", captures }, &view)
     }

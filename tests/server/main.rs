@@ -9,6 +9,7 @@ mod skip;
 #[path = "../support/terminal.rs"]
 mod terminal;
 
+mod access;
 mod config;
 mod crowds;
 mod cut_kills;

@@ -139,7 +139,7 @@ fn sent(
     let pace = Pace { connections: 3, depth: 8, patience: Duration::from_secs(5) };
     let picture = picture(directory.path());
     let (at, draw) = ((0, 0), Draw::Never);
-    let mut options = Options { picture, url, pace, from: 0, at, draw, check_only: false };
+    let mut options = Options { picture, url, token: None, pace, from: 0, at, draw, check_only: false };
     change(&mut options);
     let mut report = Vec::new();
     let result = run(&options, &mut report);

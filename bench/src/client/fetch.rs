@@ -2,6 +2,7 @@
 
 use crate::client::link::{Link, Piece};
 use crate::client::target::Target;
+use crate::client::token::Token;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -69,8 +70,10 @@ fn stream_until(
     let mut link = Link::open(target, wait)?;
     let mut due = deadline.unwrap_or_else(|| Instant::now() + wait);
     let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pixeld-bench\r\n{fields}Connection: close\r\n\r\n",
-        target.path, target.host
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: pixeld-bench\r\n{}{fields}Connection: close\r\n\r\n",
+        target.path,
+        target.host,
+        Token::line(target.token.as_ref())
     );
     link.write(request.as_bytes())?;
     loop {

@@ -12,3 +12,4 @@ pub mod spoken;
 pub mod stream;
 pub mod target;
 pub mod tls;
+pub mod token;

@@ -2,6 +2,7 @@
 
 use crate::client::addresses::Addresses;
 use crate::client::tls::{Tls, Trust};
+use crate::client::token::Token;
 use crate::redaction::shown_url;
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// What TLS needs, if the scheme is https.
     pub tls: Option<Tls>,
+    /// The token that single requests send.
+    pub token: Option<Token>,
 }
 
 /// The pieces of a URL before its name is looked up.
@@ -170,7 +173,13 @@ impl Target {
         };
         let path = parsed.path.unwrap_or_else(|| default_path.to_string());
         let url = format!("{}://{}{path}", scheme(tls.as_ref()), parsed.host);
-        Ok(Self { url, host: parsed.host, path, endpoint, tls })
+        Ok(Self { url, host: parsed.host, path, endpoint, tls, token: None })
+    }
+
+    /// Returns the same target, asked with this token.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
     }
 
     /// Returns the same server at another path.

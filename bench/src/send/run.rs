@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::client::token::Token;
+
 use super::draw::Draw;
 use super::error::SendError;
 use super::picture::Picture;
@@ -21,6 +23,8 @@ pub struct Options {
     pub picture: PathBuf,
     /// The server's address.
     pub url: String,
+    /// The token that the server asks for.
+    pub token: Option<Token>,
     /// Connections, depth and patience.
     pub pace: Pace,
     /// Number of the first request; those before it were answered in an earlier run.
@@ -38,7 +42,7 @@ pub struct Options {
 /// # Errors
 /// Returns what stopped the transfer.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
-    let target = Target::parse(&options.url)?;
+    let target = Target::parse(&options.url)?.with_token(options.token.clone());
     let picture = Picture::open(&options.picture)?.placed(options.at)?;
     if !options.check_only {
         let text = post(&picture, &target, options)?;

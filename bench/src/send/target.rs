@@ -3,6 +3,7 @@
 use crate::client;
 use crate::client::addresses::Addresses;
 use crate::client::target::{Endpoint, Url};
+use crate::client::token::Token;
 use std::io::{self, Write as _};
 use std::net::ToSocketAddrs;
 
@@ -17,6 +18,7 @@ pub struct Target {
     /// What stands before `/pixel`, without a slash at its end; usually empty.
     pub path: String,
     url: Url,
+    token: Option<Token>,
 }
 
 impl Target {
@@ -31,7 +33,13 @@ impl Target {
         }
         let parsed = Url::parse(url).ok().filter(|parsed| !parsed.is_tls).ok_or_else(wrong)?;
         let path = parsed.path.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { host: parsed.host.clone(), path, url: parsed })
+        Ok(Self { host: parsed.host.clone(), path, url: parsed, token: None })
+    }
+
+    /// Returns the same server, asked with this token.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
     }
 
     /// Looks the host up.
@@ -50,9 +58,10 @@ impl Target {
         let _ = write!(body, r#"{{"x":{x},"y":{y},"channel":"{channel}","value":{value}}}"#);
         let _ = write!(
             out,
-            "POST {}/pixel HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {}/pixel HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n",
             self.path,
             self.host,
+            Token::line(self.token.as_ref()),
             body.len()
         );
         out.extend_from_slice(&body);
@@ -71,6 +80,7 @@ impl Target {
             path,
             endpoint: self.endpoint()?,
             tls: None,
+            token: self.token.clone(),
         })
     }
 }

@@ -119,6 +119,13 @@ fn ask(host: usize, target: &Target, every: Duration, sender: &Sender<News>) {
 
 fn page(target: &Target) -> Result<Exposition, String> {
     let answer = fetch::get(target, PATIENCE).map_err(|error| format!("no answer: {error}"))?;
+    if matches!(answer.status, 401 | 403) {
+        let status = answer.status;
+        return Err(format!(
+            "{} answers {status}; a token with the scope admin is needed: --token-file",
+            target.url
+        ));
+    }
     if answer.status != 200 {
         return Err(format!("{} answers {}; is it a pixeld?", target.url, answer.status));
     }

@@ -7,6 +7,13 @@ const SHOWN = 30; // a plot is at least as wide as so many readings
 const BACKOFF_MS = [1000, 15000]; // the first pause after a question without an answer, and the longest
 const PATIENCE_MS = 10000; // for one answer
 
+// Answers of a server that does not show its figures to everybody, or not at this address.
+const HIDDEN = {
+  401: "up; figures need a token",
+  403: "up; figures need a token with the scope admin",
+  404: "up; figures are at the address for operators",
+};
+
 const at = (id) => document.getElementById(id);
 
 // ---- Reading ----
@@ -293,6 +300,11 @@ async function turn() {
   if (document.hidden) return; // looked at again, it goes on
   try {
     const answer = await fetch("/metrics", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (HIDDEN[answer.status]) {
+      say(HIDDEN[answer.status], "up");
+      timer = setTimeout(turn, BACKOFF_MS[1]);
+      return;
+    }
     if (!answer.ok) throw new Error(`${answer.status}`);
     show(new Reading(await answer.text(), performance.now() / 1000));
     pause_ms = 0;

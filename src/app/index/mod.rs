@@ -26,7 +26,7 @@ pub struct Index {
 const PAGE: u8 = 0;
 const REFERENCE: u8 = 1;
 
-static ROUTES: [Route; 8] = [
+static ROUTES: [Route; 9] = [
     route("/", PAGE, "The index page"),
     route("/docs", REFERENCE, "Describes every call to people"),
     route("/openapi.json", 2, "Describes every call to programs (OpenAPI)"),
@@ -35,10 +35,11 @@ static ROUTES: [Route; 8] = [
     route("/figures.js", 5, "The script of its live figures"),
     route("/docs.css", 6, "The description's style sheet"),
     route("/docs.js", 7, "The description's script"),
+    route("/token.js", 8, "The script of all pages that sends the token"),
 ];
 
 const fn route(path: &'static str, endpoint: u8, summary: &'static str) -> Route {
-    Route { operation: openapi::FILE, ..Route::new(Method::Get, path, endpoint, summary) }
+    Route { operation: openapi::FILE, ..Route::new(Method::Get, path, endpoint, summary) }.open()
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -46,7 +47,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    img-src 'self' blob: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 impl Index {
     /// Returns the index of these applications and of itself.
@@ -64,6 +65,7 @@ impl Index {
             file(SCRIPT, include_str!("figures.js").to_owned()),
             file(STYLE, include_str!("reference/docs.css").to_owned()),
             file(SCRIPT, include_str!("reference/docs.js").to_owned()),
+            file(SCRIPT, include_str!("token.js").to_owned()),
         ];
         Self { files }
     }

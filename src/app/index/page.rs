@@ -25,6 +25,7 @@ pub fn page(apps: &Apps) -> String {
 
 /// Appends what the page loads: the front's modules ahead, which it would otherwise ask for one behind the other.
 fn loads(html: &mut String, front: Option<&Front>) {
+    html.push_str("<script src=\"/token.js\"></script>\n");
     if let Some(Front { style, script, modules, .. }) = front {
         let _ = writeln!(html, "<link rel=\"stylesheet\" href=\"{style}\">");
         for module in *modules {

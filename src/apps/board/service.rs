@@ -57,10 +57,10 @@ const NEWEST: usize = 5;
 const LISTED: usize = 20;
 
 static ROUTES: [Route; 12] = [
-    file("/board", PAGE, "The message board's page"),
-    file("/", PAGE, "The message board's page"),
-    file("/static/board.css", STYLE, "The board's style sheet"),
-    file("/static/board.js", SCRIPT, "The board's script"),
+    file("/board", PAGE, "The message board's page").open(),
+    file("/", PAGE, "The message board's page").open(),
+    file("/static/board.css", STYLE, "The board's style sheet").open(),
+    file("/static/board.js", SCRIPT, "The board's script").open(),
     Route {
         body: Body::Stream(form_bytes),
         form: Some(&REFUSED),

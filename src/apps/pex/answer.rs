@@ -90,6 +90,11 @@ pub fn not_found() -> Response {
     Response::new(404, TEXT, "404 page not found\n").with("X-Content-Type-Options", "nosniff")
 }
 
+/// Returns the answer to a request that is refused by its head.
+pub fn refusal(status: u16, sentence: &str) -> Response {
+    Response::new(status, TEXT, format!("{sentence}\n")).with("X-Content-Type-Options", "nosniff")
+}
+
 /// Returns the answer to a method that the path does not have.
 pub fn method_not_allowed() -> Response {
     Response::new(405, TEXT, Vec::new())

@@ -65,7 +65,7 @@ const fn step(
 }
 
 static ROUTES: [Route; 10] = [
-    route(Method::Get, "/", ROOT, "Names the four paths", ""),
+    route(Method::Get, "/", ROOT, "Names the four paths", "").open(),
     route(Method::Get, "/current", CURRENT, "Tells the Fibonacci number where we stand", NUMBER),
     step(Method::Get, "/next", NEXT, "Makes a step on and tells the number there", STEP),
     step(Method::Get, "/previous", PREVIOUS, "Makes a step back and tells the number there", NUMBER),
@@ -192,6 +192,10 @@ impl App for PexApp {
 
     fn not_found(&self) -> Response {
         answer::not_found()
+    }
+
+    fn refusal(&self, status: u16, sentence: &str) -> Response {
+        answer::refusal(status, sentence)
     }
 
     fn method_not_allowed(&self) -> Response {

@@ -39,7 +39,7 @@ const DELETE: u8 = 4;
 const THUMBNAIL: u8 = 5;
 
 static ROUTES: [Route; 6] = [
-    Route::new(Method::Get, "/", HOME, "What the thumbnail service takes"),
+    Route::new(Method::Get, "/", HOME, "What the thumbnail service takes").open(),
     Route {
         body: Body::Stream(|limits| limits.apps.size(&MAX_BODY)),
         operation: include_str!("openapi/post_image.json"),
@@ -245,6 +245,10 @@ impl App for ThumbsApp {
 
     fn not_found(&self) -> Response {
         answers::error(404, "Not Found")
+    }
+
+    fn refusal(&self, status: u16, sentence: &str) -> Response {
+        answers::error(status, sentence)
     }
 
     fn method_not_allowed(&self) -> Response {

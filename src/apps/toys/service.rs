@@ -69,8 +69,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         ..Route::new(Method::Post, path, endpoint, summary)
     };
     let own = [
-        get(HOME_PATH, ROOT, "The toy shop's page, where it is the root", openapi::FILE),
-        get("/toys", PAGE, "The toy shop's page", openapi::FILE),
+        get(HOME_PATH, ROOT, "The toy shop's page, where it is the root", openapi::FILE).open(),
+        get("/toys", PAGE, "The toy shop's page", openapi::FILE).open(),
         get("/api/ping", PING, "Says ping", ""),
         get("/api/misc/time", TIME, "Tells the time", ""),
         Route {
@@ -177,6 +177,10 @@ impl App for ToysApp {
 
     fn not_found(&self) -> Response {
         html::not_found()
+    }
+
+    fn refusal(&self, status: u16, sentence: &str) -> Response {
+        html::error(status, &html::escape(sentence))
     }
 
     fn method_not_allowed(&self) -> Response {

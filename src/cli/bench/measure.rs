@@ -1,5 +1,6 @@
 //! The arguments of a measurement, and the order that they make.
 
+use super::super::token_file::TokenFile;
 use super::agents::AgentsArguments;
 use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
@@ -120,6 +121,8 @@ pub(super) struct RequestArguments {
     // Read later: what clap says of a value that it can't take would show it.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = "Request")]
     headers: Vec<String>,
+    #[command(flatten)]
+    token: TokenFile,
     /// Body, or @FILE, @- for stdin; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request, here, in the
     /// URL's path and in fields
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
@@ -257,11 +260,7 @@ impl Measure {
         if self.request.body.is_some() || self.request.body_lines.is_some() || self.request.method.is_some() {
             return Err("--verify sends its own pixels; leave out -b, --body-lines and -m".into());
         }
-        let hosts = self
-            .check
-            .verify_host
-            .iter()
-            .map(|url| Target::resolve_trusting(url, None, "/pixel", &self.request.trust()));
+        let hosts = self.check.verify_host.iter().map(|url| self.request.further_target(url));
         Ok(Some((verify::run_number()?, hosts.collect::<Result<_, _>>()?)))
     }
 }
@@ -330,7 +329,15 @@ impl RequestArguments {
 
     /// Looks a target up.
     pub(super) fn target(&self, url: &str) -> Result<Target, String> {
-        Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())
+        let token = self.token.read()?;
+        let target = Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())?;
+        Ok(target.with_token(token))
+    }
+
+    /// Looks a further host up, which is not at the socket of the first one.
+    fn further_target(&self, url: &str) -> Result<Target, String> {
+        let target = Target::resolve_trusting(url, None, "/pixel", &self.trust())?;
+        Ok(target.with_token(self.token.read()?))
     }
 
     /// Returns whether a connection is used as long as it lasts.
@@ -350,7 +357,9 @@ impl RequestArguments {
         let read = |(at, text): (usize, &String)| {
             field(text).map_err(|what| format!("-H, field {} of {}: {what}", at + 1, self.headers.len()))
         };
-        self.headers.iter().enumerate().map(read).collect()
+        let mut fields = self.headers.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        fields.extend(self.token.read()?.map(|token| token.field()));
+        Ok(fields)
     }
 
     /// Returns the requests that these arguments describe; with the number of a verified run its own pixels.

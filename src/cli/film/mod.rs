@@ -15,6 +15,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use super::interrupt::stop_on_interrupt;
+use super::token_file::TokenFile;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::limits::PICTURE_PIXELS_MAX;
 use crate::apps::pixel::canvas::raster::Raster;
@@ -63,6 +64,8 @@ pub(super) struct Arguments {
     /// Show these cells only; by default all that were ever set
     #[arg(long, value_name = "X,Y,W,H", value_parser = area, allow_hyphen_values = true)]
     area: Option<Bounds>,
+    #[command(flatten)]
+    token: TokenFile,
 }
 
 const EXAMPLES: &str = "\
@@ -149,7 +152,7 @@ impl Arguments {
         let output = Output::open(format, &self.out).map_err(CliError::Film)?;
         let stop = stop_on_interrupt();
         let began = Instant::now();
-        let source = Source::open(&self.from_where)?;
+        let source = Source::open(&self.from_where, &self.token)?;
         let plan = self.plan(&source.facts)?;
         let made = make(&source, &plan, output, &stop);
         if stop.load(Ordering::SeqCst) {

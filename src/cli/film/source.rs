@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::CliError;
+use super::super::token_file::TokenFile;
 use super::progress::Progress;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::journal::as_applied;
@@ -65,9 +66,9 @@ impl Source {
     ///
     /// # Errors
     /// Returns why it can't be filmed.
-    pub(super) fn open(from_where: &str) -> Result<Self, CliError> {
+    pub(super) fn open(from_where: &str, token: &TokenFile) -> Result<Self, CliError> {
         if from_where.contains("://") {
-            Self::of_server(from_where)
+            Self::of_server(from_where, token)
         } else {
             Self::of_directory(Path::new(from_where))
         }
@@ -125,8 +126,9 @@ impl Source {
         })
     }
 
-    fn of_server(url: &str) -> Result<Self, CliError> {
-        let target = Target::resolve(url, None, "/").map_err(CliError::Usage)?;
+    fn of_server(url: &str, token: &TokenFile) -> Result<Self, CliError> {
+        let token = token.read().map_err(CliError::Usage)?;
+        let target = Target::resolve(url, None, "/").map_err(CliError::Usage)?.with_token(token);
         let answer = get(&target, "/canvas/past")?;
         let facts = if answer.status == 200 { facts_of(&answer.body) } else { None };
         let facts = facts.ok_or_else(|| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::access::Rules;
 use super::submission::Submission;
 use super::table::Key;
 use super::wire::SecondEnd;
@@ -33,6 +34,8 @@ pub enum Mail {
     Frames,
     /// New limits.
     Limits(Arc<Limits>),
+    /// New rules of who may do what.
+    Rules(Arc<Rules>),
     /// Stop accepting, finish what is in flight.
     Drain,
     /// Stop accepting, finish what is in flight, and give each connection that is idle to the successor.

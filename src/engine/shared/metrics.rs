@@ -95,10 +95,14 @@ pub enum Reject {
     LeftBehind,
     /// The data directory can't be written.
     ReadOnly,
+    /// No token, or an unknown one.
+    Token,
+    /// A token without the scope.
+    Scope,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 12] = [
+pub const REJECTS: [&str; 14] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -111,6 +115,8 @@ pub const REJECTS: [&str; 12] = [
     "disk_fault",
     "left_behind",
     "read_only",
+    "token",
+    "scope",
 ];
 
 /// One worker's shard.

@@ -1,5 +1,6 @@
 //! What the threads of one server share besides the log: who sleeps, how far each lane is committed, what phase it is.
 
+pub mod access;
 pub(crate) mod buffered;
 pub(crate) mod descriptors;
 pub(crate) mod key;
@@ -34,6 +35,7 @@ use std::thread::Thread;
 use crossbeam_channel::Sender;
 use mio::Waker;
 
+use self::access::{Rules, RulesInForce};
 use self::buffered::Buffered;
 use self::descriptors::Descriptors;
 use self::life::Life;
@@ -257,6 +259,8 @@ pub struct Shared {
     /// Room in the journal and on its disk.
     pub space: Space,
     limits: RwLock<Arc<Limits>>,
+    /// Who may do what.
+    pub rules: RulesInForce,
 }
 
 impl Shared {
@@ -316,6 +320,7 @@ impl Shared {
             started_us: wall_us(),
             space: Space::default(),
             limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
+            rules: RulesInForce::new(settings.rules.clone()),
         }
     }
 
@@ -381,6 +386,12 @@ impl Shared {
         for worker in &self.workers {
             worker.send(Mail::Limits(limits.clone()));
         }
+    }
+
+    /// Replaces the rules of who may do what, and tells every worker.
+    pub fn set_rules(&self, rules: &Arc<Rules>) {
+        self.rules.set(rules.clone());
+        self.workers.iter().for_each(|worker| worker.send(Mail::Rules(rules.clone())));
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Rules;
 use super::steering::Steer;
 use crate::app::application::Apps;
 use crate::app::applied::{Applied, EmptyStates};
@@ -35,6 +37,8 @@ pub struct Settings {
     pub empty_states: EmptyStates,
     /// Bounds.
     pub limits: Limits,
+    /// Who may do what.
+    pub rules: Arc<Rules>,
     /// Disk space left to others.
     pub reserve: Reserve,
     /// Bytes of a segment, should the data directory be new.
@@ -69,6 +73,7 @@ impl Settings {
             apps: Vec::new(),
             empty_states: Applied::default,
             limits: Limits::default(),
+            rules: Arc::default(),
             reserve: Reserve::Usual,
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             accept_loss: false,

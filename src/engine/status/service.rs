@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::exposition;
+use crate::app::access::Access;
 use crate::app::application::{Action, App, Request, Route, View};
 use crate::app::router::Router;
 use crate::app::state::State;
@@ -18,16 +19,20 @@ const VERSION: u8 = 2;
 const METRICS: u8 = 3;
 
 static ROUTES: [Route; 4] = [
-    Route::new(Method::Get, "/livez", LIVE, "200 while the process serves").always(),
+    Route::new(Method::Get, "/livez", LIVE, "200 while the process serves").always().open(),
     Route::new(
         Method::Get,
         "/readyz",
         READY,
         "200 while new requests are welcome, whether or not the peer is there; 503 while joining one, while the disk fails, or draining",
     )
-    .always(),
+    .always()
+    .open(),
     Route::new(Method::Get, "/version", VERSION, "What is running").always(),
-    Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus").always(),
+    Route {
+        access: Access::Admin,
+        ..Route::new(Method::Get, "/metrics", METRICS, "Counters for Prometheus").always()
+    },
 ];
 
 /// The engine's endpoints. They know the server they are part of, once it is there.
@@ -89,6 +94,10 @@ impl App for Service {
             None => text(503, "starting\n"),
         };
         Action::Respond(response)
+    }
+
+    fn refusal(&self, status: u16, sentence: &str) -> Response {
+        text(status, &format!("{sentence}\n"))
     }
 
     fn new_state(&self) -> Option<Box<dyn State>> {

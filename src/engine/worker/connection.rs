@@ -2,6 +2,7 @@
 //!
 //! Buffers are there only while something is in them, so that an idle connection is this struct and nothing else.
 
+use super::gate::Verdict;
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
 use super::watching::Watching;
@@ -160,6 +161,8 @@ pub struct Connection {
     pub root: Root,
     /// The protocol's state.
     pub machine: Machine,
+    /// What was decided about the request whose head came last, the express lane's left out.
+    pub verdict: Verdict,
     /// Which remembered head to compare the next request with.
     pub head_hint: u16,
     /// Bytes received and not yet consumed.
@@ -223,6 +226,7 @@ impl Connection {
             wire,
             root,
             machine: Machine::new(),
+            verdict: Verdict::FREE,
             head_hint: 0,
             input: Vec::new(),
             output: Vec::new(),

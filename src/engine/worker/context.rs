@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::now::Now;
 use crate::base::limits::Limits;
+use crate::engine::shared::access::Rules;
 use crate::engine::shared::metrics::{Reject, WorkerMetrics};
 use crate::engine::shared::{Shared, WorkerSide};
 
@@ -16,6 +17,7 @@ pub(super) struct Context {
     side: Arc<WorkerSide>,
     metrics: Arc<WorkerMetrics>,
     pub(super) limits: Arc<Limits>,
+    pub(super) rules: Arc<Rules>,
     pub(super) now: Now,
     pub(super) ending: Ending,
 }
@@ -33,9 +35,9 @@ pub(super) enum Ending {
 
 impl Context {
     pub(super) fn new(index: usize, shared: Arc<Shared>, now: Now) -> Self {
-        let limits = shared.limits();
+        let (limits, rules) = (shared.limits(), shared.rules.get());
         let (side, metrics) = (shared.workers[index].clone(), shared.metrics.workers[index].clone());
-        Self { index, shared, side, metrics, limits, now, ending: Ending::No }
+        Self { index, shared, side, metrics, limits, rules, now, ending: Ending::No }
     }
 
     #[inline]

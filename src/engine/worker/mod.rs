@@ -12,6 +12,7 @@
 //! rota                  whose turn it is
 //! deadlines, wheel      when to look at whom
 //! express               the short cut of usual writes
+//! gate                  whether a request may be made
 //! lane                  the lane, and when a commit of it starts
 //! answers               those that wait: for the commit, a sync, the peer
 //! output, buffers       answers on their way into the socket
@@ -32,6 +33,7 @@ mod context;
 mod deadlines;
 mod doors;
 mod express;
+pub(crate) mod gate;
 pub(crate) mod held;
 mod lane;
 mod now;

@@ -54,6 +54,13 @@ impl Output {
         let AnswerFraming { version, keep_alive, head_only } = framing;
         let head = HeadContext { version, keep_alive, head_only, date: context.now.date(), durability };
         self.buffers.lend(&mut connection.output);
+        let guarded;
+        let response = if connection.verdict.is_guarded && response.caching != response.caching.guarded() {
+            guarded = response.clone().kept_by(response.caching.guarded());
+            &guarded
+        } else {
+            response
+        };
         if let Some(rest) = response::write(response, &head, &mut connection.output) {
             debug_assert!(matches!(connection.task, Task::None), "one answer at a time is under way");
             connection.task = Task::Sending(rest);
@@ -74,6 +81,8 @@ impl Output {
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = context.now.date();
         let about = HeadContext { version, keep_alive, head_only, date, durability: asked.reached };
+        let guarded = StreamHead { caching: head.caching.guarded(), ..head.clone() };
+        let head = if connection.verdict.is_guarded { &guarded } else { head };
         let pieces = response::write_stream_head(head, &about, &mut connection.output);
         connection.closing |= !keep_alive || pieces == Pieces::UntilClose;
         if pieces == Pieces::UntilClose {

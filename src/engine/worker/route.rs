@@ -65,18 +65,22 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 ///
 /// With it comes what is known of the request then.
 pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<Meant>) {
-    let unwanted = Plan::Unwanted { max_bytes: limits.unused_body_bytes };
     match router.find(root, head.method, head.path) {
         Match::Found { route, place, .. } => {
             let plan = match route.body {
-                Body::None => unwanted,
+                Body::None => unwanted(limits),
                 Body::Whole(max_bytes) => Plan::Whole { max_bytes: max_bytes(limits) },
                 Body::Stream(max_bytes) => Plan::Stream { max_bytes: max_bytes(limits) },
             };
             (plan, Some(Meant { place, form: form_of(route, head) }))
         }
-        _ => (unwanted, None),
+        _ => (unwanted(limits), None),
     }
+}
+
+/// Returns how the body of a request is taken whose answer does not depend on it.
+pub fn unwanted(limits: &Limits) -> Plan {
+    Plan::Unwanted { max_bytes: limits.unused_body_bytes }
 }
 
 /// What the head of a request says of the one who sent it.

@@ -19,6 +19,7 @@ use super::{Found, Worker, route};
 use crate::app::application::Start;
 use crate::app::wait::Ticket;
 use crate::base::limits::{LINGER_DRAINING_MS, Limits, WATCHERS_PER_TURN};
+use crate::engine::shared::access::Rules;
 use crate::engine::shared::mailbox::{FileDone, JobDone, Mail};
 use crate::engine::shared::table::Key;
 
@@ -135,6 +136,7 @@ impl Worker {
             Mail::Log(submission) => self.service.lane.submit(submission, &self.context),
             Mail::Frames => self.service.watchers.begin_round(),
             Mail::Limits(limits) => self.take_limits(limits),
+            Mail::Rules(rules) => self.take_rules(rules),
             Mail::Overdue => self.answer_overdue(),
             Mail::Drain => self.drain(),
             Mail::HandOver(successor) => self.leave_to(successor),
@@ -177,6 +179,12 @@ impl Worker {
         self.context.limits = limits;
         self.sweep(|_| true);
         self.service.take_limits(&self.context);
+    }
+
+    /// Takes new rules over. Remembered heads were allowed by the old ones.
+    fn take_rules(&mut self, rules: Arc<Rules>) {
+        self.context.rules = rules;
+        self.service.express.forget();
     }
 
     /// Answers writes whose batch the disk has no room for, and that have waited as long as an answer may wait for the second

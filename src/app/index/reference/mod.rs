@@ -68,6 +68,10 @@ fn operation(html: &mut String, route: &Route, document: &Value) {
     if is_read && !path.contains('{') && !needs_parameters(described) {
         let _ = writeln!(html, "<p><a href=\"{path}\">Open {path}</a></p>");
     }
+    if let Some(scope) = described["security"][0]["token"][0].as_str() {
+        let _ =
+            writeln!(html, "<p>Needs the scope <code>{scope}</code> where the server asks for tokens</p>");
+    }
     if let Some(parameters) = described["parameters"].as_array() {
         parameters_of(html, parameters);
     }

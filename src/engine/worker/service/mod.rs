@@ -174,6 +174,7 @@ impl Service {
             now_us: wall_us(),
             clock_us: context.now.exact_us(),
             peer: shared,
+            shows_host: connection.verdict.shows_host,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::engine::shared::metrics::Reject;
 use crate::engine::worker::admission;
 use crate::engine::worker::connection::{Connection, Task};
 use crate::engine::worker::context::Context;
+use crate::engine::worker::gate;
 use crate::engine::worker::held::{Asked, Late, LateAnswer};
 use crate::engine::worker::route::{self, NO_ROUTE, Target};
 use crate::http::connection::Step;
@@ -63,11 +64,12 @@ impl Service {
         let mut slots = HeaderSlots::new();
         let root = connection.root;
         let (router, limits) = (&self.router, &context.limits);
-        let mut meant = None;
+        let (mut meant, verdict) = (None, &mut connection.verdict);
         let mut plan = |head: &Head<'_>| {
             let (plan, of) = route::plan(router, root, head, limits);
             meant = of;
-            plan
+            *verdict = gate::judge(meant.and_then(|meant| router.at(meant.place)), head, context);
+            if verdict.denied.is_some() { route::unwanted(limits) } else { plan }
         };
         let (mut more, mut refused) = (true, None);
         let consumed = match machine.next(input, &mut slots, limits, &mut plan) {
@@ -122,6 +124,9 @@ impl Service {
         match route::target(&self.router, connection.root, head) {
             Target::Route { app, route, place, captures } => {
                 let asked = asked(head, place, route, context);
+                if let Some(denied) = connection.verdict.denied {
+                    return self.respond(connection, &denied.answer(app, context), &asked, context);
+                }
                 if is_closed_to(route, context) {
                     return self.respond(connection, &route::joining(), &asked, context);
                 }

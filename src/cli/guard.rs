@@ -1,0 +1,29 @@
+//! What a server does about strangers before it serves: it says that they may do everything, or keeps tokens to itself.
+
+use std::net::SocketAddr;
+
+use crate::config::access::Access;
+use crate::os::cores;
+
+/// Says that everybody may do everything, where others than this machine's users are among them and nobody said that this is
+/// meant.
+pub(super) fn warn_of_strangers(addresses: &[SocketAddr], access: &Access) {
+    let public = addresses.iter().filter(|at| !at.ip().is_loopback()).map(ToString::to_string);
+    let public: Vec<String> = public.collect();
+    if access.tokens.is_none() && !access.open && !public.is_empty() {
+        tracing::warn!(
+            addresses = public.join(","),
+            "everybody who reaches these may read, write and delete everything: say who may by --tokens (`pixeld token new \
+             --help`), or say by --open that this is meant"
+        );
+    }
+}
+
+/// Has no core written from now on, if requests have tokens in them.
+pub(super) fn keep_tokens(access: &Access) {
+    if access.tokens.is_some()
+        && let Err(error) = cores::forbid()
+    {
+        tracing::warn!(%error, "a crash may leave tokens in a core; forbid cores: LimitCORE=0 in a unit");
+    }
+}

@@ -1,0 +1,401 @@
+//! Who may do what: every route with no token, a wrong one, and one of each scope; files of tokens, reloads, and what never
+//! shows a token.
+
+use crate::process;
+use crate::skip::skip;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use process::client::{Answer, post_pixel};
+use process::{Server, pixeld};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// Every operation with the scope that it needs. A route that is not here fails the test: whoever adds one decides.
+const SCOPES: &str = include_str!("../data/scopes.txt");
+const NAMES: [&str; 4] = ["read", "write", "delete", "admin"];
+
+/// A file of tokens, and the secrets by the names in it.
+struct Keys {
+    directory: tempfile::TempDir,
+    secrets: BTreeMap<String, String>,
+    lines: Vec<String>,
+}
+
+fn run(arguments: &[&str]) -> Output {
+    pixeld(arguments).output().expect("the binary runs")
+}
+
+impl Keys {
+    /// Makes a token for each of these scopes, named after them.
+    fn of(scopes: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keys = Self { directory, secrets: BTreeMap::new(), lines: Vec::new() };
+        scopes.iter().for_each(|scope| keys.add(scope));
+        keys
+    }
+
+    fn add(&mut self, scope: &str) {
+        let name = scope.replace([',', ':'], "-");
+        let made = run(&["token", "new", "--name", &name, "--scope", scope]);
+        let text = String::from_utf8(made.stdout).expect("a text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(made.status.success() && lines.len() == 2 && made.stderr.is_empty(), "{text}");
+        assert!(lines[1].starts_with(&format!("{name} {scope} ")) && !lines[1].contains(lines[0]), "{text}");
+        self.secrets.insert(scope.to_owned(), lines[0].to_owned());
+        self.lines.push(lines[1].to_owned());
+        fs::write(self.path(), self.lines.join("\n") + "\n").expect("a file");
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("tokens")
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Server {
+        let path = self.path();
+        Server::fresh(&[&["--tokens", path.to_str().expect("a path")], arguments].concat())
+    }
+}
+
+fn ask_with(server: &Server, method: &str, path: &str, fields: &str) -> Answer {
+    let mut client = server.connect();
+    client.send(format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n{fields}Connection: close\r\n\r\n"
+    ));
+    if method == "HEAD" { client.head_answer() } else { client.answer() }
+}
+
+fn ask(server: &Server, method: &str, path: &str, secret: Option<&str>) -> Answer {
+    let field = secret.map_or(String::new(), |secret| format!("Authorization: Bearer {secret}\r\n"));
+    ask_with(server, method, path, &field)
+}
+
+/// Method, path and scope of every operation that a server describes.
+fn described(server: &Server) -> Vec<(String, String, String)> {
+    let (status, text) = server.ask("GET", "/openapi.json", "");
+    assert_eq!(status, 200);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an item") {
+            let scope = operation["security"][0]["token"][0].as_str().unwrap_or("open");
+            found.push((method.to_uppercase(), path.clone(), scope.to_owned()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A path that the pattern fits, and that costs nothing.
+fn example(path: &str) -> String {
+    path.replace("{n}", "7").replace("{name}", "none.png").replace("{id}", "4711")
+}
+
+/// The streams are asked for by HEAD alone, and a form of the board by its head: all else is called as it is.
+#[test]
+fn every_route_is_for_those_who_have_its_scope() {
+    let keys = Keys::of(&NAMES);
+    let server = keys.serve(&["--toys-heavy-ms", "0"]);
+    let routes = described(&server);
+    // Files of the shop have their hash in their path.
+    let row = |(method, path, scope): &(String, String, String)| {
+        let parts: Vec<&str> = path.split('.').collect();
+        let path = match parts.as_slice() {
+            [name, _, end] if path.starts_with("/static/") => format!("{name}.HASH.{end}"),
+            _ => path.clone(),
+        };
+        format!("{method} {path} {scope}\n")
+    };
+    let table: String = routes.iter().map(row).collect();
+    if std::env::var_os("PIXELD_TESTS_REWRITE").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scopes.txt"), &table)
+            .expect("written");
+    } else {
+        assert_eq!(table, SCOPES, "a route came, went or changed: who may call it?");
+    }
+    for (method, path, scope) in &routes {
+        let path = example(path);
+        let streams = ["/events", "/canvas/live", "/board/events", "/api/misc/heavy"].contains(&&*path);
+        let methods: &[&str] = match &**method {
+            "GET" if streams => &["HEAD"],
+            "GET" => &["GET", "HEAD"],
+            method => &[method],
+        };
+        for method in methods {
+            let status = |secret| ask(&server, method, &path, secret).status;
+            let is_open = scope == "open";
+            let refused = |status: u16| if is_open { status != 401 && status != 403 } else { status == 401 };
+            assert!(refused(status(None)) && refused(status(Some("pixeld_wrong"))), "{method} {path}");
+            for name in NAMES {
+                let status = status(keys.secrets.get(name).map(String::as_str));
+                let is_let_in = status != 401 && status != 403;
+                assert_eq!(is_let_in, is_open || name == scope, "{method} {path} with {name}: {status}");
+                assert!(is_let_in || status == 403, "{method} {path} with {name}: {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_for_one_application_is_for_no_other_and_a_mirror_goes_by_the_method() {
+    let keys = Keys::of(&["pixel:read,pixel:write", "echo:delete", "read"]);
+    let server = keys.serve(&["--apps", "pixel,board,echo"]);
+    let status =
+        |method, path, scope| ask(&server, method, path, keys.secrets.get(scope).map(String::as_str)).status;
+    let of_pixel = "pixel:read,pixel:write";
+    assert_eq!((status("GET", "/pixels", of_pixel), status("GET", "/messages", of_pixel)), (200, 403));
+    assert_eq!((status("POST", "/pixel", of_pixel), status("DELETE", "/pixels", of_pixel)), (422, 403));
+    for (method, scope, expected) in [
+        ("DELETE", "echo:delete", 200),
+        ("GET", "echo:delete", 403),
+        ("GET", "read", 200),
+        ("PUT", "read", 403),
+        ("PROPFIND", "read", 403),
+        ("OPTIONS", "read", 200),
+    ] {
+        assert_eq!(status(method, "/mirror", scope), expected, "{method} {scope}");
+    }
+}
+
+#[test]
+fn refusals_are_in_the_style_of_each_application_and_say_what_is_missing() {
+    let keys = Keys::of(&["admin"]);
+    let server = keys.serve(&[]);
+    for (path, content_type, part) in [
+        ("/pixels", "application/json", "{\"detail\":\"A token is needed"),
+        ("/messages", "application/json", "{\"detail\":\"A token is needed"),
+        ("/images", "application/json", "{\"message\": \"A token is needed"),
+        ("/state", "text/plain; charset=utf-8", "A token is needed"),
+        ("/api/ping", "text/html; charset=utf-8", "<h1>Unauthorized</h1>\n<p>A token is needed"),
+        ("/metrics", "text/plain; charset=utf-8", "A token is needed"),
+    ] {
+        let answer = ask(&server, "GET", path, None);
+        assert_eq!((answer.status, answer.field("content-type")), (401, Some(content_type)), "{path}");
+        assert!(answer.text().starts_with(part) || answer.text().contains(part), "{}", answer.text());
+        assert_eq!(answer.field("www-authenticate"), Some("Bearer realm=\"pixeld\""));
+        assert_eq!(answer.field("cache-control"), Some("no-store"));
+    }
+    let wrong = ask(&server, "GET", "/pixels", Some("wrong"));
+    assert_eq!(wrong.field("www-authenticate"), Some("Bearer realm=\"pixeld\", error=\"invalid_token\""));
+    let lacking = ask(&server, "DELETE", "/pixels", keys.secrets.get("admin").map(String::as_str));
+    assert_eq!(lacking.status, 403);
+    let field = lacking.field("www-authenticate").expect("a field");
+    assert!(field.ends_with("error=\"insufficient_scope\", scope=\"pixel:delete\""), "{field}");
+    // A browser that posts a form gets a page with the way back.
+    let form = "Accept: text/html\r\n";
+    let page = ask_with(&server, "POST", "/upload/", form);
+    assert_eq!((page.status, page.field("content-type")), (401, Some("text/html; charset=utf-8")));
+    for (name, value) in [("Authorization", "Basic YTpi"), ("authorization", "Bearer")] {
+        assert_eq!(ask_with(&server, "GET", "/pixels", &format!("{name}: {value}\r\n")).status, 401);
+    }
+}
+
+/// A body that is not wanted is not taken: neither kept in memory, nor asked for by 100, nor logged.
+#[test]
+fn a_body_without_a_token_is_not_taken() {
+    let keys = Keys::of(&["read", "write"]);
+    let server = keys.serve(&[]);
+    for path in ["/pixel", "/pixels", "/upload/", "/images"] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\
+             Expect: 100-continue\r\n\r\n"
+        ));
+        let answer = client.answer();
+        assert!(answer.status == 401 && answer.closes(), "{path}: {}", answer.head);
+    }
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.send(post_pixel(1, 2, 'R', 3));
+        let answer = client.answer();
+        assert!(answer.status == 401 && !answer.closes(), "a small one leaves the connection");
+    }
+    let total =
+        |secret: &str| ask(&server, "GET", "/pixels/count", keys.secrets.get(secret).map(String::as_str));
+    assert_eq!(total("read").text(), "{\"total\":0}");
+}
+
+/// The express lane remembers heads that were let in: a token that is taken away is out with the next request.
+#[test]
+fn a_reload_takes_tokens_away_and_a_bad_file_keeps_the_old_ones() {
+    let mut keys = Keys::of(&["write", "read,admin"]);
+    let server = keys.serve(&[]);
+    let post = |secret: &str| {
+        let body = post_pixel(1, 2, 'R', 3);
+        let text = String::from_utf8(body).expect("a text");
+        text.replacen("\r\n", &format!("\r\nAuthorization: Bearer {secret}\r\n"), 1)
+    };
+    let mut client = server.connect();
+    let request = post(&keys.secrets["write"]);
+    for _ in 0..4 {
+        assert_eq!(client.send(&request).answer().status, 200);
+    }
+    let good = fs::read_to_string(keys.path()).expect("a file");
+    fs::write(keys.path(), "ci all 12\n").expect("written");
+    server.signal(Signal::HUP);
+    server.wait_for("configuration refused; nothing has changed");
+    let stderr = server.stderr();
+    assert!(
+        stderr.contains("tokens:1: it has")
+            || stderr.contains("tokens:1: \"all\"")
+            || stderr.contains("tokens:1: "),
+        "{stderr}"
+    );
+    assert_eq!(client.send(&request).answer().status, 200, "the old ones hold");
+    fs::write(keys.path(), good.lines().skip(1).collect::<String>() + "\n").expect("written");
+    server.signal(Signal::HUP);
+    server.wait_for("tokens=1");
+    // Workers hear of it with their next turn.
+    process::pair::await_that(
+        "the token is out",
+        || client.send(&request).answer().status,
+        |status| *status == 401,
+    );
+    keys.add("pixel:write");
+    server.signal(Signal::HUP);
+    server.wait_for("tokens=3");
+    let other = post(&keys.secrets["pixel:write"]);
+    process::pair::await_that(
+        "another is in",
+        || client.send(&other).answer().status,
+        |status| *status == 200,
+    );
+    for secret in keys.secrets.values() {
+        assert!(!server.stderr().contains(secret), "the log has a token");
+        let metrics = ask(&server, "GET", "/metrics", keys.secrets.get("read,admin").map(String::as_str));
+        assert!(metrics.status == 200 && !metrics.text().contains(secret), "the metrics have a token");
+    }
+}
+
+#[test]
+fn health_tells_how_the_host_does_to_operators_only() {
+    let keys = Keys::of(&["read", "admin"]);
+    let server = keys.serve(&[]);
+    let health =
+        |scope| ask(&server, "GET", "/health", keys.secrets.get(scope).map(String::as_str)).text().to_owned();
+    for scope in ["nobody", "read"] {
+        assert_eq!(health(scope), "{\"status\":\"healthy\"}");
+    }
+    assert!(health("admin").contains("\"store_size\":0"));
+    let open = Server::fresh(&[]);
+    assert!(open.ask("GET", "/health", "").1.contains("\"store_size\":0"));
+}
+
+/// What many may fetch and keep for good may still not be shown to somebody else.
+#[test]
+fn what_needs_a_token_is_in_no_shared_cache() {
+    let keys = Keys::of(&["read"]);
+    let server = keys.serve(&[]);
+    let fib = |server: &Server, secret: Option<&str>| {
+        ask(server, "GET", "/fib/7", secret).field("cache-control").expect("a field").to_owned()
+    };
+    assert_eq!(
+        fib(&server, keys.secrets.get("read").map(String::as_str)),
+        "private, max-age=31536000, immutable"
+    );
+    assert_eq!(fib(&Server::fresh(&[]), None), "public, max-age=31536000, immutable");
+}
+
+#[test]
+fn a_bad_file_is_a_refused_start_that_changes_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (tokens, data) = (directory.path().join("tokens"), directory.path().join("data"));
+    let start = || {
+        let paths = [&tokens, &data].map(|path| path.to_str().expect("a path"));
+        run(&["serve", "--listen", "127.0.0.1:0", "--tokens", paths[0], "--data-dir", paths[1]])
+    };
+    let hash = "0".repeat(64);
+    for (text, part) in [
+        (None, "cannot be read"),
+        (Some(String::new()), "tokens: there is no token; `pixeld token new"),
+        (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: \"all\" is no scope"),
+        (Some("ci read 1234\n".to_owned()), "tokens:1: the third field is no SHA-256"),
+    ] {
+        text.map(|text| fs::write(&tokens, text).expect("written"));
+        let ended = start();
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(part), "{stderr}");
+        assert!(!data.exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn a_server_that_is_open_to_others_says_so_once() {
+    let warning = "everybody who reaches these may read, write and delete everything";
+    let start = |listen: &str, arguments: &[&str]| {
+        let server = Server::fresh(&[&["--listen", listen], arguments].concat());
+        let stderr = server.stderr();
+        stderr.matches(warning).count()
+    };
+    assert_eq!(start("0.0.0.0:0", &[]), 1);
+    assert_eq!((start("0.0.0.0:0", &["--open"]), start("127.0.0.1:0", &[])), (0, 0));
+    let keys = Keys::of(&["read"]);
+    assert_eq!(start("0.0.0.0:0", &["--tokens", keys.path().to_str().expect("a path")]), 0);
+}
+
+#[test]
+fn clients_of_the_program_take_the_token_from_a_file() {
+    let keys = Keys::of(&["read,write,admin"]);
+    let server = keys.serve(&[]);
+    let url = format!("http://{}", server.address);
+    let token = keys.directory.path().join("token");
+    fs::write(&token, format!("{}\n", keys.secrets["read,write,admin"])).expect("written");
+    let token = token.to_str().expect("a path");
+    let picture = keys.directory.path().join("a.png");
+    image::RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 9]))
+        .save(&picture)
+        .expect("a picture");
+    let picture = picture.to_str().expect("a path");
+    let film = keys.directory.path().join("a.gif");
+    let film = film.to_str().expect("a path");
+    let commands: [&[&str]; 4] = [
+        &["send", picture, &url, "--draw", "never"],
+        &["bench", &format!("{url}/pixel"), "-n", "50", "-c", "1"],
+        &["top", "--once", "--interval", "100ms", &url],
+        &["film", &url, "--out", film, "--size", "3x2"],
+    ];
+    for arguments in commands {
+        let with = run(&[arguments, &["--token-file", token]].concat());
+        let text = String::from_utf8_lossy(&[&with.stdout[..], &with.stderr].concat()).into_owned();
+        assert_eq!(with.status.code(), Some(0), "{arguments:?}: {text}");
+        assert!(!text.contains("pixeld_"), "{text}");
+        let without = run(arguments);
+        assert_ne!(without.status.code(), Some(0), "{arguments:?}");
+        let by_variable = pixeld(arguments).env("PIXELD_TOKEN_FILE", token).stdout(Stdio::null()).status();
+        assert!(by_variable.expect("it runs").success(), "{arguments:?}");
+    }
+    assert!(run(&["healthy", &url]).status.success(), "it needs no token");
+    let missing = run(&["top", "--once", &url, "--token-file", "/nowhere"]);
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+/// A crash may not leave requests with their tokens in a file.
+#[test]
+fn no_core_is_written_where_requests_have_tokens() {
+    let keys = Keys::of(&["read"]);
+    let dumps = |arguments: &str| {
+        let data = tempfile::tempdir().expect("a directory");
+        let program = pixeld(&[]).get_program().to_owned();
+        let script = format!(
+            "ulimit -c unlimited; cd '{}' && exec '{}' serve --listen 127.0.0.1:0 --data-dir data --workers 1 {arguments}",
+            data.path().display(),
+            program.display()
+        );
+        let mut child =
+            Command::new("sh").args(["-c", &script]).stderr(Stdio::piped()).spawn().expect("a shell");
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().expect("piped")));
+        assert!(lines.any(|line| line.is_ok_and(|line| line.contains("listens on"))), "it starts");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, Signal::ABORT).expect("it runs");
+        child.wait().expect("it ends").core_dumped()
+    };
+    if !dumps("") {
+        return skip("this machine writes no cores at all");
+    }
+    assert!(!dumps(&format!("--tokens '{}'", keys.path().display())));
+}
