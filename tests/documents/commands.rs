@@ -172,6 +172,7 @@ pasted! {
     agents_can_be_pasted: "docs/bench-agents.md",
     configuring_can_be_pasted: "docs/configuration.md",
     operating_can_be_pasted: "docs/operations.md",
+    security_can_be_pasted: "docs/security.md",
     what_is_kept_can_be_pasted: "docs/retention.md",
     old_items_can_be_pasted: "docs/runs.md",
     the_pixel_service_can_be_pasted: "docs/apps/pixel.md",
@@ -219,8 +220,9 @@ fn calls(command: &str) -> Vec<(String, Vec<String>)> {
                 word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains(['/', '.', ':', '='])
             };
             let mut subcommand = (*words.first().filter(is_name)?).to_owned();
-            if let Some(second) = words.get(1).filter(is_name).filter(|_| subcommand == "bench") {
-                subcommand = format!("bench {second}");
+            let has_own = ["bench", "token"].contains(&subcommand.as_str());
+            if let Some(second) = words.get(1).filter(is_name).filter(|_| has_own) {
+                subcommand = format!("{subcommand} {second}");
             }
             let options = words.iter().filter(|word| word.starts_with("--") && word.len() > 2);
             let names = options.map(|word| word.split('=').next().expect("a part").to_owned());

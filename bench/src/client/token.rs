@@ -22,9 +22,12 @@ impl Token {
     /// the line.
     pub fn read(path: &Path) -> Result<Self, String> {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|error| format!("--token-file {shown}: {error}"))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("the file of the token, {shown}: {error}"))?;
         Self::parse(text.lines().next().unwrap_or_default().trim()).ok_or_else(|| {
-            format!("--token-file {shown}: its first line is no token; `pixeld token new` makes one")
+            format!(
+                "the file of the token, {shown}: its first line is no token; `pixeld token new` makes one"
+            )
         })
     }
 

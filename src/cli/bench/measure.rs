@@ -1,6 +1,5 @@
 //! The arguments of a measurement, and the order that they make.
 
-use super::super::token_file::TokenFile;
 use super::agents::AgentsArguments;
 use super::kept::KeptArguments;
 use super::of_wrk::OfWrk;
@@ -8,6 +7,7 @@ use super::pins::check_pins;
 use super::sources::{self, Requests, body_template, compile, line_templates};
 use pixeld_bench::client::target::{Target, Url, is_https};
 use pixeld_bench::client::tls::{Authorities, Trust};
+use pixeld_bench::client::token::Token;
 use pixeld_bench::quantity::{duration_ns, rate, seconds_ns, show_ns, span_ns, whole};
 use pixeld_bench::redaction::shown_command;
 use pixeld_bench::report::goal::Goal;
@@ -121,8 +121,9 @@ pub(super) struct RequestArguments {
     // Read later: what clap says of a value that it can't take would show it.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = "Request")]
     headers: Vec<String>,
-    #[command(flatten)]
-    token: TokenFile,
+    /// File with the token in its first line, for a server that asks for one
+    #[arg(long, value_name = "FILE", env = "PIXELD_TOKEN_FILE", help_heading = "Request")]
+    server_token_file: Option<PathBuf>,
     /// Body, or @FILE, @- for stdin; {{ n }}, {{ n % 256 }}, {{ rand 0 255 }}, {{ pick R G B }} differ from request to request, here, in the
     /// URL's path and in fields
     #[arg(short, long, value_name = "BODY", help_heading = "Request")]
@@ -329,15 +330,20 @@ impl RequestArguments {
 
     /// Looks a target up.
     pub(super) fn target(&self, url: &str) -> Result<Target, String> {
-        let token = self.token.read()?;
+        let token = self.token()?;
         let target = Target::resolve_trusting(url, self.unix.clone(), "/pixel", &self.trust())?;
         Ok(target.with_token(token))
+    }
+
+    /// Returns the token that the server asks for.
+    fn token(&self) -> Result<Option<Token>, String> {
+        self.server_token_file.as_deref().map(Token::read).transpose()
     }
 
     /// Looks a further host up, which is not at the socket of the first one.
     fn further_target(&self, url: &str) -> Result<Target, String> {
         let target = Target::resolve_trusting(url, None, "/pixel", &self.trust())?;
-        Ok(target.with_token(self.token.read()?))
+        Ok(target.with_token(self.token()?))
     }
 
     /// Returns whether a connection is used as long as it lasts.
@@ -358,7 +364,7 @@ impl RequestArguments {
             field(text).map_err(|what| format!("-H, field {} of {}: {what}", at + 1, self.headers.len()))
         };
         let mut fields = self.headers.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
-        fields.extend(self.token.read()?.map(|token| token.field()));
+        fields.extend(self.token()?.map(|token| token.field()));
         Ok(fields)
     }
 
