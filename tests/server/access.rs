@@ -317,7 +317,9 @@ fn a_bad_file_is_a_refused_start_that_changes_nothing() {
         (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: \"all\" is no scope"),
         (Some("ci read 1234\n".to_owned()), "tokens:1: the third field is no SHA-256"),
     ] {
-        text.map(|text| fs::write(&tokens, text).expect("written"));
+        if let Some(text) = text {
+            fs::write(&tokens, text).expect("written");
+        }
         let ended = start();
         let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(2), "{stderr}");
