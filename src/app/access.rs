@@ -67,7 +67,7 @@ pub fn scope_of(access: Access, writes: bool, method: Method) -> Option<Scope> {
 pub struct Scopes(Vec<(Option<Box<str>>, Scope)>);
 
 impl Scopes {
-    /// Reads scopes with commas in between, such as `read,pixel:write`, of which `apps` are the applications there are.
+    /// Reads scopes with commas in between, such as `read,shelf:write`, of which `apps` are the applications there are.
     ///
     /// # Errors
     /// Returns what is wrong, as an operator may read it.

@@ -1,6 +1,6 @@
 //! All settings there are, and how each is spelled in the three places.
 
-use super::access;
+use super::guards;
 use super::limits::LIMITS;
 use super::shared_log;
 use super::table::{Row, TABLE};
@@ -9,7 +9,7 @@ use crate::base::setting::{Flag, Setting};
 
 /// Returns the rows of the server's own settings, in the order in which they are read.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().chain(&access::ROWS).chain(&LIMITS).chain(&shared_log::ROWS)
+    TABLE.iter().chain(&guards::ROWS).chain(&LIMITS).chain(&shared_log::ROWS)
 }
 
 /// Returns every setting: the server's own, its limits, and those of applications.

@@ -4,12 +4,13 @@
 //! of bounds is an error that names the place, the key, the value and what is allowed; all of them are reported at once.
 //! A key is spelled `data_dir` in the file, `--data-dir` as a flag and `PIXELD_DATA_DIR` as a variable.
 //!
-//! [`table`], [`limits`], [`shared_log`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
+//! [`table`], [`limits`], [`guards`], [`shared_log`] and the applications hold a row for each setting; [`read`] makes the configuration of their values.
 
 pub(crate) mod access;
 pub mod document;
 pub mod effective;
 pub mod error;
+pub(crate) mod guards;
 pub mod keys;
 pub(crate) mod limits;
 pub(crate) mod peer;

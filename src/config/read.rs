@@ -1,8 +1,9 @@
 //! From merged texts to the typed [`Config`].
 
-use super::access::{self, Access};
+use super::access::Access;
 use super::effective::{Config, Entry, INDEX, LogFormat};
 use super::error::{ConfigError, ConfigErrors, Origin};
+use super::guards;
 use super::keys;
 use super::peer::Peer;
 use super::shared_log;
@@ -29,7 +30,7 @@ pub fn load(sources: &Sources, cores: usize) -> Result<Config, ConfigErrors> {
     let origin_of = |key: &str| {
         entries.iter().find(|entry| entry.key == key).map_or(Origin::Default, |entry| entry.origin.clone())
     };
-    match access::rules(&config, origin_of) {
+    match guards::rules(&config, origin_of) {
         Ok(rules) => config.settings.rules = rules,
         Err(error) => reader.errors.push(error),
     }
