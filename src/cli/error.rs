@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::error::ConfigErrors;
+use crate::engine::backup::BackupError;
 use crate::engine::lifecycle::forgetting::ForgetError;
 use crate::engine::lifecycle::founding::FoundError;
 use crate::engine::lifecycle::healing::HealError;
@@ -40,6 +41,9 @@ pub enum CliError {
     /// No time was healed.
     #[error("{0}; nothing was healed")]
     Heal(#[from] HealError),
+    /// There is no backup, or nothing was put back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A data directory is damaged, or none.
     #[error("{path}: {source}", path = path.display())]
     Inspect {
@@ -88,6 +92,9 @@ impl From<SendError> for CliError {
 /// Exit code of a command whose reader has gone, such as `| head`: that of one which SIGPIPE ends.
 const READER_GONE: u8 = 128 + 13;
 
+/// Exit code of a backup or a restore that met damage.
+pub(super) const DAMAGED: u8 = 3;
+
 const MEND: &str = "\nSegments say whose they are: `pixeld init --mend --data-dir DIR` writes the file identity again from that";
 
 /// Returns what an operator can do about the error, where its own text does not say; otherwise an empty text.
@@ -135,10 +142,12 @@ impl CliError {
                 ExitCode::from(2)
             }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(READER_GONE),
+            Self::Backup(error) if error.is_damage() => ExitCode::from(DAMAGED),
             Self::Output(_)
             | Self::Found(_)
             | Self::Forget(_)
             | Self::Heal(_)
+            | Self::Backup(_)
             | Self::Inspect { .. }
             | Self::Start(_)
             | Self::Signals(_)

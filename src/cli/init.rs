@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     data_dir: PathBuf,
     /// Join this cluster: the cluster_id that the first host has
     #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show")]
-    join: Option<ClusterId>,
+    join: Option<(ClusterId, u64)>,
     /// Make the file identity again from what the segments say, if it is damaged or gone
     #[arg(long, conflicts_with_all = ["show", "join", "segment_size"])]
     mend: bool,
@@ -69,9 +69,18 @@ The private key is in the file peer.key of the directory, readable for its owner
 
 Exit: 0 done, 1 it failed and nothing was changed, 2 usage.";
 
-fn cluster(text: &str) -> Result<ClusterId, String> {
-    let wanted = "32 hexadecimal digits, as `pixeld init --show cluster_id` prints them on the first host";
-    hex(text).map(ClusterId).ok_or_else(|| wanted.to_owned())
+/// Reads a cluster id as [`cluster_id`] writes it.
+fn cluster(text: &str) -> Result<(ClusterId, u64), String> {
+    let wanted = "32 hexadecimal digits, and 16 more behind a - after a restore, as `pixeld init --show cluster_id` prints them on \
+                  the first host";
+    let (cluster, lineage) = text.split_once('-').unwrap_or((text, "0000000000000000"));
+    let read = hex(cluster).map(ClusterId).zip(hex(lineage).map(u64::from_be_bytes));
+    read.ok_or_else(|| wanted.to_owned())
+}
+
+/// Returns the id of a cluster, with the lineage of its records if there is more than one.
+fn cluster_id(cluster: ClusterId, lineage: u64) -> String {
+    if lineage == 0 { cluster.to_string() } else { format!("{cluster}-{lineage:016x}") }
 }
 
 fn segment_size(text: &str) -> Result<u64, String> {
@@ -109,7 +118,7 @@ impl Arguments {
         match self.join {
             None => format!(
                 "Next, on the peer: pixeld init --join {}\nThen here, with its key: {serve}",
-                known.cluster
+                cluster_id(known.cluster, known.lineage)
             ),
             Some(_) => format!(
                 "Next: {serve}, with the first host's key; and tell the first host this one's key: {}",
@@ -120,9 +129,9 @@ impl Arguments {
 }
 
 fn describe(known: &Known, what: What, json: bool) -> String {
-    let Known { cluster, node, key } = known;
+    let Known { cluster, lineage, node, key } = known;
     let all = [
-        (What::ClusterId, "cluster_id", cluster.to_string()),
+        (What::ClusterId, "cluster_id", cluster_id(*cluster, *lineage)),
         (What::NodeId, "node_id", node.to_string()),
         (What::Key, "key", key.to_string()),
     ];
@@ -145,7 +154,8 @@ mod tests {
 
     #[test]
     fn all_or_one_as_text_or_json() {
-        let known = Known { cluster: ClusterId([1; 16]), node: NodeId(2), key: Fingerprint([3; 32]) };
+        let (cluster_of, key) = (ClusterId([1; 16]), Fingerprint([3; 32]));
+        let known = Known { cluster: cluster_of, lineage: 0, node: NodeId(2), key };
         let text = describe(&known, What::All, false);
         assert!(text.starts_with(&format!(
             "cluster_id {}\nnode_id 0000000000000002\nkey sha256:0303",
@@ -156,7 +166,9 @@ mod tests {
         assert_eq!(describe(&known, What::NodeId, true), "{\"node_id\":\"0000000000000002\"}\n");
         let json: serde_json::Value = serde_json::from_str(&describe(&known, What::All, true)).unwrap();
         assert_eq!(json["key"], known.key.to_string());
-        assert_eq!(cluster(&"01".repeat(16)), Ok(known.cluster));
+        assert_eq!(cluster(&"01".repeat(16)), Ok((cluster_of, 0)));
+        let restored = cluster_id(cluster_of, 0xAB);
+        assert!(restored.ends_with("-00000000000000ab") && cluster(&restored) == Ok((cluster_of, 0xAB)));
         assert!(cluster("0101").is_err() && segment_size("5000000").is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed (or the picture is not identical), 2 the command line or the configuration is wrong,
 //! 141 whoever read stdout has gone, as of any command that a closed pipe ends.
 
+mod backup;
 mod bench;
 mod blobs;
 mod compare;
@@ -22,6 +23,7 @@ mod inspect;
 mod interrupt;
 mod pages;
 mod recovery;
+mod restore;
 mod running;
 mod send;
 mod serve;
@@ -60,6 +62,7 @@ Examples:
   pixeld top                       # what that server does, live
   pixeld token new --name ci --scope write  # let a client in, where the server has --tokens
   pixeld doctor                    # say what holds this machine back
+  pixeld backup ./pixeld-data /mnt/backup   # beside the server; `pixeld restore` puts it back
   pixeld inspect ./pixeld-data     # verify every checksum, number, chain and picture
 
 `pixeld COMMAND --help` tells more about each.";
@@ -71,6 +74,8 @@ enum Command {
     ForgetPeer(forget::PeerArguments),
     ForgetHost(forget::HostArguments),
     HealTime(heal::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Inspect(inspect::Arguments),
     Send(send::Arguments),
     Film(film::Arguments),
@@ -103,6 +108,8 @@ pub fn run() -> Result<ExitCode, CliError> {
         Command::ForgetPeer(arguments) => arguments.run(),
         Command::ForgetHost(arguments) => arguments.run(),
         Command::HealTime(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
         Command::Inspect(arguments) => arguments.run(),
         Command::Send(arguments) => arguments.run(),
         Command::Film(arguments) => arguments.run(),

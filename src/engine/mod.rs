@@ -12,6 +12,7 @@
 //! A room uses those below it only; `tests/architecture` holds that.
 //!
 //! ```text
+//! 5  backup
 //! 4  lifecycle
 //! 3  link | shared_log
 //! 2  worker | replication | status
@@ -19,6 +20,8 @@
 //! 0  shared
 //! ```
 
+// Copies a data directory to another place and back.
+pub mod backup;
 // Lets other servers and tools copy pictures to and from a bucket.
 #[cfg(feature = "s3")]
 pub mod bucket;

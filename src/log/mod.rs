@@ -14,7 +14,7 @@
 //! step, and by nothing in here.
 //!
 //! ```text
-//! 5  inspect
+//! 5  inspect | copy
 //! 4  recover
 //! 3  snapshot
 //! 2  read
@@ -24,6 +24,8 @@
 
 // Keeps contents that records name by their hash, and what is known to be wrong with them.
 pub mod blobs;
+// Follows a journal from beside its server, and copies its files.
+pub mod copy;
 // Replaces the small files of the directory as a whole: who it is, who its peer is, whether it is a newcomer.
 pub mod files;
 // Draws the bytes: a record, the frame of a batch, a segment, and how damage in them is described.

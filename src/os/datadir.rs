@@ -117,6 +117,46 @@ impl DataDir {
     }
 }
 
+/// Name of the file by whose lock a backup keeps the server from removing files.
+pub const HOLD_NAME: &str = "backup";
+
+/// Keeps whoever else takes it from removing files of a data directory, or from copying them. The system lets go of it when
+/// the process dies in whatever way.
+#[must_use = "it holds only as long as it is there"]
+pub struct Hold {
+    _file: Option<File>,
+}
+
+impl Hold {
+    /// Takes it for a backup, and waits while the server removes files. Where the file can't be made or locked nothing is
+    /// held: then files may go while they are copied.
+    pub fn of_backup(directory: &Path) -> Self {
+        let name = directory.join(HOLD_NAME);
+        let file = File::open(&name).or_else(|_| {
+            let made = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&name)?;
+            give_to_owner(&made, &File::open(directory)?)?;
+            Ok::<_, io::Error>(made)
+        });
+        Self { _file: file.ok().filter(|file| file.lock_shared().is_ok()) }
+    }
+
+    /// Takes it for the server that removes files; nothing while a backup has it.
+    #[must_use]
+    pub fn of_removal(directory: &Path) -> Option<Self> {
+        let Ok(file) = File::open(directory.join(HOLD_NAME)) else { return Some(Self { _file: None }) };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => None,
+            _ => Some(Self { _file: Some(file) }),
+        }
+    }
+}
+
 /// Looks whether somebody has moved or removed a directory, or its lock, under the process that serves from it.
 pub struct Watch {
     path: PathBuf,

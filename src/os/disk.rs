@@ -67,6 +67,15 @@ pub trait Disk: Send + Sync {
     /// Returns the error of removing.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Gives a file that shares its content with another name, as a backup on the same file system does, a content of its own,
+    /// before it is written in place.
+    ///
+    /// # Errors
+    /// Returns the error of copying it; the file is as it was then.
+    fn separate(&self, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Makes a directory unless it is there; its name is durable in either case.
     ///
     /// # Errors

@@ -46,6 +46,25 @@ impl Disk for RealDisk {
         files_in(&self.path)
     }
 
+    fn separate(&self, name: &str) -> io::Result<()> {
+        let path = self.path_of(name);
+        let shared = File::open(&path)?;
+        if shared.metadata()?.nlink() < 2 {
+            return Ok(());
+        }
+        let unfinished = self.path_of(&format!("{name}.tmp"));
+        let copied = std::fs::copy(&path, &unfinished).and_then(|_| {
+            let file = File::open(&unfinished)?;
+            give_to_owner(&file, &self.directory)?;
+            file.sync_all().map_err(failed_sync)
+        });
+        if let Err(error) = copied.and_then(|()| std::fs::rename(&unfinished, &path)) {
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(error);
+        }
+        self.sync_directory()
+    }
+
     fn make_directory(&self, name: &str) -> io::Result<()> {
         let path = self.path_of(name);
         match DirBuilder::new().mode(0o700).create(&path) {

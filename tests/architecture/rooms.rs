@@ -17,6 +17,7 @@ pub const FLOORS: &[Floors] = &[
     Floors {
         folder: "engine",
         heights: &[
+            ("backup", 5),
             ("lifecycle", 4),
             ("link", 3),
             ("shared_log", 3),
@@ -35,6 +36,7 @@ pub const FLOORS: &[Floors] = &[
         folder: "log",
         heights: &[
             ("inspect", 5),
+            ("copy", 5),
             ("recover", 4),
             ("snapshot", 3),
             ("read", 2),

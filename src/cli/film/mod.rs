@@ -1,7 +1,7 @@
 //! `pixeld film`: the canvas as a time lapse.
 
 mod output;
-mod progress;
+pub(super) mod progress;
 mod source;
 
 use std::path::PathBuf;

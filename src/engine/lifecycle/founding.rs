@@ -9,6 +9,7 @@ use crate::base::ids::{ClusterId, NodeId};
 use crate::engine::shared::key::HostKey;
 use crate::log::files::identity::Identity;
 use crate::log::files::newcomer;
+use crate::log::files::restoring::RESTORING_NAME;
 use crate::log::recover::mend;
 use crate::log::recover::{self, OpenOptions, RecoverError};
 use crate::os::datadir::{DataDir, DataDirError};
@@ -20,6 +21,8 @@ use crate::os::random;
 pub struct Known {
     /// The pair of hosts.
     pub cluster: ClusterId,
+    /// The line of descent of its records; 0 unless the cluster was restored to an earlier instant.
+    pub lineage: u64,
     /// This directory.
     pub node: NodeId,
     /// Its public key.
@@ -79,15 +82,15 @@ pub enum FoundError {
     },
 }
 
-/// Gives the directory at `path` an identity and a key, durable when this returns: in the cluster `join`, or in a new one.
+/// Gives the directory at `path` an identity and a key, durable when this returns: in the cluster and lineage `join`, or in a new one.
 /// The directory is made if there is none; one that exists has to be empty, but for what an earlier try left.
 ///
 /// # Errors
 /// Fails as [`FoundError`] says; what was there is unchanged.
-pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result<Known, FoundError> {
+pub fn found(path: &Path, segment_bytes: u64, join: Option<(ClusterId, u64)>) -> Result<Known, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let fresh = || -> io::Result<_> {
-        let cluster = join.map_or_else(random::cluster_id, Ok)?;
+        let cluster = join.map_or_else(random::cluster_id, |(cluster, _)| Ok(cluster))?;
         Ok((cluster, random::node_id()?, random::start()?))
     };
     if path.is_dir() {
@@ -107,7 +110,12 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<ClusterId>) -> Result
     // Opening a new journal makes its first segment and then, last of all, the identity.
     let journal = |source| FoundError::Journal { path: path.to_owned(), source };
     let opened = recover::open(&disk, &options, &mut |_| Ok(())).map_err(journal)?;
-    Ok(Known { cluster: opened.identity.cluster, node: opened.identity.node, key })
+    let lineage = join.map_or(0, |(_, lineage)| lineage);
+    if lineage != 0 {
+        // Killed before this, it is refused by the first host, and made anew.
+        Identity { lineage, ..opened.identity }.store(&*disk).map_err(io)?;
+    }
+    Ok(Known { cluster: opened.identity.cluster, lineage, node: opened.identity.node, key })
 }
 
 /// Makes the identity of the directory at `path` again from what its segments say, if its file is damaged or gone; the key
@@ -125,7 +133,8 @@ pub fn mend(path: &Path) -> Result<Known, FoundError> {
     let identity =
         mend::mend(&*disk).map_err(|source| FoundError::Journal { path: path.to_owned(), source })?;
     let key = HostKey::load_or_make(&*disk).map_err(io)?.fingerprint();
-    Ok(Known { cluster: identity.cluster, node: identity.node, key })
+    let Identity { cluster, lineage, node, .. } = identity;
+    Ok(Known { cluster, lineage, node, key })
 }
 
 /// Returns who the directory at `path` is. A server may be running on it.
@@ -145,7 +154,8 @@ pub fn known(path: &Path) -> Result<Known, FoundError> {
         // Of a time before there were keys. A server that runs now makes none any more.
         None => HostKey::load_or_make(&*DataDir::open(path)?.disk()).map_err(io)?,
     };
-    Ok(Known { cluster: identity.cluster, node: identity.node, key: key.fingerprint() })
+    let Identity { cluster, lineage, node, .. } = identity;
+    Ok(Known { cluster, lineage, node, key: key.fingerprint() })
 }
 
 /// Checks that nothing is there but what [`found`], or a first start, makes before the identity.
@@ -154,6 +164,7 @@ fn must_be_empty(path: &Path) -> Result<(), FoundError> {
     let what = match vacancy::look(path).map_err(io)? {
         Vacancy::Vacant => return Ok(()),
         Vacancy::Taken(what) => what,
+        Vacancy::Restoring => RESTORING_NAME.to_owned(),
         Vacancy::Ours(what) => match Identity::load(&RealDisk::open(path).map_err(io)?).map_err(io)? {
             Some(identity) => {
                 return Err(FoundError::Already { path: path.to_owned(), cluster: identity.cluster });
@@ -177,10 +188,11 @@ mod tests {
         assert!(matches!(known(&a), Err(FoundError::None { .. })));
         let first = found(&a, SEGMENT_BYTES_MIN, None).unwrap();
         assert_eq!(known(&a).unwrap(), first);
-        let second = found(&b, SEGMENT_BYTES_MIN, Some(first.cluster)).unwrap();
-        assert_eq!(second.cluster, first.cluster);
+        let second = found(&b, SEGMENT_BYTES_MIN, Some((first.cluster, 9))).unwrap();
+        assert_eq!((second.cluster, second.lineage), (first.cluster, 9));
+        assert_eq!(known(&b).unwrap(), second);
         assert!(second.node != first.node && second.key != first.key);
-        for join in [None, Some(second.cluster), Some(ClusterId([1; 16]))] {
+        for join in [None, Some((second.cluster, 0)), Some((ClusterId([1; 16]), 0))] {
             assert!(matches!(found(&a, SEGMENT_BYTES_MIN, join), Err(FoundError::Already { .. })));
         }
         assert_eq!(known(&a).unwrap(), first);

@@ -46,6 +46,16 @@ pub enum OpenError {
         /// The first file in it that does not belong to pixeld.
         what: String,
     },
+    /// A backup is being put back into it, or was not to the end.
+    #[error(
+        "{} holds a part of a backup: `pixeld restore` did not come to its end there, or still runs. Run it again with the same \
+         directory; nothing was changed",
+        path.display()
+    )]
+    Restoring {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Its journal.
     #[error("the journal in {}: {source}", path.display())]
     Journal {
@@ -175,6 +185,7 @@ fn must_be_ours(path: &Path) -> Result<(), OpenError> {
     let failed = |source| DataDirError::Io { path: path.to_owned(), source };
     match vacancy::look(path).map_err(failed)? {
         Vacancy::Taken(what) => Err(OpenError::Taken { path: path.to_owned(), what }),
+        Vacancy::Restoring => Err(OpenError::Restoring { path: path.to_owned() }),
         Vacancy::Vacant | Vacancy::Ours(_) => Ok(()),
     }
 }

@@ -9,8 +9,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::engine::shared::key::KEY_NAME;
+use crate::log::copy::upto;
 use crate::log::files::identity::{IDENTITY_MAGIC, IDENTITY_NAME};
 use crate::log::files::newcomer::NEWCOMER_NAME;
+use crate::log::files::restoring::RESTORING_NAME;
 use crate::log::format::segment::{self, SEGMENT_FIRST, SEGMENT_MAGIC};
 use crate::log::recover::unfinished::name_made;
 use crate::log::snapshot::{SNAPSHOT_MAGIC, SnapshotFile};
@@ -32,6 +34,8 @@ pub enum Vacancy {
     Vacant,
     /// Ours: there is this file of an identity or of a journal.
     Ours(String),
+    /// Ours, and a backup was not put back into it to the end.
+    Restoring,
     /// Somebody else's: this file does not belong to pixeld.
     Taken(String),
 }
@@ -42,6 +46,9 @@ pub enum Vacancy {
 /// Returns the error of reading it.
 pub fn look(path: &Path) -> io::Result<Vacancy> {
     let mut found = Vacancy::Vacant;
+    if path.join(RESTORING_NAME).is_file() {
+        return Ok(Vacancy::Restoring);
+    }
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let file = path.join(&name);
@@ -79,6 +86,10 @@ fn is_of_a_journal(name: &str, file: &Path) -> io::Result<bool> {
     if segment::number_of(name).is_some() {
         return begins_with(file, &SEGMENT_MAGIC);
     }
+    // A backup, which may not have come as far as its identity.
+    if name == upto::NAME {
+        return begins_with(file, &upto::MAGIC);
+    }
     Ok(SnapshotFile::of(name).is_some() && begins_with(file, &SNAPSHOT_MAGIC)?)
 }
 
@@ -96,6 +107,7 @@ fn is_left_by_a_first_start(name: &str, file: &Path) -> io::Result<bool> {
     match finished {
         IDENTITY_NAME => begins(&IDENTITY_MAGIC),
         KEY_NAME => begins(KEY_MAGIC),
+        upto::NAME => begins(&upto::MAGIC),
         NEWCOMER_NAME => is_empty(file),
         LOCK_NAME if !is_unfinished => is_lock(file),
         _ if segment::number_of(finished) == Some(SEGMENT_FIRST) => is_zero(file),

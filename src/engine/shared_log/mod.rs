@@ -85,6 +85,7 @@ impl Prepared {
             settings: self.settings,
             credentials: self.credentials,
             cluster: shared.cluster,
+            lineage: shared.lineage,
             node: shared.node,
             random: random::number()?,
             clock: shared.clock,

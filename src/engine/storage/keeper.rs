@@ -27,7 +27,7 @@ use crate::log::recover::owed::Unsettled;
 use crate::log::snapshot;
 use crate::log::snapshot::{Snapshot, SnapshotFile};
 use crate::log::write::spare::{self, SpareError};
-use crate::os::datadir::{Standing, Watch};
+use crate::os::datadir::{Hold, Standing, Watch};
 use crate::os::disk::Disk;
 
 /// How often it looks; space that is there again is used within this time.
@@ -172,13 +172,22 @@ impl Keeper {
         }
         self.make_spare()?;
         self.peer.look_at_peer(&self.shared, &*self.disk);
-        self.tidy();
-        self.released.look_after(&self.shared);
+        self.remove_unneeded();
         self.clock.look_after(&self.shared);
         self.growth.look_after(&self.shared, self.free_bytes);
         let hosts = self.peer.hosts(&self.shared);
         self.starts.look_after(&self.shared, self.peer.node(), &hosts);
         Ok(())
+    }
+
+    /// Makes snapshots, and removes what nothing needs any more. While a backup copies files none goes, unless the disk is short:
+    /// then writes come first, and the backup begins its round again.
+    fn remove_unneeded(&mut self) {
+        let hold = self.watch.as_ref().map(|watch| Hold::of_removal(watch.path()));
+        if !matches!(hold, Some(None)) || self.shared.space.is_short() {
+            self.tidy();
+            self.released.look_after(&self.shared);
+        }
     }
 
     /// Returns whether the start owes the disk nothing any more. Nothing is written before that.

@@ -84,7 +84,7 @@ pub fn restore(last: &Snapshot, empty: EmptyStates, shelf: Option<&Shelf>) -> Re
 
 /// Returns the first segment that a start needs from a snapshot of this state: for what stands behind its position, or because
 /// records in it are listed.
-fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
+pub fn needs_from(applied: &Applied, segments: &[SegmentInfo]) -> u32 {
     // A snapshot at the very end of a segment stands in it, and a start reads the header of the one it stands in.
     let is_unneeded = |segment: &&SegmentInfo| {
         segment.end.is_some_and(|end| end < applied.position) && is_unlisted(applied, segment)

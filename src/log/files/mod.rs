@@ -5,5 +5,6 @@ pub mod cache_file;
 pub mod identity;
 pub mod known_peer;
 pub mod newcomer;
+pub mod restoring;
 pub mod unreadable;
 pub(crate) mod whole_file;

@@ -141,7 +141,10 @@ impl Torn {
             }
         }
         let is_kept = |part: &&Part| self.gap.is_none_or(|gap| part.segment < gap);
-        self.parts.iter().rev().filter(is_kept).try_for_each(|part| cut::zero_part(segments, *part))
+        self.parts.iter().rev().filter(is_kept).try_for_each(|part| {
+            disk.separate(&segment::name(part.segment))?;
+            cut::zero_part(segments, *part)
+        })
     }
 }
 

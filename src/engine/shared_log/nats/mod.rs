@@ -44,6 +44,8 @@ pub struct Plan {
     pub credentials: Option<String>,
     /// The hosts that share their records.
     pub cluster: ClusterId,
+    /// The lineage of its records.
+    pub lineage: u64,
     /// The host.
     pub node: NodeId,
     /// Random: with which server to begin.
@@ -79,9 +81,9 @@ impl Nats {
         events: mpsc::Sender<LogEvent>,
         standing: Arc<SharedLog>,
     ) -> Self {
-        let Plan { settings, credentials, cluster, node, random, clock } = plan;
+        let Plan { settings, credentials, cluster, lineage, node, random, clock } = plan;
         let servers = Servers::new(&settings.servers, random);
-        let way = Way { settings, names: Names::new(cluster), node, events };
+        let way = Way { settings, names: Names::new(cluster, lineage), node, events };
         Self { way, credentials, servers, calls, standing, clock }
     }
 

@@ -5,12 +5,15 @@ use crate::base::ids::{ClusterId, Inc, NodeId};
 /// The names of one cluster. What other clusters keep in the same log has other names.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    cluster: ClusterId,
+    cluster: String,
 }
 
 impl Names {
-    pub(super) fn new(cluster: ClusterId) -> Self {
-        Self { cluster }
+    /// Returns those of a cluster in one lineage of its records: after a restore it has others, and what the log keeps of the
+    /// old ones is nobody's.
+    pub(super) fn new(cluster: ClusterId, lineage: u64) -> Self {
+        let lineage = if lineage == 0 { String::new() } else { format!("-{lineage:016x}") };
+        Self { cluster: format!("{cluster}{lineage}") }
     }
 
     /// Returns the name of a node's stream.
@@ -20,7 +23,7 @@ impl Names {
 
     /// Returns the node whose stream has this name; nothing for a stream of others.
     pub(super) fn node_of_stream(&self, name: &str) -> Option<NodeId> {
-        node(name.strip_prefix("PX_")?.strip_prefix(&self.cluster.to_string())?.strip_prefix('_')?)
+        node(name.strip_prefix("PX_")?.strip_prefix(&self.cluster)?.strip_prefix('_')?)
     }
 
     /// Returns the subject of the messages of one start of a node's process.
@@ -45,7 +48,7 @@ impl Names {
 
     /// Returns the node that has told something on this subject.
     pub(super) fn node_of_beat(&self, subject: &str) -> Option<NodeId> {
-        node(subject.strip_prefix("px.")?.strip_prefix(&self.cluster.to_string())?.strip_prefix(".beat.")?)
+        node(subject.strip_prefix("px.")?.strip_prefix(&self.cluster)?.strip_prefix(".beat.")?)
     }
 
     /// Returns the subject of questions to a node.
@@ -75,10 +78,14 @@ mod tests {
 
     #[test]
     fn nodes_are_found_by_the_names_that_they_were_given_and_by_no_others() {
-        let (names, other) = (Names::new(ClusterId([0xAB; 16])), Names::new(ClusterId([0xAC; 16])));
+        let (names, other) = (Names::new(ClusterId([0xAB; 16]), 0), Names::new(ClusterId([0xAC; 16]), 0));
+        let restored = Names::new(ClusterId([0xAB; 16]), 7);
         for node in [NodeId(0), NodeId(0xF00D), NodeId(u64::MAX)] {
             assert_eq!(names.node_of_stream(&names.stream(node)), Some(node));
             assert_eq!(names.node_of_beat(&names.beat(node)), Some(node));
+            assert_eq!(restored.node_of_stream(&restored.stream(node)), Some(node));
+            assert_eq!(restored.node_of_stream(&names.stream(node)), None);
+            assert_eq!(names.node_of_stream(&restored.stream(node)), None);
             assert_eq!(other.node_of_stream(&names.stream(node)), None);
             assert_eq!(other.node_of_beat(&names.beat(node)), None);
         }

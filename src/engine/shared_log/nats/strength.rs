@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_streams_that_this_program_makes_are_sound_and_each_weakness_is_named() {
         let settings = SharedLogSettings::default();
-        let sound = wanted(&Names::new(ClusterId([1; 16])), NodeId(7), &settings);
+        let sound = wanted(&Names::new(ClusterId([1; 16]), 0), NodeId(7), &settings);
         assert_eq!((weakness(&sound), misfit(&sound)), (None, None));
         let told = |weak: Config| weakness(&weak).expect("a weakness");
         assert!(told(Config { num_replicas: 1, ..sound.clone() }).contains("1 replica(s)"));

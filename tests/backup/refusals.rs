@@ -1,0 +1,133 @@
+//! What is refused, with its exit code: damage by name, directories of others, and nothing is changed.
+
+use std::path::Path;
+
+use crate::beside::many;
+use crate::process::client::post_pixel;
+use crate::process::{ANY_PORT, Server};
+use crate::{Home, backup, board, done, files, restore, run};
+
+fn filled(source: &Path) {
+    let server = Server::start(ANY_PORT, source, &[]);
+    assert_eq!(board::post(&mut server.connect(), "hello", "a.png", &board::png(1)).status, 200);
+    assert_eq!(server.connect().send(many(450_000)).answer().status, 200);
+    assert_eq!(server.connect().send(post_pixel(1, 2, 'R', 3)).answer().status, 200);
+}
+
+/// Flips a bit of a file.
+fn spoil(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).expect("a file");
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).expect("written");
+}
+
+/// Where the last byte of a file is that is not zero.
+fn last_byte(path: &Path) -> usize {
+    std::fs::read(path).expect("a file").iter().rposition(|byte| *byte != 0).expect("some")
+}
+
+#[test]
+fn damage_of_a_backup_is_named_and_has_an_exit_code_of_its_own() {
+    let home = Home::new();
+    let (source, target, directory) = (home.at("source"), home.at("target"), home.at("directory"));
+    filled(&source);
+    // A copy of its own: a link would damage the source.
+    done(&mut backup(&source, &target));
+    let sound = files(&target);
+    let put_sound = || {
+        for (path, content) in &sound {
+            let _ = std::fs::remove_file(path);
+            std::fs::write(path, content).expect("written");
+        }
+    };
+    put_sound();
+    let (first, last) = (target.join("0000000001.seg"), target.join("0000000002.seg"));
+    for (path, at, named) in
+        [(&first, 100_000, "0000000001.seg"), (&last, last_byte(&last), "had everything up to")]
+    {
+        spoil(path, at);
+        let (code, said) = run(&mut restore(&target, &directory, &[]));
+        assert!(code == Some(3) && said.contains(named) && said.contains("is damaged"), "{said}");
+        assert!(!directory.exists(), "nothing was changed");
+        put_sound();
+    }
+    std::fs::remove_file(&first).expect("there");
+    let (code, said) = run(&mut restore(&target, &directory, &[]));
+    assert!(code == Some(3) && said.contains("its first segment is missing"), "{said}");
+    put_sound();
+    // Without a picture everything else comes back, and the exit code tells.
+    let picture = board::blob_files(&target).pop().expect("a picture");
+    spoil(&picture, 50);
+    let (code, said) = run(&mut restore(&target, &directory, &[]));
+    assert!(
+        code == Some(3) && said.contains("the picture ") && said.contains(" is damaged in the backup"),
+        "{said}"
+    );
+    let restored = Server::start(ANY_PORT, &directory, &[]);
+    assert_eq!(restored.ask("GET", "/pixels/count", "").1, r#"{"total":450001}"#);
+}
+
+#[test]
+fn a_damaged_source_is_named_and_the_backup_stays_as_it_was() {
+    let home = Home::new();
+    let (source, target) = (home.at("source"), home.at("target"));
+    filled(&source);
+    spoil(&source.join("0000000001.seg"), 100_000);
+    let (code, said) = run(&mut backup(&source, &target));
+    assert!(code == Some(3) && said.contains("0000000001.seg"), "{said}");
+    let (code, said) = run(&mut restore(&target, &home.at("directory"), &[]));
+    assert!(code == Some(1) && said.contains("holds no whole backup"), "{said}");
+}
+
+#[test]
+fn directories_of_others_are_left_alone() {
+    let home = Home::new();
+    let (source, other, target) = (home.at("source"), home.at("other"), home.at("target"));
+    filled(&source);
+    drop(Server::start(ANY_PORT, &other, &[]));
+    done(&mut backup(&source, &target));
+    let strangers = home.at("strangers");
+    std::fs::create_dir(&strangers).expect("made");
+    std::fs::write(strangers.join("letter.tmp"), "dear").expect("written");
+    let (from, to, into) = (files(&source), files(&target), files(&strangers));
+    for (mut command, why) in [
+        (backup(&other, &target), "is the backup of the data directory"),
+        (backup(&source, &strangers), "letter.tmp in it does not belong to pixeld"),
+        (backup(&source, &source), "is the data directory itself"),
+        (backup(&strangers, &home.at("new")), "is not a data directory"),
+        (backup(&source, Path::new("s3://NO")), ""),
+        (restore(&target, &source, &[]), "has a journal"),
+        (restore(&target, &strangers, &[]), "is not empty"),
+        (restore(&strangers, &home.at("new"), &[]), "holds no whole backup"),
+        (restore(&home.at("nowhere"), &home.at("new"), &[]), "No such file"),
+    ] {
+        let (code, said) = run(&mut command);
+        assert!(code == Some(1) || code == Some(2), "{said}");
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    assert!(
+        files(&source) == from && files(&target) == to && files(&strangers) == into,
+        "something was changed"
+    );
+    assert!(!home.at("new").exists());
+}
+
+#[test]
+fn a_source_that_went_back_in_time_does_not_overwrite_what_its_backup_has() {
+    let home = Home::new();
+    let (source, target, earlier) = (home.at("source"), home.at("target"), home.at("earlier"));
+    filled(&source);
+    done(&mut backup(&source, &earlier));
+    let server = Server::start(ANY_PORT, &source, &[]);
+    assert_eq!(server.connect().send(post_pixel(9, 9, 'R', 3)).answer().status, 200);
+    drop(server);
+    done(&mut backup(&source, &target));
+    std::fs::remove_dir_all(&source).expect("removed");
+    done(&mut restore(&earlier, &source, &[]));
+    let server = Server::start(ANY_PORT, &source, &[]);
+    assert_eq!(server.connect().send(post_pixel(8, 8, 'G', 4)).answer().status, 200);
+    let before = files(&target);
+    let (code, said) = run(&mut backup(&source, &target));
+    assert!(code == Some(1) && said.contains("choose a new target"), "{said}");
+    assert!(files(&target) == before, "the target was changed");
+}
