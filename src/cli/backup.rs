@@ -11,8 +11,8 @@ use indicatif::HumanBytes;
 
 use super::CliError;
 use super::error::DAMAGED;
-use super::film::progress::Progress;
 use super::interrupt::stop_on_interrupt;
+use super::progress::Progress;
 use crate::apps::registry;
 use crate::base::units;
 use crate::engine::backup::round::{Backup, Round};

@@ -22,6 +22,7 @@ mod init;
 mod inspect;
 mod interrupt;
 mod pages;
+mod progress;
 mod recovery;
 mod restore;
 mod running;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::CliError;
 use super::backup::target;
 use super::error::DAMAGED;
-use super::film::progress::Progress;
+use super::progress::Progress;
 use crate::apps::registry;
 use crate::engine::backup::Place;
 use crate::engine::backup::restore::{Restored, Wanted, restore};

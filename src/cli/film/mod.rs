@@ -1,7 +1,6 @@
 //! `pixeld film`: the canvas as a time lapse.
 
 mod output;
-pub(super) mod progress;
 mod source;
 
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use super::interrupt::stop_on_interrupt;
+use super::progress::Progress;
 use super::token_file::TokenFile;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::limits::PICTURE_PIXELS_MAX;
@@ -28,7 +28,6 @@ use crate::http::moment;
 use crate::os::output as out;
 use output::{Format, Output};
 use pixeld_bench::tools::exit::Exit;
-use progress::Progress;
 use source::{Facts, Source};
 
 /// Show how the canvas came about: a time lapse, made from the journal

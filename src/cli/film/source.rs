@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::super::CliError;
 use super::super::token_file::TokenFile;
-use super::progress::Progress;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::journal::as_applied;
 use crate::apps::pixel::canvas::past::NotDrawn;
@@ -20,6 +19,7 @@ use crate::apps::pixel::film::drawing::Drawing;
 use crate::apps::pixel::film::limits::{FILM_MEMORY_BYTES, RAISES_MAX};
 use crate::apps::pixel::film::schedule::Schedule;
 use crate::apps::registry;
+use crate::cli::progress::Progress;
 use crate::engine::storage::snapshots;
 use crate::http::date::rfc3339;
 use crate::http::moment;

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{BackupError, failed};
+use super::error::{BackupError, failed};
 use crate::http::date::rfc3339;
 use crate::log::copy::view::Chosen;
 use crate::log::files::identity::Identity;

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::{BackupError, failed, in_use};
 use super::target::{Piece, Target};
-use super::{BackupError, failed, in_use};
 use crate::base::blob::BlobId;
 use crate::engine::lifecycle::vacancy::{self, Vacancy};
 use crate::log::blobs::Blobs;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::choice::choose;
+use super::error::{BackupError, failed, in_use, of_journal};
 use super::folder::put_content;
+use super::place::{Place, open_to_read, pause};
 use super::round::{runs_of, small};
-use super::{BackupError, Place, failed, in_use, of_journal, open_to_read, pause};
 use crate::app::applied::EmptyStates;
 use crate::app::naming;
 use crate::base::blob::BlobId;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::choice::choose;
+use super::error::{BackupError, failed, of_journal};
+use super::place::{Place, open_to_write, pause};
 use super::target::{Piece, Target};
-use super::{BackupError, Place, failed, of_journal, open_to_write, pause};
 use crate::app::applied::{Applied, EmptyStates};
 use crate::app::naming;
 use crate::base::blob::BlobId;

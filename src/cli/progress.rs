@@ -8,24 +8,24 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A bar that shows itself once it has taken a while.
-pub(in crate::cli) struct Progress {
+pub(super) struct Progress {
     bar: ProgressBar,
     began: Instant,
 }
 
 impl Progress {
     /// Returns the bar of a journal that is read, which has no known end.
-    pub(in crate::cli) fn of_reading() -> Self {
+    pub(super) fn of_reading() -> Self {
         Self::new(ProgressBar::no_length(), "reading the journal: {bytes}, {bytes_per_sec}")
     }
 
     /// Returns the bar of files that are copied.
-    pub(in crate::cli) fn of_copying() -> Self {
+    pub(super) fn of_copying() -> Self {
         Self::new(ProgressBar::no_length(), "copying: {bytes}, {bytes_per_sec}, {elapsed}")
     }
 
     /// Returns the bar of so many frames.
-    pub(in crate::cli) fn of_frames(count: u64) -> Self {
+    pub(super) fn of_frames(count: u64) -> Self {
         Self::new(ProgressBar::new(count), "drawing [{bar:40}] frame {human_pos} of {human_len}, {eta} left")
     }
 
@@ -36,24 +36,24 @@ impl Progress {
     }
 
     /// Notes how far it has come.
-    pub(in crate::cli) fn reach(&self, position: u64) {
+    pub(super) fn reach(&self, position: u64) {
         self.show_if_late();
         self.bar.set_position(position);
     }
 
     /// Notes so much more.
-    pub(in crate::cli) fn add(&self, amount: u64) {
+    pub(super) fn add(&self, amount: u64) {
         self.show_if_late();
         self.bar.inc(amount);
     }
 
     /// Notes a frame more.
-    pub(in crate::cli) fn step(&self) {
+    pub(super) fn step(&self) {
         self.add(1);
     }
 
     /// Takes it away.
-    pub(in crate::cli) fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }
 

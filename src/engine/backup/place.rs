@@ -1,0 +1,49 @@
+//! Where a backup is, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::error::{BackupError, failed};
+use super::folder::Folder;
+use super::target::Target;
+use crate::os::disk::Disk;
+use crate::os::files::RealDisk;
+
+/// Where a backup is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Waits for as long as a server may need to write a batch.
+pub(super) fn pause() {
+    sleep(Duration::from_millis(20));
+}
+
+/// Opens a place that a backup of the directory `source` is written to; it is made if it is missing.
+pub(super) fn open_to_write(place: &Place, source: &Path) -> Result<Box<dyn Target>, BackupError> {
+    match place {
+        Place::Folder(path) => Ok(Box::new(Folder::open(path, source)?)),
+    }
+}
+
+/// Opens a backup for reading.
+pub(super) fn open_to_read(place: &Place) -> Result<Arc<dyn Disk>, BackupError> {
+    match place {
+        Place::Folder(path) => {
+            let disk = RealDisk::open(path).map_err(failed(format!("opening {}", path.display())))?;
+            Ok(Arc::new(disk))
+        }
+    }
+}
