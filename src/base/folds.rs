@@ -15,8 +15,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::batch::BatchHeader;
 use super::ids::{Inc, NodeId, Origin, Seq};
 use super::limits::{FOLD_HOSTS_MAX, ORIGINS_MAX};
+use super::tag::{self, RECORD_HEAD_BYTES, SHORT_RECORD_BYTES};
 
 /// Bytes of a fold's payload, and of a node's entry in a set, before what it has a number of.
 const FOLD_HEAD_BYTES: usize = 8;
@@ -78,6 +80,27 @@ impl Fold {
             starts.push(start);
         }
         Some(Self { by, hosts, starts })
+    }
+
+    /// Returns the folds in a batch's body, of which only a header that says so has some. Those of another form fold nothing.
+    #[must_use]
+    pub fn all_of(header: &BatchHeader, body: &[u8]) -> Vec<Self> {
+        let (mut folds, mut rest) = (Vec::new(), if header.has_folds { body } else { &[] });
+        loop {
+            let (tag, length) = match *rest {
+                [tag, ..] if tag::is_short(tag) => (tag, SHORT_RECORD_BYTES),
+                [tag, a, b, c, d, ..] if tag != 0 => {
+                    (tag, RECORD_HEAD_BYTES + u32::from_le_bytes([a, b, c, d]) as usize)
+                }
+                _ => break,
+            };
+            let Some((record, after)) = rest.split_at_checked(length) else { break };
+            if tag == tag::STREAMS_FOLDED {
+                folds.extend(Self::read(header.origin, &record[RECORD_HEAD_BYTES..]));
+            }
+            rest = after;
+        }
+        folds
     }
 }
 

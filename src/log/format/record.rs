@@ -7,8 +7,6 @@
 //!
 //! Little endian. A tag of zero is none, because the journal's files are zero-filled before they are written.
 
-use crate::base::batch::BatchHeader;
-use crate::base::folds::Fold;
 use crate::base::limits::BATCH_BODY_BYTES_MAX;
 use crate::base::tag::{self, RECORD_HEAD_BYTES, SHORT_RECORD_BYTES};
 
@@ -96,16 +94,6 @@ impl<'a> Iterator for Records<'a> {
             Err(error) => Some(Err(error)),
         }
     }
-}
-
-/// Returns the folds in a batch's body, of which only a header that says so has some. Those of another form fold nothing.
-#[must_use]
-pub fn folds_of(header: &BatchHeader, body: &[u8]) -> Vec<Fold> {
-    if !header.has_folds {
-        return Vec::new();
-    }
-    let of_kind = records(body).map_while(Result::ok).filter(|record| record[0] == tag::STREAMS_FOLDED);
-    of_kind.filter_map(|record| Fold::read(header.origin, payload(record))).collect()
 }
 
 /// Checks whether a body is exactly `count` records.

@@ -12,7 +12,7 @@ use crate::base::ids::{Origin, Position, Seq};
 use crate::base::limits::SCAN_PIECE_BYTES;
 use crate::log::batch::BatchHeader;
 use crate::log::format::frame::{FrameFault, Place};
-use crate::log::format::{record, segment};
+use crate::log::format::segment;
 use crate::os::disk::DiskFile;
 
 /// A batch of the journal.
@@ -53,7 +53,7 @@ impl<'a> BatchView<'a> {
     /// Returns the folds among its records.
     #[must_use]
     pub fn folds(&self) -> Vec<Fold> {
-        record::folds_of(&self.header, self.body)
+        Fold::all_of(&self.header, self.body)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::base::limits::{
 use crate::base::vector::VersionVector;
 use crate::log::batch::BatchHeader;
 use crate::log::format::frame::{FRAME_HEAD_BYTES, SLOT_BYTES, Slot, SlotKey, frame_bytes};
-use crate::log::format::record::folds_of;
 use crate::log::format::segment::{Layout, SegmentHeader, header_bytes_most};
 use crate::log::streams::{Stream, StreamFault, Streams};
 
@@ -233,7 +232,7 @@ impl Appender {
         let (time_us, seq) = (self.next_time_us(now_us), self.next_seq());
         let header = BatchHeader::seal_with_folds(self.own.origin, seq, count, time_us, self.own.chain, body);
         let sealed = self.push_own(&header, body, synced, out);
-        for fold in folds_of(&header, body) {
+        for fold in Fold::all_of(&header, body) {
             self.end.streams.fold(&fold).expect("it says what the streams say");
         }
         sealed
@@ -287,7 +286,7 @@ impl Appender {
         if header.first_seq == 1 && self.origins() + 2 > ORIGINS_MAX {
             return Err(StreamFault::TooMany);
         }
-        let folds = folds_of(header, body);
+        let folds = Fold::all_of(header, body);
         folds.iter().try_for_each(|fold| self.end.streams.check_fold(fold))?;
         let sealed = self.push(header, body, synced, out);
         self.end.streams.set(stream);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::batch::{BatchHeader, first_chain};
-use crate::base::folds::Folds;
+use crate::base::folds::{Fold, Folds};
 use crate::base::ids::{ClusterId, Origin, Seq};
 use crate::base::streams::{Stream, Streams};
 
@@ -14,8 +14,9 @@ pub(super) enum Place {
     Next,
     /// The host has it, or was handed it.
     Older,
-    /// Records are missing before it, or those that were handed to the host are not those before it.
-    Gap,
+    /// Records are missing before it, or those that were handed to the host are not those before it: of this stream, up to
+    /// before this one.
+    Gap(Origin, Seq),
 }
 
 /// All streams but the one that the host makes now.
@@ -92,18 +93,30 @@ impl Heads {
         }
     }
 
-    /// Judges a batch.
-    pub(super) fn judge(&self, header: &BatchHeader) -> Place {
+    /// Judges a batch. One that folds streams waits for their ends: a pair's journal has them before it, and streams of a log come
+    /// each for itself.
+    pub(super) fn judge(&self, header: &BatchHeader, body: &[u8]) -> Place {
         let head = self.heads.get(&header.origin);
         if head.is_none() && self.folds.contains(header.origin) {
             return Place::Older;
         }
         let (seq, chain) = head.map_or_else(|| (0, first_chain(self.cluster, header.origin)), Head::handed);
         match header.first_seq {
-            first if first == seq + 1 && header.chain == header.link(chain) => Place::Next,
+            first if first == seq + 1 && header.chain == header.link(chain) => {
+                self.lacked_end(header, body).map_or(Place::Next, |(origin, end)| Place::Gap(origin, end + 1))
+            }
             _ if header.last_seq() <= seq => Place::Older,
-            _ => Place::Gap,
+            first => Place::Gap(header.origin, first),
         }
+    }
+
+    /// Returns the first stream that a batch folds and that was not handed to the host to its end, with that end.
+    fn lacked_end(&self, header: &BatchHeader, body: &[u8]) -> Option<(Origin, Seq)> {
+        let ends = Fold::all_of(header, body).into_iter().flat_map(|fold| {
+            let node = fold.by.node;
+            fold.starts.into_iter().map(move |start| (Origin { node, inc: start.inc }, start.seq))
+        });
+        ends.into_iter().find(|(origin, end)| self.handed(*origin) < *end)
     }
 
     /// Returns what the host has.
@@ -113,5 +126,42 @@ impl Heads {
         had.filter(|(_, (seq, _))| *seq > 0)
             .for_each(|(origin, (seq, chain))| streams.set(Stream { origin, seq, chain }));
         streams
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::folds::StreamEnd;
+    use crate::base::ids::{Inc, NodeId};
+    use crate::base::tag::STREAMS_FOLDED;
+
+    const CLUSTER: ClusterId = ClusterId([7; 16]);
+
+    fn start(number: u32) -> Origin {
+        Origin { node: NodeId(3), inc: Inc::of_start(number, 9) }
+    }
+
+    /// Returns the first batch of a stream, with one record.
+    fn first_of(origin: Origin, body: &[u8]) -> BatchHeader {
+        BatchHeader::seal_with_folds(origin, 1, 1, 5, first_chain(CLUSTER, origin), body)
+    }
+
+    #[test]
+    fn a_batch_that_folds_a_stream_waits_for_the_end_of_that() {
+        let mut heads = Heads::new(CLUSTER, Folds::default());
+        let [ended, folding] = [1, 2].map(start);
+        let starts = vec![StreamEnd { inc: ended.inc, seq: 2, chain: 8 }];
+        let payload = Fold { by: folding, hosts: vec![NodeId(4)], starts }.payload();
+        let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+        let fold = [&[STREAMS_FOLDED][..], &length, &payload].concat();
+        let header = first_of(folding, &fold);
+        assert_eq!(heads.judge(&header, &fold), Place::Gap(ended, 3), "nothing of it is here");
+        heads.hand(&first_of(ended, &[0x11; 10]));
+        assert_eq!(heads.judge(&header, &fold), Place::Gap(ended, 3), "one of two");
+        heads.note_had(Stream { origin: ended, seq: 2, chain: 8 });
+        assert_eq!(heads.judge(&header, &fold), Place::Next);
+        heads.hand(&header);
+        assert_eq!(heads.judge(&header, &fold), Place::Older);
     }
 }

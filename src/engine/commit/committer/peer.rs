@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::applying::apply;
 use crate::base::durability::Durability;
+use crate::base::folds::Fold;
 use crate::base::ids::Position;
 use crate::base::limits::{INBOX_STEP_BYTES, UNWRITTEN_BYTES_MAX};
 use crate::base::streams::{Stream, StreamFault};
@@ -12,7 +13,6 @@ use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
 use crate::engine::shared::peering::joining::Join;
 use crate::engine::shared::peering::outbox::Departing;
-use crate::log::format::record::folds_of;
 use crate::log::recover::joining;
 use crate::log::snapshot::Snapshot;
 use crate::log::write::append::{Appender, Sealed};
@@ -116,7 +116,7 @@ impl Arrivals {
             let header = &sealed.header;
             let stream = Stream { origin: header.origin, seq: header.last_seq(), chain: header.chain };
             peering.progress.applied(stream, sealed.end, synced);
-            peering.progress.folded(folds_of(header, body), sealed.end);
+            peering.progress.folded(Fold::all_of(header, body), sealed.end);
         };
         if let Some((sealed, body)) = own {
             applied(sealed, body);

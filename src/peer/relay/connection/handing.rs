@@ -4,13 +4,12 @@ use super::super::calls::Calls;
 use super::super::heads::Place;
 use super::super::holding::hold;
 use super::super::members::Members;
-use super::super::message::stream_behind;
+use super::super::message::{Batch, stream_behind};
 use super::super::port::LogCall;
 use super::super::reader::{Item, Reader};
 use super::super::settings::Counters;
 use super::Connection;
-use crate::base::batch::BatchHeader;
-use crate::base::ids::NodeId;
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::streams::Stream;
 
 impl Connection {
@@ -21,14 +20,17 @@ impl Connection {
         }
         for origin in self.asking.arrived() {
             while let Some(batch) = self.asking.first(origin) {
-                let (header, length) = (batch.header, batch.body.len());
-                let place = self.place(&header);
+                let length = batch.body.len();
+                let place = self.place(batch);
                 if place == Place::Next && !self.session.may_send(length) {
                     return;
                 }
                 let Some(batch) = self.asking.take_first(origin) else { break };
-                if place == Place::Next {
-                    self.send(&header, &batch.body, now_us);
+                match place {
+                    Place::Next => self.send(&batch, now_us),
+                    // It comes again when it is asked for again.
+                    Place::Gap(lacked, first) if lacked != origin => self.note_gap(lacked, first, now_us),
+                    Place::Gap(..) | Place::Older => {}
                 }
             }
         }
@@ -57,9 +59,9 @@ impl Connection {
         now_us: u64,
     ) -> Option<bool> {
         loop {
-            let (header, length) = match self.readers.get(&node).and_then(Reader::first) {
+            let (place, length) = match self.readers.get(&node).and_then(Reader::first) {
                 None => return Some(false),
-                Some(Item::Batch(batch)) => (batch.header, batch.body.len()),
+                Some(Item::Batch(batch)) => (self.place(batch), batch.body.len()),
                 Some(Item::End { token, bytes }) => {
                     calls.push(LogCall::Taken { token: *token, bytes: *bytes });
                     self.readers.get_mut(&node)?.take_first();
@@ -67,13 +69,11 @@ impl Connection {
                     return Some(true);
                 }
             };
-            let place = self.place(&header);
-            let handed = self.heads.handed(header.origin);
             let reader = self.readers.get_mut(&node)?;
             match place {
-                Place::Gap => {
+                Place::Gap(origin, first) => {
                     counters.gaps += u64::from(reader.gap().is_none());
-                    reader.set_gap(Some((header.origin, header.first_seq)));
+                    reader.set_gap(Some((origin, first)));
                     return Some(false);
                 }
                 Place::Next if !self.session.may_send(length) => return None,
@@ -82,30 +82,36 @@ impl Connection {
             if let Some(Item::Batch(batch)) = reader.take_first()
                 && place == Place::Next
             {
-                debug_assert_eq!(handed + 1, header.first_seq);
-                self.send(&header, &batch.body, now_us);
+                self.send(&batch, now_us);
             }
         }
     }
 
-    fn place(&self, header: &BatchHeader) -> Place {
-        if header.origin == self.own { Place::Older } else { self.heads.judge(header) }
+    fn place(&self, batch: &Batch) -> Place {
+        let Batch { header, body } = batch;
+        if header.origin == self.own { Place::Older } else { self.heads.judge(header, body) }
     }
 
     /// Sends a batch; what the host is handed it must not send back.
-    fn send(&mut self, header: &BatchHeader, body: &[u8], now_us: u64) {
+    fn send(&mut self, batch: &Batch, now_us: u64) {
+        let Batch { header, body } = batch;
+        debug_assert_eq!(self.heads.handed(header.origin) + 1, header.first_seq);
         self.session.send_batch(header, body);
         self.heads.hand(header);
         let Stream { origin, seq, chain } = stream_behind(header);
         hold(&mut self.session, origin, seq, 0, chain, now_us);
     }
 
+    /// Notes that a stream is missing up to before `first`, and that nothing of it will come by itself.
+    fn note_gap(&mut self, origin: Origin, first: Seq, now_us: u64) {
+        let handed = self.heads.handed(origin);
+        self.asking.note(origin, (first - 1).max(handed + 1), handed, true, now_us);
+    }
+
     /// Asks hosts for what is missing.
     pub(super) fn ask(&mut self, members: &Members, calls: &mut Calls, now_us: u64) {
-        for (origin, first) in self.readers.values().filter_map(Reader::gap) {
-            let handed = self.heads.handed(origin);
-            self.asking.note(origin, (first - 1).max(handed + 1), handed, true, now_us);
-        }
+        let gaps: Vec<_> = self.readers.values().filter_map(Reader::gap).collect();
+        gaps.into_iter().for_each(|(origin, first)| self.note_gap(origin, first, now_us));
         let heads = &self.heads;
         let look_again =
             self.asking.turn(|origin| heads.handed(origin), members, self.own.node, calls, now_us);
