@@ -32,6 +32,8 @@ pub const MEMBERS_LISTED_MAX: usize = 4_096;
 pub const MEMBERS_HEARD_MAX: usize = SEATS as usize;
 /// Silence after which a member that is heard by what it says now and then counts as away, microseconds.
 pub const MEMBER_SILENT_US: u64 = 3_000_000;
+/// A host of a log that is no member yet, and is not heard for as long, is not waited for: ten minutes, microseconds.
+pub const MEMBER_UNLISTED_US: u64 = 600_000_000;
 /// Bytes of a member's name.
 pub const MEMBER_NAME_BYTES_MAX: usize = 40;
 /// Origins from which on the log warns.

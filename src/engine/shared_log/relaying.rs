@@ -137,10 +137,7 @@ impl Relaying {
         if now_us >= self.noted_us + NOTE_EVERY_US {
             self.noted_us = now_us;
             self.standing.note(&self.relay);
-            for (node, member) in self.relay.members().iter() {
-                // Beats say what a host has, and not what is on its disk.
-                self.shared.roll.hear(node, member.heard_us, None);
-            }
+            self.shared.roll.hear_all(self.relay.members());
         }
     }
 

@@ -50,7 +50,7 @@ fn host(node: NodeId, member: &Member, here: &VersionVector, now_us: u64) -> Val
 /// Returns how many records are here that a host did not have when it said so last; nothing before it has.
 fn lag(member: &Member, here: &VersionVector) -> Option<u64> {
     let has = member.has.as_ref()?;
-    Some(here.iter().map(|(origin, seq)| seq.saturating_sub(has.seq_of(origin))).sum())
+    Some(here.iter().map(|(origin, seq)| seq.saturating_sub(has.received.seq_of(origin))).sum())
 }
 
 fn vector(shared: &Shared) -> VersionVector {

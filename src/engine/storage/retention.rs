@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::members::{Members, Ties};
+use crate::base::folds::Folds;
 use crate::base::ids::NodeId;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::Shared;
@@ -18,7 +19,7 @@ const LOOKS_PER_STORE: u32 = 50;
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// For each of them, what is durable there of each stream.
-    pub durable: Vec<VersionVector>,
+    pub durable: Vec<(NodeId, VersionVector)>,
     /// The bound on what waits for nobody else.
     pub retention: Retention,
 }
@@ -28,8 +29,8 @@ pub struct Waiting {
 pub struct Removable {
     /// This many of the oldest segments may be removed.
     pub segments: usize,
-    /// With the last of them something goes that another host does not have.
-    pub leaves_host_behind: bool,
+    /// With the last of them something goes that this host does not have: the first one of those.
+    pub leaves_behind: Option<NodeId>,
 }
 
 /// Returns how many of `unneeded` may go: the oldest segments, which nobody on this host needs, as many as there are. `waiting`
@@ -42,15 +43,19 @@ pub fn removable(
     free_bytes: u64,
 ) -> Removable {
     let Some(Waiting { durable, retention }) = waiting else {
-        return Removable { segments: unneeded.len(), leaves_host_behind: false };
+        return Removable { segments: unneeded.len(), leaves_behind: None };
     };
-    let have = |end: &VersionVector| durable.iter().all(|durable| durable.covers(end));
-    let has = |segment: &SegmentInfo| segment.end_vector.as_ref().is_some_and(|end| have(end));
-    let shipped = unneeded.iter().take_while(|segment| has(segment)).count();
+    let lacks = |segment: &SegmentInfo| {
+        let has =
+            |durable: &VersionVector| segment.end_vector.as_ref().is_some_and(|end| durable.covers(end));
+        durable.iter().find(|(_, durable)| !has(durable)).map(|(node, _)| *node)
+    };
+    let shipped = unneeded.iter().take_while(|segment| lacks(segment).is_none()).count();
     let kept = (unneeded.len() - shipped) as u64;
     let may_be_kept = retention.bytes(kept * segment_bytes, free_bytes) / segment_bytes;
     let excess = usize::try_from(kept.saturating_sub(may_be_kept)).unwrap_or(usize::MAX);
-    Removable { segments: shipped + excess, leaves_host_behind: excess > 0 }
+    let segments = shipped + excess;
+    Removable { segments, leaves_behind: unneeded[shipped..segments].last().and_then(lacks) }
 }
 
 /// What the keeper knows of the peer, in memory and in the file `peer`.
@@ -59,14 +64,14 @@ pub struct PeerRetention {
     known: Option<KnownPeer>,
     /// Looks since something changed that is not in the file.
     unstored: Option<u32>,
-    is_left_behind: bool,
+    left_behind: Option<NodeId>,
 }
 
 impl PeerRetention {
     /// Goes on from what the file says.
     #[must_use]
     pub fn new(retention: Retention, known: Option<KnownPeer>) -> Self {
-        Self { retention, known, unstored: None, is_left_behind: false }
+        Self { retention, known, unstored: None, left_behind: None }
     }
 
     /// Takes over what the link has heard, and writes it down: another directory or program at once, progress every ten
@@ -111,48 +116,64 @@ impl PeerRetention {
     }
 
     /// Returns the hosts that segments and folds wait for, in rising order: the peer, if it is known, and all other members. A log is
-    /// no host: what it has says nothing of what members have.
+    /// no host: what it has says nothing of what members have. Of its hosts those are waited for too that are heard and are
+    /// no members yet: a newcomer's history is not to go before it has it.
     #[must_use]
     pub fn hosts(&self, shared: &Shared) -> Vec<NodeId> {
+        let heard = shared.roll.heard(shared.clock.now_us());
         let applied = shared.applied.read();
-        others(&applied.members, applied.seating.ties, shared.node, self.node())
+        others(&applied.members, applied.seating.ties, shared.node, self.node(), &heard)
     }
 
     /// Returns what segments wait for; nothing on a host that never had a peer and is not told to have one.
     #[must_use]
     pub fn waiting(&self, shared: &Shared) -> Option<Waiting> {
+        let hosts = self.hosts(shared);
+        let folds = shared.applied.read().vector.folds().clone();
         let of_host = |node: NodeId| {
             let known = self.known.as_ref().filter(|known| known.node == node);
-            known.map_or_else(|| shared.roll.durable(node), |known| known.durable.clone())
+            (node, known.map_or_else(|| said(shared, node, &folds), |known| known.durable.clone()))
         };
-        let mut durable: Vec<VersionVector> = self.hosts(shared).into_iter().map(of_host).collect();
+        let mut durable: Vec<(NodeId, VersionVector)> = hosts.into_iter().map(of_host).collect();
         if durable.is_empty() {
             // One that is not known yet has nothing.
-            shared.peering.as_ref()?;
-            durable.push(VersionVector::new());
+            let peering = shared.peering.as_ref()?;
+            durable.push((peering.look().node.unwrap_or(NodeId(0)), VersionVector::new()));
         }
         Some(Waiting { durable, retention: self.retention })
     }
 
     /// Says once that a host can't catch up any more.
     pub fn note(&mut self, verdict: &Removable) {
-        if verdict.leaves_host_behind && !self.is_left_behind {
-            let node = self.known.as_ref().map(|known| known.node.to_string()).unwrap_or_default();
+        if let Some(node) = verdict.leaves_behind.filter(|node| self.left_behind != Some(*node)) {
             tracing::error!(
-                node,
-                "the peer has been away for longer than --peer-retention allows: segments that it lacks are removed. It \
-                 has to be set up afresh (an empty directory, `pixeld init --join`); `pixeld forget-peer` here stops \
-                 the waiting for good"
+                %node,
+                "a host has been away for longer than --peer-retention allows: segments that it lacks are removed. Unless another \
+                 host keeps them, it has to be set up afresh (an empty directory, `pixeld init --join`); `pixeld forget-host \
+                 NODE` (of two hosts: `pixeld forget-peer`) here stops the waiting for good"
             );
         }
-        self.is_left_behind = verdict.leaves_host_behind;
+        self.left_behind = verdict.leaves_behind;
     }
 }
 
-fn others(members: &Members, ties: Ties, own: NodeId, peer: Option<NodeId>) -> Vec<NodeId> {
-    let peer = peer.filter(|_| !matches!(ties, Ties::Log(_)));
-    let listed = members.iter().map(|(node, _)| node).filter(|node| *node != own);
-    listed.chain(peer).collect::<BTreeSet<_>>().into_iter().collect()
+/// Returns what a host of a log has said to have durably. One that calls anything durable has what is folded, or it would not
+/// be folded.
+fn said(shared: &Shared, node: NodeId, folds: &Folds) -> VersionVector {
+    let mut durable = shared.roll.durable(node);
+    if !durable.is_empty() {
+        let named = durable.clone();
+        durable.join_folds(folds, |origin| named.seq_of(origin) > 0);
+    }
+    durable
+}
+
+fn others(members: &Members, ties: Ties, own: NodeId, peer: Option<NodeId>, heard: &[NodeId]) -> Vec<NodeId> {
+    let is_log = matches!(ties, Ties::Log(_));
+    let unlisted = heard.iter().copied().filter(|node| is_log && members.get(*node).is_none());
+    let listed = members.iter().map(|(node, _)| node);
+    let all = listed.chain(peer.filter(|_| !is_log)).chain(unlisted).filter(|node| *node != own);
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]
@@ -185,32 +206,42 @@ mod tests {
     }
 
     fn verdict(count: u64, durable: u64, retention: Retention, free_bytes: u64) -> (usize, bool) {
-        let waiting = Waiting { durable: vec![vector(50), vector(durable)], retention };
-        let Removable { segments, leaves_host_behind } =
+        let durable = vec![(NodeId(2), vector(50)), (NodeId(3), vector(durable))];
+        let waiting = Waiting { durable, retention };
+        let Removable { segments, leaves_behind } =
             removable(&segments(count), Some(&waiting), 100, free_bytes);
-        (segments, leaves_host_behind)
+        assert!(leaves_behind.is_none_or(|node| node == NodeId(3)));
+        (segments, leaves_behind.is_some())
     }
 
     #[test]
     fn all_members_are_waited_for_and_a_log_is_not() {
         let ([own, peer, other], seat) = ([1, 2, 3].map(NodeId), Seat::of_pair(true));
         let mut members = Members::default();
-        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer)), [peer]);
+        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer), &[NodeId(8)]), [peer]);
         for node in [other, own, peer] {
             let said = members.join_record(node, seat, "").unwrap();
             members.hear(1, record::payload(&said));
         }
-        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer)), [peer, other]);
-        assert_eq!(others(&members, Ties::Log(seat), own, Some(NodeId(9))), [peer, other]);
+        assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer), &[NodeId(8)]), [peer, other]);
+        assert_eq!(
+            others(&members, Ties::Log(seat), own, Some(NodeId(9)), &[own, NodeId(8)]),
+            [peer, other, NodeId(8)]
+        );
         let said = members.forget_record(other).unwrap();
         members.hear(1, record::payload(&said));
-        assert_eq!(others(&members, Ties::Alone, own, None), [peer]);
+        assert_eq!(others(&members, Ties::Alone, own, None, &[]), [peer]);
+        assert_eq!(
+            others(&members, Ties::Log(seat), own, None, &[other]),
+            [peer],
+            "it is forgotten, and still runs"
+        );
     }
 
     #[test]
     fn what_the_peer_has_may_go_and_the_rest_waits_up_to_the_bound() {
         let alone = removable(&segments(4), None, 100, 0);
-        assert_eq!(alone, Removable { segments: 4, leaves_host_behind: false });
+        assert_eq!(alone, Removable { segments: 4, leaves_behind: None });
         let plenty = Retention::Bytes(1000);
         assert_eq!(verdict(4, 0, plenty, 0), (0, false));
         assert_eq!(verdict(4, 29, plenty, 0), (2, false), "all of a segment, or it stays");

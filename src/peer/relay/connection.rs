@@ -16,10 +16,12 @@ use super::port::LogEvent;
 use super::publisher::{Outcome, Publisher, is_foreign};
 use super::reader::Reader;
 use super::settings::{Counters, Settings};
+use super::words::Has;
 use crate::base::folds::Folds;
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::PEER_OUTPUT_BYTES_MAX;
 use crate::base::streams::{Stream, Streams};
+use crate::base::vector::VersionVector;
 use crate::peer::fault::Close;
 use crate::peer::message::Receipt;
 use crate::peer::session::{Effect, Holding, Session, Settings as SessionSettings};
@@ -125,14 +127,17 @@ impl Connection {
         })
     }
 
-    /// Returns what the host has, and of its current stream what the log keeps; nothing before it has said so.
-    pub(super) fn has(&self) -> Option<Streams> {
-        let mut has = self.is_live.then(|| self.heads.had())?;
+    /// Returns what the host has, and of its current stream what the log keeps; nothing before it has said so. What is durable there
+    /// it says as a peer does, in STATE and ACK.
+    pub(super) fn has(&self) -> Option<Has> {
+        let mut received = self.is_live.then(|| self.heads.had())?;
         let own = self.session.held(self.own).filter(|held| held.received > 0);
         own.iter().for_each(|held| {
-            has.set(Stream { origin: self.own, seq: held.received, chain: held.chain });
+            received.set(Stream { origin: self.own, seq: held.received, chain: held.chain });
         });
-        Some(has)
+        let mut durable = VersionVector::new();
+        self.session.peer_receipts().for_each(|receipt| durable.raise(receipt.origin, receipt.durable));
+        Some(Has { received, durable })
     }
 
     /// Returns streams that stand still because nobody gives what comes next.

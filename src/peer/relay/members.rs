@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::words::Beat;
+use super::words::{Beat, Has};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 use crate::base::limits::{RELAY_BEAT_EVERY_US, RELAY_MEMBERS_MAX};
-use crate::base::streams::{Stream, Streams};
+use crate::base::streams::Stream;
 
 /// Beats of a host that may be missed before it is taken to be away.
 const MISSED_MAX: u64 = 6;
@@ -18,7 +18,7 @@ pub struct Member {
     /// When it was heard last, microseconds of the server's clock.
     pub heard_us: u64,
     /// What it had when it said so last; nothing before it has.
-    pub has: Option<Streams>,
+    pub has: Option<Has>,
 }
 
 /// All that were heard since this process began.
@@ -58,13 +58,14 @@ impl Members {
 
     /// Returns every stream that a host has said it has, once for each host.
     pub(super) fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
-        self.members.values().filter_map(|member| member.has.as_ref()).flat_map(Streams::iter)
+        self.members.values().filter_map(|member| member.has.as_ref()).flat_map(|has| has.received.iter())
     }
 
     /// Returns hosts that were heard lately and have more of a stream than `seq`.
     pub(super) fn holders(&self, origin: Origin, seq: Seq, now_us: u64) -> Vec<NodeId> {
         let holds = |member: &Member| {
-            is_fresh(member, now_us) && member.has.as_ref().is_some_and(|has| has.seq_of(origin) > seq)
+            let has = member.has.as_ref().filter(|_| is_fresh(member, now_us));
+            has.is_some_and(|has| has.received.seq_of(origin) > seq)
         };
         self.members.iter().filter(|(_, member)| holds(member)).map(|(node, _)| *node).collect()
     }

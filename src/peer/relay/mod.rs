@@ -187,7 +187,7 @@ impl Relay {
         }
         self.meet(node, now_us);
         if let (Some(connection), Some(has)) = (&mut self.connection, &beat.has) {
-            connection.compare(has, now_us);
+            connection.compare(&has.received, now_us);
         }
         self.members.hear(beat, now_us);
     }

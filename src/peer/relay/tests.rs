@@ -1,14 +1,14 @@
 //! The relay against a bare session that plays its host, and a log that is played by hand.
 
 use super::port::{LogCall, LogEvent};
-use super::words::{Answer, Beat, Question};
+use super::words::{Answer, Beat, Has, Question};
 use super::*;
 use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc};
 use crate::base::kinds::Kinds;
 use crate::base::sha256::Sha256;
-use crate::base::streams::{Stream, Streams};
+use crate::base::streams::Stream;
 use crate::peer::fault::ErrorCode;
 use crate::peer::message::{Holding, Receipt};
 use crate::peer::session::{self, Effect, Session};
@@ -321,8 +321,8 @@ fn what_another_host_has_and_the_log_does_not_give_is_asked_for() {
     let (mut scene, mut other) = (Scene::new(None, &[]), Maker::new(start(OTHER, 3)));
     scene.follow(None);
     let message = other.message(2);
-    let mut has = Streams::default();
-    has.set(other.0);
+    let mut has = Has::default();
+    has.received.set(other.0);
     let beat = Beat { origin: start(NodeId(3), 1), lineage: 0, has: Some(has) };
     scene.on(LogEvent::Said { node: NodeId(3), bytes: beat.encode() });
     scene.pass(1_900 * MS);
@@ -336,6 +336,28 @@ fn what_another_host_has_and_the_log_does_not_give_is_asked_for() {
     let Some((token, Some(NodeId(3)))) = ask else { panic!("{calls:?}") };
     scene.on(LogEvent::Answered { token, answer: Answer::Records(message).encode() });
     assert_eq!(scene.host.held(start(OTHER, 3)).map(|held| held.received), Some(2));
+}
+
+#[test]
+fn a_beat_says_what_the_host_has_and_what_of_that_is_on_its_disk() {
+    let other = start(OTHER, 3);
+    let held = Holding { origin: other, received: 9, durable: 4, first: 1, chain: 0 };
+    let (mut scene, mut maker) = (Scene::new(None, &[held]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let token = scene.appends()[0].0;
+    scene.on(LogEvent::Appended { token, number: 1 });
+    let mut whole = Vec::new();
+    for _ in 0..RELAY_BEATS_PER_WHOLE {
+        scene.pass(RELAY_BEAT_EVERY_US);
+        let said = std::iter::from_fn(|| scene.relay.next_call()).filter_map(|call| match call {
+            LogCall::Say { bytes } => Beat::decode(&bytes).and_then(|beat| beat.has),
+            _ => None,
+        });
+        whole.extend(said);
+    }
+    let [Has { received, durable }] = &whole[..] else { panic!("{whole:?}") };
+    assert_eq!((received.seq_of(other), received.seq_of(host())), (9, 1));
+    assert_eq!(durable.seq_of(other), 4);
 }
 
 #[test]

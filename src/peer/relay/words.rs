@@ -1,8 +1,9 @@
 //! What hosts of a log tell each other beside it: beats, questions and answers. All numbers are little endian.
 //!
 //! ```text
-//! beat      0 u8 version (1)  1 u8 1: whole  2 six zeros  8 u64 node  16 u64 inc  24 u64 lineage
-//!           32 if whole, what the host has of each stream (base/streams.rs); folded streams are not named
+//! beat      0 u8 version (2)  1 u8 1: whole  2 two zeros  4 u32 streams  8 u64 node  16 u64 inc  24 u64 lineage
+//!           32 if whole, what the host has of each stream (base/streams.rs), then what is durable there
+//!           (base/vector.rs); folded streams are not named
 //! question  0 u8 1: RECORDS   1 u64 node  9 u64 inc  17 u64 seq
 //!           0 u8 2: PICTURE   1 sha256   33 u64 offset
 //! answer    0 u8 0: I don't have it
@@ -12,11 +13,12 @@
 
 use crate::base::blob::BlobId;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::numbers::u64_at;
-use crate::base::streams::Streams;
+use crate::base::numbers::{u32_at, u64_at};
+use crate::base::streams::{STREAM_BYTES, Streams};
+use crate::base::vector::VersionVector;
 
 /// The version of the beats that are spoken here.
-const BEAT_VERSION: u8 = 1;
+const BEAT_VERSION: u8 = 2;
 /// Bytes of a beat before its streams.
 const BEAT_HEAD_BYTES: usize = 32;
 
@@ -27,8 +29,17 @@ pub struct Beat {
     pub origin: Origin,
     /// The line of descent that its records are of.
     pub lineage: u64,
-    /// What it has of each stream that is not folded; nothing in most beats.
-    pub has: Option<Streams>,
+    /// What it has; nothing in most beats.
+    pub has: Option<Has>,
+}
+
+/// What a host has of each stream that is not folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Has {
+    /// In its journal, be it on its disk or not.
+    pub received: Streams,
+    /// On its disk, at least; a host that is joining calls nothing so.
+    pub durable: VersionVector,
 }
 
 /// What one host asks another one.
@@ -72,11 +83,16 @@ impl Beat {
     /// Returns its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![BEAT_VERSION, u8::from(self.has.is_some()), 0, 0, 0, 0, 0, 0];
+        let mut bytes = vec![BEAT_VERSION, u8::from(self.has.is_some()), 0, 0];
+        let streams = self.has.as_ref().map_or(0, |has| has.received.len());
+        bytes.extend_from_slice(&u32::try_from(streams).expect("bounded").to_le_bytes());
         for word in [self.origin.node.0, self.origin.inc.0, self.lineage] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        self.has.iter().for_each(|has| has.encode(&mut bytes));
+        if let Some(Has { received, durable }) = &self.has {
+            received.encode(&mut bytes);
+            durable.encode(&mut bytes);
+        }
         bytes
     }
 
@@ -87,10 +103,19 @@ impl Beat {
         let origin = Origin { node: NodeId(u64_at(head, 8)), inc: Inc(u64_at(head, 16)) };
         let has = match (head[0], head[1]) {
             (BEAT_VERSION, 0) if rest.is_empty() => None,
-            (BEAT_VERSION, 1) => Some(Streams::decode(rest)?),
+            (BEAT_VERSION, 1) => Some(Has::decode(rest, u32_at(head, 4))?),
             _ => return None,
         };
         Some(Self { origin, lineage: u64_at(head, 24), has })
+    }
+}
+
+impl Has {
+    fn decode(bytes: &[u8], streams: u32) -> Option<Self> {
+        let (received, durable) = bytes.split_at_checked((streams as usize).checked_mul(STREAM_BYTES)?)?;
+        let (vector, length) = VersionVector::decode(durable)?;
+        let received = Streams::decode(received).filter(|_| length == durable.len())?;
+        Some(Self { received, durable: vector })
     }
 }
 
@@ -157,9 +182,10 @@ mod tests {
     #[test]
     fn words_come_out_as_they_went_in_and_nothing_shorter_does() {
         let origin = Origin { node: NodeId(3), inc: Inc(4) };
-        let mut has = Streams::default();
-        has.set(Stream { origin, seq: 5, chain: 6 });
-        for has in [None, Some(has)] {
+        let mut has = Has::default();
+        has.received.set(Stream { origin, seq: 5, chain: 6 });
+        has.durable.raise(origin, 4);
+        for has in [None, Some(Has::default()), Some(has)] {
             let beat = Beat { origin, lineage: 9, has };
             let bytes = beat.encode();
             assert_eq!(Beat::decode(&bytes), Some(beat));
