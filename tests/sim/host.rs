@@ -114,7 +114,7 @@ impl Up {
         Self::start_with(disk, node, inc, durability, Box::new(FileStore::new(disk.shared())))
     }
 
-    /// The same with segments of another size.
+    /// The same of a host of a log, with segments of another size.
     pub fn start_in(
         disk: &SimDisk,
         node: NodeId,
@@ -122,7 +122,16 @@ impl Up {
         durability: Durability,
         segment_bytes: u64,
     ) -> Result<Self, Fatal> {
-        Self::start_by(disk, node, inc, durability, Box::new(FileStore::new(disk.shared())), segment_bytes)
+        // Hosts of a log begin with the seat that their node's number gives them.
+        let ties = Ties::Log(Seat::of_node(node));
+        Self::start_by(
+            disk,
+            node,
+            inc,
+            durability,
+            Box::new(FileStore::new(disk.shared())),
+            (segment_bytes, ties),
+        )
     }
 
     /// The same with another store of its blobs.
@@ -133,7 +142,9 @@ impl Up {
         durability: Durability,
         store: Box<dyn BlobStore>,
     ) -> Result<Self, Fatal> {
-        Self::start_by(disk, node, inc, durability, store, SEGMENT_BYTES)
+        // Both hosts take themselves for the first: they have to find out that they are not.
+        let ties = Ties::Pair(Seat::of_pair(true));
+        Self::start_by(disk, node, inc, durability, store, (SEGMENT_BYTES, ties))
     }
 
     fn start_by(
@@ -142,7 +153,7 @@ impl Up {
         inc: Inc,
         durability: Durability,
         store: Box<dyn BlobStore>,
-        segment_bytes: u64,
+        (segment_bytes, ties): (u64, Ties),
     ) -> Result<Self, Fatal> {
         let random = inc.0 as u32;
         let options = OpenOptions { segment_bytes, accept_loss: false, cluster: CLUSTER, node, random };
@@ -150,8 +161,7 @@ impl Up {
             replayed(&disk.shared(), &options, registry::new_applied).map_err(|error| error.to_string())?;
         owed.settle().map_err(|error| error.to_string())?;
         let (mut applied, last) = (rebuilding.take_applied(), rebuilding.last.take());
-        // All hosts take themselves for the first: they have to find out that they are not.
-        applied.seating = Seating { own: Some(node), ties: Ties::Pair(Seat::of_pair(true)) };
+        applied.seating = Seating { own: Some(node), ties };
         let io = |error: std::io::Error| error.to_string();
         let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
         let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;

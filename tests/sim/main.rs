@@ -63,8 +63,6 @@ mod scripted;
 mod seeds;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
-#[path = "../support/skip.rs"]
-mod skip;
 mod wire;
 mod world;
 

@@ -86,6 +86,8 @@ struct Follow {
 enum Delivery {
     Call {
         host: usize,
+        /// Which directory the host had when it said so.
+        node: NodeId,
         number: u64,
         call: LogCall,
     },
@@ -223,7 +225,7 @@ impl SimLog {
                 return self.send(at_us, Delivery::Late { node, call });
             }
         }
-        self.send(at_us, Delivery::Call { host, number, call });
+        self.send(at_us, Delivery::Call { host, node, number, call });
     }
 
     /// The log says something to a host.
@@ -274,7 +276,9 @@ impl SimLog {
                         _ = self.append(node, after, message, now_us, chance);
                     }
                 }
-                Delivery::Call { host, number, call } => self.take(host, number, call, now_us, chance),
+                Delivery::Call { host, node, number, call } => {
+                    self.take((host, node, number), call, now_us, chance)
+                }
             }
         }
         heard

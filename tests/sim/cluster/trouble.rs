@@ -3,6 +3,7 @@
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::NodeId;
 
+use super::super::host::SEGMENT_BYTES;
 use super::super::sim_disk::{Failure, Fall};
 use super::super::world::newcomers_disk;
 use super::place::{Place, Running};
@@ -16,6 +17,10 @@ impl Cluster {
         }
         let delay_us = self.chance.within(20 * MS, 400 * MS);
         self.later(delay_us, Event::Trouble);
+        self.has_gathered |= self.segment_bytes > SEGMENT_BYTES || self.are_members();
+        if !self.has_gathered {
+            return;
+        }
         let host = self.chance.below(self.places.len() as u64) as usize;
         let is_up = self.places[host].running.is_some();
         match self.chance.below(16) {
@@ -113,10 +118,23 @@ impl Cluster {
                 vectors.iter().map(|vector| vector.seq_of(origin)).max().unwrap_or_default()
             });
         }
+        self.forget_host(node);
         let place = &mut self.places[host];
         (place.disk, place.node, place.regressions) = (newcomers_disk(), NodeId(self.chance.next()), 0);
         place.is_starting = true;
         self.later(300 * MS, Event::Start(host));
+    }
+
+    /// An operator says on some host that another one is gone for good: nothing waits for it.
+    fn forget_host(&mut self, node: NodeId) {
+        for host in 0..self.places.len() {
+            let wall_us = self.wall_us(host);
+            let Some(Running { up, .. }) = &mut self.places[host].running else { continue };
+            let record = up.shared.applied.read().members.forget_record(node);
+            if record.is_some_and(|record| up.log(&record, wall_us)) {
+                return self.look(host);
+            }
+        }
     }
 
     /// Nothing goes wrong any more.

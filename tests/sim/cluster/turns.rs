@@ -11,8 +11,6 @@ use super::super::sim_disk::Failure;
 use super::place::{Place, Running};
 use super::world::{Cluster, Event, KEEPER_US, MS};
 
-/// So large that no segment fills and goes: what one host has removed another one may lack, since only the log is waited for.
-const SEGMENT_BYTES: u64 = 2 * 1024 * 1024;
 /// Pixels of a write that is to fill messages.
 const MANY: u64 = 450;
 
@@ -126,7 +124,7 @@ impl Cluster {
         let (inc, random) = (Inc(self.chance.next()), self.chance.next());
         let Place { disk, node, durability, .. } = &self.places[host];
         let disk = disk.clone();
-        match Up::start_in(&disk, *node, inc, *durability, SEGMENT_BYTES) {
+        match Up::start_in(&disk, *node, inc, *durability, self.segment_bytes) {
             Ok(up) => {
                 self.trace(|| {
                     let what = if up.is_joining() { ", to join" } else { "" };

@@ -1,5 +1,6 @@
 //! What the log answers to a call that has arrived.
 
+use pixeld::base::ids::NodeId;
 use pixeld::base::limits::PEER_PIECE_BYTES;
 use pixeld::peer::relay::port::{LogCall, LogEvent};
 
@@ -7,14 +8,20 @@ use super::super::super::chance::Chance;
 use super::{Client, Delivery, Follow, SimLog};
 
 impl SimLog {
-    pub(super) fn take(&mut self, host: usize, number: u64, call: LogCall, now_us: u64, chance: &mut Chance) {
+    /// Takes what a host has said on the connection `number`, when its directory was `own`.
+    pub(super) fn take(
+        &mut self,
+        (host, own, number): (usize, NodeId, u64),
+        call: LogCall,
+        now_us: u64,
+        chance: &mut Chance,
+    ) {
         let is_word = matches!(call, LogCall::Say { .. } | LogCall::Ask { .. } | LogCall::Answer { .. });
         if now_us < self.still_until_us && !is_word {
-            return self.send(self.still_until_us, Delivery::Call { host, number, call });
+            return self.send(self.still_until_us, Delivery::Call { host, node: own, number, call });
         }
         let client = &self.clients[host];
         let (is_same, server) = (client.number == number, client.server);
-        let Some(own) = client.node else { return };
         if !is_same && !matches!(call, LogCall::Append { .. }) {
             return;
         }
