@@ -277,7 +277,7 @@ impl SimLog {
                     }
                 }
                 Delivery::Call { host, node, number, call } => {
-                    self.take((host, node, number), call, now_us, chance)
+                    self.take((host, node, number), call, now_us, chance);
                 }
             }
         }
