@@ -27,6 +27,11 @@ pub struct Root {
     style: u8,
 }
 
+impl Root {
+    /// The root of listeners that serve nothing and only redirect. No application has its number.
+    pub const REDIRECT: Self = Self { home: None, style: u8::MAX };
+}
+
 /// The routes of the applications that a host serves.
 pub struct Router {
     apps: Apps,

@@ -122,6 +122,19 @@ pub const ACCEPT_RETRY_MS: u64 = 100;
 pub const ACCEPT_LOGGED_MS: u64 = 10_000;
 /// Bytes of a worker's read buffer, shared by its connections.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes that are encrypted before they are sent: what a connection that is slow to take its answers holds of them once more.
+pub const TLS_PIECE_BYTES: usize = 32 * 1024;
+/// Reads of one turn of a handshake; a client's part of it is shorter than so many reads of 4 KiB.
+pub const TLS_HANDSHAKE_READS: usize = 8;
+/// Of all connections that there may be, this part may be in their handshakes.
+pub const TLS_HANDSHAKES_PART: usize = 2;
+/// How long a connection of TLS stays open while its server hands over to a successor, which can't go on with it, milliseconds. A
+/// client that sends meanwhile is answered, and told to open another one.
+pub const TLS_PARTING_MS: u64 = 500;
+/// Certificates of one server.
+pub const CERTIFICATES_MAX: usize = 64;
+/// Bytes of an answer to a challenge of ACME, and more than there are in any.
+pub const ACME_ANSWER_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of one piece of a streamed answer.
 pub const PIECE_BYTES: usize = 128 * 1024;
 /// Bytes that a job thread sends from a file to one connection before the next job gets its turn.

@@ -11,6 +11,7 @@ use crate::engine::lifecycle::founding::FoundError;
 use crate::engine::lifecycle::healing::HealError;
 use crate::engine::lifecycle::opening::OpenError;
 use crate::engine::lifecycle::server::StartError;
+use crate::engine::shared::tls::certificates::CertificateError;
 use crate::log::inspect::InspectError;
 use crate::log::recover::RecoverError;
 use crate::os::datadir::DataDirError;
@@ -26,6 +27,9 @@ pub enum CliError {
     /// The server did not start.
     #[error("the server can't start: {0}{next}", next = next_step(.0))]
     Start(#[from] StartError),
+    /// A certificate can't be used.
+    #[error("{0}")]
+    Certificate(CertificateError),
     /// The sockets that somebody opened for this process can't be taken.
     #[error("the listening sockets that this process was given can't be taken: {0}")]
     Inherited(io::Error),
@@ -136,6 +140,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_)
+            | Self::Certificate(_)
             | Self::Usage(_)
             | Self::Import { .. }
             | Self::Send(SendError::Url { .. } | SendError::Picture { .. } | SendError::Place { .. }) => {

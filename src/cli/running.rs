@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use super::events::{self, LevelSwitch};
@@ -24,7 +24,9 @@ use crate::config::sources::Sources;
 use crate::decoder::thumbnailer;
 use crate::engine::lifecycle::server::{Ending, Server};
 use crate::engine::shared::access::tokens::Tokens;
-use crate::engine::shared::settings::{Listen, Settings};
+use crate::engine::shared::settings::{Listen, ListenerKind, Settings};
+use crate::engine::shared::tls::Https;
+use crate::engine::shared::tls::certificates::Reloaded;
 use crate::os::inherit::{self, Inherited};
 use crate::os::notify::Manager;
 use crate::os::output;
@@ -55,6 +57,7 @@ impl Running {
         sources: Sources,
         cores: usize,
         take_over: bool,
+        https: Option<Https>,
     ) -> Result<Self, CliError> {
         let manager = Manager::from_environment();
         let Inherited { listeners: mut inherited, left } =
@@ -62,7 +65,7 @@ impl Running {
         let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
         let level = events::start(config.log_level, config.log_format);
         guard::keep_tokens(&config.access);
-        let mut settings = await_names(&config);
+        let mut settings = Settings { https, ..await_names(&config) };
         if !inherited.is_empty() {
             settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
         }
@@ -119,8 +122,7 @@ impl Running {
         recovery::log(self.server.report());
         self.warn_of_few_descriptors();
         guard::warn_of_strangers(self.server.addresses(), &self.config.access);
-        let addresses: Vec<String> =
-            self.server.addresses().iter().map(|at| format!("http://{at}")).collect();
+        let addresses = self.server.urls();
         let (data_dir, durability) =
             (self.config.settings.data_dir.display(), self.config.settings.durability);
         let (workers, apps) = (self.config.settings.workers, self.config.apps.join(","));
@@ -164,7 +166,7 @@ impl Running {
 
     /// Serves until it is told to stop.
     pub(super) fn serve(mut self) -> Result<ExitCode, CliError> {
-        while let Ok(signal) = self.signals.recv() {
+        while let Some(signal) = self.next_signal() {
             match signal {
                 Signal::Reload => self.reload(),
                 Signal::HandOver => match self.begin_hand_over() {
@@ -191,6 +193,20 @@ impl Running {
             Ending::Cut(connections) => tracing::warn!(connections, "stopped before these were finished"),
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Waits for the next signal, and meanwhile takes over certificates that were renewed. Gives nothing when there will be none.
+    fn next_signal(&self) -> Option<Signal> {
+        let Some(https) = &self.started_with.https else { return self.signals.recv().ok() };
+        loop {
+            match self.signals.recv_timeout(CERTIFICATES_PAUSE) {
+                Ok(signal) => return Some(signal),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    https.tls.reload_if_changed().into_iter().for_each(say_certificates);
+                }
+            }
+        }
     }
 
     /// Leaves every open socket with the manager: if this is a restart, the next process has them at once; if it is a
@@ -263,6 +279,9 @@ impl Running {
 
     /// Takes over new limits and the log level, or nothing at all.
     fn reload(&mut self) {
+        if let Some(https) = &self.started_with.https {
+            say_certificates(https.tls.reload());
+        }
         let result = reload(&self.config, &self.sources, self.cores);
         self.server.shared().life.reloaded(result.is_ok());
         match result {
@@ -280,6 +299,19 @@ impl Running {
                 }
             }
             Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),
+        }
+    }
+}
+
+/// How often the files of certificates are looked at; what was replaced is read at the second look.
+const CERTIFICATES_PAUSE: Duration = Duration::from_secs(2);
+
+/// Says what a look at the files of the certificates came to.
+fn say_certificates(reloaded: Reloaded) {
+    match reloaded {
+        Ok(()) => tracing::info!("certificates read again"),
+        Err(error) => {
+            tracing::error!(%error, "certificates refused; those that were read before stay in use");
         }
     }
 }
@@ -319,14 +351,16 @@ const NAME_PAUSE: Duration = Duration::from_secs(1);
 /// After how many tries it is said again.
 const NAME_TRIES_TOLD: u32 = 60;
 
-/// Returns the addresses of sockets, each once; one shows what the configured listener on its port shows.
+/// Returns the addresses of sockets, each once; one is what the configured listener on its port is.
 fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Result<Vec<Listen>> {
     let mut found: Vec<Listen> = Vec::new();
     for listener in listeners {
         let address = listener.local_addr()?;
-        let root = configured.iter().find(|listen| listen.address.port() == address.port());
+        let known = configured.iter().find(|listen| listen.address.port() == address.port());
         if found.iter().all(|listen| listen.address != address) {
-            found.push(Listen { address, root: root.map_or("index", |listen| listen.root) });
+            let (root, kind) =
+                known.map_or(("index", ListenerKind::Http), |listen| (listen.root, listen.kind));
+            found.push(Listen { address, root, kind });
         }
     }
     Ok(found)

@@ -67,8 +67,11 @@ PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir =
 A flag wins over the environment, that over the file, that over the default.
 
 Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0, a second one ends at once; SIGHUP \
-reads log_level and [limits] again; SIGUSR2 starts the program anew and hands everything over to it, so that no request \
+reads log_level, [limits] and certificates again; SIGUSR2 starts the program anew and hands everything over to it, so that no request \
 is lost or refused (after an upgrade of the program file, or a change of the configuration).
+
+HTTPS: --listen https://ADDR:443 with --tls-cert and --tls-key, each repeatable for more names; renewed files are taken \
+over within seconds. --redirect ADDR:80 sends everybody there, and answers certbot from --acme-dir.
 
 Started by systemd (LISTEN_FDS), it serves on the sockets that it is given.
 
@@ -77,6 +80,7 @@ Exit: 0 stopped, 1 failed, 2 usage or configuration, 74 the disk failed.
 Examples:
   pixeld serve
   pixeld serve --listen 0.0.0.0:8000 --data-dir /srv/pixeld --cores 0,1
+  pixeld serve --listen https://0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --redirect 0.0.0.0:80
   pixeld serve --config /etc/pixeld.toml --check-config
   PIXELD_DURABILITY=memory pixeld serve --print-config";
 
@@ -95,6 +99,7 @@ impl Arguments {
                 "cores: this process may not run on core {core}; allowed is {there}"
             )));
         }
+        let https = config.https.open().map_err(CliError::Certificate)?;
         if self.print_config {
             output::print(&config.print()).map_err(CliError::Output)?;
         }
@@ -105,7 +110,7 @@ impl Arguments {
             return Ok(ExitCode::SUCCESS);
         }
         let import = self.import_fibo.as_deref().map(|path| import::read(path, &config)).transpose()?;
-        Running::start(config, import, sources, cores, self.take_over)?.serve()
+        Running::start(config, import, sources, cores, self.take_over, https)?.serve()
     }
 
     fn sources(&self) -> Sources {

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use super::access::Access;
 use super::error::Origin;
+use super::https::HttpsFiles;
 use super::peer::Peer;
 use crate::apps::registry;
 use crate::base::setting::Values;
-use crate::engine::shared::settings::{Settings, SharedLogSettings};
+use crate::engine::shared::settings::{ListenerKind, Settings, SharedLogSettings};
 use crate::os::address::Address;
 
 /// An address to listen on.
@@ -17,6 +18,8 @@ pub struct Listen {
     pub address: Address,
     /// The application whose page `/` shows and in whose style an unknown path answers, or `index`.
     pub root: &'static str,
+    /// What it speaks.
+    pub kind: ListenerKind,
 }
 
 /// The form of the lines on stderr.
@@ -52,6 +55,8 @@ pub struct Config {
     pub access: Access,
     /// The peer.
     pub peer: Peer,
+    /// Certificates and what else HTTPS has.
+    pub https: HttpsFiles,
     /// The log that hosts share; one without servers is none.
     pub shared_log: SharedLogSettings,
     /// Least severity that is logged, one of [`super::table::LOG_LEVELS`].
@@ -96,7 +101,7 @@ pub(super) const INDEX: &str = "index";
 pub(super) fn listen_form() -> String {
     let roots = registry::roots().join(", ");
     format!(
-        "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000 or [::]:8000=index, with a ROOT of {INDEX}, {roots}"
+        "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000, https://0.0.0.0:443 or [::]:8000=index, with a ROOT of {INDEX}, {roots}"
     )
 }
 
@@ -107,7 +112,12 @@ pub(super) fn is_listen(text: &str) -> bool {
 
 /// Returns the address to listen on that `text` says, or nothing if it says none.
 pub(super) fn listen(text: &str) -> Option<Listen> {
+    let (kind, text) = match text.strip_prefix("https://") {
+        Some(rest) => (ListenerKind::Https, rest),
+        None => (ListenerKind::Http, text.strip_prefix("http://").unwrap_or(text)),
+    };
     let (address, root) = text.split_once('=').unwrap_or((text, INDEX));
     let roots = [INDEX].into_iter().chain(registry::roots());
-    Some(Listen { address: Address::parse(address)?, root: roots.into_iter().find(|name| *name == root)? })
+    let root = roots.into_iter().find(|name| *name == root)?;
+    Some(Listen { address: Address::parse(address)?, root, kind })
 }

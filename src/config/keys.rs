@@ -1,6 +1,7 @@
 //! All settings there are, and how each is spelled in the three places.
 
 use super::guards;
+use super::https;
 use super::limits::LIMITS;
 use super::shared_log;
 use super::table::{Row, TABLE};
@@ -9,7 +10,7 @@ use crate::base::setting::{Flag, Setting};
 
 /// Returns the rows of the server's own settings, in the order in which they are read.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().chain(&guards::ROWS).chain(&LIMITS).chain(&shared_log::ROWS)
+    TABLE.iter().chain(&guards::ROWS).chain(&LIMITS).chain(&shared_log::ROWS).chain(&https::ROWS)
 }
 
 /// Returns every setting: the server's own, its limits, and those of applications.

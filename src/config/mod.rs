@@ -11,6 +11,7 @@ pub mod document;
 pub mod effective;
 pub mod error;
 pub(crate) mod guards;
+pub mod https;
 pub mod keys;
 pub(crate) mod limits;
 pub(crate) mod peer;

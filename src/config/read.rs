@@ -4,6 +4,7 @@ use super::access::Access;
 use super::effective::{Config, Entry, INDEX, LogFormat};
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::guards;
+use super::https::{self, HttpsFiles};
 use super::keys;
 use super::peer::Peer;
 use super::shared_log;
@@ -51,6 +52,7 @@ fn config_of(values: &Values) -> Config {
         apps: Vec::new(),
         access: Access::default(),
         peer: Peer::default(),
+        https: HttpsFiles::default(),
         shared_log: SharedLogSettings::default(),
         log_level: "info",
         log_format: LogFormat::Text,
@@ -163,7 +165,9 @@ impl Reader {
             self.refuse("durability", allowed);
         }
         let of_peer = config.peer.contradiction();
-        for (key, allowed) in of_peer.into_iter().chain(shared_log::contradictions(config)) {
+        for (key, allowed) in
+            of_peer.into_iter().chain(shared_log::contradictions(config)).chain(https::contradictions(config))
+        {
             self.refuse(key, allowed);
         }
         if let Some(listen) = config.listen.iter().find(|listen| !is_served(listen.root, &config.apps)) {

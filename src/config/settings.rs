@@ -13,9 +13,11 @@ use crate::os::address::{Address, Unresolved};
 /// # Errors
 /// Fails for a name of this host's own that has no address, which may come with the network.
 pub fn of(config: &Config, cores: Vec<usize>, tools: &Tools) -> Result<Settings, Unresolved> {
-    let listen = |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root });
+    let listen =
+        |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root, kind: of.kind });
     let mut settings = config.settings.clone();
-    settings.listen = config.listen.iter().map(listen).collect::<Result<_, _>>()?;
+    settings.listen =
+        config.listen.iter().chain(&config.https.redirect).map(listen).collect::<Result<_, _>>()?;
     settings.peer = peer(&config.peer)?;
     settings.shared_log = shared_log(config);
     settings.apps = registry::with(&config.apps, &config.values, tools);

@@ -33,13 +33,13 @@ pub(super) const fn row(setting: Setting, goes: fn(&mut Config, &Value)) -> Row 
     Row { setting, goes }
 }
 
-/// Every setting of the server itself but for [`super::limits::LIMITS`] and [`super::shared_log::ROWS`]; one whose default depends on another stands
+/// Every setting of the server itself but for [`super::limits::LIMITS`], [`super::https::ROWS`] and [`super::shared_log::ROWS`]; one whose default depends on another stands
 /// behind that.
 pub static TABLE: [Row; 21] = [
     row(
         Setting::new(
             "listen",
-            "ADDR[=ROOT]",
+            "[https://]ADDR[=ROOT]",
             "Address to listen on, repeatable; ROOT is the application whose page / shows there",
             Form::List(listen_form, is_listen),
             Preset::Text("127.0.0.1:8000"),

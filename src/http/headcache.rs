@@ -13,7 +13,7 @@ pub const HEAD_BYTES_MAX: usize = 1024;
 /// Most digits of a length that is recognised; a longer one is read the long way.
 const DIGITS_MAX: usize = 8;
 /// The hint of a connection that has no head in the cache.
-const NO_HINT: u16 = u16::MAX;
+pub const NO_HINT: u16 = u16::MAX;
 
 /// A head that was recognised at the start of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -131,6 +131,8 @@ pub struct HeadContext<'a> {
     pub date: &'a [u8; DATE_BYTES],
     /// What an answered write has reached; `None` for everything else.
     pub durability: Option<Durability>,
+    /// The Strict-Transport-Security field's value (RFC 6797); `None` for an answer without one.
+    pub hsts: Option<&'a str>,
 }
 
 impl Response {
@@ -270,6 +272,9 @@ fn write_start(status: u16, content_type: &str, context: &HeadContext<'_>, out: 
     if let Some(durability) = context.durability {
         write_field("Durability", durability.as_str(), out);
     }
+    if let Some(hsts) = context.hsts {
+        write_field("Strict-Transport-Security", hsts, out);
+    }
 }
 
 fn write_caching(caching: Caching, status: u16, out: &mut Vec<u8>) {
@@ -308,6 +313,7 @@ mod tests {
         head_only: false,
         date: b"Sun, 06 Nov 1994 08:49:37 GMT",
         durability: None,
+        hsts: None,
     };
 
     fn written(response: &Response, context: &HeadContext<'_>) -> String {

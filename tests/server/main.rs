@@ -4,6 +4,8 @@
 mod feed;
 #[path = "../support/process/mod.rs"]
 mod process;
+#[path = "../support/secured.rs"]
+mod secured;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/terminal.rs"]
@@ -23,6 +25,7 @@ mod examined;
 mod hints;
 mod http_machine;
 mod http_vectors;
+mod https;
 mod kills;
 mod limits;
 mod memory_loss;

@@ -19,7 +19,7 @@ pub use super::starting::StartError;
 use super::workers;
 use crate::app::application::Apps;
 use crate::app::index::Index;
-use crate::app::router::{ANY_PATH, Root, Router};
+use crate::app::router::{ANY_PATH, Router};
 use crate::base::fingerprint::Fingerprint;
 use crate::engine::commit::committer::Committer;
 use crate::engine::commit::fatal;
@@ -30,11 +30,12 @@ use crate::engine::jobs::background::Backgrounds;
 use crate::engine::link::Link;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::Shared;
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::key::HostKey;
 use crate::engine::shared::life::Phase;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
-use crate::engine::shared::settings::{FirstRecord, Settings};
+use crate::engine::shared::settings::{FirstRecord, ListenerKind, Settings};
 use crate::engine::shared::space;
 use crate::engine::status::service::Service;
 use crate::engine::storage::keeper::Keeper;
@@ -61,8 +62,8 @@ pub enum Ending {
 pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
-    /// The root of each address.
-    roots: Vec<Root>,
+    /// What each address is.
+    entrances: Vec<Entrance>,
     /// All workers' listeners once more, for a successor.
     listeners: Vec<TcpListener>,
     /// Connections of the predecessor so far, which go to the workers in turn.
@@ -122,7 +123,7 @@ impl Server {
     }
 
     fn serve(
-        settings: Settings,
+        mut settings: Settings,
         mut opening: Opening,
         inherited: Vec<TcpListener>,
         first: Option<FirstRecord>,
@@ -131,18 +132,19 @@ impl Server {
         let apps = with_own(&settings.apps, service.clone());
         let key = key_of(&settings, &opening)?;
         let Listening { addresses, of_workers: listeners } = listening::listen(&settings, inherited)?;
+        // A redirect names the port that port 0 became.
+        settings.listen.iter_mut().zip(&addresses).for_each(|(listen, address)| listen.address = *address);
         let sharing = Sharing::prepare(&settings)?;
         if let Some(first) = &first {
             first::log(first, &mut opening)?;
         }
         let router = Arc::new(Router::new(apps));
         let lane_bytes = lane_bytes(&settings, &opening)?;
-        let roots: Vec<Root> = settings
-            .listen
-            .iter()
-            .map(|listen| router.root(listen.root).unwrap_or(router.usual_root()))
-            .collect();
-        let (unstarted, sides, consumers) = workers::prepare(&listeners, &roots, lane_bytes)?;
+        let root = |name| router.root(name).unwrap_or(router.usual_root());
+        let entrances = settings.listen.iter();
+        let entrances: Vec<Entrance> =
+            entrances.map(|listen| Entrance { root: root(listen.root), kind: listen.kind }).collect();
+        let (unstarted, sides, consumers) = workers::prepare(&listeners, &entrances, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
         let Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling } =
             opening;
@@ -189,7 +191,7 @@ impl Server {
         Ok(Self {
             shared,
             addresses,
-            roots,
+            entrances,
             listeners: listeners.into_iter().flatten().map(|(_, listener)| listener).collect(),
             adopted: 0,
             report: opened.report,
@@ -212,6 +214,18 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the same as URLs, but for those that only redirect.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let served = self.addresses.iter().zip(&self.entrances);
+        let url = |(address, entrance): (&SocketAddr, &Entrance)| match entrance.kind {
+            ListenerKind::Http => Some(format!("http://{address}")),
+            ListenerKind::Https => Some(format!("https://{address}")),
+            ListenerKind::Redirect => None,
+        };
+        served.filter_map(url).collect()
     }
 
     /// Returns the fingerprint of this host's key, which its peer has to know.
@@ -241,7 +255,7 @@ impl Server {
     /// Serves a connection that the predecessor gave us.
     pub fn adopt(&mut self, stream: TcpStream) {
         // Non-blocking as it was: that belongs to the socket, not to the process.
-        let root = stream.local_addr().ok().and_then(|local| {
+        let place = stream.local_addr().ok().and_then(|local| {
             let is_its = |address: &SocketAddr| *address == local;
             let same_port = |address: &SocketAddr| address.port() == local.port();
             let addresses = || self.addresses.iter();
@@ -249,7 +263,7 @@ impl Server {
         });
         self.adopted += 1;
         let worker = &self.shared.workers[self.adopted % self.shared.workers.len()];
-        worker.send(Mail::Adopt(stream, self.roots[root.unwrap_or(0)]));
+        worker.send(Mail::Adopt(stream, self.entrances[place.unwrap_or(0)]));
     }
 
     /// Stops: not ready, no new connections, what is in flight is finished, everything is synced.

@@ -8,10 +8,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, unbounded};
 use mio::{Poll, Waker};
 
-use crate::app::router::{Root, Router};
+use crate::app::router::Router;
 use crate::engine::commit::committer::Committer;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::jobs::JobQueue;
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::settings::Settings;
 use crate::engine::shared::{Shared, WorkerSide};
@@ -27,16 +28,16 @@ pub(super) struct UnstartedWorker {
     producer: Producer,
     listeners: Vec<TcpListener>,
     /// For each listener.
-    roots: Vec<Root>,
+    entrances: Vec<Entrance>,
 }
 
 type Prepared = (Vec<UnstartedWorker>, Vec<WorkerSide>, Vec<Consumer>);
 
 /// Makes event loop, mailbox and lane for each worker with its `listeners`, which name their addresses by their place;
-/// `roots` has the root of each address.
+/// `entrances` has what each address is.
 pub(super) fn prepare(
     listeners: &[Vec<(usize, TcpListener)>],
-    roots: &[Root],
+    entrances: &[Entrance],
     lane_bytes: usize,
 ) -> io::Result<Prepared> {
     let (mut unstarted, mut sides, mut consumers) = (Vec::new(), Vec::new(), Vec::new());
@@ -46,8 +47,8 @@ pub(super) fn prepare(
         let (sender, mail) = unbounded();
         let (producer, consumer) = lane(lane_bytes);
         let listeners = own.iter().map(|(_, listener)| listener.try_clone()).collect::<io::Result<_>>()?;
-        let roots = own.iter().map(|(place, _)| roots[*place]).collect();
-        unstarted.push(UnstartedWorker { poll, mail, producer, listeners, roots });
+        let entrances = own.iter().map(|(place, _)| entrances[*place]).collect();
+        unstarted.push(UnstartedWorker { poll, mail, producer, listeners, entrances });
         sides.push(WorkerSide::new(waker, sender));
         consumers.push(consumer);
     }
@@ -70,7 +71,7 @@ pub(super) fn start(
             index,
             poll: parts.poll,
             listeners: parts.listeners,
-            roots: parts.roots,
+            entrances: parts.entrances,
             shared: shared.clone(),
             router: router.clone(),
             producer: parts.producer,

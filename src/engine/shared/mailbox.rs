@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::access::Rules;
+use super::entrance::Entrance;
 use super::submission::Submission;
 use super::table::Key;
 use super::wire::SecondEnd;
 use crate::app::application::{Job, JobStep, Start};
-use crate::app::router::Root;
 use crate::app::upload::Upload;
 use crate::app::wait::Ticket;
 use crate::base::limits::Limits;
@@ -40,8 +40,8 @@ pub enum Mail {
     Drain,
     /// Stop accepting, finish what is in flight, and give each connection that is idle to the successor.
     HandOver(Sender<OwnedFd>),
-    /// A connection that the predecessor gave us, and the root of its listener.
-    Adopt(TcpStream, Root),
+    /// A connection that the predecessor gave us, and its listener.
+    Adopt(TcpStream, Entrance),
     /// The time for bodies that are still arriving is over: stop them, so that each client is answered before the end.
     StopBodies,
     /// End now, whatever is in flight.

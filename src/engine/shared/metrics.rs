@@ -34,9 +34,9 @@ impl Counter {
 }
 
 /// Statuses that are counted each by itself; any other one of this server would be a mistake and counts as the last.
-const STATUSES: [u16; 31] = [
-    200, 201, 202, 204, 206, 207, 304, 307, 308, 400, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415,
-    416, 417, 422, 431, 501, 503, 504, 505, 507, 500,
+const STATUSES: [u16; 32] = [
+    200, 201, 202, 204, 206, 207, 301, 304, 307, 308, 400, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414,
+    415, 416, 417, 422, 431, 501, 503, 504, 505, 507, 500,
 ];
 
 /// Requests by route and status.
@@ -99,10 +99,12 @@ pub enum Reject {
     Token,
     /// A token without the scope.
     Scope,
+    /// Too many handshakes of TLS are under way.
+    Handshakes,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 14] = [
+pub const REJECTS: [&str; 15] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -117,6 +119,7 @@ pub const REJECTS: [&str; 14] = [
     "read_only",
     "token",
     "scope",
+    "handshakes",
 ];
 
 /// One worker's shard.
@@ -127,6 +130,12 @@ pub struct WorkerMetrics {
     pub requests: RequestTable,
     /// Connections taken from the listeners.
     pub accepted: Counter,
+    /// Handshakes of TLS that made a new session.
+    pub handshakes_full: Counter,
+    /// Those that went on with an earlier one.
+    pub handshakes_resumed: Counter,
+    /// Those that failed.
+    pub handshakes_failed: Counter,
     /// Connections now open (a gauge).
     pub connections: Counter,
     /// Connections with a request under way at the end of the last turn that changed it (a gauge).
@@ -264,6 +273,9 @@ impl WorkerMetrics {
             thread: AtomicI32::new(0),
             requests: RequestTable::new(routes),
             accepted: Counter::default(),
+            handshakes_full: Counter::default(),
+            handshakes_resumed: Counter::default(),
+            handshakes_failed: Counter::default(),
             connections: Counter::default(),
             active: Counter::default(),
             read_bytes: Counter::default(),

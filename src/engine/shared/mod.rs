@@ -3,6 +3,7 @@
 pub mod access;
 pub(crate) mod buffered;
 pub(crate) mod descriptors;
+pub(crate) mod entrance;
 pub(crate) mod key;
 pub(crate) mod life;
 pub(crate) mod log_throttle;
@@ -12,6 +13,8 @@ pub(crate) mod outcomes;
 pub mod peering;
 pub(crate) mod prospect;
 pub(crate) mod reach;
+pub(crate) mod received;
+pub(crate) mod redirect;
 pub(crate) mod refused;
 pub(crate) mod roll;
 pub(crate) mod roster;
@@ -24,6 +27,7 @@ pub mod steering;
 pub(crate) mod stopping;
 pub mod submission;
 pub(crate) mod table;
+pub mod tls;
 pub(crate) mod understanding;
 pub(crate) mod waking;
 pub(crate) mod wire;
@@ -45,6 +49,7 @@ use self::outcomes::Outcomes;
 use self::peering::Peering;
 use self::prospect::Outlook;
 use self::reach::Reach;
+use self::redirect::Redirect;
 use self::roll::Roll;
 use self::rounds::Rounds;
 use self::settings::Settings;
@@ -52,6 +57,7 @@ use self::shared_log::SharedLog;
 use self::space::Space;
 use self::spare::Spare;
 use self::stopping::Stopping;
+use self::tls::Https;
 use self::understanding::Understanding;
 use self::waking::{Doze, Step};
 use crate::app::applied::{Applied, EmptyStates};
@@ -200,6 +206,10 @@ pub struct Shared {
     pub roll: Roll,
     /// The log that this host shares with others in the place of a peer; nothing on a host that has none.
     pub shared_log: Option<Arc<SharedLog>>,
+    /// What HTTPS needs; nothing on a host that doesn't speak it.
+    pub https: Option<Https>,
+    /// What listeners that redirect to HTTPS answer.
+    pub redirect: Option<Redirect>,
     /// Which kinds of records the peer understands.
     pub understanding: Understanding,
     /// This host's data directory.
@@ -290,6 +300,8 @@ impl Shared {
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             roll: Roll::default(),
             shared_log: settings.shared_log.as_ref().map(|_| Arc::default()),
+            https: settings.https.clone(),
+            redirect: Redirect::of(settings),
             understanding: Understanding::new(kinds),
             node: opened.identity.node,
             origin: opened.appender.origin(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::access::Rules;
 use super::steering::Steer;
+use super::tls::Https;
 use crate::app::application::Apps;
 use crate::app::applied::{Applied, EmptyStates};
 use crate::base::durability::Durability;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub durability_timeout: Duration,
     /// The peer; nothing for a host that has none.
     pub peer: Option<PeerSettings>,
+    /// What listeners of HTTPS need; nothing where there is none.
+    pub https: Option<Https>,
     /// The log that it shares with other hosts, in the place of a peer.
     pub shared_log: Option<SharedLogSettings>,
 }
@@ -81,6 +84,7 @@ impl Settings {
             shutdown_timeout: Duration::from_secs(10),
             durability_timeout: Duration::from_secs(1),
             peer: None,
+            https: None,
             shared_log: None,
         }
     }
@@ -140,6 +144,19 @@ pub struct Listen {
     pub address: SocketAddr,
     /// The application that is shown at `/` and answers unknown paths; `index` is always there.
     pub root: &'static str,
+    /// What it speaks.
+    pub kind: ListenerKind,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// HTTP, and only to send everybody to a listener of HTTPS.
+    Redirect,
 }
 
 /// What a host with a peer is started with.

@@ -1,4 +1,4 @@
-//! A client's socket: the only place that touches one.
+//! A client's socket: the only place that touches one, and that knows whether TLS is spoken on it.
 //!
 //! A worker owns the wire of each of its connections. A job thread that sends from a file gets a [`SecondEnd`] of it
 //! meanwhile, and a successor a descriptor.
@@ -11,25 +11,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
+use super::received::Received;
 use super::table::Key;
+use super::tls::session::TlsSession;
 use crate::os::socket::{self, FileSent};
 
 /// A client's socket as its worker has it.
 pub struct Wire {
     stream: TcpStream,
-}
-
-/// What a look for input found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// So many bytes, more than 0.
-    Bytes(usize),
-    /// The client's end.
-    End,
-    /// Nothing at the moment; the event loop tells when there is something.
-    Nothing,
-    /// Nothing, but only because a signal came: to be asked again.
-    Interrupted,
+    /// TLS on it, if its listener speaks that.
+    session: Option<Box<TlsSession>>,
 }
 
 impl Wire {
@@ -39,7 +30,69 @@ impl Wire {
     /// Returns the error of setsockopt.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         socket::send_at_once(&stream)?;
-        Ok(Self { stream })
+        Ok(Self { stream, session: None })
+    }
+
+    /// Takes the socket over and speaks TLS on it, as [`Wire::new`].
+    ///
+    /// # Errors
+    /// Fails as [`Wire::new`] does.
+    pub(crate) fn secure(stream: TcpStream, session: TlsSession) -> io::Result<Self> {
+        let session = Some(Box::new(session));
+        Ok(Self { session, ..Self::new(stream)? })
+    }
+
+    /// Returns whether TLS is spoken.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Returns whether a handshake is under way, before which nothing is sent.
+    #[must_use]
+    pub fn is_shaking(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_shaking())
+    }
+
+    /// Returns whether a handshake went on with an earlier session.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_resumed())
+    }
+
+    /// Returns whether there may be more to receive behind [`Received::Decrypted`] and [`Received::Records`].
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.has_more())
+    }
+
+    /// Lets a handshake go on once.
+    pub fn admit(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.admit();
+        }
+    }
+
+    /// Speaks without TLS to a client that doesn't know it.
+    pub fn give_up_tls(&mut self) {
+        self.session = None;
+    }
+
+    /// Sends what TLS still has to send, after the socket took no more; gives whether nothing is left.
+    ///
+    /// # Errors
+    /// Returns the error of send: the connection is gone.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        self.session.as_mut().map_or(Ok(true), |session| session.flush(&self.stream))
+    }
+
+    /// Tells a client of TLS that nothing more is sent, so that the end of the connection is no cut (RFC 8446, section 6.1).
+    pub fn say_end(&mut self) {
+        if let Some(session) = &mut self.session
+            && !session.is_shaking()
+        {
+            session.close(&self.stream);
+        }
     }
 
     /// Has the event loop report on the socket under the name of `key`.
@@ -61,11 +114,14 @@ impl Wire {
     /// # Errors
     /// Returns the error of recv: the connection is gone.
     #[inline]
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        found(socket::receive(&self.stream, buffer))
+    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        match &mut self.session {
+            None => found(socket::receive(&self.stream, buffer)),
+            Some(session) => decrypt(session, &self.stream, buffer),
+        }
     }
 
-    /// Drops what came, at most as many bytes as `buffer` has, whose content stays as it is.
+    /// Drops what came, at most as many bytes as `buffer` has, whose content stays as it is. Of TLS nothing can be read behind it.
     ///
     /// # Errors
     /// Fails as [`Wire::receive`] does.
@@ -73,34 +129,44 @@ impl Wire {
         found(socket::discard(&self.stream, buffer))
     }
 
-    /// Copies the first bytes of what came and leaves them there; gives how many, 0 for none.
+    /// Copies the first bytes of what came and leaves them there; gives how many, 0 for none and for those of TLS.
     #[must_use]
     pub fn peek(&self, buffer: &mut [u8]) -> usize {
+        if self.is_secure() {
+            return 0;
+        }
         self.stream.peek(buffer).unwrap_or(0)
     }
 
-    /// Sends once; gives how much the socket took, which may be nothing.
+    /// Sends once; gives how much the socket took, which may be nothing. What it didn't take has to be offered next.
     ///
     /// # Errors
     /// Returns the error of send: the connection is gone.
     #[inline]
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        taken(socket::send(&self.stream, bytes))
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => taken(socket::send(&self.stream, bytes)),
+            Some(session) => encrypt(session, &self.stream, bytes, &[]),
+        }
     }
 
     /// Sends `first` and `second` behind it, with one call.
     ///
     /// # Errors
     /// Fails as [`Wire::send`] does.
-    pub fn send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        taken(socket::send_both(&self.stream, first, second))
+    pub fn send_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => taken(socket::send_both(&self.stream, first, second)),
+            Some(session) => encrypt(session, &self.stream, first, second),
+        }
     }
 
     /// Sends our end: nothing is sent behind it.
     ///
     /// # Errors
     /// Returns the error of shutdown: the connection is gone.
-    pub fn shut_down(&self) -> io::Result<()> {
+    pub fn shut_down(&mut self) -> io::Result<()> {
+        self.say_end();
         self.stream.shutdown(Shutdown::Write)
     }
 
@@ -114,15 +180,20 @@ impl Wire {
         socket::reset_on_close(&self.stream);
     }
 
-    /// Returns the same socket for a job thread; nothing if there is no descriptor left.
+    /// Returns the same socket for a job thread; nothing if there is no descriptor left, and for one of TLS, on which the kernel
+    /// can't send a file.
     #[must_use]
     pub fn second_end(&self) -> Option<SecondEnd> {
+        if self.is_secure() {
+            return None;
+        }
         self.stream.as_fd().try_clone_to_owned().ok().map(SecondEnd)
     }
 
-    /// Returns the same socket for a successor; nothing if there is no descriptor left.
+    /// Returns the same socket for a successor, which knows nothing of a session of TLS; nothing if there is no descriptor left.
     #[must_use]
     pub fn pass_on(&self) -> Option<OwnedFd> {
+        debug_assert!(!self.is_secure(), "the keys of its session are here only");
         self.stream.as_fd().try_clone_to_owned().ok()
     }
 }
@@ -140,6 +211,20 @@ impl SecondEnd {
     pub fn send_file(&self, file: impl AsFd, range: &mut Range<u64>, most: u64) -> io::Result<bool> {
         socket::send_file(&self.0, file, range, most).map(|sent| sent == FileSent::Blocked)
     }
+}
+
+/// Reads once by TLS. Apart, so that a connection without it pays for a comparison only.
+#[cold]
+#[inline(never)]
+fn decrypt(session: &mut TlsSession, stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
+    session.receive(stream, buffer)
+}
+
+/// Sends by TLS.
+#[cold]
+#[inline(never)]
+fn encrypt(session: &mut TlsSession, stream: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    session.send(stream, first, second)
 }
 
 /// Returns what a recv came to.

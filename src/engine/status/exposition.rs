@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::https::https;
 use super::page::Page;
 use super::replication::replication;
 use super::shared_log::shared_log;
@@ -30,6 +31,7 @@ pub fn render(shared: &Shared, router: &Router) -> String {
     );
     requests(&mut page, shared, router);
     connections(&mut page, shared);
+    https(&mut page, shared);
     workers(&mut page, shared);
     journal(&mut page, shared);
     data(&mut page, shared, router);

@@ -2,6 +2,7 @@
 
 pub(crate) mod exposition;
 mod health;
+mod https;
 mod members;
 mod page;
 pub(crate) mod peer;

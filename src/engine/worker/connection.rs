@@ -9,9 +9,12 @@ use super::watching::Watching;
 use crate::app::application::{Job, Resume};
 use crate::app::router::Root;
 use crate::base::limits::{LINGER_PAUSE_MS, Limits};
+use crate::engine::shared::entrance::Entrance;
+use crate::engine::shared::settings::ListenerKind;
 use crate::engine::shared::table::Key;
 use crate::engine::shared::wire::{SecondEnd, Wire};
 use crate::http::connection::Machine;
+use crate::http::headcache::NO_HINT;
 use crate::http::response::{Pieces, Rest};
 
 /// What a connection is busy with beyond reading and writing. While it is not [`Task::None`], what the client sent
@@ -218,16 +221,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns a fresh connection accepted at `now_ms` from a listener with this root, which its worker keeps at `key`.
+    /// Returns a fresh connection accepted at `now_ms` from this listener, which its worker keeps at `key`.
     #[must_use]
-    pub fn new(key: Key, wire: Wire, root: Root, now_ms: u64) -> Self {
+    pub fn new(key: Key, wire: Wire, entrance: Entrance, now_ms: u64) -> Self {
+        let redirects = entrance.kind == ListenerKind::Redirect;
         Self {
             key,
             wire,
-            root,
+            root: if redirects { Root::REDIRECT } else { entrance.root },
             machine: Machine::new(),
             verdict: Verdict::FREE,
-            head_hint: 0,
+            // No usual write is taken where all are redirected.
+            head_hint: if redirects { NO_HINT } else { 0 },
             input: Vec::new(),
             output: Vec::new(),
             sent: 0,
@@ -342,6 +347,13 @@ impl Connection {
             && self.owed == 0
             && self.machine.is_idle()
             && matches!(self.task, Task::None)
+    }
+
+    /// Returns whether its client has got all of every answer, as far as we have sent it.
+    #[must_use]
+    pub fn has_said_all(&self) -> bool {
+        let has_sent = self.output.is_empty() && self.owed == 0 && !self.until_close;
+        has_sent && self.held == 0 && matches!(self.task, Task::None) && !self.broken
     }
 
     /// Returns what it waits for now, by its state.

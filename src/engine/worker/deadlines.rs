@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use super::connection::{Connection, Wait};
 use super::context::{Context, Ending};
 use super::wheel::{Entry, Wheel};
-use crate::base::limits::HEAD_DRAINING_MS;
+use crate::base::limits::{HEAD_DRAINING_MS, TLS_PARTING_MS};
 use crate::os::timer::Timer;
 
 /// All connections are looked at no more often than this because there are too many.
@@ -81,12 +81,17 @@ impl Deadlines {
         }
     }
 
-    /// Returns when the time of `connection` is up. A successor takes idle connections, but none with half a head.
+    /// Returns when the time of `connection` is up. A successor takes idle connections, but none with half a head, and none of TLS.
     pub(super) fn due_ms(&self, connection: &Connection, context: &Context) -> u64 {
         let due_ms = connection.due_ms(&context.limits, self.crowded, context.now.ms());
         match (connection.wait, context.ending) {
             (Wait::Header, Ending::HandingOver { since_ms }) => {
                 due_ms.min(connection.since_ms.max(since_ms) + HEAD_DRAINING_MS)
+            }
+            (Wait::FirstByte | Wait::Idle, Ending::HandingOver { since_ms })
+                if connection.wire.is_secure() =>
+            {
+                due_ms.min(since_ms + TLS_PARTING_MS)
             }
             _ => due_ms,
         }

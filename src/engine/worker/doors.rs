@@ -9,8 +9,8 @@ use mio::{Interest, Registry, Token};
 
 use super::connection::Connection;
 use super::context::Context;
-use crate::app::router::Root;
 use crate::base::limits::{ACCEPT_LOGGED_MS, ACCEPT_RETRY_MS};
+use crate::engine::shared::entrance::Entrance;
 
 /// Connections taken from one listener before those that are open get their turn.
 const ACCEPTS_PER_TURN: usize = 128;
@@ -31,8 +31,8 @@ pub(super) struct Doors {
 
 struct Door {
     listener: TcpListener,
-    /// What it shows at `/`.
-    root: Root,
+    /// What it is to its connections.
+    entrance: Entrance,
     /// It may have connections for us.
     is_ready: bool,
     /// How many were taken from it in this turn.
@@ -46,15 +46,15 @@ impl Doors {
     /// Fails when the event loop takes no more.
     pub(super) fn open(
         listeners: Vec<std::net::TcpListener>,
-        roots: Vec<Root>,
+        entrances: Vec<Entrance>,
         registry: &Registry,
         first: usize,
     ) -> io::Result<Self> {
         let mut doors = Vec::with_capacity(listeners.len());
-        for (index, (listener, root)) in listeners.into_iter().zip(roots).enumerate() {
+        for (index, (listener, entrance)) in listeners.into_iter().zip(entrances).enumerate() {
             let mut listener = TcpListener::from_std(listener);
             registry.register(&mut listener, Token(first + index), Interest::READABLE)?;
-            doors.push(Door { listener, root, is_ready: true, taken: 0 });
+            doors.push(Door { listener, entrance, is_ready: true, taken: 0 });
         }
         Ok(Self { listeners: doors, first, again_ms: u64::MAX, quiet_until_ms: 0, successor: None })
     }
@@ -80,7 +80,7 @@ impl Doors {
     }
 
     /// Takes the next connection; nothing once the listeners have none, or have given their share of this turn.
-    pub(super) fn next(&mut self, context: &Context) -> Option<(TcpStream, Root)> {
+    pub(super) fn next(&mut self, context: &Context) -> Option<(TcpStream, Entrance)> {
         let mut trouble = None;
         let ready = self.listeners.iter_mut().filter(|door| door.is_ready && door.taken < ACCEPTS_PER_TURN);
         let next = ready.into_iter().find_map(|door| {
@@ -88,7 +88,7 @@ impl Doors {
                 trouble = Some(error);
                 None
             });
-            stream.map(|stream| (stream, door.root))
+            stream.map(|stream| (stream, door.entrance))
         });
         if let Some(error) = trouble {
             // The kernel keeps the connection, and tells again with the next one only, which may never come.

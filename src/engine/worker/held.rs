@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::route::NO_ROUTE;
 use crate::app::application::Resume;
 use crate::app::form_page::FormPage;
 use crate::app::upload::Hold;
@@ -63,6 +64,13 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Returns a request that no route takes.
+    #[must_use]
+    pub fn unrouted(framing: AnswerFraming, durability: Durability) -> Self {
+        let (route, names_no_level, reached) = (NO_ROUTE, false, None);
+        Self { framing, route, durability, names_no_level, reached, frees_space: false, form: None }
+    }
+
     /// Returns the page of an answer, if it refuses what a browser's form sent.
     #[must_use]
     pub fn page_of(&self, response: &Response) -> Option<Response> {

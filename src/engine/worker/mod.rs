@@ -10,6 +10,7 @@
 //! context, now          who the worker is, the limits, the time: looked at by all, changed by the turn only
 //! doors                 listeners, and the way to a successor
 //! rota                  whose turn it is
+//! handshakes            of TLS, one a turn
 //! deadlines, wheel      when to look at whom
 //! express               the short cut of usual writes
 //! gate                  whether a request may be made
@@ -34,6 +35,7 @@ mod deadlines;
 mod doors;
 mod express;
 pub(crate) mod gate;
+mod handshakes;
 pub(crate) mod held;
 mod lane;
 mod now;
@@ -69,6 +71,7 @@ use self::connection::Connection;
 use self::context::Context;
 use self::deadlines::Deadlines;
 use self::doors::Doors;
+use self::handshakes::Handshakes;
 use self::lane::Lane;
 use self::now::Now;
 use self::orders::Orders;
@@ -76,9 +79,10 @@ use self::rota::Rota;
 use self::service::Service;
 use super::jobs::JobQueue;
 use super::shared::Shared;
-use crate::app::router::{Root, Router};
+use crate::app::router::Router;
 use crate::base::limits::READ_BUFFER_BYTES;
 use crate::engine::commit::memory::InlineCommit;
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::table::Table;
 use crate::log::lane::Producer;
@@ -100,8 +104,8 @@ pub struct WorkerParts {
     pub poll: Poll,
     /// A listener for each address.
     pub listeners: Vec<std::net::TcpListener>,
-    /// What each of them shows at `/`.
-    pub roots: Vec<Root>,
+    /// What each of them is.
+    pub entrances: Vec<Entrance>,
     /// What is shared.
     pub shared: Arc<Shared>,
     /// Which application answers what.
@@ -140,6 +144,7 @@ pub struct Worker {
     table: Table<Connection>,
     doors: Doors,
     rota: Rota,
+    handshakes: Handshakes,
     deadlines: Deadlines,
     service: Service,
     quitting: bool,
@@ -155,7 +160,7 @@ impl Worker {
         let context = Context::new(parts.index, parts.shared, Now::new(parts.clock));
         let lane = Lane::new(parts.producer, parts.inline_commit);
         Ok(Self {
-            doors: Doors::open(parts.listeners, parts.roots, registry, FIRST_LISTENER)?,
+            doors: Doors::open(parts.listeners, parts.entrances, registry, FIRST_LISTENER)?,
             deadlines: Deadlines::new(context.now.ms(), registry, TIMER)?,
             service: Service::new(parts.router, lane, Orders::new(parts.jobs), &context),
             poll: parts.poll,
@@ -163,6 +168,7 @@ impl Worker {
             context,
             table: Table::new(),
             rota: Rota::default(),
+            handshakes: Handshakes::default(),
             quitting: false,
         })
     }

@@ -20,13 +20,17 @@ pub(super) struct Output {
     routes: Vec<(usize, &'static str)>,
     usual: Vec<UsualAnswer>,
     buffers: Buffers,
+    /// What answers by HTTPS tell browsers, but for the usual ones.
+    hsts: Option<String>,
 }
 
 impl Output {
     pub(super) fn new(router: &Router, context: &Context) -> Self {
         let routes = router.routes().enumerate();
         let routes = routes.filter_map(|(place, route)| Some((place, route.express?.body))).collect();
-        let mut output = Self { routes, usual: Vec::new(), buffers: Buffers::default() };
+        let https = context.shared.https.as_ref();
+        let hsts = https.and_then(|https| https.hsts).map(|age| format!("max-age={}", age.as_secs()));
+        let mut output = Self { routes, usual: Vec::new(), buffers: Buffers::default(), hsts };
         output.renew(context);
         output
     }
@@ -52,7 +56,6 @@ impl Output {
         self.materialize(connection, context);
         context.metrics().requests.count(route, response.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = framing;
-        let head = HeadContext { version, keep_alive, head_only, date: context.now.date(), durability };
         self.buffers.lend(&mut connection.output);
         let guarded;
         let response = if connection.verdict.is_guarded && response.caching != response.caching.guarded() {
@@ -61,6 +64,8 @@ impl Output {
         } else {
             response
         };
+        let hsts = self.hsts_on(connection);
+        let head = HeadContext { version, keep_alive, head_only, date: context.now.date(), durability, hsts };
         if let Some(rest) = response::write(response, &head, &mut connection.output) {
             debug_assert!(matches!(connection.task, Task::None), "one answer at a time is under way");
             connection.task = Task::Sending(rest);
@@ -80,9 +85,10 @@ impl Output {
         context.metrics().requests.count(asked.route, head.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = context.now.date();
-        let about = HeadContext { version, keep_alive, head_only, date, durability: asked.reached };
         let guarded = StreamHead { caching: head.caching.guarded(), ..head.clone() };
         let head = if connection.verdict.is_guarded { &guarded } else { head };
+        let hsts = self.hsts_on(connection);
+        let about = HeadContext { version, keep_alive, head_only, date, durability: asked.reached, hsts };
         let pieces = response::write_stream_head(head, &about, &mut connection.output);
         connection.closing |= !keep_alive || pieces == Pieces::UntilClose;
         if pieces == Pieces::UntilClose {
@@ -91,6 +97,10 @@ impl Output {
             connection.wire.reset_on_close();
         }
         pieces
+    }
+
+    fn hsts_on(&self, connection: &Connection) -> Option<&str> {
+        self.hsts.as_deref().filter(|_| connection.wire.is_secure())
     }
 
     /// Puts a piece of such an answer.

@@ -46,6 +46,11 @@ impl Rota {
         }
     }
 
+    /// Has the next turn come at once, because of this connection: something waits for a turn and not for the kernel.
+    pub(super) fn turn_for(&mut self, key: Key) {
+        self.again.push(key);
+    }
+
     /// Takes the list of those to be served in this turn, if there are any; it comes back by [`Rota::served`].
     #[inline]
     pub(super) fn take_listed(&mut self) -> Option<Vec<Key>> {
@@ -107,6 +112,8 @@ mod tests {
     use super::*;
     use crate::app::router::Router;
     use crate::apps::registry;
+    use crate::engine::shared::entrance::Entrance;
+    use crate::engine::shared::settings::ListenerKind;
     use crate::engine::shared::wire::Wire;
 
     fn connection() -> Connection {
@@ -114,7 +121,8 @@ mod tests {
         let client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
         let wire = Wire::new(mio::net::TcpStream::from_std(client)).expect("a socket");
         let root = Router::new(registry::all()).usual_root();
-        Connection::new(Key { place: 7, generation: 1 }, wire, root, 0)
+        let entrance = Entrance { root, kind: ListenerKind::Http };
+        Connection::new(Key { place: 7, generation: 1 }, wire, entrance, 0)
     }
 
     #[test]

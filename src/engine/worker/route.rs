@@ -65,6 +65,9 @@ pub fn target<'r, 'p>(router: &'r Router, root: Root, head: &Head<'p>) -> Target
 ///
 /// With it comes what is known of the request then.
 pub fn plan(router: &Router, root: Root, head: &Head<'_>, limits: &Limits) -> (Plan, Option<Meant>) {
+    if root == Root::REDIRECT {
+        return (Plan::Unwanted { max_bytes: limits.unused_body_bytes }, None);
+    }
     match router.find(root, head.method, head.path) {
         Match::Found { route, place, .. } => {
             let plan = match route.body {
@@ -204,6 +207,10 @@ pub const NO_ROOM: Refusal = Refusal::new(507, "no space is left above the reser
 
 /// The disk takes no more for another reason, for a body of which something is logged: 503 would say that nothing is.
 pub const NO_MORE: Refusal = Refusal::new(507, "this host takes no writes any more, as /health tells");
+
+/// A client that doesn't speak TLS at a listener that does.
+pub const NOT_TLS: Refusal =
+    Refusal::new(400, "the plain HTTP request was sent to a port of HTTPS; ask again with https://");
 
 /// The server ends before a body does of which nothing is logged.
 pub const ENDING: Refusal = Refusal::new(503, "the server ends before the body has come");

@@ -7,13 +7,14 @@ use mio::net::TcpStream;
 
 use super::connection::{Connection, Fate, Marks, Task, Wait};
 use super::deadlines::Deadlines;
+use super::handshakes::note_broken;
 use super::held::Held;
 use super::{Worker, doors, route};
-use crate::app::router::Root;
 use crate::base::limits::{LINGER_DRAINING_MS, LINGER_MS, READ_TURN_BYTES_MAX, STALL_LOOK_MS};
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::received::Received;
 use crate::engine::shared::table::Key;
-use crate::engine::shared::wire::{Received, Wire};
 use crate::http::refusal::Refusal;
 
 impl Worker {
@@ -50,23 +51,28 @@ impl Worker {
 
     /// Takes a new connection, or turns it away if there are too many. It is looked at in this very turn: its first request
     /// has often come with it.
-    pub(super) fn admit(&mut self, stream: TcpStream, root: Root) {
+    pub(super) fn admit(&mut self, stream: TcpStream, entrance: Entrance) {
         let context = &self.context;
         let open = context.shared.descriptors.open_connection();
         context.metrics().accepted.add(1);
         let key = self.table.next_key();
-        let (served, taken) =
+        let (served, _) =
             doors::bounds(context.limits.connections.min(context.shared.descriptors.connections_max()));
-        let wire = Wire::new(stream).and_then(|mut wire| {
-            wire.register(self.poll.registry(), key)?;
-            Ok(wire)
+        let wire = self.handshakes.receive(stream, entrance.kind, open, context).and_then(|mut wire| {
+            let registered = wire.register(self.poll.registry(), key);
+            registered.map(|()| wire).map_err(|_| Reject::Connections)
         });
-        let Some(wire) = wire.ok().filter(|_| open <= taken) else {
-            context.shared.descriptors.close_connection();
-            context.reject(Reject::Connections);
-            return;
+        let wire = match wire {
+            Ok(wire) => wire,
+            Err(reason) => {
+                context.shared.descriptors.close_connection();
+                return context.reject(reason);
+            }
         };
-        let mut connection = Connection::new(key, wire, root, context.now.ms());
+        if wire.is_secure() {
+            self.handshakes.begin();
+        }
+        let mut connection = Connection::new(key, wire, entrance, context.now.ms());
         if open > served {
             context.reject(Reject::Connections);
             self.service.refuse(&mut connection, route::CROWDED, None, context);
@@ -89,7 +95,11 @@ impl Worker {
             }
             connection.readable |= event.is_readable() || event.is_read_closed();
             if event.is_writable() && connection.blocked {
-                connection.blocked = false;
+                match connection.wire.flush() {
+                    Ok(is_done) => connection.blocked = !is_done,
+                    Err(_) => return Fate::Ends,
+                }
+                connection.readable |= connection.wire.is_shaking();
                 connection.owe();
             }
             worker.serve_one(connection, buffer, event.is_read_closed())
@@ -103,6 +113,20 @@ impl Worker {
             connection.listed.remove(Marks::AGAIN);
             worker.serve_one(connection, buffer, false)
         });
+    }
+
+    /// Has the handshake go on whose turn it is.
+    pub(super) fn shake_hands(&mut self, buffer: &mut [u8]) {
+        let Some(key) = self.handshakes.next() else { return };
+        self.with(key, |worker, connection| {
+            connection.wire.admit();
+            connection.readable = true;
+            // Whether the client's end has come is not known here: it is looked for.
+            worker.serve_one(connection, buffer, true)
+        });
+        if let Some(first) = self.handshakes.first() {
+            self.rota.turn_for(first);
+        }
     }
 
     /// Reads what there is, and handles it, up to a bound that keeps the other connections' turn near.
@@ -142,8 +166,13 @@ impl Worker {
     ) -> io::Result<usize> {
         let kept = connection.input.len();
         self.context.metrics().recvs.add(1);
-        let bytes = match connection.wire.receive(&mut buffer[kept..])? {
-            Received::Bytes(bytes) => bytes,
+        let received = connection.wire.receive(&mut buffer[kept..]);
+        let received = received.inspect_err(|error| note_broken(connection, error, &self.context))?;
+        let (bytes, has_more) = match received {
+            // A short read emptied the socket: asking again would only be told so. The client's end comes with an event
+            // of its own, or came with this one, and then has to be read.
+            Received::Bytes(bytes) => (bytes, kept + bytes == buffer.len() || closed),
+            Received::Decrypted(bytes) => (bytes, connection.wire.has_more() || closed),
             Received::End => {
                 connection.readable = false;
                 connection.read_closed = true;
@@ -154,11 +183,19 @@ impl Worker {
                 return Ok(0);
             }
             Received::Interrupted => return Ok(0),
+            Received::Records(bytes) => {
+                connection.readable = connection.wire.has_more() || closed;
+                return Ok(bytes);
+            }
+            of_tls => {
+                if let Some(refusal) = self.handshakes.take(connection, of_tls, &self.context) {
+                    self.service.refuse(connection, refusal, None, &self.context);
+                }
+                return Ok(0);
+            }
         };
         self.context.metrics().read_bytes.add(bytes as u64);
-        // A short read emptied the socket: asking again would only be told so. The client's end comes with an event
-        // of its own, or came with this one, and then has to be read.
-        connection.readable = kept + bytes == buffer.len() || closed;
+        connection.readable = has_more;
         if kept > 0 {
             buffer[..kept].copy_from_slice(&connection.input);
         }
@@ -186,14 +223,14 @@ impl Worker {
             }
             match connection.wire.discard(buffer) {
                 Ok(Received::End) => (connection.readable, connection.read_closed) = (false, true),
-                Ok(Received::Bytes(bytes)) => {
+                Ok(Received::Bytes(bytes) | Received::Decrypted(bytes) | Received::Records(bytes)) => {
                     budget = budget.saturating_sub(bytes);
                     if connection.lingering {
                         connection.since_ms = self.context.now.ms();
                     }
                 }
                 Ok(Received::Nothing) => connection.readable = false,
-                Ok(Received::Interrupted) => {}
+                Ok(_) => {}
                 Err(_) => return Fate::Ends,
             }
         }
@@ -276,6 +313,11 @@ impl Worker {
                 connection.wire.reset_on_close();
                 Fate::Ends
             }
+            Wait::FirstByte | Wait::Idle
+                if self.stays_behind(connection) && !connection.wire.is_shaking() =>
+            {
+                self.end(connection)
+            }
             Wait::FirstByte | Wait::Idle | Wait::Linger | Wait::Us => Fate::Ends,
         }
     }
@@ -297,11 +339,12 @@ impl Worker {
             // Requests that came before the client's end are still answered; a part of one has gone into the machine.
             let said_all = connection.read_closed && (connection.input.is_empty() || connection.closing);
             let leaves = self.context.is_draining() && connection.is_quiet() && !connection.closing;
-            if leaves && !said_all && self.context.is_handing_over() {
+            let stays_behind = self.stays_behind(connection);
+            if leaves && !said_all && self.context.is_handing_over() && !stays_behind {
                 self.doors.pass_on(connection, self.poll.registry());
                 return Fate::Ends;
             }
-            if said_all || leaves {
+            if said_all || leaves && !stays_behind {
                 return Fate::Ends;
             }
             if connection.closing && !connection.lingering {
@@ -339,11 +382,22 @@ impl Worker {
         Fate::Stays
     }
 
+    /// Returns whether a successor can't go on with the connection, so that it stays for a while in which its client may be
+    /// sending.
+    fn stays_behind(&self, connection: &Connection) -> bool {
+        self.context.is_handing_over() && connection.wire.is_secure()
+    }
+
     /// Closes a lent connection for good.
     fn close(&mut self, connection: &mut Connection) {
         // Dropping the socket takes it out of the event loop, but not while a job thread has it too.
         if matches!(connection.task, Task::Lent { .. }) {
             connection.wire.deregister(self.poll.registry());
+        }
+        if connection.wire.is_shaking() {
+            self.handshakes.end();
+        } else if connection.has_said_all() {
+            connection.wire.say_end();
         }
         self.table.forget(connection.key);
         self.context.shared.buffered.release(connection.accounted_bytes);

@@ -8,13 +8,14 @@ use mio::{Poll, Waker};
 
 use super::connection::{Connection, Fate};
 use super::{Found, WAKER, Worker, WorkerParts};
-use crate::app::router::{Root, Router};
+use crate::app::router::Router;
 use crate::apps::registry;
 use crate::base::limits::{LANE_BYTES_MIN, Limits, SEGMENT_BYTES_MIN};
 use crate::engine::jobs;
 use crate::engine::lifecycle::opening::{self, Opening};
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::metrics::Metrics;
-use crate::engine::shared::settings::{Reserve, Settings};
+use crate::engine::shared::settings::{ListenerKind, Reserve, Settings};
 use crate::engine::shared::steering::Steer;
 use crate::engine::shared::table::Key;
 use crate::engine::shared::{Shared, WorkerSide};
@@ -38,7 +39,7 @@ pub(super) struct Simulated {
     found: Found,
     now_ms: u64,
     listener: std::net::TcpListener,
-    root: Root,
+    entrance: Entrance,
     _lane: Consumer,
 }
 
@@ -63,7 +64,7 @@ impl Ground {
             index: 0,
             poll: Poll::new().expect("an event loop"),
             listeners: Vec::new(),
-            roots: Vec::new(),
+            entrances: Vec::new(),
             shared: self.shared.clone(),
             router: self.router.clone(),
             producer,
@@ -80,7 +81,7 @@ impl Ground {
             found: Found::default(),
             now_ms: 0,
             listener,
-            root: self.router.usual_root(),
+            entrance: Entrance { root: self.router.usual_root(), kind: ListenerKind::Http },
             _lane: consumer,
         };
         simulated.turn();
@@ -142,8 +143,8 @@ impl Simulated {
         let (stream, _) = self.listener.accept().expect("accepted");
         stream.set_nonblocking(true).expect("a socket");
         self.worker.context.now.set_ms(self.now_ms);
-        let (key, root) = (self.worker.table.next_key(), self.root);
-        self.worker.admit(mio::net::TcpStream::from_std(stream), root);
+        let (key, entrance) = (self.worker.table.next_key(), self.entrance);
+        self.worker.admit(mio::net::TcpStream::from_std(stream), entrance);
         self.turn();
         (key, client)
     }

@@ -85,8 +85,8 @@ impl Worker {
             return;
         }
         self.doors.begin();
-        while let Some((stream, root)) = self.doors.next(&self.context) {
-            self.admit(stream, root);
+        while let Some((stream, entrance)) = self.doors.next(&self.context) {
+            self.admit(stream, entrance);
         }
         self.deadlines.wake_at(self.doors.again_ms(), &self.context);
     }
@@ -99,6 +99,7 @@ impl Worker {
         if let Some(list) = list {
             list.iter().for_each(|key| self.serve_listed(*key, buffer));
             self.rota.served(list);
+            self.shake_hands(buffer);
         }
     }
 
@@ -140,7 +141,9 @@ impl Worker {
             Mail::Overdue => self.answer_overdue(),
             Mail::Drain => self.drain(),
             Mail::HandOver(successor) => self.leave_to(successor),
-            Mail::Adopt(stream, root) => self.admit(TcpStream::from_std(stream), root),
+            Mail::Adopt(stream, entrance) => {
+                self.admit(TcpStream::from_std(stream), entrance.of_adopted());
+            }
             Mail::StopBodies => self.stop_bodies(),
             Mail::Quit => self.quitting = true,
         }

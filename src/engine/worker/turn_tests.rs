@@ -16,8 +16,10 @@ use crate::engine::commit::committer::Committer;
 use crate::engine::commit::memory::InlineCommit;
 use crate::engine::jobs;
 use crate::engine::lifecycle::opening::{self, Opening};
+use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
+use crate::engine::shared::settings::ListenerKind;
 use crate::engine::shared::{Shared, WorkerSide};
 use crate::log::lane::lane;
 use crate::os::clock::Clock;
@@ -54,7 +56,7 @@ impl Whole {
             index: 0,
             poll,
             listeners: vec![listener],
-            roots: vec![router.usual_root()],
+            entrances: vec![Entrance { root: router.usual_root(), kind: ListenerKind::Http }],
             shared: shared.clone(),
             router,
             producer,

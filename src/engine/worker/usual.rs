@@ -57,6 +57,8 @@ impl UsualAnswer {
             head_only: false,
             date,
             durability: Some(self.durability),
+            // The pages that a browser loads say it: a write need not.
+            hsts: None,
         };
         let response = Response::new(200, "application/json", self.body).kept_by(Caching::Unsaid);
         self.bytes.clear();

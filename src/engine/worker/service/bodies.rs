@@ -23,7 +23,7 @@ impl Service {
         else {
             unreachable!("only a route plans a streamed body");
         };
-        let asked = asked(head, place, route, context);
+        let asked = asked(head, place, route, connection, context);
         let is_peer_behind = self.answers.is_peer_behind(&context.limits);
         let upload = admission::may_write(&asked, is_peer_behind, context)
             .and_then(|()| app.upload(route.endpoint, head, &self.view(connection, context)))

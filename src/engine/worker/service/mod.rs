@@ -260,15 +260,12 @@ impl Service {
 }
 
 /// Returns a request as far as its answer depends on it; `index` is the row of its route.
-fn asked(head: &Head<'_>, index: usize, route: &Route, context: &Context) -> Asked {
+fn asked(head: &Head<'_>, index: usize, route: &Route, connection: &Connection, context: &Context) -> Asked {
     let mut asked = Asked {
-        framing: framing(head, context),
         route: index,
-        durability: context.shared.durability,
-        names_no_level: false,
-        reached: None,
         frees_space: route.frees_space,
         form: route::form_of(route, head),
+        ..Asked::unrouted(framing(head, connection, context), context.shared.durability)
     };
     for value in head.values("durability") {
         match std::str::from_utf8(value).ok().and_then(|word| word.parse().ok()) {
@@ -279,10 +276,12 @@ fn asked(head: &Head<'_>, index: usize, route: &Route, context: &Context) -> Ask
     asked
 }
 
-fn framing(head: &Head<'_>, context: &Context) -> AnswerFraming {
+/// Returns how a request is answered. While the server ends its connection ends too, unless a successor goes on with it.
+fn framing(head: &Head<'_>, connection: &Connection, context: &Context) -> AnswerFraming {
+    let goes_on = || context.is_handing_over() && !connection.wire.is_secure();
     AnswerFraming {
         version: head.version,
-        keep_alive: head.keep_alive && (!context.is_draining() || context.is_handing_over()),
+        keep_alive: head.keep_alive && (!context.is_draining() || goes_on()),
         head_only: head.method == Method::Head,
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{Service, asked, framing, next_ticket};
 use crate::app::application::{Action, Request, Resume, Route, Wait};
+use crate::app::router::Root;
 use crate::app::wait::{News, Ticket};
 use crate::base::durability::Durability;
 use crate::engine::shared::metrics::Reject;
+use crate::engine::shared::redirect::Redirected;
 use crate::engine::worker::admission;
 use crate::engine::worker::connection::{Connection, Task};
 use crate::engine::worker::context::Context;
@@ -121,9 +123,12 @@ impl Service {
     /// Takes a whole request.
     fn request(&mut self, connection: &mut Connection, head: &Head<'_>, body: &[u8], context: &Context) {
         connection.served = true;
+        if connection.root == Root::REDIRECT {
+            return self.redirect(connection, head, context);
+        }
         match route::target(&self.router, connection.root, head) {
             Target::Route { app, route, place, captures } => {
-                let asked = asked(head, place, route, context);
+                let asked = asked(head, place, route, connection, context);
                 if let Some(denied) = connection.verdict.denied {
                     return self.respond(connection, &denied.answer(app, context), &asked, context);
                 }
@@ -136,8 +141,18 @@ impl Service {
                 self.act(connection, action, asked, context);
             }
             Target::Nobody(response) => {
-                self.answer(connection, &response, framing(head, context), NO_ROUTE, context);
+                self.answer(connection, &response, framing(head, connection, context), NO_ROUTE, context);
             }
+        }
+    }
+
+    /// Answers a request to a listener that only leads to HTTPS.
+    fn redirect(&mut self, connection: &mut Connection, head: &Head<'_>, context: &Context) {
+        let Some(redirect) = &context.shared.redirect else { return };
+        let asked = Asked::unrouted(framing(head, connection, context), context.shared.durability);
+        match redirect.answer(head) {
+            Redirected::Answer(response) => self.respond(connection, &response, &asked, context),
+            Redirected::Look(job) => self.start_job(connection, job, asked, context),
         }
     }
 

@@ -1,0 +1,145 @@
+//! The keys about HTTPS: a row for each, and what they have to have to do with each other.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::effective::{Config, INDEX, Listen};
+use super::table::{Row, row};
+use crate::base::limits::CERTIFICATES_MAX;
+use crate::base::setting::{Form, Preset, Setting};
+use crate::base::units;
+use crate::engine::shared::settings::ListenerKind;
+use crate::engine::shared::tls::certificates::{CertificateError, Pair};
+use crate::engine::shared::tls::{Https, Tls};
+use crate::os::address::Address;
+
+const FILES: Form =
+    Form::Or("none", "", &Form::List(|| "paths of files".to_owned(), |text| !text.is_empty()));
+const DIRECTORY: Form = Form::Or("none", "", &Form::Text("a path", |text| !text.is_empty()));
+const ADDRESSES: Form = Form::Or(
+    "none",
+    "",
+    &Form::List(|| "ADDRESS:PORT such as 0.0.0.0:80".to_owned(), |text| redirect(text).is_some()),
+);
+const AGE: Form =
+    Form::Or("none", "", &Form::Text("a time such as 180d or 1h", |text| units::age_ms(text).is_some()));
+
+/// What HTTPS is configured with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpsFiles {
+    /// The files of certificates.
+    pub certificates: Vec<PathBuf>,
+    /// Those of their keys, in the same order.
+    pub keys: Vec<PathBuf>,
+    /// Addresses that only redirect.
+    pub redirect: Vec<Listen>,
+    /// Where an ACME client puts its answers.
+    pub acme_dir: Option<PathBuf>,
+    /// What browsers are told to remember.
+    pub hsts: Option<Duration>,
+}
+
+/// Every setting about HTTPS.
+pub static ROWS: [Row; 5] = [
+    row(
+        Setting::new(
+            "tls.cert",
+            "FILE",
+            "Certificate of the https listeners with its chain, in PEM; repeatable, a client gets the one for the name that it asks for",
+            FILES,
+            Preset::Text("none"),
+        ),
+        |config, value| config.https.certificates = value.elements().iter().map(Into::into).collect(),
+    ),
+    row(
+        Setting::new(
+            "tls.key",
+            "FILE",
+            "Its private key, in PEM; as many as there are certificates, in the same order",
+            FILES,
+            Preset::Text("none"),
+        ),
+        |config, value| config.https.keys = value.elements().iter().map(Into::into).collect(),
+    ),
+    row(
+        Setting::new(
+            "tls.redirect",
+            "ADDR",
+            "Address without TLS that sends every request to the first https listener, repeatable",
+            ADDRESSES,
+            Preset::Text("none"),
+        )
+        .named("redirect"),
+        |config, value| config.https.redirect = value.elements().iter().filter_map(|text| redirect(text)).collect(),
+    ),
+    row(
+        Setting::new(
+            "tls.acme_dir",
+            "DIR",
+            "Webroot of an ACME client such as certbot, of which the redirecting address answers /.well-known/acme-challenge/",
+            DIRECTORY,
+            Preset::Text("none"),
+        )
+        .named("acme-dir"),
+        |config, value| config.https.acme_dir = value.text().map(Into::into),
+    ),
+    row(
+        Setting::new(
+            "tls.hsts",
+            "TIME",
+            "How long browsers are to come by https only (Strict-Transport-Security); no way back before that",
+            AGE,
+            Preset::Text("none"),
+        )
+        .named("hsts"),
+        |config, value| config.https.hsts = value.text().and_then(units::age_ms).map(Duration::from_millis),
+    ),
+];
+
+impl HttpsFiles {
+    /// Reads the certificates; gives nothing where there are none.
+    ///
+    /// # Errors
+    /// Fails as [`CertificateError`] says.
+    pub fn open(&self) -> Result<Option<Https>, CertificateError> {
+        if self.certificates.is_empty() {
+            return Ok(None);
+        }
+        let pairs = self.certificates.iter().cloned().zip(self.keys.iter().cloned());
+        let pairs = pairs.map(|(certificate, key)| Pair { certificate, key }).collect();
+        Ok(Some(Https { tls: Tls::open(pairs)?, hsts: self.hsts, acme_dir: self.acme_dir.clone() }))
+    }
+}
+
+/// Returns every key whose value will not do beside the others, and what would.
+pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str)> {
+    let https = &config.https;
+    let is_spoken = config.listen.iter().any(|listen| listen.kind == ListenerKind::Https);
+    let (has_certificates, redirects) = (!https.certificates.is_empty(), !https.redirect.is_empty());
+    [
+        (
+            is_spoken && !has_certificates,
+            "tls.cert",
+            "the file of a certificate, and tls.key that of its key: --tls-cert FILE --tls-key FILE beside --listen https://ADDR",
+        ),
+        (!is_spoken && has_certificates, "tls.cert", "none without --listen https://ADDR"),
+        (
+            https.certificates.len() != https.keys.len(),
+            "tls.key",
+            "as many files as tls.cert has, in the same order: each --tls-cert FILE with its --tls-key FILE",
+        ),
+        (https.certificates.len() > CERTIFICATES_MAX, "tls.cert", "at most 64 certificates"),
+        (!is_spoken && redirects, "tls.redirect", "none without --listen https://ADDR, where it leads to"),
+        (!redirects && https.acme_dir.is_some(), "tls.acme_dir", "none without --redirect ADDR, which answers from it"),
+        (!is_spoken && https.hsts.is_some(), "tls.hsts", "none without --listen https://ADDR"),
+    ]
+    .into_iter()
+    .filter_map(|(is_wrong, key, allowed)| is_wrong.then_some((key, allowed)))
+    .collect()
+}
+
+/// Reads an address that redirects.
+fn redirect(text: &str) -> Option<Listen> {
+    let address = Address::parse(text.strip_prefix("http://").unwrap_or(text))?;
+    Some(Listen { address, root: INDEX, kind: ListenerKind::Redirect })
+}

@@ -1,0 +1,153 @@
+//! What listeners answer that only send everybody to HTTPS.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::settings::{ListenerKind, Settings};
+use crate::app::application::{Job, JobStep, Start};
+use crate::base::limits::ACME_ANSWER_BYTES_MAX;
+use crate::http::caching::Caching;
+use crate::http::method::Method;
+use crate::http::request::Head;
+use crate::http::response::Response;
+
+/// The port of HTTPS that no URL names.
+const USUAL_PORT: u16 = 443;
+/// Where a client of ACME has its answers looked for (RFC 8555, section 8.3).
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// The way to HTTPS.
+pub struct Redirect {
+    /// The port of the listener of HTTPS.
+    port: u16,
+    acme_dir: Option<Arc<Path>>,
+}
+
+/// What a request to such a listener comes to.
+pub enum Redirected {
+    /// This answer.
+    Answer(Response),
+    /// What a job finds on the disk.
+    Look(Box<dyn Job>),
+}
+
+impl Redirect {
+    /// Returns the way of a server with these settings; nothing for one without listeners that redirect. The first listener of
+    /// HTTPS is where it leads to.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Option<Self> {
+        let first = |kind| settings.listen.iter().find(|listen| listen.kind == kind);
+        first(ListenerKind::Redirect)?;
+        let port = first(ListenerKind::Https)?.address.port();
+        let acme_dir = settings.https.as_ref().and_then(|https| https.acme_dir.clone()).map(Arc::from);
+        Some(Self { port, acme_dir })
+    }
+
+    /// Returns what a request comes to: a challenge of ACME its answer, every other one the same URL with `https`. GET and HEAD are
+    /// answered 301; others 308, which a client repeats with its method and body (RFC 9110, section 15.4.9).
+    #[must_use]
+    pub fn answer(&self, head: &Head<'_>) -> Redirected {
+        let is_read = matches!(head.method, Method::Get | Method::Head);
+        if let (true, Some(directory), Some(token)) =
+            (is_read, &self.acme_dir, head.path.strip_prefix(CHALLENGES))
+        {
+            return match is_token(token) {
+                true => Redirected::Look(Box::new(Challenge {
+                    directory: directory.clone(),
+                    token: token.to_owned(),
+                })),
+                false => Redirected::Answer(no_challenge()),
+            };
+        }
+        let Some(host) = head.header_text("host").and_then(host_of) else {
+            let why = "Only https is served here; name the host by the field Host, or ask by https.\n";
+            return Redirected::Answer(Response::new(400, "text/plain; charset=utf-8", why));
+        };
+        let port = if self.port == USUAL_PORT { String::new() } else { format!(":{}", self.port) };
+        let path = if head.path == "*" { "/" } else { head.path };
+        let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
+        let status = if is_read { 301 } else { 308 };
+        let response =
+            Response::new(status, "", "").with("Location", format!("https://{host}{port}{path}{query}"));
+        Redirected::Answer(response)
+    }
+}
+
+/// Returns the host of a field Host without its port; nothing for what is no host.
+fn host_of(field: &str) -> Option<&str> {
+    let end = match field.strip_prefix('[') {
+        Some(_) => field.find(']')? + 1,
+        None => field.find(':').unwrap_or(field.len()),
+    };
+    let (host, port) = field.split_at(end);
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+    (!host.is_empty() && is_host && is_port).then_some(host)
+}
+
+/// Returns whether it can be the token of a challenge: letters of base64url, so nothing that leads out of the directory.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn no_challenge() -> Response {
+    Response::new(404, "text/plain; charset=utf-8", "There is no such challenge.\n")
+}
+
+/// Looks for the answer to a challenge.
+struct Challenge {
+    directory: Arc<Path>,
+    token: String,
+}
+
+impl Job for Challenge {
+    fn start(&mut self) -> Start {
+        let path: PathBuf = self.directory.join(&CHALLENGES[1..]).join(&self.token);
+        // A pipe would hold the thread.
+        let is_answer = |path: &PathBuf| {
+            std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() <= ACME_ANSWER_BYTES_MAX)
+        };
+        let found = Some(path).filter(is_answer).and_then(|path| std::fs::read(path).ok());
+        let answer =
+            found.map_or_else(no_challenge, |answer| Response::new(200, "application/octet-stream", answer));
+        Start::Whole(answer.kept_by(Caching::default()))
+    }
+
+    fn next(&mut self, _: &mut Vec<u8>) -> JobStep {
+        JobStep::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_one_with_or_without_a_port_and_nothing_else() {
+        for (field, host) in [
+            ("example.com", Some("example.com")),
+            ("example.com:80", Some("example.com")),
+            ("[::1]:8080", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("127.0.0.1:", Some("127.0.0.1")),
+            ("", None),
+            (":80", None),
+            ("a/b", None),
+            ("user@evil", None),
+            ("a:80@evil", None),
+            ("[::1", None),
+            ("a b", None),
+        ] {
+            assert_eq!(host_of(field), host, "{field}");
+        }
+    }
+
+    #[test]
+    fn no_token_leads_out_of_its_directory() {
+        assert!(is_token("evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA"));
+        for bad in ["", "..", ".", "a/b", "a%2fb", "../../etc/passwd", "a.b", "a\0b"] {
+            assert!(!is_token(bad), "{bad}");
+        }
+    }
+}

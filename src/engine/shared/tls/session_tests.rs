@@ -1,0 +1,290 @@
+//! Sessions over real sockets, with rustls as the client.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+
+use super::Tls;
+use super::certificates::{CertificateError, Pair};
+use super::session::TlsSession;
+use crate::engine::shared::received::Received;
+
+/// A certificate for `name` and its files.
+struct Issued {
+    pair: Pair,
+    certificate: CertificateDer<'static>,
+}
+
+fn issue(directory: &Path, name: &str) -> Issued {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let pair = Pair {
+        certificate: directory.join(format!("{name}.pem")),
+        key: directory.join(format!("{name}.key")),
+    };
+    std::fs::write(&pair.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&pair.key, made.signing_key.serialize_pem()).unwrap();
+    Issued { pair, certificate: made.cert.der().clone() }
+}
+
+fn client(issued: &Issued, name: &str, version: &'static SupportedProtocolVersion) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(issued.certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap()
+}
+
+/// Both ends of a connection: the server's as a worker has it.
+struct Ends {
+    session: TlsSession,
+    socket: mio::net::TcpStream,
+    client: ClientConnection,
+    theirs: TcpStream,
+}
+
+impl Ends {
+    fn of(tls: &Tls, client: ClientConnection) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        theirs.set_nodelay(true).unwrap();
+        let ours = listener.accept().unwrap().0;
+        ours.set_nonblocking(true).unwrap();
+        Self { session: tls.begin().unwrap(), socket: mio::net::TcpStream::from_std(ours), client, theirs }
+    }
+
+    /// Sends what the client has to send in pieces of `piece` bytes, and looks at the session after each; gives what it
+    /// decrypted.
+    fn carry(&mut self, piece: usize) -> io::Result<Vec<u8>> {
+        let mut wire = Vec::new();
+        while self.client.wants_write() {
+            self.client.write_tls(&mut wire).unwrap();
+        }
+        let mut plain = Vec::new();
+        for part in wire.chunks(piece) {
+            self.theirs.write_all(part).unwrap();
+            self.await_input();
+            self.look(&mut plain)?;
+        }
+        Ok(plain)
+    }
+
+    /// The kernel takes its time from one end to the other.
+    fn await_input(&self) {
+        for _ in 0..10_000 {
+            if self.socket.peek(&mut [0]).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        panic!("nothing arrives");
+    }
+
+    fn look(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
+        let mut buffer = vec![0; 5_000];
+        loop {
+            match self.session.receive(&self.socket, &mut buffer)? {
+                Received::Decrypted(bytes) => plain.extend_from_slice(&buffer[..bytes]),
+                Received::WantsTurn => self.session.admit(),
+                Received::Nothing | Received::End => return Ok(()),
+                Received::Records(_) | Received::Shaken | Received::Interrupted => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Reads what the server sent, until the client has decrypted `count` bytes.
+    fn hear(&mut self, count: usize) -> Vec<u8> {
+        let mut plain = Vec::new();
+        while plain.len() < count || self.client.is_handshaking() {
+            assert!(self.client.read_tls(&mut self.theirs).unwrap() > 0, "an end");
+            self.client.process_new_packets().unwrap();
+            let _ = self.client.reader().read_to_end(&mut plain);
+            if self.client.wants_write() && count == 0 {
+                break;
+            }
+        }
+        plain
+    }
+
+    /// Makes the handshake in pieces.
+    fn shake(&mut self, piece: usize) {
+        while self.client.is_handshaking() || self.session.is_shaking() {
+            self.carry(piece).unwrap();
+            if self.client.is_handshaking() {
+                self.hear(0);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_split_of_the_records_gives_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let said: Vec<u8> = (0..40_000_u32).map(|at| (at % 251) as u8).collect();
+    for version in [&TLS12, &TLS13] {
+        for piece in [1, 2, 5, 97, 4_096, 100_000] {
+            let mut ends = Ends::of(&tls, client(&issued, "a.test", version));
+            ends.shake(piece);
+            assert_eq!(ends.client.alpn_protocol(), Some(&b"http/1.1"[..]));
+            let length = if piece < 97 { 600 } else { said.len() };
+            ends.client.writer().write_all(&said[..length]).unwrap();
+            let mut heard = ends.carry(piece).unwrap();
+            ends.look(&mut heard).unwrap();
+            assert!(heard == said[..length], "{piece} bytes at once");
+        }
+    }
+}
+
+#[test]
+fn a_full_socket_takes_no_byte_twice_and_loses_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let said: Vec<u8> = (0..12_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.shake(100_000);
+    let (mut sent, mut is_full) = (0, false);
+    let mut heard = Vec::new();
+    while sent < said.len() {
+        // As a worker does: what lies before in one place, and the rest in another.
+        let middle = (sent + 10).min(said.len());
+        let took = ends.session.send(&ends.socket, &said[sent..middle], &said[middle..]).unwrap();
+        is_full |= sent + took < said.len();
+        sent += took;
+        if sent < said.len() {
+            heard.extend(ends.hear(1));
+        }
+    }
+    assert!(is_full, "the socket was never full");
+    let missing = said.len() - heard.len();
+    heard.extend(ends.hear(missing));
+    assert!(heard == said);
+}
+
+#[test]
+fn an_end_that_tls_announced_is_one_and_a_cut_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let mut buffer = [0; 100];
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.shake(100_000);
+    ends.client.send_close_notify();
+    ends.carry(100_000).unwrap();
+    assert_eq!(ends.session.receive(&ends.socket, &mut buffer).unwrap(), Received::End);
+    assert_eq!(ends.session.send(&ends.socket, b"still", b" heard").unwrap(), 11, "half of it is open");
+    assert_eq!(ends.hear(11), b"still heard");
+    ends.session.close(&ends.socket);
+    ends.client.read_tls(&mut ends.theirs).unwrap();
+    assert!(ends.client.process_new_packets().unwrap().peer_has_closed(), "our end is announced too");
+
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.shake(100_000);
+    ends.client.writer().write_all(b"half of a bo").unwrap();
+    assert_eq!(ends.carry(100_000).unwrap(), b"half of a bo");
+    ends.theirs.shutdown(Shutdown::Write).unwrap();
+    ends.await_input();
+    let error = ends.session.receive(&ends.socket, &mut buffer).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn a_handshake_asks_for_its_turn_and_a_stranger_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    let mut buffer = [0; 100];
+    ends.theirs.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    ends.await_input();
+    let mut receive = |session: &mut TlsSession| session.receive(&ends.socket, &mut buffer).unwrap();
+    assert_eq!(receive(&mut ends.session), Received::WantsTurn);
+    assert_eq!(receive(&mut ends.session), Received::Nothing, "it has asked");
+    ends.session.admit();
+    assert_eq!(receive(&mut ends.session), Received::NotTls);
+
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.theirs.write_all(&[0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5]).unwrap();
+    ends.await_input();
+    ends.session.admit();
+    let error = ends.session.receive(&ends.socket, &mut buffer).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let mut alert = [0; 7];
+    ends.theirs.read_exact(&mut alert).unwrap();
+    assert_eq!((alert[0], alert[5]), (21, 2), "a fatal alert says so");
+}
+
+#[test]
+fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["a.test", "b.test"].map(|name| issue(directory.path(), name));
+    let tls = Tls::open(names.iter().map(|issued| issued.pair.clone()).collect()).unwrap();
+    for (name, expected) in [("a.test", 0), ("b.test", 1), ("other.test", 0)] {
+        let mut ends = Ends::of(&tls, client(&names[expected], name, &TLS13));
+        ends.carry(100_000).unwrap();
+        ends.client.read_tls(&mut ends.theirs).unwrap();
+        let is_known = ends.client.process_new_packets().is_ok();
+        assert_eq!(is_known, name != "other.test", "{name}");
+        if is_known {
+            ends.shake(100_000);
+            assert_eq!(ends.client.peer_certificates().unwrap()[0], names[expected].certificate, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_used_is_refused_and_leaves_what_is_in_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let (issued, other) = (issue(directory.path(), "a.test"), issue(directory.path(), "b.test"));
+    let of = |certificate: &Path, key: &Path| {
+        Tls::open(vec![Pair { certificate: certificate.to_owned(), key: key.to_owned() }]).err()
+    };
+    let (good, key) = (&issued.pair.certificate, &issued.pair.key);
+    let junk = directory.path().join("junk");
+    std::fs::write(&junk, "not PEM").unwrap();
+    assert!(of(good, key).is_none());
+    assert!(matches!(of(&directory.path().join("gone"), key), Some(CertificateError::Unreadable { .. })));
+    assert!(matches!(of(&junk, key), Some(CertificateError::NoCertificate(_))));
+    assert!(matches!(of(good, &junk), Some(CertificateError::NoKey(_))));
+    assert!(matches!(of(good, &other.pair.key), Some(CertificateError::OtherKey(_))));
+    let mut over = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap();
+    over.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    over.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    let own = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&junk, over.self_signed(&own).unwrap().pem()).unwrap();
+    let own_key = directory.path().join("own.key");
+    std::fs::write(&own_key, own.serialize_pem()).unwrap();
+    assert!(matches!(of(&junk, &own_key), Some(CertificateError::Ended { days: 2000.., .. })));
+
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    assert!(tls.reload_if_changed().is_none());
+    std::fs::write(key, std::fs::read(&other.pair.key).unwrap()).unwrap();
+    filetime(key);
+    assert!(tls.reload_if_changed().is_none(), "it may not be whole yet");
+    assert!(matches!(tls.reload_if_changed(), Some(Err(CertificateError::OtherKey(_)))));
+    assert!(tls.certificates().are_refused() && tls.reload_if_changed().is_none(), "it is said once");
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.shake(100_000);
+    std::fs::copy(&other.pair.certificate, good).unwrap();
+    filetime(good);
+    assert!(tls.reload_if_changed().is_none());
+    assert!(matches!(tls.reload_if_changed(), Some(Ok(()))));
+    assert!(!tls.certificates().are_refused());
+    let mut ends = Ends::of(&tls, client(&other, "b.test", &TLS13));
+    ends.shake(100_000);
+}
+
+/// Gives a file a time of its own, should it have been written in the same tick of the clock.
+fn filetime(path: &Path) {
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::File::options().append(true).open(path).unwrap().set_modified(later).unwrap();
+}
