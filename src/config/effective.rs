@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::access::Access;
 use super::error::Origin;
-use super::https::HttpsFiles;
+use super::https_files::HttpsFiles;
 use super::peer::Peer;
 use crate::apps::registry;
 use crate::base::setting::Values;

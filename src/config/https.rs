@@ -1,16 +1,13 @@
 //! The keys about HTTPS: a row for each, and what they have to have to do with each other.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::effective::{Config, INDEX, Listen};
+use super::effective::Config;
 use super::table::{Row, row};
 use crate::base::limits::CERTIFICATES_MAX;
 use crate::base::setting::{Form, Preset, Setting};
 use crate::base::units;
 use crate::engine::shared::settings::ListenerKind;
-use crate::engine::shared::tls::certificates::{CertificateError, Pair};
-use crate::engine::shared::tls::{Https, Tls};
 use crate::os::address::Address;
 
 const FILES: Form =
@@ -23,21 +20,6 @@ const ADDRESSES: Form = Form::Or(
 );
 const AGE: Form =
     Form::Or("none", "", &Form::Text("a time such as 180d or 1h", |text| units::age_ms(text).is_some()));
-
-/// What HTTPS is configured with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpsFiles {
-    /// The files of certificates.
-    pub certificates: Vec<PathBuf>,
-    /// Those of their keys, in the same order.
-    pub keys: Vec<PathBuf>,
-    /// Addresses that only redirect.
-    pub redirect: Vec<Listen>,
-    /// Where an ACME client puts its answers.
-    pub acme_dir: Option<PathBuf>,
-    /// What browsers are told to remember.
-    pub hsts: Option<Duration>,
-}
 
 /// Every setting about HTTPS.
 pub static ROWS: [Row; 5] = [
@@ -96,21 +78,6 @@ pub static ROWS: [Row; 5] = [
     ),
 ];
 
-impl HttpsFiles {
-    /// Reads the certificates; gives nothing where there are none.
-    ///
-    /// # Errors
-    /// Fails as [`CertificateError`] says.
-    pub fn open(&self) -> Result<Option<Https>, CertificateError> {
-        if self.certificates.is_empty() {
-            return Ok(None);
-        }
-        let pairs = self.certificates.iter().cloned().zip(self.keys.iter().cloned());
-        let pairs = pairs.map(|(certificate, key)| Pair { certificate, key }).collect();
-        Ok(Some(Https { tls: Tls::open(pairs)?, hsts: self.hsts, acme_dir: self.acme_dir.clone() }))
-    }
-}
-
 /// Returns every key whose value will not do beside the others, and what would.
 pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str)> {
     let https = &config.https;
@@ -139,7 +106,6 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str
 }
 
 /// Reads an address that redirects.
-fn redirect(text: &str) -> Option<Listen> {
-    let address = Address::parse(text.strip_prefix("http://").unwrap_or(text))?;
-    Some(Listen { address, root: INDEX, kind: ListenerKind::Redirect })
+fn redirect(text: &str) -> Option<Address> {
+    Address::parse(text.strip_prefix("http://").unwrap_or(text))
 }

@@ -12,6 +12,7 @@ pub mod effective;
 pub mod error;
 pub(crate) mod guards;
 pub mod https;
+pub mod https_files;
 pub mod keys;
 pub(crate) mod limits;
 pub(crate) mod peer;

@@ -4,7 +4,7 @@ use super::effective::{self as config, Config};
 use super::peer::Peer;
 use crate::apps::declaration::Tools;
 use crate::apps::registry;
-use crate::engine::shared::settings::{Listen, PeerSettings, Settings, SharedLogSettings};
+use crate::engine::shared::settings::{Listen, ListenerKind, PeerSettings, Settings, SharedLogSettings};
 use crate::os::address::{Address, Unresolved};
 
 /// Returns the engine's settings; `cores` are those that this process may use, for a configuration that names none. Looks up
@@ -15,9 +15,16 @@ use crate::os::address::{Address, Unresolved};
 pub fn of(config: &Config, cores: Vec<usize>, tools: &Tools) -> Result<Settings, Unresolved> {
     let listen =
         |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root, kind: of.kind });
+    let redirect = |address: &Address| {
+        Ok(Listen { address: address.resolve()?, root: config::INDEX, kind: ListenerKind::Redirect })
+    };
     let mut settings = config.settings.clone();
-    settings.listen =
-        config.listen.iter().chain(&config.https.redirect).map(listen).collect::<Result<_, _>>()?;
+    settings.listen = config
+        .listen
+        .iter()
+        .map(listen)
+        .chain(config.https.redirect.iter().map(redirect))
+        .collect::<Result<_, _>>()?;
     settings.peer = peer(&config.peer)?;
     settings.shared_log = shared_log(config);
     settings.apps = registry::with(&config.apps, &config.values, tools);

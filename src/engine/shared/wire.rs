@@ -3,7 +3,7 @@
 //! A worker owns the wire of each of its connections. A job thread that sends from a file gets a [`SecondEnd`] of it
 //! meanwhile, and a successor a descriptor.
 
-use std::io;
+use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +13,7 @@ use mio::{Interest, Registry};
 
 use super::received::Received;
 use super::table::Key;
-use super::tls::session::TlsSession;
+use super::tls::session::{Raw, TlsSession};
 use crate::os::socket::{self, FileSent};
 
 /// A client's socket as its worker has it.
@@ -83,7 +83,7 @@ impl Wire {
     /// # Errors
     /// Returns the error of send: the connection is gone.
     pub fn flush(&mut self) -> io::Result<bool> {
-        self.session.as_mut().map_or(Ok(true), |session| session.flush(&self.stream))
+        self.session.as_mut().map_or(Ok(true), |session| session.flush(&mut Socket(&self.stream)))
     }
 
     /// Tells a client of TLS that nothing more is sent, so that the end of the connection is no cut (RFC 8446, section 6.1).
@@ -91,7 +91,7 @@ impl Wire {
         if let Some(session) = &mut self.session
             && !session.is_shaking()
         {
-            session.close(&self.stream);
+            session.close(&mut Socket(&self.stream));
         }
     }
 
@@ -213,18 +213,51 @@ impl SecondEnd {
     }
 }
 
+/// The socket as a session reads and writes it.
+struct Socket<'a>(&'a TcpStream);
+
+impl Raw for Socket<'_> {
+    fn first(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(bytes)
+    }
+}
+
+impl Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        socket::receive(self.0, buffer)
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        socket::send(self.0, bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match parts {
+            [] => Ok(0),
+            [one] => socket::send(self.0, one),
+            [first, second, ..] => socket::send_both(self.0, first, second),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads once by TLS. Apart, so that a connection without it pays for a comparison only.
 #[cold]
 #[inline(never)]
 fn decrypt(session: &mut TlsSession, stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
-    session.receive(stream, buffer)
+    session.receive(&mut Socket(stream), buffer)
 }
 
 /// Sends by TLS.
 #[cold]
 #[inline(never)]
 fn encrypt(session: &mut TlsSession, stream: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    session.send(stream, first, second)
+    session.send(&mut Socket(stream), first, second)
 }
 
 /// Returns what a recv came to.

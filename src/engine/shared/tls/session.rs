@@ -6,13 +6,20 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
-use mio::net::TcpStream;
 use rustls::server::ServerConfig;
 use rustls::{HandshakeKind, ServerConnection};
 
 use crate::base::limits::{TLS_HANDSHAKE_READS, TLS_PIECE_BYTES};
 use crate::engine::shared::received::Received;
-use crate::os::socket;
+
+/// The socket below a session.
+pub(crate) trait Raw: Read + Write {
+    /// Copies the first bytes of what came and leaves them there; gives how many, 0 for the client's end.
+    ///
+    /// # Errors
+    /// Fails with `WouldBlock` when nothing has arrived, or with the error of recv.
+    fn first(&self, bytes: &mut [u8]) -> io::Result<usize>;
+}
 
 /// Where the handshake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +96,13 @@ impl TlsSession {
     /// # Errors
     /// Fails with `InvalidData` for what is no TLS or has been changed on the way, with `UnexpectedEof` where the client's end
     /// came without its close_notify (RFC 8446, section 6.1), and with those of recv.
-    pub(crate) fn receive(&mut self, stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
+    pub(crate) fn receive(&mut self, socket: &mut impl Raw, buffer: &mut [u8]) -> io::Result<Received> {
         if self.is_shaking() {
-            return self.shake(stream);
+            return self.shake(socket);
         }
         let mut read = 0;
         if self.decrypted == 0 {
-            read = match self.read(stream) {
+            read = match self.read(socket) {
                 Ok(0) => return Ok(Received::End),
                 Ok(read) => read,
                 Err(error) => return nothing_yet(error),
@@ -110,7 +117,7 @@ impl TlsSession {
     }
 
     /// Goes on with the handshake if its turn has come, and asks for a turn otherwise.
-    fn shake(&mut self, stream: &TcpStream) -> io::Result<Received> {
+    fn shake(&mut self, socket: &mut impl Raw) -> io::Result<Received> {
         match self.turn {
             Turn::Waits => return Ok(Received::Nothing),
             Turn::Unasked => {
@@ -121,7 +128,7 @@ impl TlsSession {
         }
         if self.stage == Stage::New {
             let mut first = [0];
-            match stream.peek(&mut first) {
+            match socket.first(&mut first) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 // No record of TLS begins with a letter, and every request of HTTP does.
                 Ok(_) if first[0].is_ascii_alphabetic() => return Ok(Received::NotTls),
@@ -130,7 +137,7 @@ impl TlsSession {
             }
         }
         for _ in 0..TLS_HANDSHAKE_READS {
-            match self.read(stream) {
+            match self.read(socket) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) => return nothing_yet(error),
@@ -147,18 +154,18 @@ impl TlsSession {
     }
 
     /// Reads from the socket once, and sends what TLS itself has to say about it. Gives 0 at the client's end.
-    fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
-        let mut socket = Socket { stream, asked: 0 };
-        let read = self.connection.read_tls(&mut socket)?;
+    fn read(&mut self, socket: &mut impl Raw) -> io::Result<usize> {
+        let mut measured = Measured { socket: &mut *socket, asked: 0 };
+        let read = self.connection.read_tls(&mut measured)?;
         if read == 0 {
             return if self.has_ended { Ok(0) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
         // A short read has emptied the socket, and the event loop tells what comes then.
-        self.may_have_more = read == socket.asked;
+        self.may_have_more = read == measured.asked;
         let state = self.connection.process_new_packets();
         if self.connection.wants_write() && self.taken == 0 {
             // An alert says why it ends; whether the client gets it is up to the client.
-            let sent = self.flush(stream);
+            let sent = self.flush(socket);
             if state.is_ok() {
                 sent?;
             }
@@ -174,13 +181,13 @@ impl TlsSession {
     ///
     /// # Errors
     /// Returns the error of send: the connection is gone.
-    pub(crate) fn send(&mut self, stream: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send(&mut self, socket: &mut impl Raw, first: &[u8], second: &[u8]) -> io::Result<usize> {
         if self.is_shaking() {
             return Ok(0);
         }
         let (all, mut sent) = (first.len() + second.len(), 0);
         loop {
-            if !self.flush(stream)? {
+            if !self.flush(socket)? {
                 return Ok(sent);
             }
             sent += std::mem::take(&mut self.taken);
@@ -201,9 +208,9 @@ impl TlsSession {
     ///
     /// # Errors
     /// Fails as [`TlsSession::send`] does.
-    pub(crate) fn flush(&mut self, stream: &TcpStream) -> io::Result<bool> {
+    pub(crate) fn flush(&mut self, socket: &mut impl Raw) -> io::Result<bool> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Socket { stream, asked: 0 }) {
+            match self.connection.write_tls(socket) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -214,10 +221,10 @@ impl TlsSession {
     }
 
     /// Says that nothing more is sent, as far as the socket takes it.
-    pub(crate) fn close(&mut self, stream: &TcpStream) {
+    pub(crate) fn close(&mut self, socket: &mut impl Raw) {
         self.connection.send_close_notify();
         // A client that does not take it sees an end that TLS did not announce, which it is.
-        let _ = self.flush(stream);
+        let _ = self.flush(socket);
     }
 }
 
@@ -238,35 +245,16 @@ fn nothing_yet(error: io::Error) -> io::Result<Received> {
     }
 }
 
-/// The socket as rustls reads and writes it.
-struct Socket<'a> {
-    stream: &'a TcpStream,
-    /// Bytes that were asked for last.
+/// A socket that is read, with how much was asked for.
+struct Measured<'a, S> {
+    socket: &'a mut S,
     asked: usize,
 }
 
-impl Read for Socket<'_> {
+impl<S: Read> Read for Measured<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.asked = buffer.len();
-        socket::receive(self.stream, buffer)
-    }
-}
-
-impl Write for Socket<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        socket::send(self.stream, bytes)
-    }
-
-    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match parts {
-            [] => Ok(0),
-            [one] => socket::send(self.stream, one),
-            [first, second, ..] => socket::send_both(self.stream, first, second),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.socket.read(buffer)
     }
 }
 

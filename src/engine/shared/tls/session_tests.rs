@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVer
 
 use super::Tls;
 use super::certificates::{CertificateError, Pair};
-use super::session::TlsSession;
+use super::session::{Raw, TlsSession};
 use crate::engine::shared::received::Received;
 
 /// A certificate for `name` and its files.
@@ -47,6 +47,12 @@ struct Ends {
     socket: mio::net::TcpStream,
     client: ClientConnection,
     theirs: TcpStream,
+}
+
+impl Raw for mio::net::TcpStream {
+    fn first(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.peek(bytes)
+    }
 }
 
 impl Ends {
@@ -89,7 +95,7 @@ impl Ends {
     fn look(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
         let mut buffer = vec![0; 5_000];
         loop {
-            match self.session.receive(&self.socket, &mut buffer)? {
+            match self.session.receive(&mut self.socket, &mut buffer)? {
                 Received::Decrypted(bytes) => plain.extend_from_slice(&buffer[..bytes]),
                 Received::WantsTurn => self.session.admit(),
                 Received::Nothing | Received::End => return Ok(()),
@@ -157,7 +163,7 @@ fn a_full_socket_takes_no_byte_twice_and_loses_none() {
     while sent < said.len() {
         // As a worker does: what lies before in one place, and the rest in another.
         let middle = (sent + 10).min(said.len());
-        let took = ends.session.send(&ends.socket, &said[sent..middle], &said[middle..]).unwrap();
+        let took = ends.session.send(&mut ends.socket, &said[sent..middle], &said[middle..]).unwrap();
         is_full |= sent + took < said.len();
         sent += took;
         if sent < said.len() {
@@ -180,10 +186,10 @@ fn an_end_that_tls_announced_is_one_and_a_cut_is_an_error() {
     ends.shake(100_000);
     ends.client.send_close_notify();
     ends.carry(100_000).unwrap();
-    assert_eq!(ends.session.receive(&ends.socket, &mut buffer).unwrap(), Received::End);
-    assert_eq!(ends.session.send(&ends.socket, b"still", b" heard").unwrap(), 11, "half of it is open");
+    assert_eq!(ends.session.receive(&mut ends.socket, &mut buffer).unwrap(), Received::End);
+    assert_eq!(ends.session.send(&mut ends.socket, b"still", b" heard").unwrap(), 11, "half of it is open");
     assert_eq!(ends.hear(11), b"still heard");
-    ends.session.close(&ends.socket);
+    ends.session.close(&mut ends.socket);
     ends.client.read_tls(&mut ends.theirs).unwrap();
     assert!(ends.client.process_new_packets().unwrap().peer_has_closed(), "our end is announced too");
 
@@ -193,7 +199,7 @@ fn an_end_that_tls_announced_is_one_and_a_cut_is_an_error() {
     assert_eq!(ends.carry(100_000).unwrap(), b"half of a bo");
     ends.theirs.shutdown(Shutdown::Write).unwrap();
     ends.await_input();
-    let error = ends.session.receive(&ends.socket, &mut buffer).unwrap_err();
+    let error = ends.session.receive(&mut ends.socket, &mut buffer).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
@@ -206,7 +212,7 @@ fn a_handshake_asks_for_its_turn_and_a_stranger_is_known() {
     let mut buffer = [0; 100];
     ends.theirs.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     ends.await_input();
-    let mut receive = |session: &mut TlsSession| session.receive(&ends.socket, &mut buffer).unwrap();
+    let mut receive = |session: &mut TlsSession| session.receive(&mut ends.socket, &mut buffer).unwrap();
     assert_eq!(receive(&mut ends.session), Received::WantsTurn);
     assert_eq!(receive(&mut ends.session), Received::Nothing, "it has asked");
     ends.session.admit();
@@ -216,7 +222,7 @@ fn a_handshake_asks_for_its_turn_and_a_stranger_is_known() {
     ends.theirs.write_all(&[0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5]).unwrap();
     ends.await_input();
     ends.session.admit();
-    let error = ends.session.receive(&ends.socket, &mut buffer).unwrap_err();
+    let error = ends.session.receive(&mut ends.socket, &mut buffer).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     let mut alert = [0; 7];
     ends.theirs.read_exact(&mut alert).unwrap();
