@@ -9,7 +9,7 @@ use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::engine::lifecycle::server::Server;
-use pixeld::engine::shared::settings::{Listen, ListenerKind, Reserve, Settings};
+use pixeld::engine::shared::settings::{Listen, Reserve, Settings};
 
 struct Counting;
 
@@ -48,11 +48,7 @@ fn allocations_of(durability: Durability) {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings {
         steer: pixeld::engine::shared::steering::Steer::Off,
-        listen: vec![Listen {
-            address: "127.0.0.1:0".parse().expect("an address"),
-            root: "index",
-            kind: ListenerKind::Http,
-        }],
+        listen: vec![Listen::new("127.0.0.1:0".parse().expect("an address"), "index")],
         durability,
         job_threads: 1,
         apps: registry::all().into_iter().filter(|app| app.name() == "pixel").collect(),

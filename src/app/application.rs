@@ -47,6 +47,11 @@ pub trait App: Send + Sync {
     /// Takes up a request whose route streams its body.
     ///
     /// # Errors
+    /// Returns whether pages of every site may change something here, as they may see every answer.
+    fn is_for_every_site(&self) -> bool {
+        false
+    }
+
     /// Returns the answer to a request that is refused by its head; the body is not read then.
     fn upload(&self, _endpoint: u8, _head: &Head<'_>, _view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         Err(self.not_found())

@@ -6,6 +6,7 @@ use crate::base::limits::Limits;
 use crate::http::method::Method;
 use crate::http::query;
 
+use super::access::Access;
 use super::application::{App, Apps, CAPTURES_MAX, Captures, Route};
 
 /// The pattern that every path fits.
@@ -25,11 +26,39 @@ pub struct Root {
     home: Option<u8>,
     /// The application that answers unknown paths.
     style: u8,
+    /// What is for operators is at other listeners.
+    is_public: bool,
+    /// A proxy says who each connection is of, before its first request.
+    is_announced: bool,
 }
 
 impl Root {
     /// The root of listeners that serve nothing and only redirect. No application has its number.
-    pub const REDIRECT: Self = Self { home: None, style: u8::MAX };
+    pub const REDIRECT: Self = Self { home: None, style: u8::MAX, is_public: false, is_announced: false };
+
+    /// Returns the same root for a listener that does not show what is for operators.
+    #[must_use]
+    pub fn public(self, is_public: bool) -> Self {
+        Self { is_public, ..self }
+    }
+
+    /// Returns the same root for a listener whose connections are announced by a proxy.
+    #[must_use]
+    pub fn announced(self, is_announced: bool) -> Self {
+        Self { is_announced, ..self }
+    }
+
+    /// Returns whether it may show how this host does.
+    #[must_use]
+    pub fn shows_host(self) -> bool {
+        !self.is_public
+    }
+
+    /// Returns whether a proxy says who each connection is of.
+    #[must_use]
+    pub fn is_announced(self) -> bool {
+        self.is_announced
+    }
 }
 
 /// The routes of the applications that a host serves.
@@ -116,13 +145,13 @@ impl Router {
     pub fn root(&self, name: &str) -> Option<Root> {
         let home = self.apps.iter().position(|app| app.name() == name)? as u8;
         let style = if name == INDEX { 0 } else { home };
-        Some(Root { home: Some(home), style })
+        Some(Root { home: Some(home), style, is_public: false, is_announced: false })
     }
 
     /// Returns the root of a listener that names none: the index, where there is one.
     #[must_use]
     pub fn usual_root(&self) -> Root {
-        self.root(INDEX).unwrap_or(Root { home: None, style: 0 })
+        self.root(INDEX).unwrap_or(Root { home: None, style: 0, is_public: false, is_announced: false })
     }
 
     /// Returns the applications, in the order in which they were given.
@@ -166,7 +195,8 @@ impl Router {
                 continue;
             }
             let Some(captures) = captures(route.path, path) else { continue };
-            if serves(route, method) {
+            // A route of every method may be shown, and this method of it not.
+            if serves(route, method) && !(root.is_public && method == Method::Delete) {
                 return Match::Found { app, route, place, captures };
             }
             owner = owner.or(Some(app));
@@ -200,6 +230,10 @@ impl Router {
 
 /// Returns whether a listener with this root has the route at all.
 fn is_shown(root: Root, app: usize, route: &Route) -> bool {
+    let is_for_operators = route.access == Access::Admin || route.method == Some(Method::Delete);
+    if root.is_public && is_for_operators {
+        return false;
+    }
     route.path != HOME_PATH || root.home.is_none_or(|home| app == usize::from(home))
 }
 
@@ -319,6 +353,27 @@ mod tests {
         assert_eq!(find("Hut", Method::Get, "/things/1"), "1", "all else is served everywhere");
         assert_eq!(router.root("Barn"), None);
         assert!(matches!(router.find(router.usual_root(), Method::Get, "/"), Match::Found { app: 0, .. }));
+    }
+
+    #[test]
+    fn what_is_for_operators_is_at_their_listeners_only() {
+        let router = Router::new(vec![Arc::new(Shop), Arc::new(Mirror)]);
+        let find = |is_public, method, path| match router.find(
+            router.usual_root().public(is_public),
+            method,
+            path,
+        ) {
+            Match::Found { route, .. } => format!("{}", route.endpoint),
+            Match::MethodNotAllowed { allow, .. } => allow,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(find(false, Method::Delete, "/things/1"), "3");
+        let allow = find(true, Method::Delete, "/things/1");
+        assert!(allow.contains("GET") && !allow.contains("DELETE"), "{allow}");
+        assert_eq!(
+            (find(true, Method::Get, "/things/1"), find(true, Method::Post, "/")),
+            ("1".into(), "4".into())
+        );
     }
 
     #[test]

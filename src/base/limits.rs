@@ -394,6 +394,8 @@ pub struct Limits {
     /// Connections of the whole server; over 95 %, but over all of them when they are fewer than 20, a new one is answered
     /// 503. The limit of open files, less what the server keeps and what answers and bodies have open, bounds it too.
     pub connections: usize,
+    /// Connections of one client's address, or of one network of 64 bits of IPv6; beyond that 503. 0 for no bound.
+    pub connections_per_address: u32,
     /// Bodies kept in memory by all connections together, bytes; beyond that 503.
     pub buffered_bytes: usize,
     /// How long a full lane holds back a request before it is answered 503, milliseconds.
@@ -426,6 +428,7 @@ pub static DEFAULTS: Limits = Limits {
     pipeline_requests: 256,
     output_bytes: 256 * 1024,
     connections: 20_000,
+    connections_per_address: 0,
     buffered_bytes: 256 * 1024 * 1024,
     lane_full_ms: 100,
     peer_waiters: 65_536,

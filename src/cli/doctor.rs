@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::CliError;
+use super::{CliError, serve};
 use crate::base::units;
+use crate::config::read::load;
 use crate::config::shared_log;
+use crate::config::sources::Sources;
 use crate::doctor::machine::Machine;
 use crate::doctor::profile::Profile;
-use crate::doctor::question::Question;
+use crate::doctor::question::{Guard, Question};
 use crate::doctor::watch::Counters;
 use crate::doctor::{examine, report};
+use crate::engine::shared::key::KEY_NAME;
+use crate::engine::shared::settings::ListenerKind;
 use crate::os::output;
 
 /// Say what holds this machine back, and what to do about it; changes nothing
@@ -40,6 +44,9 @@ pub(super) struct Arguments {
     /// Where those servers tell whether they sync
     #[arg(long, value_name = "ADDR,...", value_delimiter = ',', env = "PIXELD_LOG_MONITOR")]
     log_monitor: Vec<String>,
+    /// The server's configuration, to see who may reach it and do what; without one that of the environment
+    #[arg(short, long, value_name = "FILE", env = "PIXELD_CONFIG")]
+    config: Option<PathBuf>,
     /// Tell everything about one check
     #[arg(long, value_name = "ID", conflicts_with_all = ["json", "fix_script", "watch"])]
     explain: Option<String>,
@@ -64,6 +71,7 @@ Examples:
   pixeld doctor
   pixeld doctor --profile latency --nic eth0 --peer 10.0.0.2:8001
   pixeld doctor --log nats://a:4222,nats://b:4222,nats://c:4222 --log-monitor a:8222,b:8222,c:8222
+  pixeld doctor --config /etc/pixeld/pixeld.toml
   pixeld doctor --explain net.core.somaxconn
   pixeld doctor --fix-script > fix.sh
   pixeld doctor --watch 10s                # while the load is on";
@@ -82,6 +90,23 @@ fn server(text: &str) -> Result<String, String> {
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let ms = units::duration_ms(text).filter(|ms| (100..=3_600_000).contains(ms));
     ms.map(std::time::Duration::from_millis).ok_or_else(|| format!("{} of 100ms to 1h", units::DURATION_FORM))
+}
+
+/// Returns what a configuration says of who may reach the server and do what.
+fn guard(file: Option<PathBuf>) -> Result<Guard, String> {
+    let sources = Sources { flags: Vec::new(), environment: serve::environment(), file };
+    let config = load(&sources, 1).map_err(|errors| format!("the configuration is not sound: {errors}"))?;
+    let all = config.listen.iter().chain(&config.admin_listen);
+    let public: Vec<_> = all.filter(|listen| !listen.address.is_local()).collect();
+    let clear = public.iter().filter(|listen| listen.kind == ListenerKind::Http);
+    Ok(Guard {
+        clear: clear.map(|listen| listen.address.to_string()).collect(),
+        public: public.iter().map(|listen| listen.address.to_string()).collect(),
+        tokens: config.access.tokens.as_deref().map(Into::into),
+        is_open: config.access.open,
+        secrets: config.https.keys.clone(),
+        host_key: KEY_NAME,
+    })
 }
 
 impl Arguments {
@@ -109,8 +134,9 @@ impl Arguments {
             output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
+        let guard = guard(self.config);
         let Self { profile, nic, data_dir, peer, log, log_monitor, .. } = self;
-        let question = Question { profile, nic, data_dir, peer, log, log_monitor };
+        let question = Question { profile, nic, data_dir, peer, log, log_monitor, guard };
         let findings = examine(&machine, &question);
         let text = if self.json {
             format!("{:#}\n", report::document(&findings))

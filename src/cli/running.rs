@@ -358,9 +358,8 @@ fn addresses(listeners: &[TcpListener], configured: &[Listen]) -> std::io::Resul
         let address = listener.local_addr()?;
         let known = configured.iter().find(|listen| listen.address.port() == address.port());
         if found.iter().all(|listen| listen.address != address) {
-            let (root, kind) =
-                known.map_or(("index", ListenerKind::Http), |listen| (listen.root, listen.kind));
-            found.push(Listen { address, root, kind });
+            let usual = Listen::new(address, "index");
+            found.push(known.map_or(usual, |listen| Listen { address, ..listen.clone() }));
         }
     }
     Ok(found)

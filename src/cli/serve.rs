@@ -114,10 +114,14 @@ impl Arguments {
     }
 
     fn sources(&self) -> Sources {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        };
-        let environment = std::env::vars_os().filter_map(text).collect();
-        Sources { flags: self.settings.0.clone(), environment, file: self.config.clone() }
+        Sources { flags: self.settings.0.clone(), environment: environment(), file: self.config.clone() }
     }
+}
+
+/// Returns the variables of this process, as far as their names are text.
+pub(super) fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }

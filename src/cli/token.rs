@@ -6,6 +6,7 @@ use super::CliError;
 use crate::app::access::Scopes;
 use crate::apps::registry;
 use crate::base::limits::TOKEN_NAME_BYTES_MAX;
+use crate::base::rate::{RATE_FORM, Rate};
 use crate::engine::shared::access::tokens;
 use crate::os::{output, random};
 
@@ -34,6 +35,9 @@ struct New {
     /// What it allows: read, write, delete and admin, with commas in between; of one application pixel:write
     #[arg(long, value_name = "SCOPE,...", value_parser = scopes)]
     scope: Scopes,
+    /// How often whoever has it may ask: 100/s, 600/m, or 600/m:50 for at most 50 at once
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<Rate>,
 }
 
 const AFTER: &str = "\
@@ -52,11 +56,15 @@ fn scopes(text: &str) -> Result<Scopes, String> {
     Scopes::parse(text, &registry::names())
 }
 
+fn rate(text: &str) -> Result<Rate, String> {
+    Rate::parse(text).ok_or_else(|| RATE_FORM.to_owned())
+}
+
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        let Command::New(New { name, scope }) = self.command;
+        let Command::New(New { name, scope, rate }) = self.command;
         let secret = random::token();
-        let line = tokens::line_of(&name, &scope, &secret);
+        let line = tokens::line_of(&name, &scope, &secret, rate);
         output::print(&format!("{secret}\n{line}\n")).map_err(CliError::Output)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -20,6 +20,8 @@ pub struct Listen {
     pub root: &'static str,
     /// What it speaks.
     pub kind: ListenerKind,
+    /// A proxy says who each connection is of, before its first request.
+    pub is_announced: bool,
 }
 
 /// The form of the lines on stderr.
@@ -49,6 +51,8 @@ pub struct Config {
     pub settings: Settings,
     /// Addresses to listen on; at least one.
     pub listen: Vec<Listen>,
+    /// Addresses for operators.
+    pub admin_listen: Vec<Listen>,
     /// Enabled applications, by their names in [`registry`].
     pub apps: Vec<&'static str>,
     /// Who may do what.
@@ -101,7 +105,8 @@ pub(super) const INDEX: &str = "index";
 pub(super) fn listen_form() -> String {
     let roots = registry::roots().join(", ");
     format!(
-        "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000, https://0.0.0.0:443 or [::]:8000=index, with a ROOT of {INDEX}, {roots}"
+        "ADDRESS:PORT or ADDRESS:PORT=ROOT, such as 127.0.0.1:8000, https://0.0.0.0:443 or [::]:8000=index, with a ROOT of {INDEX}, {roots}; \
+         with ?proxy behind, proxies announce each connection (PROXY protocol), as in http://0.0.0.0:80?proxy"
     )
 }
 
@@ -116,8 +121,9 @@ pub(super) fn listen(text: &str) -> Option<Listen> {
         Some(rest) => (ListenerKind::Https, rest),
         None => (ListenerKind::Http, text.strip_prefix("http://").unwrap_or(text)),
     };
+    let (text, is_announced) = text.strip_suffix("?proxy").map_or((text, false), |text| (text, true));
     let (address, root) = text.split_once('=').unwrap_or((text, INDEX));
     let roots = [INDEX].into_iter().chain(registry::roots());
     let root = roots.into_iter().find(|name| *name == root)?;
-    Some(Listen { address: Address::parse(address)?, root, kind })
+    Some(Listen { address: Address::parse(address)?, root, kind, is_announced })
 }

@@ -5,19 +5,22 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::effective::Config;
+use super::access::Access;
+use super::effective::{Config, is_listen, listen, listen_form};
 use super::error::{ConfigError, Origin};
 use super::table::{Row, row};
 use crate::apps::registry;
 use crate::base::limits::TOKENS_FILE_BYTES_MAX;
+use crate::base::network::{NETWORK_FORM, Network};
+use crate::base::rate::{RATE_FORM, Rate};
 use crate::base::setting::{Form, Preset, Setting};
-use crate::engine::shared::access::Rules;
 use crate::engine::shared::access::tokens::Tokens;
+use crate::engine::shared::access::{ByAddress, Rules};
 
 const PATH: Form = Form::Or("none", "", &Form::Text("a path", |text| !text.is_empty()));
 
 /// Every setting about who may do what.
-pub static ROWS: [Row; 2] = [
+pub static ROWS: [Row; 7] = [
     row(
         Setting::new(
             "tokens",
@@ -34,7 +37,86 @@ pub static ROWS: [Row; 2] = [
         Setting::switch("open", "Say nothing of it at the start that everybody may do everything"),
         |config, value| config.access.open = value.is_true(),
     ),
+    row(
+        Setting::new(
+            "admin_listen",
+            "ADDR,...",
+            "Addresses for operators: /metrics, what /health says of the host, and DELETE are there only",
+            Form::Or("none", "", &Form::List(listen_form, is_listen)),
+            Preset::Text("none"),
+        ),
+        |config, value| config.admin_listen = value.elements().iter().filter_map(|text| listen(text)).collect(),
+    ),
+    row(
+        Setting::new(
+            "rate",
+            "RATE",
+            "How often one client's address may ask, or one IPv6 network of 64 bits; beyond that 429",
+            Form::Or("none", "", &Form::Text(RATE_FORM, |text| Rate::parse(text).is_some())),
+            Preset::Text("none"),
+        )
+        .reloads(),
+        |config, value| config.access.rate = value.text().and_then(Rate::parse),
+    ),
+    row(
+        Setting::new(
+            "trusted_proxies",
+            "NETWORK,...",
+            "Proxies that are believed when they say whom they ask for, by Forwarded, X-Forwarded-For, or the PROXY protocol",
+            Form::Or("none", "", &Form::List(|| NETWORK_FORM.to_owned(), |text| Network::parse(text).is_some())),
+            Preset::Text("none"),
+        )
+        .reloads(),
+        |config, value| {
+            config.access.proxies = value.elements().iter().filter_map(|text| Network::parse(text)).collect();
+        },
+    ),
+    row(
+        Setting::new(
+            "allow_host",
+            "NAME,...",
+            "Names in the field Host that are answered, without a port; others are answered 421",
+            Form::Or("none", "", &Form::List(|| HOST_FORM.to_owned(), is_host)),
+            Preset::Text("none"),
+        )
+        .reloads(),
+        |config, value| config.access.hosts = value.elements().iter().map(|name| name.to_lowercase().into()).collect(),
+    ),
+    row(
+        Setting::new(
+            "allow_origin",
+            "ORIGIN,...",
+            "Origins of other sites whose pages may ask and see the answers (CORS); * for all",
+            Form::Or("none", "", &Form::List(|| ORIGIN_FORM.to_owned(), is_origin)),
+            Preset::Text("none"),
+        )
+        .reloads(),
+        |config, value| config.access.origins = value.elements().iter().map(|origin| origin.as_str().into()).collect(),
+    ),
 ];
+
+const HOST_FORM: &str = "a name or an address without a port, such as example.org or [::1]";
+const ORIGIN_FORM: &str =
+    "a scheme, a name and a port if it is an unusual one, such as https://example.org, or *";
+
+fn is_host(text: &str) -> bool {
+    let is_bracketed = text.starts_with('[') && text.ends_with(']');
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !text.is_empty() && (is_bracketed || text.bytes().all(is_letter))
+}
+
+fn is_origin(text: &str) -> bool {
+    let named = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
+    text == "*"
+        || named.is_some_and(|(_, host)| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
+}
+
+/// Returns a key whose value will not do beside the others, and what would.
+pub(super) fn contradiction(config: &Config) -> Option<(&'static str, &'static str)> {
+    let all = config.listen.iter().chain(&config.admin_listen);
+    let needs_proxies = all.into_iter().any(|listen| listen.is_announced) && config.access.proxies.is_empty();
+    needs_proxies.then_some(("trusted_proxies", "the addresses of the proxies, for a listener with ?proxy"))
+}
 
 /// Returns the rules that this configuration comes to. Reads the files that it names.
 ///
@@ -45,7 +127,9 @@ pub(super) fn rules(config: &Config, origin: impl Fn(&str) -> Origin) -> Result<
         None => None,
         Some(path) => Some(tokens(path, origin("tokens"))?),
     };
-    Ok(Arc::new(Rules { tokens }))
+    let Access { rate, proxies, hosts, origins, .. } = config.access.clone();
+    let by_address = rate.map(|rate| ByAddress { rate, allowances: Arc::default() });
+    Ok(Arc::new(Rules { tokens, by_address, proxies, hosts, origins }))
 }
 
 fn tokens(path: &Path, origin: Origin) -> Result<Tokens, ConfigError> {

@@ -30,7 +30,7 @@ const fn bytes(least: u64, most: u64) -> Form {
 }
 
 /// Every field of the limits but for those of applications, in its order.
-pub static LIMITS: [Row; 21] = [
+pub static LIMITS: [Row; 22] = [
     limit!(request_line_bytes, bytes(256, 64 * KIB), "Request line; a longer one is answered 414"),
     limit!(header_bytes, bytes(KIB, MIB), "Header block; a longer one is answered 431"),
     limit!(header_field_bytes, bytes(256, MIB), "One header field; a longer one is answered 431"),
@@ -91,6 +91,11 @@ pub static LIMITS: [Row; 21] = [
         connections,
         Form::Number(1, 1_000_000),
         "Connections of the server, bounded by the limit of open files too; from 95 % on a new one is answered 503"
+    ),
+    limit!(
+        connections_per_address,
+        Form::Number(0, 1_000_000),
+        "Connections of one client's address, or of one IPv6 network of 64 bits; beyond that 503. 0 for no bound"
     ),
     limit!(
         buffered_bytes,

@@ -50,6 +50,7 @@ fn config_of(values: &Values) -> Config {
     let mut config = Config {
         settings: Settings::base("".into()),
         listen: Vec::new(),
+        admin_listen: Vec::new(),
         apps: Vec::new(),
         access: Access::default(),
         peer: Peer::default(),
@@ -166,12 +167,16 @@ impl Reader {
             self.refuse("durability", allowed);
         }
         let of_peer = config.peer.contradiction();
-        for (key, allowed) in
-            of_peer.into_iter().chain(shared_log::contradictions(config)).chain(https::contradictions(config))
-        {
+        let of_others = shared_log::contradictions(config).into_iter().chain(https::contradictions(config));
+        for (key, allowed) in of_peer.into_iter().chain(of_others).chain(guards::contradiction(config)) {
             self.refuse(key, allowed);
         }
-        if let Some(listen) = config.listen.iter().find(|listen| !is_served(listen.root, &config.apps)) {
+        if let Some(listen) = config
+            .listen
+            .iter()
+            .chain(&config.admin_listen)
+            .find(|listen| !is_served(listen.root, &config.apps))
+        {
             let allowed = format!("ADDR or ADDR=index; {} needs the application of that name", listen.root);
             self.refuse("listen", &allowed);
         }

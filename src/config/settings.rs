@@ -13,16 +13,23 @@ use crate::os::address::{Address, Unresolved};
 /// # Errors
 /// Fails for a name of this host's own that has no address, which may come with the network.
 pub fn of(config: &Config, cores: Vec<usize>, tools: &Tools) -> Result<Settings, Unresolved> {
-    let listen =
-        |of: &config::Listen| Ok(Listen { address: of.address.resolve()?, root: of.root, kind: of.kind });
+    let has_admin = !config.admin_listen.is_empty();
+    let listen = |is_public: bool| {
+        move |of: &config::Listen| {
+            let address = of.address.resolve()?;
+            Ok(Listen { address, root: of.root, kind: of.kind, is_public, is_announced: of.is_announced })
+        }
+    };
     let redirect = |address: &Address| {
-        Ok(Listen { address: address.resolve()?, root: config::INDEX, kind: ListenerKind::Redirect })
+        let kind = ListenerKind::Redirect;
+        Ok(Listen { kind, is_public: has_admin, ..Listen::new(address.resolve()?, config::INDEX) })
     };
     let mut settings = config.settings.clone();
     settings.listen = config
         .listen
         .iter()
-        .map(listen)
+        .map(listen(has_admin))
+        .chain(config.admin_listen.iter().map(listen(false)))
         .chain(config.https.redirect.iter().map(redirect))
         .collect::<Result<_, _>>()?;
     settings.peer = peer(&config.peer)?;

@@ -3,6 +3,7 @@
 //! Everything is read from files below a root (the machine's own, or a copy of another's), by checks that are one
 //! function for each group. It changes nothing and needs no privileges; what only root may see is skipped and said so.
 
+mod access;
 pub(crate) mod catalog;
 mod clock;
 mod cpu;
@@ -33,6 +34,7 @@ pub fn examine(machine: &Machine, question: &Question) -> Vec<Finding> {
     found.extend(storage::check(machine, &question.data_dir));
     found.extend(clock::check(machine));
     found.extend(site::check(machine, question));
+    found.extend(access::check(machine, question));
     found.extend(shared_log::check(machine, question));
     // One group after the other, whoever found it.
     found.sort_by_key(|finding| catalog::rank(finding.id));

@@ -20,6 +20,25 @@ pub struct Question {
     pub log: Vec<String>,
     /// Addresses and ports where those tell how they are set.
     pub log_monitor: Vec<String>,
+    /// What the configuration says of who may do what, or why that is not known.
+    pub guard: Result<Guard, String>,
+}
+
+/// What a configuration says of who may reach the server and do what.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Addresses to listen on that others than this machine's users reach.
+    pub public: Vec<String>,
+    /// Those of them without TLS.
+    pub clear: Vec<String>,
+    /// The file of tokens.
+    pub tokens: Option<PathBuf>,
+    /// Somebody has said that everybody may do everything.
+    pub is_open: bool,
+    /// Files that nobody else may read.
+    pub secrets: Vec<PathBuf>,
+    /// Name of the file in the data directory that has the host's key.
+    pub host_key: &'static str,
 }
 
 /// How long an attempt to reach the peer, or a server of the log, may take.

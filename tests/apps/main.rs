@@ -59,6 +59,7 @@ mod sixth;
 mod thumbs_decoders;
 mod thumbs_kill;
 mod thumbs_surface;
+mod token_browser;
 mod too_old;
 mod toys_browser;
 mod toys_keys;

@@ -11,7 +11,7 @@ use pixeld::apps::{board, pex, pixel, thumbs, toys};
 use pixeld::base::limits::{Limits, SEGMENT_BYTES_MIN};
 use pixeld::base::setting::{Value, Values};
 use pixeld::engine::lifecycle::server::{Ending, Server};
-use pixeld::engine::shared::settings::{Listen, ListenerKind, Reserve, Settings};
+use pixeld::engine::shared::settings::{Listen, Reserve, Settings};
 
 use crate::notes;
 use crate::process::client::{Answer, Client, plain, post_pixel, request};
@@ -31,11 +31,7 @@ fn empty_states() -> Applied {
 
 fn start(directory: &Path) -> Server {
     let settings = Settings {
-        listen: vec![Listen {
-            address: "127.0.0.1:0".parse().expect("an address"),
-            root: "notes",
-            kind: ListenerKind::Http,
-        }],
+        listen: vec![Listen::new("127.0.0.1:0".parse().expect("an address"), "notes")],
         apps: WITH_NOTES.with(&["pixel", "notes"], &Values::default(), &Tools::default()),
         empty_states,
         reserve: Reserve::Bytes(1 << 20),

@@ -13,7 +13,7 @@ use pixeld::base::tag::MEMBER;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
 use pixeld::engine::shared::peering::Peering;
-use pixeld::engine::shared::settings::{Listen, ListenerKind, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
 use pixeld::engine::shared::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
@@ -33,11 +33,7 @@ impl Host {
     fn start(durability: Durability, durability_timeout: Duration, limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings {
-            listen: vec![Listen {
-                address: "127.0.0.1:0".parse().unwrap(),
-                root: "index",
-                kind: ListenerKind::Http,
-            }],
+            listen: vec![Listen::new("127.0.0.1:0".parse().unwrap(), "index")],
             durability,
             workers: 2,
             steer: Steer::Off,

@@ -22,6 +22,7 @@ mod doctor;
 mod durable;
 mod endings;
 mod examined;
+mod guards;
 mod hints;
 mod http_machine;
 mod http_vectors;

@@ -179,6 +179,10 @@ impl App for ToysApp {
         html::not_found()
     }
 
+    fn is_for_every_site(&self) -> bool {
+        true
+    }
+
     fn refusal(&self, status: u16, sentence: &str) -> Response {
         html::error(status, &html::escape(sentence))
     }

@@ -2,7 +2,7 @@
 
 use super::item::{Item, SAFE, item};
 
-pub(super) static ITEMS: [Item; 19] = [
+pub(super) static ITEMS: [Item; 23] = [
     item(
         "storage",
         "storage.sync",
@@ -130,6 +130,38 @@ pub(super) static ITEMS: [Item; 19] = [
         "only the server reads what it keeps",
         "--data-dir",
         "The server makes its directory for the owner only.",
+    ),
+    item(
+        "security",
+        "security.access",
+        SAFE,
+        "strangers neither read nor delete",
+        "--tokens, --listen",
+        "Whoever reaches a listener may do everything, unless tokens say who may do what. docs/security.md has settings for three places.",
+    ),
+    item(
+        "security",
+        "security.transport",
+        SAFE,
+        "nobody on the way reads along",
+        "RFC 6750, section 5.3",
+        "A token, and all that is sent and answered, can be read on the way and used again where there is no TLS.",
+    ),
+    item(
+        "security",
+        "security.keys",
+        SAFE,
+        "nobody takes the host's place",
+        "chmod",
+        "Whoever reads a key can speak in the host's name; whoever writes the file of tokens lets himself in.",
+    ),
+    item(
+        "security",
+        "security.cores",
+        SAFE,
+        "a crash leaves nothing behind",
+        "core(5), prctl(2)",
+        "A core holds what was in memory: requests, messages, pictures. A server with tokens forbids its own.",
     ),
     item(
         "build",

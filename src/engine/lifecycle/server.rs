@@ -140,10 +140,15 @@ impl Server {
         }
         let router = Arc::new(Router::new(apps));
         let lane_bytes = lane_bytes(&settings, &opening)?;
-        let root = |name| router.root(name).unwrap_or(router.usual_root());
-        let entrances = settings.listen.iter();
-        let entrances: Vec<Entrance> =
-            entrances.map(|listen| Entrance { root: root(listen.root), kind: listen.kind }).collect();
+        let entrances: Vec<Entrance> = settings
+            .listen
+            .iter()
+            .map(|listen| {
+                let root = router.root(listen.root).unwrap_or(router.usual_root());
+                let root = root.public(listen.is_public).announced(listen.is_announced);
+                Entrance { root, kind: listen.kind }
+            })
+            .collect();
         let (unstarted, sides, consumers) = workers::prepare(&listeners, &entrances, lane_bytes)?;
         let metrics = Metrics::new(settings.workers, settings.job_threads, router.routes().len());
         let Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling } =

@@ -13,10 +13,11 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Returns the listener's ways for a connection that the predecessor began: one that it passes on has no TLS.
+    /// Returns the listener's ways for a connection that the predecessor began: one that it passes on has no TLS, and a proxy has
+    /// announced it already.
     #[must_use]
     pub fn of_adopted(self) -> Self {
         let kind = if self.kind == ListenerKind::Https { ListenerKind::Http } else { self.kind };
-        Self { kind, ..self }
+        Self { root: self.root.announced(false), kind }
     }
 }

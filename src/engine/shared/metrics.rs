@@ -101,10 +101,20 @@ pub enum Reject {
     Scope,
     /// Too many handshakes of TLS are under way.
     Handshakes,
+    /// Too many requests of an address or a token.
+    Rate,
+    /// Too many connections of an address.
+    Address,
+    /// A name that this server does not go by.
+    Host,
+    /// A page of another site.
+    Site,
+    /// A connection that a proxy did not announce.
+    Proxy,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 15] = [
+pub const REJECTS: [&str; 20] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -120,6 +130,11 @@ pub const REJECTS: [&str; 15] = [
     "token",
     "scope",
     "handshakes",
+    "rate",
+    "address",
+    "host",
+    "site",
+    "proxy",
 ];
 
 /// One worker's shard.

@@ -39,6 +39,7 @@ use std::thread::Thread;
 use crossbeam_channel::Sender;
 use mio::Waker;
 
+use self::access::crowd::Crowd;
 use self::access::{Rules, RulesInForce};
 use self::buffered::Buffered;
 use self::descriptors::Descriptors;
@@ -271,6 +272,8 @@ pub struct Shared {
     limits: RwLock<Arc<Limits>>,
     /// Who may do what.
     pub rules: RulesInForce,
+    /// Connections of each address, where their number is bounded.
+    pub crowd: Crowd,
 }
 
 impl Shared {
@@ -333,6 +336,7 @@ impl Shared {
             space: Space::default(),
             limits: RwLock::new(Arc::new(within(&descriptors, settings.limits.clone()))),
             rules: RulesInForce::new(settings.rules.clone()),
+            crowd: Crowd::default(),
         }
     }
 

@@ -146,6 +146,10 @@ pub struct Listen {
     pub root: &'static str,
     /// What it speaks.
     pub kind: ListenerKind,
+    /// What is for operators is at other listeners.
+    pub is_public: bool,
+    /// A proxy says who each connection is of, before its first request.
+    pub is_announced: bool,
 }
 
 /// What a listener speaks.
@@ -157,6 +161,14 @@ pub enum ListenerKind {
     Https,
     /// HTTP, and only to send everybody to a listener of HTTPS.
     Redirect,
+}
+
+impl Listen {
+    /// Returns an address where everything is served by HTTP, with nobody between it and its clients.
+    #[must_use]
+    pub fn new(address: SocketAddr, root: &'static str) -> Self {
+        Self { address, root, kind: ListenerKind::Http, is_public: false, is_announced: false }
+    }
 }
 
 /// What a host with a peer is started with.

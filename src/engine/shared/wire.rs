@@ -14,6 +14,7 @@ use mio::{Interest, Registry};
 use super::received::Received;
 use super::table::Key;
 use super::tls::session::{Raw, TlsSession};
+use crate::http::proxy_header::PROXY_HEADER_BYTES_MAX;
 use crate::os::socket::{self, FileSent};
 
 /// A client's socket as its worker has it.
@@ -136,6 +137,25 @@ impl Wire {
             return 0;
         }
         self.stream.peek(buffer).unwrap_or(0)
+    }
+
+    /// Copies the first bytes of what came and leaves them there, before anything is received.
+    ///
+    /// # Errors
+    /// Fails as [`Wire::receive`] does.
+    pub fn look(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        found(self.stream.peek(buffer))
+    }
+
+    /// Drops the first `bytes` of what came, all of which are there.
+    ///
+    /// # Errors
+    /// Returns the error of recv: the connection is gone.
+    pub fn skip(&self, bytes: usize) -> io::Result<()> {
+        let mut dropped = [0; PROXY_HEADER_BYTES_MAX];
+        let received = socket::receive(&self.stream, &mut dropped[..bytes])?;
+        debug_assert_eq!(received, bytes, "what was looked at is there");
+        Ok(())
     }
 
     /// Sends once; gives how much the socket took, which may be nothing. What it didn't take has to be offered next.

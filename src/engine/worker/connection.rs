@@ -2,9 +2,11 @@
 //!
 //! Buffers are there only while something is in them, so that an idle connection is this struct and nothing else.
 
-use super::gate::Verdict;
+use std::net::IpAddr;
+
 use super::held::{Asked, Late};
 use super::receiving::Receiving;
+use super::verdict::Verdict;
 use super::watching::Watching;
 use crate::app::application::{Job, Resume};
 use crate::app::router::Root;
@@ -162,6 +164,12 @@ pub struct Connection {
     pub wire: Wire,
     /// What its listener shows at `/`.
     pub root: Root,
+    /// Who it is with, or who a proxy says it is of; nothing where that is not known.
+    pub client: Option<IpAddr>,
+    /// It is counted among the connections of `client`.
+    pub is_counted: bool,
+    /// A proxy has not said yet who it is of. It counts as `closing` meanwhile, so that it is read in no other way.
+    pub awaits_proxy: bool,
     /// The protocol's state.
     pub machine: Machine,
     /// What was decided about the request whose head came last, the express lane's left out.
@@ -229,6 +237,9 @@ impl Connection {
             key,
             wire,
             root: if redirects { Root::REDIRECT } else { entrance.root },
+            client: None,
+            is_counted: false,
+            awaits_proxy: false,
             machine: Machine::new(),
             verdict: Verdict::FREE,
             // No usual write is taken where all are redirected.

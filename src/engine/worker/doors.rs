@@ -1,6 +1,7 @@
 //! Where connections come from, and where they go when the server hands over to its successor.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
@@ -80,7 +81,7 @@ impl Doors {
     }
 
     /// Takes the next connection; nothing once the listeners have none, or have given their share of this turn.
-    pub(super) fn next(&mut self, context: &Context) -> Option<(TcpStream, Entrance)> {
+    pub(super) fn next(&mut self, context: &Context) -> Option<(TcpStream, Entrance, IpAddr)> {
         let mut trouble = None;
         let ready = self.listeners.iter_mut().filter(|door| door.is_ready && door.taken < ACCEPTS_PER_TURN);
         let next = ready.into_iter().find_map(|door| {
@@ -88,7 +89,7 @@ impl Doors {
                 trouble = Some(error);
                 None
             });
-            stream.map(|stream| (stream, door.entrance))
+            stream.map(|(stream, from)| (stream, door.entrance, from.ip()))
         });
         if let Some(error) = trouble {
             // The kernel keeps the connection, and tells again with the next one only, which may never come.
@@ -154,11 +155,11 @@ impl Door {
     ///
     /// # Errors
     /// Fails when the process is out of descriptors or memory.
-    fn accept(&mut self) -> io::Result<Option<TcpStream>> {
+    fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         while self.taken < ACCEPTS_PER_TURN {
             self.taken += 1;
             match self.listener.accept() {
-                Ok((stream, _)) => return Ok(Some(stream)),
+                Ok(accepted) => return Ok(Some(accepted)),
                 // The client went away while it waited; the next one may not have.
                 Err(error) if is_about_one_client(&error) => {}
                 Err(error) => {

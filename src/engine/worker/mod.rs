@@ -13,7 +13,7 @@
 //! handshakes            of TLS, one a turn
 //! deadlines, wheel      when to look at whom
 //! express               the short cut of usual writes
-//! gate                  whether a request may be made
+//! verdict               whether a request may be made
 //! lane                  the lane, and when a commit of it starts
 //! answers               those that wait: for the commit, a sync, the peer
 //! output, buffers       answers on their way into the socket
@@ -34,7 +34,6 @@ mod context;
 mod deadlines;
 mod doors;
 mod express;
-pub(crate) mod gate;
 mod handshakes;
 pub(crate) mod held;
 mod lane;
@@ -49,6 +48,7 @@ mod serving;
 mod start_rule;
 mod steps;
 pub(crate) mod usual;
+pub(crate) mod verdict;
 pub(crate) mod watching;
 pub(crate) mod wheel;
 

@@ -12,7 +12,9 @@ use crate::app::application::JobStep;
 use crate::app::router::Router;
 use crate::base::durability::Durability;
 use crate::base::limits::{FRAMES_PER_TURN, STATIC_PIECE_BYTES};
+use crate::http::caching::Caching;
 use crate::http::response::{self, HeadContext, Pieces, Response, Rest, StreamHead};
+use crate::http::sites;
 
 /// What a worker writes answers with.
 pub(super) struct Output {
@@ -57,13 +59,12 @@ impl Output {
         context.metrics().requests.count(route, response.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = framing;
         self.buffers.lend(&mut connection.output);
-        let guarded;
-        let response = if connection.verdict.is_guarded && response.caching != response.caching.guarded() {
-            guarded = response.clone().kept_by(response.caching.guarded());
-            &guarded
-        } else {
-            response
-        };
+        let shown = is_changed(connection, response.caching).then(|| {
+            let mut shown = response.clone();
+            show(connection, context, &mut shown.caching, &mut shown.headers);
+            shown
+        });
+        let response = shown.as_ref().unwrap_or(response);
         let hsts = self.hsts_on(connection);
         let head = HeadContext { version, keep_alive, head_only, date: context.now.date(), durability, hsts };
         if let Some(rest) = response::write(response, &head, &mut connection.output) {
@@ -85,8 +86,12 @@ impl Output {
         context.metrics().requests.count(asked.route, head.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = context.now.date();
-        let guarded = StreamHead { caching: head.caching.guarded(), ..head.clone() };
-        let head = if connection.verdict.is_guarded { &guarded } else { head };
+        let shown = is_changed(connection, head.caching).then(|| {
+            let mut shown = head.clone();
+            show(connection, context, &mut shown.caching, &mut shown.headers);
+            shown
+        });
+        let head = shown.as_ref().unwrap_or(head);
         let hsts = self.hsts_on(connection);
         let about = HeadContext { version, keep_alive, head_only, date, durability: asked.reached, hsts };
         let pieces = response::write_stream_head(head, &about, &mut connection.output);
@@ -278,6 +283,28 @@ impl Output {
             connection.sent = 0;
             self.buffers.give_back(&mut connection.output);
         }
+    }
+}
+
+/// Returns whether what was decided about a request changes the head of its answer.
+fn is_changed(connection: &Connection, caching: Caching) -> bool {
+    let verdict = &connection.verdict;
+    verdict.origin.is_some() || verdict.is_guarded && caching != caching.guarded()
+}
+
+/// Changes the head of an answer so that only those are shown it who may be.
+fn show(
+    connection: &Connection,
+    context: &Context,
+    caching: &mut Caching,
+    headers: &mut Vec<(&'static str, String)>,
+) {
+    if connection.verdict.is_guarded {
+        *caching = caching.guarded();
+    }
+    if let Some(origin) = connection.verdict.origin.and_then(|at| context.rules.origins.get(usize::from(at)))
+    {
+        sites::show_to(origin, headers);
     }
 }
 

@@ -222,6 +222,10 @@ pub const ENDING_HALF_WAY: Refusal =
 /// Too many connections, as the protocol refuses.
 pub const CROWDED: Refusal = Refusal::new(503, "too many connections; come back later");
 
+/// Too many connections of one address.
+pub const CROWDED_BY_ONE: Refusal =
+    Refusal::new(503, "too many connections from this address; close some, or come back later");
+
 /// Too many bodies in memory: nothing of this one was logged.
 pub const TOO_MUCH: Refusal =
     Refusal::new(503, "too many bodies are in memory; nothing was stored, send again later");

@@ -1,6 +1,7 @@
 //! One connection at a time: lent out of the table, read, handled, written to, and given back or closed.
 
 use std::io;
+use std::net::IpAddr;
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -15,6 +16,7 @@ use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::metrics::Reject;
 use crate::engine::shared::received::Received;
 use crate::engine::shared::table::Key;
+use crate::http::proxy_header::{self, Announced, PROXY_HEADER_BYTES_MAX};
 use crate::http::refusal::Refusal;
 
 impl Worker {
@@ -49,9 +51,15 @@ impl Worker {
         connection.marks = Marks::default();
     }
 
+    /// Takes over a connection of the predecessor. Who it is of, if a proxy has said that, only the predecessor knew.
+    pub(super) fn adopt(&mut self, stream: TcpStream, entrance: Entrance) {
+        let peer = stream.peer_addr().ok().filter(|_| !entrance.root.is_announced());
+        self.admit(stream, entrance.of_adopted(), peer.map(|peer| peer.ip()));
+    }
+
     /// Takes a new connection, or turns it away if there are too many. It is looked at in this very turn: its first request
     /// has often come with it.
-    pub(super) fn admit(&mut self, stream: TcpStream, entrance: Entrance) {
+    pub(super) fn admit(&mut self, stream: TcpStream, entrance: Entrance, from: Option<IpAddr>) {
         let context = &self.context;
         let open = context.shared.descriptors.open_connection();
         context.metrics().accepted.add(1);
@@ -69,19 +77,88 @@ impl Worker {
                 return context.reject(reason);
             }
         };
-        if wire.is_secure() {
-            self.handshakes.begin();
-        }
+        let is_secure = wire.is_secure();
         let mut connection = Connection::new(key, wire, entrance, context.now.ms());
+        connection.client = from;
         if open > served {
             context.reject(Reject::Connections);
             self.service.refuse(&mut connection, route::CROWDED, None, context);
+        } else if entrance.root.is_announced() {
+            (connection.awaits_proxy, connection.closing) = (true, true);
+        } else if !self.count_client(&mut connection) {
+            // To a client of TLS it could be said behind a handshake only.
+            if is_secure {
+                return self.context.shared.descriptors.close_connection();
+            }
+            self.service.refuse(&mut connection, route::CROWDED_BY_ONE, None, &self.context);
+        }
+        if is_secure {
+            self.handshakes.begin();
         }
         connection.serve_again();
         connection.arm();
         self.note(&mut connection);
         let inserted = self.table.insert(connection);
         debug_assert_eq!(inserted, key);
+    }
+
+    /// Counts a connection among those of its client; gives whether that has not too many. A proxy has as many as it needs.
+    fn count_client(&self, connection: &mut Connection) -> bool {
+        let context = &self.context;
+        let most = context.limits.connections_per_address;
+        let Some(client) = connection.client.filter(|client| most > 0 && !context.rules.trusts(*client))
+        else {
+            return true;
+        };
+        connection.is_counted = context.shared.crowd.enter(client, most);
+        if !connection.is_counted {
+            context.reject(Reject::Address);
+        }
+        connection.is_counted
+    }
+
+    /// Takes what a proxy says of a connection before its first byte.
+    #[cold]
+    fn take_announcement(&mut self, connection: &mut Connection, buffer: &mut [u8], closed: bool) -> Fate {
+        let trusted = connection.client.is_some_and(|proxy| self.context.rules.trusts(proxy));
+        if self.context.is_draining() || !trusted {
+            return self.leave_unannounced(connection);
+        }
+        let announced = match connection.wire.look(&mut buffer[..PROXY_HEADER_BYTES_MAX]) {
+            Ok(Received::Bytes(bytes)) => proxy_header::look(&buffer[..bytes]),
+            Ok(Received::End) | Err(_) => return Fate::Ends,
+            Ok(_) => Announced::More,
+        };
+        match announced {
+            Announced::More => {
+                // What follows comes with an event of its own.
+                connection.readable = false;
+                Fate::Stays
+            }
+            Announced::No => self.leave_unannounced(connection),
+            Announced::Yes { bytes, client } => {
+                if connection.wire.skip(bytes).is_err() {
+                    return Fate::Ends;
+                }
+                (connection.awaits_proxy, connection.closing, connection.client) = (false, false, client);
+                if !self.count_client(connection) {
+                    if connection.wire.is_secure() {
+                        return Fate::Ends;
+                    }
+                    self.service.refuse(connection, route::CROWDED_BY_ONE, None, &self.context);
+                }
+                self.serve_one(connection, buffer, closed)
+            }
+        }
+    }
+
+    /// Ends a connection of which nobody who is trusted has said whose it is.
+    fn leave_unannounced(&self, connection: &mut Connection) -> Fate {
+        if !self.context.is_draining() {
+            self.context.reject(Reject::Proxy);
+            connection.wire.reset_on_close();
+        }
+        Fate::Ends
     }
 
     /// Serves a connection that the kernel has news of.
@@ -132,7 +209,10 @@ impl Worker {
     /// Reads what there is, and handles it, up to a bound that keeps the other connections' turn near.
     fn serve_one(&mut self, connection: &mut Connection, buffer: &mut [u8], closed: bool) -> Fate {
         if connection.closing {
-            return self.discard(connection, buffer);
+            return match connection.awaits_proxy {
+                true => self.take_announcement(connection, buffer, closed),
+                false => self.discard(connection, buffer),
+            };
         }
         // A body that was taken whole while the lane was full owes its end although nothing more will arrive.
         if !connection.input.is_empty() || connection.machine.owes_event() {
@@ -402,5 +482,8 @@ impl Worker {
         self.table.forget(connection.key);
         self.context.shared.buffered.release(connection.accounted_bytes);
         self.context.shared.descriptors.close_connection();
+        if let Some(client) = connection.client.filter(|_| connection.is_counted) {
+            self.context.shared.crowd.leave(client);
+        }
     }
 }

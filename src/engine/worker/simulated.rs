@@ -144,7 +144,7 @@ impl Simulated {
         stream.set_nonblocking(true).expect("a socket");
         self.worker.context.now.set_ms(self.now_ms);
         let (key, entrance) = (self.worker.table.next_key(), self.entrance);
-        self.worker.admit(mio::net::TcpStream::from_std(stream), entrance);
+        self.worker.admit(mio::net::TcpStream::from_std(stream), entrance, Some(address.ip()));
         self.turn();
         (key, client)
     }

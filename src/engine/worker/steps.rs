@@ -85,8 +85,8 @@ impl Worker {
             return;
         }
         self.doors.begin();
-        while let Some((stream, entrance)) = self.doors.next(&self.context) {
-            self.admit(stream, entrance);
+        while let Some((stream, entrance, from)) = self.doors.next(&self.context) {
+            self.admit(stream, entrance, Some(from));
         }
         self.deadlines.wake_at(self.doors.again_ms(), &self.context);
     }
@@ -141,9 +141,7 @@ impl Worker {
             Mail::Overdue => self.answer_overdue(),
             Mail::Drain => self.drain(),
             Mail::HandOver(successor) => self.leave_to(successor),
-            Mail::Adopt(stream, entrance) => {
-                self.admit(TcpStream::from_std(stream), entrance.of_adopted());
-            }
+            Mail::Adopt(stream, entrance) => self.adopt(TcpStream::from_std(stream), entrance),
             Mail::StopBodies => self.stop_bodies(),
             Mail::Quit => self.quitting = true,
         }

@@ -1,23 +1,53 @@
-//! The tokens that a server knows, by their hashes: `NAME SCOPES SHA256`, a line for each.
+//! The tokens that a server knows, by their hashes: `NAME SCOPES SHA256 [RATE]`, a line for each.
 
 use std::fmt;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::app::access::Scopes;
 use crate::base::limits::{TOKEN_NAME_BYTES_MAX, TOKENS_MAX};
+use crate::base::rate::{Drawn, RATE_FORM, Rate};
 use crate::base::sha256::sha256;
 
 /// Bytes of a SHA-256 hash.
 const HASH_BYTES: usize = 32;
 
 /// One token, without what would let somebody use it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Token {
     /// What operators call it.
     pub name: Box<str>,
     /// What it allows.
     pub scopes: Scopes,
+    /// How often whoever has it may ask; nothing for as often as he likes.
+    pub rate: Option<Rate>,
+    /// When its allowance is full again, for all workers.
+    full_us: Arc<AtomicU64>,
     hash: [u8; HASH_BYTES],
+}
+
+impl Token {
+    /// Draws one request at `now_us` of the server's clock.
+    ///
+    /// # Errors
+    /// Returns how many microseconds to wait, and the rate, if its allowance is empty.
+    pub fn draw(&self, now_us: u64) -> Result<(), (u64, Rate)> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let mut full_us = self.full_us.load(Relaxed);
+        loop {
+            match rate.draw(full_us, now_us) {
+                Drawn::Empty(wait_us) => return Err((wait_us, rate)),
+                Drawn::Taken(next_us) => {
+                    match self.full_us.compare_exchange_weak(full_us, next_us, Relaxed, Relaxed) {
+                        Ok(_) => return Ok(()),
+                        Err(other) => full_us = other,
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Token {
@@ -28,7 +58,7 @@ impl fmt::Debug for Token {
 }
 
 /// All tokens of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tokens(Vec<Token>);
 
 /// What is wrong with a file of tokens.
@@ -97,10 +127,11 @@ impl Tokens {
 
 /// Returns a line for a file of tokens.
 #[must_use]
-pub fn line_of(name: &str, scopes: &Scopes, secret: &str) -> String {
+pub fn line_of(name: &str, scopes: &Scopes, secret: &str, rate: Option<Rate>) -> String {
     let hash = sha256(secret.as_bytes());
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{name} {scopes} {hex}")
+    let rate = rate.map_or(String::new(), |rate| format!(" {rate}"));
+    format!("{name} {scopes} {hex}{rate}")
 }
 
 /// Returns whether a name may stand in a file of tokens.
@@ -111,8 +142,10 @@ pub fn is_name(name: &str) -> bool {
 }
 
 fn token(fields: &[&str], apps: &[&str]) -> Result<Token, String> {
-    let [name, scopes, hash] = fields else {
-        return Err(format!("it has {} fields; needed are NAME SCOPES SHA256", fields.len()));
+    let (name, scopes, hash, rate) = match fields {
+        [name, scopes, hash] => (name, scopes, hash, None),
+        [name, scopes, hash, rate] => (name, scopes, hash, Some(*rate)),
+        _ => return Err(format!("it has {} fields; needed are NAME SCOPES SHA256 [RATE]", fields.len())),
     };
     if !is_name(name) {
         return Err(format!(
@@ -120,7 +153,10 @@ fn token(fields: &[&str], apps: &[&str]) -> Result<Token, String> {
         ));
     }
     let hash = hash_of(hash).ok_or("the third field is no SHA-256 in 64 digits of lower-case hex")?;
-    Ok(Token { name: (*name).into(), scopes: Scopes::parse(scopes, apps)?, hash })
+    let read = |text| Rate::parse(text).ok_or_else(|| format!("the rate {text:?} is not {RATE_FORM}"));
+    let rate = rate.map(read).transpose()?;
+    let scopes = Scopes::parse(scopes, apps)?;
+    Ok(Token { name: (*name).into(), scopes, rate, full_us: Arc::default(), hash })
 }
 
 fn hash_of(hex: &str) -> Option<[u8; HASH_BYTES]> {
@@ -160,15 +196,20 @@ mod tests {
     #[test]
     fn lines_are_read_as_they_are_made() {
         let scopes = |text| Scopes::parse(text, &APPS).unwrap();
-        let (a, b) =
-            (line_of("ci", &scopes("pixel:write"), "alpha"), line_of("ops", &scopes("read,admin"), "beta"));
+        let (a, b) = (
+            line_of("ci", &scopes("pixel:write"), "alpha", Rate::parse("2/h")),
+            line_of("ops", &scopes("read,admin"), "beta", None),
+        );
         let text = format!("# who may do what\n\n  {a}\t# the build\n{}\n", b.replace(' ', " \t "));
         let tokens = parse(&text).unwrap();
         assert_eq!(tokens.count(), 2);
         let found = tokens.find(b"alpha").unwrap();
         assert!(&*found.name == "ci" && found.scopes.allow("pixel", Scope::Write));
-        assert_eq!(&*tokens.find(b"beta").unwrap().name, "ops");
-        for sent in ["", "alph", "alphaa", "gamma", a.rsplit(' ').next().unwrap()] {
+        assert_eq!((found.draw(7), found.draw(8)), (Ok(()), Ok(())));
+        assert_eq!(found.draw(9), Err((1_800_000_000 - 2, Rate::parse("2/h").unwrap())));
+        let other = tokens.find(b"beta").unwrap();
+        assert!(&*other.name == "ops" && (0..9).all(|now_us| other.draw(now_us).is_ok()));
+        for sent in ["", "alph", "alphaa", "gamma", b.rsplit(' ').next().unwrap()] {
             assert!(tokens.find(sent.as_bytes()).is_none(), "{sent:?}");
         }
         assert_eq!(
@@ -180,13 +221,14 @@ mod tests {
 
     #[test]
     fn the_first_bad_line_is_named_and_no_hash_is_repeated() {
-        let good = line_of("a", &Scopes::parse("read", &APPS).unwrap(), "x");
+        let good = line_of("a", &Scopes::parse("read", &APPS).unwrap(), "x", None);
         let hash = good.rsplit(' ').next().unwrap();
         for (text, line, part) in [
             (String::new(), 0, "no token"),
             ("# nobody\n".to_owned(), 0, "no token"),
             (format!("{good}\nb read"), 2, "2 fields"),
-            (format!("\n\nb read {hash} 5 6"), 3, "5 fields"),
+            (format!("\n\nb read {hash} 5/s 6"), 3, "5 fields"),
+            (format!("b read {hash} 5"), 1, "the rate \"5\" is not"),
             (format!("b read {}", hash.to_uppercase()), 1, "third field"),
             (format!("b read {}", &hash[1..]), 1, "third field"),
             (format!("b read {}é", &hash[2..]), 1, "third field"),
@@ -205,7 +247,9 @@ mod tests {
     fn the_number_of_tokens_is_bounded() {
         let scopes = Scopes::parse("read", &APPS).unwrap();
         let text = |count: usize| {
-            (0..count).map(|n| line_of(&format!("t{n}"), &scopes, &n.to_string()) + "\n").collect::<String>()
+            (0..count)
+                .map(|n| line_of(&format!("t{n}"), &scopes, &n.to_string(), None) + "\n")
+                .collect::<String>()
         };
         assert_eq!(parse(&text(TOKENS_MAX)).unwrap().count(), TOKENS_MAX);
         assert_eq!(parse(&text(TOKENS_MAX + 1)).unwrap_err().line, TOKENS_MAX + 1);

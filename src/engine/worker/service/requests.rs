@@ -10,12 +10,13 @@ use crate::engine::shared::redirect::Redirected;
 use crate::engine::worker::admission;
 use crate::engine::worker::connection::{Connection, Task};
 use crate::engine::worker::context::Context;
-use crate::engine::worker::gate;
 use crate::engine::worker::held::{Asked, Late, LateAnswer};
 use crate::engine::worker::route::{self, NO_ROUTE, Target};
+use crate::engine::worker::verdict;
 use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
 use crate::http::response;
+use crate::http::sites;
 
 impl Service {
     /// Handles `input`, which is everything received and not yet consumed, and keeps what remains of it.
@@ -66,12 +67,13 @@ impl Service {
         let mut slots = HeaderSlots::new();
         let root = connection.root;
         let (router, limits) = (&self.router, &context.limits);
-        let (mut meant, verdict) = (None, &mut connection.verdict);
+        let mut meant = None;
         let mut plan = |head: &Head<'_>| {
             let (plan, of) = route::plan(router, root, head, limits);
             meant = of;
-            *verdict = gate::judge(meant.and_then(|meant| router.at(meant.place)), head, context);
-            if verdict.denied.is_some() { route::unwanted(limits) } else { plan }
+            let route = of.and_then(|meant| router.at(meant.place));
+            connection.verdict = verdict::judge(connection, route, head, context);
+            if connection.verdict.denied.is_some() { route::unwanted(limits) } else { plan }
         };
         let (mut more, mut refused) = (true, None);
         let consumed = match machine.next(input, &mut slots, limits, &mut plan) {
@@ -135,12 +137,18 @@ impl Service {
                 if is_closed_to(route, context) {
                     return self.respond(connection, &route::joining(), &asked, context);
                 }
-                self.express.remember(connection, &asked, route, head, context.shared.durability);
+                if connection.verdict.may_be_remembered() {
+                    self.express.remember(connection, &asked, route, head, context.shared.durability);
+                }
                 let request = Request { head, body, captures };
                 let action = app.handle(route.endpoint, &request, &self.view(connection, context));
                 self.act(connection, action, asked, context);
             }
             Target::Nobody(response) => {
+                let denied =
+                    connection.verdict.denied.map(|denied| denied.answer(self.router.app(0), context));
+                let response = denied
+                    .unwrap_or_else(|| sites::preflight(response, head, connection.verdict.origin.is_some()));
                 self.answer(connection, &response, framing(head, connection, context), NO_ROUTE, context);
             }
         }

@@ -1,0 +1,273 @@
+//! Whether a request may be made: asked once for each head, before any of its body is taken.
+
+use std::net::IpAddr;
+
+use super::connection::Connection;
+use super::context::Context;
+use crate::app::access::Scope;
+use crate::app::application::{App, Route};
+use crate::base::rate::Rate;
+use crate::engine::shared::access::Rules;
+use crate::engine::shared::access::tokens::{Token, Tokens};
+use crate::engine::shared::metrics::Reject;
+use crate::http::forwarded;
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::sites;
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it is refused.
+    pub denied: Option<Denied>,
+    /// Its client may see how this host does.
+    pub shows_host: bool,
+    /// Others may not see what it is answered.
+    pub is_guarded: bool,
+    /// It was drawn from an allowance, so the next one like it has to be, too.
+    pub is_counted: bool,
+    /// A page of another site may see the answer: the place of its origin in the rules.
+    pub origin: Option<u16>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It has no token.
+    NoToken,
+    /// What it has is no token that this server knows.
+    WrongToken,
+    /// Its token lacks this scope.
+    Scope(Scope),
+    /// Its Host is not one of this server's names.
+    Host,
+    /// A page of another site sent it.
+    Elsewhere,
+    /// It is one too many.
+    TooMany(TooMany),
+}
+
+/// Of what a request is one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// Whose allowance is empty: `address` or `token`.
+    whose: &'static str,
+    /// Seconds until there is one more.
+    wait_s: u32,
+    /// Requests in a full allowance.
+    burst: u32,
+    /// Seconds in which an empty one becomes full.
+    window_s: u32,
+}
+
+impl Verdict {
+    /// Of a request that may do everything, and of a connection that has made none yet.
+    pub const FREE: Self =
+        Self { denied: None, shows_host: true, is_guarded: false, is_counted: false, origin: None };
+
+    /// Returns whether the next request with the same head comes to the same, whoever sends it.
+    pub(super) fn may_be_remembered(&self) -> bool {
+        !self.is_counted && self.origin.is_none()
+    }
+}
+
+/// Decides about a request to `route`, or to nothing that is served.
+pub(super) fn judge(
+    connection: &Connection,
+    route: Option<(&dyn App, &Route)>,
+    head: &Head<'_>,
+    context: &Context,
+) -> Verdict {
+    let rules = &*context.rules;
+    let mut verdict = Verdict { shows_host: connection.root.shows_host(), ..Verdict::FREE };
+    verdict.denied = by_address(rules, connection.client, head, &mut verdict.is_counted, context)
+        .or_else(|| by_site(rules, route, head, &mut verdict));
+    if verdict.denied.is_none()
+        && let Some(tokens) = &rules.tokens
+    {
+        by_token(tokens, route, head, &mut verdict, context);
+    }
+    verdict
+}
+
+/// Draws a request from the allowance of its client's address.
+fn by_address(
+    rules: &Rules,
+    peer: Option<IpAddr>,
+    head: &Head<'_>,
+    is_counted: &mut bool,
+    context: &Context,
+) -> Option<Denied> {
+    let (by_address, peer) = (rules.by_address.as_ref()?, peer?);
+    *is_counted = true;
+    let client = forwarded::client(peer, head, |address| rules.trusts(address));
+    // A proxy that asks for itself looks whether the server is there.
+    if rules.trusts(client) {
+        return None;
+    }
+    let drawn = by_address.allowances.draw(client, by_address.rate, context.now.us());
+    drawn.err().map(|wait_us| too_many("address", wait_us, by_address.rate))
+}
+
+/// Looks whether the request came for this server, and from one of its own pages if it changes something.
+fn by_site(
+    rules: &Rules,
+    route: Option<(&dyn App, &Route)>,
+    head: &Head<'_>,
+    verdict: &mut Verdict,
+) -> Option<Denied> {
+    let is_named = || {
+        let name = sites::host_name(head);
+        rules.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    };
+    if !rules.hosts.is_empty() && !is_named() {
+        return Some(Denied::Host);
+    }
+    verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
+    let (app, route) = route?;
+    let changes = matches!(route.scope(head.method), Some(Scope::Write | Scope::Delete));
+    let is_refused =
+        changes && verdict.origin.is_none() && !app.is_for_every_site() && sites::is_elsewhere(head);
+    is_refused.then_some(Denied::Elsewhere)
+}
+
+fn by_token(
+    tokens: &Tokens,
+    route: Option<(&dyn App, &Route)>,
+    head: &Head<'_>,
+    verdict: &mut Verdict,
+    context: &Context,
+) {
+    let sent = sent(head);
+    let token = sent.and_then(|sent| tokens.find(sent));
+    let needed = route.and_then(|(app, route)| Some((app.name(), route.scope(head.method)?)));
+    verdict.shows_host &= token.is_some_and(|token| token.scopes.allow("", Scope::Admin));
+    verdict.is_guarded = needed.is_some();
+    verdict.denied = needed.and_then(|(app, scope)| lacking(token, sent.is_some(), app, scope));
+    if let Some(token) = token.filter(|token| token.rate.is_some() && verdict.denied.is_none()) {
+        verdict.is_counted = true;
+        let drawn = token.draw(context.now.us());
+        verdict.denied = drawn.err().map(|(wait_us, rate)| too_many("token", wait_us, rate));
+    }
+}
+
+fn lacking(token: Option<&Token>, has_sent: bool, app: &str, scope: Scope) -> Option<Denied> {
+    match token {
+        None if has_sent => Some(Denied::WrongToken),
+        None => Some(Denied::NoToken),
+        Some(token) => (!token.scopes.allow(app, scope)).then_some(Denied::Scope(scope)),
+    }
+}
+
+fn too_many(whose: &'static str, wait_us: u64, rate: Rate) -> Denied {
+    let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Denied::TooMany(TooMany {
+        whose,
+        wait_s: short(wait_us.div_ceil(1_000_000)),
+        burst: short(rate.burst()),
+        window_s: short(rate.window_s()),
+    })
+}
+
+/// Returns the token in a head (RFC 6750, section 2.1); an empty one where the field has another form or stands there twice.
+fn sent<'h>(head: &Head<'h>) -> Option<&'h [u8]> {
+    let mut values = head.values("authorization");
+    let value = values.next()?;
+    if values.next().is_some() {
+        return Some(b"");
+    }
+    let bearer = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    Some(bearer.map_or(b"", |(_, token)| token.trim_ascii()))
+}
+
+impl Denied {
+    /// Returns the answer, in the style of the application, and counts it.
+    pub(super) fn answer(self, app: &dyn App, context: &Context) -> Response {
+        match self {
+            Self::NoToken => {
+                context.reject(Reject::Token);
+                let sentence =
+                    "A token is needed: send it as `Authorization: Bearer TOKEN`; nothing was done";
+                app.refusal(401, sentence).with("WWW-Authenticate", "Bearer realm=\"pixeld\"")
+            }
+            Self::WrongToken => {
+                context.reject(Reject::Token);
+                app.refusal(401, "This server does not know the token; nothing was done")
+                    .with("WWW-Authenticate", "Bearer realm=\"pixeld\", error=\"invalid_token\"")
+            }
+            Self::Scope(scope) => {
+                context.reject(Reject::Scope);
+                lacks_scope(app, scope)
+            }
+            Self::Host => {
+                context.reject(Reject::Host);
+                app.refusal(421, "This server does not go by the name in the field Host; nothing was done")
+            }
+            Self::Elsewhere => {
+                context.reject(Reject::Site);
+                app.refusal(
+                    403,
+                    "A page of another site sent this, and its origin is not allowed here; nothing was done",
+                )
+            }
+            Self::TooMany(too_many) => {
+                context.reject(Reject::Rate);
+                too_many.answer(app)
+            }
+        }
+    }
+}
+
+/// Returns the answer to a token without the scope (RFC 6750, section 3.1).
+fn lacks_scope(app: &dyn App, scope: Scope) -> Response {
+    let named = match scope {
+        Scope::Admin => scope.name().to_owned(),
+        _ => format!("{}:{}", app.name(), scope.name()),
+    };
+    let sentence = format!("The token lacks the scope {} here; nothing was done", scope.name());
+    app.refusal(403, &sentence).with(
+        "WWW-Authenticate",
+        format!("Bearer realm=\"pixeld\", error=\"insufficient_scope\", scope=\"{named}\""),
+    )
+}
+
+impl TooMany {
+    /// Returns the answer to one too many (RFC 6585, section 4), with what draft-ietf-httpapi-ratelimit-headers-10 says of the allowance.
+    fn answer(self, app: &dyn App) -> Response {
+        let Self { whose, wait_s, burst, window_s } = self;
+        let sentence =
+            format!("Too many requests of this {whose}; nothing was done, send again after {wait_s} s");
+        app.refusal(429, &sentence)
+            .with("Retry-After", wait_s.to_string())
+            .with("RateLimit-Policy", format!("\"{whose}\";q={burst};w={window_s}"))
+            .with("RateLimit", format!("\"{whose}\";r=0;t={wait_s}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::http::request::{HeaderSlots, parse_head};
+
+    #[test]
+    fn a_token_stands_behind_bearer_and_once() {
+        let sent_in = |fields: &str| {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let mut slots = HeaderSlots::new();
+            let head = parse_head(text.as_bytes(), &mut slots, &Limits::default()).unwrap();
+            sent(&head).map(|sent| String::from_utf8(sent.to_vec()).unwrap())
+        };
+        for (fields, token) in [
+            ("", None),
+            ("Authorization: Bearer abc\r\n", Some("abc")),
+            ("authorization: bEARER   abc \r\n", Some("abc")),
+            ("Authorization: Bearer\r\n", Some("")),
+            ("Authorization: Basic YTpi\r\n", Some("")),
+            ("Authorization: abc\r\n", Some("")),
+            ("Authorization: Bearer abc\r\nAuthorization: Bearer abc\r\n", Some("")),
+        ] {
+            assert_eq!(sent_in(fields).as_deref(), token, "{fields:?}");
+        }
+    }
+}
