@@ -24,7 +24,7 @@ use crate::config::sources::Sources;
 use crate::decoder::thumbnailer;
 use crate::engine::lifecycle::server::{Ending, Server};
 use crate::engine::shared::access::tokens::Tokens;
-use crate::engine::shared::settings::{Listen, ListenerKind, Settings};
+use crate::engine::shared::settings::{Listen, Settings};
 use crate::engine::shared::tls::Https;
 use crate::engine::shared::tls::certificates::Reloaded;
 use crate::os::inherit::{self, Inherited};
