@@ -361,7 +361,7 @@ fn clients_of_the_program_take_the_token_from_a_file() {
         &["send", picture, &url, "--draw", "never"],
         &["bench", &format!("{url}/pixel"), "-n", "50", "-c", "1"],
         &["top", "--once", "--interval", "100ms", &url],
-        &["film", &url, "--out", film, "--size", "3x2"],
+        &["film", &url, "--out", film, "--area", "0,0,4,4"],
     ];
     for arguments in commands {
         // The load generator has a flag of that name for its agents.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::connection::Connection;
 use super::context::Context;
 use crate::app::access::Scope;
 use crate::app::application::{App, Route};
+use crate::app::router::Root;
 use crate::base::rate::Rate;
 use crate::engine::shared::access::Rules;
 use crate::engine::shared::access::tokens::{Token, Tokens};
@@ -71,16 +71,25 @@ impl Verdict {
     }
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From {
+    /// What its listener shows.
+    pub(super) root: Root,
+    /// Who its connection is with, if that is known.
+    pub(super) client: Option<IpAddr>,
+}
+
 /// Decides about a request to `route`, or to nothing that is served.
 pub(super) fn judge(
-    connection: &Connection,
+    from: From,
     route: Option<(&dyn App, &Route)>,
     head: &Head<'_>,
     context: &Context,
 ) -> Verdict {
     let rules = &*context.rules;
-    let mut verdict = Verdict { shows_host: connection.root.shows_host(), ..Verdict::FREE };
-    verdict.denied = by_address(rules, connection.client, head, &mut verdict.is_counted, context)
+    let mut verdict = Verdict { shows_host: from.root.shows_host(), ..Verdict::FREE };
+    verdict.denied = by_address(rules, from.client, head, &mut verdict.is_counted, context)
         .or_else(|| by_site(rules, route, head, &mut verdict));
     if verdict.denied.is_none()
         && let Some(tokens) = &rules.tokens

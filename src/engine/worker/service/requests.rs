@@ -12,7 +12,7 @@ use crate::engine::worker::connection::{Connection, Task};
 use crate::engine::worker::context::Context;
 use crate::engine::worker::held::{Asked, Late, LateAnswer};
 use crate::engine::worker::route::{self, NO_ROUTE, Target};
-use crate::engine::worker::verdict;
+use crate::engine::worker::verdict::{self, From};
 use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
 use crate::http::response;
@@ -67,12 +67,12 @@ impl Service {
         let mut slots = HeaderSlots::new();
         let root = connection.root;
         let (router, limits) = (&self.router, &context.limits);
-        let mut meant = None;
+        let (mut meant, from) = (None, From { root, client: connection.client });
         let mut plan = |head: &Head<'_>| {
             let (plan, of) = route::plan(router, root, head, limits);
             meant = of;
             let route = of.and_then(|meant| router.at(meant.place));
-            connection.verdict = verdict::judge(connection, route, head, context);
+            connection.verdict = verdict::judge(from, route, head, context);
             if connection.verdict.denied.is_some() { route::unwanted(limits) } else { plan }
         };
         let (mut more, mut refused) = (true, None);
