@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_allowance_gives_its_burst_at_once_and_then_its_rate() {
+    fn an_allowance_gives_its_burst_at_once_and_then_its_rate() {
         let rate = Rate::parse("10/s:3").expect("a rate");
         let (mut full_us, mut taken) = (0, Vec::new());
         for now_us in (5_000_000..6_000_000).step_by(10_000) {

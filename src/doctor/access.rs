@@ -68,7 +68,7 @@ fn keys(guard: &Guard, data_dir: &Path) -> Finding {
     const ID: &str = "security.keys";
     let mode = |path: &Path| std::fs::metadata(path).ok().map(|about| about.permissions().mode());
     let secret = guard.secrets.iter().map(|path| (path.clone(), OTHERS));
-    let secret = secret.chain([(data_dir.join(&guard.host_key), OTHERS)]);
+    let secret = secret.chain([(data_dir.join(guard.host_key), OTHERS)]);
     let all = secret.chain(guard.tokens.iter().map(|path| (path.clone(), OTHERS_WRITE)));
     let open: Vec<_> = all.filter(|(path, bits)| mode(path).is_some_and(|mode| mode & bits != 0)).collect();
     if open.is_empty() {
