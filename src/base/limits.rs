@@ -322,6 +322,9 @@ pub const RELAY_PAUSE_US_MIN: u64 = 50_000;
 pub const RELAY_PAUSE_US_MAX: u64 = 1_000_000;
 /// Silence of a log that owes an answer, after which another of its servers is tried, microseconds.
 pub const RELAY_SILENT_US: u64 = 3_000_000;
+/// Time without a message that is kept, while some are sent, after which another server is tried, microseconds: longer than the servers
+/// of NATS take to elect a leader (4 to 9 s).
+pub const RELAY_STALLED_US: u64 = 10_000_000;
 /// Time between two beats by which hosts of a log tell that they are there, microseconds.
 pub const RELAY_BEAT_EVERY_US: u64 = 500_000;
 /// Beats of which one says all that the host has.

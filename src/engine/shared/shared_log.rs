@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::metrics::Stage;
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::peer::relay::{Counters, Member, Relay};
 
@@ -46,14 +47,23 @@ pub struct LogView {
     pub hosts: Vec<(NodeId, Member)>,
     /// What the relay has counted.
     pub counters: Counters,
+    /// Bytes of this host's batches on their way into the log, not acknowledged.
+    pub unacked_bytes: u64,
     /// Streams that stand still here, with the record that nobody gives.
     pub stuck: Vec<(Origin, Seq)>,
 }
 
 /// Shared by the log's thread and those who want to know.
-#[derive(Default)]
 pub struct SharedLog {
     view: Mutex<LogView>,
+    /// From sending a message to its acknowledgement by a quorum of the log's servers, microseconds; the log's thread writes it.
+    pub ack_us: Stage,
+}
+
+impl Default for SharedLog {
+    fn default() -> Self {
+        Self { view: Mutex::default(), ack_us: Stage::new() }
+    }
 }
 
 impl SharedLog {
@@ -76,9 +86,9 @@ impl SharedLog {
     /// Notes what the relay knows.
     pub fn note(&self, relay: &Relay) {
         let hosts = relay.members().iter().map(|(node, member)| (node, member.clone())).collect();
-        let (counters, stuck) = (relay.counters(), relay.stuck());
+        let (counters, unacked_bytes, stuck) = (relay.counters(), relay.unacked_bytes(), relay.stuck());
         let mut view = self.view();
-        (view.hosts, view.counters, view.stuck) = (hosts, counters, stuck);
+        (view.hosts, view.counters, view.unacked_bytes, view.stuck) = (hosts, counters, unacked_bytes, stuck);
     }
 
     /// Returns a copy of all that is known.

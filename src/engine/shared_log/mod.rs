@@ -9,6 +9,7 @@
 //! log do stays behind the port.
 
 mod door;
+mod flights;
 pub mod nats;
 mod relaying;
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::door::Sign;
+use super::flights::Flights;
 use crate::base::limits::SHARED_LOG_ANSWERS_MAX;
 use crate::engine::replication::history;
 use crate::engine::shared::Shared;
@@ -37,6 +38,8 @@ pub(super) struct Relaying {
     calls: mpsc::Sender<LogCall>,
     /// A call for which there was no room: the host is not read meanwhile.
     call: Option<LogCall>,
+    /// When messages were sent that are not acknowledged.
+    flights: Flights,
     sign: Sign,
     /// The log can't be reached, as was found out.
     is_away: bool,
@@ -62,6 +65,7 @@ impl Relaying {
             standing,
             calls,
             call: None,
+            flights: Flights::default(),
             sign,
             is_away: false,
             connection: None,
@@ -160,6 +164,10 @@ impl Relaying {
                 // It was meant for a connection that is no more.
                 self.call = None;
             }
+            LogEvent::Appended { token, .. } => {
+                let ack_us = self.flights.acknowledged(token, self.now_us());
+                ack_us.iter().for_each(|us| self.standing.ack_us.record(*us, 1));
+            }
             _ => {}
         }
         self.relay.on(event, self.now_us());
@@ -225,6 +233,9 @@ impl Relaying {
         while self.call.is_none()
             && let Some(call) = self.relay.next_call()
         {
+            if let LogCall::Append { token, .. } = call {
+                self.flights.sent(token, self.now_us());
+            }
             self.call = self.calls.try_send(call).err().map(mpsc::error::TrySendError::into_inner);
         }
     }

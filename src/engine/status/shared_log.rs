@@ -59,7 +59,8 @@ fn vector(shared: &Shared) -> VersionVector {
 
 /// Writes what is counted because of a shared log; nothing on a host that has none.
 pub(super) fn shared_log(page: &mut Page, shared: &Shared) {
-    let Some(log) = shared.shared_log.as_ref().map(|log| log.look()) else { return };
+    let Some(standing) = &shared.shared_log else { return };
+    let log = standing.look();
     let counters = log.counters;
     let help = "1 while this host is connected to a server of the log.";
     page.single("pixeld_log_connected", "gauge", help, u8::from(log.connected));
@@ -67,6 +68,15 @@ pub(super) fn shared_log(page: &mut Page, shared: &Shared) {
     page.single("pixeld_log_connections_total", "counter", help, log.connections);
     let help = "Records of this host that the log keeps.";
     page.single("pixeld_log_published_records_total", "counter", help, counters.published_records);
+    let name = "pixeld_log_ack_seconds";
+    page.family(
+        name,
+        "histogram",
+        "From sending a message to the log to its acknowledgement by a quorum of servers.",
+    );
+    page.histogram(name, "", &standing.ack_us.copy());
+    let help = "Bytes of this host's batches that were handed over for the log and are not acknowledged.";
+    page.single("pixeld_log_unacked_bytes", "gauge", help, log.unacked_bytes);
     let help = "Records of other hosts that came through the log.";
     page.single("pixeld_log_received_records_total", "counter", help, counters.received_records);
     let help = "Messages of other hosts that were read from the log.";

@@ -153,6 +153,16 @@ impl Connection {
         counters.damaged += self.readers.values().map(Reader::damaged).sum::<u64>();
     }
 
+    /// Returns whether the log has kept nothing for too long; says so once.
+    pub(super) fn has_stalled(&mut self, now_us: u64) -> bool {
+        self.publisher.has_stalled(now_us)
+    }
+
+    /// Returns bytes of the host's batches that the log has not acknowledged.
+    pub(super) fn unacked_bytes(&self) -> u64 {
+        self.publisher.unacked_bytes()
+    }
+
     /// Takes bytes of the host.
     pub(super) fn receive(&mut self, bytes: &[u8], now_us: u64) {
         let Some(greeting) = &mut self.greeting else { return self.session.receive(bytes, now_us) };

@@ -279,7 +279,8 @@ impl Relay {
         let is_waiting = self.preparing.is_asking()
             || self.connection.as_ref().is_some_and(|connection| connection.is_waiting());
         let is_silent = is_waiting && now_us >= quiet_since_us + RELAY_SILENT_US;
-        if is_silent {
+        let has_stalled = self.connection.as_mut().is_some_and(|connection| connection.has_stalled(now_us));
+        if is_silent || has_stalled {
             self.calls.push(LogCall::Reconnect);
         }
         if (is_silent || !is_waiting)
@@ -338,6 +339,13 @@ impl Relay {
         let mut counters = self.counters;
         self.connection.iter().for_each(|connection| connection.count(&mut counters));
         counters
+    }
+
+    /// Returns the bytes of batches that the host has handed over and of which it is not known that the log keeps them; 0 while the
+    /// host is not connected.
+    #[must_use]
+    pub fn unacked_bytes(&self) -> u64 {
+        self.connection.as_ref().map_or(0, |connection| connection.unacked_bytes())
     }
 
     /// Returns streams that stand still, with the record that nobody gives.

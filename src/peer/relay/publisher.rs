@@ -19,6 +19,7 @@ use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::ids::{Inc, Origin};
 use crate::base::limits::{
     RELAY_FLIGHT_MAX, RELAY_LATE_US, RELAY_MESSAGE_BYTES, RELAY_PAUSE_US_MAX, RELAY_PAUSE_US_MIN,
+    RELAY_STALLED_US,
 };
 use crate::base::streams::Stream;
 
@@ -51,6 +52,8 @@ pub(super) struct Publisher {
     kept: u64,
     recovery: Option<Recovery>,
     pause_us: u64,
+    /// Since when an answer is owed and no message was found to be kept.
+    stalled_since_us: Option<u64>,
     flights_ended: u64,
 }
 
@@ -89,6 +92,7 @@ impl Publisher {
             kept: kept.max(number),
             recovery: None,
             pause_us: RELAY_PAUSE_US_MIN,
+            stalled_since_us: None,
             flights_ended: 0,
         };
         if kept > number {
@@ -108,6 +112,12 @@ impl Publisher {
         self.kept
     }
 
+    /// Returns the bytes of batches that the host has handed over and of which it is not known that the log keeps them; at most what
+    /// the session lets through, 8 MiB and a batch.
+    pub(super) fn unacked_bytes(&self) -> u64 {
+        self.queue.iter().map(|queued| (BATCH_HEADER_BYTES + queued.batch.body.len()) as u64).sum()
+    }
+
     /// Returns how many flights have ended before their time.
     pub(super) fn flights_ended(&self) -> u64 {
         self.flights_ended
@@ -116,6 +126,19 @@ impl Publisher {
     /// Returns whether an answer of the log is owed.
     pub(super) fn is_waiting(&self) -> bool {
         !self.flight.is_empty() || self.recovery.is_some()
+    }
+
+    /// Returns whether nothing was kept for so long that another server may do better: one that is cut off from the others answers
+    /// questions and keeps nothing. The time then begins anew.
+    pub(super) fn has_stalled(&mut self, now_us: u64) -> bool {
+        let since_us = self.stalled_since_us.take();
+        let has_stalled = since_us.is_some_and(|since_us| now_us >= since_us + RELAY_STALLED_US);
+        self.stalled_since_us = match since_us {
+            _ if !self.is_waiting() => None,
+            Some(since_us) if !has_stalled => Some(since_us),
+            _ => Some(now_us),
+        };
+        has_stalled
     }
 
     /// Does what is due and sends what may be: `pictures_kept` pictures are kept.
@@ -195,6 +218,7 @@ impl Publisher {
             kept.extend(self.queue.drain(..first.batches).map(|queued| stream_behind(&queued.batch.header)));
         }
         self.pause_us = RELAY_PAUSE_US_MIN;
+        self.stalled_since_us = None;
         if kept.is_empty() { Outcome::Nothing } else { Outcome::Kept(kept) }
     }
 
@@ -299,6 +323,7 @@ impl Publisher {
             return Outcome::Nothing;
         }
         self.pause_us = RELAY_PAUSE_US_MIN;
+        self.stalled_since_us = None;
         Outcome::Kept(kept)
     }
 

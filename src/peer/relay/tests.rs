@@ -7,6 +7,7 @@ use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc};
 use crate::base::kinds::Kinds;
+use crate::base::limits::RELAY_STALLED_US;
 use crate::base::sha256::Sha256;
 use crate::base::streams::Stream;
 use crate::peer::fault::ErrorCode;
@@ -404,6 +405,28 @@ fn a_log_that_says_nothing_is_left_for_another_server() {
     let Some(Effect::Closed(close)) = scene.heard.last() else { panic!("{:?}", scene.heard) };
     assert!(close.to_string().contains("the log can't be reached: no route"), "{close}");
     assert_eq!(scene.relay.why(), "no route");
+}
+
+/// A server that is cut off from the others tells the last message as ever, and keeps nothing.
+#[test]
+fn a_server_that_answers_and_keeps_nothing_is_left_for_another_one() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let mut left_us = None;
+    while scene.now_us < 2 * RELAY_STALLED_US && left_us.is_none() {
+        scene.pass(100_000);
+        for call in scene.calls() {
+            match call {
+                LogCall::Tail { token, node: NODE } => {
+                    scene.on(LogEvent::Tail { token, first: 1, last: None })
+                }
+                LogCall::Reconnect => left_us = Some(scene.now_us),
+                _ => {}
+            }
+        }
+    }
+    let soonest_us = RELAY_STALLED_US;
+    assert!(left_us.is_some_and(|us| (soonest_us..soonest_us + 500_000).contains(&us)), "{left_us:?}");
 }
 
 #[test]

@@ -165,7 +165,8 @@ fn told(url: &str, kind: ConnectErrorKind, why: &str, has_credentials: bool) -> 
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
             format!("{url} asks for credentials ({why}): start this host with --log-credentials FILE")
         }
-        ConnectErrorKind::Tls => format!(
+        // A certificate that is refused while the connection is made is an error of reading and writing.
+        kind if kind == ConnectErrorKind::Tls || why.contains("certificate") => format!(
             "{url}: TLS failed ({why}): --log-ca has to be the authority that signed the server's certificate, which has to name \
              that host"
         ),
@@ -214,6 +215,14 @@ mod tests {
         assert!(refused.contains("start this host with --log-credentials"), "{refused}");
         let refused = told("nats://a:1", ConnectErrorKind::AuthorizationViolation, "no", true);
         assert!(refused.contains("does not accept"), "{refused}");
-        assert!(told("tls://a:1", ConnectErrorKind::Tls, "no", true).contains("--log-ca"));
+        for (kind, why) in
+            [(ConnectErrorKind::Tls, "no"), (ConnectErrorKind::Io, "invalid peer certificate: UnknownIssuer")]
+        {
+            let refused = told("tls://a:1", kind, why, true);
+            assert!(refused.contains("TLS failed") && refused.contains("--log-ca"), "{refused}");
+        }
+        assert!(
+            told("nats://a:1", ConnectErrorKind::Io, "refused", true).contains("does the server run there")
+        );
     }
 }
