@@ -8,13 +8,13 @@ use crate::base::fingerprint::hex;
 use crate::base::ids::ClusterId;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::base::units;
-use crate::engine::lifecycle::founding::{self, Known};
+use crate::engine::lifecycle::founding::{self, FoundError, Known};
 use crate::os::output;
 
-/// Make a data directory's identity and key, for two hosts that share their data
+/// Make a data directory's identity and key, for hosts that share their data
 ///
-/// `pixeld serve` makes a data directory by itself; for one host this is not needed. Of two hosts the first one's cluster
-/// id is given to the second, and each host's key to the other one.
+/// `pixeld serve` makes a data directory by itself; for one host this is not needed. The first host's cluster id is given to
+/// the others; of two hosts that are linked each one's key is given to the other one too. Hosts that share a log need no keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
@@ -22,8 +22,12 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR", default_value = "./pixeld-data")]
     data_dir: PathBuf,
     /// Join this cluster: the cluster_id that the first host has
-    #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show")]
+    #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show", env = "PIXELD_JOIN")]
     join: Option<(ClusterId, u64)>,
+    /// Succeed and change nothing if the directory has an identity already, of the cluster to join if one is named: for what
+    /// runs before each start
+    #[arg(long, conflicts_with_all = ["show", "mend"])]
+    if_missing: bool,
     /// Make the file identity again from what the segments say, if it is damaged or gone
     #[arg(long, conflicts_with_all = ["show", "join", "segment_size"])]
     mend: bool,
@@ -60,6 +64,16 @@ Two hosts on one machine, to try it:
     --peer-listen 127.0.0.1:9002 \\
     --peer 127.0.0.1:9001 \\
     --peer-key $(pixeld init -d a --show key) &
+
+Three hosts on one machine that share a log, NATS JetStream (its servers: scripts/nats/trial, docs/cluster.md):
+  pixeld init -d a
+  for host in b c; do
+    pixeld init -d $host --join $(pixeld init -d a --show cluster_id)
+  done
+  export PIXELD_LOG=127.0.0.1:4221,127.0.0.1:4222,127.0.0.1:4223
+  pixeld serve -d a -l 127.0.0.1:8001 &
+  pixeld serve -d b -l 127.0.0.1:8002 &
+  pixeld serve -d c -l 127.0.0.1:8003 &
 
 A host that has run alone gets a second one in the same way: its cluster_id and key are those that --show prints, the \
 second host joins with an empty directory and takes everything over, and the first is started again with --peer. A second \
@@ -100,7 +114,16 @@ impl Arguments {
             None if self.mend => founding::mend(&self.data_dir)?,
             None => {
                 let segment_bytes = self.segment_size.unwrap_or(SEGMENT_BYTES_DEFAULT);
-                founding::found(&self.data_dir, segment_bytes, self.join)?
+                match founding::found(&self.data_dir, segment_bytes, self.join) {
+                    Err(already @ FoundError::Already { .. }) if self.if_missing => {
+                        let known = founding::known(&self.data_dir)?;
+                        if self.join.is_some_and(|join| join != (known.cluster, known.lineage)) {
+                            return Err(already.into());
+                        }
+                        known
+                    }
+                    found => found?,
+                }
             }
         };
         let text = describe(&known, self.show.unwrap_or(What::All), self.json);
@@ -115,7 +138,7 @@ impl Arguments {
     fn next_step(&self, known: &Known) -> String {
         let dir = self.data_dir.display();
         let serve = format!("pixeld serve --data-dir {dir} --peer-listen ADDR --peer ADDR --peer-key KEY");
-        match self.join {
+        let beside_peer = match self.join {
             None => format!(
                 "Next, on the peer: pixeld init --join {}\nThen here, with its key: {serve}",
                 cluster_id(known.cluster, known.lineage)
@@ -123,6 +146,26 @@ impl Arguments {
             Some(_) => format!(
                 "Next: {serve}, with the first host's key; and tell the first host this one's key: {}",
                 known.key
+            ),
+        };
+        // What this build would refuse is no next step.
+        if cfg!(feature = "nats") { beside_peer + "\n" + &self.next_with_log(known) } else { beside_peer }
+    }
+
+    /// Returns what to do now where hosts share a log.
+    fn next_with_log(&self, known: &Known) -> String {
+        let dir = self.data_dir.display();
+        let serve = format!("pixeld serve --data-dir {dir} --log SERVER,SERVER,SERVER");
+        let node = known.node;
+        match self.join {
+            None => format!(
+                "Or with a log, on each other host: pixeld init --join {}\nAnd on all of them: {serve}\nIn the log this host is node \
+                 {node}: what it may publish there (scripts/nats/accounts.conf) bears this name.",
+                cluster_id(known.cluster, known.lineage)
+            ),
+            Some(_) => format!(
+                "Or with a log, whose servers are those of the first host: {serve}\nIn the log this host is node {node}: what it may \
+                 publish there (scripts/nats/accounts.conf) bears this name."
             ),
         }
     }
@@ -151,6 +194,32 @@ mod tests {
     use super::*;
     use crate::base::fingerprint::Fingerprint;
     use crate::base::ids::NodeId;
+
+    /// The first host names the cluster to the others, and each its node to whoever gives it its rights.
+    #[test]
+    fn hosts_with_a_log_are_told_the_servers_the_cluster_and_the_node() {
+        let (cluster, key) = (ClusterId([1; 16]), Fingerprint([3; 32]));
+        let known = Known { cluster, lineage: 0, node: NodeId(2), key };
+        let arguments = |join| Arguments {
+            data_dir: "here".into(),
+            join,
+            if_missing: false,
+            mend: false,
+            segment_size: None,
+            show: None,
+            json: false,
+        };
+        let first = arguments(None).next_with_log(&known);
+        assert!(first.contains(&format!("pixeld init --join {}\n", known.cluster)), "{first}");
+        let other = arguments(Some((cluster, 0))).next_with_log(&known);
+        for told in [&first, &other] {
+            assert!(told.contains("pixeld serve --data-dir here --log SERVER,"), "{told}");
+            assert!(told.contains("node 0000000000000002"), "{told}");
+        }
+        assert!(!other.contains("init --join"), "{other}");
+        let is_told = arguments(None).next_step(&known).contains("--log");
+        assert_eq!(is_told, cfg!(feature = "nats"), "only what this build can do");
+    }
 
     #[test]
     fn all_or_one_as_text_or_json() {

@@ -16,6 +16,8 @@ const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
 const TESTS_PREFIX: &str = "PIXELD_TESTS_";
 /// Begins the names of variables of the load generator, which a shell may have beside those of a server.
 const BENCH_PREFIX: &str = "PIXELD_BENCH_";
+/// The cluster that `pixeld init` joins, which what runs before a server may share with it.
+const JOIN_VARIABLE: &str = "PIXELD_JOIN";
 
 /// The variable that names a client's token; a shell may have it beside those of a server.
 const TOKEN_FILE_VARIABLE: &str = "PIXELD_TOKEN_FILE";
@@ -90,8 +92,9 @@ fn is_of_a_service(name: &str) -> bool {
 fn from_environment(environment: &[(String, String)], merged: &mut Merged, errors: &mut Vec<ConfigError>) {
     let in_pod = environment.iter().any(|(name, _)| name == POD_VARIABLE);
     for (name, value) in environment {
-        let is_of_another =
-            name.starts_with(TESTS_PREFIX) || name.starts_with(BENCH_PREFIX) || name == TOKEN_FILE_VARIABLE;
+        let is_of_another = [TOKEN_FILE_VARIABLE, JOIN_VARIABLE].contains(&name.as_str())
+            || name.starts_with(TESTS_PREFIX)
+            || name.starts_with(BENCH_PREFIX);
         let is_foreign = is_of_another || (in_pod && is_of_a_service(name));
         if !name.starts_with("PIXELD_") || name == CONFIG_VARIABLE || is_foreign {
             continue;
@@ -178,14 +181,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_tests_and_of_the_load_generator_are_no_settings() {
+    fn variables_of_tests_of_the_load_generator_and_of_init_are_no_settings() {
         let (mut errors, mut merged) = (Vec::new(), Merged::new());
-        let environment = ["PIXELD_TESTS_STRICT", "PIXELD_BENCH_TOKEN", TOKEN_FILE_VARIABLE]
+        let environment = ["PIXELD_TESTS_STRICT", "PIXELD_BENCH_TOKEN", TOKEN_FILE_VARIABLE, JOIN_VARIABLE]
             .map(|name| (name.to_owned(), "1".to_owned()));
         from_environment(&environment, &mut merged, &mut errors);
         assert!(errors.is_empty() && merged.is_empty());
-        let is_ours =
-            |name: String| [TESTS_PREFIX, BENCH_PREFIX].iter().any(|prefix| name.starts_with(prefix));
+        let is_ours = |name: String| {
+            name == JOIN_VARIABLE
+                || [TESTS_PREFIX, BENCH_PREFIX].iter().any(|prefix| name.starts_with(prefix))
+        };
         assert!(!keys::all().any(|setting| is_ours(keys::variable(setting.key))));
     }
 
