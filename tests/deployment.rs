@@ -256,17 +256,26 @@ fn nginx_takes_what_the_documents_show() {
             block.replace("/var/cache/nginx", directory.path().to_str().expect("a path"))
         );
     }
-    // This one is whole, but for the place of its pid.
-    shown.push((
-        "scripts/nginx.conf".to_owned(),
-        read("scripts/nginx.conf").replace("pid pixeld-nginx.pid;", ""),
-    ));
+    // These are whole, but for the place of their pid; names of containers have no addresses here.
+    for file in ["scripts/nginx.conf", "scripts/container/nginx.conf"] {
+        let text = read(file).replace("pid pixeld-nginx.pid;", "");
+        shown.push((file.to_owned(), text.replace("server pixeld-", "server 127.0.0.")));
+    }
     for (name, block) in shown {
         let events = if block.contains("events {") { "" } else { "events {}\n" };
         fs::write(at("nginx.conf"), format!("pid {};\n{events}{block}", at("pid"))).expect("a file");
         // The log as it would be before the configuration is read is elsewhere.
         if let Some((done, report)) = run("nginx", &["-t", "-q", "-e", "stderr", "-c", &at("nginx.conf")]) {
             assert!(done, "{name}: {report}");
+        }
+    }
+}
+
+#[test]
+fn kubernetes_knows_every_field_of_the_manifests() {
+    for file in ["scripts/kubernetes/pixeld.yaml", "scripts/kubernetes/cluster.yaml"] {
+        if let Some((done, report)) = run("kubernetes-validate", &["--strict", file]) {
+            assert!(done, "{report}");
         }
     }
 }

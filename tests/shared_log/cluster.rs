@@ -17,18 +17,23 @@ pub struct Cluster {
     pub hosts: Vec<Host>,
     /// The directories' parent, which goes with them.
     directory: TempDir,
-    id: String,
+    /// The cluster's id.
+    pub id: String,
 }
 
 impl Cluster {
     /// Three servers and so many new directories, the others made to join the first. Nothing where there is no server of NATS.
     pub fn found(count: usize) -> Option<Self> {
-        let nats = Nats::start()?;
+        Nats::start().map(|nats| Self::beside(nats, count))
+    }
+
+    /// So many new directories beside servers that run.
+    pub fn beside(nats: Nats, count: usize) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (first, cluster) = Host::found(directory.path(), "h0", None);
         let join = |at: usize| Host::found(directory.path(), &format!("h{at}"), Some(&cluster)).0;
         let hosts = [first].into_iter().chain((1..count).map(join)).collect();
-        Some(Self { nats, hosts, directory, id: cluster })
+        Self { nats, hosts, directory, id: cluster }
     }
 
     /// Makes the directory of a host anew, as after the loss of its disk.
@@ -39,8 +44,12 @@ impl Cluster {
 
     /// The id of a host's directory.
     pub fn node(&self, at: usize) -> String {
-        let disk = RealDisk::open(&self.hosts[at].data_dir).expect("its directory");
-        Identity::load(&disk).expect("its identity").expect("it was made").node.to_string()
+        node_of(&self.hosts[at])
+    }
+
+    /// The stream of a host in the log.
+    pub fn stream(&self, at: usize) -> String {
+        format!("PX_{}_{}", self.id, self.node(at))
     }
 
     /// Starts a host; it is there when it takes writes.
@@ -57,6 +66,19 @@ impl Cluster {
         servers.iter().for_each(await_log);
         servers
     }
+}
+
+/// The id of a host's directory.
+pub fn node_of(host: &Host) -> String {
+    let disk = RealDisk::open(&host.data_dir).expect("its directory");
+    Identity::load(&disk).expect("its identity").expect("it was made").node.to_string()
+}
+
+/// A series without labels of a host.
+pub fn metric(server: &Server, name: &str) -> f64 {
+    let metrics = server.ask("GET", "/metrics", "").1;
+    let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
 }
 
 /// What /health says of the log.

@@ -17,9 +17,17 @@ mod nats;
 mod process;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/thumbs/mod.rs"]
+mod thumbs;
 
+mod apart;
 mod cluster;
+mod deployed;
 mod faults;
+mod growing;
 mod hosts;
+mod many;
+mod missing;
 mod quick_start;
 mod refusals;
+mod rights;

@@ -1,9 +1,12 @@
 //! Three real servers of NATS on loopback, each a process that a test may kill.
 
+pub mod key;
+mod words;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::process::cable::Cable;
 use crate::process::{PATIENCE, free_address};
 use crate::skip::skip;
 
@@ -26,18 +30,38 @@ pub struct Setting {
     pub more: &'static str,
 }
 
+/// Where the servers are to listen.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub client: SocketAddr,
+    pub route: SocketAddr,
+    pub monitor: SocketAddr,
+}
+
+impl Place {
+    fn free() -> Self {
+        Self { client: free_address(), route: free_address(), monitor: free_address() }
+    }
+}
+
 struct Node {
-    client: SocketAddr,
-    route: SocketAddr,
-    monitor: SocketAddr,
+    place: Place,
     process: Option<Child>,
+}
+
+/// A way from one server to another.
+struct Way {
+    from: usize,
+    to: usize,
+    cable: Cable,
 }
 
 /// Some servers of one cluster; they end with it.
 pub struct Nats {
     nodes: Vec<Node>,
     program: PathBuf,
-    setting: Setting,
+    /// Between servers that can be cut off; none where they dial each other as they are.
+    ways: Vec<Way>,
     directory: TempDir,
 }
 
@@ -55,6 +79,30 @@ pub fn program() -> Option<PathBuf> {
     None
 }
 
+impl Setting {
+    /// The configuration of a server that dials the others at `routes`.
+    fn text(&self, directory: &Path, at: usize, place: &Place, routes: &[SocketAddr], more: &str) -> String {
+        let Place { client, route, monitor } = place;
+        let Self { max_payload, sync, more: last } = self;
+        let urls: Vec<String> = routes.iter().map(|route| format!("nats://{route}")).collect();
+        let cluster = if routes.len() > 1 {
+            format!("cluster {{ name: test, listen: {route}, {more}routes: [{}] }}\n", urls.join(", "))
+        } else {
+            String::new()
+        };
+        format!(
+            "server_name: n{at}\nlisten: {client}\nhttp: {monitor}\nmax_payload: {max_payload}\n\
+             jetstream {{ store_dir: {:?}, sync_interval: {sync}, max_file_store: 10GB }}\n{cluster}{last}\n",
+            store(directory, at)
+        )
+    }
+}
+
+/// Where a server keeps its messages.
+fn store(directory: &Path, at: usize) -> PathBuf {
+    directory.join(format!("store-{at}"))
+}
+
 impl Nats {
     /// Three sound servers that have a leader. Nothing, with a word about it, where the program is not to be had.
     pub fn start() -> Option<Self> {
@@ -63,12 +111,40 @@ impl Nats {
 
     /// `count` servers that are set as a test wants.
     pub fn start_as(count: usize, setting: Setting) -> Option<Self> {
+        Self::start_with(count, |directory, places, at| {
+            let routes: Vec<SocketAddr> = places.iter().map(|place| place.route).collect();
+            setting.text(directory, at, &places[at], &routes, "")
+        })
+    }
+
+    /// Three sound servers, of which each one can be cut off from the others.
+    pub fn start_with_cables() -> Option<Self> {
+        let mut ways = Vec::new();
+        let mut servers = Self::start_with(3, |directory, places, at| {
+            let others = (0..places.len()).filter(|other| *other != at);
+            let made = others.map(|to| Way { from: at, to, cable: Cable::to(places[to].route) });
+            let first = ways.len();
+            ways.extend(made);
+            let routes: Vec<SocketAddr> = ways[first..].iter().map(|way| way.cable.address).collect();
+            // Where nobody listens: else the others would tell each other a way around the cables.
+            SOUND.text(directory, at, &places[at], &routes, "advertise: \"127.0.0.1:9\", ")
+        })?;
+        servers.ways = ways;
+        Some(servers)
+    }
+
+    /// `count` servers, each with the configuration that `text` gives for it: from their directory, where all are to listen, and its
+    /// number.
+    pub fn start_with(count: usize, mut text: impl FnMut(&Path, &[Place], usize) -> String) -> Option<Self> {
         let program = program()?;
-        let address =
-            || Node { client: free_address(), route: free_address(), monitor: free_address(), process: None };
-        let nodes = (0..count).map(|_| address()).collect();
-        let mut servers =
-            Self { nodes, program, setting, directory: tempfile::tempdir().expect("a directory") };
+        let places: Vec<Place> = (0..count).map(|_| Place::free()).collect();
+        let directory = tempfile::tempdir().expect("a directory");
+        for at in 0..count {
+            let file = directory.path().join(format!("{at}.conf"));
+            fs::write(file, text(directory.path(), &places, at)).expect("a file");
+        }
+        let nodes = places.into_iter().map(|place| Node { place, process: None }).collect();
+        let mut servers = Self { nodes, program, ways: Vec::new(), directory };
         (0..count).for_each(|at| servers.run(at));
         servers.await_leader();
         Some(servers)
@@ -77,44 +153,53 @@ impl Nats {
     /// Starts a server that does not run.
     pub fn run(&mut self, at: usize) {
         let file = self.directory.path().join(format!("{at}.conf"));
-        fs::write(&file, self.configuration(at)).expect("a file");
         let log = fs::File::create(self.directory.path().join(format!("{at}.log"))).expect("a file");
         let mut command = Command::new(&self.program);
         command.arg("-c").arg(file).stdout(Stdio::null()).stderr(log);
         self.nodes[at].process = Some(command.spawn().expect("it was asked for its version"));
     }
 
-    fn configuration(&self, at: usize) -> String {
-        let Setting { max_payload, sync, more } = self.setting;
-        let node = &self.nodes[at];
-        let (client, route, monitor) = (node.client, node.route, node.monitor);
-        let routes: Vec<String> = self.nodes.iter().map(|node| format!("nats://{}", node.route)).collect();
-        let cluster = if self.nodes.len() > 1 {
-            format!("cluster {{ name: test, listen: {route}, routes: [{}] }}\n", routes.join(", "))
-        } else {
-            String::new()
-        };
-        format!(
-            "server_name: n{at}\nlisten: {client}\nhttp: {monitor}\nmax_payload: {max_payload}\n\
-             jetstream {{ store_dir: {:?}, sync_interval: {sync}, max_file_store: 10GB }}\n{cluster}{more}\n",
-            self.store(at)
-        )
+    /// Lets nothing through between a server and the others, and tells nobody.
+    pub fn cut_off(&self, at: usize) {
+        self.ways_of(at).for_each(Cable::pull);
+    }
+
+    /// Lets everything through again.
+    pub fn reconnect(&self, at: usize) {
+        self.ways_of(at).for_each(Cable::plug_in);
+    }
+
+    fn ways_of(&self, at: usize) -> impl Iterator<Item = &Cable> {
+        self.ways.iter().filter(move |way| way.from == at || way.to == at).map(|way| &way.cable)
+    }
+
+    /// Asks the servers something by their own protocol; gives the answer, which is JSON.
+    pub fn ask(&self, subject: &str, body: &str) -> Value {
+        let at = self.running().next().expect("a server");
+        words::ask(self.nodes[at].place.client, subject, body)
+    }
+
+    /// Tells the servers something, and waits for no answer.
+    pub fn tell(&self, subject: &str, body: &str) {
+        let at = self.running().next().expect("a server");
+        words::tell(self.nodes[at].place.client, subject, body);
     }
 
     /// Where a server keeps its messages.
     pub fn store(&self, at: usize) -> PathBuf {
-        self.directory.path().join(format!("store-{at}"))
+        store(self.directory.path(), at)
     }
 
     /// What `--log` is to be told.
     pub fn servers(&self) -> String {
-        let urls: Vec<String> = self.nodes.iter().map(|node| format!("nats://{}", node.client)).collect();
+        let urls: Vec<String> =
+            self.nodes.iter().map(|node| format!("nats://{}", node.place.client)).collect();
         urls.join(",")
     }
 
     /// What `--log-monitor` is to be told.
     pub fn monitors(&self) -> String {
-        let addresses: Vec<String> = self.nodes.iter().map(|node| node.monitor.to_string()).collect();
+        let addresses: Vec<String> = self.nodes.iter().map(|node| node.place.monitor.to_string()).collect();
         addresses.join(",")
     }
 
@@ -184,7 +269,7 @@ impl Nats {
     }
 
     fn monitored(&self, at: usize, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(self.nodes[at].monitor).ok()?;
+        let mut stream = TcpStream::connect(self.nodes[at].place.monitor).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").as_bytes()).ok()?;
         let mut answer = String::new();
