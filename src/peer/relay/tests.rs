@@ -418,7 +418,7 @@ fn a_server_that_answers_and_keeps_nothing_is_left_for_another_one() {
         for call in scene.calls() {
             match call {
                 LogCall::Tail { token, node: NODE } => {
-                    scene.on(LogEvent::Tail { token, first: 1, last: None })
+                    scene.on(LogEvent::Tail { token, first: 1, last: None });
                 }
                 LogCall::Reconnect => left_us = Some(scene.now_us),
                 _ => {}
