@@ -19,6 +19,9 @@ pub trait Aging {
     /// Returns the oldest of them, with all their keys, until what is left takes at most `keep_bytes`.
     fn oldest(&self, keep_bytes: u64) -> Vec<Item>;
 
+    /// Returns the item in memory at a place as a run would have it, if it may go to the disk.
+    fn young_at(&self, place: Place) -> Option<Item>;
+
     /// Takes an item out of memory that a run has now: nothing is released. Gives whether it was in memory.
     fn forget(&mut self, place: Place) -> bool;
 
@@ -30,6 +33,14 @@ pub trait Aging {
 
     /// Returns an old item as it is now: what was said of it since it went to its run is in the state, or in the heals.
     fn current(&self, item: Item, heals: &Heals) -> Item;
+
+    /// Returns up to so many places of old items that are to come back into memory, because of what was said of them since.
+    fn wanted(&self, _most: usize) -> Vec<Place> {
+        Vec::new()
+    }
+
+    /// Takes an old item back into memory that is no more in a run; `heals` say as of when it counts.
+    fn take_back(&mut self, _item: &Item, _heals: &Heals) {}
 
     /// Takes note of what an old item was that was removed a moment ago.
     fn take_gone(&mut self, item: &Item);

@@ -85,6 +85,11 @@ impl Heals {
         self.all.insert(heal);
     }
 
+    /// Returns all of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Heal> {
+        self.all.iter()
+    }
+
     /// Returns whether there are none.
     #[inline]
     #[must_use]

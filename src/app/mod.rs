@@ -7,7 +7,7 @@
 //! of them; `index` is the page that shows what there is.
 //!
 //! `shelving` moves the oldest items of an application, which it gives by `aging`, to runs on the disk; `old` is what is known of them in memory and `old_view`
-//! reads them; `naming` says which blobs are named, and `digest` what hosts compare.
+//! reads them, `old_times` in the order of their times, for a `lookup`; `naming` says which blobs are named, and `digest` what hosts compare.
 //!
 //! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
 
@@ -31,9 +31,11 @@ pub(crate) mod hosts;
 pub(crate) mod id;
 pub(crate) mod index;
 pub mod keep;
+pub(crate) mod lookup;
 pub mod members;
 pub mod naming;
 pub mod old;
+pub mod old_times;
 pub mod old_view;
 pub(crate) mod openapi;
 pub(crate) mod pieces;

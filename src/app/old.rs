@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::old_times::Later;
 use super::old_view::{OldView, Part};
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
@@ -29,13 +32,15 @@ pub struct Held {
     pub(super) unread: Places,
     /// Removed items whose content the application has not been told.
     untold: Places,
+    /// Items of the run that count as of an earlier time than they were written with.
+    later: Arc<Later>,
 }
 
 impl Held {
     /// Returns a run of which nothing is gone.
     pub(super) fn whole(run: Arc<Run>) -> Self {
-        let (gone, gone_amounts) = (Arc::default(), Amounts::default());
-        Self { run, gone, gone_amounts, unread: Places::default(), untold: Places::default() }
+        let (gone, gone_amounts, later) = (Arc::default(), Amounts::default(), Arc::default());
+        Self { run, gone, gone_amounts, unread: Places::default(), untold: Places::default(), later }
     }
 
     /// Returns how many items it has.
@@ -48,7 +53,7 @@ impl Held {
         self.run.places().minus(&self.gone)
     }
 
-    fn has(&self, place: &Place) -> bool {
+    pub(super) fn has(&self, place: &Place) -> bool {
         self.run.places().contains(place) && !self.gone.contains(place)
     }
 
@@ -64,21 +69,39 @@ impl Held {
     }
 }
 
+/// An item that a fold has written to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// What it comes to.
+    pub(super) amounts: Amounts,
+    /// Of what it says: one in memory that says something else has changed since.
+    hash: u64,
+}
+
+impl Fresh {
+    /// Returns what is remembered of an item.
+    pub(super) fn of(item: &Item) -> Self {
+        // The time in front is what heals said by then.
+        let said = item.value.get(8..).unwrap_or_default();
+        Self { amounts: Amounts::of(item), hash: xxh3_64(said) }
+    }
+}
+
 /// A run as the fold of a snapshot leaves it, for the state that is served from.
 #[derive(Clone, Debug)]
 pub struct Aged {
     pub(super) held: Held,
-    /// Items that were in memory before, and what each comes to.
-    pub(super) fresh: Vec<(Place, Amounts)>,
+    /// Items that were in memory before.
+    pub(super) fresh: Vec<(Place, Fresh)>,
 }
 
 /// Items that are in a run and still in memory, too: they move one by one.
 #[derive(Debug, Default)]
-pub struct Moving(Vec<(BlobId, Place, Amounts)>);
+pub struct Moving(Vec<(BlobId, Place, Fresh)>);
 
 impl Moving {
     /// Takes up to so many.
-    pub(super) fn take(&mut self, most: usize) -> Vec<(BlobId, Place, Amounts)> {
+    pub(super) fn take(&mut self, most: usize) -> Vec<(BlobId, Place, Fresh)> {
         self.0.split_off(self.0.len().saturating_sub(most))
     }
 }
@@ -140,7 +163,11 @@ impl Old {
     /// Returns the items as they are now, to be read without the state.
     #[must_use]
     pub fn view(&self) -> OldView {
-        OldView::of(self.held.iter().map(|held| Part { run: held.run.clone(), gone: held.gone.clone() }))
+        let part = |held: &Held| {
+            let (run, gone, later) = (held.run.clone(), held.gone.clone(), held.later.clone());
+            Part { run, gone, later }
+        };
+        OldView::of(self.held.iter().map(part))
     }
 
     /// Returns the numbers of a stream's items, in their order.
@@ -156,6 +183,23 @@ impl Old {
     pub fn remove(&mut self, place: Place) -> bool {
         let Some(held) = self.held.iter_mut().find(|held| held.has(&place)) else { return false };
         held.take_out(&std::iter::once(place).collect());
+        self.count -= 1;
+        true
+    }
+
+    /// Returns the run that has the item at a place.
+    #[must_use]
+    pub(super) fn run_of(&self, place: &Place) -> Option<Arc<Run>> {
+        self.held.iter().find(|held| held.has(place)).map(|held| held.run.clone())
+    }
+
+    /// Lets an item of a run go that comes back into memory; gives whether it was there. Nobody is told that it went.
+    pub(super) fn let_go(&mut self, run: &BlobId, item: &Item) -> bool {
+        let holds = |held: &&mut Held| held.run.id() == *run && held.has(&item.place);
+        let Some(held) = self.held.iter_mut().find(holds) else { return false };
+        Arc::make_mut(&mut held.gone).insert(item.place);
+        held.gone_amounts.add(item);
+        self.amounts = self.amounts.without(Amounts::of(item));
         self.count -= 1;
         true
     }
@@ -224,6 +268,9 @@ impl Old {
         for one in aged {
             let run = &one.held.run;
             if let Some(kept) = self.held.iter().find(|held| held.run.id() == run.id()) {
+                // It may have been written once more, of items that had come back and have not changed.
+                let back = one.fresh.iter().filter(|(place, _)| kept.gone.contains(place));
+                moving.0.extend(back.map(|(place, fresh)| (run.id(), *place, *fresh)));
                 held.push(kept.clone());
                 continue;
             }
@@ -237,8 +284,8 @@ impl Old {
             new.unread = one.held.unread.clone();
             new.unread.add_all(&removed);
             new.gone_amounts = one.held.gone_amounts;
-            one.fresh.iter().for_each(|(_, amounts)| new.gone_amounts.join(*amounts));
-            moving.0.extend(one.fresh.iter().map(|(place, amounts)| (run.id(), *place, *amounts)));
+            one.fresh.iter().for_each(|(_, fresh)| new.gone_amounts.join(fresh.amounts));
+            moving.0.extend(one.fresh.iter().map(|(place, fresh)| (run.id(), *place, *fresh)));
             held.push(new);
         }
         let left = |old: &&Held| held.iter().all(|new| new.run.id() != old.run.id());
@@ -253,8 +300,12 @@ impl Old {
     pub(super) fn take_moved(&mut self, run: &BlobId, place: Place, amounts: Amounts) {
         let Some(held) = self.held.iter_mut().find(|held| held.run.id() == *run) else { return };
         if Arc::make_mut(&mut held.gone).remove(place) {
-            held.gone_amounts = held.gone_amounts.without(amounts);
-            self.amounts.join(amounts);
+            held.untold.remove(place);
+            // What nobody has read was not taken off.
+            if !held.unread.remove(place) {
+                held.gone_amounts = held.gone_amounts.without(amounts);
+                self.amounts.join(amounts);
+            }
             self.count += 1;
         }
     }

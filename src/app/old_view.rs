@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::old_times::Later;
 use crate::base::places::{Place, Places};
 use crate::log::runs::cursor::Cursor;
 use crate::log::runs::item::Item;
@@ -14,10 +15,11 @@ use crate::log::runs::table::Table;
 pub(super) struct Part {
     pub(super) run: Arc<Run>,
     pub(super) gone: Arc<Places>,
+    pub(super) later: Arc<Later>,
 }
 
 impl Part {
-    fn has(&self, place: &Place) -> bool {
+    pub(super) fn has(&self, place: &Place) -> bool {
         self.run.places().contains(place) && !self.gone.contains(place)
     }
 }
@@ -45,6 +47,15 @@ impl OldView {
         self.parts.iter().any(|part| part.run.may_have(table, key))
     }
 
+    /// Returns whether a table may have a key as long as all of its keys, by the first and the last key of each run, without reading.
+    #[must_use]
+    pub fn spans(&self, table: u8, key: &[u8]) -> bool {
+        self.tables(table).any(|table| {
+            let [first, last] = [&table.first, &table.last].map(|edge| edge.get(..key.len()).unwrap_or(edge));
+            (first..=last).contains(&key)
+        })
+    }
+
     /// Returns the highest key of a table, its place included, whether it is gone or not.
     #[must_use]
     pub fn highest(&self, table: u8) -> Option<&[u8]> {
@@ -65,6 +76,10 @@ impl OldView {
     #[must_use]
     pub fn reader(&self) -> OldReader {
         OldReader { view: self.clone(), last: None }
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     fn tables(&self, number: u8) -> impl Iterator<Item = &Table> {

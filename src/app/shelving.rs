@@ -9,17 +9,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::aging::Aging;
 use super::applied::Applied;
-use super::old::{Aged, Held, Moving, Old};
+use super::heal::Heals;
+use super::old::{Aged, Fresh, Held, Moving, Old};
 use crate::app::applied_lock::AppliedLock;
 use crate::base::blob::BlobId;
 use crate::base::limits::{
     RUN_ADOPT_ITEMS, RUN_BYTES_MAX, RUN_GONE_READ_ITEMS, RUN_GONE_SHARE, RUNS_MERGED, YOUNG_KEPT_SHARE,
 };
 use crate::base::places::Place;
-use crate::log::runs::item::{Amounts, Item};
+use crate::log::runs::item::Item;
+use crate::log::runs::run::Run;
 use crate::log::runs::shelf::Shelf;
 
 /// The runs that the fold of a snapshot has written for each application.
@@ -42,16 +45,18 @@ impl Applied {
     pub fn age(&mut self, young_bytes: u64) -> io::Result<Ageing> {
         let mut ageing = Ageing::default();
         let Some(shelf) = self.shelf.clone() else { return Ok(ageing) };
+        let heals = self.heals.clone();
         for (id, aging) in self.aging_mut() {
             let mut fresh = BTreeMap::new();
             look_up_gone(aging.old_mut())?;
+            take_all_back(aging, &heals)?;
             if aging.young_bytes() > young_bytes {
                 write_oldest(id, aging, &shelf, young_bytes / YOUNG_KEPT_SHARE, &mut fresh)?;
             }
             ageing.merged += merge(id, aging.old_mut(), &shelf)?;
             let aged = |held: &Held| {
-                let is_in = |(place, _): &(&Place, &Amounts)| held.run.places().contains(place);
-                let of_run = fresh.iter().filter(is_in).map(|(place, amounts)| (*place, *amounts));
+                let is_in = |(place, _): &(&Place, &Fresh)| held.has(place);
+                let of_run = fresh.iter().filter(is_in).map(|(place, fresh)| (*place, *fresh));
                 Aged { held: held.clone(), fresh: of_run.collect() }
             };
             ageing.apps.push((id, aging.old().held().iter().map(aged).collect()));
@@ -74,11 +79,13 @@ impl Applied {
         let mut has_moved = false;
         for (id, aging) in self.aging_mut() {
             let Some((_, moving)) = leaving.iter_mut().find(|(app, _)| *app == id) else { continue };
-            for (run, place, amounts) in moving.take(RUN_ADOPT_ITEMS) {
+            for (run, place, fresh) in moving.take(RUN_ADOPT_ITEMS) {
                 has_moved = true;
-                // One that is not in memory any more was removed meanwhile, and is gone of the run, too.
-                if aging.forget(place) {
-                    aging.old_mut().take_moved(&run, place, amounts);
+                // One that is not in memory any more was removed meanwhile, and is gone of the run, too. One that has changed stays
+                // until a fold has heard of that.
+                let is_same = aging.young_at(place).is_some_and(|item| Fresh::of(&item) == fresh);
+                if is_same && aging.forget(place) {
+                    aging.old_mut().take_moved(&run, place, fresh.amounts);
                 }
             }
         }
@@ -93,10 +100,17 @@ impl Applied {
 }
 
 /// Has the state in force take over the runs of a fold. Locks it for some items at a time.
-pub fn adopt(applied: &AppliedLock, ageing: &Ageing) {
+///
+/// # Errors
+/// Returns the error of reading an old item that is to come back into memory; nothing is taken over then.
+pub fn adopt(applied: &AppliedLock, ageing: &Ageing) -> io::Result<()> {
+    // What the fold took back from a run is in no run any more, unless it went there again. The state in force has heard all that
+    // the fold has, so it wants all of that back, too.
+    while take_back(applied)? {}
     let lock = || applied.write();
     let mut leaving = lock().adopt(ageing);
     while lock().move_some(&mut leaving) {}
+    Ok(())
 }
 
 /// Reads old items that were removed lately, and tells their applications what they were; gives whether there may be more.
@@ -132,6 +146,60 @@ pub fn tell_gone(applied: &AppliedLock) -> io::Result<bool> {
     Ok(asked.iter().any(|(_, asked)| asked.len() >= RUN_GONE_READ_ITEMS))
 }
 
+/// Takes old items back into memory of which something was said since they went; gives whether there may be more. Locks the state
+/// to ask and to put them there, and reads in between.
+///
+/// # Errors
+/// Returns the error of reading; what could not be read is tried again.
+pub fn take_back(applied: &AppliedLock) -> io::Result<bool> {
+    let asked: Vec<_> = {
+        let applied = applied.read();
+        let of_each = applied.aging().map(|(id, aging)| (id, wanted(aging)));
+        of_each.filter(|(_, asked)| !asked.is_empty()).collect()
+    };
+    let mut read: Vec<(u8, BlobId, Item)> = Vec::new();
+    for (id, asked) in &asked {
+        let mut last = None;
+        for (run, place) in asked {
+            read.push((*id, run.id(), run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?));
+        }
+    }
+    if !read.is_empty() {
+        let mut applied = applied.write();
+        let heals = applied.heals.clone();
+        for (app, aging) in applied.aging_mut() {
+            for (_, run, item) in read.iter().filter(|(id, ..)| *id == app) {
+                if aging.old_mut().let_go(run, item) {
+                    aging.take_back(item, &heals);
+                }
+            }
+        }
+    }
+    Ok(!read.is_empty())
+}
+
+fn wanted(aging: &dyn Aging) -> Vec<(Arc<Run>, Place)> {
+    let places = aging.wanted(RUN_GONE_READ_ITEMS).into_iter();
+    places.filter_map(|place| Some((aging.old().run_of(&place)?, place))).collect()
+}
+
+/// Does the same for a state that nobody else has.
+fn take_all_back(aging: &mut dyn Aging, heals: &Heals) -> io::Result<()> {
+    loop {
+        let wanted = wanted(aging);
+        let mut last = None;
+        for (run, place) in &wanted {
+            let item = run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?;
+            if aging.old_mut().let_go(&run.id(), &item) {
+                aging.take_back(&item, heals);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
 /// Lets runs go that are gone as a whole, and finds out what is gone of the others.
 fn look_up_gone(old: &mut Old) -> io::Result<()> {
     let left: Vec<Held> = old.held().iter().filter(|held| held.count() > 0).cloned().collect();
@@ -155,7 +223,7 @@ fn write_oldest(
     aging: &mut dyn Aging,
     shelf: &Shelf,
     keep_bytes: u64,
-    fresh: &mut BTreeMap<Place, Amounts>,
+    fresh: &mut BTreeMap<Place, Fresh>,
 ) -> io::Result<()> {
     let items = aging.oldest(keep_bytes);
     if items.is_empty() {
@@ -164,9 +232,11 @@ fn write_oldest(
     let run = shelf.write(id, &items)?;
     for item in &items {
         aging.forget(item.place);
-        fresh.insert(item.place, Amounts::of(item));
+        fresh.insert(item.place, Fresh::of(item));
     }
     let mut held = aging.old().held().to_vec();
+    // The same items may have been in one before, and have come back from there as they were.
+    held.retain(|other| other.run.id() != run.id());
     held.push(Held::whole(run));
     aging.old_mut().replace(held);
     Ok(())

@@ -52,6 +52,19 @@ pub trait Trimmed: State {
     }
 }
 
+/// Returns the numbers of items in memory and on the disk together, in their order.
+pub fn joined<'a>(
+    young: impl Iterator<Item = Seq> + 'a,
+    old: impl Iterator<Item = Seq> + 'a,
+) -> Box<dyn Iterator<Item = Seq> + 'a> {
+    let (mut young, mut old) = (young.peekable(), old.peekable());
+    Box::new(std::iter::from_fn(move || match (young.peek(), old.peek()) {
+        (Some(first), Some(second)) if second < first => old.next(),
+        (None, _) => old.next(),
+        _ => young.next(),
+    }))
+}
+
 /// Items on the disk, in their order.
 pub struct OldList {
     /// Gives the next one, which it reads.

@@ -81,6 +81,17 @@ impl Places {
         Self::of_streams([(origin, found)])
     }
 
+    /// Returns those of one stream from a number up to another one.
+    #[must_use]
+    pub fn between(&self, origin: Origin, first: Seq, last: Seq) -> Self {
+        let mut found = self.up_to(origin, last);
+        if let Some(seqs) = found.by_stream.get_mut(&origin) {
+            seqs.remove_range(..first);
+        }
+        found.by_stream.retain(|_, seqs| !seqs.is_empty());
+        found
+    }
+
     /// Returns those that the other set does not have.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {

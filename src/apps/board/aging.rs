@@ -87,6 +87,11 @@ impl Aging for BoardState {
         self.messages.iter().take_while(goes).map(|(key, message)| item(key, message)).collect()
     }
 
+    fn young_at(&self, place: Place) -> Option<Item> {
+        let key = self.by_place.get(&place)?;
+        Some(item(key, self.messages.get(key)?))
+    }
+
     fn forget(&mut self, place: Place) -> bool {
         let found = self.take_out(place);
         if let Some((_, message)) = &found {
@@ -96,7 +101,7 @@ impl Aging for BoardState {
     }
 
     fn young(&self) -> Box<dyn Iterator<Item = Item> + '_> {
-        Box::new(self.by_place.values().filter_map(|key| Some(item(key, self.messages.get(key)?))))
+        Box::new(self.by_place.keys().filter_map(|place| self.young_at(*place)))
     }
 
     fn beside_items(&self, out: &mut Vec<u8>) {
@@ -132,12 +137,7 @@ impl Trimmed for BoardState {
 
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
         let young = self.by_place.range((origin, 0)..=(origin, Seq::MAX)).map(|((_, seq), _)| *seq);
-        let (mut young, mut old) = (young.peekable(), self.old.numbers(origin).peekable());
-        Box::new(std::iter::from_fn(move || match (young.peek(), old.peek()) {
-            (Some(first), Some(second)) if second < first => old.next(),
-            (None, _) => old.next(),
-            _ => young.next(),
-        }))
+        trimming::joined(young, self.old.numbers(origin))
     }
 
     fn old_list(&self, heals: &Heals) -> Option<OldList> {

@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::app::answer;
-use crate::app::application::{FilePart, Job, JobStep, Resume, Start};
+use crate::app::application::{FilePart, Job, JobStep, Start};
 use crate::app::heal::Heals;
 use crate::app::old_view::{OldReader, OldView};
 use crate::base::ids::{Inc, NodeId, Origin};
@@ -81,39 +81,6 @@ impl OldMessages {
     }
 }
 
-/// Finds something on the disk, and makes the answer, or says how the request goes on.
-pub struct Lookup<F>(Option<F>);
-
-impl<F: FnOnce() -> io::Result<Found> + Send> Lookup<F> {
-    /// Returns the job that does `find`.
-    pub fn new(find: F) -> Box<Self> {
-        Box::new(Self(Some(find)))
-    }
-}
-
-/// What came of a look at the disk.
-pub enum Found {
-    /// The answer.
-    Answer(Response),
-    /// The worker goes on.
-    Go(Box<dyn Resume>),
-}
-
-impl<F: FnOnce() -> io::Result<Found> + Send> Job for Lookup<F> {
-    fn start(&mut self) -> Start {
-        match self.0.take().map(|find| find()) {
-            Some(Ok(Found::Answer(response))) => Start::Whole(response),
-            Some(Ok(Found::Go(then))) => Start::Go(then),
-            Some(Err(error)) => Start::Whole(unread(&error)),
-            None => Start::Whole(unread(&io::ErrorKind::NotFound.into())),
-        }
-    }
-
-    fn next(&mut self, _: &mut Vec<u8>) -> JobStep {
-        JobStep::Done
-    }
-}
-
 /// Sends a picture whose message is on the disk.
 pub struct OldPicture<F> {
     find: Option<F>,
@@ -147,7 +114,7 @@ impl<F: FnOnce() -> io::Result<Result<Sending, Response>> + Send> Job for OldPic
 }
 
 /// Returns the answer while old messages can't be read.
-fn unread(error: &io::Error) -> Response {
+pub fn unread(error: &io::Error) -> Response {
     answer::detail(500, &format!("Old messages can't be read on this host: {error}"))
 }
 

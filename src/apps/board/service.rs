@@ -11,6 +11,7 @@ use crate::app::application::{Action, App, Body, Request, Resume, Route, View};
 use crate::app::background::Background;
 use crate::app::form_page;
 use crate::app::id;
+use crate::app::lookup::{Found, Lookup};
 use crate::app::openapi;
 use crate::app::state::State;
 use crate::app::trimming::Trimmer;
@@ -31,7 +32,7 @@ use super::form_post::{FormPost, REFUSED};
 use super::key::Key;
 use super::media;
 use super::news::{self, Announcement, Question, Visitors};
-use super::old::{Found, Lookup, OldMessages, OldPicture, media_of};
+use super::old::{OldMessages, OldPicture, media_of, unread};
 use super::page::{Page, Part};
 use super::record::delete_record;
 use super::settings::{BoardSettings, MAX_PICTURE};
@@ -167,13 +168,14 @@ impl BoardApp {
         if !old.reach_above(young.get(limit).map(|(key, _)| key)) {
             return Action::Respond(respond(&young));
         }
-        Action::Job(Lookup::new(move || {
+        let find = move || {
             let mut found = young;
             found.extend(old.newest(before, limit + 1)?);
             found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
             found.truncate(limit + 1);
             Ok(Found::Answer(respond(&found)))
-        }))
+        };
+        Action::Job(Lookup::new(find, unread))
     }
 
     fn messages(&self, query: &str, view: &View<'_>) -> Result<Action, Response> {
@@ -211,7 +213,7 @@ impl BoardApp {
             Ok(found.map_or_else(|| Found::Answer(no_message()), |(key, message)| then(&key, &message)))
         };
         if !is_sure {
-            return Action::Job(Lookup::new(find));
+            return Action::Job(Lookup::new(find, unread));
         }
         match find() {
             Ok(Found::Answer(response)) => Action::Respond(response),

@@ -19,7 +19,16 @@ use crate::apps::board::old::OldMessages;
 use crate::apps::board::record::{Post, delete_record};
 use crate::apps::board::state::BoardState;
 use crate::apps::pictures::kind::Kind;
+use crate::apps::thumbs::item::Item as Picture;
+use crate::apps::thumbs::media::{Frame, Media, Style};
+use crate::apps::thumbs::old::OldPictures;
+use crate::apps::thumbs::record::{Change, Picture as Submitted, Thumbnail};
+use crate::apps::thumbs::state::{Key, ThumbsState, order_of};
+use crate::apps::toys::old::OldToys;
+use crate::apps::toys::place::Place;
+use crate::apps::toys::state::{Product, ToysState};
 use crate::base::blob::BlobId;
+use crate::base::ids::{Origin, Seq};
 use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use crate::log::runs::shelf::Shelf;
 
@@ -143,9 +152,12 @@ impl Host {
                 self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
                 let ageing = folded.age(young_bytes).unwrap();
                 self.snapshot = folded;
-                shelving::adopt(&self.live, &ageing);
+                shelving::adopt(&self.live, &ageing).unwrap();
             }
-            Move::Tell => while shelving::tell_gone(&self.live).unwrap() {},
+            Move::Tell => {
+                while shelving::take_back(&self.live).unwrap() {}
+                while shelving::tell_gone(&self.live).unwrap() {}
+            }
             Move::Restart => {
                 let mut applied = self.restored();
                 self.behind.iter().for_each(|batch| apply(&mut applied, batch));
@@ -202,6 +214,74 @@ fn listed(board: &BoardState, heals: &Heals) -> Vec<(u64, u64)> {
     all.iter().map(|(key, message)| (key.id, message.time_us)).collect()
 }
 
+/// Places and times of all items in the order in which cuts take them.
+fn cut_first(state: &impl Trimmed, heals: &Heals) -> Vec<(u64, Origin, Seq)> {
+    let mut items: Vec<_> = state.oldest(0).collect();
+    if let Some(mut old) = state.old_list(heals) {
+        items.extend(std::iter::from_fn(|| (old.next)().unwrap()));
+    }
+    let mut places: Vec<_> = items.iter().map(|item| (item.time_us, item.origin, item.seq)).collect();
+    places.sort_unstable();
+    places
+}
+
+/// All toys in their order, page by page of the disk, with their places.
+fn toys(shop: &ToysState, heals: &Heals) -> Vec<(Place, Product)> {
+    let (old, mut found, mut after) = (OldToys::of(shop, heals), Vec::new(), None);
+    loop {
+        let mut row = old.behind(after, 2).unwrap();
+        let mut page = Vec::new();
+        while page.len() < 2
+            && let Some(place) = row.peek()
+        {
+            page.push((place, row.step().unwrap().unwrap()));
+        }
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        found.append(&mut page);
+    }
+    let latest = found.last().cloned();
+    assert_eq!(old.latest().unwrap(), latest);
+    found.extend(shop.products(None).map(|(place, product)| (*place, product.clone())));
+    found.sort_unstable_by_key(|(place, _)| *place);
+    found
+}
+
+/// All pictures in the order of the list, page by page of the disk; each is found by its name.
+fn pictures(state: &ThumbsState, heals: &Heals) -> Vec<(Key, Picture)> {
+    let (old, mut found, mut after) = (OldPictures::of(state, heals), Vec::new(), None);
+    loop {
+        let mut row = old.behind(after, 2).unwrap();
+        let page: Vec<_> = std::iter::from_fn(|| row.step().unwrap()).take(2).collect();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (key, item) in page {
+            assert!(old.may_have(&item.picture.uuid));
+            // Two samples may have one name.
+            let named = old.find(&item.picture.uuid).unwrap().unwrap().1;
+            assert_eq!(named.picture.uuid, item.picture.uuid);
+            if let Some(thumbnail) = item.progress.thumbnail() {
+                let order = order_of(&item.picture);
+                assert!(old.may_have_made(&order) && old.made(&order).unwrap().is_some(), "{thumbnail:?}");
+            }
+            found.push((key, item));
+        }
+    }
+    found.extend(state.list(None).map(|(key, item)| (*key, item.clone())));
+    found.sort_unstable_by_key(|(key, _)| *key);
+    found
+}
+
+/// Where the first toy with each number stands, that one of them gave way or not.
+fn numbered(shop: &ToysState, heals: &Heals) -> Vec<Option<Place>> {
+    let old = OldToys::of(shop, heals);
+    let first = |id| {
+        let on_disk = if old.may_have(id) { old.numbered(id).unwrap() } else { None };
+        [on_disk.map(|(place, _)| place), shop.place(id)].into_iter().flatten().min()
+    };
+    (0..40).map(first).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -228,6 +308,22 @@ proptest! {
             }
             prop_assert_eq!(live.contents_bytes(), plain.contents_bytes());
             prop_assert_eq!(listed(own, &live.heals), listed(other, &plain.heals));
+            let (own, other) = (live.state::<ThumbsState>().unwrap(), plain.state::<ThumbsState>().unwrap());
+            prop_assert_eq!(own.extent(), other.extent());
+            for (origin, _) in plain.vector.iter() {
+                prop_assert!(Trimmed::numbers(own, origin).eq(Trimmed::numbers(other, origin)));
+            }
+            prop_assert_eq!(cut_first(own, &live.heals), cut_first(other, &plain.heals));
+            prop_assert_eq!(pictures(own, &live.heals), pictures(other, &plain.heals));
+            let (shop, all) = (live.state::<ToysState>().unwrap(), plain.state::<ToysState>().unwrap());
+            prop_assert_eq!(shop.extent(), all.extent());
+            prop_assert_eq!(shop.count(), all.count());
+            for (origin, _) in plain.vector.iter() {
+                prop_assert!(Trimmed::numbers(shop, origin).eq(Trimmed::numbers(all, origin)));
+            }
+            prop_assert_eq!(cut_first(shop, &live.heals), cut_first(all, &plain.heals));
+            prop_assert_eq!(toys(shop, &live.heals), toys(all, &plain.heals));
+            prop_assert_eq!(numbered(shop, &live.heals), numbered(all, &plain.heals));
         }
         let plain = AppliedLock::new(plain);
         prop_assert_eq!(named(&host.live), named(&plain));
@@ -271,4 +367,50 @@ fn what_is_removed_while_runs_are_merged_stays_removed_and_is_told() {
     let board = live.state::<BoardState>().unwrap();
     assert_eq!(board.recent().count(), 8 + 4, "each post and each delete is an event");
     assert_eq!(board.data_bytes(), 4 * (9 + 7), "what is left: pictures, names and texts");
+}
+
+/// The end of a picture changes while a snapshot is folded that has not heard of it, and when it is on the disk.
+#[test]
+fn what_is_said_of_an_old_picture_brings_it_back_and_counts() {
+    let (mut source, mut sent, mut host) = (super::Host::new(0), Sent::new(), Host::new());
+    let place = (source.origin(), 1);
+    let style = Style::usual(Media::Png);
+    let (raw, uuid, frame) = (BlobId([100; 32]), [1; 16], Frame::USUAL);
+    let picture = Submitted { uuid, media: Media::Png, frame, style, raw, raw_bytes: 9 };
+    let small = |hash: u8| Thumbnail { blob: BlobId([hash; 32]), bytes: u64::from(hash) };
+    let mut take = |host: &mut Host, seq: u64, change: &Change| {
+        source.seal(1_000_000 * seq, 1, &change.record(), &mut sent);
+        host.take(sent[&place.0].last().unwrap());
+    };
+    let end = |host: &Host| {
+        let live = host.live.read();
+        let all = pictures(live.state::<ThumbsState>().unwrap(), &live.heals);
+        all.iter().map(|(_, item)| item.progress.thumbnail().unwrap().bytes).collect::<Vec<_>>()
+    };
+    take(&mut host, 1, &Change::Known(picture, small(5)));
+    take(&mut host, 2, &Change::Done(place, small(3)));
+    host.make(Move::Age { behind: 1, young_bytes: 0 });
+    assert_eq!((end(&host), host.live.read().young_bytes()), (vec![3], 800), "the snapshot has another one");
+    host.make(Move::Age { behind: 0, young_bytes: 0 });
+    assert_eq!((end(&host), host.live.read().young_bytes()), (vec![3], 0));
+    // It says nothing new, so the same run is written again.
+    take(&mut host, 3, &Change::Done(place, small(4)));
+    assert_eq!(end(&host), [3]);
+    host.make(Move::Age { behind: 0, young_bytes: 0 });
+    assert_eq!((end(&host), host.live.read().young_bytes()), (vec![3], 0));
+    take(&mut host, 4, &Change::Done(place, small(2)));
+    assert_eq!((end(&host), host.live.read().young_bytes()), (vec![2], 0), "at once");
+    host.make(Move::Tell);
+    assert_eq!((end(&host), host.live.read().young_bytes()), (vec![2], 800), "it is in memory again");
+    assert_eq!(named(&host.live), [BlobId([2; 32])]);
+    host.make(Move::Age { behind: 0, young_bytes: 0 });
+    take(&mut host, 5, &Change::Done(place, small(1)));
+    take(&mut host, 6, &Change::Delete(place));
+    host.make(Move::Tell);
+    let mut live = host.live.write();
+    let mut released = live.take_released();
+    released.sort_unstable();
+    released.dedup();
+    assert_eq!(released, [1, 2, 3, 4, 5].map(|hash| BlobId([hash; 32])));
+    assert_eq!((live.data_bytes(4), live.state::<ThumbsState>().unwrap().count()), (Some(0), 0));
 }

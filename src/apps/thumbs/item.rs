@@ -57,6 +57,12 @@ pub struct Joined {
 }
 
 impl Progress {
+    /// Returns the thumbnail, if there is one.
+    #[must_use]
+    pub fn thumbnail(&self) -> Option<Thumbnail> {
+        self.outcome.as_ref().and_then(Outcome::thumbnail)
+    }
+
     /// Notes that a host begins to decode.
     pub fn attempt(&mut self, node: NodeId) {
         if self.outcome.is_none() {

@@ -1,7 +1,9 @@
 //! Bounds of the thumbnail service.
 
-/// Most pictures that the thumbnail service knows; beyond that a new one is answered 507.
-pub const THUMBS_COUNT_MAX: usize = 1_000_000;
+/// Most pictures that the thumbnail service knows; beyond that a new one is answered 507. About a bit of memory is kept for each.
+pub const THUMBS_COUNT_MAX: u64 = 1_000_000_000;
+/// Most pictures without an end, all of which are in memory; beyond that a new one is answered 507.
+pub const THUMBS_OPEN_MAX: usize = 1_000_000;
 /// Bytes of a picture beyond which what has come of it is written to the store; a shorter one, should its content be known
 /// already, never gets there.
 pub const THUMBS_HELD_BYTES: usize = 512 * 1024;

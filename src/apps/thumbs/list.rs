@@ -1,15 +1,19 @@
 //! Pictures as a list with a cursor, the oldest first.
 
 use std::fmt::Write;
+use std::io;
 
 use crate::app::answer::json;
-use crate::app::application::View;
+use crate::app::application::{Action, View};
+use crate::app::lookup::{Found, Lookup};
 use crate::apps::thumbs::limits::{THUMBS_LIST_MAX, THUMBS_LOOKED_AT_MAX};
 use crate::base::ids::{Inc, NodeId, Origin};
 use crate::http::query::parameter;
 use crate::http::response::Response;
 
 use super::answers::{self, STATES};
+use super::item::Item;
+use super::old::{OldPictures, unread};
 use super::state::{Key, ThumbsState};
 
 /// Pictures in a list that is asked for without a limit.
@@ -46,37 +50,88 @@ fn asked(query: &str) -> Result<Asked, Response> {
     Ok(Asked { limit, after, state })
 }
 
-/// Answers `GET /images`.
-pub fn answer(query: &str, view: &View<'_>) -> Response {
-    let Asked { limit, after, state } = match asked(query) {
+/// A picture that is looked at: itself, if its state is asked for.
+type Seen = (Key, Option<Item>);
+
+impl Asked {
+    fn is_meant(&self, item: &Item) -> bool {
+        self.state.is_none_or(|state| state == answers::state_of(item.progress.outcome.as_ref()))
+    }
+
+    /// Returns pictures in memory that one page looks at, and one more.
+    fn young(&self, known: &ThumbsState) -> Vec<Seen> {
+        let (mut seen, mut meant) = (Vec::new(), 0);
+        for (key, item) in known.list(self.after).take(THUMBS_LOOKED_AT_MAX + 1) {
+            let is_meant = self.is_meant(item);
+            seen.push((*key, is_meant.then(|| item.clone())));
+            meant += usize::from(is_meant);
+            if meant > self.limit {
+                break;
+            }
+        }
+        seen
+    }
+
+    /// Makes the page of the pictures behind its place, one after the other.
+    fn page(&self, seen: impl Iterator<Item = io::Result<Seen>>) -> io::Result<Response> {
+        let (mut text, mut count, mut looked_at, mut last) = (String::from("{\"images\": ["), 0, 0, None);
+        let mut next = None;
+        for picture in seen {
+            let (key, item) = picture?;
+            if count == self.limit || looked_at == THUMBS_LOOKED_AT_MAX {
+                next = last;
+                break;
+            }
+            looked_at += 1;
+            last = Some(key);
+            if let Some(Item { picture, progress }) = item {
+                text.push_str(if count == 0 { "" } else { ", " });
+                text.push_str(&answers::five(picture.uuid, picture.media, progress.outcome.as_ref()));
+                count += 1;
+            }
+        }
+        text.push_str("], \"next\": ");
+        match next {
+            Some(key) => {
+                let _ = write!(text, "\"{}\"}}", shown(&key));
+            }
+            None => text.push_str("null}"),
+        }
+        Ok(json(200, text))
+    }
+
+    /// Makes a page of pictures in memory and on the disk.
+    fn merged(&self, young: Vec<Seen>, old: &OldPictures) -> io::Result<Response> {
+        let mut row = old.behind(self.after, THUMBS_LOOKED_AT_MAX + 1)?;
+        let mut young = young.into_iter().peekable();
+        self.page(std::iter::from_fn(|| match (row.peek(), young.peek()) {
+            (Some(old), Some((key, _))) if *key < old => young.next().map(Ok),
+            (Some(_), _) => {
+                let seen = |(key, item): (Key, Item)| (key, Some(item).filter(|item| self.is_meant(item)));
+                row.step().map(|next| next.map(seen)).transpose()
+            }
+            (None, _) => young.next().map(Ok),
+        }))
+    }
+}
+
+/// Answers `GET /images`: at once if all of the page is in memory, else by a job.
+pub fn answer(query: &str, view: &View<'_>) -> Action {
+    let asked = match asked(query) {
         Ok(asked) => asked,
-        Err(response) => return response,
+        Err(response) => return Action::Respond(response),
     };
     let applied = view.applied();
-    let Some(known) = applied.state::<ThumbsState>() else { return answers::error(404, "Not found") };
-    let (mut text, mut count, mut last) = (String::from("{\"images\": ["), 0, None);
-    let mut rest = known.list(after).peekable();
-    for (looked_at, (key, item)) in rest.by_ref().take(THUMBS_LOOKED_AT_MAX).enumerate() {
-        debug_assert!(looked_at < THUMBS_LOOKED_AT_MAX);
-        last = Some(*key);
-        let outcome = item.progress.outcome.as_ref();
-        if state.is_none_or(|state| state == answers::state_of(outcome)) {
-            text.push_str(if count == 0 { "" } else { ", " });
-            text.push_str(&answers::five(item.picture.uuid, item.picture.media, outcome));
-            count += 1;
-        }
-        if count == limit {
-            break;
-        }
+    let Some(known) = applied.state::<ThumbsState>() else {
+        return Action::Respond(answers::error(404, "Not found"));
+    };
+    let (young, old) = (asked.young(known), OldPictures::of(known, &applied.heals));
+    drop(applied);
+    if !old.reach_behind(asked.after) {
+        let page = asked.page(young.into_iter().map(Ok));
+        return Action::Respond(page.unwrap_or_else(|error| unread(&error)));
     }
-    text.push_str("], \"next\": ");
-    match last.filter(|_| rest.peek().is_some()) {
-        Some(key) => {
-            let _ = write!(text, "\"{}\"}}", shown(&key));
-        }
-        None => text.push_str("null}"),
-    }
-    json(200, text)
+    Action::Job(Lookup::new(move || Ok(Found::Answer(asked.merged(young, &old)?)), unread))
 }
 
 /// Returns a cursor: where the list goes on, on either host.

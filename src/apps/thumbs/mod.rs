@@ -8,6 +8,7 @@
 //!
 //! There is no queue beside the log: what is handed in and has no end is what is to be done.
 
+mod aging;
 mod answers;
 pub(crate) mod base64;
 mod hint;
@@ -15,16 +16,20 @@ pub(crate) mod item;
 pub(crate) mod limits;
 mod list;
 pub(crate) mod media;
+pub(crate) mod old;
 pub(crate) mod record;
 pub(crate) mod runner;
+mod sample;
 pub(crate) mod service;
 pub(crate) mod settings;
+mod snapshot;
 pub(crate) mod state;
 pub mod tag;
 mod thumbnail;
 mod upload;
 mod wait;
 mod watch;
+mod words;
 
 use std::sync::Arc;
 

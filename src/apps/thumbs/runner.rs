@@ -23,6 +23,7 @@ use crate::log::blobs::store::BlobReader;
 use crate::os::disk::is_no_space;
 
 use super::item::Item;
+use super::old::OldPictures;
 use super::record::{Change, Picture, Place, Thumbnail};
 use super::settings::ThumbsSettings;
 use super::state::{Key, Order as Content, ThumbsState, order_of};
@@ -67,8 +68,10 @@ struct Task {
     picture: Picture,
     /// How often this host has begun it.
     attempts: u32,
-    /// The thumbnail of another picture with its content.
+    /// The thumbnail of another picture in memory with its content.
     known: Option<Thumbnail>,
+    /// Pictures on the disk, where one of them may have such a thumbnail.
+    old: Option<OldPictures>,
 }
 
 /// Whether a task is settled.
@@ -115,12 +118,16 @@ impl Runner {
             Some(others.fold(first, Key::min))
         })?;
         let Item { picture, progress } = state.at(key.place)?;
-        claimed.insert(key.place, order_of(picture));
+        let order = order_of(picture);
+        claimed.insert(key.place, order);
+        let known = state.made(&order);
+        let old = OldPictures::of(state, &applied.heals);
         Some(Task {
             place: key.place,
             picture: *picture,
             attempts: progress.attempts.get(&own).copied().unwrap_or(0),
-            known: state.made(&order_of(picture)),
+            known,
+            old: Some(old).filter(|old| known.is_none() && old.may_have_made(&order)),
         })
     }
 
@@ -171,7 +178,9 @@ impl Runner {
 
     /// Gives the picture the thumbnail of another one with the same content, if there is one here.
     fn use_known(&self, desk: &dyn Desk, task: &Task) -> Option<Step> {
-        let thumbnail = task.known?;
+        // What can't be read there is made again.
+        let old = || task.old.as_ref()?.made(&order_of(&task.picture)).unwrap_or(None);
+        let thumbnail = task.known.or_else(old)?;
         let pin = desk.blobs().pin_present(&thumbnail.blob).ok()??;
         self.figures.known.fetch_add(1, Relaxed);
         Some(self.end(desk, task.place, thumbnail, pin))

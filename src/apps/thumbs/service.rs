@@ -5,24 +5,27 @@ use std::sync::Arc;
 use uuid::{Builder, Uuid};
 
 use crate::app::answer;
-use crate::app::application::{Action, App, Body, Request, Route, View};
+use crate::app::application::{Action, App, Body, Request, Resume, Route, View};
 use crate::app::background::Background;
+use crate::app::lookup::{Found, Lookup};
 use crate::app::state::State;
 use crate::app::trimming::Trimmer;
 use crate::app::upload::{Unwanted, Upload};
+use crate::app::wait::News;
 use crate::apps::declaration::Tools;
 use crate::apps::pictures::size::Fit;
-use crate::apps::thumbs::limits::THUMBS_COUNT_MAX;
+use crate::apps::thumbs::limits::{THUMBS_COUNT_MAX, THUMBS_OPEN_MAX};
 use crate::apps::thumbs::tag;
 use crate::http::method::Method;
 use crate::http::query::{decode_path, parameter, unknown};
-use crate::http::request::Head;
+use crate::http::request::{Head, HeaderSlots, parse_head};
 use crate::http::response::Response;
 
 use super::base64::Decoder;
 use super::item::Item;
 use super::media::{Frame, Media, Style};
-use super::record::Change;
+use super::old::{OldPictures, unread};
+use super::record::{Change, Place, Thumbnail};
 use super::runner::Runner;
 use super::settings::{MAX_BODY, ThumbsSettings};
 use super::state::ThumbsState;
@@ -104,12 +107,39 @@ impl ThumbsApp {
 
     fn thumbnail(&self, id: &str, head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
         let is_binary = is_binary(head.query.unwrap_or_default())?;
-        let of_item = |item: &Item| match item.progress.outcome.as_ref().and_then(|end| end.thumbnail()) {
-            Some(thumbnail) => Ok((item.picture.style.media_type(item.picture.media), thumbnail)),
-            None => Err(answers::no_thumbnail(item)),
-        };
-        let found = look(id, view, of_item)??;
-        Ok(thumbnail::answer(head, found, is_binary, &self.texts, view.blobs))
+        let texts = self.texts.clone();
+        // A picture on the disk is looked up by a job, which the head does not outlive.
+        let bytes = head.bytes().to_vec();
+        find(id, view, move |_, item| {
+            let Some(thumbnail) = item.progress.thumbnail() else {
+                return Found::Answer(answers::no_thumbnail(item));
+            };
+            let media_type = item.picture.style.media_type(item.picture.media);
+            Found::Go(Box::new(Showing { head: bytes, media_type, thumbnail, is_binary, texts }))
+        })
+    }
+}
+
+/// Shows a thumbnail that was found.
+struct Showing {
+    head: Vec<u8>,
+    media_type: &'static str,
+    thumbnail: Thumbnail,
+    is_binary: bool,
+    texts: Arc<Texts>,
+}
+
+impl Resume for Showing {
+    fn resume(self: Box<Self>, view: &View<'_>, _: News) -> Action {
+        let mut slots = HeaderSlots::new();
+        // It was read before; should limits have changed since, they refuse it now.
+        match parse_head(&self.head, &mut slots, view.limits) {
+            Ok(head) => {
+                let found = (self.media_type, self.thumbnail);
+                thumbnail::answer(&head, found, self.is_binary, &self.texts, view.blobs)
+            }
+            Err(refusal) => Action::Respond(refusal.into()),
+        }
     }
 }
 
@@ -127,7 +157,9 @@ fn post(head: &Head<'_>, view: &View<'_>) -> Result<ImageUpload, Response> {
         })?,
     };
     let style = style_in(query, media)?;
-    if view.applied().state::<ThumbsState>().is_some_and(|state| state.count() >= THUMBS_COUNT_MAX) {
+    let is_full =
+        |state: &ThumbsState| state.count() >= THUMBS_COUNT_MAX || state.open_count() >= THUMBS_OPEN_MAX;
+    if view.applied().state::<ThumbsState>().is_some_and(is_full) {
         let sentence = "There is no room for more pictures; delete some before new ones are sent";
         return Err(answers::error(507, sentence));
     }
@@ -179,11 +211,33 @@ fn uuid_of(id: &str) -> Option<[u8; 16]> {
     is_usual.then(|| Uuid::try_parse(id).ok().map(Uuid::into_bytes))?
 }
 
-/// Looks at a picture.
-fn look<T>(id: &str, view: &View<'_>, at: impl FnOnce(&Item) -> T) -> Result<T, Response> {
+/// Finds a picture by its name: in memory, or by a job; `then` makes the answer of it, or says how to go on.
+fn find(
+    id: &str,
+    view: &View<'_>,
+    then: impl FnOnce(Place, &Item) -> Found + Send + 'static,
+) -> Result<Action, Response> {
+    let uuid = uuid_of(id).ok_or_else(|| answers::unknown(id))?;
     let applied = view.applied();
-    let found = uuid_of(id).and_then(|uuid| applied.state::<ThumbsState>()?.find(uuid));
-    found.map(|(_, item)| at(item)).ok_or_else(|| answers::unknown(id))
+    let state = applied.state::<ThumbsState>().ok_or_else(|| answers::unknown(id))?;
+    let young = state.find(uuid).map(|(key, item)| (key.place, item.clone()));
+    let old = OldPictures::of(state, &applied.heals);
+    drop(applied);
+    if let Some((place, item)) = young {
+        return Ok(match then(place, &item) {
+            Found::Answer(response) => Action::Respond(response),
+            Found::Go(then) => then.resume(view, News::Woken),
+        });
+    }
+    if !old.may_have(&uuid) {
+        return Err(answers::unknown(id));
+    }
+    let id = id.to_owned();
+    let look = move || {
+        let found = old.find(&uuid)?;
+        Ok(found.map_or_else(|| Found::Answer(answers::unknown(&id)), |(place, item)| then(place, &item)))
+    };
+    Ok(Action::Job(Lookup::new(look, unread)))
 }
 
 fn delete(id: &str, query: &str, view: &View<'_>) -> Result<Action, Response> {
@@ -191,11 +245,17 @@ fn delete(id: &str, query: &str, view: &View<'_>) -> Result<Action, Response> {
         let sentence = format!("There is no parameter `{name}`; nothing was removed");
         return Err(answers::error(422, &sentence));
     }
-    let applied = view.applied();
-    let found = uuid_of(id).and_then(|uuid| applied.state::<ThumbsState>()?.find(uuid));
-    let (key, _) = found.ok_or_else(|| answers::unknown(id))?;
-    let records = Change::Delete(key.place).record();
-    Ok(Action::Append { records, response: Response::new(204, "", "") })
+    find(id, view, |place, _| Found::Go(Box::new(Deleting(place))))
+}
+
+/// Logs the delete of a picture that was found.
+struct Deleting(Place);
+
+impl Resume for Deleting {
+    fn resume(self: Box<Self>, _: &View<'_>, _: News) -> Action {
+        let records = Change::Delete(self.0).record();
+        Action::Append { records, response: Response::new(204, "", "") }
+    }
 }
 
 impl App for ThumbsApp {
@@ -216,7 +276,7 @@ impl App for ThumbsApp {
         let id = decode_path(request.captures.segments[0]);
         match endpoint {
             HOME => Action::Respond(answer::json(200, HOME_TEXT)),
-            LIST => Action::Respond(list::answer(query, view)),
+            LIST => list::answer(query, view),
             STATUS => self.status(&id, query, view).unwrap_or_else(Action::Respond),
             DELETE => delete(&id, query, view).unwrap_or_else(Action::Respond),
             THUMBNAIL => self.thumbnail(&id, request.head, view).unwrap_or_else(Action::Respond),

@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::app::state::{Entry, State};
+use crate::apps::thumbs::media::Media;
+use crate::apps::thumbs::record::Change;
+use crate::apps::thumbs::tag::THUMBS_CUT;
 use crate::base::ids::Inc;
 
 const ONE: Origin = Origin { node: NodeId(1), inc: Inc(1) };

@@ -23,6 +23,7 @@ use super::answers;
 use super::base64::Decoder;
 use super::hint::Look;
 use super::media::{Frame, Media, Style};
+use super::old::OldPictures;
 use super::record::{Change, Picture, Thumbnail};
 use super::state::{ThumbsState, order_of};
 
@@ -140,10 +141,17 @@ impl ImageUpload {
 
     /// Returns the thumbnail that another picture with this content has, if it is on this host.
     fn known(&self, picture: &Picture) -> io::Result<Option<(Thumbnail, Pin)>> {
-        let applied = self.site.applied.read();
-        let state = applied.state::<ThumbsState>();
-        let made = state.and_then(|state| state.made(&order_of(picture)));
-        drop(applied);
+        let order = order_of(picture);
+        let (young, old) = {
+            let applied = self.site.applied.read();
+            let Some(state) = applied.state::<ThumbsState>() else { return Ok(None) };
+            (state.made(&order), OldPictures::of(state, &applied.heals))
+        };
+        let made = match young {
+            // What can't be read there is made again.
+            None if old.may_have_made(&order) => old.made(&order).unwrap_or(None),
+            young => young,
+        };
         let Some(thumbnail) = made else { return Ok(None) };
         Ok(self.site.blobs.pin_present(&thumbnail.blob)?.map(|pin| (thumbnail, pin)))
     }

@@ -1,9 +1,11 @@
 //! A question for a picture's state: answered when the picture comes to its end, at the latest after a while.
 
 use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::lookup::{Found, Lookup};
 use crate::app::wait::News;
 
 use super::answers;
+use super::old::{OldPictures, unread};
 use super::state::ThumbsState;
 
 /// A question.
@@ -25,7 +27,18 @@ impl Question {
             return Action::Respond(answers::unknown(&self.id));
         };
         let Some((_, item)) = state.find(self.uuid) else {
-            return Action::Respond(answers::unknown(&self.id));
+            let old = OldPictures::of(state, &applied.heals);
+            if !old.may_have(&self.uuid) {
+                return Action::Respond(answers::unknown(&self.id));
+            }
+            // What is on the disk has come to its end.
+            let find = move || {
+                let found = old.find(&self.uuid)?;
+                let answer =
+                    found.map_or_else(|| answers::unknown(&self.id), |(_, item)| answers::status(&item));
+                Ok(Found::Answer(answer))
+            };
+            return Action::Job(Lookup::new(find, unread));
         };
         let is_over = item.progress.outcome.is_some() || view.clock_us >= self.until_us;
         // While the state is held, nothing can come between this look and the wait.

@@ -33,6 +33,25 @@ impl Index {
         }
     }
 
+    /// Returns what a record holds.
+    #[must_use]
+    pub fn get(&self, at: (Origin, Seq)) -> Option<Held> {
+        self.by_number.get(&at).copied()
+    }
+
+    /// Takes a toy out that has left the memory.
+    pub fn remove_toy(&mut self, at: (Origin, Seq)) {
+        self.by_number.remove(&at);
+    }
+
+    /// Returns the places of toys in the order of streams and numbers.
+    pub fn toys(&self) -> impl Iterator<Item = Place> {
+        self.by_number.values().filter_map(|held| match held {
+            Held::Toy(place) => Some(*place),
+            Held::Order(..) => None,
+        })
+    }
+
     /// Takes the records of a stream up to `last` out.
     pub fn take_up_to(&mut self, origin: Origin, last: Seq) -> Vec<Held> {
         let numbers: Vec<_> = self.by_number.range((origin, 0)..=(origin, last)).map(|(at, _)| *at).collect();

@@ -6,9 +6,12 @@ pub const TOYS_NAME_BYTES_MAX: usize = 16 * 1024;
 pub const TOYS_BODY_BYTES_MAX: usize = 6 * TOYS_NAME_BYTES_MAX + 4 * 1024;
 /// Bytes of an idempotency key; longer is answered 400.
 pub const TOYS_KEY_BYTES_MAX: usize = 255;
-/// Most toys that a shop has, and as many orders; beyond that a new one is answered 507.
-pub const TOYS_COUNT_MAX: usize = 1_000_000;
-/// Bytes of all names in memory; beyond that a new toy or order is answered 507.
+/// Most toys that a shop has; beyond that a new one is answered 507. About a bit of memory is kept for each.
+pub const TOYS_COUNT_MAX: usize = 1_000_000_000;
+/// Most orders, and most toys with a key, that a shop has: all of them are in memory. Beyond that nothing new is taken but 507
+/// answered.
+pub const TOYS_HELD_MAX: usize = 1_000_000;
+/// Bytes of all names in memory, those of orders included; beyond that a new toy or order is answered 507.
 pub const TOYS_NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Answers of slow calls that are kept.
 pub const TOYS_CACHE_ENTRIES_MAX: usize = 1024;

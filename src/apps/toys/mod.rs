@@ -8,6 +8,7 @@
 //! GET  /toys, /static/...     page: files of the program
 //! ```
 
+mod aging;
 pub(crate) mod asked;
 pub(crate) mod body;
 pub(crate) mod cache;
@@ -16,6 +17,7 @@ pub(crate) mod html;
 pub(crate) mod idempotency;
 pub(crate) mod index;
 pub mod limits;
+pub(crate) mod old;
 pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod place;
@@ -24,6 +26,7 @@ pub(crate) mod record;
 pub(crate) mod service;
 pub mod settings;
 pub(crate) mod slow;
+mod snapshot;
 pub(crate) mod state;
 pub(crate) mod tag;
 pub(crate) mod trim;

@@ -1,5 +1,6 @@
 //! Where a record of the shop stands among all of them.
 
+use crate::app::old_times::TimePlace;
 use crate::app::state::Entry;
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
 
@@ -17,6 +18,20 @@ pub struct Place {
 impl Place {
     /// No record stands before it.
     pub const FIRST: Self = Self { time_us: 0, origin: Origin { node: NodeId(0), inc: Inc(0) }, seq: 0 };
+}
+
+impl Place {
+    /// Returns the place with the time in front, as old items have it.
+    #[must_use]
+    pub fn in_time(self) -> TimePlace {
+        (self.time_us, (self.origin, self.seq))
+    }
+
+    /// Returns the place that stands there in the order of times.
+    #[must_use]
+    pub fn at((time_us, (origin, seq)): TimePlace) -> Self {
+        Self { time_us, origin, seq }
+    }
 }
 
 impl From<&Entry> for Place {

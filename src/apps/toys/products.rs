@@ -1,8 +1,12 @@
 //! Toys: added, listed, named, once for each idempotency key.
 
+use std::io;
+
 use serde_json::json;
 
 use crate::app::application::{Action, Request, Resume, View};
+use crate::app::applied_lock::AppliedLock;
+use crate::app::lookup::{Found, Lookup};
 use crate::app::wait::News;
 use crate::apps::toys::limits::{TOYS_LIST_BYTES_MAX, TOYS_LIST_MAX};
 use crate::http::accept;
@@ -14,9 +18,11 @@ use super::asked::{ABSENT, parameter, room_for};
 use super::body::{checked, is_form, text_in, text_in_form};
 use super::html::{self, escape};
 use super::idempotency::{fingerprint, key_id};
+use super::old::{OldToys, unread};
 use super::orders;
+use super::place::Place;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
-use super::state::ToysState;
+use super::state::{Product, ToysState};
 
 /// Answers `GET /api/products`: the list for those who prefer JSON or name a part of it, else a new toy. HEAD adds none.
 ///
@@ -29,7 +35,7 @@ pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
     // The original has no list: who asks for a part of one means the list, whatever it accepts.
     if name.is_none() && (page.is_asked_for || choice == Some(1)) {
-        return Ok(Action::Respond(list(page, view)?.with("Vary", "Accept")));
+        return list(page, view);
     }
     if name.as_deref() == Some("") {
         return Ok(Action::Respond(html::answer(200, "none")));
@@ -70,34 +76,114 @@ fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
     Ok(ListPage { after, limit: limit.unwrap_or(TOYS_LIST_MAX as u64), is_asked_for })
 }
 
-fn list(ListPage { after, limit, .. }: ListPage, view: &View<'_>) -> Result<Response, Response> {
+/// Answers with a page of the list: at once if all of it is in memory, else by a job.
+fn list(page: ListPage, view: &View<'_>) -> Result<Action, Response> {
     let applied = view.applied();
     let Some(shop) = applied.state::<ToysState>() else { return Err(html::not_found()) };
-    if after.is_some_and(|id| shop.product(id).is_none()) {
-        return Err(html::error(404, "There is no toy with the number that the parameter after names."));
+    let old = OldToys::of(shop, &applied.heals);
+    if page.after.is_none_or(|id| !old.may_have(id)) {
+        if page.after.is_some_and(|id| shop.product(id).is_none()) {
+            return Err(no_such_place());
+        }
+        let start = page.after.and_then(|id| shop.place(id));
+        if !old.reach_behind(start) {
+            let young = shop.products(start).map(|(_, product)| product);
+            let shown = show(page.limit, shop.count(), &mut young.cloned().map(Ok));
+            return shown.map(Action::Respond).map_err(|error| unread(&error));
+        }
     }
-    let mut rest = shop.products(after).peekable();
-    let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
-    while let Some(product) = rest.peek()
-        && (found.len() as u64) < limit
-        && (bytes == 0 || bytes + product.name.len() <= TOYS_LIST_BYTES_MAX)
-    {
-        bytes += product.name.len();
-        last = Some(product.id);
-        found.push(json!({"id": product.id, "name": &product.name}));
-        rest.next();
+    drop(applied);
+    let applied = view.applied.clone();
+    let find = move || Ok(Found::Answer(list_with_old(&applied, &page)?.unwrap_or_else(|response| response)));
+    Ok(Action::Job(Lookup::new(find, unread)))
+}
+
+/// Makes a page of toys in memory and on the disk. Looks at the shop twice, and reads in between and afterwards.
+fn list_with_old(applied: &AppliedLock, page: &ListPage) -> io::Result<Result<Response, Response>> {
+    let look = |start: Option<Place>| {
+        let applied = applied.read();
+        let shop = applied.state::<ToysState>()?;
+        let behind = shop.products(start).take(page.limit as usize + 1);
+        let mut bytes = 0;
+        let is_enough = |(_, product): &(&Place, &Product)| {
+            let is_missing = bytes <= TOYS_LIST_BYTES_MAX;
+            bytes += product.name.len();
+            is_missing
+        };
+        let young: Vec<_> =
+            behind.take_while(is_enough).map(|(at, product)| (*at, product.clone())).collect();
+        let of_number = page.after.and_then(|id| shop.place(id).filter(|_| shop.product(id).is_some()));
+        Some((young, of_number, OldToys::of(shop, &applied.heals), shop.count()))
+    };
+    let Some((mut young, of_number, mut old, mut count)) = look(None) else {
+        return Ok(Err(html::not_found()));
+    };
+    let mut start = None;
+    if let Some(id) = page.after {
+        let found = old.numbered(id)?.map(|(place, _)| place);
+        start = [found, of_number].into_iter().flatten().min();
+        match look(start).filter(|_| start.is_some()) {
+            Some(behind) => (young, _, old, count) = behind,
+            None => return Ok(Err(no_such_place())),
+        }
     }
-    let next = last.filter(|_| rest.peek().is_some());
-    let total = shop.count();
-    Ok(html::json(200, &json!({"total": total, "products": found, "next": next})))
+    let mut row = old.behind(start, page.limit as usize + 1)?;
+    let mut young = young.into_iter().peekable();
+    let mut merged = std::iter::from_fn(|| match (row.peek(), young.peek()) {
+        (Some(old), Some((place, _))) if *place < old => young.next().map(|(_, product)| Ok(product)),
+        (Some(_), _) => row.step().transpose(),
+        (None, _) => young.next().map(|(_, product)| Ok(product)),
+    });
+    show(page.limit, count, &mut merged).map(Ok)
+}
+
+/// Makes the answer of the toys behind a place, of which there are `count` in all.
+fn show(
+    limit: u64,
+    count: usize,
+    toys: &mut dyn Iterator<Item = io::Result<Product>>,
+) -> io::Result<Response> {
+    let (mut found, mut bytes, mut last, mut next) = (Vec::new(), 0, None, None);
+    for product in toys {
+        let Product { id, name } = product?;
+        if found.len() as u64 >= limit || (bytes > 0 && bytes + name.len() > TOYS_LIST_BYTES_MAX) {
+            next = last;
+            break;
+        }
+        bytes += name.len();
+        last = Some(id);
+        found.push(json!({"id": id, "name": name}));
+    }
+    let list = json!({"total": count, "products": found, "next": next});
+    Ok(html::json(200, &list).with("Vary", "Accept"))
+}
+
+fn no_such_place() -> Response {
+    html::error(404, "There is no toy with the number that the parameter after names.")
 }
 
 /// Answers `GET /api/products/{id}`.
 #[must_use]
-pub fn product(id: Option<u64>, view: &View<'_>) -> Response {
+pub fn product(id: Option<u64>, view: &View<'_>) -> Action {
     let applied = view.applied();
-    let found = id.and_then(|id| applied.state::<ToysState>()?.product(id));
-    found.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))
+    let Some((shop, id)) = applied.state::<ToysState>().zip(id) else {
+        return Action::Respond(html::not_found());
+    };
+    let named = |product: Option<Product>| {
+        product.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))
+    };
+    let (young, place) = (shop.product(id).cloned(), shop.place(id));
+    let old = OldToys::of(shop, &applied.heals);
+    drop(applied);
+    if !old.may_have(id) {
+        return Action::Respond(named(young));
+    }
+    let find = move || {
+        // Two hosts may have given one number while they had no peer: the earlier one is meant.
+        let earlier = old.numbered(id)?.filter(|(at, _)| place.is_none_or(|place| *at < place));
+        Ok(Found::Answer(named(earlier.map(|(_, product)| product).or(young))))
+    };
+    Action::Job(Lookup::new(find, unread))
 }
 
 /// Answers `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.

@@ -31,7 +31,7 @@ use super::{orders, page, products};
 /// The application.
 pub struct ToysApp {
     settings: ToysSettings,
-    slow: Slow,
+    slow: Arc<Slow>,
     trimmer: Arc<Trimmer<ToysState>>,
 }
 
@@ -123,7 +123,7 @@ impl ToysApp {
     #[must_use]
     pub fn new(settings: ToysSettings) -> Self {
         let trimmer = Arc::new(Trimmer::new("toys", tag::TOYS_CUT, settings.keep));
-        Self { settings, slow: Slow::default(), trimmer }
+        Self { settings, slow: Arc::default(), trimmer }
     }
 }
 
@@ -151,7 +151,7 @@ impl App for ToysApp {
             }
             LAST => self.slow.last(self.settings.db_ms, view),
             PRODUCTS => products::products(head, view).unwrap_or_else(Action::Respond),
-            PRODUCT => Action::Respond(products::product(id::of_segment(request.captures.segments[0]), view)),
+            PRODUCT => products::product(id::of_segment(request.captures.segments[0]), view),
             POST_PRODUCT => products::post(request, view).unwrap_or_else(Action::Respond),
             DO => order_now(head, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
             ORDER_STATE => Action::Respond(orders::state_of(parameter(head, "order_id").as_deref(), view)),

@@ -1,9 +1,10 @@
 //! The two slow calls: each name's answer is made once and kept for a while, and everybody who asks meanwhile waits for
 //! the same one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::application::{Action, Resume, View, Wait};
+use crate::app::lookup::{Found, Lookup};
 use crate::app::wait::News;
 use crate::apps::toys::limits::{
     TOYS_CACHE_BYTES_MAX, TOYS_CACHE_ENTRIES_MAX, TOYS_HEAVY_KEPT_MS, TOYS_LAST_KEPT_MS,
@@ -12,7 +13,9 @@ use crate::http::response::Response;
 
 use super::cache::{Bounds, Cache, Entry};
 use super::html::{self, escape};
-use super::state::ToysState;
+use super::old::{OldToys, unread};
+use super::place::Place;
+use super::state::{Product, ToysState};
 
 /// What is kept of the slow calls, for all workers of this host.
 #[derive(Debug)]
@@ -57,16 +60,34 @@ impl Slow {
 
     /// Answers `GET /api/products/last`, which takes `takes_ms`. What it tells is true when it is asked.
     #[must_use]
-    pub fn last(&self, takes_ms: u64, view: &View<'_>) -> Action {
+    pub fn last(self: &Arc<Self>, takes_ms: u64, view: &View<'_>) -> Action {
+        let applied = view.applied();
+        if let Some(shop) = applied.state::<ToysState>() {
+            let old = OldToys::of(shop, &applied.heals);
+            if old.reach_behind(shop.last().map(|(place, _)| *place)) {
+                let slow = self.clone();
+                let find = move || Ok(Found::Go(Box::new(Latest { slow, takes_ms, old: old.latest()? })));
+                return Action::Job(Lookup::new(find, unread));
+            }
+        }
+        drop(applied);
+        self.tell_last(takes_ms, None, view)
+    }
+
+    /// Tells of the last toy: the last one in memory, or that of the disk if it came later.
+    fn tell_last(&self, takes_ms: u64, old: Option<&(Place, Product)>, view: &View<'_>) -> Action {
         let (applied, now_us) = (view.applied(), view.now_us);
         let shop = applied.state::<ToysState>();
         let count = shop.map_or(0, ToysState::count);
-        let about = (count, shop.and_then(ToysState::last).map(|last| last.id));
+        let young = shop.and_then(ToysState::last);
+        let old = old.filter(|(at, _)| young.is_none_or(|(place, _)| at > place)).map(|(_, product)| product);
+        let last = old.or(young.map(|(_, product)| product));
+        let about = (count, last.map(|last| last.id));
         let mut kept = lock(&self.last);
         let found = kept.as_ref().filter(|last| last.about == about && last.entry.is_current(now_us));
         let is_known = found.is_some();
         let entry = found.map(|last| last.entry.clone()).unwrap_or_else(|| {
-            let text = match shop.and_then(ToysState::last) {
+            let text = match last {
                 Some(product) => format!("{count} products (last={})", escape(&product.name)),
                 None => "No product found".to_owned(),
             };
@@ -77,6 +98,19 @@ impl Slow {
         });
         drop((kept, applied));
         answer_or_wait(entry, is_known, view)
+    }
+}
+
+/// A question for the last toy that goes on when the last one on the disk is known.
+struct Latest {
+    slow: Arc<Slow>,
+    takes_ms: u64,
+    old: Option<(Place, Product)>,
+}
+
+impl Resume for Latest {
+    fn resume(self: Box<Self>, view: &View<'_>, _: News) -> Action {
+        self.slow.tell_last(self.takes_ms, self.old.as_ref(), view)
     }
 }
 

@@ -2,15 +2,16 @@
 //!
 //! Both are folds that commute. A toy stands at the place of its record, and a number that was given twice names the
 //! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. A toy that gave way is passed
-//! over. Nothing is ever taken away but by a cut (`trim.rs`).
+//! over. Nothing is ever taken away but by a cut (`trim.rs`). The oldest toys without a key go to the disk (`aging.rs`).
 
 use std::collections::BTreeMap;
 
-use crate::app::fields::Fields;
+use crate::app::aging::Aging;
 use crate::app::floors::{self, Floors};
 use crate::app::heal::Heal;
+use crate::app::old::Old;
 use crate::app::state::{Entry, RestoreError, Stamp, State};
-use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_NAMES_BYTES_MAX};
+use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_HELD_MAX, TOYS_NAMES_BYTES_MAX};
 use crate::apps::toys::tag::TOYS_CUT;
 use crate::base::folds::Folds;
 use crate::base::ids::{Inc, NodeId, Origin};
@@ -19,6 +20,7 @@ use super::claims::{Claim, Claims};
 use super::index::{Held, Index};
 use super::place::Place;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct, OrderId, Record};
+use super::snapshot;
 
 /// The toys that every shop begins with: their numbers are the same on all hosts.
 pub(super) const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
@@ -64,11 +66,6 @@ impl Order {
     }
 }
 
-/// In a snapshot's number of toys: claims to keys follow them.
-const WITH_CLAIMS: u64 = 1 << 63;
-/// In a snapshot's number of toys: what cuts need follows them and the claims.
-const WITH_CUTS: u64 = 1 << 62;
-
 /// What this host's clocks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -79,7 +76,7 @@ pub struct Now {
 }
 
 /// The shop's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ToysState {
     pub(super) products: BTreeMap<Place, Product>,
     /// Where the toy with that number stands.
@@ -87,7 +84,7 @@ pub struct ToysState {
     /// Toys whose number an earlier one has.
     pub(super) doubles: usize,
     /// The largest number given.
-    last_id: u64,
+    pub(super) last_id: u64,
     pub(super) claims: Claims,
     pub(super) orders: BTreeMap<OrderId, Order>,
     /// Orders that gave way to an earlier one with their id: they stand if a cut takes that.
@@ -96,6 +93,9 @@ pub struct ToysState {
     pub(super) index: Index,
     /// Bytes of all names.
     pub(super) names_bytes: usize,
+    /// Those of toys without a key that were added.
+    pub(super) plain_bytes: usize,
+    pub(super) old: Old,
     /// The process's monotonic clock while records are applied as they are committed. No part of the state.
     clock_us: Option<u64>,
 }
@@ -114,6 +114,8 @@ impl Default for ToysState {
             floors: Floors::default(),
             index: Index::default(),
             names_bytes: 0,
+            plain_bytes: 0,
+            old: Old::default(),
             clock_us: None,
         };
         for (seq, (id, name)) in (1..).zip(FIRST) {
@@ -128,17 +130,22 @@ impl ToysState {
     /// Returns how many toys there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.products.len() - self.claims.displaced()
+        self.products.len() - self.claims.displaced() + self.old.count() as usize
     }
 
-    /// Returns the toy that came last.
+    /// Returns the toy in memory that came last.
     #[must_use]
-    pub fn last(&self) -> Option<&Product> {
-        let mut latest = self.products.iter().rev();
-        latest.find(|(place, _)| !self.claims.is_displaced(place)).map(|(_, product)| product)
+    pub fn last(&self) -> Option<(&Place, &Product)> {
+        self.products.iter().rev().find(|(place, _)| !self.claims.is_displaced(place))
     }
 
-    /// Returns the toy with that number, or the one that stands in for it.
+    /// Returns where the first toy in memory with that number stands, one that gave way included.
+    #[must_use]
+    pub fn place(&self, id: u64) -> Option<Place> {
+        self.places.get(&id).copied()
+    }
+
+    /// Returns the toy in memory with that number, or the one that stands in for it.
     #[must_use]
     pub fn product(&self, id: u64) -> Option<&Product> {
         let place = self.places.get(&id)?;
@@ -148,12 +155,11 @@ impl ToysState {
         self.products.get(self.places.get(&self.claims.stand_in(place)?)?)
     }
 
-    /// Returns the toys behind the one with the number `after`, or all, in their order.
-    pub fn products(&self, after: Option<u64>) -> impl Iterator<Item = &Product> {
+    /// Returns the toys in memory behind a place, or all of them, in their order.
+    pub fn products(&self, after: Option<Place>) -> impl Iterator<Item = (&Place, &Product)> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let start = after.and_then(|id| self.places.get(&id)).map_or(Unbounded, |place| Excluded(*place));
-        let found = self.products.range((start, Unbounded));
-        found.filter(|(place, _)| !self.claims.is_displaced(place)).map(|(_, product)| product)
+        let found = self.products.range((after.map_or(Unbounded, Excluded), Unbounded));
+        found.filter(|(place, _)| !self.claims.is_displaced(place))
     }
 
     /// Returns the claim that stands for a key.
@@ -171,12 +177,14 @@ impl ToysState {
     /// Returns whether there is room for one more name of so many bytes.
     #[must_use]
     pub fn has_room_for(&self, name_bytes: usize) -> bool {
-        self.products.len().max(self.orders.len()) < TOYS_COUNT_MAX
+        let held = self.claims.iter().len().max(self.orders.len());
+        self.count() < TOYS_COUNT_MAX
+            && held < TOYS_HELD_MAX
             && self.names_bytes + name_bytes <= TOYS_NAMES_BYTES_MAX
     }
 
     /// Adds a toy; gives whether it is not cut.
-    fn add(&mut self, place: Place, id: u64, name: &str) -> bool {
+    pub(super) fn add(&mut self, place: Place, id: u64, name: &str) -> bool {
         self.last_id = self.last_id.max(id);
         if self.floors.cover(place.origin, place.seq) {
             return false;
@@ -206,7 +214,7 @@ impl ToysState {
     }
 
     /// Gives whether the order stands.
-    fn take_order(&mut self, id: OrderId, order: Order) -> bool {
+    pub(super) fn take_order(&mut self, id: OrderId, order: Order) -> bool {
         let place = order.place;
         if self.floors.cover(place.origin, place.seq) {
             return false;
@@ -261,7 +269,9 @@ impl State for ToysState {
         }
         match record::decode(record)? {
             Record::Product(product) => {
-                self.add(at.into(), product.id, product.name);
+                if self.add(at.into(), product.id, product.name) {
+                    self.plain_bytes += product.name.len();
+                }
                 Some(product.id)
             }
             Record::Keyed(KeyedProduct { product, key, fingerprint }) => {
@@ -294,7 +304,15 @@ impl State for ToysState {
     }
 
     fn data_bytes(&self) -> u64 {
-        self.names_bytes as u64
+        (self.names_bytes as u64).wrapping_add(self.old.amounts().bytes)
+    }
+
+    fn aging(&self) -> Option<&dyn Aging> {
+        Some(self)
+    }
+
+    fn aging_mut(&mut self) -> Option<&mut dyn Aging> {
+        Some(self)
     }
 
     fn take_folds(&mut self, _: &[Origin], all: &Folds) {
@@ -302,34 +320,11 @@ impl State for ToysState {
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        let added = (self.products.len() - FIRST.len()) as u64;
-        // Without claims and cuts it is what the first program wrote, and reads.
-        let has_claims = self.claims.iter().len() > 0;
-        let has_cuts = !self.floors.is_empty() || !self.later.is_empty();
-        let flag = |is_set, flag| if is_set { flag } else { 0 };
-        push_word(out, added | flag(has_claims, WITH_CLAIMS) | flag(has_cuts, WITH_CUTS));
-        for (place, product) in self.products.iter().skip(FIRST.len()) {
-            push_place(out, place);
-            push_word(out, product.id);
-            push_text(out, &product.name);
-        }
-        if has_claims {
-            push_word(out, self.claims.iter().len() as u64);
-        }
-        for (key, place, claim) in self.claims.iter() {
-            out.extend_from_slice(key);
-            push_place(out, place);
-            push_word(out, claim.id);
-            out.extend_from_slice(&claim.fingerprint);
-        }
-        if has_cuts {
-            self.push_cuts(out);
-        }
-        self.orders.iter().for_each(|(id, order)| push_order(out, id, order));
+        snapshot::push(self, out);
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        let (clock_us, mut state) = (self.clock_us, read(bytes).ok_or(RestoreError)?);
+        let (clock_us, mut state) = (self.clock_us, snapshot::read(bytes).ok_or(RestoreError)?);
         let orders = state.orders.values_mut().chain(state.later.values_mut());
         orders.for_each(|order| order.here_us = clock_us.unwrap_or(0));
         *self = Self { clock_us, ..state };
@@ -355,124 +350,6 @@ impl State for ToysState {
         }
         out
     }
-}
-
-impl ToysState {
-    fn push_cuts(&self, out: &mut Vec<u8>) {
-        push_word(out, self.last_id);
-        push_word(out, self.later.len() as u64);
-        self.later.iter().for_each(|((id, _), order)| push_order(out, id, order));
-        let mut floors = Vec::new();
-        self.floors.push(&mut floors);
-        push_word(out, floors.len() as u64);
-        out.extend_from_slice(&floors);
-    }
-
-    /// Reads what [`ToysState::push_cuts`] has written.
-    fn read_cuts(&mut self, rest: &mut &[u8]) -> Option<()> {
-        self.last_id = self.last_id.max(word(rest)?);
-        for _ in 0..word(rest)? {
-            let (id, order) = read_order(rest)?;
-            self.names_bytes += order.product.len();
-            self.index.add(Held::Order(order.place, id));
-            self.later.insert((id, order.place), order);
-        }
-        let length = usize::try_from(word(rest)?).ok()?;
-        let (floors, after) = rest.split_at_checked(length)?;
-        *rest = after;
-        self.floors = Floors::read(&mut Fields::of(floors))?;
-        Some(())
-    }
-}
-
-fn push_order(out: &mut Vec<u8>, id: &OrderId, order: &Order) {
-    out.extend_from_slice(id);
-    push_place(out, &order.place);
-    push_word(out, order.done_us);
-    out.extend_from_slice(&order.fingerprint);
-    push_text(out, &order.product);
-}
-
-fn push_word(out: &mut Vec<u8>, word: u64) {
-    out.extend_from_slice(&word.to_le_bytes());
-}
-
-fn push_place(out: &mut Vec<u8>, place: &Place) {
-    for word in [place.time_us, place.origin.node.0, place.origin.inc.0, place.seq] {
-        push_word(out, word);
-    }
-}
-
-fn push_text(out: &mut Vec<u8>, text: &str) {
-    push_word(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Reads a snapshot; nothing for bytes of another form. Toys and orders stand in their order, each once.
-fn read(bytes: &[u8]) -> Option<ToysState> {
-    let mut state = ToysState::default();
-    let mut rest = bytes;
-    let added = word(&mut rest)?;
-    for _ in 0..added & !(WITH_CLAIMS | WITH_CUTS) {
-        let (place, id) = (place(&mut rest)?, word(&mut rest)?);
-        if state.products.last_key_value().is_some_and(|(last, _)| *last >= place) {
-            return None;
-        }
-        state.add(place, id, text(&mut rest)?);
-    }
-    let claims = if added & WITH_CLAIMS == 0 { 0 } else { word(&mut rest)? };
-    for _ in 0..claims {
-        let (key, place) = (take(&mut rest)?, place(&mut rest)?);
-        let claim = Claim { id: word(&mut rest)?, fingerprint: take(&mut rest)? };
-        state.claims.add(key, place, claim);
-    }
-    if added & WITH_CUTS != 0 {
-        state.read_cuts(&mut rest)?;
-    }
-    while !rest.is_empty() {
-        let (id, order) = read_order(&mut rest)?;
-        if state.orders.last_key_value().is_some_and(|(last, _)| *last >= id) {
-            return None;
-        }
-        state.take_order(id, order);
-    }
-    Some(state)
-}
-
-fn read_order(rest: &mut &[u8]) -> Option<(OrderId, Order)> {
-    let id = take(rest)?;
-    let order = Order {
-        place: place(rest)?,
-        done_us: word(rest)?,
-        here_us: 0,
-        is_live: false,
-        fingerprint: take(rest)?,
-        product: text(rest)?.into(),
-    };
-    Some((id, order))
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (found, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(*found)
-}
-
-fn word(rest: &mut &[u8]) -> Option<u64> {
-    take(rest).map(u64::from_le_bytes)
-}
-
-fn place(rest: &mut &[u8]) -> Option<Place> {
-    let time_us = word(rest)?;
-    let origin = Origin { node: NodeId(word(rest)?), inc: Inc(word(rest)?) };
-    Some(Place { time_us, origin, seq: word(rest)? })
-}
-
-fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let length = usize::try_from(word(rest)?).ok()?;
-    let (text, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]

@@ -3,20 +3,24 @@
 //! What is left is what it would be had the others never come, so hosts that hear of a cut and of what it takes in another
 //! order agree: of toys and orders with one key or id, the earliest of those that are left stands.
 
-use crate::app::trimming::{Item, Trimmed};
+use crate::app::heal::Heals;
+use crate::app::old_times::InTime;
+use crate::app::trimming::{self, Item, OldList, Trimmed};
 use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::base::ids::{Origin, Seq};
+use crate::base::limits::CUT_ITEMS_MAX;
 
 use super::index::Held;
 use super::place::Place;
 use super::record::OrderId;
-use super::state::{FIRST, ToysState};
+use super::state::{FIRST, Product, ToysState};
 
 impl ToysState {
     /// Takes a cut's record.
     pub(super) fn cut(&mut self, record: &[u8]) {
         let raised = self.floors.raise(record).into_iter();
         for (origin, floor) in raised.filter(|(origin, _)| *origin != Place::FIRST.origin) {
+            self.old.remove_up_to(origin, floor);
             for held in self.index.take_up_to(origin, floor) {
                 match held {
                     Held::Toy(place) => self.remove_toy(place),
@@ -27,13 +31,22 @@ impl ToysState {
     }
 
     fn remove_toy(&mut self, place: Place) {
-        let Some(product) = self.products.remove(&place) else { return };
+        let at = (place.origin, place.seq);
+        let is_plain = !self.claims.has(at);
+        if let Some(product) = self.take_out(place) {
+            self.plain_bytes -= if is_plain { product.name.len() } else { 0 };
+            self.claims.remove(at);
+        }
+    }
+
+    /// Takes a toy out of memory, but for a claim of it.
+    pub(super) fn take_out(&mut self, place: Place) -> Option<Product> {
+        let product = self.products.remove(&place)?;
         self.names_bytes -= product.name.len();
-        self.claims.remove((place.origin, place.seq));
         let is_first = self.places.get(&product.id) == Some(&place);
         if self.doubles == 0 {
             self.places.remove(&product.id);
-            return;
+            return Some(product);
         }
         // Of those with its number the next one is meant from now on, if there is one.
         let others = || self.products.iter().filter(|(_, other)| other.id == product.id);
@@ -44,6 +57,7 @@ impl ToysState {
             None => drop(self.places.remove(&product.id)),
             Some(_) => {}
         }
+        Some(product)
     }
 
     fn remove_order(&mut self, place: Place, id: OrderId) {
@@ -62,7 +76,9 @@ impl ToysState {
 impl Trimmed for ToysState {
     fn extent(&self) -> (u64, u64) {
         let toys = self.products.len() - FIRST.len();
-        ((toys + self.orders.len() + self.later.len()) as u64, self.names_bytes as u64)
+        let young = toys + self.orders.len() + self.later.len();
+        let bytes = (self.names_bytes as u64).wrapping_add(self.old.amounts().bytes);
+        (young as u64 + self.old.count(), bytes)
     }
 
     /// Gives toys and orders in the order in which they came. What has a key stays for a day, and an order until it is done.
@@ -82,12 +98,32 @@ impl Trimmed for ToysState {
     }
 
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
-        Box::new(self.index.numbers(origin))
+        trimming::joined(self.index.numbers(origin), self.old.numbers(origin))
+    }
+
+    fn old_list(&self, heals: &Heals) -> Option<OldList> {
+        let (view, heals, mut walk) = (self.old.view(), heals.clone(), None);
+        if view.is_empty() {
+            return None;
+        }
+        let next = move || {
+            let walk = match &mut walk {
+                Some(walk) => walk,
+                // Not before nobody waits for the state.
+                none => none.insert(InTime::behind(&view, &heals, None, CUT_ITEMS_MAX)?),
+            };
+            let next = walk.step()?;
+            Ok(next.map(|(time_us, found)| {
+                let (origin, seq) = found.place;
+                item(&Place { time_us, origin, seq }, found.bytes as usize, false)
+            }))
+        };
+        Some(OldList { next: Box::new(next), is_read: self.old.is_read() })
     }
 }
 
 /// Returns whether a toy is none of those that every shop begins with.
-fn is_added(place: &Place) -> bool {
+pub(super) fn is_added(place: &Place) -> bool {
     place.origin != Place::FIRST.origin
 }
 

@@ -6,6 +6,9 @@ use crate::base::places::Place;
 pub const ITEMS: u8 = 0;
 /// Table of the blobs that items name.
 pub const BLOBS: u8 = 1 | LOOKED_UP;
+/// Table of items by the times as of which they counted when they were written: u64 microseconds since 1970, big endian. Such an
+/// item's value begins with that time, little endian.
+pub const TIMES: u8 = 4;
 /// In the number of a table whose keys are looked up one by one: it has a filter.
 pub const LOOKED_UP: u8 = 0x80;
 
