@@ -43,6 +43,7 @@ pub(crate) mod references;
 pub mod router;
 pub mod shelving;
 pub mod state;
+mod stored_run;
 pub(crate) mod trimming;
 pub(crate) mod upload;
 pub(crate) mod view;

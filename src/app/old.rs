@@ -3,7 +3,6 @@
 //! Nothing here reads. What is removed is noted, so that counts are right at once; what it was, and which blobs it named, is read
 //! a moment later by somebody who may wait ([`Old::to_read`]).
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -11,9 +10,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::old_times::Later;
 use super::old_view::{OldView, Part};
+use super::stored_run::StoredRun;
+pub use super::stored_run::named_in;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
-use crate::base::numbers::{u32_at, u64_at};
 use crate::base::places::{Place, Places};
 use crate::log::runs::item::{Amounts, Item};
 use crate::log::runs::run::Run;
@@ -63,9 +63,14 @@ impl Held {
     }
 
     fn take_out(&mut self, places: &Places) {
+        self.leave(places);
+        self.untold.add_all(places);
+    }
+
+    /// Leaves items to another run.
+    fn leave(&mut self, places: &Places) {
         Arc::make_mut(&mut self.gone).add_all(places);
         self.unread.add_all(places);
-        self.untold.add_all(places);
     }
 }
 
@@ -93,6 +98,21 @@ pub struct Aged {
     pub(super) held: Held,
     /// Items that were in memory before.
     pub(super) fresh: Vec<(Place, Fresh)>,
+}
+
+impl Aged {
+    /// Returns the run for a state that has these of its items on the disk already.
+    fn taken_over(&self, stays: &Places) -> Held {
+        let mut new = Held::whole(self.held.run.clone());
+        let fresh: Places = self.fresh.iter().map(|(place, _)| *place).collect();
+        new.gone = Arc::new(new.run.places().minus(stays));
+        new.unread = self.held.unread.clone();
+        new.unread.add_all(&self.held.alive().minus(stays).minus(&fresh));
+        new.gone_amounts = self.held.gone_amounts;
+        let young = self.fresh.iter().filter(|(place, _)| !stays.contains(place));
+        young.for_each(|(_, fresh)| new.gone_amounts.join(fresh.amounts));
+        new
+    }
 }
 
 /// Items that are in a run and still in memory, too: they move one by one.
@@ -262,35 +282,41 @@ impl Old {
     }
 
     /// Takes over the runs of a fold that began from an earlier state of this application: what was removed since stays so. Items
-    /// that are still in memory count as gone until they have moved.
+    /// that are still in memory count as gone until they have moved, and those that only the fold has taken back stay where they are.
     pub(super) fn adopt(&mut self, aged: &[Aged]) -> Moving {
         let (mut moving, mut held) = (Moving::default(), Vec::new());
+        let (mut here, mut there) = (Places::default(), Places::default());
+        self.held.iter().for_each(|held| here.add_all(&held.alive()));
+        aged.iter().for_each(|one| there.add_all(&one.held.alive()));
         for one in aged {
-            let run = &one.held.run;
-            if let Some(kept) = self.held.iter().find(|held| held.run.id() == run.id()) {
-                // It may have been written once more, of items that had come back and have not changed.
-                let back = one.fresh.iter().filter(|(place, _)| kept.gone.contains(place));
-                moving.0.extend(back.map(|(place, fresh)| (run.id(), *place, *fresh)));
-                held.push(kept.clone());
-                continue;
-            }
-            let alive = one.held.alive();
-            let mut stays = Places::default();
-            self.held.iter().for_each(|held| stays.add_all(&held.alive().and(&alive)));
-            let fresh: Places = one.fresh.iter().map(|(place, _)| *place).collect();
-            let removed = alive.minus(&stays).minus(&fresh);
-            let mut new = Held::whole(run.clone());
-            new.gone = Arc::new(run.places().minus(&stays));
-            new.unread = one.held.unread.clone();
-            new.unread.add_all(&removed);
-            new.gone_amounts = one.held.gone_amounts;
-            one.fresh.iter().for_each(|(_, fresh)| new.gone_amounts.join(fresh.amounts));
-            moving.0.extend(one.fresh.iter().map(|(place, fresh)| (run.id(), *place, *fresh)));
+            let known = self.held.iter().find(|held| held.run.id() == one.held.run.id());
+            let in_both = here.and(&one.held.alive());
+            let new = match known.filter(|known| known.gone.and(&in_both).is_empty()) {
+                Some(known) => {
+                    let mut kept = known.clone();
+                    // The fold has taken these back and written them to another run.
+                    kept.leave(&known.alive().minus(&one.held.alive()).and(&there));
+                    kept
+                }
+                None => one.taken_over(&in_both),
+            };
+            // One that was known may have been written once more, of items that had come back and have not changed.
+            let is_young = |(place, _): &&(Place, Fresh)| new.gone.contains(place);
+            let young = one.fresh.iter().filter(is_young);
+            moving.0.extend(young.map(|(place, fresh)| (new.run.id(), *place, *fresh)));
             held.push(new);
         }
-        let left = |old: &&Held| held.iter().all(|new| new.run.id() != old.run.id());
-        for old in self.held.iter().filter(left).filter(|old| !old.untold.is_empty()) {
-            self.leaving.push((old.run.clone(), old.untold.clone()));
+        let goes_on = |old: &Held, held: &[Held]| held.iter().any(|new| new.run.id() == old.run.id());
+        for old in &self.held {
+            if !goes_on(old, &held) && !old.alive().minus(&there).is_empty() {
+                let mut kept = old.clone();
+                kept.leave(&old.alive().and(&there));
+                held.push(kept);
+            }
+            let untold = |new: &Held| new.run.id() == old.run.id() && new.untold == old.untold;
+            if !old.untold.is_empty() && !held.iter().any(untold) {
+                self.leaving.push((old.run.clone(), old.untold.clone()));
+            }
         }
         self.replace(held);
         moving
@@ -341,42 +367,4 @@ impl Old {
         old.replace(stored.into_iter().map(open).collect::<io::Result<_>>()?);
         Ok((old, length))
     }
-}
-
-/// A run as a snapshot names it.
-struct StoredRun {
-    id: BlobId,
-    gone: Places,
-    gone_amounts: Amounts,
-    unread: Places,
-}
-
-impl StoredRun {
-    fn read_all(bytes: &[u8]) -> Option<(Vec<Self>, usize)> {
-        let (count, mut at) = (u32_at(bytes.get(..4)?, 0), 4);
-        let mut all = Vec::new();
-        for _ in 0..count {
-            let id = BlobId::read(bytes.get(at..)?)?;
-            let amounts = bytes.get(at + 32..at + 48)?;
-            let gone_amounts = Amounts { bytes: u64_at(amounts, 0), contents_bytes: u64_at(amounts, 8) };
-            let (gone, gone_length) = Places::read(bytes.get(at + 48..)?)?;
-            at += 48 + gone_length;
-            let (unread, unread_length) = Places::read(bytes.get(at..)?)?;
-            at += unread_length;
-            all.push(Self { id, gone, gone_amounts, unread });
-        }
-        Some((all, at))
-    }
-}
-
-/// Returns the names of all runs in the section of a snapshot; nothing for bytes of another form.
-#[must_use]
-pub fn named_in(section: &[u8]) -> Option<BTreeSet<BlobId>> {
-    let (mut rest, mut named) = (section, BTreeSet::new());
-    while let Some((_, after)) = rest.split_first() {
-        let (stored, length) = StoredRun::read_all(after)?;
-        named.extend(stored.iter().map(|stored| stored.id));
-        rest = after.get(length..)?;
-    }
-    Some(named)
 }

@@ -100,17 +100,10 @@ impl Applied {
 }
 
 /// Has the state in force take over the runs of a fold. Locks it for some items at a time.
-///
-/// # Errors
-/// Returns the error of reading an old item that is to come back into memory; nothing is taken over then.
-pub fn adopt(applied: &AppliedLock, ageing: &Ageing) -> io::Result<()> {
-    // What the fold took back from a run is in no run any more, unless it went there again. The state in force has heard all that
-    // the fold has, so it wants all of that back, too.
-    while take_back(applied)? {}
+pub fn adopt(applied: &AppliedLock, ageing: &Ageing) {
     let lock = || applied.write();
     let mut leaving = lock().adopt(ageing);
     while lock().move_some(&mut leaving) {}
-    Ok(())
 }
 
 /// Reads old items that were removed lately, and tells their applications what they were; gives whether there may be more.

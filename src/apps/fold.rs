@@ -23,6 +23,8 @@ use crate::log::format::record;
 
 #[path = "fold/aged.rs"]
 mod aged;
+#[path = "fold/memory.rs"]
+mod memory;
 
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]

@@ -105,20 +105,6 @@ fn old_toys_are_listed_named_and_kept_through_a_kill() {
     assert_eq!(ids(&all(&mut client)), (1..=60).collect::<Vec<_>>());
 }
 
-/// The last of those on the disk, where only the two that every shop begins with and one with a key are in memory.
-#[test]
-fn the_last_toy_may_be_on_the_disk() {
-    let server = Server::fresh(&["--apps", "toys", "--toys-db-ms", "0", "--limit", "young_bytes=1B"]);
-    let mut client = server.connect();
-    assert_eq!(add(&mut client, "k", "first").status, 201);
-    add_all(&mut client, 4..=9);
-    await_old(&server, 6);
-    assert_eq!(last(&mut client), "9 products (last=toy 9)");
-    assert_eq!(ids(&all(&mut client)), (1..=9).collect::<Vec<_>>());
-    assert_eq!(add(&mut client, "k2", "second").json()["id"], 10);
-    assert_eq!(last(&mut client), "10 products (last=second)");
-}
-
 #[test]
 fn a_cut_reaches_into_runs_of_toys() {
     let server = Server::fresh(&TINY);
@@ -129,7 +115,10 @@ fn a_cut_reaches_into_runs_of_toys() {
     let server = server.kill_and_restart(&[&TINY[..], &["--keep", "toys=5"]].concat());
     let mut client = server.connect();
     let kept = [1, 2, 26, 27, 28, 29, 30];
-    await_that("the newest five", || ids(&all(&mut client)), |ids| *ids == kept);
+    // Page by page a cursor may be of one that went meanwhile.
+    let listed = || get(&mut client, "/api/products?limit=1000").json()["products"].clone();
+    let is_cut = |list: &Value| ids(list.as_array().expect("a list")) == kept;
+    await_that("the newest five", listed, is_cut);
     assert_eq!(get(&mut client, "/api/products/7").status, 404);
     add_all(&mut client, 31..=31);
 }

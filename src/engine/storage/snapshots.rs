@@ -211,7 +211,7 @@ impl SnapshotMaker {
         self.last = next;
         self.keep(&files, Some(needs_from(&applied, &shared.reader.segments())));
         drop(applied);
-        shelving::adopt(&shared.applied, &ageing)?;
+        shelving::adopt(&shared.applied, &ageing);
         shared.metrics.runs_merged.add(ageing.merged);
         if let Err(error) = self.sweep(&**disk) {
             tracing::warn!(%error, "can't remove a run that no snapshot names; the next snapshot's fold tries again");
