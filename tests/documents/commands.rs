@@ -172,6 +172,7 @@ pasted! {
     agents_can_be_pasted: "docs/bench-agents.md",
     configuring_can_be_pasted: "docs/configuration.md",
     operating_can_be_pasted: "docs/operations.md",
+    backups_can_be_pasted: "docs/backup.md",
     security_can_be_pasted: "docs/security.md",
     what_is_kept_can_be_pasted: "docs/retention.md",
     old_items_can_be_pasted: "docs/runs.md",
