@@ -403,9 +403,9 @@ fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
 }
 
 /// Builds the package of this binary and installs, uses, removes and purges it in a copy of this system that is thrown
-/// away. Needs cargo-deb, root, and overlays of file systems.
+/// away. Needs dpkg-deb, root, and overlays of file systems.
 #[test]
-#[ignore = "slow; scripts/test runs it where cargo-deb is there"]
+#[ignore = "it installs; scripts/test runs it where dpkg-deb is there"]
 fn the_package_installs_and_leaves() {
     let target = tempfile::tempdir().expect("a directory");
     let output = Command::new(format!("{HERE}/scripts/package"))
