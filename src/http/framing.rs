@@ -142,7 +142,9 @@ impl Fields {
         match () {
             () if is_1_1 && !self.has_host => return Err(HOST_MISSING),
             () if has_coding && !is_1_1 => return Err(CODING_IN_1_0),
-            () if has_coding && self.length.is_some() => return Err(LENGTH_AND_CODING),
+            () if has_coding && self.length.is_some() && !cfg!(seeded_bug = "length_and_coding") => {
+                return Err(LENGTH_AND_CODING);
+            }
             () if has_coding && !self.ends_chunked => return Err(CODING_ENDLESS),
             () if self.is_coded => return Err(CODING_UNKNOWN),
             () => {}

@@ -130,6 +130,10 @@ impl HeadScan {
         self.line_bytes += length;
         self.check_lengths(limits)?;
         match line_end {
+            Some(at) if rest[at] == b'\n' && cfg!(seeded_bug = "bare_lf") => {
+                self.after_cr = true;
+                Ok(at)
+            }
             Some(at) if rest[at] == b'\n' => Err(BARE_LF),
             Some(at) => {
                 self.after_cr = true;

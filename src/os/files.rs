@@ -239,9 +239,11 @@ impl RealFile {
             return Ok(0);
         };
         let mut done = 0;
+        let flags =
+            if cfg!(seeded_bug = "no_dsync") { ReadWriteFlags::empty() } else { ReadWriteFlags::DSYNC };
         while done < blocks.len() {
             let rest = [IoSlice::new(&blocks[done..])];
-            match rustix::io::pwritev2(direct, &rest, offset + done as u64, ReadWriteFlags::DSYNC) {
+            match rustix::io::pwritev2(direct, &rest, offset + done as u64, flags) {
                 Ok(0) => break,
                 Ok(written) => done += written,
                 Err(Errno::INTR) => {}
@@ -296,7 +298,7 @@ impl DiskFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut has_failed = self.has_failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *has_failed {
+        if *has_failed && !cfg!(seeded_bug = "sync_again") {
             return Err(failed_sync(io::Error::other("a failed sync is final for the file")));
         }
         self.file.sync_data().map_err(|error| {

@@ -2,11 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::board::{large, post};
 use crate::process::client::{Client, Next, plain, request};
-use crate::process::{PATIENCE, free_address};
+use crate::process::{PATIENCE, Server, free_address};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+/// How long a server is watched that has nothing to do.
+const PAUSE: Duration = Duration::from_secs(2);
 
 struct Limited(Child);
 
@@ -93,4 +97,38 @@ fn a_limit_that_allows_the_usual_connections_is_no_trouble() {
     assert!(is_warned(19_999, &[]) && is_warned(1_024, &[]));
     assert!(is_warned(20_000, &["--limit", "connections=20000"]), "somebody wants that many");
     assert!(!is_warned(20_000, &["--limit", "connections=19000"]));
+}
+
+/// What a process has used of all CPUs, in ticks of 10 ms.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    let fields: Vec<_> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+    [11, 12].map(|field| fields[field].parse::<u64>().expect("a number")).iter().sum()
+}
+
+#[test]
+fn a_worker_without_descriptors_waits_before_it_tries_again() {
+    let server = Server::fresh(&["--workers", "1", "--durability", "memory"]);
+    let pid = Pid::from_raw(server.pid() as i32);
+    let used = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the process is there").count();
+    let usual = getrlimit(Resource::Nofile);
+    let few = Rlimit { current: Some(used as u64), maximum: usual.maximum };
+    let usual = prlimit(pid, Resource::Nofile, few).expect("our own child");
+    let mut clients = Vec::new();
+    // Some numbers below the limit may be free.
+    for _ in 0..16 {
+        clients.push(server.connect());
+    }
+    for client in &mut clients {
+        client.send(plain("GET", "/livez"));
+    }
+    std::thread::sleep(PAUSE / 8);
+    let before = ticks(server.pid());
+    std::thread::sleep(PAUSE);
+    let spent = ticks(server.pid()) - before;
+    assert!(spent < 10, "{spent} ticks of 10 ms in {PAUSE:?} in which nothing could be done");
+    prlimit(pid, Resource::Nofile, usual).expect("our own child");
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200, "they are served once there are descriptors");
+    }
 }

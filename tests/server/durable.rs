@@ -7,10 +7,13 @@ use crate::process;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use process::{PATIENCE, Server};
+use process::client::{Client, Next};
+use process::traced::{Changing, Fate, record_serving_at};
+use process::{PATIENCE, Server, free_address, pixeld};
 use rustix::process::Signal;
 
 const SEGMENT: [&str; 2] = ["--segment-size", "4MiB"];
@@ -191,4 +194,44 @@ fn a_clear_frees_its_segments_and_survives() {
     assert_eq!(server.connect().send(kept).answer().status, 200);
     let server = server.kill_and_restart(&SEGMENT);
     assert_eq!(server.ask("GET", "/pixels/count", "").1, r#"{"total":1}"#);
+}
+
+#[test]
+fn an_answer_comes_after_a_write_that_is_durable_when_it_returns() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let mut command = pixeld(&["serve", "--workers", "1", "--listen", &address.to_string(), "--data-dir"]);
+    command.arg(directory.path()).args(["--disk-reserve", "1MiB"]).args(SEGMENT);
+    let (counts, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let tracer = thread::spawn({
+        let (counts, seen) = (Arc::clone(&counts), Arc::clone(&seen));
+        move || record_serving_at(&command, 64, counts, seen)
+    });
+    while TcpStream::connect(address).is_err() {
+        if tracer.is_finished() {
+            assert_eq!(tracer.join().expect("no panic"), None, "it serves");
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let mut client = Client::connect(address);
+    let mut post = |n| client.send(request(0, n, "Durability: disk\r\n")).next(false);
+    assert!(matches!(post(0), Next::Answer(answer) if answer.status == 200));
+    // Nothing else writes durably: what is noted between the request and its answer is this pixel's.
+    counts.store(true, Ordering::SeqCst);
+    assert!(matches!(post(1), Next::Answer(answer) if answer.status == 200));
+    let calls = seen.lock().expect("no panic").clone();
+    let is_durable = |at: usize| match calls[at] {
+        Changing::DurableWrite => true,
+        Changing::Write => calls[at..].contains(&Changing::Sync),
+        _ => false,
+    };
+    assert!((0..calls.len()).any(is_durable), "{calls:?}");
+    // The tracer kills it at one of the next calls.
+    for n in 2.. {
+        if !matches!(post(n), Next::Answer(_)) {
+            break;
+        }
+    }
+    assert_eq!(tracer.join().expect("no panic"), Some(Fate::Killed));
 }

@@ -125,7 +125,7 @@ pub fn make_durable(
     clock: Clock,
 ) -> Result<Durable, WriteError> {
     let mut has_waited = false;
-    if let Err(error) = writer.write(staged, true) {
+    if let Err(error) = writer.write(staged, !cfg!(seeded_bug = "answer_before_sync")) {
         write_when_there_is_room(shared, writer, staged, error)?;
         has_waited = true;
     }

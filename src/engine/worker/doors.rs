@@ -100,7 +100,7 @@ impl Doors {
 
     fn accept_later(&mut self, error: &io::Error, context: &Context) {
         let now_ms = context.now.ms();
-        self.again_ms = now_ms + ACCEPT_RETRY_MS;
+        self.again_ms = if cfg!(seeded_bug = "accept_spins") { now_ms } else { now_ms + ACCEPT_RETRY_MS };
         if now_ms >= self.quiet_until_ms {
             self.quiet_until_ms = now_ms + ACCEPT_LOGGED_MS;
             tracing::warn!(%error, worker = context.index, "can't accept connections; close some or raise the limit of open files");

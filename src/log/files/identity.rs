@@ -124,7 +124,7 @@ impl Identity {
     /// processes run on copies of the directory, or should this one be repeated because it was never stored.
     #[must_use]
     pub fn next(&self, random: u32) -> Self {
-        let start = self.start.saturating_add(1);
+        let start = self.start.saturating_add(u32::from(!cfg!(seeded_bug = "start_number_twice")));
         Self { inc: Inc::of_start(start, random), start, ..*self }
     }
 

@@ -2,8 +2,8 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::skip::skip;
 use nix::errno::Errno;
@@ -48,9 +48,22 @@ pub enum Fate {
     Serving,
 }
 
+/// A call that may change a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changing {
+    /// Bytes that are durable when it returns.
+    DurableWrite,
+    /// Bytes that a sync has to follow.
+    Write,
+    /// What was written before is durable when it returns.
+    Sync,
+    /// Any other.
+    Other,
+}
+
 /// What a system call's stop is.
 enum Call {
-    Changing,
+    Changing(Changing),
     Serving,
     Other,
 }
@@ -58,12 +71,22 @@ enum Call {
 /// Runs a command and kills it with SIGKILL right before its `number`-th call, from 0 on, that may change a file system. Nothing
 /// where the system does not let us.
 pub fn kill_at(command: &Command, number: usize) -> Option<Fate> {
-    trace(command, Place { number, counts: None })
+    trace(command, Place { number, counts: None, seen: None })
 }
 
 /// The same for a server that goes on when it serves: its calls count as long as `counts` says so.
 pub fn kill_serving_at(command: &Command, number: usize, counts: Arc<AtomicBool>) -> Option<Fate> {
-    trace(command, Place { number, counts: Some(counts) })
+    trace(command, Place { number, counts: Some(counts), seen: None })
+}
+
+/// The same, with what it did meanwhile.
+pub fn record_serving_at(
+    command: &Command,
+    number: usize,
+    counts: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<Changing>>>,
+) -> Option<Fate> {
+    trace(command, Place { number, counts: Some(counts), seen: Some(seen) })
 }
 
 /// Where a process is killed.
@@ -71,11 +94,19 @@ struct Place {
     number: usize,
     /// Whether calls count; without it they do until it serves, which is its end then.
     counts: Option<Arc<AtomicBool>>,
+    /// Where calls that count are noted.
+    seen: Option<Arc<Mutex<Vec<Changing>>>>,
 }
 
 impl Place {
     fn counts(&self) -> bool {
         self.counts.as_ref().is_none_or(|counts| counts.load(Ordering::SeqCst))
+    }
+
+    fn note(&self, what: Changing) {
+        if let Some(seen) = &self.seen {
+            seen.lock().expect("no panic").push(what);
+        }
     }
 }
 
@@ -132,9 +163,12 @@ fn follow(process: Pid, place: &Place) -> Fate {
             WaitStatus::PtraceSyscall(thread) => {
                 let call = if is_ours && fate.is_none() { call_of(thread) } else { Call::Other };
                 match call {
-                    Call::Changing if !place.counts() => {}
-                    Call::Changing if calls == place.number => fate = Some(Fate::Killed),
-                    Call::Changing => calls += 1,
+                    Call::Changing(_) if !place.counts() => {}
+                    Call::Changing(_) if calls == place.number => fate = Some(Fate::Killed),
+                    Call::Changing(what) => {
+                        calls += 1;
+                        place.note(what);
+                    }
                     Call::Serving if place.counts.is_some() => {}
                     Call::Serving => fate = Some(Fate::Serving),
                     Call::Other => {}
@@ -164,14 +198,22 @@ fn call_of(thread: Pid) -> Call {
     }
     // The call's number, and then what it was given.
     let told = std::fs::read_to_string(format!("/proc/{thread}/syscall")).unwrap_or_default();
-    let mut words = told.split(' ');
-    let number = words.next().and_then(|number| number.parse().ok());
-    let flags = words.nth(2).and_then(|flags| i32::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
-    const WRITING: i32 = libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR;
+    let words: Vec<_> = told.split(' ').collect();
+    let Some(number) = words[0].parse().ok() else { return Call::Other };
+    let argument = |index: usize| {
+        words.get(1 + index).and_then(|word| i64::from_str_radix(word.trim_start_matches("0x"), 16).ok())
+    };
+    const WRITING: i64 = (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as i64;
+    let is_durable = || argument(5).is_some_and(|flags| flags & i64::from(libc::RWF_DSYNC) != 0);
     match number {
-        Some(SERVING) => Call::Serving,
-        Some(libc::SYS_openat) if flags.is_some_and(|flags| flags & WRITING != 0) => Call::Changing,
-        Some(number) if CHANGING.contains(&number) || OLD.contains(&number) => Call::Changing,
+        SERVING => Call::Serving,
+        libc::SYS_openat if argument(2).is_some_and(|flags| flags & WRITING != 0) => {
+            Call::Changing(Changing::Other)
+        }
+        libc::SYS_pwritev2 if is_durable() => Call::Changing(Changing::DurableWrite),
+        libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_pwritev2 => Call::Changing(Changing::Write),
+        libc::SYS_fsync | libc::SYS_fdatasync => Call::Changing(Changing::Sync),
+        number if CHANGING.contains(&number) || OLD.contains(&number) => Call::Changing(Changing::Other),
         _ => Call::Other,
     }
 }
