@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::effective::Config;
+use super::effective::{Config, Listen};
 use super::table::{Row, row};
 use crate::base::limits::CERTIFICATES_MAX;
 use crate::base::setting::{Form, Preset, Setting};
@@ -81,7 +81,10 @@ pub static ROWS: [Row; 5] = [
 /// Returns every key whose value will not do beside the others, and what would.
 pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str)> {
     let https = &config.https;
-    let is_spoken = config.listen.iter().any(|listen| listen.kind == ListenerKind::Https);
+    let speaks = |listen: &Listen| listen.kind == ListenerKind::Https;
+    // Nobody is led to what operators have for themselves.
+    let leads_somewhere = config.listen.iter().any(speaks);
+    let is_spoken = leads_somewhere || config.admin_listen.iter().any(speaks);
     let (has_certificates, redirects) = (!https.certificates.is_empty(), !https.redirect.is_empty());
     [
         (
@@ -96,7 +99,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str
             "as many files as tls.cert has, in the same order: each --tls-cert FILE with its --tls-key FILE",
         ),
         (https.certificates.len() > CERTIFICATES_MAX, "tls.cert", "at most 64 certificates"),
-        (!is_spoken && redirects, "tls.redirect", "none without --listen https://ADDR, where it leads to"),
+        (!leads_somewhere && redirects, "tls.redirect", "none without --listen https://ADDR, where it leads to"),
         (!redirects && https.acme_dir.is_some(), "tls.acme_dir", "none without --redirect ADDR, which answers from it"),
         (!is_spoken && https.hsts.is_some(), "tls.hsts", "none without --listen https://ADDR"),
     ]

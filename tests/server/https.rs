@@ -279,6 +279,22 @@ fn what_can_not_be_used_refuses_the_start_and_says_what_to_do() {
 }
 
 #[test]
+fn operators_may_have_https_where_everybody_else_has_none() {
+    let authority = Authority::new();
+    authority.issue(2099);
+    let checked = |more: &[&str]| {
+        let mut command = pixeld(&["serve", "--check-config", "--listen", "127.0.0.1:0", "--admin-listen"]);
+        command.args(["https://127.0.0.1:0", "--tls-cert"]).arg(authority.certificate());
+        let output = command.arg("--tls-key").arg(authority.key()).args(more).output().expect("the binary");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, told) = checked(&[]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = checked(&["--redirect", "127.0.0.1:0"]);
+    assert!(code == Some(2) && told.contains("where it leads to"), "{told}");
+}
+
+#[test]
 fn http_leads_to_https_and_answers_challenges() {
     let authority = Authority::new();
     let (gate, folder) = (free_address(), tempfile::tempdir().expect("a directory"));
