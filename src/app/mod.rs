@@ -35,6 +35,7 @@ pub(crate) mod lookup;
 pub mod members;
 pub mod naming;
 pub mod old;
+mod old_later;
 pub mod old_times;
 pub mod old_view;
 pub(crate) mod openapi;

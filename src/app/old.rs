@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::old_times::Later;
+use super::old_later::Later;
 use super::old_view::{OldView, Part};
 use super::stored_run::StoredRun;
 pub use super::stored_run::named_in;

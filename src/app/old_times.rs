@@ -1,52 +1,16 @@
 //! Old items in the order of the times as of which they count.
 //!
-//! A run has them by the times with which they were written. Heals that came since move some of them to an earlier time: which
-//! these are is found by reading, once for each run and heal, and remembered.
+//! A run has them by the times with which they were written. Heals that came since move some of them to an earlier time;
+//! `old_later` knows which.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::heal::Heals;
-use super::old_view::{OldReader, OldView, Part, Walk};
+use super::old_view::{OldReader, OldView, Walk};
 use crate::base::ids::{Origin, Seq};
 use crate::base::places::{Place, Places, place_bytes};
 use crate::log::runs::item::{Item, TIMES};
-
-/// Items of one run that count as of an earlier time than they were written with.
-#[derive(Debug, Default)]
-pub(super) struct Later {
-    /// By which heals they were found, and they.
-    found: Mutex<(Heals, Arc<Places>)>,
-}
-
-impl Later {
-    /// Returns them. Reads the run's items that any of the heals speaks of, unless that was done.
-    fn places(&self, part: &Part, heals: &Heals) -> io::Result<Arc<Places>> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.0 != *heals {
-            let (mut spoken_of, mut later, mut last) = (Places::default(), Places::default(), None);
-            for heal in heals.iter() {
-                spoken_of.add_all(&part.run.places().between(heal.origin, heal.first, heal.last));
-            }
-            for place in spoken_of.iter() {
-                let item = part.run.item(place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?;
-                let written_us = written_us(&item)?;
-                if heals.time_us(place.0, place.1, written_us) < written_us {
-                    later.insert(place);
-                }
-            }
-            *found = (heals.clone(), Arc::new(later));
-        }
-        Ok(found.1.clone())
-    }
-}
-
-/// Returns the time with which an item was written.
-fn written_us(item: &Item) -> io::Result<u64> {
-    let time = item.value.first_chunk().ok_or(io::ErrorKind::InvalidData)?;
-    Ok(u64::from_le_bytes(*time))
-}
 
 /// A part of a stream whose items count as of one time, unless they are earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,7 +161,7 @@ fn moved(view: &OldView, heals: &Heals) -> io::Result<Places> {
     let mut moved = Places::default();
     if !heals.is_empty() {
         for part in view.parts() {
-            moved.add_all(&part.later.places(part, heals)?.minus(&part.gone));
+            moved.add_all(&part.later.places(&part.run, heals)?.minus(&part.gone));
         }
     }
     Ok(moved)

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::old_times::Later;
+use super::old_later::Later;
 use crate::base::places::{Place, Places};
 use crate::log::runs::cursor::Cursor;
 use crate::log::runs::item::Item;

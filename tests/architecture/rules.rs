@@ -135,7 +135,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("tracing", &["engine", "bench", "cli", "main"]),
     ("tracing_subscriber", &["cli"]),
     ("uuid", &["apps"]),
-    ("xxhash_rust", &["base", "log", "peer"]),
+    ("xxhash_rust", &["app", "base", "log", "peer"]),
 ];
 
 /// Lines of a file, and of a function, beyond which they are reported.

@@ -8,10 +8,10 @@
 //! GET  /toys, /static/...     page: files of the program
 //! ```
 
-mod aging;
 pub(crate) mod asked;
 pub(crate) mod body;
 pub(crate) mod cache;
+mod changes;
 pub(crate) mod claims;
 pub(crate) mod html;
 pub(crate) mod idempotency;

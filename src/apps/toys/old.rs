@@ -10,7 +10,7 @@ use crate::app::old_view::OldView;
 use crate::http::response::Response;
 use crate::log::runs::item::Item;
 
-use super::aging::{self, NUMBERS};
+use super::changes::{self, NUMBERS};
 use super::html;
 use super::place::Place;
 use super::state::{Product, ToysState};
@@ -100,7 +100,7 @@ impl Row {
 /// Reads a toy; `counts_us` says as of when one counts that was written with a time.
 fn read(item: Option<Item>, counts_us: impl FnOnce(u64) -> u64) -> io::Result<(Place, Product)> {
     let item = item.ok_or(io::ErrorKind::InvalidData)?;
-    let product = aging::read(&item).ok_or(io::ErrorKind::InvalidData)?;
+    let product = changes::read(&item).ok_or(io::ErrorKind::InvalidData)?;
     let written_us = item.value.first_chunk().map_or(0, |time| u64::from_le_bytes(*time));
     Ok((Place::at((counts_us(written_us), item.place)), product))
 }

@@ -1,9 +1,12 @@
 //! Tests of the shop's state.
 
+use super::super::record::{self, KeyedProduct, Record};
 use super::*;
 use crate::app::applied::{Applied, Batch};
+use crate::app::floors;
 use crate::app::members::Ties;
-use crate::apps::toys::tag;
+use crate::app::state::{Entry, RestoreError, State};
+use crate::apps::toys::tag::{self, TOYS_CUT};
 use crate::base::ids::Position;
 use crate::base::seat::Seat;
 
