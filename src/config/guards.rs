@@ -86,7 +86,7 @@ pub static ROWS: [Row; 7] = [
         Setting::new(
             "allow_origin",
             "ORIGIN,...",
-            "Origins of other sites whose pages may ask and see the answers (CORS); * for all",
+            "Origins of other sites that may ask and see the answers (CORS); * for all",
             Form::Or("none", "", &Form::List(|| ORIGIN_FORM.to_owned(), is_origin)),
             Preset::Text("none"),
         )

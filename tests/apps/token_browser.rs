@@ -41,7 +41,7 @@ fn a_tab_keeps_the_token_that_its_visitor_gives() {
     let input = visitor.find("#file");
     visitor.ask("POST", &format!("/element/{input}/value"), &json!({ "text": path.display().to_string() }));
     visitor.click("#send");
-    let width = "const image = document.querySelector('#messages img'); return image && image.complete && image.naturalWidth";
+    let width = "const image = document.querySelector('#messages img'); return (image && image.naturalWidth) || false";
     assert_eq!(visitor.wait_for(width), 24, "its picture is there");
 
     // Another page of the same tab: the canvas and the figures, without a question.
