@@ -231,7 +231,7 @@ pub struct View<'a> {
     pub clock_us: u64,
     /// The peer.
     pub peer: &'a dyn PeerReport,
-    /// Whether the client may see how this host does, beyond that it is there.
+    /// The client may see the host's details, beyond that it is there.
     pub shows_host: bool,
 }
 

@@ -11,7 +11,7 @@ pub struct Lookup<F> {
     unread: fn(&io::Error) -> Response,
 }
 
-/// What came of a look at the disk.
+/// The outcome of a look at the disk.
 pub enum Found {
     /// The answer.
     Answer(Response),

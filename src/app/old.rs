@@ -77,7 +77,7 @@ impl Held {
 /// An item that a fold has written to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fresh {
-    /// What it comes to.
+    /// Its bytes, and how many of them are in blobs.
     pub(super) amounts: Amounts,
     /// Of what it says: one in memory that says something else has changed since.
     hash: u64,

@@ -26,7 +26,7 @@ pub struct Root {
     home: Option<u8>,
     /// The application that answers unknown paths.
     style: u8,
-    /// What is for operators is at other listeners.
+    /// Leaves out the routes for operators, which are at other listeners.
     is_public: bool,
     /// A proxy says who each connection is of, before its first request.
     is_announced: bool,

@@ -10,7 +10,7 @@ pub struct Network {
     bits: u8,
 }
 
-/// What a network looks like.
+/// Describes a network to whoever has mistyped one.
 pub const NETWORK_FORM: &str = "an address or a network, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8";
 
 impl Network {

@@ -18,7 +18,7 @@ pub struct Rate {
     burst: u64,
 }
 
-/// What an allowance says to a request.
+/// The verdict of an allowance on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
     /// It may be made; the moment at which the allowance is full again.
@@ -27,7 +27,7 @@ pub enum Drawn {
     Empty(u64),
 }
 
-/// What a rate looks like.
+/// Describes a rate to whoever has mistyped one.
 pub const RATE_FORM: &str = "REQUESTS/s, REQUESTS/m or REQUESTS/h, with :BURST for how many may come at once, such as 100/s or 600/m:50";
 
 impl Rate {

@@ -31,7 +31,7 @@ pub struct Options {
     pub from: u64,
     /// Where its upper left pixel stands on the canvas.
     pub at: (i32, i32),
-    /// Whether and how the picture is drawn on the terminal after it was sent.
+    /// How the terminal shows the picture after it was sent, if it does.
     pub draw: Draw,
     /// Only read back and compare.
     pub check_only: bool,

@@ -20,7 +20,7 @@ use super::state::{Key, Order, ThumbsState, order_of};
 pub struct OldPictures {
     view: OldView,
     heals: Heals,
-    /// What was said of some of them since.
+    /// Later records about some of them.
     late: BTreeMap<Place, Progress>,
 }
 

@@ -7,11 +7,11 @@ use super::item::{Item, Progress};
 use super::record::{Picture, push_place, read_place};
 use super::state::{Early, Key, ThumbsState};
 
-/// What was said of a picture that has not come: that it is deleted.
+/// A record about a picture that has not come: it is deleted.
 const DELETED: u8 = 0;
 /// How far it came.
 const EARLY: u8 = 1;
-/// What was said of a picture that is on the disk. There is none of these where all is in memory.
+/// Later records about a picture that is on the disk. A host that keeps all pictures in memory writes no such entry.
 const LATE: u8 = 2;
 
 /// Appends the state's bytes.

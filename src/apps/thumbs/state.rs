@@ -59,7 +59,7 @@ pub struct ThumbsState {
     /// For each stream its last picture.
     pub(super) seen: BTreeMap<Origin, Seq>,
     pub(super) early: BTreeMap<Place, Early>,
-    /// What was said of pictures that are on the disk.
+    /// Later records about pictures that are on the disk.
     pub(super) late: BTreeMap<Place, Progress>,
     pub(super) floors: Floors,
     /// Streams of which every picture was seen.

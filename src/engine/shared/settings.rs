@@ -146,7 +146,7 @@ pub struct Listen {
     pub root: &'static str,
     /// What it speaks.
     pub kind: ListenerKind,
-    /// What is for operators is at other listeners.
+    /// Leaves out the routes for operators, which are at other listeners.
     pub is_public: bool,
     /// A proxy says who each connection is of, before its first request.
     pub is_announced: bool,
