@@ -131,6 +131,23 @@ impl InTime {
     }
 }
 
+/// Returns who gives items in the order of times, at most so many that heals have moved. It reads nothing before the first call,
+/// so that it can be made while others wait for the state.
+pub fn lazily(
+    view: OldView,
+    heals: Heals,
+    most: usize,
+) -> impl FnMut() -> io::Result<Option<(u64, Item)>> + Send {
+    let mut walk = None;
+    move || {
+        let walk = match &mut walk {
+            Some(walk) => walk,
+            none => none.insert(InTime::behind(&view, &heals, None, most)?),
+        };
+        walk.step()
+    }
+}
+
 /// Returns the last item in the order of times, and the time as of which it counts.
 ///
 /// # Errors

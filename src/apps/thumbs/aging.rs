@@ -11,7 +11,7 @@ use crate::app::aging::Aging;
 use crate::app::fields::Fields;
 use crate::app::heal::Heals;
 use crate::app::old::Old;
-use crate::app::old_times::InTime;
+use crate::app::old_times;
 use crate::app::state::State;
 use crate::app::trimming::{self, Item as Kept, OldList, Trimmed};
 use crate::base::ids::{Origin, Seq};
@@ -162,18 +162,13 @@ impl Trimmed for ThumbsState {
     }
 
     fn old_list(&self, heals: &Heals) -> Option<OldList> {
-        let (view, heals, mut walk) = (self.old.view(), heals.clone(), None);
+        let view = self.old.view();
         if view.is_empty() {
             return None;
         }
+        let mut step = old_times::lazily(view, heals.clone(), CUT_ITEMS_MAX);
         let next = move || {
-            let walk = match &mut walk {
-                Some(walk) => walk,
-                // Not before nobody waits for the state.
-                none => none.insert(InTime::behind(&view, &heals, None, CUT_ITEMS_MAX)?),
-            };
-            let next = walk.step()?;
-            Ok(next.map(|(time_us, item)| kept(&Key { time_us, place: item.place }, item.bytes, false)))
+            Ok(step()?.map(|(time_us, item)| kept(&Key { time_us, place: item.place }, item.bytes, false)))
         };
         Some(OldList { next: Box::new(next), is_read: self.old.is_read() && self.late.is_empty() })
     }

@@ -4,7 +4,7 @@
 //! order agree: of toys and orders with one key or id, the earliest of those that are left stands.
 
 use crate::app::heal::Heals;
-use crate::app::old_times::InTime;
+use crate::app::old_times;
 use crate::app::trimming::{self, Item, OldList, Trimmed};
 use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::base::ids::{Origin, Seq};
@@ -102,18 +102,13 @@ impl Trimmed for ToysState {
     }
 
     fn old_list(&self, heals: &Heals) -> Option<OldList> {
-        let (view, heals, mut walk) = (self.old.view(), heals.clone(), None);
+        let view = self.old.view();
         if view.is_empty() {
             return None;
         }
+        let mut step = old_times::lazily(view, heals.clone(), CUT_ITEMS_MAX);
         let next = move || {
-            let walk = match &mut walk {
-                Some(walk) => walk,
-                // Not before nobody waits for the state.
-                none => none.insert(InTime::behind(&view, &heals, None, CUT_ITEMS_MAX)?),
-            };
-            let next = walk.step()?;
-            Ok(next.map(|(time_us, found)| {
+            Ok(step()?.map(|(time_us, found)| {
                 let (origin, seq) = found.place;
                 item(&Place { time_us, origin, seq }, found.bytes as usize, false)
             }))
