@@ -103,6 +103,29 @@ fn what_the_first_host_has_lost_is_not_waited_for() {
     assert!(!scene.up.is_joining() && scene.applied() == 2);
 }
 
+/// A host may come to have records between the question for a snapshot and its arrival: they are worth more.
+#[test]
+fn a_host_that_has_written_something_takes_no_snapshot() {
+    let disk = SimDisk::new();
+    let mut scene = Scene::new(&disk, Durability::Disk);
+    scene.log(&pixel(1));
+    let has = |scene: &Scene| scene.up.shared.applied.read().vector.clone();
+    let before = has(&scene);
+    assert_eq!(before.seq_of(scene.up.origin()), 1);
+    let mut streams = Streams::default();
+    streams.set(Stream { origin: PEER, seq: 5, chain: first_chain(CLUSTER, PEER) });
+    let (starts, sections) = (streams.clone(), registry::new_applied().sections());
+    let (position, time_us) = (Position(1_000_000), 1);
+    let snapshot = Snapshot { cluster: CLUSTER, node: PEER.node, position, time_us, streams, sections };
+    let join = Join { starts, snapshot, blobs: Vec::new(), runs: Vec::new() };
+    scene.up.peering().joining.offer(Arc::new(disk), join);
+    scene.up.commit_arrived(WALL_US);
+    scene.commit();
+    let outcome = scene.up.peering().joining.take_outcome();
+    assert!(matches!(&outcome, Some(Err(why)) if why.contains("has written something")), "{outcome:?}");
+    assert_eq!(has(&scene), before);
+}
+
 /// The first host has three records: the batches of its stream.
 fn three_batches(scene: &mut Scene) -> Vec<(BatchHeader, Vec<u8>)> {
     let mut batches = Vec::new();
