@@ -1,6 +1,7 @@
 //! Joining by a snapshot, with the commit step, the disk or the link at a standstill.
 
 use super::*;
+use pixeld::engine::shared::peering::joining::Join;
 
 /// The next connection brings another snapshot, maybe of another host.
 #[test]
