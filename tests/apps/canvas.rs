@@ -12,13 +12,14 @@ fn get(server: &Server, path: &str) -> Answer {
     server.connect().send(plain("GET", path)).answer()
 }
 
-/// Asks for what the canvas shows until it has everything: a machine that is busy may be late.
+/// Asks for what the canvas shows until it has everything: a machine that is busy may be late, and has no drawing at all (503)
+/// right after a start.
 fn see(server: &Server, path: &str) -> Answer {
-    await_that(
-        "the canvas",
-        || get(server, path),
-        |answer| answer.field("pixeld-behind").is_none() && answer.field("pixeld-drawn").is_none(),
-    )
+    let is_part = |answer: &Answer| {
+        answer.status == 503
+            || ["pixeld-behind", "pixeld-drawn"].iter().any(|name| answer.field(name).is_some())
+    };
+    await_that("the canvas", || get(server, path), |answer| !is_part(answer))
 }
 
 /// Returns pixels that overdraw each other around the corner of four tiles, and some far away.

@@ -14,7 +14,7 @@ use super::super::cursor::Cursor;
 use super::super::detail::{Details, Fault, Input, Location};
 use super::super::list;
 use super::super::state::PixelState;
-use super::covering::{say_behind, when_covered};
+use super::covering::{say_behind, say_drawn, when_covered};
 use super::history::Sources;
 use super::shape::coordinate;
 use super::view::Canvas;
@@ -94,8 +94,11 @@ struct Look {
 impl Look {
     fn answer(&self) -> Result<Response, String> {
         let (x, y) = (self.x, self.y);
-        let seen = self.canvas.look(|drawing| drawing.tiles.look(x, y));
-        let (colour, times) = seen.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
+        // How much is drawn is asked under the same lock: the drawing may be made anew at any other moment.
+        let seen =
+            self.canvas.look(|drawing| drawing.tiles.look(x, y).map(|cell| (cell, self.canvas.drawn())));
+        let ((colour, times), drawn) =
+            seen.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
         let text = |time_us: Option<u64>| time_us.map_or(Value::Null, |time_us| rfc3339(time_us).into());
         let channels: Map<String, Value> =
             CHANNELS.iter().zip(times).map(|(name, time_us)| ((*name).to_owned(), text(time_us))).collect();
@@ -108,7 +111,8 @@ impl Look {
             body["history"] = history.entries.into();
             body["next"] = history.next.map_or(Value::Null, |next| next.encode().into());
         }
-        Ok(say_behind(answer::json(200, body.to_string()), self.behind))
+        let response = say_drawn(answer::json(200, body.to_string()), drawn);
+        Ok(say_behind(response, self.behind))
     }
 }
 

@@ -76,3 +76,15 @@ pub fn say_behind(response: Response, behind: u64) -> Response {
         behind => response.with("Pixeld-Behind", behind.to_string()),
     }
 }
+
+/// Returns an answer that says how much of the canvas is drawn, 0 to 1, while that is not all of it.
+#[must_use]
+pub fn say_drawn(response: Response, drawn: f64) -> Response {
+    if drawn < 1.0 { response.with("Pixeld-Drawn", rounded(drawn).to_string()) } else { response }
+}
+
+/// Returns how much is drawn with two digits, and 1 only if all of it is.
+#[must_use]
+pub fn rounded(drawn: f64) -> f64 {
+    if drawn < 1.0 { (drawn * 100.0).floor() / 100.0 } else { 1.0 }
+}

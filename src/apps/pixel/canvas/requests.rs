@@ -14,7 +14,7 @@ use crate::http::query;
 use crate::http::response::{Response, StreamHead};
 
 use super::super::detail::{Details, Input, Location};
-use super::covering::{Covered, say_behind, when_covered};
+use super::covering::{Covered, rounded, say_behind, say_drawn, when_covered};
 use super::cursor::Cursor;
 use super::past_picture;
 use super::pictures::{Found, Picture};
@@ -54,11 +54,6 @@ fn facts_now(canvas: &Canvas, view: &View<'_>, covered: Covered) -> Response {
         "drawn": rounded(canvas.drawn()),
     });
     say_behind(answer::json(200, body.to_string()), covered.behind)
-}
-
-/// Returns how much is drawn with two digits, and 1 only if all of it is.
-fn rounded(drawn: f64) -> f64 {
-    if drawn < 1.0 { (drawn * 100.0).floor() / 100.0 } else { 1.0 }
 }
 
 /// Answers `GET /canvas.png`.
@@ -130,10 +125,7 @@ impl Wish {
         if is_final {
             response = response.kept_by(Caching::Revalidated).with("ETag", picture.etag.clone());
         }
-        if picture.drawn < 1.0 {
-            response = response.with("Pixeld-Drawn", rounded(picture.drawn).to_string());
-        }
-        let response = response.with("Pixeld-Cursor", cursor.encode());
+        let response = say_drawn(response, picture.drawn).with("Pixeld-Cursor", cursor.encode());
         say_behind(response.with("Pixeld-Bounds", self.shape.text()), self.covered.behind)
     }
 }
@@ -162,13 +154,15 @@ impl Job for Rendering {
         let Self { wish, slot, clock_us, .. } = self;
         let canvas = &wish.canvas;
         let make = || -> Result<Picture, String> {
-            let drawn = canvas.drawn();
             let told = canvas.live().told();
             let painted = canvas.look(|drawing| {
+                // How much is drawn is asked under the same lock: a drawing that is made anew meanwhile has its end's position
+                // and only a part of its cells.
+                let drawn = canvas.drawn();
                 let raster = Raster::paint(&drawing.tiles, &wish.shape)?;
-                Ok::<_, std::io::Error>((raster, drawing.moment().start.position))
+                Ok::<_, std::io::Error>((raster, drawing.moment().start.position, drawn))
             });
-            let (raster, position) = painted
+            let (raster, position, drawn) = painted
                 .ok_or_else(|| "the canvas is not drawn yet".to_owned())?
                 .map_err(|error| error.to_string())?;
             let png = raster.png().map_err(|error| error.to_string())?;
