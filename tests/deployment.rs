@@ -402,6 +402,12 @@ fn the_dashboard_shows_every_series_that_there_is_and_no_other() {
     }
 }
 
+#[test]
+fn a_soak_finds_what_it_looks_for() {
+    let found = run("python3", &["scripts/soaking/test_soak.py"]);
+    assert!(found.as_ref().is_none_or(|(done, _)| *done), "{found:?}");
+}
+
 /// Builds the package of this binary and installs, uses, removes and purges it in a copy of this system that is thrown
 /// away. Needs dpkg-deb, root, and overlays of file systems.
 #[test]

@@ -40,11 +40,16 @@ def quantile(before, after, share):
 class Sampler:
     def __init__(self, pair, ledger, file):
         self.pair, self.ledger = pair, ledger
-        self.began, self.rows, self.buckets, self.lives = time.time(), [], {}, {}
+        self.rows, self.buckets = [], {}
         self.counted, self.delayed = dict(ledger.outcomes), 0
         self.file = open(file, "w", newline="")
         self.writer = csv.DictWriter(self.file, COLUMNS)
         self.writer.writeheader()
+        self.begin()
+
+    def begin(self):
+        """Seconds are counted from now on."""
+        self.began = time.time()
 
     def sample(self):
         row = {"second": round(time.time() - self.began)}

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 # Requests a second, each by clients of its own. A batch has this many pixels.
 RATES = {"pixel": 12, "pixels": 1, "next": 2, "toy": 2, "order": 0.5, "message": 0.7, "picture": 0.2, "read": 2}
 BATCH = 500
+# What may be answered while hosts are disturbed: by nginx without a host, by a host that stops or waits for the other one, and to
+# an order that is sent again before it is done. Anything else that is no success is a fault.
+EXPLAINED = (409, 502, 503, 504)
 READ = ["/pixels/count", "/messages?limit=20", "/pixels?limit=100", "/state", "/canvas.png", "/api/products/last", "/images?limit=20"]
 JSON = {"Content-Type": "application/json"}
 
@@ -106,6 +109,8 @@ class Client(threading.Thread):
             self.ledger.count(self.what, 0)
             return 0, {}, b""
         self.ledger.count(self.what, answer.status)
+        if answer.status >= 400 and answer.status not in EXPLAINED:
+            self.ledger.faults.append(f"{method} {path} was answered {answer.status}: {text[:200]!r}")
         if self.what == "pixel" and answer.status == 200:
             self.ledger.delays.append((time.time(), time.monotonic() - began))
         return answer.status, answer.headers, text

@@ -256,6 +256,8 @@ class Pair:
         text = (ROOT / "scripts/nginx.conf").read_text().replace("worker_processes auto", "worker_processes 1")
         for documented, port in [(8000, self.port), (8001, self.a.port), (8002, self.b.port)]:
             text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{port}")
+        # Bodies are set aside in a folder of its own: nginx gives the usual one to the user of whichever nginx started last.
+        text = text.replace("access_log off;", "access_log off; client_body_temp_path bodies; proxy_temp_path answers;")
         file = self.folder / "nginx.conf"
         file.write_text(text)
         command = ["nginx", "-p", self.folder, "-c", file, "-g", "daemon off;"]

@@ -85,8 +85,14 @@ impl Server {
         data_dir: &Path,
         arguments: &[&str],
     ) -> Self {
-        let mut command = pixeld(&["serve", "--listen", &address.to_string(), "--data-dir"]);
+        let mut command = pixeld(&[]);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::start_by(command, address, data_dir, arguments)
+    }
+
+    /// Starts one by a command that is perhaps another program than the one that is tested.
+    pub fn start_by(mut command: Command, address: SocketAddr, data_dir: &Path, arguments: &[&str]) -> Self {
+        command.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
         command.arg(data_dir).args(arguments).stderr(Stdio::piped());
         for (flag, value) in USUAL.iter().filter(|(flag, _)| !arguments.contains(flag)) {
             command.args([flag, value]);

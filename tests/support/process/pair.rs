@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,15 @@ fn text(value: &Value, name: &str) -> String {
 }
 
 impl Host {
+    /// One whose directory is there already.
+    pub fn of(data_dir: PathBuf) -> Self {
+        let path = data_dir.to_str().expect("a path");
+        let output =
+            pixeld(&["init", "--show", "key", "--data-dir", path]).output().expect("the binary starts");
+        let key = String::from_utf8(output.stdout).expect("a text").trim().to_owned();
+        Self { data_dir, address: free_address(), peer_listen: free_address(), key }
+    }
+
     /// Makes the directory `name`, in a cluster of its own or in one that is there.
     pub fn found(parent: &Path, name: &str, join: Option<&str>) -> (Self, String) {
         let data_dir = parent.join(name);
@@ -61,9 +71,14 @@ impl Host {
 
     /// Starts it with `peer` as its peer.
     pub fn start(&self, peer: &Self, arguments: &[&str]) -> Server {
+        self.start_by(pixeld(&[]), peer, arguments)
+    }
+
+    /// Starts it with `peer` as its peer, by another program.
+    pub fn start_by(&self, program: Command, peer: &Self, arguments: &[&str]) -> Server {
         let (listen, dial) = (self.peer_listen.to_string(), peer.peer_listen.to_string());
         let ours = ["--peer-listen", &listen, "--peer", &dial, "--peer-key", &peer.key];
-        Server::start(self.address, &self.data_dir, &[&ours[..], arguments].concat())
+        Server::start_by(program, self.address, &self.data_dir, &[&ours[..], arguments].concat())
     }
 
     /// Starts it with `peer` as its peer, which it does not dial: all that the other one learns goes through what that dials.
