@@ -9,19 +9,20 @@ from pair import KEPT, Fault
 LATE = 10
 
 
-def writes_until(ledger, app, moment):
-    """Those that had ended by then, and those that may have been made."""
-    begun = [write for write in list(ledger.writes[app]) if write.began <= moment + LATE]
-    return [write for write in begun if write.is_acknowledged and write.ended <= moment], begun
+def acknowledged_until(ledger, app, moment):
+    return [write for write in list(ledger.writes[app]) if write.is_acknowledged and write.ended <= moment]
 
 
 def must_be_kept(ledger, app, moment):
-    """The acknowledged writes that no limit has reached, however writes at the same time were put in order."""
-    acknowledged, begun = writes_until(ledger, app, moment)
+    """The writes that were acknowledged by then and that no limit has reached, however writes at the same time were put in order.
+
+    Call it when the list has been read: what was written meanwhile may have put older items out of it.
+    """
+    acknowledged = acknowledged_until(ledger, app, moment)
     if app not in KEPT_AS:
         return acknowledged
     end = lambda write: write.ended if write.is_acknowledged else min(write.ended, write.began + 40) + LATE
-    newest_first, at, newer, kept = sorted(begun, key=end, reverse=True), 0, 0, []
+    newest_first, at, newer, kept = sorted(ledger.writes[app], key=end, reverse=True), 0, 0, []
     # What is newer than a write for certain or perhaps, at most: all that had not ended when it began.
     for write in sorted(acknowledged, key=lambda write: write.began, reverse=True):
         while at < len(newest_first) and end(newest_first[at]) >= write.began:
@@ -93,7 +94,7 @@ def toys(host, ledger, moment):
 
 def orders(host, ledger, moment):
     """Each is done: the last of them, and some of all."""
-    acknowledged = writes_until(ledger, "order", moment)[0]
+    acknowledged = acknowledged_until(ledger, "order", moment)
     for write in acknowledged[:: max(1, len(acknowledged) // 50)] + acknowledged[-20:]:
         order = json.loads(host.ask(f"/api/orders/{write.name}"))
         if order["product"] != f"soak-{write.number}":
@@ -103,10 +104,10 @@ def orders(host, ledger, moment):
 
 def pictures(host, ledger, moment):
     """Each has its thumbnail, at the latest a while after it was posted."""
-    must = must_be_kept(ledger, "picture", moment)
     end = time.monotonic() + 90
     while True:
         state = {image["media_id"]: image["state"] for image in pages(host, "/images?limit=100", "images")}
+        must = must_be_kept(ledger, "picture", moment)
         if lost := [write.name for write in must if write.name not in state]:
             raise Fault(f"{host.name}: {len(lost)} acknowledged pictures are not listed, such as {lost[:3]}")
         unfinished = [write.name for write in must if state[write.name] != "Completed"]
@@ -119,7 +120,7 @@ def pictures(host, ledger, moment):
 
 def steps(host, ledger, moment):
     """A step is made once; one whose answer was lost may have been made."""
-    acknowledged, _ = writes_until(ledger, "next", moment)
+    acknowledged = acknowledged_until(ledger, "next", moment)
     hits = json.loads(host.ask("/state"))["hits"]
     tried = len(ledger.writes["next"])
     if not len(acknowledged) <= hits <= tried:

@@ -37,7 +37,7 @@ def plot(rows, happened):
         drawn = [(whose, points(rows, column, divisor)) for whose, column, divisor in lines]
         highest = max([value for _, line in drawn for _, value in line], default=1) or 1
         parts.append(f'<text x="{LEFT}" y="{top - 6}">{title}</text><rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - 8}" height="{HEIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 4}" y="{top + 9}" class="n">{highest:.3g}</text><text x="{LEFT - 4}" y="{top + HEIGHT}" class="n">0</text>')
+        parts.append(f'<text x="{LEFT - 4}" y="{top + 9}" class="n">{highest:,.0f}</text><text x="{LEFT - 4}" y="{top + HEIGHT}" class="n">0</text>')
         ticks = "".join(f"M{x(second):.0f} {top}v{HEIGHT}" for second, _, _ in happened)
         parts.append(f'<path d="{ticks}" class="e"/>')
         for whose, line in drawn:
@@ -127,7 +127,9 @@ Two hosts behind nginx, all applications under load, disturbed every 40 s: `scri
 - CPU: host a {100 * cpu(rows, 'a') / max(1, lasted):.1f} % of a core, host b {100 * cpu(rows, 'b') / max(1, lasted):.1f} %. Processes: {soak.pair.a.starts} of a, {soak.pair.b.starts} of b.
 - Limits: {', '.join(f'`--keep {app}={number}`' for app, number in KEPT.items())}; segments of 4 MiB.
 
-![Memory, descriptors, disk, p99 and listed pixels over time; grey lines are events](soak.svg)
+![Memory, descriptors, disk, p99 and listed pixels over time](soak.svg)
+
+Host a is blue, host b is orange; grey lines are events. A value is the largest of its time.
 
 ## What happened
 

@@ -55,6 +55,11 @@ class Lists(unittest.TestCase):
         with self.assertRaisesRegex(Fault, "1 acknowledged are not listed"):
             self.compare(newest[:5] + newest[6:], "message", writes)
 
+    def test_what_is_written_while_a_list_is_read_may_put_older_items_out(self):
+        kept = KEPT["board"]
+        writes = [acknowledged(n, n / 10) for n in range(kept)] + [acknowledged(kept, 130)]
+        self.compare(list(range(1, kept + 1)), "message", writes)
+
 
 class Numbers(unittest.TestCase):
     def test_each_number_is_a_pixel_and_a_picture_of_its_own(self):
