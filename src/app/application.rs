@@ -44,14 +44,14 @@ pub trait App: Send + Sync {
     /// Answers a request on a worker; never blocks, and takes the state's lock for a few copies at most.
     fn handle(&self, endpoint: u8, request: &Request<'_>, view: &View<'_>) -> Action;
 
-    /// Takes up a request whose route streams its body.
-    ///
-    /// # Errors
     /// Returns whether pages of every site may change something here, as they may see every answer.
     fn is_for_every_site(&self) -> bool {
         false
     }
 
+    /// Takes up a request whose route streams its body.
+    ///
+    /// # Errors
     /// Returns the answer to a request that is refused by its head; the body is not read then.
     fn upload(&self, _endpoint: u8, _head: &Head<'_>, _view: &View<'_>) -> Result<Box<dyn Upload>, Response> {
         Err(self.not_found())

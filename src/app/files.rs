@@ -76,7 +76,7 @@ impl File {
     pub fn answer(&self, head: &Head<'_>) -> Response {
         let wants_gzip =
             head.header("range").is_none() && coding::prefers_gzip(head.values("accept-encoding"));
-        let zipped = self.gzip.as_ref().filter(|_| wants_gzip);
+        let zipped = self.gzip.as_ref().filter(|_| wants_gzip && self.may_be_compressed(head));
         let form = zipped.unwrap_or(&self.content);
         let validators = Validators { etag: &form.etag, modified_s: self.modified_s };
         let response = match conditional::judge(head, validators, form.bytes.len()) {
@@ -109,6 +109,12 @@ impl File {
             Some(modified_s) => response.with("Last-Modified", conditional::date_of(modified_s)),
             None => response,
         }
+    }
+
+    /// Returns whether the length of a compressed answer to this request tells a listener nothing. A page may come to hold what is
+    /// secret beside what its address says, and over TLS the length would give the secret away (BREACH); other files never do.
+    fn may_be_compressed(&self, head: &Head<'_>) -> bool {
+        !(head.is_secure && self.content_type.starts_with("text/html"))
     }
 
     /// Returns the fields that errors have too: those that tell one version from another are the content's.
@@ -174,6 +180,23 @@ mod tests {
             assert_eq!((not_modified.status, field(&not_modified, "ETag")), (304, field(&zipped, "ETag")));
             assert_eq!(not_modified.caching, Caching::Immutable);
         }
+    }
+
+    #[test]
+    fn pages_alone_are_not_compressed_over_tls() {
+        let sent = |content_type, is_secure| {
+            let file = File::new(content_type, TEXT, Caching::Revalidated);
+            let text = b"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n";
+            let mut slots = HeaderSlots::new();
+            let mut head = parse_head(text, &mut slots, &Limits::default()).unwrap();
+            head.is_secure = is_secure;
+            let answer = file.answer(&head);
+            (field(&answer, "Content-Encoding").map(str::to_owned), field(&answer, "Vary").map(str::to_owned))
+        };
+        let (gzip, vary) = (Some("gzip".to_owned()), Some("Accept-Encoding".to_owned()));
+        assert_eq!(sent("text/html; charset=utf-8", true), (None, vary.clone()));
+        assert_eq!(sent("text/html; charset=utf-8", false), (gzip.clone(), vary.clone()));
+        assert_eq!(sent("text/css; charset=utf-8", true), (gzip, vary));
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Head<'a> {
     pub keep_alive: bool,
     /// Whether the client waits for a 100 before it sends its body.
     pub expect_continue: bool,
+    /// Whether it came over TLS; the bytes don't say so, so whoever has the connection does.
+    pub is_secure: bool,
     /// Where in [`Head::bytes`] the value of Content-Length stands, without white space around it.
     pub length_digits: Option<Range<usize>>,
     bytes: &'a [u8],
@@ -260,6 +262,7 @@ impl Outline {
             framing: self.framing,
             keep_alive: self.keep_alive,
             expect_continue: self.expect_continue,
+            is_secure: false,
             length_digits: self.length_digits.map(|span| span.start as usize..span.end as usize),
             bytes,
             fields: &slots.fields[..self.fields],

@@ -50,6 +50,14 @@ fn requests_are_served_as_without_tls() {
         assert!(listed.len() > 3_000_000, "{}", listed.len());
         let (head, page) = ask(&mut stream, plain("GET", "/"));
         assert!(head.contains("text/html") && page.len() > 5_000, "{head}");
+        // A compressed page would tell its secrets by its length (BREACH).
+        for (path, is_compressed) in [("/", false), ("/docs", false), ("/index.css", true)] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n");
+            let (head, _) = ask(&mut stream, &request);
+            assert_eq!(head.contains("Content-Encoding: gzip"), is_compressed, "{path}: {head}");
+            let plain = secured.server.connect().send(&request).answer();
+            assert_eq!(plain.field("content-encoding"), Some("gzip"), "{path}: {}", plain.head);
+        }
     }
     let metrics = secured.server.ask("GET", "/metrics", "").1;
     assert!(metrics.contains("pixeld_tls_handshakes_total{result=\"full\"} 2\n"), "{metrics}");

@@ -86,11 +86,13 @@ impl Service {
                 connection.owe();
                 consumed
             }
-            Step::Request { consumed, head, body } => {
+            Step::Request { consumed, mut head, body } => {
+                head.is_secure = connection.wire.is_secure();
                 self.request(connection, &head, body, context);
                 consumed
             }
-            Step::Unread { head } => {
+            Step::Unread { mut head } => {
+                head.is_secure = connection.wire.is_secure();
                 self.request(connection, &head, &[], context);
                 input.len()
             }
