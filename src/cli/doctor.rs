@@ -1,5 +1,6 @@
 //! `pixeld doctor`.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,12 +12,15 @@ use crate::config::shared_log;
 use crate::config::sources::Sources;
 use crate::doctor::machine::Machine;
 use crate::doctor::profile::Profile;
-use crate::doctor::question::{Guard, Question};
+use crate::doctor::question::{Certificate, Guard, Question};
 use crate::doctor::watch::Counters;
 use crate::doctor::{examine, report};
 use crate::engine::shared::key::KEY_NAME;
 use crate::engine::shared::settings::ListenerKind;
+use crate::engine::shared::tls::certificates::{CertificateError, Pair};
+use crate::engine::shared::tls::examined::Examined;
 use crate::os::output;
+use pixeld_bench::client::tls::authorities_of_host;
 
 /// Say what holds this machine back, and what to do about it; changes nothing
 ///
@@ -98,15 +102,53 @@ fn guard(file: Option<PathBuf>) -> Result<Guard, String> {
     let config = load(&sources, 1).map_err(|errors| format!("the configuration is not sound: {errors}"))?;
     let all = config.listen.iter().chain(&config.admin_listen);
     let public: Vec<_> = all.filter(|listen| !listen.address.is_local()).collect();
+    let certificates = examined(config.https.pairs());
     let clear = public.iter().filter(|listen| listen.kind == ListenerKind::Http);
     Ok(Guard {
         clear: clear.map(|listen| listen.address.to_string()).collect(),
         public: public.iter().map(|listen| listen.address.to_string()).collect(),
         tokens: config.access.tokens.as_deref().map(Into::into),
         is_open: config.access.open,
+        unnamed: unnamed(&certificates, &config.access.hosts),
+        certificates: certificates.into_iter().map(|(pair, found)| certificate(pair, found)).collect(),
         secrets: config.https.keys.clone(),
         host_key: KEY_NAME,
     })
+}
+
+type Found = (Pair, Result<Examined, CertificateError>);
+
+fn examined(pairs: Vec<Pair>) -> Vec<Found> {
+    let authorities = authorities_of_host();
+    let examined = |pair| (Examined::open(&pair, &authorities), pair);
+    pairs.into_iter().map(examined).map(|(found, pair)| (pair, found)).collect()
+}
+
+/// Returns the names that clients come by from elsewhere and that no certificate has.
+fn unnamed(certificates: &[Found], hosts: &[Box<str>]) -> Vec<String> {
+    let is_for = |host: &str| {
+        certificates.iter().any(|(_, found)| found.as_ref().map_or(true, |found| found.is_for(host)))
+    };
+    let bare = |host: &Box<str>| host.trim_matches(['[', ']']).to_owned();
+    let is_here = |host: &str| {
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    let hosts = hosts.iter().map(bare).filter(|host| !is_here(host) && !is_for(host));
+    hosts.filter(|_| !certificates.is_empty()).collect()
+}
+
+fn certificate(pair: Pair, found: Result<Examined, CertificateError>) -> Certificate {
+    match found {
+        Ok(Examined { until_s, days_left, mistrusted, .. }) => {
+            Certificate::Usable { file: pair.certificate, until_s, days_left, mistrusted }
+        }
+        Err(CertificateError::Unreadable { path, source })
+            if source.kind() == ErrorKind::PermissionDenied =>
+        {
+            Certificate::Hidden(path)
+        }
+        Err(error) => Certificate::Unusable(error.to_string()),
+    }
 }
 
 impl Arguments {

@@ -1,8 +1,9 @@
-//! What a server does about strangers before it serves: it says that they may do everything, or keeps tokens to itself.
+//! What a server does about strangers before it serves: it says that they may do everything, and keeps tokens and keys to itself.
 
 use std::net::SocketAddr;
 
 use crate::config::access::Access;
+use crate::config::https_files::HttpsFiles;
 use crate::os::cores;
 
 /// Says that everybody may do everything, where others than this machine's users are among them and nobody said that this is
@@ -19,11 +20,10 @@ pub(super) fn warn_of_strangers(addresses: &[SocketAddr], access: &Access) {
     }
 }
 
-/// Has no core written from now on, if requests have tokens in them.
-pub(super) fn keep_tokens(access: &Access) {
-    if access.tokens.is_some()
-        && let Err(error) = cores::forbid()
-    {
-        tracing::warn!(%error, "a crash may leave tokens in a core; forbid cores: LimitCORE=0 in a unit");
+/// Has no core written from now on, if requests have tokens in them, or keys of certificates are in memory.
+pub(super) fn keep_secrets(access: &Access, https: &HttpsFiles) {
+    let has_secrets = access.tokens.is_some() || !https.keys.is_empty();
+    if has_secrets && let Err(error) = cores::forbid() {
+        tracing::warn!(%error, "a crash may leave tokens and keys in a core; forbid cores: LimitCORE=0 in a unit");
     }
 }

@@ -64,7 +64,7 @@ impl Running {
             inherit::inherited().map_err(CliError::Inherited)?;
         let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
         let level = events::start(config.log_level, config.log_format);
-        guard::keep_tokens(&config.access);
+        guard::keep_secrets(&config.access, &config.https);
         let mut settings = Settings { https, ..await_names(&config) };
         if !inherited.is_empty() {
             settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
@@ -291,7 +291,7 @@ impl Running {
                 self.server.shared().set_rules(&reloaded.config.settings.rules);
                 self.level.set(reloaded.config.log_level);
                 self.config = reloaded.config;
-                guard::keep_tokens(&self.config.access);
+                guard::keep_secrets(&self.config.access, &self.config.https);
                 let tokens = self.config.settings.rules.tokens.as_ref().map_or(0, Tokens::count);
                 tracing::info!(changed, tokens, "configuration read again");
                 if !restart.is_empty() {

@@ -31,8 +31,13 @@ impl HttpsFiles {
         if self.certificates.is_empty() {
             return Ok(None);
         }
+        Ok(Some(Https { tls: Tls::open(self.pairs())?, hsts: self.hsts, acme_dir: self.acme_dir.clone() }))
+    }
+
+    /// Returns each certificate with its key.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<Pair> {
         let pairs = self.certificates.iter().cloned().zip(self.keys.iter().cloned());
-        let pairs = pairs.map(|(certificate, key)| Pair { certificate, key }).collect();
-        Ok(Some(Https { tls: Tls::open(pairs)?, hsts: self.hsts, acme_dir: self.acme_dir.clone() }))
+        pairs.map(|(certificate, key)| Pair { certificate, key }).collect()
     }
 }

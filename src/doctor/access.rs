@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::certificates;
 use super::finding::Finding;
 use super::machine::Machine;
 use super::question::{Guard, Question};
@@ -13,7 +14,14 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 pub(super) fn check(machine: &Machine, question: &Question) -> Vec<Finding> {
-    const IDS: [&str; 4] = ["security.access", "security.transport", "security.keys", "security.cores"];
+    const IDS: [&str; 6] = [
+        "security.access",
+        "security.transport",
+        certificates::TIME,
+        certificates::CHAIN,
+        "security.keys",
+        "security.cores",
+    ];
     let guard = match &question.guard {
         _ if !machine.is_live() => Err("a copy of files has no configuration".to_owned()),
         Ok(guard) => Ok(guard),
@@ -21,9 +29,14 @@ pub(super) fn check(machine: &Machine, question: &Question) -> Vec<Finding> {
     };
     match guard {
         Err(why) => IDS.iter().map(|id| Finding::skip(id, why.clone())).collect(),
-        Ok(guard) => {
-            vec![access(guard), transport(guard), keys(guard, &question.data_dir), cores(machine, guard)]
-        }
+        Ok(guard) => vec![
+            access(guard),
+            transport(guard),
+            certificates::time(guard),
+            certificates::chain(guard),
+            keys(guard, &question.data_dir),
+            cores(machine, guard),
+        ],
     }
 }
 
@@ -86,11 +99,11 @@ fn keys(guard: &Guard, data_dir: &Path) -> Finding {
         .with_fix(fixes.join("\n"))
 }
 
-/// A server with tokens forbids its cores itself.
+/// A server with tokens or keys of certificates forbids its cores itself.
 fn cores(machine: &Machine, guard: &Guard) -> Finding {
     const ID: &str = "security.cores";
-    if guard.tokens.is_some() {
-        return Finding::pass(ID, "a server with tokens leaves none");
+    if guard.tokens.is_some() || !guard.certificates.is_empty() {
+        return Finding::pass(ID, "a server with tokens or certificates leaves none");
     }
     let pattern = machine.text("proc/sys/kernel/core_pattern").unwrap_or_default();
     let limits = machine.text("proc/self/limits").unwrap_or_default();

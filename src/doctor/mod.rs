@@ -5,6 +5,7 @@
 
 mod access;
 pub(crate) mod catalog;
+mod certificates;
 mod clock;
 mod cpu;
 mod drops;

@@ -35,10 +35,34 @@ pub struct Guard {
     pub tokens: Option<PathBuf>,
     /// Somebody has said that everybody may do everything.
     pub is_open: bool,
+    /// The certificates of HTTPS.
+    pub certificates: Vec<Certificate>,
+    /// Names that clients may ask for, by the configuration, and that no certificate has.
+    pub unnamed: Vec<String>,
     /// Files that nobody else may read.
     pub secrets: Vec<PathBuf>,
     /// Name of the file in the data directory that has the host's key.
     pub host_key: &'static str,
+}
+
+/// One certificate of HTTPS.
+#[derive(Clone, Debug)]
+pub enum Certificate {
+    /// A server takes it.
+    Usable {
+        /// Its file.
+        file: PathBuf,
+        /// Seconds until it begins; 0 once it has.
+        until_s: u64,
+        /// Whole days until it ends.
+        days_left: u64,
+        /// Why clients with the authorities of this machine don't take it.
+        mistrusted: Option<String>,
+    },
+    /// No server takes it, for this reason.
+    Unusable(String),
+    /// This user may not read it, or its key.
+    Hidden(PathBuf),
 }
 
 /// How long an attempt to reach the peer, or a server of the log, may take.

@@ -12,6 +12,8 @@ mod hidden;
 mod journal;
 #[path = "../support/process/mod.rs"]
 mod process;
+#[path = "../support/secured.rs"]
+mod secured;
 #[path = "../support/sim_disk/mod.rs"]
 mod sim_disk;
 #[path = "../support/skip.rs"]

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use process::client::{Answer, Client, Next, post_pixel};
 use process::pair::await_that;
-use process::{Server, free_address, pixeld};
+use process::{PATIENCE, Server, free_address, pixeld};
 use socket2::{Domain, Socket, Type};
 
 /// Every address that a server says it listens on, in the order of its configuration.
@@ -24,11 +24,18 @@ fn addresses(server: &Server) -> Vec<SocketAddr> {
 
 /// Connects from an address of this machine's own network.
 fn from(source: &str, there: SocketAddr) -> Client {
+    Client::over(from_address(source, there))
+}
+
+/// Connects from such an address, for bytes that are no requests.
+pub fn from_address(source: &str, there: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let source: SocketAddr = format!("{source}:0").parse().expect("an address");
     socket.bind(&source.into()).expect("an address of this machine");
     socket.connect(&there.into()).expect("a connection");
-    Client::over(socket.into())
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream
 }
 
 fn get(path: &str, fields: &str) -> String {
@@ -324,7 +331,7 @@ fn operators_have_an_address_of_their_own() {
 }
 
 /// A proxy in front; ended when dropped.
-struct Front(Child);
+pub struct Front(Child);
 
 impl Drop for Front {
     fn drop(&mut self) {
@@ -337,7 +344,7 @@ impl Drop for Front {
 }
 
 /// Starts a program with a configuration that listens on `address`; nothing where it is not installed.
-fn front(program: &str, arguments: &[&str], address: SocketAddr) -> Option<Front> {
+pub fn front(program: &str, arguments: &[&str], address: SocketAddr) -> Option<Front> {
     let Ok(child) = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     else {
         skip(format!("{program} is not installed here"));
@@ -348,7 +355,7 @@ fn front(program: &str, arguments: &[&str], address: SocketAddr) -> Option<Front
     Some(front)
 }
 
-fn written(directory: &Path, name: &str, text: &str) -> String {
+pub fn written(directory: &Path, name: &str, text: &str) -> String {
     let path = directory.join(name);
     fs::write(&path, text).expect("written");
     path.to_str().expect("a path").to_owned()

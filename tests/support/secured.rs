@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::ServerName;
@@ -56,9 +57,24 @@ impl Authority {
 
     /// Signs a certificate for localhost that ends in this year, and writes it and its key where the server has them.
     pub fn issue(&self, end: i32) {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        self.sign(|params| params.not_after = rcgen::date_time_ymd(end, 1, 1));
+    }
+
+    /// Signs one that is valid between these days, counted from today.
+    pub fn issue_between(&self, begin_days: u64, end_days: u64) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
+        let day = |days| rcgen::date_time_ymd(1970, 1, 1) + now + Duration::from_secs(days * 86_400);
+        self.sign(|params| {
+            params.not_before = day(begin_days);
+            // Some hours more, so that whole days are left.
+            params.not_after = day(end_days) + Duration::from_secs(43_200);
+        });
+    }
+
+    fn sign(&self, set_times: impl FnOnce(&mut CertificateParams)) {
+        let names = ["localhost", "127.0.0.1", "pixels.test"].map(str::to_owned);
         let mut params = CertificateParams::new(names).expect("names");
-        params.not_after = rcgen::date_time_ymd(end, 1, 1);
+        set_times(&mut params);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         std::fs::write(self.certificate(), certificate.pem()).expect("room");
@@ -75,16 +91,20 @@ impl Authority {
 
     /// Connects to `address` as to localhost.
     pub fn connect(&self, address: SocketAddr, versions: &[&'static SupportedProtocolVersion]) -> Encrypted {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
+        StreamOwned::new(self.client(versions), stream)
+    }
+
+    /// Returns the client's side of TLS with localhost, of which nothing is sent.
+    pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConnection {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config =
             ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("ours");
         let config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
         let name = ServerName::try_from("localhost").expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream.set_nodelay(true).expect("a socket");
-        StreamOwned::new(connection, stream)
+        ClientConnection::new(Arc::new(config), name).expect("a client")
     }
 }
 

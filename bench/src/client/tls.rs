@@ -96,15 +96,23 @@ impl Tls {
     }
 }
 
-fn authorities(given: Option<&Authorities>) -> Result<RootCertStore, String> {
+/// Returns the authorities that this host trusts, or those of `SSL_CERT_FILE`; an empty store where there are no such files.
+#[must_use]
+pub fn authorities_of_host() -> RootCertStore {
     let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store
+}
+
+fn authorities(given: Option<&Authorities>) -> Result<RootCertStore, String> {
     let Some(Authorities::Pem(pem)) = given else {
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let store = authorities_of_host();
         return match store.is_empty() {
             true => Err("this host has no certificates of authorities; name some with --cacert FILE".into()),
             false => Ok(store),
         };
     };
+    let mut store = RootCertStore::empty();
     let wrong = |what: String| format!("{what}; give certificates in PEM");
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;

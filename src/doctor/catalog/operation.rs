@@ -2,7 +2,7 @@
 
 use super::item::{Item, SAFE, item};
 
-pub(super) static ITEMS: [Item; 23] = [
+pub(super) static ITEMS: [Item; 25] = [
     item(
         "storage",
         "storage.sync",
@@ -149,6 +149,22 @@ pub(super) static ITEMS: [Item; 23] = [
     ),
     item(
         "security",
+        "security.certificate",
+        SAFE,
+        "browsers don't turn visitors away",
+        "RFC 5280, section 4.1.2.5",
+        "Certbot renews 30 days ahead. Fewer than 14 days left mean that renewals have failed for two weeks; a server that starts with an ended one refuses.",
+    ),
+    item(
+        "security",
+        "security.chain",
+        SAFE,
+        "every client finds an authority that it trusts",
+        "RFC 8446, section 4.4.2",
+        "Browsers often know what is between a certificate and its authority, programs don't: the file has to have it. An authority of your own is named by SSL_CERT_FILE here and by --cacert at clients. Names of --allow-host are what clients come by, so a certificate has to have each of them.",
+    ),
+    item(
+        "security",
         "security.keys",
         SAFE,
         "nobody takes the host's place",
@@ -161,7 +177,7 @@ pub(super) static ITEMS: [Item; 23] = [
         SAFE,
         "a crash leaves nothing behind",
         "core(5), prctl(2)",
-        "A core holds what was in memory: requests, messages, pictures. A server with tokens forbids its own.",
+        "A core holds what was in memory: requests, messages, pictures. A server with tokens or certificates forbids its own.",
     ),
     item(
         "build",

@@ -3,10 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::unbounded;
 use mio::{Poll, Waker};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::{Found, WAKER, Worker, WorkerParts};
 use crate::app::router::Router;
@@ -20,24 +23,33 @@ use crate::engine::shared::entrance::Entrance;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
 use crate::engine::shared::settings::ListenerKind;
+use crate::engine::shared::tls::certificates::Pair;
+use crate::engine::shared::tls::{Https, Tls};
 use crate::engine::shared::{Shared, WorkerSide};
 use crate::log::lane::lane;
 use crate::os::clock::Clock;
 
-/// A worker with a listener at this address, and what it stands on.
+/// A worker with listeners at these addresses, and what it stands on.
 struct Whole {
     worker: Worker,
     found: Found,
     shared: Arc<Shared>,
     address: std::net::SocketAddr,
+    /// Where it speaks TLS, if it does.
+    secured: Option<std::net::SocketAddr>,
     _place: tempfile::TempDir,
 }
 
 impl Whole {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(https: Option<Https>) -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let mut settings = super::simulated::settings(place.path());
         settings.durability = Durability::Memory;
+        settings.https = https;
         let Opening { applied, opened, blobs, .. } = opening::open(&settings).expect("a journal");
         let router = Arc::new(Router::new(settings.apps.clone()));
         let poll = Poll::new().expect("an event loop");
@@ -48,15 +60,21 @@ impl Whole {
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
         let (producer, consumer) = lane(LANE_BYTES_MIN);
         let token = Arc::new(Mutex::new(Committer::new(vec![consumer], opened.appender)));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket");
+        let listener = listen();
         let address = listener.local_addr().expect("bound");
+        let mut listeners = vec![listener];
+        let mut entrances = vec![Entrance { root: router.usual_root(), kind: ListenerKind::Http }];
+        let secured = settings.https.as_ref().map(|_| {
+            listeners.push(listen());
+            entrances.push(Entrance { root: router.usual_root(), kind: ListenerKind::Https });
+            listeners[1].local_addr().expect("bound")
+        });
         let clock = Clock::start();
         let worker = Worker::new(WorkerParts {
             index: 0,
             poll,
-            listeners: vec![listener],
-            entrances: vec![Entrance { root: router.usual_root(), kind: ListenerKind::Http }],
+            listeners,
+            entrances,
             shared: shared.clone(),
             router,
             producer,
@@ -65,7 +83,14 @@ impl Whole {
             clock,
             inline_commit: Some(InlineCommit::new(token, clock)),
         });
-        Self { worker: worker.expect("a worker"), found: Found::default(), shared, address, _place: place }
+        Self {
+            worker: worker.expect("a worker"),
+            found: Found::default(),
+            shared,
+            address,
+            secured,
+            _place: place,
+        }
     }
 
     fn turn(&mut self) {
@@ -77,6 +102,33 @@ impl Whole {
         client.write_all(request.as_bytes()).expect("sent");
         client
     }
+}
+
+fn listen() -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    listener
+}
+
+/// Makes a certificate of its own for a server's TLS.
+fn https(directory: &Path) -> Https {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let pair = Pair { certificate: directory.join("a.pem"), key: directory.join("a.key") };
+    std::fs::write(&pair.certificate, made.cert.pem()).expect("room");
+    std::fs::write(&pair.key, made.signing_key.serialize_pem()).expect("room");
+    Https { tls: Tls::open(vec![pair]).expect("a certificate"), hsts: None, acme_dir: None }
+}
+
+/// The first message of a handshake, as clients that trust nobody send it, too.
+fn hello() -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_root_certificates(RootCertStore::empty());
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut client = ClientConnection::new(Arc::new(config.with_no_client_auth()), name).expect("a client");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("memory");
+    bytes
 }
 
 /// Returns the answer that is there already; nothing if there is none.
@@ -135,4 +187,38 @@ fn a_drain_in_the_turn_of_a_write_takes_no_answer_away() {
     // The worker drains, and the write that had got through is answered in the same turn all the same.
     assert!(whole.worker.context.is_draining());
     assert!(answer(&mut client).expect("an answer").starts_with("HTTP/1.1 200 "));
+}
+
+/// Handshakes are what costs most of all that strangers can ask for; nobody waits for more than one of them.
+#[test]
+fn a_flood_of_handshakes_takes_one_step_in_a_turn_and_every_request_its_own_turn() {
+    const FLOOD: usize = 20;
+    let place = tempfile::tempdir().expect("a directory");
+    let mut whole = Whole::with(Some(https(place.path())));
+    let at = whole.secured.expect("a listener");
+    let hello = hello();
+    let begin = |_| {
+        let mut stranger = TcpStream::connect(at).expect("connected");
+        stranger.write_all(&hello).expect("sent");
+        stranger.set_nonblocking(true).expect("a socket");
+        stranger
+    };
+    let mut quiet = whole.send(None, COUNT);
+    let flood: Vec<TcpStream> = (0..FLOOD).map(begin).collect();
+    let answered =
+        || flood.iter().filter(|stranger| stranger.peek(&mut [0]).is_ok_and(|count| count > 0)).count();
+    let (mut before, mut turns) = (0, 0);
+    while before < FLOOD {
+        whole.turn();
+        turns += 1;
+        assert!(
+            answer(&mut quiet).is_some(),
+            "turn {turns}: a request is answered in the turn in which it came"
+        );
+        let now = answered();
+        assert!(now <= before + 1, "turn {turns}: {} handshakes in one", now - before);
+        assert!(turns <= FLOOD + 2, "{now} after {turns} turns: one goes on in each");
+        before = now;
+        quiet = whole.send(Some(quiet), COUNT);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,7 +19,7 @@ use super::validity;
 use crate::os::clock::wall_us;
 
 /// Seconds of a day.
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
 /// The files of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +87,10 @@ pub struct Certificates {
 }
 
 /// One certificate in use.
-struct Loaded {
-    certified: Arc<CertifiedKey>,
-    /// When it ends, seconds since 1970.
-    end: u64,
+pub(super) struct Loaded {
+    pub(super) certified: Arc<CertifiedKey>,
+    /// From when to when it is valid, seconds since 1970.
+    pub(super) valid: Range<u64>,
 }
 
 /// What is known of the files: those that were read last, and those of the look before this one.
@@ -143,7 +144,7 @@ impl Certificates {
     pub fn days_left(&self) -> Vec<(&Path, i64)> {
         let now = (wall_us() / 1_000_000) as i64;
         let current = self.current();
-        let left = current.iter().map(|loaded| (loaded.end as i64 - now).div_euclid(DAY));
+        let left = current.iter().map(|loaded| (loaded.valid.end as i64 - now).div_euclid(DAY));
         self.pairs.iter().map(|pair| &*pair.certificate).zip(left).collect()
     }
 
@@ -183,7 +184,7 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Loaded {
-    fn is_for(&self, name: &ServerName<'_>) -> bool {
+    pub(super) fn is_for(&self, name: &ServerName<'_>) -> bool {
         let first = self.certified.end_entity_cert().and_then(ParsedCertificate::try_from);
         first.is_ok_and(|certificate| verify_server_name(&certificate, name).is_ok())
     }
@@ -193,7 +194,7 @@ fn load_all(pairs: &[Pair], provider: &CryptoProvider) -> Result<Vec<Loaded>, Ce
     pairs.iter().map(|pair| load(pair, provider)).collect()
 }
 
-fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, CertificateError> {
+pub(super) fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, CertificateError> {
     let read = |path: &PathBuf| {
         fs::read(path).map_err(|source| CertificateError::Unreadable { path: path.clone(), source })
     };
@@ -203,7 +204,7 @@ fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, CertificateErr
         .collect::<Result<_, _>>()
         .map_err(|_| CertificateError::NoCertificate(pair.certificate.clone()))?;
     let first = chain.first().ok_or_else(|| CertificateError::NoCertificate(pair.certificate.clone()))?;
-    let end = validity::end_of(first)
+    let valid = validity::span_of(first)
         .ok_or_else(|| unusable(&pair.certificate, "this is not a certificate of X.509".to_owned()))?;
     let key = PrivateKeyDer::from_pem_slice(&read(&pair.key)?)
         .map_err(|_| CertificateError::NoKey(pair.key.clone()))?;
@@ -211,11 +212,11 @@ fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, CertificateErr
         rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey(pair.clone()),
         error => unusable(&pair.key, error.to_string()),
     })?;
-    let over = (wall_us() / 1_000_000) as i64 - end as i64;
+    let over = (wall_us() / 1_000_000) as i64 - valid.end as i64;
     if over >= 0 {
         return Err(CertificateError::Ended { path: pair.certificate.clone(), days: over / DAY });
     }
-    Ok(Loaded { certified: Arc::new(certified), end })
+    Ok(Loaded { certified: Arc::new(certified), valid })
 }
 
 fn stamps(pairs: &[Pair]) -> Vec<Stamp> {

@@ -1,6 +1,7 @@
 //! HTTPS of the listeners: the certificates, and TLS of one connection. TLS 1.2 and 1.3 by rustls, with ring.
 
 pub mod certificates;
+pub mod examined;
 pub(crate) mod session;
 #[cfg(test)]
 mod session_tests;

@@ -1,4 +1,6 @@
-//! The day a certificate ends, the one field of it that rustls reads and doesn't tell.
+//! The days on which a certificate begins and ends, the field of it that rustls reads and doesn't tell.
+
+use std::ops::Range;
 
 /// A sequence, in the Distinguished Encoding Rules (X.690, section 8.9).
 const SEQUENCE: u8 = 0x30;
@@ -9,8 +11,8 @@ const UTC_TIME: u8 = 0x17;
 /// A time with four.
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// Returns when the certificate ends, seconds since 1970; nothing for bytes that are no certificate.
-pub(super) fn end_of(certificate: &[u8]) -> Option<u64> {
+/// Returns from when to when the certificate is valid, seconds since 1970; nothing for bytes that are no certificate.
+pub(super) fn span_of(certificate: &[u8]) -> Option<Range<u64>> {
     let (_, certificate, _) = element(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
     let (_, mut fields, _) = element(certificate)?;
     if element(fields)?.0 == VERSION {
@@ -21,9 +23,9 @@ pub(super) fn end_of(certificate: &[u8]) -> Option<u64> {
         fields = element(fields)?.2;
     }
     let (_, validity, _) = element(fields)?;
-    let (_, _, end) = element(validity)?;
-    let (tag, text, _) = element(end)?;
-    seconds(tag, text)
+    let (begin_tag, begin, end) = element(validity)?;
+    let (end_tag, end, _) = element(end)?;
+    Some(seconds(begin_tag, begin)?..seconds(end_tag, end)?)
 }
 
 /// Takes an element apart: its tag, its content, and what stands behind it.
@@ -74,16 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_read_and_any_cut_is_refused() {
+    fn both_ends_are_read_and_any_cut_is_refused() {
         for (year, month, day, seconds) in
             [(2026, 11, 29, 1_795_910_400), (2049, 12, 31, 2_524_521_600), (2051, 3, 1, 2_561_241_600)]
         {
             let mut wanted = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap();
+            wanted.not_before = rcgen::date_time_ymd(2000, 2, 29);
             wanted.not_after = rcgen::date_time_ymd(year, month, day);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = wanted.self_signed(&key).unwrap().der().to_vec();
-            assert_eq!(end_of(&certificate), Some(seconds), "{year}");
-            assert!((0..certificate.len()).all(|length| end_of(&certificate[..length]).is_none()));
+            assert_eq!(span_of(&certificate), Some(951_782_400..seconds), "{year}");
+            assert!((0..certificate.len()).all(|length| span_of(&certificate[..length]).is_none()));
         }
     }
 

@@ -1,0 +1,93 @@
+//! What `pixeld doctor` says of certificates: times, keys, files, chains and names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::process::pixeld;
+use crate::secured::Authority;
+
+/// The checks of the group, each with its status and what is there. The authorities of `trusted` are those of this machine.
+fn examine(directory: &Path, trusted: &Path) -> BTreeMap<String, (String, String)> {
+    let mut command = pixeld(&["doctor", "--json", "--config"]);
+    command.arg(directory.join("pixeld.toml")).arg("--data-dir").arg(directory);
+    let output = command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR").output().expect("it runs");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let checks = document["checks"].as_array().expect("an array").iter();
+    let text = |check: &Value, key: &str| check[key].as_str().expect("a text").to_owned();
+    checks.map(|check| (text(check, "id"), (text(check, "status"), text(check, "current")))).collect()
+}
+
+#[track_caller]
+fn assert_found(found: &BTreeMap<String, (String, String)>, wanted: &[(&str, &str, &str)]) {
+    for (id, status, current) in wanted {
+        let found = &found[&format!("security.{id}")];
+        assert!(found.0 == *status && found.1.contains(current), "{id}: {found:?}");
+    }
+}
+
+#[test]
+fn the_doctor_says_which_certificates_clients_will_not_take() {
+    let authority = Authority::new();
+    let directory = authority.folder.path();
+    let configure = |names: &str| {
+        let (certificate, key) = (authority.certificate(), authority.key());
+        let text = format!(
+            "listen = [\"https://0.0.0.0:0\"]\nallow_host = [{names}]\n[tls]\ncert = [{certificate:?}]\nkey = [{key:?}]\n"
+        );
+        fs::write(directory.join("pixeld.toml"), text).expect("room");
+    };
+    configure("\"localhost\", \"pixels.test\"");
+    authority.issue_between(0, 20);
+    fs::set_permissions(authority.key(), fs::Permissions::from_mode(0o600)).expect("permissions");
+    let sound = examine(directory, &authority.file);
+    assert_found(
+        &sound,
+        &[
+            ("certificate", "PASS", "20 days left"),
+            ("chain", "PASS", "leads to"),
+            ("keys", "PASS", ""),
+            ("cores", "PASS", "certificates"),
+            ("access", "FAIL", "0.0.0.0"),
+            ("transport", "PASS", ""),
+        ],
+    );
+
+    configure("\"localhost\", \"pixels.example\"");
+    authority.issue_between(0, 13);
+    fs::set_permissions(authority.key(), fs::Permissions::from_mode(0o640)).expect("permissions");
+    assert_found(
+        &examine(directory, &authority.file),
+        &[
+            ("certificate", "WARN", "ends in 13 days"),
+            ("chain", "FAIL", "no certificate has the name pixels.example"),
+            ("keys", "FAIL", "privkey.pem"),
+        ],
+    );
+
+    configure("");
+    authority.issue_between(2, 90);
+    let empty = directory.join("pixeld.toml");
+    assert_found(
+        &examine(directory, &empty),
+        &[
+            ("certificate", "FAIL", "is valid in 2 days only"),
+            ("chain", "WARN", "no authority that this machine trusts"),
+        ],
+    );
+
+    let certificate = fs::read(authority.certificate()).expect("a file");
+    authority.issue(2020);
+    let ended = examine(directory, &authority.file);
+    assert_found(
+        &ended,
+        &[("certificate", "FAIL", "days ago; renew it"), ("chain", "SKIP", "can't be used")],
+    );
+    authority.issue(2099);
+    fs::write(authority.certificate(), certificate).expect("room");
+    let other = examine(directory, &authority.file);
+    assert_found(&other, &[("certificate", "FAIL", "is not the key of the certificate")]);
+}
