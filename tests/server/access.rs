@@ -2,6 +2,7 @@
 //! shows a token.
 
 use crate::process;
+use crate::secured::Authority;
 use crate::skip::skip;
 
 use std::collections::BTreeMap;
@@ -383,9 +384,9 @@ fn clients_of_the_program_take_the_token_from_a_file() {
     assert_eq!(missing.status.code(), Some(2));
 }
 
-/// A crash may not leave requests with their tokens in a file.
+/// A crash may not leave requests with their tokens in a file, nor the key of a certificate.
 #[test]
-fn no_core_is_written_where_requests_have_tokens() {
+fn no_core_is_written_where_there_are_tokens_or_keys() {
     let keys = Keys::of(&["read"]);
     let dumps = |arguments: &str| {
         let data = tempfile::tempdir().expect("a directory");
@@ -407,4 +408,9 @@ fn no_core_is_written_where_requests_have_tokens() {
         return skip("this machine writes no cores at all");
     }
     assert!(!dumps(&format!("--tokens '{}'", keys.path().display())));
+    let authority = Authority::new();
+    authority.issue(2099);
+    let flags: Vec<String> =
+        authority.flags("https://127.0.0.1:0").iter().map(|flag| format!("'{flag}'")).collect();
+    assert!(!dumps(&flags.join(" ")));
 }

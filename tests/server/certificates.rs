@@ -36,11 +36,11 @@ fn the_doctor_says_which_certificates_clients_will_not_take() {
     let configure = |names: &str| {
         let (certificate, key) = (authority.certificate(), authority.key());
         let text = format!(
-            "listen = [\"https://0.0.0.0:0\"]\nallow_host = [{names}]\n[tls]\ncert = [{certificate:?}]\nkey = [{key:?}]\n"
+            "listen = [\"https://0.0.0.0:0\"]\n{names}\n[tls]\ncert = [{certificate:?}]\nkey = [{key:?}]\n"
         );
         fs::write(directory.join("pixeld.toml"), text).expect("room");
     };
-    configure("\"localhost\", \"pixels.test\"");
+    configure("allow_host = [\"localhost\", \"pixels.test\"]");
     authority.issue_between(0, 20);
     fs::set_permissions(authority.key(), fs::Permissions::from_mode(0o600)).expect("permissions");
     let sound = examine(directory, &authority.file);
@@ -56,7 +56,7 @@ fn the_doctor_says_which_certificates_clients_will_not_take() {
         ],
     );
 
-    configure("\"localhost\", \"pixels.example\"");
+    configure("allow_host = [\"localhost\", \"pixels.example\"]");
     authority.issue_between(0, 13);
     fs::set_permissions(authority.key(), fs::Permissions::from_mode(0o640)).expect("permissions");
     assert_found(

@@ -6,10 +6,9 @@ use std::path::Path;
 use crate::process::client::{Client, post_pixel};
 use crate::process::{Server, pixeld};
 
-const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "DELETE"];
 
-const GUARDED: [&str; 7] =
-    ["/pixels", "/metrics", "/readMessages", "/images", "/canvas.png", "/next", "/api/products"];
+const GUARDED: [&str; 4] = ["/pixels", "/metrics", "/next", "/images"];
 
 /// A token of these scopes, and the file of a server that knows it.
 fn token(directory: &Path, scopes: &str) -> (String, String) {
@@ -57,14 +56,17 @@ fn no_spelling_of_a_path_and_no_method_is_a_way_around() {
     let (secret, file) = token(directory.path(), "read,write,delete,admin");
     let server = Server::fresh(&["--tokens", &file, "--log-level", "trace"]);
     let before = server.connect().send(ask_for("GET", "/pixels/count", &bearer(&secret))).answer().body;
+    let mut client = server.connect();
     for method in METHODS {
         for target in GUARDED.iter().flat_map(|path| spellings(path, &secret)) {
-            let mut client = server.connect();
             client.send(ask_for(method, &target, ""));
             let answer = if method == "HEAD" { client.head_answer() } else { client.answer() };
             // What methods a path has is in the document that everybody may read.
             let is_told = method == "OPTIONS" && answer.status == 204 && answer.body.is_empty();
             assert!(answer.status >= 400 || is_told, "{method} {target}: {}", answer.head);
+            if answer.closes() {
+                client = server.connect();
+            }
         }
     }
     let other = [
