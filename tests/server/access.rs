@@ -7,6 +7,8 @@ use crate::skip::skip;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -272,6 +274,37 @@ fn a_reload_takes_tokens_away_and_a_bad_file_keeps_the_old_ones() {
         let metrics = ask(&server, "GET", "/metrics", keys.secrets.get("read,admin").map(String::as_str));
         assert!(metrics.status == 200 && !metrics.text().contains(secret), "the metrics have a token");
     }
+}
+
+/// Whoever has lost his token sees no more, and who still has one comes back.
+#[test]
+fn a_reload_that_takes_a_token_away_ends_the_streams() {
+    let keys = Keys::of(&["read", "pixel:read", "admin"]);
+    let server = keys.serve(&[]);
+    let stream = |scope: &str| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.set_read_timeout(Some(process::PATIENCE)).expect("a socket");
+        let secret = &keys.secrets[scope];
+        write!(stream, "GET /canvas/live HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n")
+            .expect("sent");
+        let mut head = [0; 13];
+        stream.read_exact(&mut head).expect("an answer");
+        (stream, String::from_utf8_lossy(&head).into_owned())
+    };
+    let (mut lost, mut kept) = (stream("read"), stream("pixel:read"));
+    assert_eq!([&*lost.1, &*kept.1], ["HTTP/1.1 200 "; 2]);
+    fs::write(keys.path(), keys.lines[1..].join("\n")).expect("written");
+    server.signal(Signal::HUP);
+    for (stream, _) in [&mut lost, &mut kept] {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\r\n0\r\n\r\n") {
+            let mut piece = [0; 4096];
+            let count = stream.read(&mut piece).expect("the end of the stream");
+            assert!(count > 0, "the answer is whole");
+            seen.extend_from_slice(&piece[..count]);
+        }
+    }
+    assert_eq!([&*stream("read").1, &*stream("pixel:read").1], ["HTTP/1.1 401 ", "HTTP/1.1 200 "]);
 }
 
 #[test]

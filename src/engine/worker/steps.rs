@@ -182,10 +182,15 @@ impl Worker {
         self.service.take_limits(&self.context);
     }
 
-    /// Takes new rules over. Remembered heads were allowed by the old ones.
+    /// Takes new rules over. Remembered heads were allowed by the old ones, and so were streams: where somebody may do less now, they
+    /// end, and whoever may still have one comes back and is asked.
     fn take_rules(&mut self, rules: Arc<Rules>) {
+        let takes_away = rules.take_away_from(&self.context.rules);
         self.context.rules = rules;
         self.service.express.forget();
+        if takes_away {
+            self.for_all(|_, connection| end_watching(connection));
+        }
     }
 
     /// Answers writes whose batch the disk has no room for, and that have waited as long as an answer may wait for the second
@@ -249,11 +254,7 @@ impl Worker {
             }
             match &mut connection.task {
                 Task::Waiting { until_ms, .. } if *until_ms != u64::MAX => *until_ms = now_ms,
-                Task::Watching(watching) => {
-                    watching.end();
-                    connection.owe();
-                }
-                _ => {}
+                _ => end_watching(connection),
             }
         });
     }
@@ -427,5 +428,13 @@ impl Worker {
                 connection.arm();
             }
         });
+    }
+}
+
+/// Ends a stream of frames behind the one under way, if the connection is sent one.
+fn end_watching(connection: &mut Connection) {
+    if let Task::Watching(watching) = &mut connection.task {
+        watching.end();
+        connection.owe();
     }
 }

@@ -43,6 +43,16 @@ impl Rules {
         self.proxies.iter().any(|network| network.has(address))
     }
 
+    /// Returns whether a token of `earlier` allows less by these, or one is needed now where none was.
+    #[must_use]
+    pub fn take_away_from(&self, earlier: &Self) -> bool {
+        match (&earlier.tokens, &self.tokens) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(earlier), Some(now)) => !now.have_all_of(earlier),
+        }
+    }
+
     /// Returns the place in the list of the origin that a page of `origin` goes by.
     #[must_use]
     pub fn origin(&self, origin: &[u8]) -> Option<u16> {

@@ -110,6 +110,13 @@ impl Tokens {
         self.0.len()
     }
 
+    /// Returns whether each token of `earlier` is among these, with the same scopes.
+    #[must_use]
+    pub fn have_all_of(&self, earlier: &Self) -> bool {
+        let has = |old: &Token| self.0.iter().any(|new| new.hash == old.hash && new.scopes == old.scopes);
+        earlier.0.iter().all(has)
+    }
+
     /// Returns the token that a client has sent, if it is one of these. Takes as long for any other text of the same length: all
     /// hashes are compared to their ends.
     #[must_use]
@@ -191,6 +198,27 @@ mod tests {
 
     fn parse(text: &str) -> Result<Tokens, BadLine> {
         Tokens::parse(text, &APPS)
+    }
+
+    #[test]
+    fn a_token_that_goes_or_may_do_less_is_noticed() {
+        let of = |lines: &[(&str, &str, &str)]| {
+            let line = |(name, scopes, secret): &(&str, &str, &str)| {
+                line_of(name, &Scopes::parse(scopes, &APPS).unwrap(), secret, None) + "\n"
+            };
+            parse(&lines.iter().map(line).collect::<String>()).unwrap()
+        };
+        let two = of(&[("a", "read", "alpha"), ("b", "write", "beta")]);
+        assert!(
+            of(&[("b", "write", "beta"), ("c", "read", "alpha"), ("d", "read", "delta")]).have_all_of(&two)
+        );
+        for fewer in [
+            of(&[("a", "read", "alpha")]),
+            of(&[("a", "read", "other"), ("b", "write", "beta")]),
+            of(&[("a", "pixel:read", "alpha"), ("b", "write", "beta")]),
+        ] {
+            assert!(!fewer.have_all_of(&two), "{fewer:?}");
+        }
     }
 
     #[test]
