@@ -1,7 +1,8 @@
-//! Who asks, where proxies stand between: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! Who asks, where proxies stand between: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
 //! A client may send these fields itself, so they are read from their ends, where the nearest proxy has written, and only as long as
-//! whoever wrote is trusted.
+//! whoever wrote is trusted. Most proxies write the first one and pass the second one on as they got it, so what stands in that counts
+//! only where the first one names nobody but proxies: a client would be bounded by an address of his choice otherwise.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -14,16 +15,28 @@ pub fn client(peer: IpAddr, head: &Head<'_>, is_trusted: impl Fn(IpAddr) -> bool
     if !is_trusted(peer) {
         return peer;
     }
-    let is_standard = head.header("forwarded").is_some();
-    let (field, hop): (_, fn(&str) -> Option<IpAddr>) =
-        if is_standard { ("forwarded", forwarded_for) } else { ("x-forwarded-for", node) };
+    let by_usual = end_of(head, "x-forwarded-for", node, &is_trusted);
+    if let Some(address) = by_usual.filter(|address| !is_trusted(*address)) {
+        return address;
+    }
+    let by_standard = end_of(head, "forwarded", forwarded_for, &is_trusted);
+    by_standard.filter(|address| !is_trusted(*address)).or(by_usual).or(by_standard).unwrap_or(peer)
+}
+
+/// Returns the last address in a field that is not trusted, or the first trusted one behind which there is none.
+fn end_of(
+    head: &Head<'_>,
+    field: &str,
+    hop: fn(&str) -> Option<IpAddr>,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
     let lines: Vec<&str> =
         head.values(field).map(|line| core::str::from_utf8(line).unwrap_or_default()).collect();
-    let mut client = peer;
+    let mut client = None;
     for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         match hop(text.trim()) {
-            Some(address) if is_trusted(address) => client = address,
-            Some(address) => return address,
+            Some(address) if is_trusted(address) => client = Some(address),
+            Some(address) => return Some(address),
             None => return client,
         }
     }
@@ -82,7 +95,13 @@ mod tests {
             ("Forwarded: for=192.0.2.7, for=10.0.0.5; proto=https\r\n", "192.0.2.7"),
             ("Forwarded: for=192.0.2.7, for=_hidden\r\n", "10.0.0.1"),
             ("Forwarded: for=192.0.2.7;for=192.0.2.8\r\n", "10.0.0.1"),
-            ("Forwarded: by=10.0.0.3\r\nX-Forwarded-For: 192.0.2.7\r\n", "10.0.0.1"),
+            ("Forwarded: by=10.0.0.3\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"),
+            // What a client sent, before a proxy that writes the other field.
+            ("Forwarded: for=1.1.1.1\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"),
+            ("Forwarded: for=10.0.0.7\r\nX-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"),
+            // Two proxies, each with a field of its own.
+            ("Forwarded: for=192.0.2.7\r\nX-Forwarded-For: 10.0.0.9\r\n", "192.0.2.7"),
+            ("Forwarded: for=_hidden\r\nX-Forwarded-For: 10.0.0.9\r\n", "10.0.0.9"),
         ] {
             assert_eq!(client_in(fields), expected, "{fields}");
         }

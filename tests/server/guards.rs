@@ -387,6 +387,11 @@ fn nginx_in_front_says_whom_it_asks_for() {
     let arguments = ["-p", place, "-c", &file, "-g", "daemon off;"];
     let Some(_front) = front("nginx", &arguments, address) else { return };
     assert_told_apart(address);
+    // nginx passes this field on as its client sent it.
+    for chosen in ["192.0.2.99", "127.0.0.1"] {
+        let request = get("/pixels/count", &format!("Forwarded: for={chosen}\r\n"));
+        assert_eq!(ask(&mut from("127.0.0.2", address), request).status, 429, "nobody chooses his address");
+    }
 }
 
 #[test]
