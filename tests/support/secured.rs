@@ -1,5 +1,7 @@
 //! A server with a listener of HTTPS, the authority that signed its certificate, and clients that trust that.
 
+#![allow(dead_code, reason = "each test program uses some of it")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
