@@ -31,6 +31,12 @@ pub fn is_named(applied: &AppliedLock, id: &BlobId) -> io::Result<bool> {
     if is_young { Ok(true) } else { is_in(&old, id) }
 }
 
+/// Returns whether a run of old items is one of these states'.
+#[must_use]
+pub fn has_run(applied: &Applied, id: &BlobId) -> bool {
+    applied.aging().any(|(_, aging)| aging.old().runs().any(|run| run == *id))
+}
+
 /// Returns those of these blobs that none of these states names. Goes through what old items name once, however many blobs there are.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ mod canvas_seen;
 mod process;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/thumbs/mod.rs"]
+mod thumbs;
 
 mod balancer;
 mod both;

@@ -1,7 +1,13 @@
-//! Old items on two hosts: a host that joins is sent runs, and `pixeld inspect` compares what all of it comes to.
+//! Old items on two hosts: a host that joins is sent runs, fetches anew what its disk has damaged of them, and `pixeld inspect`
+//! compares what all of it comes to.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use crate::board;
 use crate::process;
+use crate::thumbs;
 
 use board::{png, post};
 use process::Server;
@@ -11,7 +17,13 @@ use process::pixeld;
 use rustix::process::Signal;
 use serde_json::Value;
 
-const TINY: [&str; 2] = ["--limit", "young_bytes=1KiB"];
+/// A busy machine leaves little to a decoder.
+const TINY: [&str; 6] = ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0"];
+const APPS: [&str; 3] = ["board", "thumbs", "toys"];
+/// What lists all of them.
+const LISTS: [&str; 3] = ["/messages?limit=100", "/images?limit=100", "/api/products?limit=100"];
+/// The head of a run, before its first block.
+const RUN_HEAD_BYTES: u64 = 16;
 
 fn messages(server: &Server) -> Vec<Value> {
     let answer = server.connect().send(plain("GET", "/messages?limit=100")).answer();
@@ -19,10 +31,62 @@ fn messages(server: &Server) -> Vec<Value> {
     page["messages"].as_array().cloned().unwrap_or_default()
 }
 
-fn old_items(server: &Server) -> u64 {
+fn metric(server: &Server, series: &str) -> u64 {
     let (_, text) = server.ask("GET", "/metrics", "");
-    let line = text.lines().find(|line| line.starts_with("pixeld_old_items{app=\"board\"}"));
+    let line = text.lines().find(|line| line.starts_with(series));
     line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap_or(0)
+}
+
+/// Items on the disk: messages, pictures, toys.
+fn old_items(server: &Server) -> [u64; 3] {
+    APPS.map(|app| metric(server, &format!("pixeld_old_items{{app=\"{app}\"}}")))
+}
+
+/// Posts 40 messages, 10 pictures that come to an end, and 20 toys.
+fn post_all(server: &Server) {
+    let mut client = server.connect();
+    for number in 1..=40_u8 {
+        assert_eq!(post(&mut client, &format!("message {number}"), "a.png", &png(number % 8)).status, 200);
+    }
+    let content = |number: u32| if number == 3 { b"no picture".to_vec() } else { thumbs::png(number % 2) };
+    let pictures: Vec<String> =
+        (0..10).map(|number| thumbs::submit(&mut client, "image/png", &content(number))).collect();
+    pictures.iter().for_each(|id| _ = thumbs::end_of(&mut client, id));
+    for number in 0..20 {
+        let (status, body) = server.ask("POST", "/api/products", &format!("{{\"name\":\"toy {number}\"}}"));
+        assert_eq!(status, 201, "{body}");
+    }
+}
+
+/// What a host lists of all three, and how it was answered.
+fn lists(server: &Server) -> Vec<(u16, Value)> {
+    let ask = |path: &&str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");
+        let answer = server.connect().send(head).answer();
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+    };
+    LISTS.iter().map(ask).collect()
+}
+
+/// The runs of a directory.
+fn runs(data_dir: &Path) -> Vec<PathBuf> {
+    let below =
+        |path: PathBuf| fs::read_dir(path).into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    below(data_dir.join("runs")).flat_map(below).collect()
+}
+
+/// Flips a byte of the first block of each run that the other directory has too; gives these with what they were.
+fn damage_runs(data_dir: &Path, other: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let has_other = |run: &PathBuf| other.join(run.strip_prefix(data_dir).expect("below it")).exists();
+    let both: Vec<_> = runs(data_dir).into_iter().filter(has_other).collect();
+    let damage = |run: PathBuf| {
+        let content = fs::read(&run).expect("a run");
+        let file = fs::OpenOptions::new().write(true).open(&run).expect("a run");
+        let flipped = [content[RUN_HEAD_BYTES as usize + 4] ^ 1];
+        file.write_all_at(&flipped, RUN_HEAD_BYTES + 4).expect("written");
+        (run, content)
+    };
+    both.into_iter().map(damage).collect()
 }
 
 #[test]
@@ -30,11 +94,10 @@ fn a_host_that_joins_is_sent_runs() {
     let directory = tempfile::tempdir().expect("a directory");
     let (a, cluster) = Host::found(directory.path(), "a", None);
     let alone = a.start_alone(&TINY);
+    post_all(&alone);
+    let is_old = |[messages, pictures, toys]: &[u64; 3]| *messages >= 38 && *pictures >= 7 && *toys >= 16;
+    await_that("items on the disk", || old_items(&alone), is_old);
     let mut client = alone.connect();
-    for number in 1..=40_u8 {
-        assert_eq!(post(&mut client, &format!("message {number}"), "a.png", &png(number % 8)).status, 200);
-    }
-    await_that("messages on the disk", || old_items(&alone), |old| *old >= 38);
     let body = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(250_000);
     for _ in 0..3 {
         let answer = client.send(request("POST", "/pixels", "application/x-ndjson", &body)).answer();
@@ -50,7 +113,19 @@ fn a_host_that_joins_is_sent_runs() {
     await_ready(&other);
     await_that("the same messages", || messages(&other).len(), |count| *count == 40);
     assert_eq!(messages(&other), messages(&one));
-    assert!(old_items(&other) >= 38, "they came as runs");
+    assert!(is_old(&old_items(&other)), "they came as runs: {:?}", old_items(&other));
+    let listed = lists(&one);
+    assert!(listed.iter().all(|(status, _)| *status == 200), "{listed:?}");
+    assert_eq!(lists(&other), listed);
+
+    // What the disk of one damages comes from the other one, without a new start.
+    let damaged = damage_runs(&b.data_dir, &a.data_dir);
+    assert!(damaged.len() >= APPS.len(), "of each application: {damaged:?}");
+    let is_mended = || damaged.iter().all(|(run, content)| fs::read(run).is_ok_and(|now| now == *content));
+    await_that("sound runs", || (lists(&other) == listed, is_mended()), |all| *all == (true, true));
+    let faults = || metric(&other, "pixeld_scrub_damaged") + metric(&other, "pixeld_scrub_missing");
+    await_that("no more faults", faults, |faults| *faults == 0);
+    assert_eq!(metric(&other, "pixeld_scrub_mended_total"), damaged.len() as u64);
     let url = messages(&other)[39]["image_url"].as_str().expect("an address").to_owned();
     let picture = other.connect().send(plain("GET", &url)).answer();
     assert_eq!((picture.status, picture.body), (200, png(1)));

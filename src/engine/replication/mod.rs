@@ -289,7 +289,7 @@ impl Replica {
                 self.note_standing(peer.node, now_us);
                 // Who the peer is, is written down at once.
                 shared.keeper.wake();
-                shared.blobs.faults().ask_again();
+                taking::ask_again(shared);
                 self.aim(Origin { node: peer.node, inc: peer.inc });
                 self.shipping.begin(&self.shared, &mut self.session, peer.is_empty);
                 self.look_whether_apart();

@@ -13,6 +13,7 @@ use crate::base::tag::app;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::inbox::Arrived;
 use crate::engine::shared::peering::joining::Join;
+use crate::log::blobs::faults::Faults;
 use crate::log::blobs::{Blobs, Pin, Writer};
 use crate::log::runs::footer::is_run;
 use crate::log::runs::run::Run;
@@ -116,8 +117,7 @@ impl Taking {
                 if self.mending.take_if(|mending| *mending == id).is_some() {
                     // A record names it already, which keeps it.
                     self.fresh.retain(|pin| pin.id() != id || !only_mends);
-                    shared.metrics.scrub.mended.add(1);
-                    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the peer");
+                    note_mended(shared, &id);
                 }
                 self.pass_on(shared, session);
             }
@@ -153,11 +153,7 @@ impl Taking {
     pub(super) fn blob_gone(&mut self, shared: &Shared, session: &mut Session, id: BlobId) {
         let was_asked = self.asked.take_if(|asked| *asked == id).is_some();
         if self.mending.take_if(|mending| *mending == id).is_some() {
-            tracing::error!(
-                blob = %id,
-                "a content is missing or damaged here, and the peer does not have it either: post it again, or take it from a \
-                 backup"
-            );
+            tell_gone(shared, &id);
             if !was_asked {
                 return;
             }
@@ -169,20 +165,14 @@ impl Taking {
         self.pass_on(shared, session);
     }
 
-    /// Asks the peer for a blob that is missing or damaged here, one at a time and while no batch waits for another one.
+    /// Asks the peer for a blob or a run that is missing or damaged here, one at a time and while no batch waits for another one.
     pub(super) fn mend(&mut self, shared: &Shared, session: &mut Session) {
         let has_other_work = self.mending.is_some() || self.asked.is_some() || self.is_in_snapshot();
         if has_other_work || shared.space.is_joining() || shared.space.is_short() {
             return;
         }
-        let faults = shared.blobs.faults();
-        let Some(id) = faults.take_unasked() else { return };
-        if naming::is_named(&shared.applied, &id).unwrap_or(true) {
-            self.mending = Some(id);
-            session.want(&id);
-        } else {
-            faults.clear(&id);
-        }
+        self.mending = next_to_mend(shared);
+        self.mending.iter().for_each(|id| session.want(id));
     }
 
     /// Hands batches to the commit step, up to one whose blobs are not all there.
@@ -270,4 +260,57 @@ fn runs_of(shared: &Shared, snapshot: &Snapshot) -> std::io::Result<Vec<Arc<Run>
 /// Returns whether a snapshot stands at or behind the place where batches start.
 fn covers(snapshot: &Streams, starts: &Streams) -> bool {
     snapshot.vector().covers(&starts.vector())
+}
+
+/// Returns a blob or a run that is missing or damaged here, and for which the peer was not asked yet. What nobody needs any more is
+/// forgotten.
+fn next_to_mend(shared: &Shared) -> Option<BlobId> {
+    let blobs = shared.blobs.faults();
+    if let Some(id) = blobs.take_unasked() {
+        let is_named = naming::is_named(&shared.applied, &id).unwrap_or(true);
+        return if_needed(blobs, id, is_named);
+    }
+    let runs = shared.shelf.as_ref()?.blobs().faults();
+    let id = runs.take_unasked()?;
+    let has_run = naming::has_run(&shared.applied.read(), &id);
+    if_needed(runs, id, has_run)
+}
+
+fn if_needed(faults: &Faults, id: BlobId, is_needed: bool) -> Option<BlobId> {
+    if !is_needed {
+        faults.clear(&id);
+    }
+    is_needed.then_some(id)
+}
+
+/// Asks the peer again for what it did not have: it may by now.
+pub(super) fn ask_again(shared: &Shared) {
+    shared.blobs.faults().ask_again();
+    shared.shelf.iter().for_each(|shelf| shelf.blobs().faults().ask_again());
+}
+
+/// Counts what came, and has a run read from the file that came.
+fn note_mended(shared: &Shared, id: &BlobId) {
+    shared.metrics.scrub.mended.add(1);
+    tracing::info!(blob = %id, "fetched a content that was missing or damaged here from the peer");
+    if let Some(Err(error)) = shared.shelf.as_ref().map(|shelf| shelf.renew(id)) {
+        tracing::warn!(run = %id, %error, "can't open the run that came; it is read from its file after the next start");
+    }
+}
+
+/// Logs that the peer can't mend something.
+fn tell_gone(shared: &Shared, id: &BlobId) {
+    if naming::has_run(&shared.applied.read(), id) {
+        tracing::error!(
+            run = %id,
+            "a run of old items is damaged here, and the peer does not have the same one: put a sound copy in its place, of a \
+             backup, or set this host up afresh from its peer"
+        );
+    } else {
+        tracing::error!(
+            blob = %id,
+            "a content is missing or damaged here, and the peer does not have it either: post it again, or take it from a \
+             backup"
+        );
+    }
 }

@@ -251,18 +251,19 @@ fn scrub(page: &mut Page, shared: &Shared) {
     ] {
         page.single(name, "counter", help, counter.value());
     }
-    let counts = shared.blobs.faults().counts();
+    let blobs = shared.blobs.faults().counts();
+    let runs = shared.shelf.as_ref().map(|shelf| shelf.blobs().faults().counts()).unwrap_or_default();
     page.single(
         "pixeld_scrub_missing",
         "gauge",
-        "Contents that a record names and that are not here.",
-        counts.missing,
+        "Contents that a record names, and runs of old items, that are not here.",
+        blobs.missing + runs.missing,
     );
     page.single(
         "pixeld_scrub_damaged",
         "gauge",
-        "Contents whose hash is another one; not served.",
-        counts.damaged,
+        "Contents and runs of old items whose hash is another one; not served.",
+        blobs.damaged + runs.damaged,
     );
 }
 

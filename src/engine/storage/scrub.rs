@@ -12,7 +12,6 @@ use crate::base::blob::BlobId;
 use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
-use crate::log::blobs::check::Fault;
 use crate::log::blobs::faults::Faults;
 use crate::os::thread;
 
@@ -58,7 +57,8 @@ impl Scrub {
     fn pass(&mut self) {
         let blobs = Arc::clone(&self.shared.blobs);
         if blobs.checks_contents() {
-            return;
+            // Runs are in the data directory all the same.
+            return self.look_at_runs();
         }
         blobs.faults().ask_again();
         let mut last = None;
@@ -110,6 +110,8 @@ impl Scrub {
     /// Looks at every run of old items once.
     fn look_at_runs(&mut self) {
         let Some(shelf) = self.shared.shelf.clone() else { return };
+        let faults = shelf.blobs().faults();
+        faults.ask_again();
         let runs: Vec<BlobId> = {
             let applied = self.shared.applied.read();
             applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
@@ -119,20 +121,27 @@ impl Scrub {
             let checked = shelf.blobs().check(&id, &mut |bytes| self.wait_for(bytes));
             drop(pin);
             match checked {
-                // One that is not there was merged meanwhile.
-                Ok(None | Some(Fault::Missing)) => self.shared.metrics.scrub.blobs.add(1),
-                Ok(Some(Fault::Damaged)) => {
-                    if self.throttle.is_news(&id.to_string(), self.shared.clock.now_us()) {
-                        tracing::error!(
-                            run = %id,
-                            "a run of old items is damaged: put a sound copy in its place, of a backup (runs/ and the name, with \
-                             a / behind its first two digits), or set this host up afresh from its peer"
-                        );
+                Ok(None) => {
+                    let was_mended = faults.clear(&id);
+                    if let Some(Err(error)) = was_mended.then(|| shelf.renew(&id)) {
+                        tracing::warn!(run = %id, %error, "can't open a run that was mended");
                     }
                 }
+                // One that was merged meanwhile may be gone.
+                Ok(Some(fault)) if self.has_run(&id) => faults.note(id, fault),
+                Ok(Some(_)) => {}
                 Err(_) => return,
             }
+            self.shared.metrics.scrub.blobs.add(1);
+            self.report();
         }
+        for id in faults.ids().iter().filter(|id| !self.has_run(id)) {
+            faults.clear(id);
+        }
+    }
+
+    fn has_run(&self, id: &BlobId) -> bool {
+        naming::has_run(&self.shared.applied.read(), id)
     }
 
     /// Waits until the next bytes may be read; false if the server stops.
@@ -151,6 +160,7 @@ impl Scrub {
 
     /// Logs what was found, by whomever, once.
     fn report(&self) {
+        self.report_runs();
         let faults = self.shared.blobs.faults();
         for (blob, fault) in faults.take_unreported() {
             if !self.is_named(&blob) {
@@ -163,6 +173,22 @@ impl Scrub {
                     %fault,
                     "a content that a record names is not what it should be, and is not served. Post it again, or put a sound copy \
                      in its place, of a backup: blobs/ and the name, with a / behind its first two digits"
+                );
+            }
+        }
+    }
+
+    fn report_runs(&self) {
+        let Some(shelf) = &self.shared.shelf else { return };
+        for (run, fault) in shelf.blobs().faults().take_unreported() {
+            if self.shared.peering.is_some() {
+                tracing::error!(%run, %fault, "a run of old items is not what it should be; it is fetched from the peer, if that has the same");
+            } else {
+                tracing::error!(
+                    %run,
+                    %fault,
+                    "a run of old items is not what it should be: put a sound copy in its place, of a backup: runs/ and the name, \
+                     with a / behind its first two digits"
                 );
             }
         }

@@ -301,6 +301,13 @@ impl Pin {
     pub fn id(&self) -> BlobId {
         self.id
     }
+
+    /// Notes what an error of reading says of the content. One that is not there is still in the hands of who has it open.
+    pub fn note_fault(&self, error: &io::Error) {
+        if Fault::of(error) == Some(Fault::Damaged) {
+            self.blobs.faults.note(self.id, Fault::Damaged);
+        }
+    }
 }
 
 impl Drop for Pin {

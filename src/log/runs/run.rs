@@ -1,7 +1,7 @@
 //! A run that is open.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::block::Block;
 use super::footer::{self, END_BYTES, Footer, HEAD_BYTES};
@@ -17,7 +17,8 @@ pub struct Run {
     app: u8,
     size_bytes: u64,
     footer: Footer,
-    reader: Box<dyn BlobReader>,
+    /// Another one once the file was mended.
+    reader: RwLock<Arc<dyn BlobReader>>,
     pin: Pin,
 }
 
@@ -42,7 +43,7 @@ impl Run {
         let mut stored = vec![0; length];
         reader.read_at(&mut stored, offset)?;
         let footer = Footer::decode(&stored, &end).ok_or_else(|| wrong("its index is damaged"))?;
-        Ok(Self { app, size_bytes, footer, reader, pin })
+        Ok(Self { app, size_bytes, footer, reader: RwLock::new(reader.into()), pin })
     }
 
     /// Returns its name.
@@ -98,15 +99,25 @@ impl Run {
         self.table(table).is_some_and(|table| table.filter.may_have(key))
     }
 
-    /// Reads a block of a table.
+    /// Reads from this file from now on: one with the same name was put in the place of a damaged one.
+    pub(super) fn renew(&self, reader: Box<dyn BlobReader>) {
+        *self.reader.write().unwrap_or_else(PoisonError::into_inner) = reader.into();
+    }
+
+    /// Reads a block of a table. That it is damaged is noted, so that it is mended.
     ///
     /// # Errors
     /// Fails with `InvalidData` if it is damaged, or with the error of reading.
     pub fn block(&self, table: &Table, block: usize) -> io::Result<Block> {
+        self.read_block(table, block).inspect_err(|error| self.pin.note_fault(error))
+    }
+
+    fn read_block(&self, table: &Table, block: usize) -> io::Result<Block> {
         let span = table.span(block).ok_or_else(|| damaged(&self.id(), "its index leads nowhere"))?;
         let length = usize::try_from(span.end - span.start).map_err(io::Error::other)?;
         let mut stored = vec![0; length];
-        self.reader.read_at(&mut stored, span.start)?;
+        let reader = self.reader.read().unwrap_or_else(PoisonError::into_inner).clone();
+        reader.read_at(&mut stored, span.start)?;
         Block::read(&stored).ok_or_else(|| damaged(&self.id(), "a block is damaged"))
     }
 

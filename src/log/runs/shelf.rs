@@ -55,6 +55,17 @@ impl Shelf {
         }
     }
 
+    /// Has everybody who has a run open read its file anew: another one has taken its place.
+    ///
+    /// # Errors
+    /// Fails as [`Shelf::open`] does; the run is read from the file that it had.
+    pub fn renew(&self, id: &BlobId) -> io::Result<()> {
+        if let Some(run) = self.opened(id) {
+            run.renew(self.blobs.open(id)?);
+        }
+        Ok(())
+    }
+
     /// Writes a run of these items.
     ///
     /// # Errors
