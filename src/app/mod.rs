@@ -46,6 +46,6 @@ pub mod shelving;
 pub mod state;
 mod stored_run;
 pub(crate) mod trimming;
-pub(crate) mod upload;
+pub mod upload;
 pub(crate) mod view;
 pub mod wait;

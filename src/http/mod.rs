@@ -25,7 +25,7 @@ pub mod method;
 pub mod moment;
 pub mod multipart;
 pub(crate) mod parameters;
-pub(crate) mod proxy_header;
+pub mod proxy_header;
 pub(crate) mod query;
 pub mod refusal;
 pub mod request;

@@ -67,14 +67,19 @@ fn named_in(line: &str) -> Option<Option<IpAddr>> {
     let [source, destination, port, other_port] = core::array::from_fn(|_| words.next());
     let client: IpAddr = source?.parse().ok()?;
     let server: IpAddr = destination?.parse().ok()?;
-    let is_port = |text: Option<&str>| text.is_some_and(|text| text.parse::<u16>().is_ok());
+    // A row of digits without zeros in front (section 2.1).
+    let is_decimal = |text: &str| {
+        text.bytes().all(|digit| digit.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
+    };
+    let is_port =
+        |text: Option<&str>| text.is_some_and(|text| is_decimal(text) && text.parse::<u16>().is_ok());
     let is_v4 = match family {
         "TCP4" => true,
         "TCP6" => false,
         _ => return None,
     };
     let is_sound = client.is_ipv4() == is_v4 && server.is_ipv4() == is_v4 && words.next().is_none();
-    (is_sound && is_port(port) && is_port(other_port)).then_some(Some(client))
+    (is_sound && is_port(port) && is_port(other_port)).then_some(Some(client.to_canonical()))
 }
 
 fn version_2(input: &[u8]) -> Announced {
@@ -122,6 +127,7 @@ mod tests {
         vec![
             (b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 80\r\n".to_vec(), Some("192.0.2.7")),
             (b"PROXY TCP6 2001:db8::7 ::1 56324 80\r\n".to_vec(), Some("2001:db8::7")),
+            (b"PROXY TCP6 ::ffff:192.0.2.7 ::1 56324 80\r\n".to_vec(), Some("192.0.2.7")),
             (b"PROXY UNKNOWN\r\n".to_vec(), None),
             (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n".to_vec(), None),
             (v2(0x21, 0x11, &v4), Some("192.0.2.7")),
@@ -158,6 +164,8 @@ mod tests {
             b"PROXY TCP4 192.0.2.7 10.0.0.1 56324\r\n",
             b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 80 9\r\n",
             b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 80000\r\n",
+            b"PROXY TCP4 192.0.2.7 10.0.0.1 +1 80\r\n",
+            b"PROXY TCP4 192.0.2.7 10.0.0.1 1 080\r\n",
             b"PROXY TCP4 2001:db8::7 ::1 1 2\r\n",
             b"PROXY TCP6 192.0.2.7 10.0.0.1 1 2\r\n",
             b"PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n",

@@ -3,6 +3,10 @@
 //! when it can't print. The layers are drawn in
 //! `src/lib.rs`; the tables stand in `architecture/rules.rs`. Long files and functions are reported, not refused.
 
+#[path = "../support/skip.rs"]
+mod skip;
+
+mod licences;
 mod paths;
 mod rooms;
 mod rules;

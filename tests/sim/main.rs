@@ -53,6 +53,7 @@
 //! two words about GONE does for the other one with the sender that there is, though not with any that the protocol allows.
 
 mod canvas;
+#[path = "../support/chance.rs"]
 mod chance;
 mod cluster;
 mod cuts;

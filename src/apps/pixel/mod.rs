@@ -10,7 +10,7 @@
 //! ```
 
 pub(crate) mod asked;
-pub(crate) mod batch;
+pub mod batch;
 pub(crate) mod before;
 pub(crate) mod body;
 pub mod canvas;

@@ -204,28 +204,24 @@ enum Name {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl Visitor<'_> for NameVisitor {
-            type Value = Name;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field's name")
-            }
-
-            fn visit_bytes<E>(self, name: &[u8]) -> Result<Name, E> {
-                Ok(match name {
-                    b"x" => Name::X,
-                    b"y" => Name::Y,
-                    b"channel" => Name::Channel,
-                    b"value" => Name::Value,
-                    _ => Name::Other,
-                })
-            }
+impl Name {
+    /// Returns the field that a name, with its quotes, is of. What is between the quotes is valid JSON.
+    fn of(quoted: &RawValue) -> Self {
+        match quoted.get() {
+            r#""x""# => Self::X,
+            r#""y""# => Self::Y,
+            r#""channel""# => Self::Channel,
+            r#""value""# => Self::Value,
+            escaped if escaped.contains('\\') => match serde_json::from_str::<String>(escaped).as_deref() {
+                Ok("x") => Self::X,
+                Ok("y") => Self::Y,
+                Ok("channel") => Self::Channel,
+                Ok("value") => Self::Value,
+                // A lone surrogate among them: valid JSON, and no Rust string.
+                _ => Self::Other,
+            },
+            _ => Self::Other,
         }
-        // As bytes, because a name with a lone surrogate is valid JSON but no Rust string.
-        deserializer.deserialize_bytes(NameVisitor)
     }
 }
 
@@ -241,8 +237,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields = Fields::default();
-                while let Some(name) = map.next_key()? {
-                    match name {
+                // As raw text: serde_json lets control characters pass in names that are read as bytes, and half a surrogate
+                // pair is no string.
+                while let Some(name) = map.next_key::<&RawValue>()? {
+                    match Name::of(name) {
                         Name::X => fields.x = Some(map.next_value()?),
                         Name::Y => fields.y = Some(map.next_value()?),
                         Name::Channel => fields.channel = Some(map.next_value()?),
@@ -299,6 +297,20 @@ mod tests {
         assert_eq!(value(&"9".repeat(5000)), Err(Fault::Above(255)));
         assert_eq!(value("0.5"), Err(Fault::IntFromFloat));
         assert_eq!(value("[1]"), Err(Fault::IntType));
+    }
+
+    #[test]
+    fn names_are_strings_of_json() {
+        let with = |name: &str| {
+            read(format!(r#"{{"x":1,"y":2,"channel":"R","\u0076alue":3,"{name}":4}}"#).as_bytes())
+        };
+        for fine in ["more", "a\\u0001", "\\ud800", "\u{7f}", "\\\\", "X"] {
+            assert_eq!(with(fine).map(|pixel| pixel.value), Ok(3), "{fine:?}");
+        }
+        assert_eq!(with("value").map(|pixel| pixel.value), Ok(4), "the last one wins, however it is written");
+        for control in ["\u{1}", "valu\u{b}e", "\n", "\\x"] {
+            assert!(matches!(with(control), Err(Refusal::Malformed(_))), "{control:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) mod outcomes;
 pub mod peering;
 pub(crate) mod prospect;
 pub(crate) mod reach;
-pub(crate) mod received;
+pub mod received;
 pub(crate) mod redirect;
 pub(crate) mod refused;
 pub(crate) mod roll;

@@ -70,14 +70,19 @@ impl Array {
         self.refuse(Refused::Details(details));
     }
 
-    fn element(&mut self, text: &[u8]) {
+    /// Judges an element, which starts at the byte `start` of the body.
+    fn element(&mut self, text: &[u8], start: usize) {
+        // It may stand before a whole text, and an element is none.
+        if text.starts_with("\u{FEFF}".as_bytes()) {
+            return self.refuse_syntax("malformed element", start);
+        }
         match body::read(text) {
             Ok(pixel) => {
                 self.tally.accept(1);
                 self.records.extend_from_slice(&pixel.encode());
             }
             Err(Refusal::Invalid(details)) => self.tally.reject(|| details),
-            Err(Refusal::Malformed(_)) => self.refuse_syntax("malformed element", self.seen),
+            Err(Refusal::Malformed(_)) => self.refuse_syntax("malformed element", start),
             Err(Refusal::NotUtf8) => self.refuse(Refused::NotUtf8),
         }
     }
@@ -89,18 +94,26 @@ impl Array {
         self.partial.extend_from_slice(part);
     }
 
+    /// Keeps text of what may be no array for the echo only, so that a single pixel sent here by mistake comes back; white space
+    /// before it too, or the answer would depend on how the text was cut.
+    fn keep_for_echo(&mut self, text: &[u8]) {
+        let room = self.element_bytes_max - self.partial.len();
+        self.partial.extend_from_slice(&text[..text.len().min(room)]);
+    }
+
     fn take(&mut self, event: Event, bytes: &[u8]) {
         match event {
             Event::Nothing => {}
             Event::Part => self.keep(bytes),
             Event::Element if self.partial.is_empty() && bytes.len() <= self.element_bytes_max => {
-                self.element(bytes);
+                self.element(bytes, self.seen);
             }
             Event::Element => {
+                let start = self.seen - self.partial.len();
                 self.keep(bytes);
                 if self.refused.is_none() {
                     let text = std::mem::take(&mut self.partial);
-                    self.element(&text);
+                    self.element(&text, start);
                 }
             }
             Event::Broken => self.refuse_syntax("not an array of objects", self.seen + bytes.len()),
@@ -149,18 +162,23 @@ impl Upload for Array {
         while !rest.is_empty() && self.refused.is_none() {
             let was_before = self.elements.is_before();
             let (event, end) = self.elements.next(rest);
-            if was_before && event == Event::Broken {
+            if event == Event::Broken && self.elements.is_before() {
+                let begun = std::mem::take(&mut self.partial);
                 self.refuse(Refused::NoArray);
+                self.partial = begun;
                 break;
+            }
+            if self.elements.is_before() {
+                self.keep_for_echo(&rest[..end]);
+            } else if was_before {
+                self.partial.clear();
             }
             self.take(event, &rest[..end]);
             self.seen += end;
             rest = &rest[end..];
         }
         if matches!(self.refused, Some(Refused::NoArray)) {
-            // Kept for the echo only, so that a single pixel sent here by mistake comes back.
-            let room = self.element_bytes_max - self.partial.len();
-            self.partial.extend_from_slice(&rest[..rest.len().min(room)]);
+            self.keep_for_echo(rest);
             self.seen += rest.len();
         }
         Fed::all(bytes)

@@ -59,7 +59,7 @@ impl Lines {
         if let Some(pixel) = body::read_usual(line) {
             return Some(pixel.encode());
         }
-        let line = line.trim_ascii();
+        let line = trimmed(line);
         if line.is_empty() {
             return None;
         }
@@ -102,6 +102,14 @@ impl Lines {
         self.partial.clear();
         taken
     }
+}
+
+/// Takes JSON's white space off both ends of a line; ASCII has more.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let is_other = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r');
+    let start = line.iter().position(is_other).unwrap_or(line.len());
+    let end = line.iter().rposition(is_other).map_or(start, |last| last + 1);
+    &line[start..end]
 }
 
 fn details(refusal: Refusal) -> Details {

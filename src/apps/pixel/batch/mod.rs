@@ -6,10 +6,10 @@
 //!
 //! What is wrong with single pixels is reported, up to a bound, and does not keep the others out.
 
-pub(crate) mod array;
-pub(crate) mod binary;
+pub mod array;
+pub mod binary;
 pub(crate) mod elements;
-pub(crate) mod lines;
+pub mod lines;
 pub(crate) mod tally;
 
 #[cfg(test)]

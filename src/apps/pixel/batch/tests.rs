@@ -225,14 +225,27 @@ fn what_was_rejected_before_a_stop_is_reported() {
 #[test]
 fn an_array_with_broken_syntax_is_refused_as_a_whole() {
     let pixel = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
-    for body in
-        ["[P", "[P,", "[P,]", "[P P]", "[P]]", "[P,{\"x\":}]", "[P,nul]", "[P}", "[P,{\"x\":1]", "[,P]", "["]
-    {
+    for body in [
+        "[P",
+        "[P,",
+        "[P,]",
+        "[P P]",
+        "[P]]",
+        "[P,{\"x\":}]",
+        "[P,nul]",
+        "[P}",
+        "[P,{\"x\":1]",
+        "[,P]",
+        "[",
+        "[P,\u{FEFF}P]",
+        " [] ,P",
+    ] {
         let body = body.replace('P', pixel);
         for size in [1, 7, 1000] {
             let (status, answer, records) = run(array(), body.as_bytes(), &[size]);
             assert_eq!((status, &answer["detail"][0]["type"]), (422, &json!("json_invalid")), "{body}");
             assert_eq!(answer["accepted"], json!(0), "{body}");
+            assert_eq!(answer, run(array(), body.as_bytes(), &[9]).1, "the place too");
             assert!(records.is_empty(), "{body}");
         }
     }
@@ -247,12 +260,16 @@ fn an_array_with_broken_syntax_is_refused_as_a_whole() {
 fn what_is_no_array_is_named_and_echoed() {
     let one = |body: &str| {
         let (status, answer, records) = run(array(), body.as_bytes(), &[5]);
+        for size in [1, 999] {
+            assert_eq!(run(array(), body.as_bytes(), &[size]).1, answer, "{body:?} in pieces of {size}");
+        }
         assert!(status == 422 && records.is_empty());
         answer["detail"][0].clone()
     };
     assert_eq!(one(" {\"x\": 1}")["input"], json!({"x": 1}));
     assert_eq!(one("{}")["type"], json!("list_type"));
     assert_eq!(one("{")["type"], json!("json_invalid"));
+    assert_eq!(one(" \n {")["loc"], json!(["body", 4]));
     assert_eq!(one("")["type"], json!("missing"));
     assert_eq!(one("  ")["type"], json!("json_invalid"));
     assert_eq!(one(&format!("{{\"a\":\"{}\"}}", "x".repeat(5000)))["type"], json!("list_type"));
@@ -269,6 +286,14 @@ fn long_lines_and_elements() {
         let (status, _, records) = run(array(), format!("[{pixel},{long}]").as_bytes(), &[size]);
         assert_eq!((status, records.len()), (413, 0));
     }
+}
+
+#[test]
+fn a_line_has_the_white_space_of_json_around_it_and_no_other() {
+    let pixel = r#"{"x":1,"y":2,"channel":"R","value":3}"#;
+    let body = format!("\t {pixel} \r\n\u{c}{pixel}\n{pixel}\u{b}\n \r\n");
+    let (status, answer, records) = run(lines(), body.as_bytes(), &[999]);
+    assert_eq!((status, reported(&answer), records.len()), (207, (1, vec![1, 2]), 10));
 }
 
 #[test]

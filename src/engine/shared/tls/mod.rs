@@ -2,7 +2,7 @@
 
 pub mod certificates;
 pub mod examined;
-pub(crate) mod session;
+pub mod session;
 #[cfg(test)]
 mod session_tests;
 mod validity;
@@ -61,7 +61,7 @@ impl Tls {
     ///
     /// # Errors
     /// Fails when rustls has no random numbers.
-    pub(crate) fn begin(&self) -> std::io::Result<TlsSession> {
+    pub fn begin(&self) -> std::io::Result<TlsSession> {
         TlsSession::new(self.config.clone()).map_err(std::io::Error::other)
     }
 

@@ -13,7 +13,7 @@ use crate::base::limits::{TLS_HANDSHAKE_READS, TLS_PIECE_BYTES};
 use crate::engine::shared::received::Received;
 
 /// The socket below a session.
-pub(crate) trait Raw: Read + Write {
+pub trait Raw: Read + Write {
     /// Copies the first bytes of what came and leaves them there; gives how many, 0 for the client's end.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ enum Turn {
 }
 
 /// The server's side of one connection.
-pub(crate) struct TlsSession {
+pub struct TlsSession {
     connection: ServerConnection,
     stage: Stage,
     turn: Turn,
@@ -72,22 +72,22 @@ impl TlsSession {
     }
 
     /// Lets the handshake go on once.
-    pub(crate) fn admit(&mut self) {
+    pub fn admit(&mut self) {
         self.turn = Turn::Now;
     }
 
     /// Returns whether the handshake is under way.
-    pub(crate) fn is_shaking(&self) -> bool {
+    pub fn is_shaking(&self) -> bool {
         self.stage != Stage::Open
     }
 
     /// Returns whether the handshake went on with an earlier session.
-    pub(crate) fn is_resumed(&self) -> bool {
+    pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Returns whether there may be more to receive, although the event loop tells nothing.
-    pub(crate) fn has_more(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         self.may_have_more || self.decrypted > 0 || self.has_ended
     }
 
@@ -96,7 +96,7 @@ impl TlsSession {
     /// # Errors
     /// Fails with `InvalidData` for what is no TLS or has been changed on the way, with `UnexpectedEof` where the client's end
     /// came without its close_notify (RFC 8446, section 6.1), and with those of recv.
-    pub(crate) fn receive(&mut self, socket: &mut impl Raw, buffer: &mut [u8]) -> io::Result<Received> {
+    pub fn receive(&mut self, socket: &mut impl Raw, buffer: &mut [u8]) -> io::Result<Received> {
         if self.is_shaking() {
             return self.shake(socket);
         }
@@ -181,7 +181,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// Returns the error of send: the connection is gone.
-    pub(crate) fn send(&mut self, socket: &mut impl Raw, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    pub fn send(&mut self, socket: &mut impl Raw, first: &[u8], second: &[u8]) -> io::Result<usize> {
         if self.is_shaking() {
             return Ok(0);
         }
@@ -208,7 +208,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// Fails as [`TlsSession::send`] does.
-    pub(crate) fn flush(&mut self, socket: &mut impl Raw) -> io::Result<bool> {
+    pub fn flush(&mut self, socket: &mut impl Raw) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(socket) {
                 Ok(_) => {}
@@ -221,7 +221,7 @@ impl TlsSession {
     }
 
     /// Says that nothing more is sent, as far as the socket takes it.
-    pub(crate) fn close(&mut self, socket: &mut impl Raw) {
+    pub fn close(&mut self, socket: &mut impl Raw) {
         self.connection.send_close_notify();
         // A client that does not take it sees an end that TLS did not announce, which it is.
         let _ = self.flush(socket);

@@ -1,0 +1,16 @@
+//! The check of that name in tests/fuzzed, fed by coverage.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[allow(dead_code, reason = "tests use the rest")]
+#[path = "../../tests/support/feed.rs"]
+mod feed;
+#[path = "../../tests/fuzzed/checks/framing.rs"]
+mod framing;
+#[allow(dead_code, reason = "another target uses the rest")]
+#[path = "../../tests/fuzzed/slow/mod.rs"]
+mod slow;
+
+fuzz_target!(|bytes: &[u8]| framing::check(bytes));
