@@ -47,7 +47,7 @@ fn journals() {
 
 #[test]
 fn configurations() {
-    run(&seeds::CONFIGURATIONS, checks::configuration::check, 1_000);
+    run(&seeds::CONFIGURATIONS, checks::configuration::check, 150);
 }
 
 #[test]

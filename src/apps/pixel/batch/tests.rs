@@ -269,7 +269,7 @@ fn what_is_no_array_is_named_and_echoed() {
     assert_eq!(one(" {\"x\": 1}")["input"], json!({"x": 1}));
     assert_eq!(one("{}")["type"], json!("list_type"));
     assert_eq!(one("{")["type"], json!("json_invalid"));
-    assert_eq!(one(" \n {")["loc"], json!(["body", 4]));
+    assert_eq!(one(" \n {")["loc"], json!(["body", 3]));
     assert_eq!(one("")["type"], json!("missing"));
     assert_eq!(one("  ")["type"], json!("json_invalid"));
     assert_eq!(one(&format!("{{\"a\":\"{}\"}}", "x".repeat(5000)))["type"], json!("list_type"));
