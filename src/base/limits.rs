@@ -339,6 +339,8 @@ pub const RELAY_LAG_US: u64 = 2_000_000;
 pub const RELAY_ASKS_MAX: usize = 8;
 /// Longest pause between two questions for the same records, microseconds.
 pub const RELAY_ASK_PAUSE_US_MAX: u64 = 5_000_000;
+/// Names of contents in one answer to a newcomer.
+pub const RELAY_CONTENTS_MAX: usize = 16 * 1024;
 /// Questions of other hosts that wait to be answered; further ones are not.
 pub const RELAY_QUESTIONS_MAX: usize = 16;
 /// Bytes of pictures that are on their way to the log and not known to be kept.

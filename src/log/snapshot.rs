@@ -167,6 +167,9 @@ const LETTERS: [&str; 26] = [
     "v", "w", "x", "y", "z",
 ];
 
+/// Room for letters in a file's number.
+const LETTERS_ROOM: u64 = LETTERS.len().next_power_of_two() as u64;
+
 /// A file of a snapshot. In the order of their positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SnapshotFile {
@@ -191,6 +194,12 @@ impl SnapshotFile {
         let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
         let position = digits.parse().ok().filter(|_| is_plain).map(Position)?;
         Some(Self { position, letter })
+    }
+
+    /// Returns a number that names it among all files of its directory.
+    #[must_use]
+    pub fn key(self) -> u64 {
+        self.position.0 * LETTERS_ROOM + self.letter as u64
     }
 
     /// Returns its name.

@@ -28,6 +28,7 @@ mod growing;
 mod hosts;
 mod many;
 mod missing;
+mod newcomer;
 mod quick_start;
 mod refusals;
 mod rights;

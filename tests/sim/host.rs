@@ -18,7 +18,7 @@ use pixeld::engine::commit::disk::make_durable;
 use pixeld::engine::commit::memory::{InlineCommit, owes_sync, write_once};
 use pixeld::engine::lifecycle::rebuilding::{Replayed, replayed};
 use pixeld::engine::replication::arrivals::Arrivals;
-use pixeld::engine::replication::{Greeting, Replica};
+use pixeld::engine::replication::{Greeting, Replica, history};
 use pixeld::engine::shared::mailbox::Mail;
 use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
@@ -41,6 +41,7 @@ use pixeld::log::streams::Streams;
 use pixeld::log::write::staged::Staged;
 use pixeld::log::write::writer::Writer;
 use pixeld::os::clock::Clock;
+use pixeld::peer::relay::words::{Answer, Question};
 
 use super::canvas::Following;
 use super::sim_disk::SimDisk;
@@ -450,6 +451,11 @@ impl Up {
     /// The last own record that a write at `both` was told to be kept.
     pub fn kept_by_both(&self) -> Seq {
         self.durable.min(self.peering().standing.own_durable())
+    }
+
+    /// Answers a question of another host of a log.
+    pub fn answer(&self, question: &Question) -> Answer {
+        history::answer(&self.shared, &self.disk, question)
     }
 
     /// A connection was made.

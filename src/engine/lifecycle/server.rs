@@ -180,7 +180,7 @@ impl Server {
             .owing(settling)
             .watching(directory.watch()?);
         let keeper = thread::spawn("keeper", move || fatal::or_end(keeper.run()))?;
-        let (link, log) = match sharing.begin(&settings, &shared)? {
+        let (link, log) = match sharing.begin(&settings, &shared, directory.disk())? {
             Some(Ways { approach, log }) => {
                 let inline = token.as_ref().map(|token| InlineCommit::new(token.clone(), clock));
                 let arrivals = Arrivals::new(shared.clone(), inline);

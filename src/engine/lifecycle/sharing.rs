@@ -13,6 +13,7 @@ use crate::engine::shared::peering::stand::Stand;
 use crate::engine::shared::settings::Settings;
 #[cfg(feature = "nats")]
 use crate::engine::shared_log::Prepared;
+use crate::os::disk::Disk;
 use crate::os::socket;
 
 /// What a start has looked at before it changes anything.
@@ -53,9 +54,14 @@ impl Sharing {
         })
     }
 
-    /// Returns the ways to others, with the log's thread started; nothing on a host that is alone.
-    pub(super) fn begin(mut self, settings: &Settings, shared: &Arc<Shared>) -> io::Result<Option<Ways>> {
-        if let Some((thread, stand)) = self.start_log(shared)? {
+    /// Returns the ways to others, with the log's thread started; nothing on a host that is alone. `disk` is the data directory.
+    pub(super) fn begin(
+        mut self,
+        settings: &Settings,
+        shared: &Arc<Shared>,
+        disk: Arc<dyn Disk>,
+    ) -> io::Result<Option<Ways>> {
+        if let Some((thread, stand)) = self.start_log(shared, disk)? {
             let approach = Approach { listener: None, dial: Some(Target::Inside(stand)), pinned: None };
             return Ok(Some(Ways { approach, log: Some(thread) }));
         }
@@ -66,14 +72,19 @@ impl Sharing {
     }
 
     #[cfg(feature = "nats")]
-    fn start_log(&mut self, shared: &Arc<Shared>) -> io::Result<Option<Log>> {
+    fn start_log(&mut self, shared: &Arc<Shared>, disk: Arc<dyn Disk>) -> io::Result<Option<Log>> {
         let log = self.log.take().zip(shared.shared_log.clone());
-        log.map(|(log, standing)| log.start(shared, standing)).transpose()
+        log.map(|(log, standing)| log.start(shared, disk, standing)).transpose()
     }
 
     #[cfg(not(feature = "nats"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
-    fn start_log(&mut self, _: &Arc<Shared>) -> io::Result<Option<Log>> {
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        clippy::needless_pass_by_value,
+        reason = "as with the feature"
+    )]
+    fn start_log(&mut self, _: &Arc<Shared>, _: Arc<dyn Disk>) -> io::Result<Option<Log>> {
         Ok(None)
     }
 }

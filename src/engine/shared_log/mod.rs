@@ -24,13 +24,14 @@ use tokio::sync::mpsc;
 
 use self::door::Door;
 use self::nats::{Nats, Plan};
-use self::relaying::Relaying;
+use self::relaying::{Host, Relaying};
 use crate::base::ids::{Inc, Origin};
 use crate::base::limits::{SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX};
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::stand::Stand;
 use crate::engine::shared::settings::SharedLogSettings;
 use crate::engine::shared::shared_log::SharedLog;
+use crate::os::disk::Disk;
 use crate::os::{random, thread};
 use crate::peer::relay::{Relay, Settings, log_node};
 
@@ -64,12 +65,14 @@ impl Prepared {
     }
 
     /// Starts the thread of a server's log, which tells `standing` how it does and ends with the link; gives where the link meets it.
+    /// `disk` is the data directory.
     ///
     /// # Errors
     /// Fails without a thread or random numbers.
     pub fn start(
         self,
         shared: &Arc<Shared>,
+        disk: Arc<dyn Disk>,
         standing: Arc<SharedLog>,
     ) -> io::Result<(JoinHandle<()>, Box<dyn Stand>)> {
         // Another part of the program may have chosen the same one already.
@@ -95,7 +98,8 @@ impl Prepared {
         let (events, told) = mpsc::channel(SHARED_LOG_EVENTS_MAX);
         let port = Nats::new(plan, called, events, standing.clone());
         let (door, sign, connections) = Door::new();
-        let relaying = Relaying::new(Relay::new(settings), shared.clone(), standing, calls, sign);
+        let host = Host { shared: shared.clone(), disk };
+        let relaying = Relaying::new(Relay::new(settings), host, standing, calls, sign);
         let runtime = Builder::new_current_thread()
             .enable_all()
             .thread_name("log-answer")

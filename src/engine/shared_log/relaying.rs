@@ -16,6 +16,7 @@ use crate::engine::replication::history;
 use crate::engine::shared::Shared;
 use crate::engine::shared::shared_log::SharedLog;
 use crate::os::clock::wall_us;
+use crate::os::disk::Disk;
 use crate::os::random;
 use crate::peer::relay::Relay;
 use crate::peer::relay::port::{LogCall, LogEvent};
@@ -30,10 +31,19 @@ const SLEEP_US_MAX: u64 = 1_000_000;
 /// How often the standing is brought up to date, microseconds.
 const NOTE_EVERY_US: u64 = 500_000;
 
+/// Whose relay it is: other hosts ask for what it has.
+pub(super) struct Host {
+    pub(super) shared: Arc<Shared>,
+    /// The data directory.
+    pub(super) disk: Arc<dyn Disk>,
+}
+
 /// The relay with what it is connected to.
 pub(super) struct Relaying {
     relay: Relay,
     shared: Arc<Shared>,
+    /// The data directory.
+    disk: Arc<dyn Disk>,
     standing: Arc<SharedLog>,
     calls: mpsc::Sender<LogCall>,
     /// A call for which there was no room: the host is not read meanwhile.
@@ -54,14 +64,15 @@ pub(super) struct Relaying {
 impl Relaying {
     pub(super) fn new(
         relay: Relay,
-        shared: Arc<Shared>,
+        host: Host,
         standing: Arc<SharedLog>,
         calls: mpsc::Sender<LogCall>,
         sign: Sign,
     ) -> Self {
         Self {
             relay,
-            shared,
+            shared: host.shared,
+            disk: host.disk,
             standing,
             calls,
             call: None,
@@ -130,8 +141,8 @@ impl Relaying {
         while self.answers.len() < SHARED_LOG_ANSWERS_MAX
             && let Some((token, question)) = self.relay.next_question()
         {
-            let shared = self.shared.clone();
-            self.answers.spawn_blocking(move || (token, history::answer(&shared, &question)));
+            let (shared, disk) = (self.shared.clone(), self.disk.clone());
+            self.answers.spawn_blocking(move || (token, history::answer(&shared, &*disk, &question)));
         }
         match (&self.connection, self.is_away) {
             (_, true) => self.sign.close(self.relay.why()),

@@ -5,6 +5,8 @@ mod handing;
 use std::collections::BTreeMap;
 
 use super::asking::Asking;
+use super::awaiting::Awaiting;
+use super::bringing::Bringing;
 use super::calls::Calls;
 use super::greeting::{Greeting, Heard, Host, claims};
 use super::heads::Heads;
@@ -36,6 +38,8 @@ pub(super) struct Start {
     pub(super) told: Vec<Stream>,
     /// Nodes that have a stream in the log.
     pub(super) nodes: Vec<NodeId>,
+    /// The log has lost its oldest messages.
+    pub(super) is_window: bool,
 }
 
 /// One connection.
@@ -49,6 +53,8 @@ pub(super) struct Connection {
     readers: BTreeMap<NodeId, Reader>,
     /// Whose batches were handed on last.
     turn_of: NodeId,
+    bringing: Bringing,
+    awaiting: Awaiting,
     asking: Asking,
     pictures: Pictures,
     is_live: bool,
@@ -80,6 +86,8 @@ impl Connection {
             heads: Heads::new(cluster, Folds::default()),
             readers: BTreeMap::new(),
             turn_of: NodeId(0),
+            bringing: Bringing::new(false, false, now_us),
+            awaiting: Awaiting::default(),
             asking: Asking::default(),
             pictures: Pictures::default(),
             is_live: false,
@@ -191,6 +199,7 @@ impl Connection {
         for claim in claims(host, tail, &self.start.told).iter().filter(|claim| claim.received > 0) {
             self.session.hold(claim, now_us);
         }
+        self.bringing = Bringing::new(host.is_empty, self.start.is_window, now_us);
         self.heads = Heads::new(self.heads.cluster(), host.folds.clone());
         for &Holding { origin, received: seq, chain, .. } in &host.held {
             if origin != self.own {
@@ -248,6 +257,8 @@ impl Connection {
             LogEvent::Piece { id, total, offset, bytes } => self.pictures.piece(id, total, offset, bytes),
             LogEvent::NoPicture { id } => self.pictures.no_picture(id, now_us),
             LogEvent::Answered { token, answer } => {
+                self.bringing.answered(token, &answer, &mut self.session, now_us);
+                self.awaiting.answered(token, &answer, now_us);
                 self.asking.answered(token, &answer, now_us);
                 self.pictures.answered(token, &answer, now_us);
             }
@@ -305,10 +316,14 @@ impl Connection {
     ) {
         self.act(calls, counters, now_us);
         if self.is_live && !self.session.is_closed() {
-            self.readers.values_mut().for_each(|reader| reader.turn(calls, now_us));
             self.publisher.turn(self.pictures.kept(), calls, now_us);
-            self.hand_over(counters, calls, now_us);
-            self.ask(members, calls, now_us);
+            self.bring(members, calls, now_us);
+            if self.bringing.is_done() {
+                self.readers.values_mut().for_each(|reader| reader.turn(calls, now_us));
+                self.hand_over(counters, calls, now_us);
+                self.awaiting.turn(members, calls, now_us);
+                self.ask(members, calls, now_us);
+            }
             self.pictures.turn(&mut self.session, members, calls, now_us);
             if self.pictures.is_late(now_us) {
                 self.session.fail("the log does not keep this host's pictures".to_owned());
@@ -324,9 +339,11 @@ impl Connection {
     /// Returns when the next turn is due, microseconds.
     pub(super) fn deadline(&self) -> Option<u64> {
         let session = self.session.deadline()?;
-        let parts = [self.publisher.deadline(), self.asking.deadline(), self.pictures.deadline()];
+        let parts = [self.publisher.deadline(), self.bringing.deadline(), self.pictures.deadline()];
         let readers = self.readers.values().filter_map(Reader::deadline);
-        let live = parts.into_iter().flatten().chain(readers).filter(|_| self.is_live);
+        let others = readers.chain(self.asking.deadline()).chain(self.awaiting.deadline());
+        let others = others.filter(|_| self.bringing.is_done());
+        let live = parts.into_iter().flatten().chain(others).filter(|_| self.is_live);
         live.chain([session]).min()
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Greeting {
 pub(super) struct Host {
     /// Its directory and the start of its process.
     pub(super) origin: Origin,
+    /// It has nothing at all, and takes a snapshot.
+    pub(super) is_empty: bool,
     /// It lacks any, and asks for what the others had when they met.
     pub(super) is_joining: bool,
     /// Its streams.
@@ -52,6 +54,7 @@ impl Greeting {
                 let Some(hello) = self.hello.take() else { return Heard::Unreadable };
                 Heard::Host(Box::new(Host {
                     origin: Origin { node: hello.node, inc: hello.inc },
+                    is_empty: hello.is_empty,
                     is_joining: hello.is_joining,
                     held: std::mem::take(&mut self.held),
                     folds: std::mem::take(&mut self.folds),

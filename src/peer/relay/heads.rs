@@ -17,6 +17,8 @@ pub(super) enum Place {
     /// Records are missing before it, or those that were handed to the host are not those before it: of this stream, up to
     /// before this one.
     Gap(Origin, Seq),
+    /// It is the next one and folds streams, and what its host had is not known yet.
+    Held,
 }
 
 /// All streams but the one that the host makes now.
@@ -63,6 +65,12 @@ impl Heads {
             head.had = (seq, chain);
             head.under_way.retain(|(end, _)| *end > seq);
         }
+    }
+
+    /// Takes it that the host was given a snapshot, and that its streams begin here.
+    pub(super) fn adopt(&mut self, starts: &Streams) {
+        self.folds.join(starts.folds());
+        starts.iter().for_each(|start| self.note_had(start));
     }
 
     /// Notes that the host has called a stream received up to `seq`; gives where it stands then, if that is news.

@@ -6,6 +6,7 @@
 //! host -- session -- Connection -- Publisher -- Append, Tail, Find --+
 //!                          |  `-- Reader of each other node --------+-- the log port (port.rs)
 //!                          |  `-- Asking, Pictures -----------------+
+//!                          |  `-- Bringing, Awaiting ---------------+
 //!                         Heads: what the host has and was handed
 //! ```
 //!
@@ -25,6 +26,8 @@
 //! word counts in one thing only: what it has acknowledged is called durable.
 
 mod asking;
+mod awaiting;
+mod bringing;
 mod calls;
 mod connection;
 mod greeting;
@@ -214,12 +217,14 @@ impl Relay {
     /// Takes it that the host's connection was made, when [`Relay::is_ready`] said so. `nonce` is random; `clock_us` is the wall
     /// clock, microseconds since 1970.
     pub fn connect(&mut self, nonce: u64, clock_us: u64, now_us: u64) {
+        let is_window = self.preparing.is_window();
         let (tail, others) = self.preparing.take();
         let start = Start {
             tail: (tail.number, tail.end),
             kept: self.kept,
             told: others.into_iter().chain(self.members.streams()).collect(),
             nodes: self.nodes.iter().copied().collect(),
+            is_window,
         };
         self.connection = Some(Box::new(Connection::new(&self.settings, nonce, clock_us, start, now_us)));
     }

@@ -92,6 +92,11 @@ impl Pictures {
         self.getting.as_ref().is_some_and(|getting| getting.offset > 0)
     }
 
+    /// Returns whether the host is given none, and wants none.
+    pub(super) fn is_idle(&self) -> bool {
+        self.getting.is_none() && self.wanted.is_empty()
+    }
+
     /// Returns whether an answer of the log is owed.
     pub(super) fn is_waiting(&self) -> bool {
         !self.putting.is_empty()

@@ -14,6 +14,8 @@ use crate::base::streams::Stream;
 /// The last message of a stream.
 #[derive(Clone, Copy)]
 pub(super) struct Tail {
+    /// The number of the oldest message.
+    first: u64,
     /// Its number.
     pub(super) number: u64,
     /// Where it ends; nothing if it carries no batches or is damaged.
@@ -84,11 +86,16 @@ impl Preparing {
     /// another one.
     pub(super) fn take(&mut self) -> (Tail, Vec<Stream>) {
         let mut tails = std::mem::take(&mut self.tails);
-        let mut own = tails.remove(&self.host.node).unwrap_or(Tail { number: 0, end: None });
+        let mut own = tails.remove(&self.host.node).unwrap_or(Tail { first: 1, number: 0, end: None });
         if own.end.is_some_and(|end| end.origin == self.host) {
             own.end = Some(self.seen);
         }
         (own, tails.into_values().filter_map(|tail| tail.end).collect())
+    }
+
+    /// Returns whether some stream has lost its oldest messages; a newcomer's relay has looked at all of them.
+    pub(super) fn is_window(&self) -> bool {
+        self.tails.values().any(|tail| tail.first > 1)
     }
 
     /// Asks for what is not known.
@@ -120,8 +127,9 @@ impl Preparing {
         now_us: u64,
     ) -> bool {
         let Some(node) = self.asked.remove(&token) else { return false };
-        let none = Tail { number: first.saturating_sub(1), end: None };
+        let none = Tail { first, number: first.saturating_sub(1), end: None };
         let tail = last.map_or(none, |(number, bytes)| Tail {
+            first,
             number: *number,
             end: message::end(node, bytes).unwrap_or(None),
         });

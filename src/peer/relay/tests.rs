@@ -1,5 +1,7 @@
 //! The relay against a bare session that plays its host, and a log that is played by hand.
 
+mod newcomer;
+
 use super::port::{LogCall, LogEvent};
 use super::words::{Answer, Beat, Has, Question};
 use super::*;
@@ -70,9 +72,23 @@ struct Scene {
 impl Scene {
     /// The log has this last message of the host's stream, and a stream of another node; the host has `held`.
     fn new(tail: Option<(u64, Vec<u8>)>, held: &[Holding]) -> Self {
+        let mut scene = Self::begun(held, false);
+        let token = scene.tail_of(NODE);
+        let first = tail.as_ref().map_or(1, |(number, _)| *number);
+        scene.relay.on(LogEvent::Tail { token, first, last: tail.clone() }, 0);
+        // What is of this process is read back before anything rests on it.
+        while let Some(LogCall::Find { token, .. }) = scene.calls().pop() {
+            scene.relay.on(LogEvent::Found { token, message: tail.clone() }, 0);
+        }
+        scene.connect();
+        scene
+    }
+
+    /// The log was just reached; the host has `held`, or nothing at all and joins.
+    fn begun(held: &[Holding], is_joining: bool) -> Self {
         let kinds = Kinds::FIRST;
         let log = Origin { node: log_node(CLUSTER), inc: Inc(77) };
-        let settings = Settings { cluster: CLUSTER, host: host(), log, lineage: 0, kinds, is_joining: false };
+        let settings = Settings { cluster: CLUSTER, host: host(), log, lineage: 0, kinds, is_joining };
         let of_host = session::Settings {
             cluster: CLUSTER,
             node: NODE,
@@ -81,26 +97,21 @@ impl Scene {
             clock_us: 0,
             lineage: 0,
             made: 0,
-            is_empty: false,
-            is_joining: false,
+            is_empty: is_joining,
+            is_joining,
             kinds,
         };
         let mut relay = Relay::new(settings);
         assert!(!relay.is_ready(0));
         relay.on(LogEvent::Up { nodes: vec![OTHER] }, 0);
         let host = Session::new(of_host, held, 0);
-        let mut scene = Self { relay, host, now_us: 0, heard: Vec::new() };
-        let token = scene.tail_of(NODE);
-        let first = tail.as_ref().map_or(1, |(number, _)| *number);
-        scene.relay.on(LogEvent::Tail { token, first, last: tail.clone() }, 0);
-        // What is of this process is read back before anything rests on it.
-        while let Some(LogCall::Find { token, .. }) = scene.calls().pop() {
-            scene.relay.on(LogEvent::Found { token, message: tail.clone() }, 0);
-        }
-        assert!(scene.relay.is_ready(0));
-        scene.relay.connect(2, 0, 0);
-        scene.carry();
-        scene
+        Self { relay, host, now_us: 0, heard: Vec::new() }
+    }
+
+    fn connect(&mut self) {
+        assert!(self.relay.is_ready(self.now_us));
+        self.relay.connect(2, 0, self.now_us);
+        self.carry();
     }
 
     fn on(&mut self, event: LogEvent) {

@@ -3,7 +3,6 @@
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{Inc, NodeId, Origin};
-use pixeld::engine::replication::history;
 use pixeld::peer::relay::{Relay, Settings, log_node};
 
 use super::super::host::{CLUSTER, Up};
@@ -121,7 +120,7 @@ impl Running {
     /// Other hosts' questions are answered from the journal.
     pub fn answer(&mut self) {
         while let Some((token, question)) = self.relay.next_question() {
-            let answer = history::answer(&self.up.shared, &question);
+            let answer = self.up.answer(&question);
             self.relay.answer(token, &answer);
         }
     }

@@ -96,7 +96,7 @@ impl Cluster {
         }
         let host = self.chance.below(self.places.len() as u64) as usize;
         let have_joined = self.places.iter().all(|place| place.up().is_some_and(|up| !up.is_joining()));
-        if !have_joined {
+        if !have_joined || !self.has_gathered {
             return self.later(20 * MS, Event::LoseDisk);
         }
         self.disks_to_lose -= 1;

@@ -4,7 +4,7 @@ use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::Inc;
 use pixeld::base::tag::SHORT_RECORD_BYTES;
 
-use super::super::host::Up;
+use super::super::host::{SEGMENT_BYTES, Up};
 use super::super::oracle;
 use super::super::pictures;
 use super::super::sim_disk::Failure;
@@ -53,7 +53,9 @@ impl Cluster {
 
     fn log_records(&mut self, host: usize) {
         let wall_us = self.wall_us(host);
-        let count = if self.chance.once_in(30) { MANY } else { self.chance.within(1, 6) };
+        // Small segments are to fill.
+        let often = if self.segment_bytes == SEGMENT_BYTES { 3 } else { 30 };
+        let count = if self.chance.once_in(often) { MANY } else { self.chance.within(1, 6) };
         let seeds: Vec<u64> = (0..count).map(|_| self.chance.next()).collect();
         let Some(Running { up, .. }) = &mut self.places[host].running else { return };
         let mut records = Vec::with_capacity(MANY as usize * SHORT_RECORD_BYTES);

@@ -22,6 +22,8 @@ const PATIENCE_US: u64 = 120 * SECOND;
 const START_WALL_US: u64 = 1_700_000_000_000_000;
 /// How often the keeper looks.
 pub const KEEPER_US: u64 = 200 * MS;
+/// Where segments are small, each so many turns of the keeper make a snapshot, so that segments go.
+const SNAPSHOTS_ONCE_IN: u64 = 6;
 /// So large that no segment fills and goes.
 const LARGE_SEGMENT_BYTES: u64 = 2 * 1024 * 1024;
 /// Questions for the last message of a stream that a host may ask in a second, whatever happens: what comes to nothing is tried
@@ -56,8 +58,8 @@ pub struct Cluster {
     pub ends_us: u64,
     pub is_healing: bool,
     pub disks_to_lose: u64,
-    /// Small ones fill and go. What is in none any more nobody can give, so in these seeds no disk is lost, and the trouble begins
-    /// when all are members.
+    /// Small ones fill and go. What is in none any more nobody can give but with a snapshot, so in these seeds the trouble begins
+    /// when all are members, and a disk is lost after that.
     pub segment_bytes: u64,
     /// The trouble has begun.
     pub has_gathered: bool,
@@ -98,10 +100,10 @@ impl Cluster {
             due: BTreeMap::new(),
             order: 0,
             log: SimLog::new(count, weather),
-            ends_us: chance.within(SECOND, 6 * SECOND),
+            ends_us: chance.within(SECOND, 6 * SECOND) + if is_small { 4 * SECOND } else { 0 },
             has_gathered: false,
             is_healing: false,
-            disks_to_lose: u64::from(!is_small && chance.once_in(2)),
+            disks_to_lose: u64::from(chance.once_in(2)),
             segment_bytes: if is_small { SEGMENT_BYTES } else { LARGE_SEGMENT_BYTES },
             pictures: if chance.once_in(2) { chance.within(3, 20) } else { 0 },
             gone: [false; 8],
@@ -121,7 +123,8 @@ impl Cluster {
         cluster.later(delay_us, Event::Trouble);
         cluster.later(SECOND, Event::Second);
         if cluster.disks_to_lose > 0 {
-            let delay_us = cluster.chance.within(SECOND / 2, cluster.ends_us);
+            let least_us = if is_small { cluster.ends_us / 2 } else { SECOND / 2 };
+            let delay_us = cluster.chance.within(least_us, cluster.ends_us);
             cluster.later(delay_us, Event::LoseDisk);
         }
         cluster
@@ -279,7 +282,17 @@ impl Cluster {
                 if let Some(Running { up, relay, .. }) = &self.places[host].running {
                     up.shared.roll.hear_all(relay.members());
                 }
-                self.disk_turn(host, "looking after the files", |up| up.keep_files(wall_us));
+                let is_amid = |place: &Place| place.up().is_some_and(Up::is_amid_joining);
+                let was_amid = is_amid(&self.places[host]);
+                let folds = self.segment_bytes == SEGMENT_BYTES && self.chance.once_in(SNAPSHOTS_ONCE_IN);
+                self.disk_turn(host, "looking after the files", |up| {
+                    if folds {
+                        up.fold();
+                    }
+                    up.keep_files(wall_us)
+                });
+                let has_joined = was_amid && self.places[host].up().is_some_and(|up| !up.is_amid_joining());
+                self.tally.count("joined by a snapshot", u64::from(has_joined));
                 self.later(KEEPER_US, Event::Keeper(host));
             }
             Event::Link(host) => self.link(host),

@@ -1,7 +1,9 @@
 //! What is handed to the host: batches of others, each the next one of its stream; what is missing before one is asked for.
 
+use super::super::awaiting::Awaiting;
+use super::super::bringing::Brought;
 use super::super::calls::Calls;
-use super::super::heads::Place;
+use super::super::heads::{Heads, Place};
 use super::super::holding::hold;
 use super::super::members::Members;
 use super::super::message::{Batch, stream_behind};
@@ -9,10 +11,27 @@ use super::super::port::LogCall;
 use super::super::reader::{Item, Reader};
 use super::super::settings::Counters;
 use super::Connection;
+use crate::base::folds::Fold;
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::streams::Stream;
 
 impl Connection {
+    /// Brings a host that has nothing what another one's journal does not have any more, before anything else.
+    pub(super) fn bring(&mut self, members: &Members, calls: &mut Calls, now_us: u64) {
+        match self.bringing.turn(&mut self.session, &mut self.pictures, members, calls, now_us) {
+            Brought::Nothing => {}
+            Brought::BrokenOff => {
+                self.session.fail("the rest of another host's snapshot does not come".to_owned());
+            }
+            Brought::Snapshot(starts) => {
+                self.heads.adopt(&starts);
+                for Stream { origin, seq, chain } in starts.iter() {
+                    hold(&mut self.session, origin, seq, seq, chain, now_us);
+                }
+            }
+        }
+    }
+
     /// Hands batches to the host, a message of each node in turn, as long as there is room.
     pub(super) fn hand_over(&mut self, counters: &mut Counters, calls: &mut Calls, now_us: u64) {
         if self.pictures.is_amid() {
@@ -21,16 +40,19 @@ impl Connection {
         for origin in self.asking.arrived() {
             while let Some(batch) = self.asking.first(origin) {
                 let length = batch.body.len();
-                let place = self.place(batch);
+                let place = place(self.own, &self.heads, &mut self.awaiting, batch);
                 if place == Place::Next && !self.session.may_send(length) {
                     return;
+                }
+                if place == Place::Held {
+                    break;
                 }
                 let Some(batch) = self.asking.take_first(origin) else { break };
                 match place {
                     Place::Next => self.send(&batch, now_us),
                     // It comes again when it is asked for again.
                     Place::Gap(lacked, first) if lacked != origin => self.note_gap(lacked, first, now_us),
-                    Place::Gap(..) | Place::Older => {}
+                    Place::Gap(..) | Place::Older | Place::Held => {}
                 }
             }
         }
@@ -61,7 +83,9 @@ impl Connection {
         loop {
             let (place, length) = match self.readers.get(&node).and_then(Reader::first) {
                 None => return Some(false),
-                Some(Item::Batch(batch)) => (self.place(batch), batch.body.len()),
+                Some(Item::Batch(batch)) => {
+                    (place(self.own, &self.heads, &mut self.awaiting, batch), batch.body.len())
+                }
                 Some(Item::End { token, bytes }) => {
                     calls.push(LogCall::Taken { token: *token, bytes: *bytes });
                     self.readers.get_mut(&node)?.take_first();
@@ -77,6 +101,10 @@ impl Connection {
                     return Some(false);
                 }
                 Place::Next if !self.session.may_send(length) => return None,
+                Place::Held => {
+                    reader.set_gap(None);
+                    return Some(false);
+                }
                 Place::Next | Place::Older => reader.set_gap(None),
             }
             if let Some(Item::Batch(batch)) = reader.take_first()
@@ -87,17 +115,13 @@ impl Connection {
         }
     }
 
-    fn place(&self, batch: &Batch) -> Place {
-        let Batch { header, body } = batch;
-        if header.origin == self.own { Place::Older } else { self.heads.judge(header, body) }
-    }
-
     /// Sends a batch; what the host is handed it must not send back.
     fn send(&mut self, batch: &Batch, now_us: u64) {
         let Batch { header, body } = batch;
         debug_assert_eq!(self.heads.handed(header.origin) + 1, header.first_seq);
         self.session.send_batch(header, body);
         self.heads.hand(header);
+        self.awaiting.handed(header.origin, header.last_seq());
         let Stream { origin, seq, chain } = stream_behind(header);
         hold(&mut self.session, origin, seq, 0, chain, now_us);
     }
@@ -122,4 +146,18 @@ impl Connection {
             reader.turn(calls, now_us);
         }
     }
+}
+
+/// Judges a batch, of which those that `own` makes are here already.
+fn place(own: Origin, heads: &Heads, awaiting: &mut Awaiting, batch: &Batch) -> Place {
+    let Batch { header, body } = batch;
+    if header.origin == own {
+        return Place::Older;
+    }
+    let place = heads.judge(header, body);
+    if place != Place::Next || Fold::all_of(header, body).is_empty() {
+        return place;
+    }
+    let handed = |origin| if origin == own { Seq::MAX } else { heads.handed(origin) };
+    awaiting.judge((header.origin, header.last_seq()), handed)
 }

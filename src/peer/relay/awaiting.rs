@@ -1,0 +1,107 @@
+//! Awaiting: a batch that folds streams is held back until everything is here that its host had when it made it.
+//!
+//! A pair's journal has one order, and streams of a log come each for itself. The host that folds had what the others logged before
+//! they said that they have the ends; something of that may lack here still, and may have been made by one who had half of a folded
+//! stream. So the host is asked what it had then. In its place any other one that has taken the fold will do, since it has waited
+//! too: what it had when it took it. If none that is there has it, the host is gone; then what those have is awaited that are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::calls::Calls;
+use super::heads::Place;
+use super::members::Members;
+use super::port::LogCall;
+use super::words::{Answer, Question};
+use crate::base::ids::{NodeId, Origin, Seq};
+use crate::base::limits::{RELAY_LATE_US, RELAY_PAUSE_US_MIN, RELAY_PICTURE_US};
+use crate::base::vector::VersionVector;
+
+/// Batches that are held back.
+#[derive(Default)]
+pub(super) struct Awaiting {
+    folds: BTreeMap<(Origin, Seq), Held>,
+}
+
+/// One of them.
+#[derive(Default)]
+struct Held {
+    /// What has to be here before it, and until when that is waited for: two hosts may have taken two folds in either order, so that each
+    /// seems to need the other one; then another host is asked.
+    goal: Option<(VersionVector, u64)>,
+    /// Hosts that do not have it, and what they have together.
+    without: BTreeSet<NodeId>,
+    theirs: VersionVector,
+    /// The question that waits for an answer: to whom, and until when.
+    asked: Option<(u64, NodeId, u64)>,
+    due_us: u64,
+    tries: usize,
+}
+
+impl Awaiting {
+    /// Judges a batch that folds, ends with `seq` and is the next one of its stream.
+    pub(super) fn judge(&mut self, (origin, seq): (Origin, Seq), handed: impl Fn(Origin) -> Seq) -> Place {
+        let held = self.folds.entry((origin, seq)).or_default();
+        let Some((goal, _)) = &held.goal else { return Place::Held };
+        // Of its own stream it needs what stands before it, which is here.
+        let lacks = |&(of, end): &(Origin, Seq)| of != origin && handed(of) < end;
+        goal.iter().find(lacks).map_or(Place::Next, |(of, end)| Place::Gap(of, end + 1))
+    }
+
+    /// Forgets what was handed on.
+    pub(super) fn handed(&mut self, origin: Origin, seq: Seq) {
+        self.folds.remove(&(origin, seq));
+    }
+
+    /// Returns when the next turn is due, microseconds.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let due = |held: &Held| match &held.goal {
+            Some((_, until_us)) => *until_us,
+            None => held.asked.map_or(held.due_us, |(.., late_us)| late_us),
+        };
+        self.folds.values().map(due).min()
+    }
+
+    /// Takes an answer, if it is one to these questions.
+    pub(super) fn answered(&mut self, token: u64, answer: &[u8], now_us: u64) {
+        let asked = |held: &Held| held.asked.is_some_and(|(asked, ..)| asked == token);
+        let Some((&(origin, seq), held)) = self.folds.iter_mut().find(|(_, held)| asked(held)) else {
+            return;
+        };
+        let Some((_, whom, _)) = held.asked.take() else { return };
+        held.due_us = now_us;
+        match Answer::decode(answer) {
+            Some(Answer::Standing(vector)) if vector.seq_of(origin) >= seq => {
+                held.goal = Some((vector, now_us + RELAY_PICTURE_US));
+            }
+            Some(Answer::Standing(vector)) => {
+                held.without.insert(whom);
+                held.theirs.join(&vector);
+            }
+            _ => held.due_us = now_us + RELAY_PAUSE_US_MIN,
+        }
+    }
+
+    /// Asks what is due. Its own host is asked first, then the others.
+    pub(super) fn turn(&mut self, members: &Members, calls: &mut Calls, now_us: u64) {
+        for (&(origin, seq), held) in &mut self.folds {
+            held.asked.take_if(|(.., late_us)| *late_us <= now_us);
+            if held.goal.take_if(|(_, until_us)| *until_us <= now_us).is_some() {
+                held.without.clear();
+            }
+            if held.goal.is_some() || held.asked.is_some() || held.due_us > now_us {
+                continue;
+            }
+            let is_new = |node: &NodeId| members.is_here(*node, now_us) && !held.without.contains(node);
+            let mut here: Vec<NodeId> = members.iter().map(|(node, _)| node).filter(is_new).collect();
+            here.sort_unstable_by_key(|node| (*node != origin.node, *node));
+            let Some(&whom) = here.get(held.tries % here.len().max(1)) else {
+                held.goal = Some((std::mem::take(&mut held.theirs), now_us + RELAY_PICTURE_US));
+                continue;
+            };
+            held.tries += 1;
+            let (token, question) = (calls.token(), Question::Standing { origin, seq }.encode());
+            calls.push(LogCall::Ask { token, to: Some(whom), question });
+            held.asked = Some((token, whom, now_us + RELAY_LATE_US));
+        }
+    }
+}
