@@ -14,6 +14,7 @@ pub(crate) mod numbers;
 pub mod places;
 pub(crate) mod rate;
 pub mod seat;
+pub(crate) mod secret;
 pub mod setting;
 pub(crate) mod sha256;
 pub mod streams;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::CliError;
 use crate::base::fingerprint::hex;
@@ -9,12 +10,19 @@ use crate::base::ids::ClusterId;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::base::units;
 use crate::engine::lifecycle::founding::{self, FoundError, Known};
+use crate::engine::lifecycle::inviting::{self, NoToken, Token};
+use crate::os::address::Address;
+use crate::os::clock::wall_us;
 use crate::os::output;
+
+/// The longest time for which an invitation is good, milliseconds.
+const VALID_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
 /// Make a data directory's identity and key, for hosts that share their data
 ///
-/// `pixeld serve` makes a data directory by itself; for one host this is not needed. The first host's cluster id is given to
-/// the others; of two hosts that are linked each one's key is given to the other one too. Hosts that share a log need no keys.
+/// `pixeld serve` makes a data directory by itself; for one host this is not needed. Two hosts
+/// are paired by an invitation (--invite on the first, --accept on the other), or the first host's cluster id is given to the others and, of
+/// two that are linked, each one's key to the other one too. Hosts that share a log need no keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
@@ -24,6 +32,17 @@ pub(super) struct Arguments {
     /// Join this cluster: the cluster_id that the first host has
     #[arg(long, value_name = "CLUSTER_ID", value_parser = cluster, conflicts_with = "show", env = "PIXELD_JOIN")]
     join: Option<(ClusterId, u64)>,
+    /// Invite one other host, which dials this one at ADDR; print the invitation, a secret that is good for one use. The directory
+    /// is made if there is none; a server may run on it, which needs --peer-listen
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["show", "mend", "join", "accept", "if_missing"])]
+    invite: Option<Address>,
+    /// How long the invitation is good
+    #[arg(long, value_name = "DURATION", value_parser = valid, requires = "invite", default_value = "1h")]
+    valid: Duration,
+    /// Join the host that has made this invitation; `pixeld serve` needs nothing more to find it
+    #[arg(long, value_name = "INVITATION", value_parser = token, conflicts_with_all = ["show", "mend", "join"])]
+    #[arg(env = "PIXELD_ACCEPT", hide_env_values = true)]
+    accept: Option<Token>,
     /// Succeed and change nothing if the directory has an identity already, of the cluster to join if one is named: for what
     /// runs before each start
     #[arg(long, conflicts_with_all = ["show", "mend"])]
@@ -53,6 +72,12 @@ enum What {
 
 const AFTER: &str = "\
 Two hosts on one machine, to try it:
+  pixeld init -d b \\
+    --accept $(pixeld init -d a --invite 127.0.0.1:9001)
+  pixeld serve -d a -l 127.0.0.1:8001 --peer-listen 127.0.0.1:9001 &
+  pixeld serve -d b -l 127.0.0.1:8002 &
+
+The same by keys, which each host is told:
   pixeld init -d a
   pixeld init -d b \\
     --join $(pixeld init -d a --show cluster_id)
@@ -92,6 +117,22 @@ fn cluster(text: &str) -> Result<(ClusterId, u64), String> {
     read.ok_or_else(|| wanted.to_owned())
 }
 
+fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).ok_or_else(|| {
+        "where this host's --peer-listen is reached from the other one, such as host-a:8001".to_owned()
+    })
+}
+
+fn token(text: &str) -> Result<Token, String> {
+    text.parse().map_err(|NoToken| "all of what `pixeld init --invite` prints on the other host".to_owned())
+}
+
+fn valid(text: &str) -> Result<Duration, String> {
+    let fits = |ms: &u64| (1..=VALID_MS_MAX).contains(ms);
+    let read = units::age_ms(text).filter(fits).map(Duration::from_millis);
+    read.ok_or_else(|| "a duration such as 30m or 12h, at most 7d".to_owned())
+}
+
 /// Returns the id of a cluster, with the lineage of its records if there is more than one.
 fn cluster_id(cluster: ClusterId, lineage: u64) -> String {
     if lineage == 0 { cluster.to_string() } else { format!("{cluster}-{lineage:016x}") }
@@ -109,15 +150,19 @@ fn segment_size(text: &str) -> Result<u64, String> {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        if let Some(address) = self.invite.clone() {
+            return self.invite(address);
+        }
         let known = match self.show {
             Some(_) => founding::known(&self.data_dir)?,
             None if self.mend => founding::mend(&self.data_dir)?,
             None => {
                 let segment_bytes = self.segment_size.unwrap_or(SEGMENT_BYTES_DEFAULT);
-                match founding::found(&self.data_dir, segment_bytes, self.join) {
+                let join = self.accept.as_ref().map(Token::cluster).or(self.join);
+                match self.found(segment_bytes) {
                     Err(already @ FoundError::Already { .. }) if self.if_missing => {
                         let known = founding::known(&self.data_dir)?;
-                        if self.join.is_some_and(|join| join != (known.cluster, known.lineage)) {
+                        if join.is_some_and(|join| join != (known.cluster, known.lineage)) {
                             return Err(already.into());
                         }
                         known
@@ -134,9 +179,41 @@ impl Arguments {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn found(&self, segment_bytes: u64) -> Result<Known, FoundError> {
+        match &self.accept {
+            Some(token) => inviting::accept(&self.data_dir, segment_bytes, token),
+            None => founding::found(&self.data_dir, segment_bytes, self.join),
+        }
+    }
+
+    /// Makes an invitation and prints it.
+    fn invite(&self, address: Address) -> Result<ExitCode, CliError> {
+        let segment_bytes = self.segment_size.unwrap_or(SEGMENT_BYTES_DEFAULT);
+        let token = inviting::invite(&self.data_dir, segment_bytes, address, self.valid, wall_us())?;
+        let text = if self.json {
+            let until_s = token.until_us / 1_000_000;
+            serde_json::json!({"invitation": token.to_string(), "until": until_s}).to_string()
+        } else {
+            token.to_string()
+        };
+        output::print(&(text + "\n")).map_err(CliError::Output)?;
+        if !self.json {
+            let (dir, valid) = (self.data_dir.display(), units::show_duration(self.valid.as_millis() as u64));
+            output::report(format_args!(
+                "Next, on the other host, within {valid}: pixeld init --accept INVITATION\nThe invitation is a secret for one use. Here: \
+                 pixeld serve --data-dir {dir} --peer-listen ADDR, which {} leads to",
+                token.address
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// Returns what to do now, for people.
     fn next_step(&self, known: &Known) -> String {
         let dir = self.data_dir.display();
+        if let Some(token) = &self.accept {
+            return format!("Next: pixeld serve --data-dir {dir}, which joins the host at {}", token.address);
+        }
         let serve = format!("pixeld serve --data-dir {dir} --peer-listen ADDR --peer ADDR --peer-key KEY");
         let beside_peer = match self.join {
             None => format!(
@@ -203,6 +280,9 @@ mod tests {
         let arguments = |join| Arguments {
             data_dir: "here".into(),
             join,
+            invite: None,
+            valid: Duration::from_secs(1),
+            accept: None,
             if_missing: false,
             mend: false,
             segment_size: None,

@@ -22,6 +22,7 @@ use crate::config::reload::reload;
 use crate::config::settings;
 use crate::config::sources::Sources;
 use crate::decoder::thumbnailer;
+use crate::engine::lifecycle::inviting;
 use crate::engine::lifecycle::server::{Ending, Server};
 use crate::engine::shared::access::tokens::Tokens;
 use crate::engine::shared::settings::{Listen, Settings};
@@ -65,6 +66,7 @@ impl Running {
         let (left, mut connections) = succession::take_from(&manager, left).map_err(CliError::Inherited)?;
         let level = events::start(config.log_level, config.log_format);
         guard::keep_secrets(&config.access, &config.https);
+        let config = with_inviting_host(config)?;
         let mut settings = Settings { https, ..await_names(&config) };
         if !inherited.is_empty() {
             settings.listen = addresses(&inherited, &settings.listen).map_err(CliError::Inherited)?;
@@ -326,6 +328,15 @@ fn second_host(peer: &Peer, key: Fingerprint) -> Option<String> {
     let key =
         if peer.insecure { "no keys, no encryption".to_owned() } else { format!("this host's key {key}") };
     peer.is_there().then(|| format!("peer: {}; {key}", ways.join(", ")))
+}
+
+/// Returns the configuration of a host that was invited, and is not told where its peer is: that is where the invitation says.
+fn with_inviting_host(mut config: Config) -> Result<Config, CliError> {
+    let is_told = config.peer.dial.is_some() || config.peer.key.is_some() || config.peer.insecure;
+    if !is_told && config.shared_log.servers.is_empty() {
+        config.peer.dial = inviting::dialed(&config.settings.data_dir)?;
+    }
+    Ok(config)
 }
 
 /// Returns the settings of the configuration. Waits for an address of each name to listen on: a host that boots may be faster than

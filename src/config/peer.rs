@@ -2,7 +2,7 @@
 
 use crate::base::fingerprint::Fingerprint;
 use crate::base::setting::Form;
-use crate::engine::shared::settings::Retention;
+use crate::engine::shared::settings::{Retention, Trust};
 use crate::os::address::Address;
 
 /// What `peer` and `peer_listen` may look like.
@@ -42,6 +42,16 @@ impl Peer {
         self.listen.is_some() || self.dial.is_some()
     }
 
+    /// Returns by what this host knows the peer.
+    #[must_use]
+    pub(super) fn trust(&self) -> Trust {
+        match self.key {
+            Some(key) => Trust::Key(key),
+            None if self.insecure => Trust::Nothing,
+            None => Trust::Directory,
+        }
+    }
+
     /// Returns the first key whose value will not do beside the others, and what would.
     pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
         let addresses = [&self.listen, &self.dial];
@@ -50,9 +60,12 @@ impl Peer {
             (false, Some(_), _) => Some(("peer_key", "none without peer or peer_listen")),
             (false, _, true) => Some(("insecure_peer", "false without peer or peer_listen")),
             (false, None, false) | (true, Some(_), false) => None,
+            // Somebody who is invited may come.
+            (true, None, false) if self.listen.is_some() => None,
             (true, None, false) => Some((
                 "peer_key",
-                "what `pixeld init --show key` prints on the peer, sha256:...; on one machine insecure_peer does without",
+                "what `pixeld init --show key` prints on the peer, sha256:...; or none, with peer_listen, for a host that is \
+                 paired by `pixeld init --invite`; on one machine insecure_peer does without",
             )),
             (true, Some(_), true) => Some(("insecure_peer", "false beside peer_key")),
             (true, None, true) if leaves => Some((
@@ -87,12 +100,14 @@ mod tests {
             peer(far, None, key, false),
             peer(None, near, key, false),
             peer(near, near, None, true),
+            peer(near, None, None, false),
+            peer(far, far, None, false),
         ] {
             assert_eq!(wrong(sound.clone()), None, "{sound:?}");
         }
         assert_eq!(wrong(peer(None, None, key, false)), Some("peer_key"));
         assert_eq!(wrong(peer(None, None, None, true)), Some("insecure_peer"));
-        assert_eq!(wrong(peer(near, near, None, false)), Some("peer_key"));
+        assert_eq!(wrong(peer(None, near, None, false)), Some("peer_key"));
         assert_eq!(wrong(peer(near, near, key, true)), Some("insecure_peer"));
         assert_eq!(wrong(peer(near, far, None, true)), Some("insecure_peer"));
         assert_eq!(wrong(peer(far, near, None, true)), Some("insecure_peer"));

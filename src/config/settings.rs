@@ -47,7 +47,7 @@ fn peer(peer: &Peer) -> Result<Option<PeerSettings>, Unresolved> {
     Ok(peer.is_there().then(|| PeerSettings {
         listen,
         dial: peer.dial.clone(),
-        pinned: peer.key,
+        trust: peer.trust(),
         retention: peer.retention,
     }))
 }

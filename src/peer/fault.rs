@@ -318,7 +318,7 @@ impl fmt::Display for Close {
 }
 
 /// Returns the text of a BYE or ERROR as it may be logged: printable, bounded.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEER_TEXT_BYTES_MAX)]);
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

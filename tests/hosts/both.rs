@@ -13,7 +13,7 @@ use pixeld::base::tag::MEMBER;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
 use pixeld::engine::shared::peering::Peering;
-use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings, Trust};
 use pixeld::engine::shared::steering::Steer;
 use process::client::{Client, plain, post_pixel, request};
 
@@ -44,7 +44,12 @@ impl Host {
             reserve: Reserve::Bytes(1 << 20),
             segment_bytes: SEGMENT_BYTES_MIN,
             durability_timeout,
-            peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+            peer: Some(PeerSettings {
+                listen: None,
+                dial: None,
+                trust: Trust::Nothing,
+                retention: Retention::Usual,
+            }),
             ..Settings::base(directory.path().to_path_buf())
         };
         Self { server: Some(Server::start(settings).unwrap()), _directory: directory }

@@ -26,6 +26,7 @@ mod members;
 mod names;
 mod old_items;
 mod older_segments;
+mod pairing;
 mod parted;
 mod partition;
 mod retention;

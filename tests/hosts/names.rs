@@ -49,9 +49,9 @@ fn a_listener_whose_name_has_no_address_is_waited_for() {
     assert!(told.contains("nobody.invalid:8000 could not be resolved"), "{told}");
 }
 
-/// The process runs under a file of host names of its own, in which the peer's appears while it runs.
+/// The process runs under a file of host names of its own, in which the peer's appears while it runs, and then gets another address.
 #[test]
-fn a_name_that_gets_an_address_later_is_dialed_there() {
+fn a_name_is_dialed_where_it_leads_at_the_moment() {
     if !may_mount() {
         skip("mounting a file of host names needs root and unshare");
         return;
@@ -77,14 +77,21 @@ fn a_name_that_gets_an_address_later_is_dialed_there() {
         .expect("it runs");
     await_that("the reason", || health(pair.a.address), |told| told.contains("could not be resolved"));
     let listen = pair.b.peer_listen.to_string();
-    let peer = ["--peer-listen", &listen, "--peer-key", &pair.a.key];
-    let b = process::Server::start(pair.b.address, &pair.b.data_dir, &peer);
+    let start_at = |listen: &str| {
+        let peer = ["--peer-listen", listen, "--peer-key", &pair.a.key];
+        process::Server::start(pair.b.address, &pair.b.data_dir, &peer)
+    };
+    let b = start_at(&listen);
     // In place: the mount is of this very file.
     fs::OpenOptions::new()
         .append(true)
         .open(&hosts)
         .and_then(|mut file| file.write_all(b"127.0.0.1 peer-to-come.invalid\n"))
         .expect("a line");
+    await_connected(&b);
+    drop(b);
+    fs::write(&hosts, "127.0.0.2 peer-to-come.invalid\n").expect("a file");
+    let b = start_at(&listen.replace("127.0.0.1", "127.0.0.2"));
     await_connected(&b);
     child.kill().expect("it runs");
     child.wait().expect("it ran");

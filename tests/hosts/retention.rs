@@ -10,7 +10,7 @@ use pixeld::base::ids::NodeId;
 use pixeld::base::limits::SEGMENT_BYTES_MIN;
 use pixeld::base::vector::VersionVector;
 use pixeld::engine::lifecycle::server::Server;
-use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{Listen, PeerSettings, Reserve, Retention, Settings, Trust};
 use pixeld::log::files::known_peer::KnownPeer;
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain, post_pixel, request};
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const A_WHILE: Duration = Duration::from_millis(700);
 
 fn start(directory: &Path, peer: Option<Retention>) -> Server {
-    let peer = peer.map(|retention| PeerSettings { listen: None, dial: None, pinned: None, retention });
+    let peer =
+        peer.map(|retention| PeerSettings { listen: None, dial: None, trust: Trust::Nothing, retention });
     let settings = Settings {
         listen: vec![Listen::new("127.0.0.1:0".parse().unwrap(), "index")],
         steer: pixeld::engine::shared::steering::Steer::Off,

@@ -22,7 +22,7 @@ use pixeld::engine::shared::peering::Peering;
 use pixeld::engine::shared::peering::inbox::Arrived;
 use pixeld::engine::shared::peering::joining::Join;
 use pixeld::engine::shared::peering::outbox::Next;
-use pixeld::engine::shared::settings::{PeerSettings, Retention, Settings};
+use pixeld::engine::shared::settings::{PeerSettings, Retention, Settings, Trust};
 use pixeld::engine::shared::space::lane_bytes;
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::log::blobs::Blobs;
@@ -58,7 +58,12 @@ fn settings(durability: Durability) -> Settings {
         apps: registry::all(),
         empty_states: registry::new_applied,
         segment_bytes: SEGMENT_BYTES_MIN,
-        peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+        peer: Some(PeerSettings {
+            listen: None,
+            dial: None,
+            trust: Trust::Nothing,
+            retention: Retention::Usual,
+        }),
         ..Settings::base("nowhere".into())
     }
 }

@@ -22,7 +22,7 @@ use pixeld::engine::replication::{Greeting, Replica, history};
 use pixeld::engine::shared::mailbox::Mail;
 use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
-use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings};
+use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings, Trust};
 use pixeld::engine::shared::submission::Submission;
 use pixeld::engine::shared::{Shared, WorkerSide};
 use pixeld::engine::storage::keeper::Keeper;
@@ -104,7 +104,12 @@ fn settings(durability: Durability, node: NodeId, segment_bytes: u64) -> Setting
         reserve: Reserve::Bytes(0),
         segment_bytes,
         limits,
-        peer: Some(PeerSettings { listen: None, dial: None, pinned: None, retention: Retention::Usual }),
+        peer: Some(PeerSettings {
+            listen: None,
+            dial: None,
+            trust: Trust::Nothing,
+            retention: Retention::Usual,
+        }),
         ..Settings::base("/simulated".into())
     }
 }

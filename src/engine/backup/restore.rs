@@ -28,6 +28,7 @@ use crate::log::copy::upto::{self, UpTo};
 use crate::log::copy::view::{Chosen, View};
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::files::known_peer::PEER_NAME;
+use crate::log::files::paired::PAIRED_NAME;
 use crate::log::files::restoring;
 use crate::log::format::segment::{self, SEGMENT_FIRST};
 use crate::log::runs::shelf::{self, Shelf};
@@ -208,7 +209,7 @@ fn open(wanted: &Wanted<'_>, empty: EmptyStates) -> Result<Opened, BackupError> 
 fn clear(disk: &dyn Disk) -> std::io::Result<()> {
     file::clear(disk)?;
     for name in disk.list()? {
-        let is_small = [IDENTITY_NAME, KEY_NAME, PEER_NAME].contains(&&*name);
+        let is_small = [IDENTITY_NAME, KEY_NAME, PEER_NAME, PAIRED_NAME].contains(&&*name);
         if is_small || segment::number_of(&name).is_some() || SnapshotFile::of(&name).is_some() {
             disk.remove(&name)?;
         }
@@ -299,7 +300,7 @@ impl Opened {
 
     /// Puts back who the directory is. What a peer has counts only for the lineage that it is of.
     fn put_small_files(&self, to: &dyn Disk, lineage: Option<u64>) -> Result<(), BackupError> {
-        let names = if lineage.is_some() { &[KEY_NAME][..] } else { &[KEY_NAME, PEER_NAME] };
+        let names = if lineage.is_some() { &[KEY_NAME][..] } else { &[KEY_NAME, PEER_NAME, PAIRED_NAME] };
         for name in names {
             let put = small(&*self.disk, name).and_then(|content| match content {
                 Some(content) => file::write_whole(to, name, &content),

@@ -25,6 +25,7 @@ use crate::log::copy::upto::{NAME, UpTo};
 use crate::log::copy::view::View;
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::files::known_peer::PEER_NAME;
+use crate::log::files::paired::PAIRED_NAME;
 use crate::log::files::{newcomer, restoring};
 use crate::log::format::segment::{self, SEGMENT_FIRST};
 use crate::log::recover::{Replay, joining};
@@ -318,7 +319,7 @@ impl Backup {
     /// Copies what says who the directory is, last, so that a backup without it was never whole.
     fn copy_small_files(&self) -> Result<(), BackupError> {
         let disk = self.target.disk();
-        for name in [KEY_NAME, PEER_NAME, IDENTITY_NAME] {
+        for name in [KEY_NAME, PEER_NAME, PAIRED_NAME, IDENTITY_NAME] {
             let (ours, theirs) = (small(&*self.disk, name), small(&*disk, name));
             let (ours, theirs) = (ours.map_err(failed(name))?, theirs.map_err(failed(name))?);
             let copied = match (&ours, &theirs) {

@@ -13,6 +13,7 @@ use crate::engine::shared::understanding::{self, Understanding};
 use crate::log::files::identity::Identity;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::files::newcomer::{self, Mark};
+use crate::log::files::paired::Paired;
 use crate::log::format::record;
 use crate::log::recover::{self, OpenOptions, RecoverError, Replay, joining};
 use crate::os::clock::wall_us;
@@ -121,6 +122,7 @@ pub fn forget_peer(path: &Path, own: Kinds) -> Result<Forgotten, ForgetError> {
         stopped.log_forgotten(&members, node)?;
     }
     KnownPeer::forget(disk).map_err(io)?;
+    Paired::forget(disk).map_err(io)?;
     Ok(Forgotten { node, was_newcomer: newcomer::clear(disk).map_err(io)?, missing })
 }
 

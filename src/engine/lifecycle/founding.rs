@@ -9,6 +9,7 @@ use crate::base::ids::{ClusterId, NodeId};
 use crate::engine::shared::key::HostKey;
 use crate::log::files::identity::Identity;
 use crate::log::files::newcomer;
+use crate::log::files::paired::Paired;
 use crate::log::files::restoring::RESTORING_NAME;
 use crate::log::recover::mend;
 use crate::log::recover::{self, OpenOptions, RecoverError};
@@ -58,6 +59,12 @@ pub enum FoundError {
         /// Its cluster.
         cluster: ClusterId,
     },
+    /// It has no records to share yet.
+    #[error("{} has not joined its own first host yet: invite others on that one; nothing was changed", path.display())]
+    Joining {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It has none.
     #[error("{} is not a data directory; `pixeld init` or `pixeld serve` makes one", path.display())]
     None {
@@ -88,6 +95,19 @@ pub enum FoundError {
 /// # Errors
 /// Fails as [`FoundError`] says; what was there is unchanged.
 pub fn found(path: &Path, segment_bytes: u64, join: Option<(ClusterId, u64)>) -> Result<Known, FoundError> {
+    found_paired(path, segment_bytes, join, None)
+}
+
+/// Does the same, and has the directory know the host that it joins.
+///
+/// # Errors
+/// Fails as [`FoundError`] says; what was there is unchanged.
+pub(super) fn found_paired(
+    path: &Path,
+    segment_bytes: u64,
+    join: Option<(ClusterId, u64)>,
+    paired: Option<&Paired>,
+) -> Result<Known, FoundError> {
     let io = |source| FoundError::Io { path: path.to_owned(), source };
     let fresh = || -> io::Result<_> {
         let cluster = join.map_or_else(random::cluster_id, |(cluster, _)| Ok(cluster))?;
@@ -105,6 +125,10 @@ pub fn found(path: &Path, segment_bytes: u64, join: Option<(ClusterId, u64)>) ->
         Some(_) => newcomer::mark(&*disk).map_err(io)?,
         // An earlier try may have been to join.
         None => newcomer::clear(&*disk).map(drop).map_err(io)?,
+    }
+    match paired {
+        Some(paired) => paired.store(&*disk).map_err(io)?,
+        None => Paired::forget(&*disk).map_err(io)?,
     }
     let options = OpenOptions { segment_bytes, accept_loss: false, cluster, node, random };
     // Opening a new journal makes its first segment and then, last of all, the identity.

@@ -6,6 +6,7 @@ pub(crate) mod forgetting;
 pub(crate) mod founding;
 pub(crate) mod healing;
 pub mod inspection;
+pub(crate) mod inviting;
 mod listening;
 mod offline;
 pub mod opening;

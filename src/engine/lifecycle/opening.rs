@@ -15,13 +15,14 @@ use crate::base::seat::Seat;
 use crate::base::streams::Streams;
 use crate::base::vector::VersionVector;
 use crate::engine::shared::key::HostKey;
-use crate::engine::shared::settings::{BlobPlace, PeerSettings, Settings};
+use crate::engine::shared::settings::{BlobPlace, PeerSettings, Settings, Trust};
 use crate::engine::storage::settling::{self, Settling};
 use crate::log::blobs::Blobs;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::BlobStore;
 use crate::log::files::known_peer::KnownPeer;
 use crate::log::files::newcomer::{self, Mark};
+use crate::log::files::paired::Paired;
 use crate::log::recover::{OpenOptions, Opened, RecoverError};
 use crate::log::snapshot::{self, Snapshot, SnapshotFile};
 use crate::os::datadir::{DataDir, DataDirError};
@@ -231,13 +232,17 @@ fn note_beginning(
     Ok((whole, file))
 }
 
-/// Returns this host's place of two, as both see it: by their keys, or where they have none, by who dials.
+/// Returns this host's place of two, as both see it: by their keys, or where they have none, by who dials. Of two that are paired by an
+/// invitation the one that has invited is the first: it may not know the other one's key yet.
 fn seat_of(peer: &PeerSettings, directory: &DataDir) -> Result<Seat, OpenError> {
-    let is_first = match peer.pinned {
-        Some(theirs) => {
+    let is_first = match peer.trust {
+        Trust::Key(theirs) => {
             HostKey::load_or_make(&*directory.disk()).map_err(OpenError::Key)?.fingerprint().0 < theirs.0
         }
-        None => peer.dial.is_some(),
+        Trust::Nothing => peer.dial.is_some(),
+        Trust::Directory => Paired::load(&*directory.disk())
+            .map_err(OpenError::Peer)?
+            .is_none_or(|paired| paired.accepted.is_none()),
     };
     Ok(Seat::of_pair(is_first))
 }

@@ -10,7 +10,7 @@ use crate::engine::link::Approach;
 use crate::engine::link::target::Target;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::stand::Stand;
-use crate::engine::shared::settings::Settings;
+use crate::engine::shared::settings::{Settings, Trust};
 #[cfg(feature = "nats")]
 use crate::engine::shared_log::Prepared;
 use crate::os::disk::Disk;
@@ -62,12 +62,13 @@ impl Sharing {
         disk: Arc<dyn Disk>,
     ) -> io::Result<Option<Ways>> {
         if let Some((thread, stand)) = self.start_log(shared, disk)? {
-            let approach = Approach { listener: None, dial: Some(Target::Inside(stand)), pinned: None };
+            let approach =
+                Approach { listener: None, dial: Some(Target::Inside(stand)), trust: Trust::Nothing };
             return Ok(Some(Ways { approach, log: Some(thread) }));
         }
         Ok(settings.peer.as_ref().map(|peer| {
             let dial = peer.dial.clone().map(Target::host);
-            Ways { approach: Approach { listener: self.listener, dial, pinned: peer.pinned }, log: None }
+            Ways { approach: Approach { listener: self.listener, dial, trust: peer.trust }, log: None }
         }))
     }
 

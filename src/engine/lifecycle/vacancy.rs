@@ -12,6 +12,7 @@ use crate::engine::shared::key::KEY_NAME;
 use crate::log::copy::upto;
 use crate::log::files::identity::{IDENTITY_MAGIC, IDENTITY_NAME};
 use crate::log::files::newcomer::NEWCOMER_NAME;
+use crate::log::files::paired::{PAIRED_MAGIC, PAIRED_NAME};
 use crate::log::files::restoring::RESTORING_NAME;
 use crate::log::format::segment::{self, SEGMENT_FIRST, SEGMENT_MAGIC};
 use crate::log::recover::unfinished::name_made;
@@ -107,6 +108,7 @@ fn is_left_by_a_first_start(name: &str, file: &Path) -> io::Result<bool> {
     match finished {
         IDENTITY_NAME => begins(&IDENTITY_MAGIC),
         KEY_NAME => begins(KEY_MAGIC),
+        PAIRED_NAME => begins(&PAIRED_MAGIC),
         upto::NAME => begins(&upto::MAGIC),
         NEWCOMER_NAME => is_empty(file),
         LOCK_NAME if !is_unfinished => is_lock(file),

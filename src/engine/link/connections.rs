@@ -25,6 +25,10 @@ pub struct Connection {
     pub replica: Option<Replica>,
     /// What the other side said before there was a replica.
     pub heard: Vec<u8>,
+    /// The secret of an invitation was said.
+    pub has_asked: bool,
+    /// What this side says without a replica.
+    pub words: Vec<u8>,
     /// The other side has said something.
     pub has_spoken: bool,
     /// This host dialed.
@@ -46,6 +50,8 @@ impl Connection {
             wire,
             replica: None,
             heard: Vec::new(),
+            has_asked: false,
+            words: Vec::new(),
             has_spoken: false,
             dialed,
             remote,

@@ -5,6 +5,7 @@
 //!
 //! wire, tls               a socket and what encrypts it
 //! connections, greeting   which of two connections survives
+//! pairing                 by which key the peer is known, and how it becomes known
 //! starts                  whether a second process runs on a copy of the peer's directory
 //! dialer, trouble         when to try again, what to say meanwhile
 //! ```
@@ -16,9 +17,12 @@ pub(crate) mod connections;
 pub(crate) mod dialer;
 mod driver;
 pub(crate) mod greeting;
+pub(crate) mod pairing;
 pub(crate) mod starts;
 pub(crate) mod target;
 pub(crate) mod tls;
+#[cfg(test)]
+mod tls_tests;
 pub(crate) mod trouble;
 pub(crate) mod wire;
 
@@ -31,19 +35,23 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 
 use self::driver::{BELL, Driver, Parts};
+use self::pairing::Pairing;
 use self::target::Target;
 use self::tls::Keys;
-use self::trouble::KnownKeys;
 use super::shared::Shared;
-use crate::base::fingerprint::Fingerprint;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::key::HostKey;
 use crate::engine::shared::peering::Peering;
+use crate::engine::shared::settings::Trust;
 use crate::os::disk::Disk;
 use crate::os::thread;
 
 /// How often a link looks whether the start has paid what it owes the disk.
 const UNSETTLED_LOOK: Duration = Duration::from_millis(50);
+
+/// What is said as long as there is no peer.
+const UNPAIRED: &str = "this host has no peer yet: `pixeld init --invite ADDRESS` here makes an invitation, which the other host takes \
+     with `pixeld init --accept`; or start both with --peer-key";
 
 /// How a link comes to its connections.
 pub struct Approach {
@@ -51,8 +59,8 @@ pub struct Approach {
     pub listener: Option<TcpListener>,
     /// Where this host dials the peer.
     pub dial: Option<Target>,
-    /// The peer's key; without one nothing is encrypted.
-    pub pinned: Option<Fingerprint>,
+    /// By what the peer is known; where by nothing, nothing is encrypted.
+    pub trust: Trust,
 }
 
 /// A running link.
@@ -72,13 +80,18 @@ impl Link {
         approach: Approach,
         key: &HostKey,
     ) -> io::Result<Self> {
-        let Approach { listener, dial, pinned } = approach;
+        let Approach { listener, dial, trust } = approach;
         let poll = Poll::new()?;
         if let Some(peering) = &shared.peering {
             peering.bell.attach(Waker::new(poll.registry(), BELL)?);
         }
-        let keys = pinned.map(|pinned| Keys::new(key, pinned)).transpose().map_err(io::Error::other)?;
-        let own = pinned.map(|_| key.fingerprint());
+        let pairing = Arc::new(Pairing::of(&disk, key.fingerprint(), trust)?);
+        let keys = (trust != Trust::Nothing).then(|| Keys::new(key, &pairing));
+        let keys = keys.transpose().map_err(io::Error::other)?;
+        if let (Some(_), None, Some(peering)) = (&keys, pairing.key(), &shared.peering) {
+            tracing::warn!("{UNPAIRED}");
+            peering.standing.away(UNPAIRED, shared.clock.now_us());
+        }
         let driver = Driver::new(Parts {
             shared: shared.clone(),
             disk,
@@ -87,7 +100,8 @@ impl Link {
             listener,
             dial,
             keys,
-            known: KnownKeys { own, pinned },
+            pairing,
+            own: key.fingerprint(),
         })?;
         let waiting = shared.clone();
         if let (Some(refused), Some(peering)) = (shared.space.refused(), &shared.peering) {

@@ -1,5 +1,9 @@
 //! TLS 1.3 with pinned raw public keys (RFC 7250), both ways. Bytes in, bytes out: the sockets are somebody else's.
+//!
+//! A host that was invited asks for a protocol of its own (ALPN), in which the other side takes any key: what the host has to show
+//! there is the secret of its invitation ([`super::pairing`]).
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -7,8 +11,8 @@ use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{Accepted, AcceptedAlert, Acceptor, AlwaysResolvesServerRawPublicKeys};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
@@ -16,71 +20,107 @@ use rustls::{
     Error, ServerConfig, ServerConnection, SignatureScheme,
 };
 
+use super::pairing::Pairing;
 use crate::base::fingerprint::Fingerprint;
 use crate::engine::shared::key::{HostKey, fingerprint_of};
 
 /// Both hosts speak the same protocol above TLS; a stranger's TLS client is refused by this already.
 const PROTOCOL: &[u8] = b"pixeld-peer/1";
+/// A host that was invited makes itself known.
+const PAIRING: &[u8] = b"pixeld-pairing/1";
 
 /// What both sides of a link need of TLS.
 #[derive(Clone)]
 pub struct Keys {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
+    /// The side of a host that was invited.
+    introducing: Arc<ClientConfig>,
+    /// The side of a host that has invited another one: it takes any key.
+    inviting: Arc<ServerConfig>,
 }
 
 impl Keys {
-    /// Makes the two sides with this host's key, towards the host whose key has the fingerprint `pinned`.
+    /// Makes the sides with this host's key, towards the host whose key `pairing` knows.
     ///
     /// # Errors
     /// Fails on a key that rustls does not take.
-    pub fn new(own: &HostKey, pinned: Fingerprint) -> Result<Self, Error> {
+    pub fn new(own: &HostKey, pairing: &Arc<Pairing>) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let private = PrivatePkcs8KeyDer::from(own.pkcs8().to_vec());
         let signing = provider.key_provider.load_private_key(private.into())?;
         // A raw public key travels in the place of a certificate.
         let certified = Arc::new(CertifiedKey::new(vec![CertificateDer::from(own.spki().to_vec())], signing));
-        let pin = Arc::new(Pin { pinned, provider: provider.clone() });
+        let pin = |is_any| Arc::new(Pin { pairing: pairing.clone(), is_any, provider: provider.clone() });
         let mut client = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(pin.clone())
+            .with_custom_certificate_verifier(pin(false))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified.clone())));
         client.alpn_protocols = vec![PROTOCOL.to_vec()];
         // A resumed session would not show the keys again.
         client.resumption = rustls::client::Resumption::disabled();
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(pin)
-            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified)));
-        server.alpn_protocols = vec![PROTOCOL.to_vec()];
-        server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        server.send_tls13_tickets = 0;
-        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+        let mut introducing = client.clone();
+        introducing.alpn_protocols = vec![PAIRING.to_vec()];
+        let server = |pin: Arc<Pin>, protocol: &[u8]| {
+            let mut server = ServerConfig::builder_with_provider(provider.clone())
+                .with_protocol_versions(&[&TLS13])?
+                .with_client_cert_verifier(pin)
+                .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified.clone())));
+            server.alpn_protocols = vec![protocol.to_vec()];
+            server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+            Ok::<_, Error>(Arc::new(server))
+        };
+        Ok(Self {
+            client: Arc::new(client),
+            introducing: Arc::new(introducing),
+            server: server(pin(false), PROTOCOL)?,
+            inviting: server(pin(true), PAIRING)?,
+        })
     }
 
-    /// Makes the side of the connection that dialed.
+    /// Makes the side of the connection that dialed; `is_pairing` to say the secret of an invitation and nothing else.
     ///
     /// # Errors
     /// Returns the error of rustls.
-    pub fn dial(&self) -> Result<Tls, Error> {
+    pub fn dial(&self, is_pairing: bool) -> Result<Tls, Error> {
         // The name is not looked at: the key is the name.
         let name = ServerName::try_from("pixeld-peer").expect("a name");
-        Ok(Tls { connection: ClientConnection::new(self.client.clone(), name)?.into() })
+        let config = if is_pairing { &self.introducing } else { &self.client };
+        let connection = ClientConnection::new(config.clone(), name)?.into();
+        Ok(Tls { side: Side::Open(connection), alert: None, is_pairing })
     }
 
-    /// Makes the side of the connection that was dialed.
+    /// Makes the side of the connection that was dialed; `is_inviting` if somebody unknown may say a secret on it.
     ///
     /// # Errors
     /// Returns the error of rustls.
-    pub fn accept(&self) -> Result<Tls, Error> {
-        Ok(Tls { connection: ServerConnection::new(self.server.clone())?.into() })
+    pub fn accept(&self, is_inviting: bool) -> Result<Tls, Error> {
+        let side = if is_inviting {
+            Side::Asked(Acceptor::default(), self.clone())
+        } else {
+            Side::Open(ServerConnection::new(self.server.clone())?.into())
+        };
+        Ok(Tls { side, alert: None, is_pairing: false })
     }
 }
 
 /// One side of a TLS connection.
 pub struct Tls {
-    connection: Connection,
+    side: Side,
+    /// What is still to be said of a connection that could not be begun.
+    alert: Option<AcceptedAlert>,
+    /// It was made to say a secret.
+    is_pairing: bool,
+}
+
+/// How far a side is.
+enum Side {
+    /// What the other side asks for is not known yet.
+    Asked(Acceptor, Keys),
+    /// It is known.
+    Open(Connection),
 }
 
 /// What reading from the socket came to.
@@ -99,18 +139,47 @@ impl Tls {
     /// Fails with `WouldBlock`, those of the socket, and `InvalidData` with a [`rustls::Error`] inside for anything that is not TLS by
     /// the pinned key. An alert may then wait to be written.
     pub fn read(&mut self, socket: &mut impl Read, plain: &mut Vec<u8>) -> io::Result<Arrival> {
-        let count = self.connection.read_tls(socket)?;
+        let count = match &mut self.side {
+            Side::Asked(acceptor, _) => acceptor.read_tls(socket)?,
+            Side::Open(connection) => connection.read_tls(socket)?,
+        };
         if count == 0 {
             return Ok(Arrival::End);
         }
-        let state = self
-            .connection
-            .process_new_packets()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        if let Side::Asked(acceptor, keys) = &mut self.side {
+            match acceptor.accept().and_then(|asked| asked.map(|asked| open(asked, keys)).transpose()) {
+                Ok(None) => return Ok(Arrival::Bytes(count)),
+                Ok(Some((connection, is_pairing))) => {
+                    self.side = Side::Open(connection.into());
+                    self.is_pairing = is_pairing;
+                }
+                Err((error, alert)) => {
+                    self.alert = Some(alert);
+                    return Err(invalid(error));
+                }
+            }
+        }
+        let Side::Open(connection) = &mut self.side else { return Ok(Arrival::Bytes(count)) };
+        let state = connection.process_new_packets().map_err(invalid)?;
         let start = plain.len();
         plain.resize(start + state.plaintext_bytes_to_read(), 0);
-        self.connection.reader().read_exact(&mut plain[start..])?;
+        connection.reader().read_exact(&mut plain[start..])?;
         Ok(Arrival::Bytes(count))
+    }
+
+    /// Returns whether it was made to say a secret.
+    #[must_use]
+    pub fn is_pairing(&self) -> bool {
+        self.is_pairing
+    }
+
+    /// Returns the key that the other side has shown to say a secret; nothing on any other connection.
+    #[must_use]
+    pub fn introduced(&self) -> Option<Fingerprint> {
+        let Side::Open(connection) = &self.side else { return None };
+        let keys = connection.peer_certificates().filter(|_| self.is_pairing && !connection.is_handshaking());
+        keys.and_then(<[_]>::first).map(|key| fingerprint_of(key))
     }
 
     /// Encrypts as much of `plain` as there is room for; gives how much. Nothing before the handshake is complete.
@@ -118,10 +187,10 @@ impl Tls {
     /// # Errors
     /// Returns the error of rustls.
     pub fn encrypt(&mut self, plain: &[u8]) -> io::Result<usize> {
-        if self.is_handshaking() {
-            return Ok(0);
+        match &mut self.side {
+            Side::Open(connection) if !connection.is_handshaking() => connection.writer().write(plain),
+            _ => Ok(0),
         }
-        self.connection.writer().write(plain)
     }
 
     /// Writes what waits to `socket`. True if nothing is left.
@@ -129,8 +198,13 @@ impl Tls {
     /// # Errors
     /// Returns the error of the socket, but for `WouldBlock`.
     pub fn write(&mut self, socket: &mut impl Write) -> io::Result<bool> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(socket) {
+        if let Some(mut alert) = self.alert.take() {
+            // It has room in the socket, or it is lost.
+            let _ = alert.write_all(socket);
+        }
+        let Side::Open(connection) = &mut self.side else { return Ok(true) };
+        while connection.wants_write() {
+            match connection.write_tls(socket) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -142,25 +216,44 @@ impl Tls {
     /// Returns whether the keys are still being shown and verified.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        match &self.side {
+            Side::Asked(..) => true,
+            Side::Open(connection) => connection.is_handshaking(),
+        }
     }
 
     /// Says that nothing more will be sent.
     pub fn close(&mut self) {
-        self.connection.send_close_notify();
+        if let Side::Open(connection) = &mut self.side {
+            connection.send_close_notify();
+        }
     }
 }
 
+/// Begins the connection that the other side asks for; gives whether it wants to say a secret.
+fn open(asked: Accepted, keys: &Keys) -> Result<(ServerConnection, bool), (Error, AcceptedAlert)> {
+    let is_pairing = asked.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == PAIRING));
+    let config = if is_pairing { &keys.inviting } else { &keys.server };
+    asked.into_connection(config.clone()).map(|connection| (connection, is_pairing))
+}
+
 /// Verifies that the other side has the private key of the one public key that we know.
-#[derive(Debug)]
 struct Pin {
-    pinned: Fingerprint,
+    pairing: Arc<Pairing>,
+    /// Any key will do: the other side has to show something else.
+    is_any: bool,
     provider: Arc<CryptoProvider>,
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pin").field("is_any", &self.is_any).finish_non_exhaustive()
+    }
 }
 
 impl Pin {
     fn verify(&self, key: &CertificateDer<'_>) -> Result<(), Error> {
-        if fingerprint_of(key) == self.pinned {
+        if self.is_any || self.pairing.key() == Some(fingerprint_of(key)) {
             return Ok(());
         }
         Err(Error::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(OtherKey(
@@ -293,79 +386,5 @@ impl ClientCertVerifier for Pin {
 
     fn requires_raw_public_keys(&self) -> bool {
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::os::files::RealDisk;
-
-    fn key() -> HostKey {
-        let directory = tempfile::tempdir().unwrap();
-        HostKey::load_or_make(&RealDisk::open(directory.path()).unwrap()).unwrap()
-    }
-
-    /// Carries bytes both ways until nothing moves; gives what each side read, or how it failed.
-    fn talk(dialer: &mut Tls, acceptor: &mut Tls) -> (io::Result<Vec<u8>>, io::Result<Vec<u8>>) {
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        let (mut left_failed, mut right_failed) = (None, None);
-        for _ in 0..8 {
-            let mut wire = Vec::new();
-            dialer.write(&mut wire).unwrap();
-            step(acceptor, &wire, &mut right, &mut right_failed);
-            let mut wire = Vec::new();
-            acceptor.write(&mut wire).unwrap();
-            step(dialer, &wire, &mut left, &mut left_failed);
-        }
-        (left_failed.map_or(Ok(left), Err), right_failed.map_or(Ok(right), Err))
-    }
-
-    fn step(side: &mut Tls, wire: &[u8], plain: &mut Vec<u8>, failed: &mut Option<io::Error>) {
-        let mut rest = wire;
-        while !rest.is_empty() && failed.is_none() {
-            *failed = side.read(&mut rest, plain).err();
-        }
-    }
-
-    #[test]
-    fn two_that_know_each_other_talk() {
-        let (a, b) = (key(), key());
-        let (from_a, from_b) =
-            (Keys::new(&a, b.fingerprint()).unwrap(), Keys::new(&b, a.fingerprint()).unwrap());
-        let (mut dialer, mut acceptor) = (from_a.dial().unwrap(), from_b.accept().unwrap());
-        assert_eq!(dialer.encrypt(b"early").unwrap(), 0, "nothing leaves before the keys are verified");
-        let (left, right) = talk(&mut dialer, &mut acceptor);
-        assert_eq!((left.unwrap(), right.unwrap()), (vec![], vec![]));
-        assert!(!dialer.is_handshaking() && !acceptor.is_handshaking());
-        assert_eq!((dialer.encrypt(b"hello").unwrap(), acceptor.encrypt(b"good day").unwrap()), (5, 8));
-        let (left, right) = talk(&mut dialer, &mut acceptor);
-        assert_eq!((left.unwrap(), right.unwrap()), (b"good day".to_vec(), b"hello".to_vec()));
-    }
-
-    #[test]
-    fn a_stranger_is_refused_whichever_side_dials() {
-        let (a, b, stranger) = (key(), key(), key());
-        let ours = Keys::new(&a, b.fingerprint()).unwrap();
-        let theirs = Keys::new(&stranger, a.fingerprint()).unwrap();
-        let (left, right) = talk(&mut ours.dial().unwrap(), &mut theirs.accept().unwrap());
-        assert_eq!(other_key(&left.unwrap_err()), Some(stranger.fingerprint()));
-        assert!(is_refusal(&right.unwrap_err()), "the other side is told");
-        let (left, right) = talk(&mut theirs.dial().unwrap(), &mut ours.accept().unwrap());
-        assert_eq!(other_key(&right.unwrap_err()), Some(stranger.fingerprint()));
-        assert!(is_refusal(&left.unwrap_err()));
-    }
-
-    /// Shows the right public key, but cannot sign with its private one.
-    #[test]
-    fn a_borrowed_public_key_is_not_enough() {
-        let (a, b, stranger) = (key(), key(), key());
-        let ours = Keys::new(&a, b.fingerprint()).unwrap();
-        let forged = HostKey::forged(stranger.pkcs8(), b.spki());
-        let theirs = Keys::new(&forged, a.fingerprint()).unwrap();
-        let (left, _) = talk(&mut ours.dial().unwrap(), &mut theirs.accept().unwrap());
-        assert!(left.is_err());
-        let (_, right) = talk(&mut theirs.dial().unwrap(), &mut ours.accept().unwrap());
-        assert!(right.is_err());
     }
 }

@@ -59,6 +59,13 @@ impl Trouble {
             );
             return Self { failure: Failure::Key, why };
         }
+        if let (Some(shown), Some(_)) = (tls::other_key(error), keys.own) {
+            let why = format!(
+                "the host at {remote} has the key {shown}, and this host has no peer yet: invite it with `pixeld init --invite`, or \
+                 start this host with --peer-key {shown}"
+            );
+            return Self { failure: Failure::Key, why };
+        }
         if let (true, Some(own)) = (tls::is_refusal(error), keys.own) {
             let why = format!(
                 "the host at {remote} refused this host's key: start it with --peer-key {own} if this host is its peer"
@@ -79,6 +86,17 @@ impl Trouble {
         };
         let what = if is_connected { "the connection failed" } else { "can't be reached" };
         Self { failure: Failure::Network, why: format!("{remote}: {what}: {error}{next}") }
+    }
+
+    /// Makes the trouble of a host that does not take this one's invitation, for the reason that it gave if it gave one.
+    #[must_use]
+    pub fn of_invitation(remote: Remote, reason: Option<&str>) -> Self {
+        let reason = reason.unwrap_or("nobody is invited there");
+        let why = format!(
+            "the host at {remote} refused the invitation: {reason}. `pixeld init --invite` there makes another one; take it here with \
+             `pixeld init --accept` and start again"
+        );
+        Self { failure: Failure::Identity, why }
     }
 
     /// Makes the trouble of a peer whose name has no address now.

@@ -6,6 +6,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 
 use super::tls::{Arrival, Tls};
+use crate::base::fingerprint::Fingerprint;
 use crate::os::socket;
 
 /// What a wire is made of.
@@ -135,6 +136,18 @@ impl Wire {
     #[must_use]
     pub fn is_secured(&self) -> bool {
         !self.is_connecting && self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking())
+    }
+
+    /// Returns whether this side dialed to say the secret of an invitation.
+    #[must_use]
+    pub fn is_pairing(&self) -> bool {
+        self.tls.as_ref().is_some_and(Tls::is_pairing)
+    }
+
+    /// Returns the key that the other side has shown to say a secret; nothing on any other connection.
+    #[must_use]
+    pub fn introduced(&self) -> Option<Fingerprint> {
+        self.tls.as_ref().and_then(Tls::introduced)
     }
 
     /// Reads once, by way of `buffer`, and appends what it means to `plain`.

@@ -178,10 +178,21 @@ pub struct PeerSettings {
     pub listen: Option<SocketAddr>,
     /// Where this host dials the peer; one of the two is there.
     pub dial: Option<Address>,
-    /// The peer's public key; without one the link is neither encrypted nor verified, which is for tests on one machine.
-    pub pinned: Option<Fingerprint>,
+    /// By what this host knows the peer.
+    pub trust: Trust,
     /// How much of the journal waits for a peer that is away.
     pub retention: Retention,
+}
+
+/// By what a host knows its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// By nothing: the link is neither encrypted nor verified, which is for tests on one machine.
+    Nothing,
+    /// By this public key.
+    Key(Fingerprint),
+    /// By what the data directory says: it was paired by an invitation, or is going to be.
+    Directory,
 }
 
 /// What a host that shares a log is started with.

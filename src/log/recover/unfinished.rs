@@ -5,8 +5,10 @@ use std::io;
 
 use super::cut::{LOST_SUFFIX, TORN_SUFFIX};
 use crate::log::files::identity::IDENTITY_NAME;
+use crate::log::files::invitation::INVITATION_NAME;
 use crate::log::files::known_peer::PEER_NAME;
 use crate::log::files::newcomer::NEWCOMER_NAME;
+use crate::log::files::paired::PAIRED_NAME;
 use crate::log::files::whole_file::UNFINISHED_SUFFIX;
 use crate::log::format::segment;
 use crate::log::snapshot::SnapshotFile;
@@ -29,7 +31,7 @@ pub(in crate::log) fn remove_unfinished(disk: &dyn Disk, but: &str) -> io::Resul
 /// Returns whether this is the name of a file that this program was making.
 fn is_unfinished(name: &str) -> bool {
     name_made(name).is_some_and(|name| {
-        [IDENTITY_NAME, PEER_NAME, KEY_NAME, NEWCOMER_NAME].contains(&name)
+        [IDENTITY_NAME, PEER_NAME, KEY_NAME, NEWCOMER_NAME, PAIRED_NAME, INVITATION_NAME].contains(&name)
             || segment::number_of(name).is_some()
             || SnapshotFile::of(name).is_some()
             || name.ends_with(TORN_SUFFIX)

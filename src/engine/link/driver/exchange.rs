@@ -29,7 +29,7 @@ impl Driver {
                 replica.turn(now_us);
                 replica.output().len()
             });
-            let output = connection.replica.as_ref().map_or(&[][..], Replica::output);
+            let output = connection.replica.as_ref().map_or(&connection.words[..], Replica::output);
             let taken = match connection.wire.write(output) {
                 Ok(taken) => taken,
                 Err(error) => {
@@ -37,8 +37,9 @@ impl Driver {
                     return false;
                 }
             };
-            if let Some(replica) = &mut connection.replica {
-                replica.sent(taken);
+            match &mut connection.replica {
+                Some(replica) => replica.sent(taken),
+                None => drop(connection.words.drain(..taken)),
             }
             peering.counters.sent_bytes.add(taken as u64);
             // Less than there is room for was all that there is to send.
@@ -162,6 +163,12 @@ impl Driver {
                 replica.turn(now_us);
                 self.arrivals.commit(wall_us());
             }
+        } else if connection.wire.is_pairing() && connection.dialed {
+            connection.heard.extend_from_slice(plain);
+            self.introduce(token, peering, now_us);
+        } else if connection.wire.introduced().is_some() {
+            connection.heard.extend_from_slice(plain);
+            self.admit(token, peering, now_us);
         } else if connection.dialed {
             // The host that dials speaks first.
             connection.heard.extend_from_slice(plain);

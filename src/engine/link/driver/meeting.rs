@@ -122,7 +122,11 @@ impl Driver {
     pub(super) fn lose_to_error(&mut self, token: Token, error: &io::Error, peering: &Peering, now_us: u64) {
         let Some(connection) = self.connections.get(token) else { return };
         let is_connected = matches!(connection.wire.is_connected(), Ok(true));
-        let trouble = Trouble::of_socket(error, connection.remote(), is_connected, self.ways.known());
+        let trouble = if connection.dialed && connection.wire.is_pairing() && tls::is_refusal(error) {
+            Trouble::of_invitation(connection.remote(), None)
+        } else {
+            Trouble::of_socket(error, connection.remote(), is_connected, self.ways.known())
+        };
         self.lose(token, Some(trouble), peering, now_us);
     }
 

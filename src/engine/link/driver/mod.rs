@@ -1,6 +1,7 @@
 //! The link's thread: an event loop over the peer's connections, the listener, the bell and the clock.
 
 mod exchange;
+mod introducing;
 mod meeting;
 mod ways;
 mod words;
@@ -13,12 +14,13 @@ use mio::{Events, Poll, Token};
 
 use self::ways::{Plan, Ways};
 use self::words::Words;
+use crate::base::fingerprint::Fingerprint;
 use crate::base::limits::PEER_GREETING_MAX;
 use crate::engine::link::connections::Connections;
+use crate::engine::link::pairing::Pairing;
 use crate::engine::link::starts::Starts;
 use crate::engine::link::target::Target;
 use crate::engine::link::tls::Keys;
-use crate::engine::link::trouble::KnownKeys;
 use crate::engine::replication::arrivals::Arrivals;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::Peering;
@@ -52,12 +54,14 @@ pub struct Parts {
     pub dial: Option<Target>,
     /// For TLS; nothing for a test on one machine.
     pub keys: Option<Keys>,
-    /// For the words.
-    pub known: KnownKeys,
+    /// By which key the peer is known.
+    pub pairing: Arc<Pairing>,
+    /// This host's key.
+    pub own: Fingerprint,
 }
 
-/// The link's event loop. Its files call downward only: this one (the turn), `exchange` (what is said), `meeting` (which
-/// connection is the one, and how they end). `ways` and `words` are parts that know nothing of it.
+/// The link's event loop. Its files call downward only: this one (the turn), `exchange` (what is said), `introducing`
+/// (how two hosts come to know each other), `meeting` (which connection is the one, and how they end). `ways` and `words` are parts that know nothing of it.
 pub struct Driver {
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
@@ -66,6 +70,7 @@ pub struct Driver {
     connections: Connections,
     ways: Ways,
     words: Words,
+    pairing: Arc<Pairing>,
     starts: Starts,
     /// Bytes as they came, and without their TLS.
     buffer: Vec<u8>,
@@ -78,10 +83,18 @@ impl Driver {
     /// # Errors
     /// Returns the error of the event loop.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { shared, disk, arrivals, poll, listener, dial, keys, known } = parts;
+        let Parts { shared, disk, arrivals, poll, listener, dial, keys, pairing, own } = parts;
         let last_peer = peering_of(&shared).standing.look().node;
         let words = Words::of(matches!(dial, Some(Target::Inside(_))));
-        let plan = Plan { listener, dial, keys, known, own: shared.node, last_peer };
+        let plan = Plan {
+            listener,
+            dial,
+            keys,
+            pairing: pairing.clone(),
+            own_key: own,
+            own: shared.node,
+            last_peer,
+        };
         Ok(Self {
             ways: Ways::open(plan, poll.registry(), LISTENER, FIRST_CONNECTION)?,
             disk,
@@ -89,6 +102,7 @@ impl Driver {
             poll,
             connections: Connections::default(),
             words,
+            pairing,
             starts: Starts::default(),
             buffer: vec![0; READ_BYTES],
             plain: Vec::new(),
@@ -189,7 +203,10 @@ impl Driver {
 
     fn may_dial(&self) -> bool {
         let is_ending = peering_of(&self.shared).is_ending();
-        !is_ending && !self.connections.has_active() && !self.connections.is_dialing()
+        !is_ending
+            && self.ways.knows_peer()
+            && !self.connections.has_active()
+            && !self.connections.is_dialing()
     }
 
     /// Takes the connections that others have made.

@@ -2,17 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use crate::base::fingerprint::Fingerprint;
 use crate::base::ids::NodeId;
 use crate::engine::link::connections::Connection;
 use crate::engine::link::dialer::Dialer;
+use crate::engine::link::pairing::Pairing;
 use crate::engine::link::target::{Found, Target};
 use crate::engine::link::tls::{Keys, Tls};
 use crate::engine::link::trouble::{KnownKeys, Remote, Trouble};
 use crate::engine::link::wire::Wire;
+use crate::os::clock::wall_us;
 use crate::os::random;
 
 /// Makes connections.
@@ -21,7 +25,8 @@ pub(super) struct Ways {
     dialer: Option<Dialer>,
     /// For TLS; nothing for a test on one machine.
     keys: Option<Keys>,
-    known: KnownKeys,
+    pairing: Arc<Pairing>,
+    own_key: Fingerprint,
     /// The peer's place is taken by a thread of this process.
     is_inside: bool,
     /// The name of the next connection in the event loop.
@@ -37,7 +42,8 @@ pub(super) struct Plan {
     pub(super) listener: Option<std::net::TcpListener>,
     pub(super) dial: Option<Target>,
     pub(super) keys: Option<Keys>,
-    pub(super) known: KnownKeys,
+    pub(super) pairing: Arc<Pairing>,
+    pub(super) own_key: Fingerprint,
     pub(super) own: NodeId,
     pub(super) last_peer: Option<NodeId>,
 }
@@ -48,14 +54,24 @@ impl Ways {
     /// # Errors
     /// Returns the error of the event loop.
     pub(super) fn open(plan: Plan, registry: &Registry, listener: Token, first: usize) -> io::Result<Self> {
-        let Plan { listener: bound, dial, keys, known, own, last_peer } = plan;
+        let Plan { listener: bound, dial, keys, pairing, own_key, own, last_peer } = plan;
         let mut bound = bound.map(TcpListener::from_std);
         if let Some(bound) = &mut bound {
             registry.register(bound, listener, Interest::READABLE)?;
         }
         let is_inside = matches!(dial, Some(Target::Inside(_)));
         let dialer = dial.map(Dialer::new);
-        Ok(Self { listener: bound, dialer, keys, known, is_inside, next_token: first, own, last_peer })
+        Ok(Self {
+            listener: bound,
+            dialer,
+            keys,
+            pairing,
+            own_key,
+            is_inside,
+            next_token: first,
+            own,
+            last_peer,
+        })
     }
 
     /// Returns whether connections to other hosts are without TLS.
@@ -65,7 +81,13 @@ impl Ways {
 
     /// Returns which keys are known, for the words.
     pub(super) fn known(&self) -> KnownKeys {
-        self.known
+        let own = self.keys.as_ref().map(|_| self.own_key);
+        KnownKeys { own, pinned: self.pairing.key() }
+    }
+
+    /// Returns whether there is a peer that may be dialed.
+    pub(super) fn knows_peer(&self) -> bool {
+        self.keys.is_none() || self.pairing.key().is_some()
     }
 
     /// Returns when to dial next, microseconds; nothing for a host that doesn't dial.
@@ -108,18 +130,22 @@ impl Ways {
             Some(Found::NotYet) | None => return None,
         };
         let made = TcpStream::connect(address).and_then(|stream| {
-            let tls = self.keys.as_ref().map(Keys::dial).transpose().map_err(io::Error::other)?;
+            let is_pairing = self.pairing.secret().is_some();
+            let tls = self.keys.as_ref().map(|keys| keys.dial(is_pairing));
+            let tls = tls.transpose().map_err(io::Error::other)?;
             self.made(stream, tls, address, true, registry, now_us)
         });
         let remote = Remote { address: Some(address), dialed: true };
-        Some(made.map_err(|error| Trouble::of_socket(&error, remote, false, self.known)))
+        Some(made.map_err(|error| Trouble::of_socket(&error, remote, false, self.known())))
     }
 
     /// Accepts a connection; gives nothing once there is no other.
     pub(super) fn accept(&mut self, registry: &Registry, now_us: u64) -> Option<io::Result<Connection>> {
         match self.listener.as_ref()?.accept() {
             Ok((stream, remote)) => {
-                let tls = self.keys.as_ref().map(Keys::accept).transpose().map_err(io::Error::other);
+                let is_inviting = self.pairing.is_inviting(wall_us());
+                let tls = self.keys.as_ref().map(|keys| keys.accept(is_inviting));
+                let tls = tls.transpose().map_err(io::Error::other);
                 Some(tls.and_then(|tls| self.made(stream, tls, remote, false, registry, now_us)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::engine::link::pairing::Refused;
 use crate::engine::link::trouble::{Remote, Trouble};
 use crate::engine::shared::log_throttle::LogThrottle;
 use crate::peer::fault::Close;
@@ -69,6 +70,14 @@ impl Words {
     pub(super) fn not_taken(&mut self, error: &io::Error, now_us: u64) {
         if self.throttle.is_news(&error.to_string(), now_us) {
             tracing::warn!(%error, "can't take a connection of the peer");
+        }
+    }
+
+    /// Logs that a host was refused that had an invitation, or said so.
+    pub(super) fn not_admitted(&mut self, refused: &Refused, remote: Remote, now_us: u64) {
+        let why = refused.to_string();
+        if self.throttle.is_news(&why, now_us) {
+            tracing::warn!(why, %remote, "a host that says it is invited was refused");
         }
     }
 
