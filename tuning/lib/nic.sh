@@ -87,6 +87,12 @@ nic_irqs() {
     done
 }
 
+# has_one_queue: whether the card has a single receiving queue, whose interrupt has nothing to be shared out.
+has_one_queue() {
+    local -a queues=("$root/sys/class/net/$nic/queues"/rx-*)
+    [ -e "${queues[0]}" ] && [ "${#queues[@]}" -eq 1 ] && [ "$(cpus | wc -l)" -gt 1 ]
+}
+
 # queues_suffice: whether the card has a receiving queue for each CPU.
 queues_suffice() {
     local -a queues=("$root/sys/class/net/$nic/queues"/rx-*)
@@ -110,6 +116,7 @@ nic_knobs() {
             done
             ;;
         irq) # queue i to CPU i, as the workers are
+            has_one_queue && continue
             while read -r queue irq; do
                 printf 'irq\t/proc/irq/%s/smp_affinity_list\t%s\n' "$irq" "${online[queue % ${#online[@]}]}"
             done < <(nic_irqs)

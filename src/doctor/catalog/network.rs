@@ -2,7 +2,7 @@
 
 use super::item::{Item, SAFE, item};
 
-pub(super) static ITEMS: [Item; 20] = [
+pub(super) static ITEMS: [Item; 19] = [
     item(
         "nic",
         "nic.driver",
@@ -62,7 +62,7 @@ pub(super) static ITEMS: [Item; 20] = [
     item(
         "stack",
         "net.ipv4.tcp_migrate_req",
-        SAFE,
+        "costs: it holds for every program whose listeners share a port, also for one that sets them up differently",
         "no connection lost when a listener closes",
         "kernel ip-sysctl (5.14)",
         "Each worker has its own listener. When one closes, what waits in its queue moves to another one's instead of being reset.",
@@ -82,14 +82,6 @@ pub(super) static ITEMS: [Item; 20] = [
         "forgotten sockets give memory back",
         "kernel ip-sysctl",
         "How long a socket whose process is gone waits for the other side's end.",
-    ),
-    item(
-        "stack",
-        "net.ipv4.tcp_keepalive_time",
-        SAFE,
-        "vanished clients are noticed",
-        "kernel ip-sysctl",
-        "Until the first probe of a connection on which nothing is said.",
     ),
     item(
         "stack",
@@ -160,7 +152,7 @@ pub(super) static ITEMS: [Item; 20] = [
         "drops.retransmits",
         SAFE,
         "no waits for lost segments",
-        "RFC 6298",
-        "Segments sent again, since boot. Each one is a request that waited 200 ms or more.",
+        "RFC 8985",
+        "Segments sent again, since boot. Usually a lost one is noticed within a round trip or two, by what is acknowledged behind it or by a probe; only where the probe is lost too does a request wait for a time-out of 200 ms or more. Some may have been sent again for nothing.",
     ),
 ];
