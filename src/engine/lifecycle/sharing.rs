@@ -79,12 +79,7 @@ impl Sharing {
     }
 
     #[cfg(not(feature = "nats"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        clippy::needless_pass_by_value,
-        reason = "as with the feature"
-    )]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
     fn start_log(&mut self, _: &Arc<Shared>, _: Arc<dyn Disk>) -> io::Result<Option<Log>> {
         Ok(None)
     }
