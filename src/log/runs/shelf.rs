@@ -55,14 +55,16 @@ impl Shelf {
         }
     }
 
-    /// Has everybody who has a run open read its file anew: another one has taken its place.
+    /// Has everybody who has a run open read its file anew: another one has taken its place, whose content is sound.
     ///
     /// # Errors
     /// Fails as [`Shelf::open`] does; the run is read from the file that it had.
     pub fn renew(&self, id: &BlobId) -> io::Result<()> {
-        if let Some(run) = self.opened(id) {
-            run.renew(self.blobs.open(id)?);
-        }
+        let Some(run) = self.opened(id) else { return Ok(()) };
+        // Who has read the old file meanwhile has noted that it is damaged.
+        self.blobs.faults().clear(id);
+        run.renew(self.blobs.open(id)?);
+        self.blobs.faults().clear(id);
         Ok(())
     }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::item::{BLOBS, ITEMS, Item};
-use super::run::split_key;
+use super::run::{Run, split_key};
 use super::shelf::Shelf;
 use crate::base::ids::{Inc, NodeId, Origin};
 use crate::base::places::{Place, Places};
+use crate::log::blobs::check::Fault;
 use crate::os::disk::{Access, Disk};
 use crate::os::files::RealDisk;
 
@@ -90,12 +91,44 @@ fn a_merge_leaves_out_what_is_gone() {
     assert_eq!(shelf.open(&merged.id()).unwrap().places(), merged.places());
 }
 
+/// Reads every block.
+fn read_all(run: &Run) -> std::io::Result<()> {
+    run.tables().try_for_each(|number| {
+        let table = run.table(number).unwrap();
+        (0..table.blocks()).try_for_each(|block| run.block(table, block).map(drop))
+    })
+}
+
+fn file_of(run: &Run) -> String {
+    let text = run.id().to_string();
+    format!("runs/{}/{}", &text[..2], &text[2..])
+}
+
+#[test]
+fn a_damaged_run_is_noted_and_read_from_the_file_that_mends_it() {
+    let (directory, disk, shelf) = shelf();
+    let run = shelf.write(3, &(1..=200).map(item).collect::<Vec<_>>()).unwrap();
+    let content = std::fs::read(directory.path().join(file_of(&run))).unwrap();
+    let file = disk.open(&file_of(&run), Access::Write).unwrap();
+    file.write_at(&[content[20] ^ 1], 20).unwrap();
+    assert_eq!(shelf.blobs().faults().of(&run.id()), None, "nobody has read it");
+    assert!(read_all(&run).is_err());
+    assert_eq!(shelf.blobs().faults().of(&run.id()), Some(Fault::Damaged));
+    assert!(shelf.blobs().open(&run.id()).is_err(), "it is not sent to anybody");
+    drop(shelf.blobs().keep(&content).unwrap());
+    // Somebody reads it before it is renewed.
+    assert!(read_all(&run).is_err());
+    shelf.renew(&run.id()).unwrap();
+    read_all(&run).unwrap();
+    assert_eq!(shelf.blobs().faults().of(&run.id()), None);
+}
+
 #[test]
 fn damage_is_an_error_and_nothing_else() {
     let (_directory, disk, shelf) = shelf();
-    let id = shelf.write(3, &(1..=200).map(item).collect::<Vec<_>>()).unwrap().id();
-    let text = id.to_string();
-    let name = format!("runs/{}/{}", &text[..2], &text[2..]);
+    let run = shelf.write(3, &(1..=200).map(item).collect::<Vec<_>>()).unwrap();
+    let (id, name) = (run.id(), file_of(&run));
+    drop(run);
     let file = disk.open(&name, Access::Write).unwrap();
     let size = file.size_bytes().unwrap();
     let mut met = 0;
@@ -103,16 +136,9 @@ fn damage_is_an_error_and_nothing_else() {
         let mut byte = [0];
         file.read_at(&mut byte, at).unwrap();
         file.write_at(&[byte[0] ^ 0x10], at).unwrap();
-        let all = || -> std::io::Result<()> {
-            let run = shelf.open(&id)?;
-            for number in run.tables().collect::<Vec<_>>() {
-                let table = run.table(number).unwrap();
-                (0..table.blocks()).try_for_each(|block| run.block(table, block).map(drop))?;
-            }
-            Ok(())
-        };
-        met += usize::from(all().is_err());
+        met += usize::from(shelf.open(&id).and_then(|run| read_all(&run)).is_err());
         file.write_at(&byte, at).unwrap();
+        shelf.blobs().faults().clear(&id);
     }
     assert!(met as u64 >= size / 97 - 1, "{met} of {}", size / 97);
     assert_eq!(shelf.open(&id).unwrap().places().len(), 200);
