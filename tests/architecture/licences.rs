@@ -96,7 +96,8 @@ fn breaches(metadata: &Value, allowed: &Allowed) -> Vec<String> {
         let source = package["source"].as_str();
         let is_from_registry = source
             .is_some_and(|source| source.starts_with("registry+") && source.ends_with("/crates.io-index"));
-        if !is_from_registry && !(source.is_none() && name.starts_with("pixeld")) {
+        let is_ours = source.is_none() && name.starts_with("pixeld");
+        if !is_from_registry && !is_ours {
             found.push(format!("{name}: comes from {}", source.unwrap_or("a folder")));
         }
     }

@@ -47,7 +47,7 @@ fn behind_authority(target: &str) -> Read<&str> {
         return Err(Stop::Wrong);
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    if end == 0 || !is_authority(rest[..end].as_bytes()) {
+    if end == 0 || !is_authority(&rest.as_bytes()[..end]) {
         return Err(Stop::Wrong);
     }
     Ok(&rest[end..])

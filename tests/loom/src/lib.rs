@@ -1,5 +1,5 @@
-//! The server's own sources of what its threads share, and of what they use, for loom. Nothing here is copied.
-#![cfg(loom)]
+//! The server's own sources of what its threads share, and of what they use, for loom, Miri and ThreadSanitizer. Nothing here
+//! is copied.
 #![allow(dead_code, missing_docs)]
 
 #[path = "../../../src/base"]
@@ -10,20 +10,20 @@ pub mod base {
 #[path = "../../../src/log/lane.rs"]
 pub mod lane;
 
-#[path = "../../../src/engine/shared/stopping.rs"]
-pub mod stopping;
 #[path = "../../../src/engine/shared/reach.rs"]
 pub mod reach;
 #[path = "../../../src/engine/shared/spare.rs"]
 pub mod spare;
+#[path = "../../../src/engine/shared/stopping.rs"]
+pub mod stopping;
 #[path = "../../../src/engine/shared/waking.rs"]
 pub mod waking;
 
-#[cfg(test)]
-mod stopping_server;
-#[cfg(test)]
+#[cfg(all(test, loom))]
 mod next_segment;
-#[cfg(test)]
+#[cfg(all(test, loom))]
 mod start_rule;
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod stopping_server;
+#[cfg(all(test, loom))]
 mod written_behind;
