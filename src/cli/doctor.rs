@@ -129,11 +129,11 @@ fn unnamed(certificates: &[Found], hosts: &[Box<str>]) -> Vec<String> {
     let is_for = |host: &str| {
         certificates.iter().any(|(_, found)| found.as_ref().map_or(true, |found| found.is_for(host)))
     };
-    let bare = |host: &Box<str>| host.trim_matches(['[', ']']).to_owned();
+    let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
     let is_here = |host: &str| {
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     };
-    let hosts = hosts.iter().map(bare).filter(|host| !is_here(host) && !is_for(host));
+    let hosts = hosts.iter().map(|host| bare(host)).filter(|host| !is_here(host) && !is_for(host));
     hosts.filter(|_| !certificates.is_empty()).collect()
 }
 
