@@ -19,6 +19,12 @@ impl Secret {
     }
 }
 
+/// Returns a checksum of a text that people carry: by it a part of one, or a digit that is wrong, is noticed.
+#[must_use]
+pub fn checksum(text: &str) -> u32 {
+    crc32c::crc32c(text.as_bytes())
+}
+
 /// Never shown in a log.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

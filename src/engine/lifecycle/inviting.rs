@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::founding::{self, FoundError, Known};
 use crate::base::fingerprint::{Fingerprint, hex};
 use crate::base::ids::ClusterId;
-use crate::base::secret::Secret;
+use crate::base::secret::{self, Secret};
 use crate::log::files::identity::Identity;
 use crate::log::files::invitation::Invitation;
 use crate::log::files::newcomer;
@@ -65,7 +65,7 @@ impl Token {
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = self.body();
-        write!(f, "{body}.{:08x}", crc32c::crc32c(body.as_bytes()))
+        write!(f, "{body}.{:08x}", secret::checksum(&body))
     }
 }
 
@@ -77,7 +77,7 @@ impl FromStr for Token {
         let (fields, address) = body.split_once('@').ok_or(NoToken)?;
         let fields: Vec<&str> = fields.split('.').collect();
         let [PREFIX, cluster, lineage, key, secret, until] = fields[..] else { return Err(NoToken) };
-        let is_whole = hex(sum).map(u32::from_be_bytes) == Some(crc32c::crc32c(body.as_bytes()));
+        let is_whole = hex(sum).map(u32::from_be_bytes) == Some(secret::checksum(body));
         let read = || {
             Some(Self {
                 address: Address::parse(address)?,

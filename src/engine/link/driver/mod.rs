@@ -1,7 +1,6 @@
 //! The link's thread: an event loop over the peer's connections, the listener, the bell and the clock.
 
 mod exchange;
-mod introducing;
 mod meeting;
 mod ways;
 mod words;
@@ -60,8 +59,9 @@ pub struct Parts {
     pub own: Fingerprint,
 }
 
-/// The link's event loop. Its files call downward only: this one (the turn), `exchange` (what is said), `introducing`
-/// (how two hosts come to know each other), `meeting` (which connection is the one, and how they end). `ways` and `words` are parts that know nothing of it.
+/// The link's event loop. Its files call downward only: this one (the turn), `exchange` (what is said), `meeting` (which
+/// connection is the one, how two hosts come to know each other, and how connections end). `ways` and `words` are parts that know
+/// nothing of it.
 pub struct Driver {
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
