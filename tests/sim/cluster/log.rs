@@ -126,6 +126,8 @@ pub struct SimLog {
     pub refusing_until_us: u64,
     /// Of each stream, the last record up to which all were appended at some time.
     pub ever: BTreeMap<Origin, Seq>,
+    /// Every batch that was appended at some time: its stream and first record, and its last one.
+    pub appended: BTreeMap<(Origin, Seq), Seq>,
     /// How often the log has forgotten the end of a node's stream.
     pub forgotten: BTreeMap<NodeId, u64>,
     /// Nodes of whose streams something was lost.
@@ -154,6 +156,7 @@ impl SimLog {
             still_until_us: 0,
             refusing_until_us: 0,
             ever: BTreeMap::new(),
+            appended: BTreeMap::new(),
             forgotten: BTreeMap::new(),
             lossy: BTreeSet::new(),
             spared: BTreeSet::new(),
@@ -313,6 +316,7 @@ impl SimLog {
             let is_double = stream.batches.insert((origin, first_seq), number).is_some() && !is_probe;
             self.tally.count("log: batches", 1);
             self.tally.count("log: doubles", u64::from(is_double));
+            self.appended.insert((origin, first_seq), batch.header.last_seq());
             let ever = self.ever.entry(origin).or_default();
             if first_seq <= *ever + 1 {
                 *ever = batch.header.last_seq().max(*ever);

@@ -35,14 +35,13 @@ use log::FAULTS;
 use world::Cluster;
 
 /// Everything beside the log's faults that has to happen in 300 seeds.
-const LIVELY: [&str; 13] = [
+const LIVELY: [&str; 12] = [
     "asked",
     "crashes in calls",
     "disks lost",
     "flights ended",
     "gaps",
     "joined",
-    "joined by a snapshot",
     "kept by the log",
     "kills",
     "pictures",

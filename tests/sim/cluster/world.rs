@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use pixeld::base::durability::Durability;
-use pixeld::base::ids::NodeId;
+use pixeld::base::ids::{NodeId, Origin, Seq};
 use pixeld::engine::storage::starts;
 
 use super::super::chance::Chance;
@@ -65,6 +65,8 @@ pub struct Cluster {
     pub has_gathered: bool,
     /// One write out of so many is a picture.
     pub pictures: u64,
+    /// Of streams whose makers have removed segments, what another host had.
+    had: BTreeMap<Origin, Seq>,
     /// Pictures that a host or a relay has once called gone.
     pub gone: [bool; 8],
     /// Questions for the last message of a stream in this second.
@@ -106,6 +108,7 @@ impl Cluster {
             disks_to_lose: u64::from(chance.once_in(2)),
             segment_bytes: if is_small { SEGMENT_BYTES } else { LARGE_SEGMENT_BYTES },
             pictures: if chance.once_in(2) { chance.within(3, 20) } else { 0 },
+            had: BTreeMap::new(),
             gone: [false; 8],
             tails: vec![0; count],
             connect_after_us: vec![0; count],
@@ -174,7 +177,15 @@ impl Cluster {
             self.oracle.note(up);
             oracle::check_bounds(up);
             let (own, said) = (up.origin(), up.peering().standing.own_durable());
-            let kept = self.log.ever.get(&own).copied().unwrap_or_default();
+            let ever = self.log.ever.get(&own).copied().unwrap_or_default();
+            // What its journal does not have any more all members have. The log goes on behind what another host has then.
+            let had = self.had.entry(own).or_default();
+            if up.oldest_segment() > 1 {
+                let others = self.places.iter().filter(|other| other.node != own.node).filter_map(Place::up);
+                let most = others.map(|other| other.shared.applied.read().vector.seq_of(own)).max();
+                *had = most.unwrap_or(0).max(*had);
+            }
+            let kept = if said > ever { self.log.reach(own, *had).max(ever) } else { ever };
             assert!(said <= kept, "seed {}: of {own} {said} are called kept, the log had {kept}", self.seed);
             let counted = place.regressions + relay.counters().regressions;
             let forgotten = self.log.forgotten.get(&place.node).copied().unwrap_or_default();

@@ -20,7 +20,8 @@ impl Scene {
     fn hear_other(&mut self, has: &Streams) {
         let has = Some(Has { received: has.clone(), ..Has::default() });
         let bytes = Beat { origin: start(OTHER, 1), lineage: 0, has }.encode();
-        self.on(LogEvent::Said { node: OTHER, bytes });
+        // The host is not connected yet: nothing is carried.
+        self.relay.on(LogEvent::Said { node: OTHER, bytes }, self.now_us);
     }
 
     /// Answers the one question that was asked, which must be this one.
@@ -96,9 +97,12 @@ fn where_another_host_keeps_everything_there_is_no_snapshot() {
 fn with_nobody_there_the_log_will_do_if_it_is_whole() {
     for (first, is_enough) in [(1, true), (4, false)] {
         let mut scene = Scene::newcomer(first, None);
-        scene.pass(RELAY_NEWCOMER_US);
+        scene.now_us = RELAY_NEWCOMER_US;
         scene.connect();
-        scene.pass(RELAY_NEWCOMER_US);
+        for _ in 0..RELAY_NEWCOMER_US / (1_000 * MS) {
+            scene.host.tick(scene.now_us + 1_000 * MS);
+            scene.pass(1_000 * MS);
+        }
         let asks_log = scene.calls().iter().any(|call| matches!(call, LogCall::Tail { node: OTHER, .. }));
         assert_eq!(asks_log, is_enough, "the first message is the {first}th");
     }

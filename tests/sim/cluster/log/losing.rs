@@ -84,6 +84,14 @@ impl SimLog {
         stream.is_over = true;
     }
 
+    /// Returns the last record up to which all behind `from` were appended at some time.
+    pub fn reach(&self, origin: Origin, mut from: Seq) -> Seq {
+        while let Some(&last) = self.appended.get(&(origin, from + 1)) {
+            from = last;
+        }
+        from
+    }
+
     /// Every server has what the others have.
     pub fn heal(&mut self) {
         self.weather = Weather::default();
