@@ -69,6 +69,29 @@ fn cut_at_every_byte() {
     assert!(outcomes[0] > 1000 && outcomes[1] > 1000, "both happen: {outcomes:?}");
 }
 
+/// A file may end amid the padding of a frame.
+#[test]
+fn a_segment_that_was_cut_short_opens_once_the_loss_is_accepted() {
+    let (disk, written) = journal();
+    let name = segment::name(2);
+    let content = disk.content(&name);
+    for batch in
+        written.iter().filter(|batch| batch.end.0 > 2 * SEGMENT_BYTES && batch.end.0 < 3 * SEGMENT_BYTES)
+    {
+        for missing in 0..=9 {
+            let length = usize::try_from(batch.end.0 % SEGMENT_BYTES).unwrap() - missing;
+            let cut = disk.copy();
+            cut.replace(&name, &content[..length]);
+            let accepting = pixeld::log::recover::OpenOptions { accept_loss: true, ..options(79) };
+            let context = format!("{missing} bytes before {}", batch.end);
+            let host = Host::open_with(&cut, &accepting).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert!(written.starts_with(&host.replayed), "{context}");
+            let again = Host::open(&cut).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert!(again.replayed == host.replayed, "{context}");
+        }
+    }
+}
+
 #[test]
 fn every_bit_flipped() {
     let (disk, written) = journal();

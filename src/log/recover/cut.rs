@@ -11,6 +11,7 @@ use crate::base::aligned::AlignedBuffer;
 use crate::base::ids::Position;
 use crate::base::limits::{BLOCK_BYTES, TORN_COPIES_MAX, WRITE_PIECE_BYTES};
 use crate::log::files::whole_file;
+use crate::log::format::frame::FRAME_ALIGN_BYTES;
 use crate::log::write::spare::fill_zeros;
 use crate::os::disk::{Disk, DiskFile, is_bad_medium};
 
@@ -100,9 +101,7 @@ fn rewrite(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
         let wanted = usize::try_from((end - at).min(WRITE_PIECE_BYTES as u64)).expect("a piece");
         let length = wanted.next_multiple_of(BLOCK_BYTES);
         let bytes = &mut buffer.bytes_mut()[..length];
-        if file.read_at(&mut bytes[..wanted], at)? < wanted {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        read_frames(file, &mut bytes[..wanted], at)?;
         bytes[wanted..].fill(0);
         file.write_durable_at(&buffer.bytes()[..length], at)?;
         at += wanted as u64;
@@ -110,16 +109,24 @@ fn rewrite(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the bytes of the last block before `end`.
+/// Returns the bytes of the last block before `end`, where a frame ends.
 pub(in crate::log) fn partial_block(segments: &Segments, end: Position) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; (end.0 % BLOCK) as usize];
     if !bytes.is_empty() {
         let number = segments.layout.segment_of(end);
         let offset = segments.layout.offset_of(end) - bytes.len() as u64;
         let file = segments.file(number)?;
-        if file.read_at(&mut bytes, offset)? < bytes.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        read_frames(&*file, &mut bytes, offset)?;
     }
     Ok(bytes)
+}
+
+/// Reads the bytes of whole frames. A file that was cut short may lack some of the padding behind the last one, which is zero.
+fn read_frames(file: &dyn DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let read = file.read_at(bytes, offset)?;
+    if (bytes.len() - read) as u64 >= FRAME_ALIGN_BYTES {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    bytes[read..].fill(0);
+    Ok(())
 }
