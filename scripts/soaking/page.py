@@ -102,9 +102,9 @@ def outcomes(ledger):
         yield what, taken, other or "-"
 
 
-def conclusion(said):
-    """What inspect says of two directories, with its streams counted instead of listed."""
-    lines = said.strip().splitlines()
+def conclusion(said, folder):
+    """What inspect says of two directories below `folder`, with its streams counted instead of listed."""
+    lines = said.replace(f"{folder}/", "").strip().splitlines()
     streams = [line for line in lines if line.startswith("stream ")]
     return "\n".join([line for line in lines if line not in streams] + [f"({len(streams)} streams)"])
 
@@ -153,7 +153,7 @@ Acknowledged: {', '.join(f'{count} {app}' for app, count in acknowledged.items()
 ## `pixeld inspect` of a with b, and of a with the restored backup
 
 ```text
-{chr(10).join(map(conclusion, said)) or 'not reached'}
+{chr(10).join(conclusion(each, folder) for each in said) or 'not reached'}
 ```
 """
     (folder / "soak.md").write_text(text)
