@@ -14,6 +14,9 @@ mod process;
 #[path = "support/skip.rs"]
 mod skip;
 
+#[path = "bucket/backup.rs"]
+mod backup;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;

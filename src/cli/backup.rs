@@ -15,8 +15,12 @@ use super::interrupt::stop_on_interrupt;
 use super::progress::Progress;
 use crate::apps::registry;
 use crate::base::units;
+#[cfg(feature = "s3")]
+use crate::config::place;
 use crate::engine::backup::round::{Backup, Round};
 use crate::engine::backup::{BackupError, Place};
+#[cfg(feature = "s3")]
+use crate::engine::shared::settings::BlobPlace;
 use crate::http::date::rfc3339;
 use crate::os::output;
 
@@ -66,7 +70,23 @@ pub(super) fn target(text: &str) -> Result<Place, String> {
     if !text.starts_with("s3://") {
         return Ok(Place::Folder(text.into()));
     }
-    Err("a folder is needed; a bucket has to be mounted as one".to_owned())
+    bucket(text)
+}
+
+#[cfg(feature = "s3")]
+fn bucket(text: &str) -> Result<Place, String> {
+    match place::read(text) {
+        Some(BlobPlace::Bucket { bucket, prefix }) if !prefix.is_empty() => {
+            Ok(Place::Bucket { bucket, prefix })
+        }
+        _ => Err("a folder, or s3://NAME/PREFIX: the prefix is for this backup alone".to_owned()),
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(_: &str) -> Result<Place, String> {
+    Err("a folder is needed; a bucket needs a build with `--features s3`, or has to be mounted as a folder"
+        .to_owned())
 }
 
 fn pause(text: &str) -> Result<Duration, String> {

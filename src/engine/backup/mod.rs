@@ -8,6 +8,8 @@
 //! A target is a data directory itself, in the formats of one: whatever is copied first is named by nothing before what comes
 //! later is there, so a round may be killed anywhere. It keeps segments and snapshots that the source has removed.
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod choice;
 mod error;
 mod folder;

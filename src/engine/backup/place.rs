@@ -16,12 +16,22 @@ use crate::os::files::RealDisk;
 pub enum Place {
     /// A folder.
     Folder(PathBuf),
+    /// A part of a bucket.
+    #[cfg(feature = "s3")]
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What the names of all objects of the backup start with.
+        prefix: String,
+    },
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
+            #[cfg(feature = "s3")]
+            Self::Bucket { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
         }
     }
 }
@@ -35,6 +45,8 @@ pub(super) fn pause() {
 pub(super) fn open_to_write(place: &Place, source: &Path) -> Result<Box<dyn Target>, BackupError> {
     match place {
         Place::Folder(path) => Ok(Box::new(Folder::open(path, source)?)),
+        #[cfg(feature = "s3")]
+        Place::Bucket { bucket, prefix } => Ok(Box::new(super::bucket::Bucket::open(bucket, prefix)?)),
     }
 }
 
@@ -45,5 +57,7 @@ pub(super) fn open_to_read(place: &Place) -> Result<Arc<dyn Disk>, BackupError> 
             let disk = RealDisk::open(path).map_err(failed(format!("opening {}", path.display())))?;
             Ok(Arc::new(disk))
         }
+        #[cfg(feature = "s3")]
+        Place::Bucket { bucket, prefix } => Ok(super::bucket::Bucket::open(bucket, prefix)?.disk()),
     }
 }

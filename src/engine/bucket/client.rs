@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{ClientOptions, Error, ObjectStoreExt, RetryConfig};
+use object_store::{ClientOptions, Error, ObjectStore, ObjectStoreExt, RetryConfig};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -24,6 +25,8 @@ pub(super) struct Bucket {
     /// What the names of all objects of this host start with.
     pub(super) prefix: String,
     thread: Arc<Thread>,
+    /// Errors have the bucket's own words, for whoever runs a command; a server has them in its log.
+    tells: bool,
 }
 
 /// The thread that the object store's client lives on; it ends with this.
@@ -48,6 +51,13 @@ impl Thread {
 impl Bucket {
     /// Returns the part of `node` below `prefix` of `bucket`, settings and credentials from the environment.
     pub(super) fn new(bucket: &str, prefix: &str, node: NodeId) -> io::Result<Self> {
+        let parts = [prefix, &format!("{:016x}", node.0), "blobs"];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Self::below(bucket, parts.join("/"), false)
+    }
+
+    /// Returns what is below `prefix` of `bucket`, settings and credentials from the environment.
+    pub(super) fn below(bucket: &str, prefix: String, tells: bool) -> io::Result<Self> {
         // Another part of the program may have chosen the same one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry = RetryConfig {
@@ -63,13 +73,7 @@ impl Bucket {
             .with_client_options(client.with_allow_http(allow_http))
             .build()
             .map_err(io::Error::other)?;
-        let prefix = [prefix, &format!("{:016x}", node.0), "blobs"]
-            .iter()
-            .filter(|part| !part.is_empty())
-            .copied()
-            .collect::<Vec<_>>()
-            .join("/");
-        Ok(Self { store: Arc::new(store), prefix, thread: Arc::new(Thread::start()?) })
+        Ok(Self { store: Arc::new(store), prefix, thread: Arc::new(Thread::start()?), tells })
     }
 
     /// Waits for a call.
@@ -82,7 +86,8 @@ impl Bucket {
             // Nobody waits any more if the process ends.
             let _ = sender.send(call.await);
         });
-        receiver.recv().map_err(io::Error::other)?.map_err(io_error)
+        let answer = receiver.recv().map_err(io::Error::other)?;
+        answer.map_err(|error| if self.tells { told_error(error) } else { io_error(error) })
     }
 
     pub(super) fn path_of(&self, id: &BlobId) -> Path {
@@ -94,6 +99,43 @@ impl Bucket {
         let (store, path) = (self.store.clone(), self.path_of(id));
         Ok(self.wait(async move { store.head(&path).await })?.size)
     }
+
+    /// Returns the bytes of an object from `from` on, without `until`.
+    pub(super) fn range(&self, path: &Path, from: u64, until: u64) -> io::Result<Vec<u8>> {
+        let (store, path) = (self.store.clone(), path.clone());
+        Ok(self.wait(async move { store.get_range(&path, from..until).await })?.to_vec())
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub(super) fn remove(&self, path: Path) -> io::Result<()> {
+        let store = self.store.clone();
+        match self.wait(async move { store.delete(&path).await }) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the names of all objects below the prefix, behind it, with their lengths.
+    pub(super) fn objects(&self) -> io::Result<Vec<(String, u64)>> {
+        let (store, prefix) = (self.store.clone(), Path::from(&*self.prefix));
+        let below = prefix.clone();
+        let found: Vec<_> = self.wait(async move { store.list(Some(&below)).try_collect().await })?;
+        let name = |path: &Path| {
+            let parts = path.prefix_match(&prefix)?.map(|part| part.as_ref().to_owned());
+            Some(parts.collect::<Vec<_>>().join("/"))
+        };
+        Ok(found.iter().filter_map(|object| Some((name(&object.location)?, object.size))).collect())
+    }
+}
+
+/// Returns what a call came to, as the one sees it who runs a command.
+fn told_error(error: Error) -> io::Error {
+    let kind = match error {
+        Error::NotFound { .. } => io::ErrorKind::NotFound,
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
 }
 
 /// Returns what a call came to, as others see it: where the bucket is and what it said is for the log, not for a client.

@@ -9,23 +9,25 @@
 //! answered is durable.
 
 mod client;
+pub(crate) mod directory;
+mod object;
 mod spool;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::base::blob::BlobId;
 use crate::base::ids::NodeId;
-use crate::base::limits::BUCKET_WINDOW_BYTES;
 use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use crate::os::disk::Disk;
 use client::Bucket;
+use object::Object;
 use spool::Spooled;
 
 /// Blobs in a bucket.
@@ -64,7 +66,7 @@ impl BucketStore {
         let mut moved = 0;
         for id in self.files.list()? {
             let file = self.files.open(&id)?;
-            spool::upload(&self.bucket, &id, &*file)?;
+            spool::upload(&self.bucket, self.bucket.path_of(&id), &*file)?;
             self.files.remove(&id)?;
             moved += 1;
         }
@@ -84,8 +86,7 @@ impl BlobStore for BucketStore {
 
     fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
         let size_bytes = self.bucket.size_bytes(id)?;
-        let object = Object { bucket: self.bucket.clone(), id: *id, size_bytes, window: Mutex::default() };
-        Ok(Box::new(object))
+        Ok(Box::new(Object::new(self.bucket.clone(), self.bucket.path_of(id), size_bytes)))
     }
 
     fn remove(&self, id: &BlobId) -> io::Result<bool> {
@@ -107,49 +108,5 @@ impl BlobStore for BucketStore {
 
     fn remove_unfinished(&self) -> io::Result<u64> {
         self.files.remove_unfinished()
-    }
-}
-
-/// An object that is read piece by piece.
-struct Object {
-    bucket: Bucket,
-    id: BlobId,
-    size_bytes: u64,
-    /// What was fetched last, and from where: a call costs the same for some pieces as for one.
-    window: Mutex<(u64, Vec<u8>)>,
-}
-
-impl Object {
-    fn fetch(&self, from: u64, length: usize) -> io::Result<Vec<u8>> {
-        let until = (from + length.max(BUCKET_WINDOW_BYTES) as u64).min(self.size_bytes);
-        let (store, path) = (self.bucket.store.clone(), self.bucket.path_of(&self.id));
-        let bytes = self.bucket.wait(async move { store.get_range(&path, from..until).await })?;
-        Ok(bytes.to_vec())
-    }
-}
-
-impl BlobReader for Object {
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > self.size_bytes) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let covers = |window: &(u64, Vec<u8>)| {
-            let at = usize::try_from(offset.checked_sub(window.0)?).ok()?;
-            (at + buffer.len() <= window.1.len()).then_some(at)
-        };
-        if covers(&window).is_none() {
-            *window = (offset, self.fetch(offset, buffer.len())?);
-        }
-        let at = covers(&window).ok_or(io::ErrorKind::UnexpectedEof)?;
-        buffer.copy_from_slice(&window.1[at..at + buffer.len()]);
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 
 use super::client::Bucket;
@@ -40,7 +41,7 @@ impl Unfinished for Spooled {
     }
 
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
-        let uploaded = upload(&self.bucket, id, &self.content);
+        let uploaded = upload(&self.bucket, self.bucket.path_of(id), &self.content);
         // Of no use any more, uploaded or not; one that stays is found at the next start.
         let _ = self.disk.remove(&self.name);
         uploaded
@@ -51,10 +52,10 @@ impl Unfinished for Spooled {
     }
 }
 
-/// Makes `content` the object of `id`. When this returns it is durable, or not there at all. At most one part of it is
+/// Makes `content` the object at `path`. When this returns it is durable, or not there at all. At most one part of it is
 /// in memory.
-pub(super) fn upload(bucket: &Bucket, id: &BlobId, content: &dyn BlobReader) -> io::Result<()> {
-    let (store, path) = (bucket.store.clone(), bucket.path_of(id));
+pub(super) fn upload(bucket: &Bucket, path: Path, content: &dyn BlobReader) -> io::Result<()> {
+    let store = bucket.store.clone();
     let piece = |offset: u64| {
         let length = (content.size_bytes() - offset).min(BUCKET_PART_BYTES as u64);
         let mut piece = vec![0; usize::try_from(length).map_err(io::Error::other)?];
