@@ -14,7 +14,8 @@ fn shrink_to_one(cluster: &Cluster, at: usize) {
 #[test]
 fn a_newcomer_gets_a_snapshot_through_the_log_where_that_is_only_a_window() {
     let Some(cluster) = Cluster::found(2) else { return };
-    let first = cluster.start(0, &["--durability-timeout", "20s"]);
+    // A host that is alone on a log keeps its journal for others up to this: no segment at all.
+    let first = cluster.start(0, &["--durability-timeout", "20s", "--peer-retention", "64KiB"]);
     await_log(&first);
     let body = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(250_000);
     let mut client = first.connect();
