@@ -324,7 +324,9 @@ impl Connection {
                 self.awaiting.turn(members, calls, now_us);
                 self.ask(members, calls, now_us);
             }
-            self.pictures.turn(&mut self.session, members, calls, now_us);
+            let makers: Vec<NodeId> =
+                self.readers.keys().copied().filter(|node| *node != self.own.node).collect();
+            self.pictures.turn(&mut self.session, members, &makers, calls, now_us);
             if self.pictures.is_late(now_us) {
                 self.session.fail("the log does not keep this host's pictures".to_owned());
             }

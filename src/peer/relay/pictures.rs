@@ -10,7 +10,8 @@ use super::words::{Answer, Question};
 use crate::base::blob::BlobId;
 use crate::base::ids::NodeId;
 use crate::base::limits::{
-    PEER_WANTS_MAX, RELAY_LATE_US, RELAY_PAUSE_US_MIN, RELAY_PICTURE_BYTES, RELAY_PICTURE_US, RELAY_SILENT_US,
+    PEER_WANTS_MAX, RELAY_LATE_US, RELAY_PAUSE_US_MIN, RELAY_PICTURE_BYTES, RELAY_PICTURE_US,
+    RELAY_SILENT_US, RELAY_UNSURE_US,
 };
 use crate::peer::session::Session;
 
@@ -46,6 +47,8 @@ struct Getting {
     from: Source,
     /// Hosts that have said they do not have it.
     without: Vec<NodeId>,
+    /// Before this no answer of hosts says that it is gone.
+    unsure_us: u64,
     /// When it is called gone.
     gone_us: u64,
 }
@@ -195,18 +198,26 @@ impl Pictures {
     }
 
     /// Brings what the host wants, as far as there is room.
-    pub(super) fn turn(&mut self, session: &mut Session, members: &Members, calls: &mut Calls, now_us: u64) {
+    /// `makers` are the other hosts that have streams in the log.
+    pub(super) fn turn(
+        &mut self,
+        session: &mut Session,
+        members: &Members,
+        makers: &[NodeId],
+        calls: &mut Calls,
+        now_us: u64,
+    ) {
         while session.has_room() {
             let Some(getting) = &mut self.getting else {
                 let Some(id) = self.wanted.pop_front() else { return };
                 calls.push(LogCall::Get { id, offset: 0 });
-                let gone_us = now_us + RELAY_PICTURE_US;
+                let (unsure_us, gone_us) = (now_us + RELAY_UNSURE_US, now_us + RELAY_PICTURE_US);
                 let (piece, from, without) = (None, Source::Log, Vec::new());
-                self.getting = Some(Getting { id, offset: 0, piece, from, without, gone_us });
+                self.getting = Some(Getting { id, offset: 0, piece, from, without, unsure_us, gone_us });
                 return;
             };
             let Some((total, bytes)) = getting.piece.take() else {
-                return self.ask(session, members, calls, now_us);
+                return self.ask(session, members, makers, calls, now_us);
             };
             session.send_blob(&getting.id, total, getting.offset, &bytes);
             getting.offset += bytes.len() as u64;
@@ -220,13 +231,21 @@ impl Pictures {
     }
 
     /// Asks a host for the next piece, or gives the picture up.
-    fn ask(&mut self, session: &mut Session, members: &Members, calls: &mut Calls, now_us: u64) {
+    fn ask(
+        &mut self,
+        session: &mut Session,
+        members: &Members,
+        makers: &[NodeId],
+        calls: &mut Calls,
+        now_us: u64,
+    ) {
         let Some(getting) = &mut self.getting else { return };
-        // All that there are have been asked, and none is away that may have it.
+        // All that there are have been asked, and none is away that may have it: the one whose message names it may not have been
+        // heard yet.
+        let mut all = members.iter().map(|(node, _)| node).chain(makers.iter().copied());
         let is_nowhere = !getting.without.is_empty()
-            && members
-                .iter()
-                .all(|(node, _)| members.is_here(node, now_us) && getting.without.contains(&node));
+            && now_us >= getting.unsure_us
+            && all.all(|node| members.is_here(node, now_us) && getting.without.contains(&node));
         if is_nowhere || now_us >= getting.gone_us {
             if getting.offset > 0 {
                 return session.fail(format!("the rest of the picture {} does not come", getting.id));

@@ -1,6 +1,7 @@
 //! The relay against a bare session that plays its host, and a log that is played by hand.
 
 mod newcomer;
+mod pictures;
 
 use super::port::{LogCall, LogEvent};
 use super::words::{Answer, Beat, Has, Question};

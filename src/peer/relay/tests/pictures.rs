@@ -1,0 +1,36 @@
+//! Pictures that hosts are asked for.
+
+use super::*;
+
+/// Passes some time in which these hosts are heard, and say of every picture that they don't have it.
+fn pass_without(scene: &mut Scene, id: BlobId, hosts: &[NodeId]) {
+    for _ in 0..10 {
+        for host in hosts {
+            let beat = Beat { origin: start(*host, 1), lineage: 0, has: None };
+            scene.on(LogEvent::Said { node: *host, bytes: beat.encode() });
+        }
+        scene.pass(200 * MS);
+        for call in scene.calls() {
+            let LogCall::Ask { token, to, question } = call else { continue };
+            assert_eq!(question, Question::Picture { id, offset: 0 }.encode());
+            if to.is_some_and(|to| hosts.contains(&to)) {
+                scene.on(LogEvent::Answered { token, answer: Answer::Nothing.encode() });
+            }
+        }
+    }
+}
+
+/// A host whose stream is in the log and that was not heard yet may be the one that has it.
+#[test]
+fn a_picture_is_not_gone_before_its_maker_was_heard() {
+    let mut scene = Scene::new(None, &[]);
+    scene.follow(None);
+    let id = BlobId([3; 32]);
+    scene.host.want(&id);
+    scene.carry();
+    scene.on(LogEvent::NoPicture { id });
+    pass_without(&mut scene, id, &[NodeId(3)]);
+    assert!(!scene.heard.contains(&Effect::BlobGone(id)), "its maker may have it");
+    pass_without(&mut scene, id, &[NodeId(3), OTHER]);
+    assert!(scene.heard.contains(&Effect::BlobGone(id)), "all have said that they don't");
+}
