@@ -23,7 +23,7 @@ pub fn client(peer: IpAddr, head: &Head<'_>, is_trusted: impl Fn(IpAddr) -> bool
     by_standard.filter(|address| !is_trusted(*address)).or(by_usual).or(by_standard).unwrap_or(peer)
 }
 
-/// Returns the last address in a field that is not trusted, or the first trusted one behind which there is none.
+/// Returns the last address in a field that is not trusted, or the first trusted one if no other stands behind it.
 fn end_of(
     head: &Head<'_>,
     field: &str,

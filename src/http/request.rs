@@ -73,7 +73,7 @@ pub struct Head<'a> {
     pub keep_alive: bool,
     /// Whether the client waits for a 100 before it sends its body.
     pub expect_continue: bool,
-    /// Whether it came over TLS; the bytes don't say so, so whoever has the connection does.
+    /// It came over TLS; the bytes don't say so, so the owner of the connection does.
     pub is_secure: bool,
     /// Where in [`Head::bytes`] the value of Content-Length stands, without white space around it.
     pub length_digits: Option<Range<usize>>,

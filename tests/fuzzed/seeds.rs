@@ -1,6 +1,6 @@
 //! Sound inputs, which are changed by chance, and words that change them.
 
-/// What inputs are made of.
+/// The material of inputs.
 pub struct Seeds {
     pub inputs: &'static [&'static [u8]],
     pub words: &'static [&'static [u8]],

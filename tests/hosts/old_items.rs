@@ -20,7 +20,7 @@ use serde_json::Value;
 /// A busy machine leaves little to a decoder.
 const TINY: [&str; 6] = ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0"];
 const APPS: [&str; 3] = ["board", "thumbs", "toys"];
-/// What lists all of them.
+/// The addresses that list all of them.
 const LISTS: [&str; 3] = ["/messages?limit=100", "/images?limit=100", "/api/products?limit=100"];
 /// The head of a run, before its first block.
 const RUN_HEAD_BYTES: u64 = 16;
@@ -58,7 +58,7 @@ fn post_all(server: &Server) {
     }
 }
 
-/// What a host lists of all three, and how it was answered.
+/// The lists of all three on a host, with the status of each answer.
 fn lists(server: &Server) -> Vec<(u16, Value)> {
     let ask = |path: &&str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");

@@ -43,7 +43,7 @@ fn list(server: &Server, path: &str, items: &str, field: &str) -> Vec<Value> {
     page[items].as_array().expect("a list").iter().map(|item| item[field].clone()).collect()
 }
 
-/// What `scripts/sample-journals` asked for, in its words.
+/// The requests of `scripts/sample-journals`, in its words.
 fn told(server: &Server) -> String {
     let steps = server.connect().send(plain("GET", "/state")).answer().json()["hits"].clone();
     let lists = [
@@ -97,5 +97,5 @@ fn assert_same(a: &Host, b: &Host) {
 fn this_version_has_a_sample() {
     let version = env!("CARGO_PKG_VERSION");
     let there = versions().iter().any(|folder| folder.ends_with(version));
-    assert!(there, "there is none of {version}; run scripts/sample-journals, and commit what it makes");
+    assert!(there, "no journal of {version} is kept; run scripts/sample-journals, and commit what it makes");
 }

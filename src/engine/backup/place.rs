@@ -21,7 +21,7 @@ pub enum Place {
     Bucket {
         /// Its name.
         bucket: String,
-        /// What the names of all objects of the backup start with.
+        /// The start of the names of all objects of the backup.
         prefix: String,
     },
 }

@@ -31,7 +31,7 @@ pub(crate) struct BucketDirectory {
     bucket: Bucket,
     /// Names of the objects behind the prefix, and their lengths.
     objects: Mutex<BTreeMap<String, u64>>,
-    /// How large a file reads, whatever is there of it; zeros follow.
+    /// Returns the size that a file reads as, however much of it is stored; zeros follow.
     size_of: fn(&Self, &str) -> Option<u64>,
 }
 

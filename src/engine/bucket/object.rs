@@ -14,7 +14,7 @@ pub(super) struct Object {
     bucket: Bucket,
     path: Path,
     size_bytes: u64,
-    /// What was fetched last, and from where: a call costs the same for some pieces as for one.
+    /// The bytes that were fetched last, and their offset: a call costs the same for some pieces as for one.
     window: Mutex<(u64, Vec<u8>)>,
 }
 

@@ -20,7 +20,7 @@ use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
 use crate::os::random;
 
-/// How the text of an invitation begins, by which scanners for secrets find it.
+/// The beginning of the text of an invitation, by which scanners for secrets find it.
 const PREFIX: &str = "pixeld-invitation-1";
 
 /// An invitation as it is carried to the other host. Secret.
@@ -92,7 +92,7 @@ impl FromStr for Token {
     }
 }
 
-/// Invites one other host to the directory at `path`, which is made if there is none and on which a server may be running. An
+/// Invites one other host to the directory at `path`, which is made where it is missing and on which a server may be running. An
 /// invitation of before is void.
 ///
 /// # Errors

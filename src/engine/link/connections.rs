@@ -27,7 +27,7 @@ pub struct Connection {
     pub heard: Vec<u8>,
     /// The secret of an invitation was said.
     pub has_asked: bool,
-    /// What this side says without a replica.
+    /// The words of this side without a replica.
     pub words: Vec<u8>,
     /// The other side has said something.
     pub has_spoken: bool,

@@ -49,7 +49,7 @@ use crate::os::thread;
 /// How often a link looks whether the start has paid what it owes the disk.
 const UNSETTLED_LOOK: Duration = Duration::from_millis(50);
 
-/// What is said as long as there is no peer.
+/// The sentence that stands in the status as long as there is no peer.
 const UNPAIRED: &str = "this host has no peer yet: `pixeld init --invite ADDRESS` here makes an invitation, which the other host takes \
      with `pixeld init --accept`; or start both with --peer-key";
 

@@ -19,12 +19,12 @@ use crate::log::files::invitation::Invitation;
 use crate::log::files::paired::{Accepted, Paired};
 use crate::os::disk::Disk;
 
-/// How long a secret that can't be used any more is told why, microseconds; afterwards its bearer is a stranger as any other.
+/// The time for which the bearer of a secret that can't be used any more is told why, microseconds; afterwards its bearer is a stranger as any other.
 const EXPLAINED_US: u64 = 24 * 3_600 * 1_000_000;
 /// Bytes before the text of an answer.
 const ANSWER_HEAD_BYTES: usize = 4;
 
-/// What this host knows of its peer's key; shared by the verifier of TLS and the link.
+/// This host's knowledge of its peer's key; shared by the verifier of TLS and the link.
 pub struct Pairing {
     disk: Arc<dyn Disk>,
     /// Its own key, which is nobody else's.
@@ -36,7 +36,7 @@ pub struct Pairing {
 #[derive(Clone, Copy, Default)]
 struct Known {
     key: Option<Fingerprint>,
-    /// What the peer is to be shown before it knows this host.
+    /// The secret that the peer is to be shown before it knows this host.
     secret: Option<Secret>,
 }
 
@@ -63,7 +63,7 @@ pub enum Refused {
     Disk(#[from] io::Error),
 }
 
-/// What the host said that has made the invitation.
+/// The answer of the host that has made the invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Not all of it is there.

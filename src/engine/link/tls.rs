@@ -109,15 +109,15 @@ impl Keys {
 /// One side of a TLS connection.
 pub struct Tls {
     side: Side,
-    /// What is still to be said of a connection that could not be begun.
+    /// The rest of the words on a connection that could not be begun.
     alert: Option<AcceptedAlert>,
     /// It was made to say a secret.
     is_pairing: bool,
 }
 
-/// How far a side is.
+/// The progress of a side.
 enum Side {
-    /// What the other side asks for is not known yet.
+    /// The other side has not said yet which protocol it asks for.
     Asked(Acceptor, Keys),
     /// It is known.
     Open(Connection),

@@ -22,7 +22,7 @@ const MAGIC: [u8; 4] = *b"PXIV";
 const VERSION: u32 = 1;
 const BYTES: usize = 88;
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Invitation {
     /// Hash of the secret.
@@ -34,7 +34,7 @@ pub(crate) struct Invitation {
 }
 
 impl Invitation {
-    /// Reads the file; nothing if there is none.
+    /// Reads the file; nothing where it is missing.
     ///
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.

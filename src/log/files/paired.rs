@@ -20,28 +20,28 @@ use crate::os::disk::{Access, Disk};
 
 /// Name of the file.
 pub(crate) const PAIRED_NAME: &str = "paired";
-/// How the file begins.
+/// The first bytes of the file.
 pub(crate) const PAIRED_MAGIC: [u8; 4] = *b"PXPK";
 const VERSION: u32 = 1;
 const FIXED_BYTES: usize = 64;
 const ACCEPTED: u32 = 1;
 const HAS_SECRET: u32 = 2;
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paired {
     /// The other host's key.
     pub key: Fingerprint,
-    /// What its invitation said; nothing on the host that has invited.
+    /// The contents of its invitation; nothing on the host that has invited.
     pub accepted: Option<Accepted>,
 }
 
-/// What a host knows that was invited.
+/// The knowledge of a host that was invited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Accepted {
     /// Where the other host is dialed.
     pub address: String,
-    /// What it is to be shown; nothing once it has taken it.
+    /// The secret that it is to be shown; nothing once it has taken it.
     pub secret: Option<Secret>,
 }
 
@@ -52,7 +52,7 @@ impl Paired {
         self.accepted.as_ref().and_then(|accepted| accepted.secret)
     }
 
-    /// Reads the file; nothing if there is none.
+    /// Reads the file; nothing where it is missing.
     ///
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.

@@ -25,7 +25,7 @@ pub(super) struct Awaiting {
 /// One of them.
 #[derive(Default)]
 struct Held {
-    /// What has to be here before it, and until when that is waited for: two hosts may have taken two folds in either order, so that each
+    /// The records that have to be here before it, and the end of the wait for them: two hosts may have taken two folds in either order, so that each
     /// seems to need the other one; then another host is asked.
     goal: Option<(VersionVector, u64)>,
     /// Hosts that do not have it, and what they have together.

@@ -24,13 +24,13 @@ use crate::base::limits::{
 use crate::base::streams::Streams;
 use crate::peer::session::Session;
 
-/// What is brought, and how far it has come.
+/// The content that is brought, and its progress.
 pub(super) struct Bringing {
     phase: Phase,
     question: Option<Asked>,
-    /// When the next question is due.
+    /// The time of the next question.
     due_us: u64,
-    /// When it began, or something came last.
+    /// The time when it began, or when something came last.
     moved_us: u64,
     /// Hosts that have said they have nothing to give.
     without: BTreeSet<NodeId>,
@@ -47,7 +47,7 @@ struct Asked {
 }
 
 enum Phase {
-    /// Whether a snapshot is needed has to be said by a host.
+    /// A host has to say first whether a snapshot is needed.
     Seeking {
         tries: usize,
     },
@@ -68,7 +68,7 @@ enum Phase {
     Done,
 }
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Brought {
     /// It goes on, or was over before.

@@ -29,7 +29,7 @@ use crate::peer::message::{FLAG_FOLDS, decode_starts, encode_starts};
 
 /// The version of the beats that are spoken here.
 const BEAT_VERSION: u8 = 2;
-/// What stands where no content is named: none has this hash.
+/// Stands where no content is named: no content has this hash.
 const NOTHING: [u8; 32] = [0; 32];
 /// Bytes of a beat before its streams.
 const BEAT_HEAD_BYTES: usize = 32;
@@ -85,7 +85,7 @@ pub enum Question {
         /// Where the piece begins.
         offset: u64,
     },
-    /// How far the other one had come in each stream when this record was added to its journal.
+    /// The standing of the other one in each stream when this record was added to its journal.
     Standing {
         /// The record's stream.
         origin: Origin,
@@ -116,7 +116,7 @@ pub enum Answer {
     Beginning(Beginning),
     /// Names of contents, in rising order; none if there are no more.
     Contents(Vec<BlobId>),
-    /// How far it had come in each stream that was not folded, that record included; if it does not know when it was added, or does
+    /// Its standing in each stream that was not folded, that record included; if it does not know when it was added, or does
     /// not have it, how far it has come.
     Standing(VersionVector),
 }

@@ -4,7 +4,7 @@ use pixeld::app::application::Action;
 use pixeld::apps::pixel::service::post_pixel;
 use serde_json::{Map, Value};
 
-/// What a body is to serde_json.
+/// The reading of a body by serde_json.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judged {
     /// The bytes of its record.

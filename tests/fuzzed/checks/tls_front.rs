@@ -46,7 +46,7 @@ fn client(
     Arc::new(config)
 }
 
-/// What lies between both: the server reads `piece` bytes at once.
+/// The wire between both: the server reads `piece` bytes at once.
 #[derive(Default)]
 struct Wire {
     incoming: VecDeque<u8>,
@@ -88,7 +88,7 @@ impl Raw for Wire {
     }
 }
 
-/// How a session went on.
+/// The course of a session.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Waits,

@@ -4,7 +4,7 @@ use super::{Read, Stop};
 
 pub struct Bytes<'a> {
     pub rest: &'a [u8],
-    /// How many more a line may have before its CR.
+    /// The number of bytes that a line may still have before its CR.
     pub left: usize,
 }
 

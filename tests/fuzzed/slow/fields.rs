@@ -53,7 +53,7 @@ fn behind_authority(target: &str) -> Read<&str> {
     Ok(&rest[end..])
 }
 
-/// Whether this is a host, with a port or without one; or nothing at all.
+/// Returns whether this is a host, with a port or without one, or an empty text.
 fn is_authority(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
     if text.is_empty() {
@@ -99,7 +99,7 @@ fn is_in_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
-/// What the fields of a head say.
+/// The meaning of the fields of a head.
 pub fn said(headers: &[(String, Vec<u8>)], is_1_1: bool) -> Read<Said> {
     let values = |name: &str| -> Vec<&[u8]> {
         let named = headers.iter().filter(|header| header.0.eq_ignore_ascii_case(name));

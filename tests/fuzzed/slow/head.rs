@@ -6,7 +6,7 @@ use super::{Read, Stop};
 
 use pixeld::http::method::Method;
 
-/// What a head says.
+/// The meaning of a head.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
     pub method: &'static str,

@@ -72,7 +72,7 @@ impl Array {
 
     /// Judges an element, which starts at the byte `start` of the body.
     fn element(&mut self, text: &[u8], start: usize) {
-        // It may stand before a whole text, and an element is none.
+        // It may stand before a whole text, and an element is not one.
         if text.starts_with("\u{FEFF}".as_bytes()) {
             return self.refuse_syntax("malformed element", start);
         }

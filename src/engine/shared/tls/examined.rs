@@ -10,7 +10,7 @@ use rustls::{CertificateError as Broken, RootCertStore};
 use super::certificates::{CertificateError, DAY, Loaded, Pair, load};
 use crate::os::clock::wall_us;
 
-/// What clients would find.
+/// The findings that clients would make.
 pub struct Examined {
     /// Seconds until it begins; 0 once it has.
     pub until_s: u64,
