@@ -70,8 +70,9 @@ fn allocations_of(durability: Durability) {
     let before = ALLOCATIONS.load(Relaxed);
     exchange(&mut stream, pipeline.as_bytes(), &mut answers, 2_000);
     let made = ALLOCATIONS.load(Relaxed) - before;
-    // The keeper looks around and a segment may be rolled over meanwhile: a few hundred, whatever the requests.
-    assert!(made < (2_000 * DEPTH / 20) as u64, "{made} allocations at {durability}");
+    // The keeper looks around and a segment may be rolled over meanwhile: some hundreds a second, whatever the requests. On a
+    // slow machine that takes many seconds; one allocation for each request would be twice the bound at once.
+    assert!(made < (2_000 * DEPTH / 2) as u64, "{made} allocations at {durability}");
     drop(stream);
     let _ = server.stop();
 }
