@@ -94,7 +94,8 @@ impl Cluster {
             })
             .collect();
         let weather = Weather { often: chance.within(20, 150) };
-        let is_small = chance.once_in(3);
+        // They write several times as much, so few of them are small.
+        let is_small = chance.once_in(10);
         let mut cluster = Self {
             seed,
             now_us: 0,
