@@ -7,7 +7,7 @@ use super::choice::choose;
 use super::error::{BackupError, failed, in_use, of_journal};
 use super::folder::put_content;
 use super::place::{Place, open_to_read, pause};
-use super::round::{runs_of, small};
+use super::round::runs_of;
 use crate::app::applied::EmptyStates;
 use crate::app::naming;
 use crate::base::blob::BlobId;
@@ -29,7 +29,7 @@ use crate::log::copy::view::{Chosen, View};
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::files::known_peer::PEER_NAME;
 use crate::log::files::paired::PAIRED_NAME;
-use crate::log::files::restoring;
+use crate::log::files::{restoring, whole_file};
 use crate::log::format::segment::{self, SEGMENT_FIRST};
 use crate::log::runs::shelf::{self, Shelf};
 use crate::log::snapshot::SnapshotFile;
@@ -102,7 +102,7 @@ pub fn restore(
     applied.position = backup.follower.position();
     if wanted.at.is_some() && !wanted.whole_cluster {
         let others = applied.members.iter().any(|(node, _)| node != backup.identity.node);
-        if others || small(&*backup.disk, PEER_NAME).map_err(failed(PEER_NAME))?.is_some() {
+        if others || whole_file::read(&*backup.disk, PEER_NAME).map_err(failed(PEER_NAME))?.is_some() {
             return Err(BackupError::Cluster);
         }
     }
@@ -165,7 +165,7 @@ fn open(wanted: &Wanted<'_>, empty: EmptyStates) -> Result<Opened, BackupError> 
     let follower = Follower::begin(view.clone(), wanted.at, pause, &mut |replay| rebuilding.take(replay))
         .map_err(|error| of_journal(error, |error| BackupError::Damaged { place: place.clone(), error }))?;
     let end = rfc3339(follower.time_us());
-    let upto = small(&*disk, upto::NAME).map_err(failed(upto::NAME))?;
+    let upto = whole_file::read(&*disk, upto::NAME).map_err(failed(upto::NAME))?;
     let upto = upto.map_or(Ok(UpTo::default()), |bytes| UpTo::decode(&bytes)).map_err(|error| {
         BackupError::Damaged { place: place.clone(), error: error.of(upto::NAME).to_string() }
     })?;
@@ -302,7 +302,7 @@ impl Opened {
     fn put_small_files(&self, to: &dyn Disk, lineage: Option<u64>) -> Result<(), BackupError> {
         let names = if lineage.is_some() { &[KEY_NAME][..] } else { &[KEY_NAME, PEER_NAME, PAIRED_NAME] };
         for name in names {
-            let put = small(&*self.disk, name).and_then(|content| match content {
+            let put = whole_file::read(&*self.disk, name).and_then(|content| match content {
                 Some(content) => file::write_whole(to, name, &content),
                 None => Ok(()),
             });

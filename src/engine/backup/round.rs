@@ -26,7 +26,7 @@ use crate::log::copy::view::View;
 use crate::log::files::identity::{IDENTITY_NAME, Identity};
 use crate::log::files::known_peer::PEER_NAME;
 use crate::log::files::paired::PAIRED_NAME;
-use crate::log::files::{newcomer, restoring};
+use crate::log::files::{newcomer, restoring, whole_file};
 use crate::log::format::segment::{self, SEGMENT_FIRST};
 use crate::log::recover::{Replay, joining};
 use crate::log::runs::shelf::{self, Shelf};
@@ -40,8 +40,6 @@ use crate::os::files::RealDisk;
 const TRIES: u32 = 5;
 /// How many bytes before the target's end are compared with the source.
 const COMPARED_BYTES: u64 = 1 << 16;
-/// The longest of the small files.
-const SMALL_BYTES_MAX: u64 = 64 << 20;
 
 /// A backup of one directory to one place, round by round.
 pub struct Backup {
@@ -320,7 +318,7 @@ impl Backup {
     fn copy_small_files(&self) -> Result<(), BackupError> {
         let disk = self.target.disk();
         for name in [KEY_NAME, PEER_NAME, PAIRED_NAME, IDENTITY_NAME] {
-            let (ours, theirs) = (small(&*self.disk, name), small(&*disk, name));
+            let (ours, theirs) = (whole_file::read(&*self.disk, name), whole_file::read(&*disk, name));
             let (ours, theirs) = (ours.map_err(failed(name))?, theirs.map_err(failed(name))?);
             let copied = match (&ours, &theirs) {
                 (ours, theirs) if ours == theirs => Ok(()),
@@ -461,17 +459,4 @@ fn copy_blob(
     let content = store.open(id)?;
     target.put_blob(root, id, &*content)?;
     Ok(Ok(content.size_bytes()))
-}
-
-/// Returns the content of a small file; nothing if there is none.
-pub(super) fn small(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8>>> {
-    let file = match disk.open(name, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let mut content =
-        vec![0; usize::try_from(file.size_bytes()?.min(SMALL_BYTES_MAX)).map_err(io::Error::other)?];
-    let length = file.read_at(&mut content, 0)?;
-    content.truncate(length);
-    Ok(Some(content))
 }

@@ -11,13 +11,12 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::base::fingerprint::Fingerprint;
 use crate::base::sha256::sha256;
-use crate::os::disk::{Access, Disk};
+use crate::log::files::whole_file;
+use crate::os::disk::Disk;
 
 /// Name of the file.
 pub const KEY_NAME: &str = "peer.key";
 const NEXT_NAME: &str = "peer.key.tmp";
-/// More than any such file has.
-const FILE_BYTES_MAX: usize = 4096;
 const DAMAGED: &str = "the file peer.key holds no Ed25519 key. Move it away: the next start makes a new one, and \
      `pixeld init --show key` prints what the peer has to be told then (--peer-key)";
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
@@ -37,14 +36,8 @@ impl HostKey {
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if the file holds no Ed25519 key.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
-        let file = match disk.open(KEY_NAME, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = vec![0; FILE_BYTES_MAX];
-        let length = file.read_at(&mut bytes, 0)?;
-        let key = of_pem(&bytes[..length]).and_then(Self::of_pkcs8);
+        let Some(bytes) = whole_file::read(disk, KEY_NAME)? else { return Ok(None) };
+        let key = of_pem(&bytes).and_then(Self::of_pkcs8);
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, DAMAGED);
         key.ok_or_else(wrong).map(Some)
     }

@@ -16,7 +16,7 @@ use super::whole_file;
 use crate::base::ids::{ClusterId, Inc, NodeId};
 use crate::base::limits::{BLOCK_BYTES, MEMBER_NAME_BYTES_MAX, MEMBERS_MAX};
 use crate::base::numbers::{u16_at, u32_at, u64_at};
-use crate::os::disk::{Access, Disk};
+use crate::os::disk::Disk;
 
 /// Name of the file.
 pub const IDENTITY_NAME: &str = "identity";
@@ -25,8 +25,6 @@ const FIRST_BYTES: usize = 64;
 /// Length in bytes without members.
 const FIXED_BYTES: usize = 72;
 const MEMBER_BYTES: usize = 24 + MEMBER_NAME_BYTES_MAX;
-/// The longest content in bytes.
-const BYTES_MAX: usize = FIXED_BYTES + MEMBERS_MAX * MEMBER_BYTES;
 /// Its first bytes.
 pub const IDENTITY_MAGIC: [u8; 4] = *b"PXID";
 const MAGIC: [u8; 4] = IDENTITY_MAGIC;
@@ -190,16 +188,8 @@ impl Identity {
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if the content is damaged, `Unsupported` if a later program wrote it.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
-        let file = match disk.open(IDENTITY_NAME, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        // A later version may be longer, and its checksum is over all of it.
-        let length = file.size_bytes()?.min(BYTES_MAX as u64 * 64);
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        let length = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..length]).map(Some).map_err(|error| error.of(IDENTITY_NAME))
+        let bytes = whole_file::read(disk, IDENTITY_NAME)?;
+        bytes.map(|bytes| Self::decode(&bytes)).transpose().map_err(|error| error.of(IDENTITY_NAME))
     }
 }
 

@@ -14,7 +14,7 @@ use super::unreadable::{self, Unreadable};
 use super::whole_file;
 use crate::base::fingerprint::Fingerprint;
 use crate::base::numbers::u64_at;
-use crate::os::disk::{Access, Disk};
+use crate::os::disk::Disk;
 
 /// Name of the file.
 pub(crate) const INVITATION_NAME: &str = "invitation";
@@ -39,14 +39,8 @@ impl Invitation {
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
     pub(crate) fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
-        let file = match disk.open(INVITATION_NAME, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
-        let length = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..length]).map(Some).map_err(|error| error.of(INVITATION_NAME))
+        let bytes = whole_file::read(disk, INVITATION_NAME)?;
+        bytes.map(|bytes| Self::decode(&bytes)).transpose().map_err(|error| error.of(INVITATION_NAME))
     }
 
     /// Writes it so that a crash leaves the old content or the new one.

@@ -20,7 +20,7 @@ use crate::base::ids::NodeId;
 use crate::base::kinds::Kinds;
 use crate::base::numbers::u64_at;
 use crate::base::vector::VersionVector;
-use crate::os::disk::{Access, Disk};
+use crate::os::disk::Disk;
 
 /// Name of the file.
 pub const PEER_NAME: &str = "peer";
@@ -90,14 +90,8 @@ impl KnownPeer {
     /// # Errors
     /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
     pub fn load(disk: &dyn Disk) -> io::Result<Option<Self>> {
-        let file = match disk.open(PEER_NAME, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
-        let length = file.read_at(&mut bytes, 0)?;
-        Self::decode(&bytes[..length]).map(Some).map_err(|error| error.of(PEER_NAME))
+        let bytes = whole_file::read(disk, PEER_NAME)?;
+        bytes.map(|bytes| Self::decode(&bytes)).transpose().map_err(|error| error.of(PEER_NAME))
     }
 
     /// Writes it so that a crash leaves the old content or the new one.

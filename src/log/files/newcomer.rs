@@ -13,7 +13,7 @@ use std::io;
 use super::unreadable::{self, Unreadable};
 use super::whole_file;
 use crate::base::vector::VersionVector;
-use crate::os::disk::{Access, Disk};
+use crate::os::disk::Disk;
 
 /// Name of the file.
 pub const NEWCOMER_NAME: &str = "newcomer";
@@ -74,14 +74,8 @@ pub fn clear(disk: &dyn Disk) -> io::Result<bool> {
 /// # Errors
 /// Returns the error of the disk; `InvalidData` if it is damaged, `Unsupported` if a later program wrote it.
 pub fn load(disk: &dyn Disk) -> io::Result<Option<Mark>> {
-    let file = match disk.open(NEWCOMER_NAME, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = vec![0; usize::try_from(file.size_bytes()?).map_err(io::Error::other)?];
-    let length = file.read_at(&mut bytes, 0)?;
-    decode(&bytes[..length]).map(Some).map_err(|error| error.of(NEWCOMER_NAME))
+    let bytes = whole_file::read(disk, NEWCOMER_NAME)?;
+    bytes.map(|bytes| decode(&bytes)).transpose().map_err(|error| error.of(NEWCOMER_NAME))
 }
 
 /// For a start, once the journal is open and stands at `vector`: the mark of a directory that is still joining. One that

@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::os::disk::{Disk, DiskFile};
+use crate::os::disk::{Access, Disk, DiskFile};
 
+/// Most bytes of such a file; what is longer is none of this program's, and is read up to here, where its checksum is wrong.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Suffix of files that are not finished; a start that can write removes them.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
 
@@ -67,6 +69,22 @@ pub(in crate::log) fn make(
         made => Some(made.and_then(fill)?),
     };
     Ok(Made { unfinished, unnamed })
+}
+
+/// Returns a file's content; nothing if there is none.
+///
+/// # Errors
+/// Returns the error of the disk.
+pub(crate) fn read(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(name, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let length = file.size_bytes()?.min(BYTES_MAX);
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    let length = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(length);
+    Ok(Some(bytes))
 }
 
 /// Writes a file's new content.
