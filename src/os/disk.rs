@@ -29,6 +29,7 @@ pub struct Space {
 
 /// A directory. A name may have names of directories before it, with `/` between them, that [`Disk::make_directory`]
 /// made. A change of names is durable after [`Disk::sync_directory`], or [`Disk::sync_in`] for those with directories.
+/// One that can only be read leaves out what makes files.
 pub trait Disk: Send + Sync {
     /// Returns names of the files, without those in directories, in no order.
     ///
@@ -46,20 +47,26 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     /// Fails with `AlreadyExists`; no space (see [`is_no_space`]).
-    fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+    fn create(&self, _name: &str, _size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        unwritable()
+    }
 
     /// Makes an empty file that is to be called `name`, and has no name before [`DiskFile::give_name`]: until then it is gone
     /// once nobody has it open, so a process that is killed leaves nothing.
     ///
     /// # Errors
     /// Fails with `Unsupported` where the file system has no such files, or with the error of making one.
-    fn create_unnamed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    fn create_unnamed(&self, _name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        unwritable()
+    }
 
     /// Gives a file another name, at once and as a whole; a file of that name is replaced.
     ///
     /// # Errors
     /// Returns the error of renaming.
-    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
+        unwritable()
+    }
 
     /// Removes a file.
     ///
@@ -157,6 +164,11 @@ pub trait DiskFile: Send + Sync {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+}
+
+/// Refuses what a directory that can only be read can't do.
+pub(crate) fn unwritable<T>() -> io::Result<T> {
+    Err(io::ErrorKind::ReadOnlyFilesystem.into())
 }
 
 /// Returns whether the error says that there is no room (on the file system, in a quota, below the limit on a file's size), which

@@ -19,7 +19,7 @@ use super::client::Bucket;
 use super::object::Object;
 use super::spool;
 use crate::log::blobs::store::BlobReader;
-use crate::os::disk::{Access, Disk, DiskFile, Space};
+use crate::os::disk::{Access, Disk, DiskFile, Space, unwritable};
 
 /// Digits of an offset in the name of a piece, so that names are in the order of the bytes.
 const OFFSET_DIGITS: usize = 20;
@@ -140,10 +140,6 @@ fn offset_of(digits: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| is_offset)
 }
 
-fn unwritable<T>() -> io::Result<T> {
-    Err(io::ErrorKind::ReadOnlyFilesystem.into())
-}
-
 /// A file is never written in place, so whatever would have to do that is refused.
 impl Disk for BucketDirectory {
     fn list(&self) -> io::Result<Vec<String>> {
@@ -169,18 +165,6 @@ impl Disk for BucketDirectory {
         let stored = parts.iter().map(|(offset, part)| offset + part.size_bytes()).max();
         let stored = stored.ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(Parts { parts, size_bytes: (self.size_of)(self, name).unwrap_or(0).max(stored) }))
-    }
-
-    fn create(&self, _name: &str, _size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        unwritable()
-    }
-
-    fn create_unnamed(&self, _name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        unwritable()
-    }
-
-    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
-        unwritable()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -213,7 +197,7 @@ impl Disk for BucketDirectory {
     }
 }
 
-/// A file of a bucket: its parts, and zeros where there are none.
+/// A file of a bucket: its parts, and zeros between and behind them.
 struct Parts {
     parts: Vec<(u64, Object)>,
     size_bytes: u64,

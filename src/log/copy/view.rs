@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::log::format::segment;
 use crate::log::snapshot::SnapshotFile;
-use crate::os::disk::{Access, Disk, DiskFile, Space};
+use crate::os::disk::{Access, Disk, DiskFile, Space, unwritable};
 
 /// What is seen of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +38,6 @@ impl View {
     }
 }
 
-fn unwritable<T>() -> io::Result<T> {
-    Err(io::ErrorKind::ReadOnlyFilesystem.into())
-}
-
 impl Disk for View {
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = self.disk.list()?;
@@ -55,18 +51,6 @@ impl Disk for View {
             Access::Read if self.shows(name) => self.disk.open(name, access),
             Access::Read => Err(io::ErrorKind::NotFound.into()),
         }
-    }
-
-    fn create(&self, _name: &str, _size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        unwritable()
-    }
-
-    fn create_unnamed(&self, _name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        unwritable()
-    }
-
-    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
-        unwritable()
     }
 
     fn remove(&self, _name: &str) -> io::Result<()> {
