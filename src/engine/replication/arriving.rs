@@ -27,7 +27,7 @@ impl Replica {
                     return;
                 }
                 tracing::warn!(
-                    "the first host has lost records since the two met: this host joins without them"
+                    "records are lost that another host had when this one met it: this host joins without them"
                 );
                 left
             }
@@ -41,8 +41,8 @@ impl Replica {
         }
     }
 
-    /// Returns what is left of a goal. At `memory` a crash of the first host takes records that were committed and not synced;
-    /// it comes back as a new start, so the old start's stream ends with what one of the two has of it.
+    /// Returns what is left of a goal. At `memory` a crash of a host takes records that were committed and not synced;
+    /// it comes back as a new start, so the old start's stream ends with what this host or the peer has of it.
     fn left_of(&self, goal: &VersionVector, peer: Origin) -> VersionVector {
         let mut left = VersionVector::new();
         for (origin, seq) in goal.iter() {
@@ -51,7 +51,9 @@ impl Replica {
                 left.raise(origin, seq);
                 continue;
             }
-            let is_over = origin.node == peer.node && origin.inc != peer.inc;
+            let is_restarted = |of: Origin| of.node == origin.node && of.inc > origin.inc;
+            let is_over = (origin.node == peer.node && origin.inc != peer.inc)
+                || self.session.peer_receipts().any(|receipt| is_restarted(receipt.origin));
             let ours = self.session.held(origin).map_or(0, |held| held.received);
             let most = self.session.peer_has(origin).received.max(ours);
             left.raise(origin, if is_over { seq.min(most) } else { seq });

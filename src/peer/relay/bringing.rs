@@ -195,7 +195,7 @@ impl Bringing {
 
     /// Returns whether the host begins with what the log has: nobody is there who could know more, and the log seems to be whole.
     fn may_go_without(&self, members: &Members, now_us: u64) -> bool {
-        let mut here = members.iter().map(|(node, _)| node).filter(|node| members.is_here(*node, now_us));
+        let mut here = members.here(now_us);
         !self.is_window
             && now_us >= self.moved_us + RELAY_NEWCOMER_US
             && here.all(|node| self.without.contains(&node))
@@ -212,11 +212,7 @@ impl Bringing {
         }
         let (whom, question) = match &mut self.phase {
             Phase::Seeking { tries } => {
-                let here: Vec<NodeId> = members
-                    .iter()
-                    .map(|(node, _)| node)
-                    .filter(|node| members.is_here(*node, now_us))
-                    .collect();
+                let here: Vec<NodeId> = members.here(now_us).collect();
                 let whom = here.get(*tries % here.len().max(1)).copied();
                 *tries += 1;
                 (whom, Question::Beginning)

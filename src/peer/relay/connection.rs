@@ -1,5 +1,6 @@
 //! One connection to the host, in which the log is its peer.
 
+mod goal;
 mod handing;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub(super) struct Connection {
     turn_of: NodeId,
     bringing: Bringing,
     awaiting: Awaiting,
+    /// What others were said to have while the host joins.
+    goal: Vec<Stream>,
     asking: Asking,
     pictures: Pictures,
     is_live: bool,
@@ -88,6 +91,7 @@ impl Connection {
             turn_of: NodeId(0),
             bringing: Bringing::new(false, false, now_us),
             awaiting: Awaiting::default(),
+            goal: Vec::new(),
             asking: Asking::default(),
             pictures: Pictures::default(),
             is_live: false,
@@ -198,6 +202,9 @@ impl Connection {
         self.session.set_folds(host.folds.clone());
         for claim in claims(host, tail, &self.start.told).iter().filter(|claim| claim.received > 0) {
             self.session.hold(claim, now_us);
+        }
+        if host.is_joining {
+            self.goal.clone_from(&self.start.told);
         }
         self.bringing = Bringing::new(host.is_empty, self.start.is_window, now_us);
         self.heads = Heads::new(self.heads.cluster(), host.folds.clone());
@@ -323,10 +330,9 @@ impl Connection {
                 self.hand_over(counters, calls, now_us);
                 self.awaiting.turn(members, calls, now_us);
                 self.ask(members, calls, now_us);
+                self.look_after_goal(members, now_us);
             }
-            let makers: Vec<NodeId> =
-                self.readers.keys().copied().filter(|node| *node != self.own.node).collect();
-            self.pictures.turn(&mut self.session, members, &makers, calls, now_us);
+            self.pictures.turn(&mut self.session, members, calls, now_us);
             if self.pictures.is_late(now_us) {
                 self.session.fail("the log does not keep this host's pictures".to_owned());
             }

@@ -101,6 +101,12 @@ impl Heads {
         }
     }
 
+    /// Returns whether the host was handed something of a later start of the same node.
+    pub(super) fn has_later_start(&self, origin: Origin) -> bool {
+        let is_later = |of: &Origin| of.node == origin.node && of.inc > origin.inc;
+        self.heads.iter().any(|(of, head)| is_later(of) && head.handed().0 > 0)
+    }
+
     /// Judges a batch. One that folds streams waits for their ends: a pair's journal has them before it, and streams of a log come
     /// each for itself.
     pub(super) fn judge(&self, header: &BatchHeader, body: &[u8]) -> Place {

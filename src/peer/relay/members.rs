@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{Beat, Has};
 use crate::base::ids::{Inc, NodeId, Origin, Seq};
-use crate::base::limits::{RELAY_BEAT_EVERY_US, RELAY_MEMBERS_MAX};
+use crate::base::limits::{RELAY_BEAT_EVERY_US, RELAY_MEMBERS_MAX, RELAY_NEWCOMER_US};
 use crate::base::streams::Stream;
 
 /// Beats of a host that may be missed before it is taken to be away.
@@ -25,9 +25,16 @@ pub struct Member {
 #[derive(Default)]
 pub struct Members {
     members: BTreeMap<NodeId, Member>,
+    /// When the log was reached last, microseconds.
+    reached_us: u64,
 }
 
 impl Members {
+    /// Takes it that the log can be reached, and beats with it.
+    pub(super) fn listen(&mut self, now_us: u64) {
+        self.reached_us = now_us;
+    }
+
     /// Takes a beat.
     pub(super) fn hear(&mut self, beat: Beat, now_us: u64) {
         let Beat { origin: Origin { node, inc }, has, .. } = beat;
@@ -46,9 +53,26 @@ impl Members {
         self.members.iter().map(|(node, member)| (*node, member))
     }
 
+    /// Returns each host that was heard lately.
+    pub(super) fn here(&self, now_us: u64) -> impl Iterator<Item = NodeId> {
+        self.iter().filter(move |(_, member)| is_fresh(member, now_us)).map(|(node, _)| node)
+    }
+
     /// Returns whether a host was heard lately.
     pub(super) fn is_here(&self, node: NodeId, now_us: u64) -> bool {
         self.members.get(&node).is_some_and(|member| is_fresh(member, now_us))
+    }
+
+    /// Returns whether every host that is there has been heard by now.
+    pub(super) fn has_heard_all(&self, now_us: u64) -> bool {
+        now_us >= self.reached_us.saturating_add(RELAY_NEWCOMER_US)
+    }
+
+    /// Returns whether some have been heard, all of these have said what they have, and none of them has more of a stream than `seq`.
+    pub(super) fn have_no_more(&self, origin: Origin, seq: Seq, now_us: u64) -> bool {
+        let has_no_more =
+            |member: &Member| member.has.as_ref().is_some_and(|has| has.received.seq_of(origin) <= seq);
+        !self.members.is_empty() && self.has_heard_all(now_us) && self.members.values().all(has_no_more)
     }
 
     /// Returns whether a host has said what it has.

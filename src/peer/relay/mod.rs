@@ -57,16 +57,13 @@ use self::preparing::Preparing;
 pub use self::settings::{Counters, Settings};
 use self::words::{Answer, Beat, Question};
 use crate::base::ids::{NodeId, Origin, Seq};
-use crate::base::limits::{
-    RELAY_BEAT_EVERY_US, RELAY_BEATS_PER_WHOLE, RELAY_NEWCOMER_US, RELAY_QUESTIONS_MAX, RELAY_SILENT_US,
-};
+use crate::base::limits::{RELAY_BEAT_EVERY_US, RELAY_BEATS_PER_WHOLE, RELAY_QUESTIONS_MAX, RELAY_SILENT_US};
 use crate::peer::fault::Close;
 
 /// Whether the log can be reached.
 enum Reach {
     Away,
     Up {
-        since_us: u64,
         /// Since then an answer is owed and nothing was heard.
         quiet_since_us: u64,
     },
@@ -114,12 +111,13 @@ impl Relay {
 
     /// Takes what the log says.
     pub fn on(&mut self, event: LogEvent, now_us: u64) {
-        if let Reach::Up { quiet_since_us, .. } = &mut self.reach {
+        if let Reach::Up { quiet_since_us } = &mut self.reach {
             *quiet_since_us = now_us;
         }
         match event {
             LogEvent::Up { nodes } => {
-                self.reach = Reach::Up { since_us: now_us, quiet_since_us: now_us };
+                self.reach = Reach::Up { quiet_since_us: now_us };
+                self.members.listen(now_us);
                 self.nodes.extend(nodes);
                 self.next_beat_us = now_us;
             }
@@ -198,11 +196,10 @@ impl Relay {
     /// Returns whether the host may connect: the log is there, and it is known what it has.
     #[must_use]
     pub fn is_ready(&self, now_us: u64) -> bool {
-        let Reach::Up { since_us, .. } = self.reach else { return false };
-        let is_told = !self.settings.is_joining
-            || self.members.has_told()
-            || now_us >= since_us.saturating_add(RELAY_NEWCOMER_US);
-        self.connection.is_none() && self.preparing.is_ready(&self.nodes) && is_told
+        let is_up = matches!(self.reach, Reach::Up { .. });
+        let is_told =
+            !self.settings.is_joining || self.members.has_told() || self.members.has_heard_all(now_us);
+        is_up && self.connection.is_none() && self.preparing.is_ready(&self.nodes) && is_told
     }
 
     /// Returns why the host can't connect, in words for an operator.
@@ -271,7 +268,7 @@ impl Relay {
 
     /// Does what is due.
     pub fn turn(&mut self, now_us: u64) {
-        let Reach::Up { quiet_since_us, .. } = self.reach else { return };
+        let Reach::Up { quiet_since_us } = self.reach else { return };
         if self.connection.is_none() {
             self.preparing.ask(&self.nodes, &mut self.calls, now_us);
         }
@@ -289,7 +286,7 @@ impl Relay {
             self.calls.push(LogCall::Reconnect);
         }
         if (is_silent || !is_waiting)
-            && let Reach::Up { quiet_since_us, .. } = &mut self.reach
+            && let Reach::Up { quiet_since_us } = &mut self.reach
         {
             *quiet_since_us = now_us;
         }
@@ -308,7 +305,7 @@ impl Relay {
     /// Returns when [`Relay::turn`] is due at the latest, microseconds; nothing while the log is away and nobody is connected.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let Reach::Up { quiet_since_us, .. } = self.reach else { return None };
+        let Reach::Up { quiet_since_us } = self.reach else { return None };
         let connection = self.connection.as_ref();
         let tails = self.preparing.deadline();
         let is_waiting = tails.is_some() || connection.is_some_and(|connection| connection.is_waiting());

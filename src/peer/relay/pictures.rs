@@ -198,15 +198,7 @@ impl Pictures {
     }
 
     /// Brings what the host wants, as far as there is room.
-    /// `makers` are the other hosts that have streams in the log.
-    pub(super) fn turn(
-        &mut self,
-        session: &mut Session,
-        members: &Members,
-        makers: &[NodeId],
-        calls: &mut Calls,
-        now_us: u64,
-    ) {
+    pub(super) fn turn(&mut self, session: &mut Session, members: &Members, calls: &mut Calls, now_us: u64) {
         while session.has_room() {
             let Some(getting) = &mut self.getting else {
                 let Some(id) = self.wanted.pop_front() else { return };
@@ -217,7 +209,7 @@ impl Pictures {
                 return;
             };
             let Some((total, bytes)) = getting.piece.take() else {
-                return self.ask(session, members, makers, calls, now_us);
+                return self.ask(session, members, calls, now_us);
             };
             session.send_blob(&getting.id, total, getting.offset, &bytes);
             getting.offset += bytes.len() as u64;
@@ -231,21 +223,15 @@ impl Pictures {
     }
 
     /// Asks a host for the next piece, or gives the picture up.
-    fn ask(
-        &mut self,
-        session: &mut Session,
-        members: &Members,
-        makers: &[NodeId],
-        calls: &mut Calls,
-        now_us: u64,
-    ) {
+    fn ask(&mut self, session: &mut Session, members: &Members, calls: &mut Calls, now_us: u64) {
         let Some(getting) = &mut self.getting else { return };
-        // All that there are have been asked, and none is away that may have it: the one whose message names it may not have been
-        // heard yet.
-        let mut all = members.iter().map(|(node, _)| node).chain(makers.iter().copied());
+        // All that there are have been heard and asked, and none is away that may have it.
         let is_nowhere = !getting.without.is_empty()
             && now_us >= getting.unsure_us
-            && all.all(|node| members.is_here(node, now_us) && getting.without.contains(&node));
+            && members.has_heard_all(now_us)
+            && members
+                .iter()
+                .all(|(node, _)| members.is_here(node, now_us) && getting.without.contains(&node));
         if is_nowhere || now_us >= getting.gone_us {
             if getting.offset > 0 {
                 return session.fail(format!("the rest of the picture {} does not come", getting.id));
@@ -257,11 +243,7 @@ impl Pictures {
         }
         match getting.from {
             Source::Pause { until_us, tries } if until_us <= now_us => {
-                let here: Vec<NodeId> = members
-                    .iter()
-                    .map(|(node, _)| node)
-                    .filter(|node| members.is_here(*node, now_us))
-                    .collect();
+                let here: Vec<NodeId> = members.here(now_us).collect();
                 let (token, to) = (calls.token(), here.get(tries % here.len().max(1)).copied());
                 let question = Question::Picture { id: getting.id, offset: getting.offset }.encode();
                 calls.push(LogCall::Ask { token, to, question });

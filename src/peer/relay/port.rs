@@ -138,7 +138,7 @@ pub enum LogEvent {
     Appended {
         /// The call of `Append`.
         token: u64,
-        /// Its number.
+        /// The number of the message in its stream.
         number: u64,
     },
     /// A message was not appended now: another one was the last, or the log did not take it. It may come to stand in the log later
@@ -169,7 +169,7 @@ pub enum LogEvent {
     Message {
         /// The call of `Follow`.
         token: u64,
-        /// Its number.
+        /// The number of the message in its stream.
         number: u64,
         /// The message.
         bytes: Vec<u8>,

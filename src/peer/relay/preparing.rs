@@ -16,7 +16,7 @@ use crate::base::streams::Stream;
 pub(super) struct Tail {
     /// The number of the oldest message.
     first: u64,
-    /// Its number.
+    /// The number of the newest message.
     pub(super) number: u64,
     /// Where it ends; nothing if it carries no batches or is damaged.
     pub(super) end: Option<Stream>,

@@ -89,7 +89,7 @@ pub enum Question {
     Standing {
         /// The record's stream.
         origin: Origin,
-        /// Its number.
+        /// Its number there.
         seq: Seq,
     },
 }

@@ -57,7 +57,14 @@ impl Cluster {
         self.tally.count("connections ended", 1);
         self.connect_after_us[host] = self.now_us + RECONNECT_US;
         let is_down = self.places[host].disk.is_down();
-        let usual = ["can't be reached", "has forgotten", "more messages", "pictures", "does not come"];
+        let usual = [
+            "can't be reached",
+            "has forgotten",
+            "more messages",
+            "pictures",
+            "does not come",
+            "nobody has records",
+        ];
         let is_usual = usual.iter().any(|usual| why.contains(usual));
         assert!(is_down || is_usual, "seed {}: the {who} of host {host} ends: {why}", self.seed);
     }

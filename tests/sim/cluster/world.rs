@@ -95,7 +95,7 @@ impl Cluster {
             .collect();
         let weather = Weather { often: chance.within(20, 150) };
         // They write several times as much, so few of them are small.
-        let is_small = chance.once_in(10);
+        let is_small = chance.once_in(3);
         let mut cluster = Self {
             seed,
             now_us: 0,
@@ -249,8 +249,9 @@ impl Cluster {
                 let vector = &up.shared.applied.read().vector;
                 let (kept, stuck) = (up.peering().standing.own_durable(), relay.stuck());
                 let (joining, committed) = (up.is_joining(), up.committed);
+                let goal = up.peering().joining.goal().filter(|_| joining);
                 format!(
-                    "\n{}: {vector:?} (joining: {joining}, kept {kept} of {committed}, stuck {stuck:?}, {})",
+                    "\n{}: {vector:?} (joining: {joining}, goal: {goal:?}, kept {kept} of {committed}, stuck {stuck:?}, {})",
                     up.origin(),
                     relay.why()
                 )

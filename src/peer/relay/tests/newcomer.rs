@@ -1,6 +1,7 @@
 //! A host that has nothing, beside a log that is only a window.
 
 use super::*;
+use crate::base::limits::RELAY_NEWCOMER_US;
 use crate::base::streams::Streams;
 use crate::peer::relay::words::Beginning;
 
@@ -120,4 +121,39 @@ fn a_snapshot_that_is_gone_amid_the_way_ends_the_connection() {
     scene.pass(50 * MS);
     let told = scene.relay.closed().map(ToString::to_string).unwrap_or_default();
     assert!(told.contains("does not come"), "{told}");
+}
+
+/// The log told an end that it forgot afterwards, and its maker has lost it too: it came back as another start.
+#[test]
+fn a_goal_that_nobody_has_any_more_ends_the_connection() {
+    let (mut old, mut new) = (Maker::new(start(OTHER, 1)), Maker::new(start(OTHER, 2)));
+    let (kept, lost, next) = (old.message(1), old.0, new.message(1));
+    let told = old.message(2);
+    let mut scene = Scene::newcomer(1, Some((2, told)));
+    scene.hear_other(&Streams::default());
+    scene.connect();
+    scene.answer(Question::Beginning, &Answer::Whole);
+    let token = scene.tail_of(OTHER);
+    scene.on(LogEvent::Tail { token, first: 1, last: Some((2, next.clone())) });
+    let calls = scene.calls();
+    let [LogCall::Find { token, number: 1, .. }] = calls[..] else { panic!("{calls:?}") };
+    scene.on(LogEvent::Found { token, message: Some((1, kept.clone())) });
+    let calls = scene.calls();
+    let [LogCall::Follow { token, node: OTHER, after: 0 }] = calls[..] else { panic!("{calls:?}") };
+    for (number, bytes) in [(1, kept), (2, next)] {
+        scene.on(LogEvent::Message { token, number, bytes });
+    }
+    let mut has = Streams::default();
+    [lost, new.0].into_iter().for_each(|stream| has.set(stream));
+    let mut closed_us = None;
+    while closed_us.is_none() && scene.now_us < 2 * RELAY_NEWCOMER_US {
+        scene.host.tick(scene.now_us + 500 * MS);
+        scene.pass(500 * MS);
+        scene.hear_other(&has);
+        scene.carry();
+        closed_us = scene.relay.closed().map(|_| scene.now_us);
+    }
+    let told = scene.relay.closed().map(ToString::to_string).unwrap_or_default();
+    assert!(told.contains("nobody has records of") && told.contains("up to 3"), "{told}");
+    assert!(closed_us.is_some_and(|us| us >= RELAY_NEWCOMER_US), "others had the time to be heard");
 }
