@@ -155,6 +155,19 @@ impl Applied {
         }
     }
 
+    /// Returns whether a stamped batch has a record that takes all that is folded here without naming it.
+    #[must_use]
+    pub fn takes_folded(&self, body: &[u8]) -> bool {
+        let takes = |piece: Piece<'_>| match piece {
+            Piece::Short(_) => false,
+            Piece::Other(record) => {
+                let state = self.states[usize::from(tag::app_of(record[0]))].as_ref();
+                state.is_some_and(|state| state.takes_folded(record))
+            }
+        };
+        !self.vector.folds().is_empty() && pieces(body).any(takes)
+    }
+
     /// Returns the kinds of records that these applications and the program itself understand.
     #[must_use]
     pub fn kinds(&self) -> Kinds {

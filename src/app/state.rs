@@ -164,6 +164,11 @@ pub trait State: Any + Send + Sync {
     /// names are to be forgotten. `all` are folded by now; after [`State::restore`] it is called with none that are new.
     fn take_folds(&mut self, _streams: &[Origin], _all: &Folds) {}
 
+    /// Returns whether a record, stamped, takes all that is folded where it is made without naming it. Whoever applies it has folded that too.
+    fn takes_folded(&self, _record: &[u8]) -> bool {
+        false
+    }
+
     /// Returns the same state as one whose oldest items go to the disk; nothing for one that holds all in memory. The bytes of
     /// [`State::snapshot`] are without those items then, and [`State::references`] without the blobs that only they name.
     fn aging(&self) -> Option<&dyn Aging> {

@@ -6,8 +6,9 @@
 //! 48 u64 chain         56 u64 time_us                                      64 body
 //! ```
 //!
-//! Version 2 says that a fold is among the records ([`super::folds`]): who follows the streams looks into the body. Everything
-//! else is version 1.
+//! Version 2 says that a fold is among the records ([`super::folds`]), or one that takes all that its host has folded without naming it,
+//! as a clear does: who follows the streams looks into the body, and who brings them together has both in order. Everything else is
+//! version 1.
 //!
 //! The chain ties each batch to all before it of its origin: it is xxh3-64 of the previous chain, this header with both
 //! checksums and the chain zeroed, and the body's checksum. Two streams with the same chain at the same seq are the
@@ -23,9 +24,9 @@ use crate::base::numbers::{u16_at, u32_at, u64_at};
 pub const BATCH_HEADER_BYTES: usize = 64;
 /// First bytes of a header.
 const BATCH_MAGIC: [u8; 4] = *b"PXB1";
-/// The version of a batch without folds.
+/// The version of most batches.
 const BATCH_VERSION: u16 = 1;
-/// That of one with folds.
+/// That of one with a fold, or with a record that takes all that is folded.
 const BATCH_VERSION_FOLDS: u16 = 2;
 
 /// What a header says.
@@ -45,8 +46,8 @@ pub struct BatchHeader {
     pub chain: u64,
     /// Hybrid clock, microseconds since 1970.
     pub time_us: u64,
-    /// A fold is among the records.
-    pub has_folds: bool,
+    /// A fold is among the records, or one that takes all that is folded.
+    pub touches_folds: bool,
 }
 
 /// Why 64 bytes are no header.
@@ -81,9 +82,9 @@ impl BatchHeader {
         Self::unlinked(origin, first_seq, count, time_us, body).linked(previous)
     }
 
-    /// Returns the same for a batch that has a fold among its records.
+    /// Returns the same for a batch that has a fold among its records, or one that takes all that is folded.
     #[must_use]
-    pub fn seal_with_folds(
+    pub fn seal_touching_folds(
         origin: Origin,
         first_seq: Seq,
         count: u32,
@@ -92,7 +93,7 @@ impl BatchHeader {
         body: &[u8],
     ) -> Self {
         let header = Self::unlinked(origin, first_seq, count, time_us, body);
-        Self { has_folds: true, ..header }.linked(previous)
+        Self { touches_folds: true, ..header }.linked(previous)
     }
 
     #[inline]
@@ -107,7 +108,7 @@ impl BatchHeader {
         assert!(!body.is_empty() && body.len() <= BATCH_BODY_BYTES_MAX, "a body has bounds");
         let body_len = u32::try_from(body.len()).expect("bounded above");
         let body_crc = crc32c::crc32c(body);
-        Self { origin, first_seq, count, body_len, body_crc, chain: 0, time_us, has_folds: false }
+        Self { origin, first_seq, count, body_len, body_crc, chain: 0, time_us, touches_folds: false }
     }
 
     /// Returns the chain this header ought to have if `previous` is the chain of its stream before it.
@@ -141,7 +142,7 @@ impl BatchHeader {
         bytes[24..32].copy_from_slice(&self.origin.inc.0.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.count.to_le_bytes());
-        let version = if self.has_folds { BATCH_VERSION_FOLDS } else { BATCH_VERSION };
+        let version = if self.touches_folds { BATCH_VERSION_FOLDS } else { BATCH_VERSION };
         bytes[44..46].copy_from_slice(&version.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.chain.to_le_bytes());
         bytes[56..64].copy_from_slice(&self.time_us.to_le_bytes());
@@ -170,7 +171,7 @@ impl BatchHeader {
             body_crc: u32_at(bytes, 8),
             chain: u64_at(bytes, 48),
             time_us: u64_at(bytes, 56),
-            has_folds: u16_at(bytes, 44) == BATCH_VERSION_FOLDS,
+            touches_folds: u16_at(bytes, 44) == BATCH_VERSION_FOLDS,
         };
         if u16_at(bytes, 46) == 0 && header.is_possible() { Ok(header) } else { Err(BatchError::Bounds) }
     }

@@ -82,10 +82,10 @@ impl Fold {
         Some(Self { by, hosts, starts })
     }
 
-    /// Returns the folds in a batch's body, of which only a header that says so has some. Those of another form fold nothing.
+    /// Returns the folds in a batch's body, of which only one has some whose header says so. Those of another form fold nothing.
     #[must_use]
     pub fn all_of(header: &BatchHeader, body: &[u8]) -> Vec<Self> {
-        let (mut folds, mut rest) = (Vec::new(), if header.has_folds { body } else { &[] });
+        let (mut folds, mut rest) = (Vec::new(), if header.touches_folds { body } else { &[] });
         loop {
             let (tag, length) = match *rest {
                 [tag, ..] if tag::is_short(tag) => (tag, SHORT_RECORD_BYTES),

@@ -31,7 +31,7 @@ fn try_fold(host: &mut Host) -> Result<(), String> {
     let mut body = Vec::new();
     record::push(&mut body, STREAMS_FOLDED, &fold.payload());
     host.now_us += 3;
-    appender.stage_folds(&body, 1, host.now_us, host.opened.writer.synced(), &mut host.staged);
+    appender.stage_touching_folds(&body, 1, host.now_us, host.opened.writer.synced(), &mut host.staged);
     let written = host.opened.writer.write(&host.staged, true).map_err(|error| error.to_string());
     host.opened.reader.extend(&host.staged);
     host.opened.reader.written(host.opened.writer.position());

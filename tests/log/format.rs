@@ -136,9 +136,9 @@ fn what_is_folded_makes_a_second_version_of_a_header_a_snapshot_and_a_batch() {
     assert_eq!(Snapshot::decode(&bytes), Some(snapshot));
 
     let chain = first_chain(CLUSTER, ORIGIN);
-    let batch = BatchHeader::seal_with_folds(ORIGIN, 7, 2, 1_700_000_000_000_001, chain, &body());
+    let batch = BatchHeader::seal_touching_folds(ORIGIN, 7, 2, 1_700_000_000_000_001, chain, &body());
     let bytes = batch.encode();
-    assert_eq!((bytes[44], batch.has_folds), (2, true));
+    assert_eq!((bytes[44], batch.touches_folds), (2, true));
     assert_eq!(BatchHeader::decode(&bytes), Ok(batch));
     assert_ne!(batch.chain, self::header().chain, "the chain covers the version");
 }

@@ -131,6 +131,10 @@ impl State for PexState {
         }
     }
 
+    fn takes_folded(&self, record: &[u8]) -> bool {
+        self.folded.is_some() && matches!(Change::decode(record), Some(Change::Reset(_)))
+    }
+
     fn take_folds(&mut self, streams: &[Origin], all: &Folds) {
         self.folds = all.clone();
         let is_folded = |stream: &mut Stream| streams.binary_search(&stream.origin).is_ok();

@@ -222,6 +222,10 @@ impl State for PixelState {
             || self.streams.iter().any(|stream| stream.is_listed() && is_between(stream))
     }
 
+    fn takes_folded(&self, record: &[u8]) -> bool {
+        record.first() == Some(&PIXEL_CLEAR) && !self.folds.is_empty()
+    }
+
     fn take_folds(&mut self, _: &[Origin], all: &Folds) {
         self.folds = all.clone();
         self.forget();

@@ -97,8 +97,8 @@ impl Committer {
         let segment = self.appender.segment();
         self.own = if count > 0 {
             let body = self.lanes.body();
-            let sealed = match self.lanes.have_folds() {
-                true => self.appender.stage_folds(body, count, now_us, synced, staged),
+            let sealed = match self.lanes.touch_folds() {
+                true => self.appender.stage_touching_folds(body, count, now_us, synced, staged),
                 false => self.appender.stage(body, count, now_us, synced, staged),
             };
             Some(Own { sealed, shorts })

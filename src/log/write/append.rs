@@ -220,8 +220,8 @@ impl Appender {
         self.push_own(&header, body, synced, out)
     }
 
-    /// Does the same with records that have folds among them, of which each is as [`Appender::fill`] has made it.
-    pub fn stage_folds(
+    /// Does the same with records of which one takes all that is folded, or is a fold as [`Appender::fill`] has made it.
+    pub fn stage_touching_folds(
         &mut self,
         body: &[u8],
         count: u32,
@@ -230,7 +230,8 @@ impl Appender {
         out: &mut Staged,
     ) -> Sealed {
         let (time_us, seq) = (self.next_time_us(now_us), self.next_seq());
-        let header = BatchHeader::seal_with_folds(self.own.origin, seq, count, time_us, self.own.chain, body);
+        let header =
+            BatchHeader::seal_touching_folds(self.own.origin, seq, count, time_us, self.own.chain, body);
         let sealed = self.push_own(&header, body, synced, out);
         for fold in Fold::all_of(&header, body) {
             self.end.streams.fold(&fold).expect("it says what the streams say");

@@ -1,9 +1,13 @@
-//! Awaiting: a batch that folds streams is held back until everything is here that its host had when it made it.
+//! Awaiting: a batch that folds streams, or takes all that is folded, is held back until everything is here that its host had when it
+//! made it.
 //!
 //! A pair's journal has one order, and streams of a log come each for itself. The host that folds had what the others logged before
 //! they said that they have the ends; something of that may lack here still, and may have been made by one who had half of a folded
-//! stream. So the host is asked what it had then. In its place any other one that has taken the fold will do, since it has waited
+//! stream. So the host is asked what it had then. In its place any other one that has taken the batch will do, since it has waited
 //! too: what it had when it took it. If none that is there has it, the host is gone; then what those have is awaited that are there.
+//!
+//! A clear names the streams that it clears, and none that its host had folded: a host that took it before such a fold would go on to list
+//! what all others have cleared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +23,7 @@ use crate::base::vector::VersionVector;
 /// Batches that are held back.
 #[derive(Default)]
 pub(super) struct Awaiting {
-    folds: BTreeMap<(Origin, Seq), Held>,
+    held: BTreeMap<(Origin, Seq), Held>,
 }
 
 /// One of them.
@@ -38,9 +42,9 @@ struct Held {
 }
 
 impl Awaiting {
-    /// Judges a batch that folds, ends with `seq` and is the next one of its stream.
+    /// Judges a batch that folds or takes what is folded, ends with `seq` and is the next one of its stream.
     pub(super) fn judge(&mut self, (origin, seq): (Origin, Seq), handed: impl Fn(Origin) -> Seq) -> Place {
-        let held = self.folds.entry((origin, seq)).or_default();
+        let held = self.held.entry((origin, seq)).or_default();
         let Some((goal, _)) = &held.goal else { return Place::Held };
         // Of its own stream it needs what stands before it, which is here.
         let lacks = |&(of, end): &(Origin, Seq)| of != origin && handed(of) < end;
@@ -49,7 +53,7 @@ impl Awaiting {
 
     /// Forgets what was handed on.
     pub(super) fn handed(&mut self, origin: Origin, seq: Seq) {
-        self.folds.remove(&(origin, seq));
+        self.held.remove(&(origin, seq));
     }
 
     /// Returns when the next turn is due, microseconds.
@@ -58,13 +62,13 @@ impl Awaiting {
             Some((_, until_us)) => *until_us,
             None => held.asked.map_or(held.due_us, |(.., late_us)| late_us),
         };
-        self.folds.values().map(due).min()
+        self.held.values().map(due).min()
     }
 
     /// Takes an answer, if it is one to these questions.
     pub(super) fn answered(&mut self, token: u64, answer: &[u8], now_us: u64) {
         let asked = |held: &Held| held.asked.is_some_and(|(asked, ..)| asked == token);
-        let Some((&(origin, seq), held)) = self.folds.iter_mut().find(|(_, held)| asked(held)) else {
+        let Some((&(origin, seq), held)) = self.held.iter_mut().find(|(_, held)| asked(held)) else {
             return;
         };
         let Some((_, whom, _)) = held.asked.take() else { return };
@@ -83,7 +87,7 @@ impl Awaiting {
 
     /// Asks what is due. Its own host is asked first, then the others.
     pub(super) fn turn(&mut self, members: &Members, calls: &mut Calls, now_us: u64) {
-        for (&(origin, seq), held) in &mut self.folds {
+        for (&(origin, seq), held) in &mut self.held {
             held.asked.take_if(|(.., late_us)| *late_us <= now_us);
             if held.goal.take_if(|(_, until_us)| *until_us <= now_us).is_some() {
                 held.without.clear();

@@ -158,7 +158,7 @@ mod tests {
 
     /// Returns the first batch of a stream, with one record.
     fn first_of(origin: Origin, body: &[u8]) -> BatchHeader {
-        BatchHeader::seal_with_folds(origin, 1, 1, 5, first_chain(CLUSTER, origin), body)
+        BatchHeader::seal_touching_folds(origin, 1, 1, 5, first_chain(CLUSTER, origin), body)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The relay against a bare session that plays its host, and a log that is played by hand.
 
+mod folds;
 mod newcomer;
 mod pictures;
 

@@ -11,8 +11,9 @@ use pixeld::app::applied::Applied;
 use pixeld::app::state::Entry;
 use pixeld::apps::pixel::raw::Pixel;
 use pixeld::apps::pixel::state::{PixelState, clear_record};
-use pixeld::base::ids::Seq;
+use pixeld::base::ids::{Position, Seq};
 use pixeld::base::limits::FOLD_STARTS_MIN;
+use pixeld::log::format::record;
 use pixeld::log::snapshot;
 
 use super::super::host::Up;
@@ -42,6 +43,20 @@ fn cost(host: &mut Up, disk: &SimDisk) -> Cost {
     Cost { named: applied.vector.len(), snapshot_bytes: snapshot.encoded_bytes(), clear_bytes: clear.len() }
 }
 
+/// Returns whether the newest clear of a host's journal stands in a batch that says that it takes all that is folded.
+fn clear_touches_folds(host: &Up) -> Option<bool> {
+    let end = host.shared.applied.read().position;
+    let mut scan = host.shared.reader.scan(Position(0), end);
+    let mut newest = None;
+    while let Some(batch) = scan.next_batch().expect("a sound journal") {
+        let mut records = record::records(batch.body);
+        if records.any(|bytes| bytes.is_ok_and(|bytes| bytes[0] == clear_record()[0])) {
+            newest = Some(batch.header.touches_folds);
+        }
+    }
+    newest
+}
+
 fn pixels(applied: &Applied) -> u64 {
     applied.state::<PixelState>().map_or(0, PixelState::total)
 }
@@ -67,6 +82,10 @@ fn restarts_cost_nothing_once_they_are_folded() {
             assert_eq!(pixels(&applied), listed, "restart {restart}");
             let of_node = |node| applied.vector.iter().filter(|(origin, _)| origin.node == node).count();
             assert!(NODES.map(of_node).iter().all(|named| *named <= 2 * FOLD_STARTS_MIN + 2), "{vectors:?}");
+        }
+        if is_clear {
+            let touch = hosts.each_ref().map(clear_touches_folds);
+            assert_eq!(touch, [Some(true); 2], "restart {restart}: what it does not name is folded by then");
         }
         if restart % CLEAR_EVERY == 1 {
             hosts.iter_mut().for_each(Up::fold);

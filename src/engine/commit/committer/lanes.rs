@@ -30,6 +30,8 @@ pub(super) struct Lanes {
     others: Vec<(usize, u64)>,
     /// A fold is among them.
     have_folds: bool,
+    /// The same, or one that takes all that is folded.
+    touch_folds: bool,
 }
 
 impl Lanes {
@@ -45,6 +47,7 @@ impl Lanes {
             scratch: Vec::new(),
             others: Vec::new(),
             have_folds: false,
+            touch_folds: false,
         }
     }
 
@@ -58,7 +61,7 @@ impl Lanes {
     pub(super) fn merge(&mut self, shared: &Shared, appender: &Appender, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.others.clear();
-        self.have_folds = false;
+        (self.have_folds, self.touch_folds) = (false, false);
         let (mut shorts, mut others) = (0_u32, 0_u32);
         let mut room = appender.body_bytes_max();
         let stamp_bytes = stamp_bytes(appender);
@@ -96,6 +99,7 @@ impl Lanes {
         if self.have_folds {
             self.stamped = filled(&self.stamped, appender, &applied);
         }
+        self.touch_folds = self.have_folds || applied.takes_folded(&self.stamped);
         debug_assert!(
             self.stamped.len() <= BATCH_BODY_BYTES_MAX,
             "the lanes were taken with room for stamps"
@@ -108,10 +112,10 @@ impl Lanes {
         if self.are_short() { &self.merged } else { &self.stamped }
     }
 
-    /// Returns whether a fold is among the records that were taken.
+    /// Returns whether a fold is among the records that were taken, or one that takes all that is folded.
     #[inline]
-    pub(super) fn have_folds(&self) -> bool {
-        self.have_folds
+    pub(super) fn touch_folds(&self) -> bool {
+        self.touch_folds
     }
 
     /// Returns whether all records that were taken are short.

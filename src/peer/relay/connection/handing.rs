@@ -11,7 +11,6 @@ use super::super::port::LogCall;
 use super::super::reader::{Item, Reader};
 use super::super::settings::Counters;
 use super::Connection;
-use crate::base::folds::Fold;
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::streams::Stream;
 
@@ -155,7 +154,7 @@ fn place(own: Origin, heads: &Heads, awaiting: &mut Awaiting, batch: &Batch) -> 
         return Place::Older;
     }
     let place = heads.judge(header, body);
-    if place != Place::Next || Fold::all_of(header, body).is_empty() {
+    if place != Place::Next || !header.touches_folds {
         return place;
     }
     let handed = |origin| if origin == own { Seq::MAX } else { heads.handed(origin) };
