@@ -8,7 +8,7 @@ const THIRD: NodeId = NodeId(3);
 
 /// Returns a message with the first batch of a stream, which takes all that is folded.
 fn clear(origin: Origin) -> Vec<u8> {
-    let body = [0x14, 0, 0, 0, 0];
+    let body = [0x1F, 0, 0, 0, 0];
     let header = BatchHeader::seal_touching_folds(origin, 1, 1, 5, first_chain(CLUSTER, origin), &body);
     let mut message = Vec::new();
     message::push(&mut message, &header, &body);
