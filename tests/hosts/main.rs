@@ -25,6 +25,7 @@ mod left_behind;
 mod members;
 mod names;
 mod old_items;
+mod old_items_differ;
 mod older_segments;
 mod pairing;
 mod parted;

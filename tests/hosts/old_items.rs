@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// A busy machine leaves little to a decoder.
-const TINY: [&str; 6] = ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0"];
+pub const TINY: [&str; 6] = ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0"];
 const APPS: [&str; 3] = ["board", "thumbs", "toys"];
 /// The addresses that list all of them.
 const LISTS: [&str; 3] = ["/messages?limit=100", "/images?limit=100", "/api/products?limit=100"];
@@ -43,7 +43,7 @@ fn old_items(server: &Server) -> [u64; 3] {
 }
 
 /// Posts 40 messages, 10 pictures that come to an end, and 20 toys.
-fn post_all(server: &Server) {
+pub fn post_all(server: &Server) {
     let mut client = server.connect();
     for number in 1..=40_u8 {
         assert_eq!(post(&mut client, &format!("message {number}"), "a.png", &png(number % 8)).status, 200);
@@ -56,6 +56,15 @@ fn post_all(server: &Server) {
         let (status, body) = server.ask("POST", "/api/products", &format!("{{\"name\":\"toy {number}\"}}"));
         assert_eq!(status, 201, "{body}");
     }
+}
+
+fn are_old([messages, pictures, toys]: &[u64; 3]) -> bool {
+    *messages >= 38 && *pictures >= 7 && *toys >= 16
+}
+
+/// Waits until nearly all of that is on the disk.
+pub fn await_old(server: &Server) {
+    await_that("items on the disk", || old_items(server), are_old);
 }
 
 /// The lists of all three on a host, with the status of each answer.
@@ -95,8 +104,7 @@ fn a_host_that_joins_is_sent_runs() {
     let (a, cluster) = Host::found(directory.path(), "a", None);
     let alone = a.start_alone(&TINY);
     post_all(&alone);
-    let is_old = |[messages, pictures, toys]: &[u64; 3]| *messages >= 38 && *pictures >= 7 && *toys >= 16;
-    await_that("items on the disk", || old_items(&alone), is_old);
+    await_old(&alone);
     let mut client = alone.connect();
     let body = format!("{}\n", pixel(1, 2, 'R', 3)).repeat(250_000);
     for _ in 0..3 {
@@ -113,7 +121,7 @@ fn a_host_that_joins_is_sent_runs() {
     await_ready(&other);
     await_that("the same messages", || messages(&other).len(), |count| *count == 40);
     assert_eq!(messages(&other), messages(&one));
-    assert!(is_old(&old_items(&other)), "they came as runs: {:?}", old_items(&other));
+    assert!(are_old(&old_items(&other)), "they came as runs: {:?}", old_items(&other));
     let listed = lists(&one);
     assert!(listed.iter().all(|(status, _)| *status == 200), "{listed:?}");
     assert_eq!(lists(&other), listed);
