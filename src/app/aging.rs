@@ -22,6 +22,9 @@ pub trait Aging {
     /// Returns the item in memory at a place as a run would have it, if it may go to the disk.
     fn young_at(&self, place: Place) -> Option<Item>;
 
+    /// Returns the keys under which the tables of a run have an item that comes from there; none for what is no item.
+    fn keys(&self, item: &Item) -> Vec<(u8, Vec<u8>)>;
+
     /// Takes an item out of memory that a run has now: nothing is released. Gives whether it was in memory.
     fn forget(&mut self, place: Place) -> bool;
 

@@ -63,7 +63,13 @@ pub(super) fn look(disk: &Arc<dyn Disk>) -> Result<Look, InspectError> {
     }
     let (applied, store) = (replayed(disk)?, FileStore::new(disk.clone()));
     look_at_runs(&applied, &mut look)?;
-    let digests = applied.digests().ok();
+    let digests = match applied.digests() {
+        // Of a run that is what its name says, nobody else would tell that it can't be read.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && look.faults.is_empty() => {
+            return Err(failed("reading a run")(error));
+        }
+        digests => digests.ok(),
+    };
     look.states = digests.map(|digests| States { vector: applied.vector.clone(), digests });
     let mut last = None;
     let next =

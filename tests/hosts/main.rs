@@ -36,5 +36,6 @@ mod second_host;
 mod skew;
 mod starts;
 mod stopping;
+mod taken_over;
 mod two_hosts;
 mod two_shops;

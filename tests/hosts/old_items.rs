@@ -25,13 +25,13 @@ const LISTS: [&str; 3] = ["/messages?limit=100", "/images?limit=100", "/api/prod
 /// The head of a run, before its first block.
 const RUN_HEAD_BYTES: u64 = 16;
 
-fn messages(server: &Server) -> Vec<Value> {
+pub fn messages(server: &Server) -> Vec<Value> {
     let answer = server.connect().send(plain("GET", "/messages?limit=100")).answer();
     let page = answer.json();
     page["messages"].as_array().cloned().unwrap_or_default()
 }
 
-fn metric(server: &Server, series: &str) -> u64 {
+pub fn metric(server: &Server, series: &str) -> u64 {
     let (_, text) = server.ask("GET", "/metrics", "");
     let line = text.lines().find(|line| line.starts_with(series));
     line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap_or(0)

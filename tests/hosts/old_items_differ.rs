@@ -8,7 +8,7 @@ use crate::thumbs;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use old_items::{TINY, await_old, post_all};
 use pixeld::base::blob::BlobId;
@@ -19,10 +19,11 @@ use pixeld::log::runs::shelf::Shelf;
 use pixeld::log::snapshot::{self, Snapshot};
 use pixeld::os::disk::Disk;
 use pixeld::os::files::RealDisk;
-use process::pixeld;
+use process::{ANY_PORT, Server, pixeld};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// The ids of the applications, as the answer has them.
 const BOARD: u8 = 3;
@@ -36,55 +37,66 @@ const CRC_BYTES: usize = 4;
 const NAME_BYTES: usize = 32;
 const AMOUNTS_BYTES: usize = 16;
 
-/// A directory with old items of all three, of which no server runs, and why one of its pictures has no thumbnail.
+/// A directory with old items of all three, of which no server runs.
 struct Original {
-    _directory: TempDir,
-    data_dir: PathBuf,
+    directory: TempDir,
+    /// Why one of its pictures has no thumbnail.
     reason: String,
+    /// The name of a message's picture.
+    name: [u8; 16],
 }
 
-/// One for all tests: none of them changes it.
-static ORIGINAL: LazyLock<Original> = LazyLock::new(|| {
-    let directory = tempfile::tempdir().expect("a directory");
-    let data_dir = directory.path().join("a");
-    let mut server = process::Server::start(process::ANY_PORT, &data_dir, &TINY);
-    post_all(&server);
-    await_old(&server);
-    let failed = thumbs::list(&server).into_iter().find(|one| one["state"] == "Error").expect("one that failed");
-    let reason = failed["message"].as_str().expect("a reason").to_owned();
-    server.signal(Signal::TERM);
-    assert!(server.wait().success(), "{}", server.stderr());
-    Original { _directory: directory, data_dir, reason }
-});
-
-/// A copy of it.
-fn copied() -> (TempDir, PathBuf) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let copy = directory.path().join("b");
-    let done = Command::new("cp").arg("-a").arg(&ORIGINAL.data_dir).arg(&copy).status().expect("cp");
-    assert!(done.success());
-    (directory, copy)
-}
-
-/// Exit code of `pixeld inspect` of the original and the copy, and what it says.
-fn inspect(copy: &Path) -> (Option<i32>, Value) {
-    let output = pixeld(&["inspect", "--json"]).arg(&ORIGINAL.data_dir).arg(copy).output().expect("it runs");
-    let told = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    (output.status.code(), told)
-}
-
-/// Has it compared, and expects that it says the same of all records and contents, and that only the state of `differs` is not.
-fn expect_differs(copy: &Path, differs: u8) {
-    let (code, told) = inspect(copy);
-    assert_eq!((code, &told["states_differ"]), (Some(4), &Value::from(vec![differs])), "{told:#}");
-    assert_eq!(told["verdict"], "same", "{told:#}");
-    for side in [0, 1] {
-        assert_eq!(told["sides"][side]["blobs"]["faults"], Value::Array(Vec::new()), "{told:#}");
+impl Original {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut server = Server::start(ANY_PORT, &directory.path().join("a"), &TINY);
+        post_all(&server);
+        await_old(&server);
+        let failed = thumbs::list(&server).into_iter().find(|one| one["state"] == "Error");
+        let reason = failed.expect("one that failed")["message"].as_str().expect("a reason").to_owned();
+        let url = old_items::messages(&server)[20]["image_url"].as_str().expect("an address").to_owned();
+        let name = url.split(['/', '_']).find_map(|part| Uuid::try_parse(part).ok()).expect(&url);
+        server.signal(Signal::TERM);
+        assert!(server.wait().success(), "{}", server.stderr());
+        Self { directory, reason, name: name.into_bytes() }
     }
-    let output = pixeld(&["inspect"]).arg(&ORIGINAL.data_dir).arg(copy).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let line = format!("states: DIFFERENT digests of the applications with the ids {differs}, of the same records");
-    assert!(said.contains(&line), "{said}");
+
+    fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("a")
+    }
+
+    /// Makes a copy of it.
+    fn copy(&self, name: &str) -> PathBuf {
+        let copy = self.directory.path().join(name);
+        let done = Command::new("cp").arg("-a").arg(self.data_dir()).arg(&copy).status().expect("cp");
+        assert!(done.success());
+        copy
+    }
+
+    /// Has a copy compared with it, and expects that both have the same records and contents, and other states of `differ` only.
+    fn compare(&self, copy: &Path, differ: &[u8]) {
+        let inspect = |flags: &[&str]| {
+            let output = pixeld(&["inspect"]).args(flags).arg(self.data_dir()).arg(copy).output();
+            let output = output.expect("it runs");
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let expected = Some(if differ.is_empty() { 0 } else { 4 });
+        let (code, told) = inspect(&["--json"]);
+        let told: Value = serde_json::from_str(&told).unwrap_or_default();
+        assert_eq!((code, &told["states_differ"]), (expected, &Value::from(differ)), "{copy:?}: {told:#}");
+        assert_eq!(told["verdict"], "same", "{told:#}");
+        for side in [0, 1] {
+            assert_eq!(told["sides"][side]["blobs"]["faults"], Value::Array(Vec::new()), "{told:#}");
+        }
+        let (code, said) = inspect(&[]);
+        let line = match differ {
+            [] => "states: every application has the same digest in both".to_owned(),
+            [id, ..] => format!(
+                "states: DIFFERENT digests of the applications with the ids {id}, of the same records"
+            ),
+        };
+        assert!(code == expected && said.contains(&line), "{said}");
+    }
 }
 
 /// Changes what a snapshot of a directory says of its runs.
@@ -110,12 +122,12 @@ fn run_path(data_dir: &Path, id: &BlobId) -> PathBuf {
     data_dir.join("runs").join(&name[..2]).join(&name[2..])
 }
 
-/// The run that has this text, with its content.
-fn run_with(data_dir: &Path, text: &str) -> (BlobId, Vec<u8>) {
+/// The run that has these bytes, with its content.
+fn run_with(data_dir: &Path, part: &[u8]) -> (BlobId, Vec<u8>) {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(data_dir).expect("a directory"));
     let all = Shelf::new(disk).blobs().list().expect("runs");
     let with = |id: BlobId| (id, fs::read(run_path(data_dir, &id)).expect("a run"));
-    all.into_iter().map(with).find(|(_, run)| find(run, text.as_bytes()).is_some()).expect("one with that")
+    all.into_iter().map(with).find(|(_, run)| find(run, part).is_some()).expect("one with that")
 }
 
 /// The block of a run that has this byte.
@@ -135,10 +147,12 @@ fn block_of(run: &[u8], byte: usize) -> std::ops::Range<usize> {
     panic!("no block has it")
 }
 
-/// Changes the last byte of this text in a run: its block gets the checksum of that, the file its name, and the snapshots this.
-fn change_item(data_dir: &Path, text: &str) {
-    let (old, mut run) = run_with(data_dir, text);
-    let last = find(&run, text.as_bytes()).expect("there") + text.len() - 1;
+/// Changes the last byte of these in a run, where they stand there for the `nth` time: its block gets the checksum of that, the file
+/// its name, and the snapshots this.
+fn change(data_dir: &Path, part: &[u8], nth: usize) {
+    let (old, mut run) = run_with(data_dir, part);
+    let mut all = (0..).zip(run.windows(part.len())).filter(|(_, window)| *window == part);
+    let last = all.nth(nth).expect("there").0 + part.len() - 1;
     let block = block_of(&run, last);
     run[last] ^= 1;
     let crc = crc32c::crc32c(&run[block.clone()]);
@@ -156,7 +170,7 @@ fn change_item(data_dir: &Path, text: &str) {
 
 /// Has the snapshots say that the first item is gone of the run with this text.
 fn lose_item(data_dir: &Path, text: &str) {
-    let (id, _) = run_with(data_dir, text);
+    let (id, _) = run_with(data_dir, text.as_bytes());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(data_dir).expect("a directory"));
     let all = Shelf::new(disk).open(&id).expect("a run").places().clone();
     change_snapshots(data_dir, |section| {
@@ -171,50 +185,24 @@ fn lose_item(data_dir: &Path, text: &str) {
 }
 
 #[test]
-fn a_copy_is_the_same() {
-    let (_directory, copy) = copied();
-    let (code, told) = inspect(&copy);
-    assert_eq!((code, &told["states_differ"]), (Some(0), &Value::Array(Vec::new())), "{told:#}");
+fn one_old_item_that_is_not_the_same_is_seen() {
+    let original = Original::new();
+    original.compare(&original.copy("same"), &[]);
+    for (app, text) in [(BOARD, "message 7"), (THUMBS, &*original.reason), (TOYS, "toy 7")] {
+        let changed = original.copy(&format!("changed-{app}"));
+        change(&changed, text.as_bytes(), 0);
+        original.compare(&changed, &[app]);
+        let lacking = original.copy(&format!("lacking-{app}"));
+        lose_item(&lacking, text);
+        original.compare(&lacking, &[app]);
+    }
 }
 
 #[test]
-fn a_byte_of_an_old_message_is_seen() {
-    let (_directory, copy) = copied();
-    change_item(&copy, "message 7");
-    expect_differs(&copy, BOARD);
-}
-
-#[test]
-fn an_old_message_that_only_one_has_is_seen() {
-    let (_directory, copy) = copied();
-    lose_item(&copy, "message 7");
-    expect_differs(&copy, BOARD);
-}
-
-#[test]
-fn the_state_of_an_old_picture_is_seen() {
-    let (_directory, copy) = copied();
-    change_item(&copy, &ORIGINAL.reason);
-    expect_differs(&copy, THUMBS);
-}
-
-#[test]
-fn an_old_picture_that_only_one_has_is_seen() {
-    let (_directory, copy) = copied();
-    lose_item(&copy, &ORIGINAL.reason);
-    expect_differs(&copy, THUMBS);
-}
-
-#[test]
-fn a_byte_of_an_old_toy_is_seen() {
-    let (_directory, copy) = copied();
-    change_item(&copy, "toy 7");
-    expect_differs(&copy, TOYS);
-}
-
-#[test]
-fn an_old_toy_that_only_one_has_is_seen() {
-    let (_directory, copy) = copied();
-    lose_item(&copy, "toy 7");
-    expect_differs(&copy, TOYS);
+fn a_table_that_does_not_lead_to_its_items_is_seen() {
+    let original = Original::new();
+    let astray = original.copy("astray");
+    // Behind the item itself; keys stand there without what they share with the one before.
+    change(&astray, &original.name[4..], 1);
+    original.compare(&astray, &[BOARD]);
 }

@@ -92,6 +92,10 @@ impl Aging for BoardState {
         Some(item(key, self.messages.get(key)?))
     }
 
+    fn keys(&self, stored: &Item) -> Vec<(u8, Vec<u8>)> {
+        read(stored).map_or_else(Vec::new, |(key, message)| item(&key, &message).keys)
+    }
+
     fn forget(&mut self, place: Place) -> bool {
         let found = self.take_out(place);
         if let Some((_, message)) = &found {

@@ -89,6 +89,10 @@ impl Aging for ThumbsState {
         Some(stored(key.place, key.time_us, item))
     }
 
+    fn keys(&self, item: &Stored) -> Vec<(u8, Vec<u8>)> {
+        read(item).map_or_else(Vec::new, |(time_us, picture)| stored(item.place, time_us, &picture).keys)
+    }
+
     fn forget(&mut self, place: Place) -> bool {
         let is_ended = self.at(place).is_some_and(|item| item.progress.outcome.is_some());
         let Some((_, item)) = (if is_ended { self.take_out(place) } else { None }) else { return false };

@@ -95,6 +95,14 @@ impl Aging for ToysState {
         if self.may_age(&place) { Some(item(&place, self.products.get(&place)?)) } else { None }
     }
 
+    fn keys(&self, stored: &Item) -> Vec<(u8, Vec<u8>)> {
+        let written_us = stored.value.first_chunk().map(|time| u64::from_le_bytes(*time));
+        let toy = written_us.zip(read(stored));
+        toy.map_or_else(Vec::new, |(time_us, product)| {
+            item(&Place::at((time_us, stored.place)), &product).keys
+        })
+    }
+
     fn forget(&mut self, at: places::Place) -> bool {
         let Some(Held::Toy(place)) = self.index.get(at).filter(|_| !self.claims.has(at)) else {
             return false;
