@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use old_items::{TINY, await_old, post_all};
 use pixeld::base::blob::BlobId;
-use pixeld::base::places::Places;
+use pixeld::base::places::{Places, place_bytes};
 use pixeld::base::tag::app;
 use pixeld::log::blobs::id_of;
 use pixeld::log::runs::shelf::Shelf;
@@ -168,11 +168,15 @@ fn change(data_dir: &Path, part: &[u8], nth: usize) {
     });
 }
 
+fn places(data_dir: &Path, run: &BlobId) -> Places {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(data_dir).expect("a directory"));
+    Shelf::new(disk).open(run).expect("a run").places().clone()
+}
+
 /// Has the snapshots say that the first item is gone of the run with this text.
 fn lose_item(data_dir: &Path, text: &str) {
     let (id, _) = run_with(data_dir, text.as_bytes());
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(data_dir).expect("a directory"));
-    let all = Shelf::new(disk).open(&id).expect("a run").places().clone();
+    let all = places(data_dir, &id);
     change_snapshots(data_dir, |section| {
         let Some(at) = find(section, &id.0).map(|at| at + NAME_BYTES + AMOUNTS_BYTES) else { return };
         let (mut gone, length) = Places::read(&section[at..]).expect("a set");
@@ -205,4 +209,16 @@ fn a_table_that_does_not_lead_to_its_items_is_seen() {
     // Behind the item itself; keys stand there without what they share with the one before.
     change(&astray, &original.name[4..], 1);
     original.compare(&astray, &[BOARD]);
+}
+
+#[test]
+fn a_run_that_lacks_an_item_is_named() {
+    let original = Original::new();
+    let broken = original.copy("broken");
+    let (run, _) = run_with(&broken, b"toy 7");
+    let first = places(&broken, &run).iter().next().expect("one");
+    change(&broken, &place_bytes(first), 0);
+    let output = pixeld(&["inspect"]).arg(original.data_dir()).arg(&broken).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("an item is missing"), "{said}");
 }
