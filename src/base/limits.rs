@@ -209,6 +209,50 @@ pub const SHARED_LOG_QUESTIONS_MAX: usize = 64;
 pub const SHARED_LOG_ANSWERS_MAX: usize = 2;
 /// Bytes that are read of what a server's monitoring says.
 pub const SHARED_LOG_MONITOR_BYTES_MAX: u64 = 1024 * 1024;
+/// Silence of a bucket that has a shared log in it, after which it is taken to be away, milliseconds.
+pub const SHARED_LOG_BUCKET_SILENT_MS: u64 = 3_000;
+/// How often a bucket is asked which hosts there are, milliseconds.
+pub const SHARED_LOG_BUCKET_LOOK_MS: u64 = 5_000;
+/// Messages of a shared log in one object of a bucket: as many as a relay has on their way.
+pub const SHARED_LOG_JOINED_MAX: usize = RELAY_FLIGHT_MAX;
+/// Bytes of messages in one object of a bucket, but for one message that is longer by itself.
+pub const SHARED_LOG_JOINED_BYTES: usize = 1024 * 1024;
+/// Names that a bucket lists at once: as many as S3 gives.
+pub const SHARED_LOG_LISTED_MAX: usize = 1_000;
+/// Objects of one stream that are read from a bucket at once.
+pub const SHARED_LOG_READ_MAX: usize = 8;
+/// The longest pause between two looks for the next message of a stream in a bucket, milliseconds; the shortest is that after a
+/// failure.
+pub const SHARED_LOG_POLL_MS_MAX: u64 = 1_000;
+/// How often a stream in a bucket is looked at for messages behind a gap, milliseconds.
+pub const SHARED_LOG_GAP_LOOK_MS: u64 = 10_000;
+/// How often a host writes into a bucket what it tells all others, and reads what they tell, milliseconds: three times in the time
+/// after which a host is taken to be away.
+pub const SHARED_LOG_VOICE_MS: u64 = 1_000;
+/// How often it reads that while hosts ask each other something, milliseconds.
+pub const SHARED_LOG_VOICE_BUSY_MS: u64 = 200;
+/// How long it reads so often behind a question, milliseconds.
+pub const SHARED_LOG_VOICE_BUSY_FOR_MS: u64 = 10_000;
+/// Time without a change after which what a host tells is only read when a listing shows another one, milliseconds.
+pub const SHARED_LOG_VOICE_SILENT_MS: u64 = 60_000;
+/// Beats that an object has by which a host tells something to all others: those of six seconds, of which one is whole.
+pub const SHARED_LOG_WORDS_MAX: usize = 12;
+/// Most bytes of such an object.
+pub const SHARED_LOG_VOICE_BYTES_MAX: usize = RELAY_GREETING_BYTES;
+/// Questions to other hosts in a bucket that wait for an answer; of more the oldest get none.
+pub const SHARED_LOG_OPEN_QUESTIONS_MAX: usize = 32;
+/// How long such a question stands, and how long an answer is held for whoever asks again, milliseconds.
+pub const SHARED_LOG_QUESTION_MS: u64 = 30_000;
+/// Answers that are held, each of at most [`RELAY_ANSWER_BYTES`].
+pub const SHARED_LOG_ANSWERS_HELD_MAX: usize = 8;
+/// The longest pause between two looks for an answer in a bucket, milliseconds.
+pub const SHARED_LOG_ANSWER_POLL_MS_MAX: u64 = 500;
+/// Bytes of one part of a long object on its way into a bucket: the least that S3 takes.
+pub const SHARED_LOG_PART_BYTES: usize = 5 * 1024 * 1024;
+/// How often objects that are too old, or too many, are removed from a bucket's log, milliseconds.
+pub const SHARED_LOG_TRIM_MS: u64 = 60_000;
+/// How often old contents beside the log are looked for in a bucket, milliseconds.
+pub const SHARED_LOG_SWEEP_MS: u64 = 3_600_000;
 /// Bytes of a `multipart/form-data` body that are not the content of its parts.
 pub const MULTIPART_FRAMING_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the fields in front of one part.

@@ -1,4 +1,4 @@
-//! Where blobs are kept, as it is written in a configuration.
+//! Where blobs are kept, as it is written in a configuration; how a bucket is named there.
 
 use crate::engine::shared::settings::BlobPlace;
 
@@ -15,8 +15,13 @@ pub fn read(text: &str) -> Option<BlobPlace> {
     }
 }
 
+/// Returns whether a text is meant to name a bucket.
+pub(super) fn is_bucket(text: &str) -> bool {
+    text.starts_with("s3://")
+}
+
 /// Reads `s3://NAME/PREFIX`; the prefix may be missing.
-fn bucket_of(text: &str) -> Option<BlobPlace> {
+pub(super) fn bucket_of(text: &str) -> Option<BlobPlace> {
     let (bucket, prefix) =
         text.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))?;
     let prefix = prefix.trim_end_matches('/');

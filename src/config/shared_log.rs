@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effective::Config;
+use super::place;
 use super::table::{Row, row, whole};
 use crate::base::durability::Durability;
 use crate::base::limits::{SHARED_LOG_REPLICAS_SAFE, SHARED_LOG_SERVERS_MAX};
@@ -30,7 +31,7 @@ pub static ROWS: [Row; 8] = [
         Setting::new(
             "log.servers",
             "SERVER,...",
-            "Servers of the NATS JetStream by which any number of hosts share their records, in the place of a peer",
+            "Servers of the NATS JetStream by which any number of hosts share their records, in the place of a peer; or a bucket",
             SERVERS,
             Preset::Text("none"),
         )
@@ -110,10 +111,21 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str
     let log = &config.shared_log;
     let (durability, is_there) = (config.settings.durability, !log.servers.is_empty());
     let peer_key = if config.peer.dial.is_some() { "peer" } else { "peer_listen" };
+    let is_bucket = log.servers.iter().any(|server| place::is_bucket(server));
     let sound_replicas = log.replicas >= SHARED_LOG_REPLICAS_SAFE || log.allow_weak;
     [
         (
-            is_there && !cfg!(feature = "nats"),
+            is_bucket && !cfg!(feature = "s3"),
+            "log.servers",
+            "no bucket in this build, which has no client for one: build with `--features s3`",
+        ),
+        (is_bucket && log.servers.len() > 1, "log.servers", "one bucket alone, or servers of NATS"),
+        (is_bucket && log.credentials.is_some(), "log.credentials", "none beside a bucket: see AWS_ACCESS_KEY_ID"),
+        (is_bucket && log.authority.is_some(), "log.ca", "none beside a bucket"),
+        (is_bucket && !log.monitor.is_empty(), "log.monitor", "none beside a bucket"),
+        (is_bucket && log.allow_weak, "log.allow_weak", "false beside a bucket: one that does not compare is of no use"),
+        (
+            is_there && !is_bucket && !cfg!(feature = "nats"),
             "log.servers",
             "none in this build, which has no client for a log: take a released program, or build with `--features nats`",
         ),
@@ -150,15 +162,20 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str
 
 /// Returns what servers may look like.
 pub fn servers_form() -> String {
-    "HOST:PORT, each with nats:// or tls:// before it or without, such as nats://a:4222,nats://b:4222,nats://c:4222".to_owned()
+    "HOST:PORT, each with nats:// or tls:// before it or without, such as nats://a:4222,nats://b:4222,nats://c:4222; or, in a build \
+     with `--features s3`, a bucket as s3://NAME/PREFIX"
+        .to_owned()
 }
 
 fn monitor_form() -> String {
     "HOST:PORT such as a:8222,b:8222,c:8222".to_owned()
 }
 
-/// Reads a server as a URL; without a port it is NATS' own.
+/// Reads a server, or a bucket, as a URL; without a port it is NATS' own.
 pub fn server(text: &str) -> Option<String> {
+    if place::is_bucket(text) {
+        return place::bucket_of(text).map(|_| text.trim_end_matches('/').to_owned());
+    }
     let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
     let address = Address::parse(rest).or_else(|| Address::parse(&format!("{rest}:{PORT}")))?;
     ["nats", "tls"].contains(&scheme).then(|| format!("{scheme}://{address}"))
@@ -188,6 +205,9 @@ mod tests {
             ("nats://user:secret@a:4222", None),
             ("nats://", None),
             ("", None),
+            ("s3://logs/a/b/", Some("s3://logs/a/b")),
+            ("s3://logs", Some("s3://logs")),
+            ("s3://Logs/a", None),
         ] {
             assert_eq!(server(text).as_deref(), url, "{text}");
         }

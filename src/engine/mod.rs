@@ -37,8 +37,8 @@ pub(crate) mod link;
 pub mod replication;
 // Holds what threads share: flags, mailboxes, counters, settings, free space, the queues to and from the link.
 pub mod shared;
-// Puts the log that many hosts share in the peer's place: the relay's thread, and its port to NATS.
-#[cfg(feature = "nats")]
+// Puts the log that many hosts share in the peer's place: the relay's thread, and its port to NATS or to a bucket.
+#[cfg(any(feature = "nats", feature = "s3"))]
 pub mod shared_log;
 // Shows how the server stands: /metrics, /status, /readyz.
 pub(crate) mod status;

@@ -18,6 +18,46 @@ use crate::base::ids::NodeId;
 use crate::base::limits::{BUCKET_CALL_MS, BUCKET_RETRY_MS};
 use crate::os::thread;
 
+/// Further tries of one call.
+const RETRIES_MAX: usize = 5;
+
+/// How long a client waits for a bucket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For one call, milliseconds.
+    pub(crate) call_ms: u64,
+    /// For further tries of one that was not answered, or refused for the moment, milliseconds; 0 for none.
+    pub(crate) retry_ms: u64,
+}
+
+impl Patience {
+    /// That of whoever needs the object.
+    pub(crate) const USUAL: Self = Self { call_ms: BUCKET_CALL_MS, retry_ms: BUCKET_RETRY_MS };
+}
+
+/// Returns a client of `bucket`, with settings and credentials from the environment. Calls nobody yet.
+///
+/// # Errors
+/// Fails if one of the settings is invalid.
+pub(crate) fn connect(bucket: &str, patience: Patience) -> io::Result<AmazonS3> {
+    // Another part of the program may have chosen the same one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Patience { call_ms, retry_ms } = patience;
+    let retry = RetryConfig {
+        max_retries: if retry_ms == 0 { 0 } else { RETRIES_MAX },
+        retry_timeout: Duration::from_millis(retry_ms),
+        ..RetryConfig::default()
+    };
+    let client = ClientOptions::new().with_timeout(Duration::from_millis(call_ms));
+    let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true");
+    AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_retry(retry)
+        .with_client_options(client.with_allow_http(allow_http))
+        .build()
+        .map_err(io::Error::other)
+}
+
 /// This host's part of a bucket. A clone is the same one.
 #[derive(Clone)]
 pub(super) struct Bucket {
@@ -58,21 +98,7 @@ impl Bucket {
 
     /// Returns what is below `prefix` of `bucket`, settings and credentials from the environment.
     pub(super) fn below(bucket: &str, prefix: String, tells: bool) -> io::Result<Self> {
-        // Another part of the program may have chosen the same one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let retry = RetryConfig {
-            max_retries: 5,
-            retry_timeout: Duration::from_millis(BUCKET_RETRY_MS),
-            ..RetryConfig::default()
-        };
-        let client = ClientOptions::new().with_timeout(Duration::from_millis(BUCKET_CALL_MS));
-        let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true");
-        let store = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .with_retry(retry)
-            .with_client_options(client.with_allow_http(allow_http))
-            .build()
-            .map_err(io::Error::other)?;
+        let store = connect(bucket, Patience::USUAL)?;
         Ok(Self { store: Arc::new(store), prefix, thread: Arc::new(Thread::start()?), tells })
     }
 

@@ -27,6 +27,7 @@ use crate::log::blobs::files::FileStore;
 use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 use crate::os::disk::Disk;
 use client::Bucket;
+pub(crate) use client::{Patience, connect};
 use object::Object;
 use spool::Spooled;
 

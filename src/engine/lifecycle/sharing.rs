@@ -11,7 +11,7 @@ use crate::engine::link::target::Target;
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::stand::Stand;
 use crate::engine::shared::settings::{Settings, Trust};
-#[cfg(feature = "nats")]
+#[cfg(any(feature = "nats", feature = "s3"))]
 use crate::engine::shared_log::Prepared;
 use crate::os::disk::Disk;
 use crate::os::socket;
@@ -20,7 +20,7 @@ use crate::os::socket;
 pub(super) struct Sharing {
     /// Where the peer may dial.
     listener: Option<TcpListener>,
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "nats", feature = "s3"))]
     log: Option<Prepared>,
 }
 
@@ -41,7 +41,7 @@ impl Sharing {
             socket::listen_alone(address).map_err(|source| StartError::ListenPeer { address, source })
         };
         let listener = address.map(listen).transpose()?;
-        #[cfg(not(feature = "nats"))]
+        #[cfg(not(any(feature = "nats", feature = "s3")))]
         if settings.shared_log.is_some() {
             return Err(StartError::Log(io::Error::other(
                 "this build has no client for a log: take a released program, or build with `--features nats`",
@@ -49,7 +49,7 @@ impl Sharing {
         }
         Ok(Self {
             listener,
-            #[cfg(feature = "nats")]
+            #[cfg(any(feature = "nats", feature = "s3"))]
             log: settings.shared_log.as_ref().map(Prepared::of).transpose().map_err(StartError::Log)?,
         })
     }
@@ -72,13 +72,13 @@ impl Sharing {
         }))
     }
 
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "nats", feature = "s3"))]
     fn start_log(&mut self, shared: &Arc<Shared>, disk: Arc<dyn Disk>) -> io::Result<Option<Log>> {
         let log = self.log.take().zip(shared.shared_log.clone());
         log.map(|(log, standing)| log.start(shared, disk, standing)).transpose()
     }
 
-    #[cfg(not(feature = "nats"))]
+    #[cfg(not(any(feature = "nats", feature = "s3")))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
     fn start_log(&mut self, _: &Arc<Shared>, _: Arc<dyn Disk>) -> io::Result<Option<Log>> {
         Ok(None)

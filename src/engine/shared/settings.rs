@@ -1,5 +1,6 @@
 //! What a server is started with.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -198,7 +199,7 @@ pub enum Trust {
 /// What a host that shares a log is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedLogSettings {
-    /// Its servers, as URLs such as `nats://a:4222`; at least one.
+    /// Its servers, as URLs such as `nats://a:4222`, at least one; or one bucket, as `s3://NAME/PREFIX`.
     pub servers: Vec<String>,
     /// The file with this host's credentials.
     pub credentials: Option<PathBuf>,
@@ -216,6 +217,36 @@ pub struct SharedLogSettings {
     pub allow_weak: bool,
     /// How much of the journal waits for a log that is away.
     pub retention: Retention,
+}
+
+impl SharedLogSettings {
+    /// Returns the bucket that the log is in; nothing for one that has servers.
+    #[must_use]
+    pub fn bucket(&self) -> Option<BucketPlace> {
+        let (bucket, prefix) = self
+            .servers
+            .first()?
+            .strip_prefix("s3://")
+            .map(|rest| rest.split_once('/').unwrap_or((rest, "")))?;
+        Some(BucketPlace { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+/// A place in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What names of objects start with, without a slash at either end; may be empty.
+    pub prefix: String,
+}
+
+impl fmt::Display for BucketPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, prefix } = self;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        write!(f, "s3://{bucket}{slash}{prefix}")
+    }
 }
 
 impl Default for SharedLogSettings {

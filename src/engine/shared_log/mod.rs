@@ -1,29 +1,33 @@
-//! The log that many hosts share, in the peer's place; feature `nats`.
+//! The log that many hosts share, in the peer's place; features `nats` and `s3`.
 //!
 //! ```text
-//! link -> pair of sockets -> relay (peer/relay) -> calls -> port (nats) -> servers
+//! link -> pair of sockets -> relay (peer/relay) -> calls -> port (nats, or bucket) -> servers
 //! link <- pair of sockets <- relay              <- events <- port
 //! ```
 //!
 //! Relay and port live on one thread, `log`. The link meets the relay as it would meet a peer; what the servers of the
-//! log do stays behind the port.
+//! log do, or a bucket in their place, stays behind the port.
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod door;
 mod flights;
+#[cfg(feature = "nats")]
 pub mod nats;
+mod port;
 mod relaying;
 
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
+#[cfg(feature = "s3")]
+pub use self::bucket::look;
 use self::door::Door;
-use self::nats::{Nats, Plan};
+use self::port::{Plan, Port};
 use self::relaying::{Host, Relaying};
 use crate::base::ids::{Inc, Origin};
 use crate::base::limits::{SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX};
@@ -38,6 +42,7 @@ use crate::peer::relay::{Relay, Settings, log_node};
 /// What a start has looked at before it changes anything.
 pub struct Prepared {
     settings: Arc<SharedLogSettings>,
+    /// What the file of credentials says.
     credentials: Option<String>,
 }
 
@@ -45,22 +50,10 @@ impl Prepared {
     /// Reads the files that the settings name. Whether the log can be reached is not looked at: it may come later.
     ///
     /// # Errors
-    /// Fails for a file that can't be read, or that has nothing of what it is to have; names it.
+    /// Fails for a file that can't be read, or that has nothing of what it is to have, and for a log that this build has no client
+    /// for; names it.
     pub fn of(settings: &SharedLogSettings) -> io::Result<Self> {
-        let read = |flag: &str, path: &Path, check: &dyn Fn(&str) -> Result<(), String>| {
-            let text = fs::read_to_string(path).map_err(|error| error.to_string());
-            let text = text.and_then(|text| check(&text).map(|()| text));
-            text.map_err(|error| io::Error::other(format!("{flag} {}: {error}", path.display())))
-        };
-        let credentials = settings.credentials.as_ref();
-        let credentials =
-            credentials.map(|path| read("--log-credentials", path, &nats::check_credentials)).transpose()?;
-        let has_certificate = |text: &str| match text.contains("-----BEGIN CERTIFICATE-----") {
-            true => Ok(()),
-            false => Err("there is no certificate in PEM in it".to_owned()),
-        };
-        let authority = settings.authority.as_ref();
-        authority.map(|path| read("--log-ca", path, &has_certificate)).transpose()?;
+        let credentials = port::credentials(settings)?;
         Ok(Self { settings: Arc::new(settings.clone()), credentials })
     }
 
@@ -96,7 +89,7 @@ impl Prepared {
         };
         let (calls, called) = mpsc::channel(SHARED_LOG_CALLS_MAX);
         let (events, told) = mpsc::channel(SHARED_LOG_EVENTS_MAX);
-        let port = Nats::new(plan, called, events, standing.clone());
+        let port = Port::new(plan, called, events, standing.clone())?;
         let (door, sign, connections) = Door::new();
         let host = Host { shared: shared.clone(), disk };
         let relaying = Relaying::new(Relay::new(settings), host, standing, calls, sign);

@@ -21,6 +21,9 @@ mod streams;
 mod strength;
 mod talking;
 
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,37 +32,33 @@ use tokio::sync::mpsc;
 use self::names::Names;
 use self::servers::{Connected, Credentials, Servers};
 use self::session::{End, Session, Way};
-use crate::base::ids::{ClusterId, NodeId};
+use super::port::Plan;
 use crate::base::limits::SHARED_LOG_REFUSED_MS;
 use crate::engine::shared::settings::SharedLogSettings;
 use crate::engine::shared::shared_log::SharedLog;
 use crate::os::clock::Clock;
 use crate::peer::relay::port::{LogCall, LogEvent};
 
-/// Which host the port is for, and where its log is.
-pub struct Plan {
-    /// Where the log is, and what it has to be.
-    pub settings: Arc<SharedLogSettings>,
-    /// What the file of credentials says.
-    pub credentials: Option<String>,
-    /// The hosts that share their records.
-    pub cluster: ClusterId,
-    /// The lineage of its records.
-    pub lineage: u64,
-    /// The host.
-    pub node: NodeId,
-    /// Random: with which server to begin.
-    pub random: u64,
-    /// The server's clock.
-    pub clock: Clock,
-}
-
-/// Says whether a text is one of credentials.
+/// Reads the files that a log's settings name; gives what that of credentials says.
 ///
 /// # Errors
-/// Says which forms there are.
-pub(super) fn check_credentials(text: &str) -> Result<(), String> {
-    Credentials::read(text).map(drop)
+/// Fails for a file that can't be read, or that has nothing of what it is to have; names it.
+pub(super) fn files(settings: &SharedLogSettings) -> io::Result<Option<String>> {
+    let read = |flag: &str, path: &Path, check: &dyn Fn(&str) -> Result<(), String>| {
+        let text = fs::read_to_string(path).map_err(|error| error.to_string());
+        let text = text.and_then(|text| check(&text).map(|()| text));
+        text.map_err(|error| io::Error::other(format!("{flag} {}: {error}", path.display())))
+    };
+    let is_sound = |text: &str| Credentials::read(text).map(drop);
+    let credentials = settings.credentials.as_ref();
+    let credentials = credentials.map(|path| read("--log-credentials", path, &is_sound)).transpose()?;
+    let has_certificate = |text: &str| match text.contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(()),
+        false => Err("there is no certificate in PEM in it".to_owned()),
+    };
+    let authority = settings.authority.as_ref();
+    authority.map(|path| read("--log-ca", path, &has_certificate)).transpose()?;
+    Ok(credentials)
 }
 
 /// The port to NATS.
