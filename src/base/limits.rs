@@ -225,7 +225,7 @@ pub const SHARED_LOG_READ_MAX: usize = 8;
 /// failure.
 pub const SHARED_LOG_POLL_MS_MAX: u64 = 1_000;
 /// How often a stream in a bucket is looked at for messages behind a gap, milliseconds.
-pub const SHARED_LOG_GAP_LOOK_MS: u64 = 10_000;
+pub const SHARED_LOG_GAP_LOOK_MS: u64 = 30_000;
 /// How often a host writes into a bucket what it tells all others, and reads what they tell, milliseconds: three times in the time
 /// after which a host is taken to be away.
 pub const SHARED_LOG_VOICE_MS: u64 = 1_000;

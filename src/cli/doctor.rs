@@ -12,11 +12,11 @@ use crate::config::shared_log;
 use crate::config::sources::Sources;
 use crate::doctor::machine::Machine;
 use crate::doctor::profile::Profile;
-use crate::doctor::question::{Certificate, Guard, Question};
+use crate::doctor::question::{Bucket, Certificate, Guard, Question};
 use crate::doctor::watch::Counters;
 use crate::doctor::{examine, report};
 use crate::engine::shared::key::KEY_NAME;
-use crate::engine::shared::settings::ListenerKind;
+use crate::engine::shared::settings::{ListenerKind, SharedLogSettings};
 use crate::engine::shared::tls::certificates::{CertificateError, Pair};
 use crate::engine::shared::tls::examined::Examined;
 use crate::os::output;
@@ -42,7 +42,8 @@ pub(super) struct Arguments {
     /// The peer, to see how far it is
     #[arg(long, value_name = "HOST:PORT")]
     peer: Option<String>,
-    /// The servers of the log that many hosts share, to see how far they are and how they are set
+    /// The servers of the log that many hosts share, to see how far they are and how they are set; or its bucket, in which an object is
+    /// made and removed
     #[arg(long, value_name = "SERVER,...", value_delimiter = ',', value_parser = server, env = "PIXELD_LOG")]
     log: Vec<String>,
     /// Where those servers tell whether they sync
@@ -88,7 +89,18 @@ fn profile(text: &str) -> Result<Profile, String> {
 /// Reads a server of the log as the configuration does, without what stands before its address.
 fn server(text: &str) -> Result<String, String> {
     let server = shared_log::server(text).ok_or_else(shared_log::servers_form)?;
-    Ok(server.split_once("://").map_or(server.clone(), |(_, address)| address.to_owned()))
+    let address = server.split_once("://").filter(|(scheme, _)| *scheme != "s3").map(|(_, address)| address);
+    Ok(address.unwrap_or(&server).to_owned())
+}
+
+/// Asks the bucket that has the log, if one has.
+fn bucket(log: &[String]) -> Option<Bucket> {
+    let place = SharedLogSettings { servers: log.to_vec(), ..SharedLogSettings::default() }.bucket()?;
+    #[cfg(feature = "s3")]
+    let put = crate::engine::shared_log::look(&place);
+    #[cfg(not(feature = "s3"))]
+    let put = Err("this build has no client for a bucket: build with `--features s3`".to_owned());
+    Some(Bucket { place: place.to_string(), put })
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
@@ -178,7 +190,8 @@ impl Arguments {
         }
         let guard = guard(self.config);
         let Self { profile, nic, data_dir, peer, log, log_monitor, .. } = self;
-        let question = Question { profile, nic, data_dir, peer, log, log_monitor, guard };
+        let bucket = bucket(&log);
+        let question = Question { profile, nic, data_dir, peer, log, bucket, log_monitor, guard };
         let findings = examine(&machine, &question);
         let text = if self.json {
             format!("{:#}\n", report::document(&findings))

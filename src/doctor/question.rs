@@ -18,10 +18,21 @@ pub struct Question {
     pub peer: Option<String>,
     /// Addresses and ports of the servers of a shared log.
     pub log: Vec<String>,
-    /// Addresses and ports where those tell how they are set.
+    /// What a bucket has said that has a shared log in it.
+    pub bucket: Option<Bucket>,
+    /// Addresses and ports where those servers tell how they are set.
     pub log_monitor: Vec<String>,
     /// What the configuration says of who may do what, or why that is not known.
     pub guard: Result<Guard, String>,
+}
+
+/// A bucket that has a shared log in it, and what it has said.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// How an operator names it.
+    pub place: String,
+    /// How long it took to make an object; or why it can't have a log.
+    pub put: Result<Duration, String>,
 }
 
 /// What a configuration says of who may reach the server and do what.

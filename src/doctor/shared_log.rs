@@ -8,11 +8,13 @@ use serde_json::Value;
 
 use super::finding::Finding;
 use super::machine::Machine;
-use super::question::{PEER_PATIENCE, Question};
+use super::question::{Bucket, PEER_PATIENCE, Question};
 use crate::base::limits::{SHARED_LOG_MONITOR_BYTES_MAX, SHARED_LOG_PAYLOAD_BYTES_MIN};
 
 /// Answers at `cluster` wait for this once at least.
 const RTT_WANTED: Duration = Duration::from_millis(2);
+/// The same where each of them waits for an object of a bucket.
+const PUT_WANTED: Duration = Duration::from_millis(200);
 /// The oldest version of a server that loses nothing acknowledged in the cases that are known.
 const OLDEST: (u64, u64) = (2, 14);
 /// Bytes of what a server says first.
@@ -22,6 +24,9 @@ pub(super) fn check(machine: &Machine, question: &Question) -> Vec<Finding> {
     const IDS: [&str; 3] = ["log.path", "log.servers", "log.sync"];
     if !machine.is_live() {
         return IDS.map(|id| Finding::skip(id, "a copy of files reaches nobody")).into();
+    }
+    if let Some(bucket) = &question.bucket {
+        return of_bucket(IDS, bucket).into();
     }
     let [path, servers] = if question.log.is_empty() {
         [IDS[0], IDS[1]].map(|id| Finding::skip(id, "no log named; --log SERVER,..."))
@@ -34,6 +39,30 @@ pub(super) fn check(machine: &Machine, question: &Question) -> Vec<Finding> {
         false => synced(IDS[2], &question.log_monitor),
     };
     vec![path, servers, sync]
+}
+
+fn of_bucket(ids: [&'static str; 3], bucket: &Bucket) -> [Finding; 3] {
+    let Bucket { place, put } = bucket;
+    let sync = Finding::skip(ids[2], "a bucket has an object before it says so, and is not asked");
+    match put {
+        Ok(time) => {
+            let current = format!("{time:.0?} to make an object in {place}");
+            let path = match *time <= PUT_WANTED {
+                true => Finding::pass(ids[0], current),
+                false => Finding::warn(ids[0], current, "at most 200 ms"),
+            };
+            [path, Finding::pass(ids[1], format!("{place} compares before it puts")), sync]
+        }
+        Err(why) => [
+            Finding::skip(ids[0], "it can't have a log"),
+            Finding::fail(
+                ids[1],
+                why.clone(),
+                "a bucket that compares before it puts, and lets this host in",
+            ),
+            sync,
+        ],
+    }
 }
 
 /// What a server says first, and how long it took to be reached.

@@ -19,6 +19,8 @@ mod process;
 mod skip;
 #[path = "../support/thumbs/mod.rs"]
 mod thumbs;
+#[path = "../support/told/mod.rs"]
+mod told;
 
 mod apart;
 mod cluster;

@@ -97,15 +97,15 @@ pub(super) static ITEMS: [Item; 25] = [
         "costs a failure domain",
         "what `cluster` adds to each write",
         "AWS placement groups",
-        "An answer at `cluster` waits for the log: one way there and back, one between its servers, and two of their disks.",
+        "An answer at `cluster` waits for the log: one way there and back, one between its servers, and two of their disks; or until a bucket has an object.",
     ),
     item(
         "log",
         "log.servers",
         SAFE,
         "the log takes what hosts say",
-        "NATS: max_payload, jetstream",
-        "An answer of one host to another has up to 1.1 MB. Versions before 2.14 lose acknowledged messages in cases that are mended since.",
+        "NATS: max_payload, jetstream; If-None-Match of a bucket",
+        "An answer of one host to another has up to 1.1 MB. Versions before 2.14 lose acknowledged messages in cases that are mended since. In a bucket that does not compare before it puts two processes could write one message.",
     ),
     item(
         "log",

@@ -20,6 +20,7 @@ pub struct Plan {
     /// Where the log is, and what it has to be.
     pub settings: Arc<SharedLogSettings>,
     /// What the file of credentials says.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "a bucket has those of the environment"))]
     pub credentials: Option<String>,
     /// The hosts that share their records.
     pub cluster: ClusterId,
@@ -28,6 +29,7 @@ pub struct Plan {
     /// The host.
     pub node: NodeId,
     /// Random: with which server to begin.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "there is one bucket"))]
     pub random: u64,
     /// The server's clock.
     pub clock: Clock,

@@ -1,0 +1,61 @@
+//! What hosts that share a log tell of it and of themselves.
+
+#![allow(dead_code, reason = "each test program uses some of it")]
+
+use std::path::Path;
+
+use pixeld::log::files::identity::Identity;
+use pixeld::os::files::RealDisk;
+use serde_json::Value;
+
+use crate::process::pair::{Host, await_that, count, pixels};
+use crate::process::{Server, pixeld};
+
+/// The id of a host's directory.
+pub fn node_of(host: &Host) -> String {
+    let disk = RealDisk::open(&host.data_dir).expect("its directory");
+    Identity::load(&disk).expect("its identity").expect("it was made").node.to_string()
+}
+
+/// A series without labels of a host.
+pub fn metric(server: &Server, name: &str) -> f64 {
+    let metrics = server.ask("GET", "/metrics", "").1;
+    let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// What /health says of the log.
+pub fn log_of(server: &Server) -> Value {
+    let health: Value = serde_json::from_str(&server.ask("GET", "/health", "").1).expect("an object");
+    health["log"].clone()
+}
+
+/// Waits until a host exchanges with the log.
+pub fn await_log(server: &Server) {
+    await_that("the log", || log_of(server), |log| log["state"] == "connected");
+}
+
+/// Waits until the log keeps everything that a host has made.
+pub fn await_published(server: &Server) {
+    await_that(
+        "an even state",
+        || log_of(server),
+        |log| log["lag_records"] == 0 && log["state"] == "connected",
+    );
+}
+
+/// Waits until all have `total` pixels, and compares the lists.
+pub fn await_equal(servers: &[Server], total: u64) {
+    let counts = || servers.iter().map(count).collect::<Vec<_>>();
+    await_that("all pixels", counts, |counts| counts.iter().all(|count| *count == total));
+    let first = pixels(&servers[0]);
+    assert!(servers[1..].iter().all(|server| pixels(server) == first), "as many pixels, and other ones");
+}
+
+/// Says whether two directories are the same as far as both keep it.
+pub fn assert_same(a: &Path, b: &Path) {
+    let output = pixeld(&["inspect"]).arg(a).arg(b).output().expect("the binary starts");
+    let told =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("same"), "{told}");
+}
