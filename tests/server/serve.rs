@@ -80,6 +80,9 @@ fn usage_errors_end_with_2() {
             "both needs a peer, and there is a log in its place",
         ),
         (&["serve", "--log", "http://a"], "nats://a:4222,nats://b:4222"),
+        (&["serve", "--log", "s3://Logs"], "a bucket as s3://NAME/PREFIX"),
+        (&["serve", "--log", "s3://logs/a,s3://logs/b"], "one bucket alone, or servers of NATS"),
+        (&["serve", "--log", "s3://logs/a", "--log-ca", "ca.pem"], "none beside a bucket"),
         (&["serve", "--log-ca", "ca.pem"], "none without log"),
         (&["serve", "--log", "a", "--log-replicas", "2"], "need log.allow_weak"),
         (&["send"], "<PICTURE>"),
@@ -99,6 +102,13 @@ fn a_build_without_a_client_for_a_log_says_which_has_one() {
         code == 2 && stderr.contains("take a released program, or build with `--features nats`"),
         "{code}: {stderr}"
     );
+}
+
+#[cfg(not(feature = "s3"))]
+#[test]
+fn a_build_without_a_client_for_a_bucket_says_how_to_build_one() {
+    let (code, _, stderr) = output(&["serve", "--log", "s3://logs/a"]);
+    assert!(code == 2 && stderr.contains("build with `--features s3`"), "{code}: {stderr}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::base::limits::{
 use crate::peer::relay::port::LogEvent;
 
 /// Objects in a row that were found by their names, behind which a listing may find more at once.
-const ROW: u32 = 3;
+const ROW: u32 = 16;
 
 /// One stream that is followed.
 pub(super) struct Following {
