@@ -20,6 +20,7 @@ mod skip;
 mod backup;
 
 use std::io::ErrorKind;
+use std::process::Command;
 use std::sync::Arc;
 
 use board::{blob_files, large, post};

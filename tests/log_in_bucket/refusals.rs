@@ -83,7 +83,7 @@ fn a_bucket_that_does_not_let_a_host_in_is_named_with_the_rights_it_lacks() {
 #[test]
 fn a_bucket_that_is_not_there_is_named() {
     let Some(cluster) = Cluster::found(1) else { return };
-    refusal(&cluster.bucket.variables(), "s3://nothing/a", "there is no such bucket");
+    refusal(&cluster.bucket.variables(), "s3://nothing/a", "there is no such bucket:");
 }
 
 #[test]

@@ -131,7 +131,7 @@ mod tests {
         let now = Instant::now();
         let at = |ms: u64| now + Duration::from_millis(ms);
         let mut asking = Asking::default();
-        let mut ask =
+        let ask =
             |asking: &mut Asking, token, ms| asking.ask(token, Some(WHOM), b"why".to_vec(), &[], at(ms));
         assert_eq!(ask(&mut asking, 1, 0), Outcome::New(0));
         assert_eq!(ask(&mut asking, 2, 1_100), Outcome::Waits);

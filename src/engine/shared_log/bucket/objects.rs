@@ -116,11 +116,15 @@ impl Objects {
             Err(Error::AlreadyExists { .. }) => Trouble::Taken,
             Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. })) => {
                 Trouble::Unfit(format!(
-                    "the bucket does not let this host do what it has to ({error}): needed are s3:ListBucket, s3:GetObject, \
-                     s3:PutObject and s3:DeleteObject"
+                    "the bucket does not let this host do what it has to ({}): needed are s3:ListBucket, s3:GetObject, \
+                     s3:PutObject and s3:DeleteObject",
+                    cause(&error)
                 ))
             }
-            Err(error) => Trouble::Away(format!("the bucket does not answer as it should: {error}")),
+            Err(error) => {
+                tracing::debug!(%error, "a call of the bucket has failed");
+                Trouble::Away(format!("the bucket does not answer as it should: {}", cause(&error)))
+            }
         };
         if !matches!(trouble, Trouble::Away(_)) {
             self.note_answer();
@@ -286,6 +290,12 @@ impl Objects {
             }
         }
     }
+}
+
+/// Returns why a call has failed, without what differs from one try to the next: the object's name, and how long it took.
+fn cause(error: &Error) -> String {
+    let text = error.to_string();
+    text.split_once(" - ").map_or(text.clone(), |(_, cause)| cause.trim().to_owned())
 }
 
 fn no_bucket() -> Trouble {

@@ -175,8 +175,7 @@ impl Session {
         let silent_for = self.streams.objects.silent_for();
         match outcome {
             Ok(()) | Err(Trouble::Taken) => Ok(()),
-            Err(Trouble::Away(why)) if silent_for < Duration::from_millis(SHARED_LOG_BUCKET_SILENT_MS) => {
-                tracing::debug!(why, "a call of the bucket has failed");
+            Err(Trouble::Away(_)) if silent_for < Duration::from_millis(SHARED_LOG_BUCKET_SILENT_MS) => {
                 Ok(())
             }
             Err(trouble) => Err(trouble.into()),
