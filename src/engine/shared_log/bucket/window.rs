@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::Mutex;
 
 use super::names::number_of;
 use super::objects::{Entry, Trouble};
@@ -22,11 +23,19 @@ pub(super) struct Window {
     /// Bytes of its objects, once they were counted.
     bytes: AtomicU64,
     is_counted: AtomicBool,
+    /// Held by whoever counts and removes: a stream may be so long that it takes a while.
+    only: Mutex<()>,
 }
 
 impl Window {
     pub(super) fn new(own: NodeId, settings: Arc<SharedLogSettings>) -> Self {
-        Self { own, settings, bytes: AtomicU64::new(0), is_counted: AtomicBool::new(false) }
+        Self {
+            own,
+            settings,
+            bytes: AtomicU64::new(0),
+            is_counted: AtomicBool::new(false),
+            only: Mutex::new(()),
+        }
     }
 
     /// Notes that an object was added to the stream.
@@ -34,8 +43,16 @@ impl Window {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Notes that objects were removed; some of them may never have been counted, if a put was not answered.
+    fn note_removed(&self, bytes: u64) {
+        let left = |all: u64| Some(all.saturating_sub(bytes));
+        // It always gives something.
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+    }
+
     /// Removes what is too old, and the oldest of what is too much.
     pub(super) async fn trim(&self, streams: &Streams, now_ms: i64) -> Result<(), Trouble> {
+        let Ok(_only) = self.only.try_lock() else { return Ok(()) };
         if !self.is_counted.load(Ordering::Relaxed) {
             self.count(streams).await?;
         }
@@ -45,7 +62,7 @@ impl Window {
             let surplus = self.surplus(&page.entries[..all], now_ms);
             remove(streams, &page.entries[..surplus]).await?;
             let bytes: u64 = page.entries[..surplus].iter().map(|entry| entry.bytes).sum();
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.note_removed(bytes);
             if surplus < all || page.is_last() {
                 return Ok(());
             }
@@ -69,12 +86,13 @@ impl Window {
 
     /// Counts the bytes of the stream, once.
     async fn count(&self, streams: &Streams) -> Result<(), Trouble> {
-        let mut last = 0;
+        let (mut last, mut bytes) = (0, 0);
         loop {
             let page = streams.behind(self.own, last, SHARED_LOG_LISTED_MAX).await?;
-            self.note_added(page.entries.iter().map(|entry| entry.bytes).sum());
+            bytes += page.entries.iter().map(|entry| entry.bytes).sum::<u64>();
             last = page.entries.last().and_then(|entry| number_of(&entry.name)).unwrap_or(last);
             if page.is_last() {
+                self.note_added(bytes);
                 self.is_counted.store(true, Ordering::Relaxed);
                 return Ok(());
             }
@@ -142,5 +160,7 @@ mod tests {
         assert_eq!(window.surplus(&entries, 100), 2, "30 are more than 25");
         window.note_added(100);
         assert_eq!(window.surplus(&entries, 100), 4);
+        window.note_removed(1_000);
+        assert_eq!(window.surplus(&entries, 100), 0, "never less than nothing");
     }
 }
