@@ -14,6 +14,7 @@ mod door;
 mod flights;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod plan;
 mod port;
 mod relaying;
 
@@ -27,7 +28,8 @@ use tokio::sync::mpsc;
 #[cfg(feature = "s3")]
 pub use self::bucket::look;
 use self::door::Door;
-use self::port::{Plan, Port};
+use self::plan::Plan;
+use self::port::Port;
 use self::relaying::{Host, Relaying};
 use crate::base::ids::{Inc, Origin};
 use crate::base::limits::{SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX};

@@ -13,6 +13,7 @@
 mod appending;
 mod asking;
 mod check;
+mod done;
 mod following;
 mod hearing;
 mod joined;
@@ -33,12 +34,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use self::done::End;
 use self::names::Names;
 use self::objects::Objects;
-use self::session::{End, Session, Way};
+use self::session::{Session, Way};
 use self::streams::Streams;
 use self::window::Window;
-use super::port::Plan;
+use super::plan::Plan;
 use crate::base::ids::{ClusterId, NodeId};
 use crate::base::limits::{
     SHARED_LOG_CALL_MS, SHARED_LOG_PAUSE_MS_MAX, SHARED_LOG_PAUSE_MS_MIN, SHARED_LOG_REFUSED_MS,

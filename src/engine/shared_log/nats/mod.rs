@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 use self::names::Names;
 use self::servers::{Connected, Credentials, Servers};
 use self::session::{End, Session, Way};
-use super::port::Plan;
+use super::plan::Plan;
 use crate::base::limits::SHARED_LOG_REFUSED_MS;
 use crate::engine::shared::settings::SharedLogSettings;
 use crate::engine::shared::shared_log::SharedLog;

@@ -3,11 +3,11 @@
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::done::Done;
 use super::{Followed, Session};
 use crate::base::ids::NodeId;
 use crate::peer::relay::port::{LogCall, LogEvent};
 
+use super::super::done::Done;
 use super::super::following::Following;
 use super::super::objects::Trouble;
 use super::super::pictures::Piece;

@@ -1,7 +1,6 @@
 //! What is under way from the time that the bucket was reached until it is away.
 
 mod calls;
-mod done;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,10 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use self::done::Done;
-pub(super) use self::done::End;
 use super::appending::Appending;
 use super::check;
+use super::done::{Done, End};
 use super::names::node_of;
 use super::objects::{Entry, Objects, Trouble};
 use super::pictures::{Giving, Keeping, Piece};

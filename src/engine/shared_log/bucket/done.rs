@@ -3,10 +3,10 @@
 use crate::base::ids::NodeId;
 use crate::peer::relay::port::LogEvent;
 
-use super::super::objects::{Entry, Tagged, Trouble};
+use super::objects::{Entry, Tagged, Trouble};
 
 /// How a session has ended, in words for an operator.
-pub(in super::super) enum End {
+pub(super) enum End {
     /// Another try may be of use at once.
     Lost(String),
     /// Somebody has to mend something.
