@@ -105,8 +105,9 @@ fn heal(is_dead: bool) {
     servers.push(cluster.start(2, &[]));
     await_equal(&servers, 24);
     let newcomer = servers.last().expect("a host");
-    let told = || ["gaps_total", "asked_total"].map(|name| metric(newcomer, &format!("pixeld_log_{name}")));
-    await_that("a gap, and a question", told, |told| told.iter().all(|count| *count >= 1.0));
+    // By the gap in the log, or because the other one has more: whichever shows first.
+    let asked = || metric(newcomer, "pixeld_log_asked_total");
+    await_that("a question", asked, |asked| *asked >= 1.0);
     assert_eq!(metric(newcomer, "pixeld_log_stuck_streams"), 0.0);
 }
 
