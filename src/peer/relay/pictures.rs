@@ -35,6 +35,7 @@ struct Putting {
     end: u64,
     bytes: usize,
     is_last: bool,
+    is_kept: bool,
 }
 
 /// The picture that is brought for the host.
@@ -121,19 +122,27 @@ impl Pictures {
             self.kept_us = now_us;
         }
         self.putting_bytes += bytes.len();
-        self.putting.push_back(Putting { id, end, bytes: bytes.len(), is_last: end == total });
+        self.putting.push_back(Putting {
+            id,
+            end,
+            bytes: bytes.len(),
+            is_last: end == total,
+            is_kept: false,
+        });
         calls.push(LogCall::Put { id, total, offset, bytes });
     }
 
-    /// Takes it that the log keeps a piece.
+    /// Takes it that the log keeps a piece. A log may keep two pictures in the other order; batches wait for them in the host's.
     pub(super) fn note_kept(&mut self, id: BlobId, end: u64, now_us: u64) {
-        if self.putting.front().is_none_or(|piece| piece.id != id || piece.end != end) {
-            return;
-        }
-        let Some(piece) = self.putting.pop_front() else { return };
-        self.putting_bytes -= piece.bytes;
-        self.kept += u64::from(piece.is_last);
+        let is_it = |piece: &&mut Putting| (piece.id, piece.end, piece.is_kept) == (id, end, false);
+        let Some(piece) = self.putting.iter_mut().find(is_it) else { return };
+        piece.is_kept = true;
         self.kept_us = now_us;
+        while let Some(piece) = self.putting.front().filter(|piece| piece.is_kept) {
+            self.putting_bytes -= piece.bytes;
+            self.kept += u64::from(piece.is_last);
+            self.putting.pop_front();
+        }
     }
 
     /// Returns whether the log has not kept what it was given for too long.

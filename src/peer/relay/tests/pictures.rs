@@ -36,3 +36,22 @@ fn a_picture_is_not_gone_before_everybody_had_the_time_to_be_heard() {
     pass_without(&mut scene, id, &[NodeId(3), OTHER]);
     assert!(scene.heard.contains(&Effect::BlobGone(id)), "all have said that they don't");
 }
+
+#[test]
+fn pictures_may_be_kept_in_the_other_order() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    let ids = [&b"first"[..], b"second"].map(|picture| {
+        let mut content = Sha256::default();
+        content.update(picture);
+        let id = BlobId(content.hash());
+        scene.host.send_blob(&id, picture.len() as u64, 0, picture);
+        (id, picture.len() as u64)
+    });
+    scene.publish(&mut maker);
+    scene.calls();
+    let [(first, first_end), (second, second_end)] = ids;
+    scene.on(LogEvent::Kept { id: second, end: second_end });
+    assert!(scene.appends().is_empty(), "the batch names the first one, too");
+    scene.on(LogEvent::Kept { id: first, end: first_end });
+    assert_eq!(scene.appends().len(), 1);
+}
