@@ -186,6 +186,8 @@ fn watchers_are_told_what_changes_and_come_back_without_a_gap() {
 #[test]
 fn events_are_frames_in_words() {
     let server = Server::fresh(&["--durability", "memory"]);
+    // Whoever comes before the canvas is drawn is told to load it once it is.
+    see(&server, "/canvas.json");
     let mut stream = Stream::open(server.address, "/events", EVENTS);
     let hello = stream.event();
     assert!(hello.starts_with("retry: 1000\nid: "), "{hello}");
