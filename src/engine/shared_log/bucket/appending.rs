@@ -21,7 +21,7 @@ struct Waiting {
 pub(super) struct Appending {
     /// Those of the object that is on its way, and behind them those that wait for it.
     queue: VecDeque<Waiting>,
-    /// How many of them are in the object.
+    /// Number of those in the object.
     flying: usize,
     /// The number of the last message before the queue; nothing while that is not known.
     last: Option<u64>,

@@ -39,7 +39,7 @@ struct Held {
     came: Instant,
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The answer is there already.

@@ -5,7 +5,7 @@ use crate::peer::relay::port::LogEvent;
 
 use super::objects::{Entry, Tagged, Trouble};
 
-/// How a session has ended, in words for an operator.
+/// The end of a session, in words for an operator.
 pub(super) enum End {
     /// Another try may be of use at once.
     Lost(String),
@@ -22,21 +22,21 @@ impl From<Trouble> for End {
     }
 }
 
-/// What a task of a session came to.
+/// The outcome of a task of a session.
 pub(super) enum Done {
-    /// What it was to do, or not.
+    /// It has done its work, or failed.
     Nothing,
     /// The relay's answer.
     Event(LogEvent),
-    /// Where this host's own stream ends.
+    /// The end of this host's own stream.
     Ended(LogEvent),
     /// An object of this host's stream, of so many bytes, is made or not.
     Appended(u64, Result<(), Trouble>),
-    /// What is told to all others is written or not.
+    /// The object for all others is written, or not.
     Told(Result<(), Trouble>),
-    /// What another host tells; nothing if that is what it told before.
+    /// Another host's object; nothing if it has not changed.
     Heard(NodeId, Result<Option<Tagged>, Trouble>),
-    /// Who tells something.
+    /// The list of hosts that tell something.
     Listed(Result<Vec<Entry>, Trouble>),
     /// An answer of another host; nothing if none came in time.
     Answered(u64, Option<Vec<u8>>),

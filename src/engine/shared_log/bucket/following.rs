@@ -42,7 +42,7 @@ pub(super) struct Following {
     row: u32,
 }
 
-/// What a look came to.
+/// The outcome of a look.
 #[derive(PartialEq, Eq)]
 enum Look {
     Something,

@@ -33,7 +33,7 @@ struct Other {
     is_asked: bool,
 }
 
-/// What is new in an object.
+/// The news in an object.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     pub(super) words: Vec<Vec<u8>>,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::base::limits::{SHARED_LOG_CALL_MS, SHARED_LOG_LISTED_MAX};
 use crate::engine::bucket::{Patience, connect};
 
-/// How a call has failed.
+/// The failure of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// There is an object of this name already.
@@ -36,7 +36,7 @@ impl Trouble {
     }
 }
 
-/// What is known of an object by its listing.
+/// An object as a listing shows it.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -47,7 +47,7 @@ pub(super) struct Entry {
     pub(super) tag: Option<String>,
 }
 
-/// What a listing came to.
+/// One page of a listing.
 pub(super) struct Page {
     pub(super) entries: Vec<Entry>,
     /// Nothing stands behind the last one.

@@ -24,7 +24,7 @@ pub(super) struct Keeping {
     objects: Objects,
     names: Names,
     events: mpsc::Sender<LogEvent>,
-    /// What is on its way in.
+    /// The picture on its way in.
     incoming: Option<Incoming>,
 }
 
@@ -126,7 +126,7 @@ pub(super) struct Giving {
     read: Arc<Mutex<Option<Read>>>,
 }
 
-/// What was read last.
+/// The piece that was read last.
 struct Read {
     id: BlobId,
     offset: u64,

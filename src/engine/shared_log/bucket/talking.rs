@@ -35,16 +35,16 @@ pub(super) struct Talking {
     speaking: Speaking,
     hearing: Hearing,
     asking: Asking,
-    /// Where answers to others' questions go, the oldest first.
+    /// Names of the answers to other hosts' questions, the oldest first.
     asked: VecDeque<(u64, String)>,
     next_token: u64,
 }
 
-/// What another host has told.
+/// News of another host.
 pub(super) struct Heard {
     /// The last message that it is known to have appended.
     pub(super) last: u64,
-    /// What the relay is told of it.
+    /// Events for the relay.
     pub(super) events: Vec<LogEvent>,
 }
 

@@ -17,7 +17,7 @@ use crate::base::numbers::{u32_at, u64_at};
 
 const MAGIC: &[u8; 4] = b"PXV1";
 
-/// What one object tells.
+/// The content of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Voice {
     /// Which connection of the host to the bucket it is.
@@ -37,7 +37,7 @@ pub(super) struct Voice {
 pub(super) struct Question {
     /// Names it among those of the connection.
     pub(super) number: u64,
-    /// Who is asked.
+    /// The host that is asked.
     pub(super) whom: NodeId,
     /// The question.
     pub(super) bytes: Vec<u8>,
@@ -80,7 +80,7 @@ impl Voice {
     }
 }
 
-/// What is left to be read.
+/// The rest of an object, to be read.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -16,7 +16,7 @@ use crate::base::ids::NodeId;
 use crate::base::limits::{SHARED_LOG_LISTED_MAX, SHARED_LOG_QUESTION_MS, SHARED_LOG_READ_MAX};
 use crate::engine::shared::settings::SharedLogSettings;
 
-/// What is kept of this host's stream.
+/// The bounds of this host's stream, and its size.
 pub(super) struct Window {
     own: NodeId,
     settings: Arc<SharedLogSettings>,

@@ -26,10 +26,10 @@ use crate::base::limits::{
 };
 use crate::peer::relay::port::{LogCall, LogEvent};
 
-/// What does not change from one session to the next.
+/// The constants of all sessions.
 pub(super) struct Way {
     pub(super) streams: Streams,
-    /// What an operator calls the bucket.
+    /// The bucket as operators name it.
     pub(super) place: String,
     pub(super) node: NodeId,
     pub(super) window: Arc<Window>,
