@@ -18,7 +18,7 @@ pub struct Question {
     pub peer: Option<String>,
     /// Addresses and ports of the servers of a shared log.
     pub log: Vec<String>,
-    /// What a bucket has said that has a shared log in it.
+    /// The answer of a bucket that has a shared log in it.
     pub bucket: Option<Bucket>,
     /// Addresses and ports where those servers tell how they are set.
     pub log_monitor: Vec<String>,

@@ -85,7 +85,7 @@ fn expect_same(a: &Host, b: &Host, servers: [Server; 2]) {
     assert_eq!(told["states_differ"], Value::Array(Vec::new()), "{told:#}");
 }
 
-/// What both show of each picture.
+/// Compares the answers of both for each picture.
 fn expect_alike(ids: &[String], a: &Server, b: &Server) {
     assert_eq!(list(a), list(b));
     let (mut at_a, mut at_b) = (a.connect(), b.connect());

@@ -10,7 +10,7 @@ use crate::told::await_log;
 
 /// Where the log is.
 pub const LOG: &str = "s3://pictures/a/b";
-/// What is there.
+/// The prefix of that log in the bucket.
 pub const ROOT: &str = "a/b";
 
 /// Hosts, and the bucket of their log.

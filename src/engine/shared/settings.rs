@@ -133,7 +133,7 @@ pub enum BlobPlace {
     Bucket {
         /// Its name.
         bucket: String,
-        /// What names of objects start with, without a slash at either end; may be empty.
+        /// The start of all names of objects, without a slash at either end; may be empty.
         prefix: String,
     },
 }
@@ -237,7 +237,7 @@ impl SharedLogSettings {
 pub struct BucketPlace {
     /// The bucket's name.
     pub bucket: String,
-    /// What names of objects start with, without a slash at either end; may be empty.
+    /// The start of all names of objects, without a slash at either end; may be empty.
     pub prefix: String,
 }
 

@@ -44,7 +44,7 @@ use crate::peer::relay::{Relay, Settings, log_node};
 /// What a start has looked at before it changes anything.
 pub struct Prepared {
     settings: Arc<SharedLogSettings>,
-    /// What the file of credentials says.
+    /// The content of the file of credentials.
     credentials: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::os::clock::Clock;
 pub struct Plan {
     /// Where the log is, and what it has to be.
     pub settings: Arc<SharedLogSettings>,
-    /// What the file of credentials says.
+    /// The content of the file of credentials.
     #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "a bucket has those of the environment"))]
     pub credentials: Option<String>,
     /// The hosts that share their records.

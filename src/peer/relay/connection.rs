@@ -56,7 +56,7 @@ pub(super) struct Connection {
     turn_of: NodeId,
     bringing: Bringing,
     awaiting: Awaiting,
-    /// What others were said to have while the host joins.
+    /// Streams that others were said to have, while the host joins.
     goal: Vec<Stream>,
     asking: Asking,
     pictures: Pictures,

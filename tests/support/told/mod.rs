@@ -24,7 +24,7 @@ pub fn metric(server: &Server, name: &str) -> f64 {
     found.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// What /health says of the log.
+/// Returns the part of /health about the log.
 pub fn log_of(server: &Server) -> Value {
     let health: Value = serde_json::from_str(&server.ask("GET", "/health", "").1).expect("an object");
     health["log"].clone()
