@@ -60,7 +60,7 @@ impl Cluster {
         let Some(Running { up, .. }) = &mut self.places[host].running else { return };
         let mut records = Vec::with_capacity(MANY as usize * SHORT_RECORD_BYTES);
         if count == MANY {
-            let pixel = |&seed: &u64| Pixel { tag: 0x11, value: 9, x: seed as i32, y: 7 }.encode();
+            let pixel = |&seed: &u64| Pixel { tag: 0x11, value: 9, x: (seed % 4096) as i32, y: 7 }.encode();
             seeds.iter().map(pixel).for_each(|record| records.extend_from_slice(&record));
         } else {
             let applied = up.shared.applied.read();
