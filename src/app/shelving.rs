@@ -9,12 +9,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use super::aging::Aging;
 use super::applied::Applied;
-use super::heal::Heals;
 use super::old::{Aged, Fresh, Held, Moving, Old};
+use super::returning;
 use crate::app::applied_lock::AppliedLock;
 use crate::base::blob::BlobId;
 use crate::base::limits::{
@@ -22,7 +21,6 @@ use crate::base::limits::{
 };
 use crate::base::places::Place;
 use crate::log::runs::item::Item;
-use crate::log::runs::run::Run;
 use crate::log::runs::shelf::Shelf;
 
 /// The runs that the fold of a snapshot has written for each application.
@@ -49,7 +47,7 @@ impl Applied {
         for (id, aging) in self.aging_mut() {
             let mut fresh = BTreeMap::new();
             look_up_gone(aging.old_mut())?;
-            take_all_back(aging, &heals)?;
+            returning::take_all_back(aging, &heals)?;
             if aging.young_bytes() > young_bytes {
                 write_oldest(id, aging, &shelf, young_bytes / YOUNG_KEPT_SHARE, &mut fresh)?;
             }
@@ -99,9 +97,11 @@ impl Applied {
     }
 }
 
-/// Has the state in force take over the runs of a fold. Locks it for some items at a time.
+/// Has the state in force take over the runs of a fold. Locks it for some items at a time, and reads old items.
 pub fn adopt(applied: &AppliedLock, ageing: &Ageing) {
     let lock = || applied.write();
+    // An item in doubt would stay, and no later fold writes it once more. What can't be read is told when it is tried again.
+    while returning::take_back(applied).is_ok_and(|may_be_more| may_be_more) {}
     let mut leaving = lock().adopt(ageing);
     while lock().move_some(&mut leaving) {}
 }
@@ -137,60 +137,6 @@ pub fn tell_gone(applied: &AppliedLock) -> io::Result<bool> {
         }
     }
     Ok(asked.iter().any(|(_, asked)| asked.len() >= RUN_GONE_READ_ITEMS))
-}
-
-/// Takes old items back into memory of which something was said since they went; gives whether there may be more. Locks the state
-/// to ask and to put them there, and reads in between.
-///
-/// # Errors
-/// Returns the error of reading; what could not be read is tried again.
-pub fn take_back(applied: &AppliedLock) -> io::Result<bool> {
-    let asked: Vec<_> = {
-        let applied = applied.read();
-        let of_each = applied.aging().map(|(id, aging)| (id, wanted(aging)));
-        of_each.filter(|(_, asked)| !asked.is_empty()).collect()
-    };
-    let mut read: Vec<(u8, BlobId, Item)> = Vec::new();
-    for (id, asked) in &asked {
-        let mut last = None;
-        for (run, place) in asked {
-            read.push((*id, run.id(), run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?));
-        }
-    }
-    if !read.is_empty() {
-        let mut applied = applied.write();
-        let heals = applied.heals.clone();
-        for (app, aging) in applied.aging_mut() {
-            for (_, run, item) in read.iter().filter(|(id, ..)| *id == app) {
-                if aging.old_mut().let_go(run, item) {
-                    aging.take_back(item, &heals);
-                }
-            }
-        }
-    }
-    Ok(!read.is_empty())
-}
-
-fn wanted(aging: &dyn Aging) -> Vec<(Arc<Run>, Place)> {
-    let places = aging.wanted(RUN_GONE_READ_ITEMS).into_iter();
-    places.filter_map(|place| Some((aging.old().run_of(&place)?, place))).collect()
-}
-
-/// Does the same for a state that nobody else has.
-fn take_all_back(aging: &mut dyn Aging, heals: &Heals) -> io::Result<()> {
-    loop {
-        let wanted = wanted(aging);
-        let mut last = None;
-        for (run, place) in &wanted {
-            let item = run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?;
-            if aging.old_mut().let_go(&run.id(), &item) {
-                aging.take_back(&item, heals);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-    }
 }
 
 /// Lets runs go that are gone as a whole, and finds out what is gone of the others.

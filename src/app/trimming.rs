@@ -46,8 +46,8 @@ pub trait Trimmed: State {
     /// Returns the numbers of the items of a stream, in their order, wherever they are.
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_>;
 
-    /// Returns its items on the disk, or `None` if all are in memory.
-    fn old_list(&self, _heals: &Heals) -> Option<OldList> {
+    /// Returns its items on the disk at the wall clock `now_us`, or `None` if all are in memory.
+    fn old_list(&self, _heals: &Heals, _now_us: u64) -> Option<OldList> {
         None
     }
 }
@@ -206,7 +206,7 @@ impl<S: Trimmed> Trimmer<S> {
             let applied = lock();
             let Some(state) = applied.state::<S>() else { return Ok(Vec::new()) };
             let young: Vec<Item> = state.oldest(look.now_us).take(CUT_ITEMS_MAX).collect();
-            (state.extent(), young, state.old_list(&applied.heals))
+            (state.extent(), young, state.old_list(&applied.heals, look.now_us))
         };
         if old.as_ref().is_some_and(|old| !old.is_read) {
             // What was removed a moment ago still counts: by bytes too much would go.

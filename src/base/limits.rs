@@ -319,6 +319,8 @@ pub const YOUNG_KEPT_SHARE: u64 = 4;
 pub const RUN_ADOPT_ITEMS: usize = 512;
 /// Old items that were removed whose blobs are looked up at once.
 pub const RUN_GONE_READ_ITEMS: usize = 2_048;
+/// How often the keeper brings back up to so many old items with one look.
+pub const RETURN_ROUNDS_MAX: usize = 16;
 /// Bytes that the scrub reads at once.
 pub const SCRUB_PIECE_BYTES: usize = 128 * 1024;
 /// What the scrub counts for opening a blob, bytes: small ones don't come faster than this.

@@ -15,7 +15,9 @@ use crate::base::places::Places;
 
 /// First and last bytes of a run.
 pub const RUN_MAGIC: [u8; 4] = *b"PXR1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first version, which had no orders and no toys with keys among its items.
+const VERSION_FIRST: u32 = 1;
 /// Bytes before the first block.
 pub const HEAD_BYTES: usize = 16;
 /// Bytes of the end.
@@ -48,7 +50,7 @@ pub fn head(app: u8) -> [u8; HEAD_BYTES] {
 /// Returns what else it is.
 pub fn app_of(head: &[u8; HEAD_BYTES]) -> Result<u8, String> {
     match (head[..4] == RUN_MAGIC, u32_at(head, 4)) {
-        (true, VERSION) => Ok(head[8]),
+        (true, VERSION_FIRST..=VERSION) => Ok(head[8]),
         (true, version) => Err(format!("it has version {version}: a later pixeld wrote it")),
         _ => Err("it is no run".to_owned()),
     }
