@@ -43,6 +43,8 @@ pub(super) enum Move {
     Tell,
     /// The process starts again.
     Restart,
+    /// A server that was to end goes on with what it has in memory, doubts included.
+    GoOn,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -52,6 +54,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         5 => age.prop_map(|(behind, young_bytes)| Move::Age { behind, young_bytes }),
         1 => Just(Move::Tell),
         1 => Just(Move::Restart),
+        1 => Just(Move::GoOn),
     ];
     prop::collection::vec(one, 1..80)
 }
@@ -74,12 +77,15 @@ impl Host {
 
     /// Returns what a start finds: the snapshot's sections, read again.
     fn restored(&self) -> Applied {
+        self.copy(&self.snapshot)
+    }
+
+    fn copy(&self, state: &Applied) -> Applied {
         let mut applied = empty().with_shelf(Some(self.shelf.clone()));
-        for (id, bytes) in self.snapshot.sections() {
+        for (id, bytes) in state.sections() {
             applied.restore(id, &bytes).unwrap();
         }
-        let (position, time_us) = (self.snapshot.position, self.snapshot.time_us);
-        applied.stand_at(position, self.snapshot.vector.clone(), time_us);
+        applied.stand_at(state.position, state.vector.clone(), state.time_us);
         applied
     }
 
@@ -102,6 +108,15 @@ impl Host {
             Move::Tell => {
                 while returning::take_back(&self.live).unwrap() {}
                 while shelving::tell_gone(&self.live).unwrap() {}
+            }
+            Move::GoOn => {
+                let (snapshot, live) = {
+                    let live = self.live.read();
+                    (self.copy(&live), self.copy(&live))
+                };
+                self.snapshot = snapshot;
+                self.behind.clear();
+                self.live = AppliedLock::new(live);
             }
             Move::Restart => {
                 let mut applied = self.restored();

@@ -102,3 +102,20 @@ impl Footer {
         bytes.0.is_empty().then_some(Self { amounts, places, tables })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_this_version_and_of_the_first_one_are_read() {
+        let of_version = |version: u8| {
+            let mut head = head(5);
+            head[4] = version;
+            app_of(&head)
+        };
+        assert_eq!((of_version(1), of_version(2), head(5)[4]), (Ok(5), Ok(5), 2));
+        assert!(of_version(3).is_err_and(|why| why.contains("version 3")));
+        assert!(of_version(0).is_err());
+    }
+}
