@@ -19,7 +19,7 @@ use crate::base::blob::BlobId;
 use crate::base::limits::{
     RUN_ADOPT_ITEMS, RUN_BYTES_MAX, RUN_GONE_READ_ITEMS, RUN_GONE_SHARE, RUNS_MERGED, YOUNG_KEPT_SHARE,
 };
-use crate::base::places::Place;
+use crate::base::places::{PLACE_BYTES, Place};
 use crate::log::runs::item::Item;
 use crate::log::runs::shelf::Shelf;
 
@@ -168,17 +168,37 @@ fn write_oldest(
     if items.is_empty() {
         return Ok(());
     }
-    let run = shelf.write(id, &items)?;
-    for item in &items {
-        aging.forget(item.place);
-        fresh.insert(item.place, Fresh::of(item));
+    for items in parts(&items, RUN_BYTES_MAX / 2) {
+        let run = shelf.write(id, items)?;
+        for item in items {
+            aging.forget(item.place);
+            fresh.insert(item.place, Fresh::of(item));
+        }
+        let mut held = aging.old().held().to_vec();
+        // The same items may have been in one before, and have come back from there as they were.
+        held.retain(|other| other.run.id() != run.id());
+        held.push(Held::whole(run));
+        aging.old_mut().replace(held);
     }
-    let mut held = aging.old().held().to_vec();
-    // The same items may have been in one before, and have come back from there as they were.
-    held.retain(|other| other.run.id() != run.id());
-    held.push(Held::whole(run));
-    aging.old_mut().replace(held);
     Ok(())
+}
+
+/// Cuts items into parts of which each takes at most about so many bytes in a run: many may have gathered, as in a directory of a
+/// program that kept them in memory, and a run has to be sent as a blob.
+fn parts(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
+    let stored_bytes = |item: &Item| {
+        let keys: usize = item.keys.iter().map(|(_, key)| key.len() + PLACE_BYTES).sum();
+        (item.value.len() + PLACE_BYTES + keys) as u64
+    };
+    let mut bytes = 0;
+    items.chunk_by(move |one, _| {
+        bytes += stored_bytes(one);
+        let goes_on = bytes < most;
+        if !goes_on {
+            bytes = 0;
+        }
+        goes_on
+    })
 }
 
 /// Merges runs until there is nothing to be merged; gives how many were.
@@ -214,4 +234,27 @@ fn chosen(held: &[Held]) -> Option<Vec<usize>> {
         bytes <= RUN_BYTES_MAX
     });
     (many.len() > 1).then_some(many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{Inc, NodeId, Origin};
+
+    #[test]
+    fn many_items_become_several_runs() {
+        let item = |seq| Item {
+            place: (Origin { node: NodeId(1), inc: Inc(1) }, seq),
+            bytes: 0,
+            contents_bytes: 0,
+            value: vec![0; 10],
+            keys: vec![(2, vec![0; 8])],
+        };
+        let items: Vec<Item> = (1..=7).map(item).collect();
+        let lengths = |most| parts(&items, most).map(<[Item]>::len).collect::<Vec<_>>();
+        // Each takes 10 + 24 and 8 + 24 bytes.
+        assert_eq!((lengths(1_000), lengths(132), lengths(133)), (vec![7], vec![2, 2, 2, 1], vec![3, 3, 1]));
+        assert_eq!(lengths(1), vec![1; 7], "one that is larger is a run by itself");
+        assert_eq!(parts(&[], 9).count(), 0);
+    }
 }
