@@ -145,6 +145,7 @@ fn keys_of_old_toys_and_orders_are_known() {
     for at in 0..60 {
         let (toy, order) = (toy(&mut client, at), order(&mut client, at));
         assert_eq!((toy.status, order.status), (201, 202), "{} {}", toy.text(), order.text());
+        assert_eq!((toy.field("durability"), order.field("durability")), (Some("disk"), Some("disk")));
         // With so many names in filters, some are taken for one of an old item: what was answered is seen all the same.
         let (place, total) = (toy.field("location").expect("a place").to_owned(), 3 + at);
         assert_eq!(get(&mut client, &place).text(), format!("keyed {at}"));
