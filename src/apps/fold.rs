@@ -25,6 +25,8 @@ use crate::log::format::record;
 mod aged;
 #[path = "fold/memory.rs"]
 mod memory;
+#[path = "fold/named.rs"]
+mod named;
 
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]

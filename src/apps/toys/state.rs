@@ -2,7 +2,7 @@
 //!
 //! Both are folds that commute. A toy stands at the place of its record, and a number that was given twice names the
 //! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. A toy that gave way is passed
-//! over. Nothing is ever taken away but by a cut (`trim.rs`). The oldest toys without a key go to the disk (`aging.rs`).
+//! over. Nothing is ever taken away but by a cut (`trim.rs`). The oldest go to the disk (`aging.rs`).
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,14 @@ use crate::app::floors::Floors;
 use crate::app::old::Old;
 use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_HELD_MAX, TOYS_NAMES_BYTES_MAX};
 use crate::base::ids::{Inc, NodeId, Origin};
+use crate::base::places::Places;
 
-use super::claims::{Claim, Claims};
+use super::claims::Claims;
+use super::doubts::Doubts;
 use super::index::{Held, Index};
 use super::place::Place;
-use super::record::{Fingerprint, KeyId, OrderId};
+use super::record::{Fingerprint, OrderId};
+use super::running::Running;
 
 /// The toys that every shop begins with: their numbers are the same on all hosts.
 pub(super) const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
@@ -46,11 +49,17 @@ pub struct Order {
 }
 
 impl Order {
+    /// Returns how long all of it takes, microseconds.
+    #[must_use]
+    pub fn takes_us(&self) -> u64 {
+        self.done_us.saturating_sub(self.place.time_us)
+    }
+
     /// Returns how long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
     /// the host that took it said; after a restart by its time `counts_us`, but no longer than all of its duration again.
     #[must_use]
     pub fn rest_us(&self, counts_us: u64, now: Now) -> u64 {
-        let takes_us = self.done_us.saturating_sub(self.place.time_us);
+        let takes_us = self.takes_us();
         let rest_us = self.here_us.saturating_add(takes_us).saturating_sub(now.clock_us);
         if self.is_live {
             rest_us
@@ -87,9 +96,13 @@ pub struct ToysState {
     pub(super) index: Index,
     /// Bytes of all names.
     pub(super) names_bytes: usize,
-    /// Those of toys without a key that were added.
-    pub(super) plain_bytes: usize,
+    /// About what the toys and orders take in memory that may go to the disk.
+    pub(super) young_bytes: u64,
     pub(super) old: Old,
+    /// Those of them that are orders.
+    pub(super) old_orders: Places,
+    pub(super) doubts: Doubts,
+    pub(super) running: Running,
     /// The process's monotonic clock while records are applied as they are committed. No part of the state.
     pub(super) clock_us: Option<u64>,
 }
@@ -108,8 +121,11 @@ impl Default for ToysState {
             floors: Floors::default(),
             index: Index::default(),
             names_bytes: 0,
-            plain_bytes: 0,
+            young_bytes: 0,
             old: Old::default(),
+            old_orders: Places::default(),
+            doubts: Doubts::default(),
+            running: Running::default(),
             clock_us: None,
         };
         for (seq, (id, name)) in (1..).zip(FIRST) {
@@ -121,16 +137,21 @@ impl Default for ToysState {
 }
 
 impl ToysState {
-    /// Returns how many toys there are.
+    /// Returns how many toys there are. One in doubt is not counted: an old one may stand for it.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.products.len() - self.claims.displaced() + self.old.count() as usize
+        let young = self.products.len() - self.claims.displaced() - self.doubts.toys();
+        young + (self.old.count() - self.old_orders.len()) as usize
+    }
+
+    fn is_shown(&self, place: &Place) -> bool {
+        !self.claims.is_displaced(place) && !self.is_in_doubt(place)
     }
 
     /// Returns the toy in memory that came last.
     #[must_use]
     pub fn last(&self) -> Option<(&Place, &Product)> {
-        self.products.iter().rev().find(|(place, _)| !self.claims.is_displaced(place))
+        self.products.iter().rev().find(|(place, _)| self.is_shown(place))
     }
 
     /// Returns where the first toy in memory with that number stands, one that gave way included.
@@ -146,33 +167,28 @@ impl ToysState {
         if !self.claims.is_displaced(place) {
             return self.products.get(place);
         }
-        self.products.get(self.places.get(&self.claims.stand_in(place)?)?)
+        self.toy_at(self.claims.stand_in(place)?)
+    }
+
+    /// Returns whether it is not known yet which toy is meant by a number.
+    #[must_use]
+    pub fn is_number_in_doubt(&self, id: u64) -> bool {
+        self.places.get(&id).is_some_and(|place| self.is_in_doubt(place))
     }
 
     /// Returns the toys in memory behind a place, or all of them, in their order.
     pub fn products(&self, after: Option<Place>) -> impl Iterator<Item = (&Place, &Product)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let found = self.products.range((after.map_or(Unbounded, Excluded), Unbounded));
-        found.filter(|(place, _)| !self.claims.is_displaced(place))
-    }
-
-    /// Returns the claim that stands for a key.
-    #[must_use]
-    pub fn claim(&self, key: &KeyId) -> Option<&Claim> {
-        self.claims.standing(key)
-    }
-
-    /// Returns the order with that id.
-    #[must_use]
-    pub fn order(&self, id: &OrderId) -> Option<&Order> {
-        self.orders.get(id)
+        found.filter(|(place, _)| self.is_shown(place))
     }
 
     /// Returns whether there is room for one more name of so many bytes.
     #[must_use]
     pub fn has_room_for(&self, name_bytes: usize) -> bool {
         let held = self.claims.iter().len().max(self.orders.len());
-        self.count() < TOYS_COUNT_MAX
+        let orders = self.orders.len() + self.old_orders.len() as usize;
+        self.count().max(orders) < TOYS_COUNT_MAX
             && held < TOYS_HELD_MAX
             && self.names_bytes + name_bytes <= TOYS_NAMES_BYTES_MAX
     }
@@ -207,8 +223,8 @@ impl ToysState {
         }
     }
 
-    /// Gives whether the order stands.
-    pub(super) fn take_order(&mut self, id: OrderId, order: Order) -> bool {
+    /// Adds an order; gives whether it stands among those in memory.
+    pub(super) fn put_order(&mut self, id: OrderId, order: Order) -> bool {
         let place = order.place;
         if self.floors.cover(place.origin, place.seq) {
             return false;

@@ -4,16 +4,18 @@
 //! order agree: of toys and orders with one key or id, the earliest of those that are left stands.
 
 use crate::app::heal::Heals;
-use crate::app::old_times;
 use crate::app::trimming::{self, Item, OldList, Trimmed};
 use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::base::ids::{Origin, Seq};
-use crate::base::limits::CUT_ITEMS_MAX;
 
+use super::doubts::Name;
 use super::index::Held;
+use super::named::plain_bytes;
+use super::old;
 use super::place::Place;
 use super::record::OrderId;
 use super::state::{FIRST, Product, ToysState};
+use super::stored::Stored;
 
 impl ToysState {
     /// Takes a cut's record.
@@ -21,26 +23,34 @@ impl ToysState {
         let raised = self.floors.raise(record).into_iter();
         for (origin, floor) in raised.filter(|(origin, _)| *origin != Place::FIRST.origin) {
             self.old.remove_up_to(origin, floor);
-            for held in self.index.take_up_to(origin, floor) {
+            self.old_orders.remove_all(&self.old_orders.up_to(origin, floor));
+            for held in self.index.up_to(origin, floor) {
                 match held {
-                    Held::Toy(place) => self.remove_toy(place),
-                    Held::Order(place, id) => self.remove_order(place, id),
+                    Held::Toy(place) => self.remove_toy(place, self.name_of(&held)),
+                    Held::Order(place, id) => {
+                        self.changing(Name::Order(id), |shop| shop.remove_order(place, id));
+                    }
                 }
             }
         }
     }
 
-    fn remove_toy(&mut self, place: Place) {
+    /// Takes a toy out of memory, with its claim.
+    pub(super) fn remove_toy(&mut self, place: Place, name: Option<Name>) {
         let at = (place.origin, place.seq);
-        let is_plain = !self.claims.has(at);
-        if let Some(product) = self.take_out(place) {
-            self.plain_bytes -= if is_plain { product.name.len() } else { 0 };
-            self.claims.remove(at);
-        }
+        let Some(name) = name else {
+            self.index.remove(at);
+            self.young_bytes -= self.take_out(place).map_or(0, |product| plain_bytes(&product.name));
+            return;
+        };
+        self.changing(name, |shop| {
+            shop.index.remove(at);
+            shop.take_out(place);
+            shop.claims.remove(at);
+        });
     }
 
-    /// Takes a toy out of memory, but for a claim of it.
-    pub(super) fn take_out(&mut self, place: Place) -> Option<Product> {
+    fn take_out(&mut self, place: Place) -> Option<Product> {
         let product = self.products.remove(&place)?;
         self.names_bytes -= product.name.len();
         let is_first = self.places.get(&product.id) == Some(&place);
@@ -61,6 +71,7 @@ impl ToysState {
     }
 
     fn remove_order(&mut self, place: Place, id: OrderId) {
+        self.index.remove((place.origin, place.seq));
         let is_standing = self.orders.get(&id).is_some_and(|order| order.place == place);
         let gone = if is_standing { self.orders.remove(&id) } else { self.later.remove(&(id, place)) };
         self.names_bytes -= gone.map_or(0, |order| order.product.len());
@@ -94,26 +105,30 @@ impl Trimmed for ToysState {
             let is_open = is_young(place.time_us) || order.done_us > now_us;
             Some(item(place, order.product.len(), is_open))
         });
-        Box::new(merged(toys, orders))
+        Box::new(in_order(toys, orders, |item| (item.time_us, item.origin, item.seq)))
     }
 
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_> {
         trimming::joined(self.index.numbers(origin), self.old.numbers(origin))
     }
 
-    fn old_list(&self, heals: &Heals) -> Option<OldList> {
+    fn old_list(&self, heals: &Heals, now_us: u64) -> Option<OldList> {
         let view = self.old.view();
         if view.is_empty() {
             return None;
         }
-        let mut step = old_times::lazily(view, heals.clone(), CUT_ITEMS_MAX);
+        let mut step = old::in_order_of_cuts(view, heals.clone());
         let next = move || {
-            Ok(step()?.map(|(time_us, found)| {
-                let (origin, seq) = found.place;
-                item(&Place { time_us, origin, seq }, found.bytes as usize, false)
-            }))
+            let Some((place, old)) = step()? else { return Ok(None) };
+            let is_young = place.time_us.saturating_add(TOYS_KEPT_US_MIN) > now_us;
+            let (bytes, is_open) = match &old {
+                Stored::Toy(product, _, claimed) => (product.name.len(), claimed.is_some() && is_young),
+                Stored::Order(_, order) => (order.product.len(), is_young || order.done_us > now_us),
+            };
+            Ok(Some(item(&place, bytes, is_open)))
         };
-        Some(OldList { next: Box::new(next), is_read: self.old.is_read() })
+        let next = Box::new(next);
+        Some(OldList { next, is_read: self.old.is_read() })
     }
 }
 
@@ -127,9 +142,12 @@ fn item(place: &Place, bytes: usize, is_open: bool) -> Item {
     Item { order: time_us, time_us, origin, seq, bytes, is_open }
 }
 
-/// Merges two sequences in the order of their places.
-fn merged(one: impl Iterator<Item = Item>, other: impl Iterator<Item = Item>) -> impl Iterator<Item = Item> {
-    let place = |item: &Item| (item.time_us, item.origin, item.seq);
+/// Merges two sequences that are in the order of what `place` gives.
+pub(super) fn in_order<T, P: Ord>(
+    one: impl Iterator<Item = T>,
+    other: impl Iterator<Item = T>,
+    place: impl Fn(&T) -> P,
+) -> impl Iterator<Item = T> {
     let (mut one, mut other) = (one.peekable(), other.peekable());
     std::iter::from_fn(move || match (one.peek(), other.peek()) {
         (Some(first), Some(second)) if place(second) < place(first) => other.next(),

@@ -158,6 +158,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
         None => Ties::Alone,
     };
     applied.seating = Seating { own: Some(opened.identity.node), ties };
+    settle_doubts(&mut applied);
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
     // What the replay released is found anyway.
@@ -176,6 +177,14 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
             note_beginning(last, &applied, &opened, &*disk, settling.is_none()).map_err(OpenError::List)?;
     }
     Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling })
+}
+
+/// Finds out what the replay left open, so that whoever is served sees all that was answered before. What can't be read is tried again
+/// by the keeper.
+pub(super) fn settle_doubts(applied: &mut Applied) {
+    if let Err(error) = applied.take_back() {
+        tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
+    }
 }
 
 /// Fails if the directory is there and has somebody else's files in it.
