@@ -20,13 +20,16 @@ const SERVERS: u64 = 3;
 const MS: u64 = 1_000;
 
 /// Everything that can go wrong with a log. In each seed at least half of it does.
-pub const FAULTS: [&str; 18] = [
+pub const FAULTS: [&str; 22] = [
     "log: acks doubled",
     "log: acks late",
     "log: acks lost",
     "log: appends late",
     "log: appends lost",
     "log: appends refused",
+    "log: claims doubled",
+    "log: claims late",
+    "log: claims lost",
     "log: disappeared",
     "log: ends forgotten",
     "log: forks",
@@ -35,6 +38,7 @@ pub const FAULTS: [&str; 18] = [
     "log: messages doubled",
     "log: messages reordered",
     "log: pictures forgotten",
+    "log: register lost",
     "log: stale tails",
     "log: stood still",
     "log: unreachable",
@@ -112,6 +116,8 @@ pub struct Weather {
 pub struct SimLog {
     streams: BTreeMap<NodeId, Stream>,
     pictures: BTreeMap<BlobId, Vec<u8>>,
+    /// Which host has which seat.
+    register: BTreeMap<String, u64>,
     /// Pictures that were kept at some time.
     pub kept_pictures: BTreeSet<BlobId>,
     clients: Vec<Client>,
@@ -132,6 +138,8 @@ pub struct SimLog {
     pub forgotten: BTreeMap<NodeId, u64>,
     /// Nodes of whose streams something was lost.
     pub lossy: BTreeSet<NodeId>,
+    /// Times that the register was lost.
+    pub registers_lost: u64,
     /// Nodes whose streams are spared: their disks are lost.
     pub spared: BTreeSet<NodeId>,
     /// What was appended since it was looked at last.
@@ -146,6 +154,7 @@ impl SimLog {
         Self {
             streams: BTreeMap::new(),
             pictures: BTreeMap::new(),
+            register: BTreeMap::new(),
             kept_pictures: BTreeSet::new(),
             clients: (0..hosts).map(|_| Client::default()).collect(),
             deliveries: BinaryHeap::new(),
@@ -159,6 +168,7 @@ impl SimLog {
             appended: BTreeMap::new(),
             forgotten: BTreeMap::new(),
             lossy: BTreeSet::new(),
+            registers_lost: 0,
             spared: BTreeSet::new(),
             landed: Vec::new(),
             calls: vec![0; hosts],
@@ -205,6 +215,13 @@ impl SimLog {
         happens
     }
 
+    /// A fault of what happens seldom.
+    fn often_fault(&mut self, name: &'static str, chance: &mut Chance) -> bool {
+        let happens = chance.once_in(self.weather.often / 8);
+        self.tally.count(name, u64::from(happens));
+        happens
+    }
+
     /// A host says something to the log.
     pub fn call(&mut self, host: usize, call: LogCall, now_us: u64, chance: &mut Chance) {
         if !self.clients[host].is_up {
@@ -228,6 +245,16 @@ impl SimLog {
                 return self.send(at_us, Delivery::Late { node, call });
             }
         }
+        if let LogCall::Enter { .. } = call {
+            // Their answers are lost likewise.
+            if self.often_fault("log: claims lost", chance) {
+                return;
+            }
+            if self.often_fault("log: claims late", chance) {
+                let at_us = now_us + chance.within(MS, 3_000 * MS);
+                return self.send(at_us, Delivery::Late { node, call });
+            }
+        }
         self.send(at_us, Delivery::Call { host, node, number, call });
     }
 
@@ -244,6 +271,14 @@ impl SimLog {
                 let delay_us = chance.within(MS, 3_000 * MS);
                 let number = self.clients[host].number;
                 return self.send(now_us + delay_us, Delivery::Event { host, number, event });
+            }
+        }
+        if let LogEvent::Entered { .. } = event {
+            if self.often_fault("log: claims lost", chance) {
+                return;
+            }
+            if self.often_fault("log: claims doubled", chance) {
+                self.tell_after(host, event.clone(), now_us, 0, chance);
             }
         }
         self.tell_after(host, event, now_us, 0, chance);
@@ -274,17 +309,28 @@ impl SimLog {
                         heard.push((host, event));
                     }
                 }
-                Delivery::Late { node, call } => {
-                    if let LogCall::Append { after, message, .. } = call {
+                Delivery::Late { node, call } => match call {
+                    LogCall::Append { after, message, .. } => {
                         _ = self.append(node, after, message, now_us, chance);
                     }
-                }
+                    LogCall::Enter { name, value, .. } => _ = self.enter(name, value, now_us),
+                    _ => {}
+                },
                 Delivery::Call { host, node, number, call } => {
                     self.take((host, node, number), call, now_us, chance);
                 }
             }
         }
         heard
+    }
+
+    /// Writes into an entry of the register unless something stands there; gives what does. Nothing is written without a quorum.
+    pub(super) fn enter(&mut self, name: String, value: Option<u64>, now_us: u64) -> Option<Option<u64>> {
+        let Some(number) = value else { return Some(self.register.get(&name).copied()) };
+        if now_us < self.refusing_until_us {
+            return None;
+        }
+        Some(Some(*self.register.entry(name).or_insert(number)))
     }
 
     fn append(

@@ -25,6 +25,7 @@
 mod log;
 mod network;
 mod place;
+mod seats;
 mod trouble;
 mod turns;
 mod world;

@@ -22,7 +22,7 @@ impl SimLog {
         }
         let client = &self.clients[host];
         let (is_same, server) = (client.number == number, client.server);
-        if !is_same && !matches!(call, LogCall::Append { .. }) {
+        if !is_same && !matches!(call, LogCall::Append { .. } | LogCall::Enter { .. }) {
             return;
         }
         match call {
@@ -81,6 +81,11 @@ impl SimLog {
                     None => LogEvent::NoPicture { id },
                 };
                 self.tell(host, event, now_us, chance);
+            }
+            LogCall::Enter { token, name, value } => {
+                if let Some(value) = self.enter(name, value, now_us).filter(|_| is_same) {
+                    self.tell(host, LogEvent::Entered { token, value }, now_us, chance);
+                }
             }
             LogCall::Say { bytes } => {
                 for other in (0..self.clients.len()).filter(|other| *other != host) {

@@ -65,6 +65,13 @@ impl SimLog {
         }
     }
 
+    /// Loses the register: the log was made anew, or somebody has removed that stream.
+    pub fn lose_register(&mut self) {
+        self.register.clear();
+        self.registers_lost += 1;
+        self.tally.count("log: register lost", 1);
+    }
+
     /// Loses what stands behind the first hole of a stream whose maker is gone: nobody will ever get what is missing, nor what
     /// comes behind it, and it must not become a newcomer's goal.
     pub fn cut_behind_hole(&mut self, node: NodeId) {
