@@ -53,7 +53,7 @@ pub fn roster(shared: &Shared) -> Roster {
     let listed = |(node, member): (NodeId, &Member)| Listed {
         node,
         seat: member.seat,
-        is_forgotten: member.is_forgotten,
+        is_out: member.is_forgotten || members.seat_of(node).is_none(),
     };
     let others = members.all().filter(|(node, _)| *node != shared.node).map(listed);
     Roster { own, others: others.collect() }

@@ -45,8 +45,9 @@ pub struct Listed {
     pub node: NodeId,
     /// The seat that it has logged.
     pub seat: Seat,
-    /// It is no member any more.
-    pub is_forgotten: bool,
+    /// It has no seat to tell of: it is no member any more, or another one has that seat rather. Two that have lost theirs to a third one
+    /// would wait for each other.
+    pub is_out: bool,
 }
 
 /// What is to be done next.
@@ -133,7 +134,7 @@ impl Round {
 
     /// Enters the seats of all hosts that this one knows of, and that it has; twice.
     fn tell(&mut self, own: NodeId, seat: Seat, number: u64, others: &[Listed]) -> Step {
-        let own_seat = Listed { node: own, seat, is_forgotten: false };
+        let own_seat = Listed { node: own, seat, is_out: false };
         for (phase, told) in [told(own), told_again(own)].into_iter().enumerate() {
             self.phase = phase;
             match self.value(&told) {
@@ -160,7 +161,7 @@ impl Round {
             return step;
         }
         for seat in candidates(own, others) {
-            let is_left = |node: NodeId| others.iter().any(|other| other.node == node && other.is_forgotten);
+            let is_left = |node: NodeId| others.iter().any(|other| other.node == node && other.is_out);
             match self.row(seat, own, |last| last.is_none_or(is_left)) {
                 Row::Ask(name, value) => return Step::Ask(name, value),
                 Row::Before | Row::Taken => {}
@@ -172,7 +173,7 @@ impl Round {
 
     /// Returns the question whether all members have told, or that one has not.
     fn ask_told(&self, others: &[Listed]) -> Option<Step> {
-        let members = others.iter().filter(|other| !other.is_forgotten);
+        let members = others.iter().filter(|other| !other.is_out);
         for (node, name) in members
             .flat_map(|other| [told(other.node), told_again(other.node)].map(|name| (other.node, name)))
         {
@@ -200,9 +201,8 @@ impl Round {
 /// Returns the seats that a host may ask for, in the order in which it does: those that nobody had come first.
 fn candidates(own: NodeId, others: &[Listed]) -> impl Iterator<Item = Seat> + '_ {
     let usual = Seat::of_node(own);
-    let is_free = |seat: &Seat| {
-        *seat != Seat::FIRST && others.iter().all(|other| other.is_forgotten || other.seat != *seat)
-    };
+    let is_free =
+        |seat: &Seat| *seat != Seat::FIRST && others.iter().all(|other| other.is_out || other.seat != *seat);
     let was_free = move |seat: &Seat| is_free(seat) && others.iter().all(|other| other.seat != *seat);
     let unused = [usual].into_iter().chain(Seat::all().filter(move |seat| *seat != usual)).filter(was_free);
     let left = Seat::all().filter(move |seat| is_free(seat) && !was_free(seat));

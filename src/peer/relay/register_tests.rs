@@ -57,8 +57,8 @@ impl Host {
         Self { node: node(number), roster: Roster { own, others: Vec::new() }, round: Round::default() }
     }
 
-    fn knows(mut self, number: u64, seat: u16, is_forgotten: bool) -> Self {
-        self.roster.others.push(Listed { node: node(number), seat: seat_of(seat), is_forgotten });
+    fn knows(mut self, number: u64, seat: u16, is_out: bool) -> Self {
+        self.roster.others.push(Listed { node: node(number), seat: seat_of(seat), is_out });
         self
     }
 }
@@ -140,7 +140,7 @@ fn a_member_tells_once_and_again_when_the_register_is_lost() {
 }
 
 #[test]
-fn the_seat_of_a_host_that_is_forgotten_goes_to_one_other_when_none_is_left() {
+fn the_seat_of_a_host_that_is_out_goes_to_one_other_when_none_is_left() {
     let mut log = Log::default();
     let all = |host: Host| {
         (1..128).fold(host, |host, number| host.knows(1_000 + u64::from(number), number, number == 77))
@@ -155,6 +155,17 @@ fn the_seat_of_a_host_that_is_forgotten_goes_to_one_other_when_none_is_left() {
     // Whoever does not know yet that it is forgotten changes nothing.
     let mut late = Host::new(3, Standing::Has(seat_of(9))).knows(1_077, 77, false);
     assert_eq!((log.finish(&mut late), log.finish(&mut a)), (Step::Done, claimed(77)));
+}
+
+#[test]
+fn two_that_have_lost_their_seat_to_a_third_one_do_not_wait_for_each_other() {
+    let mut log = Log::default();
+    let others = |host: Host, other: u64| host.knows(1, 5, false).knows(other, 5, true);
+    let mut a = others(Host::new(2, Standing::Wants), 3);
+    let mut b = others(Host::new(3, Standing::Wants), 2);
+    let mut third = Host::new(1, Standing::Has(seat_of(5))).knows(2, 5, true).knows(3, 5, true);
+    assert_eq!((log.finish(&mut a), log.finish(&mut third)), (Step::Waits(node(1)), Step::Done));
+    assert_eq!((log.finish(&mut a), log.finish(&mut b)), (claimed(1), claimed(2)));
 }
 
 #[test]

@@ -42,8 +42,7 @@ impl Seats {
         if roster == self.roster {
             return;
         }
-        let is_anothers =
-            |seat: Seat| roster.others.iter().any(|other| !other.is_forgotten && other.seat == seat);
+        let is_anothers = |seat: Seat| roster.others.iter().any(|other| !other.is_out && other.seat == seat);
         self.claimed.take_if(|seat| roster.own != Standing::Wants || is_anothers(*seat));
         self.roster = roster;
         self.begin(now_us);

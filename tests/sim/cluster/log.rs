@@ -1,6 +1,8 @@
 //! The simulated log: what a quorum of servers keeps, the connections of the hosts to it, and what goes wrong with both.
 
 mod answering;
+mod bucket;
+mod delivering;
 mod losing;
 
 use std::cmp::Reverse;
@@ -8,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use pixeld::base::blob::BlobId;
 use pixeld::base::ids::{NodeId, Origin, Seq};
-use pixeld::base::limits::RELAY_CREDIT_BYTES;
 use pixeld::peer::relay::message;
 use pixeld::peer::relay::port::{LogCall, LogEvent};
 
+use self::bucket::{Look, Put, Puts, way_us};
 use super::super::chance::Chance;
 use super::super::world::Tally;
 
@@ -20,7 +22,7 @@ const SERVERS: u64 = 3;
 const MS: u64 = 1_000;
 
 /// Everything that can go wrong with a log. In each seed at least half of it does.
-pub const FAULTS: [&str; 22] = [
+pub const FAULTS: [&str; 23] = [
     "log: acks doubled",
     "log: acks late",
     "log: acks lost",
@@ -38,12 +40,18 @@ pub const FAULTS: [&str; 22] = [
     "log: messages doubled",
     "log: messages reordered",
     "log: pictures forgotten",
+    "log: puts unanswered",
     "log: register lost",
     "log: stale tails",
     "log: stood still",
     "log: unreachable",
     "log: words lost",
 ];
+/// Those that a log of servers does not have, and those that a bucket does not have: it has one copy of everything, and each call an answer
+/// of its own.
+const NO_SERVERS: [&str; 1] = ["log: puts unanswered"];
+const NO_BUCKETS: [&str; 5] =
+    ["log: acks doubled", "log: acks late", "log: acks lost", "log: forks", "log: stale tails"];
 
 /// One stream.
 #[derive(Default)]
@@ -56,6 +64,8 @@ struct Stream {
     batches: BTreeMap<(Origin, Seq), u64>,
     /// Messages that a server lacks although the quorum had them.
     lacking: BTreeSet<(u64, u64)>,
+    /// In a bucket, the numbers with which objects begin.
+    objects: BTreeSet<u64>,
 }
 
 impl Stream {
@@ -64,6 +74,7 @@ impl Stream {
         self.messages.retain(|number, _| is_kept(*number));
         self.batches.retain(|_, number| is_kept(*number));
         self.lacking.retain(|(_, number)| is_kept(*number));
+        self.objects.retain(|number| is_kept(*number));
     }
 }
 
@@ -79,6 +90,8 @@ struct Client {
     /// When the last call arrives, and the last event.
     last_us: [u64; 2],
     putting: Vec<u8>,
+    /// In a bucket, what is on its way.
+    puts: Puts,
 }
 
 struct Follow {
@@ -100,6 +113,15 @@ enum Delivery {
         number: u64,
         event: LogEvent,
     },
+    /// An object on its way into the bucket.
+    Put(Put),
+    /// A host gives up waiting for the answer to an object.
+    Unanswered {
+        host: usize,
+        number: u64,
+    },
+    /// A reader of the bucket looks for what is new.
+    Look(Look),
     /// An append that comes to stand in the log later than anybody expects.
     Late {
         node: NodeId,
@@ -111,6 +133,8 @@ enum Delivery {
 #[derive(Clone, Copy, Default)]
 pub struct Weather {
     pub often: u64,
+    /// The log is in a bucket.
+    pub is_bucket: bool,
 }
 
 pub struct SimLog {
@@ -184,7 +208,7 @@ impl SimLog {
         self.clients[host] =
             Client { node: Some(node), is_up: true, number, server, last_us, ..Client::default() };
         let nodes = self.streams.keys().copied().collect();
-        self.tell(host, LogEvent::Up { nodes }, now_us, chance);
+        self.tell_after(host, LogEvent::Up { nodes }, now_us, 0, chance);
     }
 
     /// Its connection ends; what it has said may still arrive.
@@ -192,6 +216,7 @@ impl SimLog {
         let client = &mut self.clients[host];
         (client.is_up, client.number) = (false, client.number + 1);
         client.follows.clear();
+        client.puts = Puts::default();
     }
 
     pub fn is_up(&self, host: usize) -> bool {
@@ -217,7 +242,7 @@ impl SimLog {
 
     /// A fault of what happens seldom.
     fn often_fault(&mut self, name: &'static str, chance: &mut Chance) -> bool {
-        let happens = chance.once_in(self.weather.often / 8);
+        let happens = self.weather.often > 0 && chance.once_in((self.weather.often / 8).max(4));
         self.tally.count(name, u64::from(happens));
         happens
     }
@@ -233,9 +258,12 @@ impl SimLog {
             return;
         }
         let client = &mut self.clients[host];
+        let (number, node) = (client.number, client.node.expect("it was connected"));
+        if self.weather.is_bucket {
+            return self.call_bucket((host, node, number), call, now_us, chance);
+        }
         let at_us = (now_us + chance.within(50, 1_500)).max(client.last_us[0]);
         client.last_us[0] = at_us;
-        let (number, node) = (client.number, client.node.expect("it was connected"));
         if let LogCall::Append { .. } = call {
             if self.fault("log: appends lost", chance) {
                 return;
@@ -245,21 +273,38 @@ impl SimLog {
                 return self.send(at_us, Delivery::Late { node, call });
             }
         }
+        self.send_call(at_us, (host, node, number), call, chance);
+    }
+
+    fn send_call(
+        &mut self,
+        at_us: u64,
+        (host, node, number): (usize, NodeId, u64),
+        call: LogCall,
+        chance: &mut Chance,
+    ) {
         if let LogCall::Enter { .. } = call {
             // Their answers are lost likewise.
             if self.often_fault("log: claims lost", chance) {
                 return;
             }
             if self.often_fault("log: claims late", chance) {
-                let at_us = now_us + chance.within(MS, 3_000 * MS);
+                let at_us = at_us + chance.within(MS, 3_000 * MS);
                 return self.send(at_us, Delivery::Late { node, call });
             }
         }
         self.send(at_us, Delivery::Call { host, node, number, call });
     }
 
+    /// Returns the faults that this log may have.
+    pub fn faults(&self) -> impl Iterator<Item = &'static str> {
+        let not: &[&str] = if self.weather.is_bucket { &NO_BUCKETS } else { &NO_SERVERS };
+        FAULTS.into_iter().filter(|fault| !not.contains(fault))
+    }
+
     /// The log says something to a host.
     fn tell(&mut self, host: usize, event: LogEvent, now_us: u64, chance: &mut Chance) {
+        let now_us = if self.weather.is_bucket { now_us + way_us(chance) } else { now_us };
         if let LogEvent::Appended { .. } = event {
             if self.fault("log: acks lost", chance) {
                 return;
@@ -284,13 +329,24 @@ impl SimLog {
         self.tell_after(host, event, now_us, 0, chance);
     }
 
+    /// The log says something to a host behind all that it has said.
+    fn tell_in_order(&mut self, host: usize, event: LogEvent, now_us: u64, chance: &mut Chance) {
+        let delay_us = self.clients[host].last_us[1].saturating_sub(now_us);
+        self.tell_after(host, event, now_us, delay_us, chance);
+        let last_us = &mut self.clients[host].last_us[1];
+        *last_us = (*last_us).max(now_us) + if self.weather.is_bucket { 2 * MS } else { 0 };
+    }
+
     fn tell_after(&mut self, host: usize, event: LogEvent, now_us: u64, delay_us: u64, chance: &mut Chance) {
         let client = &mut self.clients[host];
         if !client.is_up {
             return;
         }
-        let at_us = (now_us + delay_us + chance.within(50, 1_500)).max(client.last_us[1]);
-        client.last_us[1] = at_us;
+        let mut at_us = now_us + delay_us + chance.within(50, 1_500);
+        if !self.weather.is_bucket {
+            at_us = at_us.max(client.last_us[1]);
+            client.last_us[1] = at_us;
+        }
         let number = client.number;
         self.send(at_us, Delivery::Event { host, number, event });
     }
@@ -309,6 +365,13 @@ impl SimLog {
                         heard.push((host, event));
                     }
                 }
+                Delivery::Put(put) => self.arrived(put, now_us, chance),
+                Delivery::Unanswered { host, number } => {
+                    if self.clients[host].number == number {
+                        self.answer_put(host, None, now_us, chance);
+                    }
+                }
+                Delivery::Look(look) => self.look(look, now_us, chance),
                 Delivery::Late { node, call } => match call {
                     LogCall::Append { after, message, .. } => {
                         _ = self.append(node, after, message, now_us, chance);
@@ -369,7 +432,7 @@ impl SimLog {
             }
         }
         self.landed.push(message);
-        if chance.once_in(4 * self.weather.often) {
+        if !self.weather.is_bucket && chance.once_in(4 * self.weather.often) {
             self.tally.count("log: forks", 1);
             self.lossy.insert(node);
             let server = chance.below(SERVERS);
@@ -379,7 +442,9 @@ impl SimLog {
             if is_new {
                 self.tell(host, LogEvent::Node { node }, now_us, chance);
             }
-            self.deliver(host, node, now_us, chance);
+            if !self.weather.is_bucket {
+                self.deliver_up_to(host, node, u64::MAX, now_us, chance);
+            }
         }
         Ok(number)
     }
@@ -387,7 +452,7 @@ impl SimLog {
     /// The last message of a stream. A server that is cut off answers with one that was the last before.
     fn tail(&mut self, node: NodeId, chance: &mut Chance) -> (u64, Option<(u64, Vec<u8>)>) {
         let may_be_stale = self.streams.get(&node).is_some_and(|stream| stream.messages.len() > 1);
-        let is_stale = may_be_stale && {
+        let is_stale = may_be_stale && !self.weather.is_bucket && {
             let happens = chance.once_in(self.weather.often / 4);
             self.tally.count("log: stale tails", u64::from(happens));
             happens
@@ -400,45 +465,5 @@ impl SimLog {
             _ => stream.messages.values().next_back().map(|message| (stream.last, message.clone())),
         };
         (first, last)
-    }
-
-    fn at_or_behind(&self, node: NodeId, number: u64, server: u64) -> Option<(u64, Vec<u8>)> {
-        let stream = self.streams.get(&node)?;
-        let is_there = |at: &u64| !stream.lacking.contains(&(server, *at));
-        let (number, message) = stream.messages.range(number..).find(|(at, _)| is_there(at))?;
-        Some((*number, message.clone()))
-    }
-
-    /// Delivers what a host follows and has not got.
-    fn deliver(&mut self, host: usize, node: NodeId, now_us: u64, chance: &mut Chance) {
-        let mut swapped = None;
-        loop {
-            let server = self.clients[host].server;
-            let Some(follow) = self.clients[host].follows.get(&node) else { break };
-            let (token, next) = (follow.token, follow.next);
-            if follow.delivered >= RELAY_CREDIT_BYTES {
-                break;
-            }
-            let Some((number, mut bytes)) = self.at_or_behind(node, next, server) else { break };
-            let Some(follow) = self.clients[host].follows.get_mut(&node) else { break };
-            follow.next = number + 1;
-            follow.delivered += bytes.len();
-            if !bytes.is_empty() && self.fault("log: messages damaged", chance) {
-                let bit = chance.below(bytes.len() as u64 * 8) as usize;
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
-            let event = LogEvent::Message { token, number, bytes };
-            if self.fault("log: messages doubled", chance) {
-                self.tell(host, event.clone(), now_us, chance);
-            }
-            if swapped.is_none() && self.fault("log: messages reordered", chance) {
-                swapped = Some(event);
-                continue;
-            }
-            self.tell(host, event, now_us, chance);
-        }
-        if let Some(event) = swapped {
-            self.tell(host, event, now_us, chance);
-        }
     }
 }

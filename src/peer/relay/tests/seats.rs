@@ -7,7 +7,7 @@ use crate::base::seat::Seat;
 /// The host wants a seat, and knows one other host.
 fn wants(seat_of_other: u16) -> Roster {
     let seat = Seat::new(seat_of_other).unwrap();
-    Roster { own: Standing::Wants, others: vec![Listed { node: OTHER, seat, is_forgotten: false }] }
+    Roster { own: Standing::Wants, others: vec![Listed { node: OTHER, seat, is_out: false }] }
 }
 
 /// Returns the only entry that was asked for: token, name, and what is to be written.
