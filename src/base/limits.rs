@@ -379,6 +379,8 @@ pub const RELAY_BEAT_EVERY_US: u64 = 500_000;
 pub const RELAY_BEATS_PER_WHOLE: u64 = 10;
 /// Hosts of whose beats a relay keeps what they say.
 pub const RELAY_MEMBERS_MAX: usize = 1_024;
+/// After so many microseconds a member looks whether the log's register still has what it has told.
+pub const RELAY_REGISTER_LOOK_US: u64 = 10_000_000;
 /// How long a newcomer waits for another host's beat before it takes what the log has for all there is, microseconds.
 pub const RELAY_NEWCOMER_US: u64 = 6_000_000;
 /// How long a stream may stand still here that another host has more of, before that is asked for, microseconds.

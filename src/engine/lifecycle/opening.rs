@@ -154,7 +154,9 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let mut applied = rebuilding.take_applied();
     let ties = match &settings.peer {
         Some(peer) => Ties::Pair(seat_of(peer, &directory)?),
-        None if settings.shared_log.is_some() => Ties::Log(Seat::of_node(opened.identity.node)),
+        None if settings.shared_log.is_some() => {
+            ties_to_log(opened.identity.node, &vector, newcomer.is_some())
+        }
         None => Ties::Alone,
     };
     applied.seating = Seating { own: Some(opened.identity.node), ties };
@@ -239,6 +241,13 @@ fn note_beginning(
         file = snapshot::store(disk, &whole)?.first().copied();
     }
     Ok((whole, file))
+}
+
+/// Returns the ties of the host `own` to a log. A cluster has begun with a host that was not made to join one, or has not met another
+/// one: whoever has joined has something of others.
+#[must_use]
+pub fn ties_to_log(own: NodeId, vector: &VersionVector, is_joining: bool) -> Ties {
+    Ties::Log { is_first: !is_joining && !vector.names_another(own) }
 }
 
 /// Returns this host's place of two, as both see it: by their keys, or where they have none, by who dials. Of two that are paired by an

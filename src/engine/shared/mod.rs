@@ -19,6 +19,7 @@ pub(crate) mod refused;
 pub(crate) mod roll;
 pub(crate) mod roster;
 pub(crate) mod rounds;
+pub mod seating;
 pub mod settings;
 pub mod shared_log;
 pub mod space;
@@ -53,6 +54,7 @@ use self::reach::Reach;
 use self::redirect::Redirect;
 use self::roll::Roll;
 use self::rounds::Rounds;
+use self::seating::Claim;
 use self::settings::Settings;
 use self::shared_log::SharedLog;
 use self::space::Space;
@@ -205,6 +207,8 @@ pub struct Shared {
     pub peering: Option<Peering>,
     /// What members have said that this host has no link to.
     pub roll: Roll,
+    /// The seat that the log has given to this host.
+    pub claim: Claim,
     /// The log that this host shares with others in the place of a peer; nothing on a host that has none.
     pub shared_log: Option<Arc<SharedLog>>,
     /// What HTTPS needs; nothing on a host that doesn't speak it.
@@ -302,6 +306,7 @@ impl Shared {
                 .is_shared()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             roll: Roll::default(),
+            claim: Claim::default(),
             shared_log: settings.shared_log.as_ref().map(|_| Arc::default()),
             https: settings.https.clone(),
             redirect: Redirect::of(settings),

@@ -19,6 +19,7 @@ use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::refused::{Cause, Refused};
+use crate::engine::shared::seating;
 use crate::engine::shared::settings::Reserve;
 use crate::engine::shared::space::Room;
 use crate::log::files::known_peer::KnownPeer;
@@ -179,6 +180,7 @@ impl Keeper {
         self.remove_unneeded();
         self.clock.look_after(&self.shared);
         self.growth.look_after(&self.shared, self.free_bytes);
+        seating::look(&self.shared);
         let hosts = self.peer.hosts(&self.shared);
         self.starts.look_after(&self.shared, self.peer.node(), &hosts);
         Ok(())
