@@ -60,15 +60,13 @@ pub fn take_back(applied: &AppliedLock) -> io::Result<bool> {
     end(read)
 }
 
-impl Applied {
-    /// Does the same until there is no more, for a state that nobody else has.
-    ///
-    /// # Errors
-    /// Fails as [`take_back`] does.
-    pub fn take_back(&mut self) -> io::Result<()> {
-        let heals = self.heals.clone();
-        self.aging_mut().try_for_each(|(_, aging)| take_all_back(aging, &heals))
-    }
+/// Does the same until there is no more, for states that nobody else has.
+///
+/// # Errors
+/// Fails as [`take_back`] does.
+pub fn take_all(applied: &mut Applied) -> io::Result<()> {
+    let heals = applied.heals.clone();
+    applied.aging_mut().try_for_each(|(_, aging)| take_all_back(aging, &heals))
 }
 
 /// Does the same for one application.

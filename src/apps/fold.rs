@@ -27,6 +27,8 @@ mod aged;
 mod memory;
 #[path = "fold/named.rs"]
 mod named;
+#[path = "fold/shown.rs"]
+mod shown;
 
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use proptest::prelude::*;
 
 use super::memory::Memory;
-use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, named, run};
+use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run, shown};
 use crate::app::applied::Applied;
 use crate::app::applied_lock::AppliedLock;
 use crate::app::heal::Heals;
@@ -22,10 +22,11 @@ use crate::apps::thumbs::media::{Frame, Media, Style};
 use crate::apps::thumbs::old::OldPictures;
 use crate::apps::thumbs::record::{Change, Picture as Submitted, Thumbnail};
 use crate::apps::thumbs::state::{Key, ThumbsState, order_of};
+use crate::apps::toys::item::Product;
 use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::apps::toys::old::OldToys;
 use crate::apps::toys::place::Place;
-use crate::apps::toys::state::{Product, ToysState};
+use crate::apps::toys::state::ToysState;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::log::runs::shelf::Shelf;
@@ -144,7 +145,7 @@ fn aged(sent: &Sent, order: &[usize], moves: &[Move]) -> Host {
         host.take(batch);
         apply(&mut plain, batch);
         host.make(moves.next().unwrap());
-        named::check(&host.live.read(), &plain);
+        shown::check(&host.live.read(), &plain);
     }
     host.make(Move::Tell);
     host
@@ -189,28 +190,6 @@ fn cut_first(state: &impl Trimmed, heals: &Heals, now_us: u64) -> Vec<(u64, Orig
     let mut all: Vec<_> = items.iter().map(fields).collect();
     all.sort_unstable();
     all
-}
-
-/// All toys in their order, page by page of the disk, with their places.
-pub(super) fn toys(shop: &ToysState, heals: &Heals) -> Vec<(Place, Product)> {
-    let (old, mut found, mut after) = (OldToys::of(shop, heals), Vec::new(), None);
-    loop {
-        let mut row = old.behind(after, 2).unwrap();
-        let mut page = Vec::new();
-        while page.len() < 2
-            && let Some(place) = row.peek()
-        {
-            page.push((place, row.step().unwrap().unwrap()));
-        }
-        let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
-        found.append(&mut page);
-    }
-    let latest = found.last().cloned();
-    assert_eq!(old.latest().unwrap(), latest);
-    found.extend(shop.products(None).map(|(place, product)| (*place, product.clone())));
-    found.sort_unstable_by_key(|(place, _)| *place);
-    found
 }
 
 /// All pictures in the order of the list, page by page of the disk; each is found by its name.
@@ -293,8 +272,8 @@ proptest! {
             for now_us in [0, TOYS_KEPT_US_MIN + 20, u64::MAX] {
                 prop_assert_eq!(cut_first(shop, &live.heals, now_us), cut_first(all, &plain.heals, now_us));
             }
-            prop_assert_eq!(named::standing(&live), named::standing(&plain));
-            prop_assert_eq!(toys(shop, &live.heals), toys(all, &plain.heals));
+            prop_assert_eq!(shown::standing(&live), shown::standing(&plain));
+            prop_assert_eq!(shown::toys(shop, &live.heals), shown::toys(all, &plain.heals));
             prop_assert_eq!(numbered(shop, &live.heals), numbered(all, &plain.heals));
         }
         let plain = AppliedLock::new(plain);

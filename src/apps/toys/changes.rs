@@ -9,12 +9,13 @@ use crate::base::folds::Folds;
 use crate::base::ids::Origin;
 
 use super::claims::Claim;
+use super::item::Order;
 use super::named::plain_bytes;
 use super::place::Place;
 use super::record::{self, KeyedProduct, Record};
 use super::running::Running;
 use super::snapshot;
-use super::state::{Order, ToysState};
+use super::state::ToysState;
 
 impl State for ToysState {
     fn kinds(&self) -> &'static [(u8, &'static str)] {

@@ -18,6 +18,7 @@ pub(crate) mod doubts;
 pub(crate) mod html;
 pub(crate) mod idempotency;
 pub(crate) mod index;
+pub(crate) mod item;
 pub mod limits;
 pub(crate) mod named;
 pub(crate) mod old;
@@ -35,7 +36,6 @@ mod snapshot;
 pub(crate) mod state;
 pub(crate) mod stored;
 pub(crate) mod tag;
-pub(crate) mod trim;
 
 use std::sync::Arc;
 

@@ -13,9 +13,10 @@ use crate::log::runs::item::Item;
 
 use super::claims::Claim;
 use super::html;
+use super::item::{Order, Product};
 use super::place::Place;
 use super::record::{KeyId, OrderId};
-use super::state::{Order, Product, ToysState};
+use super::state::ToysState;
 use super::stored::{self, KEYS, NUMBERS, ORDER_IDS, ORDER_TIMES, Stored};
 
 /// Toys and orders on the disk, as they were at one moment.

@@ -20,9 +20,10 @@ use crate::app::wait::News;
 use crate::http::response::Response;
 
 use super::asked::room_for;
+use super::item::Now;
 use super::named::{IN_DOUBT, Look};
 use super::old::{OldToys, unread};
-use super::state::{Now, ToysState};
+use super::state::ToysState;
 
 /// What takes effect once for its name.
 pub trait Once: Send + Sized + 'static {

@@ -15,12 +15,13 @@ use crate::http::response::Response;
 
 use super::html::{self, escape};
 use super::idempotency::{self, KeyError, fingerprint, order_id};
+use super::item::Order;
 use super::named::Look;
 use super::old::{OldToys, unread};
 use super::once::{self, Moment, Once};
 use super::place::Place;
 use super::record::{self, Fingerprint};
-use super::state::{Order, ToysState};
+use super::state::ToysState;
 
 /// An order that is logged when its time is over.
 #[derive(Debug)]

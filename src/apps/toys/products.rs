@@ -19,13 +19,14 @@ use super::body::{checked, is_form, text_in, text_in_form};
 use super::claims::Claim;
 use super::html::{self, escape};
 use super::idempotency::{fingerprint, key_id};
+use super::item::Product;
 use super::named::Look;
 use super::old::{OldToys, unread};
 use super::once::{self, Moment, Once};
 use super::orders;
 use super::place::Place;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
-use super::state::{Product, ToysState};
+use super::state::ToysState;
 
 /// Answers `GET /api/products`: the list for those who prefer JSON or name a part of it, else a new toy. HEAD adds none.
 ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::places::Place as At;
 
-use super::state::Order;
+use super::item::Order;
 
 /// Since when orders are known here that are on the disk, microseconds of this process's monotonic clock. No part of the state.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +48,8 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apps::toys::item::Now;
     use crate::apps::toys::place::Place;
-    use crate::apps::toys::state::Now;
     use crate::base::ids::{Inc, NodeId, Origin};
 
     #[test]

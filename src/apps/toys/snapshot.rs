@@ -8,9 +8,10 @@ use crate::base::places::Places;
 use super::claims::Claim;
 use super::doubts::Name;
 use super::index::Held;
+use super::item::Order;
 use super::place::Place;
 use super::record::{KeyId, OrderId};
-use super::state::{FIRST, Order, ToysState};
+use super::state::{FIRST, ToysState};
 
 /// In a snapshot's number of toys: claims to keys follow them.
 const WITH_CLAIMS: u64 = 1 << 63;

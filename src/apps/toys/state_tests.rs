@@ -1,5 +1,6 @@
 //! Tests of the shop's state.
 
+use super::super::item::Now;
 use super::super::record::{self, KeyedProduct, Record};
 use super::*;
 use crate::app::applied::{Applied, Batch};

@@ -19,9 +19,9 @@ use crate::app::fields::Fields;
 use crate::log::runs::item::{Item, LOOKED_UP, TIMES};
 
 use super::claims::Claim;
+use super::item::{Order, Product};
 use super::place::Place;
 use super::record::{KeyId, OrderId};
-use super::state::{Order, Product};
 
 /// Table of toys by their numbers.
 pub const NUMBERS: u8 = 2;

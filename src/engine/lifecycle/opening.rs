@@ -7,7 +7,7 @@ use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
 use crate::app::members::{Seating, Ties};
-use crate::app::naming;
+use crate::app::{naming, returning};
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -184,7 +184,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
 /// Finds out what the replay left open, so that whoever is served sees all that was answered before. What can't be read is tried again
 /// by the keeper.
 pub(super) fn settle_doubts(applied: &mut Applied) {
-    if let Err(error) = applied.take_back() {
+    if let Err(error) = returning::take_all(applied) {
         tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
     }
 }

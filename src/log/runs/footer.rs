@@ -16,7 +16,7 @@ use crate::base::places::Places;
 /// First and last bytes of a run.
 pub const RUN_MAGIC: [u8; 4] = *b"PXR1";
 const VERSION: u32 = 2;
-/// The first version, which had no orders and no toys with keys among its items.
+/// The first one, whose items are read as those of now: what came later has a form that no earlier program reads.
 const VERSION_FIRST: u32 = 1;
 /// Bytes before the first block.
 pub const HEAD_BYTES: usize = 16;
