@@ -161,7 +161,10 @@ impl Round {
             return step;
         }
         for seat in candidates(own, others) {
-            let is_left = |node: NodeId| others.iter().any(|other| other.node == node && other.is_out);
+            // One that is out of another seat may have come for this one, and not have logged it yet.
+            let is_left = |node: NodeId| {
+                others.iter().any(|other| other.node == node && other.is_out && other.seat == seat)
+            };
             match self.row(seat, own, |last| last.is_none_or(is_left)) {
                 Row::Ask(name, value) => return Step::Ask(name, value),
                 Row::Before | Row::Taken => {}

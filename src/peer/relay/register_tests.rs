@@ -169,6 +169,14 @@ fn two_that_have_lost_their_seat_to_a_third_one_do_not_wait_for_each_other() {
 }
 
 #[test]
+fn nobody_stands_behind_one_that_is_out_of_another_seat_and_has_come_for_this_one() {
+    let mut log = Log::default();
+    let mut back = Host::new(2, Standing::Wants);
+    let mut new = Host::new(3, Standing::Wants).knows(2, 9, true);
+    assert_eq!((log.finish(&mut back), log.finish(&mut new)), (claimed(5), claimed(1)));
+}
+
+#[test]
 fn names_of_entries_are_short_and_of_few_letters() {
     let longest = NodeId(u64::MAX);
     for name in [entry(seat_of(127), Some(longest)), told(longest), told_again(longest)] {
