@@ -2,6 +2,7 @@
 
 pub mod access;
 pub(crate) mod buffered;
+pub mod claim;
 pub(crate) mod descriptors;
 pub(crate) mod entrance;
 pub(crate) mod key;
@@ -43,6 +44,7 @@ use mio::Waker;
 use self::access::crowd::Crowd;
 use self::access::{Rules, RulesInForce};
 use self::buffered::Buffered;
+use self::claim::Claim;
 use self::descriptors::Descriptors;
 use self::life::Life;
 use self::mailbox::Mail;
@@ -54,7 +56,6 @@ use self::reach::Reach;
 use self::redirect::Redirect;
 use self::roll::Roll;
 use self::rounds::Rounds;
-use self::seating::Claim;
 use self::settings::Settings;
 use self::shared_log::SharedLog;
 use self::space::Space;

@@ -1,42 +1,10 @@
-//! Seating: how this host stands to seats, and the seat that the log has given to it and that is not logged yet.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! Seating: how this host stands to seats.
 
 use super::Shared;
 use super::refused::Refused;
 use crate::app::members::{Member, Ties};
 use crate::base::ids::NodeId;
-use crate::base::seat::Seat;
-use crate::peer::relay::{Listed, Relay, Roster, Standing};
-
-/// What the log's thread knows. It writes it; the keeper reads it.
-#[derive(Default)]
-pub struct Claim {
-    state: Mutex<State>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct State {
-    seat: Option<Seat>,
-    waits_for: Option<NodeId>,
-}
-
-impl Claim {
-    /// Notes which seat the log has given to this host, or for whom it waits.
-    pub fn note(&self, relay: &Relay) {
-        *self.state() = State { seat: relay.claimed(), waits_for: relay.waits_to_be_told_by() };
-    }
-
-    /// Returns the seat that the log has given to this host, until it is logged.
-    #[must_use]
-    pub fn seat(&self) -> Option<Seat> {
-        self.state().seat
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::peer::relay::{Listed, Roster, Standing};
 
 /// Returns what this host has logged of the members of its cluster, and whether it wants a seat.
 #[must_use]
@@ -64,6 +32,6 @@ pub fn look(shared: &Shared) {
     let applied = shared.applied.read();
     let is_seated = applied.seating.is_seated(&applied.members);
     drop(applied);
-    let waits_for = shared.claim.state().waits_for;
+    let waits_for = shared.claim.waits_for();
     shared.space.set_seatless((!is_seated).then(|| Refused::seatless(waits_for)));
 }
