@@ -24,4 +24,3 @@ mod faults;
 mod hosts;
 mod measured;
 mod refusals;
-mod seats;

@@ -34,4 +34,3 @@ mod newcomer;
 mod quick_start;
 mod refusals;
 mod rights;
-mod seats;

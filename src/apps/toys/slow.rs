@@ -13,10 +13,9 @@ use crate::http::response::Response;
 
 use super::cache::{Bounds, Cache, Entry};
 use super::html::{self, escape};
-use super::item::Product;
 use super::old::{OldToys, unread};
 use super::place::Place;
-use super::state::ToysState;
+use super::state::{Product, ToysState};
 
 /// What is kept of the slow calls, for all workers of this host.
 #[derive(Debug)]

@@ -93,8 +93,6 @@ pub enum Reject {
     DiskFault,
     /// A host that the peer can't bring forward any more.
     LeftBehind,
-    /// A host that has no seat yet.
-    Seatless,
     /// The data directory can't be written.
     ReadOnly,
     /// No token, or an unknown one.
@@ -116,7 +114,7 @@ pub enum Reject {
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 21] = [
+pub const REJECTS: [&str; 20] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -128,7 +126,6 @@ pub const REJECTS: [&str; 21] = [
     "joining",
     "disk_fault",
     "left_behind",
-    "seatless",
     "read_only",
     "token",
     "scope",

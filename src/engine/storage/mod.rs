@@ -8,7 +8,6 @@ pub mod keeper;
 pub(crate) mod membership;
 mod released;
 pub mod retention;
-mod returned;
 pub(crate) mod scrub;
 pub(crate) mod settling;
 pub mod snapshots;

@@ -274,7 +274,6 @@ impl Connection {
             | LogEvent::Down { .. }
             | LogEvent::Node { .. }
             | LogEvent::Said { .. }
-            | LogEvent::Entered { .. }
             | LogEvent::Asked { .. } => {}
         }
     }

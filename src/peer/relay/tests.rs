@@ -3,7 +3,6 @@
 mod folds;
 mod newcomer;
 mod pictures;
-mod seats;
 
 use super::port::{LogCall, LogEvent};
 use super::words::{Answer, Beat, Has, Question};

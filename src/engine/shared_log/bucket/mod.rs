@@ -20,7 +20,6 @@ mod joined;
 mod names;
 mod objects;
 mod pictures;
-mod register;
 mod session;
 mod speaking;
 mod streams;

@@ -15,7 +15,6 @@ mod following;
 mod monitor;
 mod names;
 mod pictures;
-mod register;
 mod servers;
 mod session;
 mod streams;

@@ -16,7 +16,6 @@ use super::following::Following;
 use super::monitor;
 use super::names::Names;
 use super::pictures::Pictures;
-use super::register::Register;
 use super::servers::Connected;
 use super::streams::Streams;
 use super::strength;
@@ -64,7 +63,6 @@ pub(super) struct Session {
     talking: Talking,
     heard: Heard,
     pictures: Pictures,
-    register: Register,
     followed: HashMap<NodeId, Followed>,
     /// Nodes of which the relay was told.
     nodes: BTreeSet<NodeId>,
@@ -94,7 +92,6 @@ struct Parts {
     talking: Talking,
     heard: Heard,
     pictures: Pictures,
-    register: Register,
     nodes: BTreeSet<NodeId>,
     synced: Synced,
 }
@@ -113,9 +110,8 @@ impl Parts {
         let (appending, acks) = Appending::begin(client).await?;
         let (talking, heard) = Talking::begin(client, names, *node).await?;
         let nodes = streams.nodes().await?;
-        let register = Register::new(context.clone(), names.clone(), settings.clone());
         let pictures = Pictures::new(context, names, settings.clone(), events.clone());
-        Ok(Self { streams, appending, acks, talking, heard, pictures, register, nodes, synced })
+        Ok(Self { streams, appending, acks, talking, heard, pictures, nodes, synced })
     }
 }
 
@@ -134,7 +130,7 @@ impl Session {
                 return Err(told.find_map(|event| forbidden(&event)).unwrap_or(why));
             }
         };
-        let Parts { streams, appending, acks, talking, heard, pictures, register, nodes, synced } = parts;
+        let Parts { streams, appending, acks, talking, heard, pictures, nodes, synced } = parts;
         let up = LogEvent::Up { nodes: nodes.iter().copied().collect() };
         way.events.send(up).await.map_err(|_| "the relay has ended")?;
         Ok(Self {
@@ -149,7 +145,6 @@ impl Session {
             talking,
             heard,
             pictures,
-            register,
             followed: HashMap::new(),
             nodes,
             synced,
@@ -243,10 +238,6 @@ impl Session {
             }
             LogCall::Put { id, total, offset, bytes } => self.pictures.put(id, total, offset, bytes).await,
             LogCall::Get { id, offset } => self.pictures.get(id, offset),
-            LogCall::Enter { token, name, value } => {
-                let register = self.register.clone();
-                self.ask(async move { register.enter(token, &name, value).await });
-            }
             LogCall::Say { bytes } => self.talking.say(bytes).await,
             LogCall::Ask { token, to, question } => self.talking.ask(token, to, question).await,
             LogCall::Answer { token, answer } => self.talking.answer(token, answer).await,

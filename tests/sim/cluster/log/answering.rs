@@ -22,7 +22,7 @@ impl SimLog {
         }
         let client = &self.clients[host];
         let (is_same, server) = (client.number == number, client.server);
-        if !is_same && !matches!(call, LogCall::Append { .. } | LogCall::Enter { .. }) {
+        if !is_same && !matches!(call, LogCall::Append { .. }) {
             return;
         }
         match call {
@@ -38,9 +38,6 @@ impl SimLog {
             }
             LogCall::Tail { token, node } => {
                 let (first, last) = self.tail(node, chance);
-                if node == own {
-                    self.note_end(host, last.as_ref().map_or(first - 1, |(number, _)| *number));
-                }
                 self.tell(host, LogEvent::Tail { token, first, last }, now_us, chance);
             }
             LogCall::Find { token, node, number } => {
@@ -50,11 +47,7 @@ impl SimLog {
             LogCall::Follow { token, node, after } => {
                 let follow = Follow { token, next: after + 1, delivered: 0 };
                 self.clients[host].follows.insert(node, follow);
-                if self.weather.is_bucket {
-                    self.look_from(host, node, token, now_us, chance);
-                } else {
-                    self.deliver_up_to(host, node, u64::MAX, now_us, chance);
-                }
+                self.deliver(host, node, now_us, chance);
             }
             LogCall::Unfollow { node } => _ = self.clients[host].follows.remove(&node),
             LogCall::Taken { token, bytes } => {
@@ -64,9 +57,7 @@ impl SimLog {
                     return;
                 };
                 follow.delivered = follow.delivered.saturating_sub(bytes);
-                if !self.weather.is_bucket {
-                    self.deliver_up_to(host, node, u64::MAX, now_us, chance);
-                }
+                self.deliver(host, node, now_us, chance);
             }
             LogCall::Put { id, total, offset, bytes } => {
                 let putting = &mut self.clients[host].putting;
@@ -90,11 +81,6 @@ impl SimLog {
                     None => LogEvent::NoPicture { id },
                 };
                 self.tell(host, event, now_us, chance);
-            }
-            LogCall::Enter { token, name, value } => {
-                if let Some(value) = self.enter(name, value, now_us).filter(|_| is_same) {
-                    self.tell(host, LogEvent::Entered { token, value }, now_us, chance);
-                }
             }
             LogCall::Say { bytes } => {
                 for other in (0..self.clients.len()).filter(|other| *other != host) {
