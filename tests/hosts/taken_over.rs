@@ -127,8 +127,8 @@ fn what_both_made_while_they_were_parted_is_one_thumbnail_each() {
     let pair = Pair::found();
     let cables = [Cable::to(pair.a.peer_listen), Cable::to(pair.b.peer_listen)];
     // Both give the endless one up after so much time of the processor, which is enough for the cables to be pulled.
-    let a = pair.a.start(&pair.b.behind(&cables[1]), &at_a("3s"));
-    let b = pair.b.start(&pair.a.behind(&cables[0]), &at_b("3s"));
+    let a = pair.a.start(&pair.b.behind(&cables[1]), &at_a("1s"));
+    let b = pair.b.start(&pair.a.behind(&cables[0]), &at_b("1s"));
     for server in [&a, &b] {
         await_connected(server);
         await_ready(server);
