@@ -9,7 +9,8 @@
 
 use image::{DynamicImage, GrayImage, RgbImage, RgbaImage};
 use libjpeg_turbo_rs::{
-    ColorSpace, DecodeLimits, DecodeWarning, Decoder, Image, JpegError, PixelFormat, ScalingFactor,
+    ColorSpace, DecodeLimits, DecodeWarning, Decoder, FrameHeader, Image, JpegError, PixelFormat,
+    ScalingFactor,
 };
 
 use crate::apps::pictures::kind::Kind;
@@ -68,6 +69,8 @@ fn decode_as_it_is(
             fault => fault,
         });
     }
+    // Refused without a word of why by either decoder, for some sizes only; a cut one is tried once more with its end.
+    let is_beyond_them = is_uneven(frame) && picture.ends_with(&END);
     let eighths = eighths_for(size, to(size));
     weigh(picture, &decoder, eighths)?;
     decoder.set_scale(ScalingFactor::try_new(1, 8 / eighths).unwrap_or_default());
@@ -83,8 +86,18 @@ fn decode_as_it_is(
         }
         Ok(_) => Err(Fault::Unsupported),
         Err(JpegError::UnexpectedEof) => Err(Fault::Corrupted),
-        Err(_) => second_opinion(picture, order).map(|decoded| Decoded { profile, ..decoded }),
+        Err(_) => match second_opinion(picture, order) {
+            Err(Fault::Corrupted) if is_beyond_them => Err(Fault::Unsupported),
+            outcome => outcome.map(|decoded| Decoded { profile, ..decoded }),
+        },
     }
+}
+
+/// Says that samples of a component stand for no whole number of those of another one, such as two for three.
+fn is_uneven(frame: &FrameHeader) -> bool {
+    let samplings = || frame.components.iter().map(|one| (one.horizontal_sampling, one.vertical_sampling));
+    let most = samplings().fold((1, 1), |most, one| (most.0.max(one.0), most.1.max(one.1)));
+    !samplings().all(|one| most.0.is_multiple_of(one.0) && most.1.is_multiple_of(one.1))
 }
 
 /// Returns a cut picture with an end marker, without the segment that the cut went through, if it went through one.

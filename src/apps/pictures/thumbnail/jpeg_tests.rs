@@ -355,6 +355,27 @@ fn the_smallest_scale_that_leaves_twice_the_thumbnail() {
     }
 }
 
+/// Every sampling there is, in pictures of one row and of one column of blocks: right or refused by name.
+#[test]
+fn any_sampling_of_a_narrow_picture_is_right_or_refused() {
+    let pairs = || (1..5_u32).flat_map(|across| (1..5_u32).map(move |down| (across, down)));
+    for (luma, blue, red) in pairs()
+        .flat_map(|luma| pairs().map(move |blue| (luma, blue)))
+        .flat_map(|(luma, blue)| pairs().map(move |red| (luma, blue, red)))
+    {
+        for size in [(33, 1), (1, 33)] {
+            let form = Form { size, ..Form::new([luma, blue, red], APART) };
+            match thumbnail(&form.coded(), &order(size), &|| false) {
+                Ok(small) => {
+                    let seen = nearness(&image::load_from_memory(&small).unwrap().to_rgb8(), &form.picture());
+                    assert!(seen >= 26.0, "{form:?}: {seen:.1} dB");
+                }
+                Err(fault) => assert_eq!(fault, Fault::Unsupported, "{form:?}"),
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
