@@ -278,6 +278,8 @@ proptest! {
         host.make(Move::Age { behind: 0, young_bytes: 0 });
         prop_assert_eq!(&host.live.read().digests().unwrap(), &digests);
         prop_assert_eq!(host.live.read().young_bytes(), 0);
+        // A thumbnail that was said of an old picture is named until somebody has read whether the picture's own stands above it.
+        host.make(Move::Tell);
         prop_assert_eq!(named(&host.live), named(&plain));
         prop_assert_eq!(unnamed(&host.live), unnamed(&plain));
     }
