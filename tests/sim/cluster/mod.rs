@@ -1,10 +1,10 @@
 //! Two to five hosts of a simulated log, in one thread, from one seed, in virtual time: the real journal, commit step,
 //! session, replica and relay. The log loses acknowledgements, delays and doubles them, stands still, forgets its end, has
-//! holes, forks by server and disappears; processes fall, and disks are lost. In the end everything is healed, and the
-//! oracles look at all hosts.
+//! holes, forks by server and disappears; processes fall, and disks are lost. In a quarter of the seeds it is a bucket, which
+//! answers late, leaves puts unanswered, and forks nowhere. In the end everything is healed, and the oracles look at all hosts.
 //!
 //! ```text
-//! cargo test --test sim hosts_of_a_log                           30 seeds; scripts/test tries 120
+//! cargo test --test sim hosts_of_a_log                           30 seeds; scripts/test tries 300
 //! SIM_LOG_SEEDS=2000 cargo test --test sim hosts_of_a_log        as many as that, from SIM_LOG_FIRST (1) on
 //! LOG_SEED=n cargo test --test sim hosts_of_a_log -- --nocapture one, with a trace
 //! ```
