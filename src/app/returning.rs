@@ -45,11 +45,20 @@ struct Read {
 /// # Errors
 /// Returns the first error of reading; what could be read is done, and the rest is tried again.
 pub fn take_back(applied: &AppliedLock) -> io::Result<bool> {
+    take_back_amid(applied, || ())
+}
+
+/// Does the same; `meanwhile` stands for what other threads do between the reading and the putting.
+///
+/// # Errors
+/// Fails as [`take_back`] does.
+pub(crate) fn take_back_amid(applied: &AppliedLock, meanwhile: impl FnOnce()) -> io::Result<bool> {
     let asked: Vec<Asked> = {
         let applied = applied.read();
         applied.aging().filter_map(|(app, aging)| Asked::of(app, aging)).collect()
     };
     let read: Vec<Read> = asked.iter().map(Asked::read).collect();
+    meanwhile();
     if !read.is_empty() {
         let mut applied = applied.write();
         let heals = applied.heals.clone();

@@ -145,9 +145,15 @@ fn batches(up: &Up) -> Vec<Found> {
     let mut found = Vec::new();
     while let Some(batch) = scan.next_batch().expect("a readable journal") {
         if batch.body.len() != batch.header.count as usize * SHORT_RECORD_BYTES {
-            let tags: Vec<u8> = record::records(batch.body).map(|record| record.expect("a record")[0]).collect();
+            let tags: Vec<u8> =
+                record::records(batch.body).map(|record| record.expect("a record")[0]).collect();
             let touches = tags.iter().any(|tag| [ENDS_HELD, STREAMS_FOLDED].contains(tag));
-            assert!(batch.header.touches_folds || !touches, "{} {}: {tags:x?}", batch.origin, batch.first_seq);
+            assert!(
+                batch.header.touches_folds || !touches,
+                "{} {}: {tags:x?}",
+                batch.origin,
+                batch.first_seq
+            );
         }
         found.push(((batch.origin, batch.first_seq), batch.header.encode()));
     }

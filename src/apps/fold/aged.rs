@@ -2,6 +2,7 @@
 //! state says what it says with all of them in memory.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -42,6 +43,11 @@ pub(super) enum Move {
     },
     /// What was removed is read.
     Tell,
+    /// Old items are read to be brought back; before they are put into memory a batch comes, and a snapshot is folded.
+    TellAmid {
+        behind: usize,
+        young_bytes: u64,
+    },
     /// The process starts again.
     Restart,
     /// A server that was to end goes on with what it has in memory, doubts included.
@@ -49,10 +55,11 @@ pub(super) enum Move {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let age = (0..4_usize, prop_oneof![Just(0), Just(2_500)]);
+    let age = || (0..4_usize, prop_oneof![Just(0), Just(2_500)]);
     let one = prop_oneof![
         3 => Just(Move::Nothing),
-        5 => age.prop_map(|(behind, young_bytes)| Move::Age { behind, young_bytes }),
+        5 => age().prop_map(|(behind, young_bytes)| Move::Age { behind, young_bytes }),
+        2 => age().prop_map(|(behind, young_bytes)| Move::TellAmid { behind, young_bytes }),
         1 => Just(Move::Tell),
         1 => Just(Move::Restart),
         1 => Just(Move::GoOn),
@@ -63,7 +70,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 /// A host whose oldest items go to runs.
 pub(super) struct Host {
     shelf: Shelf,
-    pub(super) live: AppliedLock,
+    pub(super) live: Arc<AppliedLock>,
     /// The last snapshot, and the batches behind it.
     snapshot: Applied,
     behind: Vec<Sealed>,
@@ -73,7 +80,12 @@ impl Host {
     pub(super) fn new() -> Self {
         let shelf = Shelf::over(Box::<Memory>::default());
         let blank = || empty().with_shelf(Some(shelf.clone()));
-        Self { live: AppliedLock::new(blank()), snapshot: blank(), shelf: shelf.clone(), behind: Vec::new() }
+        Self {
+            live: Arc::new(AppliedLock::new(blank())),
+            snapshot: blank(),
+            shelf: shelf.clone(),
+            behind: Vec::new(),
+        }
     }
 
     /// Returns what a start finds: the snapshot's sections, read again.
@@ -95,17 +107,35 @@ impl Host {
         self.behind.push(batch.clone());
     }
 
+    fn age(&mut self, behind: usize, young_bytes: u64) {
+        let mut folded = self.restored();
+        let now = self.behind.len().saturating_sub(behind);
+        self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
+        let ageing = folded.age(young_bytes).unwrap();
+        self.snapshot = folded;
+        shelving::adopt(&self.live, &ageing);
+    }
+
+    /// Takes a batch, and does something behind it.
+    fn take_and_make(&mut self, batch: &Sealed, what: Move) {
+        let Move::TellAmid { behind, young_bytes } = what else {
+            self.take(batch);
+            return self.make(what);
+        };
+        // The state itself stays where it is, so whoever reads may go on.
+        let live = self.live.clone();
+        returning::take_back_amid(&live, || {
+            self.take(batch);
+            self.age(behind, young_bytes);
+        })
+        .unwrap();
+    }
+
     pub(super) fn make(&mut self, what: Move) {
         match what {
             Move::Nothing => {}
-            Move::Age { behind, young_bytes } => {
-                let mut folded = self.restored();
-                let now = self.behind.len().saturating_sub(behind);
-                self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
-                let ageing = folded.age(young_bytes).unwrap();
-                self.snapshot = folded;
-                shelving::adopt(&self.live, &ageing);
-            }
+            Move::Age { behind, young_bytes } => self.age(behind, young_bytes),
+            Move::TellAmid { .. } => self.make(Move::Tell),
             Move::Tell => {
                 while returning::take_back(&self.live).unwrap() {}
                 while shelving::tell_gone(&self.live).unwrap() {}
@@ -117,12 +147,12 @@ impl Host {
                 };
                 self.snapshot = snapshot;
                 self.behind.clear();
-                self.live = AppliedLock::new(live);
+                self.live = Arc::new(AppliedLock::new(live));
             }
             Move::Restart => {
                 let mut applied = self.restored();
                 self.behind.iter().for_each(|batch| apply(&mut applied, batch));
-                self.live = AppliedLock::new(applied);
+                self.live = Arc::new(AppliedLock::new(applied));
             }
         }
     }
@@ -142,9 +172,8 @@ fn aged(sent: &Sent, order: &[usize], moves: &[Move]) -> Host {
     });
     let mut plain = empty();
     for batch in &*taken.borrow() {
-        host.take(batch);
         apply(&mut plain, batch);
-        host.make(moves.next().unwrap());
+        host.take_and_make(batch, moves.next().unwrap());
         shown::check(&host.live.read(), &plain);
     }
     host.make(Move::Tell);
