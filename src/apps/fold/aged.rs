@@ -11,6 +11,7 @@ use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_
 use crate::app::applied::Applied;
 use crate::app::applied_lock::AppliedLock;
 use crate::app::heal::Heals;
+use crate::app::shelving::Ageing;
 use crate::app::state::State;
 use crate::app::trimming::{Item, Trimmed};
 use crate::app::{naming, returning, shelving};
@@ -69,6 +70,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 
 /// A host whose oldest items go to runs.
 pub(super) struct Host {
+    pub(super) memory: Memory,
     shelf: Shelf,
     pub(super) live: Arc<AppliedLock>,
     /// The last snapshot, and the batches behind it.
@@ -78,9 +80,11 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn new() -> Self {
-        let shelf = Shelf::over(Box::<Memory>::default());
+        let memory = Memory::default();
+        let shelf = Shelf::over(Box::new(memory.clone()));
         let blank = || empty().with_shelf(Some(shelf.clone()));
         Self {
+            memory,
             live: Arc::new(AppliedLock::new(blank())),
             snapshot: blank(),
             shelf: shelf.clone(),
@@ -107,12 +111,18 @@ impl Host {
         self.behind.push(batch.clone());
     }
 
-    fn age(&mut self, behind: usize, young_bytes: u64) {
+    /// Folds a snapshot; the state in force has not heard of it.
+    pub(super) fn fold(&mut self, behind: usize, young_bytes: u64) -> Ageing {
         let mut folded = self.restored();
         let now = self.behind.len().saturating_sub(behind);
         self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
         let ageing = folded.age(young_bytes).unwrap();
         self.snapshot = folded;
+        ageing
+    }
+
+    fn age(&mut self, behind: usize, young_bytes: u64) {
+        let ageing = self.fold(behind, young_bytes);
         shelving::adopt(&self.live, &ageing);
     }
 

@@ -4,6 +4,8 @@ use super::aged::{Host, Move};
 use super::shown::toys;
 use super::{Sealed, start};
 use crate::app::floors;
+use crate::app::returning;
+use crate::app::shelving;
 use crate::app::state::Entry;
 use crate::app::trimming::Trimmed;
 use crate::apps::toys::named::Look;
@@ -13,10 +15,14 @@ use crate::apps::toys::tag::TOYS_CUT;
 use crate::base::ids::{Origin, Seq};
 use crate::base::vector::VersionVector;
 
+fn batch(origin: Origin, seq: Seq, time_us: u64, body: Vec<u8>) -> Sealed {
+    let first = Entry { origin, seq, time_us };
+    Sealed { first, count: 1, body, seen: VersionVector::new() }
+}
+
 /// Has a host take one record of a stream.
 fn take(host: &mut Host, origin: Origin, seq: Seq, time_us: u64, body: Vec<u8>) {
-    let first = Entry { origin, seq, time_us };
-    host.take(&Sealed { first, count: 1, body, seen: VersionVector::new() });
+    host.take(&batch(origin, seq, time_us, body));
 }
 
 fn keyed(id: u64, key: u8, body: u8) -> Vec<u8> {
@@ -137,16 +143,65 @@ fn a_toy_that_is_taken_for_an_old_one_is_seen_once_that_was_looked_up() {
     assert_eq!((shown(&host), of_key(&host, taken_for_one)), ((with, 12, 10), Look::Old));
 }
 
+/// Takes toys with eight keys, and one that is taken for one of them; gives its key.
+fn with_one_in_doubt(host: &mut Host, origin: Origin) -> u8 {
+    for seq in 1..=8_u8 {
+        take(host, origin, u64::from(seq), 10, keyed(10 + u64::from(seq), seq, 1));
+    }
+    host.make(ALL);
+    let key = (9..=255).find(|key| of_key(host, *key) == Look::Old).expect("one in a hundred");
+    take(host, origin, 9, 20, keyed(19, key, 1));
+    key
+}
+
+/// The run with the old toy of a key is merged into another one between the reading and the putting back, and whoever takes that one
+/// over can't read what is in doubt.
+#[test]
+fn a_doubt_stays_open_when_what_was_read_is_in_another_run_by_now() {
+    let (mut host, [here, there]) = (Host::new(), [start(0, 1), start(1, 1)]);
+    for seq in 1..=4_u8 {
+        take(&mut host, here, u64::from(seq), 10, keyed(10 + u64::from(seq), seq, 1));
+    }
+    host.make(ALL);
+    take(&mut host, here, 5, 20, floors::records(TOYS_CUT, &[(here, 2)]).concat());
+    take(&mut host, there, 1, 30, keyed(31, 4, 1));
+    assert_eq!(of_key(&host, 4), Look::Doubt);
+    let other = batch(there, 2, 31, keyed(32, 40, 1));
+    let live = host.live.clone();
+    returning::take_back_amid(&live, || {
+        host.take(&other);
+        // It knows the cut, for which it merges, and neither of the later toys.
+        let ageing = host.fold(2, 0);
+        host.memory.fail(true);
+        shelving::adopt(&host.live, &ageing);
+        host.memory.fail(false);
+    })
+    .unwrap();
+    assert_eq!((shown(&host), of_key(&host, 4)), ((vec![1, 2, 13, 14, 32], 5, 2), Look::Doubt));
+    host.make(Move::Tell);
+    assert_eq!((shown(&host), of_key(&host, 4)), ((vec![1, 2, 13, 14, 32], 5, 1), Look::Known(14)));
+}
+
+/// A toy is in a run of a fold, and whether another one has its key can't be read where it is served from.
+#[test]
+fn a_toy_in_doubt_stays_in_memory_until_the_doubt_is_settled() {
+    let (mut host, here) = (Host::new(), start(0, 1));
+    let key = with_one_in_doubt(&mut host, here);
+    let ageing = host.fold(0, 0);
+    host.memory.fail(true);
+    shelving::adopt(&host.live, &ageing);
+    host.memory.fail(false);
+    assert_eq!((shown(&host).2, of_key(&host, key)), (8, Look::Doubt));
+    host.make(Move::Tell);
+    let all: Vec<u64> = [1, 2].into_iter().chain(11..=19).collect();
+    assert_eq!((shown(&host), of_key(&host, key)), ((all, 11, 8), Look::Known(19)));
+}
+
 /// The state in force has a doubt about what a fold has written: it reads before it takes the run over, so nothing stays behind.
 #[test]
 fn what_a_fold_has_written_leaves_the_memory_although_it_was_in_doubt() {
     let (mut host, here) = (Host::new(), start(0, 1));
-    for seq in 1..=8_u8 {
-        take(&mut host, here, u64::from(seq), 10, keyed(10 + u64::from(seq), seq, 1));
-    }
-    host.make(ALL);
-    let taken_for_one = (9..=255).find(|key| of_key(&host, *key) == Look::Old).expect("one in a hundred");
-    take(&mut host, here, 9, 20, keyed(19, taken_for_one, 1));
+    with_one_in_doubt(&mut host, here);
     host.make(ALL);
     assert_eq!((shown(&host).2, host.live.read().young_bytes()), (9, 0));
 }
