@@ -5,6 +5,17 @@ use super::old::Old;
 use crate::base::places::Place;
 use crate::log::runs::item::Item;
 
+/// A key of which an item in memory asks whether an old item has it too: nobody has read yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The table that has the key, if an old item has it.
+    pub table: u8,
+    /// The key, without a place.
+    pub key: Vec<u8>,
+    /// Tells this doubt from a later one about the same key.
+    pub number: u64,
+}
+
 /// A state whose oldest items go to the disk.
 pub trait Aging {
     /// Returns its old items.
@@ -41,6 +52,14 @@ pub trait Aging {
     fn wanted(&self, _most: usize) -> Vec<Place> {
         Vec::new()
     }
+
+    /// Returns up to so many doubts. While there is one about a key, no item with that key leaves the memory.
+    fn doubts(&self, _most: usize) -> Vec<Doubt> {
+        Vec::new()
+    }
+
+    /// Takes it that no old item has the key of a doubt: those that had it are back in memory. One that is over changes nothing.
+    fn settle(&mut self, _doubt: &Doubt) {}
 
     /// Takes an old item back into memory that is no more in a run; `heals` say as of when it counts.
     fn take_back(&mut self, _item: &Item, _heals: &Heals) {}

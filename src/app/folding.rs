@@ -8,7 +8,8 @@
 //!
 //! A host says in its own stream, with a record of ends, which streams of another node it has durably. What it logs behind that
 //! record was made by one that has them whole. So a host folds streams of its own node when all others have said so in
-//! batches that are applied here: whatever arrives behind the fold was made by somebody who knows all of what is folded.
+//! batches that are applied here: whatever arrives behind the fold was made by somebody who knows all of what is folded. Beside a log, where
+//! each stream comes for itself, that holds as a batch with such a word waits for all that its maker had.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,12 @@ impl Ends {
     #[must_use]
     pub fn of(&self, host: NodeId, origin: Origin) -> Seq {
         self.said.get(&(host, origin)).copied().unwrap_or(0)
+    }
+
+    /// Returns whether a record is such a word.
+    #[must_use]
+    pub fn are_said(record: &[u8]) -> bool {
+        record.first() == Some(&ENDS_HELD)
     }
 
     /// Returns whether nothing was said.

@@ -73,6 +73,11 @@ impl Members {
         self.all.get(&node)
     }
 
+    /// Returns every host of which something was said.
+    pub fn all(&self) -> impl Iterator<Item = (NodeId, &Member)> {
+        self.all.iter().map(|(node, member)| (*node, member))
+    }
+
     /// Returns the members: all hosts that are not forgotten.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Member)> {
         self.all.iter().filter(|(_, member)| !member.is_forgotten).map(|(node, member)| (*node, member))
@@ -109,17 +114,29 @@ impl Members {
     /// one, or there is no room for more.
     #[must_use]
     pub fn join_record(&self, node: NodeId, usual: Seat, name: &str) -> Option<Vec<u8>> {
+        self.seated_record(node, self.seat_for(node, usual)?, name)
+    }
+
+    /// Returns the record by which `node` says that it is a member with this seat; nothing if it is one, the seat is another member's, or
+    /// there is no room for more.
+    #[must_use]
+    pub fn seated_record(&self, node: NodeId, seat: Seat, name: &str) -> Option<Vec<u8>> {
         let before = self.get(node);
         let is_one = self.contains(node) && self.seat_of(node).is_some();
-        if is_one || (before.is_none() && self.all.len() >= MEMBERS_LISTED_MAX) {
+        let is_full = before.is_none() && self.all.len() >= MEMBERS_LISTED_MAX;
+        if is_one || is_full || self.is_of_another(node, seat) {
             return None;
         }
-        let seat = self.seat_for(node, usual)?;
         let fits = |end: &usize| *end <= MEMBER_NAME_BYTES_MAX && name.is_char_boundary(*end);
         let name = &name[..(0..=name.len()).rev().find(fits).unwrap_or(0)];
         let version = before.map_or(1, |before| before.version.saturating_add(1));
         let said = Member { version, is_forgotten: false, since_us: 0, seat, name: name.into() };
         Some(record_of(&said.payload(node)))
+    }
+
+    /// Returns whether a member other than `node` has a seat.
+    fn is_of_another(&self, node: NodeId, seat: Seat) -> bool {
+        self.iter().any(|(other, member)| other != node && member.seat == seat)
     }
 
     /// Returns the record by which a host says that the member `node` is forgotten; nothing if it is none.
@@ -191,8 +208,11 @@ pub enum Ties {
     Alone,
     /// By a link to a peer: they are two, and each knows by their keys which seat it has.
     Pair(Seat),
-    /// By a log that any number of hosts share: two may begin with the same seat.
-    Log(Seat),
+    /// By a log that any number of hosts share: it has none before it has logged one that the log has given to it alone.
+    Log {
+        /// The cluster has begun with this host, which nobody joined so far: it has [`Seat::FIRST`].
+        is_first: bool,
+    },
 }
 
 /// By which rule this host gives numbers.
@@ -209,8 +229,9 @@ impl Ties {
     #[must_use]
     pub fn usual(self) -> Option<Seat> {
         match self {
-            Self::Alone => None,
-            Self::Pair(seat) | Self::Log(seat) => Some(seat),
+            Self::Alone | Self::Log { is_first: false } => None,
+            Self::Pair(seat) => Some(seat),
+            Self::Log { is_first: true } => Some(Seat::FIRST),
         }
     }
 }
@@ -221,11 +242,23 @@ impl Seating {
     #[must_use]
     pub fn seat(&self, members: &Members) -> Option<Seat> {
         let listed = self.own.and_then(|own| members.seat_of(own));
-        listed.or_else(|| match (self.own, self.ties.usual()) {
-            (Some(own), Some(usual)) => members.seat_for(own, usual),
-            (None, usual) => usual,
-            (Some(_), None) => None,
+        listed.or_else(|| match (self.own, self.ties) {
+            (Some(_), Ties::Alone) => None,
+            // What was taken before it was known that the seat is another one's has to get some number.
+            (Some(own), Ties::Log { .. }) => {
+                members.seat_for(own, self.ties.usual().unwrap_or_else(|| Seat::of_node(own)))
+            }
+            (Some(own), Ties::Pair(usual)) => members.seat_for(own, usual),
+            (None, ties) => ties.usual(),
         })
+    }
+
+    /// Returns whether this host may give numbers: on a log not before it has a seat that is nobody else's, elsewhere always.
+    #[must_use]
+    pub fn is_seated(&self, members: &Members) -> bool {
+        let (Some(own), Ties::Log { is_first }) = (self.own, self.ties) else { return true };
+        members.seat_of(own).is_some()
+            || (is_first && members.get(own).is_none() && !members.is_of_another(own, Seat::FIRST))
     }
 }
 

@@ -80,6 +80,27 @@ fn a_host_has_the_seat_of_a_member_and_that_of_the_pair_before() {
 }
 
 #[test]
+fn a_host_of_a_log_gives_no_numbers_before_it_has_logged_a_seat_unless_it_is_the_first() {
+    let mut members = Members::default();
+    let of = |is_first| Seating { own: Some(NodeId(5)), ties: Ties::Log { is_first } };
+    assert_eq!((of(true).is_seated(&members), of(false).is_seated(&members)), (true, false));
+    assert_eq!(of(true).seat(&members), Some(Seat::FIRST));
+    // A program of before may have given that seat to another one.
+    join(&mut members, 3, 0);
+    assert_eq!((of(true).is_seated(&members), of(false).is_seated(&members)), (false, false));
+    assert_eq!(members.seated_record(NodeId(5), seat(0), ""), None);
+    let said = members.seated_record(NodeId(5), seat(9), "").unwrap();
+    hear(&mut members, &said);
+    assert_eq!((of(true).is_seated(&members), of(false).is_seated(&members)), (true, true));
+    assert_eq!(of(false).seat(&members), Some(seat(9)));
+    assert!(Seating { own: Some(NodeId(7)), ties: Ties::Alone }.is_seated(&members));
+    // The lesser one of two keeps a seat, and the other one may give no numbers any more.
+    let lesser = Members::default();
+    hear(&mut members, &lesser.seated_record(NodeId(4), seat(9), "").unwrap());
+    assert!(!of(false).is_seated(&members));
+}
+
+#[test]
 fn golden_bytes() {
     let mut members = Members::default();
     let said = join(&mut members, 5, 3).unwrap();

@@ -6,7 +6,7 @@
 //! cuts the rest by `floors`. `answer`, `fields`, `files`, `references`, `id` and `openapi` are at hand for all
 //! of them; `index` is the page that shows what there is.
 //!
-//! `shelving` moves the oldest items of an application, which it gives by `aging`, to runs on the disk; `old` is what is known of them in memory and `old_view`
+//! `shelving` moves the oldest items of an application, which it gives by `aging`, to runs on the disk, `returning` brings them back; `old` is what is known of them in memory and `old_view`
 //! reads them, `old_times` in the order of their times, for a `lookup`; `naming` says which blobs are named, and `digest` what hosts compare.
 //!
 //! `view` and `feed` are for what follows the journal beside the commit step, and is watched.
@@ -41,6 +41,7 @@ pub mod old_view;
 pub(crate) mod openapi;
 pub(crate) mod pieces;
 pub(crate) mod references;
+pub(crate) mod returning;
 pub mod router;
 pub mod shelving;
 pub mod state;

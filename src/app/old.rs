@@ -180,6 +180,13 @@ impl Old {
         self.held.iter().any(|held| held.has(place))
     }
 
+    /// Returns whether an item may have a key of a table that is looked up, without reading: a run that has it says so, and about one
+    /// in a hundred that do not.
+    #[must_use]
+    pub fn may_have(&self, table: u8, key: &[u8]) -> bool {
+        self.held.iter().any(|held| held.run.may_have(table, key))
+    }
+
     /// Returns the items as they are now, to be read without the state.
     #[must_use]
     pub fn view(&self) -> OldView {

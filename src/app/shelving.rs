@@ -9,20 +9,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use super::aging::Aging;
 use super::applied::Applied;
-use super::heal::Heals;
 use super::old::{Aged, Fresh, Held, Moving, Old};
+use super::returning;
 use crate::app::applied_lock::AppliedLock;
 use crate::base::blob::BlobId;
 use crate::base::limits::{
     RUN_ADOPT_ITEMS, RUN_BYTES_MAX, RUN_GONE_READ_ITEMS, RUN_GONE_SHARE, RUNS_MERGED, YOUNG_KEPT_SHARE,
 };
-use crate::base::places::Place;
+use crate::base::places::{PLACE_BYTES, Place};
 use crate::log::runs::item::Item;
-use crate::log::runs::run::Run;
 use crate::log::runs::shelf::Shelf;
 
 /// The runs that the fold of a snapshot has written for each application.
@@ -49,7 +47,7 @@ impl Applied {
         for (id, aging) in self.aging_mut() {
             let mut fresh = BTreeMap::new();
             look_up_gone(aging.old_mut())?;
-            take_all_back(aging, &heals)?;
+            returning::take_all_back(aging, &heals)?;
             if aging.young_bytes() > young_bytes {
                 write_oldest(id, aging, &shelf, young_bytes / YOUNG_KEPT_SHARE, &mut fresh)?;
             }
@@ -99,9 +97,11 @@ impl Applied {
     }
 }
 
-/// Has the state in force take over the runs of a fold. Locks it for some items at a time.
+/// Has the state in force take over the runs of a fold. Locks it for some items at a time, and reads old items.
 pub fn adopt(applied: &AppliedLock, ageing: &Ageing) {
     let lock = || applied.write();
+    // An item in doubt would stay, and no later fold writes it once more. What can't be read is told when it is tried again.
+    while returning::take_back(applied).is_ok_and(|may_be_more| may_be_more) {}
     let mut leaving = lock().adopt(ageing);
     while lock().move_some(&mut leaving) {}
 }
@@ -139,60 +139,6 @@ pub fn tell_gone(applied: &AppliedLock) -> io::Result<bool> {
     Ok(asked.iter().any(|(_, asked)| asked.len() >= RUN_GONE_READ_ITEMS))
 }
 
-/// Takes old items back into memory of which something was said since they went; gives whether there may be more. Locks the state
-/// to ask and to put them there, and reads in between.
-///
-/// # Errors
-/// Returns the error of reading; what could not be read is tried again.
-pub fn take_back(applied: &AppliedLock) -> io::Result<bool> {
-    let asked: Vec<_> = {
-        let applied = applied.read();
-        let of_each = applied.aging().map(|(id, aging)| (id, wanted(aging)));
-        of_each.filter(|(_, asked)| !asked.is_empty()).collect()
-    };
-    let mut read: Vec<(u8, BlobId, Item)> = Vec::new();
-    for (id, asked) in &asked {
-        let mut last = None;
-        for (run, place) in asked {
-            read.push((*id, run.id(), run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?));
-        }
-    }
-    if !read.is_empty() {
-        let mut applied = applied.write();
-        let heals = applied.heals.clone();
-        for (app, aging) in applied.aging_mut() {
-            for (_, run, item) in read.iter().filter(|(id, ..)| *id == app) {
-                if aging.old_mut().let_go(run, item) {
-                    aging.take_back(item, &heals);
-                }
-            }
-        }
-    }
-    Ok(!read.is_empty())
-}
-
-fn wanted(aging: &dyn Aging) -> Vec<(Arc<Run>, Place)> {
-    let places = aging.wanted(RUN_GONE_READ_ITEMS).into_iter();
-    places.filter_map(|place| Some((aging.old().run_of(&place)?, place))).collect()
-}
-
-/// Does the same for a state that nobody else has.
-fn take_all_back(aging: &mut dyn Aging, heals: &Heals) -> io::Result<()> {
-    loop {
-        let wanted = wanted(aging);
-        let mut last = None;
-        for (run, place) in &wanted {
-            let item = run.item(*place, &mut last)?.ok_or(io::ErrorKind::InvalidData)?;
-            if aging.old_mut().let_go(&run.id(), &item) {
-                aging.take_back(&item, heals);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-    }
-}
-
 /// Lets runs go that are gone as a whole, and finds out what is gone of the others.
 fn look_up_gone(old: &mut Old) -> io::Result<()> {
     let left: Vec<Held> = old.held().iter().filter(|held| held.count() > 0).cloned().collect();
@@ -222,17 +168,37 @@ fn write_oldest(
     if items.is_empty() {
         return Ok(());
     }
-    let run = shelf.write(id, &items)?;
-    for item in &items {
-        aging.forget(item.place);
-        fresh.insert(item.place, Fresh::of(item));
+    for items in parts(&items, RUN_BYTES_MAX / 2) {
+        let run = shelf.write(id, items)?;
+        for item in items {
+            aging.forget(item.place);
+            fresh.insert(item.place, Fresh::of(item));
+        }
+        let mut held = aging.old().held().to_vec();
+        // The same items may have been in one before, and have come back from there as they were.
+        held.retain(|other| other.run.id() != run.id());
+        held.push(Held::whole(run));
+        aging.old_mut().replace(held);
     }
-    let mut held = aging.old().held().to_vec();
-    // The same items may have been in one before, and have come back from there as they were.
-    held.retain(|other| other.run.id() != run.id());
-    held.push(Held::whole(run));
-    aging.old_mut().replace(held);
     Ok(())
+}
+
+/// Cuts items into parts of which each takes at most about so many bytes in a run: many may have gathered, as in a directory of a
+/// program that kept them in memory, and a run has to be sent as a blob.
+fn parts(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
+    let stored_bytes = |item: &Item| {
+        let keys: usize = item.keys.iter().map(|(_, key)| key.len() + PLACE_BYTES).sum();
+        (item.value.len() + PLACE_BYTES + keys) as u64
+    };
+    let mut bytes = 0;
+    items.chunk_by(move |one, _| {
+        bytes += stored_bytes(one);
+        let goes_on = bytes < most;
+        if !goes_on {
+            bytes = 0;
+        }
+        goes_on
+    })
 }
 
 /// Merges runs until there is nothing to be merged; gives how many were.
@@ -268,4 +234,27 @@ fn chosen(held: &[Held]) -> Option<Vec<usize>> {
         bytes <= RUN_BYTES_MAX
     });
     (many.len() > 1).then_some(many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{Inc, NodeId, Origin};
+
+    #[test]
+    fn many_items_become_several_runs() {
+        let item = |seq| Item {
+            place: (Origin { node: NodeId(1), inc: Inc(1) }, seq),
+            bytes: 0,
+            contents_bytes: 0,
+            value: vec![0; 10],
+            keys: vec![(2, vec![0; 8])],
+        };
+        let items: Vec<Item> = (1..=7).map(item).collect();
+        let lengths = |most| parts(&items, most).map(<[Item]>::len).collect::<Vec<_>>();
+        // Each takes 10 + 24 and 8 + 24 bytes.
+        assert_eq!((lengths(1_000), lengths(132), lengths(133)), (vec![7], vec![2, 2, 2, 1], vec![3, 3, 1]));
+        assert_eq!(lengths(1), vec![1; 7], "one that is larger is a run by itself");
+        assert_eq!(parts(&[], 9).count(), 0);
+    }
 }

@@ -15,7 +15,7 @@ use super::keep::{CUT_AWAY_US, Keep};
 use super::state::State;
 use crate::app::applied_lock::AppliedLock;
 use crate::base::ids::{Origin, Seq};
-use crate::base::limits::{CUT_ITEMS_MAX, CUT_LOOK_MS};
+use crate::base::limits::{CUT_HELD_LOOKS, CUT_ITEMS_MAX, CUT_LOOK_MS};
 
 /// An item of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub trait Trimmed: State {
     /// Returns the numbers of the items of a stream, in their order, wherever they are.
     fn numbers(&self, origin: Origin) -> Box<dyn Iterator<Item = Seq> + '_>;
 
-    /// Returns its items on the disk, or `None` if all are in memory.
-    fn old_list(&self, _heals: &Heals) -> Option<OldList> {
+    /// Returns its items on the disk at the wall clock `now_us`, or `None` if all are in memory.
+    fn old_list(&self, _heals: &Heals, _now_us: u64) -> Option<OldList> {
         None
     }
 }
@@ -165,6 +165,17 @@ impl Merged {
     }
 }
 
+/// What came of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Something goes.
+    Cut,
+    /// Nothing is beyond what is kept.
+    Nothing,
+    /// As many items as a look may see have to stay for now.
+    Held,
+}
+
 /// The thread that does it.
 pub struct Trimmer<S> {
     keep: Keep,
@@ -183,44 +194,50 @@ impl<S: Trimmed> Trimmer<S> {
         Self { keep, tag, name, is_over, changed, state: std::marker::PhantomData }
     }
 
-    /// Cuts once; gives whether there may be more.
-    fn cut(&self, desk: &dyn Desk) -> Result<bool, Unlogged> {
+    /// Cuts once.
+    fn cut(&self, desk: &dyn Desk) -> Result<Outcome, Unlogged> {
         let hosts = desk.hosts(&desk.applied().read());
         let look = Look { now_us: desk.wall_us(), hosts };
-        let found = match self.found(desk, &look) {
+        let (found, seen) = match self.found(desk, &look) {
             Ok(found) => found,
             Err(error) => {
                 let name = self.name;
                 desk.warn(&format!("can't read what {name} has beyond --keep: {error}; trying again"));
-                return Ok(false);
+                return Ok(Outcome::Nothing);
             }
         };
         floors::records(self.tag, &found).into_iter().try_for_each(|record| desk.log(record))?;
-        Ok(!found.is_empty())
+        Ok(match (found.is_empty(), seen >= CUT_ITEMS_MAX) {
+            (false, _) => Outcome::Cut,
+            (true, true) => Outcome::Held,
+            (true, false) => Outcome::Nothing,
+        })
     }
 
-    /// Finds the floors of a cut. Between two looks at the state old items are read.
-    fn found(&self, desk: &dyn Desk, look: &Look) -> io::Result<Vec<(Origin, Seq)>> {
+    /// Finds the floors of a cut, and says how many items it has seen for that. Between two looks at the state old items are read.
+    fn found(&self, desk: &dyn Desk, look: &Look) -> io::Result<(Vec<(Origin, Seq)>, usize)> {
         let lock = || desk.applied().read();
         let (mut extent, young, old) = {
             let applied = lock();
-            let Some(state) = applied.state::<S>() else { return Ok(Vec::new()) };
+            let Some(state) = applied.state::<S>() else { return Ok((Vec::new(), 0)) };
             let young: Vec<Item> = state.oldest(look.now_us).take(CUT_ITEMS_MAX).collect();
-            (state.extent(), young, state.old_list(&applied.heals))
+            (state.extent(), young, state.old_list(&applied.heals, look.now_us))
         };
         if old.as_ref().is_some_and(|old| !old.is_read) {
             // What was removed a moment ago still counts: by bytes too much would go.
             extent.1 = 0;
         }
         let mut items = Merged { young: young.into_iter().peekable(), old, ahead: None };
-        let going = going(extent, &self.keep, look, &mut || items.next())?;
-        Ok(lock().state::<S>().map(|state| floors_below(state, going)).unwrap_or_default())
+        let mut seen = 0;
+        let mut next = || items.next().inspect(|item| seen += usize::from(item.is_some()));
+        let going = going(extent, &self.keep, look, &mut next)?;
+        Ok((lock().state::<S>().map(|state| floors_below(state, going)).unwrap_or_default(), seen))
     }
 
-    /// Returns whether the server stops, after a pause.
-    fn pauses(&self) -> bool {
+    /// Returns whether the server stops, after a pause of so many looks.
+    fn pauses(&self, looks: u32) -> bool {
         let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = Duration::from_millis(CUT_LOOK_MS);
+        let pause = Duration::from_millis(CUT_LOOK_MS) * looks;
         let waited = self.changed.wait_timeout_while(is_over, pause, |is_over| !*is_over);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -238,9 +255,12 @@ impl<S: Trimmed> Background for Trimmer<S> {
     fn run(&self, desk: &dyn Desk) {
         let mut was_told = false;
         loop {
-            match self.cut(desk) {
-                Ok(true) => was_told = false,
-                Ok(false) | Err(Unlogged::Over) => {}
+            let outcome = self.cut(desk);
+            // Whoever reads so many items in vain does not do so all the time.
+            let looks = if matches!(outcome, Ok(Outcome::Held)) { CUT_HELD_LOOKS } else { 1 };
+            match outcome {
+                Ok(Outcome::Cut) => was_told = false,
+                Ok(Outcome::Held | Outcome::Nothing) | Err(Unlogged::Over) => {}
                 Err(why) => {
                     if !std::mem::replace(&mut was_told, true) {
                         let name = self.name;
@@ -248,7 +268,7 @@ impl<S: Trimmed> Background for Trimmer<S> {
                     }
                 }
             }
-            if self.pauses() || desk.is_over() {
+            if self.pauses(looks) || desk.is_over() {
                 return;
             }
         }

@@ -25,6 +25,10 @@ use crate::log::format::record;
 mod aged;
 #[path = "fold/memory.rs"]
 mod memory;
+#[path = "fold/named.rs"]
+mod named;
+#[path = "fold/shown.rs"]
+mod shown;
 
 /// A batch as its host sealed it.
 #[derive(Clone, Debug)]

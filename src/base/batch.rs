@@ -26,7 +26,7 @@ pub const BATCH_HEADER_BYTES: usize = 64;
 const BATCH_MAGIC: [u8; 4] = *b"PXB1";
 /// The version of most batches.
 const BATCH_VERSION: u16 = 1;
-/// That of one with a fold, or with a record that takes all that is folded.
+/// That of one with a fold, with a word about ends (`app/folding.rs`), or with a record that takes all that is folded.
 const BATCH_VERSION_FOLDS: u16 = 2;
 
 /// What a header says.
@@ -46,7 +46,7 @@ pub struct BatchHeader {
     pub chain: u64,
     /// Hybrid clock, microseconds since 1970.
     pub time_us: u64,
-    /// A fold is among the records, or one that takes all that is folded.
+    /// A fold is among the records, a word about ends, or one that takes all that is folded.
     pub touches_folds: bool,
 }
 

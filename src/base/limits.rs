@@ -303,6 +303,8 @@ pub const CUT_FLOORS_MAX: usize = 128;
 pub const CUT_ITEMS_MAX: usize = 10_000;
 /// Time between two looks whether there is more than is to be kept, milliseconds.
 pub const CUT_LOOK_MS: u64 = 250;
+/// How many times longer that is after a look at as many items as one may see, none of which may go yet.
+pub const CUT_HELD_LOOKS: u32 = 40;
 /// Bytes of a block of a run, about: what one look at an old item reads.
 pub const RUN_BLOCK_BYTES: usize = 16 * 1024;
 /// Bits of a run's filter for each key: of a hundred keys that are not there it takes about one for one that is.
@@ -319,6 +321,8 @@ pub const YOUNG_KEPT_SHARE: u64 = 4;
 pub const RUN_ADOPT_ITEMS: usize = 512;
 /// Old items that were removed whose blobs are looked up at once.
 pub const RUN_GONE_READ_ITEMS: usize = 2_048;
+/// How often the keeper brings back up to so many old items with one look.
+pub const RETURN_ROUNDS_MAX: usize = 16;
 /// Bytes that the scrub reads at once.
 pub const SCRUB_PIECE_BYTES: usize = 128 * 1024;
 /// What the scrub counts for opening a blob, bytes: small ones don't come faster than this.
@@ -375,6 +379,8 @@ pub const RELAY_BEAT_EVERY_US: u64 = 500_000;
 pub const RELAY_BEATS_PER_WHOLE: u64 = 10;
 /// Hosts of whose beats a relay keeps what they say.
 pub const RELAY_MEMBERS_MAX: usize = 1_024;
+/// After so many microseconds a member looks whether the log's register still has what it has told.
+pub const RELAY_REGISTER_LOOK_US: u64 = 10_000_000;
 /// How long a newcomer waits for another host's beat before it takes what the log has for all there is, microseconds.
 pub const RELAY_NEWCOMER_US: u64 = 6_000_000;
 /// How long a stream may stand still here that another host has more of, before that is asked for, microseconds.

@@ -14,6 +14,9 @@ pub const SEATS: u16 = 1 << SEAT_BITS;
 pub struct Seat(u8);
 
 impl Seat {
+    /// The seat of the host that a cluster began with, as far as that is on a log: nobody else takes it, so that host needs to ask nobody.
+    pub const FIRST: Self = Self(0);
+
     /// Returns the seat with this number; nothing from [`SEATS`] on.
     #[must_use]
     pub fn new(number: u16) -> Option<Self> {
@@ -27,8 +30,7 @@ impl Seat {
         Self(u8::from(!is_first))
     }
 
-    /// Returns the seat of a host that nobody has given one: of its directory's random id, so that few of many hosts have the same
-    /// one. Two that do give the same number only if both give one within 128 microseconds.
+    /// Returns the seat that a host asks for first: of its directory's random id, so that few of many hosts ask for the same one.
     #[must_use]
     pub fn of_node(node: NodeId) -> Self {
         Self((node.0 % u64::from(SEATS)) as u8)

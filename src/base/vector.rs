@@ -105,6 +105,12 @@ impl VersionVector {
         self.entries.is_empty() && self.folds.is_empty()
     }
 
+    /// Returns whether it has a stream of a node other than `own`, folded or not.
+    #[must_use]
+    pub fn names_another(&self, own: NodeId) -> bool {
+        self.iter().any(|(origin, _)| origin.node != own) || self.folds.iter().any(|folds| folds.node != own)
+    }
+
     /// Appends the encoding of the entries: u32 number of them, then node, inc and seq of each, little endian.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let count = u32::try_from(self.entries.len()).expect("fewer than 2^32 process starts");

@@ -18,7 +18,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// A busy machine leaves little to a decoder.
-pub const TINY: [&str; 6] = ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0"];
+pub const TINY: [&str; 8] =
+    ["--limit", "young_bytes=1KiB", "--thumbs-deadline", "60s", "--toys-db-ms", "0", "--toys-order-ms", "0"];
 const APPS: [&str; 3] = ["board", "thumbs", "toys"];
 /// The addresses that list all of them.
 const LISTS: [&str; 3] = ["/messages?limit=100", "/images?limit=100", "/api/products?limit=100"];
@@ -42,7 +43,7 @@ fn old_items(server: &Server) -> [u64; 3] {
     APPS.map(|app| metric(server, &format!("pixeld_old_items{{app=\"{app}\"}}")))
 }
 
-/// Posts 40 messages, 10 pictures that come to an end, and 20 toys.
+/// Posts 40 messages, 10 pictures that come to an end, 20 toys without a key, and 10 toys and 10 orders with one.
 pub fn post_all(server: &Server) {
     let mut client = server.connect();
     for number in 1..=40_u8 {
@@ -56,10 +57,26 @@ pub fn post_all(server: &Server) {
         let (status, body) = server.ask("POST", "/api/products", &format!("{{\"name\":\"toy {number}\"}}"));
         assert_eq!(status, 201, "{body}");
     }
+    (0..10).for_each(|number| _ = post_named(server, number));
+}
+
+/// Posts a toy and an order with a key each; gives what was answered.
+fn post_named(server: &Server, number: u32) -> [(u16, String); 2] {
+    let bodies = [("products", "name"), ("orders", "product")];
+    bodies.map(|(path, member)| {
+        let body = format!("{{\"{member}\":\"named {number}\"}}");
+        let head = format!("POST /api/{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json");
+        let length = body.len();
+        let request =
+            format!("{head}\r\nIdempotency-Key: {number}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let answer = server.connect().send(request).answer();
+        assert!(matches!(answer.status, 201 | 202), "{}", answer.text());
+        (answer.status, answer.text().to_owned())
+    })
 }
 
 fn are_old([messages, pictures, toys]: &[u64; 3]) -> bool {
-    *messages >= 38 && *pictures >= 7 && *toys >= 16
+    *messages >= 38 && *pictures >= 7 && *toys >= 36
 }
 
 /// Waits until nearly all of that is on the disk.
@@ -124,6 +141,9 @@ fn a_host_that_joins_is_sent_runs() {
     assert!(are_old(&old_items(&other)), "they came as runs: {:?}", old_items(&other));
     let listed = lists(&one);
     assert!(listed.iter().all(|(status, _)| *status == 200), "{listed:?}");
+    assert_eq!(lists(&other), listed);
+    let named = |server: &Server| (0..10).map(|number| post_named(server, number)).collect::<Vec<_>>();
+    assert_eq!(named(&other), named(&one), "what is sent again is known there, too");
     assert_eq!(lists(&other), listed);
 
     // What the disk of one damages comes from the other one, without a new start.

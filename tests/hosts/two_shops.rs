@@ -5,6 +5,8 @@ use crate::process;
 use process::Server;
 use process::client::{Answer, plain};
 use process::pair::{Pair, await_connected, await_that};
+use process::pixeld;
+use rustix::process::Signal;
 use serde_json::Value;
 
 const SHOP: [&str; 6] = ["--apps", "pixel,toys", "--toys-order-ms", "0", "--toys-heavy-ms", "0"];
@@ -64,9 +66,13 @@ fn a_key_is_one_order_on_either_host() {
 
 /// A toy that is sent with the key `key`.
 fn add_once(host: &Server, body: &str) -> Answer {
-    let head =
-        "POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: key";
-    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    add_with(host, "key", body)
+}
+
+fn add_with(host: &Server, key: &str, body: &str) -> Answer {
+    let head = "POST /api/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    let length = body.len();
+    let request = format!("{head}\r\nIdempotency-Key: {key}\r\nContent-Length: {length}\r\n\r\n{body}");
     host.connect().send(request).answer()
 }
 
@@ -121,4 +127,74 @@ fn a_key_that_parted_hosts_took_is_one_toy_when_they_meet() {
             assert_eq!((answer.status, answer.text()), (200, "Kite"), "{path}");
         }
     }
+}
+
+/// So little that nearly every toy and order is on the disk.
+const TINY: [&str; 2] = ["--limit", "young_bytes=1KiB"];
+
+fn old_items(host: &Server) -> u64 {
+    let (_, text) = host.ask("GET", "/metrics", "");
+    let line = text.lines().find(|line| line.starts_with("pixeld_old_items{app=\"toys\"}"));
+    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap_or(0)
+}
+
+/// Both hosts take the same keys while they are parted, and have them on the disk when they meet.
+#[test]
+fn keys_that_parted_hosts_took_and_put_on_the_disk_are_one_each_when_they_meet() {
+    let pair = Pair::found();
+    let args = [&SHOP[..], &TINY].concat();
+    let (a, b) = pair.start(&args);
+    await_connected(&a);
+    add(&a, "before");
+    await_that("the toy on the other host", || list(&b), |list| list.contains("before"));
+    drop((a, b));
+    let body = |at: usize| format!("{{\"name\":\"keyed {at}\"}}");
+    // The body is another one on each host for the last order.
+    let ordered =
+        |at: usize, host: &str| format!("{{\"product\":\"{}\"}}", if at == 19 { host } else { "Kite" });
+    let take = |host: &Server, name: &str| -> Vec<(Answer, Answer)> {
+        let both = |at| {
+            (add_with(host, &format!("k{at}"), &body(at)), order(host, &format!("o{at}"), &ordered(at, name)))
+        };
+        let taken: Vec<_> = (0..20).map(both).collect();
+        assert!(taken.iter().all(|(toy, order)| (toy.status, order.status) == (201, 202)));
+        await_that("toys and orders on the disk", || old_items(host), |old| *old >= 36);
+        taken
+    };
+    let a = pair.a.start(&pair.b, &args);
+    let at_a = take(&a, "a");
+    drop(a);
+    let b = pair.b.start(&pair.a, &args);
+    let at_b = take(&b, "b");
+    add(&b, "after");
+
+    let a = pair.a.start(&pair.b, &args);
+    let same = || (list(&a), list(&b));
+    let is_whole = |list: &str| list.contains("after") && list.contains("\"total\":24");
+    // A host shows its own toy until it has read whether the other one's came first.
+    let (of_a, of_b) = await_that("the same list", same, |(a, b)| a == b && is_whole(a));
+    assert_eq!(of_a, of_b);
+    for host in [&a, &b] {
+        for at in 0..20 {
+            assert_eq!(of_a.matches(&format!("\"keyed {at}\"")).count(), 1, "{of_a}");
+            let again = add_with(host, &format!("k{at}"), &body(at));
+            assert_eq!((again.status, again.text()), (201, at_a[at].0.text()), "the earlier one stands");
+            for told in [&at_a[at].0, &at_b[at].0] {
+                let path = told.field("location").expect("a place");
+                let answer = host.connect().send(plain("GET", path)).answer();
+                assert_eq!((answer.status, answer.text()), (200, &*format!("keyed {at}")), "{path}");
+            }
+            let again = order(host, &format!("o{at}"), &ordered(at, "a"));
+            assert_eq!((again.status, again.text()), (202, at_a[at].1.text()));
+        }
+        assert_eq!(order(host, "o19", &ordered(19, "b")).status, 422, "the one of the other host stands");
+    }
+    let dirs = [&pair.a.data_dir, &pair.b.data_dir];
+    for mut host in [a, b] {
+        host.signal(Signal::TERM);
+        assert!(host.wait().success(), "{}", host.stderr());
+    }
+    let output = pixeld(&["inspect"]).args(dirs).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("every application has the same digest"), "{said}");
 }

@@ -36,8 +36,12 @@ impl Cluster {
 
     /// A further directory that joins.
     pub fn add(&mut self) {
-        let name = format!("h{}", self.hosts.len());
-        self.hosts.push(Host::found(self.directory.path(), &name, Some(&self.id)).0);
+        self.hosts.push(self.make(self.hosts.len()));
+    }
+
+    /// Makes a directory that joins, with this number in its name.
+    pub fn make(&self, number: usize) -> Host {
+        Host::found(self.directory.path(), &format!("h{number}"), Some(&self.id)).0
     }
 
     /// Makes the directory of a host anew, as after the loss of its disk.

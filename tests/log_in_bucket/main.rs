@@ -24,3 +24,4 @@ mod faults;
 mod hosts;
 mod measured;
 mod refusals;
+mod seats;

@@ -32,6 +32,11 @@ impl Cluster {
         Self { nats, hosts, directory, id: cluster }
     }
 
+    /// Makes a further directory that joins, with this number in its name.
+    pub fn add(&self, number: usize) -> Host {
+        Host::found(self.directory.path(), &format!("h{number}"), Some(&self.id)).0
+    }
+
     /// Makes the directory of a host anew, as after the loss of its disk.
     pub fn make_anew(&mut self, at: usize) {
         std::fs::remove_dir_all(&self.hosts[at].data_dir).expect("a directory");

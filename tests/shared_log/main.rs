@@ -34,3 +34,4 @@ mod newcomer;
 mod quick_start;
 mod refusals;
 mod rights;
+mod seats;

@@ -16,6 +16,7 @@ use pixeld::base::seat::Seat;
 use pixeld::engine::commit::committer::{Committer, Prepared};
 use pixeld::engine::commit::disk::make_durable;
 use pixeld::engine::commit::memory::{InlineCommit, owes_sync, write_once};
+use pixeld::engine::lifecycle::opening::ties_to_log;
 use pixeld::engine::lifecycle::rebuilding::{Replayed, replayed};
 use pixeld::engine::replication::arrivals::Arrivals;
 use pixeld::engine::replication::{Greeting, Replica, history};
@@ -24,7 +25,7 @@ use pixeld::engine::shared::metrics::Metrics;
 use pixeld::engine::shared::peering::Peering;
 use pixeld::engine::shared::settings::{PeerSettings, Reserve, Retention, Settings, Trust};
 use pixeld::engine::shared::submission::Submission;
-use pixeld::engine::shared::{Shared, WorkerSide};
+use pixeld::engine::shared::{Shared, WorkerSide, seating};
 use pixeld::engine::storage::keeper::Keeper;
 use pixeld::engine::storage::retention::PeerRetention;
 use pixeld::engine::storage::snapshots::SnapshotMaker;
@@ -128,8 +129,8 @@ impl Up {
         durability: Durability,
         segment_bytes: u64,
     ) -> Result<Self, Fatal> {
-        // Hosts of a log begin with the seat that their node's number gives them.
-        let ties = Ties::Log(Seat::of_node(node));
+        // Whether it is the first one shows when it is open.
+        let ties = Ties::Log { is_first: false };
         Self::start_by(
             disk,
             node,
@@ -171,6 +172,9 @@ impl Up {
         let io = |error: std::io::Error| error.to_string();
         let (vector, is_blank) = (opened.appender.vector(), opened.appender.is_blank());
         let mark = newcomer::look(disk, &vector, is_blank).map_err(io)?;
+        if let Ties::Log { .. } = ties {
+            applied.seating.ties = ties_to_log(node, &vector, mark.is_some());
+        }
         if mark.is_none() {
             newcomer::clear(disk).map_err(io)?;
         }
@@ -199,6 +203,7 @@ impl Up {
             vec![side],
             metrics,
         ));
+        seating::look(&shared);
         mark.into_iter().for_each(|mark| shared.begin_joining(mark));
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
@@ -258,6 +263,12 @@ impl Up {
     /// Whether requests are refused because this host does not have everything of the other one yet.
     pub fn is_joining(&self) -> bool {
         self.shared.space.is_joining()
+    }
+
+    /// Whether requests that write are taken: this host has what the others had, and a seat.
+    pub fn is_open(&self) -> bool {
+        let applied = self.shared.applied.read();
+        !self.is_joining() && applied.seating.is_seated(&applied.members)
     }
 
     /// Whether the peer's snapshot was adopted, and the journal behind it is not all there.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use pixeld::app::naming;
 use pixeld::base::ids::{NodeId, Origin, Position, Seq};
 use pixeld::base::limits::{INBOX_BYTES_MAX, OUTBOX_BYTES_MAX, PEER_OUTPUT_BYTES_MAX};
+use pixeld::base::tag::{ENDS_HELD, SHORT_RECORD_BYTES, STREAMS_FOLDED};
 use pixeld::base::vector::VersionVector;
+use pixeld::log::format::record;
 
 use super::canvas;
 use super::host::Up;
@@ -136,12 +138,23 @@ pub fn agree(a: &Up, b: &Up) -> bool {
 type Found = ((Origin, Seq), [u8; 64]);
 
 /// All batches of a journal, in the order of their streams and numbers, with their bytes' checksums; each checked
-/// against its stream.
+/// against its stream. One that says ends, or folds, says so in its header: beside a log it waits for what its maker had.
 fn batches(up: &Up) -> Vec<Found> {
     let end = up.shared.applied.read().position;
     let mut scan = up.shared.reader.scan(Position(0), end);
     let mut found = Vec::new();
     while let Some(batch) = scan.next_batch().expect("a readable journal") {
+        if batch.body.len() != batch.header.count as usize * SHORT_RECORD_BYTES {
+            let tags: Vec<u8> =
+                record::records(batch.body).map(|record| record.expect("a record")[0]).collect();
+            let touches = tags.iter().any(|tag| [ENDS_HELD, STREAMS_FOLDED].contains(tag));
+            assert!(
+                batch.header.touches_folds || !touches,
+                "{} {}: {tags:x?}",
+                batch.origin,
+                batch.first_seq
+            );
+        }
         found.push(((batch.origin, batch.first_seq), batch.header.encode()));
     }
     found.sort_unstable_by_key(|(place, _)| *place);

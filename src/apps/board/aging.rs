@@ -144,7 +144,7 @@ impl Trimmed for BoardState {
         trimming::joined(young, self.old.numbers(origin))
     }
 
-    fn old_list(&self, heals: &Heals) -> Option<OldList> {
+    fn old_list(&self, heals: &Heals, _: u64) -> Option<OldList> {
         let view = self.old.view();
         let (mut reader, heals) = (view.reader(), heals.clone());
         let mut list = reader.ascending(LIST, &[]);

@@ -2,17 +2,19 @@
 //! state says what it says with all of them in memory.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::memory::Memory;
-use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run};
+use super::{Sealed, Sent, apply, comes_behind_what_it_saw, empty, fold, folding_steps, run, shown};
 use crate::app::applied::Applied;
 use crate::app::applied_lock::AppliedLock;
 use crate::app::heal::Heals;
+use crate::app::shelving::Ageing;
 use crate::app::state::State;
-use crate::app::trimming::Trimmed;
-use crate::app::{naming, shelving};
+use crate::app::trimming::{Item, Trimmed};
+use crate::app::{naming, returning, shelving};
 use crate::apps::board::old::OldMessages;
 use crate::apps::board::record::{Post, delete_record};
 use crate::apps::board::state::BoardState;
@@ -22,16 +24,18 @@ use crate::apps::thumbs::media::{Frame, Media, Style};
 use crate::apps::thumbs::old::OldPictures;
 use crate::apps::thumbs::record::{Change, Picture as Submitted, Thumbnail};
 use crate::apps::thumbs::state::{Key, ThumbsState, order_of};
+use crate::apps::toys::item::Product;
+use crate::apps::toys::limits::TOYS_KEPT_US_MIN;
 use crate::apps::toys::old::OldToys;
 use crate::apps::toys::place::Place;
-use crate::apps::toys::state::{Product, ToysState};
+use crate::apps::toys::state::ToysState;
 use crate::base::blob::BlobId;
 use crate::base::ids::{Origin, Seq};
 use crate::log::runs::shelf::Shelf;
 
 /// What is done between two batches.
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(super) enum Move {
     Nothing,
     /// A snapshot is folded that lacks the last batches, of items beyond so many bytes.
     Age {
@@ -40,72 +44,125 @@ enum Move {
     },
     /// What was removed is read.
     Tell,
+    /// Old items are read to be brought back; before they are put into memory a batch comes, and a snapshot is folded.
+    TellAmid {
+        behind: usize,
+        young_bytes: u64,
+    },
     /// The process starts again.
     Restart,
+    /// A server that was to end goes on with what it has in memory, doubts included.
+    GoOn,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let age = (0..4_usize, prop_oneof![Just(0), Just(2_500)]);
+    let age = || (0..4_usize, prop_oneof![Just(0), Just(2_500)]);
     let one = prop_oneof![
         3 => Just(Move::Nothing),
-        5 => age.prop_map(|(behind, young_bytes)| Move::Age { behind, young_bytes }),
+        5 => age().prop_map(|(behind, young_bytes)| Move::Age { behind, young_bytes }),
+        2 => age().prop_map(|(behind, young_bytes)| Move::TellAmid { behind, young_bytes }),
         1 => Just(Move::Tell),
         1 => Just(Move::Restart),
+        1 => Just(Move::GoOn),
     ];
     prop::collection::vec(one, 1..80)
 }
 
 /// A host whose oldest items go to runs.
-struct Host {
+pub(super) struct Host {
+    pub(super) memory: Memory,
     shelf: Shelf,
-    live: AppliedLock,
+    pub(super) live: Arc<AppliedLock>,
     /// The last snapshot, and the batches behind it.
     snapshot: Applied,
     behind: Vec<Sealed>,
 }
 
 impl Host {
-    fn new() -> Self {
-        let shelf = Shelf::over(Box::<Memory>::default());
+    pub(super) fn new() -> Self {
+        let memory = Memory::default();
+        let shelf = Shelf::over(Box::new(memory.clone()));
         let blank = || empty().with_shelf(Some(shelf.clone()));
-        Self { live: AppliedLock::new(blank()), snapshot: blank(), shelf: shelf.clone(), behind: Vec::new() }
+        Self {
+            memory,
+            live: Arc::new(AppliedLock::new(blank())),
+            snapshot: blank(),
+            shelf: shelf.clone(),
+            behind: Vec::new(),
+        }
     }
 
     /// Returns what a start finds: the snapshot's sections, read again.
     fn restored(&self) -> Applied {
+        self.copy(&self.snapshot)
+    }
+
+    fn copy(&self, state: &Applied) -> Applied {
         let mut applied = empty().with_shelf(Some(self.shelf.clone()));
-        for (id, bytes) in self.snapshot.sections() {
+        for (id, bytes) in state.sections() {
             applied.restore(id, &bytes).unwrap();
         }
-        let (position, time_us) = (self.snapshot.position, self.snapshot.time_us);
-        applied.stand_at(position, self.snapshot.vector.clone(), time_us);
+        applied.stand_at(state.position, state.vector.clone(), state.time_us);
         applied
     }
 
-    fn take(&mut self, batch: &Sealed) {
+    pub(super) fn take(&mut self, batch: &Sealed) {
         apply(&mut self.live.write(), batch);
         self.behind.push(batch.clone());
     }
 
-    fn make(&mut self, what: Move) {
+    /// Folds a snapshot; the state in force has not heard of it.
+    pub(super) fn fold(&mut self, behind: usize, young_bytes: u64) -> Ageing {
+        let mut folded = self.restored();
+        let now = self.behind.len().saturating_sub(behind);
+        self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
+        let ageing = folded.age(young_bytes).unwrap();
+        self.snapshot = folded;
+        ageing
+    }
+
+    fn age(&mut self, behind: usize, young_bytes: u64) {
+        let ageing = self.fold(behind, young_bytes);
+        shelving::adopt(&self.live, &ageing);
+    }
+
+    /// Takes a batch, and does something behind it.
+    fn take_and_make(&mut self, batch: &Sealed, what: Move) {
+        let Move::TellAmid { behind, young_bytes } = what else {
+            self.take(batch);
+            return self.make(what);
+        };
+        // The state itself stays where it is, so whoever reads may go on.
+        let live = self.live.clone();
+        returning::take_back_amid(&live, || {
+            self.take(batch);
+            self.age(behind, young_bytes);
+        })
+        .unwrap();
+    }
+
+    pub(super) fn make(&mut self, what: Move) {
         match what {
             Move::Nothing => {}
-            Move::Age { behind, young_bytes } => {
-                let mut folded = self.restored();
-                let now = self.behind.len().saturating_sub(behind);
-                self.behind.drain(..now).for_each(|batch| apply(&mut folded, &batch));
-                let ageing = folded.age(young_bytes).unwrap();
-                self.snapshot = folded;
-                shelving::adopt(&self.live, &ageing);
-            }
+            Move::Age { behind, young_bytes } => self.age(behind, young_bytes),
+            Move::TellAmid { .. } => self.make(Move::Tell),
             Move::Tell => {
-                while shelving::take_back(&self.live).unwrap() {}
+                while returning::take_back(&self.live).unwrap() {}
                 while shelving::tell_gone(&self.live).unwrap() {}
+            }
+            Move::GoOn => {
+                let (snapshot, live) = {
+                    let live = self.live.read();
+                    (self.copy(&live), self.copy(&live))
+                };
+                self.snapshot = snapshot;
+                self.behind.clear();
+                self.live = Arc::new(AppliedLock::new(live));
             }
             Move::Restart => {
                 let mut applied = self.restored();
                 self.behind.iter().for_each(|batch| apply(&mut applied, batch));
-                self.live = AppliedLock::new(applied);
+                self.live = Arc::new(AppliedLock::new(applied));
             }
         }
     }
@@ -123,9 +180,11 @@ fn aged(sent: &Sent, order: &[usize], moves: &[Move]) -> Host {
         }
         may_come
     });
+    let mut plain = empty();
     for batch in &*taken.borrow() {
-        host.take(batch);
-        host.make(moves.next().unwrap());
+        apply(&mut plain, batch);
+        host.take_and_make(batch, moves.next().unwrap());
+        shown::check(&host.live.read(), &plain);
     }
     host.make(Move::Tell);
     host
@@ -158,37 +217,18 @@ fn listed(board: &BoardState, heals: &Heals) -> Vec<(u64, u64)> {
     all.iter().map(|(key, message)| (key.id, message.time_us)).collect()
 }
 
-/// Places and times of all items in the order in which cuts take them.
-fn cut_first(state: &impl Trimmed, heals: &Heals) -> Vec<(u64, Origin, Seq)> {
-    let mut items: Vec<_> = state.oldest(0).collect();
-    if let Some(mut old) = state.old_list(heals) {
-        items.extend(std::iter::from_fn(|| (old.next)().unwrap()));
+/// All items in the order in which cuts take them, with their bytes, and which of them have to stay.
+fn cut_first(state: &impl Trimmed, heals: &Heals, now_us: u64) -> Vec<(u64, Origin, Seq, u64, bool)> {
+    let mut items: Vec<_> = state.oldest(now_us).collect();
+    if let Some(mut old) = state.old_list(heals, now_us) {
+        let old: Vec<_> = std::iter::from_fn(|| (old.next)().unwrap()).collect();
+        assert!(old.is_sorted_by_key(|item| (item.order, item.origin, item.seq)));
+        items.extend(old);
     }
-    let mut places: Vec<_> = items.iter().map(|item| (item.time_us, item.origin, item.seq)).collect();
-    places.sort_unstable();
-    places
-}
-
-/// All toys in their order, page by page of the disk, with their places.
-fn toys(shop: &ToysState, heals: &Heals) -> Vec<(Place, Product)> {
-    let (old, mut found, mut after) = (OldToys::of(shop, heals), Vec::new(), None);
-    loop {
-        let mut row = old.behind(after, 2).unwrap();
-        let mut page = Vec::new();
-        while page.len() < 2
-            && let Some(place) = row.peek()
-        {
-            page.push((place, row.step().unwrap().unwrap()));
-        }
-        let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
-        found.append(&mut page);
-    }
-    let latest = found.last().cloned();
-    assert_eq!(old.latest().unwrap(), latest);
-    found.extend(shop.products(None).map(|(place, product)| (*place, product.clone())));
-    found.sort_unstable_by_key(|(place, _)| *place);
-    found
+    let fields = |item: &Item| (item.time_us, item.origin, item.seq, item.bytes, item.is_open);
+    let mut all: Vec<_> = items.iter().map(fields).collect();
+    all.sort_unstable();
+    all
 }
 
 /// All pictures in the order of the list, page by page of the disk; each is found by its name.
@@ -216,12 +256,15 @@ fn pictures(state: &ThumbsState, heals: &Heals) -> Vec<(Key, Picture)> {
     found
 }
 
-/// Where the first toy with each number stands, that one of them gave way or not.
-fn numbered(shop: &ToysState, heals: &Heals) -> Vec<Option<Place>> {
+/// Where the first toy with each number stands, that one of them gave way or not, and which toy is meant by it.
+fn numbered(shop: &ToysState, heals: &Heals) -> Vec<(Option<Place>, Option<Product>)> {
     let old = OldToys::of(shop, heals);
     let first = |id| {
         let on_disk = if old.may_have(id) { old.numbered(id).unwrap() } else { None };
-        [on_disk.map(|(place, _)| place), shop.place(id)].into_iter().flatten().min()
+        let is_meant = |(place, _): &(Place, Product)| shop.place(id).is_none_or(|young| *place < young);
+        let meant = on_disk.clone().filter(is_meant).map(|(_, product)| product);
+        let first = [on_disk.map(|(place, _)| place), shop.place(id)].into_iter().flatten().min();
+        (first, meant.or_else(|| shop.product(id).cloned()))
     };
     (0..40).map(first).collect()
 }
@@ -257,7 +300,7 @@ proptest! {
             for (origin, _) in plain.vector.iter() {
                 prop_assert!(Trimmed::numbers(own, origin).eq(Trimmed::numbers(other, origin)));
             }
-            prop_assert_eq!(cut_first(own, &live.heals), cut_first(other, &plain.heals));
+            prop_assert_eq!(cut_first(own, &live.heals, 0), cut_first(other, &plain.heals, 0));
             prop_assert_eq!(pictures(own, &live.heals), pictures(other, &plain.heals));
             let (shop, all) = (live.state::<ToysState>().unwrap(), plain.state::<ToysState>().unwrap());
             prop_assert_eq!(shop.extent(), all.extent());
@@ -265,8 +308,11 @@ proptest! {
             for (origin, _) in plain.vector.iter() {
                 prop_assert!(Trimmed::numbers(shop, origin).eq(Trimmed::numbers(all, origin)));
             }
-            prop_assert_eq!(cut_first(shop, &live.heals), cut_first(all, &plain.heals));
-            prop_assert_eq!(toys(shop, &live.heals), toys(all, &plain.heals));
+            for now_us in [0, TOYS_KEPT_US_MIN + 20, u64::MAX] {
+                prop_assert_eq!(cut_first(shop, &live.heals, now_us), cut_first(all, &plain.heals, now_us));
+            }
+            prop_assert_eq!(shown::standing(&live), shown::standing(&plain));
+            prop_assert_eq!(shown::toys(shop, &live.heals), shown::toys(all, &plain.heals));
             prop_assert_eq!(numbered(shop, &live.heals), numbered(all, &plain.heals));
         }
         let plain = AppliedLock::new(plain);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::base::blob::BlobId;
@@ -9,25 +10,35 @@ use crate::log::blobs::store::{BlobReader, BlobStore, Unfinished};
 
 /// Runs in memory.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<BTreeMap<BlobId, Arc<Vec<u8>>>>>);
+pub struct Memory {
+    runs: Arc<Mutex<BTreeMap<BlobId, Arc<Vec<u8>>>>>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Memory {
+    /// Has reading fail from now on, or no longer.
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
+    }
+}
 
 struct New(Memory, Vec<u8>);
 
-struct Content(Arc<Vec<u8>>);
+struct Content(Arc<Vec<u8>>, Arc<AtomicBool>);
 
 impl BlobStore for Memory {
     fn begin(&self) -> io::Result<Box<dyn Unfinished>> {
         Ok(Box::new(New(self.clone(), Vec::new())))
     }
     fn open(&self, id: &BlobId) -> io::Result<Box<dyn BlobReader>> {
-        let content = self.0.lock().unwrap().get(id).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Content(content)))
+        let content = self.runs.lock().unwrap().get(id).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(Content(content, self.fails.clone())))
     }
     fn remove(&self, id: &BlobId) -> io::Result<bool> {
-        Ok(self.0.lock().unwrap().remove(id).is_some())
+        Ok(self.runs.lock().unwrap().remove(id).is_some())
     }
     fn list(&self) -> io::Result<Vec<BlobId>> {
-        Ok(self.0.lock().unwrap().keys().copied().collect())
+        Ok(self.runs.lock().unwrap().keys().copied().collect())
     }
     fn remove_unfinished(&self) -> io::Result<u64> {
         Ok(0)
@@ -43,7 +54,7 @@ impl Unfinished for New {
         Ok(self.1.clone())
     }
     fn finish(self: Box<Self>, id: &BlobId) -> io::Result<()> {
-        self.0.0.lock().unwrap().insert(*id, Arc::new(self.1));
+        self.0.runs.lock().unwrap().insert(*id, Arc::new(self.1));
         Ok(())
     }
     fn discard(self: Box<Self>) -> io::Result<()> {
@@ -56,6 +67,9 @@ impl BlobReader for Content {
         self.0.len() as u64
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk fails"));
+        }
         (&self.0[..]).read_at(buffer, offset)
     }
 }

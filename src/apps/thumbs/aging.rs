@@ -165,7 +165,7 @@ impl Trimmed for ThumbsState {
         trimming::joined(young, self.old.numbers(origin))
     }
 
-    fn old_list(&self, heals: &Heals) -> Option<OldList> {
+    fn old_list(&self, heals: &Heals, _: u64) -> Option<OldList> {
         let view = self.old.view();
         if view.is_empty() {
             return None;

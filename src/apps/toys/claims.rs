@@ -54,6 +54,13 @@ impl Claims {
         }
     }
 
+    /// Returns the claim of a record: its key, its place and itself.
+    #[must_use]
+    pub fn of_record(&self, at: (Origin, Seq)) -> Option<(KeyId, Place, Claim)> {
+        let (key, place) = *self.places.get(&at)?;
+        Some((key, place, *self.by_key.get(&(key, place))?))
+    }
+
     /// Returns whether a record has a claim.
     #[must_use]
     pub fn has(&self, at: (Origin, Seq)) -> bool {
@@ -78,13 +85,13 @@ impl Claims {
         self.displaced.len()
     }
 
-    /// Returns the number of the toy that stands in for one that gave way; nothing if their bodies differed.
+    /// Returns the record of the toy that stands in for one that gave way; nothing if their bodies differed.
     #[must_use]
-    pub fn stand_in(&self, place: &Place) -> Option<u64> {
+    pub fn stand_in(&self, place: &Place) -> Option<(Origin, Seq)> {
         let key = self.displaced.get(&(place.origin, place.seq))?;
         let own = self.of(key).find(|(at, _)| (at.origin, at.seq) == (place.origin, place.seq))?.1;
-        let standing = self.standing(key)?;
-        (standing.fingerprint == own.fingerprint).then_some(standing.id)
+        let (at, standing) = self.first(key)?;
+        (standing.fingerprint == own.fingerprint).then_some((at.origin, at.seq))
     }
 
     /// Returns all claims in a fixed order.
@@ -97,7 +104,7 @@ impl Claims {
     }
 
     /// Returns the claims to one key, the earliest first.
-    fn of(&self, key: &KeyId) -> impl Iterator<Item = (&Place, &Claim)> {
+    pub fn of(&self, key: &KeyId) -> impl Iterator<Item = (&Place, &Claim)> {
         let found = self.by_key.range((*key, Place::FIRST)..);
         let key = *key;
         found.take_while(move |((of, _), _)| *of == key).map(|((_, place), claim)| (place, claim))
@@ -128,7 +135,8 @@ mod tests {
             assert_eq!((claims.standing(&KEY).map(|claim| claim.id), claims.displaced()), (Some(11), 2));
             assert_eq!(all.map(|(place, ..)| claims.is_displaced(&place)), [true, false, true]);
             // The same body means the same toy; another one never meant it.
-            assert_eq!(all.map(|(place, ..)| claims.stand_in(&place)), [Some(11), None, None]);
+            let stand_in = Some((all[1].0.origin, all[1].0.seq));
+            assert_eq!(all.map(|(place, ..)| claims.stand_in(&place)), [stand_in, None, None]);
         }
         assert_eq!(Claims::default().standing(&KEY), None);
     }

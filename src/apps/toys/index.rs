@@ -16,6 +16,15 @@ pub enum Held {
     Order(Place, OrderId),
 }
 
+impl Held {
+    /// Returns where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let (Self::Toy(place) | Self::Order(place, _)) = self;
+        *place
+    }
+}
+
 /// All records that hold something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
@@ -26,7 +35,7 @@ pub struct Index {
 impl Index {
     /// Adds a record, or what it holds now.
     pub fn add(&mut self, held: Held) {
-        let (Held::Toy(place) | Held::Order(place, _)) = held;
+        let place = held.place();
         self.by_number.insert((place.origin, place.seq), held);
         if let Held::Order(place, id) = held {
             self.orders.insert(place, id);
@@ -39,29 +48,22 @@ impl Index {
         self.by_number.get(&at).copied()
     }
 
-    /// Takes a toy out that has left the memory.
-    pub fn remove_toy(&mut self, at: (Origin, Seq)) {
-        self.by_number.remove(&at);
-    }
-
-    /// Returns the places of toys in the order of streams and numbers.
-    pub fn toys(&self) -> impl Iterator<Item = Place> {
-        self.by_number.values().filter_map(|held| match held {
-            Held::Toy(place) => Some(*place),
-            Held::Order(..) => None,
-        })
-    }
-
-    /// Takes the records of a stream up to `last` out.
-    pub fn take_up_to(&mut self, origin: Origin, last: Seq) -> Vec<Held> {
-        let numbers: Vec<_> = self.by_number.range((origin, 0)..=(origin, last)).map(|(at, _)| *at).collect();
-        let taken: Vec<Held> = numbers.iter().filter_map(|at| self.by_number.remove(at)).collect();
-        for held in &taken {
-            if let Held::Order(place, _) = held {
-                self.orders.remove(place);
-            }
+    /// Takes a record out.
+    pub fn remove(&mut self, at: (Origin, Seq)) {
+        if let Some(Held::Order(place, _)) = self.by_number.remove(&at) {
+            self.orders.remove(&place);
         }
-        taken
+    }
+
+    /// Returns what all records hold, in the order of streams and numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.by_number.values()
+    }
+
+    /// Returns what the records of a stream up to `last` hold.
+    #[must_use]
+    pub fn up_to(&self, origin: Origin, last: Seq) -> Vec<Held> {
+        self.by_number.range((origin, 0)..=(origin, last)).map(|(_, held)| *held).collect()
     }
 
     /// Returns the numbers of a stream's records.

@@ -8,28 +8,34 @@
 //! GET  /toys, /static/...     page: files of the program
 //! ```
 
+mod aging;
 pub(crate) mod asked;
 pub(crate) mod body;
 pub(crate) mod cache;
 mod changes;
 pub(crate) mod claims;
+pub(crate) mod doubts;
 pub(crate) mod html;
 pub(crate) mod idempotency;
 pub(crate) mod index;
+pub(crate) mod item;
 pub mod limits;
+pub(crate) mod named;
 pub(crate) mod old;
+mod once;
 pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod products;
 pub(crate) mod record;
+pub(crate) mod running;
 pub(crate) mod service;
 pub mod settings;
 pub(crate) mod slow;
 mod snapshot;
 pub(crate) mod state;
+pub(crate) mod stored;
 pub(crate) mod tag;
-pub(crate) mod trim;
 
 use std::sync::Arc;
 

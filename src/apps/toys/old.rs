@@ -1,4 +1,4 @@
-//! Answers that need toys on the disk, joined with what is in memory.
+//! Answers that need toys and orders on the disk, joined with what is in memory.
 //!
 //! What a job reads is the shop as it was when the job looked at it.
 
@@ -7,15 +7,19 @@ use std::io;
 use crate::app::heal::Heals;
 use crate::app::old_times::{self, InTime};
 use crate::app::old_view::OldView;
+use crate::base::limits::CUT_ITEMS_MAX;
 use crate::http::response::Response;
 use crate::log::runs::item::Item;
 
-use super::changes::{self, NUMBERS};
+use super::claims::Claim;
 use super::html;
+use super::item::{Order, Product};
 use super::place::Place;
-use super::state::{Product, ToysState};
+use super::record::{KeyId, OrderId};
+use super::state::ToysState;
+use super::stored::{self, KEYS, NUMBERS, ORDER_IDS, ORDER_TIMES, Stored};
 
-/// Toys on the disk, as they were at one moment.
+/// Toys and orders on the disk, as they were at one moment.
 #[derive(Clone)]
 pub struct OldToys {
     view: OldView,
@@ -56,6 +60,38 @@ impl OldToys {
             }
         }
         Ok(first)
+    }
+
+    /// Returns the claim of the toy that has a key.
+    ///
+    /// # Errors
+    /// Returns the error of reading a run.
+    pub fn claim(&self, key: &KeyId) -> io::Result<Option<Claim>> {
+        match self.named(KEYS, key)? {
+            Some(Stored::Toy(_, _, Some((of, _, claim)))) if of == *key => Ok(Some(claim)),
+            None => Ok(None),
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Returns the order with an id.
+    ///
+    /// # Errors
+    /// Returns the error of reading a run.
+    pub fn order(&self, id: &OrderId) -> io::Result<Option<Order>> {
+        match self.named(ORDER_IDS, id)? {
+            Some(Stored::Order(of, order)) if of == *id => Ok(Some(order)),
+            None => Ok(None),
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Returns the item that a table has under a name, of which there is one at most.
+    fn named(&self, table: u8, name: &[u8; 16]) -> io::Result<Option<Stored>> {
+        let mut reader = self.view.reader();
+        let Some(place) = reader.find(table, name)?.pop() else { return Ok(None) };
+        let item = reader.item(place)?.ok_or(io::ErrorKind::InvalidData)?;
+        stored::read(&item).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Returns the one that came last.
@@ -100,9 +136,48 @@ impl Row {
 /// Reads a toy; `counts_us` says as of when one counts that was written with a time.
 fn read(item: Option<Item>, counts_us: impl FnOnce(u64) -> u64) -> io::Result<(Place, Product)> {
     let item = item.ok_or(io::ErrorKind::InvalidData)?;
-    let product = changes::read(&item).ok_or(io::ErrorKind::InvalidData)?;
-    let written_us = item.value.first_chunk().map_or(0, |time| u64::from_le_bytes(*time));
-    Ok((Place::at((counts_us(written_us), item.place)), product))
+    match stored::read(&item) {
+        Some(Stored::Toy(product, written_us, _)) => {
+            Ok((Place::at((counts_us(written_us), item.place)), product))
+        }
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Returns who gives old items in the order in which cuts take them, each with its place there. It reads nothing before the first call.
+pub fn in_order_of_cuts(
+    view: OldView,
+    heals: Heals,
+) -> impl FnMut() -> io::Result<Option<(Place, Stored)>> + Send {
+    let (mut reader, mut walk) = (view.reader(), view.reader().ascending(ORDER_TIMES, &[]));
+    let mut toys = old_times::lazily(view, heals, CUT_ITEMS_MAX);
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut next_toy = move || -> io::Result<Option<(Place, Stored)>> {
+        let Some((time_us, item)) = toys()? else { return Ok(None) };
+        Ok(Some((Place::at((time_us, item.place)), stored::read(&item).ok_or_else(damaged)?)))
+    };
+    let mut next_order = move || -> io::Result<Option<(Place, Stored)>> {
+        let Some((_, place)) = walk.step()? else { return Ok(None) };
+        let item = reader.item(place)?.ok_or_else(damaged)?;
+        match stored::read(&item) {
+            Some(Stored::Order(id, order)) => Ok(Some((order.place, Stored::Order(id, order)))),
+            _ => Err(damaged()),
+        }
+    };
+    let (mut toy, mut order) = (None, None);
+    move || {
+        if toy.is_none() {
+            toy = next_toy()?;
+        }
+        if order.is_none() {
+            order = next_order()?;
+        }
+        Ok(match (&toy, &order) {
+            (Some((toy_at, _)), Some((order_at, _))) if order_at < toy_at => order.take(),
+            (Some(_), _) => toy.take(),
+            (None, _) => order.take(),
+        })
+    }
 }
 
 /// Returns the answer while old toys can't be read.

@@ -1,10 +1,12 @@
 //! Orders: made while the client waits, or taken to be done later, once for each idempotency key.
 
+use std::io;
+
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::application::{Action, Resume, View};
-use crate::app::applied::Applied;
+use crate::app::lookup::{Found, Lookup};
 use crate::app::wait::News;
 use crate::apps::toys::limits::TOYS_KEY_BYTES_MAX;
 use crate::base::ids::ClusterId;
@@ -13,9 +15,13 @@ use crate::http::response::Response;
 
 use super::html::{self, escape};
 use super::idempotency::{self, KeyError, fingerprint, order_id};
+use super::item::Order;
+use super::named::Look;
+use super::old::{OldToys, unread};
+use super::once::{self, Moment, Once};
 use super::place::Place;
 use super::record::{self, Fingerprint};
-use super::state::{Now, Order, ToysState};
+use super::state::ToysState;
 
 /// An order that is logged when its time is over.
 #[derive(Debug)]
@@ -57,38 +63,22 @@ pub struct Taking {
     id: Uuid,
     fingerprint: Fingerprint,
     /// What is ordered.
-    pub product: String,
+    product: String,
+    /// How long it takes, milliseconds.
+    takes_ms: u32,
 }
 
 impl Taking {
     /// Returns an order that no other request can mean.
     #[must_use]
-    pub fn new(id: Uuid, product: String) -> Self {
-        Self { id, fingerprint: Fingerprint::default(), product }
+    pub fn new(id: Uuid, product: String, takes_ms: u32) -> Self {
+        Self { id, fingerprint: Fingerprint::default(), product, takes_ms }
     }
 
     /// Returns the order with this key, sent with this body.
     #[must_use]
-    pub fn once(cluster: ClusterId, key: &str, body: &[u8], product: String) -> Self {
-        Self { id: order_id(cluster, key), fingerprint: fingerprint(body), product }
-    }
-
-    /// Returns its record.
-    #[must_use]
-    pub fn record(&self, takes_ms: u32) -> Vec<u8> {
-        let mut out = Vec::new();
-        let (id, product) = (self.id.into_bytes(), &self.product);
-        record::Order { id, takes_ms, fingerprint: self.fingerprint, product }.push(&mut out);
-        out
-    }
-
-    /// Returns the answer if there is an order with this id already: the same as before, unless it is still being done (409),
-    /// or was another one (422).
-    #[must_use]
-    pub fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
-        let applied = view.applied();
-        let standing = applied.state::<ToysState>()?.order(self.id.as_bytes())?;
-        Some(self.answer_beside(standing, rest_us(standing, &applied, view)))
+    pub fn once(cluster: ClusterId, key: &str, body: &[u8], product: String, takes_ms: u32) -> Self {
+        Self { id: order_id(cluster, key), fingerprint: fingerprint(body), product, takes_ms }
     }
 
     fn answer_beside(&self, standing: &Order, rest_us: u64) -> Response {
@@ -117,11 +107,39 @@ impl Taking {
     }
 }
 
-impl Resume for Taking {
-    /// Answers by what applying gave: 1 if this order stands, 0 if one with its key was there before.
-    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
-        let repetition = if news == News::Applied(1) { None } else { self.answer_to_repetition(view) };
-        Action::Respond(repetition.unwrap_or_else(|| self.accepted()))
+impl Once for Taking {
+    type Standing = Order;
+
+    fn look(&self, shop: &ToysState) -> Look<Order> {
+        shop.look_at_order(self.id.as_bytes())
+    }
+
+    fn find(&self, old: &OldToys) -> io::Result<Option<Order>> {
+        old.order(self.id.as_bytes())
+    }
+
+    fn revived(standing: Order, shop: &ToysState) -> Order {
+        shop.revived(standing)
+    }
+
+    /// Gives the same answer as before, unless the order that stands is still being done (409), or was another one (422). `own` is the
+    /// time of the own record's batch, so it tells whether that stands itself.
+    fn beside(&self, standing: &Order, own: Option<u64>, moment: &Moment<'_>) -> Response {
+        if own == Some(standing.place.time_us) {
+            return self.accepted();
+        }
+        self.answer_beside(standing, rest_us(standing, moment))
+    }
+
+    fn first(&self, _: u64) -> Response {
+        self.accepted()
+    }
+
+    fn record(&self) -> (Vec<u8>, &str) {
+        let mut out = Vec::new();
+        let (id, product, fingerprint) = (self.id.into_bytes(), &*self.product, self.fingerprint);
+        record::Order { id, takes_ms: self.takes_ms, fingerprint, product }.push(&mut out);
+        (out, product)
     }
 }
 
@@ -142,33 +160,82 @@ pub fn key_in(head: &Head<'_>) -> Result<Option<String>, Response> {
 
 /// Answers `GET /api/orders/?order_id=`: whether it is done, in the original's words.
 #[must_use]
-pub fn state_of(id: Option<&str>, view: &View<'_>) -> Response {
-    let applied = view.applied();
-    let order = id.and_then(|id| find(applied.state::<ToysState>()?, id));
-    let found =
-        if order.is_some_and(|order| rest_us(order, &applied, view) == 0) { "('Success',)" } else { "None" };
-    html::answer(200, format!("order \"{}\": {found}", escape(id.unwrap_or("None"))))
+pub fn state_of(id: Option<&str>, view: &View<'_>) -> Action {
+    let asked = escape(id.unwrap_or("None")).into_owned();
+    let tell = move |order: Option<(&Order, u64)>| {
+        let is_done = order.is_some_and(|(_, rest_us)| rest_us == 0);
+        html::answer(200, format!("order \"{asked}\": {}", if is_done { "('Success',)" } else { "None" }))
+    };
+    find(id.and_then(|id| Uuid::try_parse(id).ok()), Box::new(tell), view)
 }
 
 /// Answers `GET /api/orders/{id}`.
 #[must_use]
-pub fn show(id: &str, view: &View<'_>) -> Response {
-    let applied = view.applied();
-    let Some(order) = applied.state::<ToysState>().and_then(|shop| find(shop, id)) else {
-        return html::not_found();
+pub fn show(id: &str, view: &View<'_>) -> Action {
+    let id = Uuid::try_parse(id).ok();
+    let tell = move |order: Option<(&Order, u64)>| {
+        let Some((order, rest_us)) = order else { return html::not_found() };
+        let state = if rest_us == 0 { "Success" } else { "Processing" };
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
     };
-    let state = if rest_us(order, &applied, view) == 0 { "Success" } else { "Processing" };
-    let id = Uuid::try_parse(id).map(|id| id.to_string()).unwrap_or_default();
-    html::json(200, &json!({"id": id, "product": &order.product, "state": state}))
+    find(id, Box::new(tell), view)
 }
 
-/// Returns how long an order still takes, microseconds.
-fn rest_us(order: &Order, applied: &Applied, view: &View<'_>) -> u64 {
+/// Tells of an order, and of how long it still takes, microseconds; of none where there is none.
+type Tell = Box<dyn FnOnce(Option<(&Order, u64)>) -> Response + Send>;
+
+/// Finds an order, wherever it is, and answers.
+fn find(id: Option<Uuid>, tell: Tell, view: &View<'_>) -> Action {
+    let applied = view.applied();
+    let Some((shop, id)) = applied.state::<ToysState>().zip(id) else { return Action::Respond(tell(None)) };
+    match shop.look_at_order(id.as_bytes()) {
+        Look::Known(order) => {
+            let moment = Moment { heals: &applied.heals, now: once::now(view) };
+            Action::Respond(tell(Some((&order, rest_us(&order, &moment)))))
+        }
+        Look::Free => Action::Respond(tell(None)),
+        Look::Doubt => {
+            drop(applied);
+            let applied = view.applied.clone();
+            let settle = move || {
+                let is_open = |shop: &ToysState| matches!(shop.look_at_order(id.as_bytes()), Look::Doubt);
+                once::settle(&applied, is_open)?;
+                Ok(Found::Go(Box::new(Finding { id, tell })))
+            };
+            Action::Job(Lookup::new(settle, unread))
+        }
+        Look::Old => {
+            let old = OldToys::of(shop, &applied.heals);
+            drop(applied);
+            let (applied, now) = (view.applied.clone(), once::now(view));
+            let read = move || {
+                let Some(order) = old.order(id.as_bytes())? else { return Ok(Found::Answer(tell(None))) };
+                let applied = applied.read();
+                let shop = applied.state::<ToysState>().ok_or(io::ErrorKind::NotFound)?;
+                let order = shop.revived(order);
+                let rest_us = rest_us(&order, &Moment { heals: &applied.heals, now });
+                Ok(Found::Answer(tell(Some((&order, rest_us)))))
+            };
+            Action::Job(Lookup::new(read, unread))
+        }
+    }
+}
+
+/// A question for an order that goes on when it is known which one stands.
+struct Finding {
+    id: Uuid,
+    tell: Tell,
+}
+
+impl Resume for Finding {
+    fn resume(self: Box<Self>, view: &View<'_>, _: News) -> Action {
+        find(Some(self.id), self.tell, view)
+    }
+}
+
+/// Returns how long an order in memory still takes, or one that was read, microseconds.
+fn rest_us(order: &Order, moment: &Moment<'_>) -> u64 {
     let Place { time_us, origin, seq } = order.place;
-    let now = Now { wall_us: view.now_us, clock_us: view.clock_us };
-    order.rest_us(applied.heals.time_us(origin, seq, time_us), now)
-}
-
-fn find<'a>(shop: &'a ToysState, id: &str) -> Option<&'a Order> {
-    shop.order(Uuid::try_parse(id).ok()?.as_bytes())
+    order.rest_us(moment.heals.time_us(origin, seq, time_us), moment.now)
 }

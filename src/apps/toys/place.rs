@@ -21,6 +21,12 @@ impl Place {
 }
 
 impl Place {
+    /// Returns whether what stands there is none of the toys that every shop begins with.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.origin != Self::FIRST.origin
+    }
+
     /// Returns the place with the time in front, as old items have it.
     #[must_use]
     pub fn in_time(self) -> TimePlace {

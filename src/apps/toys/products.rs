@@ -16,13 +16,17 @@ use crate::http::response::Response;
 
 use super::asked::{ABSENT, parameter, room_for};
 use super::body::{checked, is_form, text_in, text_in_form};
+use super::claims::Claim;
 use super::html::{self, escape};
 use super::idempotency::{fingerprint, key_id};
+use super::item::Product;
+use super::named::Look;
 use super::old::{OldToys, unread};
+use super::once::{self, Moment, Once};
 use super::orders;
 use super::place::Place;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
-use super::state::{Product, ToysState};
+use super::state::ToysState;
 
 /// Answers `GET /api/products`: the list for those who prefer JSON or name a part of it, else a new toy. HEAD adds none.
 ///
@@ -80,6 +84,10 @@ fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
 fn list(page: ListPage, view: &View<'_>) -> Result<Action, Response> {
     let applied = view.applied();
     let Some(shop) = applied.state::<ToysState>() else { return Err(html::not_found()) };
+    if let Some(id) = page.after.filter(|id| shop.is_number_in_doubt(*id)) {
+        drop(applied);
+        return Ok(settle_number(id, Listing(page), view));
+    }
     let old = OldToys::of(shop, &applied.heals);
     if page.after.is_none_or(|id| !old.may_have(id)) {
         if page.after.is_some_and(|id| shop.product(id).is_none()) {
@@ -96,6 +104,25 @@ fn list(page: ListPage, view: &View<'_>) -> Result<Action, Response> {
     let applied = view.applied.clone();
     let find = move || Ok(Found::Answer(list_with_old(&applied, &page)?.unwrap_or_else(|response| response)));
     Ok(Action::Job(Lookup::new(find, unread)))
+}
+
+/// A question for a page of the list that goes on when it is known which toy its number means.
+struct Listing(ListPage);
+
+impl Resume for Listing {
+    fn resume(self: Box<Self>, view: &View<'_>, _: News) -> Action {
+        list(self.0, view).unwrap_or_else(Action::Respond)
+    }
+}
+
+/// Has a request go on once it is known whether the toy with a number stands.
+fn settle_number(id: u64, then: impl Resume + 'static, view: &View<'_>) -> Action {
+    let applied = view.applied.clone();
+    let find = move || {
+        once::settle(&applied, |shop| shop.is_number_in_doubt(id))?;
+        Ok(Found::Go(Box::new(then)))
+    };
+    Action::Job(Lookup::new(find, unread))
 }
 
 /// Makes a page of toys in memory and on the disk. Looks at the shop twice, and reads in between and afterwards.
@@ -169,6 +196,10 @@ pub fn product(id: Option<u64>, view: &View<'_>) -> Action {
     let Some((shop, id)) = applied.state::<ToysState>().zip(id) else {
         return Action::Respond(html::not_found());
     };
+    if shop.is_number_in_doubt(id) {
+        drop(applied);
+        return settle_number(id, Naming(id), view);
+    }
     let named = |product: Option<Product>| {
         product.map_or_else(html::not_found, |product| html::answer(200, escape(&product.name).into_owned()))
     };
@@ -184,6 +215,15 @@ pub fn product(id: Option<u64>, view: &View<'_>) -> Action {
         Ok(Found::Answer(named(earlier.map(|(_, product)| product).or(young))))
     };
     Action::Job(Lookup::new(find, unread))
+}
+
+/// A question for a toy that goes on when it is known whether that stands.
+struct Naming(u64);
+
+impl Resume for Naming {
+    fn resume(self: Box<Self>, view: &View<'_>, _: News) -> Action {
+        product(Some(self.0), view)
+    }
 }
 
 /// Answers `POST /api/products`, as JSON or as a form; an empty name adds no toy, as with GET.
@@ -205,13 +245,8 @@ pub fn post(request: &Request<'_>, view: &View<'_>) -> Result<Action, Response> 
         record::Product { id: 0, name: &name }.push(&mut record);
         return Ok(Action::Command { record, then: Box::new(Adding { name, is_form }) });
     };
-    let adding = Adding { name, is_form };
-    let adding = AddingOnce { adding, key: key_id(view.cluster, &key), fingerprint: fingerprint(body) };
-    if let Some(answer) = adding.answer_to_repetition(view) {
-        return Ok(Action::Respond(answer));
-    }
-    room_for(&adding.adding.name, view)?;
-    Ok(Action::Command { record: adding.record(), then: Box::new(adding) })
+    let (key, fingerprint) = (key_id(view.cluster, &key), fingerprint(body));
+    Ok(once::send(AddingOnce { adding: Adding { name, is_form }, key, fingerprint }, view))
 }
 
 /// The members under which a body names the toy.
@@ -248,32 +283,33 @@ struct AddingOnce {
     fingerprint: Fingerprint,
 }
 
-impl AddingOnce {
-    fn record(&self) -> Vec<u8> {
+impl Once for AddingOnce {
+    type Standing = Claim;
+
+    fn look(&self, shop: &ToysState) -> Look<Claim> {
+        shop.look_at_key(&self.key)
+    }
+
+    fn find(&self, old: &OldToys) -> io::Result<Option<Claim>> {
+        old.claim(&self.key)
+    }
+
+    /// Gives the same answer as before, unless it was another toy (422).
+    fn beside(&self, standing: &Claim, _: Option<u64>, _: &Moment<'_>) -> Response {
+        if standing.fingerprint == self.fingerprint {
+            return self.adding.created(standing.id);
+        }
+        html::error(422, "This Idempotency-Key was used for another body. Take a new key for a new toy.")
+    }
+
+    fn first(&self, own: u64) -> Response {
+        self.adding.created(own)
+    }
+
+    fn record(&self) -> (Vec<u8>, &str) {
         let mut record = Vec::new();
         let product = record::Product { id: 0, name: &self.adding.name };
         KeyedProduct { product, key: self.key, fingerprint: self.fingerprint }.push(&mut record);
-        record
-    }
-
-    /// Returns the answer if a toy with this key stands already: the same as before, unless it was another one (422).
-    fn answer_to_repetition(&self, view: &View<'_>) -> Option<Response> {
-        let applied = view.applied();
-        let claim = applied.state::<ToysState>()?.claim(&self.key)?;
-        Some(if claim.fingerprint == self.fingerprint {
-            self.adding.created(claim.id)
-        } else {
-            let sentence = "This Idempotency-Key was used for another body. Take a new key for a new toy.";
-            html::error(422, sentence)
-        })
-    }
-}
-
-impl Resume for AddingOnce {
-    /// Answers by what applying gave: the toy's number, or 0 if one with its key was there before.
-    fn resume(self: Box<Self>, view: &View<'_>, news: News) -> Action {
-        let News::Applied(id) = news else { unreachable!("a command goes on when it is applied") };
-        let repetition = if id == 0 { self.answer_to_repetition(view) } else { None };
-        Action::Respond(repetition.unwrap_or_else(|| self.adding.created(id)))
+        (record, &self.adding.name)
     }
 }

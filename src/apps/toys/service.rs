@@ -26,7 +26,7 @@ use super::orders::{Making, Taking};
 use super::settings::ToysSettings;
 use super::slow::Slow;
 use super::state::ToysState;
-use super::{orders, page, products};
+use super::{once, orders, page, products};
 
 /// The application.
 pub struct ToysApp {
@@ -154,10 +154,10 @@ impl App for ToysApp {
             PRODUCT => products::product(id::of_segment(request.captures.segments[0]), view),
             POST_PRODUCT => products::post(request, view).unwrap_or_else(Action::Respond),
             DO => order_now(head, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
-            ORDER_STATE => Action::Respond(orders::state_of(parameter(head, "order_id").as_deref(), view)),
+            ORDER_STATE => orders::state_of(parameter(head, "order_id").as_deref(), view),
             ORDERS => Action::Respond(html::moved(&query::location("/api/orders/", head.query))),
             POST_ORDER => post_order(request, view, self.settings.order_ms).unwrap_or_else(Action::Respond),
-            ORDER => Action::Respond(orders::show(&query::decode_path(request.captures.segments[0]), view)),
+            ORDER => orders::show(&query::decode_path(request.captures.segments[0]), view),
             PAGE | ROOT => Action::Respond(page::page(head)),
             _ => Action::Respond(page::file(endpoint, head).unwrap_or_else(html::not_found)),
         }
@@ -225,15 +225,11 @@ fn post_order(request: &Request<'_>, view: &View<'_>, order_ms: u64) -> Result<A
     let head = request.head;
     let key = orders::key_in(head)?;
     let product = text_in(head.header_text("content-type"), request.body, &["product", "order"])?;
-    let taking = match key {
-        Some(key) => Taking::once(view.cluster, &key, request.body, product),
-        None => Taking::new(new_id(view), product),
-    };
-    if let Some(answer) = taking.answer_to_repetition(view) {
-        return Ok(Action::Respond(answer));
-    }
-    room_for(&taking.product, view)?;
     // Configured to fit.
     let takes_ms = u32::try_from(order_ms).unwrap_or(u32::MAX);
-    Ok(Action::Command { record: taking.record(takes_ms), then: Box::new(taking) })
+    let taking = match key {
+        Some(key) => Taking::once(view.cluster, &key, request.body, product, takes_ms),
+        None => Taking::new(new_id(view), product, takes_ms),
+    };
+    Ok(once::send(taking, view))
 }

@@ -13,9 +13,10 @@ use crate::http::response::Response;
 
 use super::cache::{Bounds, Cache, Entry};
 use super::html::{self, escape};
+use super::item::Product;
 use super::old::{OldToys, unread};
 use super::place::Place;
-use super::state::{Product, ToysState};
+use super::state::ToysState;
 
 /// What is kept of the slow calls, for all workers of this host.
 #[derive(Debug)]

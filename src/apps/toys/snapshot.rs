@@ -3,17 +3,22 @@
 use crate::app::fields::Fields;
 use crate::app::floors::Floors;
 use crate::base::ids::{Inc, NodeId, Origin};
+use crate::base::places::Places;
 
 use super::claims::Claim;
+use super::doubts::Name;
 use super::index::Held;
+use super::item::Order;
 use super::place::Place;
 use super::record::{KeyId, OrderId};
-use super::state::{FIRST, Order, ToysState};
+use super::state::{FIRST, ToysState};
 
 /// In a snapshot's number of toys: claims to keys follow them.
 const WITH_CLAIMS: u64 = 1 << 63;
 /// In a snapshot's number of toys: what cuts need follows them and the claims.
 const WITH_CUTS: u64 = 1 << 62;
+/// In a snapshot's number of toys: which old items are orders, and the open doubts, follow all of that.
+const WITH_OLD: u64 = 1 << 61;
 
 /// Appends the state's bytes.
 pub fn push(shop: &ToysState, out: &mut Vec<u8>) {
@@ -24,7 +29,9 @@ pub fn push(shop: &ToysState, out: &mut Vec<u8>) {
     let is_last_known = shop.places.last_key_value().is_some_and(|(id, _)| *id == shop.last_id);
     let has_cuts = !shop.floors.is_empty() || !shop.later.is_empty() || !is_last_known;
     let flag = |is_set, flag| if is_set { flag } else { 0 };
-    push_word(out, added | flag(has_claims, WITH_CLAIMS) | flag(has_cuts, WITH_CUTS));
+    let has_old = !shop.old_orders.is_empty() || !shop.doubts.is_empty();
+    let flags = flag(has_claims, WITH_CLAIMS) | flag(has_cuts, WITH_CUTS) | flag(has_old, WITH_OLD);
+    push_word(out, added | flags);
     for (place, product) in shop.products.iter().skip(FIRST.len()) {
         push_place(out, place);
         push_word(out, product.id);
@@ -37,38 +44,36 @@ pub fn push(shop: &ToysState, out: &mut Vec<u8>) {
         push_claim(out, key, place, claim);
     }
     if has_cuts {
-        push_cuts(shop, out);
+        push_word(out, shop.last_id);
+        push_word(out, shop.later.len() as u64);
+        shop.later.iter().for_each(|((id, _), order)| push_order(out, id, order));
+        push_floors(shop, out);
+    }
+    if has_old {
+        shop.old_orders.push(out);
+        push_word(out, shop.doubts.names().len() as u64);
+        for name in shop.doubts.names() {
+            out.push(name.table());
+            out.extend_from_slice(name.bytes());
+        }
     }
     shop.orders.iter().for_each(|(id, order)| push_order(out, id, order));
 }
 
-fn push_cuts(shop: &ToysState, out: &mut Vec<u8>) {
-    push_word(out, shop.last_id);
-    push_word(out, shop.later.len() as u64);
-    shop.later.iter().for_each(|((id, _), order)| push_order(out, id, order));
+fn push_floors(shop: &ToysState, out: &mut Vec<u8>) {
     let mut floors = Vec::new();
     shop.floors.push(&mut floors);
     push_word(out, floors.len() as u64);
     out.extend_from_slice(&floors);
 }
 
-/// Appends what is kept beside toys without a key.
+/// Appends what is kept beside toys and orders.
 pub fn push_beside(shop: &ToysState, out: &mut Vec<u8>) {
-    for (key, place, claim) in shop.claims.iter() {
-        push_claim(out, key, place, claim);
-        let standing = shop.index.get((place.origin, place.seq));
-        if let Some(Held::Toy(place)) = standing
-            && let Some(product) = shop.products.get(&place)
-        {
-            push_place(out, &place);
-            push_text(out, &product.name);
-        }
-    }
-    push_cuts(shop, out);
-    shop.orders.iter().for_each(|(id, order)| push_order(out, id, order));
+    push_word(out, shop.last_id);
+    push_floors(shop, out);
 }
 
-/// Reads what [`push_cuts`] has written.
+/// Reads what a shop has that was cut, or whose oldest items are gone or on the disk.
 fn read_cuts(shop: &mut ToysState, rest: &mut &[u8]) -> Option<()> {
     shop.last_id = shop.last_id.max(word(rest)?);
     for _ in 0..word(rest)? {
@@ -81,6 +86,18 @@ fn read_cuts(shop: &mut ToysState, rest: &mut &[u8]) -> Option<()> {
     let (floors, after) = rest.split_at_checked(length)?;
     *rest = after;
     shop.floors = Floors::read(&mut Fields::of(floors))?;
+    Some(())
+}
+
+/// Reads what is on the disk, and what is in doubt.
+fn read_old(shop: &mut ToysState, rest: &mut &[u8]) -> Option<()> {
+    let (orders, length) = Places::read(rest)?;
+    shop.old_orders = orders;
+    *rest = rest.get(length..)?;
+    for _ in 0..word(rest)? {
+        let ([table], bytes) = (take(rest)?, take::<16>(rest)?);
+        shop.doubts.add(Name::of(table, &bytes)?);
+    }
     Some(())
 }
 
@@ -119,7 +136,7 @@ pub fn read(bytes: &[u8]) -> Option<ToysState> {
     let mut state = ToysState::default();
     let mut rest = bytes;
     let added = word(&mut rest)?;
-    for _ in 0..added & !(WITH_CLAIMS | WITH_CUTS) {
+    for _ in 0..added & !(WITH_CLAIMS | WITH_CUTS | WITH_OLD) {
         let (place, id) = (place(&mut rest)?, word(&mut rest)?);
         if state.products.last_key_value().is_some_and(|(last, _)| *last >= place) {
             return None;
@@ -132,19 +149,20 @@ pub fn read(bytes: &[u8]) -> Option<ToysState> {
         let claim = Claim { id: word(&mut rest)?, fingerprint: take(&mut rest)? };
         state.claims.add(key, place, claim);
     }
-    let plain = state.products.iter().skip(FIRST.len());
-    let plain = plain.filter(|(place, _)| !state.claims.has((place.origin, place.seq)));
-    state.plain_bytes = plain.map(|(_, product)| product.name.len()).sum();
     if added & WITH_CUTS != 0 {
         read_cuts(&mut state, &mut rest)?;
+    }
+    if added & WITH_OLD != 0 {
+        read_old(&mut state, &mut rest)?;
     }
     while !rest.is_empty() {
         let (id, order) = read_order(&mut rest)?;
         if state.orders.last_key_value().is_some_and(|(last, _)| *last >= id) {
             return None;
         }
-        state.take_order(id, order);
+        state.put_order(id, order);
     }
+    state.weigh();
     Some(state)
 }
 

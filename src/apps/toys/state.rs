@@ -2,72 +2,30 @@
 //!
 //! Both are folds that commute. A toy stands at the place of its record, and a number that was given twice names the
 //! earlier one; of two orders with one id, and of two toys with one key, the earlier one stands. A toy that gave way is passed
-//! over. Nothing is ever taken away but by a cut (`trim.rs`). The oldest toys without a key go to the disk (`aging.rs`).
+//! over. Nothing is ever taken away but by a cut, and the oldest go to the disk (`aging.rs`).
 
 use std::collections::BTreeMap;
 
 use crate::app::floors::Floors;
+use crate::app::heal::Heals;
 use crate::app::old::Old;
 use crate::apps::toys::limits::{TOYS_COUNT_MAX, TOYS_HELD_MAX, TOYS_NAMES_BYTES_MAX};
 use crate::base::ids::{Inc, NodeId, Origin};
+use crate::base::places::{self, Places};
+use crate::log::runs::item::Item;
 
 use super::claims::{Claim, Claims};
+use super::doubts::{Doubts, Name};
 use super::index::{Held, Index};
+use super::item::{Order, Product};
+use super::named::{IN_DOUBT, Look, keyed_bytes, order_bytes, plain_bytes};
 use super::place::Place;
-use super::record::{Fingerprint, KeyId, OrderId};
+use super::record::{KeyId, OrderId};
+use super::running::Running;
+use super::stored::{self, Stored};
 
 /// The toys that every shop begins with: their numbers are the same on all hosts.
 pub(super) const FIRST: [(u64, &str); 2] = [(1, "Yoyo"), (2, "Joli train")];
-
-/// A toy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Product {
-    /// Its number.
-    pub id: u64,
-    /// Its name; any text.
-    pub name: Box<str>,
-}
-
-/// An order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The place of its record.
-    pub place: Place,
-    /// When it is done by its own time, microseconds since 1970.
-    pub done_us: u64,
-    /// Since when it is known here, microseconds of this process's monotonic clock. No part of the state.
-    pub here_us: u64,
-    /// It was applied as it was committed; if not, it is one of before this start or of a snapshot. No part of the state.
-    pub is_live: bool,
-    /// Of the body that it was sent with; zeros if it came without a key.
-    pub fingerprint: Fingerprint,
-    /// What was ordered.
-    pub product: Box<str>,
-}
-
-impl Order {
-    /// Returns how long it still takes, microseconds; 0 once it is done. By duration since it was applied here, whatever the clock of
-    /// the host that took it said; after a restart by its time `counts_us`, but no longer than all of its duration again.
-    #[must_use]
-    pub fn rest_us(&self, counts_us: u64, now: Now) -> u64 {
-        let takes_us = self.done_us.saturating_sub(self.place.time_us);
-        let rest_us = self.here_us.saturating_add(takes_us).saturating_sub(now.clock_us);
-        if self.is_live {
-            rest_us
-        } else {
-            rest_us.min(counts_us.saturating_add(takes_us).saturating_sub(now.wall_us))
-        }
-    }
-}
-
-/// What this host's clocks say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Microseconds since 1970; may be wrong, and jump.
-    pub wall_us: u64,
-    /// Microseconds since this process's start; never jumps.
-    pub clock_us: u64,
-}
 
 /// The shop's state.
 #[derive(Clone, Debug)]
@@ -87,9 +45,13 @@ pub struct ToysState {
     pub(super) index: Index,
     /// Bytes of all names.
     pub(super) names_bytes: usize,
-    /// Those of toys without a key that were added.
-    pub(super) plain_bytes: usize,
+    /// About what the toys and orders take in memory that may go to the disk.
+    pub(super) young_bytes: u64,
     pub(super) old: Old,
+    /// Those of them that are orders.
+    pub(super) old_orders: Places,
+    pub(super) doubts: Doubts,
+    pub(super) running: Running,
     /// The process's monotonic clock while records are applied as they are committed. No part of the state.
     pub(super) clock_us: Option<u64>,
 }
@@ -108,8 +70,11 @@ impl Default for ToysState {
             floors: Floors::default(),
             index: Index::default(),
             names_bytes: 0,
-            plain_bytes: 0,
+            young_bytes: 0,
             old: Old::default(),
+            old_orders: Places::default(),
+            doubts: Doubts::default(),
+            running: Running::default(),
             clock_us: None,
         };
         for (seq, (id, name)) in (1..).zip(FIRST) {
@@ -121,16 +86,21 @@ impl Default for ToysState {
 }
 
 impl ToysState {
-    /// Returns how many toys there are.
+    /// Returns how many toys there are. One in doubt is not counted: an old one may stand for it.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.products.len() - self.claims.displaced() + self.old.count() as usize
+        let young = self.products.len() - self.claims.displaced() - self.doubts.toys();
+        young + (self.old.count() - self.old_orders.len()) as usize
+    }
+
+    fn is_shown(&self, place: &Place) -> bool {
+        !self.claims.is_displaced(place) && !self.is_in_doubt(place)
     }
 
     /// Returns the toy in memory that came last.
     #[must_use]
     pub fn last(&self) -> Option<(&Place, &Product)> {
-        self.products.iter().rev().find(|(place, _)| !self.claims.is_displaced(place))
+        self.products.iter().rev().find(|(place, _)| self.is_shown(place))
     }
 
     /// Returns where the first toy in memory with that number stands, one that gave way included.
@@ -146,33 +116,28 @@ impl ToysState {
         if !self.claims.is_displaced(place) {
             return self.products.get(place);
         }
-        self.products.get(self.places.get(&self.claims.stand_in(place)?)?)
+        self.toy_at(self.claims.stand_in(place)?)
+    }
+
+    /// Returns whether it is not known yet which toy is meant by a number.
+    #[must_use]
+    pub fn is_number_in_doubt(&self, id: u64) -> bool {
+        self.places.get(&id).is_some_and(|place| self.is_in_doubt(place))
     }
 
     /// Returns the toys in memory behind a place, or all of them, in their order.
     pub fn products(&self, after: Option<Place>) -> impl Iterator<Item = (&Place, &Product)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let found = self.products.range((after.map_or(Unbounded, Excluded), Unbounded));
-        found.filter(|(place, _)| !self.claims.is_displaced(place))
-    }
-
-    /// Returns the claim that stands for a key.
-    #[must_use]
-    pub fn claim(&self, key: &KeyId) -> Option<&Claim> {
-        self.claims.standing(key)
-    }
-
-    /// Returns the order with that id.
-    #[must_use]
-    pub fn order(&self, id: &OrderId) -> Option<&Order> {
-        self.orders.get(id)
+        found.filter(|(place, _)| self.is_shown(place))
     }
 
     /// Returns whether there is room for one more name of so many bytes.
     #[must_use]
     pub fn has_room_for(&self, name_bytes: usize) -> bool {
         let held = self.claims.iter().len().max(self.orders.len());
-        self.count() < TOYS_COUNT_MAX
+        let orders = self.orders.len() + self.old_orders.len() as usize;
+        self.count().max(orders) < TOYS_COUNT_MAX
             && held < TOYS_HELD_MAX
             && self.names_bytes + name_bytes <= TOYS_NAMES_BYTES_MAX
     }
@@ -207,8 +172,8 @@ impl ToysState {
         }
     }
 
-    /// Gives whether the order stands.
-    pub(super) fn take_order(&mut self, id: OrderId, order: Order) -> bool {
+    /// Adds an order; gives whether it stands among those in memory.
+    pub(super) fn put_order(&mut self, id: OrderId, order: Order) -> bool {
         let place = order.place;
         if self.floors.cover(place.origin, place.seq) {
             return false;
@@ -221,6 +186,179 @@ impl ToysState {
             self.later.insert((id, later.place), later);
         }
         stands
+    }
+}
+
+impl ToysState {
+    /// Returns what has a key of toys.
+    #[must_use]
+    pub fn look_at_key(&self, key: &KeyId) -> Look<Claim> {
+        self.look(&Name::Toy(*key), self.claims.standing(key).copied())
+    }
+
+    /// Returns what has an id of orders.
+    #[must_use]
+    pub fn look_at_order(&self, id: &OrderId) -> Look<Order> {
+        self.look(&Name::Order(*id), self.orders.get(id).cloned())
+    }
+
+    fn look<T>(&self, name: &Name, standing: Option<T>) -> Look<T> {
+        match standing {
+            Some(_) if self.doubts.has(name) => Look::Doubt,
+            Some(standing) => Look::Known(standing),
+            None if self.old.may_have(name.table(), name.bytes()) => Look::Old,
+            None => Look::Free,
+        }
+    }
+
+    /// Returns whether it is not known yet whether the toy of a record stands.
+    #[must_use]
+    pub fn is_in_doubt(&self, place: &Place) -> bool {
+        let name = || self.claims.of_record((place.origin, place.seq)).map(|(key, ..)| Name::Toy(key));
+        !self.doubts.is_empty() && name().is_some_and(|name| self.doubts.has(&name))
+    }
+
+    /// Returns an order that was read as it would be had it never left the memory.
+    #[must_use]
+    pub fn revived(&self, order: Order) -> Order {
+        self.running.revived(order)
+    }
+
+    /// Takes a toy with a key. Gives its number, with [`IN_DOUBT`] if it stands in memory and may not stand; 0 if another one stands.
+    pub(super) fn take_keyed(&mut self, place: Place, name: &str, key: KeyId, claim: Claim) -> u64 {
+        let of = Name::Toy(key);
+        self.changing(of, |shop| {
+            let is_first = shop.claims.standing(&key).is_none();
+            let is_kept = shop.add(place, claim.id, name);
+            let stands = is_kept && shop.claims.add(key, place, claim);
+            if is_kept && is_first {
+                shop.ask(of);
+            }
+            shop.outcome(of, stands, claim.id)
+        })
+    }
+
+    /// Takes an order. Gives 1 if it stands, the time of its batch with [`IN_DOUBT`] if it stands in memory and may not stand, else 0.
+    pub(super) fn take_order(&mut self, id: OrderId, order: Order) -> u64 {
+        let (of, time_us) = (Name::Order(id), order.place.time_us);
+        self.changing(of, |shop| {
+            let is_first = !shop.orders.contains_key(&id);
+            let stands = shop.put_order(id, order);
+            if stands && is_first {
+                shop.ask(of);
+            }
+            let own = if shop.doubts.has(&of) { time_us } else { 1 };
+            shop.outcome(of, stands, own)
+        })
+    }
+
+    fn outcome(&self, name: Name, stands: bool, own: u64) -> u64 {
+        match stands {
+            true if self.doubts.has(&name) => own | IN_DOUBT,
+            true => own,
+            false => 0,
+        }
+    }
+
+    /// Begins a doubt if an old item may have a name.
+    fn ask(&mut self, name: Name) {
+        if self.old.may_have(name.table(), name.bytes()) {
+            self.doubts.add(name);
+        }
+    }
+
+    /// Changes what has a name, and counts anew what of that may go to the disk. A doubt ends when nothing in memory has the name.
+    pub(super) fn changing<T>(&mut self, name: Name, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.bytes_of(&name);
+        let given = change(self);
+        if self.count_of(&name) == 0 {
+            self.doubts.remove(&name);
+        }
+        self.young_bytes = (self.young_bytes + self.bytes_of(&name)).saturating_sub(before);
+        given
+    }
+
+    /// Returns how many items in memory have a name: 0, 1, or 2 for all that are more.
+    fn count_of(&self, name: &Name) -> usize {
+        match name {
+            Name::Toy(key) => self.claims.of(key).take(2).count(),
+            Name::Order(id) => {
+                let later = self.later.range((*id, Place::FIRST)..).next();
+                let has_later = later.is_some_and(|((of, _), _)| of == id);
+                usize::from(self.orders.contains_key(id)) + usize::from(has_later)
+            }
+        }
+    }
+
+    /// Returns whether one item in memory has a name, and no old one can.
+    pub(super) fn is_alone(&self, name: &Name) -> bool {
+        !self.doubts.has(name) && self.count_of(name) == 1
+    }
+
+    /// Returns about what the item with a name takes in memory, if it may go to the disk, bytes.
+    pub(super) fn bytes_of(&self, name: &Name) -> u64 {
+        if !self.is_alone(name) {
+            return 0;
+        }
+        match name {
+            Name::Toy(key) => self.claims.of(key).next().map_or(0, |(place, _)| {
+                self.toy_at((place.origin, place.seq)).map_or(0, |product| keyed_bytes(&product.name))
+            }),
+            Name::Order(id) => self.orders.get(id).map_or(0, |order| order_bytes(&order.product)),
+        }
+    }
+
+    /// Counts all of that anew.
+    pub(super) fn weigh(&mut self) {
+        let added = self.products.iter().filter(|(place, _)| place.is_added());
+        let plain = added.filter(|(place, _)| !self.claims.has((place.origin, place.seq)));
+        let plain: u64 = plain.map(|(_, product)| plain_bytes(&product.name)).sum();
+        let keyed = self.claims.iter().map(|(key, ..)| Name::Toy(*key));
+        let named = keyed.chain(self.orders.keys().map(|id| Name::Order(*id)));
+        self.young_bytes = plain + named.map(|name| self.bytes_of(&name)).sum::<u64>();
+    }
+
+    /// Returns the name of what a record holds, nothing for a toy without a key.
+    pub(super) fn name_of(&self, held: &Held) -> Option<Name> {
+        match held {
+            Held::Toy(place) => {
+                self.claims.of_record((place.origin, place.seq)).map(|(key, ..)| Name::Toy(key))
+            }
+            Held::Order(_, id) => Some(Name::Order(*id)),
+        }
+    }
+
+    /// Returns the toy in memory whose record is that one.
+    pub(super) fn toy_at(&self, at: places::Place) -> Option<&Product> {
+        match self.index.get(at)? {
+            Held::Toy(place) => self.products.get(&place),
+            Held::Order(..) => None,
+        }
+    }
+
+    /// Puts an item into memory that a run had.
+    pub(super) fn put_back(&mut self, item: &Item, heals: &Heals) {
+        let (origin, seq) = item.place;
+        match stored::read(item) {
+            Some(Stored::Toy(product, written_us, claimed)) => {
+                let place = Place::at((heals.time_us(origin, seq, written_us), item.place));
+                let Some((key, at, claim)) = claimed else {
+                    self.add(place, product.id, &product.name);
+                    self.young_bytes += plain_bytes(&product.name);
+                    return;
+                };
+                self.changing(Name::Toy(key), |shop| {
+                    shop.add(place, product.id, &product.name);
+                    shop.claims.add(key, at, claim);
+                });
+            }
+            Some(Stored::Order(id, order)) => {
+                self.old_orders.remove(item.place);
+                let order = self.running.revived(order);
+                self.changing(Name::Order(id), |shop| shop.put_order(id, order));
+            }
+            None => {}
+        }
     }
 }
 

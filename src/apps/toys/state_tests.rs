@@ -1,5 +1,6 @@
 //! Tests of the shop's state.
 
+use super::super::item::Now;
 use super::super::record::{self, KeyedProduct, Record};
 use super::*;
 use crate::app::applied::{Applied, Batch};
@@ -86,7 +87,7 @@ fn of_two_orders_with_one_id_the_earlier_stands() {
     receive(&mut there, THERE, 10_000, &order(2, "early"), 1);
     receive(&mut there, HERE, 20_000, &order(1, "late"), 1);
     assert_eq!(here.sections(), there.sections());
-    let standing = shop(&here).order(&[7; 16]).unwrap();
+    let standing = shop(&here).orders.get(&[7; 16]).unwrap();
     assert_eq!((&*standing.product, standing.fingerprint), ("early", [2; 16]));
     let at = |wall_us| Now { wall_us, clock_us: 0 };
     assert_eq!([14_999, 15_000].map(|wall_us| standing.rest_us(10_000, at(wall_us))), [1, 0]);
@@ -103,7 +104,7 @@ fn an_order_waits_by_duration_and_after_a_restart_for_no_longer_than_that() {
         host.set_clock(1_000_000);
         receive(&mut host, THERE, time_us, &order(1, "Kite"), 1);
         let rest = |applied: &Applied, wall_us, clock_us| {
-            shop(applied).order(&[7; 16]).unwrap().rest_us(time_us, Now { wall_us, clock_us })
+            shop(applied).orders.get(&[7; 16]).unwrap().rest_us(time_us, Now { wall_us, clock_us })
         };
         assert_eq!(rest(&host, WALL_US, 1_000_000), 5_000);
         assert_eq!(rest(&host, WALL_US + AHEAD_US, 1_004_999), 1, "a clock that jumps changes nothing");
@@ -154,7 +155,7 @@ fn keyed(host: &mut Applied, origin: Origin, time_us: u64, name: &str, body: u8)
 fn of_two_toys_with_one_key_the_earlier_stands_and_answers_for_the_other() {
     let (mut here, mut there) = (host(Some(0)), host(Some(1)));
     let (late, of_here) = keyed(&mut here, HERE, 20_000, "Kite", 1);
-    assert_eq!(shop(&here).claim(&[9; 16]).map(|claim| claim.id), Some(late));
+    assert_eq!(shop(&here).claims.standing(&[9; 16]).map(|claim| claim.id), Some(late));
     let (early, of_there) = keyed(&mut there, THERE, 10_000, "Kite", 1);
     receive(&mut here, THERE, 10_000, &of_there, 1);
     receive(&mut there, HERE, 20_000, &of_here, 1);
@@ -165,7 +166,7 @@ fn of_two_toys_with_one_key_the_earlier_stands_and_answers_for_the_other() {
     for host in [&here, &there, &restored] {
         assert_eq!((ids(host), shop(host).count()), (vec![1, 2, early], 3));
         assert_eq!(shop(host).last().map(|(_, product)| product.id), Some(early));
-        assert_eq!(shop(host).claim(&[9; 16]).map(|claim| claim.id), Some(early));
+        assert_eq!(shop(host).claims.standing(&[9; 16]).map(|claim| claim.id), Some(early));
         let named = [early, late].map(|id| shop(host).product(id).map(|product| product.id));
         assert_eq!(named, [Some(early), Some(early)], "both were told to somebody");
     }

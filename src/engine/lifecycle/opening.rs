@@ -7,7 +7,7 @@ use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
 use crate::app::members::{Seating, Ties};
-use crate::app::naming;
+use crate::app::{naming, returning};
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -154,10 +154,13 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     let mut applied = rebuilding.take_applied();
     let ties = match &settings.peer {
         Some(peer) => Ties::Pair(seat_of(peer, &directory)?),
-        None if settings.shared_log.is_some() => Ties::Log(Seat::of_node(opened.identity.node)),
+        None if settings.shared_log.is_some() => {
+            ties_to_log(opened.identity.node, &vector, newcomer.is_some())
+        }
         None => Ties::Alone,
     };
     applied.seating = Seating { own: Some(opened.identity.node), ties };
+    settle_doubts(&mut applied);
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
     // What the replay released is found anyway.
@@ -176,6 +179,14 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
             note_beginning(last, &applied, &opened, &*disk, settling.is_none()).map_err(OpenError::List)?;
     }
     Ok(Opening { directory, applied, opened, last, last_file, blobs, known_peer, newcomer, settling })
+}
+
+/// Finds out what the replay left open, so that whoever is served sees all that was answered before. What can't be read is tried again
+/// by the keeper.
+pub(super) fn settle_doubts(applied: &mut Applied) {
+    if let Err(error) = returning::take_all(applied) {
+        tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
+    }
 }
 
 /// Fails if the directory is there and has somebody else's files in it.
@@ -230,6 +241,13 @@ fn note_beginning(
         file = snapshot::store(disk, &whole)?.first().copied();
     }
     Ok((whole, file))
+}
+
+/// Returns the ties of the host `own` to a log. A cluster has begun with a host that was not made to join one, or has not met another
+/// one: whoever has joined has something of others.
+#[must_use]
+pub fn ties_to_log(own: NodeId, vector: &VersionVector, is_joining: bool) -> Ties {
+    Ties::Log { is_first: !is_joining && !vector.names_another(own) }
 }
 
 /// Returns this host's place of two, as both see it: by their keys, or where they have none, by who dials. Of two that are paired by an

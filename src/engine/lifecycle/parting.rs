@@ -135,6 +135,7 @@ impl Kept {
         let mut applied = snapshots::restore(&state, shared.empty_states, shared.shelf.as_ref())
             .map_err(std::io::Error::other)?;
         applied.seating = seating;
+        opening::settle_doubts(&mut applied);
         let files = shared.files.clone();
         let settling = match unsettled {
             // What was owed before still is, the old number with it.

@@ -35,6 +35,7 @@ use crate::engine::shared::key::HostKey;
 use crate::engine::shared::life::Phase;
 use crate::engine::shared::mailbox::Mail;
 use crate::engine::shared::metrics::Metrics;
+use crate::engine::shared::seating;
 use crate::engine::shared::settings::{FirstRecord, ListenerKind, Settings};
 use crate::engine::shared::space;
 use crate::engine::status::service::Service;
@@ -157,6 +158,7 @@ impl Server {
         let segment_bytes = opened.identity.segment_bytes;
         let shared = Arc::new(Shared::new(&settings, applied, &opened, blobs, sides, metrics));
         let peer = peer_retention(&settings, &shared, known_peer);
+        seating::look(&shared);
         if let Some(mark) = newcomer {
             shared.begin_joining(mark);
             tracing::warn!(

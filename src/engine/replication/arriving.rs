@@ -2,8 +2,10 @@
 
 use super::Replica;
 use super::access::peering_of;
+use crate::app::members::Ties;
 use crate::base::ids::Origin;
 use crate::base::vector::VersionVector;
+use crate::engine::shared::seating;
 use crate::log::files::newcomer;
 
 impl Replica {
@@ -70,7 +72,11 @@ impl Replica {
             return;
         }
         let gets_snapshot = peering.joining.is_under_way() || self.taking.is_in_snapshot();
-        let has_all = || peering.joining.goal().is_some_and(|goal| peering.progress.is_durable(&goal));
+        // In a log that has nothing it waits for the host that it is to join: a blank directory without a mark would be the first one.
+        let is_on_log = || matches!(self.shared.applied.read().seating.ties, Ties::Log { .. });
+        let has_met = || peering.progress.has_of_another() || !is_on_log();
+        let has_goal = || peering.joining.goal().is_some_and(|goal| peering.progress.is_durable(&goal));
+        let has_all = || has_goal() && has_met();
         if gets_snapshot || self.session.is_closed() || self.session.rtt_us().is_none() || !has_all() {
             return;
         }
@@ -79,6 +85,8 @@ impl Replica {
             return self.session.fail(format!("this host can't remove the mark of a joining one: {error}"));
         }
         peering.progress.joined();
+        // It is not open for a moment before it is known whether it has a seat.
+        seating::look(&self.shared);
         space.set_joining(false);
         self.shared.wake_workers();
         peering.bell.ring();

@@ -93,6 +93,8 @@ pub enum Reject {
     DiskFault,
     /// A host that the peer can't bring forward any more.
     LeftBehind,
+    /// A host that has no seat yet.
+    Seatless,
     /// The data directory can't be written.
     ReadOnly,
     /// No token, or an unknown one.
@@ -114,7 +116,7 @@ pub enum Reject {
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 20] = [
+pub const REJECTS: [&str; 21] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -126,6 +128,7 @@ pub const REJECTS: [&str; 20] = [
     "joining",
     "disk_fault",
     "left_behind",
+    "seatless",
     "read_only",
     "token",
     "scope",

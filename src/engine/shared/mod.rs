@@ -2,6 +2,7 @@
 
 pub mod access;
 pub(crate) mod buffered;
+pub mod claim;
 pub(crate) mod descriptors;
 pub(crate) mod entrance;
 pub(crate) mod key;
@@ -19,6 +20,7 @@ pub(crate) mod refused;
 pub(crate) mod roll;
 pub(crate) mod roster;
 pub(crate) mod rounds;
+pub mod seating;
 pub mod settings;
 pub mod shared_log;
 pub mod space;
@@ -42,6 +44,7 @@ use mio::Waker;
 use self::access::crowd::Crowd;
 use self::access::{Rules, RulesInForce};
 use self::buffered::Buffered;
+use self::claim::Claim;
 use self::descriptors::Descriptors;
 use self::life::Life;
 use self::mailbox::Mail;
@@ -205,6 +208,8 @@ pub struct Shared {
     pub peering: Option<Peering>,
     /// What members have said that this host has no link to.
     pub roll: Roll,
+    /// The seat that the log has given to this host.
+    pub claim: Claim,
     /// The log that this host shares with others in the place of a peer; nothing on a host that has none.
     pub shared_log: Option<Arc<SharedLog>>,
     /// What HTTPS needs; nothing on a host that doesn't speak it.
@@ -302,6 +307,7 @@ impl Shared {
                 .is_shared()
                 .then(|| Peering::new(opened.appender.origin(), opened.appender.streams().clone())),
             roll: Roll::default(),
+            claim: Claim::default(),
             shared_log: settings.shared_log.as_ref().map(|_| Arc::default()),
             https: settings.https.clone(),
             redirect: Redirect::of(settings),

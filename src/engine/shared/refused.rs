@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::base::ids::{Origin, Seq};
+use crate::base::ids::{NodeId, Origin, Seq};
 use crate::os::disk::is_no_space;
 
 /// Why writes are refused.
@@ -25,6 +25,8 @@ pub enum Cause {
     DiskFault,
     /// The peer can't bring this one forward any more: 503, and not ready.
     LeftBehind,
+    /// The log has not given this host a seat yet: 503, and not ready.
+    Seatless,
 }
 
 impl Refused {
@@ -66,6 +68,20 @@ impl Refused {
         Self { cause: Cause::LeftBehind, reason }
     }
 
+    /// Says that this host gives no numbers before it has a seat of its own, and which member has to tell first.
+    #[must_use]
+    pub fn seatless(waits_for: Option<NodeId>) -> Self {
+        let whom = waits_for.map_or_else(String::new, |node| {
+            format!(
+                ", and that waits for the host {node}: its seat is not in the log; start it, or if it is gone for good run `pixeld \
+                 forget-host {node}` on another one"
+            )
+        });
+        let reason =
+            format!("no seat yet: this host gives no numbers before the log has given it a seat{whom}");
+        Self { cause: Cause::Seatless, reason }
+    }
+
     /// Returns the status of an answer to a write.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -75,13 +91,14 @@ impl Refused {
     /// Returns whether /readyz says 503.
     #[must_use]
     pub fn is_unready(&self) -> bool {
-        matches!(self.cause, Cause::DiskFault | Cause::LeftBehind)
+        matches!(self.cause, Cause::DiskFault | Cause::LeftBehind | Cause::Seatless)
     }
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::NoSpace, Self::ReadOnly, Self::DiskFault, Self::LeftBehind];
+    pub const ALL: [Self; 5] =
+        [Self::NoSpace, Self::ReadOnly, Self::DiskFault, Self::LeftBehind, Self::Seatless];
 
     /// Returns the kind as a label.
     #[must_use]
@@ -91,6 +108,7 @@ impl Cause {
             Self::ReadOnly => "read_only",
             Self::DiskFault => "disk_fault",
             Self::LeftBehind => "left_behind",
+            Self::Seatless => "seatless",
         }
     }
 }

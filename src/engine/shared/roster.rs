@@ -12,7 +12,7 @@ pub fn hosts(shared: &Shared, applied: &Applied) -> Hosts {
     let (alone, now_us) = (Hosts::alone(shared.node), shared.clock.now_us());
     let hosts = match (&shared.peering, applied.seating.ties) {
         // What is connected there is the log, and no host.
-        (Some(_), Ties::Log(_)) | (None, _) => alone,
+        (Some(_), Ties::Log { .. }) | (None, _) => alone,
         (Some(peering), _) => peering.beside(alone, now_us),
     };
     let others = applied.members.iter().map(|(node, _)| node);

@@ -54,6 +54,8 @@ pub enum Intake {
     Joining = 4,
     /// None, for the reason that [`Space::refused`] tells.
     Refused = 5,
+    /// None of requests before this host has a seat: 503. What the server logs of itself goes through.
+    Seatless = 6,
 }
 
 /// Whether the current segment and the spare have room for what the lanes may hold, and more.
@@ -73,7 +75,7 @@ pub struct Space {
     below_reserve: AtomicBool,
     behind: AtomicBool,
     joining: AtomicBool,
-    /// What holds whatever room there is: [`Intake::Joining`], [`Intake::Refused`], or nothing.
+    /// What holds whatever room there is: [`Intake::Joining`], [`Intake::Refused`], [`Intake::Seatless`], or nothing.
     barred: AtomicU8,
     /// There is no next segment, and not for want of room.
     spare_fault: AtomicBool,
@@ -94,6 +96,8 @@ struct Reasons {
     batch: Option<Refused>,
     /// This host is left behind.
     left_behind: Option<Refused>,
+    /// This host has no seat yet.
+    seat: Option<Refused>,
 }
 
 const NOT_BARRED: u8 = 0;
@@ -126,6 +130,7 @@ impl Space {
             2 => Intake::FreeingOnly,
             3 => Intake::Closed,
             4 => Intake::Joining,
+            6 => Intake::Seatless,
             _ => Intake::Refused,
         }
     }
@@ -178,6 +183,13 @@ impl Space {
         self.change(|reasons| reasons.left_behind = refused);
     }
 
+    /// Sets why this host has no seat yet, without which it gives no numbers.
+    pub fn set_seatless(&self, refused: Option<Refused>) {
+        if self.reasons().seat != refused {
+            self.change(|reasons| reasons.seat = refused);
+        }
+    }
+
     /// Returns why writes are refused now; nothing while they are taken, or will be in a moment.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
@@ -185,6 +197,7 @@ impl Space {
         let barring = reasons.barring().cloned();
         match self.intake() {
             Intake::Refused => barring.or_else(|| reasons.spare.clone()),
+            Intake::Seatless => reasons.seat.clone(),
             Intake::FreeingOnly | Intake::Closed => Some(Refused {
                 cause: Cause::NoSpace,
                 reason: "no space above the reserve (--disk-reserve) in the data directory".to_owned(),
@@ -205,6 +218,7 @@ impl Space {
         let barred = match reasons.barring() {
             Some(_) => Intake::Refused as u8,
             None if self.is_joining() => Intake::Joining as u8,
+            None if reasons.seat.is_some() => Intake::Seatless as u8,
             None => NOT_BARRED,
         };
         self.barred.store(barred, Relaxed);
@@ -245,7 +259,7 @@ impl Space {
         match self.intake() {
             Intake::FreeingOnly | Intake::Closed => true,
             Intake::Refused => self.refused().is_some_and(|refused| refused.cause == Cause::NoSpace),
-            Intake::Open | Intake::Waiting | Intake::Joining => false,
+            Intake::Open | Intake::Waiting | Intake::Joining | Intake::Seatless => false,
         }
     }
 

@@ -14,7 +14,9 @@ use super::flights::Flights;
 use crate::base::limits::SHARED_LOG_ANSWERS_MAX;
 use crate::engine::replication::history;
 use crate::engine::shared::Shared;
+use crate::engine::shared::seating;
 use crate::engine::shared::shared_log::SharedLog;
+use crate::engine::shared::space::Intake;
 use crate::os::clock::wall_us;
 use crate::os::disk::Disk;
 use crate::os::random;
@@ -129,6 +131,12 @@ impl Relaying {
     fn turn(&mut self) {
         self.read();
         let now_us = self.now_us();
+        let is_due = now_us >= self.noted_us + NOTE_EVERY_US;
+        // Requests wait for a seat.
+        if is_due || self.shared.space.intake() == Intake::Seatless {
+            self.relay.list(seating::roster(&self.shared), now_us);
+            self.shared.claim.note(&self.relay);
+        }
         self.relay.turn(now_us);
         self.pass_calls();
         if let Err(error) = self.write() {
@@ -149,7 +157,7 @@ impl Relaying {
             (None, false) if self.relay.is_ready(now_us) => self.sign.open(),
             _ => self.sign.wait(),
         }
-        if now_us >= self.noted_us + NOTE_EVERY_US {
+        if is_due {
             self.noted_us = now_us;
             self.standing.note(&self.relay);
             self.shared.roll.hear_all(self.relay.members());

@@ -10,6 +10,7 @@ use super::folding::Folding;
 use super::growth::Growth;
 use super::released::Released;
 use super::retention::{self, PeerRetention, Removable, Waiting};
+use super::returned::Returned;
 use super::settling::{self, Settling};
 use super::snapshots::{FoldError, SnapshotMaker};
 use super::starts::Starts;
@@ -18,6 +19,7 @@ use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::refused::{Cause, Refused};
+use crate::engine::shared::seating;
 use crate::engine::shared::settings::Reserve;
 use crate::engine::shared::space::Room;
 use crate::log::files::known_peer::KnownPeer;
@@ -47,6 +49,7 @@ pub struct Keeper {
     folding: Folding,
     /// Blobs that may go.
     released: Released,
+    returned: Returned,
     /// How long segments wait for the peer.
     peer: PeerRetention,
     /// It was said that the next segment can't be made.
@@ -106,6 +109,7 @@ impl Keeper {
             reserve,
             folding: Folding::new(maker),
             released: Released::default(),
+            returned: Returned::default(),
             peer,
             complained: false,
             throttle: LogThrottle::default(),
@@ -166,6 +170,7 @@ impl Keeper {
     /// Fails as [`Final`] says.
     pub fn turn(&mut self) -> Result<(), Final> {
         self.look_at_space();
+        self.returned.look_after(&self.shared);
         // In this order: a debt is not paid in another directory.
         if self.is_moved() || !self.is_settled()? {
             return Ok(());
@@ -175,6 +180,7 @@ impl Keeper {
         self.remove_unneeded();
         self.clock.look_after(&self.shared);
         self.growth.look_after(&self.shared, self.free_bytes);
+        seating::look(&self.shared);
         let hosts = self.peer.hosts(&self.shared);
         self.starts.look_after(&self.shared, self.peer.node(), &hosts);
         Ok(())

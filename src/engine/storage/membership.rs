@@ -13,8 +13,15 @@ pub(super) fn due(shared: &Shared, peer: Option<NodeId>) -> Option<Vec<u8>> {
     shared.understanding.admits_kinds(&[MEMBER]).ok()?;
     let applied = shared.applied.read();
     let (members, ties) = (&applied.members, applied.seating.ties);
-    let usual = ties.usual()?;
-    let joined = || members.join_record(shared.node, usual, &address::name_of_this_machine());
+    let (own, name) = (shared.node, address::name_of_this_machine());
+    let joined = || match ties {
+        Ties::Log { .. } => {
+            let seat = members.seat_of(own).or(shared.claim.seat()).or(ties.usual())?;
+            members.seated_record(own, seat, &name)
+        }
+        Ties::Pair(usual) => members.join_record(own, usual, &name),
+        Ties::Alone => None,
+    };
     joined().or_else(|| members.forget_record(replaced(members, ties, shared.node, peer)?))
 }
 
@@ -41,7 +48,7 @@ mod tests {
             members.hear(1, record::payload(&said));
         }
         assert_eq!(replaced(&members, Ties::Pair(seat), own, peer), Some(other));
-        assert_eq!(replaced(&members, Ties::Log(seat), own, NodeId(9)), None);
+        assert_eq!(replaced(&members, Ties::Log { is_first: true }, own, NodeId(9)), None);
         let said = members.forget_record(other).unwrap();
         members.hear(1, record::payload(&said));
         assert_eq!(replaced(&members, Ties::Pair(seat), own, peer), None);

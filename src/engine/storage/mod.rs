@@ -8,6 +8,7 @@ pub mod keeper;
 pub(crate) mod membership;
 mod released;
 pub mod retention;
+mod returned;
 pub(crate) mod scrub;
 pub(crate) mod settling;
 pub mod snapshots;

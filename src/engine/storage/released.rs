@@ -15,11 +15,6 @@ pub struct Released {
 impl Released {
     /// Takes what the applications have released, and removes what may go by now.
     pub fn look_after(&mut self, shared: &Shared) {
-        if let Err(error) = shelving::take_back(&shared.applied)
-            && !std::mem::replace(&mut self.complained, true)
-        {
-            tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
-        }
         if let Err(error) = shelving::tell_gone(&shared.applied)
             && !std::mem::replace(&mut self.complained, true)
         {

@@ -169,7 +169,7 @@ fn said(shared: &Shared, node: NodeId, folds: &Folds) -> VersionVector {
 }
 
 fn others(members: &Members, ties: Ties, own: NodeId, peer: Option<NodeId>, heard: &[NodeId]) -> Vec<NodeId> {
-    let is_log = matches!(ties, Ties::Log(_));
+    let is_log = matches!(ties, Ties::Log { .. });
     let unlisted = heard.iter().copied().filter(|node| is_log && members.get(*node).is_none());
     let listed = members.iter().map(|(node, _)| node);
     let all = listed.chain(peer.filter(|_| !is_log)).chain(unlisted).filter(|node| *node != own);
@@ -225,14 +225,14 @@ mod tests {
         }
         assert_eq!(others(&members, Ties::Pair(seat), own, Some(peer), &[NodeId(8)]), [peer, other]);
         assert_eq!(
-            others(&members, Ties::Log(seat), own, Some(NodeId(9)), &[own, NodeId(8)]),
+            others(&members, Ties::Log { is_first: true }, own, Some(NodeId(9)), &[own, NodeId(8)]),
             [peer, other, NodeId(8)]
         );
         let said = members.forget_record(other).unwrap();
         members.hear(1, record::payload(&said));
         assert_eq!(others(&members, Ties::Alone, own, None, &[]), [peer]);
         assert_eq!(
-            others(&members, Ties::Log(seat), own, None, &[other]),
+            others(&members, Ties::Log { is_first: true }, own, None, &[other]),
             [peer],
             "it is forgotten, and still runs"
         );

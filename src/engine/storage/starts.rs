@@ -54,6 +54,10 @@ impl Starts {
     pub fn look_after(&mut self, shared: &Shared, peer: Option<NodeId>, hosts: &[NodeId]) {
         self.warn(shared, hosts);
         self.pause = self.pause.saturating_sub(1);
+        if shared.claim.seat().is_some() && self.answer.is_none() {
+            // Requests wait for the seat that is to be logged.
+            self.pause = 0;
+        }
         if self.pause > 0 || shared.space.is_joining() {
             return;
         }

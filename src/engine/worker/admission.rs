@@ -47,7 +47,7 @@ pub(super) fn intake_takes(asked: &Asked, context: &Context) -> Result<(), Respo
             context.reject(Reject::DiskFull);
             Err(route::no_space())
         }
-        Intake::Refused => Err(refusal(context)),
+        Intake::Refused | Intake::Seatless => Err(refusal(context)),
     }
 }
 
@@ -79,6 +79,7 @@ fn refusal(context: &Context) -> Response {
         Cause::ReadOnly => Reject::ReadOnly,
         Cause::DiskFault => Reject::DiskFault,
         Cause::LeftBehind => Reject::LeftBehind,
+        Cause::Seatless => Reject::Seatless,
     });
     route::refused(&refused)
 }

@@ -80,12 +80,13 @@ pub fn load(disk: &dyn Disk) -> io::Result<Option<Mark>> {
 
 /// For a start, once the journal is open and stands at `vector`: the mark of a directory that is still joining. One that
 /// has everything has joined, although a crash has left the mark. So has one that was written to without a goal, by
-/// a program that knew none.
+/// a program that knew none. A blank one has not, whatever the goal: where the first host (or the log) had nothing, nothing
+/// is all of it, and a host that takes itself for the first one then takes the first seat, too.
 ///
 /// # Errors
 /// Fails as [`load`] does.
 pub fn look(disk: &dyn Disk, vector: &VersionVector, is_blank: bool) -> io::Result<Option<Mark>> {
-    let is_joining = |mark: &Mark| mark.goal.as_ref().map_or(is_blank, |goal| !vector.covers(goal));
+    let is_joining = |mark: &Mark| is_blank || mark.goal.as_ref().is_some_and(|goal| !vector.covers(goal));
     Ok(load(disk)?.filter(is_joining))
 }
 
@@ -141,6 +142,17 @@ mod tests {
         assert_eq!(look(&disk, &vector(5), false).unwrap(), None);
         assert!(clear(&disk).unwrap() && !clear(&disk).unwrap());
         assert_eq!(look(&disk, &vector(0), true).unwrap(), None);
+    }
+
+    #[test]
+    fn a_blank_directory_still_joins_a_cluster_that_had_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        let nothing = VersionVector::new();
+        mark(&disk).unwrap();
+        aim(&disk, &nothing).unwrap();
+        assert_eq!(look(&disk, &nothing, true).unwrap(), Some(Mark { goal: Some(nothing) }));
+        assert_eq!(look(&disk, &vector(1), false).unwrap(), None, "it was written to since");
     }
 
     #[test]

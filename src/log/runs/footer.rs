@@ -15,7 +15,9 @@ use crate::base::places::Places;
 
 /// First and last bytes of a run.
 pub const RUN_MAGIC: [u8; 4] = *b"PXR1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one, whose items are read as those of now: what came later has a form that no earlier program reads.
+const VERSION_FIRST: u32 = 1;
 /// Bytes before the first block.
 pub const HEAD_BYTES: usize = 16;
 /// Bytes of the end.
@@ -48,7 +50,7 @@ pub fn head(app: u8) -> [u8; HEAD_BYTES] {
 /// Returns what else it is.
 pub fn app_of(head: &[u8; HEAD_BYTES]) -> Result<u8, String> {
     match (head[..4] == RUN_MAGIC, u32_at(head, 4)) {
-        (true, VERSION) => Ok(head[8]),
+        (true, VERSION_FIRST..=VERSION) => Ok(head[8]),
         (true, version) => Err(format!("it has version {version}: a later pixeld wrote it")),
         _ => Err("it is no run".to_owned()),
     }
@@ -98,5 +100,22 @@ impl Footer {
         bytes.0 = &bytes.0[length..];
         let tables = (0..bytes.u32()?).map(|_| Table::read(&mut bytes)).collect::<Option<_>>()?;
         bytes.0.is_empty().then_some(Self { amounts, places, tables })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_this_version_and_of_the_first_one_are_read() {
+        let of_version = |version: u8| {
+            let mut head = head(5);
+            head[4] = version;
+            app_of(&head)
+        };
+        assert_eq!((of_version(1), of_version(2), head(5)[4]), (Ok(5), Ok(5), 2));
+        assert!(of_version(3).is_err_and(|why| why.contains("version 3")));
+        assert!(of_version(0).is_err());
     }
 }

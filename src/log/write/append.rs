@@ -220,7 +220,7 @@ impl Appender {
         self.push_own(&header, body, synced, out)
     }
 
-    /// Does the same with records of which one takes all that is folded, or is a fold as [`Appender::fill`] has made it.
+    /// Does the same with records of which one takes all that is folded, says ends, or is a fold as [`Appender::fill`] has made it.
     pub fn stage_touching_folds(
         &mut self,
         body: &[u8],

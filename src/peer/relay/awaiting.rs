@@ -1,13 +1,15 @@
-//! Awaiting: a batch that folds streams, or takes all that is folded, is held back until everything is here that its host had when it
-//! made it.
+//! Awaiting: a batch that folds streams, says which ends of streams its host has, or takes all that is folded, is held back until
+//! everything is here that its host had when it made it.
 //!
 //! A pair's journal has one order, and streams of a log come each for itself. The host that folds had what the others logged before
 //! they said that they have the ends; something of that may lack here still, and may have been made by one who had half of a folded
 //! stream. So the host is asked what it had then. In its place any other one that has taken the batch will do, since it has waited
-//! too: what it had when it took it. If none that is there has it, the host is gone; then what those have is awaited that are there.
+//! too: what it had when it took it. If none that is there has it, once all that are there were heard, the host is gone; then what those
+//! have is awaited that are there.
 //!
 //! A clear names the streams that it clears, and none that its host had folded: a host that took it before such a fold would go on to list
-//! what all others have cleared.
+//! what all others have cleared. A word about ends divides what its host logs: who folds for it before all is here that came before it
+//! takes a clear of those earlier records for one that clears what is folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +44,7 @@ struct Held {
 }
 
 impl Awaiting {
-    /// Judges a batch that folds or takes what is folded, ends with `seq` and is the next one of its stream.
+    /// Judges a batch that touches folds, ends with `seq` and is the next one of its stream.
     pub(super) fn judge(&mut self, (origin, seq): (Origin, Seq), handed: impl Fn(Origin) -> Seq) -> Place {
         let held = self.held.entry((origin, seq)).or_default();
         let Some((goal, _)) = &held.goal else { return Place::Held };
@@ -99,6 +101,10 @@ impl Awaiting {
             let mut here: Vec<NodeId> = members.iter().map(|(node, _)| node).filter(is_new).collect();
             here.sort_unstable_by_key(|node| (*node != origin.node, *node));
             let Some(&whom) = here.get(held.tries % here.len().max(1)) else {
+                if !members.has_heard_all(now_us) {
+                    held.due_us = members.all_heard_us();
+                    continue;
+                }
                 held.goal = Some((std::mem::take(&mut held.theirs), now_us + RELAY_PICTURE_US));
                 continue;
             };

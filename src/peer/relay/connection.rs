@@ -274,6 +274,7 @@ impl Connection {
             | LogEvent::Down { .. }
             | LogEvent::Node { .. }
             | LogEvent::Said { .. }
+            | LogEvent::Entered { .. }
             | LogEvent::Asked { .. } => {}
         }
     }

@@ -63,9 +63,14 @@ impl Members {
         self.members.get(&node).is_some_and(|member| is_fresh(member, now_us))
     }
 
+    /// Returns when every host that is there will have been heard, microseconds.
+    pub(super) fn all_heard_us(&self) -> u64 {
+        self.reached_us.saturating_add(RELAY_NEWCOMER_US)
+    }
+
     /// Returns whether every host that is there has been heard by now.
     pub(super) fn has_heard_all(&self, now_us: u64) -> bool {
-        now_us >= self.reached_us.saturating_add(RELAY_NEWCOMER_US)
+        now_us >= self.all_heard_us()
     }
 
     /// Returns whether some have been heard, all of these have said what they have, and none of them has more of a stream than `seq`.

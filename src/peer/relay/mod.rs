@@ -8,6 +8,7 @@
 //!                          |  `-- Asking, Pictures -----------------+
 //!                          |  `-- Bringing, Awaiting ---------------+
 //!                         Heads: what the host has and was handed
+//!                         Seats -- Register: who has which seat
 //! ```
 //!
 //! How it is driven:
@@ -18,6 +19,7 @@
 //! receive(bytes, now), turn(now)     while wants_input(); turn also at deadline() at the latest
 //! output(), then sent(n)             to the host
 //! next_call()                        to the port, in order
+//! list(roster), claimed()            what the host has logged of seats; the one that the log has given to it
 //! next_question(), answer(..)        another host asks: whoever reads this host's journal answers
 //! closed() -> lost(..)               the connection is over
 //! ```
@@ -40,6 +42,8 @@ pub mod port;
 mod preparing;
 mod publisher;
 mod reader;
+mod register;
+mod seats;
 mod settings;
 pub mod words;
 
@@ -54,10 +58,13 @@ pub use self::greeting::log_node;
 pub use self::members::{Member, Members};
 use self::port::{LogCall, LogEvent};
 use self::preparing::Preparing;
+pub use self::register::{Listed, Roster, Standing};
+use self::seats::Seats;
 pub use self::settings::{Counters, Settings};
 use self::words::{Answer, Beat, Question};
 use crate::base::ids::{NodeId, Origin, Seq};
 use crate::base::limits::{RELAY_BEAT_EVERY_US, RELAY_BEATS_PER_WHOLE, RELAY_QUESTIONS_MAX, RELAY_SILENT_US};
+use crate::base::seat::Seat;
 use crate::peer::fault::Close;
 
 /// Whether the log can be reached.
@@ -79,6 +86,7 @@ pub struct Relay {
     nodes: BTreeSet<NodeId>,
     members: Members,
     preparing: Preparing,
+    seats: Seats,
     connection: Option<Box<Connection>>,
     /// The greatest number of this host's stream that was known to be kept, as far as the log has not forgotten it.
     kept: u64,
@@ -100,6 +108,7 @@ impl Relay {
             nodes: BTreeSet::new(),
             members: Members::default(),
             preparing: Preparing::new(settings.cluster, settings.host, settings.is_joining),
+            seats: Seats::new(settings.host),
             connection: None,
             kept: 0,
             next_beat_us: 0,
@@ -124,6 +133,10 @@ impl Relay {
             LogEvent::Down { why } => self.fall(why, now_us),
             LogEvent::Node { node } => self.meet(node, now_us),
             LogEvent::Said { node, bytes } => self.hear(node, &bytes, now_us),
+            LogEvent::Entered { token, value } => {
+                self.seats.entered(token, value);
+                self.seats.turn(&mut self.calls, now_us);
+            }
             LogEvent::Asked { token, question } => {
                 if let Some(question) = Question::decode(&question)
                     && self.questions.len() < RELAY_QUESTIONS_MAX
@@ -163,6 +176,7 @@ impl Relay {
         self.reach = Reach::Away;
         self.calls.clear();
         self.preparing.clear();
+        self.seats.begin(now_us);
         self.questions.clear();
         if let Some(connection) = &mut self.connection {
             connection.session().fail(format!("the log can't be reached: {why}"));
@@ -275,6 +289,7 @@ impl Relay {
         if let Some(connection) = &mut self.connection {
             connection.turn(&self.members, &mut self.counters, &mut self.calls, now_us);
         }
+        self.seats.turn(&mut self.calls, now_us);
         if now_us >= self.next_beat_us {
             self.beat(now_us);
         }
@@ -311,7 +326,10 @@ impl Relay {
         let is_waiting = tails.is_some() || connection.is_some_and(|connection| connection.is_waiting());
         let silence = is_waiting.then_some(quiet_since_us + RELAY_SILENT_US);
         let connection = connection.and_then(|connection| connection.deadline());
-        [Some(self.next_beat_us), tails, silence, connection].into_iter().flatten().min()
+        [Some(self.next_beat_us), tails, silence, connection, self.seats.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Returns the next call to the log.
@@ -327,6 +345,23 @@ impl Relay {
     /// Answers such a question.
     pub fn answer(&mut self, token: u64, answer: &Answer) {
         self.calls.push(LogCall::Answer { token, answer: answer.encode() });
+    }
+
+    /// Takes what the host has logged of its cluster's members, and whether it wants a seat.
+    pub fn list(&mut self, roster: Roster, now_us: u64) {
+        self.seats.take(roster, now_us);
+    }
+
+    /// Returns the seat that the log has given to this host and to nobody else, until the host has logged it.
+    #[must_use]
+    pub fn claimed(&self) -> Option<Seat> {
+        self.seats.claimed()
+    }
+
+    /// Returns the member that has to tell the register what it knows before this host gets a seat; nothing where none has to.
+    #[must_use]
+    pub fn waits_to_be_told_by(&self) -> Option<NodeId> {
+        self.seats.waits_for()
     }
 
     /// Returns the other hosts that were heard.

@@ -111,6 +111,16 @@ pub enum LogCall {
         /// At most [`RELAY_ANSWER_BYTES`](crate::base::limits::RELAY_ANSWER_BYTES).
         answer: Vec<u8>,
     },
+    /// Write a number into an entry of the cluster's register, if nothing stands there; only look without a number. What stands in an
+    /// entry stands there until the log is made anew. Answered by `Entered`, once a quorum keeps it.
+    Enter {
+        /// Names the call.
+        token: u64,
+        /// The entry: at most 40 small letters, digits and hyphens.
+        name: String,
+        /// What to write.
+        value: Option<u64>,
+    },
     /// Leave the server that this host is connected to for another one: it has not answered for too long. `Down`
     /// and `Up` follow.
     Reconnect,
@@ -203,6 +213,13 @@ pub enum LogEvent {
     NoPicture {
         /// Its name.
         id: BlobId,
+    },
+    /// What stands in an entry of the register.
+    Entered {
+        /// The call of `Enter`.
+        token: u64,
+        /// The number; nothing if the entry is blank.
+        value: Option<u64>,
     },
     /// Another host has said this.
     Said {

@@ -3,6 +3,7 @@
 mod folds;
 mod newcomer;
 mod pictures;
+mod seats;
 
 use super::port::{LogCall, LogEvent};
 use super::words::{Answer, Beat, Has, Question};

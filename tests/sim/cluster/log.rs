@@ -1,6 +1,8 @@
 //! The simulated log: what a quorum of servers keeps, the connections of the hosts to it, and what goes wrong with both.
 
 mod answering;
+mod bucket;
+mod delivering;
 mod losing;
 
 use std::cmp::Reverse;
@@ -8,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use pixeld::base::blob::BlobId;
 use pixeld::base::ids::{NodeId, Origin, Seq};
-use pixeld::base::limits::RELAY_CREDIT_BYTES;
 use pixeld::peer::relay::message;
 use pixeld::peer::relay::port::{LogCall, LogEvent};
 
+use self::bucket::{Look, Put, Puts, way_us};
 use super::super::chance::Chance;
 use super::super::world::Tally;
 
@@ -20,13 +22,16 @@ const SERVERS: u64 = 3;
 const MS: u64 = 1_000;
 
 /// Everything that can go wrong with a log. In each seed at least half of it does.
-pub const FAULTS: [&str; 18] = [
+pub const FAULTS: [&str; 23] = [
     "log: acks doubled",
     "log: acks late",
     "log: acks lost",
     "log: appends late",
     "log: appends lost",
     "log: appends refused",
+    "log: claims doubled",
+    "log: claims late",
+    "log: claims lost",
     "log: disappeared",
     "log: ends forgotten",
     "log: forks",
@@ -35,11 +40,18 @@ pub const FAULTS: [&str; 18] = [
     "log: messages doubled",
     "log: messages reordered",
     "log: pictures forgotten",
+    "log: puts unanswered",
+    "log: register lost",
     "log: stale tails",
     "log: stood still",
     "log: unreachable",
     "log: words lost",
 ];
+/// Those that a log of servers does not have, and those that a bucket does not have: it has one copy of everything, and each call an answer
+/// of its own.
+const NO_SERVERS: [&str; 1] = ["log: puts unanswered"];
+const NO_BUCKETS: [&str; 5] =
+    ["log: acks doubled", "log: acks late", "log: acks lost", "log: forks", "log: stale tails"];
 
 /// One stream.
 #[derive(Default)]
@@ -52,6 +64,8 @@ struct Stream {
     batches: BTreeMap<(Origin, Seq), u64>,
     /// Messages that a server lacks although the quorum had them.
     lacking: BTreeSet<(u64, u64)>,
+    /// In a bucket, the numbers with which objects begin.
+    objects: BTreeSet<u64>,
 }
 
 impl Stream {
@@ -60,6 +74,7 @@ impl Stream {
         self.messages.retain(|number, _| is_kept(*number));
         self.batches.retain(|_, number| is_kept(*number));
         self.lacking.retain(|(_, number)| is_kept(*number));
+        self.objects.retain(|number| is_kept(*number));
     }
 }
 
@@ -75,6 +90,8 @@ struct Client {
     /// When the last call arrives, and the last event.
     last_us: [u64; 2],
     putting: Vec<u8>,
+    /// In a bucket, what is on its way.
+    puts: Puts,
 }
 
 struct Follow {
@@ -96,6 +113,15 @@ enum Delivery {
         number: u64,
         event: LogEvent,
     },
+    /// An object on its way into the bucket.
+    Put(Put),
+    /// A host gives up waiting for the answer to an object.
+    Unanswered {
+        host: usize,
+        number: u64,
+    },
+    /// A reader of the bucket looks for what is new.
+    Look(Look),
     /// An append that comes to stand in the log later than anybody expects.
     Late {
         node: NodeId,
@@ -107,11 +133,15 @@ enum Delivery {
 #[derive(Clone, Copy, Default)]
 pub struct Weather {
     pub often: u64,
+    /// The log is in a bucket.
+    pub is_bucket: bool,
 }
 
 pub struct SimLog {
     streams: BTreeMap<NodeId, Stream>,
     pictures: BTreeMap<BlobId, Vec<u8>>,
+    /// Which host has which seat.
+    register: BTreeMap<String, u64>,
     /// Pictures that were kept at some time.
     pub kept_pictures: BTreeSet<BlobId>,
     clients: Vec<Client>,
@@ -132,6 +162,8 @@ pub struct SimLog {
     pub forgotten: BTreeMap<NodeId, u64>,
     /// Nodes of whose streams something was lost.
     pub lossy: BTreeSet<NodeId>,
+    /// Times that the register was lost.
+    pub registers_lost: u64,
     /// Nodes whose streams are spared: their disks are lost.
     pub spared: BTreeSet<NodeId>,
     /// What was appended since it was looked at last.
@@ -146,6 +178,7 @@ impl SimLog {
         Self {
             streams: BTreeMap::new(),
             pictures: BTreeMap::new(),
+            register: BTreeMap::new(),
             kept_pictures: BTreeSet::new(),
             clients: (0..hosts).map(|_| Client::default()).collect(),
             deliveries: BinaryHeap::new(),
@@ -159,6 +192,7 @@ impl SimLog {
             appended: BTreeMap::new(),
             forgotten: BTreeMap::new(),
             lossy: BTreeSet::new(),
+            registers_lost: 0,
             spared: BTreeSet::new(),
             landed: Vec::new(),
             calls: vec![0; hosts],
@@ -174,7 +208,7 @@ impl SimLog {
         self.clients[host] =
             Client { node: Some(node), is_up: true, number, server, last_us, ..Client::default() };
         let nodes = self.streams.keys().copied().collect();
-        self.tell(host, LogEvent::Up { nodes }, now_us, chance);
+        self.tell_after(host, LogEvent::Up { nodes }, now_us, 0, chance);
     }
 
     /// Its connection ends; what it has said may still arrive.
@@ -182,6 +216,7 @@ impl SimLog {
         let client = &mut self.clients[host];
         (client.is_up, client.number) = (false, client.number + 1);
         client.follows.clear();
+        client.puts = Puts::default();
     }
 
     pub fn is_up(&self, host: usize) -> bool {
@@ -205,6 +240,13 @@ impl SimLog {
         happens
     }
 
+    /// A fault of what happens seldom.
+    fn often_fault(&mut self, name: &'static str, chance: &mut Chance) -> bool {
+        let happens = self.weather.often > 0 && chance.once_in((self.weather.often / 8).max(4));
+        self.tally.count(name, u64::from(happens));
+        happens
+    }
+
     /// A host says something to the log.
     pub fn call(&mut self, host: usize, call: LogCall, now_us: u64, chance: &mut Chance) {
         if !self.clients[host].is_up {
@@ -216,9 +258,12 @@ impl SimLog {
             return;
         }
         let client = &mut self.clients[host];
+        let (number, node) = (client.number, client.node.expect("it was connected"));
+        if self.weather.is_bucket {
+            return self.call_bucket((host, node, number), call, now_us, chance);
+        }
         let at_us = (now_us + chance.within(50, 1_500)).max(client.last_us[0]);
         client.last_us[0] = at_us;
-        let (number, node) = (client.number, client.node.expect("it was connected"));
         if let LogCall::Append { .. } = call {
             if self.fault("log: appends lost", chance) {
                 return;
@@ -228,11 +273,38 @@ impl SimLog {
                 return self.send(at_us, Delivery::Late { node, call });
             }
         }
+        self.send_call(at_us, (host, node, number), call, chance);
+    }
+
+    fn send_call(
+        &mut self,
+        at_us: u64,
+        (host, node, number): (usize, NodeId, u64),
+        call: LogCall,
+        chance: &mut Chance,
+    ) {
+        if let LogCall::Enter { .. } = call {
+            // Their answers are lost likewise.
+            if self.often_fault("log: claims lost", chance) {
+                return;
+            }
+            if self.often_fault("log: claims late", chance) {
+                let at_us = at_us + chance.within(MS, 3_000 * MS);
+                return self.send(at_us, Delivery::Late { node, call });
+            }
+        }
         self.send(at_us, Delivery::Call { host, node, number, call });
+    }
+
+    /// Returns the faults that this log may have.
+    pub fn faults(&self) -> impl Iterator<Item = &'static str> {
+        let not: &[&str] = if self.weather.is_bucket { &NO_BUCKETS } else { &NO_SERVERS };
+        FAULTS.into_iter().filter(|fault| !not.contains(fault))
     }
 
     /// The log says something to a host.
     fn tell(&mut self, host: usize, event: LogEvent, now_us: u64, chance: &mut Chance) {
+        let now_us = if self.weather.is_bucket { now_us + way_us(chance) } else { now_us };
         if let LogEvent::Appended { .. } = event {
             if self.fault("log: acks lost", chance) {
                 return;
@@ -246,7 +318,23 @@ impl SimLog {
                 return self.send(now_us + delay_us, Delivery::Event { host, number, event });
             }
         }
+        if let LogEvent::Entered { .. } = event {
+            if self.often_fault("log: claims lost", chance) {
+                return;
+            }
+            if self.often_fault("log: claims doubled", chance) {
+                self.tell_after(host, event.clone(), now_us, 0, chance);
+            }
+        }
         self.tell_after(host, event, now_us, 0, chance);
+    }
+
+    /// The log says something to a host behind all that it has said.
+    fn tell_in_order(&mut self, host: usize, event: LogEvent, now_us: u64, chance: &mut Chance) {
+        let delay_us = self.clients[host].last_us[1].saturating_sub(now_us);
+        self.tell_after(host, event, now_us, delay_us, chance);
+        let last_us = &mut self.clients[host].last_us[1];
+        *last_us = (*last_us).max(now_us) + if self.weather.is_bucket { 2 * MS } else { 0 };
     }
 
     fn tell_after(&mut self, host: usize, event: LogEvent, now_us: u64, delay_us: u64, chance: &mut Chance) {
@@ -254,8 +342,11 @@ impl SimLog {
         if !client.is_up {
             return;
         }
-        let at_us = (now_us + delay_us + chance.within(50, 1_500)).max(client.last_us[1]);
-        client.last_us[1] = at_us;
+        let mut at_us = now_us + delay_us + chance.within(50, 1_500);
+        if !self.weather.is_bucket {
+            at_us = at_us.max(client.last_us[1]);
+            client.last_us[1] = at_us;
+        }
         let number = client.number;
         self.send(at_us, Delivery::Event { host, number, event });
     }
@@ -274,17 +365,35 @@ impl SimLog {
                         heard.push((host, event));
                     }
                 }
-                Delivery::Late { node, call } => {
-                    if let LogCall::Append { after, message, .. } = call {
-                        _ = self.append(node, after, message, now_us, chance);
+                Delivery::Put(put) => self.arrived(put, now_us, chance),
+                Delivery::Unanswered { host, number } => {
+                    if self.clients[host].number == number {
+                        self.answer_put(host, None, now_us, chance);
                     }
                 }
+                Delivery::Look(look) => self.look(look, now_us, chance),
+                Delivery::Late { node, call } => match call {
+                    LogCall::Append { after, message, .. } => {
+                        _ = self.append(node, after, message, now_us, chance);
+                    }
+                    LogCall::Enter { name, value, .. } => _ = self.enter(name, value, now_us),
+                    _ => {}
+                },
                 Delivery::Call { host, node, number, call } => {
                     self.take((host, node, number), call, now_us, chance);
                 }
             }
         }
         heard
+    }
+
+    /// Writes into an entry of the register unless something stands there; gives what does. Nothing is written without a quorum.
+    pub(super) fn enter(&mut self, name: String, value: Option<u64>, now_us: u64) -> Option<Option<u64>> {
+        let Some(number) = value else { return Some(self.register.get(&name).copied()) };
+        if now_us < self.refusing_until_us {
+            return None;
+        }
+        Some(Some(*self.register.entry(name).or_insert(number)))
     }
 
     fn append(
@@ -323,7 +432,7 @@ impl SimLog {
             }
         }
         self.landed.push(message);
-        if chance.once_in(4 * self.weather.often) {
+        if !self.weather.is_bucket && chance.once_in(4 * self.weather.often) {
             self.tally.count("log: forks", 1);
             self.lossy.insert(node);
             let server = chance.below(SERVERS);
@@ -333,7 +442,9 @@ impl SimLog {
             if is_new {
                 self.tell(host, LogEvent::Node { node }, now_us, chance);
             }
-            self.deliver(host, node, now_us, chance);
+            if !self.weather.is_bucket {
+                self.deliver_up_to(host, node, u64::MAX, now_us, chance);
+            }
         }
         Ok(number)
     }
@@ -341,7 +452,7 @@ impl SimLog {
     /// The last message of a stream. A server that is cut off answers with one that was the last before.
     fn tail(&mut self, node: NodeId, chance: &mut Chance) -> (u64, Option<(u64, Vec<u8>)>) {
         let may_be_stale = self.streams.get(&node).is_some_and(|stream| stream.messages.len() > 1);
-        let is_stale = may_be_stale && {
+        let is_stale = may_be_stale && !self.weather.is_bucket && {
             let happens = chance.once_in(self.weather.often / 4);
             self.tally.count("log: stale tails", u64::from(happens));
             happens
@@ -354,45 +465,5 @@ impl SimLog {
             _ => stream.messages.values().next_back().map(|message| (stream.last, message.clone())),
         };
         (first, last)
-    }
-
-    fn at_or_behind(&self, node: NodeId, number: u64, server: u64) -> Option<(u64, Vec<u8>)> {
-        let stream = self.streams.get(&node)?;
-        let is_there = |at: &u64| !stream.lacking.contains(&(server, *at));
-        let (number, message) = stream.messages.range(number..).find(|(at, _)| is_there(at))?;
-        Some((*number, message.clone()))
-    }
-
-    /// Delivers what a host follows and has not got.
-    fn deliver(&mut self, host: usize, node: NodeId, now_us: u64, chance: &mut Chance) {
-        let mut swapped = None;
-        loop {
-            let server = self.clients[host].server;
-            let Some(follow) = self.clients[host].follows.get(&node) else { break };
-            let (token, next) = (follow.token, follow.next);
-            if follow.delivered >= RELAY_CREDIT_BYTES {
-                break;
-            }
-            let Some((number, mut bytes)) = self.at_or_behind(node, next, server) else { break };
-            let Some(follow) = self.clients[host].follows.get_mut(&node) else { break };
-            follow.next = number + 1;
-            follow.delivered += bytes.len();
-            if !bytes.is_empty() && self.fault("log: messages damaged", chance) {
-                let bit = chance.below(bytes.len() as u64 * 8) as usize;
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
-            let event = LogEvent::Message { token, number, bytes };
-            if self.fault("log: messages doubled", chance) {
-                self.tell(host, event.clone(), now_us, chance);
-            }
-            if swapped.is_none() && self.fault("log: messages reordered", chance) {
-                swapped = Some(event);
-                continue;
-            }
-            self.tell(host, event, now_us, chance);
-        }
-        if let Some(event) = swapped {
-            self.tell(host, event, now_us, chance);
-        }
     }
 }

@@ -3,6 +3,7 @@
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{Inc, NodeId, Origin};
+use pixeld::engine::shared::seating;
 use pixeld::peer::relay::{Relay, Settings, log_node};
 
 use super::super::host::{CLUSTER, Up};
@@ -61,6 +62,7 @@ impl Running {
             self.up.connect(nonce, wall_us, now_us);
             self.relay.connect(nonce, wall_us, now_us);
         }
+        self.note(now_us);
         self.relay.turn(now_us);
         for _ in 0..ROUNDS {
             let said = self.carry(wall_us, now_us);
@@ -115,6 +117,13 @@ impl Running {
         }
         self.relay.lost(now_us);
         Some(ended)
+    }
+
+    /// What the log's thread notes for the others, and takes from them.
+    pub fn note(&mut self, now_us: u64) {
+        self.up.shared.roll.hear_all(self.relay.members());
+        self.relay.list(seating::roster(&self.up.shared), now_us);
+        self.up.shared.claim.note(&self.relay);
     }
 
     /// Other hosts' questions are answered from the journal.

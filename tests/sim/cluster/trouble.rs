@@ -3,11 +3,11 @@
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::NodeId;
 
-use super::super::host::SEGMENT_BYTES;
+use super::super::host::{SEGMENT_BYTES, Up};
 use super::super::sim_disk::{Failure, Fall};
 use super::super::world::newcomers_disk;
 use super::place::{Place, Running};
-use super::world::{Cluster, Event, MS, SECOND};
+use super::world::{Cluster, Event, MS, SECOND, node_by};
 
 impl Cluster {
     /// One of the things that go wrong.
@@ -55,7 +55,9 @@ impl Cluster {
             11 if self.chance.once_in(2) => {
                 self.log.disappear(&mut self.chance);
                 self.trace(|| "the log disappears".to_owned());
+                self.lose_register();
             }
+            11 => self.lose_register(),
             12 | 13 if is_up && self.log.is_up(host) => {
                 self.log.tally.count("log: unreachable", 1);
                 self.trace(|| format!("host {host} can't reach the log"));
@@ -63,6 +65,22 @@ impl Cluster {
             }
             14 | 15 => self.log.forget_picture(&mut self.chance),
             _ => {}
+        }
+    }
+
+    /// The register is lost. A seat that nobody but its host knows of may be given once more: what is left of such a claim is in that
+    /// host alone, which may be away.
+    fn lose_register(&mut self) {
+        self.trace(|| "the register is lost".to_owned());
+        self.log.lose_register();
+        let ups: Vec<&Up> = self.places.iter().filter_map(Place::up).collect();
+        for place in &self.places {
+            let knows = |up: &&&Up| {
+                up.origin().node != place.node && up.shared.applied.read().members.contains(place.node)
+            };
+            if !ups.iter().any(|up| knows(&up)) {
+                self.seats.excused.insert(place.node);
+            }
         }
     }
 
@@ -95,8 +113,7 @@ impl Cluster {
             return;
         }
         let host = self.chance.below(self.places.len() as u64) as usize;
-        let have_joined = self.places.iter().all(|place| place.up().is_some_and(|up| !up.is_joining()));
-        if !have_joined || !self.has_gathered {
+        if !self.are_members() || !self.has_gathered {
             return self.later(20 * MS, Event::LoseDisk);
         }
         self.disks_to_lose -= 1;
@@ -118,15 +135,17 @@ impl Cluster {
                 vectors.iter().map(|vector| vector.seq_of(origin)).max().unwrap_or_default()
             });
         }
+        self.lost_nodes.push(node);
         self.forget_host(node);
+        let next = node_by(&mut self.chance, self.same_seat);
         let place = &mut self.places[host];
-        (place.disk, place.node, place.regressions) = (newcomers_disk(), NodeId(self.chance.next()), 0);
+        (place.disk, place.node, place.regressions) = (newcomers_disk(), next, 0);
         place.is_starting = true;
         self.later(300 * MS, Event::Start(host));
     }
 
     /// An operator says on some host that another one is gone for good: nothing waits for it.
-    fn forget_host(&mut self, node: NodeId) {
+    pub fn forget_host(&mut self, node: NodeId) {
         for host in 0..self.places.len() {
             let wall_us = self.wall_us(host);
             let Some(Running { up, .. }) = &mut self.places[host].running else { continue };

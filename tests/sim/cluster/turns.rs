@@ -2,7 +2,7 @@
 
 use pixeld::apps::pixel::raw::Pixel;
 use pixeld::base::ids::Inc;
-use pixeld::base::tag::SHORT_RECORD_BYTES;
+use pixeld::base::tag::{MEMBER, SHORT_RECORD_BYTES};
 
 use super::super::host::{SEGMENT_BYTES, Up};
 use super::super::oracle;
@@ -37,7 +37,7 @@ impl Cluster {
     }
 
     pub fn write(&mut self, host: usize) {
-        let is_open = self.places[host].up().is_some_and(|up| !up.is_joining());
+        let is_open = self.places[host].up().is_some_and(Up::is_open);
         if is_open && self.chance.once_in(self.pictures) {
             self.post_picture(host);
         } else if is_open {
@@ -68,7 +68,8 @@ impl Cluster {
                 // One that names a picture names one that is nowhere, which takes its time.
                 let mut names_any = false;
                 applied.blobs_of_batch(&record, &mut |_| names_any = true);
-                if !names_any {
+                // Nor is there a member that is no host: others would wait for it.
+                if !names_any && record[0] != MEMBER {
                     records.extend_from_slice(&record);
                 }
             }

@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use pixeld::base::ids::NodeId;
+use pixeld::base::seat::Seat;
 use pixeld::log::files::identity::Identity;
 use pixeld::os::files::RealDisk;
 use serde_json::Value;
@@ -15,6 +18,51 @@ use crate::process::{Server, pixeld};
 pub fn node_of(host: &Host) -> String {
     let disk = RealDisk::open(&host.data_dir).expect("its directory");
     Identity::load(&disk).expect("its identity").expect("it was made").node.to_string()
+}
+
+/// The seat that a host's directory asks for first.
+pub fn usual_seat(host: &Host) -> Seat {
+    Seat::of_node(NodeId(u64::from_str_radix(&node_of(host), 16).expect("a node")))
+}
+
+/// Makes directories until two of them ask for the same seat first; gives these.
+pub fn two_of_a_seat(mut make: impl FnMut() -> Host) -> [Host; 2] {
+    let mut made: Vec<Host> = Vec::new();
+    loop {
+        let host = make();
+        if let Some(at) = made.iter().position(|other| usual_seat(other) == usual_seat(&host)) {
+            return [made.swap_remove(at), host];
+        }
+        made.push(host);
+    }
+}
+
+/// Seats of the members that a host lists, by node.
+pub fn seats(server: &Server) -> BTreeMap<String, u64> {
+    let health: Value = serde_json::from_str(&server.ask("GET", "/health", "").1).expect("an object");
+    let members = health["members"].as_array().cloned().unwrap_or_default();
+    let seat = |member: &Value| Some((member["node"].as_str()?.to_owned(), member["seat"].as_u64()?));
+    members.iter().filter_map(seat).collect()
+}
+
+/// Adds a toy; gives the seat in its number.
+pub fn seat_of_new_toy(server: &Server) -> u64 {
+    let (status, body) = server.ask("POST", "/api/products", r#"{"name":"Kite"}"#);
+    assert_eq!(status, 201, "{body}");
+    serde_json::from_str::<Value>(&body).expect("an object")["id"].as_u64().expect("a number") % 128
+}
+
+/// Waits until all list the same members, so many; each has a seat of its own, which is in the numbers that it gives.
+pub fn assert_seated(servers: &[(String, &Server)], members: usize) {
+    let lists = || servers.iter().map(|(_, server)| seats(server)).collect::<Vec<_>>();
+    let lists = await_that("the members", lists, |lists| {
+        lists.iter().all(|list| *list == lists[0] && list.len() == members)
+    });
+    let different: BTreeSet<u64> = lists[0].values().copied().collect();
+    assert_eq!(different.len(), members, "{:?}", lists[0]);
+    for (node, server) in servers {
+        assert_eq!(seat_of_new_toy(server), lists[0][node]);
+    }
 }
 
 /// A series without labels of a host.

@@ -2,7 +2,7 @@
 
 use crate::app::applied::Applied;
 use crate::app::foldable::foldable;
-use crate::app::folding::FoldWish;
+use crate::app::folding::{Ends, FoldWish};
 use crate::app::state::Entry;
 use crate::base::ids::Inc;
 use crate::base::limits::{BATCH_BODY_BYTES_MAX, STAMP_BYTES_PER_ORIGIN};
@@ -30,7 +30,9 @@ pub(super) struct Lanes {
     others: Vec<(usize, u64)>,
     /// A fold is among them.
     have_folds: bool,
-    /// The same, or one that takes all that is folded.
+    /// A word about the ends of streams is.
+    have_ends: bool,
+    /// One of both, or one that takes all that is folded.
     touch_folds: bool,
 }
 
@@ -47,6 +49,7 @@ impl Lanes {
             scratch: Vec::new(),
             others: Vec::new(),
             have_folds: false,
+            have_ends: false,
             touch_folds: false,
         }
     }
@@ -61,14 +64,15 @@ impl Lanes {
     pub(super) fn merge(&mut self, shared: &Shared, appender: &Appender, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.others.clear();
-        (self.have_folds, self.touch_folds) = (false, false);
+        (self.have_folds, self.have_ends, self.touch_folds) = (false, false, false);
         let (mut shorts, mut others) = (0_u32, 0_u32);
         let mut room = appender.body_bytes_max();
         let stamp_bytes = stamp_bytes(appender);
         let lanes = self.lanes.len();
         for turn in 0..lanes {
             let lane = (self.first + turn) % lanes;
-            let (merged, positions, have_folds) = (&mut self.merged, &mut self.others, &mut self.have_folds);
+            let (merged, positions) = (&mut self.merged, &mut self.others);
+            let (have_folds, have_ends) = (&mut self.have_folds, &mut self.have_ends);
             self.reached[lane] =
                 self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
                     Taken::Short(bytes) => {
@@ -79,6 +83,7 @@ impl Lanes {
                         merged.extend_from_slice(bytes);
                         positions.push((lane, position));
                         *have_folds |= FoldWish::is_one(bytes);
+                        *have_ends |= Ends::are_said(bytes);
                         others += 1;
                     }
                 });
@@ -99,7 +104,7 @@ impl Lanes {
         if self.have_folds {
             self.stamped = filled(&self.stamped, appender, &applied);
         }
-        self.touch_folds = self.have_folds || applied.takes_folded(&self.stamped);
+        self.touch_folds = self.have_folds || self.have_ends || applied.takes_folded(&self.stamped);
         debug_assert!(
             self.stamped.len() <= BATCH_BODY_BYTES_MAX,
             "the lanes were taken with room for stamps"
@@ -112,7 +117,7 @@ impl Lanes {
         if self.are_short() { &self.merged } else { &self.stamped }
     }
 
-    /// Returns whether a fold is among the records that were taken, or one that takes all that is folded.
+    /// Returns whether a fold is among the records that were taken, a word about ends, or one that takes all that is folded.
     #[inline]
     pub(super) fn touch_folds(&self) -> bool {
         self.touch_folds

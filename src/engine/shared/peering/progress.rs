@@ -143,6 +143,14 @@ impl Progress {
         goal.iter().all(|(origin, seq)| state.durable.seq_of(origin) >= seq)
     }
 
+    /// Returns whether something of another node is on the disk.
+    #[must_use]
+    pub fn has_of_another(&self) -> bool {
+        let (state, own) = (self.state(), self.own.node);
+        state.durable.iter().any(|stream| stream.origin.node != own)
+            || state.durable.folds().iter().any(|folds| folds.node != own)
+    }
+
     /// Notes that a journal that was empty stands behind these streams now; what lies before them is not asked for any more.
     /// Nothing is called durable before [`Progress::joined`].
     pub fn adopt(&self, starts: &Streams) {

@@ -20,6 +20,7 @@ mod joined;
 mod names;
 mod objects;
 mod pictures;
+mod register;
 mod session;
 mod speaking;
 mod streams;

@@ -5,6 +5,7 @@
 //! PREFIX/CLUSTER/voices/NODE            what a node tells all others, and what it asks
 //! PREFIX/CLUSTER/answers/NODE/NUMBER    answers to what a node has asked
 //! PREFIX/CLUSTER/pictures/SHA-256       contents that messages name
+//! PREFIX/CLUSTER/register/ENTRY         which host has which seat (peer/relay/register.rs)
 //! PREFIX/CLUSTER/check/NODE-NUMBER      put twice, to see whether the bucket compares
 //! ```
 
@@ -72,6 +73,11 @@ impl Names {
     /// Returns the object of such a content.
     pub(super) fn picture(&self, id: &BlobId) -> String {
         format!("{}/pictures/{id}", self.root)
+    }
+
+    /// Returns the object of an entry of the register.
+    pub(super) fn entry(&self, name: &str) -> String {
+        format!("{}/register/{name}", self.root)
     }
 
     /// Returns the object by which a node sees whether the bucket compares.

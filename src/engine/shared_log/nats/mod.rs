@@ -15,6 +15,7 @@ mod following;
 mod monitor;
 mod names;
 mod pictures;
+mod register;
 mod servers;
 mod session;
 mod streams;

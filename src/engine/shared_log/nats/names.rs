@@ -61,6 +61,16 @@ impl Names {
         (format!("px.{}.ask.any", self.cluster), format!("px-{}", self.cluster))
     }
 
+    /// Returns the name of the stream with the register.
+    pub(super) fn register(&self) -> String {
+        format!("PXR_{}", self.cluster)
+    }
+
+    /// Returns the subject of an entry of the register.
+    pub(super) fn entry(&self, name: &str) -> String {
+        format!("px.{}.register.{name}", self.cluster)
+    }
+
     /// Returns the name of the store of pictures.
     pub(super) fn pictures(&self) -> String {
         format!("PXB_{}", self.cluster)

@@ -16,6 +16,7 @@ use super::following::Following;
 use super::monitor;
 use super::names::Names;
 use super::pictures::Pictures;
+use super::register::Register;
 use super::servers::Connected;
 use super::streams::Streams;
 use super::strength;
@@ -63,6 +64,7 @@ pub(super) struct Session {
     talking: Talking,
     heard: Heard,
     pictures: Pictures,
+    register: Register,
     followed: HashMap<NodeId, Followed>,
     /// Nodes of which the relay was told.
     nodes: BTreeSet<NodeId>,
@@ -92,6 +94,7 @@ struct Parts {
     talking: Talking,
     heard: Heard,
     pictures: Pictures,
+    register: Register,
     nodes: BTreeSet<NodeId>,
     synced: Synced,
 }
@@ -110,8 +113,9 @@ impl Parts {
         let (appending, acks) = Appending::begin(client).await?;
         let (talking, heard) = Talking::begin(client, names, *node).await?;
         let nodes = streams.nodes().await?;
+        let register = Register::new(context.clone(), names.clone(), settings.clone());
         let pictures = Pictures::new(context, names, settings.clone(), events.clone());
-        Ok(Self { streams, appending, acks, talking, heard, pictures, nodes, synced })
+        Ok(Self { streams, appending, acks, talking, heard, pictures, register, nodes, synced })
     }
 }
 
@@ -130,7 +134,7 @@ impl Session {
                 return Err(told.find_map(|event| forbidden(&event)).unwrap_or(why));
             }
         };
-        let Parts { streams, appending, acks, talking, heard, pictures, nodes, synced } = parts;
+        let Parts { streams, appending, acks, talking, heard, pictures, register, nodes, synced } = parts;
         let up = LogEvent::Up { nodes: nodes.iter().copied().collect() };
         way.events.send(up).await.map_err(|_| "the relay has ended")?;
         Ok(Self {
@@ -145,6 +149,7 @@ impl Session {
             talking,
             heard,
             pictures,
+            register,
             followed: HashMap::new(),
             nodes,
             synced,
@@ -238,6 +243,10 @@ impl Session {
             }
             LogCall::Put { id, total, offset, bytes } => self.pictures.put(id, total, offset, bytes).await,
             LogCall::Get { id, offset } => self.pictures.get(id, offset),
+            LogCall::Enter { token, name, value } => {
+                let register = self.register.clone();
+                self.ask(async move { register.enter(token, &name, value).await });
+            }
             LogCall::Say { bytes } => self.talking.say(bytes).await,
             LogCall::Ask { token, to, question } => self.talking.ask(token, to, question).await,
             LogCall::Answer { token, answer } => self.talking.answer(token, answer).await,

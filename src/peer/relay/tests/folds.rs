@@ -51,3 +51,17 @@ fn a_clear_waits_for_the_fold_that_its_maker_had() {
     scene.on(LogEvent::Answered { token: records, answer: Answer::Records(message).encode() });
     assert_eq!((received(&scene, folding), received(&scene, maker)), (1, 1));
 }
+
+/// A host that has just reached the log has heard nobody, and whoever made the clear may be there all the same.
+#[test]
+fn a_clear_waits_until_everybody_had_the_time_to_be_heard() {
+    let maker = start(OTHER, 3);
+    let mut scene = Scene::new(None, &[]);
+    let token = scene.follow(None);
+    scene.on(LogEvent::Message { token, number: 1, bytes: clear(maker) });
+    let received = |scene: &Scene| scene.host.held(maker).map_or(0, |held| held.received);
+    (0..5).for_each(|_| scene.pass(1_000 * MS));
+    assert_eq!(received(&scene), 0, "its maker may be heard yet");
+    scene.pass(1_000 * MS);
+    assert_eq!(received(&scene), 1, "nobody is there that could say what it needs");
+}

@@ -22,7 +22,7 @@ impl SimLog {
         }
         let client = &self.clients[host];
         let (is_same, server) = (client.number == number, client.server);
-        if !is_same && !matches!(call, LogCall::Append { .. }) {
+        if !is_same && !matches!(call, LogCall::Append { .. } | LogCall::Enter { .. }) {
             return;
         }
         match call {
@@ -38,6 +38,9 @@ impl SimLog {
             }
             LogCall::Tail { token, node } => {
                 let (first, last) = self.tail(node, chance);
+                if node == own {
+                    self.note_end(host, last.as_ref().map_or(first - 1, |(number, _)| *number));
+                }
                 self.tell(host, LogEvent::Tail { token, first, last }, now_us, chance);
             }
             LogCall::Find { token, node, number } => {
@@ -47,7 +50,11 @@ impl SimLog {
             LogCall::Follow { token, node, after } => {
                 let follow = Follow { token, next: after + 1, delivered: 0 };
                 self.clients[host].follows.insert(node, follow);
-                self.deliver(host, node, now_us, chance);
+                if self.weather.is_bucket {
+                    self.look_from(host, node, token, now_us, chance);
+                } else {
+                    self.deliver_up_to(host, node, u64::MAX, now_us, chance);
+                }
             }
             LogCall::Unfollow { node } => _ = self.clients[host].follows.remove(&node),
             LogCall::Taken { token, bytes } => {
@@ -57,7 +64,9 @@ impl SimLog {
                     return;
                 };
                 follow.delivered = follow.delivered.saturating_sub(bytes);
-                self.deliver(host, node, now_us, chance);
+                if !self.weather.is_bucket {
+                    self.deliver_up_to(host, node, u64::MAX, now_us, chance);
+                }
             }
             LogCall::Put { id, total, offset, bytes } => {
                 let putting = &mut self.clients[host].putting;
@@ -81,6 +90,11 @@ impl SimLog {
                     None => LogEvent::NoPicture { id },
                 };
                 self.tell(host, event, now_us, chance);
+            }
+            LogCall::Enter { token, name, value } => {
+                if let Some(value) = self.enter(name, value, now_us).filter(|_| is_same) {
+                    self.tell(host, LogEvent::Entered { token, value }, now_us, chance);
+                }
             }
             LogCall::Say { bytes } => {
                 for other in (0..self.clients.len()).filter(|other| *other != host) {

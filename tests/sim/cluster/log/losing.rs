@@ -6,7 +6,7 @@ use pixeld::base::ids::{NodeId, Origin, Seq};
 use pixeld::peer::relay::message;
 
 use super::super::super::chance::Chance;
-use super::{SimLog, Stream, Weather};
+use super::{SimLog, Stream};
 
 impl SimLog {
     /// A stream that may lose something.
@@ -45,7 +45,14 @@ impl SimLog {
         let numbers: Vec<u64> = stream.messages.keys().copied().collect();
         let from = if is_window { 0 } else { (at % numbers.len() as u64) as usize };
         // The last message stays: to lose that is to forget the end.
-        let lost: Vec<u64> = numbers[from..numbers.len() - 1].iter().copied().take(length as usize).collect();
+        let mut lost: Vec<u64> =
+            numbers[from..numbers.len() - 1].iter().copied().take(length as usize).collect();
+        if let (Some(first), Some(last)) = (lost.first().copied(), lost.last().copied()) {
+            // An object is lost as a whole, but the last one.
+            let first = stream.objects.range(..=first).next_back().copied().unwrap_or(first);
+            let behind = stream.objects.range(last + 1..).next().copied().unwrap_or(last + 1);
+            lost = stream.messages.range(first..behind.min(stream.last)).map(|(number, _)| *number).collect();
+        }
         stream.retain(|number| !lost.contains(&number));
         self.tally.count("log: holes", 1);
         Some(node)
@@ -63,6 +70,13 @@ impl SimLog {
                 self.tally.count("log: disappeared", 1);
             }
         }
+    }
+
+    /// Loses the register: the log was made anew, or somebody has removed that stream.
+    pub fn lose_register(&mut self) {
+        self.register.clear();
+        self.registers_lost += 1;
+        self.tally.count("log: register lost", 1);
     }
 
     /// Loses what stands behind the first hole of a stream whose maker is gone: nobody will ever get what is missing, nor what
@@ -94,7 +108,7 @@ impl SimLog {
 
     /// Every server has what the others have.
     pub fn heal(&mut self) {
-        self.weather = Weather::default();
+        self.weather.often = 0;
         (self.still_until_us, self.refusing_until_us) = (0, 0);
         self.streams.values_mut().for_each(|stream| stream.lacking.clear());
     }

@@ -11,6 +11,8 @@ use super::super::done::Done;
 use super::super::following::Following;
 use super::super::objects::Trouble;
 use super::super::pictures::Piece;
+use super::super::register;
+use super::super::streams::Streams;
 
 impl Session {
     /// Does what the relay calls for, or begins to.
@@ -43,6 +45,10 @@ impl Session {
             LogCall::Get { id, offset } => {
                 let giving = self.giving.clone();
                 self.ask(async move { giving.piece(id, offset).await });
+            }
+            LogCall::Enter { token, name, value } => {
+                let Streams { objects, names, .. } = self.streams.clone();
+                self.ask(async move { register::enter(objects, names, (token, name), value).await });
             }
             LogCall::Say { bytes } => self.talking.say(bytes),
             LogCall::Ask { token, to, question } => {
