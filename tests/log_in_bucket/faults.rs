@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::cluster::{Cluster, post_apart, post_at};
 use crate::process::Server;
 use crate::process::pair::await_that;
-use crate::told::{assert_same, await_equal, await_log, await_published, log_of, metric};
+use crate::told::{assert_same, await_equal, await_even, await_log, await_published, log_of, metric};
 
 /// Posts pixels at a level until it is told to stop; gives how many are stored. 504 says that the log has not answered.
 fn write(server: &Server, level: &str, y: i32, is_over: &AtomicBool) -> u64 {
@@ -42,7 +42,7 @@ fn a_host_that_is_killed_comes_back_with_what_it_had_said() {
     }
     servers.iter().for_each(await_log);
     await_equal(&servers, 48);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     drop(servers);
     let [a, b, c] = [0, 1, 2].map(|at| &cluster.hosts[at].data_dir);
     assert_same(a, b);
@@ -136,7 +136,7 @@ fn hosts_go_on_when_everything_in_the_bucket_is_lost() {
     servers[1] = cluster.start(1, &[]);
     post_apart(&servers[1], 6, 4);
     await_equal(&servers, 30);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     drop(servers);
     assert_same(&cluster.hosts[0].data_dir, &cluster.hosts[1].data_dir);
 }

@@ -4,7 +4,7 @@ use crate::board::{large, png, post};
 use crate::cluster::{Cluster, post_apart};
 use crate::process::client::{pixel, plain};
 use crate::process::pair::await_that;
-use crate::told::{assert_same, await_equal, await_log, await_published, log_of, metric};
+use crate::told::{assert_same, await_equal, await_even, await_log, await_published, log_of, metric};
 
 #[test]
 fn three_hosts_have_what_each_of_them_takes() {
@@ -98,7 +98,7 @@ fn a_newcomer_gets_everything_and_serves() {
     cluster.make_anew(0);
     servers.insert(0, cluster.start(0, &[]));
     await_equal(&servers, 55);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     drop(servers);
     assert_same(&cluster.hosts[0].data_dir, &cluster.hosts[2].data_dir);
 }

@@ -5,7 +5,9 @@ use tempfile::TempDir;
 use crate::nats::Nats;
 use crate::process::Server;
 use crate::process::pair::{Host, await_ready};
-pub use crate::told::{assert_same, await_equal, await_log, await_published, log_of, metric, node_of};
+pub use crate::told::{
+    assert_same, await_equal, await_even, await_log, await_published, log_of, metric, node_of,
+};
 
 /// Hosts, and the servers of their log.
 pub struct Cluster {

@@ -5,7 +5,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::board::{large, post_bytes, post_form};
-use crate::cluster::{Cluster, assert_same, await_equal, await_published, log_of};
+use crate::cluster::{Cluster, assert_same, await_equal, await_even, await_published, log_of};
 use crate::process::Server;
 use crate::process::client::{pixel, plain, request};
 use crate::process::pair::{await_that, count};
@@ -45,7 +45,7 @@ fn what_one_host_takes_all_have_and_every_copy_is_equal_to_the_byte() {
         assert_eq!(post(server, "cluster", x as i32, 9), (200, "cluster".to_owned()));
     }
     await_equal(&servers, 1_503);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     for server in &mut servers {
         server.signal(Signal::TERM);
         assert!(server.wait().success(), "{}", server.stderr());

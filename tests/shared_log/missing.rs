@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::cluster::{Cluster, assert_same, await_equal, await_log, await_published, log_of, metric};
+use crate::cluster::{Cluster, assert_same, await_equal, await_even, await_log, log_of, metric};
 use crate::process::Server;
 use crate::process::client::{pixel, request};
 use crate::process::pair::await_that;
@@ -97,14 +97,14 @@ fn what_a_journal_has_lost_comes_back_with_its_own_records() {
         post_apart(server, 60, y as i32);
     }
     await_equal(&servers, 180);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     servers[0].kill();
     lose_two_thirds(&cluster.hosts[0].data_dir);
     servers[0] = cluster.start(0, &["--accept-loss"]);
     await_equal(&servers, 180);
     post_apart(&servers[0], 5, 7);
     await_equal(&servers, 185);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     drop(servers);
     let [a, b, c] = [0, 1, 2].map(|at| &cluster.hosts[at].data_dir);
     assert_same(a, b);

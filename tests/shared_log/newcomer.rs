@@ -1,6 +1,6 @@
 //! A host that joins when neither the log nor a journal has the oldest records any more.
 
-use crate::cluster::{Cluster, assert_same, await_equal, await_log, await_published, metric};
+use crate::cluster::{Cluster, assert_same, await_equal, await_even, await_log, await_published, metric};
 use crate::process::client::{pixel, request};
 use crate::process::pair::await_that;
 
@@ -36,7 +36,7 @@ fn a_newcomer_gets_a_snapshot_through_the_log_where_that_is_only_a_window() {
     assert_eq!(second.ask("POST", "/pixel", &pixel(7, 7, 'B', 5)).0, 200);
     let servers = [first, second];
     await_equal(&servers, 51);
-    servers.iter().for_each(await_published);
+    await_even(&servers);
     assert_eq!(metric(&servers[1], "pixeld_log_stuck_streams"), 0.0);
     drop(servers);
     assert_same(&cluster.hosts[0].data_dir, &cluster.hosts[1].data_dir);

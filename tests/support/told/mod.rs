@@ -92,6 +92,24 @@ pub fn await_published(server: &Server) {
     );
 }
 
+/// Waits until all take requests, and have what the others have, as their beats say: what a host logs when it joins comes behind
+/// what it is asked for.
+pub fn await_even(servers: &[Server]) {
+    let is_even = |server: &Server| {
+        let log = log_of(server);
+        // One whose directory was lost is listed as long as it may come back.
+        let is_here = |host: &&Value| host["heard_seconds"].as_f64().is_some_and(|ago| ago < 3.0);
+        let hosts = log["hosts"].as_array().cloned().unwrap_or_default();
+        let here: Vec<&Value> = hosts.iter().filter(is_here).collect();
+        log["state"] == "connected"
+            && log["lag_records"] == 0
+            && server.ask("GET", "/readyz", "").0 == 200
+            && here.len() + 1 >= servers.len()
+            && here.iter().all(|host| host["lag_records"] == 0)
+    };
+    await_that("the same records everywhere", || servers.iter().all(is_even), |even| *even);
+}
+
 /// Waits until all have `total` pixels, and compares the lists.
 pub fn await_equal(servers: &[Server], total: u64) {
     let counts = || servers.iter().map(count).collect::<Vec<_>>();
