@@ -4,7 +4,8 @@ use crate::cluster::{await_equal, await_log, await_published};
 use crate::nats::Nats;
 use crate::process::Server;
 use crate::process::client::{pixel, request};
-use crate::process::pair::{Host, Pair, await_ready, await_same, count};
+use crate::process::pair::{Host, Pair, await_ready, await_same, await_that, count};
+use crate::told::seats;
 
 fn post(server: &Server, x: i32, y: i32) {
     let body = pixel(x, y, 'R', 1);
@@ -22,6 +23,8 @@ fn a_pair_goes_over_to_a_log_takes_more_hosts_and_becomes_one_host() {
         post(&b, x, 1);
     }
     await_same(&a, &b, 40);
+    // Each takes its seat along. One that has none yet asks the log for one, which the other one has to be there for.
+    await_that("two members", || [&a, &b].map(seats), |[a, b]| a.len() == 2 && a == b);
     drop((a, b));
 
     let log = nats.servers();

@@ -157,7 +157,7 @@ pub fn await_connected(server: &Server) {
 
 /// Waits until a host takes writes: one that joins does not before it has met the other one.
 pub fn await_ready(server: &Server) {
-    await_that("readiness", || server.ask("GET", "/readyz", "").0, |status| *status == 200);
+    await_that("readiness", || server.ask("GET", "/readyz", ""), |(status, _)| *status == 200);
 }
 
 /// Waits until the peer is found to be gone.
