@@ -22,7 +22,7 @@ use crate::base::places::Place;
 use crate::log::runs::item::Item;
 use crate::log::runs::run::{LastBlock, Run};
 
-/// What is to be read for one application.
+/// Places and names to be read for one application.
 struct Asked {
     app: u8,
     wanted: Vec<(Arc<Run>, Place)>,
@@ -30,7 +30,7 @@ struct Asked {
     view: OldView,
 }
 
-/// What was read for one application.
+/// Items that were read for one application, and the doubts about which nothing is left to be read.
 struct Read {
     app: u8,
     items: Vec<(BlobId, Item)>,

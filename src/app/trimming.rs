@@ -165,7 +165,7 @@ impl Merged {
     }
 }
 
-/// What came of a look.
+/// Result of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// Something goes.

@@ -38,7 +38,7 @@ fn order(id: u8, body: u8) -> Vec<u8> {
     out
 }
 
-/// What a host shows: the numbers of its toys, how many it counts, and how many items are on the disk.
+/// Returns the numbers of the toys that a host shows, how many it counts, and how many items are on the disk.
 fn shown(host: &Host) -> (Vec<u64>, usize, u64) {
     let live = host.live.read();
     let shop = live.state::<ToysState>().unwrap();

@@ -13,7 +13,7 @@ use crate::apps::toys::state::ToysState;
 /// More names than samples have.
 const NAMES: u8 = 40;
 
-/// What stands for each key, and for each id: in memory or on the disk, once no doubt is open.
+/// Returns the toy of each key and the order of each id: in memory or on the disk, once no doubt is open.
 pub(super) fn standing(applied: &Applied) -> Vec<(Option<Claim>, Option<Order>)> {
     let shop = applied.state::<ToysState>().unwrap();
     let old = OldToys::of(shop, &applied.heals);

@@ -10,7 +10,7 @@ use crate::app::aging::Doubt;
 use super::record::{KeyId, OrderId};
 use super::stored::{KEYS, ORDER_IDS};
 
-/// What at most one item stands for.
+/// Name that at most one item has: a key or an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     /// The key of a toy.

@@ -25,7 +25,7 @@ pub struct Order {
     pub is_live: bool,
     /// Of the body that it was sent with; zeros if it came without a key.
     pub fingerprint: Fingerprint,
-    /// What was ordered.
+    /// Text of the order.
     pub product: Box<str>,
 }
 
@@ -50,7 +50,7 @@ impl Order {
     }
 }
 
-/// What this host's clocks say.
+/// The time by both clocks of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Microseconds since 1970; may be wrong, and jump.

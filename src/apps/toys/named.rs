@@ -14,7 +14,7 @@ const ORDER_BYTES: u64 = 470;
 /// In the outcome of a record: whether it stands is not known before somebody has read.
 pub const IN_DOUBT: u64 = 1 << 63;
 
-/// What is known of a name without reading.
+/// Knowledge of a name without reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look<T> {
     /// This stands for it.

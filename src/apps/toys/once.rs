@@ -25,7 +25,7 @@ use super::named::{IN_DOUBT, Look};
 use super::old::{OldToys, unread};
 use super::state::ToysState;
 
-/// What takes effect once for its name.
+/// A request that takes effect once for its name.
 pub trait Once: Send + Sized + 'static {
     /// What stands for the name.
     type Standing;

@@ -49,7 +49,7 @@ pub struct Order<'a> {
     pub takes_ms: u32,
     /// Of the request's body.
     pub fingerprint: Fingerprint,
-    /// What was ordered.
+    /// Text of the order.
     pub product: &'a str,
 }
 
