@@ -30,9 +30,7 @@ pub(super) struct Lanes {
     others: Vec<(usize, u64)>,
     /// A fold is among them.
     have_folds: bool,
-    /// A word about the ends of streams is.
-    have_ends: bool,
-    /// One of both, or one that takes all that is folded.
+    /// A fold is, a word about the ends of streams, or one that takes all that is folded.
     touch_folds: bool,
 }
 
@@ -49,7 +47,6 @@ impl Lanes {
             scratch: Vec::new(),
             others: Vec::new(),
             have_folds: false,
-            have_ends: false,
             touch_folds: false,
         }
     }
@@ -64,7 +61,7 @@ impl Lanes {
     pub(super) fn merge(&mut self, shared: &Shared, appender: &Appender, now_us: u64) -> (u32, u32) {
         self.merged.clear();
         self.others.clear();
-        (self.have_folds, self.have_ends, self.touch_folds) = (false, false, false);
+        (self.have_folds, self.touch_folds) = (false, false);
         let (mut shorts, mut others) = (0_u32, 0_u32);
         let mut room = appender.body_bytes_max();
         let stamp_bytes = stamp_bytes(appender);
@@ -72,7 +69,7 @@ impl Lanes {
         for turn in 0..lanes {
             let lane = (self.first + turn) % lanes;
             let (merged, positions) = (&mut self.merged, &mut self.others);
-            let (have_folds, have_ends) = (&mut self.have_folds, &mut self.have_ends);
+            let (have_folds, touch_folds) = (&mut self.have_folds, &mut self.touch_folds);
             self.reached[lane] =
                 self.lanes[lane].take(&mut room, stamp_bytes, &mut self.scratch, |record| match record {
                     Taken::Short(bytes) => {
@@ -83,7 +80,7 @@ impl Lanes {
                         merged.extend_from_slice(bytes);
                         positions.push((lane, position));
                         *have_folds |= FoldWish::is_one(bytes);
-                        *have_ends |= Ends::are_said(bytes);
+                        *touch_folds |= Ends::are_said(bytes);
                         others += 1;
                     }
                 });
@@ -104,7 +101,7 @@ impl Lanes {
         if self.have_folds {
             self.stamped = filled(&self.stamped, appender, &applied);
         }
-        self.touch_folds = self.have_folds || self.have_ends || applied.takes_folded(&self.stamped);
+        self.touch_folds |= self.have_folds || applied.takes_folded(&self.stamped);
         debug_assert!(
             self.stamped.len() <= BATCH_BODY_BYTES_MAX,
             "the lanes were taken with room for stamps"
