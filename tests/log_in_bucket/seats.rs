@@ -1,11 +1,9 @@
 //! Seats that a log in a bucket gives: no two hosts give numbers with the same one.
 
-use std::thread;
-
 use crate::cluster::{Cluster, LOG};
 use crate::process::Server;
 use crate::process::pair::{await_ready, await_that};
-use crate::told::{assert_seated, await_log, node_of, seat_of_new_toy, seats, two_of_a_seat};
+use crate::told::{assert_seated, await_log, node_of, seats, start_at_once, two_of_a_seat};
 
 const SHOP: [&str; 2] = ["--apps", "pixel,toys"];
 
@@ -29,19 +27,7 @@ fn hosts_that_join_at_the_same_moment_and_ask_for_one_seat_get_two() {
     cluster.hosts.extend(both);
     let first = cluster.start(0, &SHOP);
     await_log(&first);
-    let others: Vec<Server> = thread::scope(|scope| {
-        let begin = |at: usize| {
-            let cluster = &cluster;
-            scope.spawn(move || {
-                let server = cluster.begin(at);
-                await_ready(&server);
-                seat_of_new_toy(&server);
-                server
-            })
-        };
-        let begun: Vec<_> = (1..3).map(begin).collect();
-        begun.into_iter().map(|server| server.join().expect("a server")).collect()
-    });
+    let others = start_at_once(|at| cluster.begin(at));
     let all = [&first, &others[0], &others[1]];
     let named: Vec<(String, &Server)> =
         all.into_iter().enumerate().map(|(at, server)| (node_of(&cluster.hosts[at]), server)).collect();

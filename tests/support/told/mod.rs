@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 
 use pixeld::base::ids::NodeId;
 use pixeld::base::seat::Seat;
@@ -11,7 +12,7 @@ use pixeld::log::files::identity::Identity;
 use pixeld::os::files::RealDisk;
 use serde_json::Value;
 
-use crate::process::pair::{Host, await_that, count, pixels};
+use crate::process::pair::{Host, await_ready, await_that, count, pixels};
 use crate::process::{Server, pixeld};
 
 /// The id of a host's directory.
@@ -63,6 +64,23 @@ pub fn assert_seated(servers: &[(String, &Server)], members: usize) {
     for (node, server) in servers {
         assert_eq!(seat_of_new_toy(server), lists[0][node]);
     }
+}
+
+/// Starts the hosts 1 and 2 at the same moment; each has given a number when this returns.
+pub fn start_at_once(begin: impl Fn(usize) -> Server + Sync) -> Vec<Server> {
+    thread::scope(|scope| {
+        let begin = |at: usize| {
+            let begin = &begin;
+            scope.spawn(move || {
+                let server = begin(at);
+                await_ready(&server);
+                seat_of_new_toy(&server);
+                server
+            })
+        };
+        let begun: Vec<_> = (1..3).map(begin).collect();
+        begun.into_iter().map(|server| server.join().expect("a server")).collect()
+    })
 }
 
 /// A series without labels of a host.
