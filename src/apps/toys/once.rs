@@ -27,7 +27,7 @@ use super::state::ToysState;
 
 /// A request that takes effect once for its name.
 pub trait Once: Send + Sized + 'static {
-    /// What stands for the name.
+    /// An item that stands for the name.
     type Standing;
 
     /// Returns what has the name, without reading.
@@ -54,11 +54,11 @@ pub trait Once: Send + Sized + 'static {
     fn record(&self) -> (Vec<u8>, &str);
 }
 
-/// What the time that an order still takes depends on.
+/// All that the time depends on which an order still takes.
 pub struct Moment<'a> {
     /// As of when its records count.
     pub heals: &'a Heals,
-    /// What the clocks say.
+    /// The time by both clocks.
     pub now: Now,
 }
 

@@ -38,7 +38,7 @@ const ORDERED: u8 = 0xFE;
 /// The claim of a toy: its key, where the record was put by its batch, and the claim itself.
 pub type Claimed = (KeyId, Place, Claim);
 
-/// What a run has at a place.
+/// An item that a run has at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// A toy, the time as of which it counted when it was written, and its claim, if it has one.

@@ -6,7 +6,7 @@ use crate::base::ids::NodeId;
 use crate::base::seat::Seat;
 use crate::peer::relay::Relay;
 
-/// What the log's thread knows. It writes it; the keeper reads it.
+/// Knowledge of the log's thread, which writes it; the keeper reads it.
 #[derive(Default)]
 pub struct Claim {
     state: Mutex<State>,

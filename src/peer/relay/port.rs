@@ -118,7 +118,7 @@ pub enum LogCall {
         token: u64,
         /// The entry: at most 40 small letters, digits and hyphens.
         name: String,
-        /// What to write.
+        /// A number to be written.
         value: Option<u64>,
     },
     /// Leave the server that this host is connected to for another one: it has not answered for too long. `Down`
@@ -214,7 +214,7 @@ pub enum LogEvent {
         /// Its name.
         id: BlobId,
     },
-    /// What stands in an entry of the register.
+    /// Content of an entry of the register.
     Entered {
         /// The call of `Enter`.
         token: u64,

@@ -50,7 +50,7 @@ pub struct Listed {
     pub is_out: bool,
 }
 
-/// What is to be done next.
+/// The next thing to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Write this into the entry of this name, unless something stands there, or only look.
@@ -67,7 +67,7 @@ pub(super) enum Step {
     Full,
 }
 
-/// What is known of the register: what was found to stand in entries.
+/// Entries that were looked up, and the number that was found in each.
 pub(super) type Known = BTreeMap<String, Option<u64>>;
 
 /// One round through the register. What was found is kept for the round and not longer.
