@@ -398,7 +398,7 @@ pub const RELAY_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 /// How long hosts that say they don't have a picture are asked again, microseconds: one hands a batch on a moment before its own
 /// state names what is in it.
 pub const RELAY_UNSURE_US: u64 = 500_000;
-/// How long a picture that the log does not have is looked for among the hosts, microseconds.
+/// How long a picture that the log does not give is looked for among the hosts, microseconds.
 pub const RELAY_PICTURE_US: u64 = 30_000_000;
 /// Most bytes of a host's HELLO and first STATE: all streams that there may be, and as many folded ones.
 pub const RELAY_GREETING_BYTES: usize = 8 * 1024 * 1024;

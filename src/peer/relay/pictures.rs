@@ -46,6 +46,10 @@ struct Getting {
     /// A piece that came, and the picture's length.
     piece: Option<(u64, Vec<u8>)>,
     from: Source,
+    /// Times that the log was asked for a piece and gave none.
+    silences: u32,
+    /// The log has said that it does not have it.
+    is_not_in_log: bool,
     /// Hosts that have said they do not have it.
     without: Vec<NodeId>,
     /// Before this no answer of hosts says that it is gone.
@@ -56,7 +60,10 @@ struct Getting {
 
 /// Where the next piece comes from.
 enum Source {
-    Log,
+    /// The log was asked for it.
+    Log {
+        late_us: u64,
+    },
     /// A host was asked for it.
     Asked {
         token: u64,
@@ -162,7 +169,7 @@ impl Pictures {
     pub(super) fn piece(&mut self, id: BlobId, total: u64, offset: u64, bytes: Vec<u8>) {
         let Some(getting) = &mut self.getting else { return };
         let is_due = getting.id == id && getting.offset == offset && !bytes.is_empty();
-        if is_due && matches!(getting.from, Source::Log) {
+        if is_due && matches!(getting.from, Source::Log { .. }) {
             getting.piece = Some((total, bytes));
         }
     }
@@ -170,7 +177,10 @@ impl Pictures {
     /// Takes it that the log does not have a picture: hosts are asked.
     pub(super) fn no_picture(&mut self, id: BlobId, now_us: u64) {
         if let Some(getting) = self.getting.as_mut().filter(|getting| getting.id == id) {
-            getting.from = Source::Pause { until_us: now_us, tries: 0 };
+            getting.is_not_in_log = true;
+            if matches!(getting.from, Source::Log { .. }) {
+                getting.from = Source::Pause { until_us: now_us, tries: 0 };
+            }
         }
     }
 
@@ -199,7 +209,7 @@ impl Pictures {
     pub(super) fn deadline(&self) -> Option<u64> {
         let putting = (!self.putting.is_empty()).then_some(self.kept_us + RELAY_SILENT_US);
         let getting = self.getting.as_ref().map(|getting| match getting.from {
-            Source::Log => getting.gone_us,
+            Source::Log { late_us } => late_us.min(getting.gone_us),
             Source::Asked { late_us, .. } => late_us,
             Source::Pause { until_us, .. } => until_us,
         });
@@ -211,10 +221,7 @@ impl Pictures {
         while session.has_room() {
             let Some(getting) = &mut self.getting else {
                 let Some(id) = self.wanted.pop_front() else { return };
-                calls.push(LogCall::Get { id, offset: 0 });
-                let (unsure_us, gone_us) = (now_us + RELAY_UNSURE_US, now_us + RELAY_PICTURE_US);
-                let (piece, from, without) = (None, Source::Log, Vec::new());
-                self.getting = Some(Getting { id, offset: 0, piece, from, without, unsure_us, gone_us });
+                self.getting = Some(Getting::begin(id, calls, now_us));
                 return;
             };
             let Some((total, bytes)) = getting.piece.take() else {
@@ -225,8 +232,8 @@ impl Pictures {
             getting.gone_us = now_us + RELAY_PICTURE_US;
             if getting.offset == total {
                 self.getting = None;
-            } else if let Source::Log = getting.from {
-                calls.push(LogCall::Get { id: getting.id, offset: getting.offset });
+            } else if let Source::Log { .. } = getting.from {
+                getting.ask_log(calls, now_us);
             }
         }
     }
@@ -234,14 +241,7 @@ impl Pictures {
     /// Asks a host for the next piece, or gives the picture up.
     fn ask(&mut self, session: &mut Session, members: &Members, calls: &mut Calls, now_us: u64) {
         let Some(getting) = &mut self.getting else { return };
-        // All that there are have been heard and asked, and none is away that may have it.
-        let is_nowhere = !getting.without.is_empty()
-            && now_us >= getting.unsure_us
-            && members.has_heard_all(now_us)
-            && members
-                .iter()
-                .all(|(node, _)| members.is_here(node, now_us) && getting.without.contains(&node));
-        if is_nowhere || now_us >= getting.gone_us {
+        if getting.is_nowhere(members, now_us) || now_us >= getting.gone_us {
             if getting.offset > 0 {
                 return session.fail(format!("the rest of the picture {} does not come", getting.id));
             }
@@ -253,6 +253,9 @@ impl Pictures {
         match getting.from {
             Source::Pause { until_us, tries } if until_us <= now_us => {
                 let here: Vec<NodeId> = members.here(now_us).collect();
+                if tries >= here.len().max(1) && !getting.is_not_in_log {
+                    return getting.ask_log(calls, now_us);
+                }
                 let (token, to) = (calls.token(), here.get(tries % here.len().max(1)).copied());
                 let question = Question::Picture { id: getting.id, offset: getting.offset }.encode();
                 calls.push(LogCall::Ask { token, to, question });
@@ -261,7 +264,45 @@ impl Pictures {
             Source::Asked { late_us, tries, .. } if late_us <= now_us => {
                 getting.from = Source::Pause { until_us: now_us, tries: tries + 1 };
             }
+            Source::Log { late_us } if late_us <= now_us => {
+                getting.silences += 1;
+                getting.from = Source::Pause { until_us: now_us, tries: 0 };
+            }
             _ => {}
         }
+    }
+}
+
+impl Getting {
+    /// Asks the log for the first piece of a picture.
+    fn begin(id: BlobId, calls: &mut Calls, now_us: u64) -> Self {
+        let mut getting = Self {
+            id,
+            offset: 0,
+            piece: None,
+            from: Source::Log { late_us: now_us },
+            silences: 0,
+            is_not_in_log: false,
+            without: Vec::new(),
+            unsure_us: now_us + RELAY_UNSURE_US,
+            gone_us: now_us + RELAY_PICTURE_US,
+        };
+        getting.ask_log(calls, now_us);
+        getting
+    }
+
+    /// Asks the log for the next piece. It gets more time after each silence: to ask again may begin its work anew.
+    fn ask_log(&mut self, calls: &mut Calls, now_us: u64) {
+        calls.push(LogCall::Get { id: self.id, offset: self.offset });
+        self.from = Source::Log { late_us: now_us + (RELAY_SILENT_US << self.silences.min(3)) };
+    }
+
+    /// Returns whether neither the log has it nor any host: all that there are have been heard and asked, and none is away.
+    fn is_nowhere(&self, members: &Members, now_us: u64) -> bool {
+        self.is_not_in_log
+            && !self.without.is_empty()
+            && now_us >= self.unsure_us
+            && members.has_heard_all(now_us)
+            && members.iter().all(|(node, _)| members.is_here(node, now_us) && self.without.contains(&node))
     }
 }

@@ -83,7 +83,7 @@ pub enum LogCall {
         bytes: Vec<u8>,
     },
     /// Give the piece of a picture that begins at `offset`; answered by `Piece` or `NoPicture`. Asked for from 0 on, in
-    /// order.
+    /// order. Replaces an earlier call that is not answered, which may be one for the same piece.
     Get {
         /// Its name.
         id: BlobId,

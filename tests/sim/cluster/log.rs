@@ -22,7 +22,7 @@ const SERVERS: u64 = 3;
 const MS: u64 = 1_000;
 
 /// Everything that can go wrong with a log. In each seed at least half of it does.
-pub const FAULTS: [&str; 23] = [
+pub const FAULTS: [&str; 24] = [
     "log: acks doubled",
     "log: acks late",
     "log: acks lost",
@@ -40,6 +40,7 @@ pub const FAULTS: [&str; 23] = [
     "log: messages doubled",
     "log: messages reordered",
     "log: pictures forgotten",
+    "log: pictures unanswered",
     "log: puts unanswered",
     "log: register lost",
     "log: stale tails",

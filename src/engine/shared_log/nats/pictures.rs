@@ -1,14 +1,14 @@
 //! Pictures in the log's object store: each under its SHA-256, piece by piece in and out, one at a time each way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ObjectStoreErrorKind;
 use async_nats::jetstream::object_store::{Config, GetErrorKind, Object, ObjectStore};
 use async_nats::jetstream::stream::StorageType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::names::Names;
 use super::servers::causes;
@@ -23,8 +23,10 @@ pub(super) struct Pictures {
     events: mpsc::Sender<LogEvent>,
     /// The picture that is on its way in, where its next piece goes, and how many bytes came.
     incoming: Option<(BlobId, DuplexStream, u64)>,
-    /// The picture that is on its way out. Held by the piece that is being read.
+    /// The picture that is on its way out; nothing while a piece of it is read, so that what was read in part is never read on.
     outgoing: Arc<Mutex<Option<Outgoing>>>,
+    /// Reads a piece, or has read one.
+    reading: Option<AbortHandle>,
     tasks: JoinSet<()>,
 }
 
@@ -48,7 +50,7 @@ impl Pictures {
         events: mpsc::Sender<LogEvent>,
     ) -> Self {
         let place = Arc::new(Place { context, bucket: names.pictures(), settings });
-        Self { place, events, incoming: None, outgoing: Arc::default(), tasks: JoinSet::new() }
+        Self { place, events, incoming: None, outgoing: Arc::default(), reading: None, tasks: JoinSet::new() }
     }
 
     /// Keeps a piece; with the last one the picture.
@@ -97,16 +99,23 @@ impl Pictures {
         into
     }
 
-    /// Gives the piece of a picture that begins at `offset`.
+    /// Gives the piece of a picture that begins at `offset`. Whatever is still being read is left: servers may never answer for it.
     pub(super) fn get(&mut self, id: BlobId, offset: u64) {
+        while self.tasks.try_join_next().is_some() {}
+        if let Some(reading) = self.reading.take() {
+            reading.abort();
+        }
         let (place, outgoing, events) = (self.place.clone(), self.outgoing.clone(), self.events.clone());
-        self.tasks.spawn(async move {
-            let mut outgoing = outgoing.lock().await;
-            match place.piece(&mut outgoing, id, offset).await {
-                Ok(event) => drop(events.send(event).await),
+        self.reading = Some(self.tasks.spawn(async move {
+            let open = outgoing.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match place.piece(open, id, offset).await {
+                Ok((event, open)) => {
+                    *outgoing.lock().unwrap_or_else(PoisonError::into_inner) = open;
+                    let _ = events.send(event).await;
+                }
                 Err(why) => tracing::debug!(%id, why, "a picture could not be read from the log"),
             }
-        });
+        }));
     }
 
     async fn tell(&self, event: LogEvent) {
@@ -134,37 +143,34 @@ impl Place {
         }
     }
 
-    /// Reads the next piece, from where the last one ended or by opening the picture anew.
+    /// Reads the next piece, from where the last one ended or by opening the picture anew. Gives what is open if there is more of it.
     async fn piece(
         &self,
-        outgoing: &mut Option<Outgoing>,
+        open: Option<Outgoing>,
         id: BlobId,
         offset: u64,
-    ) -> Result<LogEvent, String> {
-        if outgoing.as_ref().is_none_or(|open| (open.id, open.offset) != (id, offset)) {
-            let store = self.store().await?;
-            let mut object = match store.get(id.to_string()).await {
-                Err(error) if error.kind() == GetErrorKind::NotFound => {
-                    return Ok(LogEvent::NoPicture { id });
-                }
-                object => object.map_err(|error| causes(&error))?,
-            };
-            let mut passed = (&mut object).take(offset);
-            tokio::io::copy(&mut passed, &mut tokio::io::sink()).await.map_err(|error| error.to_string())?;
-            *outgoing = Some(Outgoing { id, object, offset });
-        }
-        let Some(open) = outgoing else { return Ok(LogEvent::NoPicture { id }) };
+    ) -> Result<(LogEvent, Option<Outgoing>), String> {
+        let open = match open.filter(|open| (open.id, open.offset) == (id, offset)) {
+            Some(open) => Some(open),
+            None => self.open(id, offset).await?,
+        };
+        let Some(Outgoing { mut object, .. }) = open else { return Ok((LogEvent::NoPicture { id }, None)) };
         let mut bytes = Vec::new();
-        let read = (&mut open.object).take(PEER_PIECE_BYTES as u64).read_to_end(&mut bytes).await;
-        if let Err(error) = read {
-            *outgoing = None;
-            return Err(error.to_string());
-        }
-        let total = open.object.info.size as u64;
-        open.offset += bytes.len() as u64;
-        if open.offset >= total {
-            *outgoing = None;
-        }
-        Ok(LogEvent::Piece { id, total, offset, bytes })
+        let mut piece = (&mut object).take(PEER_PIECE_BYTES as u64);
+        piece.read_to_end(&mut bytes).await.map_err(|error| error.to_string())?;
+        let (total, end) = (object.info.size as u64, offset + bytes.len() as u64);
+        let open = (end < total).then_some(Outgoing { id, object, offset: end });
+        Ok((LogEvent::Piece { id, total, offset, bytes }, open))
+    }
+
+    /// Opens a picture, to be read from `offset` on; nothing if the store does not have it.
+    async fn open(&self, id: BlobId, offset: u64) -> Result<Option<Outgoing>, String> {
+        let mut object = match self.store().await?.get(id.to_string()).await {
+            Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
+            object => object.map_err(|error| causes(&error))?,
+        };
+        let mut passed = (&mut object).take(offset);
+        tokio::io::copy(&mut passed, &mut tokio::io::sink()).await.map_err(|error| error.to_string())?;
+        Ok(Some(Outgoing { id, object, offset }))
     }
 }

@@ -55,3 +55,62 @@ fn pictures_may_be_kept_in_the_other_order() {
     scene.on(LogEvent::Kept { id: first, end: first_end });
     assert_eq!(scene.appends().len(), 1);
 }
+
+/// A scene whose host wants a picture that the log was asked for; another host is there.
+fn wanting(id: BlobId) -> Scene {
+    let mut scene = Scene::new(None, &[]);
+    scene.follow(None);
+    scene.host.want(&id);
+    scene.carry();
+    assert_eq!(scene.calls(), [LogCall::Get { id, offset: 0 }]);
+    scene
+}
+
+/// Servers may leave a read unanswered for ever when one of them is killed.
+#[test]
+fn a_log_that_is_silent_about_a_picture_is_left_for_the_hosts() {
+    let picture = b"a picture";
+    let mut content = Sha256::default();
+    content.update(picture);
+    let id = BlobId(content.hash());
+    let mut scene = wanting(id);
+    scene.pass(RELAY_SILENT_US - 1);
+    assert!(scene.calls().is_empty());
+    scene.pass(1);
+    let calls = scene.calls();
+    let [LogCall::Ask { token, .. }] = calls[..] else { panic!("{calls:?}") };
+    // What the log says after all is as good as nothing.
+    scene.on(LogEvent::Piece { id, total: 9, offset: 0, bytes: picture.to_vec() });
+    assert!(!scene.heard.iter().any(|heard| matches!(heard, Effect::Blob { .. })));
+    let answer = Answer::Piece { total: 9, offset: 0, bytes: picture.to_vec() };
+    scene.on(LogEvent::Answered { token, answer: answer.encode() });
+    assert!(scene.heard.iter().any(|heard| matches!(heard, Effect::Blob { .. })), "{:?}", scene.heard);
+}
+
+/// It may be kept by the log only, while its maker is away or has lost it.
+#[test]
+fn a_picture_is_not_gone_before_the_log_has_said_so() {
+    let id = BlobId([3; 32]);
+    let mut scene = wanting(id);
+    let mut asked = Vec::new();
+    for _ in 0..100 {
+        let beat = Beat { origin: start(OTHER, 1), lineage: 0, has: None };
+        scene.on(LogEvent::Said { node: OTHER, bytes: beat.encode() });
+        scene.pass(200 * MS);
+        for call in scene.calls() {
+            match call {
+                LogCall::Ask { token, .. } => {
+                    scene.on(LogEvent::Answered { token, answer: Answer::Nothing.encode() });
+                }
+                call => asked.push((scene.now_us / (1_000 * MS), call)),
+            }
+        }
+    }
+    // After three seconds, six and twelve more.
+    let seconds: Vec<u64> = asked.iter().map(|(second, _)| *second).collect();
+    assert!(asked.iter().all(|(_, call)| *call == LogCall::Get { id, offset: 0 }), "{asked:?}");
+    assert_eq!(seconds, [3, 9], "and not yet the next one");
+    assert!(!scene.heard.contains(&Effect::BlobGone(id)), "nobody has said that the log lacks it");
+    scene.on(LogEvent::NoPicture { id });
+    assert!(scene.heard.contains(&Effect::BlobGone(id)), "now neither has it");
+}

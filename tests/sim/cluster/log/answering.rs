@@ -81,6 +81,9 @@ impl SimLog {
                 self.tell(host, LogEvent::Kept { id, end }, now_us, chance);
             }
             LogCall::Get { id, offset } => {
+                if self.often_fault("log: pictures unanswered", chance) {
+                    return;
+                }
                 let event = match self.pictures.get(&id) {
                     Some(content) => {
                         let rest = &content[offset as usize..];
