@@ -60,7 +60,7 @@ fn two_hosts_in_a_crash_loop_with_traffic_keep_a_few_names() {
         }
         a.kill();
         b.kill();
-        (a, b) = (pair.a.start(&pair.b, &[]), pair.b.start(&pair.a, &[]));
+        (a, b) = start_at_once(&pair);
     }
     for server in [&a, &b] {
         await_connected(server);
@@ -82,6 +82,15 @@ fn two_hosts_in_a_crash_loop_with_traffic_keep_a_few_names() {
     let compared = pixeld(&["inspect"]).args(directories).output().expect("it runs");
     let text = String::from_utf8_lossy(&compared.stdout);
     assert!(compared.status.success() && text.contains("same: "), "{text}");
+}
+
+/// Both start at the same moment, as after a failure of power; neither is waited for longer than until it listens.
+fn start_at_once(pair: &Pair) -> (Server, Server) {
+    std::thread::scope(|scope| {
+        let a = scope.spawn(|| pair.a.start(&pair.b, &[]));
+        let b = pair.b.start(&pair.a, &[]);
+        (a.join().expect("a server"), b)
+    })
 }
 
 /// What the starts that were before cost a host, bytes.
