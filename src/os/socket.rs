@@ -80,14 +80,13 @@ pub fn send(stream: &mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }
 
-/// Sends once as much of `first` and then `second` as the socket takes.
+/// Sends once as much of `parts`, at most 1,024 of them, one behind the other, as the socket takes.
 ///
 /// # Errors
 /// Fails as [`send`] does.
-pub fn send_both(stream: &mio::net::TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    let parts = [IoSlice::new(first), IoSlice::new(second)];
+pub fn send_parts(stream: &mio::net::TcpStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     let mut nothing = SendAncillaryBuffer::default();
-    Ok(rustix::net::sendmsg(stream, &parts, &mut nothing, SendFlags::NOSIGNAL)?)
+    Ok(rustix::net::sendmsg(stream, parts, &mut nothing, SendFlags::NOSIGNAL)?)
 }
 
 /// How [`send_file`] ended.

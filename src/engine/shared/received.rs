@@ -20,7 +20,7 @@ pub enum Received {
     WantsTurn,
     /// A handshake is over.
     Shaken,
-    /// The socket doesn't take the rest of our part of a handshake for the moment.
+    /// Nothing, and the socket doesn't take the rest of our part of a handshake for the moment.
     Full,
     /// A client that doesn't speak TLS where that is spoken.
     NotTls,

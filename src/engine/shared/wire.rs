@@ -166,7 +166,18 @@ impl Wire {
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.session {
             None => taken(socket::send(&self.stream, bytes)),
-            Some(session) => encrypt(session, &self.stream, bytes, &[]),
+            Some(session) => encrypt(session, &self.stream, [bytes, &[]], false),
+        }
+    }
+
+    /// Sends once, as [`Wire::send`], what nothing follows: a client of TLS is told so behind it.
+    ///
+    /// # Errors
+    /// Fails as [`Wire::send`] does.
+    pub fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => taken(socket::send(&self.stream, bytes)),
+            Some(session) => encrypt(session, &self.stream, [bytes, &[]], true),
         }
     }
 
@@ -176,8 +187,8 @@ impl Wire {
     /// Fails as [`Wire::send`] does.
     pub fn send_both(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         match &mut self.session {
-            None => taken(socket::send_both(&self.stream, first, second)),
-            Some(session) => encrypt(session, &self.stream, first, second),
+            None => taken(socket::send_parts(&self.stream, &[IoSlice::new(first), IoSlice::new(second)])),
+            Some(session) => encrypt(session, &self.stream, [first, second], false),
         }
     }
 
@@ -257,7 +268,7 @@ impl Write for Socket<'_> {
         match parts {
             [] => Ok(0),
             [one] => socket::send(self.0, one),
-            [first, second, ..] => socket::send_both(self.0, first, second),
+            several => socket::send_parts(self.0, several),
         }
     }
 
@@ -276,8 +287,13 @@ fn decrypt(session: &mut TlsSession, stream: &TcpStream, buffer: &mut [u8]) -> i
 /// Sends by TLS.
 #[cold]
 #[inline(never)]
-fn encrypt(session: &mut TlsSession, stream: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    session.send(&mut Socket(stream), first, second)
+fn encrypt(
+    session: &mut TlsSession,
+    stream: &TcpStream,
+    parts: [&[u8]; 2],
+    are_last: bool,
+) -> io::Result<usize> {
+    session.send(&mut Socket(stream), parts, are_last)
 }
 
 /// Returns what a recv came to.

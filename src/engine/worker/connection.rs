@@ -367,6 +367,13 @@ impl Connection {
         has_sent && self.held == 0 && matches!(self.task, Task::None) && !self.broken
     }
 
+    /// Returns whether the client is sent nothing behind what is in the output.
+    #[must_use]
+    pub fn ends_behind_output(&self) -> bool {
+        let is_all = self.closing && self.owed == 0 && self.held == 0 && !self.until_close;
+        is_all && matches!(self.task, Task::None) && !self.broken
+    }
+
     /// Returns what it waits for now, by its state.
     #[must_use]
     pub fn waits_for(&self) -> Wait {

@@ -215,8 +215,9 @@ impl Output {
         if connection.output.is_empty() || connection.blocked {
             return Ok(());
         }
+        let is_last = connection.ends_behind_output();
         let rest = &connection.output[connection.sent..];
-        let sent = connection.wire.send(rest)?;
+        let sent = if is_last { connection.wire.send_last(rest)? } else { connection.wire.send(rest)? };
         connection.blocked = sent < rest.len();
         connection.sent += sent;
         self.note_sent(connection, sent, context);

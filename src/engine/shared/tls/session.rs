@@ -105,6 +105,9 @@ impl TlsSession {
             read = match self.read(socket) {
                 Ok(0) => return Ok(Received::End),
                 Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(if self.flush(socket)? { Received::Nothing } else { Received::Full });
+                }
                 Err(error) => return nothing_yet(error),
             };
         }
@@ -163,7 +166,9 @@ impl TlsSession {
         // A short read has emptied the socket, and the event loop tells what comes then.
         self.may_have_more = read == measured.asked;
         let state = self.connection.process_new_packets();
-        if self.connection.wants_write() && self.taken == 0 {
+        let waits = state.is_ok() && self.is_shaking() && !self.connection.is_handshaking();
+        // What follows a handshake goes with the first answer, whose request is often there already.
+        if self.connection.wants_write() && self.taken == 0 && !waits {
             // An alert says why it ends; whether the client gets it is up to the client.
             let sent = self.flush(socket);
             if state.is_ok() {
@@ -176,32 +181,38 @@ impl TlsSession {
         Ok(read)
     }
 
-    /// Encrypts `first` and `second` behind it and sends them; gives how much of them the socket took as whole records. What is
-    /// encrypted and not sent is counted when it is, so the caller has to offer the same bytes again.
+    /// Encrypts `first` and `second` behind it and sends them, with whatever TLS itself has still to say; gives how much of them the
+    /// socket took as whole records. What is encrypted and not sent is counted when it is, so the caller has to offer the same bytes
+    /// again. Behind the last ones the client is told that nothing more comes.
     ///
     /// # Errors
     /// Returns the error of send: the connection is gone.
-    pub fn send(&mut self, socket: &mut impl Raw, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    pub fn send(
+        &mut self,
+        socket: &mut impl Raw,
+        [first, second]: [&[u8]; 2],
+        are_last: bool,
+    ) -> io::Result<usize> {
         if self.is_shaking() {
             return Ok(0);
         }
         let (all, mut sent) = (first.len() + second.len(), 0);
-        loop {
-            if !self.flush(socket)? {
+        while sent < all {
+            if self.taken == 0 {
+                let [first, second] = piece(first, second, sent);
+                self.taken =
+                    self.connection.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)])?;
+                if are_last && sent + self.taken == all {
+                    self.connection.send_close_notify();
+                }
+            }
+            if !self.flush(socket)? || self.taken == 0 {
                 return Ok(sent);
             }
             sent += std::mem::take(&mut self.taken);
             debug_assert!(sent <= all, "what was offered before is offered again");
-            if sent >= all {
-                return Ok(sent);
-            }
-            let [first, second] = piece(first, second, sent);
-            self.taken =
-                self.connection.writer().write_vectored(&[IoSlice::new(first), IoSlice::new(second)])?;
-            if self.taken == 0 {
-                return Ok(sent);
-            }
         }
+        Ok(sent)
     }
 
     /// Sends what is encrypted; gives whether nothing is left.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 
 use super::Tls;
 use super::certificates::{CertificateError, Pair};
@@ -163,7 +163,8 @@ fn a_full_socket_takes_no_byte_twice_and_loses_none() {
     while sent < said.len() {
         // As a worker does: what lies before in one place, and the rest in another.
         let middle = (sent + 10).min(said.len());
-        let took = ends.session.send(&mut ends.socket, &said[sent..middle], &said[middle..]).unwrap();
+        let took =
+            ends.session.send(&mut ends.socket, [&said[sent..middle], &said[middle..]], false).unwrap();
         is_full |= sent + took < said.len();
         sent += took;
         if sent < said.len() {
@@ -174,6 +175,88 @@ fn a_full_socket_takes_no_byte_twice_and_loses_none() {
     let missing = said.len() - heard.len();
     heard.extend(ends.hear(missing));
     assert!(heard == said);
+}
+
+/// Each send costs as much as a tenth of a handshake.
+#[test]
+fn what_tls_has_to_say_goes_with_an_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.carry(100_000).unwrap();
+    ends.hear(0);
+    // The end of the client's handshake and its request arrive at once.
+    ends.client.writer().write_all(b"request").unwrap();
+    while ends.client.wants_write() {
+        ends.client.write_tls(&mut ends.theirs).unwrap();
+    }
+    ends.await_input();
+    let (mut buffer, mut socket) = ([0; 100], Counted { socket: &mut ends.socket, sends: 0 });
+    let mut requested = 0;
+    while requested < 7 {
+        ends.session.admit();
+        match ends.session.receive(&mut socket, &mut buffer).unwrap() {
+            Received::Decrypted(bytes) => requested += bytes,
+            Received::Nothing => panic!("it ends before the request"),
+            _ => {}
+        }
+    }
+    assert_eq!(socket.sends, 0);
+    assert_eq!(ends.session.send(&mut socket, [b"an ", b"answer"], true).unwrap(), 9);
+    ends.session.close(&mut socket);
+    assert_eq!(socket.sends, 1, "a ticket, the answer and the end");
+    assert_eq!(ends.hear(9), b"an answer");
+    assert_eq!(ends.client.tls13_tickets_received(), 1);
+    assert_eq!(ends.client.negotiated_cipher_suite().unwrap().suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
+    assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
+}
+
+/// A client that asks for nothing yet gets its ticket, too.
+#[test]
+fn a_ticket_does_not_wait_for_a_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let mut ends = Ends::of(&tls, client(&issued, "a.test", &TLS13));
+    ends.shake(100_000);
+    ends.client.read_tls(&mut ends.theirs).unwrap();
+    ends.client.process_new_packets().unwrap();
+    assert_eq!(ends.client.tls13_tickets_received(), 1);
+}
+
+/// A socket, and how often something was sent on it.
+struct Counted<'a> {
+    socket: &'a mut mio::net::TcpStream,
+    sends: usize,
+}
+
+impl Raw for Counted<'_> {
+    fn first(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.socket.peek(bytes)
+    }
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sends += 1;
+        self.socket.write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.sends += 1;
+        self.socket.write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -187,7 +270,11 @@ fn an_end_that_tls_announced_is_one_and_a_cut_is_an_error() {
     ends.client.send_close_notify();
     ends.carry(100_000).unwrap();
     assert_eq!(ends.session.receive(&mut ends.socket, &mut buffer).unwrap(), Received::End);
-    assert_eq!(ends.session.send(&mut ends.socket, b"still", b" heard").unwrap(), 11, "half of it is open");
+    assert_eq!(
+        ends.session.send(&mut ends.socket, [b"still", b" heard"], false).unwrap(),
+        11,
+        "half of it is open"
+    );
     assert_eq!(ends.hear(11), b"still heard");
     ends.session.close(&mut ends.socket);
     ends.client.read_tls(&mut ends.theirs).unwrap();
