@@ -226,26 +226,44 @@ impl Arguments {
             ),
         };
         // What this build would refuse is no next step.
-        if cfg!(feature = "nats") { beside_peer + "\n" + &self.next_with_log(known) } else { beside_peer }
+        match (cfg!(feature = "nats"), cfg!(feature = "s3")) {
+            (true, _) => beside_peer + "\n" + &self.next_with_log(known, Log::Servers),
+            (false, true) => beside_peer + "\n" + &self.next_with_log(known, Log::Bucket),
+            (false, false) => beside_peer,
+        }
     }
 
     /// Returns what to do now where hosts share a log.
-    fn next_with_log(&self, known: &Known) -> String {
-        let dir = self.data_dir.display();
-        let serve = format!("pixeld serve --data-dir {dir} --log SERVER,SERVER,SERVER");
-        let node = known.node;
-        match self.join {
+    fn next_with_log(&self, known: &Known, log: Log) -> String {
+        let (place, whose) = match log {
+            Log::Servers => ("SERVER,SERVER,SERVER", "whose servers are those of the first host"),
+            Log::Bucket => ("s3://NAME/PREFIX", "which is the first host's"),
+        };
+        let serve = format!("pixeld serve --data-dir {} --log {place}", self.data_dir.display());
+        let next = match self.join {
             None => format!(
-                "Or with a log, on each other host: pixeld init --join {}\nAnd on all of them: {serve}\nIn the log this host is node \
-                 {node}: what it may publish there (scripts/nats/accounts.conf) bears this name.",
+                "Or with a log, on each other host: pixeld init --join {}\nAnd on all of them: {serve}",
                 cluster_id(known.cluster, known.lineage)
             ),
-            Some(_) => format!(
-                "Or with a log, whose servers are those of the first host: {serve}\nIn the log this host is node {node}: what it may \
-                 publish there (scripts/nats/accounts.conf) bears this name."
+            Some(_) => format!("Or with a log, {whose}: {serve}"),
+        };
+        match log {
+            Log::Bucket => next,
+            Log::Servers => format!(
+                "{next}\nIn the log this host is node {}: what it may publish there (scripts/nats/accounts.conf) bears this name.",
+                known.node
             ),
         }
     }
+}
+
+/// Where a log is.
+#[derive(Clone, Copy)]
+enum Log {
+    /// On servers of NATS.
+    Servers,
+    /// In a bucket.
+    Bucket,
 }
 
 fn describe(known: &Known, what: What, json: bool) -> String {
@@ -289,16 +307,20 @@ mod tests {
             show: None,
             json: false,
         };
-        let first = arguments(None).next_with_log(&known);
+        let first = arguments(None).next_with_log(&known, Log::Servers);
         assert!(first.contains(&format!("pixeld init --join {}\n", known.cluster)), "{first}");
-        let other = arguments(Some((cluster, 0))).next_with_log(&known);
+        let other = arguments(Some((cluster, 0))).next_with_log(&known, Log::Servers);
         for told in [&first, &other] {
             assert!(told.contains("pixeld serve --data-dir here --log SERVER,"), "{told}");
             assert!(told.contains("node 0000000000000002"), "{told}");
         }
         assert!(!other.contains("init --join"), "{other}");
+        for join in [None, Some((cluster, 0))] {
+            let told = arguments(join).next_with_log(&known, Log::Bucket);
+            assert!(told.contains("--log s3://NAME/PREFIX") && !told.contains("node"), "{told}");
+        }
         let is_told = arguments(None).next_step(&known).contains("--log");
-        assert_eq!(is_told, cfg!(feature = "nats"), "only what this build can do");
+        assert_eq!(is_told, cfg!(any(feature = "nats", feature = "s3")), "only what this build can do");
     }
 
     #[test]
