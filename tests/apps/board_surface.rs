@@ -305,27 +305,40 @@ fn everything_survives_a_kill_and_numbers_are_not_used_again() {
     for at in 1..=3 {
         assert_eq!(post(&mut client, &format!("message {at}"), "a.png", &png(at)).status, 200);
     }
+    let copies: Vec<_> = blob_files(server.data_dir())
+        .into_iter()
+        .map(|path| (std::fs::read(&path).expect("read"), path))
+        .collect();
     assert_eq!(client.send(plain("DELETE", "/messages/3")).answer().status, 204);
+    await_blobs(&server, 2);
     let before = get(&mut client, "/messages").json();
-    // What a crash leaves: a file that was never finished, and a blob that no record names.
+    // What a crash leaves: a file that was never finished, and blobs that no record names, one of which is posted again.
     let blobs = server.data_dir().join("blobs");
     std::fs::write(blobs.join("new-77"), "half").expect("written");
     let stray = blobs.join("00");
     std::fs::create_dir_all(&stray).expect("made");
     std::fs::write(stray.join("0".repeat(62)), "stray").expect("written");
+    for (content, path) in copies.iter().filter(|(_, path)| !path.exists()) {
+        std::fs::write(path, content).expect("written");
+    }
     let server = server.kill_and_restart(&APPS);
-    server.wait_for("removed blobs that no record names");
     let mut client = server.connect();
-    assert_eq!(get(&mut client, "/messages").json(), before);
-    for message in before["messages"].as_array().expect("a list") {
+    assert_eq!(post(&mut client, "once more", "a.png", &png(3)).status, 200);
+    server.wait_for("found blobs that no record names");
+    await_blobs(&server, 3);
+    let after = get(&mut client, "/messages").json();
+    let (once_more, earlier) = after["messages"].as_array().expect("a list").split_first().expect("messages");
+    assert_eq!(earlier, before["messages"].as_array().expect("a list"));
+    for message in [once_more].into_iter().chain(earlier) {
         assert_eq!(get(&mut client, message["image_url"].as_str().expect("one")).status, 200);
     }
-    assert_eq!(blob_files(server.data_dir()).len(), 2);
+    assert_eq!(once_more["id"], 4, "3 was given already");
+    assert!(!blobs.join("new-77").exists());
     assert_eq!(post(&mut client, "next", "a.png", &png(9)).status, 200);
-    assert_eq!(get(&mut client, "/readMessages").json()[0]["id"], 4, "3 was given already");
+    assert_eq!(get(&mut client, "/readMessages").json()[0]["id"], 5);
     // A start without the board keeps what it has.
     let server = server.kill_and_restart(&["--apps", "pixel"]).kill_and_restart(&APPS);
-    assert_eq!(get(&mut server.connect(), "/readMessages").json().as_array().map(Vec::len), Some(3));
+    assert_eq!(get(&mut server.connect(), "/readMessages").json().as_array().map(Vec::len), Some(4));
 }
 
 #[test]

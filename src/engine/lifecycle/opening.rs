@@ -7,7 +7,7 @@ use super::rebuilding::{Replayed, replayed};
 use super::vacancy::{self, Vacancy};
 use crate::app::applied::Applied;
 use crate::app::members::{Seating, Ties};
-use crate::app::{naming, returning};
+use crate::app::returning;
 use crate::base::ids::{NodeId, Position};
 use crate::base::kinds::Kinds;
 use crate::base::limits::SNAPSHOTS_KEPT;
@@ -163,12 +163,12 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
     settle_doubts(&mut applied);
     let store = store_of(&settings.blobs, opened.identity.node, disk.clone()).map_err(OpenError::Blobs)?;
     let blobs = Arc::new(Blobs::new(store));
-    // What the replay released is found anyway.
+    // What the replay released is found with whatever else no record names.
     applied.take_released();
     let settling = match Settling::begin(owed).map_err(|unsettled| journal(unsettled.into()))? {
         Ok(copies) => {
             opened.report.note_copies(copies);
-            settling::tidy_up(&*disk, &blobs, newcomer.is_some(), |all| naming::unnamed(&applied, all));
+            settling::tidy_up(&*disk, &blobs, newcomer.is_some());
             settling::clear_shelf(applied.shelf.as_ref());
             None
         }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::opening::{self, OpenError, Opening};
 use crate::app::applied_lock::AppliedLock;
-use crate::app::naming;
 use crate::engine::shared::Shared;
 use crate::engine::shared::settings::Settings;
 use crate::engine::storage::keeper::Keeper;
@@ -147,7 +146,7 @@ impl Kept {
         };
         if settling.is_none() {
             applied.take_released();
-            settling::tidy_up(&*directory.disk(), &blobs, false, |all| naming::unnamed(&applied, all));
+            settling::tidy_up(&*directory.disk(), &blobs, false);
         }
         let spare_ready = shared.spare.is_ready();
         let opened =

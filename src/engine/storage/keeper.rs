@@ -14,7 +14,6 @@ use super::returned::Returned;
 use super::settling::{self, Settling};
 use super::snapshots::{FoldError, SnapshotMaker};
 use super::starts::Starts;
-use crate::app::naming;
 use crate::base::ids::Position;
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
@@ -205,8 +204,7 @@ impl Keeper {
             return Ok(false);
         };
         self.settling = None;
-        let unnamed = |all| naming::unnamed_now(&shared.applied, all);
-        settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining(), unnamed);
+        settling::tidy_up(&*self.disk, &shared.blobs, shared.space.is_joining());
         let copies = copies.join(",");
         tracing::info!(
             copies,

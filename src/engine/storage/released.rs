@@ -27,6 +27,12 @@ impl Released {
             drop(applied);
             self.waiting.add(position, released);
         }
+        let leftovers = shared.blobs.take_leftovers();
+        if !leftovers.is_empty() {
+            // That nothing names them has to be on the disk, too.
+            let position = shared.applied.read().position.0;
+            self.waiting.add(position, leftovers);
+        }
         let due = self.waiting.take_due(shared.reach.synced());
         if !self.waiting.0.is_empty() {
             // In `memory` nobody else asks for a sync.

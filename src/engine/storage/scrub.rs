@@ -24,6 +24,8 @@ pub struct Scrub {
     /// When as much was read as may have been read.
     due_us: u64,
     throttle: LogThrottle,
+    /// What a crash has left was looked for.
+    has_looked: bool,
 }
 
 impl Scrub {
@@ -32,7 +34,7 @@ impl Scrub {
     /// # Errors
     /// Fails when the system has no thread left.
     pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
-        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default() };
+        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default(), has_looked: false };
         thread::spawn("scrub", move || scrub.run()).map(drop)
     }
 
@@ -40,12 +42,31 @@ impl Scrub {
         thread::give_way();
         let mut next_us = 0;
         while !self.is_over() {
+            // While a host joins, contents come before what names them.
+            if !self.has_looked && !self.shared.space.is_joining() {
+                self.find_leftovers();
+                self.has_looked = true;
+            }
             if self.shared.clock.now_us() >= next_us {
                 self.pass();
                 next_us = self.shared.clock.now_us() + SCRUB_PAUSE_US;
             }
             self.report();
             std::thread::park_timeout(LOOK);
+        }
+    }
+
+    /// Finds blobs that a crash has left and no record names. The keeper removes them.
+    fn find_leftovers(&self) {
+        let shared = &self.shared;
+        match shared.blobs.find_leftovers(|all| naming::unnamed_now(&shared.applied, all)) {
+            Ok(0) => {}
+            Ok(blobs) => {
+                tracing::info!(blobs, "found blobs that no record names, left by a crash; they are removed")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't look for blobs that a crash has left; the next start looks again");
+            }
         }
     }
 

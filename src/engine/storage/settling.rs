@@ -1,12 +1,9 @@
 //! Settling: what a start owes the disk before anything may be written is paid when there is room and a right to.
 
-use std::io;
-
 use super::backoff::Backoff;
-use crate::base::blob::BlobId;
 use crate::engine::shared::log_throttle::LogThrottle;
 use crate::engine::shared::refused::Refused;
-use crate::log::blobs::{Blobs, Removed};
+use crate::log::blobs::Blobs;
 use crate::log::files::identity::Identity;
 use crate::log::files::newcomer;
 use crate::log::recover::owed::{Owed, Unsettled};
@@ -77,16 +74,11 @@ impl Settling {
     }
 }
 
-/// Removes what a crash has left and nothing needs, once the directory may be written: a mark of a newcomer beside what was
-/// written since, and blobs that no record names. What can't be removed only takes room.
-pub fn tidy_up(
-    disk: &dyn Disk,
-    blobs: &Blobs,
-    is_newcomer: bool,
-    unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>,
-) {
+/// Removes what a crash has left and nothing needs, once the directory may be written, and before anything is: a mark of a newcomer
+/// beside what was written since, and blobs that were never finished. What can't be removed only takes room.
+pub fn tidy_up(disk: &dyn Disk, blobs: &Blobs, is_newcomer: bool) {
     let cleared = if is_newcomer { Ok(false) } else { newcomer::clear(disk) };
-    if let Err(error) = cleared.and_then(|_| sweep(blobs, unnamed)) {
+    if let Err(error) = cleared.and_then(|_| blobs.remove_unfinished()) {
         tracing::warn!(%error, "can't remove what a crash has left; the next start tries again");
     }
 }
@@ -96,13 +88,4 @@ pub fn clear_shelf(shelf: Option<&Shelf>) {
     if let Some(Err(error)) = shelf.map(|shelf| shelf.blobs().remove_unfinished()) {
         tracing::warn!(%error, "can't remove what a crash has left of a run; the next start tries again");
     }
-}
-
-/// Removes what a crash left of blobs that no record names, and says so.
-fn sweep(blobs: &Blobs, unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>) -> io::Result<()> {
-    let Removed { blobs, unfinished } = blobs.sweep(unnamed)?;
-    if blobs > 0 || unfinished > 0 {
-        tracing::info!(blobs, unfinished, "removed blobs that no record names, left by a crash");
-    }
-    Ok(())
 }

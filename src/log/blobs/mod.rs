@@ -10,7 +10,7 @@
 //!
 //! A record that names a blob is logged only after the blob is durable, and the blob's [`Pin`] is held until that
 //! record is applied. So a blob that neither a state names nor a pin holds is named by nothing, now or later, and may
-//! go. What a crash left, named by nothing, goes by a sweep at the next start.
+//! go. What a crash left, named by nothing, is found after the next start.
 
 pub mod check;
 pub(crate) mod faults;
@@ -36,6 +36,8 @@ pub struct Blobs {
     gone: Condvar,
     /// What writers left that were dropped; removed later, by a thread that may wait for the disk.
     abandoned: Mutex<Vec<Box<dyn Unfinished>>>,
+    /// Blobs that no record seems to name, for the same thread to look at.
+    leftovers: Mutex<Vec<BlobId>>,
 }
 
 /// Who stays and who goes.
@@ -91,6 +93,7 @@ impl Blobs {
             faults: Faults::default(),
             gone: Condvar::new(),
             abandoned: Mutex::default(),
+            leftovers: Mutex::default(),
         }
     }
 
@@ -259,7 +262,27 @@ impl Blobs {
         Ok((removed, pinned))
     }
 
-    /// Removes every blob that `unnamed` picks out of all, and what was never finished: for a start, while nobody writes.
+    /// Finds the blobs that `unnamed` picks out of all, for who calls [`Blobs::take_leftovers`]; gives how many. Some may be named since, or
+    /// pinned.
+    ///
+    /// # Errors
+    /// Returns the error of the store, or that of `unnamed`.
+    pub fn find_leftovers(
+        &self,
+        unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>,
+    ) -> io::Result<usize> {
+        let found = unnamed(self.store.list()?)?;
+        let count = found.len();
+        self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(count)
+    }
+
+    /// Takes what was found by [`Blobs::find_leftovers`].
+    pub fn take_leftovers(&self) -> Vec<BlobId> {
+        std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Removes every blob that `unnamed` picks out of all, and what was never finished: while nobody writes.
     ///
     /// # Errors
     /// Returns the error of the store, or that of `unnamed`.
