@@ -133,7 +133,7 @@ fn hash_of(content: &[u8]) -> String {
 }
 
 /// Returns the content's gzip form, if it is shorter by enough to be worth a decompression. Pictures are compressed already: to try it
-/// with the shop's took a tenth of a second of every start.
+/// a few megabytes of them took a tenth of a second of every start.
 fn compressed(content_type: &str, content: &[u8]) -> Option<&'static [u8]> {
     if content_type.starts_with("image/") && content_type != "image/svg+xml" {
         return None;
