@@ -1,9 +1,10 @@
 //! What is refused, with its exit code: damage by name, directories of others, and nothing is changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::beside::many;
 use crate::process::client::post_pixel;
+use crate::process::pair::await_that;
 use crate::process::{ANY_PORT, Server};
 use crate::{Home, backup, board, done, files, restore, run};
 
@@ -12,6 +13,14 @@ fn filled(source: &Path) {
     assert_eq!(board::post(&mut server.connect(), "hello", "a.png", &board::png(1)).status, 200);
     assert_eq!(server.connect().send(many(450_000)).answer().status, 200);
     assert_eq!(server.connect().send(post_pixel(1, 2, 'R', 3)).answer().status, 200);
+}
+
+/// Gives the files of a backup content of their own: a link would damage the source.
+fn unlink(sound: &[(PathBuf, Vec<u8>)]) {
+    for (path, content) in sound {
+        let _ = std::fs::remove_file(path);
+        std::fs::write(path, content).expect("written");
+    }
 }
 
 /// Flips a bit of a file.
@@ -31,15 +40,9 @@ fn damage_of_a_backup_is_named_and_has_an_exit_code_of_its_own() {
     let home = Home::new();
     let (source, target, directory) = (home.at("source"), home.at("target"), home.at("directory"));
     filled(&source);
-    // A copy of its own: a link would damage the source.
     done(&mut backup(&source, &target));
     let sound = files(&target);
-    let put_sound = || {
-        for (path, content) in &sound {
-            let _ = std::fs::remove_file(path);
-            std::fs::write(path, content).expect("written");
-        }
-    };
+    let put_sound = || unlink(&sound);
     put_sound();
     let (first, last) = (target.join("0000000001.seg"), target.join("0000000002.seg"));
     for (path, at, named) in
@@ -65,6 +68,61 @@ fn damage_of_a_backup_is_named_and_has_an_exit_code_of_its_own() {
     );
     let restored = Server::start(ANY_PORT, &directory, &[]);
     assert_eq!(restored.ask("GET", "/pixels/count", "").1, r#"{"total":450001}"#);
+}
+
+/// Nobody reads what stands before the snapshot to rebuild the state, and the list of pixels is there.
+#[test]
+fn damage_before_the_snapshot_is_named_too() {
+    let home = Home::new();
+    let (source, target, directory) = (home.at("source"), home.at("target"), home.at("directory"));
+    let server = Server::start(ANY_PORT, &source, &["--limit", "young_bytes=1KiB"]);
+    assert_eq!(server.connect().send(many(450_000)).answer().status, 200);
+    let has_snapshot =
+        || files(&source).iter().any(|(path, _)| path.extension().is_some_and(|end| end == "snap"));
+    for number in 0..100 {
+        assert_eq!(server.ask("GET", &format!("/api/products?product=Toy{number}"), "").0, 200);
+    }
+    await_that("a snapshot", has_snapshot, |is_there| *is_there);
+    drop(server);
+    done(&mut backup(&source, &target));
+    let sound = files(&target);
+    for (name, at) in [("0000000001.seg", 100_000), ("0000000002.seg", 100_000)] {
+        unlink(&sound);
+        spoil(&target.join(name), at);
+        let (code, said) = run(&mut restore(&target, &directory, &[]));
+        assert!(code == Some(3) && said.contains(name) && said.contains("is damaged"), "{said}");
+        assert!(!directory.exists(), "nothing was changed");
+    }
+    unlink(&sound);
+    done(&mut restore(&target, &directory, &[]));
+}
+
+#[test]
+fn a_backup_whose_identity_is_damaged_is_no_trouble_of_the_machine() {
+    let home = Home::new();
+    let (source, target) = (home.at("source"), home.at("target"));
+    filled(&source);
+    done(&mut backup(&source, &target));
+    spoil(&target.join("identity"), 20);
+    for mut command in [restore(&target, &home.at("directory"), &[]), backup(&source, &target)] {
+        let (code, said) = run(&mut command);
+        assert!(code == Some(3) && said.contains("identity"), "{said}");
+    }
+}
+
+#[test]
+fn a_picture_that_was_cut_in_a_backup_is_copied_again() {
+    let home = Home::new();
+    let (source, target) = (home.at("source"), home.at("target"));
+    filled(&source);
+    done(&mut backup(&source, &target));
+    let sound = files(&target);
+    unlink(&sound);
+    std::fs::write(board::blob_files(&target).pop().expect("a picture"), "").expect("written");
+    done(&mut backup(&source, &target));
+    let (_, picture) = sound.iter().find(|(path, _)| path.starts_with(target.join("blobs"))).expect("one");
+    assert_eq!(&std::fs::read(&board::blob_files(&target)[0]).expect("read"), picture);
+    done(&mut restore(&target, &home.at("directory"), &[]));
 }
 
 #[test]

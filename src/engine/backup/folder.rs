@@ -132,12 +132,16 @@ impl Target for Folder {
             let name = format!("{directory}/{rest}");
             match fs::hard_link(self.source.join(&name), self.path.join(&name)) {
                 Ok(()) => return self.disk.sync_in(&directory),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                // One that is there is replaced: it was cut.
                 Err(_) => {}
             }
         }
         put_content(&self.disk, root, id, content)
+    }
+
+    fn blob_bytes(&self, root: &'static str, id: &BlobId) -> io::Result<Option<u64>> {
+        FileStore::below(self.disk(), root).open(id).map(|content| Some(content.size_bytes()))
     }
 
     fn is_same_disk(&self) -> bool {

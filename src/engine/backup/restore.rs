@@ -1,10 +1,11 @@
 //! A restore: a backup is put back into an empty directory, as of its end or of an earlier instant.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::choice::choose;
-use super::error::{BackupError, failed, in_use, of_journal};
+use super::error::{BackupError, failed, in_use, of_journal, unreadable};
 use super::folder::put_content;
 use super::place::{Place, open_to_read, pause};
 use super::round::runs_of;
@@ -110,6 +111,8 @@ pub fn restore(
         Some(_) => Some(random::number().map_err(failed("no random numbers"))?.max(1)),
         None => None,
     };
+    let numbers = backup.numbers()?;
+    backup.check_journal(&numbers)?;
     let directory = DataDir::open(wanted.directory).map_err(in_use)?;
     // Another process may have begun in the meantime.
     must_be_empty(wanted)?;
@@ -126,7 +129,7 @@ pub fn restore(
         unreadable: std::mem::take(&mut backup.unreadable),
     };
     backup.put_contents(&disk, &mut restored, on_bytes)?;
-    backup.put_journal(&*disk, on_bytes)?;
+    backup.put_journal(&*disk, numbers, on_bytes)?;
     backup.put_small_files(&*disk, lineage)?;
     examine(wanted, &disk, empty)?;
     restoring::clear(&*disk).map_err(failed("removing the mark of a restore"))?;
@@ -154,7 +157,9 @@ fn must_be_empty(wanted: &Wanted<'_>) -> Result<(), BackupError> {
 /// Reads the backup up to the instant that is wanted.
 fn open(wanted: &Wanted<'_>, empty: EmptyStates) -> Result<Opened, BackupError> {
     let (disk, place) = (open_to_read(wanted.place)?, wanted.place.to_string());
-    let identity = Identity::load(&*disk).map_err(failed(format!("reading {place}")))?;
+    let broken = |error| BackupError::Damaged { place: place.clone(), error };
+    let identity =
+        Identity::load(&*disk).map_err(|error| unreadable(error, format!("reading {place}"), broken))?;
     let identity = identity.ok_or_else(|| BackupError::Place {
         place: place.clone(),
         why: "holds no whole backup: it has no file identity".to_owned(),
@@ -254,14 +259,9 @@ impl Opened {
         Ok(())
     }
 
-    /// Puts back the segments that a start needs, up to the end, and the snapshot.
-    fn put_journal(&mut self, to: &dyn Disk, on_bytes: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
-        let size = self.identity.segment_bytes;
-        let Some(current) = self.follower.current() else {
-            return make_spare(to, SEGMENT_FIRST, size)
-                .map(drop)
-                .map_err(|error| failed("making the first segment")(std::io::Error::other(error)));
-        };
+    /// Returns the segments that a start needs, up to the end; nothing if no batch was logged.
+    fn numbers(&mut self) -> Result<Option<RangeInclusive<u32>>, BackupError> {
+        let Some(current) = self.follower.current() else { return Ok(None) };
         let first = match self.chosen.snapshot {
             Some(_) => {
                 let broken = |error| BackupError::Damaged { place: self.place.clone(), error };
@@ -270,7 +270,37 @@ impl Opened {
             }
             None => SEGMENT_FIRST,
         };
-        for number in first.max(SEGMENT_FIRST)..=current {
+        Ok(Some(first.max(SEGMENT_FIRST)..=current))
+    }
+
+    /// Reads every batch of the segments up to the snapshot's, which nobody has read yet: behind it all was read to rebuild the state.
+    fn check_journal(&self, numbers: &Option<RangeInclusive<u32>>) -> Result<(), BackupError> {
+        let Some(numbers) = numbers.as_ref().filter(|_| self.chosen.snapshot.is_some()) else {
+            return Ok(());
+        };
+        for number in *numbers.start()..=self.snapshot_segment().min(*numbers.end()) {
+            self.follower.check(number).map_err(|error| {
+                of_journal(error, |error| BackupError::Damaged { place: self.place.clone(), error })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Puts back these segments, and the snapshot.
+    fn put_journal(
+        &self,
+        to: &dyn Disk,
+        numbers: Option<RangeInclusive<u32>>,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<(), BackupError> {
+        let size = self.identity.segment_bytes;
+        let Some(numbers) = numbers else {
+            return make_spare(to, SEGMENT_FIRST, size)
+                .map(drop)
+                .map_err(|error| failed("making the first segment")(std::io::Error::other(error)));
+        };
+        let current = *numbers.end();
+        for number in numbers {
             let name = segment::name(number);
             let copied = self.view.open(&name, Access::Read).and_then(|from| {
                 let bounds = match number == current {

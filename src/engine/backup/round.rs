@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::choice::choose;
-use super::error::{BackupError, failed, of_journal};
+use super::error::{BackupError, failed, of_journal, unreadable};
 use super::place::{Place, open_to_write, pause};
 use super::target::{Piece, Target};
 use crate::app::applied::{Applied, EmptyStates};
@@ -186,7 +186,10 @@ impl Backup {
         let store = FileStore::new(self.disk.clone());
         let mut kept = BTreeSet::new();
         for id in std::mem::take(&mut self.named) {
-            if self.contents.contains(&id) || !naming::names(applied, &id).map_err(failed("reading a run"))? {
+            let is_there = self.contents.contains(&id)
+                && is_as_long(&*self.target, &store, blobs::DIRECTORY, &id)
+                    .map_err(failed(format!("looking at the content {id} in {}", self.place)))?;
+            if is_there || !naming::names(applied, &id).map_err(failed("reading a run"))? {
                 continue;
             }
             match copy_blob(&*self.target, &store, blobs::DIRECTORY, &id)
@@ -215,7 +218,15 @@ impl Backup {
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<(), BackupError> {
         let store = FileStore::below(self.disk.clone(), shelf::DIRECTORY);
-        for id in runs.iter().filter(|id| !self.runs.contains(id)).copied().collect::<Vec<_>>() {
+        for id in runs.iter().copied() {
+            // One that a round has copied is not looked at again.
+            let is_there = self.runs.contains(&id)
+                && (self.upto.is_some()
+                    || is_as_long(&*self.target, &store, shelf::DIRECTORY, &id)
+                        .map_err(failed(format!("looking at the run {id} in {}", self.place)))?);
+            if is_there {
+                continue;
+            }
             let copied = copy_blob(&*self.target, &store, shelf::DIRECTORY, &id)
                 .map_err(failed(format!("copying the run {id}")))?;
             match copied {
@@ -379,7 +390,9 @@ fn open_source(path: &Path) -> Result<Arc<dyn Disk>, BackupError> {
 fn settled_identity(path: &Path, disk: &dyn Disk) -> Result<Identity, BackupError> {
     let refused = |why: &str| BackupError::Source { path: path.to_owned(), why: why.to_owned() };
     let reading = || failed(format!("reading {}", path.display()));
-    let identity = Identity::load(disk).map_err(reading())?;
+    let identity = Identity::load(disk).map_err(|error| {
+        unreadable(error, format!("reading {}", path.display()), |error| damaged(path, error))
+    })?;
     let identity = identity.ok_or_else(|| refused("is not a data directory: it has no file identity"))?;
     if restoring::is_marked(disk).map_err(reading())? {
         return Err(refused("holds a part of a backup: run `pixeld restore` again first"));
@@ -399,9 +412,10 @@ fn reached(
     target: &dyn Target,
 ) -> Result<Option<(u32, u64)>, BackupError> {
     let disk = target.disk();
-    let Some(theirs) = Identity::load(&*disk).map_err(failed(format!("reading {place}")))? else {
-        return Ok(None);
-    };
+    let broken = |error| BackupError::Damaged { place: place.to_string(), error };
+    let theirs =
+        Identity::load(&*disk).map_err(|error| unreadable(error, format!("reading {place}"), broken))?;
+    let Some(theirs) = theirs else { return Ok(None) };
     if (theirs.cluster, theirs.node, theirs.lineage) != (ours.cluster, ours.node, ours.lineage) {
         return Err(BackupError::Foreign { place: place.to_string(), theirs: theirs.node, ours: ours.node });
     }
@@ -444,6 +458,17 @@ fn is_behind(source: &dyn Disk, number: u32) -> bool {
 /// Returns the runs of all applications.
 pub(super) fn runs_of(applied: &Applied) -> Vec<BlobId> {
     applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
+}
+
+/// Returns whether the target has a content in the length of the source's. What lies there may have been cut since, by a disk that was full or a
+/// hand; what reads wrong in the right length is found by `pixeld inspect`. A content that the source lacks can't be compared.
+fn is_as_long(target: &dyn Target, store: &FileStore, root: &'static str, id: &BlobId) -> io::Result<bool> {
+    let Some(theirs) = target.blob_bytes(root, id)? else { return Ok(true) };
+    match store.open(id) {
+        Ok(content) => Ok(content.size_bytes() == theirs),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Copies a content that reads as its name says, and gives its length, or what is wrong with it.

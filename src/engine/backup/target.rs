@@ -41,6 +41,9 @@ pub(super) trait Target: Send {
     /// Puts a content below `root` that reads as its name says.
     fn put_blob(&self, root: &'static str, id: &BlobId, content: &dyn BlobReader) -> io::Result<()>;
 
+    /// Returns how many bytes a content below `root` has there; nothing where a place itself sees to it that none is cut.
+    fn blob_bytes(&self, root: &'static str, id: &BlobId) -> io::Result<Option<u64>>;
+
     /// Returns whether files are shared with the source, or stand on the same disk.
     fn is_same_disk(&self) -> bool {
         false

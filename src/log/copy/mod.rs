@@ -226,14 +226,15 @@ impl Follower {
         self.end.position.0 % self.identity.segment_bytes
     }
 
-    /// Reads every batch of a segment that a later one follows, checks it, and gives how many bytes of the file are used.
+    /// Reads every batch of a segment, checks it, and gives how many bytes of the file are used. A later one follows it, or it has the end.
     ///
     /// # Errors
     /// Returns [`RecoverError::Damaged`], which says what is wrong where.
     pub fn check(&self, number: u32) -> Result<u64, RecoverError> {
         let segments = Segments::open(&*self.disk, self.identity, Access::Read)?;
         let start = segments.layout.start_of(number);
-        let next = segments.header(number + 1);
+        let has_end = self.current() == Some(number);
+        let next = if has_end { Err(Fault::Lost) } else { segments.header(number + 1) };
         let mut reached = start;
         let fault = segments.header(number).and_then(|header| {
             let end = End {
@@ -249,6 +250,7 @@ impl Follower {
                 next.previous_end == walk.end.position && next.streams == walk.end.streams
             };
             match (fault, &next) {
+                _ if has_end && walk.end.position >= self.end.position => Ok(()),
                 (None, Ok(next)) if is_due(next) => Ok(()),
                 (fault, _) => Err(fault.unwrap_or(Fault::Lost)),
             }
