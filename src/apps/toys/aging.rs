@@ -212,7 +212,9 @@ impl Trimmed for ToysState {
     fn extent(&self) -> (u64, u64) {
         let toys = self.products.len() - FIRST.len();
         let young = toys + self.orders.len() + self.later.len();
-        let bytes = (self.names_bytes as u64).wrapping_add(self.old.amounts().bytes);
+        // Those that are there from the beginning stay, and count for nothing.
+        let young_bytes = self.names_bytes - FIRST.iter().map(|(_, name)| name.len()).sum::<usize>();
+        let bytes = (young_bytes as u64).wrapping_add(self.old.amounts().bytes);
         (young as u64 + self.old.count(), bytes)
     }
 

@@ -7,6 +7,7 @@ use crate::app::applied::{Applied, Batch};
 use crate::app::floors;
 use crate::app::members::Ties;
 use crate::app::state::{Entry, RestoreError, State};
+use crate::app::trimming::Trimmed;
 use crate::apps::toys::tag::{self, TOYS_CUT};
 use crate::base::ids::Position;
 use crate::base::seat::Seat;
@@ -56,6 +57,7 @@ fn a_host_alone_counts_on_from_the_first_two() {
     add(&mut host, HERE, 1_000, &["Kite", "Ball"]);
     add(&mut host, HERE, 2_000, &["Kite"]);
     assert_eq!(ids(&host), [1, 2, 3, 4, 5]);
+    assert_eq!(shop(&host).extent(), (3, "KiteBallKite".len() as u64), "the first two can't go");
     let shop = shop(&host);
     assert_eq!((shop.count(), &*shop.last().unwrap().1.name), (5, "Kite"));
     assert_eq!(shop.product(2).map(|product| &*product.name), Some("Joli train"));
