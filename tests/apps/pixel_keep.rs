@@ -82,11 +82,16 @@ fn a_delete_whose_parameters_are_wrong_removes_nothing() {
         node: pixeld::base::ids::NodeId(1),
         batch: pixeld::base::ids::Position(1 << 22),
         index: 0,
+        is_filtered: false,
     };
+    let (_, filtered) = columns(&server, "?limit=1&x_min=1");
+    let (_, behind) = columns(&server, &format!("?limit=1&after={}", filtered.clone().unwrap()));
     for (query, status) in [
         ("?all=1".to_owned(), 422),
         ("?before=".to_owned(), 422),
         ("?before=2026-11-29".to_owned(), 422),
+        (format!("?before={}", filtered.unwrap()), 422),
+        (format!("?before={}", behind.expect("one more")), 422),
         ("?channel=R&before=2026-11-29T00:00:00Z".to_owned(), 422),
         (format!("?before={next}&before={next}"), 422),
         (format!("?before={}", foreign.encode()), 410),

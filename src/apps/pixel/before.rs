@@ -33,7 +33,12 @@ pub fn read(text: &str) -> Result<Option<Before>, Details> {
             Some(Fault::Extra)
         } else {
             before = read_one(&value);
-            before.is_none().then_some(Fault::NoMoment)
+            match before {
+                None => Some(Fault::NoMoment),
+                // What the list left out would go unseen.
+                Some(Before::Place(cursor)) if cursor.is_filtered => Some(Fault::FilteredCursor),
+                Some(_) => None,
+            }
         };
         if let Some(fault) = fault {
             details.add(&fault, Location::Query(&name), Input::Text(&value));
@@ -88,10 +93,14 @@ mod tests {
 
     #[test]
     fn a_moment_a_cursor_or_nothing() {
-        let cursor = Cursor { node: NodeId(1), batch: Position(9), index: 2 };
+        let cursor = Cursor { node: NodeId(1), batch: Position(9), index: 2, is_filtered: false };
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("before=1970-01-01T00:00:01Z"), Ok(Some(Before::Time(1_000_000))));
         assert_eq!(read(&format!("before={}", cursor.encode())), Ok(Some(Before::Place(cursor))));
+        let filtered = Cursor { is_filtered: true, ..cursor };
+        let refused = read(&format!("before={}", filtered.encode())).unwrap_err().body();
+        let refused = String::from_utf8(refused).unwrap();
+        assert!(refused.contains("a list with a filter"), "{refused}");
     }
 
     #[test]

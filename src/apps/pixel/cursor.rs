@@ -1,7 +1,7 @@
 //! Cursors: where a listing was left, as an opaque word that only the host that made it understands.
 //!
 //! ```text
-//! 0 u8 version (1)   1 u64 node   9 u64 position of the batch   17 u32 index in it   21 u32 check       25 bytes
+//! 0 u8 version (1, of a filtered list 3)   1 u64 node   9 u64 position of the batch   17 u32 index in it   21 u32 check       25 bytes
 //! ```
 //!
 //! Little endian, in base64url without padding. The check keeps typing errors apart from cursors; it is no secret,
@@ -14,6 +14,8 @@ use crate::base::ids::{NodeId, Position};
 use crate::base::numbers::{u32_at, u64_at};
 
 const VERSION: u8 = 1;
+/// Of a list that left some out; 2 is the canvas's.
+const VERSION_FILTERED: u8 = 3;
 const CURSOR_BYTES: usize = 25;
 const CHECKED_BYTES: usize = 21;
 
@@ -26,19 +28,25 @@ pub struct Cursor {
     pub batch: Position,
     /// Its record's number in the batch, from 0.
     pub index: u32,
+    /// The list left some out, so that not all before it were seen.
+    pub is_filtered: bool,
 }
 
 impl Cursor {
     /// Returns the word for it: 34 letters.
     #[must_use]
     pub fn encode(&self) -> String {
-        encode(VERSION, self.node, self.batch, self.index)
+        let version = if self.is_filtered { VERSION_FILTERED } else { VERSION };
+        encode(version, self.node, self.batch, self.index)
     }
 
     /// Reads a word; nothing if it is no cursor.
     #[must_use]
     pub fn decode(word: &str) -> Option<Self> {
-        decode(VERSION, word).map(|(node, batch, index)| Self { node, batch, index })
+        [(VERSION, false), (VERSION_FILTERED, true)].into_iter().find_map(|(version, is_filtered)| {
+            let (node, batch, index) = decode(version, word)?;
+            Some(Self { node, batch, index, is_filtered })
+        })
     }
 }
 
@@ -73,10 +81,17 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_and_a_changed_one_is_seen() {
-        let cursor = Cursor { node: NodeId(0xFEDC_BA98_7654_3210), batch: Position(1 << 40), index: 77 };
+        let cursor = Cursor {
+            node: NodeId(0xFEDC_BA98_7654_3210),
+            batch: Position(1 << 40),
+            index: 77,
+            is_filtered: false,
+        };
         let word = cursor.encode();
         assert_eq!(word.len(), 34);
-        assert_eq!(Cursor::decode(&word), Some(cursor));
+        for cursor in [cursor, Cursor { is_filtered: true, ..cursor }] {
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        }
         for at in 0..word.len() {
             let mut changed = word.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };

@@ -60,6 +60,8 @@ pub enum Fault<'a> {
     NoCursor,
     /// Neither a time nor a cursor.
     NoMoment,
+    /// The cursor of a list with a filter, where all before it has to have been seen.
+    FilteredCursor,
     /// A parameter that there is not, where it matters.
     Extra,
     /// A size of cells that is none of those there are.
@@ -81,7 +83,7 @@ impl Fault<'_> {
             Self::NoList => "list_type",
             Self::TooLong(_) => "bytes_too_long",
             Self::TooShort(_) => "bytes_too_short",
-            Self::NoCursor | Self::NoMoment | Self::NoScale => "value_error",
+            Self::NoCursor | Self::NoMoment | Self::FilteredCursor | Self::NoScale => "value_error",
             Self::Extra => "extra_forbidden",
         }
     }
@@ -107,6 +109,9 @@ impl Fault<'_> {
             Self::NoCursor => "Value error, not a cursor of this service".into(),
             Self::NoMoment => {
                 "Value error, neither a time such as 2026-11-29T10:00:00Z nor a cursor of this service".into()
+            }
+            Self::FilteredCursor => {
+                "Value error, a cursor of a list with a filter: take one of a list without, or a time".into()
             }
             Self::Extra => "Extra inputs are not permitted".into(),
             Self::NoScale => "Value error, a scale is 1 to 32, or 1/2 to 1/64".into(),

@@ -33,6 +33,8 @@ pub struct Page {
     /// Pixels that may still be listed.
     left: u64,
     is_first: bool,
+    /// Something before its end is left out, here or on the pages before it.
+    is_filtered: bool,
     last: Option<Cursor>,
 }
 
@@ -48,6 +50,7 @@ impl Page {
             is_paged: query.is_paged,
             left: query.limit.unwrap_or(u64::MAX),
             is_first: true,
+            is_filtered: !query.filter.is_open() || query.after.is_some_and(|after| after.is_filtered),
             last: None,
         }
     }
@@ -120,7 +123,12 @@ impl Page {
             Format::Csv => render::row(out, pixel),
         }
         self.left -= 1;
-        self.last = Some(Cursor { node: self.node, batch: place.batch, index: place.index });
+        self.last = Some(Cursor {
+            node: self.node,
+            batch: place.batch,
+            index: place.index,
+            is_filtered: self.is_filtered,
+        });
     }
 
     /// Returns the number of pixels in `records` that are listed and pass the filter; the first record stands at `place`.
@@ -200,7 +208,7 @@ mod tests {
         assert_eq!(page("x_min=4", Format::Json).0, r#"{"total":3,"data":[],"next":null}"#);
         let (text, last) = page("limit=2", Format::Json);
         let last = last.unwrap();
-        assert_eq!(last, Cursor { node: NodeId(1), batch: Position(4096), index: 2 });
+        assert_eq!(last, Cursor { node: NodeId(1), batch: Position(4096), index: 2, is_filtered: false });
         assert_eq!(text, format!(r#"{{"total":3,"data":[{one},{two}],"next":"{}"}}"#, last.encode()));
         assert_eq!(skip(&records(), last.index + 1), &records()[25..]);
     }

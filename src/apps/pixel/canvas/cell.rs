@@ -76,7 +76,7 @@ fn sources(before: Option<Cursor>, view: &View<'_>) -> Sources {
     Sources {
         reader: view.reader.clone(),
         end,
-        before: before.unwrap_or(Cursor { node: view.node, batch: end, index: 0 }),
+        before: before.unwrap_or(Cursor { node: view.node, batch: end, index: 0, is_filtered: true }),
         floors: applied.state::<PixelState>().map(PixelState::floors).unwrap_or_default(),
         heals: applied.heals.clone(),
     }

@@ -49,7 +49,8 @@ mod tests {
         let word = cursor.encode();
         assert_eq!((word.len(), Cursor::decode(&word)), (CURSOR_LETTERS, Some(cursor)));
         assert_eq!(cursor::Cursor::decode(&word), None);
-        let listed = cursor::Cursor { node: NodeId(1), batch: Position(2), index: 3 }.encode();
+        let listed =
+            cursor::Cursor { node: NodeId(1), batch: Position(2), index: 3, is_filtered: false }.encode();
         for other in [listed.as_str(), "", &word[1..], "null"] {
             assert_eq!(Cursor::decode(other), None);
         }

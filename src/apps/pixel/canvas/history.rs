@@ -58,7 +58,8 @@ impl Sources {
                 continue;
             }
             if read_bytes >= HISTORY_BYTES_MAX {
-                history.next = Some(Cursor { node: self.before.node, batch: end, index: 0 });
+                history.next =
+                    Some(Cursor { node: self.before.node, batch: end, index: 0, is_filtered: true });
                 break;
             }
             self.read_range(start, end, (x, y), &mut history)?;
@@ -95,7 +96,7 @@ impl Sources {
                     found.pop_front();
                     has_more = true;
                 }
-                let cursor = Cursor { node: self.before.node, batch: batch.start, index };
+                let cursor = Cursor { node: self.before.node, batch: batch.start, index, is_filtered: true };
                 found.push_back((cursor, self.entry(&batch, index, &pixel)));
             }
         }
