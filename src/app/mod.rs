@@ -18,6 +18,7 @@ pub mod application;
 pub mod applied;
 pub mod applied_lock;
 pub(crate) mod background;
+pub(crate) mod believed;
 pub(crate) mod digest;
 pub(crate) mod feed;
 pub mod fields;

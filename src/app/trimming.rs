@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::applied::Applied;
 use super::background::{Background, Desk, Figure, Unlogged};
+use super::believed::BelievedClock;
 use super::floors;
 use super::heal::Heals;
 use super::hosts::Hosts;
@@ -76,7 +77,7 @@ pub struct OldList {
 /// Who looks, and when.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// The wall clock, microseconds since 1970.
+    /// The wall clock as far as it is believed, microseconds since 1970.
     pub now_us: u64,
     /// The hosts that there are, this one among them.
     pub hosts: Hosts,
@@ -195,9 +196,9 @@ impl<S: Trimmed> Trimmer<S> {
     }
 
     /// Cuts once.
-    fn cut(&self, desk: &dyn Desk) -> Result<Outcome, Unlogged> {
+    fn cut(&self, desk: &dyn Desk, clock: &mut BelievedClock) -> Result<Outcome, Unlogged> {
         let hosts = desk.hosts(&desk.applied().read());
-        let look = Look { now_us: desk.wall_us(), hosts };
+        let look = Look { now_us: clock.look(desk), hosts };
         let (found, seen) = match self.found(desk, &look) {
             Ok(found) => found,
             Err(error) => {
@@ -253,9 +254,9 @@ impl<S: Trimmed> Background for Trimmer<S> {
     }
 
     fn run(&self, desk: &dyn Desk) {
-        let mut was_told = false;
+        let (mut clock, mut was_told) = (BelievedClock::default(), false);
         loop {
-            let outcome = self.cut(desk);
+            let outcome = self.cut(desk, &mut clock);
             // Whoever reads so many items in vain does not do so all the time.
             let looks = if matches!(outcome, Ok(Outcome::Held)) { CUT_HELD_LOOKS } else { 1 };
             match outcome {

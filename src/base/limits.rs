@@ -405,6 +405,8 @@ pub const RELAY_GREETING_BYTES: usize = 8 * 1024 * 1024;
 /// How far a batch's time may lie ahead of this host's clock to enter the times of this host's own batches, microseconds:
 /// beyond that one of the two clocks is wrong, and a wrong one must not spread.
 pub const CLOCK_AHEAD_US_MAX: u64 = 600_000_000;
+/// How long a clock that is further ahead than that of what is known has to stand so before an age counts by it, microseconds.
+pub const CLOCK_BELIEVED_US: u64 = 600_000_000;
 /// How long a clock has to stand still behind this start's own times before a new start begins, microseconds: a clock that
 /// was set wrong may be set right the moment after.
 pub const CLOCK_SETTLED_US: u64 = 10_000_000;

@@ -17,6 +17,7 @@ use crate::app::answer;
 use crate::app::applied::Applied;
 use crate::app::applied_lock::{AppliedLock, Reading};
 use crate::app::background::{Background, Desk, Figure, Unlogged};
+use crate::app::believed::BelievedClock;
 use crate::app::heal::Heals;
 use crate::app::keep::{CUT_AWAY_US, Keep};
 use crate::base::ids::{Origin, Position};
@@ -94,6 +95,7 @@ struct Looks {
     /// After a trouble nothing is tried before this time.
     pause_until_us: u64,
     was_told: bool,
+    clock: BelievedClock,
 }
 
 /// What a look is for.
@@ -201,7 +203,7 @@ impl Cutter {
             self.by_number(&finder, due.is_exact, &mut floors)?;
         }
         if let Some(age_us) = self.keep.age_us.filter(|_| due.by_age) {
-            let key = Key::of_time(desk.wall_us().saturating_sub(age_us));
+            let key = Key::of_time(looks.clock.look(desk).saturating_sub(age_us));
             let hosts = desk.hosts(&applied(desk));
             let is_of = |origin: Origin| hosts.falls_here(origin.node, CUT_AWAY_US);
             let has_old = finder.oldest_us(&is_of).is_some_and(|oldest_us| oldest_us < key.time_us);
