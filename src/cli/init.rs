@@ -118,7 +118,9 @@ fn cluster(text: &str) -> Result<(ClusterId, u64), String> {
 }
 
 fn address(text: &str) -> Result<Address, String> {
-    Address::parse(text).ok_or_else(|| {
+    // Whoever is invited dials it.
+    let can_be_dialed = |address: &Address| address.literal().is_none_or(|literal| literal.port() > 0);
+    Address::parse(text).filter(can_be_dialed).ok_or_else(|| {
         "where this host's --peer-listen is reached from the other one, such as host-a:8001".to_owned()
     })
 }
@@ -321,6 +323,12 @@ mod tests {
         }
         let is_told = arguments(None).next_step(&known).contains("--log");
         assert_eq!(is_told, cfg!(any(feature = "nats", feature = "s3")), "only what this build can do");
+    }
+
+    #[test]
+    fn an_invitation_names_an_address_that_can_be_dialed() {
+        assert!(address("127.0.0.1:0").is_err() && address("host-a").is_err());
+        assert!(address("127.0.0.1:9").is_ok() && address("host-a:8001").is_ok());
     }
 
     #[test]
