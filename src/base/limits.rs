@@ -492,7 +492,7 @@ pub static DEFAULTS: Limits = Limits {
     buffered_bytes: 256 * 1024 * 1024,
     lane_full_ms: 100,
     peer_waiters: 65_536,
-    young_bytes: 8 * 1024 * 1024,
+    young_bytes: 2 * 1024 * 1024,
     apps: Values::new(),
 };
 
