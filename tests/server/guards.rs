@@ -124,8 +124,15 @@ fn a_trusted_proxy_says_by_fields_whom_it_asks_for() {
         "X-Forwarded-For: 198.51.100.1, 192.0.2.2, 127.0.0.9\r\n",
         "Forwarded: for=198.51.100.1, for=192.0.2.3;proto=http\r\n",
         "Forwarded: for=\"[2001:db8:1:2::7]:4711\"\r\n",
+        // Nobody is named, or nobody but a proxy: it is bounded itself.
+        "X-Forwarded-For: 198.51.100.1, unknown\r\n",
+        "X-Forwarded-For: 127.0.0.8\r\n",
     ] {
         assert_eq!(statuses(&mut proxy, &count(fields), 3), [200, 200, 429], "{fields}");
+    }
+    for fields in ["Forwarded: for=_hidden\r\n", "X-Forwarded-For: fe80::1%eth0\r\n", "X-Forwarded-For: \r\n"]
+    {
+        assert_eq!(ask(&mut proxy, count(fields)).status, 429, "the same allowance: {fields}");
     }
     let same_network = count("Forwarded: for=\"[2001:db8:1:2::8]\"\r\n");
     assert_eq!(ask(&mut proxy, same_network).status, 429, "64 bits of IPv6 are one client");

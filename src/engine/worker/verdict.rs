@@ -110,8 +110,9 @@ fn by_address(
     let (by_address, peer) = (rules.by_address.as_ref()?, peer?);
     *is_counted = true;
     let client = forwarded::client(peer, head, |address| rules.trusts(address));
-    // A proxy that asks for itself looks whether the server is there.
-    if rules.trusts(client) {
+    // A proxy that asks for itself looks whether the server is there. One that does not say for whom it asks is bounded itself:
+    // its clients would not be bounded at all.
+    if rules.trusts(client) && !forwarded::is_for_another(head) {
         return None;
     }
     let drawn = by_address.allowances.draw(client, by_address.rate, context.now.us());
