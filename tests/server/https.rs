@@ -351,6 +351,31 @@ fn http_leads_to_https_and_answers_challenges() {
 }
 
 #[test]
+fn who_is_led_to_https_is_bounded_as_elsewhere() {
+    let authority = Authority::new();
+    let (gate, folder) = (free_address(), tempfile::tempdir().expect("a directory"));
+    let challenges = folder.path().join(".well-known/acme-challenge");
+    std::fs::create_dir_all(&challenges).expect("room");
+    std::fs::write(challenges.join("token"), "token.thumb").expect("room");
+    let (at, directory) = (gate.to_string(), folder.path().to_str().expect("a text"));
+    let flags = ["--redirect", &at, "--acme-dir", directory, "--allow-host", "x", "--rate", "1/h:5"];
+    let _secured = Secured::start(&authority, &flags);
+    let mut client = Client::connect(gate);
+    let mut ask = |path: &str, host: &str| {
+        let told = client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).answer();
+        (told.status, told.closes())
+    };
+    assert_eq!(ask("/", "x"), (301, false));
+    assert_eq!(ask("/", "evil.test"), (421, false));
+    assert_eq!(ask("/.well-known/acme-challenge", "evil.test"), (421, false));
+    assert_eq!(ask("/.well-known/acme-challenge/token", "y"), (200, false));
+    assert_eq!(ask("/.well-known/acme-challenge/other", "y"), (404, false));
+    for path in ["/", "/.well-known/acme-challenge/token"] {
+        assert_eq!(ask(path, "x"), (429, false), "{path}");
+    }
+}
+
+#[test]
 fn curl_openssl_and_our_own_clients_come_through() {
     let authority = Authority::new();
     let secured = Secured::start(&authority, &[]);

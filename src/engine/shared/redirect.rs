@@ -43,14 +43,23 @@ impl Redirect {
         Some(Self { port, acme_dir })
     }
 
+    /// Returns whether a request is for a challenge of ACME, which is answered here.
+    #[must_use]
+    pub fn is_challenge(&self, head: &Head<'_>) -> bool {
+        self.challenge(head).is_some()
+    }
+
+    /// Returns where a challenge is looked for, and its token.
+    fn challenge<'h>(&self, head: &Head<'h>) -> Option<(&Arc<Path>, &'h str)> {
+        let directory = self.acme_dir.as_ref().filter(|_| is_read(head))?;
+        Some((directory, head.path.strip_prefix(CHALLENGES)?))
+    }
+
     /// Returns what a request comes to: a challenge of ACME its answer, every other one the same URL with `https`. GET and HEAD are
     /// answered 301; others 308, which a client repeats with its method and body (RFC 9110, section 15.4.9).
     #[must_use]
     pub fn answer(&self, head: &Head<'_>) -> Redirected {
-        let is_read = matches!(head.method, Method::Get | Method::Head);
-        if let (true, Some(directory), Some(token)) =
-            (is_read, &self.acme_dir, head.path.strip_prefix(CHALLENGES))
-        {
+        if let Some((directory, token)) = self.challenge(head) {
             return match is_token(token) {
                 true => Redirected::Look(Box::new(Challenge {
                     directory: directory.clone(),
@@ -66,11 +75,15 @@ impl Redirect {
         let port = if self.port == USUAL_PORT { String::new() } else { format!(":{}", self.port) };
         let path = if head.path == "*" { "/" } else { head.path };
         let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
-        let status = if is_read { 301 } else { 308 };
+        let status = if is_read(head) { 301 } else { 308 };
         let response =
             Response::new(status, "", "").with("Location", format!("https://{host}{port}{path}{query}"));
         Redirected::Answer(response)
     }
+}
+
+fn is_read(head: &Head<'_>) -> bool {
+    matches!(head.method, Method::Get | Method::Head)
 }
 
 /// Returns the host of a field Host without its port; nothing for what is no host.
