@@ -89,8 +89,12 @@ pub(super) fn judge(
 ) -> Verdict {
     let rules = &*context.rules;
     let mut verdict = Verdict { shows_host: from.root.shows_host(), ..Verdict::FREE };
+    // Before all else: a page may see why it is refused, too.
+    if !rules.origins.is_empty() {
+        verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
+    }
     verdict.denied = by_address(rules, from.client, head, &mut verdict.is_counted, context)
-        .or_else(|| by_site(rules, route, head, &mut verdict));
+        .or_else(|| by_site(rules, route, head, &verdict));
     if verdict.denied.is_none()
         && let Some(tokens) = &rules.tokens
     {
@@ -124,7 +128,7 @@ fn by_site(
     rules: &Rules,
     route: Option<(&dyn App, &Route)>,
     head: &Head<'_>,
-    verdict: &mut Verdict,
+    verdict: &Verdict,
 ) -> Option<Denied> {
     let is_named = || {
         let name = sites::host_name(head);
@@ -133,7 +137,6 @@ fn by_site(
     if !rules.hosts.is_empty() && !is_named() {
         return Some(Denied::Host);
     }
-    verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
     let (app, route) = route?;
     let changes = matches!(route.scope(head.method), Some(Scope::Write | Scope::Delete));
     let is_refused =
