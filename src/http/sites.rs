@@ -21,6 +21,10 @@ pub fn is_elsewhere(head: &Head<'_>) -> bool {
     named.is_empty() || !named.eq_ignore_ascii_case(host)
 }
 
+const METHODS: &str = "Access-Control-Allow-Methods";
+const FIELDS: &str = "Access-Control-Allow-Headers";
+const MAX_AGE: &str = "Access-Control-Max-Age";
+
 /// Seconds that a browser may keep the answer to its question.
 const MAX_AGE_S: &str = "600";
 
@@ -30,12 +34,19 @@ const MAX_AGE_S: &str = "600";
 pub fn preflight(response: Response, head: &Head<'_>, is_allowed: bool) -> Response {
     let allow = response.headers.iter().find(|(name, _)| *name == "Allow").map(|(_, allow)| allow.clone());
     match allow {
-        Some(allow) if is_allowed && head.method == Method::Options => response
-            .with("Access-Control-Allow-Methods", allow)
-            .with("Access-Control-Allow-Headers", "Authorization, Content-Type, Durability, Idempotency-Key")
-            .with("Access-Control-Max-Age", MAX_AGE_S),
+        Some(allow) if is_allowed && head.method == Method::Options => without_permissions(response)
+            .with(METHODS, allow)
+            .with(FIELDS, "Authorization, Content-Type, Durability, Idempotency-Key")
+            .with(MAX_AGE, MAX_AGE_S),
         _ => response,
     }
+}
+
+/// Takes away what an application permits to every page: one whose origin is named may do more, and a field that stands twice permits
+/// nothing.
+fn without_permissions(mut response: Response) -> Response {
+    response.headers.retain(|(name, _)| ![METHODS, FIELDS, MAX_AGE].contains(name));
+    response
 }
 
 /// Appends to an answer's fields that a page of this origin may see it, unless they say already who may.

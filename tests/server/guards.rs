@@ -316,6 +316,38 @@ fn pages_of_named_origins_may_ask_and_see() {
 }
 
 #[test]
+fn a_page_of_a_named_origin_sees_that_it_asks_too_often() {
+    let origin = "https://a.example";
+    let server = Server::fresh(&["--allow-origin", origin, "--rate", "1/h:1"]);
+    let mut client = server.connect();
+    let question = format!(
+        "OPTIONS /pixel HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+    );
+    let requests = [get("/pixels/count", &format!("Origin: {origin}\r\n")), question];
+    for (request, status) in [(&requests[0], 200), (&requests[0], 429), (&requests[1], 429)] {
+        let answer = ask(&mut client, request);
+        assert_eq!((answer.status, answer.field("access-control-allow-origin")), (status, Some(origin)));
+    }
+    let other = ask(&mut client, get("/pixels/count", "Origin: https://b.example\r\n"));
+    assert_eq!((other.status, other.field("access-control-allow-origin")), (429, None));
+}
+
+#[test]
+fn each_field_of_the_answer_to_a_browsers_question_stands_there_once() {
+    let server = Server::fresh(&["--allow-origin", "https://a.example"]);
+    let names = ["origin", "methods", "headers"].map(|name| format!("access-control-allow-{name}"));
+    for (origin, may_have_token) in [("https://a.example", true), ("https://b.example", false)] {
+        let question = format!("OPTIONS /api/products HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\n\r\n");
+        let answer = ask(&mut server.connect(), question);
+        let head = answer.head.to_lowercase();
+        for name in names.iter().map(String::as_str).chain(["access-control-max-age"]) {
+            assert_eq!(head.matches(&format!("\n{name}:")).count(), 1, "{name}: {head}");
+        }
+        assert_eq!(head.contains("authorization"), may_have_token, "{head}");
+    }
+}
+
+#[test]
 fn operators_have_an_address_of_their_own() {
     let server = Server::fresh(&["--admin-listen", "127.0.0.2:0"]);
     let (public, admin) = (addresses(&server)[0], addresses(&server)[1]);
