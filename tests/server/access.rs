@@ -348,7 +348,7 @@ fn a_bad_file_is_a_refused_start_that_changes_nothing() {
     for (text, part) in [
         (None, "cannot be read"),
         (Some(String::new()), "tokens: there is no token; `pixeld token new"),
-        (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: \"all\" is no scope"),
+        (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: the second field: \"all\" is no scope"),
         (Some("ci read 1234\n".to_owned()), "tokens:1: the third field is no SHA-256"),
     ] {
         if let Some(text) = text {

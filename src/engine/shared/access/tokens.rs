@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::app::access::Scopes;
+use crate::app::shown::Shown;
 use crate::base::limits::{TOKEN_NAME_BYTES_MAX, TOKENS_MAX};
 use crate::base::rate::{Drawn, RATE_FORM, Rate};
 use crate::base::sha256::sha256;
@@ -66,7 +67,7 @@ pub struct Tokens(Vec<Token>);
 pub struct BadLine {
     /// The line, counted from 1; 0 for the file as a whole.
     pub line: usize,
-    /// What is wrong, as an operator may read it. Never holds what stands in the place of the hash.
+    /// What is wrong, as an operator may read it. Never holds what stands in the place of the hash, nor what may be a token.
     pub reason: String,
 }
 
@@ -86,7 +87,7 @@ impl Tokens {
             let wrong = |reason: String| BadLine { line: index + 1, reason };
             let token = token(&fields, apps).map_err(wrong)?;
             if tokens.iter().any(|other| other.name == token.name) {
-                return Err(wrong(format!("there is another token with the name {}", token.name)));
+                return Err(wrong(format!("there is another token with the name {}", Shown(&token.name))));
             }
             if tokens.iter().any(|other| other.hash == token.hash) {
                 return Err(wrong("there is another token with this hash".to_owned()));
@@ -156,13 +157,17 @@ fn token(fields: &[&str], apps: &[&str]) -> Result<Token, String> {
     };
     if !is_name(name) {
         return Err(format!(
-            "the name {name:?} is not 1 to {TOKEN_NAME_BYTES_MAX} letters, digits and - _ . @"
+            "the first field, the name {}, is not 1 to {TOKEN_NAME_BYTES_MAX} letters, digits and - _ . @",
+            Shown(name)
         ));
     }
     let hash = hash_of(hash).ok_or("the third field is no SHA-256 in 64 digits of lower-case hex")?;
-    let read = |text| Rate::parse(text).ok_or_else(|| format!("the rate {text:?} is not {RATE_FORM}"));
+    let read = |text| {
+        Rate::parse(text)
+            .ok_or_else(|| format!("the fourth field, the rate {}, is not {RATE_FORM}", Shown(text)))
+    };
     let rate = rate.map(read).transpose()?;
-    let scopes = Scopes::parse(scopes, apps)?;
+    let scopes = Scopes::parse(scopes, apps).map_err(|reason| format!("the second field: {reason}"))?;
     Ok(Token { name: (*name).into(), scopes, rate, full_us: Arc::default(), hash })
 }
 
@@ -256,18 +261,42 @@ mod tests {
             ("# nobody\n".to_owned(), 0, "no token"),
             (format!("{good}\nb read"), 2, "2 fields"),
             (format!("\n\nb read {hash} 5/s 6"), 3, "5 fields"),
-            (format!("b read {hash} 5"), 1, "the rate \"5\" is not"),
+            (format!("b read {hash} 5"), 1, "the rate \"5\", is not"),
             (format!("b read {}", hash.to_uppercase()), 1, "third field"),
             (format!("b read {}", &hash[1..]), 1, "third field"),
             (format!("b read {}é", &hash[2..]), 1, "third field"),
             (format!("b! read {hash}"), 1, "the name"),
             (format!("b all {hash}"), 1, "no scope"),
             (format!("{good}\n{}", good.replacen('a', "b", 1)), 2, "this hash"),
-            (format!("{good}\na read {}", hash.replace('2', "3")), 2, "the name a"),
+            (format!("{good}\na read {}", hash.replace('2', "3")), 2, "the name \"a\""),
         ] {
             let refused = parse(&text).unwrap_err();
             assert!(refused.line == line && refused.reason.contains(part), "{text}: {refused:?}");
             assert!(!refused.reason.contains(&hash[2..]), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_wrong_place_is_not_repeated() {
+        let secret = crate::os::random::token();
+        let line = line_of("r", &Scopes::parse("read", &APPS).unwrap(), &secret, None);
+        let hash = line.rsplit(' ').next().unwrap();
+        for text in [
+            format!("{secret}{line}"),
+            format!("{secret} read {hash}"),
+            format!("{secret} {line}"),
+            format!("r {secret} {hash}"),
+            format!("r read,{secret} {hash}"),
+            format!("r {secret}:read {hash}"),
+            format!("r {hash} {hash}"),
+            format!("r read {secret}"),
+            format!("{line} {secret}"),
+            secret.clone(),
+        ] {
+            let refused = parse(&text).unwrap_err();
+            let part = &secret["pixeld_".len()..][..8];
+            assert!(!refused.reason.contains(part) && !refused.reason.contains(&hash[..8]), "{refused:?}");
+            assert!(refused.reason.contains("field"), "its place is said: {refused:?}");
         }
     }
 
