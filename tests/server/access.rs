@@ -15,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 
 use process::client::{Answer, post_pixel};
 use process::{Server, pixeld};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -374,6 +375,34 @@ fn a_server_that_is_open_to_others_says_so_once() {
     assert_eq!((start("0.0.0.0:0", &["--open"]), start("127.0.0.2:0", &[])), (0, 0));
     let keys = Keys::of(&["read"]);
     assert_eq!(start("0.0.0.0:0", &["--tokens", keys.path().to_str().expect("a path")]), 0);
+}
+
+/// A line taken out of the configuration by mistake opens the server, which nobody would see.
+#[test]
+fn a_reload_that_opens_the_server_to_others_says_so() {
+    let keys = Keys::of(&["read"]);
+    let file = keys.directory.path().join("pixeld.toml");
+    let configure = |text: &str| fs::write(&file, text).expect("written");
+    configure(&format!("tokens = {:?}\n", keys.path()));
+    let server = Server::fresh(&["--listen", "0.0.0.0:0", "--config", file.to_str().expect("a path")]);
+    let warning = "everybody who reaches these may read, write and delete everything";
+    assert!(!server.stderr().contains(warning));
+    configure("");
+    server.signal(Signal::HUP);
+    server.wait_for(warning);
+}
+
+/// A pipe that nobody writes into would hold the reload, and the stop behind it.
+#[test]
+fn a_pipe_in_the_place_of_the_tokens_holds_nothing() {
+    let keys = Keys::of(&["read"]);
+    let mut server = keys.serve(&[]);
+    fs::remove_file(keys.path()).expect("it was there");
+    mkfifoat(CWD, keys.path(), Mode::RUSR | Mode::WUSR).expect("a pipe");
+    server.signal(Signal::HUP);
+    server.wait_for("it is not a regular file");
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
 }
 
 #[test]
