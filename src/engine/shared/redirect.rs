@@ -1,6 +1,6 @@
 //! What listeners answer that only send everybody to HTTPS.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::settings::{ListenerKind, Settings};
@@ -10,6 +10,7 @@ use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::Response;
+use crate::os::regular;
 
 /// The port of HTTPS that no URL names.
 const USUAL_PORT: u16 = 443;
@@ -114,16 +115,22 @@ struct Challenge {
     token: String,
 }
 
+impl Challenge {
+    /// Reads the answer. Whoever may write into the directory could show everybody any file of the server by a link out of it.
+    fn find(&self) -> Option<Vec<u8>> {
+        let directory = self.directory.canonicalize().ok()?;
+        let path = directory.join(&CHALLENGES[1..]).join(&self.token).canonicalize().ok()?;
+        let answer =
+            regular::read(&path, ACME_ANSWER_BYTES_MAX).ok().filter(|_| path.starts_with(&directory));
+        answer.filter(|answer| answer.len() as u64 <= ACME_ANSWER_BYTES_MAX)
+    }
+}
+
 impl Job for Challenge {
     fn start(&mut self) -> Start {
-        let path: PathBuf = self.directory.join(&CHALLENGES[1..]).join(&self.token);
-        // A pipe would hold the thread.
-        let is_answer = |path: &PathBuf| {
-            std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() <= ACME_ANSWER_BYTES_MAX)
-        };
-        let found = Some(path).filter(is_answer).and_then(|path| std::fs::read(path).ok());
-        let answer =
-            found.map_or_else(no_challenge, |answer| Response::new(200, "application/octet-stream", answer));
+        let answer = self
+            .find()
+            .map_or_else(no_challenge, |answer| Response::new(200, "application/octet-stream", answer));
         Start::Whole(answer.kept_by(Caching::default()))
     }
 
