@@ -300,6 +300,16 @@ fn operators_may_have_https_where_everybody_else_has_none() {
     assert_eq!(code, Some(0), "{told}");
     let (code, told) = checked(&["--redirect", "127.0.0.1:0"]);
     assert!(code == Some(2) && told.contains("where it leads to"), "{told}");
+    // The kernel would give each some of the connections.
+    let twice = [
+        ["--listen", "127.0.0.1:4711", "--admin-listen", "127.0.0.1:4711"],
+        ["--listen", "https://127.0.0.1:4711", "--redirect", "127.0.0.1:4711"],
+        ["--listen", "https://127.0.0.1:4711", "--listen", "http://127.0.0.1:4711"],
+    ];
+    for flags in twice {
+        let (code, told) = checked(&flags);
+        assert!(code == Some(2) && told.contains("that no other listener has"), "{told}");
+    }
 }
 
 #[test]
@@ -310,6 +320,11 @@ fn http_leads_to_https_and_answers_challenges() {
     std::fs::create_dir_all(&challenges).expect("room");
     std::fs::write(challenges.join("a-Token_1"), "a-Token_1.thumb").expect("room");
     std::fs::write(folder.path().join("secret"), "x").expect("room");
+    // Links within the directory lead on, those out of it lead nowhere.
+    let outside = tempfile::tempdir().expect("a directory");
+    std::fs::write(outside.path().join("secret"), "x").expect("room");
+    std::os::unix::fs::symlink("a-Token_1", challenges.join("inside")).expect("a link");
+    std::os::unix::fs::symlink(outside.path().join("secret"), challenges.join("outside")).expect("a link");
     let (at, directory) = (gate.to_string(), folder.path().to_str().expect("a text"));
     let flags = ["--redirect", &at, "--acme-dir", directory, "--hsts", "180d"];
     let secured = Secured::start(&authority, &flags);
@@ -338,7 +353,8 @@ fn http_leads_to_https_and_answers_challenges() {
         (told.status, told.text().to_owned())
     };
     assert_eq!(answer(&mut client, "a-Token_1"), (200, "a-Token_1.thumb".to_owned()));
-    for bad in ["other", "../../secret", "..%2f..%2fsecret", "", ".", "a-Token_1/"] {
+    assert_eq!(answer(&mut client, "inside"), (200, "a-Token_1.thumb".to_owned()));
+    for bad in ["outside", "other", "../../secret", "..%2f..%2fsecret", "", ".", "a-Token_1/"] {
         assert_eq!(answer(&mut client, bad).0, 404, "{bad}");
     }
     let mut stream = authority.connect(secured.https, &[&TLS13]);
