@@ -15,7 +15,7 @@ pub fn is_elsewhere(head: &Head<'_>) -> bool {
         return !matches!(site, b"same-origin" | b"none");
     }
     let Some(origin) = head.header_text("origin") else { return head.header("origin").is_some() };
-    let host = head.header_text("host").unwrap_or_default();
+    let host = head.host().unwrap_or_default();
     // `null` is the origin of a page that has none, such as a file.
     let named = origin.split_once("://").map_or("", |(_, named)| named);
     named.is_empty() || !named.eq_ignore_ascii_case(host)
@@ -59,10 +59,10 @@ pub fn show_to(origin: &str, headers: &mut Vec<(&'static str, String)>) {
     headers.push(("Vary", "Origin".to_owned()));
 }
 
-/// Returns the name in the field Host, without its port.
+/// Returns the name by which the client asked, without its port.
 #[must_use]
 pub fn host_name<'h>(head: &Head<'h>) -> &'h str {
-    let host = head.header_text("host").unwrap_or_default();
+    let host = head.host().unwrap_or_default();
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     match host.rsplit_once(':') {
         Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => name,

@@ -234,6 +234,13 @@ fn a_server_answers_to_its_names_only() {
     ] {
         assert_eq!(status(host), expected, "{host}");
     }
+    // An absolute form says whom it means, whatever Host says.
+    let absolute = |target: &str, version: &str, fields: &str| {
+        ask(&mut server.connect(), format!("GET {target} HTTP/{version}\r\n{fields}\r\n")).status
+    };
+    assert_eq!(absolute("http://evil.example/livez", "1.1", "Host: localhost\r\n"), 421);
+    assert_eq!(absolute("http://localhost:8/livez", "1.1", "Host: evil.example\r\n"), 200);
+    assert_eq!(absolute("http://localhost/livez", "1.0", ""), 200);
     let nowhere = ask(&mut server.connect(), "GET /nowhere HTTP/1.1\r\nHost: evil.example\r\n\r\n");
     assert_eq!(nowhere.status, 421);
 }

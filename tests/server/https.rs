@@ -348,6 +348,8 @@ fn http_leads_to_https_and_answers_challenges() {
     assert_eq!(client.send(plain("HEAD", "/")).head_answer().status, 301);
     let told = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").answer();
     assert_eq!(told.status, 400, "{}", told.text());
+    let told = client.send("GET http://y:80/p HTTP/1.1\r\nHost: x\r\n\r\n").answer();
+    assert_eq!(told.field("location"), Some(&*format!("https://y:{port}/p")), "whom the target names");
     let answer = |client: &mut Client, name: &str| {
         let told = client.send(plain("GET", &format!("/.well-known/acme-challenge/{name}"))).answer();
         (told.status, told.text().to_owned())

@@ -69,7 +69,7 @@ impl Redirect {
                 false => Redirected::Answer(no_challenge()),
             };
         }
-        let Some(host) = head.header_text("host").and_then(host_of) else {
+        let Some(host) = head.host().and_then(host_of) else {
             let why = "Only https is served here; name the host by the field Host, or ask by https.\n";
             return Redirected::Answer(Response::new(400, "text/plain; charset=utf-8", why));
         };
