@@ -138,10 +138,12 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str
 /// Returns the key of an address that another one has, too: the kernel would give each of both some of the connections.
 fn shared_address(config: &Config) -> Option<(&'static str, &'static str)> {
     const ALLOWED: &str = "addresses that no other listener has, or another port";
+    // One that is no name may be written in several ways.
+    let plain = |address: &Address| address.literal().map_or_else(|| address.clone(), Address::from);
     let of = |key, listeners: &'_ [Listen]| {
-        listeners.iter().map(|listen| (key, listen.address.clone())).collect::<Vec<_>>()
+        listeners.iter().map(|listen| (key, plain(&listen.address))).collect::<Vec<_>>()
     };
-    let redirect = config.https.redirect.iter().map(|address| ("tls.redirect", address.clone()));
+    let redirect = config.https.redirect.iter().map(|address| ("tls.redirect", plain(address)));
     let all =
         [of("listen", &config.listen), of("admin_listen", &config.admin_listen), redirect.collect()].concat();
     // The system gives each a port of its own.
