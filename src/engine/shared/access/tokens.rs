@@ -118,15 +118,30 @@ impl Tokens {
         earlier.0.iter().all(has)
     }
 
-    /// Returns the token that a client has sent, if it is one of these. Takes as long for any other text of the same length: all
-    /// hashes are compared to their ends.
+    /// Returns the place of the token that a client has sent, if it is one of these. Takes as long for any other text of the same length:
+    /// all hashes are compared to their ends.
     #[must_use]
-    pub fn find(&self, sent: &[u8]) -> Option<&Token> {
-        let hash = sha256(sent);
+    pub fn find(&self, sent: &[u8]) -> Option<u16> {
+        self.place_of(&sha256(sent))
+    }
+
+    /// Returns the token at a place.
+    #[must_use]
+    pub fn at(&self, place: u16) -> Option<&Token> {
+        self.0.get(usize::from(place))
+    }
+
+    /// Returns the place here of the token that `earlier` has at `place`, if it is still one of these.
+    #[must_use]
+    pub fn place_now(&self, earlier: &Self, place: u16) -> Option<u16> {
+        self.place_of(&earlier.at(place)?.hash)
+    }
+
+    fn place_of(&self, hash: &[u8; HASH_BYTES]) -> Option<u16> {
         let mut found = None;
-        for token in &self.0 {
-            if is_equal(&token.hash, &hash) {
-                found = Some(token);
+        for (place, token) in (0..).zip(&self.0) {
+            if is_equal(&token.hash, hash) {
+                found = Some(place);
             }
         }
         found
@@ -236,11 +251,11 @@ mod tests {
         let text = format!("# who may do what\n\n  {a}\t# the build\n{}\n", b.replace(' ', " \t "));
         let tokens = parse(&text).unwrap();
         assert_eq!(tokens.count(), 2);
-        let found = tokens.find(b"alpha").unwrap();
+        let found = tokens.find(b"alpha").and_then(|place| tokens.at(place)).unwrap();
         assert!(&*found.name == "ci" && found.scopes.allow("pixel", Scope::Write));
         assert_eq!((found.draw(7), found.draw(8)), (Ok(()), Ok(())));
         assert_eq!(found.draw(9), Err((1_800_000_000 - 2, Rate::parse("2/h").unwrap())));
-        let other = tokens.find(b"beta").unwrap();
+        let other = tokens.find(b"beta").and_then(|place| tokens.at(place)).unwrap();
         assert!(&*other.name == "ops" && (0..9).all(|now_us| other.draw(now_us).is_ok()));
         for sent in ["", "alph", "alphaa", "gamma", b.rsplit(' ').next().unwrap()] {
             assert!(tokens.find(sent.as_bytes()).is_none(), "{sent:?}");
