@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::shown::Shown;
 use crate::http::method::Method;
 
 /// One kind of things that a token allows. None includes another one.
@@ -75,11 +76,13 @@ impl Scopes {
         let mut scopes = Self::default();
         for word in text.split(',') {
             let (app, name) = word.split_once(':').map_or((None, word), |(app, name)| (Some(app), name));
-            let scope = Scope::named(name)
-                .ok_or_else(|| format!("{word:?} is no scope; there are read, write, delete and admin"))?;
+            let scope = Scope::named(name).ok_or_else(|| {
+                let word = Shown(word);
+                format!("{word} is no scope; there are read, write, delete and admin")
+            })?;
             if let Some(app) = app {
                 if !apps.contains(&app) {
-                    return Err(format!("{app:?} is no application; there are {}", apps.join(", ")));
+                    return Err(format!("{} is no application; there are {}", Shown(app), apps.join(", ")));
                 }
                 if scope == Scope::Admin {
                     return Err("admin is about the host, so it can't be for one application".to_owned());
@@ -140,6 +143,9 @@ mod tests {
             ("fax:read", "\"fax\" is no application; there are pixel, board"),
             ("pixel:admin", "admin is about the host"),
             ("read,read", "twice"),
+            ("pixeld_0123", "(11 bytes, not shown: it may be a token) is no scope"),
+            ("read:pixeld_0123", "(16 bytes, not shown: it may be a token) is no scope"),
+            ("pixeld_0123:read", "(11 bytes, not shown: it may be a token) is no application"),
         ] {
             let refused = Scopes::parse(text, &APPS).unwrap_err();
             assert!(refused.contains(part), "{text:?}: {refused}");

@@ -45,6 +45,7 @@ pub(crate) mod references;
 pub(crate) mod returning;
 pub mod router;
 pub mod shelving;
+pub(crate) mod shown;
 pub mod state;
 mod stored_run;
 pub(crate) mod trimming;

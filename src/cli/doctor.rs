@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::{CliError, serve};
 use crate::base::units;
+use crate::config::effective::Config;
 use crate::config::read::load;
 use crate::config::shared_log;
 use crate::config::sources::Sources;
@@ -36,9 +37,9 @@ pub(super) struct Arguments {
     /// The network card [default: that of the default route]
     #[arg(long, value_name = "CARD")]
     nic: Option<String>,
-    /// Where the journal is, or will be
-    #[arg(short, long, value_name = "DIR", default_value = "./pixeld-data", env = "PIXELD_DATA_DIR")]
-    data_dir: PathBuf,
+    /// Where the journal is, or will be [default: where the server's configuration has it]
+    #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// The peer, to see how far it is
     #[arg(long, value_name = "HOST:PORT")]
     peer: Option<String>,
@@ -108,15 +109,19 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     ms.map(std::time::Duration::from_millis).ok_or_else(|| format!("{} of 100ms to 1h", units::DURATION_FORM))
 }
 
-/// Returns what a configuration says of who may reach the server and do what.
-fn guard(file: Option<PathBuf>) -> Result<Guard, String> {
+/// Reads the server's configuration.
+fn configuration(file: Option<PathBuf>) -> Result<Config, String> {
     let sources = Sources { flags: Vec::new(), environment: serve::environment(), file };
-    let config = load(&sources, 1).map_err(|errors| format!("the configuration is not sound: {errors}"))?;
+    load(&sources, 1).map_err(|errors| format!("the configuration is not sound: {errors}"))
+}
+
+/// Returns what it says of who may reach the server and do what.
+fn guard(config: &Config) -> Guard {
     let all = config.listen.iter().chain(&config.admin_listen);
     let public: Vec<_> = all.filter(|listen| !listen.address.is_local()).collect();
     let certificates = examined(config.https.pairs());
     let clear = public.iter().filter(|listen| listen.kind == ListenerKind::Http);
-    Ok(Guard {
+    Guard {
         clear: clear.map(|listen| listen.address.to_string()).collect(),
         public: public.iter().map(|listen| listen.address.to_string()).collect(),
         tokens: config.access.tokens.as_deref().map(Into::into),
@@ -125,7 +130,7 @@ fn guard(file: Option<PathBuf>) -> Result<Guard, String> {
         certificates: certificates.into_iter().map(|(pair, found)| certificate(pair, found)).collect(),
         secrets: config.https.keys.clone(),
         host_key: KEY_NAME,
-    })
+    }
 }
 
 type Found = (Pair, Result<Examined, CertificateError>);
@@ -188,8 +193,11 @@ impl Arguments {
             output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let guard = guard(self.config);
-        let Self { profile, nic, data_dir, peer, log, log_monitor, .. } = self;
+        let config = configuration(self.config);
+        let configured = config.as_ref().ok().map(|config| config.settings.data_dir.clone());
+        let guard = config.map(|config| guard(&config));
+        let Self { profile, nic, peer, log, log_monitor, .. } = self;
+        let data_dir = self.data_dir.or(configured).unwrap_or_else(|| "./pixeld-data".into());
         let bucket = bucket(&log);
         let question = Question { profile, nic, data_dir, peer, log, bucket, log_monitor, guard };
         let findings = examine(&machine, &question);

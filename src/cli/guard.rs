@@ -1,4 +1,4 @@
-//! What a server does about strangers before it serves: it says that they may do everything, and keeps tokens and keys to itself.
+//! What a server does about strangers before it serves, and after a reload: it says that they may do everything, and keeps tokens and keys to itself.
 
 use std::net::SocketAddr;
 

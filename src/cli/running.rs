@@ -294,6 +294,7 @@ impl Running {
                 self.level.set(reloaded.config.log_level);
                 self.config = reloaded.config;
                 guard::keep_secrets(&self.config.access, &self.config.https);
+                guard::warn_of_strangers(self.server.addresses(), &self.config.access);
                 let tokens = self.config.settings.rules.tokens.as_ref().map_or(0, Tokens::count);
                 tracing::info!(changed, tokens, "configuration read again");
                 if !restart.is_empty() {

@@ -1,12 +1,11 @@
 //! The keys about who may do what: a row for each, and the rules that they come to.
 
-use std::fs;
-use std::io::Read as _;
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::access::Access;
-use super::effective::{Config, is_listen, listen, listen_form};
+use super::effective::{Config, Listen, is_listen, listen, listen_form};
 use super::error::{ConfigError, Origin};
 use super::table::{Row, row};
 use crate::apps::registry;
@@ -16,6 +15,8 @@ use crate::base::rate::{RATE_FORM, Rate};
 use crate::base::setting::{Form, Preset, Setting};
 use crate::engine::shared::access::tokens::Tokens;
 use crate::engine::shared::access::{ByAddress, Rules};
+use crate::os::address::Address;
+use crate::os::regular;
 
 const PATH: Form = Form::Or("none", "", &Form::Text("a path", |text| !text.is_empty()));
 
@@ -96,26 +97,61 @@ pub static ROWS: [Row; 7] = [
 ];
 
 const HOST_FORM: &str = "a name or an address without a port, such as example.org or [::1]";
-const ORIGIN_FORM: &str =
-    "a scheme, a name and a port if it is an unusual one, such as https://example.org, or *";
+const ORIGIN_FORM: &str = "a scheme, a name and a port if it is an unusual one, as browsers send it, such as https://example.org or \
+     http://a.example:8080, each by itself without a *, or * alone";
 
 fn is_host(text: &str) -> bool {
-    let is_bracketed = text.starts_with('[') && text.ends_with(']');
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    !text.is_empty() && (is_bracketed || text.bytes().all(is_letter))
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inside) => inside.parse::<Ipv6Addr>().is_ok(),
+        None => !text.is_empty() && text.bytes().all(is_letter),
+    }
 }
 
+/// Returns whether a browser may send this as its page's origin (RFC 6454, section 6.2): another text would match nobody.
 fn is_origin(text: &str) -> bool {
-    let named = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
-    text == "*"
-        || named.is_some_and(|(_, host)| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
+    let is_named = |usual: &str, rest: &str| {
+        // What follows the last colon of an address in brackets is no port.
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !rest.ends_with(']') => (host, Some(port)),
+            _ => (rest, None),
+        };
+        let is_port =
+            |port: &str| port != usual && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok();
+        is_host(host) && port.is_none_or(is_port)
+    };
+    match text.split_once("://") {
+        Some(("http", rest)) => is_named("80", rest),
+        Some(("https", rest)) => is_named("443", rest),
+        _ => text == "*",
+    }
 }
 
-/// Returns a key whose value will not do beside the others, and what would.
-pub(super) fn contradiction(config: &Config) -> Option<(&'static str, &'static str)> {
+/// Returns every key whose value will not do beside the others, and what would.
+pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, &'static str)> {
     let all = config.listen.iter().chain(&config.admin_listen);
     let needs_proxies = all.into_iter().any(|listen| listen.is_announced) && config.access.proxies.is_empty();
-    needs_proxies.then_some(("trusted_proxies", "the addresses of the proxies, for a listener with ?proxy"))
+    let proxies = ("trusted_proxies", "the addresses of the proxies, for a listener with ?proxy");
+    needs_proxies.then_some(proxies).into_iter().chain(shared_address(config)).collect()
+}
+
+/// Returns the key of an address that another one has, too: the kernel would give each of both some of the connections.
+fn shared_address(config: &Config) -> Option<(&'static str, &'static str)> {
+    const ALLOWED: &str = "addresses that no other listener has, or another port";
+    // One that is no name may be written in several ways.
+    let plain = |address: &Address| address.literal().map_or_else(|| address.clone(), Address::from);
+    let of = |key, listeners: &'_ [Listen]| {
+        listeners.iter().map(|listen| (key, plain(&listen.address))).collect::<Vec<_>>()
+    };
+    let redirect = config.https.redirect.iter().map(|address| ("tls.redirect", plain(address)));
+    let all =
+        [of("listen", &config.listen), of("admin_listen", &config.admin_listen), redirect.collect()].concat();
+    // The system gives each a port of its own.
+    let is_chosen = |address: &Address| address.to_string().ends_with(":0");
+    let again = all.iter().enumerate().find(|(at, (_, address))| {
+        !is_chosen(address) && all[..*at].iter().any(|(_, earlier)| earlier == address)
+    });
+    again.map(|(_, (key, _))| (*key, ALLOWED))
 }
 
 /// Returns the rules that this configuration comes to. Reads the files that it names.
@@ -135,11 +171,8 @@ pub(super) fn rules(config: &Config, origin: impl Fn(&str) -> Origin) -> Result<
 fn tokens(path: &Path, origin: Origin) -> Result<Tokens, ConfigError> {
     let unreadable =
         |reason: String| ConfigError::Unreadable { origin: origin.clone(), path: path.into(), reason };
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    file.take(TOKENS_FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| unreadable(error.to_string()))?;
+    let text =
+        regular::read_text(path, TOKENS_FILE_BYTES_MAX).map_err(|error| unreadable(error.to_string()))?;
     if text.len() as u64 > TOKENS_FILE_BYTES_MAX {
         return Err(unreadable(format!("it has more than {TOKENS_FILE_BYTES_MAX} bytes")));
     }
@@ -148,4 +181,43 @@ fn tokens(path: &Path, origin: Origin) -> Result<Tokens, ConfigError> {
         line: bad.line,
         reason: bad.reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_origins_are_those_that_can_match() {
+        for good in ["example.org", "127.0.0.1", "[::1]", "a_b"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", "[x y]", "[]", "[::1", "[127.0.0.1]", "a:80", "*.a", "a\nb"] {
+            assert!(!is_host(bad), "{bad:?}");
+        }
+        for good in ["*", "https://a", "http://a:8080", "https://a:80", "http://[::1]", "http://[::1]:8080"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "https://",
+            "https://a:443",
+            "http://a:80",
+            "https://*.a",
+            "https://a\nb",
+            "https://a/",
+            "https://a:",
+            "https://a:08",
+            "https://a:x",
+            "https://a:99999",
+            "https://[x y]",
+            "https://[::1]:443",
+            "ftp://a",
+            "https://u@a",
+            "null",
+        ] {
+            assert!(!is_origin(bad), "{bad:?}");
+        }
+    }
 }

@@ -168,7 +168,7 @@ impl Reader {
         }
         let of_peer = config.peer.contradiction();
         let of_others = shared_log::contradictions(config).into_iter().chain(https::contradictions(config));
-        for (key, allowed) in of_peer.into_iter().chain(of_others).chain(guards::contradiction(config)) {
+        for (key, allowed) in of_peer.into_iter().chain(of_others).chain(guards::contradictions(config)) {
             self.refuse(key, allowed);
         }
         if let Some(listen) = config

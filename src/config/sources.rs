@@ -1,7 +1,6 @@
 //! What was set where, as text: the flags, the environment and the file, merged by precedence.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
 use super::keys;
+use crate::os::regular;
 
 /// The variable that names the configuration file, beside the flag `--config`.
 const CONFIG_VARIABLE: &str = "PIXELD_CONFIG";
@@ -52,7 +52,7 @@ pub type Merged = BTreeMap<String, Raw>;
 pub fn merge(sources: &Sources, errors: &mut Vec<ConfigError>) -> Merged {
     let mut merged = Merged::new();
     if let Some((path, origin)) = file_named(sources) {
-        match fs::read_to_string(&path) {
+        match regular::read_text(&path, u64::MAX) {
             Ok(text) => from_file(&path, &text, &mut merged, errors),
             Err(error) => errors.push(ConfigError::Unreadable { origin, path, reason: error.to_string() }),
         }

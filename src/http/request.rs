@@ -77,11 +77,21 @@ pub struct Head<'a> {
     pub is_secure: bool,
     /// Where in [`Head::bytes`] the value of Content-Length stands, without white space around it.
     pub length_digits: Option<Range<usize>>,
+    /// Of an absolute form.
+    authority: Option<Span>,
     bytes: &'a [u8],
     fields: &'a [Field],
 }
 
 impl<'a> Head<'a> {
+    /// Returns whom the client asked, with its port if it said one: the authority of its target, or else its field Host; nothing if it
+    /// says neither, or nothing in it.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a str> {
+        let named = self.authority.map(|span| span.text_of(self.bytes));
+        named.or_else(|| self.header_text("host")).filter(|host| !host.is_empty())
+    }
+
     /// Returns the head as it was sent: request line, fields and the empty line behind them.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
@@ -137,6 +147,7 @@ pub(super) struct Outline {
     /// Absent in an absolute form without path.
     path: Option<Span>,
     query: Option<Span>,
+    authority: Option<Span>,
     version: Version,
     pub(super) framing: Framing,
     keep_alive: bool,
@@ -214,6 +225,7 @@ fn read(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, Refusal> {
         method,
         path: target.path.map(|path| Span::find(bytes, path.as_bytes())),
         query: target.query.map(|query| Span::find(bytes, query.as_bytes())),
+        authority: target.authority.map(|authority| Span::find(bytes, authority.as_bytes())),
         version,
         framing: framed.framing,
         keep_alive: framed.keep_alive,
@@ -264,6 +276,7 @@ impl Outline {
             expect_continue: self.expect_continue,
             is_secure: false,
             length_digits: self.length_digits.map(|span| span.start as usize..span.end as usize),
+            authority: self.authority,
             bytes,
             fields: &slots.fields[..self.fields],
         }
@@ -316,6 +329,23 @@ mod tests {
         assert_eq!((head.header_text("x-empty"), head.header_text("x-latin")), (Some(""), None));
         let names = head.headers().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names, ["Host", "Accept", "content-LENGTH", "accept", "X-Empty", "X-Latin"]);
+    }
+
+    #[test]
+    fn the_host_is_that_of_the_target_or_else_of_the_field() {
+        let host = |head: &str| {
+            let mut slots = HeaderSlots::new();
+            parse_head(head.as_bytes(), &mut slots, &Limits::default()).unwrap().host().map(str::to_owned)
+        };
+        for (head, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a:1\r\n\r\n", Some("a:1")),
+            ("GET http://b:2/ HTTP/1.1\r\nHost: a:1\r\n\r\n", Some("b:2")),
+            ("GET https://b HTTP/1.0\r\n\r\n", Some("b")),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", None),
+            ("GET / HTTP/1.0\r\n\r\n", None),
+        ] {
+            assert_eq!(host(head).as_deref(), expected, "{head}");
+        }
     }
 
     #[test]

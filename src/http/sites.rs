@@ -15,11 +15,15 @@ pub fn is_elsewhere(head: &Head<'_>) -> bool {
         return !matches!(site, b"same-origin" | b"none");
     }
     let Some(origin) = head.header_text("origin") else { return head.header("origin").is_some() };
-    let host = head.header_text("host").unwrap_or_default();
+    let host = head.host().unwrap_or_default();
     // `null` is the origin of a page that has none, such as a file.
     let named = origin.split_once("://").map_or("", |(_, named)| named);
     named.is_empty() || !named.eq_ignore_ascii_case(host)
 }
+
+const METHODS: &str = "Access-Control-Allow-Methods";
+const FIELDS: &str = "Access-Control-Allow-Headers";
+const MAX_AGE: &str = "Access-Control-Max-Age";
 
 /// Seconds that a browser may keep the answer to its question.
 const MAX_AGE_S: &str = "600";
@@ -30,12 +34,19 @@ const MAX_AGE_S: &str = "600";
 pub fn preflight(response: Response, head: &Head<'_>, is_allowed: bool) -> Response {
     let allow = response.headers.iter().find(|(name, _)| *name == "Allow").map(|(_, allow)| allow.clone());
     match allow {
-        Some(allow) if is_allowed && head.method == Method::Options => response
-            .with("Access-Control-Allow-Methods", allow)
-            .with("Access-Control-Allow-Headers", "Authorization, Content-Type, Durability, Idempotency-Key")
-            .with("Access-Control-Max-Age", MAX_AGE_S),
+        Some(allow) if is_allowed && head.method == Method::Options => without_permissions(response)
+            .with(METHODS, allow)
+            .with(FIELDS, "Authorization, Content-Type, Durability, Idempotency-Key")
+            .with(MAX_AGE, MAX_AGE_S),
         _ => response,
     }
+}
+
+/// Takes away what an application permits to every page: one whose origin is named may do more, and a field that stands twice permits
+/// nothing.
+fn without_permissions(mut response: Response) -> Response {
+    response.headers.retain(|(name, _)| ![METHODS, FIELDS, MAX_AGE].contains(name));
+    response
 }
 
 /// Appends to an answer's fields that a page of this origin may see it, unless they say already who may.
@@ -48,10 +59,10 @@ pub fn show_to(origin: &str, headers: &mut Vec<(&'static str, String)>) {
     headers.push(("Vary", "Origin".to_owned()));
 }
 
-/// Returns the name in the field Host, without its port.
+/// Returns the name by which the client asked, without its port.
 #[must_use]
 pub fn host_name<'h>(head: &Head<'h>) -> &'h str {
-    let host = head.header_text("host").unwrap_or_default();
+    let host = head.host().unwrap_or_default();
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     match host.rsplit_once(':') {
         Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => name,

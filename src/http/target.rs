@@ -18,6 +18,8 @@ pub struct Target<'a> {
     pub path: Option<&'a str>,
     /// Behind the first `?`.
     pub query: Option<&'a str>,
+    /// Whom an absolute form names; whatever Host says (RFC 9112, section 3.2.2).
+    pub authority: Option<&'a str>,
 }
 
 /// Takes a target apart: `/path?query`, `http://host/path?query` (https as well: a proxy may have ended TLS), or `*`
@@ -36,7 +38,7 @@ pub fn split(method: Method, target: &str) -> Result<Target<'_>, Refusal> {
         return Ok(split_query(target));
     }
     if target == "*" && method == Method::Options {
-        return Ok(Target { path: Some(target), query: None });
+        return Ok(Target { path: Some(target), query: None, authority: None });
     }
     split_absolute(target)
 }
@@ -49,7 +51,7 @@ fn split_absolute(target: &str) -> Result<Target<'_>, Refusal> {
     if authority.is_empty() || !is_authority(authority.as_bytes()) {
         return Err(AUTHORITY);
     }
-    Ok(split_query(rest))
+    Ok(Target { authority: Some(authority), ..split_query(rest) })
 }
 
 /// Schemes are compared without regard to case (RFC 9110, section 4.2.3).
@@ -63,7 +65,7 @@ fn split_query(target: &str) -> Target<'_> {
         Some(at) => (&target[..at], Some(&target[at + 1..])),
         None => (target, None),
     };
-    Target { path: (!path.is_empty()).then_some(path), query }
+    Target { path: (!path.is_empty()).then_some(path), query, authority: None }
 }
 
 /// Returns whether a Host field's value is a host with an optional port and nothing else. Empty is valid: a client sends it
@@ -152,7 +154,9 @@ mod tests {
         ] {
             assert_eq!(get(bad).map_err(|refusal| refusal.status), Err(400), "{bad}");
         }
-        assert_eq!(split(Method::Options, "*"), Ok(Target { path: Some("*"), query: None }));
+        assert_eq!(split(Method::Options, "*"), Ok(Target { path: Some("*"), query: None, authority: None }));
+        let authority = |target| split(Method::Get, target).map(|found| found.authority);
+        assert_eq!((authority("/"), authority("http://A:1/b")), (Ok(None), Ok(Some("A:1"))));
         assert_eq!(split(Method::Connect, "a:443"), Err(TUNNEL));
     }
 

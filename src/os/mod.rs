@@ -13,6 +13,7 @@ pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod pass;
 pub(crate) mod random;
+pub(crate) mod regular;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod steer;

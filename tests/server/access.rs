@@ -15,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 
 use process::client::{Answer, post_pixel};
 use process::{Server, pixeld};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -304,7 +305,9 @@ fn a_reload_that_takes_a_token_away_ends_the_streams() {
             seen.extend_from_slice(&piece[..count]);
         }
     }
-    assert_eq!([&*stream("read").1, &*stream("pixel:read").1], ["HTTP/1.1 401 ", "HTTP/1.1 200 "]);
+    // Each worker hears of it with its next turn, and this may be another one.
+    process::pair::await_that("the token is out", || stream("read").1, |head| head == "HTTP/1.1 401 ");
+    assert_eq!(stream("pixel:read").1, "HTTP/1.1 200 ");
 }
 
 #[test]
@@ -336,6 +339,65 @@ fn what_needs_a_token_is_in_no_shared_cache() {
     assert_eq!(fib(&Server::fresh(&[]), None), "public, max-age=31536000, immutable");
 }
 
+/// The first lines of a body that may go on.
+fn begin_body(server: &Server, secret: &str, lines: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(process::PATIENCE)).expect("a socket");
+    write!(
+        stream,
+        "POST /pixels HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/x-ndjson\r\n\
+         Transfer-Encoding: chunked\r\n\r\n"
+    )
+    .expect("sent");
+    (0..lines).for_each(|_| send_line(&mut stream));
+    stream
+}
+
+fn send_line(stream: &mut TcpStream) {
+    let line = "{\"x\":1,\"y\":2,\"channel\":\"R\",\"value\":3}\n";
+    write!(stream, "{:x}\r\n{line}\r\n", line.len()).expect("sent");
+}
+
+/// The answer to a body, and what came behind it until the end.
+fn end_of(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn a_reload_that_takes_a_token_away_ends_its_bodies_and_no_others() {
+    let keys = Keys::of(&["write", "pixel:write", "write,delete", "read"]);
+    let server = keys.serve(&[]);
+    let count = || ask(&server, "GET", "/pixels/count", Some(&keys.secrets["read"])).text().to_owned();
+    let [lost, narrowed, mut kept] =
+        ["write", "write,delete", "pixel:write"].map(|scope| begin_body(&server, &keys.secrets[scope], 7));
+    let empty = begin_body(&server, &keys.secrets["write"], 0);
+    process::pair::await_that("all lines", count, |text| text == "{\"total\":21}");
+    let lines = [&keys.lines[1], &keys.lines[2].replace("write,delete", "delete"), &keys.lines[3]];
+    fs::write(keys.path(), lines.map(|line| format!("{line}\n")).concat()).expect("written");
+    server.signal(Signal::HUP);
+    for (stream, status, part) in [
+        (lost, "HTTP/1.1 401 ", "the token was taken away"),
+        (narrowed, "HTTP/1.1 403 ", "the token lost the scope"),
+    ] {
+        let told = end_of(stream);
+        assert!(told.starts_with(status) && told.contains(part), "{told}");
+        assert!(
+            told.contains("\"accepted\":7") && told.to_lowercase().contains("connection: close"),
+            "{told}"
+        );
+    }
+    let told = end_of(empty);
+    assert!(told.starts_with("HTTP/1.1 401 ") && told.contains("nothing was done"), "{told}");
+    assert_eq!(count(), "{\"total\":21}", "what was stored stays stored");
+    send_line(&mut kept);
+    kept.write_all(b"0\r\n\r\n").expect("sent");
+    let mut head = [0; 13];
+    kept.read_exact(&mut head).expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200 ");
+}
+
 #[test]
 fn a_bad_file_is_a_refused_start_that_changes_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -348,7 +410,7 @@ fn a_bad_file_is_a_refused_start_that_changes_nothing() {
     for (text, part) in [
         (None, "cannot be read"),
         (Some(String::new()), "tokens: there is no token; `pixeld token new"),
-        (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: \"all\" is no scope"),
+        (Some(format!("\n# ci\nci all {hash}\n")), "tokens:3: the second field: \"all\" is no scope"),
         (Some("ci read 1234\n".to_owned()), "tokens:1: the third field is no SHA-256"),
     ] {
         if let Some(text) = text {
@@ -374,6 +436,34 @@ fn a_server_that_is_open_to_others_says_so_once() {
     assert_eq!((start("0.0.0.0:0", &["--open"]), start("127.0.0.2:0", &[])), (0, 0));
     let keys = Keys::of(&["read"]);
     assert_eq!(start("0.0.0.0:0", &["--tokens", keys.path().to_str().expect("a path")]), 0);
+}
+
+/// A line taken out of the configuration by mistake opens the server, which nobody would see.
+#[test]
+fn a_reload_that_opens_the_server_to_others_says_so() {
+    let keys = Keys::of(&["read"]);
+    let file = keys.directory.path().join("pixeld.toml");
+    let configure = |text: &str| fs::write(&file, text).expect("written");
+    configure(&format!("tokens = {:?}\n", keys.path()));
+    let server = Server::fresh(&["--listen", "0.0.0.0:0", "--config", file.to_str().expect("a path")]);
+    let warning = "everybody who reaches these may read, write and delete everything";
+    assert!(!server.stderr().contains(warning));
+    configure("");
+    server.signal(Signal::HUP);
+    server.wait_for(warning);
+}
+
+/// A pipe that nobody writes into would hold the reload, and the stop behind it.
+#[test]
+fn a_pipe_in_the_place_of_the_tokens_holds_nothing() {
+    let keys = Keys::of(&["read"]);
+    let mut server = keys.serve(&[]);
+    fs::remove_file(keys.path()).expect("it was there");
+    mkfifoat(CWD, keys.path(), Mode::RUSR | Mode::WUSR).expect("a pipe");
+    server.signal(Signal::HUP);
+    server.wait_for("it is not a regular file");
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
 }
 
 #[test]

@@ -29,6 +29,31 @@ fn assert_found(found: &BTreeMap<String, (String, String)>, wanted: &[(&str, &st
     }
 }
 
+/// The directory of the data is the one that the configuration names, unless the command line names another.
+#[test]
+fn the_doctor_looks_where_the_configuration_has_the_data() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let [configured, given] = ["configured", "given"].map(|name| folder.path().join(name));
+    for (directory, mode) in [(&configured, 0o644), (&given, 0o600)] {
+        fs::create_dir(directory).expect("room");
+        fs::write(directory.join("peer.key"), "a key").expect("room");
+        fs::set_permissions(directory.join("peer.key"), fs::Permissions::from_mode(mode))
+            .expect("permissions");
+    }
+    let file = folder.path().join("pixeld.toml");
+    fs::write(&file, format!("data_dir = {configured:?}\n")).expect("room");
+    let status = |more: &[&str]| {
+        let mut command = pixeld(&["doctor", "--json", "--config"]);
+        let output = command.arg(&file).args(more).output().expect("it runs");
+        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let checks = document["checks"].as_array().expect("an array");
+        let keys = checks.iter().find(|check| check["id"] == "security.keys").expect("a check");
+        keys["status"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(status(&[]), "FAIL");
+    assert_eq!(status(&["-d", given.to_str().expect("a path")]), "PASS");
+}
+
 #[test]
 fn the_doctor_says_which_certificates_clients_will_not_take() {
     let authority = Authority::new();

@@ -124,8 +124,15 @@ fn a_trusted_proxy_says_by_fields_whom_it_asks_for() {
         "X-Forwarded-For: 198.51.100.1, 192.0.2.2, 127.0.0.9\r\n",
         "Forwarded: for=198.51.100.1, for=192.0.2.3;proto=http\r\n",
         "Forwarded: for=\"[2001:db8:1:2::7]:4711\"\r\n",
+        // Nobody is named, or nobody but a proxy: it is bounded itself.
+        "X-Forwarded-For: 198.51.100.1, unknown\r\n",
+        "X-Forwarded-For: 127.0.0.8\r\n",
     ] {
         assert_eq!(statuses(&mut proxy, &count(fields), 3), [200, 200, 429], "{fields}");
+    }
+    for fields in ["Forwarded: for=_hidden\r\n", "X-Forwarded-For: fe80::1%eth0\r\n", "X-Forwarded-For: \r\n"]
+    {
+        assert_eq!(ask(&mut proxy, count(fields)).status, 429, "the same allowance: {fields}");
     }
     let same_network = count("Forwarded: for=\"[2001:db8:1:2::8]\"\r\n");
     assert_eq!(ask(&mut proxy, same_network).status, 429, "64 bits of IPv6 are one client");
@@ -227,6 +234,13 @@ fn a_server_answers_to_its_names_only() {
     ] {
         assert_eq!(status(host), expected, "{host}");
     }
+    // An absolute form says whom it means, whatever Host says.
+    let absolute = |target: &str, version: &str, fields: &str| {
+        ask(&mut server.connect(), format!("GET {target} HTTP/{version}\r\n{fields}\r\n")).status
+    };
+    assert_eq!(absolute("http://evil.example/livez", "1.1", "Host: localhost\r\n"), 421);
+    assert_eq!(absolute("http://localhost:8/livez", "1.1", "Host: evil.example\r\n"), 200);
+    assert_eq!(absolute("http://localhost/livez", "1.0", ""), 200);
     let nowhere = ask(&mut server.connect(), "GET /nowhere HTTP/1.1\r\nHost: evil.example\r\n\r\n");
     assert_eq!(nowhere.status, 421);
 }
@@ -306,6 +320,38 @@ fn pages_of_named_origins_may_ask_and_see() {
     let all = Server::fresh(&["--allow-origin", "*"]);
     let shown = ask(&mut all.connect(), get("/pixels/count", "Origin: https://c.example\r\n"));
     assert_eq!(shown.field("access-control-allow-origin"), Some("*"));
+}
+
+#[test]
+fn a_page_of_a_named_origin_sees_that_it_asks_too_often() {
+    let origin = "https://a.example";
+    let server = Server::fresh(&["--allow-origin", origin, "--rate", "1/h:1"]);
+    let mut client = server.connect();
+    let question = format!(
+        "OPTIONS /pixel HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+    );
+    let requests = [get("/pixels/count", &format!("Origin: {origin}\r\n")), question];
+    for (request, status) in [(&requests[0], 200), (&requests[0], 429), (&requests[1], 429)] {
+        let answer = ask(&mut client, request);
+        assert_eq!((answer.status, answer.field("access-control-allow-origin")), (status, Some(origin)));
+    }
+    let other = ask(&mut client, get("/pixels/count", "Origin: https://b.example\r\n"));
+    assert_eq!((other.status, other.field("access-control-allow-origin")), (429, None));
+}
+
+#[test]
+fn each_field_of_the_answer_to_a_browsers_question_stands_there_once() {
+    let server = Server::fresh(&["--allow-origin", "https://a.example"]);
+    let names = ["origin", "methods", "headers"].map(|name| format!("access-control-allow-{name}"));
+    for (origin, may_have_token) in [("https://a.example", true), ("https://b.example", false)] {
+        let question = format!("OPTIONS /api/products HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\n\r\n");
+        let answer = ask(&mut server.connect(), question);
+        let head = answer.head.to_lowercase();
+        for name in names.iter().map(String::as_str).chain(["access-control-max-age"]) {
+            assert_eq!(head.matches(&format!("\n{name}:")).count(), 1, "{name}: {head}");
+        }
+        assert_eq!(head.contains("authorization"), may_have_token, "{head}");
+    }
 }
 
 #[test]

@@ -300,6 +300,16 @@ fn operators_may_have_https_where_everybody_else_has_none() {
     assert_eq!(code, Some(0), "{told}");
     let (code, told) = checked(&["--redirect", "127.0.0.1:0"]);
     assert!(code == Some(2) && told.contains("where it leads to"), "{told}");
+    // The kernel would give each some of the connections.
+    let twice = [
+        ["--listen", "127.0.0.1:4711", "--admin-listen", "127.0.0.1:4711"],
+        ["--listen", "https://127.0.0.1:4711", "--redirect", "127.0.0.1:4711"],
+        ["--listen", "https://127.0.0.1:4711", "--listen", "http://127.0.0.1:4711"],
+    ];
+    for flags in twice {
+        let (code, told) = checked(&flags);
+        assert!(code == Some(2) && told.contains("that no other listener has"), "{told}");
+    }
 }
 
 #[test]
@@ -310,6 +320,11 @@ fn http_leads_to_https_and_answers_challenges() {
     std::fs::create_dir_all(&challenges).expect("room");
     std::fs::write(challenges.join("a-Token_1"), "a-Token_1.thumb").expect("room");
     std::fs::write(folder.path().join("secret"), "x").expect("room");
+    // Links within the directory lead on, those out of it lead nowhere.
+    let outside = tempfile::tempdir().expect("a directory");
+    std::fs::write(outside.path().join("secret"), "x").expect("room");
+    std::os::unix::fs::symlink("a-Token_1", challenges.join("inside")).expect("a link");
+    std::os::unix::fs::symlink(outside.path().join("secret"), challenges.join("outside")).expect("a link");
     let (at, directory) = (gate.to_string(), folder.path().to_str().expect("a text"));
     let flags = ["--redirect", &at, "--acme-dir", directory, "--hsts", "180d"];
     let secured = Secured::start(&authority, &flags);
@@ -333,12 +348,15 @@ fn http_leads_to_https_and_answers_challenges() {
     assert_eq!(client.send(plain("HEAD", "/")).head_answer().status, 301);
     let told = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").answer();
     assert_eq!(told.status, 400, "{}", told.text());
+    let told = client.send("GET http://y:80/p HTTP/1.1\r\nHost: x\r\n\r\n").answer();
+    assert_eq!(told.field("location"), Some(&*format!("https://y:{port}/p")), "whom the target names");
     let answer = |client: &mut Client, name: &str| {
         let told = client.send(plain("GET", &format!("/.well-known/acme-challenge/{name}"))).answer();
         (told.status, told.text().to_owned())
     };
     assert_eq!(answer(&mut client, "a-Token_1"), (200, "a-Token_1.thumb".to_owned()));
-    for bad in ["other", "../../secret", "..%2f..%2fsecret", "", ".", "a-Token_1/"] {
+    assert_eq!(answer(&mut client, "inside"), (200, "a-Token_1.thumb".to_owned()));
+    for bad in ["outside", "other", "../../secret", "..%2f..%2fsecret", "", ".", "a-Token_1/"] {
         assert_eq!(answer(&mut client, bad).0, 404, "{bad}");
     }
     let mut stream = authority.connect(secured.https, &[&TLS13]);
@@ -348,6 +366,31 @@ fn http_leads_to_https_and_answers_challenges() {
         secured.server.connect().send(plain("GET", "/")).answer().field("strict-transport-security"),
         None
     );
+}
+
+#[test]
+fn who_is_led_to_https_is_bounded_as_elsewhere() {
+    let authority = Authority::new();
+    let (gate, folder) = (free_address(), tempfile::tempdir().expect("a directory"));
+    let challenges = folder.path().join(".well-known/acme-challenge");
+    std::fs::create_dir_all(&challenges).expect("room");
+    std::fs::write(challenges.join("token"), "token.thumb").expect("room");
+    let (at, directory) = (gate.to_string(), folder.path().to_str().expect("a text"));
+    let flags = ["--redirect", &at, "--acme-dir", directory, "--allow-host", "x", "--rate", "1/h:5"];
+    let _secured = Secured::start(&authority, &flags);
+    let mut client = Client::connect(gate);
+    let mut ask = |path: &str, host: &str| {
+        let told = client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).answer();
+        (told.status, told.closes())
+    };
+    assert_eq!(ask("/", "x"), (301, false));
+    assert_eq!(ask("/", "evil.test"), (421, false));
+    assert_eq!(ask("/.well-known/acme-challenge", "evil.test"), (421, false));
+    assert_eq!(ask("/.well-known/acme-challenge/token", "y"), (200, false));
+    assert_eq!(ask("/.well-known/acme-challenge/other", "y"), (404, false));
+    for path in ["/", "/.well-known/acme-challenge/token"] {
+        assert_eq!(ask(path, "x"), (429, false), "{path}");
+    }
 }
 
 #[test]

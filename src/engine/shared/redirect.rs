@@ -1,6 +1,6 @@
 //! What listeners answer that only send everybody to HTTPS.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::settings::{ListenerKind, Settings};
@@ -10,6 +10,7 @@ use crate::http::caching::Caching;
 use crate::http::method::Method;
 use crate::http::request::Head;
 use crate::http::response::Response;
+use crate::os::regular;
 
 /// The port of HTTPS that no URL names.
 const USUAL_PORT: u16 = 443;
@@ -43,14 +44,23 @@ impl Redirect {
         Some(Self { port, acme_dir })
     }
 
+    /// Returns whether a request is for a challenge of ACME, which is answered here.
+    #[must_use]
+    pub fn is_challenge(&self, head: &Head<'_>) -> bool {
+        self.challenge(head).is_some()
+    }
+
+    /// Returns where a challenge is looked for, and its token.
+    fn challenge<'h>(&self, head: &Head<'h>) -> Option<(&Arc<Path>, &'h str)> {
+        let directory = self.acme_dir.as_ref().filter(|_| is_read(head))?;
+        Some((directory, head.path.strip_prefix(CHALLENGES)?))
+    }
+
     /// Returns what a request comes to: a challenge of ACME its answer, every other one the same URL with `https`. GET and HEAD are
     /// answered 301; others 308, which a client repeats with its method and body (RFC 9110, section 15.4.9).
     #[must_use]
     pub fn answer(&self, head: &Head<'_>) -> Redirected {
-        let is_read = matches!(head.method, Method::Get | Method::Head);
-        if let (true, Some(directory), Some(token)) =
-            (is_read, &self.acme_dir, head.path.strip_prefix(CHALLENGES))
-        {
+        if let Some((directory, token)) = self.challenge(head) {
             return match is_token(token) {
                 true => Redirected::Look(Box::new(Challenge {
                     directory: directory.clone(),
@@ -59,18 +69,22 @@ impl Redirect {
                 false => Redirected::Answer(no_challenge()),
             };
         }
-        let Some(host) = head.header_text("host").and_then(host_of) else {
+        let Some(host) = head.host().and_then(host_of) else {
             let why = "Only https is served here; name the host by the field Host, or ask by https.\n";
             return Redirected::Answer(Response::new(400, "text/plain; charset=utf-8", why));
         };
         let port = if self.port == USUAL_PORT { String::new() } else { format!(":{}", self.port) };
         let path = if head.path == "*" { "/" } else { head.path };
         let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
-        let status = if is_read { 301 } else { 308 };
+        let status = if is_read(head) { 301 } else { 308 };
         let response =
             Response::new(status, "", "").with("Location", format!("https://{host}{port}{path}{query}"));
         Redirected::Answer(response)
     }
+}
+
+fn is_read(head: &Head<'_>) -> bool {
+    matches!(head.method, Method::Get | Method::Head)
 }
 
 /// Returns the host of a field Host without its port; nothing for what is no host.
@@ -101,16 +115,22 @@ struct Challenge {
     token: String,
 }
 
+impl Challenge {
+    /// Reads the answer. Whoever may write into the directory could show everybody any file of the server by a link out of it.
+    fn find(&self) -> Option<Vec<u8>> {
+        let directory = self.directory.canonicalize().ok()?;
+        let path = directory.join(&CHALLENGES[1..]).join(&self.token).canonicalize().ok()?;
+        let answer =
+            regular::read(&path, ACME_ANSWER_BYTES_MAX).ok().filter(|_| path.starts_with(&directory));
+        answer.filter(|answer| answer.len() as u64 <= ACME_ANSWER_BYTES_MAX)
+    }
+}
+
 impl Job for Challenge {
     fn start(&mut self) -> Start {
-        let path: PathBuf = self.directory.join(&CHALLENGES[1..]).join(&self.token);
-        // A pipe would hold the thread.
-        let is_answer = |path: &PathBuf| {
-            std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() <= ACME_ANSWER_BYTES_MAX)
-        };
-        let found = Some(path).filter(is_answer).and_then(|path| std::fs::read(path).ok());
-        let answer =
-            found.map_or_else(no_challenge, |answer| Response::new(200, "application/octet-stream", answer));
+        let answer = self
+            .find()
+            .map_or_else(no_challenge, |answer| Response::new(200, "application/octet-stream", answer));
         Start::Whole(answer.kept_by(Caching::default()))
     }
 

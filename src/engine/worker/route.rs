@@ -219,6 +219,14 @@ pub const ENDING: Refusal = Refusal::new(503, "the server ends before the body h
 pub const ENDING_HALF_WAY: Refusal =
     Refusal::new(408, "the server ends before the rest of the body has come");
 
+/// The sender's token was taken away while a body came of which something is logged.
+pub const REVOKED: Refusal =
+    Refusal::new(401, "the token was taken away before the rest of the body has come");
+
+/// It lost its scope meanwhile.
+pub const NARROWED: Refusal =
+    Refusal::new(403, "the token lost the scope before the rest of the body has come");
+
 /// Too many connections, as the protocol refuses.
 pub const CROWDED: Refusal = Refusal::new(503, "too many connections; come back later");
 

@@ -183,14 +183,18 @@ impl Worker {
     }
 
     /// Takes new rules over. Remembered heads were allowed by the old ones, and so were streams: where somebody may do less now, they
-    /// end, and whoever may still have one comes back and is asked.
+    /// end, and whoever may still have one comes back and is asked. Bodies under way end whose sender may no longer send them.
     fn take_rules(&mut self, rules: Arc<Rules>) {
         let takes_away = rules.take_away_from(&self.context.rules);
-        self.context.rules = rules;
+        let earlier = std::mem::replace(&mut self.context.rules, rules);
         self.service.express.forget();
-        if takes_away {
-            self.for_all(|_, connection| end_watching(connection));
-        }
+        self.for_all(|worker, connection| {
+            connection.verdict.carry_over(&earlier, &worker.context.rules);
+            if takes_away {
+                end_watching(connection);
+                worker.service.stop_if_revoked(connection, &worker.context);
+            }
+        });
     }
 
     /// Answers writes whose batch the disk has no room for, and that have waited as long as an answer may wait for the second

@@ -26,9 +26,14 @@ pub struct Verdict {
     pub is_guarded: bool,
     /// It was drawn from an allowance, so the next one like it has to be, too.
     pub is_counted: bool,
-    /// A page of another site may see the answer: the place of its origin in the rules.
+    /// A page of another site may see the answer: the place of its origin in the rules in force.
     pub origin: Option<u16>,
+    /// The place of its token in the rules in force.
+    token: Option<u16>,
 }
+
+/// Says of what a client should send a token that it is none (RFC 6750, section 3).
+pub(super) const INVALID_TOKEN: &str = "Bearer realm=\"pixeld\", error=\"invalid_token\"";
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +67,39 @@ pub struct TooMany {
 
 impl Verdict {
     /// Of a request that may do everything, and of a connection that has made none yet.
-    pub const FREE: Self =
-        Self { denied: None, shows_host: true, is_guarded: false, is_counted: false, origin: None };
+    pub const FREE: Self = Self {
+        denied: None,
+        shows_host: true,
+        is_guarded: false,
+        is_counted: false,
+        origin: None,
+        token: None,
+    };
 
     /// Returns whether the next request with the same head comes to the same, whoever sends it.
     pub(super) fn may_be_remembered(&self) -> bool {
         !self.is_counted && self.origin.is_none()
+    }
+
+    /// Has it stand under rules that came after `earlier` ones, under which it was made: places in those may be others' now. A request
+    /// that is under way by a token that is gone is refused.
+    pub(super) fn carry_over(&mut self, earlier: &Rules, now: &Rules) {
+        self.origin = self.origin.and_then(|place| now.origin_now(earlier, place));
+        if let (Some(place), Some(tokens)) = (self.token, &now.tokens) {
+            self.token = earlier.tokens.as_ref().and_then(|earlier| tokens.place_now(earlier, place));
+            if self.token.is_none() && self.is_guarded && self.denied.is_none() {
+                self.denied = Some(Denied::WrongToken);
+            }
+        } else {
+            self.token = None;
+        }
+    }
+
+    /// Returns why a request that was let in may not go on by the rules in force, where it needs `scope` of the application `app`.
+    pub(super) fn revoked(&self, app: &str, scope: Scope, rules: &Rules) -> Option<Denied> {
+        let tokens = rules.tokens.as_ref()?;
+        let token = self.token.and_then(|place| tokens.at(place));
+        self.denied.or_else(|| lacking(token, false, app, scope))
     }
 }
 
@@ -89,8 +121,12 @@ pub(super) fn judge(
 ) -> Verdict {
     let rules = &*context.rules;
     let mut verdict = Verdict { shows_host: from.root.shows_host(), ..Verdict::FREE };
+    // Before all else: a page may see why it is refused, too.
+    if !rules.origins.is_empty() {
+        verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
+    }
     verdict.denied = by_address(rules, from.client, head, &mut verdict.is_counted, context)
-        .or_else(|| by_site(rules, route, head, &mut verdict));
+        .or_else(|| by_site(rules, route, head, &verdict));
     if verdict.denied.is_none()
         && let Some(tokens) = &rules.tokens
     {
@@ -110,8 +146,9 @@ fn by_address(
     let (by_address, peer) = (rules.by_address.as_ref()?, peer?);
     *is_counted = true;
     let client = forwarded::client(peer, head, |address| rules.trusts(address));
-    // A proxy that asks for itself looks whether the server is there.
-    if rules.trusts(client) {
+    // A proxy that asks for itself looks whether the server is there. One that does not say for whom it asks is bounded itself:
+    // its clients would not be bounded at all.
+    if rules.trusts(client) && !forwarded::is_for_another(head) {
         return None;
     }
     let drawn = by_address.allowances.draw(client, by_address.rate, context.now.us());
@@ -123,7 +160,7 @@ fn by_site(
     rules: &Rules,
     route: Option<(&dyn App, &Route)>,
     head: &Head<'_>,
-    verdict: &mut Verdict,
+    verdict: &Verdict,
 ) -> Option<Denied> {
     let is_named = || {
         let name = sites::host_name(head);
@@ -132,7 +169,6 @@ fn by_site(
     if !rules.hosts.is_empty() && !is_named() {
         return Some(Denied::Host);
     }
-    verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
     let (app, route) = route?;
     let changes = matches!(route.scope(head.method), Some(Scope::Write | Scope::Delete));
     let is_refused =
@@ -148,7 +184,8 @@ fn by_token(
     context: &Context,
 ) {
     let sent = sent(head);
-    let token = sent.and_then(|sent| tokens.find(sent));
+    verdict.token = sent.and_then(|sent| tokens.find(sent));
+    let token = verdict.token.and_then(|place| tokens.at(place));
     let needed = route.and_then(|(app, route)| Some((app.name(), route.scope(head.method)?)));
     verdict.shows_host &= token.is_some_and(|token| token.scopes.allow("", Scope::Admin));
     verdict.is_guarded = needed.is_some();
@@ -202,7 +239,7 @@ impl Denied {
             Self::WrongToken => {
                 context.reject(Reject::Token);
                 app.refusal(401, "This server does not know the token; nothing was done")
-                    .with("WWW-Authenticate", "Bearer realm=\"pixeld\", error=\"invalid_token\"")
+                    .with("WWW-Authenticate", INVALID_TOKEN)
             }
             Self::Scope(scope) => {
                 context.reject(Reject::Scope);
@@ -256,7 +293,9 @@ impl TooMany {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::access::Scopes;
     use crate::base::limits::Limits;
+    use crate::engine::shared::access::tokens::line_of;
     use crate::http::request::{HeaderSlots, parse_head};
 
     #[test]
@@ -278,5 +317,51 @@ mod tests {
         ] {
             assert_eq!(sent_in(fields).as_deref(), token, "{fields:?}");
         }
+    }
+
+    /// Rules with these origins, and tokens with these names, scopes and secrets.
+    fn rules(origins: &[&str], tokens: &[(&str, &str)]) -> Rules {
+        let line = |(name, scopes): &(&str, &str)| {
+            line_of(name, &Scopes::parse(scopes, &["pixel"]).unwrap(), name, None) + "\n"
+        };
+        let lines: String = tokens.iter().map(line).collect();
+        Rules {
+            tokens: Some(Tokens::parse(&lines, &["pixel"]).unwrap()),
+            origins: origins.iter().map(|origin| (*origin).into()).collect(),
+            ..Rules::default()
+        }
+    }
+
+    /// An answer may be under way while the rules change.
+    #[test]
+    fn places_in_rules_are_those_of_the_same_in_later_rules() {
+        let earlier = rules(&["https://a", "https://b"], &[("a", "write"), ("b", "write")]);
+        let later = rules(&["https://c", "https://d", "https://b"], &[("c", "read"), ("b", "write")]);
+        let of = |place: u16| {
+            let (origin, token) = (Some(place), Some(place));
+            let mut verdict = Verdict { origin, token, is_guarded: true, ..Verdict::FREE };
+            verdict.carry_over(&earlier, &later);
+            (verdict.origin, verdict.token, verdict.denied)
+        };
+        assert_eq!(of(0), (None, None, Some(Denied::WrongToken)), "no other page's origin, no other token");
+        assert_eq!(of(1), (Some(2), Some(1), None));
+        let mut verdict = Verdict { token: Some(0), ..Verdict::FREE };
+        verdict.carry_over(&earlier, &Rules::default());
+        assert_eq!((verdict.token, verdict.denied), (None, None), "nobody needs one any more");
+    }
+
+    #[test]
+    fn a_body_goes_on_while_its_token_still_allows_it() {
+        let earlier = rules(&[], &[("a", "write"), ("b", "write"), ("c", "write")]);
+        let later = rules(&[], &[("c", "read"), ("a", "pixel:write")]);
+        let revoked = |token: Option<u16>| {
+            let mut verdict = Verdict { token, is_guarded: token.is_some(), ..Verdict::FREE };
+            verdict.carry_over(&earlier, &later);
+            verdict.revoked("pixel", Scope::Write, &later)
+        };
+        assert_eq!((revoked(Some(0)), revoked(Some(1))), (None, Some(Denied::WrongToken)));
+        assert_eq!(revoked(Some(2)), Some(Denied::Scope(Scope::Write)));
+        assert_eq!(revoked(None), Some(Denied::NoToken), "begun while nobody needed one");
+        assert_eq!(Verdict::FREE.revoked("pixel", Scope::Write, &Rules::default()), None);
     }
 }

@@ -53,6 +53,13 @@ impl Rules {
         }
     }
 
+    /// Returns the place here of the origin that `earlier` rules have at `place`, if it is still one of these.
+    #[must_use]
+    pub fn origin_now(&self, earlier: &Self, place: u16) -> Option<u16> {
+        let origin = earlier.origins.get(usize::from(place))?;
+        u16::try_from(self.origins.iter().position(|one| one == origin)?).ok()
+    }
+
     /// Returns the place in the list of the origin that a page of `origin` goes by.
     #[must_use]
     pub fn origin(&self, origin: &[u8]) -> Option<u16> {

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::app::access::Scopes;
+use crate::app::shown::Shown;
 use crate::base::limits::{TOKEN_NAME_BYTES_MAX, TOKENS_MAX};
 use crate::base::rate::{Drawn, RATE_FORM, Rate};
 use crate::base::sha256::sha256;
@@ -66,7 +67,7 @@ pub struct Tokens(Vec<Token>);
 pub struct BadLine {
     /// The line, counted from 1; 0 for the file as a whole.
     pub line: usize,
-    /// What is wrong, as an operator may read it. Never holds what stands in the place of the hash.
+    /// What is wrong, as an operator may read it. Never holds what stands in the place of the hash, nor what may be a token.
     pub reason: String,
 }
 
@@ -86,7 +87,7 @@ impl Tokens {
             let wrong = |reason: String| BadLine { line: index + 1, reason };
             let token = token(&fields, apps).map_err(wrong)?;
             if tokens.iter().any(|other| other.name == token.name) {
-                return Err(wrong(format!("there is another token with the name {}", token.name)));
+                return Err(wrong(format!("there is another token with the name {}", Shown(&token.name))));
             }
             if tokens.iter().any(|other| other.hash == token.hash) {
                 return Err(wrong("there is another token with this hash".to_owned()));
@@ -117,15 +118,30 @@ impl Tokens {
         earlier.0.iter().all(has)
     }
 
-    /// Returns the token that a client has sent, if it is one of these. Takes as long for any other text of the same length: all
-    /// hashes are compared to their ends.
+    /// Returns the place of the token that a client has sent, if it is one of these. Takes as long for any other text of the same length:
+    /// all hashes are compared to their ends.
     #[must_use]
-    pub fn find(&self, sent: &[u8]) -> Option<&Token> {
-        let hash = sha256(sent);
+    pub fn find(&self, sent: &[u8]) -> Option<u16> {
+        self.place_of(&sha256(sent))
+    }
+
+    /// Returns the token at a place.
+    #[must_use]
+    pub fn at(&self, place: u16) -> Option<&Token> {
+        self.0.get(usize::from(place))
+    }
+
+    /// Returns the place here of the token that `earlier` has at `place`, if it is still one of these.
+    #[must_use]
+    pub fn place_now(&self, earlier: &Self, place: u16) -> Option<u16> {
+        self.place_of(&earlier.at(place)?.hash)
+    }
+
+    fn place_of(&self, hash: &[u8; HASH_BYTES]) -> Option<u16> {
         let mut found = None;
-        for token in &self.0 {
-            if is_equal(&token.hash, &hash) {
-                found = Some(token);
+        for (place, token) in (0..).zip(&self.0) {
+            if is_equal(&token.hash, hash) {
+                found = Some(place);
             }
         }
         found
@@ -156,13 +172,17 @@ fn token(fields: &[&str], apps: &[&str]) -> Result<Token, String> {
     };
     if !is_name(name) {
         return Err(format!(
-            "the name {name:?} is not 1 to {TOKEN_NAME_BYTES_MAX} letters, digits and - _ . @"
+            "the first field, the name {}, is not 1 to {TOKEN_NAME_BYTES_MAX} letters, digits and - _ . @",
+            Shown(name)
         ));
     }
     let hash = hash_of(hash).ok_or("the third field is no SHA-256 in 64 digits of lower-case hex")?;
-    let read = |text| Rate::parse(text).ok_or_else(|| format!("the rate {text:?} is not {RATE_FORM}"));
+    let read = |text| {
+        Rate::parse(text)
+            .ok_or_else(|| format!("the fourth field, the rate {}, is not {RATE_FORM}", Shown(text)))
+    };
     let rate = rate.map(read).transpose()?;
-    let scopes = Scopes::parse(scopes, apps)?;
+    let scopes = Scopes::parse(scopes, apps).map_err(|reason| format!("the second field: {reason}"))?;
     Ok(Token { name: (*name).into(), scopes, rate, full_us: Arc::default(), hash })
 }
 
@@ -231,11 +251,11 @@ mod tests {
         let text = format!("# who may do what\n\n  {a}\t# the build\n{}\n", b.replace(' ', " \t "));
         let tokens = parse(&text).unwrap();
         assert_eq!(tokens.count(), 2);
-        let found = tokens.find(b"alpha").unwrap();
+        let found = tokens.find(b"alpha").and_then(|place| tokens.at(place)).unwrap();
         assert!(&*found.name == "ci" && found.scopes.allow("pixel", Scope::Write));
         assert_eq!((found.draw(7), found.draw(8)), (Ok(()), Ok(())));
         assert_eq!(found.draw(9), Err((1_800_000_000 - 2, Rate::parse("2/h").unwrap())));
-        let other = tokens.find(b"beta").unwrap();
+        let other = tokens.find(b"beta").and_then(|place| tokens.at(place)).unwrap();
         assert!(&*other.name == "ops" && (0..9).all(|now_us| other.draw(now_us).is_ok()));
         for sent in ["", "alph", "alphaa", "gamma", b.rsplit(' ').next().unwrap()] {
             assert!(tokens.find(sent.as_bytes()).is_none(), "{sent:?}");
@@ -256,18 +276,42 @@ mod tests {
             ("# nobody\n".to_owned(), 0, "no token"),
             (format!("{good}\nb read"), 2, "2 fields"),
             (format!("\n\nb read {hash} 5/s 6"), 3, "5 fields"),
-            (format!("b read {hash} 5"), 1, "the rate \"5\" is not"),
+            (format!("b read {hash} 5"), 1, "the rate \"5\", is not"),
             (format!("b read {}", hash.to_uppercase()), 1, "third field"),
             (format!("b read {}", &hash[1..]), 1, "third field"),
             (format!("b read {}é", &hash[2..]), 1, "third field"),
             (format!("b! read {hash}"), 1, "the name"),
             (format!("b all {hash}"), 1, "no scope"),
             (format!("{good}\n{}", good.replacen('a', "b", 1)), 2, "this hash"),
-            (format!("{good}\na read {}", hash.replace('2', "3")), 2, "the name a"),
+            (format!("{good}\na read {}", hash.replace('2', "3")), 2, "the name \"a\""),
         ] {
             let refused = parse(&text).unwrap_err();
             assert!(refused.line == line && refused.reason.contains(part), "{text}: {refused:?}");
             assert!(!refused.reason.contains(&hash[2..]), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_wrong_place_is_not_repeated() {
+        let secret = crate::os::random::token();
+        let line = line_of("r", &Scopes::parse("read", &APPS).unwrap(), &secret, None);
+        let hash = line.rsplit(' ').next().unwrap();
+        for text in [
+            format!("{secret}{line}"),
+            format!("{secret} read {hash}"),
+            format!("{secret} {line}"),
+            format!("r {secret} {hash}"),
+            format!("r read,{secret} {hash}"),
+            format!("r {secret}:read {hash}"),
+            format!("r {hash} {hash}"),
+            format!("r read {secret}"),
+            format!("{line} {secret}"),
+            secret.clone(),
+        ] {
+            let refused = parse(&text).unwrap_err();
+            let part = &secret["pixeld_".len()..][..8];
+            assert!(!refused.reason.contains(part) && !refused.reason.contains(&hash[..8]), "{refused:?}");
+            assert!(refused.reason.contains("field"), "its place is said: {refused:?}");
         }
     }
 

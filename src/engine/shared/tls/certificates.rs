@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,9 +18,13 @@ use rustls::sign::CertifiedKey;
 
 use super::validity;
 use crate::os::clock::wall_us;
+use crate::os::regular;
 
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
+
+/// Bytes of a file in PEM that are read: chains have some thousands.
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The files of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +58,26 @@ pub enum CertificateError {
         key = .0.key.display(), certificate = .0.certificate.display()
     )]
     OtherKey(Pair),
+    /// The certificate that the key is of stands behind another one.
+    #[error(
+        "{path} has the server's own certificate behind another one; put it first, and those of the authorities behind it: cat own.pem \
+         authority.pem > fullchain.pem", path = .0.display()
+    )]
+    Order(PathBuf),
+    /// It needs a passphrase.
+    #[error(
+        "{path}: the key has a passphrase, and nobody is there to type it; take it off: openssl pkey -in {path} -out NEW, and let only \
+         this user read NEW", path = .0.display()
+    )]
+    Locked(PathBuf),
+    /// Browsers would not read it either.
+    #[error("{path}: TLS takes no such certificate ({reason}); issue one of X.509 version 3, with its names as subjectAltName", path = .path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What rustls said.
+        reason: String,
+    },
     /// Its time is over.
     #[error("the certificate in {path} ended {days} days ago; renew it, with certbot: certbot renew", path = .path.display())]
     Ended {
@@ -99,8 +124,9 @@ struct Seen {
     before: Vec<Stamp>,
 }
 
-/// By which a file that was replaced is known: when it changed and its length.
-type Stamp = Option<(SystemTime, u64)>;
+/// By which a file that was replaced is known, or one that may be read now: which file it is, its length, and when its content and
+/// its permissions changed. A copy may have the length and the time of what it replaces.
+type Stamp = Option<(u64, u64, u64, SystemTime, (i64, i64))>;
 
 impl Certificates {
     /// Reads all pairs.
@@ -196,7 +222,8 @@ fn load_all(pairs: &[Pair], provider: &CryptoProvider) -> Result<Vec<Loaded>, Ce
 
 pub(super) fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, CertificateError> {
     let read = |path: &PathBuf| {
-        fs::read(path).map_err(|source| CertificateError::Unreadable { path: path.clone(), source })
+        regular::read(path, PEM_BYTES_MAX)
+            .map_err(|source| CertificateError::Unreadable { path: path.clone(), source })
     };
     let unusable = |path: &PathBuf, reason: String| CertificateError::Unusable { path: path.clone(), reason };
     let text = read(&pair.certificate)?;
@@ -206,12 +233,11 @@ pub(super) fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, Cer
     let first = chain.first().ok_or_else(|| CertificateError::NoCertificate(pair.certificate.clone()))?;
     let valid = validity::span_of(first)
         .ok_or_else(|| unusable(&pair.certificate, "this is not a certificate of X.509".to_owned()))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&pair.key)?)
-        .map_err(|_| CertificateError::NoKey(pair.key.clone()))?;
-    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey(pair.clone()),
-        error => unusable(&pair.key, error.to_string()),
-    })?;
+    if let Err(error) = ParsedCertificate::try_from(first) {
+        return Err(CertificateError::Form { path: pair.certificate.clone(), reason: error.to_string() });
+    }
+    let key = key_in(&read(&pair.key)?, &pair.key)?;
+    let certified = certified(pair, chain, &key, provider)?;
     let over = (wall_us() / 1_000_000) as i64 - valid.end as i64;
     if over >= 0 {
         return Err(CertificateError::Ended { path: pair.certificate.clone(), days: over / DAY });
@@ -219,12 +245,40 @@ pub(super) fn load(pair: &Pair, provider: &CryptoProvider) -> Result<Loaded, Cer
     Ok(Loaded { certified: Arc::new(certified), valid })
 }
 
+fn key_in(text: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    // `BEGIN ENCRYPTED PRIVATE KEY`, or `Proc-Type: 4,ENCRYPTED` of OpenSSL before 1.0.
+    let is_locked = || memchr::memmem::find(text, b"ENCRYPTED").is_some();
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| match is_locked() {
+        true => CertificateError::Locked(path.to_owned()),
+        false => CertificateError::NoKey(path.to_owned()),
+    })
+}
+
+/// Returns the chain with its key; tells a chain in the wrong order from a key of another certificate.
+fn certified(
+    pair: &Pair,
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, CertificateError> {
+    let of = |chain| CertifiedKey::from_der(chain, key.clone_key(), provider);
+    let behind = chain.get(1..).unwrap_or_default().to_vec();
+    of(chain).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) if behind.into_iter().any(|other| of(vec![other]).is_ok()) => {
+            CertificateError::Order(pair.certificate.clone())
+        }
+        rustls::Error::InconsistentKeys(_) => CertificateError::OtherKey(pair.clone()),
+        error => CertificateError::Unusable { path: pair.key.clone(), reason: error.to_string() },
+    })
+}
+
 fn stamps(pairs: &[Pair]) -> Vec<Stamp> {
     let files = pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
     // Followed where they are links, as certbot's are.
     let stamp = |path: &PathBuf| {
         let about = fs::metadata(path).ok()?;
-        Some((about.modified().ok()?, about.len()))
+        let changed = (about.ctime(), about.ctime_nsec());
+        Some((about.dev(), about.ino(), about.len(), about.modified().ok()?, changed))
     };
     files.map(stamp).collect()
 }

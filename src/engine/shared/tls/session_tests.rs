@@ -343,6 +343,7 @@ fn what_can_not_be_used_is_refused_and_leaves_what_is_in_use() {
     std::fs::write(&junk, "not PEM").unwrap();
     assert!(of(good, key).is_none());
     assert!(matches!(of(&directory.path().join("gone"), key), Some(CertificateError::Unreadable { .. })));
+    assert!(matches!(of(directory.path(), key), Some(CertificateError::Unreadable { .. })), "no file");
     assert!(matches!(of(&junk, key), Some(CertificateError::NoCertificate(_))));
     assert!(matches!(of(good, &junk), Some(CertificateError::NoKey(_))));
     assert!(matches!(of(good, &other.pair.key), Some(CertificateError::OtherKey(_))));
@@ -372,6 +373,68 @@ fn what_can_not_be_used_is_refused_and_leaves_what_is_in_use() {
     let mut ends = Ends::of(&tls, client(&other, "b.test", &TLS13));
     ends.shake(100_000);
 }
+
+#[test]
+fn files_are_others_where_only_their_permissions_changed_or_nothing_but_their_content() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let issued = issue(directory.path(), "a.test");
+    let key = &issued.pair.key;
+    let tls = Tls::open(vec![issued.pair.clone()]).unwrap();
+    let noticed = |how: &str| {
+        let looks = [tls.reload_if_changed(), tls.reload_if_changed(), tls.reload_if_changed()];
+        assert!(matches!(looks, [None, Some(Ok(())), None]), "{how}: {looks:?}");
+    };
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    noticed("permissions");
+    let (text, time) = (std::fs::read(key).unwrap(), std::fs::metadata(key).unwrap().modified().unwrap());
+    let next = directory.path().join("next");
+    std::fs::write(&next, text).unwrap();
+    std::fs::File::options().append(true).open(&next).unwrap().set_modified(time).unwrap();
+    std::fs::rename(&next, key).unwrap();
+    noticed("a copy with its time");
+}
+
+#[test]
+fn each_mistake_is_told_by_its_own_name_and_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let (issued, other) = (issue(directory.path(), "a.test"), issue(directory.path(), "b.test"));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let (own, own_key) = (read(&issued.pair.certificate), read(&issued.pair.key));
+    let refusal = |certificate: &str, key: &str| {
+        let pair = Pair { certificate: directory.path().join("c"), key: directory.path().join("k") };
+        std::fs::write(&pair.certificate, certificate).unwrap();
+        std::fs::write(&pair.key, key).unwrap();
+        Tls::open(vec![pair]).err().unwrap().to_string()
+    };
+    let behind = refusal(&(read(&other.pair.certificate) + &own), &own_key);
+    assert!(
+        behind.contains("/c has the server's own certificate behind another one; put it first"),
+        "{behind}"
+    );
+    for locked in ["BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED", LOCKED_OF_OLD] {
+        let told = refusal(&own, &format!("-----{locked} PRIVATE KEY-----\n"));
+        assert!(told.contains("has a passphrase") && told.contains("openssl pkey -in"), "{told}");
+    }
+    let old = refusal(VERSION_1, &own_key);
+    assert!(old.contains("/c: TLS takes no such certificate") && old.contains("version 3"), "{old}");
+}
+
+/// As `openssl ec -aes128` writes it.
+const LOCKED_OF_OLD: &str =
+    "BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,3D3E\n\nAAAA\n-----END EC";
+
+/// A certificate of X.509 version 1, as `openssl x509 -req` makes it.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBHjCBxQIUS7HTzPfedgPbKt6LINl4tW7GFf0wCgYIKoZIzj0EAwIwETEPMA0G
+A1UEAwwGYS50ZXN0MCAXDTI2MTEzMDEzMjcxM1oYDzIxMjYxMTA2MTMyNzEzWjAR
+MQ8wDQYDVQQDDAZhLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS3rLAu
+I1YKj3xakD7UbJG3a0HV6qgGnd3kA0+KbdqcpaNvmo0W6cZAr9ui9bpozr7Knv/l
+xrD459G9PgWzZqb1MAoGCCqGSM49BAMCA0gAMEUCIQCj592gUEoIpi6r+LkmKPWg
+GuGSmJgwF5TwzTcxrYW6GwIgHeWDo+bpfnRi3udeT2YpQDFDglQj88ccFVLTHSAf
+PAs=
+-----END CERTIFICATE-----\n";
 
 /// Gives a file a time of its own, should it have been written in the same tick of the clock.
 fn filetime(path: &Path) {

@@ -10,6 +10,8 @@ use crate::engine::worker::context::Context;
 use crate::engine::worker::held::{AnswerFraming, Asked, Late, LateAnswer};
 use crate::engine::worker::receiving::Receiving;
 use crate::engine::worker::route::{self, Meant, Target};
+use crate::engine::worker::verdict::{Denied, INVALID_TOKEN};
+use crate::http::method::Method;
 use crate::http::refusal::Refusal;
 use crate::http::request::Head;
 use crate::http::response::Response;
@@ -24,6 +26,10 @@ impl Service {
             unreachable!("only a route plans a streamed body");
         };
         let asked = asked(head, place, route, connection, context);
+        // A reload may have come between the head and the first byte of its body.
+        if let Some(denied) = connection.verdict.denied {
+            return self.cut_upload(connection, &denied.answer(app, context), asked, context);
+        }
         let is_peer_behind = self.answers.is_peer_behind(&context.limits);
         let upload = admission::may_write(&asked, is_peer_behind, context)
             .and_then(|()| app.upload(route.endpoint, head, &self.view(connection, context)))
@@ -72,6 +78,8 @@ impl Service {
             if connection.is_receiving() {
                 if self.bodies_stopped {
                     self.stop_body(connection, context);
+                } else if let Some(denied) = connection.verdict.denied {
+                    self.stop_denied(connection, denied, context);
                 } else {
                     connection.serve_again();
                 }
@@ -170,6 +178,7 @@ impl Service {
         let (mut asked, has_logged) = (receiving.asked, receiving.has_logged());
         let response = match receiving.stopped(reason) {
             Some(response) if reason.status == 503 => response.with("Retry-After", "1"),
+            Some(response) if reason.status == 401 => response.with("WWW-Authenticate", INVALID_TOKEN),
             Some(response) => response,
             None => self.refusal_of(reason, Some(asked.route), context),
         };
@@ -209,6 +218,44 @@ impl Service {
         let Task::Upload(receiving) = &connection.task else { return };
         let reason = if receiving.has_logged() { route::ENDING_HALF_WAY } else { route::ENDING };
         self.stop_upload(connection, reason, context);
+    }
+
+    /// Stops the body of `connection` if its sender may no longer send it. One that a job thread is at is stopped when it comes back from
+    /// there, unless it has come to its end.
+    pub(in crate::engine::worker) fn stop_if_revoked(
+        &mut self,
+        connection: &mut Connection,
+        context: &Context,
+    ) {
+        let Task::Upload(receiving) = &connection.task else { return };
+        let Some((app, route)) = self.router.at(receiving.asked.route) else { return };
+        // Whatever is sent as a stream is written.
+        let Some(scope) = route.scope(Method::Post) else { return };
+        connection.verdict.denied = connection.verdict.revoked(app.name(), scope, &context.rules);
+        if let Some(denied) = connection.verdict.denied
+            && receiving.pause() != Some(Pause::Work)
+        {
+            self.stop_denied(connection, denied, context);
+        }
+    }
+
+    /// Stops a body: nothing of it was done, or its answer says how much.
+    fn stop_denied(&mut self, connection: &mut Connection, denied: Denied, context: &Context) {
+        let Task::Upload(receiving) = &connection.task else { return };
+        let (asked, has_logged) = (receiving.asked, receiving.has_logged());
+        match self.router.at(asked.route) {
+            Some((app, _)) if !has_logged => {
+                let response = denied.answer(app, context);
+                self.cut_upload(connection, &response, asked, context);
+            }
+            _ => {
+                let is_known = matches!(denied, Denied::Scope(_));
+                let (counted, refusal) =
+                    if is_known { (Reject::Scope, route::NARROWED) } else { (Reject::Token, route::REVOKED) };
+                context.reject(counted);
+                self.stop_upload(connection, refusal, context);
+            }
+        }
     }
 
     /// Answers before the body has been read to its end; the connection ends behind it.

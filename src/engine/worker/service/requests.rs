@@ -12,7 +12,7 @@ use crate::engine::worker::connection::{Connection, Task};
 use crate::engine::worker::context::Context;
 use crate::engine::worker::held::{Asked, Late, LateAnswer};
 use crate::engine::worker::route::{self, NO_ROUTE, Target};
-use crate::engine::worker::verdict::{self, From};
+use crate::engine::worker::verdict::{self, Denied, From};
 use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
 use crate::http::response;
@@ -160,6 +160,11 @@ impl Service {
     fn redirect(&mut self, connection: &mut Connection, head: &Head<'_>, context: &Context) {
         let Some(redirect) = &context.shared.redirect else { return };
         let asked = Asked::unrouted(framing(head, connection, context), context.shared.durability);
+        // An authority asks for a challenge by the name that is to be certified, which may not be answered yet.
+        let is_exempt = |denied: &Denied| *denied == Denied::Host && redirect.is_challenge(head);
+        if let Some(denied) = connection.verdict.denied.filter(|denied| !is_exempt(denied)) {
+            return self.respond(connection, &denied.answer(self.router.app(0), context), &asked, context);
+        }
         match redirect.answer(head) {
             Redirected::Answer(response) => self.respond(connection, &response, &asked, context),
             Redirected::Look(job) => self.start_job(connection, job, asked, context),
