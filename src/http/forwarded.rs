@@ -206,7 +206,7 @@ mod tests {
             (r#"for=192.0.2.7;x=a"b""#, "10.0.0.1"),
             (r#"for=192.0.2.7;x="a"b"#, "10.0.0.1"),
         ] {
-            assert_eq!(client_in(&format!("Forwarded: {line}\r\n")), expected, "{line}");
+            assert_eq!(client_in(format!("Forwarded: {line}\r\n")), expected, "{line}");
         }
     }
 

@@ -62,7 +62,7 @@ impl Scrub {
         match shared.blobs.find_leftovers(|all| naming::unnamed_now(&shared.applied, all)) {
             Ok(0) => {}
             Ok(blobs) => {
-                tracing::info!(blobs, "found blobs that no record names, left by a crash; they are removed")
+                tracing::info!(blobs, "found blobs that no record names, left by a crash; they are removed");
             }
             Err(error) => {
                 tracing::warn!(%error, "can't look for blobs that a crash has left; the next start looks again");
