@@ -77,8 +77,6 @@ pub struct Head<'a> {
     pub is_secure: bool,
     /// Where in [`Head::bytes`] the value of Content-Length stands, without white space around it.
     pub length_digits: Option<Range<usize>>,
-    /// Of an absolute form.
-    authority: Option<Span>,
     bytes: &'a [u8],
     fields: &'a [Field],
 }
@@ -88,7 +86,10 @@ impl<'a> Head<'a> {
     /// says neither, or nothing in it.
     #[must_use]
     pub fn host(&self) -> Option<&'a str> {
-        let named = self.authority.map(|span| span.text_of(self.bytes));
+        // Read again where it is asked for: kept in each head, it cost every request two copies of a larger one.
+        let mut words = self.bytes.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let target = words.nth(1).and_then(|word| std::str::from_utf8(word).ok());
+        let named = target.and_then(target::authority_of);
         named.or_else(|| self.header_text("host")).filter(|host| !host.is_empty())
     }
 
@@ -147,7 +148,6 @@ pub(super) struct Outline {
     /// Absent in an absolute form without path.
     path: Option<Span>,
     query: Option<Span>,
-    authority: Option<Span>,
     version: Version,
     pub(super) framing: Framing,
     keep_alive: bool,
@@ -225,7 +225,6 @@ fn read(bytes: &[u8], slots: &mut HeaderSlots) -> Result<Outline, Refusal> {
         method,
         path: target.path.map(|path| Span::find(bytes, path.as_bytes())),
         query: target.query.map(|query| Span::find(bytes, query.as_bytes())),
-        authority: target.authority.map(|authority| Span::find(bytes, authority.as_bytes())),
         version,
         framing: framed.framing,
         keep_alive: framed.keep_alive,
@@ -276,7 +275,6 @@ impl Outline {
             expect_continue: self.expect_continue,
             is_secure: false,
             length_digits: self.length_digits.map(|span| span.start as usize..span.end as usize),
-            authority: self.authority,
             bytes,
             fields: &slots.fields[..self.fields],
         }

@@ -18,8 +18,12 @@ pub struct Target<'a> {
     pub path: Option<&'a str>,
     /// Behind the first `?`.
     pub query: Option<&'a str>,
-    /// Whom an absolute form names; whatever Host says (RFC 9112, section 3.2.2).
-    pub authority: Option<&'a str>,
+}
+
+/// Returns whom a target of absolute form names, whatever Host says (RFC 9112, section 3.2.2).
+pub(super) fn authority_of(target: &str) -> Option<&str> {
+    let behind_scheme = strip_scheme(target, "http://").or_else(|| strip_scheme(target, "https://"))?;
+    Some(&behind_scheme[..behind_scheme.find(['/', '?']).unwrap_or(behind_scheme.len())])
 }
 
 /// Takes a target apart: `/path?query`, `http://host/path?query` (https as well: a proxy may have ended TLS), or `*`
@@ -38,7 +42,7 @@ pub fn split(method: Method, target: &str) -> Result<Target<'_>, Refusal> {
         return Ok(split_query(target));
     }
     if target == "*" && method == Method::Options {
-        return Ok(Target { path: Some(target), query: None, authority: None });
+        return Ok(Target { path: Some(target), query: None });
     }
     split_absolute(target)
 }
@@ -51,7 +55,7 @@ fn split_absolute(target: &str) -> Result<Target<'_>, Refusal> {
     if authority.is_empty() || !is_authority(authority.as_bytes()) {
         return Err(AUTHORITY);
     }
-    Ok(Target { authority: Some(authority), ..split_query(rest) })
+    Ok(split_query(rest))
 }
 
 /// Schemes are compared without regard to case (RFC 9110, section 4.2.3).
@@ -65,7 +69,7 @@ fn split_query(target: &str) -> Target<'_> {
         Some(at) => (&target[..at], Some(&target[at + 1..])),
         None => (target, None),
     };
-    Target { path: (!path.is_empty()).then_some(path), query, authority: None }
+    Target { path: (!path.is_empty()).then_some(path), query }
 }
 
 /// Returns whether a Host field's value is a host with an optional port and nothing else. Empty is valid: a client sends it
@@ -154,9 +158,16 @@ mod tests {
         ] {
             assert_eq!(get(bad).map_err(|refusal| refusal.status), Err(400), "{bad}");
         }
-        assert_eq!(split(Method::Options, "*"), Ok(Target { path: Some("*"), query: None, authority: None }));
-        let authority = |target| split(Method::Get, target).map(|found| found.authority);
-        assert_eq!((authority("/"), authority("http://A:1/b")), (Ok(None), Ok(Some("A:1"))));
+        assert_eq!(split(Method::Options, "*"), Ok(Target { path: Some("*"), query: None }));
+        for (target, authority) in [
+            ("/", None),
+            ("*", None),
+            ("HTTP://A:1/b", Some("A:1")),
+            ("https://a?b", Some("a")),
+            ("http://a", Some("a")),
+        ] {
+            assert_eq!(authority_of(target), authority, "{target}");
+        }
         assert_eq!(split(Method::Connect, "a:443"), Err(TUNNEL));
     }
 

@@ -184,6 +184,8 @@ impl Worker {
 
     /// Takes new rules over. Remembered heads were allowed by the old ones, and so were streams: where somebody may do less now, they
     /// end, and whoever may still have one comes back and is asked. Bodies under way end whose sender may no longer send them.
+    #[cold]
+    #[inline(never)]
     fn take_rules(&mut self, rules: Arc<Rules>) {
         let takes_away = rules.take_away_from(&self.context.rules);
         let earlier = std::mem::replace(&mut self.context.rules, rules);
