@@ -7,10 +7,10 @@ use crate::base::limits::{CLOCK_AHEAD_US_MAX, CLOCK_BELIEVED_US};
 /// A lead of the clock from which on an operator is told, microseconds: a host that was off for less is nothing unusual.
 const TOLD_US: u64 = 24 * 3_600 * 1_000_000;
 
-/// What a thread knows of the wall clock.
+/// A thread's view of the wall clock.
 #[derive(Debug, Default)]
 pub struct BelievedClock {
-    /// What was believed at the last look, and the monotonic clock then.
+    /// Time that was believed at the last look, and the monotonic clock then.
     last: Option<(u64, u64)>,
     /// Since when the wall clock is ahead of that.
     ahead_since_us: Option<u64>,

@@ -57,7 +57,7 @@ fn end_of(
     client
 }
 
-/// What stands between two separators; nothing where a quote in it is wrong.
+/// Text between two separators; nothing where a quote in it is wrong.
 type Part<'b> = Option<&'b [u8]>;
 
 fn elements_of_usual(line: &[u8]) -> Vec<Part<'_>> {
@@ -169,7 +169,7 @@ mod tests {
             // Two proxies, each with a field of its own.
             ("Forwarded: for=192.0.2.7\r\nX-Forwarded-For: 10.0.0.9\r\n", "192.0.2.7"),
             ("Forwarded: for=_hidden\r\nX-Forwarded-For: 10.0.0.9\r\n", "10.0.0.9"),
-            // Empty elements are none.
+            // Empty elements are skipped.
             ("X-Forwarded-For: 1.1.1.1, 192.0.2.7, , \r\n", "192.0.2.7"),
             ("Forwarded: for=192.0.2.7,,\r\nForwarded: \r\n", "192.0.2.7"),
             // A zone means something on one host only.

@@ -24,7 +24,7 @@ pub struct Scrub {
     /// When as much was read as may have been read.
     due_us: u64,
     throttle: LogThrottle,
-    /// What a crash has left was looked for.
+    /// Leftovers of a crash were looked for.
     has_looked: bool,
 }
 

@@ -67,7 +67,7 @@ pub struct Tokens(Vec<Token>);
 pub struct BadLine {
     /// The line, counted from 1; 0 for the file as a whole.
     pub line: usize,
-    /// What is wrong, as an operator may read it. Never holds what stands in the place of the hash, nor what may be a token.
+    /// The fault, in words for an operator. Never holds what stands in the place of the hash, nor what may be a token.
     pub reason: String,
 }
 

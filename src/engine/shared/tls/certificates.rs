@@ -75,7 +75,7 @@ pub enum CertificateError {
     Form {
         /// The file.
         path: PathBuf,
-        /// What rustls said.
+        /// Error of rustls.
         reason: String,
     },
     /// Its time is over.
@@ -91,7 +91,7 @@ pub enum CertificateError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What rustls said.
+        /// Error of rustls.
         reason: String,
     },
     /// TLS itself can't begin.
