@@ -106,18 +106,6 @@ pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Backu
     move |source| BackupError::Io { what, source }
 }
 
-/// Returns why what says who a directory is, or how far a backup has come, can't be read: its content, or the machine.
-pub(super) fn unreadable(
-    error: io::Error,
-    what: impl Into<String>,
-    damaged: impl FnOnce(String) -> BackupError,
-) -> BackupError {
-    match error.kind() {
-        io::ErrorKind::InvalidData => damaged(error.to_string()),
-        _ => failed(what)(error),
-    }
-}
-
 pub(super) fn in_use(error: DataDirError) -> BackupError {
     match error {
         DataDirError::Locked { path, pid } => {

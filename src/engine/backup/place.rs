@@ -1,5 +1,7 @@
 //! Where a backup is, and how it is opened.
 
+use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use super::error::{BackupError, failed};
 use super::folder::Folder;
 use super::target::Target;
+use crate::log::files::identity::Identity;
 use crate::os::disk::Disk;
 use crate::os::files::RealDisk;
 
@@ -60,4 +63,16 @@ pub(super) fn open_to_read(place: &Place) -> Result<Arc<dyn Disk>, BackupError> 
         #[cfg(feature = "s3")]
         Place::Bucket { bucket, prefix } => Ok(super::bucket::Bucket::open(bucket, prefix)?.disk()),
     }
+}
+
+/// Returns whose the files at `place` are; nothing if there is no identity. A content that is wrong is damage, and no trouble of the machine.
+pub(super) fn identity_of(
+    disk: &dyn Disk,
+    place: impl Display,
+    damaged: impl FnOnce(String) -> BackupError,
+) -> Result<Option<Identity>, BackupError> {
+    Identity::load(disk).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => damaged(error.to_string()),
+        _ => failed(format!("reading {place}"))(error),
+    })
 }

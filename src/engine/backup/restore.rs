@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::choice::choose;
-use super::error::{BackupError, failed, in_use, of_journal, unreadable};
+use super::error::{BackupError, failed, identity_of, in_use, of_journal};
 use super::folder::put_content;
-use super::place::{Place, open_to_read, pause};
+use super::place::{Place, identity_of, open_to_read, pause};
 use super::round::runs_of;
 use crate::app::applied::EmptyStates;
 use crate::app::naming;
@@ -158,8 +158,7 @@ fn must_be_empty(wanted: &Wanted<'_>) -> Result<(), BackupError> {
 fn open(wanted: &Wanted<'_>, empty: EmptyStates) -> Result<Opened, BackupError> {
     let (disk, place) = (open_to_read(wanted.place)?, wanted.place.to_string());
     let broken = |error| BackupError::Damaged { place: place.clone(), error };
-    let identity =
-        Identity::load(&*disk).map_err(|error| unreadable(error, format!("reading {place}"), broken))?;
+    let identity = identity_of(&*disk, &place, broken)?;
     let identity = identity.ok_or_else(|| BackupError::Place {
         place: place.clone(),
         why: "holds no whole backup: it has no file identity".to_owned(),
@@ -168,7 +167,7 @@ fn open(wanted: &Wanted<'_>, empty: EmptyStates) -> Result<Opened, BackupError> 
     let view: Arc<dyn Disk> = Arc::new(View::new(disk.clone(), choice.chosen.clone()));
     let mut rebuilding = Rebuilding::new(false, empty, Shelf::new(disk.clone()));
     let follower = Follower::begin(view.clone(), wanted.at, pause, &mut |replay| rebuilding.take(replay))
-        .map_err(|error| of_journal(error, |error| BackupError::Damaged { place: place.clone(), error }))?;
+        .map_err(|error| of_journal(error, broken))?;
     let end = rfc3339(follower.time_us());
     let upto = whole_file::read(&*disk, upto::NAME).map_err(failed(upto::NAME))?;
     let upto = upto.map_or(Ok(UpTo::default()), |bytes| UpTo::decode(&bytes)).map_err(|error| {

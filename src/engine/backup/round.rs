@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::choice::choose;
-use super::error::{BackupError, failed, of_journal, unreadable};
-use super::place::{Place, open_to_write, pause};
+use super::error::{BackupError, failed, of_journal};
+use super::place::{Place, identity_of, open_to_write, pause};
 use super::target::{Piece, Target};
 use crate::app::applied::{Applied, EmptyStates};
 use crate::app::naming;
@@ -390,9 +390,7 @@ fn open_source(path: &Path) -> Result<Arc<dyn Disk>, BackupError> {
 fn settled_identity(path: &Path, disk: &dyn Disk) -> Result<Identity, BackupError> {
     let refused = |why: &str| BackupError::Source { path: path.to_owned(), why: why.to_owned() };
     let reading = || failed(format!("reading {}", path.display()));
-    let identity = Identity::load(disk).map_err(|error| {
-        unreadable(error, format!("reading {}", path.display()), |error| damaged(path, error))
-    })?;
+    let identity = identity_of(disk, path.display(), |error| damaged(path, error))?;
     let identity = identity.ok_or_else(|| refused("is not a data directory: it has no file identity"))?;
     if restoring::is_marked(disk).map_err(reading())? {
         return Err(refused("holds a part of a backup: run `pixeld restore` again first"));
@@ -413,17 +411,14 @@ fn reached(
 ) -> Result<Option<(u32, u64)>, BackupError> {
     let disk = target.disk();
     let broken = |error| BackupError::Damaged { place: place.to_string(), error };
-    let theirs =
-        Identity::load(&*disk).map_err(|error| unreadable(error, format!("reading {place}"), broken))?;
-    let Some(theirs) = theirs else { return Ok(None) };
+    let Some(theirs) = identity_of(&*disk, place, broken)? else { return Ok(None) };
     if (theirs.cluster, theirs.node, theirs.lineage) != (ours.cluster, ours.node, ours.lineage) {
         return Err(BackupError::Foreign { place: place.to_string(), theirs: theirs.node, ours: ours.node });
     }
     let choice = choose(&disk, &theirs, None, &place.to_string())?;
     let view = Arc::new(View::new(disk.clone(), choice.chosen));
-    let end = Follower::begin(view, None, pause, &mut |_| Ok(())).map_err(|error| {
-        of_journal(error, |error| BackupError::Damaged { place: place.to_string(), error })
-    })?;
+    let end =
+        Follower::begin(view, None, pause, &mut |_| Ok(())).map_err(|error| of_journal(error, broken))?;
     let (Some(number), offset) = (end.current(), end.offset()) else { return Ok(None) };
     let last = |disk: &dyn Disk| -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(offset.min(COMPARED_BYTES)).expect("bounded")];
