@@ -363,15 +363,18 @@ impl Connection {
     /// Returns whether its client has got all of every answer, as far as we have sent it.
     #[must_use]
     pub fn has_said_all(&self) -> bool {
-        let has_sent = self.output.is_empty() && self.owed == 0 && !self.until_close;
-        has_sent && self.held == 0 && matches!(self.task, Task::None) && !self.broken
+        self.output.is_empty() && self.has_nothing_behind_output()
     }
 
     /// Returns whether the client is sent nothing behind what is in the output.
     #[must_use]
     pub fn ends_behind_output(&self) -> bool {
-        let is_all = self.closing && self.owed == 0 && self.held == 0 && !self.until_close;
-        is_all && matches!(self.task, Task::None) && !self.broken
+        self.closing && self.has_nothing_behind_output()
+    }
+
+    fn has_nothing_behind_output(&self) -> bool {
+        let owes_nothing = self.owed == 0 && self.held == 0 && !self.until_close;
+        owes_nothing && matches!(self.task, Task::None) && !self.broken
     }
 
     /// Returns what it waits for now, by its state.
