@@ -24,8 +24,6 @@ pub struct Scrub {
     /// When as much was read as may have been read.
     due_us: u64,
     throttle: LogThrottle,
-    /// Leftovers of a crash were looked for.
-    has_looked: bool,
 }
 
 impl Scrub {
@@ -34,18 +32,18 @@ impl Scrub {
     /// # Errors
     /// Fails when the system has no thread left.
     pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
-        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default(), has_looked: false };
+        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default() };
         thread::spawn("scrub", move || scrub.run()).map(drop)
     }
 
     fn run(mut self) {
         thread::give_way();
-        let mut next_us = 0;
+        let (mut next_us, mut has_looked) = (0, false);
         while !self.is_over() {
             // While a host joins, contents come before what names them.
-            if !self.has_looked && !self.shared.space.is_joining() {
+            if !has_looked && !self.shared.space.is_joining() {
                 self.find_leftovers();
-                self.has_looked = true;
+                has_looked = true;
             }
             if self.shared.clock.now_us() >= next_us {
                 self.pass();
