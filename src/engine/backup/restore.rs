@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::choice::choose;
-use super::error::{BackupError, failed, identity_of, in_use, of_journal};
+use super::error::{BackupError, failed, in_use, of_journal};
 use super::folder::put_content;
 use super::place::{Place, identity_of, open_to_read, pause};
 use super::round::runs_of;
