@@ -28,7 +28,7 @@ use pixeld::base::blob::BlobId;
 use pixeld::base::ids::NodeId;
 use pixeld::engine::bucket::BucketStore;
 use pixeld::log::blobs::store::BlobStore;
-use pixeld::log::blobs::{Blobs, Removed, id_of};
+use pixeld::log::blobs::{Blobs, id_of};
 use pixeld::os::files::RealDisk;
 use process::client::{Client, plain};
 use process::pair::{Pair, await_that};
@@ -101,7 +101,8 @@ fn the_store_by_itself() {
     let other = Arc::new(Blobs::new(Box::new(store(2))));
     assert_eq!(listed(&other), []);
     drop(other.keep(&kept[2].1).expect("uploaded"));
-    assert_eq!(other.sweep(Ok).expect("swept"), Removed { blobs: 1, unfinished: 0 });
+    assert_eq!(other.find_leftovers(Ok).expect("listed"), 1);
+    assert_eq!(other.remove(other.take_leftovers(), |_| false).expect("removed"), (1, Vec::new()));
     assert_eq!(listed(&blobs), names);
 
     let unknown = id_of(b"nobody wrote this");
@@ -113,9 +114,10 @@ fn the_store_by_itself() {
     drop(writer);
     blobs.clear_abandoned().expect("removed");
     std::mem::forget(store(1).begin().expect("a file"));
-    let removed =
-        blobs.sweep(|all| Ok(all.into_iter().filter(|id| *id != names[0]).collect())).expect("swept");
-    assert_eq!(removed, Removed { blobs: names.len() as u64 - 1, unfinished: 1 });
+    assert_eq!(blobs.remove_unfinished().expect("removed"), 1);
+    blobs.find_leftovers(|all| Ok(all.into_iter().filter(|id| *id != names[0]).collect())).expect("listed");
+    let removed = blobs.remove(blobs.take_leftovers(), |_| false).expect("removed");
+    assert_eq!(removed, (names.len() as u64 - 1, Vec::new()));
     assert_eq!(listed(&blobs), [names[0]]);
 }
 

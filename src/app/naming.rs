@@ -37,19 +37,11 @@ pub fn has_run(applied: &Applied, id: &BlobId) -> bool {
     applied.aging().any(|(_, aging)| aging.old().runs().any(|run| run == *id))
 }
 
-/// Returns those of these blobs that none of these states names. Goes through what old items name once, however many blobs there are.
+/// Returns those of these blobs that no state names. Goes through what old items name once, however many blobs there are.
 ///
 /// # Errors
 /// Returns the error of reading a run.
-pub fn unnamed(applied: &Applied, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
-    without_old(&views(applied), ids.into_iter().filter(|id| !applied.names_blob(id)).collect())
-}
-
-/// Returns those of these blobs that no state names, as [`unnamed`] does.
-///
-/// # Errors
-/// Returns the error of reading a run.
-pub fn unnamed_now(applied: &AppliedLock, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
+pub fn unnamed(applied: &AppliedLock, ids: Vec<BlobId>) -> io::Result<Vec<BlobId>> {
     let (left, old) = {
         let applied = applied.read();
         let left: Vec<BlobId> = ids.into_iter().filter(|id| !applied.names_blob(id)).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pixeld::base::blob::BlobId;
 use pixeld::log::blobs::check::Fault;
 use pixeld::log::blobs::files::FileStore;
-use pixeld::log::blobs::{Blobs, Removed, id_of};
+use pixeld::log::blobs::{Blobs, id_of};
 use sim_disk::{Failure, Fall, SimDisk};
 
 fn blobs(disk: &SimDisk) -> Arc<Blobs> {
@@ -93,15 +93,14 @@ fn a_pinned_or_named_blob_stays() {
     let blobs = blobs(&disk);
     let (first, second) = (blobs.keep(&content(1)).unwrap(), blobs.keep(&content(1)).unwrap());
     let id = first.id();
-    let nothing = Removed::default();
     drop(first);
-    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (nothing, vec![id]), "the second pin holds it");
+    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (0, vec![id]), "the second pin holds it");
     drop(second);
-    assert_eq!(blobs.remove(vec![id], |named| *named == id).unwrap(), (nothing, vec![]));
+    assert_eq!(blobs.remove(vec![id], |named| *named == id).unwrap(), (0, vec![]));
     assert!(blobs.contains(&id).unwrap());
-    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (Removed { blobs: 1, unfinished: 0 }, vec![]));
+    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (1, vec![]));
     assert!(!blobs.contains(&id).unwrap());
-    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (nothing, vec![]), "it is gone already");
+    assert_eq!(blobs.remove(vec![id], |_| false).unwrap(), (0, vec![]), "it is gone already");
 }
 
 #[test]
@@ -113,16 +112,16 @@ fn what_is_dropped_or_fails_leaves_nothing() {
     assert_eq!((writer.read_back().unwrap(), writer.size_bytes()), (b"half a content".to_vec(), 14));
     drop(writer);
     blobs.clear_abandoned().unwrap();
-    assert_eq!(blobs.sweep(|_| Ok(Vec::new())).unwrap(), Removed::default());
+    assert_eq!((blobs.remove_unfinished().unwrap(), blobs.list().unwrap()), (0, vec![]));
     // A sync that fails is not tried again: the content has to be sent once more.
     disk.fail_at(2, Failure::Error(ErrorKind::Other), 1);
     assert!(blobs.keep(b"content").is_err());
     assert!(!blobs.contains(&id_of(b"content")).unwrap());
-    assert_eq!(blobs.sweep(|_| Ok(Vec::new())).unwrap(), Removed::default());
+    assert_eq!((blobs.remove_unfinished().unwrap(), blobs.list().unwrap()), (0, vec![]));
     assert!(blobs.keep(b"content").is_ok(), "a new file, a new sync");
 }
 
-/// Every call, killed or without power: what was finished is there, what is there is whole, and a sweep leaves nothing
+/// Every call, killed or without power: what was finished is there, what is there is whole, and what a start finds leaves nothing
 /// that is not named.
 #[test]
 fn whole_or_not_there_at_every_call() {
@@ -150,9 +149,13 @@ fn whole_or_not_there_at_every_call() {
                         "call {call}, {fall:?}: torn"
                     );
                 }
-                found.sweep(|all| Ok(all.into_iter().filter(|id| *id != both[0]).collect())).unwrap();
+                found.remove_unfinished().unwrap();
+                found
+                    .find_leftovers(|all| Ok(all.into_iter().filter(|id| *id != both[0]).collect()))
+                    .unwrap();
+                found.remove(found.take_leftovers(), |_| false).unwrap();
                 assert!(!found.contains(&both[1]).unwrap(), "call {call}, {fall:?}: not swept");
-                assert_eq!(found.sweep(Ok).unwrap().unfinished, 0, "call {call}, {fall:?}");
+                assert_eq!(found.remove_unfinished().unwrap(), 0, "call {call}, {fall:?}");
             }
         }
     }

@@ -188,7 +188,7 @@ impl Up {
         };
         let blobs = Arc::new(Blobs::new(store));
         applied.take_released();
-        blobs.sweep(|all| naming::unnamed(&applied, all)).map_err(io)?;
+        blobs.remove_unfinished().map_err(io)?;
         let known = KnownPeer::load(disk).map_err(io)?;
         let metrics = Metrics::new(0, 0, 0);
         let poll = mio::Poll::new().map_err(io)?;
@@ -205,6 +205,10 @@ impl Up {
         ));
         seating::look(&shared);
         mark.into_iter().for_each(|mark| shared.begin_joining(mark));
+        if !shared.space.is_joining() {
+            // As the scrub does once it runs; the keeper removes them.
+            shared.blobs.find_leftovers(|all| naming::unnamed(&shared.applied, all)).map_err(io)?;
+        }
         let peering = shared.peering.as_ref().expect("a host with a peer");
         if let Some(known) = &known {
             peering.standing.remember(known.node, known.durable.clone());

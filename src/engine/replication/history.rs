@@ -115,8 +115,7 @@ fn beginning(shared: &Shared, disk: &dyn Disk) -> Option<Answer> {
 /// Returns names of contents behind `after`, in rising order: the pictures that the states name, and all runs of old items.
 fn contents(shared: &Shared, after: Option<BlobId>) -> io::Result<Vec<BlobId>> {
     let pictures = shared.blobs.list()?;
-    let unnamed: BTreeSet<BlobId> =
-        naming::unnamed_now(&shared.applied, pictures.clone())?.into_iter().collect();
+    let unnamed: BTreeSet<BlobId> = naming::unnamed(&shared.applied, pictures.clone())?.into_iter().collect();
     let runs = shared.shelf.as_ref().map_or(Ok(Vec::new()), |shelf| shelf.blobs().list())?;
     let named = pictures.into_iter().filter(|id| !unnamed.contains(id));
     let mut ids: Vec<BlobId> = named.chain(runs).filter(|id| after.is_none_or(|after| *id > after)).collect();

@@ -57,7 +57,7 @@ impl Scrub {
     /// Finds blobs that a crash has left and no record names. The keeper removes them.
     fn find_leftovers(&self) {
         let shared = &self.shared;
-        match shared.blobs.find_leftovers(|all| naming::unnamed_now(&shared.applied, all)) {
+        match shared.blobs.find_leftovers(|all| naming::unnamed(&shared.applied, all)) {
             Ok(0) => {}
             Ok(blobs) => {
                 tracing::info!(blobs, "found blobs that no record names, left by a crash; they are removed");

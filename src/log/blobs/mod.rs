@@ -65,15 +65,6 @@ pub struct Pin {
     id: BlobId,
 }
 
-/// What was removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// Number of blobs.
-    pub blobs: u64,
-    /// Writes that were never finished.
-    pub unfinished: u64,
-}
-
 /// Takes one blob's content piece by piece. Its calls wait for the disk. Dropped before it is finished, it leaves
 /// nothing behind.
 pub struct Writer {
@@ -229,17 +220,17 @@ impl Blobs {
         self.store.list()
     }
 
-    /// Removes those of `candidates` that `is_named` denies. Gives what was removed, and those that are pinned and have
+    /// Removes those of `candidates` that `is_named` denies. Gives how many were removed, and those that are pinned and have
     /// to be looked at again.
     ///
     /// # Errors
-    /// Returns the error of the store; the blobs that are left are found by the next sweep.
+    /// Returns the error of the store; the blobs that are left are found after the next start.
     pub fn remove(
         &self,
         candidates: Vec<BlobId>,
         is_named: impl Fn(&BlobId) -> bool,
-    ) -> io::Result<(Removed, Vec<BlobId>)> {
-        let (mut removed, mut pinned) = (Removed::default(), Vec::new());
+    ) -> io::Result<(u64, Vec<BlobId>)> {
+        let (mut removed, mut pinned) = (0, Vec::new());
         for id in candidates {
             // A writer of the same content pins first and looks afterwards, and does not pin what is going. The pin is
             // looked at before the names: it goes only after the record that names the blob is applied. Who looks at the
@@ -255,7 +246,7 @@ impl Blobs {
             self.pins().going.remove(&id);
             self.gone.notify_all();
             if let Some(result) = result {
-                removed.blobs += u64::from(result?);
+                removed += u64::from(result?);
                 self.faults.clear(&id);
             }
         }
@@ -282,16 +273,6 @@ impl Blobs {
         std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Removes every blob that `unnamed` picks out of all, and what was never finished: while nobody writes.
-    ///
-    /// # Errors
-    /// Returns the error of the store, or that of `unnamed`.
-    pub fn sweep(&self, unnamed: impl FnOnce(Vec<BlobId>) -> io::Result<Vec<BlobId>>) -> io::Result<Removed> {
-        let unfinished = self.store.remove_unfinished()?;
-        let (removed, _) = self.remove(unnamed(self.store.list()?)?, |_| false)?;
-        Ok(Removed { unfinished, ..removed })
-    }
-
     /// Removes what was never finished by an earlier process: for a start, while nobody writes.
     ///
     /// # Errors
@@ -303,7 +284,7 @@ impl Blobs {
     /// Removes what dropped writers left.
     ///
     /// # Errors
-    /// Returns the error of the store; what is left is found by the next sweep.
+    /// Returns the error of the store; what is left is removed by the next start.
     pub fn clear_abandoned(&self) -> io::Result<()> {
         let abandoned = std::mem::take(&mut *self.abandoned());
         abandoned.into_iter().try_for_each(Unfinished::discard)

@@ -91,7 +91,7 @@ impl Shelf {
     pub fn sweep(&self, named: &BTreeSet<BlobId>) -> io::Result<u64> {
         self.blobs.clear_abandoned()?;
         let (removed, _) = self.blobs.remove(self.blobs.list()?, |id| named.contains(id))?;
-        Ok(removed.blobs)
+        Ok(removed)
     }
 
     fn opened(&self, id: &BlobId) -> Option<Arc<Run>> {
