@@ -121,8 +121,8 @@ fn what_is_dropped_or_fails_leaves_nothing() {
     assert!(blobs.keep(b"content").is_ok(), "a new file, a new sync");
 }
 
-/// Every call, killed or without power: what was finished is there, what is there is whole, and what a start finds leaves nothing
-/// that is not named.
+/// Every call, killed or without power: what was finished is there, what is there is whole, and what nobody names is found and
+/// removed.
 #[test]
 fn whole_or_not_there_at_every_call() {
     let calls = {
