@@ -163,33 +163,40 @@ impl Store {
         } else {
             None
         };
-        let tile = stored.and_then(|bytes| {
-            let tile = stored::decode(&bytes, &mut self.runs);
-            self.is_lost |= tile.is_none();
-            tile
-        });
         if let Some(scratch) = &mut self.scratch {
             scratch.remove(key);
         }
-        self.insert(tile.unwrap_or_else(|| Tile::new(key)))
+        let at = self.insert(key);
+        let tile = &mut self.tiles[at];
+        if stored.is_some_and(|bytes| stored::decode_into(tile, &bytes, &mut self.runs).is_none()) {
+            tile.reset(key);
+            self.is_lost = true;
+        }
+        at
     }
 
-    /// Adds a tile; gives where it is.
-    pub fn insert(&mut self, tile: Tile) -> usize {
-        let key = tile.key;
+    /// Adds a tile without a set cell; gives where it is. The memory of one that has to make room for it is used again: where most
+    /// tiles have few cells, to fill it with zeros would cost more than all else.
+    fn insert(&mut self, key: TileKey) -> usize {
         let is_full = self.bounded_bytes() + CELLS_BYTES > self.memory_bytes;
         let at = match if is_full { self.evict() } else { None } {
             Some(at) => {
-                self.tiles[at] = tile;
+                self.tiles[at].reset(key);
                 at
             }
             None => {
-                self.tiles.push(tile);
+                self.tiles.push(Tile::new(key));
                 self.tiles.len() - 1
             }
         };
         self.directory.insert(key, at as u32);
         at
+    }
+
+    /// Adds a tile that was stored.
+    pub fn put_back(&mut self, tile: Tile) {
+        let at = self.insert(tile.key);
+        self.tiles[at] = tile;
     }
 
     /// Returns the bytes of a tile in the scratch file.
@@ -219,14 +226,15 @@ impl Store {
     /// Forgets the runs that no cell names any more.
     fn collect(&mut self) {
         let mut is_named = vec![false; self.runs.count() + 1];
-        let cells = || self.tiles.iter().flat_map(|tile| tile.cells.iter());
-        for cell in cells() {
-            (0..CHANNELS).for_each(|channel| is_named[cell.run(channel) as usize] = true);
+        for tile in &self.tiles {
+            tile.each_set(|index| {
+                let cell = &tile.cells[index];
+                (0..CHANNELS).for_each(|channel| is_named[cell.run(channel) as usize] = true);
+            });
         }
         is_named[0] = false;
         let renamed = self.runs.keep(&is_named);
-        let tiles = self.tiles.iter_mut();
-        tiles.flat_map(|tile| tile.cells.iter_mut()).for_each(|cell| cell.rename(&renamed));
+        self.tiles.iter_mut().for_each(|tile| tile.rename(&renamed));
         self.collect_at = (2 * self.runs.count()).max(collect_from(self.memory_bytes));
     }
 

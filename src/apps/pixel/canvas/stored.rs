@@ -20,43 +20,48 @@ const STORED_CELL_BYTES: usize = 5 * CHANNELS;
 /// Appends a tile's bytes.
 pub fn encode(tile: &Tile, table: &Runs, out: &mut Vec<u8>) {
     let start = out.len();
-    let mut bits = [0_u64; CELLS / 64];
     let mut named: Vec<RunId> = Vec::new();
-    for (index, cell) in tile.cells.iter().enumerate().filter(|(_, cell)| cell.is_set()) {
-        bits[index / 64] |= 1 << (index % 64);
-        named.extend((0..CHANNELS).map(|channel| cell.run(channel)).filter(|run| *run != 0));
-    }
+    tile.each_set(|index| {
+        named.extend((0..CHANNELS).map(|channel| tile.cells[index].run(channel)).filter(|run| *run != 0));
+    });
     named.sort_unstable();
     named.dedup();
     let words = [tile.key.x as u32, tile.key.y as u32, tile.set, named.len() as u32];
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-    bits.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    tile.set_bits().iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
     debug_assert_eq!(out.len() - start, HEAD_BYTES);
     for run in named.iter().map(|id| table.get(*id)) {
         out.extend_from_slice(&run.time_us.to_le_bytes());
         out.extend_from_slice(&run.first.to_le_bytes());
         out.extend_from_slice(&run.origin.to_le_bytes());
     }
-    for cell in tile.cells.iter().filter(|cell| cell.is_set()) {
+    tile.each_set(|index| {
+        let cell = &tile.cells[index];
         for channel in 0..CHANNELS {
             let place = named.binary_search(&cell.run(channel)).map_or(0, |at| at as u32 + 1);
             let word = place << 8 | u32::from(cell.colour()[channel]);
             out.extend_from_slice(&word.to_le_bytes());
         }
         (0..CHANNELS).for_each(|channel| out.push(cell.offset(channel)));
-    }
+    });
 }
 
 /// Reads a tile, and adds its runs to the table; nothing for bytes that are no tile.
 #[must_use]
 pub fn decode(bytes: &[u8], table: &mut Runs) -> Option<Tile> {
-    let (key, set, runs, cells, bits) = parts(bytes)?;
+    let mut tile = Tile::new(parts(bytes)?.0);
+    decode_into(&mut tile, bytes, table).map(|()| tile)
+}
+
+/// Reads a tile into one whose cells are no more of use. After bytes that are no tile there is no saying what it has.
+#[must_use]
+pub fn decode_into(tile: &mut Tile, bytes: &[u8], table: &mut Runs) -> Option<()> {
+    let (key, _, runs, cells, bits) = parts(bytes)?;
     if runs.iter().any(|run| run.origin as usize >= table.origins().len()) {
         return None;
     }
     let ids: Vec<RunId> = runs.iter().map(|run| table.put_back(*run)).collect();
-    let mut tile = Tile::new(key);
-    tile.set = set;
+    tile.reset(key);
     let mut cells = cells.chunks_exact(STORED_CELL_BYTES);
     for index in (0..CELLS).filter(|index| bits[index / 8] >> (index % 8) & 1 != 0) {
         let bytes = cells.next()?;
@@ -67,8 +72,12 @@ pub fn decode(bytes: &[u8], table: &mut Runs) -> Option<Tile> {
                 tile.cells[index].set(channel, run, bytes[4 * CHANNELS + channel], word as u8);
             }
         }
+        if !tile.cells[index].is_set() {
+            return None;
+        }
+        tile.note_set(index);
     }
-    Some(tile)
+    Some(())
 }
 
 /// Calls `paint` with the index and the colour of each cell that is set, without reading more.
@@ -124,7 +133,7 @@ mod tests {
         tile.cells[0].set(0, ids[1], 255, 9);
         tile.cells[0].set(2, ids[3], 0, 8);
         tile.cells[CELLS - 1].set(1, ids[1], 7, 0);
-        tile.set = 2;
+        [0, CELLS - 1].iter().for_each(|index| tile.note_set(*index));
         let mut bytes = Vec::new();
         encode(&tile, &table, &mut bytes);
         let mut other = Runs::default();

@@ -11,7 +11,7 @@ pub const CHANNELS: usize = 3;
 /// A bit for each cell of a tile.
 pub type CellBits = [u64; CELLS / 64];
 /// Bytes of a tile in memory.
-pub const TILE_BYTES: usize = CELLS * size_of::<Cell>() + size_of::<CellBits>() + size_of::<Tile>();
+pub const TILE_BYTES: usize = CELLS * size_of::<Cell>() + 2 * size_of::<CellBits>() + size_of::<Tile>();
 
 /// A tile's place: its column and row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +90,7 @@ impl Cell {
     }
 
     /// Gives the run of each channel that is set another id.
-    pub fn rename(&mut self, renamed: &[RunId]) {
+    fn rename(&mut self, renamed: &[RunId]) {
         for word in &mut self.words {
             *word = renamed[(*word >> 8) as usize] << 8 | *word & 0xFF;
         }
@@ -114,6 +114,8 @@ pub struct Tile {
     pub cells: Box<[Cell; CELLS]>,
     /// How many are set.
     pub set: u32,
+    /// Which are: who stores a tile with few set cells looks at these alone.
+    set_bits: Box<CellBits>,
     /// Some were changed since watchers were last told: they are in the list of such tiles.
     pub is_changed: bool,
     /// It was looked for since the hand of the clock went by.
@@ -127,30 +129,73 @@ impl Tile {
     #[must_use]
     pub fn new(key: TileKey) -> Self {
         let cells = Box::new([Cell::default(); CELLS]);
-        Self { key, cells, set: 0, is_changed: false, is_warm: true, changed: Box::new([0; CELLS / 64]) }
+        let no_bits = || Box::new([0; CELLS / 64]);
+        Self { key, cells, set: 0, set_bits: no_bits(), is_changed: false, is_warm: true, changed: no_bits() }
+    }
+
+    /// Makes it the tile of another place, without a set cell.
+    pub fn reset(&mut self, key: TileKey) {
+        let Self { cells, set_bits, .. } = self;
+        each_of(set_bits, |index| cells[index] = Cell::default());
+        set_bits.fill(0);
+        (self.key, self.set, self.is_changed, self.is_warm) = (key, 0, false, true);
+    }
+
+    /// Notes that a cell is set which was not.
+    #[inline]
+    pub fn note_set(&mut self, index: usize) {
+        self.set += 1;
+        self.set_bits[index / 64] |= 1 << (index % 64);
+    }
+
+    /// Notes that a cell is not set any more.
+    pub fn note_unset(&mut self, index: usize) {
+        self.set -= 1;
+        self.set_bits[index / 64] &= !(1 << (index % 64));
+    }
+
+    /// Returns which cells are set.
+    #[must_use]
+    pub fn set_bits(&self) -> &CellBits {
+        &self.set_bits
+    }
+
+    /// Calls `visit` with the index of each cell that is set.
+    pub fn each_set(&self, visit: impl FnMut(usize)) {
+        each_of(&self.set_bits, visit);
+    }
+
+    /// Gives the runs of its cells other ids.
+    pub fn rename(&mut self, renamed: &[RunId]) {
+        let Self { cells, set_bits, .. } = self;
+        each_of(set_bits, |index| cells[index].rename(renamed));
     }
 
     /// Calls `visit` with the index of each cell that was changed.
-    pub fn each_changed(&self, mut visit: impl FnMut(usize)) {
-        for (row, bits) in self.changed.iter().enumerate() {
-            let mut bits = *bits;
-            while bits != 0 {
-                visit(row * 64 + bits.trailing_zeros() as usize);
-                bits &= bits - 1;
-            }
-        }
+    pub fn each_changed(&self, visit: impl FnMut(usize)) {
+        each_of(&self.changed, visit);
     }
 
     /// Returns the bounds of its set cells, relative to the tile: left, top, right, bottom, all inclusive; nothing without one.
     #[must_use]
     pub fn extent(&self) -> Option<[u8; 4]> {
-        let mut extent: Option<[u8; 4]> = None;
-        for (index, _) in self.cells.iter().enumerate().filter(|(_, cell)| cell.is_set()) {
-            let (x, y) = ((index & 63) as u8, (index >> 6) as u8);
-            let [left, top, right, bottom] = extent.unwrap_or([x, y, x, y]);
-            extent = Some([left.min(x), top.min(y), right.max(x), bottom.max(y)]);
+        // The bits of a row are one word.
+        let top = self.set_bits.iter().position(|row| *row != 0)?;
+        let bottom = self.set_bits.iter().rposition(|row| *row != 0)?;
+        let columns = self.set_bits.iter().fold(0, |all, row| all | row);
+        let (left, right) = (columns.trailing_zeros(), 63 - columns.leading_zeros());
+        Some([left as u8, top as u8, right as u8, bottom as u8])
+    }
+}
+
+/// Calls `visit` with the index of each bit that is 1.
+fn each_of(bits: &CellBits, mut visit: impl FnMut(usize)) {
+    for (row, bits) in bits.iter().enumerate() {
+        let mut bits = *bits;
+        while bits != 0 {
+            visit(row * 64 + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
         }
-        extent
     }
 }
 
@@ -178,5 +223,24 @@ mod tests {
             }
         }
         assert_eq!((TileKey::of(-1, 64), index_of(-1, 64)), (TileKey { x: -1, y: 1 }, 63));
+    }
+
+    #[test]
+    fn a_tile_that_is_used_again_is_as_a_new_one() {
+        let mut tile = Tile::new(TileKey { x: 1, y: 2 });
+        assert_eq!(tile.extent(), None);
+        for index in [index_of(5, 9), index_of(40, 9), index_of(7, 63)] {
+            tile.cells[index].set(1, 3, 0, 9);
+            tile.note_set(index);
+        }
+        assert_eq!((tile.set, tile.extent()), (3, Some([5, 9, 40, 63])));
+        tile.cells[index_of(40, 9)].unset(1);
+        tile.note_unset(index_of(40, 9));
+        let mut set = Vec::new();
+        tile.each_set(|index| set.push(index));
+        assert_eq!((set, tile.extent()), (vec![index_of(5, 9), index_of(7, 63)], Some([5, 9, 7, 63])));
+        tile.reset(TileKey { x: -1, y: 0 });
+        assert_eq!((tile.key, tile.set, tile.extent()), (TileKey { x: -1, y: 0 }, 0, None));
+        assert!(tile.cells.iter().all(|cell| !cell.is_set()) && tile.set_bits() == &[0; CELLS / 64]);
     }
 }

@@ -90,15 +90,14 @@ impl Tiles {
         for dot in dots.take() {
             let (tile, index) = (&mut self.store.tiles[dot.tile as usize], usize::from(dot.index));
             tile.is_warm = true;
-            let cell = &mut tile.cells[index];
-            if !cell.is_set() {
-                tile.set += 1;
+            if !tile.cells[index].is_set() {
+                tile.note_set(index);
                 self.set += 1;
                 let (x, y) = tile.key.cell(index);
                 let place = Bounds::of(x, y);
                 self.bounds = Some(self.bounds.map_or(place, |bounds| bounds.join(place)));
             }
-            cell.set(usize::from(dot.channel), run, dot.offset, dot.value);
+            tile.cells[index].set(usize::from(dot.channel), run, dot.offset, dot.value);
             if is_noted {
                 self.changes.note(tile, index);
             }
@@ -273,7 +272,7 @@ impl Tiles {
         let bounds = Bounds::of_extent(tile.key, extent);
         self.set += u64::from(tile.set);
         self.bounds = Some(self.bounds.map_or(bounds, |all| all.join(bounds)));
-        self.store.insert(tile);
+        self.store.put_back(tile);
         true
     }
 
@@ -331,12 +330,15 @@ fn sweep_tile(tile: &mut Tile, below: impl Fn(RunId) -> u16, changes: &mut Chang
             }
         }
         if *cell != before {
-            unset += u32::from(!cell.is_set());
+            let is_unset = !cell.is_set();
+            if is_unset {
+                unset += 1;
+                tile.note_unset(index);
+            }
             if changes.are_noted {
                 changes.note(tile, index);
             }
         }
     }
-    tile.set -= unset;
     unset
 }
