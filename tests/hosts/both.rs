@@ -73,7 +73,7 @@ impl Host {
         let mut bytes = *understanding.own().bytes();
         bytes[usize::from(MEMBER / 8)] &= !(1 << (MEMBER % 8));
         understanding.learn(NodeId(9), Kinds::read(&bytes));
-        self.peering().standing.established(NodeId(9), VersionVector::new(), VersionVector::new(), 1);
+        self.server().shared().peer_is_met(NodeId(9), VersionVector::new(), VersionVector::new(), 1);
     }
 
     /// The peer has everything durably up to `seq` of this host's stream.
@@ -127,6 +127,23 @@ fn an_answer_waits_for_the_peer_and_nobody_else_does() {
         host.peer_has(0);
         waits.assert_silence(GLANCE);
         host.peer_has(host.committed());
+        assert_eq!(level(&mut waits), kept(200, "both"));
+    }
+}
+
+/// The word that the peer has it was lost with the session; the next one begins with it.
+#[test]
+fn an_answer_that_waited_through_a_lost_session_comes_with_the_next_one() {
+    for durability in [Durability::Memory, Durability::Disk] {
+        let host = Host::start(durability, LONG, Limits::default());
+        host.peer_comes();
+        let mut waits = host.connect();
+        waits.send(at("both", 1)).assert_silence(GLANCE);
+        host.peering().standing.away("the connection has ended", 2);
+        waits.assert_silence(GLANCE);
+        let mut all = VersionVector::new();
+        all.raise(host.peering().own, host.committed());
+        host.server().shared().peer_is_met(NodeId(9), all.clone(), all, 3);
         assert_eq!(level(&mut waits), kept(200, "both"));
     }
 }

@@ -329,14 +329,10 @@ impl Replica {
             received.raise(receipt.origin, receipt.received);
             durable.raise(receipt.origin, receipt.durable);
         }
+        self.shared.peer_is_met(node, received, durable, now_us);
         let standing = &peering_of(&self.shared).standing;
-        standing.established(node, received, durable, now_us);
         self.session.peer().into_iter().for_each(|peer| standing.speaks(peer.inc));
         self.note_folds();
-        // Those who waited for the peer through the last session may have what they waited for.
-        for receipt in self.session.peer_receipts() {
-            self.shared.peer_has(receipt.origin, receipt.received, receipt.durable, now_us);
-        }
     }
 
     /// Notes that the peer has what is folded: not before it has joined, when it calls something durable.

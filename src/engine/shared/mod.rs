@@ -70,6 +70,7 @@ use crate::app::wait::{Ticket, Wake};
 use crate::base::durability::Durability;
 use crate::base::ids::{ClusterId, NodeId, Origin, Seq};
 use crate::base::limits::Limits;
+use crate::base::vector::VersionVector;
 use crate::log::blobs::Blobs;
 use crate::log::files::newcomer::Mark;
 use crate::log::read::reader::Reader;
@@ -383,9 +384,21 @@ impl Shared {
     /// Takes how far the peer has come in a stream; wakes the workers whose answers wait for that. For the link.
     pub fn peer_has(&self, origin: Origin, received: Seq, durable: Seq, now_us: u64) {
         let Some(peering) = &self.peering else { return };
-        if !peering.acked(origin, received, durable, now_us) {
-            return;
+        if peering.acked(origin, received, durable, now_us) {
+            self.wake_awaiting_peer();
         }
+    }
+
+    /// Takes it that a session with `node` is established, and what that has; wakes the workers whose answers waited for it through
+    /// the end of the last session. For the link.
+    pub fn peer_is_met(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) {
+        let Some(peering) = &self.peering else { return };
+        if peering.met(node, received, durable, now_us) {
+            self.wake_awaiting_peer();
+        }
+    }
+
+    fn wake_awaiting_peer(&self) {
         // A worker raises its flag, then looks how far the peer is; this tells how far, and then looks at the flags.
         fence(Ordering::SeqCst);
         for worker in &self.workers {

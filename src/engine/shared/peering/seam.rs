@@ -54,6 +54,12 @@ impl Peering {
         self.standing.acked(origin, received, durable, now_us)
     }
 
+    /// Says what a peer has with which a session is established; returns whether more of this process's stream is durable there than
+    /// was known.
+    pub fn met(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) -> bool {
+        self.standing.established(node, received, durable, now_us)
+    }
+
     /// Returns whether the peer's disk has this process's records up to `seq`.
     #[inline]
     #[must_use]

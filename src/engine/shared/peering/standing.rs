@@ -95,9 +95,17 @@ impl Standing {
     }
 
     /// Notes that a session with `node` is established, which has said in its STATE what it has. That replaces all that was
-    /// known: the directory may be new, or have lost its tail.
-    pub fn established(&self, node: NodeId, received: VersionVector, durable: VersionVector, now_us: u64) {
-        self.own_durable.store(durable.seq_of(self.own), Ordering::Release);
+    /// known: the directory may be new, or have lost its tail. Returns true if more of this process's stream is durable there than was
+    /// known: then those are woken who wait for it ([`crate::engine::shared::Shared::peer_is_met`] does both).
+    pub fn established(
+        &self,
+        node: NodeId,
+        received: VersionVector,
+        durable: VersionVector,
+        now_us: u64,
+    ) -> bool {
+        let own_durable = durable.seq_of(self.own);
+        let is_news = own_durable > self.own_durable.swap(own_durable, Ordering::AcqRel);
         self.connected.store(true, Ordering::Release);
         *self.picture() = PeerView {
             node: Some(node),
@@ -110,6 +118,7 @@ impl Standing {
             durable,
             behind_bytes: 0,
         };
+        is_news
     }
 
     /// Notes how far the peer says that it has come in a stream. Returns true if more of this process's stream is durable there:

@@ -194,7 +194,7 @@ fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
         vector.raise(OWN, seq);
         vector
     };
-    standing.established(NodeId(2), vector(8), vector(5), 100);
+    assert!(standing.established(NodeId(2), vector(8), vector(5), 100), "who waited for the fifth has it");
     assert!(standing.is_connected() && standing.own_durable() == 5);
     assert!(!standing.acked(OWN, 9, 5, 110), "no more is durable");
     assert!(standing.acked(OWN, 9, 9, 120));
@@ -205,7 +205,7 @@ fn a_new_session_replaces_what_was_known_and_a_lost_one_does_not() {
     assert_eq!((picture.durable.seq_of(OWN), picture.why.as_str()), (9, "no route"));
     standing.away("still no route", 150);
     assert_eq!(standing.look().since_us, 140, "it has been away since then");
-    standing.established(NodeId(3), vector(0), vector(0), 160);
+    assert!(!standing.established(NodeId(3), vector(0), vector(0), 160));
     assert_eq!((standing.own_durable(), standing.look().durable.seq_of(OWN)), (0, 0), "a new disk is empty");
 }
 
