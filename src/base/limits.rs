@@ -364,6 +364,9 @@ pub const RELAY_CREDIT_BYTES: usize = 2 * 1024 * 1024;
 pub const RELAY_ANSWER_BYTES: usize = BATCH_BODY_BYTES_MAX + 64 * 1024;
 /// Time after which an answer of the log is as good as none, microseconds.
 pub const RELAY_LATE_US: u64 = 1_000_000;
+/// The least such time for a message on its way to a log that is quick, microseconds: a server that stops in order takes with it what
+/// it was about to answer, and whoever waits for `cluster` has a second.
+pub const RELAY_LATE_US_MIN: u64 = 250_000;
 /// Pause before a relay asks the log again, microseconds: it doubles with each try that comes to nothing.
 pub const RELAY_PAUSE_US_MIN: u64 = 50_000;
 /// The longest such pause, microseconds.

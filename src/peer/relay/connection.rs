@@ -14,6 +14,7 @@ use super::heads::Heads;
 use super::holding::hold;
 use super::members::Members;
 use super::message::stream_behind;
+use super::patience::Patience;
 use super::pictures::Pictures;
 use super::port::LogEvent;
 use super::publisher::{Outcome, Publisher, is_foreign};
@@ -35,6 +36,8 @@ pub(super) struct Start {
     pub(super) tail: (u64, Option<Stream>),
     /// The greatest number of that stream that was ever known to be kept.
     pub(super) kept: u64,
+    /// How long the log's word was waited for so far.
+    pub(super) patience: Patience,
     /// What others say there is.
     pub(super) told: Vec<Stream>,
     /// Nodes that have a stream in the log.
@@ -84,7 +87,7 @@ impl Connection {
             own: host,
             session: Session::new(session, &[], now_us),
             greeting: Some(Greeting::default()),
-            publisher: Publisher::new(host, start.tail.0, start.kept, now_us),
+            publisher: Publisher::new(host, start.tail.0, start.kept, start.patience, now_us),
             start,
             heads: Heads::new(cluster, Folds::default()),
             readers: BTreeMap::new(),
@@ -127,6 +130,11 @@ impl Connection {
     /// Returns the greatest number of the host's stream that is known to be kept.
     pub(super) fn kept(&self) -> u64 {
         self.publisher.kept()
+    }
+
+    /// Returns how long the log's word to a message is waited for.
+    pub(super) fn patience(&self) -> Patience {
+        self.publisher.patience()
     }
 
     /// Returns up to where the log was seen to have the stream that the host makes now.

@@ -37,6 +37,7 @@ mod heads;
 mod holding;
 mod members;
 pub mod message;
+mod patience;
 mod pictures;
 pub mod port;
 mod preparing;
@@ -56,6 +57,7 @@ use self::calls::Calls;
 use self::connection::{Connection, Start};
 pub use self::greeting::log_node;
 pub use self::members::{Member, Members};
+use self::patience::Patience;
 use self::port::{LogCall, LogEvent};
 use self::preparing::Preparing;
 pub use self::register::{Listed, Roster, Standing};
@@ -90,6 +92,8 @@ pub struct Relay {
     connection: Option<Box<Connection>>,
     /// The greatest number of this host's stream that was known to be kept, as far as the log has not forgotten it.
     kept: u64,
+    /// How long its word to a message was waited for.
+    patience: Patience,
     next_beat_us: u64,
     beats: u64,
     questions: VecDeque<(u64, Question)>,
@@ -111,6 +115,7 @@ impl Relay {
             seats: Seats::new(settings.host),
             connection: None,
             kept: 0,
+            patience: Patience::default(),
             next_beat_us: 0,
             beats: 0,
             questions: VecDeque::new(),
@@ -233,6 +238,7 @@ impl Relay {
         let start = Start {
             tail: (tail.number, tail.end),
             kept: self.kept,
+            patience: self.patience,
             told: others.into_iter().chain(self.members.streams()).collect(),
             nodes: self.nodes.iter().copied().collect(),
             is_window,
@@ -275,6 +281,7 @@ impl Relay {
     pub fn lost(&mut self, now_us: u64) {
         if let Some(connection) = self.connection.take() {
             connection.count(&mut self.counters);
+            self.patience = connection.patience();
             connection.seen().into_iter().for_each(|seen| self.preparing.note_seen(seen));
         }
         self.turn(now_us);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::Calls;
 use super::message::{self, stream_behind};
+use super::patience::Patience;
 use super::port::LogCall;
 use crate::base::batch::first_chain;
 use crate::base::ids::{ClusterId, NodeId, Origin};
-use crate::base::limits::{RELAY_FLIGHT_MAX, RELAY_LATE_US};
+use crate::base::limits::RELAY_FLIGHT_MAX;
 use crate::base::streams::Stream;
 
 /// The last message of a stream.
@@ -31,7 +32,9 @@ pub(super) struct Preparing {
     /// What stands behind the last message that is known to be kept is read back: the call's token, the message's number, the last
     /// one's.
     reading: Option<(u64, u64, u64)>,
+    asked_us: u64,
     late_us: u64,
+    patience: Patience,
     tails: BTreeMap<NodeId, Tail>,
     /// Up to here the log was seen to have the stream that this process makes: a last message alone does not say that
     /// all before it are there.
@@ -46,7 +49,9 @@ impl Preparing {
             is_joining,
             asked: BTreeMap::new(),
             reading: None,
+            asked_us: 0,
             late_us: 0,
+            patience: Patience::default(),
             tails: BTreeMap::new(),
             seen: Stream { origin: host, seq: 0, chain: first_chain(cluster, host) },
         }
@@ -103,6 +108,9 @@ impl Preparing {
         if self.is_asking() && now_us < self.late_us {
             return;
         }
+        if self.is_asking() {
+            self.patience.missed();
+        }
         self.asked.clear();
         if self.reading.take().is_some() {
             self.tails.remove(&self.host.node);
@@ -113,7 +121,11 @@ impl Preparing {
             calls.push(LogCall::Tail { token, node });
             self.asked.insert(token, node);
         }
-        self.late_us = now_us + RELAY_LATE_US;
+        self.await_answers(now_us);
+    }
+
+    fn await_answers(&mut self, now_us: u64) {
+        (self.asked_us, self.late_us) = (now_us, now_us + self.patience.us());
     }
 
     /// Takes the last message of a stream, if it was asked for with this token; whether it was. `kept` is the greatest number of
@@ -127,6 +139,7 @@ impl Preparing {
         now_us: u64,
     ) -> bool {
         let Some(node) = self.asked.remove(&token) else { return false };
+        self.patience.heard(now_us.saturating_sub(self.asked_us));
         let none = Tail { first, number: first.saturating_sub(1), end: None };
         let tail = last.map_or(none, |(number, bytes)| Tail {
             first,
@@ -152,7 +165,7 @@ impl Preparing {
         let (token, node, number) = (calls.token(), self.host.node, at + 1);
         calls.push(LogCall::Find { token, node, number });
         self.reading = Some((token, number, to));
-        self.late_us = now_us + RELAY_LATE_US;
+        self.await_answers(now_us);
     }
 
     /// Takes a message that is read back, if it was asked for with this token; whether it was.
@@ -164,6 +177,7 @@ impl Preparing {
         now_us: u64,
     ) -> bool {
         let Some((_, number, to)) = self.reading.take_if(|(asked, ..)| *asked == token) else { return false };
+        self.patience.heard(now_us.saturating_sub(self.asked_us));
         let found = message.filter(|(at, _)| (number..=to).contains(at));
         for batch in
             found.and_then(|(_, bytes)| message::batches(self.host.node, bytes).ok()).unwrap_or_default()

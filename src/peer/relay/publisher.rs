@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 
 use super::calls::Calls;
 use super::message::{self, Batch, stream_behind};
+use super::patience::Patience;
 use super::port::LogCall;
 use crate::base::batch::{BATCH_HEADER_BYTES, BatchHeader};
 use crate::base::ids::{Inc, Origin};
 use crate::base::limits::{
-    RELAY_FLIGHT_MAX, RELAY_LATE_US, RELAY_MESSAGE_BYTES, RELAY_PAUSE_US_MAX, RELAY_PAUSE_US_MIN,
-    RELAY_STALLED_US,
+    RELAY_FLIGHT_MAX, RELAY_MESSAGE_BYTES, RELAY_PAUSE_US_MAX, RELAY_PAUSE_US_MIN, RELAY_STALLED_US,
 };
 use crate::base::streams::Stream;
 
@@ -52,6 +52,7 @@ pub(super) struct Publisher {
     kept: u64,
     recovery: Option<Recovery>,
     pause_us: u64,
+    patience: Patience,
     /// Since when an answer is owed and no message was found to be kept.
     stalled_since_us: Option<u64>,
     flights_ended: u64,
@@ -67,8 +68,17 @@ struct Flying {
     token: u64,
     number: u64,
     batches: usize,
+    is_full: bool,
     sent_us: u64,
     is_kept: bool,
+}
+
+/// How far the next message reaches.
+struct Extent {
+    batches: usize,
+    bytes: usize,
+    /// No further batch may join it.
+    is_full: bool,
 }
 
 /// What is done before the next flight.
@@ -81,8 +91,8 @@ enum Recovery {
 
 impl Publisher {
     /// Returns the publisher of `own`, the node's current start. The last message in its stream of the log has the number
-    /// `number`; `kept` is the greatest one that was ever known to be kept.
-    pub(super) fn new(own: Origin, number: u64, kept: u64, now_us: u64) -> Self {
+    /// `number`; `kept` is the greatest one that was ever known to be kept, `patience` what an earlier connection waited.
+    pub(super) fn new(own: Origin, number: u64, kept: u64, patience: Patience, now_us: u64) -> Self {
         let mut publisher = Self {
             own,
             queue: VecDeque::new(),
@@ -92,6 +102,7 @@ impl Publisher {
             kept: kept.max(number),
             recovery: None,
             pause_us: RELAY_PAUSE_US_MIN,
+            patience,
             stalled_since_us: None,
             flights_ended: 0,
         };
@@ -110,6 +121,11 @@ impl Publisher {
     /// Returns the greatest number that is known to be kept.
     pub(super) fn kept(&self) -> u64 {
         self.kept
+    }
+
+    /// Returns how long the log's word to a message is waited for.
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Returns the bytes of batches that the host has handed over and of which it is not known that the log keeps them; at most what
@@ -150,12 +166,24 @@ impl Publisher {
             }
         }
         while self.recovery.is_none() && self.flight.len() < RELAY_FLIGHT_MAX {
-            let Some((inc, message, batches)) = self.pack(pictures_kept) else { return };
+            let Some(next) = self.next_message(pictures_kept) else { return };
+            // What is committed meanwhile goes with the next one, as in a group commit: each message costs every server syncs.
+            if !next.is_full && self.flight.iter().any(|flying| !flying.is_full) {
+                return;
+            }
+            let (inc, message, batches) = self.pack(&next);
             let (token, after) = (calls.token(), self.number);
             self.number += 1;
             self.flying += batches;
             let number = self.number;
-            self.flight.push_back(Flying { token, number, batches, sent_us: now_us, is_kept: false });
+            self.flight.push_back(Flying {
+                token,
+                number,
+                batches,
+                is_full: next.is_full,
+                sent_us: now_us,
+                is_kept: false,
+            });
             calls.push(LogCall::Append { token, after, inc, message });
         }
     }
@@ -169,24 +197,39 @@ impl Publisher {
                 | Recovery::ReadBack { late_us, .. }
                 | Recovery::Probe { late_us, .. },
             ) => Some(late_us),
-            None => self.flight.front().map(|first| first.sent_us + RELAY_LATE_US),
+            None => self.flight.front().map(|first| first.sent_us + self.patience.us()),
         }
     }
 
-    /// Packs the next message: batches of one start, as many as may be; with the start and their number.
-    fn pack(&self, pictures_kept: u64) -> Option<(Inc, Vec<u8>, usize)> {
-        let waiting = self.queue.range(self.flying..).take_while(|queued| queued.pictures <= pictures_kept);
-        let inc = waiting.clone().next()?.batch.header.origin.inc;
-        let (mut message, mut batches) = (Vec::new(), 0);
-        for Batch { header, body } in waiting.map(|queued| &queued.batch) {
-            let bytes = message.len() + BATCH_HEADER_BYTES + body.len();
-            if header.origin.inc != inc || (batches > 0 && bytes > RELAY_MESSAGE_BYTES) {
+    /// Returns the next message's extent: batches of one start, as many as may be; nothing if no batch may go.
+    fn next_message(&self, pictures_kept: u64) -> Option<Extent> {
+        let waiting = self.queue.range(self.flying..);
+        let first = waiting.clone().next().filter(|first| first.pictures <= pictures_kept)?;
+        let mut extent = Extent { batches: 0, bytes: 0, is_full: false };
+        for queued in waiting {
+            let bytes = extent.bytes + BATCH_HEADER_BYTES + queued.batch.body.len();
+            let is_of_another = queued.batch.header.origin.inc != first.batch.header.origin.inc;
+            if is_of_another
+                || queued.pictures > pictures_kept
+                || (extent.batches > 0 && bytes > RELAY_MESSAGE_BYTES)
+            {
+                extent.is_full = true;
                 break;
             }
-            message::push(&mut message, header, body);
-            batches += 1;
+            (extent.batches, extent.bytes) = (extent.batches + 1, bytes);
         }
-        Some((inc, message, batches))
+        Some(extent)
+    }
+
+    /// Packs the next message, with its start and the number of its batches.
+    fn pack(&self, extent: &Extent) -> (Inc, Vec<u8>, usize) {
+        let mut message = Vec::with_capacity(extent.bytes);
+        let mut inc = self.own.inc;
+        for queued in self.queue.range(self.flying..).take(extent.batches) {
+            inc = queued.batch.header.origin.inc;
+            message::push(&mut message, &queued.batch.header, &queued.batch.body);
+        }
+        (inc, message, extent.batches)
     }
 
     /// Takes it that a message was appended.
@@ -210,6 +253,7 @@ impl Publisher {
             return Outcome::Nothing;
         }
         flying.is_kept = true;
+        self.patience.heard(now_us.saturating_sub(flying.sent_us));
         let mut kept = Vec::new();
         while self.flight.front().is_some_and(|first| first.is_kept) {
             let Some(first) = self.flight.pop_front() else { break };
@@ -233,6 +277,7 @@ impl Publisher {
     /// Ends the flight; a pause comes first.
     fn end_flight(&mut self, now_us: u64) {
         self.flights_ended += 1;
+        self.patience.missed();
         self.flight.clear();
         self.flying = 0;
         self.recovery = Some(Recovery::Pause { until_us: now_us + self.pause_us });
@@ -242,7 +287,7 @@ impl Publisher {
     fn ask_tail(&mut self, calls: &mut Calls, now_us: u64) {
         let (token, node) = (calls.token(), self.own.node);
         calls.push(LogCall::Tail { token, node });
-        self.recovery = Some(Recovery::Tail { token, late_us: now_us + RELAY_LATE_US });
+        self.recovery = Some(Recovery::Tail { token, late_us: now_us + self.patience.us() });
     }
 
     /// Takes the last message of the stream, if it was asked for with this token. The oldest that is kept has the number
@@ -266,7 +311,7 @@ impl Publisher {
                 _ => self.own.inc,
             };
             calls.push(LogCall::Append { token, after: number, inc, message });
-            let late_us = now_us + RELAY_LATE_US;
+            let late_us = now_us + self.patience.us();
             self.recovery = Some(Recovery::Probe { token, number: number + 1, late_us });
             return Outcome::Nothing;
         }
@@ -285,7 +330,7 @@ impl Publisher {
         }
         let (token, node, number) = (calls.token(), self.own.node, kept + 1);
         calls.push(LogCall::Find { token, node, number });
-        self.recovery = Some(Recovery::ReadBack { token, number, to, late_us: now_us + RELAY_LATE_US });
+        self.recovery = Some(Recovery::ReadBack { token, number, to, late_us: now_us + self.patience.us() });
     }
 
     /// Takes a message that is read back, if it was asked for with this token.

@@ -12,7 +12,7 @@ use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc};
 use crate::base::kinds::Kinds;
-use crate::base::limits::RELAY_STALLED_US;
+use crate::base::limits::{RELAY_LATE_US, RELAY_LATE_US_MIN, RELAY_STALLED_US};
 use crate::base::sha256::Sha256;
 use crate::base::streams::Stream;
 use crate::peer::fault::ErrorCode;
@@ -21,6 +21,8 @@ use crate::peer::session::{self, Effect, Session};
 
 const CLUSTER: ClusterId = ClusterId([7; 16]);
 const MS: u64 = 1_000;
+/// Records of a batch of which no two fit in one message.
+const MANY: u32 = 20_000;
 const NODE: NodeId = NodeId(1);
 const OTHER: NodeId = NodeId(2);
 
@@ -41,9 +43,14 @@ impl Maker {
     }
 
     fn next(&mut self) -> (BatchHeader, Vec<u8>) {
+        self.next_of(1)
+    }
+
+    /// Returns the next batch, of so many records.
+    fn next_of(&mut self, records: u32) -> (BatchHeader, Vec<u8>) {
         let Stream { origin, seq, chain } = self.0;
-        let body = vec![0x11; 10];
-        let header = BatchHeader::seal(origin, seq + 1, 1, 5 + seq, chain, &body);
+        let body = vec![0x11; 10 * records as usize];
+        let header = BatchHeader::seal(origin, seq + 1, records, 5 + seq, chain, &body);
         (self.0.seq, self.0.chain) = (header.last_seq(), header.chain);
         (header, body)
     }
@@ -173,7 +180,12 @@ impl Scene {
 
     /// The host commits a batch and sends it; returns it as a message.
     fn publish(&mut self, maker: &mut Maker) -> Vec<u8> {
-        let (header, body) = maker.next();
+        self.publish_of(maker, 1)
+    }
+
+    /// The same, of so many records.
+    fn publish_of(&mut self, maker: &mut Maker, records: u32) -> Vec<u8> {
+        let (header, body) = maker.next_of(records);
         self.host.hold(&maker.held(), self.now_us);
         self.host.send_batch(&header, &body);
         self.carry();
@@ -214,8 +226,9 @@ fn a_batch_is_kept_when_the_log_says_so_and_not_before() {
 fn a_flight_that_ended_is_read_back_and_the_rest_goes_behind_it() {
     let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
     let first = scene.publish(&mut maker);
-    let second = scene.publish(&mut maker);
-    assert_eq!(scene.appends().len(), 2);
+    let second = scene.publish_of(&mut maker, MANY);
+    let third = scene.publish_of(&mut maker, MANY);
+    assert_eq!(scene.appends().len(), 2, "the third waits until the first, which is not full, is kept");
     // Both are late; the first one is in the log.
     scene.pass(1_000 * MS);
     assert_eq!(scene.calls(), [], "a pause comes first");
@@ -227,17 +240,54 @@ fn a_flight_that_ended_is_read_back_and_the_rest_goes_behind_it() {
     assert_eq!(scene.kept().durable, 0);
     scene.on(LogEvent::Found { token, message: Some((1, first)) });
     let appends = scene.appends();
-    let [(token, 1, sent)] = &appends[..] else { panic!("{appends:?}") };
-    assert_eq!((sent, scene.kept().durable), (&second, 1));
+    let [(token, 1, sent), (last, 2, also_sent)] = &appends[..] else { panic!("{} appends", appends.len()) };
+    assert!((sent, also_sent) == (&second, &third) && scene.kept().durable == 1);
     scene.on(LogEvent::Appended { token: *token, number: 2 });
-    assert_eq!((scene.kept().durable, scene.relay.counters().flights_ended), (2, 1));
+    scene.on(LogEvent::Appended { token: *last, number: 3 });
+    let all = 1 + 2 * u64::from(MANY);
+    assert_eq!((scene.kept().durable, scene.relay.counters().flights_ended), (all, 1));
+}
+
+#[test]
+fn what_is_committed_while_a_message_is_on_its_way_goes_with_the_next_one() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let token = scene.appends()[0].0;
+    let later: Vec<u8> = (0..5).flat_map(|_| scene.publish(&mut maker)).collect();
+    assert!(scene.appends().is_empty());
+    scene.on(LogEvent::Appended { token, number: 1 });
+    let appends = scene.appends();
+    let [(token, 1, sent)] = &appends[..] else { panic!("{appends:?}") };
+    assert_eq!(*sent, later);
+    scene.on(LogEvent::Appended { token: *token, number: 2 });
+    assert_eq!(scene.kept().durable, 6);
+}
+
+#[test]
+fn a_log_that_is_quick_is_late_sooner_and_the_next_connection_knows() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    for number in 1..20 {
+        scene.publish(&mut maker);
+        let token = scene.appends()[0].0;
+        scene.pass(3 * MS);
+        scene.on(LogEvent::Appended { token, number });
+    }
+    assert_eq!(scene.relay.patience.us(), RELAY_LATE_US, "that of the connection counts when it ends");
+    scene.publish(&mut maker);
+    scene.pass(RELAY_LATE_US_MIN - MS);
+    assert_eq!(scene.relay.counters().flights_ended, 0);
+    scene.pass(MS);
+    assert_eq!(scene.relay.counters().flights_ended, 1);
+    scene.relay.lost(scene.now_us);
+    assert_eq!(scene.relay.patience.us(), 2 * RELAY_LATE_US_MIN, "and that one was missed");
 }
 
 #[test]
 fn a_later_message_says_nothing_of_one_before_it() {
     let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
     let first = scene.publish(&mut maker);
-    let second = scene.publish(&mut maker);
+    let second = scene.publish_of(&mut maker, MANY);
+    let third = scene.publish_of(&mut maker, MANY);
     let tokens: Vec<u64> = scene.appends().into_iter().map(|(token, ..)| token).collect();
     // Something of an earlier connection came in between.
     scene.on(LogEvent::Appended { token: tokens[1], number: 2 });
@@ -253,10 +303,10 @@ fn a_later_message_says_nothing_of_one_before_it() {
         assert_eq!(scene.kept().durable, 0);
     }
     let appends = scene.appends();
-    let [(token, 2, sent)] = &appends[..] else { panic!("{appends:?}") };
-    assert_eq!(*sent, [first, second].concat());
+    let [(token, 2, sent), (_, 3, last)] = &appends[..] else { panic!("{} appends", appends.len()) };
+    assert!(*sent == [first, second].concat() && *last == third);
     scene.on(LogEvent::Appended { token: *token, number: 3 });
-    assert_eq!(scene.kept().durable, 2);
+    assert_eq!(scene.kept().durable, 1 + u64::from(MANY));
 }
 
 #[test]
