@@ -11,6 +11,7 @@
 //! with the number before it, and what is read is found by batches' own numbers.
 
 mod appending;
+mod end;
 mod following;
 mod monitor;
 mod names;
@@ -30,9 +31,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use self::end::End;
 use self::names::Names;
 use self::servers::{Connected, Credentials, Servers};
-use self::session::{End, Session, Way};
+use self::session::{Known, Session, Way};
 use super::plan::Plan;
 use crate::base::limits::SHARED_LOG_REFUSED_MS;
 use crate::engine::shared::settings::SharedLogSettings;
@@ -68,6 +70,8 @@ pub struct Nats {
     credentials: Option<String>,
     servers: Servers,
     calls: mpsc::Receiver<LogCall>,
+    /// What the last connection that was of use had found.
+    known: Option<Known>,
     /// Where it is told how the log stands.
     standing: Arc<SharedLog>,
     clock: Clock,
@@ -84,7 +88,7 @@ impl Nats {
         let Plan { settings, credentials, cluster, lineage, node, random, clock } = plan;
         let servers = Servers::new(&settings.servers, random);
         let way = Way { settings, names: Names::new(cluster, lineage), node, events };
-        Self { way, credentials, servers, calls, standing, clock }
+        Self { way, credentials, servers, calls, known: None, standing, clock }
     }
 
     /// Serves the relay until it is gone.
@@ -107,19 +111,23 @@ impl Nats {
     /// Serves the relay by one connection; gives why that has ended.
     async fn serve(&mut self, connected: Connected) -> String {
         let server = connected.server.clone();
-        let outcome = match Session::begin(&self.way, connected).await {
+        let outcome = match Session::begin(&self.way, connected, self.known.as_ref()).await {
             Ok(mut session) => {
                 self.servers.succeeded();
-                self.standing.here(&server, session.is_synced(), self.clock.now_us());
-                tracing::info!(server, synced = session.is_synced().label(), "the log is there");
+                let synced = session.known().synced;
+                self.standing.here(&server, synced, self.clock.now_us());
+                tracing::info!(server, synced = synced.label(), "the log is there");
                 // What was asked of an earlier connection is over.
                 while self.calls.try_recv().is_ok() {}
-                session.run(&mut self.calls).await
+                let end = session.run(&mut self.calls).await;
+                // Otherwise the next one is of use only when it has been looked at.
+                self.known = matches!(end, End::Lost(_)).then(|| session.known().clone());
+                end
             }
-            Err(why) => End::Refused(why),
+            Err(end) => end,
         };
         match outcome {
-            End::Lost(why) => why,
+            End::Lost(why) | End::Silent(why) => why,
             End::Refused(why) => {
                 // Somebody has to mend it: no hurry.
                 tokio::time::sleep(Duration::from_millis(SHARED_LOG_REFUSED_MS)).await;

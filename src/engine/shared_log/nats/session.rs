@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::appending::Appending;
+use super::end::End;
 use super::following::Following;
 use super::monitor;
 use super::names::Names;
@@ -22,7 +23,9 @@ use super::streams::Streams;
 use super::strength;
 use super::talking::{Heard, Talking};
 use crate::base::ids::NodeId;
-use crate::base::limits::{SHARED_LOG_CALL_MS, SHARED_LOG_LOOK_MS, SHARED_LOG_LOOKS};
+use crate::base::limits::{
+    RELAY_LATE_US, SHARED_LOG_CALL_MS, SHARED_LOG_LOOK_MS, SHARED_LOG_LOOKS, SHARED_LOG_PAUSE_MS_MIN,
+};
 use crate::engine::shared::settings::SharedLogSettings;
 use crate::engine::shared::shared_log::Synced;
 use crate::peer::relay::port::{LogCall, LogEvent};
@@ -42,12 +45,12 @@ struct Followed {
     task: AbortHandle,
 }
 
-/// How a connection has ended, in words for an operator.
-pub(super) enum End {
-    /// Another one may be of use at once.
-    Lost(String),
-    /// Somebody has to mend something.
-    Refused(String),
+/// What a connection was found to have, for the next one: while the servers elect leaders some questions are not answered for
+/// seconds, though messages are taken.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) nodes: BTreeSet<NodeId>,
+    pub(super) synced: Synced,
 }
 
 /// A connection in use. What it has begun ends with it.
@@ -66,9 +69,8 @@ pub(super) struct Session {
     pictures: Pictures,
     register: Register,
     followed: HashMap<NodeId, Followed>,
-    /// Nodes of which the relay was told.
-    nodes: BTreeSet<NodeId>,
-    synced: Synced,
+    /// With the nodes of which the relay was told.
+    known: Known,
     tasks: JoinSet<Done>,
     /// The task that makes this host's stream again.
     making: Option<AbortHandle>,
@@ -82,8 +84,8 @@ enum Done {
     Nothing,
     /// These nodes have a stream.
     Nodes(BTreeSet<NodeId>),
-    /// The log can't be used any more, in words for an operator.
-    Unfit(String),
+    /// The log can't be used any more.
+    Unfit(End),
 }
 
 /// What a session is made of, once the server and this host's stream were found to be what they have to be.
@@ -95,48 +97,57 @@ struct Parts {
     heard: Heard,
     pictures: Pictures,
     register: Register,
-    nodes: BTreeSet<NodeId>,
-    synced: Synced,
+    known: Known,
 }
 
 impl Parts {
-    async fn begin(way: &Way, client: &Client) -> Result<Self, String> {
+    async fn begin(way: &Way, client: &Client, known: Option<&Known>) -> Result<Self, End> {
         let Way { settings, names, node, events } = way;
         if let Some(why) = strength::unfit(&client.server_info(), settings.allow_weak) {
-            return Err(why);
+            return Err(End::Refused(why));
         }
-        let synced = monitor::look(settings).await?;
         let context =
             ContextBuilder::new().timeout(Duration::from_millis(SHARED_LOG_CALL_MS)).build(client.clone());
         let streams = Streams::new(context.clone(), names.clone(), *node, settings.clone());
-        streams.own().await?;
-        let (appending, acks) = Appending::begin(client).await?;
-        let (talking, heard) = Talking::begin(client, names, *node).await?;
-        let nodes = streams.nodes().await?;
+        let known = match known {
+            Some(known) => known.clone(),
+            None => Self::look(&streams, settings).await?,
+        };
+        let (appending, acks) = Appending::begin(client).await.map_err(End::Lost)?;
+        let (talking, heard) = Talking::begin(client, names, *node).await.map_err(End::Lost)?;
         let register = Register::new(context.clone(), names.clone(), settings.clone());
         let pictures = Pictures::new(context, names, settings.clone(), events.clone());
-        Ok(Self { streams, appending, acks, talking, heard, pictures, register, nodes, synced })
+        Ok(Self { streams, appending, acks, talking, heard, pictures, register, known })
+    }
+
+    /// Looks whether the servers and this host's stream are worth what `cluster` promises, and which hosts there are.
+    async fn look(streams: &Streams, settings: &SharedLogSettings) -> Result<Known, End> {
+        let synced = monitor::look(settings).await.map_err(End::Refused)?;
+        streams.own().await?;
+        Ok(Known { nodes: streams.nodes().await.map_err(End::Silent)?, synced })
     }
 }
 
 impl Session {
-    /// Looks whether the server and this host's stream are what they have to be, and tells the relay that the log is there.
+    /// Looks whether the server and this host's stream are what they have to be, and tells the relay that the log is there. What is
+    /// `known` of an earlier connection is looked at behind that.
     ///
     /// # Errors
-    /// Returns why it can't be used, in words for an operator.
-    pub(super) async fn begin(way: &Way, connected: Connected) -> Result<Self, String> {
+    /// Returns why it can't be used.
+    pub(super) async fn begin(way: &Way, connected: Connected, known: Option<&Known>) -> Result<Self, End> {
         let Connected { client, events: mut connection, .. } = connected;
-        let parts = match Parts::begin(way, &client).await {
+        let parts = match Parts::begin(way, &client, known).await {
             Ok(parts) => parts,
-            Err(why) => {
+            Err(end) => {
                 // What a host may not do is not answered; the server says so beside.
                 let mut told = std::iter::from_fn(|| connection.try_recv().ok());
-                return Err(told.find_map(|event| forbidden(&event)).unwrap_or(why));
+                return Err(told.find_map(|event| forbidden(&event)).map_or(end, End::Refused));
             }
         };
-        let Parts { streams, appending, acks, talking, heard, pictures, register, nodes, synced } = parts;
-        let up = LogEvent::Up { nodes: nodes.iter().copied().collect() };
-        way.events.send(up).await.map_err(|_| "the relay has ended")?;
+        let is_looked_at = known.is_none();
+        let Parts { streams, appending, acks, talking, heard, pictures, register, known } = parts;
+        let up = LogEvent::Up { nodes: known.nodes.iter().copied().collect() };
+        way.events.send(up).await.map_err(|_| lost("the relay has ended"))?;
         Ok(Self {
             settings: way.settings.clone(),
             names: way.names.clone(),
@@ -151,28 +162,31 @@ impl Session {
             pictures,
             register,
             followed: HashMap::new(),
-            nodes,
-            synced,
+            known,
             tasks: JoinSet::new(),
             making: None,
-            looks: 0,
+            looks: if is_looked_at { 0 } else { SHARED_LOG_LOOKS },
         })
     }
 
-    /// Returns whether the servers are known to sync what they acknowledge.
-    pub(super) fn is_synced(&self) -> Synced {
-        self.synced
+    /// Returns what was found.
+    pub(super) fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Does what the relay calls for until the connection ends; gives why it did.
     pub(super) async fn run(&mut self, calls: &mut mpsc::Receiver<LogCall>) -> End {
         let every = Duration::from_millis(SHARED_LOG_LOOK_MS);
-        let mut look = interval_at(Instant::now() + every, every);
+        // What was only known is looked at now.
+        let first = if self.looks == 0 { every } else { Duration::ZERO };
+        let mut look = interval_at(Instant::now() + first, every);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 call = calls.recv() => match call {
-                    Some(LogCall::Reconnect) => return lost("the server does not answer any more"),
+                    Some(LogCall::Reconnect) => {
+                        return End::Silent("the server does not answer any more".to_owned());
+                    }
                     Some(call) => self.call(call).await,
                     None => return lost("the relay has ended"),
                 },
@@ -207,7 +221,7 @@ impl Session {
                     Ok(Done::Nodes(nodes)) => for node in nodes {
                         self.meet(node).await;
                     },
-                    Ok(Done::Unfit(why)) => return End::Refused(why),
+                    Ok(Done::Unfit(end)) => return end,
                     // A panic was printed by the thread, and one that was aborted is followed from elsewhere.
                     Ok(Done::Nothing) | Err(_) => {}
                 },
@@ -224,11 +238,17 @@ impl Session {
             }
             LogCall::Tail { token, node } => {
                 let streams = self.streams.clone();
-                self.ask(async move { streams.tail(token, node).await });
+                self.ask(move || {
+                    let streams = streams.clone();
+                    async move { streams.tail(token, node).await }
+                });
             }
             LogCall::Find { token, node, number } => {
                 let streams = self.streams.clone();
-                self.ask(async move { streams.first_from(token, node, number).await });
+                self.ask(move || {
+                    let streams = streams.clone();
+                    async move { streams.first_from(token, node, number).await }
+                });
             }
             LogCall::Follow { token, node, after } => self.follow(token, node, after),
             LogCall::Unfollow { node } => {
@@ -245,7 +265,10 @@ impl Session {
             LogCall::Get { id, offset } => self.pictures.get(id, offset),
             LogCall::Enter { token, name, value } => {
                 let register = self.register.clone();
-                self.ask(async move { register.enter(token, &name, value).await });
+                self.ask(move || {
+                    let (register, name) = (register.clone(), name.clone());
+                    async move { register.enter(token, &name, value).await }
+                });
             }
             LogCall::Say { bytes } => self.talking.say(bytes).await,
             LogCall::Ask { token, to, question } => self.talking.ask(token, to, question).await,
@@ -261,15 +284,30 @@ impl Session {
         }
     }
 
-    /// Tells the relay what a question to the log came to; one that is not answered is asked again by the relay.
-    fn ask(&mut self, answer: impl Future<Output = Result<LogEvent, String>> + Send + 'static) {
+    /// Tells the relay what a question to the log came to. While the servers elect a leader they say at once that they can't answer:
+    /// so it is put again, until the relay would not wait any longer; it asks again itself.
+    fn ask<A>(&mut self, question: impl Fn() -> A + Send + 'static)
+    where
+        A: Future<Output = Result<LogEvent, String>> + Send,
+    {
         let events = self.events.clone();
+        let end = Instant::now() + Duration::from_micros(RELAY_LATE_US);
         self.tasks.spawn(async move {
-            match answer.await {
-                Ok(event) => drop(events.send(event).await),
-                Err(why) => tracing::debug!(why, "a question to the log was not answered"),
+            let mut pause = Duration::from_millis(SHARED_LOG_PAUSE_MS_MIN);
+            loop {
+                match question().await {
+                    Ok(event) => drop(events.send(event).await),
+                    Err(why) => {
+                        tracing::debug!(why, "a question to the log was not answered");
+                        if Instant::now() + pause < end {
+                            tokio::time::sleep(pause).await;
+                            pause *= 2;
+                            continue;
+                        }
+                    }
+                }
+                return Done::Nothing;
             }
-            Done::Nothing
         });
     }
 
@@ -289,7 +327,7 @@ impl Session {
 
     /// Tells the relay of a node that it was not told of yet.
     async fn meet(&mut self, node: NodeId) {
-        if self.nodes.insert(node) {
+        if self.known.nodes.insert(node) {
             self.tell(Some(LogEvent::Node { node })).await;
         }
     }
@@ -301,8 +339,8 @@ impl Session {
         }
         let streams = self.streams.clone();
         self.making = Some(self.tasks.spawn(async move {
-            if let Err(why) = streams.own().await {
-                tracing::warn!(why, "this host's stream in the log is missing");
+            if let Err(end) = streams.own().await {
+                tracing::warn!(why = end.why(), "this host's stream in the log is missing");
             }
             Done::Nothing
         }));
@@ -318,8 +356,10 @@ impl Session {
             self.looks = 0;
             let (streams, settings) = (self.streams.clone(), self.settings.clone());
             self.tasks.spawn(async move {
-                let strength = async { monitor::look(&settings).await.and(streams.check().await) };
-                strength.await.map_or_else(Done::Unfit, |()| Done::Nothing)
+                if let Err(why) = monitor::look(&settings).await {
+                    return Done::Unfit(End::Refused(why));
+                }
+                streams.check().await.map_or_else(Done::Unfit, |()| Done::Nothing)
             });
         }
     }

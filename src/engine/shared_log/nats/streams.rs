@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use async_nats::jetstream::{ErrorCode, stream::Config};
 use futures_util::StreamExt;
 
+use super::end::End;
 use super::names::Names;
 use super::servers::causes;
 use super::strength;
@@ -34,13 +35,13 @@ impl Streams {
     /// Makes this host's stream if it is missing, and looks whether it is worth what `cluster` promises.
     ///
     /// # Errors
-    /// Returns why it can't be made or used, in words for an operator.
-    pub(super) async fn own(&self) -> Result<(), String> {
-        let config = match self.find(self.own).await? {
+    /// Returns why it can't be made or used.
+    pub(super) async fn own(&self) -> Result<(), End> {
+        let config = match self.find(self.own).await.map_err(End::Silent)? {
             Some(stream) => stream.cached_info().config.clone(),
-            None => self.make().await?,
+            None => self.make().await.map_err(End::Refused)?,
         };
-        if let Some(weakness) = self.judge(&config)? {
+        if let Some(weakness) = self.judge(&config).map_err(End::Refused)? {
             tracing::warn!(weakness, "`cluster` promises less, as log.allow_weak allows");
         }
         Ok(())
@@ -50,11 +51,12 @@ impl Streams {
     /// appended to.
     ///
     /// # Errors
-    /// Returns what is wrong with it, in words for an operator.
-    pub(super) async fn check(&self) -> Result<(), String> {
-        // Nobody who answers tells nothing about the stream.
-        let Ok(Some(stream)) = self.find(self.own).await else { return Ok(()) };
-        self.judge(&stream.cached_info().config).map(drop)
+    /// Returns what is wrong with it, or that nobody answers.
+    pub(super) async fn check(&self) -> Result<(), End> {
+        match self.find(self.own).await.map_err(End::Silent)? {
+            Some(stream) => self.judge(&stream.cached_info().config).map(drop).map_err(End::Refused),
+            None => Ok(()),
+        }
     }
 
     /// Returns what is weak about a stream if that is allowed.
