@@ -9,6 +9,7 @@ pub mod datadir;
 pub mod disk;
 pub mod files;
 pub(crate) mod inherit;
+pub(crate) mod memory;
 pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod pass;

@@ -9,7 +9,7 @@ use super::snapshots::{FoldError, SnapshotMaker};
 use crate::base::limits::{DISK_RETRY_MAX_US, FOLD_AGAIN_MIN_US, FOLD_RETRY_MAX_US};
 use crate::engine::shared::Shared;
 use crate::os::disk::{Disk, is_no_space};
-use crate::os::thread;
+use crate::os::{memory, thread};
 
 type Outcome = Result<(), FoldError>;
 /// A maker that comes back, and what it has folded.
@@ -52,6 +52,8 @@ impl Folding {
         let started = thread::spawn("fold", move || {
             for mut maker in incoming {
                 let outcome = maker.fold(&shared, &disk);
+                // It had the whole state in memory once more, and items that were in memory may be on the disk now.
+                memory::give_back();
                 // A keeper that has ended wants to hear nothing more.
                 let _ = done.send((maker, outcome));
                 shared.keeper.wake();
