@@ -1,9 +1,11 @@
 //! What a host's threads do, when they have something to do.
 
 use pixeld::apps::pixel::raw::Pixel;
+use pixeld::apps::pixel::tag::PIXEL_CUT;
 use pixeld::base::ids::Inc;
 use pixeld::base::tag::{MEMBER, SHORT_RECORD_BYTES};
 
+use super::super::cuts;
 use super::super::host::{SEGMENT_BYTES, Up};
 use super::super::oracle;
 use super::super::pictures;
@@ -40,6 +42,8 @@ impl Cluster {
         let is_open = self.places[host].up().is_some_and(Up::is_open);
         if is_open && self.chance.once_in(self.pictures) {
             self.post_picture(host);
+        } else if is_open && self.chance.once_in(25) {
+            self.cut(host);
         } else if is_open {
             self.log_records(host);
             self.look(host);
@@ -68,8 +72,9 @@ impl Cluster {
                 // One that names a picture names one that is nowhere, which takes its time.
                 let mut names_any = false;
                 applied.blobs_of_batch(&record, &mut |_| names_any = true);
-                // Nor is there a member that is no host: others would wait for it.
-                if !names_any && record[0] != MEMBER {
+                // Nor is there a member that is no host: others would wait for it. A sample of a cut says numbers of pixels that are
+                // not so, which no list can be held against; [`Self::cut`] makes sound ones.
+                if !names_any && ![MEMBER, PIXEL_CUT].contains(&record[0]) {
                     records.extend_from_slice(&record);
                 }
             }
@@ -77,6 +82,19 @@ impl Cluster {
         if !records.is_empty() && up.log(&records, wall_us) {
             self.tally.count("records", count);
         }
+    }
+
+    /// Cuts the oldest pixels.
+    fn cut(&mut self, host: usize) {
+        let wall_us = self.wall_us(host);
+        let (hundredths, is_exact) = (self.chance.below(101), self.chance.once_in(2));
+        let mut is_logged = false;
+        self.disk_turn(host, "looking for a cut", |up| {
+            let records = cuts::leaving(up, |listed| listed * hundredths / 100, is_exact)?;
+            is_logged = !records.is_empty() && up.log(&records, wall_us);
+            Ok(())
+        });
+        self.tally.count("cuts", u64::from(is_logged));
     }
 
     fn post_picture(&mut self, host: usize) {
