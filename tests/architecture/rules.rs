@@ -98,6 +98,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("itoa", &["base", "http", "log", "apps", "engine", "bench"]),
     ("jpeg_decoder", &["apps"]),
     ("landlock", &["os"]),
+    ("libc", &["os"]),
     ("libjpeg_turbo_rs", &["apps"]),
     ("listenfd", &["os"]),
     ("memchr", &["base", "http", "log", "apps", "engine", "bench"]),

@@ -3,6 +3,7 @@
 mod folds;
 mod newcomer;
 mod pictures;
+mod publishing;
 mod seats;
 
 use super::port::{LogCall, LogEvent};
@@ -12,7 +13,7 @@ use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc};
 use crate::base::kinds::Kinds;
-use crate::base::limits::{RELAY_LATE_US, RELAY_LATE_US_MIN, RELAY_STALLED_US};
+use crate::base::limits::RELAY_STALLED_US;
 use crate::base::sha256::Sha256;
 use crate::base::streams::Stream;
 use crate::peer::fault::ErrorCode;
@@ -21,8 +22,6 @@ use crate::peer::session::{self, Effect, Session};
 
 const CLUSTER: ClusterId = ClusterId([7; 16]);
 const MS: u64 = 1_000;
-/// Records of a batch of which no two fit in one message.
-const MANY: u32 = 20_000;
 const NODE: NodeId = NodeId(1);
 const OTHER: NodeId = NodeId(2);
 
@@ -208,152 +207,6 @@ impl Scene {
             _ => panic!("{calls:?}"),
         }
     }
-}
-
-#[test]
-fn a_batch_is_kept_when_the_log_says_so_and_not_before() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    let message = scene.publish(&mut maker);
-    let appends = scene.appends();
-    let [(token, 0, sent)] = &appends[..] else { panic!("{appends:?}") };
-    assert_eq!((sent, scene.kept().durable), (&message, 0));
-    scene.on(LogEvent::Appended { token: *token, number: 1 });
-    assert_eq!(scene.kept().durable, 1);
-    assert_eq!(scene.relay.counters().published_records, 1);
-}
-
-#[test]
-fn a_flight_that_ended_is_read_back_and_the_rest_goes_behind_it() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    let first = scene.publish(&mut maker);
-    let second = scene.publish_of(&mut maker, MANY);
-    let third = scene.publish_of(&mut maker, MANY);
-    assert_eq!(scene.appends().len(), 2, "the third waits until the first, which is not full, is kept");
-    // Both are late; the first one is in the log.
-    scene.pass(1_000 * MS);
-    assert_eq!(scene.calls(), [], "a pause comes first");
-    scene.pass(50 * MS);
-    let token = scene.tail_of(NODE);
-    scene.on(LogEvent::Tail { token, first: 1, last: Some((1, first.clone())) });
-    let calls = scene.calls();
-    let [LogCall::Find { token, node: NODE, number: 1 }] = calls[..] else { panic!("{calls:?}") };
-    assert_eq!(scene.kept().durable, 0);
-    scene.on(LogEvent::Found { token, message: Some((1, first)) });
-    let appends = scene.appends();
-    let [(token, 1, sent), (last, 2, also_sent)] = &appends[..] else { panic!("{} appends", appends.len()) };
-    assert!((sent, also_sent) == (&second, &third) && scene.kept().durable == 1);
-    scene.on(LogEvent::Appended { token: *token, number: 2 });
-    scene.on(LogEvent::Appended { token: *last, number: 3 });
-    let all = 1 + 2 * u64::from(MANY);
-    assert_eq!((scene.kept().durable, scene.relay.counters().flights_ended), (all, 1));
-}
-
-#[test]
-fn what_is_committed_while_a_message_is_on_its_way_goes_with_the_next_one() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    scene.publish(&mut maker);
-    let token = scene.appends()[0].0;
-    let later: Vec<u8> = (0..5).flat_map(|_| scene.publish(&mut maker)).collect();
-    assert!(scene.appends().is_empty());
-    scene.on(LogEvent::Appended { token, number: 1 });
-    let appends = scene.appends();
-    let [(token, 1, sent)] = &appends[..] else { panic!("{appends:?}") };
-    assert_eq!(*sent, later);
-    scene.on(LogEvent::Appended { token: *token, number: 2 });
-    assert_eq!(scene.kept().durable, 6);
-}
-
-#[test]
-fn a_log_that_is_quick_is_late_sooner_and_the_next_connection_knows() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    for number in 1..20 {
-        scene.publish(&mut maker);
-        let token = scene.appends()[0].0;
-        scene.pass(3 * MS);
-        scene.on(LogEvent::Appended { token, number });
-    }
-    assert_eq!(scene.relay.patience.us(), RELAY_LATE_US, "that of the connection counts when it ends");
-    scene.publish(&mut maker);
-    scene.pass(RELAY_LATE_US_MIN - MS);
-    assert_eq!(scene.relay.counters().flights_ended, 0);
-    scene.pass(MS);
-    assert_eq!(scene.relay.counters().flights_ended, 1);
-    scene.relay.lost(scene.now_us);
-    assert_eq!(scene.relay.patience.us(), 2 * RELAY_LATE_US_MIN, "and that one was missed");
-}
-
-#[test]
-fn a_later_message_says_nothing_of_one_before_it() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    let first = scene.publish(&mut maker);
-    let second = scene.publish_of(&mut maker, MANY);
-    let third = scene.publish_of(&mut maker, MANY);
-    let tokens: Vec<u64> = scene.appends().into_iter().map(|(token, ..)| token).collect();
-    // Something of an earlier connection came in between.
-    scene.on(LogEvent::Appended { token: tokens[1], number: 2 });
-    assert_eq!(scene.kept().durable, 0);
-    scene.on(LogEvent::Refused { token: tokens[0], why: String::new() });
-    scene.pass(50 * MS);
-    let token = scene.tail_of(NODE);
-    scene.on(LogEvent::Tail { token, first: 1, last: Some((2, second.clone())) });
-    for message in [Vec::new(), second.clone()] {
-        let calls = scene.calls();
-        let [LogCall::Find { token, number, .. }] = calls[..] else { panic!("{calls:?}") };
-        scene.on(LogEvent::Found { token, message: Some((number, message)) });
-        assert_eq!(scene.kept().durable, 0);
-    }
-    let appends = scene.appends();
-    let [(token, 2, sent), (_, 3, last)] = &appends[..] else { panic!("{} appends", appends.len()) };
-    assert!(*sent == [first, second].concat() && *last == third);
-    scene.on(LogEvent::Appended { token: *token, number: 3 });
-    assert_eq!(scene.kept().durable, 1 + u64::from(MANY));
-}
-
-#[test]
-fn only_an_append_proves_that_the_log_has_forgotten_something() {
-    for has_forgotten in [false, true] {
-        let mut maker = Maker::new(host());
-        let old = maker.message(1);
-        let mut scene = Scene::new(Some((7, old.clone())), &[maker.held()]);
-        scene.publish(&mut maker);
-        let token = scene.appends()[0].0;
-        scene.on(LogEvent::Appended { token, number: 8 });
-        scene.publish(&mut maker);
-        let token = scene.appends()[0].0;
-        scene.on(LogEvent::Refused { token, why: String::new() });
-        scene.pass(50 * MS);
-        let token = scene.tail_of(NODE);
-        scene.on(LogEvent::Tail { token, first: 7, last: Some((7, old.clone())) });
-        let appends = scene.appends();
-        let [(token, 7, probe)] = &appends[..] else { panic!("{appends:?}") };
-        assert_eq!((probe, scene.relay.counters().regressions), (&old, 0));
-        let (token, number) = (*token, 8);
-        let refused = LogEvent::Refused { token, why: String::new() };
-        scene.on(if has_forgotten { LogEvent::Appended { token, number } } else { refused });
-        assert_eq!(scene.relay.counters().regressions, u64::from(has_forgotten));
-        assert_eq!(scene.relay.closed().is_some(), has_forgotten);
-    }
-}
-
-#[test]
-fn tries_that_come_to_nothing_are_paced() {
-    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
-    scene.publish(&mut maker);
-    let mut tails = 0;
-    for _ in 0..10_000 {
-        for call in scene.calls() {
-            match call {
-                LogCall::Append { token, .. } => scene.on(LogEvent::Refused { token, why: String::new() }),
-                LogCall::Tail { token, node: NODE } => {
-                    tails += 1;
-                    scene.on(LogEvent::Tail { token, first: 1, last: None });
-                }
-                _ => {}
-            }
-        }
-        scene.pass(MS);
-    }
-    assert!((10..=16).contains(&tails), "{tails} in ten seconds");
 }
 
 #[test]
