@@ -187,6 +187,8 @@ pub const SHARED_LOG_PING_MS: u64 = 2_000;
 pub const SHARED_LOG_PAUSE_MS_MIN: u64 = 50;
 /// The longest such pause, milliseconds.
 pub const SHARED_LOG_PAUSE_MS_MAX: u64 = 1_000;
+/// How long a connection that rests on what an earlier one knew goes on while nobody says whether that still holds, milliseconds.
+pub const SHARED_LOG_OWED_MS: u64 = 3_000;
 /// Pause before a shared log is tried again that an operator has to mend, milliseconds.
 pub const SHARED_LOG_REFUSED_MS: u64 = 2_000;
 /// How often a shared log is asked which hosts have a stream in it, milliseconds.
@@ -364,8 +366,8 @@ pub const RELAY_CREDIT_BYTES: usize = 2 * 1024 * 1024;
 pub const RELAY_ANSWER_BYTES: usize = BATCH_BODY_BYTES_MAX + 64 * 1024;
 /// Time after which an answer of the log is as good as none, microseconds.
 pub const RELAY_LATE_US: u64 = 1_000_000;
-/// The least such time for a message on its way to a log that is quick, microseconds: a server that stops in order takes with it what
-/// it was about to answer, and whoever waits for `cluster` has a second.
+/// The least such time where a log is quick, microseconds: a server that stops in order takes with it what it was about to answer, and
+/// whoever waits for `cluster` has a second.
 pub const RELAY_LATE_US_MIN: u64 = 250_000;
 /// Pause before a relay asks the log again, microseconds: it doubles with each try that comes to nothing.
 pub const RELAY_PAUSE_US_MIN: u64 = 50_000;

@@ -32,7 +32,9 @@ use self::plan::Plan;
 use self::port::Port;
 use self::relaying::{Host, Relaying};
 use crate::base::ids::{Inc, Origin};
-use crate::base::limits::{SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX};
+use crate::base::limits::{
+    RELAY_LATE_US, RELAY_LATE_US_MIN, SHARED_LOG_ANSWERS_MAX, SHARED_LOG_CALLS_MAX, SHARED_LOG_EVENTS_MAX,
+};
 use crate::engine::shared::Shared;
 use crate::engine::shared::peering::stand::Stand;
 use crate::engine::shared::settings::SharedLogSettings;
@@ -79,6 +81,7 @@ impl Prepared {
             lineage: shared.lineage,
             kinds: shared.understanding.own(),
             is_joining: shared.space.is_joining(),
+            late_us_min: if self.settings.bucket().is_some() { RELAY_LATE_US } else { RELAY_LATE_US_MIN },
         };
         let plan = Plan {
             settings: self.settings,

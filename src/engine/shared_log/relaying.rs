@@ -95,6 +95,10 @@ impl Relaying {
         mut connections: mpsc::Receiver<std::os::unix::net::UnixStream>,
     ) {
         loop {
+            // Whatever is late may have come while this thread had no turn.
+            if let Ok(event) = events.try_recv() {
+                self.hear(event, &mut events);
+            }
             self.turn();
             let interest = self.interest();
             let sleep = Duration::from_micros(self.sleep_us());

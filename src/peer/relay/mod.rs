@@ -115,7 +115,7 @@ impl Relay {
             seats: Seats::new(settings.host),
             connection: None,
             kept: 0,
-            patience: Patience::default(),
+            patience: Patience::of_least(settings.late_us_min),
             next_beat_us: 0,
             beats: 0,
             questions: VecDeque::new(),

@@ -1,14 +1,16 @@
-//! How long an answer of the log is waited for: as RFC 6298 has it for TCP, a mean and its deviation of the answers that came, twice
-//! as long after each one that did not.
+//! How long the log's word to a message is waited for: as RFC 6298 has it for TCP, the mean of the answers that came and four deviations,
+//! and twice as long after each one that did not come.
 
-use crate::base::limits::{RELAY_LATE_US, RELAY_LATE_US_MIN};
+use crate::base::limits::RELAY_LATE_US;
 
 /// Most times that the wait is doubled.
 const DOUBLINGS_MAX: u32 = 8;
 
 /// The answers so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
+    /// The least wait, microseconds.
+    least_us: u64,
     /// What an answer takes, microseconds, and how far one is from that, both weighted means; nothing before the first one.
     usual: Option<(u64, u64)>,
     /// Answers in a row that did not come.
@@ -16,6 +18,11 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// Returns that of a log that was not heard yet, with this least wait, microseconds.
+    pub(super) fn of_least(least_us: u64) -> Self {
+        Self { least_us, usual: None, missed: 0 }
+    }
+
     /// Notes that an answer took so long, microseconds.
     pub(super) fn heard(&mut self, took_us: u64) {
         self.usual = Some(match self.usual {
@@ -36,7 +43,7 @@ impl Patience {
     /// Returns how long the next answer is waited for, microseconds.
     pub(super) fn us(&self) -> u64 {
         let Some((mean_us, deviation_us)) = self.usual else { return RELAY_LATE_US };
-        let us = (mean_us + 4 * deviation_us).max(RELAY_LATE_US_MIN);
+        let us = (mean_us + 4 * deviation_us).max(self.least_us);
         (us << self.missed).min(RELAY_LATE_US)
     }
 }
@@ -44,10 +51,11 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::RELAY_LATE_US_MIN;
 
     #[test]
     fn a_quick_log_is_soon_late_and_a_slow_one_is_not() {
-        let mut patience = Patience::default();
+        let mut patience = Patience::of_least(RELAY_LATE_US_MIN);
         assert_eq!(patience.us(), RELAY_LATE_US, "nothing is known");
         (0..50).for_each(|_| patience.heard(3_000));
         assert_eq!(patience.us(), RELAY_LATE_US_MIN);
@@ -59,7 +67,7 @@ mod tests {
 
     #[test]
     fn who_waits_in_vain_waits_longer_until_something_comes() {
-        let mut patience = Patience::default();
+        let mut patience = Patience::of_least(RELAY_LATE_US_MIN);
         patience.heard(3_000);
         let waits: Vec<u64> = (0..12)
             .map(|_| {
@@ -71,5 +79,12 @@ mod tests {
         assert!(waits.is_sorted() && waits.ends_with(&[RELAY_LATE_US; 9]), "{waits:?}");
         patience.heard(3_000);
         assert_eq!(patience.us(), RELAY_LATE_US_MIN);
+    }
+
+    #[test]
+    fn a_bucket_is_waited_for_as_long_as_it_may_take() {
+        let mut patience = Patience::of_least(RELAY_LATE_US);
+        (0..50).for_each(|_| patience.heard(200_000));
+        assert_eq!(patience.us(), RELAY_LATE_US);
     }
 }

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::Calls;
 use super::message::{self, stream_behind};
-use super::patience::Patience;
 use super::port::LogCall;
 use crate::base::batch::first_chain;
 use crate::base::ids::{ClusterId, NodeId, Origin};
-use crate::base::limits::RELAY_FLIGHT_MAX;
+use crate::base::limits::{RELAY_FLIGHT_MAX, RELAY_LATE_US, RELAY_LATE_US_MIN};
 use crate::base::streams::Stream;
 
 /// The last message of a stream.
@@ -32,9 +31,9 @@ pub(super) struct Preparing {
     /// What stands behind the last message that is known to be kept is read back: the call's token, the message's number, the last
     /// one's.
     reading: Option<(u64, u64, u64)>,
-    asked_us: u64,
     late_us: u64,
-    patience: Patience,
+    /// How long an answer is waited for: twice as long with each try, until all is known.
+    wait_us: u64,
     tails: BTreeMap<NodeId, Tail>,
     /// Up to here the log was seen to have the stream that this process makes: a last message alone does not say that
     /// all before it are there.
@@ -49,9 +48,8 @@ impl Preparing {
             is_joining,
             asked: BTreeMap::new(),
             reading: None,
-            asked_us: 0,
             late_us: 0,
-            patience: Patience::default(),
+            wait_us: RELAY_LATE_US_MIN,
             tails: BTreeMap::new(),
             seen: Stream { origin: host, seq: 0, chain: first_chain(cluster, host) },
         }
@@ -90,6 +88,7 @@ impl Preparing {
     /// Returns the end of the host's stream, and where those of others end; what is found for one connection is not good for
     /// another one.
     pub(super) fn take(&mut self) -> (Tail, Vec<Stream>) {
+        self.wait_us = RELAY_LATE_US_MIN;
         let mut tails = std::mem::take(&mut self.tails);
         let mut own = tails.remove(&self.host.node).unwrap_or(Tail { first: 1, number: 0, end: None });
         if own.end.is_some_and(|end| end.origin == self.host) {
@@ -109,7 +108,7 @@ impl Preparing {
             return;
         }
         if self.is_asking() {
-            self.patience.missed();
+            self.wait_us = (2 * self.wait_us).min(RELAY_LATE_US);
         }
         self.asked.clear();
         if self.reading.take().is_some() {
@@ -121,11 +120,7 @@ impl Preparing {
             calls.push(LogCall::Tail { token, node });
             self.asked.insert(token, node);
         }
-        self.await_answers(now_us);
-    }
-
-    fn await_answers(&mut self, now_us: u64) {
-        (self.asked_us, self.late_us) = (now_us, now_us + self.patience.us());
+        self.late_us = now_us + self.wait_us;
     }
 
     /// Takes the last message of a stream, if it was asked for with this token; whether it was. `kept` is the greatest number of
@@ -139,7 +134,6 @@ impl Preparing {
         now_us: u64,
     ) -> bool {
         let Some(node) = self.asked.remove(&token) else { return false };
-        self.patience.heard(now_us.saturating_sub(self.asked_us));
         let none = Tail { first, number: first.saturating_sub(1), end: None };
         let tail = last.map_or(none, |(number, bytes)| Tail {
             first,
@@ -165,7 +159,7 @@ impl Preparing {
         let (token, node, number) = (calls.token(), self.host.node, at + 1);
         calls.push(LogCall::Find { token, node, number });
         self.reading = Some((token, number, to));
-        self.await_answers(now_us);
+        self.late_us = now_us + self.wait_us;
     }
 
     /// Takes a message that is read back, if it was asked for with this token; whether it was.
@@ -177,7 +171,6 @@ impl Preparing {
         now_us: u64,
     ) -> bool {
         let Some((_, number, to)) = self.reading.take_if(|(asked, ..)| *asked == token) else { return false };
-        self.patience.heard(now_us.saturating_sub(self.asked_us));
         let found = message.filter(|(at, _)| (number..=to).contains(at));
         for batch in
             found.and_then(|(_, bytes)| message::batches(self.host.node, bytes).ok()).unwrap_or_default()

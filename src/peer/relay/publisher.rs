@@ -162,13 +162,16 @@ impl Publisher {
         if self.deadline().is_some_and(|due_us| due_us <= now_us) {
             match self.recovery {
                 Some(Recovery::Pause { .. }) => self.ask_tail(calls, now_us),
-                _ => self.end_flight(now_us),
+                _ => {
+                    self.patience.missed();
+                    self.end_flight(now_us);
+                }
             }
         }
         while self.recovery.is_none() && self.flight.len() < RELAY_FLIGHT_MAX {
             let Some(next) = self.next_message(pictures_kept) else { return };
-            // What is committed meanwhile goes with the next one, as in a group commit: each message costs every server syncs.
-            if !next.is_full && self.flight.iter().any(|flying| !flying.is_full) {
+            // What is committed meanwhile goes with the next one, as in a group commit: each message makes every server sync.
+            if !next.is_full && self.flight.iter().any(|flying| !flying.is_full && !flying.is_kept) {
                 return;
             }
             let (inc, message, batches) = self.pack(&next);
@@ -218,6 +221,7 @@ impl Publisher {
             }
             (extent.batches, extent.bytes) = (extent.batches + 1, bytes);
         }
+        extent.is_full |= extent.bytes >= RELAY_MESSAGE_BYTES;
         Some(extent)
     }
 
@@ -277,7 +281,6 @@ impl Publisher {
     /// Ends the flight; a pause comes first.
     fn end_flight(&mut self, now_us: u64) {
         self.flights_ended += 1;
-        self.patience.missed();
         self.flight.clear();
         self.flying = 0;
         self.recovery = Some(Recovery::Pause { until_us: now_us + self.pause_us });

@@ -13,7 +13,7 @@ use crate::base::batch::{BatchHeader, first_chain};
 use crate::base::blob::BlobId;
 use crate::base::ids::{ClusterId, Inc};
 use crate::base::kinds::Kinds;
-use crate::base::limits::RELAY_STALLED_US;
+use crate::base::limits::{RELAY_LATE_US_MIN, RELAY_STALLED_US};
 use crate::base::sha256::Sha256;
 use crate::base::streams::Stream;
 use crate::peer::fault::ErrorCode;
@@ -97,7 +97,9 @@ impl Scene {
     fn begun(held: &[Holding], is_joining: bool) -> Self {
         let kinds = Kinds::FIRST;
         let log = Origin { node: log_node(CLUSTER), inc: Inc(77) };
-        let settings = Settings { cluster: CLUSTER, host: host(), log, lineage: 0, kinds, is_joining };
+        let late_us_min = RELAY_LATE_US_MIN;
+        let settings =
+            Settings { cluster: CLUSTER, host: host(), log, lineage: 0, kinds, is_joining, late_us_min };
         let of_host = session::Settings {
             cluster: CLUSTER,
             node: NODE,

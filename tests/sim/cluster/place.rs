@@ -3,6 +3,7 @@
 use pixeld::apps::registry;
 use pixeld::base::durability::Durability;
 use pixeld::base::ids::{Inc, NodeId, Origin};
+use pixeld::base::limits::{RELAY_LATE_US, RELAY_LATE_US_MIN};
 use pixeld::engine::shared::seating;
 use pixeld::peer::relay::{Relay, Settings, log_node};
 
@@ -48,6 +49,7 @@ impl Running {
             lineage: 0,
             kinds: registry::new_applied().kinds(),
             is_joining: up.is_joining(),
+            late_us_min: if random.is_multiple_of(2) { RELAY_LATE_US_MIN } else { RELAY_LATE_US },
         });
         Self { up: Box::new(up), relay, pipes: [Vec::new(), Vec::new()], taps: <[Tap; 2]>::default() }
     }

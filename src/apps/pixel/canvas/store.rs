@@ -168,7 +168,8 @@ impl Store {
         }
         let at = self.insert(key);
         let tile = &mut self.tiles[at];
-        if stored.is_some_and(|bytes| stored::decode_into(tile, &bytes, &mut self.runs).is_none()) {
+        let is_read = stored.is_none_or(|bytes| stored::decode_into(tile, &bytes, &mut self.runs).is_some());
+        if !is_read || tile.key != key {
             tile.reset(key);
             self.is_lost = true;
         }

@@ -53,7 +53,7 @@ pub fn decode(bytes: &[u8], table: &mut Runs) -> Option<Tile> {
     decode_into(&mut tile, bytes, table).map(|()| tile)
 }
 
-/// Reads a tile into one whose cells are no more of use. After bytes that are no tile there is no saying what it has.
+/// Reads a tile into one whose cells are no more of use; returns nothing for bytes that are no tile, after which its cells are undefined.
 #[must_use]
 pub fn decode_into(tile: &mut Tile, bytes: &[u8], table: &mut Runs) -> Option<()> {
     let (key, _, runs, cells, bits) = parts(bytes)?;

@@ -1,7 +1,7 @@
 //! NATS JetStream behind the log port: one connection at a time to one of the servers, and what is under way on it.
 //!
 //! ```text
-//! connect -> look at the server and this host's stream -> Up
+//! connect -> look at the server and this host's stream -> Up; behind a connection that was lost -> Up, and the look goes on beside
 //!   calls  -> appending | streams (Tail, Find) | following | talking | pictures
 //!   events <- answers of appended messages, messages, beats, questions, answers
 //! the connection ends, or the relay asks for another one -> Down, and the next server
@@ -113,15 +113,18 @@ impl Nats {
         let server = connected.server.clone();
         let outcome = match Session::begin(&self.way, connected, self.known.as_ref()).await {
             Ok(mut session) => {
-                self.servers.succeeded();
                 let synced = session.known().synced;
                 self.standing.here(&server, synced, self.clock.now_us());
                 tracing::info!(server, synced = synced.label(), "the log is there");
                 // What was asked of an earlier connection is over.
                 while self.calls.try_recv().is_ok() {}
                 let end = session.run(&mut self.calls).await;
-                // Otherwise the next one is of use only when it has been looked at.
-                self.known = matches!(end, End::Lost(_)).then(|| session.known().clone());
+                self.known = None;
+                if session.is_looked_at() {
+                    self.servers.succeeded();
+                    // A connection that was lost says nothing against the servers; the next one goes on with what this one knew.
+                    self.known = matches!(end, End::Lost(_)).then(|| session.known().clone());
+                }
                 end
             }
             Err(end) => end,

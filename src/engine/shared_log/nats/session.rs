@@ -24,7 +24,8 @@ use super::strength;
 use super::talking::{Heard, Talking};
 use crate::base::ids::NodeId;
 use crate::base::limits::{
-    RELAY_LATE_US, SHARED_LOG_CALL_MS, SHARED_LOG_LOOK_MS, SHARED_LOG_LOOKS, SHARED_LOG_PAUSE_MS_MIN,
+    RELAY_LATE_US, SHARED_LOG_CALL_MS, SHARED_LOG_LOOK_MS, SHARED_LOG_LOOKS, SHARED_LOG_OWED_MS,
+    SHARED_LOG_PAUSE_MS_MIN,
 };
 use crate::engine::shared::settings::SharedLogSettings;
 use crate::engine::shared::shared_log::Synced;
@@ -74,6 +75,7 @@ pub(super) struct Session {
     tasks: JoinSet<Done>,
     /// The task that makes this host's stream again.
     making: Option<AbortHandle>,
+    is_looked_at: bool,
     /// Looks since the servers and the stream were last looked at.
     looks: u32,
 }
@@ -84,6 +86,8 @@ enum Done {
     Nothing,
     /// These nodes have a stream.
     Nodes(BTreeSet<NodeId>),
+    /// The servers and this host's stream are what they have to be.
+    Fit(Synced),
     /// The log can't be used any more.
     Unfit(End),
 }
@@ -130,7 +134,7 @@ impl Parts {
 
 impl Session {
     /// Looks whether the server and this host's stream are what they have to be, and tells the relay that the log is there. What is
-    /// `known` of an earlier connection is looked at behind that.
+    /// `known` of an earlier connection is looked at afterwards.
     ///
     /// # Errors
     /// Returns why it can't be used.
@@ -165,8 +169,14 @@ impl Session {
             known,
             tasks: JoinSet::new(),
             making: None,
-            looks: if is_looked_at { 0 } else { SHARED_LOG_LOOKS },
+            is_looked_at,
+            looks: 0,
         })
+    }
+
+    /// Returns whether the servers and this host's stream were found to be what they have to be by this connection.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.is_looked_at
     }
 
     /// Returns what was found.
@@ -177,9 +187,10 @@ impl Session {
     /// Does what the relay calls for until the connection ends; gives why it did.
     pub(super) async fn run(&mut self, calls: &mut mpsc::Receiver<LogCall>) -> End {
         let every = Duration::from_millis(SHARED_LOG_LOOK_MS);
-        // What was only known is looked at now.
-        let first = if self.looks == 0 { every } else { Duration::ZERO };
-        let mut look = interval_at(Instant::now() + first, every);
+        if !self.is_looked_at {
+            self.look_at_strength(true);
+        }
+        let mut look = interval_at(Instant::now() + every, every);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -221,6 +232,7 @@ impl Session {
                     Ok(Done::Nodes(nodes)) => for node in nodes {
                         self.meet(node).await;
                     },
+                    Ok(Done::Fit(synced)) => (self.is_looked_at, self.known.synced) = (true, synced),
                     Ok(Done::Unfit(end)) => return end,
                     // A panic was printed by the thread, and one that was aborted is followed from elsewhere.
                     Ok(Done::Nothing) | Err(_) => {}
@@ -284,8 +296,8 @@ impl Session {
         }
     }
 
-    /// Tells the relay what a question to the log came to. While the servers elect a leader they say at once that they can't answer:
-    /// so it is put again, until the relay would not wait any longer; it asks again itself.
+    /// Tells the relay what a question to the log came to. While the servers elect a leader they say at once that they can't answer, so
+    /// it is put again for a second. The relay asks again by itself, too; an answer that it does not wait for any more does no harm.
     fn ask<A>(&mut self, question: impl Fn() -> A + Send + 'static)
     where
         A: Future<Output = Result<LogEvent, String>> + Send,
@@ -354,14 +366,31 @@ impl Session {
         self.looks += 1;
         if self.looks >= SHARED_LOG_LOOKS {
             self.looks = 0;
-            let (streams, settings) = (self.streams.clone(), self.settings.clone());
-            self.tasks.spawn(async move {
-                if let Err(why) = monitor::look(&settings).await {
-                    return Done::Unfit(End::Refused(why));
-                }
-                streams.check().await.map_or_else(Done::Unfit, |()| Done::Nothing)
-            });
+            self.look_at_strength(false);
         }
+    }
+
+    /// Looks whether the servers and this host's stream are worth what `cluster` promises. If nobody answers, that ends a connection
+    /// which rests on what an earlier one knew (`is_owed`), after some tries; any other one is looked at again later.
+    fn look_at_strength(&mut self, is_owed: bool) {
+        let (streams, settings) = (self.streams.clone(), self.settings.clone());
+        let end = Instant::now() + Duration::from_millis(SHARED_LOG_OWED_MS);
+        self.tasks.spawn(async move {
+            let synced = match monitor::look(&settings).await {
+                Ok(synced) => synced,
+                Err(why) => return Done::Unfit(End::Refused(why)),
+            };
+            loop {
+                match streams.check().await {
+                    Ok(()) => return Done::Fit(synced),
+                    Err(End::Silent(_)) if is_owed && Instant::now() < end => {
+                        tokio::time::sleep(Duration::from_millis(SHARED_LOG_PAUSE_MS_MIN)).await;
+                    }
+                    Err(End::Silent(_)) if !is_owed => return Done::Nothing,
+                    Err(end) => return Done::Unfit(end),
+                }
+            }
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a host's batches get into the log.
 
 use super::*;
-use crate::base::limits::{RELAY_LATE_US, RELAY_LATE_US_MIN};
+use crate::base::limits::{RELAY_LATE_US, RELAY_MESSAGE_BYTES};
 
 /// Records of a batch of which no two fit in one message.
 const MANY: u32 = 20_000;
@@ -57,6 +57,32 @@ fn what_is_committed_while_a_message_is_on_its_way_goes_with_the_next_one() {
     assert_eq!(*sent, later);
     scene.on(LogEvent::Appended { token: *token, number: 2 });
     assert_eq!(scene.kept().durable, 6);
+}
+
+#[test]
+fn a_message_that_is_full_waits_for_nothing() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let full = scene.publish_of(&mut maker, RELAY_MESSAGE_BYTES as u32 / 10);
+    scene.publish(&mut maker);
+    let appends = scene.appends();
+    let [(first, 0, _), (_, 1, sent)] = &appends[..] else { panic!("{} appends", appends.len()) };
+    assert!(*sent == full, "it goes beside one that is not full, and the third one waits");
+    scene.on(LogEvent::Appended { token: *first, number: 1 });
+    assert_eq!(scene.appends().len(), 1);
+}
+
+#[test]
+fn a_message_that_was_refused_was_not_waited_for_in_vain() {
+    let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
+    scene.publish(&mut maker);
+    let token = scene.appends()[0].0;
+    scene.on(LogEvent::Appended { token, number: 1 });
+    scene.publish(&mut maker);
+    let token = scene.appends()[0].0;
+    scene.on(LogEvent::Refused { token, why: String::new() });
+    scene.relay.lost(scene.now_us);
+    assert_eq!(scene.relay.patience.us(), RELAY_LATE_US_MIN);
 }
 
 #[test]
