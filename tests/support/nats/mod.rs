@@ -210,6 +210,15 @@ impl Nats {
         process.wait().expect("a child");
     }
 
+    /// Waits until a server that was started has all that the others have.
+    pub fn await_whole(&self, at: usize) {
+        let started = Instant::now();
+        while self.monitored(at, "/healthz").is_none_or(|health| health["status"] != "ok") {
+            assert!(started.elapsed() < PATIENCE, "the server {at} is not whole: {}", self.words());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Ends a server in order.
     pub fn stop(&mut self, at: usize) {
         let mut process = self.nodes[at].process.take().expect("a server that runs");
