@@ -111,7 +111,12 @@ impl Relay {
             why: "not reached yet".to_owned(),
             nodes: BTreeSet::new(),
             members: Members::default(),
-            preparing: Preparing::new(settings.cluster, settings.host, settings.is_joining),
+            preparing: Preparing::new(
+                settings.cluster,
+                settings.host,
+                settings.is_joining,
+                settings.late_us_min,
+            ),
             seats: Seats::new(settings.host),
             connection: None,
             kept: 0,

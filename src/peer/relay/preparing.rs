@@ -8,7 +8,7 @@ use super::message::{self, stream_behind};
 use super::port::LogCall;
 use crate::base::batch::first_chain;
 use crate::base::ids::{ClusterId, NodeId, Origin};
-use crate::base::limits::{RELAY_FLIGHT_MAX, RELAY_LATE_US, RELAY_LATE_US_MIN};
+use crate::base::limits::{RELAY_FLIGHT_MAX, RELAY_LATE_US};
 use crate::base::streams::Stream;
 
 /// The last message of a stream.
@@ -32,7 +32,8 @@ pub(super) struct Preparing {
     /// one's.
     reading: Option<(u64, u64, u64)>,
     late_us: u64,
-    /// How long an answer is waited for: twice as long with each try, until all is known.
+    /// How long an answer is waited for at first, and now: twice as long with each try, until all is known.
+    least_us: u64,
     wait_us: u64,
     tails: BTreeMap<NodeId, Tail>,
     /// Up to here the log was seen to have the stream that this process makes: a last message alone does not say that
@@ -41,15 +42,16 @@ pub(super) struct Preparing {
 }
 
 impl Preparing {
-    /// Returns the preparation of the first connection of `host`.
-    pub(super) fn new(cluster: ClusterId, host: Origin, is_joining: bool) -> Self {
+    /// Returns the preparation of the first connection of `host`. An answer is waited for `least_us` at least, a second at most.
+    pub(super) fn new(cluster: ClusterId, host: Origin, is_joining: bool, least_us: u64) -> Self {
         Self {
             host,
             is_joining,
             asked: BTreeMap::new(),
             reading: None,
             late_us: 0,
-            wait_us: RELAY_LATE_US_MIN,
+            least_us,
+            wait_us: least_us,
             tails: BTreeMap::new(),
             seen: Stream { origin: host, seq: 0, chain: first_chain(cluster, host) },
         }
@@ -60,6 +62,7 @@ impl Preparing {
         self.asked.clear();
         self.tails.clear();
         self.reading = None;
+        self.wait_us = self.least_us;
     }
 
     /// Notes what a connection has seen.
@@ -88,7 +91,7 @@ impl Preparing {
     /// Returns the end of the host's stream, and where those of others end; what is found for one connection is not good for
     /// another one.
     pub(super) fn take(&mut self) -> (Tail, Vec<Stream>) {
-        self.wait_us = RELAY_LATE_US_MIN;
+        self.wait_us = self.least_us;
         let mut tails = std::mem::take(&mut self.tails);
         let mut own = tails.remove(&self.host.node).unwrap_or(Tail { first: 1, number: 0, end: None });
         if own.end.is_some_and(|end| end.origin == self.host) {

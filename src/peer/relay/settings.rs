@@ -18,8 +18,8 @@ pub struct Settings {
     pub kinds: Kinds,
     /// The host's directory is joining: it has to be told what the others had when they met.
     pub is_joining: bool,
-    /// The least time that the log's word to a message is waited for, microseconds: where answers vary, as those of a bucket, a message
-    /// that is sent again costs more than waiting.
+    /// The least time that the log's answer is waited for, microseconds: where answers vary, as those of a bucket, a message that is sent
+    /// again costs more than waiting.
     pub late_us_min: u64,
 }
 

@@ -59,6 +59,39 @@ fn what_is_committed_while_a_message_is_on_its_way_goes_with_the_next_one() {
     assert_eq!(scene.kept().durable, 6);
 }
 
+/// The last message is small and quickly there, the ones before it are not.
+#[test]
+fn what_is_read_back_slowly_is_waited_for_longer_with_each_try() {
+    let (mut scene, mut maker) = (Scene::begun(&[], false), Maker::new(host()));
+    let messages = [maker.message(1), maker.message(1)];
+    let (mut tries, mut due) = (0, Vec::new());
+    while !scene.relay.is_ready(scene.now_us) {
+        for call in scene.calls() {
+            match call {
+                LogCall::Tail { token, node: NODE } => {
+                    tries += 1;
+                    let last = Some((2, messages[1].clone()));
+                    due.push((scene.now_us, LogEvent::Tail { token, first: 1, last }));
+                }
+                LogCall::Find { token, number, .. } => {
+                    let message = Some((number, messages[number as usize - 1].clone()));
+                    let at_us = scene.now_us + RELAY_LATE_US_MIN + 100 * MS;
+                    due.push((at_us, LogEvent::Found { token, message }));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        scene.now_us += 10 * MS;
+        assert!(scene.now_us < 10 * RELAY_LATE_US, "it never gets ready");
+        let now_us = scene.now_us;
+        for (_, event) in due.extract_if(.., |(at_us, _)| *at_us <= now_us) {
+            scene.relay.on(event, now_us);
+        }
+        scene.relay.turn(now_us);
+    }
+    assert_eq!(tries, 2, "only the first wait is too short");
+}
+
 #[test]
 fn a_message_that_is_full_waits_for_nothing() {
     let (mut scene, mut maker) = (Scene::new(None, &[]), Maker::new(host()));
