@@ -24,6 +24,12 @@ pub fn leaving(up: &Up, newest: impl FnOnce(u64) -> u64, is_exact: bool) -> Resu
     })
 }
 
+/// Logs a cut that leaves so many hundredths of the pixels that are listed; gives whether there was one to log.
+pub fn log_leaving(up: &mut Up, hundredths: u64, is_exact: bool, wall_us: u64) -> Result<bool, Fatal> {
+    let records = leaving(up, |listed| listed * hundredths / 100, is_exact)?;
+    Ok(!records.is_empty() && up.log(&records, wall_us))
+}
+
 /// Gives the records that clear what was kept before a time, microseconds since 1970.
 pub fn before(up: &Up, time_us: u64) -> Result<Vec<u8>, Fatal> {
     find(up, |finder| finder.floors(Key::of_time(time_us), true, &|_| true))

@@ -90,8 +90,7 @@ impl Cluster {
         let (hundredths, is_exact) = (self.chance.below(101), self.chance.once_in(2));
         let mut is_logged = false;
         self.disk_turn(host, "looking for a cut", |up| {
-            let records = cuts::leaving(up, |listed| listed * hundredths / 100, is_exact)?;
-            is_logged = !records.is_empty() && up.log(&records, wall_us);
+            is_logged = cuts::log_leaving(up, hundredths, is_exact, wall_us)?;
             Ok(())
         });
         self.tally.count("cuts", u64::from(is_logged));
