@@ -11,7 +11,7 @@ const DOUBLINGS_MAX: u32 = 8;
 pub(super) struct Patience {
     /// The least wait, microseconds.
     least_us: u64,
-    /// What an answer takes, microseconds, and how far one is from that, both weighted means; nothing before the first one.
+    /// Mean time of an answer and mean deviation from it, microseconds; nothing before the first answer.
     usual: Option<(u64, u64)>,
     /// Answers in a row that did not come.
     missed: u32,

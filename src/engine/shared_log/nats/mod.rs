@@ -1,7 +1,7 @@
 //! NATS JetStream behind the log port: one connection at a time to one of the servers, and what is under way on it.
 //!
 //! ```text
-//! connect -> look at the server and this host's stream -> Up; behind a connection that was lost -> Up, and the look goes on beside
+//! connect -> look at the server and this host's stream -> Up; after a lost connection Up at once, and the look runs beside
 //!   calls  -> appending | streams (Tail, Find) | following | talking | pictures
 //!   events <- answers of appended messages, messages, beats, questions, answers
 //! the connection ends, or the relay asks for another one -> Down, and the next server
@@ -70,7 +70,7 @@ pub struct Nats {
     credentials: Option<String>,
     servers: Servers,
     calls: mpsc::Receiver<LogCall>,
-    /// What the last connection that was of use had found.
+    /// Facts of the last connection, for the next one; nothing if it ended before they were checked.
     known: Option<Known>,
     /// Where it is told how the log stands.
     standing: Arc<SharedLog>,

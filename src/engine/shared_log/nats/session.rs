@@ -46,8 +46,8 @@ struct Followed {
     task: AbortHandle,
 }
 
-/// What a connection was found to have, for the next one: while the servers elect leaders some questions are not answered for
-/// seconds, though messages are taken.
+/// Facts about the servers that the next connection may rest on: while they elect leaders, servers take messages but leave some
+/// questions unanswered for seconds.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) nodes: BTreeSet<NodeId>,
