@@ -75,6 +75,8 @@ struct Flying {
 
 /// How far the next message reaches.
 struct Extent {
+    /// The start of which all its batches are.
+    inc: Inc,
     batches: usize,
     bytes: usize,
     /// No further batch may join it.
@@ -174,7 +176,8 @@ impl Publisher {
             if !next.is_full && self.flight.iter().any(|flying| !flying.is_full && !flying.is_kept) {
                 return;
             }
-            let (inc, message, batches) = self.pack(&next);
+            let message = self.pack(&next);
+            let Extent { inc, batches, is_full, .. } = next;
             let (token, after) = (calls.token(), self.number);
             self.number += 1;
             self.flying += batches;
@@ -183,7 +186,7 @@ impl Publisher {
                 token,
                 number,
                 batches,
-                is_full: next.is_full,
+                is_full,
                 sent_us: now_us,
                 is_kept: false,
             });
@@ -208,11 +211,10 @@ impl Publisher {
     fn next_message(&self, pictures_kept: u64) -> Option<Extent> {
         let waiting = self.queue.range(self.flying..);
         let first = waiting.clone().next().filter(|first| first.pictures <= pictures_kept)?;
-        let mut extent = Extent { batches: 0, bytes: 0, is_full: false };
+        let mut extent = Extent { inc: first.batch.header.origin.inc, batches: 0, bytes: 0, is_full: false };
         for queued in waiting {
             let bytes = extent.bytes + BATCH_HEADER_BYTES + queued.batch.body.len();
-            let is_of_another = queued.batch.header.origin.inc != first.batch.header.origin.inc;
-            if is_of_another
+            if queued.batch.header.origin.inc != extent.inc
                 || queued.pictures > pictures_kept
                 || (extent.batches > 0 && bytes > RELAY_MESSAGE_BYTES)
             {
@@ -225,15 +227,13 @@ impl Publisher {
         Some(extent)
     }
 
-    /// Packs the next message, with its start and the number of its batches.
-    fn pack(&self, extent: &Extent) -> (Inc, Vec<u8>, usize) {
+    /// Packs the next message.
+    fn pack(&self, extent: &Extent) -> Vec<u8> {
         let mut message = Vec::with_capacity(extent.bytes);
-        let mut inc = self.own.inc;
-        for queued in self.queue.range(self.flying..).take(extent.batches) {
-            inc = queued.batch.header.origin.inc;
-            message::push(&mut message, &queued.batch.header, &queued.batch.body);
+        for Queued { batch, .. } in self.queue.range(self.flying..).take(extent.batches) {
+            message::push(&mut message, &batch.header, &batch.body);
         }
-        (inc, message, extent.batches)
+        message
     }
 
     /// Takes it that a message was appended.
