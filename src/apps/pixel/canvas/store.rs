@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::io;
 
+use super::super::state::Floors;
+use super::bounds::Bounds;
 use super::keys::KeyHasher;
 use super::runs::{RUN_BYTES, RUNS_MAX, Runs};
 use super::scratch::Scratch;
@@ -144,9 +146,7 @@ impl Store {
             visit(&bytes)?;
         }
         if let Some(scratch) = &self.scratch {
-            for (key, _) in scratch.tiles() {
-                visit(&scratch.read(key)?.unwrap_or_default())?;
-            }
+            scratch.each(|_, bytes| visit(bytes))?;
         }
         Ok(())
     }
@@ -158,14 +158,11 @@ impl Store {
             self.tiles[at].is_warm = true;
             return at;
         }
-        let stored = if self.scratch.as_ref().is_some_and(|scratch| scratch.has(key)) {
-            self.read_stored(key)
-        } else {
+        let taken = self.scratch.as_mut().map_or(Ok(None), |scratch| scratch.take(key));
+        let stored = taken.unwrap_or_else(|_| {
+            self.is_lost = true;
             None
-        };
-        if let Some(scratch) = &mut self.scratch {
-            scratch.remove(key);
-        }
+        });
         let at = self.insert(key);
         let tile = &mut self.tiles[at];
         let is_read = stored.is_none_or(|bytes| stored::decode_into(tile, &bytes, &mut self.runs).is_some());
@@ -200,13 +197,21 @@ impl Store {
         self.tiles[at] = tile;
     }
 
-    /// Returns the bytes of a tile in the scratch file.
-    pub fn read_stored(&mut self, key: TileKey) -> Option<Vec<u8>> {
-        let read = self.scratch.as_ref()?.read(key);
-        if read.is_err() {
-            self.is_lost = true;
-        }
-        read.ok().flatten()
+    /// Returns the tiles of a bucket of the scratch file in which a floor takes records that set cells; nothing behind the last one.
+    pub fn touched(&mut self, bucket: usize, floors: &Floors) -> Option<Vec<TileKey>> {
+        let scratch = self.scratch.as_ref().filter(|scratch| bucket < scratch.buckets())?;
+        let origins = self.runs.origins();
+        let keys = scratch.keys_of(bucket, |bytes| stored::is_touched(bytes, origins, floors));
+        self.is_lost |= keys.is_err();
+        keys.ok()
+    }
+
+    /// Returns the bounds of the cells that are set.
+    pub fn look_for_bounds(&mut self) -> Option<Bounds> {
+        let stored = self.scratch.as_ref().map_or(Ok(None), Scratch::bounds);
+        self.is_lost |= stored.is_err();
+        let here = self.tiles.iter().filter_map(|tile| Some(Bounds::of_extent(tile.key, tile.extent()?)));
+        here.chain(stored.ok().flatten()).reduce(Bounds::join)
     }
 
     /// Sees to it that there is an id for another run, and that tiles and runs keep within their memory.
@@ -264,7 +269,7 @@ impl Store {
         if let Some(extent) = tile.extent() {
             let mut bytes = Vec::new();
             stored::encode(tile, &self.runs, &mut bytes);
-            if let Err(error) = scratch.put(tile.key, &bytes, tile.set, extent) {
+            if let Err(error) = scratch.put(tile.key, &bytes, extent) {
                 self.refuses = Some(error);
                 return None;
             }
@@ -283,11 +288,14 @@ impl Store {
 
     /// Forgets tiles without a set cell, but those of which watchers are still to be told.
     pub fn drop_empty(&mut self) {
-        for at in (0..self.tiles.len()).rev() {
-            if self.tiles[at].set == 0 && !self.tiles[at].is_changed {
-                self.directory.remove(&self.tiles[at].key);
-                self.remove_at(at);
-            }
+        (0..self.tiles.len()).rev().for_each(|at| self.drop_if_empty(at));
+    }
+
+    /// Forgets one of them.
+    pub fn drop_if_empty(&mut self, at: usize) {
+        if self.tiles[at].set == 0 && !self.tiles[at].is_changed {
+            self.directory.remove(&self.tiles[at].key);
+            self.remove_at(at);
         }
     }
 }

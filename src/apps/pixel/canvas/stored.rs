@@ -1,35 +1,46 @@
 //! A tile in a file: with its own table of runs, so that it can be read whatever the table in memory is then.
 //!
 //! ```text
-//! 0 i32 tile x   4 i32 tile y   8 u32 cells set   12 u32 runs   16 bits of the cells that are set, 512 bytes
-//! 528 runs: u64 time, u64 number of the first record, u32 place of the origin in the table of origins
+//! 0 i32 tile x   4 i32 tile y   8 u32 cells set, the highest bit: they are listed   12 u32 runs
+//! 16 which cells are set: u16 for each in ascending order if they are listed, otherwise a bit for each of all cells, 512 bytes
+//!     runs: u64 time, u64 number of the first record, u32 place of the origin in the table of origins
 //!     cells that are set: for each channel u32 (its run, counted from 1, in the upper 24 bits; the value), then u8 offset x 3
 //! ```
+//!
+//! They are listed where that is shorter. Earlier programs never list them, and read none that are.
 
 use crate::base::ids::Origin;
 
 use super::super::state::Floors;
 use super::runs::{self, Run, RunId, Runs};
-use super::tile::{CELLS, CHANNELS, Tile, TileKey};
+use super::tile::{CELLS, CHANNELS, Cell, Tile, TileKey};
 
-/// Bytes before the runs.
-const HEAD_BYTES: usize = 16 + CELLS / 8;
+/// Bytes before the cells that are set.
+const HEAD_BYTES: usize = 16;
+/// Bytes of a bit for each cell.
+const BITS_BYTES: usize = CELLS / 8;
+/// Cells are listed.
+const LISTED: u32 = 1 << 31;
 const STORED_RUN_BYTES: usize = 20;
 const STORED_CELL_BYTES: usize = 5 * CHANNELS;
 
 /// Appends a tile's bytes.
 pub fn encode(tile: &Tile, table: &Runs, out: &mut Vec<u8>) {
-    let start = out.len();
     let mut named: Vec<RunId> = Vec::new();
     tile.each_set(|index| {
         named.extend((0..CHANNELS).map(|channel| tile.cells[index].run(channel)).filter(|run| *run != 0));
     });
     named.sort_unstable();
     named.dedup();
-    let words = [tile.key.x as u32, tile.key.y as u32, tile.set, named.len() as u32];
+    let is_listed = (tile.set as usize) < BITS_BYTES / 2;
+    let set = tile.set | if is_listed { LISTED } else { 0 };
+    let words = [tile.key.x as u32, tile.key.y as u32, set, named.len() as u32];
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-    tile.set_bits().iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-    debug_assert_eq!(out.len() - start, HEAD_BYTES);
+    if is_listed {
+        tile.each_set(|index| out.extend_from_slice(&(index as u16).to_le_bytes()));
+    } else {
+        tile.set_bits().iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    }
     for run in named.iter().map(|id| table.get(*id)) {
         out.extend_from_slice(&run.time_us.to_le_bytes());
         out.extend_from_slice(&run.first.to_le_bytes());
@@ -49,70 +60,117 @@ pub fn encode(tile: &Tile, table: &Runs, out: &mut Vec<u8>) {
 /// Reads a tile, and adds its runs to the table; nothing for bytes that are no tile.
 #[must_use]
 pub fn decode(bytes: &[u8], table: &mut Runs) -> Option<Tile> {
-    let mut tile = Tile::new(parts(bytes)?.0);
+    let mut tile = Tile::new(parts(bytes)?.key);
     decode_into(&mut tile, bytes, table).map(|()| tile)
 }
 
 /// Reads a tile into one whose cells are no more of use; returns nothing for bytes that are no tile, after which its cells are undefined.
 #[must_use]
 pub fn decode_into(tile: &mut Tile, bytes: &[u8], table: &mut Runs) -> Option<()> {
-    let (key, _, runs, cells, bits) = parts(bytes)?;
+    let Parts { key, runs, cells, set } = parts(bytes)?;
     if runs.iter().any(|run| run.origin as usize >= table.origins().len()) {
         return None;
     }
     let ids: Vec<RunId> = runs.iter().map(|run| table.put_back(*run)).collect();
     tile.reset(key);
     let mut cells = cells.chunks_exact(STORED_CELL_BYTES);
-    for index in (0..CELLS).filter(|index| bits[index / 8] >> (index % 8) & 1 != 0) {
-        let bytes = cells.next()?;
-        for channel in 0..CHANNELS {
-            let word = u32_at(bytes, channel * 4);
-            if word >> 8 != 0 {
-                let run = *ids.get((word >> 8) as usize - 1)?;
-                tile.cells[index].set(channel, run, bytes[4 * CHANNELS + channel], word as u8);
-            }
-        }
-        if !tile.cells[index].is_set() {
-            return None;
-        }
+    let mut is_sound = true;
+    set.each(|index| {
+        is_sound &= cells.next().and_then(|bytes| set_cell(&mut tile.cells[index], bytes, &ids)).is_some();
         tile.note_set(index);
+    });
+    is_sound.then_some(())
+}
+
+/// Sets a cell as it was stored; returns nothing if no channel is set, or one by no run.
+fn set_cell(cell: &mut Cell, bytes: &[u8], ids: &[RunId]) -> Option<()> {
+    for channel in 0..CHANNELS {
+        let word = u32_at(bytes, channel * 4);
+        if word >> 8 != 0 {
+            let run = *ids.get((word >> 8) as usize - 1)?;
+            cell.set(channel, run, bytes[4 * CHANNELS + channel], word as u8);
+        }
     }
-    Some(())
+    cell.is_set().then_some(())
 }
 
 /// Calls `paint` with the index and the colour of each cell that is set, without reading more.
 pub fn paint(bytes: &[u8], mut paint: impl FnMut(usize, [u8; 4])) {
-    let Some((_, _, _, cells, bits)) = parts(bytes) else { return };
-    let set = (0..CELLS).filter(|index| bits[index / 8] >> (index % 8) & 1 != 0);
-    for (index, cell) in set.zip(cells.chunks_exact(STORED_CELL_BYTES)) {
-        paint(index, [cell[0], cell[4], cell[8], 255]);
-    }
+    let Some(Parts { cells, set, .. }) = parts(bytes) else { return };
+    let mut cells = cells.chunks_exact(STORED_CELL_BYTES);
+    set.each(|index| {
+        if let Some(cell) = cells.next() {
+            paint(index, [cell[0], cell[4], cell[8], 255]);
+        }
+    });
 }
 
 /// Returns whether a floor takes any record that set a cell; `origins` is the table of origins.
 #[must_use]
 pub fn is_touched(bytes: &[u8], origins: &[Origin], floors: &Floors) -> bool {
-    let Some((_, _, runs, _, _)) = parts(bytes) else { return false };
+    let Some(Parts { runs, .. }) = parts(bytes) else { return false };
     runs.iter().any(|run| {
         origins.get(run.origin as usize).is_some_and(|origin| runs::below(run, floors.of(*origin)) > 0)
     })
 }
 
-type Parts<'a> = (TileKey, u32, Vec<Run>, &'a [u8], &'a [u8]);
+/// A stored tile.
+struct Parts<'a> {
+    key: TileKey,
+    runs: Vec<Run>,
+    /// Those that are set, one behind the other.
+    cells: &'a [u8],
+    set: Set<'a>,
+}
 
-/// Returns place, number of set cells, runs, cells and bits.
+/// Which cells are set.
+enum Set<'a> {
+    /// Their numbers, ascending.
+    Listed(&'a [u8]),
+    /// A bit for each of all.
+    Bits(&'a [u8]),
+}
+
+impl Set<'_> {
+    /// Returns whether it names so many cells, each of a tile, and none twice.
+    fn is_sound(&self, count: usize) -> bool {
+        match self {
+            Self::Listed(listed) => {
+                let indexes = listed.chunks_exact(2).map(index_at);
+                indexes.clone().is_sorted_by(|one, next| one < next)
+                    && indexes.last().is_none_or(|last| last < CELLS)
+            }
+            Self::Bits(bits) => bits.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() == count,
+        }
+    }
+
+    fn each(&self, mut visit: impl FnMut(usize)) {
+        match self {
+            Self::Listed(listed) => listed.chunks_exact(2).map(index_at).for_each(visit),
+            Self::Bits(bits) => {
+                (0..CELLS).filter(|index| bits[index / 8] >> (index % 8) & 1 != 0).for_each(&mut visit);
+            }
+        }
+    }
+}
+
+fn index_at(bytes: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
 fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
     let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
-    let (set, count) = (u32_at(head, 8), u32_at(head, 12) as usize);
-    let (runs, cells) = rest.split_at_checked(count.checked_mul(STORED_RUN_BYTES)?)?;
-    let bits = &head[16..];
-    let is_whole = bits.iter().map(|byte| byte.count_ones()).sum::<u32>() == set
-        && cells.len() == set as usize * STORED_CELL_BYTES;
+    let key = TileKey { x: u32_at(head, 0) as i32, y: u32_at(head, 4) as i32 };
+    let (count, runs) = ((u32_at(head, 8) & !LISTED) as usize, u32_at(head, 12) as usize);
+    let is_listed = u32_at(head, 8) & LISTED != 0;
+    let (set, rest) = rest.split_at_checked(if is_listed { count.checked_mul(2)? } else { BITS_BYTES })?;
+    let set = if is_listed { Set::Listed(set) } else { Set::Bits(set) };
+    let (runs, cells) = rest.split_at_checked(runs.checked_mul(STORED_RUN_BYTES)?)?;
+    let is_whole = cells.len() == count.checked_mul(STORED_CELL_BYTES)? && set.is_sound(count);
     let u64_at = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
     let run =
         |bytes: &[u8]| Run { time_us: u64_at(bytes, 0), first: u64_at(bytes, 8), origin: u32_at(bytes, 16) };
-    let key = TileKey { x: u32_at(head, 0) as i32, y: u32_at(head, 4) as i32 };
-    is_whole.then(|| (key, set, runs.chunks_exact(STORED_RUN_BYTES).map(run).collect(), cells, bits))
+    is_whole.then(|| Parts { key, runs: runs.chunks_exact(STORED_RUN_BYTES).map(run).collect(), cells, set })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -147,9 +205,59 @@ mod tests {
         let mut painted = Vec::new();
         paint(&bytes, |index, colour| painted.push((index, colour)));
         assert_eq!(painted, [(0, [9, 0, 8, 255]), (CELLS - 1, [0, 0, 0, 255])]);
-        for cut in [0, 15, HEAD_BYTES, bytes.len() - 1] {
+        for cut in [0, 15, HEAD_BYTES, HEAD_BYTES + 3, bytes.len() - 1] {
             assert!(decode(&bytes[..cut], &mut other).is_none(), "{cut}");
         }
         assert!(decode(&bytes, &mut Runs::default()).is_none(), "an origin that nobody knows");
+    }
+
+    #[test]
+    fn few_cells_are_listed_and_many_have_a_bit_each() {
+        let origin = Origin { node: NodeId(1), inc: Inc(1) };
+        for count in [1, BITS_BYTES / 2 - 1, BITS_BYTES / 2, CELLS] {
+            let mut table = Runs::default();
+            let id = table.add(1, origin, 1).0;
+            let mut tile = Tile::new(TileKey { x: 1, y: 2 });
+            for index in (0..CELLS).rev().step_by(CELLS / count).take(count) {
+                tile.cells[index].set(index % CHANNELS, id, (index % 251) as u8, (index % 253) as u8);
+                tile.note_set(index);
+            }
+            let mut bytes = Vec::new();
+            encode(&tile, &table, &mut bytes);
+            let places_bytes = (2 * count).min(BITS_BYTES);
+            assert_eq!(bytes.len(), HEAD_BYTES + places_bytes + STORED_RUN_BYTES + count * STORED_CELL_BYTES);
+            let mut other = Runs::default();
+            other.origin_id(origin);
+            let read = decode(&bytes, &mut other).unwrap();
+            assert_eq!(
+                (read.set as usize, read.set_bits(), read.extent()),
+                (count, tile.set_bits(), tile.extent())
+            );
+            assert!(read.cells == tile.cells, "{count}");
+            let mut painted = Vec::new();
+            paint(&bytes, |index, colour| painted.push((index, colour)));
+            let mut expected = Vec::new();
+            tile.each_set(|index| expected.push((index, tile.cells[index].colour())));
+            assert!(painted == expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_cells_that_none_has_made_is_no_tile() {
+        let mut table = Runs::default();
+        let id = table.add(1, Origin { node: NodeId(1), inc: Inc(1) }, 1).0;
+        let mut tile = Tile::new(TileKey { x: 0, y: 0 });
+        for index in [7, 9] {
+            tile.cells[index].set(0, id, 0, 1);
+            tile.note_set(index);
+        }
+        let mut bytes = Vec::new();
+        encode(&tile, &table, &mut bytes);
+        for (first, second) in [(9, 7), (7, 7), (7, CELLS as u16)] {
+            let mut wrong = bytes.clone();
+            wrong[HEAD_BYTES..HEAD_BYTES + 2].copy_from_slice(&u16::to_le_bytes(first));
+            wrong[HEAD_BYTES + 2..HEAD_BYTES + 4].copy_from_slice(&u16::to_le_bytes(second));
+            assert!(decode(&wrong, &mut table).is_none(), "{first}, {second}");
+        }
     }
 }

@@ -124,32 +124,24 @@ impl Tiles {
             self.set -= u64::from(sweep_tile(tile, |run| below[run as usize], &mut self.changes));
         }
         self.store.drop_empty();
-        for key in self
-            .store
-            .scratch()
-            .into_iter()
-            .flat_map(|scratch| scratch.tiles())
-            .map(|(key, _)| key)
-            .collect::<Vec<_>>()
-        {
-            self.sweep_stored(key, floors);
+        let mut bucket = 0;
+        while let Some(touched) = self.store.touched(bucket, floors) {
+            touched.into_iter().for_each(|key| self.sweep_stored(key, floors));
+            bucket += 1;
         }
         self.store.give_back();
         if self.set != before {
-            self.look_for_bounds();
+            self.bounds = self.store.look_for_bounds();
         }
     }
 
     fn sweep_stored(&mut self, key: TileKey, floors: &Floors) {
-        let Some(bytes) = self.store.read_stored(key) else { return };
-        if stored::is_touched(&bytes, self.store.runs.origins(), floors) {
-            let at = self.store.open(key);
-            let (runs, changes) = (&self.store.runs, &mut self.changes);
-            self.set -=
-                u64::from(sweep_tile(&mut self.store.tiles[at], |run| runs.below_of(run, floors), changes));
-            self.store.drop_empty();
-            self.store.make_room();
-        }
+        let at = self.store.open(key);
+        let (runs, changes) = (&self.store.runs, &mut self.changes);
+        self.set -=
+            u64::from(sweep_tile(&mut self.store.tiles[at], |run| runs.below_of(run, floors), changes));
+        self.store.drop_if_empty(at);
+        self.store.make_room();
     }
 
     /// Returns how many cells are set.
@@ -222,21 +214,17 @@ impl Tiles {
                 }
             }
         }
-        let stored =
-            self.store.scratch().into_iter().flat_map(|scratch| scratch.tiles().map(move |of| (scratch, of)));
-        for (scratch, (key, kept)) in stored {
-            if Bounds::of_extent(key, kept.extent).meet(area).is_none() {
-                continue;
-            }
-            let bytes = scratch.read(key)?.unwrap_or_default();
-            stored::paint(&bytes, |index, colour| {
-                let (x, y) = key.cell(index);
-                if area.has(x, y) {
-                    visit(x, y, colour);
-                }
-            });
-        }
-        Ok(())
+        self.store.scratch().map_or(Ok(()), |scratch| {
+            scratch.each_in(area, |key, bytes| {
+                stored::paint(bytes, |index, colour| {
+                    let (x, y) = key.cell(index);
+                    if area.has(x, y) {
+                        visit(x, y, colour);
+                    }
+                });
+                Ok(())
+            })
+        })
     }
 
     /// Returns a cell's colour, and the time of the record that set each channel, microseconds since 1970.
@@ -303,14 +291,6 @@ impl Tiles {
         }
         (self.changes.forget, self.store.has_overflowed) = (false, false);
         self.store.drop_empty();
-    }
-
-    fn look_for_bounds(&mut self) {
-        let stored = self.store.scratch().into_iter().flat_map(|scratch| scratch.tiles());
-        let stored = stored.map(|(key, kept)| Bounds::of_extent(key, kept.extent));
-        let here =
-            self.store.tiles.iter().filter_map(|tile| Some(Bounds::of_extent(tile.key, tile.extent()?)));
-        self.bounds = here.chain(stored).reduce(Bounds::join);
     }
 }
 

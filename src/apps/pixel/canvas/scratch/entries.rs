@@ -1,0 +1,147 @@
+//! The entries of a page: tiles one behind the other, small ones whole, of the others where they are.
+//!
+//! ```text
+//! 0 u32 next page of the bucket, counted from 1; 0: none   4 u16 bytes of entries   6 u16 0   8 entries
+//! entry:   0 i32 tile x   4 i32 tile y   8 the extent, 4 bytes   12 u32 bytes of the tile
+//!         16 the tile, or u32 the first of its pages if it is larger than INSIDE_BYTES
+//! ```
+
+use std::ops::Range;
+
+use super::super::tile::TileKey;
+use super::pages::{PAGE_BYTES, Page, PageId};
+
+/// Bytes before the entries.
+const HEAD_BYTES: usize = 8;
+/// Bytes of entries that a page has room for.
+pub const ROOM_BYTES: usize = PAGE_BYTES - HEAD_BYTES;
+/// Bytes of an entry before the tile.
+const ENTRY_BYTES: usize = 16;
+/// Most bytes of a tile that stands in its entry.
+const INSIDE_BYTES: usize = 1008;
+
+/// A tile's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub key: TileKey,
+    /// The bounds of its set cells, relative to the tile: left, top, right, bottom.
+    pub extent: [u8; 4],
+    /// Bytes of the tile.
+    pub length: usize,
+}
+
+impl Entry {
+    /// Returns whether the tile stands in its entry.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.length <= INSIDE_BYTES
+    }
+
+    /// Returns the bytes that it takes, with the tile or the place of its pages.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        ENTRY_BYTES + if self.is_inside() { self.length } else { size_of::<PageId>() }
+    }
+}
+
+/// Returns the next page of the bucket.
+#[must_use]
+pub fn next(page: &Page) -> Option<PageId> {
+    u32_at(page, 0).checked_sub(1)
+}
+
+/// Sets the next page of the bucket.
+pub fn set_next(page: &mut Page, next: Option<PageId>) {
+    page[..4].copy_from_slice(&next.map_or(0, |next| next + 1).to_le_bytes());
+}
+
+/// Returns the bytes of entries.
+#[must_use]
+pub fn used(page: &Page) -> usize {
+    usize::from(u16::from_le_bytes([page[4], page[5]])).min(ROOM_BYTES)
+}
+
+/// Appends an entry with what stands behind it; gives whether there was room.
+pub fn append(page: &mut Page, entry: &Entry, rest: &[u8]) -> bool {
+    debug_assert_eq!(ENTRY_BYTES + rest.len(), entry.bytes());
+    let used = used(page);
+    if used + entry.bytes() > ROOM_BYTES {
+        return false;
+    }
+    let at = HEAD_BYTES + used;
+    page[at..at + 4].copy_from_slice(&entry.key.x.to_le_bytes());
+    page[at + 4..at + 8].copy_from_slice(&entry.key.y.to_le_bytes());
+    page[at + 8..at + 12].copy_from_slice(&entry.extent);
+    page[at + 12..at + ENTRY_BYTES].copy_from_slice(&(entry.length as u32).to_le_bytes());
+    page[at + ENTRY_BYTES..at + entry.bytes()].copy_from_slice(rest);
+    set_used(page, used + entry.bytes());
+    true
+}
+
+/// Removes the entry at a place that [`find`] gave.
+pub fn remove(page: &mut Page, at: Range<usize>) {
+    let end = HEAD_BYTES + used(page);
+    page.copy_within(at.end..end, at.start);
+    set_used(page, end - HEAD_BYTES - at.len());
+}
+
+/// Returns a tile's entry, where it stands, and what stands behind it; nothing if it is not in this page.
+#[must_use]
+pub fn find(page: &Page, key: TileKey) -> Option<(Entry, Range<usize>)> {
+    // As it stands there, so that one comparison passes over each of the others.
+    let mut named = [0; 8];
+    named[..4].copy_from_slice(&key.x.to_le_bytes());
+    named[4..].copy_from_slice(&key.y.to_le_bytes());
+    let mut at = HEAD_BYTES;
+    while let Some(entry) = entry_at(page, at) {
+        let end = at + entry.bytes();
+        if page[at..at + 8] == named {
+            return Some((entry, at..end));
+        }
+        at = end;
+    }
+    None
+}
+
+/// Returns what stands behind an entry at a place that [`find`] gave.
+#[must_use]
+pub fn rest(page: &Page, at: Range<usize>) -> &[u8] {
+    &page[at.start + ENTRY_BYTES..at.end]
+}
+
+/// Calls `visit` with each entry and what stands behind it.
+pub fn each(page: &Page, mut visit: impl FnMut(Entry, &[u8])) {
+    let mut at = HEAD_BYTES;
+    while let Some(entry) = entry_at(page, at) {
+        let end = at + entry.bytes();
+        visit(entry, rest(page, at..end));
+        at = end;
+    }
+}
+
+/// Returns the entry that begins there; nothing behind the last one.
+fn entry_at(page: &Page, at: usize) -> Option<Entry> {
+    let end = HEAD_BYTES + used(page);
+    if at + ENTRY_BYTES > end {
+        return None;
+    }
+    let key = TileKey { x: u32_at(page, at) as i32, y: u32_at(page, at + 4) as i32 };
+    let extent = page[at + 8..at + 12].try_into().expect("4 bytes");
+    let entry = Entry { key, extent, length: u32_at(page, at + 12) as usize };
+    (at + entry.bytes() <= end).then_some(entry)
+}
+
+fn set_used(page: &mut Page, used: usize) {
+    page[4..6].copy_from_slice(&(used as u16).to_le_bytes());
+}
+
+/// Returns the number of the page that stands behind an entry whose tile is elsewhere.
+#[must_use]
+pub fn place(rest: &[u8]) -> PageId {
+    rest.get(..4).map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+}
