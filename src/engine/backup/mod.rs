@@ -14,6 +14,7 @@ mod choice;
 mod error;
 mod folder;
 mod place;
+mod reached;
 pub mod restore;
 pub mod round;
 mod target;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::choice::choose;
 use super::error::{BackupError, failed, of_journal};
 use super::place::{Place, identity_of, open_to_write, pause};
+use super::reached::{is_as_long, reached};
 use super::target::{Piece, Target};
 use crate::app::applied::{Applied, EmptyStates};
 use crate::app::naming;
@@ -16,7 +17,6 @@ use crate::base::ids::Position;
 use crate::engine::lifecycle::rebuilding::Rebuilding;
 use crate::engine::shared::key::KEY_NAME;
 use crate::engine::storage::snapshots;
-use crate::http::date::rfc3339;
 use crate::log::blobs::check::{Fault, check};
 use crate::log::blobs::files::{self as blobs, FileStore};
 use crate::log::blobs::store::BlobStore;
@@ -38,8 +38,6 @@ use crate::os::files::RealDisk;
 
 /// How often a round is begun again because a file went while it was copied.
 const TRIES: u32 = 5;
-/// How many bytes before the target's end are compared with the source.
-const COMPARED_BYTES: u64 = 1 << 16;
 
 /// A backup of one directory to one place, round by round.
 pub struct Backup {
@@ -401,69 +399,9 @@ fn settled_identity(path: &Path, disk: &dyn Disk) -> Result<Identity, BackupErro
     Ok(identity)
 }
 
-/// Returns how far the target has come: a segment, and how many bytes of it. Nothing if it holds no whole backup.
-fn reached(
-    place: &Place,
-    path: &Path,
-    source: &dyn Disk,
-    ours: &Identity,
-    target: &dyn Target,
-) -> Result<Option<(u32, u64)>, BackupError> {
-    let disk = target.disk();
-    let broken = |error| BackupError::Damaged { place: place.to_string(), error };
-    let Some(theirs) = identity_of(&*disk, place, broken)? else { return Ok(None) };
-    if (theirs.cluster, theirs.node, theirs.lineage) != (ours.cluster, ours.node, ours.lineage) {
-        return Err(BackupError::Foreign { place: place.to_string(), theirs: theirs.node, ours: ours.node });
-    }
-    let choice = choose(&disk, &theirs, None, &place.to_string())?;
-    let view = Arc::new(View::new(disk.clone(), choice.chosen));
-    let end =
-        Follower::begin(view, None, pause, &mut |_| Ok(())).map_err(|error| of_journal(error, broken))?;
-    let (Some(number), offset) = (end.current(), end.offset()) else { return Ok(None) };
-    let last = |disk: &dyn Disk| -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(offset.min(COMPARED_BYTES)).expect("bounded")];
-        let read = disk.open(&segment::name(number), Access::Read)?;
-        let from = offset - bytes.len() as u64;
-        let length = read.read_at(&mut bytes, from)?;
-        bytes.truncate(length);
-        Ok(bytes)
-    };
-    let copied = last(&*disk).map_err(failed(format!("reading {place}")))?;
-    match last(source) {
-        Ok(there) if there == copied => Ok(Some((number, offset))),
-        // Removed since: nothing can be compared, and a segment that starts anew is copied as a whole.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_behind(source, number) => {
-            Ok(Some((number, offset)))
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(segment::name(number))(error)),
-        _ => {
-            let instant = rfc3339(end.time_us());
-            Err(BackupError::Parted { place: place.to_string(), path: path.to_owned(), instant })
-        }
-    }
-}
-
-/// Returns whether all segments of a directory come behind this one.
-fn is_behind(source: &dyn Disk, number: u32) -> bool {
-    let numbers = source.list().unwrap_or_default();
-    let oldest = numbers.iter().filter_map(|name| segment::number_of(name)).min();
-    oldest.is_some_and(|oldest| oldest > number)
-}
-
 /// Returns the runs of all applications.
 pub(super) fn runs_of(applied: &Applied) -> Vec<BlobId> {
     applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
-}
-
-/// Returns whether the target has a content in the length of the source's. What lies there may have been cut since, by a disk that was full or a
-/// hand; what reads wrong in the right length is found by `pixeld inspect`. A content that the source lacks can't be compared.
-fn is_as_long(target: &dyn Target, store: &FileStore, root: &'static str, id: &BlobId) -> io::Result<bool> {
-    let Some(theirs) = target.blob_bytes(root, id)? else { return Ok(true) };
-    match store.open(id) {
-        Ok(content) => Ok(content.size_bytes() == theirs),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 /// Copies a content that reads as its name says, and gives its length, or what is wrong with it.
