@@ -15,6 +15,18 @@ fn filled(source: &Path) {
     assert_eq!(server.connect().send(post_pixel(1, 2, 'R', 3)).answer().status, 200);
 }
 
+/// Fills some segments with pixels, and has a snapshot made behind them.
+fn with_snapshot(source: &Path) {
+    let server = Server::start(ANY_PORT, source, &["--limit", "young_bytes=1KiB"]);
+    assert_eq!(server.connect().send(many(450_000)).answer().status, 200);
+    let has_snapshot =
+        || files(source).iter().any(|(path, _)| path.extension().is_some_and(|end| end == "snap"));
+    for number in 0..100 {
+        assert_eq!(server.ask("GET", &format!("/api/products?product=Toy{number}"), "").0, 200);
+    }
+    await_that("a snapshot", has_snapshot, |is_there| *is_there);
+}
+
 /// Gives the files of a backup content of their own: a link would damage the source.
 fn unlink(sound: &[(PathBuf, Vec<u8>)]) {
     for (path, content) in sound {
@@ -75,15 +87,7 @@ fn damage_of_a_backup_is_named_and_has_an_exit_code_of_its_own() {
 fn damage_before_the_snapshot_is_named_too() {
     let home = Home::new();
     let (source, target, directory) = (home.at("source"), home.at("target"), home.at("directory"));
-    let server = Server::start(ANY_PORT, &source, &["--limit", "young_bytes=1KiB"]);
-    assert_eq!(server.connect().send(many(450_000)).answer().status, 200);
-    let has_snapshot =
-        || files(&source).iter().any(|(path, _)| path.extension().is_some_and(|end| end == "snap"));
-    for number in 0..100 {
-        assert_eq!(server.ask("GET", &format!("/api/products?product=Toy{number}"), "").0, 200);
-    }
-    await_that("a snapshot", has_snapshot, |is_there| *is_there);
-    drop(server);
+    with_snapshot(&source);
     done(&mut backup(&source, &target));
     let sound = files(&target);
     for (name, at) in [("0000000001.seg", 100_000), ("0000000002.seg", 100_000)] {
@@ -123,6 +127,32 @@ fn a_picture_that_was_cut_in_a_backup_is_copied_again() {
     let (_, picture) = sound.iter().find(|(path, _)| path.starts_with(target.join("blobs"))).expect("one");
     assert_eq!(&std::fs::read(&board::blob_files(&target)[0]).expect("read"), picture);
     done(&mut restore(&target, &home.at("directory"), &[]));
+}
+
+/// The snapshot is behind these segments, so that no start reads them, and the list of pixels is in them.
+#[test]
+fn a_segment_that_a_backup_lost_is_copied_again() {
+    let home = Home::new();
+    let (source, target, directory) = (home.at("source"), home.at("target"), home.at("directory"));
+    with_snapshot(&source);
+    done(&mut backup(&source, &target));
+    let sound = files(&target);
+    unlink(&sound);
+    std::fs::remove_file(target.join("0000000001.seg")).expect("removed");
+    std::fs::File::options()
+        .write(true)
+        .open(target.join("0000000002.seg"))
+        .unwrap()
+        .set_len(100_000)
+        .unwrap();
+    let said = done(&mut backup(&source, &target));
+    assert!(said.contains("2 whole segments"), "{said}");
+    for (path, content) in sound.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "seg")) {
+        assert!(std::fs::read(path).expect("read") == *content, "{}", path.display());
+    }
+    done(&mut restore(&target, &directory, &[]));
+    let restored = Server::start(ANY_PORT, &directory, &[]);
+    assert_eq!(restored.ask("GET", "/pixels/count", "").1, r#"{"total":450000}"#);
 }
 
 #[test]

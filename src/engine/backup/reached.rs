@@ -1,5 +1,6 @@
 //! What a target has of a source already, when a backup begins.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,6 +62,30 @@ pub(super) fn reached(
             Err(BackupError::Parted { place: place.to_string(), path: path.to_owned(), instant })
         }
     }
+}
+
+/// Returns which of these segments the target does not have in the length of the source's.
+pub(super) fn lacking_of(
+    numbers: impl Iterator<Item = u32>,
+    source: &dyn Disk,
+    target: &dyn Target,
+) -> io::Result<BTreeSet<u32>> {
+    let disk = target.disk();
+    let bytes_of = |disk: &dyn Disk, name: &str| match disk.open(name, Access::Read) {
+        Ok(file) => file.size_bytes().map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let mut lacking = BTreeSet::new();
+    for number in numbers {
+        let name = segment::name(number);
+        // One that the source has removed meanwhile can't be copied any more.
+        let Some(ours) = bytes_of(source, &name)? else { continue };
+        if bytes_of(&*disk, &name)? != Some(ours) {
+            lacking.insert(number);
+        }
+    }
+    Ok(lacking)
 }
 
 /// Returns whether all segments of a directory come behind this one.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::choice::choose;
 use super::error::{BackupError, failed, of_journal};
 use super::place::{Place, identity_of, open_to_write, pause};
-use super::reached::{is_as_long, reached};
+use super::reached::{is_as_long, lacking_of, reached};
 use super::target::{Piece, Target};
 use crate::app::applied::{Applied, EmptyStates};
 use crate::app::naming;
@@ -57,6 +57,8 @@ pub struct Backup {
     runs: BTreeSet<BlobId>,
     /// The last segment that the target has as a whole; 0 for none.
     complete: u32,
+    /// Segments up to that one which the target lacks all the same, or has cut: something happened to it since.
+    lacking: BTreeSet<u32>,
     /// What it has of the next one: its number, and how many bytes.
     tail: Option<(u32, u64)>,
     /// What was noted in the target last.
@@ -96,6 +98,11 @@ impl Backup {
         let follower = Follower::begin(disk.clone(), None, pause, &mut |replay| rebuilding.take(replay))
             .map_err(|error| of_journal(error, |error| damaged(path, error)))?;
         let listed = |root| FileStore::below(target.disk(), root).list();
+        let complete = has.map_or(0, |(number, _)| number - 1);
+        let numbers = follower.segments().map_err(failed("listing the segments"))?;
+        let lacking = numbers.into_iter().filter(|&number| number <= complete);
+        let lacking = lacking_of(lacking, &*disk, &*target)
+            .map_err(failed(format!("looking at the segments in {place}")))?;
         let contents = listed(blobs::DIRECTORY).map_err(failed(format!("listing {place}")))?;
         let runs = listed(shelf::DIRECTORY).map_err(failed(format!("listing {place}")))?;
         Ok(Self {
@@ -109,7 +116,8 @@ impl Backup {
             has_all_named: false,
             contents: contents.into_iter().collect(),
             runs: runs.into_iter().collect(),
-            complete: has.map_or(0, |(number, _)| number - 1),
+            complete,
+            lacking,
             tail: has,
             upto: None,
             target,
@@ -249,7 +257,7 @@ impl Backup {
         if numbers.is_empty() {
             numbers.push(current);
         }
-        numbers.retain(|&number| number > self.complete);
+        numbers.retain(|number| *number > self.complete || self.lacking.contains(number));
         let open = |number| self.disk.open(&segment::name(number), Access::Read);
         // Nothing is shared, or called a backup, that a power cut could take from the source.
         for &number in &numbers {
@@ -282,10 +290,10 @@ impl Backup {
                 _ => self.target.put(&piece, &mut count),
             };
             copied.map_err(failed(format!("copying {name} to {}", self.place)))?;
-            self.tail = is_tail.then_some((number, length));
-            if !is_tail {
-                self.complete = number;
-                round.segments += 1;
+            round.segments += u64::from(!is_tail);
+            if !self.lacking.remove(&number) {
+                self.tail = is_tail.then_some((number, length));
+                self.complete = if is_tail { self.complete } else { number };
             }
         }
         Ok(())
