@@ -363,3 +363,42 @@ fn a_cut_of_the_order_leaves_cells_where_they_are_and_another_one_draws_them_aga
     let taken: Vec<Sealed> = all.iter().chain([&cut]).cloned().collect();
     assert_eq!(cells(&drawing.tiles), model(&taken));
 }
+
+#[test]
+fn a_cut_reaches_every_tile_in_the_scratch_file() {
+    let far = |numbers: std::ops::Range<i32>| {
+        let pixel = |number: i32| {
+            Pixel { x: number * 640, y: -number * 77, channel: Channel::G, value: number as u8 }.encode()
+        };
+        numbers.flat_map(|number| pixel(number).to_vec()).collect::<Vec<u8>>()
+    };
+    let batch = |seq: Seq, count: u32, end: u64, body: Vec<u8>| Sealed {
+        first: Entry { origin: ORIGINS[0], seq, time_us: end * 10 },
+        count,
+        body,
+        end: Position(end),
+    };
+    let cut = |floor: Seq| floors_record(&[(ORIGINS[0], floor, floor)]);
+    let all = [
+        batch(1, 600, 1, far(0..600)),
+        batch(601, 600, 2, far(300..900)),
+        batch(1201, 1, 3, cut(250)),
+        batch(1202, 1, 4, cut(599)),
+        batch(1203, 1, 5, cut(1000)),
+        batch(1204, 1, 6, cut(1200)),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(directory.path()).unwrap());
+    let make = move || Scratch::make(&*disk, "scratch");
+    let mut small = Drawing::new(Tiles::new(TILE_BYTES * 3 / 2, Some(Box::new(make))), Moment::default());
+    let mut large = Drawing::new(Tiles::new(1 << 30, None), Moment::default());
+    let mut past = Taken::default();
+    for batch in &all {
+        small.follow(&batch.batch(), &past).unwrap();
+        large.follow(&batch.batch(), &past).unwrap();
+        past.0.push(batch.clone());
+        assert_eq!(cells(&small.tiles), cells(&large.tiles));
+        assert!(small.tiles.counts().1 + 2 > small.tiles.set() as usize, "most are in the scratch file");
+    }
+    assert_eq!((small.tiles.set(), small.tiles.counts()), (0, (0, 0)));
+}

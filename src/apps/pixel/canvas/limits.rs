@@ -32,3 +32,11 @@ pub const HISTORY_ENTRIES_MAX: usize = 1_000;
 pub const HISTORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Time between two words to the operator about a scratch file or a checkpoint that can't be written, microseconds.
 pub const TROUBLE_TOLD_US: u64 = 60_000_000;
+/// Pages of the scratch file in memory, 4 KiB each.
+pub const SCRATCH_PAGES_CACHED: usize = 1024;
+/// A bucket of the scratch file is split when entries take more than so many percent of the first pages, on average...
+pub const SCRATCH_SPLIT_ABOVE_PERCENT: usize = 70;
+/// ...and two are joined below so many, after tiles were removed.
+pub const SCRATCH_JOIN_BELOW_PERCENT: usize = 30;
+/// Most bytes of a tile in the scratch file: one with a run for each channel of each cell has 307,728.
+pub const SCRATCH_TILE_BYTES_MAX: usize = 512 * 1024;

@@ -125,6 +125,7 @@ impl Store {
     pub fn give_back(&mut self) {
         if let Some(scratch) = &mut self.scratch {
             scratch.give_back();
+            self.is_lost |= scratch.is_damaged();
         }
     }
 
@@ -273,6 +274,7 @@ impl Store {
                 self.refuses = Some(error);
                 return None;
             }
+            self.is_lost |= scratch.is_damaged();
         }
         self.directory.remove(&tile.key);
         Some(at)

@@ -136,9 +136,9 @@ impl Set<'_> {
     fn is_sound(&self, count: usize) -> bool {
         match self {
             Self::Listed(listed) => {
-                let indexes = listed.chunks_exact(2).map(index_at);
+                let mut indexes = listed.chunks_exact(2).map(index_at);
                 indexes.clone().is_sorted_by(|one, next| one < next)
-                    && indexes.last().is_none_or(|last| last < CELLS)
+                    && indexes.next_back().is_none_or(|last| last < CELLS)
             }
             Self::Bits(bits) => bits.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() == count,
         }
@@ -259,5 +259,25 @@ mod tests {
             wrong[HEAD_BYTES + 2..HEAD_BYTES + 4].copy_from_slice(&u16::to_le_bytes(second));
             assert!(decode(&wrong, &mut table).is_none(), "{first}, {second}");
         }
+    }
+
+    #[test]
+    fn a_tile_of_an_earlier_program_has_a_bit_for_each_cell() {
+        let mut table = Runs::default();
+        let id = table.add(1, Origin { node: NodeId(1), inc: Inc(1) }, 1).0;
+        let mut tile = Tile::new(TileKey { x: 3, y: 4 });
+        for index in [7, 900] {
+            tile.cells[index].set(2, id, 5, 6);
+            tile.note_set(index);
+        }
+        let mut bytes = Vec::new();
+        encode(&tile, &table, &mut bytes);
+        let mut earlier = bytes[..HEAD_BYTES].to_vec();
+        earlier[8..12].copy_from_slice(&2_u32.to_le_bytes());
+        tile.set_bits().iter().for_each(|word| earlier.extend_from_slice(&word.to_le_bytes()));
+        earlier.extend_from_slice(&bytes[HEAD_BYTES + 4..]);
+        let read = decode(&earlier, &mut table).unwrap();
+        assert!((read.set, read.set_bits()) == (2, tile.set_bits()));
+        assert_eq!((read.cells[900].colour(), read.cells[900].offset(2)), ([0, 0, 6, 255], 5));
     }
 }

@@ -120,8 +120,10 @@ impl Tiles {
             return;
         }
         let before = self.set;
+        let mut unnoted = Changes::default();
+        let changes = if self.store.has_overflowed { &mut unnoted } else { &mut self.changes };
         for tile in &mut self.store.tiles {
-            self.set -= u64::from(sweep_tile(tile, |run| below[run as usize], &mut self.changes));
+            self.set -= u64::from(sweep_tile(tile, |run| below[run as usize], changes));
         }
         self.store.drop_empty();
         let mut bucket = 0;
@@ -137,7 +139,9 @@ impl Tiles {
 
     fn sweep_stored(&mut self, key: TileKey, floors: &Floors) {
         let at = self.store.open(key);
-        let (runs, changes) = (&self.store.runs, &mut self.changes);
+        let mut unnoted = Changes::default();
+        let changes = if self.store.has_overflowed { &mut unnoted } else { &mut self.changes };
+        let runs = &self.store.runs;
         self.set -=
             u64::from(sweep_tile(&mut self.store.tiles[at], |run| runs.below_of(run, floors), changes));
         self.store.drop_if_empty(at);
@@ -203,6 +207,7 @@ impl Tiles {
     /// # Errors
     /// Returns the error of reading the scratch file.
     pub fn paint(&self, area: Bounds, mut visit: impl FnMut(i32, i32, [u8; 4])) -> io::Result<()> {
+        let Some(area) = self.bounds.and_then(|bounds| bounds.meet(area)) else { return Ok(()) };
         for tile in &self.store.tiles {
             let Some(part) = Bounds::of_tile(tile.key).meet(area) else { continue };
             for y in part.y_min..=part.y_max {

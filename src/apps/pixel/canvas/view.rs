@@ -251,6 +251,10 @@ impl Canvas {
     }
 
     fn store(&self, drawing: &Drawing, book: &mut Book, desk: &dyn ViewDesk) {
+        if drawing.tiles.is_lost() {
+            // It is drawn anew at the next batch.
+            return;
+        }
         let name = self.file("tiles");
         book.stored_us = desk.clock_us();
         let disk = &**desk.disk();

@@ -1,7 +1,7 @@
 //! The entries of a page: tiles one behind the other, small ones whole, of the others where they are.
 //!
 //! ```text
-//! 0 u32 next page of the bucket, counted from 1; 0: none   4 u16 bytes of entries   6 u16 0   8 entries
+//! 0 u32 checksum (pages.rs)   4 u32 next page of the bucket, counted from 1; 0: none   8 u16 bytes of entries   10 zeros   16 entries
 //! entry:   0 i32 tile x   4 i32 tile y   8 the extent, 4 bytes   12 u32 bytes of the tile
 //!         16 the tile, or u32 the first of its pages if it is larger than INSIDE_BYTES
 //! ```
@@ -12,13 +12,13 @@ use super::super::tile::TileKey;
 use super::pages::{PAGE_BYTES, Page, PageId};
 
 /// Bytes before the entries.
-const HEAD_BYTES: usize = 8;
+const HEAD_BYTES: usize = 16;
 /// Bytes of entries that a page has room for.
 pub const ROOM_BYTES: usize = PAGE_BYTES - HEAD_BYTES;
 /// Bytes of an entry before the tile.
 const ENTRY_BYTES: usize = 16;
-/// Most bytes of a tile that stands in its entry.
-const INSIDE_BYTES: usize = 1008;
+/// Most bytes of a tile that stands in its entry: a page has room for four such tiles.
+const INSIDE_BYTES: usize = 1004;
 
 /// A tile's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +48,21 @@ impl Entry {
 /// Returns the next page of the bucket.
 #[must_use]
 pub fn next(page: &Page) -> Option<PageId> {
-    u32_at(page, 0).checked_sub(1)
+    u32_at(page, 4).checked_sub(1)
 }
 
 /// Sets the next page of the bucket.
 pub fn set_next(page: &mut Page, next: Option<PageId>) {
-    page[..4].copy_from_slice(&next.map_or(0, |next| next + 1).to_le_bytes());
+    page[4..8].copy_from_slice(&next.map_or(0, |next| next + 1).to_le_bytes());
 }
 
 /// Returns the bytes of entries.
 #[must_use]
 pub fn used(page: &Page) -> usize {
-    usize::from(u16::from_le_bytes([page[4], page[5]])).min(ROOM_BYTES)
+    usize::from(u16::from_le_bytes([page[8], page[9]])).min(ROOM_BYTES)
 }
 
-/// Appends an entry with what stands behind it; gives whether there was room.
+/// Appends an entry with the bytes behind it; gives whether there was room.
 pub fn append(page: &mut Page, entry: &Entry, rest: &[u8]) -> bool {
     debug_assert_eq!(ENTRY_BYTES + rest.len(), entry.bytes());
     let used = used(page);
@@ -86,7 +86,7 @@ pub fn remove(page: &mut Page, at: Range<usize>) {
     set_used(page, end - HEAD_BYTES - at.len());
 }
 
-/// Returns a tile's entry, where it stands, and what stands behind it; nothing if it is not in this page.
+/// Returns a tile's entry and where it stands; nothing if it is not in this page.
 #[must_use]
 pub fn find(page: &Page, key: TileKey) -> Option<(Entry, Range<usize>)> {
     // As it stands there, so that one comparison passes over each of the others.
@@ -104,13 +104,13 @@ pub fn find(page: &Page, key: TileKey) -> Option<(Entry, Range<usize>)> {
     None
 }
 
-/// Returns what stands behind an entry at a place that [`find`] gave.
+/// Returns the bytes behind an entry at a place that [`find`] gave.
 #[must_use]
 pub fn rest(page: &Page, at: Range<usize>) -> &[u8] {
     &page[at.start + ENTRY_BYTES..at.end]
 }
 
-/// Calls `visit` with each entry and what stands behind it.
+/// Calls `visit` with each entry and the bytes behind it.
 pub fn each(page: &Page, mut visit: impl FnMut(Entry, &[u8])) {
     let mut at = HEAD_BYTES;
     while let Some(entry) = entry_at(page, at) {
@@ -133,10 +133,10 @@ fn entry_at(page: &Page, at: usize) -> Option<Entry> {
 }
 
 fn set_used(page: &mut Page, used: usize) {
-    page[4..6].copy_from_slice(&(used as u16).to_le_bytes());
+    page[8..10].copy_from_slice(&(used as u16).to_le_bytes());
 }
 
-/// Returns the number of the page that stands behind an entry whose tile is elsewhere.
+/// Returns the first page of a tile that is elsewhere, from the bytes behind its entry.
 #[must_use]
 pub fn place(rest: &[u8]) -> PageId {
     rest.get(..4).map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().expect("4 bytes")))

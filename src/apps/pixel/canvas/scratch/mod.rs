@@ -14,19 +14,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::Range;
 
-use crate::os::disk::Disk;
+use crate::os::disk::{Disk, is_no_space};
 
 use super::bounds::Bounds;
+use super::limits::{SCRATCH_JOIN_BELOW_PERCENT, SCRATCH_SPLIT_ABOVE_PERCENT, SCRATCH_TILE_BYTES_MAX};
 use super::tile::TileKey;
 use entries::{Entry, ROOM_BYTES};
 use pages::{PAGE_BYTES, Page, PageId, Pages, pages_of};
 
-/// A bucket is split when entries take more than so many percent of the first pages, on average...
-const SPLIT_ABOVE_PERCENT: usize = 70;
-/// ...and two are joined below so many, after tiles were removed.
-const JOIN_BELOW_PERCENT: usize = 30;
-/// Bytes of the largest tile: a run for each channel of each cell.
-const TILE_BYTES_MAX: usize = 512 * 1024;
+/// Tiles along each side of a square whose tiles share a bucket, as a power of two: drawing nearby finds its page in memory.
+const GROUP_BITS: u32 = 2;
 
 /// The file.
 pub struct Scratch {
@@ -39,6 +36,8 @@ pub struct Scratch {
     count: usize,
     /// Random, since everybody may choose the places of tiles.
     hash: RandomState,
+    /// A page could not be read or written in a change that nobody waits for.
+    is_damaged: bool,
 }
 
 impl Scratch {
@@ -52,7 +51,14 @@ impl Scratch {
             _ => {}
         }
         let pages = Pages::new(disk.create(name, 0)?);
-        Ok(Self { pages, buckets: Vec::new(), entry_bytes: 0, count: 0, hash: RandomState::new() })
+        Ok(Self {
+            pages,
+            buckets: Vec::new(),
+            entry_bytes: 0,
+            count: 0,
+            hash: RandomState::new(),
+            is_damaged: false,
+        })
     }
 
     /// Stores the bytes of a tile that is not here.
@@ -60,7 +66,7 @@ impl Scratch {
     /// # Errors
     /// Returns the error of the disk; the tile is not stored then.
     pub fn put(&mut self, key: TileKey, bytes: &[u8], extent: [u8; 4]) -> io::Result<()> {
-        if bytes.len() > TILE_BYTES_MAX {
+        if bytes.len() > SCRATCH_TILE_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         if self.buckets.is_empty() {
@@ -79,9 +85,10 @@ impl Scratch {
         }
         self.count += 1;
         self.entry_bytes += entry.bytes();
-        while self.entry_bytes * 100 > self.buckets.len() * ROOM_BYTES * SPLIT_ABOVE_PERCENT {
+        while self.entry_bytes * 100 > self.buckets.len() * ROOM_BYTES * SCRATCH_SPLIT_ABOVE_PERCENT {
             // Without room for another bucket those that are there get longer.
-            if self.split().is_err() {
+            let split = self.split();
+            if self.is_over(split) {
                 break;
             }
         }
@@ -91,66 +98,59 @@ impl Scratch {
     /// Returns the bytes of a tile; nothing if it is not here.
     ///
     /// # Errors
-    /// Returns the error of the disk; `UnexpectedEof` for a file that has become shorter.
+    /// Returns the error of the disk; `UnexpectedEof` for a file that has become shorter, `InvalidData` for one that was changed.
     pub fn read(&self, key: TileKey) -> io::Result<Option<Vec<u8>>> {
-        let mut next = self.first_page(key);
-        while let Some(id) = next {
-            let found = self.pages.read(id, |page| {
-                next = entries::next(page);
-                entries::find(page, key).map(|(entry, at)| (entry, entries::rest(page, at).to_vec()))
-            })?;
-            if let Some((entry, rest)) = found {
-                return self.tile_bytes(&entry, rest).map(Some);
-            }
+        if self.buckets.is_empty() {
+            return Ok(None);
         }
-        Ok(None)
+        let mut found = None;
+        self.each_page(self.bucket_of(key), |page| {
+            if let Some((entry, at)) = entries::find(page, key) {
+                found = Some((entry, entries::rest(page, at).to_vec()));
+            }
+        })?;
+        found.map(|(entry, rest)| self.tile_bytes(&entry, rest)).transpose()
     }
 
     /// Removes a tile, and gives its bytes; nothing if it is not here.
     ///
     /// # Errors
-    /// Returns the error of the disk, after which the tile may still be here.
+    /// Fails as [`Scratch::read`] does. The tile is still here then.
     pub fn take(&mut self, key: TileKey) -> io::Result<Option<Vec<u8>>> {
-        let (mut before, mut next) = (None, self.first_page(key));
-        while let Some(id) = next {
-            let (found, following) =
-                self.pages.read(id, |page| (entries::find(page, key), entries::next(page)))?;
-            if let Some((entry, at)) = found {
+        if self.buckets.is_empty() {
+            return Ok(None);
+        }
+        let (mut before, mut id) = (None, self.buckets[self.bucket_of(key)]);
+        for _ in 0..self.pages.count() {
+            let page = self.pages.look(id)?;
+            if let Some((entry, at)) = entries::find(page, key) {
                 return self.take_at(id, before, &entry, at).map(Some);
             }
-            (before, next) = (Some(id), following);
+            let Some(next) = entries::next(page) else { return Ok(None) };
+            (before, id) = (Some(id), next);
         }
-        Ok(None)
+        Err(io::ErrorKind::InvalidData.into())
     }
 
     /// Calls `visit` with each tile whose set cells may lie in an area, and its bytes.
     ///
     /// # Errors
-    /// Returns what `visit` does, and the error of the disk.
+    /// Returns what `visit` does, and fails as [`Scratch::read`] does.
     pub fn each_in(
         &self,
         area: Bounds,
         mut visit: impl FnMut(TileKey, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let (first, last) = (TileKey::of(area.x_min, area.y_min), TileKey::of(area.x_max, area.y_max));
-        let sides = [(first.x, last.x), (first.y, last.y)]
-            .map(|(first, last)| i64::from(last) - i64::from(first) + 1);
-        // Looking for each costs about a page, as going through a bucket does.
-        if sides[0] * sides[1] <= self.buckets.len() as i64 {
-            for (x, y) in (first.y..=last.y).flat_map(|y| (first.x..=last.x).map(move |x| (x, y))) {
-                let key = TileKey { x, y };
-                if let Some(bytes) = self.read(key)? {
-                    visit(key, &bytes)?;
-                }
-            }
-            return Ok(());
+        let group = |x, y| group_of(TileKey::of(x, y));
+        let (first, last) = (group(area.x_min, area.y_min), group(area.x_max, area.y_max));
+        let side = |first: i32, last: i32| i64::from(last) - i64::from(first) + 1;
+        let is_met = |entry: &Entry| Bounds::of_extent(entry.key, entry.extent).meet(area).is_some();
+        if side(first.0, last.0) * side(first.1, last.1) >= self.buckets.len() as i64 {
+            return (0..self.buckets.len()).try_for_each(|bucket| self.each_of(bucket, is_met, &mut visit));
         }
-        for bucket in 0..self.buckets.len() {
-            self.each_of(
-                bucket,
-                |entry| Bounds::of_extent(entry.key, entry.extent).meet(area).is_some(),
-                &mut visit,
-            )?;
+        for (x, y) in (first.1..=last.1).flat_map(|y| (first.0..=last.0).map(move |x| (x, y))) {
+            let is_of_group = |entry: &Entry| group_of(entry.key) == (x, y) && is_met(entry);
+            self.each_of(self.bucket_among((x, y), self.buckets.len()), is_of_group, &mut visit)?;
         }
         Ok(())
     }
@@ -163,8 +163,8 @@ impl Scratch {
         (0..self.buckets.len()).try_for_each(|bucket| self.each_of(bucket, |_| true, &mut visit))
     }
 
-    /// Returns the tiles of a bucket of which `is_asked` for their bytes. Who goes through all buckets in order, and takes and puts
-    /// tiles meanwhile, sees each tile: those of a bucket that is split go to the last one.
+    /// Returns the tiles of a bucket of which `is_asked` for their bytes. Going through all buckets in order visits each tile, also
+    /// when tiles are taken and put meanwhile: those of a bucket that is split go to the last one.
     ///
     /// # Errors
     /// Returns the error of the disk.
@@ -200,6 +200,12 @@ impl Scratch {
         Ok(all)
     }
 
+    /// Returns whether something is wrong with the file that no call has told of.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     /// Returns how many buckets there are.
     #[must_use]
     pub fn buckets(&self) -> usize {
@@ -212,13 +218,15 @@ impl Scratch {
         self.count
     }
 
-    /// Gives the disk's blocks of free places back: what was cut from the list takes no room here either.
+    /// Gives the disk's blocks of free places back, so that records that were cut take no room here either.
     pub fn give_back(&mut self) {
+        self.pages.give_back();
         while self.buckets.len() > 1
-            && self.entry_bytes * 100 < self.buckets.len() * ROOM_BYTES * JOIN_BELOW_PERCENT
+            && self.entry_bytes * 100 < self.buckets.len() * ROOM_BYTES * SCRATCH_JOIN_BELOW_PERCENT
         {
             // Two that can't be joined take some room, and nothing else.
-            if self.join().is_err() {
+            let joined = self.join();
+            if self.is_over(joined) {
                 break;
             }
         }
@@ -232,36 +240,45 @@ impl Scratch {
         (self.entry_bytes, self.count) = (0, 0);
     }
 
-    fn first_page(&self, key: TileKey) -> Option<PageId> {
-        (!self.buckets.is_empty()).then(|| self.buckets[self.bucket_of(key)])
-    }
-
     fn bucket_of(&self, key: TileKey) -> usize {
-        self.bucket_among(key, self.buckets.len())
+        self.bucket_among(group_of(key), self.buckets.len())
     }
 
-    /// Returns the bucket of a tile where there are so many. Neighbours share one, since who draws goes on nearby.
-    fn bucket_among(&self, key: TileKey, buckets: usize) -> usize {
-        let hash = self.hash.hash_one((key.x >> 2, key.y >> 2)) as usize;
+    /// Returns the bucket of a group of tiles where there are so many.
+    fn bucket_among(&self, group: (i32, i32), buckets: usize) -> usize {
+        let hash = self.hash.hash_one(group) as usize;
         let mask = buckets.next_power_of_two() - 1;
         let bucket = hash & mask;
         if bucket < buckets { bucket } else { bucket & mask >> 1 }
     }
 
+    /// Takes note of what came of a change that nobody waits for; gives whether there is no use in another one.
+    fn is_over(&mut self, outcome: io::Result<()>) -> bool {
+        self.is_damaged |= outcome.as_ref().is_err_and(|error| !is_no_space(error));
+        outcome.is_err()
+    }
+
     /// Appends an entry to a bucket, with another page if need be.
     fn append(&mut self, bucket: usize, entry: &Entry, rest: &[u8]) -> io::Result<()> {
         let mut id = self.buckets[bucket];
-        loop {
-            let (used, next) = self.pages.read(id, |page| (entries::used(page), entries::next(page)))?;
-            if used + entry.bytes() <= ROOM_BYTES {
+        for _ in 0..self.pages.count() {
+            let page = self.pages.look(id)?;
+            if entries::used(page) + entry.bytes() <= ROOM_BYTES {
                 entries::append(self.pages.change(id)?, entry, rest);
                 return Ok(());
             }
-            let Some(next) = next else { break };
-            id = next;
+            match entries::next(page) {
+                Some(next) => id = next,
+                None => return self.append_page(id, entry, rest),
+            }
         }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// Appends an entry in a page of its own behind the last one of a bucket.
+    fn append_page(&mut self, last: PageId, entry: &Entry, rest: &[u8]) -> io::Result<()> {
         let added = self.chain(&[(*entry, rest.to_vec())])?;
-        match self.pages.change(id) {
+        match self.pages.change(last) {
             Ok(page) => entries::set_next(page, Some(added)),
             Err(error) => {
                 self.pages.release(added, 1);
@@ -301,21 +318,26 @@ impl Scratch {
         if entry.is_inside() {
             return Ok(rest);
         }
-        if entry.length > TILE_BYTES_MAX {
+        if entry.length > SCRATCH_TILE_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }
         self.pages.read_bytes(entries::place(&rest), entry.length)
     }
 
     fn each_page(&self, bucket: usize, mut visit: impl FnMut(&Page)) -> io::Result<()> {
-        let mut next = Some(self.buckets[bucket]);
-        while let Some(id) = next {
-            next = self.pages.read(id, |page| {
+        let mut id = self.buckets[bucket];
+        // No bucket has more pages than there are.
+        for _ in 0..self.pages.count() {
+            let next = self.pages.read(id, |page| {
                 visit(page);
                 entries::next(page)
             })?;
+            match next {
+                Some(next) => id = next,
+                None => return Ok(()),
+            }
         }
-        Ok(())
+        Err(io::ErrorKind::InvalidData.into())
     }
 
     fn each_of(
@@ -346,7 +368,7 @@ impl Scratch {
         let (moved, kept): (Vec<_>, Vec<_>) = self
             .contents(from)?
             .into_iter()
-            .partition(|(entry, _)| self.bucket_among(entry.key, added + 1) == added);
+            .partition(|(entry, _)| self.bucket_among(group_of(entry.key), added + 1) == added);
         let kept = self.chain(&kept)?;
         match self.chain(&moved) {
             Ok(moved) => self.buckets.push(moved),
@@ -376,7 +398,7 @@ impl Scratch {
     fn contents(&self, bucket: usize) -> io::Result<Vec<(Entry, Vec<u8>)>> {
         let mut contents = Vec::new();
         self.each_page(bucket, |page| {
-            entries::each(page, |entry, rest| contents.push((entry, rest.to_vec())))
+            entries::each(page, |entry, rest| contents.push((entry, rest.to_vec())));
         })?;
         Ok(contents)
     }
@@ -407,11 +429,16 @@ impl Scratch {
     fn release_chain(&mut self, first: PageId) {
         let mut next = Some(first);
         while let Some(id) = next {
-            // Those that can't be found any more take some room until the file is made anew.
-            next = self.pages.read(id, entries::next).ok().flatten();
+            // Pages that can't be found any more take some room until the file is made anew.
+            next = self.pages.read(id, entries::next).ok().flatten().filter(|next| self.pages.is_used(*next));
             self.pages.release(id, 1);
         }
     }
+}
+
+/// Returns the group of a tile.
+fn group_of(key: TileKey) -> (i32, i32) {
+    (key.x >> GROUP_BITS, key.y >> GROUP_BITS)
 }
 
 /// Returns the bucket that another one was split from, or will be.

@@ -1,14 +1,18 @@
 //! The scratch file in pages: which of them are in use, and those used lately in memory.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::os::disk::DiskFile;
+use super::super::limits::SCRATCH_PAGES_CACHED as CACHED;
+use crate::os::disk::{DiskFile, is_no_space};
 
 /// Bytes of a page.
 pub const PAGE_BYTES: usize = 4096;
-/// Pages in memory, each at the place that its number leaves when divided by this: 4 MiB.
-const CACHED: usize = 1024;
+/// Where the checksum of a page stands in it.
+const CHECKSUM: std::ops::Range<usize> = 0..4;
+/// Powers of two up to the most pages of a tile, 128.
+const CLASSES: usize = 8;
 
 /// Number of a page.
 pub type PageId = u32;
@@ -22,16 +26,35 @@ struct Cached {
     bytes: Page,
 }
 
+impl Cached {
+    /// Returns the checksum of a page as it is, at its place: one that was written elsewhere reads wrong, too.
+    fn checksum(&self) -> [u8; 4] {
+        crc32c::crc32c_append(self.id, &self.bytes[CHECKSUM.end..]).to_le_bytes()
+    }
+
+    fn seal(&mut self) {
+        let checksum = self.checksum();
+        self.bytes[CHECKSUM].copy_from_slice(&checksum);
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.bytes[CHECKSUM] == self.checksum()
+    }
+}
+
 /// The file.
 pub struct Pages {
     file: Arc<dyn DiskFile>,
+    /// Each at the place that its number leaves when divided by the number of places.
     cache: Vec<Option<Box<Cached>>>,
+    /// Those that had to leave the cache while the disk was full: there are file systems on which even a change needs room.
+    unwritten: BTreeMap<PageId, Box<Cached>>,
     /// A bit for each page: whether it is in use.
     used: Vec<u64>,
     /// Number of pages in use.
     count: usize,
     /// For each power of two: no place for as many pages side by side begins in a word before this one.
-    search_from: [usize; 8],
+    search_from: [usize; CLASSES],
     /// A page has become free since the file system was given such pages back.
     has_freed: bool,
 }
@@ -41,7 +64,16 @@ impl Pages {
     #[must_use]
     pub fn new(file: Arc<dyn DiskFile>) -> Self {
         let cache = (0..CACHED).map(|_| None).collect();
-        Self { file, cache, used: Vec::new(), count: 0, search_from: [0; 8], has_freed: false }
+        let search_from = [0; CLASSES];
+        Self {
+            file,
+            cache,
+            unwritten: BTreeMap::new(),
+            used: Vec::new(),
+            count: 0,
+            search_from,
+            has_freed: false,
+        }
     }
 
     /// Returns how many pages are in use.
@@ -50,15 +82,34 @@ impl Pages {
         self.count
     }
 
-    /// Adds a page. It has its room on the disk from now on, so that no later change of it fails for want of any.
+    /// Returns whether a page is in use.
+    #[must_use]
+    pub fn is_used(&self, id: PageId) -> bool {
+        self.used.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
+    }
+
+    /// Returns how many pages the file has room for.
+    #[cfg(test)]
+    pub fn room(&self) -> usize {
+        self.used.len() * 64
+    }
+
+    /// Adds a page, of which the first four bytes are left for its checksum. It has its room on the disk from now on, so that on most
+    /// file systems no later change of it fails for want of any.
     ///
     /// # Errors
     /// Returns the error of the disk; there is no such page then.
     pub fn add(&mut self, bytes: &Page) -> io::Result<PageId> {
-        let id = self.write(bytes)?;
-        // In memory only if it has a place there, since that of another one may not be to be had.
-        if let Ok(place) = self.make_place(id) {
-            self.cache[place] = Some(Box::new(Cached { id, is_changed: false, bytes: *bytes }));
+        let id = self.allocate(1)?;
+        let mut cached = Box::new(Cached { id, is_changed: false, bytes: *bytes });
+        cached.seal();
+        let added = self.file.write_at(&cached.bytes, offset_of(id)).and_then(|()| self.make_place(id));
+        match added {
+            Ok(place) => self.cache[place] = Some(cached),
+            Err(error) => {
+                self.release(id, 1);
+                return Err(error);
+            }
         }
         Ok(id)
     }
@@ -68,39 +119,47 @@ impl Pages {
         for id in first..first + pages as PageId {
             self.used[id as usize / 64] &= !(1 << (id % 64));
             self.cache[id as usize % CACHED].take_if(|cached| cached.id == id);
+            self.unwritten.remove(&id);
         }
         self.count -= pages;
         self.has_freed = true;
         let word = first as usize / 64;
-        self.search_from.iter_mut().for_each(|from| *from = (*from).min(word));
+        for (class, from) in self.search_from.iter_mut().enumerate() {
+            if class > 6 {
+                // Such a place goes over two words, of which the other one may come before.
+                *from = (*from).min(word.saturating_sub(1));
+            } else if free_in(&self.used[word..], 1 << class).is_some() {
+                *from = (*from).min(word);
+            }
+        }
     }
 
     /// Calls `read` with the bytes of a page.
     ///
     /// # Errors
-    /// Returns the error of the disk; `UnexpectedEof` for a file that has become shorter.
+    /// Returns the error of the disk; `UnexpectedEof` for a file that has become shorter, `InvalidData` for a page that is not what was
+    /// written.
     pub fn read<T>(&self, id: PageId, read: impl FnOnce(&Page) -> T) -> io::Result<T> {
-        if let Some(cached) = self.cached(id) {
-            return Ok(read(&cached.bytes));
+        match self.cached(id) {
+            Some(cached) => Ok(read(&cached.bytes)),
+            None => Ok(read(&self.load(id)?.bytes)),
         }
-        let mut bytes = [0; PAGE_BYTES];
-        self.fill(&mut bytes, id)?;
-        Ok(read(&bytes))
+    }
+
+    /// Returns a page, which is in memory from now on.
+    ///
+    /// # Errors
+    /// Fails as [`Pages::read`] does, and with the error of writing a page that makes room for it in memory.
+    pub fn look(&mut self, id: PageId) -> io::Result<&Page> {
+        self.keep(id).map(|cached| &cached.bytes)
     }
 
     /// Returns a page, to be changed.
     ///
     /// # Errors
-    /// Returns the error of the disk: of reading it, or of writing one that makes room for it in memory.
+    /// Fails as [`Pages::look`] does.
     pub fn change(&mut self, id: PageId) -> io::Result<&mut Page> {
-        let place = id as usize % CACHED;
-        if self.cached(id).is_none() {
-            self.make_place(id)?;
-            let mut cached = Box::new(Cached { id, is_changed: false, bytes: [0; PAGE_BYTES] });
-            self.fill(&mut cached.bytes, id)?;
-            self.cache[place] = Some(cached);
-        }
-        let cached = self.cache[place].as_mut().expect("it was just put there");
+        let cached = self.keep(id)?;
         cached.is_changed = true;
         Ok(&mut cached.bytes)
     }
@@ -136,7 +195,7 @@ impl Pages {
             return;
         }
         let end = self.used.len() as u64 * 64;
-        let is_free = |id: u64| self.used[id as usize / 64] >> (id % 64) & 1 == 0;
+        let is_free = |id: u64| !self.is_used(id as PageId);
         let mut at = 0;
         while at < end {
             let first = at;
@@ -157,17 +216,55 @@ impl Pages {
     }
 
     fn cached(&self, id: PageId) -> Option<&Cached> {
-        self.cache[id as usize % CACHED].as_deref().filter(|cached| cached.id == id)
+        let cached = self.cache[id as usize % CACHED].as_ref().filter(|cached| cached.id == id);
+        cached.or_else(|| self.unwritten.get(&id)).map(|cached| &**cached)
+    }
+
+    fn keep(&mut self, id: PageId) -> io::Result<&mut Cached> {
+        let place = id as usize % CACHED;
+        if self.cache[place].as_ref().is_none_or(|cached| cached.id != id) {
+            self.make_place(id)?;
+            let kept = match self.unwritten.remove(&id) {
+                Some(unwritten) => unwritten,
+                None => self.load(id)?,
+            };
+            self.cache[place] = Some(kept);
+        }
+        Ok(self.cache[place].as_mut().expect("it was just put there"))
+    }
+
+    /// Reads a page.
+    fn load(&self, id: PageId) -> io::Result<Box<Cached>> {
+        let mut cached = Box::new(Cached { id, is_changed: false, bytes: [0; PAGE_BYTES] });
+        self.fill(&mut cached.bytes, id)?;
+        if cached.is_sealed() { Ok(cached) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
     /// Empties the place of a page in memory, and gives it.
     fn make_place(&mut self, id: PageId) -> io::Result<usize> {
         let place = id as usize % CACHED;
-        if let Some(cached) = self.cache[place].as_mut().filter(|cached| cached.is_changed) {
-            self.file.write_at(&cached.bytes, offset_of(cached.id))?;
+        if let Some(mut cached) = self.cache[place].take_if(|cached| cached.is_changed) {
+            cached.seal();
+            match self.file.write_at(&cached.bytes, offset_of(cached.id)) {
+                Ok(()) => self.write_one(),
+                Err(error) if is_no_space(&error) => _ = self.unwritten.insert(cached.id, cached),
+                Err(error) => {
+                    self.cache[place] = Some(cached);
+                    return Err(error);
+                }
+            }
         }
         self.cache[place] = None;
         Ok(place)
+    }
+
+    /// Writes one of the pages for which there was no room.
+    fn write_one(&mut self) {
+        if let Some(first) = self.unwritten.first_entry()
+            && self.file.write_at(&first.get().bytes, offset_of(*first.key())).is_ok()
+        {
+            first.remove();
+        }
     }
 
     fn fill(&self, bytes: &mut [u8], first: PageId) -> io::Result<()> {
@@ -175,8 +272,8 @@ impl Pages {
         if read < bytes.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    /// Finds so many free pages side by side, a power of two that divides the number of the first, so that what is freed can be used
-    /// again whatever its size.
+    /// Finds so many free pages side by side, a power of two that divides the number of the first (64 for 128 pages), so that freed
+    /// places can be used again for other sizes.
     fn allocate(&mut self, pages: usize) -> io::Result<PageId> {
         let class = pages.next_power_of_two().trailing_zeros() as usize;
         let from = self.search_from[class];
@@ -205,6 +302,9 @@ fn offset_of(id: PageId) -> u64 {
 
 /// Returns the first bit of the first word from which on so many pages are free, which may go on in the next words.
 fn free_in(words: &[u64], pages: usize) -> Option<usize> {
+    if words[0] == u64::MAX {
+        return None;
+    }
     if pages > 64 {
         let is_free = words.iter().take(pages / 64).all(|word| *word == 0);
         return (is_free && words.len() >= pages / 64).then_some(0);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
@@ -8,11 +8,12 @@ use super::*;
 use crate::os::disk::{Access, DiskFile, Space};
 use crate::os::files::RealDisk;
 
-/// Where sixteen tiles share a bucket, and elsewhere.
+/// Gives places where sixteen tiles share a bucket, and others up to the edges.
 fn key() -> impl Strategy<Value = TileKey> {
-    let near = (-4..12_i32, -4..12_i32);
+    let near = (-2..6_i32, -2..6_i32);
     let far = (-(1 << 25)..1 << 25_i32, -(1 << 25)..1 << 25_i32);
-    prop_oneof![8 => near, 1 => far].prop_map(|(x, y)| TileKey { x: x >> 1, y: y >> 1 })
+    let edge = (prop_oneof![Just(-(1 << 25)), Just((1 << 25) - 1)], -1..1_i32);
+    prop_oneof![8 => near, 1 => far, 1 => edge].prop_map(|(x, y)| TileKey { x, y })
 }
 
 #[derive(Clone, Debug)]
@@ -50,9 +51,9 @@ fn extent_of(key: TileKey) -> [u8; 4] {
 type Model = BTreeMap<TileKey, Vec<u8>>;
 
 fn put(scratch: &mut Scratch, model: &mut Model, key: TileKey, bytes: Vec<u8>) {
-    if !model.contains_key(&key) {
+    if let Entry::Vacant(vacant) = model.entry(key) {
         scratch.put(key, &bytes, extent_of(key)).unwrap();
-        model.insert(key, bytes);
+        vacant.insert(bytes);
     }
 }
 
@@ -88,6 +89,23 @@ fn check(scratch: &Scratch, model: &Model) {
     assert!(all == *model);
     let bounds = model.keys().map(|key| Bounds::of_extent(*key, extent_of(*key))).reduce(Bounds::join);
     assert_eq!(scratch.bounds().unwrap(), bounds);
+    assert_eq!(reached(scratch), scratch.pages.count(), "no page is in use that nothing leads to");
+}
+
+/// Returns how many pages buckets and tiles lead to.
+fn reached(scratch: &Scratch) -> usize {
+    let mut pages = 0;
+    for bucket in 0..scratch.buckets() {
+        scratch
+            .each_page(bucket, |page| {
+                pages += 1;
+                entries::each(page, |entry, _| {
+                    pages += if entry.is_inside() { 0 } else { pages_of(entry.length) };
+                });
+            })
+            .unwrap();
+    }
+    pages
 }
 
 proptest! {
@@ -103,7 +121,8 @@ proptest! {
             match step {
                 Step::Put(key, count, length) => {
                     for at in 0..i32::from(count) {
-                        let key = TileKey { x: key.x.saturating_add(at % 7) >> 1, y: key.y.saturating_add(at / 7) };
+                        let x = (key.x + at % 7).min((1 << 25) - 1);
+                        let key = TileKey { x, y: (key.y + at / 7).min((1 << 25) - 1) };
                         put(&mut scratch, &mut model, key, bytes_of(key, length));
                     }
                 }
@@ -122,16 +141,17 @@ proptest! {
             check(&scratch, &model);
         }
         let area = Bounds { x_min: area.0, y_min: area.1, x_max: area.0 + area.2, y_max: area.1 + area.3 };
-        let mut found = Model::new();
-        scratch.each_in(area, |key, bytes| {
-            found.insert(key, bytes.to_vec());
-            Ok(())
-        }).unwrap();
-        let meets = |key: &TileKey| Bounds::of_extent(*key, extent_of(*key)).meet(area).is_some();
-        for (key, bytes) in model.iter().filter(|(key, _)| meets(key)) {
-            prop_assert_eq!(found.get(key), Some(bytes));
+        let everywhere = Bounds { x_min: i32::MIN, y_min: i32::MIN, x_max: i32::MAX, y_max: i32::MAX };
+        for area in [area, everywhere] {
+            let mut found = Model::new();
+            scratch.each_in(area, |key, bytes| {
+                assert!(found.insert(key, bytes.to_vec()).is_none(), "{key:?} twice");
+                Ok(())
+            }).unwrap();
+            let meets = |key: &TileKey| Bounds::of_extent(*key, extent_of(*key)).meet(area).is_some();
+            let expected: Model = model.iter().filter(|(key, _)| meets(key)).map(|(key, bytes)| (*key, bytes.clone())).collect();
+            prop_assert!(found == expected);
         }
-        prop_assert!(found.keys().all(|key| Bounds::of_tile(*key).meet(area).is_some()));
         for key in model.keys().copied().collect::<Vec<_>>() {
             scratch.take(key).unwrap();
         }
@@ -157,21 +177,33 @@ fn a_tile_of_one_pixel_takes_few_bytes_of_disk_and_hardly_any_memory() {
     assert!(tiles_of_bucket > 30, "{tiles_of_bucket} tiles for each number of a page in memory");
 }
 
-/// A disk that is full when it is told to be.
+/// What a disk does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    Nothing,
+    /// There is no room for a longer file.
+    Full,
+    /// There is no room for any change, as on file systems that never write in place.
+    FullForChanges,
+    Reads,
+    Writes,
+}
+
+/// A disk that does wrong as it is told.
 struct Filling {
     disk: RealDisk,
-    is_full: Arc<AtomicBool>,
+    wrong: Arc<Mutex<Wrong>>,
 }
 
 struct FillingFile {
     file: Arc<dyn DiskFile>,
-    is_full: Arc<AtomicBool>,
+    wrong: Arc<Mutex<Wrong>>,
 }
 
 impl Disk for Filling {
     fn create(&self, name: &str, size_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.create(name, size_bytes)?;
-        Ok(Arc::new(FillingFile { file, is_full: self.is_full.clone() }))
+        Ok(Arc::new(FillingFile { file, wrong: self.wrong.clone() }))
     }
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
@@ -204,13 +236,20 @@ impl DiskFile for FillingFile {
         self.file.size_bytes()
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
+        match *self.wrong.lock().unwrap() {
+            Wrong::Reads => Err(io::Error::from_raw_os_error(5)),
+            _ => self.file.read_at(buffer, offset),
+        }
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if self.is_full.load(Ordering::Relaxed) && offset + bytes.len() as u64 > self.file.size_bytes()? {
-            return Err(io::ErrorKind::StorageFull.into());
+        match *self.wrong.lock().unwrap() {
+            Wrong::Full if offset + bytes.len() as u64 > self.file.size_bytes()? => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Wrong::FullForChanges => Err(io::ErrorKind::StorageFull.into()),
+            Wrong::Writes => Err(io::Error::from_raw_os_error(5)),
+            _ => self.file.write_at(bytes, offset),
         }
-        self.file.write_at(bytes, offset)
     }
     fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_durable_at(blocks, offset)
@@ -220,39 +259,79 @@ impl DiskFile for FillingFile {
     }
 }
 
-#[test]
-fn a_full_disk_refuses_another_tile_and_loses_none() {
+/// Puts and takes tiles on a disk that does wrong at times, more pages than there are in memory; gives how often it failed.
+fn against(wrong: Wrong) -> usize {
     let directory = tempfile::tempdir().unwrap();
-    let is_full = Arc::new(AtomicBool::new(false));
-    let disk = Filling { disk: RealDisk::open(directory.path()).unwrap(), is_full: is_full.clone() };
+    let told = Arc::new(Mutex::new(Wrong::Nothing));
+    let disk = Filling { disk: RealDisk::open(directory.path()).unwrap(), wrong: told.clone() };
     let mut scratch = Scratch::make(&disk, "scratch").unwrap();
     let mut model = Model::new();
-    let mut refused = 0;
+    let mut failed = 0;
     let key = |at: i32| TileKey { x: at % 97, y: at / 97 };
-    for at in 0..60_000 {
-        let (bytes, length) = (key(at), [40, 300, 1000, 2000][at as usize % 4]);
-        let bytes = bytes_of(bytes, length);
-        is_full.store(at / 1000 % 3 == 1, Ordering::Relaxed);
+    for at in 0..30_000 {
+        *told.lock().unwrap() = if at > 5_000 && at / 500 % 3 == 1 { wrong } else { Wrong::Nothing };
+        let bytes = bytes_of(key(at), [40, 300, 990, 2000, 900][at as usize % 5]);
         match scratch.put(key(at), &bytes, extent_of(key(at))) {
             Ok(()) => _ = model.insert(key(at), bytes),
-            Err(error) => {
-                assert!(
-                    is_full.load(Ordering::Relaxed) && error.kind() == io::ErrorKind::StorageFull,
-                    "{error}"
-                );
-                refused += 1;
-            }
+            Err(_) => failed += 1,
         }
         let old = key(at * 7 / 11);
         if at % 3 == 0 {
-            assert_eq!(scratch.take(old).unwrap(), model.remove(&old), "on a full disk, too");
+            match scratch.take(old) {
+                Ok(taken) => assert_eq!(taken, model.remove(&old)),
+                Err(error) => {
+                    assert!(!matches!(wrong, Wrong::Full | Wrong::FullForChanges), "{error}");
+                    failed += 1;
+                }
+            }
         }
     }
-    assert!(refused > 1000, "{refused}");
+    if matches!(wrong, Wrong::Full | Wrong::FullForChanges) {
+        *told.lock().unwrap() = wrong;
+        scratch.give_back();
+        assert!(!scratch.is_damaged(), "a full disk is no damage");
+    }
+    *told.lock().unwrap() = Wrong::Nothing;
+    assert!(scratch.pages.count() > 2_000, "more than there are in memory");
     check(&scratch, &model);
-    is_full.store(true, Ordering::Relaxed);
     scratch.give_back();
     check(&scratch, &model);
+    failed
+}
+
+#[test]
+fn a_full_disk_refuses_another_tile_and_loses_none() {
+    assert!(against(Wrong::Full) > 100);
+}
+
+#[test]
+fn a_disk_on_which_every_change_needs_room_loses_no_tile() {
+    assert!(against(Wrong::FullForChanges) > 100);
+}
+
+#[test]
+fn an_error_of_the_disk_changes_nothing() {
+    assert!(against(Wrong::Reads) > 100);
+    assert!(against(Wrong::Writes) > 100);
+}
+
+#[test]
+fn freed_places_are_used_again_whatever_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = RealDisk::open(directory.path()).unwrap();
+    let mut scratch = Scratch::make(&disk, "scratch").unwrap();
+    let key = |at: i32| TileKey { x: at * 4, y: 0 };
+    let mut most = 0;
+    for at in 0..6_000 {
+        let length = [5_000, 100, 310_000, 20_000, 1_000, 60_000][(at / 500 + at) as usize % 6];
+        scratch.put(key(at), &bytes_of(key(at), length), [0; 4]).unwrap();
+        if at >= 100 {
+            scratch.take(key(at - 100)).unwrap().unwrap();
+        }
+        most = most.max(scratch.pages.count());
+    }
+    let room = scratch.pages.room();
+    assert!(room < 3 * most, "{room} pages for {most}");
 }
 
 #[test]
@@ -266,4 +345,25 @@ fn a_file_that_became_shorter_is_an_error() {
     file.set_len(0).unwrap();
     assert!((0..2_000).any(|at| scratch.read(key(at)).is_err()));
     assert!((0..2_000).any(|at| scratch.take(key(at)).is_err()));
+}
+
+#[test]
+fn a_page_that_was_changed_is_an_error_and_no_empty_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = RealDisk::open(directory.path()).unwrap();
+    let mut scratch = Scratch::make(&disk, "scratch").unwrap();
+    let key = |at: i32| TileKey { x: at * 4, y: 0 };
+    (0..12_000).for_each(|at| scratch.put(key(at), &[1; 990], [0; 4]).unwrap());
+    let file = std::fs::File::options().write(true).open(directory.path().join("scratch")).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(0).unwrap();
+    file.set_len(length).unwrap();
+    let kinds = (0..12_000).map(|at| match scratch.read(key(at)) {
+        Ok(found) => found.map(|_| io::ErrorKind::Other),
+        Err(error) => Some(error.kind()),
+    });
+    let kinds: Vec<_> = kinds.collect();
+    assert!(kinds.iter().all(Option::is_some), "none is taken for one that is not there");
+    assert!(kinds.contains(&Some(io::ErrorKind::InvalidData)));
+    assert!(scratch.bounds().is_err() && scratch.each(|_, _| Ok(())).is_err());
 }
