@@ -81,7 +81,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("color_quant", &["bench"]),
     ("console", &["bench"]),
     ("core_affinity", &["os"]),
-    ("crc32c", &["base", "log", "peer", "bench"]),
+    ("crc32c", &["base", "log", "peer", "apps", "bench"]),
     ("crossbeam_channel", &["engine", "bench"]),
     ("dashu_int", &["apps"]),
     ("fast_image_resize", &["apps"]),

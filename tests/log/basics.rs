@@ -1,10 +1,16 @@
 //! The journal as its users see it: what was appended is read back, by scans and by the next start.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use crate::journal;
 use crate::sim_disk;
 
 use journal::{Host, SEGMENT_BYTES};
 use pixeld::base::ids::Position;
+use pixeld::log::copy::Follower;
+use pixeld::log::recover::Replay;
+use pixeld::os::disk::{Access, Disk, DiskFile, Space};
 use sim_disk::{Fall, SimDisk};
 
 #[test]
@@ -102,4 +108,84 @@ fn a_snapshot_of_nothing_is_a_place_to_start_from() {
     }
     host.append(100, true);
     assert_eq!(Host::open(&disk).unwrap().replayed, host.written);
+}
+
+/// A disk on which a server writes another batch behind each look at a file, so that what stands behind the end that was found is never
+/// what the next look sees.
+struct Growing {
+    disk: SimDisk,
+    host: Arc<Mutex<Host>>,
+}
+
+struct GrowingFile {
+    file: Arc<dyn DiskFile>,
+    host: Arc<Mutex<Host>>,
+}
+
+impl Disk for Growing {
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(GrowingFile { file: self.disk.open(name, access)?, host: self.host.clone() }))
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn make_directory(&self, name: &str) -> io::Result<()> {
+        self.disk.make_directory(name)
+    }
+    fn list_in(&self, directory: &str) -> io::Result<Vec<String>> {
+        self.disk.list_in(directory)
+    }
+    fn sync_in(&self, directory: &str) -> io::Result<()> {
+        self.disk.sync_in(directory)
+    }
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+    fn space(&self) -> io::Result<Space> {
+        self.disk.space()
+    }
+}
+
+impl DiskFile for GrowingFile {
+    fn size_bytes(&self) -> io::Result<u64> {
+        self.file.size_bytes()
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, offset)?;
+        self.host.lock().unwrap().append(300, true);
+        Ok(read)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+    fn write_durable_at(&self, blocks: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_durable_at(blocks, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+#[test]
+fn a_journal_that_grows_all_the_time_is_followed_and_not_taken_for_damaged() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    host.append(100, true);
+    let growing = Growing { disk, host: Arc::new(Mutex::new(host)) };
+    let host = growing.host.clone();
+    let mut read = 0;
+    let mut take = |replay: Replay<'_>| {
+        read += usize::from(matches!(replay, Replay::Batch(_)));
+        Ok(())
+    };
+    let mut follower = Follower::begin(Arc::new(growing), None, || (), &mut take).unwrap();
+    for _ in 0..40 {
+        let before = follower.position();
+        follower.advance(&mut take).unwrap();
+        assert!(follower.position() > before);
+    }
+    assert!(read > 40 && read < host.lock().unwrap().written.len());
 }

@@ -29,7 +29,7 @@ use crate::os::disk::{Access, Disk};
 
 /// How often a place that does not read well is looked at, while nothing comes behind it.
 const TRIES: u32 = 5;
-/// How often the end is looked for while a server moves it.
+/// How often the end is looked for while a server moves it, once all that was promised is there.
 const CHASES: u32 = 20;
 
 /// A journal as far as it was read.
@@ -123,14 +123,16 @@ impl Follower {
                 }
                 Err(Stop::Refused(why)) => return Err(RecoverError::Refused(why)),
             };
-            let is_end = fault.is_none() && self.end.position >= self.promised;
+            let (has_moved, is_promised) = (self.end.position > from, self.end.position >= self.promised);
+            let is_end = fault.is_none() && is_promised;
             // What a server writes meanwhile looks like a tear at one look, and is a batch at the next.
-            if self.end.position > from && chases < CHASES && (is_thorough || !is_end) {
+            if has_moved && (chases < CHASES && (is_thorough || !is_end) || !is_promised) {
                 (tries, chases) = (0, chases + 1);
                 (self.pause)();
                 continue;
             }
-            if is_end && !is_thorough {
+            // Where the end has moved in this very look, a server writes behind it. Whether that reads well is seen from there.
+            if has_moved || is_end && !is_thorough {
                 return Ok(());
             }
             match self.judge(&segments, fault) {

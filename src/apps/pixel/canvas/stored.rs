@@ -10,6 +10,7 @@
 //! They are listed where that is shorter. Earlier programs never list them, and read none that are.
 
 use crate::base::ids::Origin;
+use crate::base::numbers::{u16_at, u32_at, u64_at};
 
 use super::super::state::Floors;
 use super::runs::{self, Run, RunId, Runs};
@@ -155,7 +156,7 @@ impl Set<'_> {
 }
 
 fn index_at(bytes: &[u8]) -> usize {
-    usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+    usize::from(u16_at(bytes, 0))
 }
 
 fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
@@ -167,14 +168,9 @@ fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
     let set = if is_listed { Set::Listed(set) } else { Set::Bits(set) };
     let (runs, cells) = rest.split_at_checked(runs.checked_mul(STORED_RUN_BYTES)?)?;
     let is_whole = cells.len() == count.checked_mul(STORED_CELL_BYTES)? && set.is_sound(count);
-    let u64_at = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
     let run =
         |bytes: &[u8]| Run { time_us: u64_at(bytes, 0), first: u64_at(bytes, 8), origin: u32_at(bytes, 16) };
     is_whole.then(|| Parts { key, runs: runs.chunks_exact(STORED_RUN_BYTES).map(run).collect(), cells, set })
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
 }
 
 #[cfg(test)]

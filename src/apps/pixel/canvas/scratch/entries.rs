@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::super::tile::TileKey;
 use super::pages::{PAGE_BYTES, Page, PageId};
+use crate::base::numbers::{u16_at, u32_at};
 
 /// Bytes before the entries.
 const HEAD_BYTES: usize = 16;
@@ -59,7 +60,7 @@ pub fn set_next(page: &mut Page, next: Option<PageId>) {
 /// Returns the bytes of entries.
 #[must_use]
 pub fn used(page: &Page) -> usize {
-    usize::from(u16::from_le_bytes([page[8], page[9]])).min(ROOM_BYTES)
+    usize::from(u16_at(page, 8)).min(ROOM_BYTES)
 }
 
 /// Appends an entry with the bytes behind it; gives whether there was room.
@@ -139,9 +140,5 @@ fn set_used(page: &mut Page, used: usize) {
 /// Returns the first page of a tile that is elsewhere, from the bytes behind its entry.
 #[must_use]
 pub fn place(rest: &[u8]) -> PageId {
-    rest.get(..4).map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+    u32_at(rest, 0)
 }

@@ -296,12 +296,12 @@ impl Scratch {
         at: Range<usize>,
     ) -> io::Result<Vec<u8>> {
         let rest = self.pages.read(id, |page| entries::rest(page, at.clone()).to_vec())?;
-        let first = entries::place(&rest);
+        let first = (!entry.is_inside()).then(|| entries::place(&rest));
         let bytes = self.tile_bytes(entry, rest)?;
         let page = self.pages.change(id)?;
         entries::remove(page, at);
         let (is_empty, next) = (entries::used(page) == 0, entries::next(page));
-        if !entry.is_inside() {
+        if let Some(first) = first {
             self.pages.release(first, pages_of(entry.length));
         }
         self.count -= 1;
