@@ -79,10 +79,15 @@ impl Runs {
         self.runs[id as usize - 1]
     }
 
-    /// Adds a run that was stored, whose origin is at the same place.
-    pub fn put_back(&mut self, run: Run) -> RunId {
+    /// Takes note of a run that a tile in the scratch file names.
+    pub fn note_stored(&mut self, run: &Run) {
         let place = (run.time_us, self.origins[run.origin as usize], run.first);
         self.latest = self.latest.max(Some(place));
+    }
+
+    /// Adds a run that was stored, whose origin is at the same place.
+    pub fn put_back(&mut self, run: Run) -> RunId {
+        self.note_stored(&run);
         self.runs.push(run);
         self.runs.len() as RunId
     }

@@ -247,14 +247,8 @@ impl Store {
 
     /// Stores a cold tile in the scratch file, and gives its place, which is free then; nothing if none can be stored.
     pub fn evict(&mut self) -> Option<usize> {
-        if self.refuses.is_some() || self.tiles.is_empty() {
+        if self.tiles.is_empty() || !self.has_scratch() {
             return None;
-        }
-        if self.scratch.is_none() {
-            match self.make_scratch.as_mut()?() {
-                Ok(scratch) => self.scratch = Some(scratch),
-                Err(error) => self.refuses = Some(error),
-            }
         }
         let scratch = self.scratch.as_mut()?;
         let at = match find_cold(&mut self.tiles, &mut self.hand) {
@@ -278,6 +272,31 @@ impl Store {
         }
         self.directory.remove(&tile.key);
         Some(at)
+    }
+
+    /// Puts a tile into the scratch file as it was stored, if memory is full; gives whether it is there.
+    pub fn put_stored(&mut self, key: TileKey, bytes: &[u8], extent: [u8; 4]) -> bool {
+        if self.bounded_bytes() + CELLS_BYTES <= self.memory_bytes || !self.has_scratch() {
+            return false;
+        }
+        let put = self.scratch.as_mut().map(|scratch| scratch.put(key, bytes, extent));
+        if let Some(Err(error)) = put {
+            self.refuses = Some(error);
+            return false;
+        }
+        put.is_some()
+    }
+
+    /// Makes the scratch file if need be; gives whether it takes tiles at the moment.
+    fn has_scratch(&mut self) -> bool {
+        if self.refuses.is_none() && self.scratch.is_none() {
+            match self.make_scratch.as_mut().map(|make| make()) {
+                Some(Ok(scratch)) => self.scratch = Some(scratch),
+                Some(Err(error)) => self.refuses = Some(error),
+                None => {}
+            }
+        }
+        self.refuses.is_none() && self.scratch.is_some()
     }
 
     /// Removes a tile from memory whose key is not in the directory any more.

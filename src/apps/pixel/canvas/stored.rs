@@ -14,7 +14,7 @@ use crate::base::numbers::{u16_at, u32_at, u64_at};
 
 use super::super::state::Floors;
 use super::runs::{self, Run, RunId, Runs};
-use super::tile::{CELLS, CHANNELS, Cell, Tile, TileKey};
+use super::tile::{CELLS, CHANNELS, Cell, SIDE, Tile, TileKey};
 
 /// Bytes before the cells that are set.
 const HEAD_BYTES: usize = 16;
@@ -93,6 +93,34 @@ fn set_cell(cell: &mut Cell, bytes: &[u8], ids: &[RunId]) -> Option<()> {
         }
     }
     cell.is_set().then_some(())
+}
+
+/// A stored tile without its cells.
+pub struct Seen {
+    /// Its place.
+    pub key: TileKey,
+    /// How many of its cells are set.
+    pub set: u32,
+    /// The bounds of those, relative to the tile: left, top, right, bottom.
+    pub extent: [u8; 4],
+}
+
+/// Looks at a tile that stays stored, so that runs which are added from now on are compared with its own; returns nothing for bytes
+/// that are no tile.
+#[must_use]
+pub fn look(bytes: &[u8], table: &mut Runs) -> Option<Seen> {
+    let Parts { key, runs, set, .. } = parts(bytes)?;
+    if runs.iter().any(|run| run.origin as usize >= table.origins().len()) {
+        return None;
+    }
+    runs.iter().for_each(|run| table.note_stored(run));
+    let (mut count, mut extent) = (0, [u8::MAX, u8::MAX, 0, 0]);
+    set.each(|index| {
+        let (x, y) = ((index % SIDE as usize) as u8, (index / SIDE as usize) as u8);
+        extent = [extent[0].min(x), extent[1].min(y), extent[2].max(x), extent[3].max(y)];
+        count += 1;
+    });
+    (count > 0).then_some(Seen { key, set: count, extent })
 }
 
 /// Calls `paint` with the index and the colour of each cell that is set, without reading more.

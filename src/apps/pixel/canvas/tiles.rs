@@ -12,7 +12,7 @@ use super::changes::{Changes, Told};
 use super::dots::{Dot, Dots};
 use super::runs::{RUN_RECORDS, RunId, Runs};
 use super::store::{MakeScratch, Store};
-use super::stored;
+use super::stored::{self, Seen};
 use super::tile::{CELLS, CHANNELS, Cell, Tile, TileKey, index_of};
 
 /// The tiles.
@@ -258,14 +258,17 @@ impl Tiles {
     /// Adds a tile that was stored; gives whether its bytes are those of one.
     pub fn put_back(&mut self, bytes: &[u8]) -> bool {
         self.store.make_room();
-        let Some(tile) = stored::decode(bytes, &mut self.store.runs) else { return false };
-        let Some(extent) = tile.extent().filter(|_| self.store.find(tile.key).is_none()) else {
+        let Some(Seen { key, set, extent }) = stored::look(bytes, &mut self.store.runs) else { return false };
+        if self.store.find(key).is_some() {
             return false;
-        };
-        let bounds = Bounds::of_extent(tile.key, extent);
-        self.set += u64::from(tile.set);
+        }
+        if !self.store.put_stored(key, bytes, extent) {
+            let Some(tile) = stored::decode(bytes, &mut self.store.runs) else { return false };
+            self.store.put_back(tile);
+        }
+        let bounds = Bounds::of_extent(key, extent);
+        self.set += u64::from(set);
         self.bounds = Some(self.bounds.map_or(bounds, |all| all.join(bounds)));
-        self.store.put_back(tile);
         true
     }
 
