@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::canvas_seen::{Cells, EVENTS, LIVE, Picture, Stream, field, shown};
-use crate::process::Server;
 use crate::process::client::{Answer, plain, request};
 use crate::process::pair::{Pair, await_same, await_that};
+use crate::process::{ANY_PORT, Server, pixeld};
 use serde_json::Value;
 
 fn get(server: &Server, path: &str) -> Answer {
@@ -333,6 +333,48 @@ fn row(x: i32, y: i32, count: i32, value: u8) -> Vec<u8> {
 fn post_row(server: &Server, row: &[u8]) {
     let answer = server.connect().send(request("POST", "/pixels", "application/vnd.pixeld", row)).answer();
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// A time that is corrected behind a checkpoint makes it useless, and the canvas is begun again.
+#[test]
+fn a_corrected_time_behind_a_checkpoint_is_drawn() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut server = Server::start(ANY_PORT, directory.path(), &[]);
+    for y in 0..30 {
+        post_row(&server, &row(0, y, 8_000, 1));
+    }
+    // Earlier than the first one from now on.
+    post_row(&server, &row(0, 0, 10, 200));
+    await_that(
+        "a drawing",
+        || see(&server, "/canvas.json").json()["pixels"].clone(),
+        |pixels| *pixels == 240_010,
+    );
+    server.signal(rustix::process::Signal::TERM);
+    server.wait();
+    assert!(directory.path().join("views/canvas.tiles").exists(), "a checkpoint");
+    let told = pixeld(&["inspect"]).arg(directory.path()).output().expect("it runs");
+    let told = String::from_utf8(told.stdout).expect("a text");
+    let is_stream = |word: &&str| word.len() == 33 && word.as_bytes()[16] == b'/';
+    let stream = told.split(|c: char| !c.is_ascii_hexdigit() && c != '/').find(is_stream).expect("a stream");
+    let healed = pixeld(&[
+        "heal-time",
+        "--seq",
+        "240001..240010",
+        "--time",
+        "1000000000",
+        "--stream",
+        stream,
+        "--data-dir",
+    ])
+    .arg(directory.path())
+    .output()
+    .expect("it runs");
+    assert!(healed.status.success(), "{}", String::from_utf8_lossy(&healed.stderr));
+    let server = Server::start(ANY_PORT, directory.path(), &[]);
+    await_that("the whole", || see(&server, "/canvas.json").json(), |facts| facts["drawn"] == 1.0);
+    let cells = shown(&see(&server, "/canvas.png?x=0&y=0&w=20&h=2"));
+    assert!(cells.len() == 40 && cells.values().all(|colour| colour[0] == 1), "{cells:?}");
 }
 
 #[test]

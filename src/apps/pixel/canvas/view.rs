@@ -285,7 +285,15 @@ impl LogView for Canvas {
         let end = moment.start.position;
         let mut book = lock(&self.book);
         *book = Book { stored_us: desk.clock_us(), is_announced: true, ..Book::default() };
-        let start = match self.restore(desk, end) {
+        // Begun again: a checkpoint would lead to the same place, if it stands before the time that was corrected or has a tile that
+        // can't be drawn on.
+        let is_again = lock(&self.drawing).is_some();
+        if is_again {
+            // It may well not be there.
+            let _ = desk.disk().remove(&self.file("tiles"));
+        }
+        let restored = if is_again { None } else { self.restore(desk, end) };
+        let start = match restored {
             Some(drawing) => {
                 let start = drawing.moment().start.clone();
                 book.stored_records = start.vector.records();
