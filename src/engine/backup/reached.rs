@@ -1,4 +1,4 @@
-//! What a target has of a source already, when a backup begins.
+//! Finds out how far a target has come, when a backup begins.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -64,24 +64,21 @@ pub(super) fn reached(
     }
 }
 
-/// Returns which of these segments the target does not have in the length of the source's.
+/// Returns which of these segments of the source are not in the target, or were cut there: a whole one has `segment_bytes`.
 pub(super) fn lacking_of(
     numbers: impl Iterator<Item = u32>,
-    source: &dyn Disk,
+    segment_bytes: u64,
     target: &dyn Target,
 ) -> io::Result<BTreeSet<u32>> {
     let disk = target.disk();
-    let bytes_of = |disk: &dyn Disk, name: &str| match disk.open(name, Access::Read) {
-        Ok(file) => file.size_bytes().map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
     let mut lacking = BTreeSet::new();
     for number in numbers {
-        let name = segment::name(number);
-        // One that the source has removed meanwhile can't be copied any more.
-        let Some(ours) = bytes_of(source, &name)? else { continue };
-        if bytes_of(&*disk, &name)? != Some(ours) {
+        let is_whole = match disk.open(&segment::name(number), Access::Read) {
+            Ok(file) => file.size_bytes()? >= segment_bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        if !is_whole {
             lacking.insert(number);
         }
     }

@@ -101,7 +101,7 @@ impl Backup {
         let complete = has.map_or(0, |(number, _)| number - 1);
         let numbers = follower.segments().map_err(failed("listing the segments"))?;
         let lacking = numbers.into_iter().filter(|&number| number <= complete);
-        let lacking = lacking_of(lacking, &*disk, &*target)
+        let lacking = lacking_of(lacking, ours.segment_bytes, &*target)
             .map_err(failed(format!("looking at the segments in {place}")))?;
         let contents = listed(blobs::DIRECTORY).map_err(failed(format!("listing {place}")))?;
         let runs = listed(shelf::DIRECTORY).map_err(failed(format!("listing {place}")))?;
@@ -158,6 +158,7 @@ impl Backup {
         self.copy_snapshots(&mut round, &mut note)?;
         self.copy_small_files()?;
         self.note_end()?;
+        self.copy_lacking(&mut round, &mut note)?;
         (round.position, round.time_us) = (self.follower.position(), self.follower.time_us());
         Ok(round)
     }
@@ -257,46 +258,72 @@ impl Backup {
         if numbers.is_empty() {
             numbers.push(current);
         }
-        numbers.retain(|number| *number > self.complete || self.lacking.contains(number));
-        let open = |number| self.disk.open(&segment::name(number), Access::Read);
+        numbers.retain(|&number| number > self.complete);
         // Nothing is shared, or called a backup, that a power cut could take from the source.
         for &number in &numbers {
-            open(number).and_then(|file| file.sync()).map_err(failed(segment::name(number)))?;
+            let synced = self.disk.open(&segment::name(number), Access::Read).and_then(|file| file.sync());
+            synced.map_err(failed(segment::name(number)))?;
         }
-        let size = self.follower.identity().segment_bytes;
         for number in numbers {
-            let (name, file) = (segment::name(number), open(number).map_err(failed(segment::name(number)))?);
             let is_tail = number == current;
-            let length = match is_tail {
-                true => self.follower.offset(),
-                false => {
-                    let checked = self.follower.check(number);
-                    checked.map_err(|error| of_journal(error, |error| damaged(&self.path, error)))?
-                }
-            };
-            let piece = Piece { name: &name, file: &*file, length, size, is_final: !is_tail };
-            let mut count = |bytes| {
-                round.bytes += bytes;
-                on_bytes(bytes);
-            };
-            let copied = match self.tail {
-                Some((tail, from)) if is_tail && tail == number && from <= length => {
-                    if from < length {
-                        self.target.extend(&piece, from, &mut count)
-                    } else {
-                        Ok(())
-                    }
-                }
-                _ => self.target.put(&piece, &mut count),
-            };
-            copied.map_err(failed(format!("copying {name} to {}", self.place)))?;
-            round.segments += u64::from(!is_tail);
-            if !self.lacking.remove(&number) {
-                self.tail = is_tail.then_some((number, length));
-                self.complete = if is_tail { self.complete } else { number };
+            let length = self.copy_segment(number, is_tail, round, on_bytes)?;
+            self.tail = is_tail.then_some((number, length));
+            if !is_tail {
+                self.complete = number;
+                round.segments += 1;
             }
         }
         Ok(())
+    }
+
+    /// Copies old segments again, behind all else: one that the source has damaged holds nothing up.
+    fn copy_lacking(&mut self, round: &mut Round, on_bytes: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
+        let there = self.follower.segments().map_err(failed("listing the segments"))?;
+        // Some may have been removed since.
+        self.lacking.retain(|number| there.contains(number));
+        while let Some(&number) = self.lacking.first() {
+            self.copy_segment(number, false, round, on_bytes)?;
+            self.lacking.remove(&number);
+            round.segments += 1;
+        }
+        Ok(())
+    }
+
+    /// Copies a segment, or what was added to the last one; gives how many of its bytes the target has then.
+    fn copy_segment(
+        &self,
+        number: u32,
+        is_tail: bool,
+        round: &mut Round,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<u64, BackupError> {
+        let name = segment::name(number);
+        let file = self.disk.open(&name, Access::Read).map_err(failed(name.clone()))?;
+        let length = match is_tail {
+            true => self.follower.offset(),
+            false => {
+                let checked = self.follower.check(number);
+                checked.map_err(|error| of_journal(error, |error| damaged(&self.path, error)))?
+            }
+        };
+        let size = self.follower.identity().segment_bytes;
+        let piece = Piece { name: &name, file: &*file, length, size, is_final: !is_tail };
+        let mut count = |bytes| {
+            round.bytes += bytes;
+            on_bytes(bytes);
+        };
+        let copied = match self.tail {
+            Some((tail, from)) if is_tail && tail == number && from <= length => {
+                if from < length {
+                    self.target.extend(&piece, from, &mut count)
+                } else {
+                    Ok(())
+                }
+            }
+            _ => self.target.put(&piece, &mut count),
+        };
+        copied.map_err(failed(format!("copying {name} to {}", self.place)))?;
+        Ok(length)
     }
 
     fn copy_snapshots(
