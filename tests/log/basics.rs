@@ -110,8 +110,7 @@ fn a_snapshot_of_nothing_is_a_place_to_start_from() {
     assert_eq!(Host::open(&disk).unwrap().replayed, host.written);
 }
 
-/// A disk on which a server writes another batch behind each look at a file, so that what stands behind the end that was found is never
-/// what the next look sees.
+/// A disk on which a server writes another batch at each look at a file, so that each look finds another end.
 struct Growing {
     disk: SimDisk,
     host: Arc<Mutex<Host>>,

@@ -29,7 +29,7 @@ use crate::os::disk::{Access, Disk};
 
 /// How often a place that does not read well is looked at, while nothing comes behind it.
 const TRIES: u32 = 5;
-/// How often the end is looked for while a server moves it, once all that was promised is there.
+/// How often the end is looked for while a server moves it, if all that was promised is there by then.
 const CHASES: u32 = 20;
 
 /// A journal as far as it was read.
@@ -131,7 +131,7 @@ impl Follower {
                 (self.pause)();
                 continue;
             }
-            // Where the end has moved in this very look, a server writes behind it. Whether that reads well is seen from there.
+            // Where the end has moved in this very look, a server writes behind it. The next look goes on from there.
             if has_moved || is_end && !is_thorough {
                 return Ok(());
             }

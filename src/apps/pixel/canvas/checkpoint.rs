@@ -132,8 +132,8 @@ impl Checkpoint {
             }
             count += 1;
         }
-        (count == self.tiles && tiles.runs().origins().len() == self.origins.len())
-            .then(|| Drawing::new(tiles, self.moment))
+        let is_whole = count == self.tiles && tiles.runs().origins().len() == self.origins.len();
+        (is_whole && !tiles.is_lost()).then(|| Drawing::new(tiles, self.moment))
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Store {
     /// The scratch file takes no tiles at the moment, for this reason: they stay in memory.
     pub refuses: Option<io::Error>,
     /// A tile that was in it can't be read any more.
-    pub is_lost: bool,
+    is_lost: bool,
     /// Tiles of which watchers were to be told were stored.
     pub has_overflowed: bool,
 }
@@ -125,8 +125,13 @@ impl Store {
     pub fn give_back(&mut self) {
         if let Some(scratch) = &mut self.scratch {
             scratch.give_back();
-            self.is_lost |= scratch.is_damaged();
         }
+    }
+
+    /// Returns whether tiles may be lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.is_lost || self.scratch.as_ref().is_some_and(Scratch::is_damaged)
     }
 
     /// Returns the scratch file, if there is one.
@@ -203,14 +208,12 @@ impl Store {
         let scratch = self.scratch.as_ref().filter(|scratch| bucket < scratch.buckets())?;
         let origins = self.runs.origins();
         let keys = scratch.keys_of(bucket, |bytes| stored::is_touched(bytes, origins, floors));
-        self.is_lost |= keys.is_err();
         keys.ok()
     }
 
     /// Returns the bounds of the cells that are set.
     pub fn look_for_bounds(&mut self) -> Option<Bounds> {
         let stored = self.scratch.as_ref().map_or(Ok(None), Scratch::bounds);
-        self.is_lost |= stored.is_err();
         let here = self.tiles.iter().filter_map(|tile| Some(Bounds::of_extent(tile.key, tile.extent()?)));
         here.chain(stored.ok().flatten()).reduce(Bounds::join)
     }
@@ -268,7 +271,6 @@ impl Store {
                 self.refuses = Some(error);
                 return None;
             }
-            self.is_lost |= scratch.is_damaged();
         }
         self.directory.remove(&tile.key);
         Some(at)

@@ -103,14 +103,19 @@ pub struct Seen {
     pub set: u32,
     /// The bounds of those, relative to the tile: left, top, right, bottom.
     pub extent: [u8; 4],
+    /// It could not be stored in fewer bytes, as one of an earlier program may be.
+    pub is_shortest: bool,
 }
 
 /// Looks at a tile that stays stored, so that runs which are added from now on are compared with its own; returns nothing for bytes
 /// that are no tile.
 #[must_use]
 pub fn look(bytes: &[u8], table: &mut Runs) -> Option<Seen> {
-    let Parts { key, runs, set, .. } = parts(bytes)?;
-    if runs.iter().any(|run| run.origin as usize >= table.origins().len()) {
+    let Parts { key, runs, set, cells } = parts(bytes)?;
+    let is_known = |run: &Run| (run.origin as usize) < table.origins().len();
+    if !runs.iter().all(is_known)
+        || !cells.chunks_exact(STORED_CELL_BYTES).all(|cell| is_cell(cell, runs.len()))
+    {
         return None;
     }
     runs.iter().for_each(|run| table.note_stored(run));
@@ -120,7 +125,15 @@ pub fn look(bytes: &[u8], table: &mut Runs) -> Option<Seen> {
         extent = [extent[0].min(x), extent[1].min(y), extent[2].max(x), extent[3].max(y)];
         count += 1;
     });
-    (count > 0).then_some(Seen { key, set: count, extent })
+    let is_listed = matches!(set, Set::Listed(_));
+    let is_shortest = is_listed || count as usize >= BITS_BYTES / 2;
+    (count > 0).then_some(Seen { key, set: count, extent, is_shortest })
+}
+
+/// Returns whether a stored cell is set by one of so many runs, and by no other.
+fn is_cell(bytes: &[u8], runs: usize) -> bool {
+    let places = (0..CHANNELS).map(|channel| (u32_at(bytes, channel * 4) >> 8) as usize);
+    places.clone().all(|place| place <= runs) && places.max() > Some(0)
 }
 
 /// Calls `paint` with the index and the colour of each cell that is set, without reading more.
@@ -300,8 +313,36 @@ mod tests {
         earlier[8..12].copy_from_slice(&2_u32.to_le_bytes());
         tile.set_bits().iter().for_each(|word| earlier.extend_from_slice(&word.to_le_bytes()));
         earlier.extend_from_slice(&bytes[HEAD_BYTES + 4..]);
+        assert!(!look(&earlier, &mut table).unwrap().is_shortest, "it is stored anew");
         let read = decode(&earlier, &mut table).unwrap();
         assert!((read.set, read.set_bits()) == (2, tile.set_bits()));
         assert_eq!((read.cells[900].colour(), read.cells[900].offset(2)), ([0, 0, 6, 255], 5));
+    }
+
+    #[test]
+    fn a_look_refuses_what_reading_refuses_and_says_the_same() {
+        let origin = Origin { node: NodeId(1), inc: Inc(1) };
+        let mut table = Runs::default();
+        let ids: Vec<RunId> = (0..3).map(|n| table.add(100 + n, origin, 1 + n * 300).0).collect();
+        let mut tile = Tile::new(TileKey { x: 5, y: -6 });
+        for (nth, index) in [70, 1000, 4000].into_iter().enumerate() {
+            tile.cells[index].set(nth, ids[nth], 1, 2);
+            tile.note_set(index);
+        }
+        let mut bytes = Vec::new();
+        encode(&tile, &table, &mut bytes);
+        for at in 0..bytes.len() {
+            for bit in [0, 3, 7] {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << bit;
+                let mut other = Runs::default();
+                other.origin_id(origin);
+                let seen = look(&changed, &mut other);
+                let read = decode(&changed, &mut other);
+                let of_seen = seen.map(|seen| (seen.key, seen.set, Some(seen.extent)));
+                assert_eq!(of_seen, read.map(|tile| (tile.key, tile.set, tile.extent())), "byte {at}");
+            }
+        }
+        assert!(look(&bytes, &mut table).unwrap().is_shortest);
     }
 }

@@ -186,7 +186,7 @@ impl Tiles {
     /// Returns whether a tile is lost, so that nothing here stands any more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.store.is_lost
+        self.store.is_lost()
     }
 
     /// Takes the error of the scratch file, once; it is tried again from now on.
@@ -258,11 +258,12 @@ impl Tiles {
     /// Adds a tile that was stored; gives whether its bytes are those of one.
     pub fn put_back(&mut self, bytes: &[u8]) -> bool {
         self.store.make_room();
-        let Some(Seen { key, set, extent }) = stored::look(bytes, &mut self.store.runs) else { return false };
+        let seen = stored::look(bytes, &mut self.store.runs);
+        let Some(Seen { key, set, extent, is_shortest }) = seen else { return false };
         if self.store.find(key).is_some() {
             return false;
         }
-        if !self.store.put_stored(key, bytes, extent) {
+        if !is_shortest || !self.store.put_stored(key, bytes, extent) {
             let Some(tile) = stored::decode(bytes, &mut self.store.runs) else { return false };
             self.store.put_back(tile);
         }

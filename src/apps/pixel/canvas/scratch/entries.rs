@@ -3,7 +3,7 @@
 //! ```text
 //! 0 u32 checksum (pages.rs)   4 u32 next page of the bucket, counted from 1; 0: none   8 u16 bytes of entries   10 zeros   16 entries
 //! entry:   0 i32 tile x   4 i32 tile y   8 the extent, 4 bytes   12 u32 bytes of the tile
-//!         16 the tile, or u32 the first of its pages if it is larger than INSIDE_BYTES
+//!         16 the tile, or u32 the first of its pages, u32 its crc32c if it is larger than INSIDE_BYTES
 //! ```
 
 use std::ops::Range;
@@ -18,6 +18,8 @@ const HEAD_BYTES: usize = 16;
 pub const ROOM_BYTES: usize = PAGE_BYTES - HEAD_BYTES;
 /// Bytes of an entry before the tile.
 const ENTRY_BYTES: usize = 16;
+/// Bytes behind the entry of a tile that is elsewhere.
+const ELSEWHERE_BYTES: usize = 8;
 /// Most bytes of a tile that stands in its entry: a page has room for four such tiles.
 const INSIDE_BYTES: usize = 1004;
 
@@ -42,7 +44,7 @@ impl Entry {
     /// Returns the bytes that it takes, with the tile or the place of its pages.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        ENTRY_BYTES + if self.is_inside() { self.length } else { size_of::<PageId>() }
+        ENTRY_BYTES + if self.is_inside() { self.length } else { ELSEWHERE_BYTES }
     }
 }
 
@@ -137,8 +139,17 @@ fn set_used(page: &mut Page, used: usize) {
     page[8..10].copy_from_slice(&(used as u16).to_le_bytes());
 }
 
-/// Returns the first page of a tile that is elsewhere, from the bytes behind its entry.
+/// Returns the bytes behind the entry of a tile that is elsewhere.
 #[must_use]
-pub fn place(rest: &[u8]) -> PageId {
-    u32_at(rest, 0)
+pub fn elsewhere(first: PageId, tile: &[u8]) -> [u8; ELSEWHERE_BYTES] {
+    let mut rest = [0; ELSEWHERE_BYTES];
+    rest[..4].copy_from_slice(&first.to_le_bytes());
+    rest[4..].copy_from_slice(&crc32c::crc32c(tile).to_le_bytes());
+    rest
+}
+
+/// Returns the first page of a tile that is elsewhere, and its checksum, from the bytes behind its entry.
+#[must_use]
+pub fn place(rest: &[u8]) -> (PageId, u32) {
+    (u32_at(rest, 0), u32_at(rest, 4))
 }

@@ -14,7 +14,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::Range;
 
-use crate::os::disk::{Disk, is_no_space};
+use crate::os::disk::Disk;
 
 use super::bounds::Bounds;
 use super::limits::{SCRATCH_JOIN_BELOW_PERCENT, SCRATCH_SPLIT_ABOVE_PERCENT, SCRATCH_TILE_BYTES_MAX};
@@ -36,8 +36,6 @@ pub struct Scratch {
     count: usize,
     /// Random, since everybody may choose the places of tiles.
     hash: RandomState,
-    /// A page could not be read or written in a change that nobody waits for.
-    is_damaged: bool,
 }
 
 impl Scratch {
@@ -51,14 +49,7 @@ impl Scratch {
             _ => {}
         }
         let pages = Pages::new(disk.create(name, 0)?);
-        Ok(Self {
-            pages,
-            buckets: Vec::new(),
-            entry_bytes: 0,
-            count: 0,
-            hash: RandomState::new(),
-            is_damaged: false,
-        })
+        Ok(Self { pages, buckets: Vec::new(), entry_bytes: 0, count: 0, hash: RandomState::new() })
     }
 
     /// Stores the bytes of a tile that is not here.
@@ -78,7 +69,7 @@ impl Scratch {
             self.append(self.bucket_of(key), &entry, bytes)?;
         } else {
             let first = self.pages.write(bytes)?;
-            if let Err(error) = self.append(self.bucket_of(key), &entry, &first.to_le_bytes()) {
+            if let Err(error) = self.append(self.bucket_of(key), &entry, &entries::elsewhere(first, bytes)) {
                 self.pages.release(first, pages_of(bytes.len()));
                 return Err(error);
             }
@@ -86,9 +77,8 @@ impl Scratch {
         self.count += 1;
         self.entry_bytes += entry.bytes();
         while self.entry_bytes * 100 > self.buckets.len() * ROOM_BYTES * SCRATCH_SPLIT_ABOVE_PERCENT {
-            // Without room for another bucket those that are there get longer.
-            let split = self.split();
-            if self.is_over(split) {
+            // Where another bucket can't be written those that are there get longer.
+            if self.split().is_err() {
                 break;
             }
         }
@@ -200,10 +190,10 @@ impl Scratch {
         Ok(all)
     }
 
-    /// Returns whether something is wrong with the file that no call has told of.
+    /// Returns whether any read failed: tiles may be lost. An error of writing leaves everything as it was.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        self.is_damaged
+        self.pages.is_damaged()
     }
 
     /// Returns how many buckets there are.
@@ -225,8 +215,7 @@ impl Scratch {
             && self.entry_bytes * 100 < self.buckets.len() * ROOM_BYTES * SCRATCH_JOIN_BELOW_PERCENT
         {
             // Two that can't be joined take some room, and nothing else.
-            let joined = self.join();
-            if self.is_over(joined) {
+            if self.join().is_err() {
                 break;
             }
         }
@@ -250,12 +239,6 @@ impl Scratch {
         let mask = buckets.next_power_of_two() - 1;
         let bucket = hash & mask;
         if bucket < buckets { bucket } else { bucket & mask >> 1 }
-    }
-
-    /// Takes note of what came of a change that nobody waits for; gives whether there is no use in another one.
-    fn is_over(&mut self, outcome: io::Result<()>) -> bool {
-        self.is_damaged |= outcome.as_ref().is_err_and(|error| !is_no_space(error));
-        outcome.is_err()
     }
 
     /// Appends an entry to a bucket, with another page if need be.
@@ -296,7 +279,7 @@ impl Scratch {
         at: Range<usize>,
     ) -> io::Result<Vec<u8>> {
         let rest = self.pages.read(id, |page| entries::rest(page, at.clone()).to_vec())?;
-        let first = (!entry.is_inside()).then(|| entries::place(&rest));
+        let first = (!entry.is_inside()).then(|| entries::place(&rest).0);
         let bytes = self.tile_bytes(entry, rest)?;
         let page = self.pages.change(id)?;
         entries::remove(page, at);
@@ -321,7 +304,8 @@ impl Scratch {
         if entry.length > SCRATCH_TILE_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.pages.read_bytes(entries::place(&rest), entry.length)
+        let (first, checksum) = entries::place(&rest);
+        self.pages.read_bytes(first, entry.length, checksum)
     }
 
     fn each_page(&self, bucket: usize, mut visit: impl FnMut(&Page)) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The scratch file in pages: which of them are in use, and those used lately in memory.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct Pages {
     search_from: [usize; CLASSES],
     /// A page has become free since the file system was given such pages back.
     has_freed: bool,
+    /// A read failed.
+    is_damaged: Cell<bool>,
 }
 
 impl Pages {
@@ -73,6 +76,7 @@ impl Pages {
             count: 0,
             search_from,
             has_freed: false,
+            is_damaged: Cell::new(false),
         }
     }
 
@@ -179,14 +183,21 @@ impl Pages {
         Ok(first)
     }
 
-    /// Returns bytes that were written to pages of their own.
+    /// Returns bytes with this crc32c that were written to pages of their own.
     ///
     /// # Errors
     /// Fails as [`Pages::read`] does.
-    pub fn read_bytes(&self, first: PageId, length: usize) -> io::Result<Vec<u8>> {
+    pub fn read_bytes(&self, first: PageId, length: usize, checksum: u32) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.fill(&mut bytes, first)?;
+        self.checked(crc32c::crc32c(&bytes) == checksum)?;
         Ok(bytes)
+    }
+
+    /// Returns whether any page could not be read, or was not what was written.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged.get()
     }
 
     /// Gives the disk's blocks of free pages back.
@@ -237,7 +248,8 @@ impl Pages {
     fn load(&self, id: PageId) -> io::Result<Box<Cached>> {
         let mut cached = Box::new(Cached { id, is_changed: false, bytes: [0; PAGE_BYTES] });
         self.fill(&mut cached.bytes, id)?;
-        if cached.is_sealed() { Ok(cached) } else { Err(io::ErrorKind::InvalidData.into()) }
+        self.checked(cached.is_sealed())?;
+        Ok(cached)
     }
 
     /// Empties the place of a page in memory, and gives it.
@@ -268,8 +280,19 @@ impl Pages {
     }
 
     fn fill(&self, bytes: &mut [u8], first: PageId) -> io::Result<()> {
-        let read = self.file.read_at(bytes, offset_of(first))?;
-        if read < bytes.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+        let filled = match self.file.read_at(bytes, offset_of(first)) {
+            Ok(read) if read < bytes.len() => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => read.map(drop),
+        };
+        filled.inspect_err(|_| self.is_damaged.set(true))
+    }
+
+    fn checked(&self, is_sound: bool) -> io::Result<()> {
+        if is_sound {
+            return Ok(());
+        }
+        self.is_damaged.set(true);
+        Err(io::ErrorKind::InvalidData.into())
     }
 
     /// Finds so many free pages side by side, a power of two that divides the number of the first (64 for 128 pages), so that freed
