@@ -9,7 +9,7 @@ use super::choice::choose;
 use super::error::{BackupError, failed, of_journal};
 use super::place::{Place, identity_of, open_to_write, pause};
 use super::reached::{is_as_long, lacking_of, reached};
-use super::target::{Piece, Target};
+use super::target::{Piece, Target, copy_blob};
 use crate::app::applied::{Applied, EmptyStates};
 use crate::app::naming;
 use crate::base::blob::BlobId;
@@ -17,7 +17,7 @@ use crate::base::ids::Position;
 use crate::engine::lifecycle::rebuilding::Rebuilding;
 use crate::engine::shared::key::KEY_NAME;
 use crate::engine::storage::snapshots;
-use crate::log::blobs::check::{Fault, check};
+use crate::log::blobs::check::Fault;
 use crate::log::blobs::files::{self as blobs, FileStore};
 use crate::log::blobs::store::BlobStore;
 use crate::log::copy::Follower;
@@ -437,19 +437,4 @@ fn settled_identity(path: &Path, disk: &dyn Disk) -> Result<Identity, BackupErro
 /// Returns the runs of all applications.
 pub(super) fn runs_of(applied: &Applied) -> Vec<BlobId> {
     applied.aging().flat_map(|(_, aging)| aging.old().runs()).collect()
-}
-
-/// Copies a content that reads as its name says, and gives its length, or what is wrong with it.
-fn copy_blob(
-    target: &dyn Target,
-    store: &FileStore,
-    root: &'static str,
-    id: &BlobId,
-) -> io::Result<Result<u64, Fault>> {
-    if let Some(fault) = check(store, id, &mut |_| true)? {
-        return Ok(Err(fault));
-    }
-    let content = store.open(id)?;
-    target.put_blob(root, id, &*content)?;
-    Ok(Ok(content.size_bytes()))
 }

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::blob::BlobId;
-use crate::log::blobs::store::BlobReader;
+use crate::log::blobs::check::{Fault, check};
+use crate::log::blobs::files::FileStore;
+use crate::log::blobs::store::{BlobReader, BlobStore};
 use crate::os::disk::{Disk, DiskFile};
 
 /// A file of the source.
@@ -48,4 +50,19 @@ pub(super) trait Target: Send {
     fn is_same_disk(&self) -> bool {
         false
     }
+}
+
+/// Copies a content that reads as its name says, and gives its length, or what is wrong with it.
+pub(super) fn copy_blob(
+    target: &dyn Target,
+    store: &FileStore,
+    root: &'static str,
+    id: &BlobId,
+) -> io::Result<Result<u64, Fault>> {
+    if let Some(fault) = check(store, id, &mut |_| true)? {
+        return Ok(Err(fault));
+    }
+    let content = store.open(id)?;
+    target.put_blob(root, id, &*content)?;
+    Ok(Ok(content.size_bytes()))
 }
