@@ -261,8 +261,7 @@ impl Backup {
         numbers.retain(|&number| number > self.complete);
         // Nothing is shared, or called a backup, that a power cut could take from the source.
         for &number in &numbers {
-            let synced = self.disk.open(&segment::name(number), Access::Read).and_then(|file| file.sync());
-            synced.map_err(failed(segment::name(number)))?;
+            self.sync_segment(number)?;
         }
         for number in numbers {
             let is_tail = number == current;
@@ -282,11 +281,18 @@ impl Backup {
         // Some may have been removed since.
         self.lacking.retain(|number| there.contains(number));
         while let Some(&number) = self.lacking.first() {
+            self.sync_segment(number)?;
             self.copy_segment(number, false, round, on_bytes)?;
             self.lacking.remove(&number);
             round.segments += 1;
         }
         Ok(())
+    }
+
+    fn sync_segment(&self, number: u32) -> Result<(), BackupError> {
+        let name = segment::name(number);
+        let synced = self.disk.open(&name, Access::Read).and_then(|file| file.sync());
+        synced.map_err(failed(name))
     }
 
     /// Copies a segment, or what was added to the last one; gives how many of its bytes the target has then.
