@@ -40,6 +40,11 @@ pub trait LogView: Send + Sync {
     /// Fails if it needs more of the journal than the batch, and that can't be read; the view is begun again then.
     fn follow(&self, batch: &Batch<'_>, desk: &dyn ViewDesk) -> Result<Followed, ReadError>;
 
+    /// Returns whether what it has folded does not stand any more, as it may find out between two batches: it is begun again then.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// Takes note that there is nothing more to follow at the moment. What it tells those who watch it is published here, if
     /// `may_publish`: what was published before has been sent. Gives whether it has published something.
     fn settle(&self, desk: &dyn ViewDesk, may_publish: bool) -> bool;

@@ -21,13 +21,17 @@ pub struct Follower {
     is_whole: bool,
     /// When it may be begun, microseconds of the process's clock.
     begin_us: u64,
+    /// When it was begun last.
+    begun_us: u64,
+    /// It went stale soon after it was begun.
+    was_stale_soon: bool,
 }
 
 impl Follower {
     /// Returns one that has to be begun.
     #[must_use]
     pub fn new(view: Arc<dyn LogView>) -> Self {
-        Self { view, at: None, records: 0, is_whole: false, begin_us: 0 }
+        Self { view, at: None, records: 0, is_whole: false, begin_us: 0, begun_us: 0, was_stale_soon: false }
     }
 
     /// Has the view take what was applied since; gives whether it has published something.
@@ -37,6 +41,9 @@ impl Follower {
             desk.warn(&format!("the view {name} can't be made: {error}; {}", error.advice()));
             self.at = None;
             self.begin_us = desk.clock_us() + VIEWS_RETRY_MS * 1_000;
+        }
+        if self.at.is_some() && self.view.is_lost() {
+            self.begin_again(desk.clock_us());
         }
         let Some(at) = &self.at else { return false };
         let has_published = self.view.settle(desk, may_publish);
@@ -67,8 +74,19 @@ impl Follower {
         if !desk.has_ended() {
             self.records = start.vector.records();
             self.at = Some(start);
+            self.begun_us = desk.clock_us();
         }
         Ok(())
+    }
+
+    /// Has it begun again: at once, but later if that has not helped. A disk that fails each read would have it drawn without end.
+    fn begin_again(&mut self, clock_us: u64) {
+        self.at = None;
+        let is_soon = clock_us < self.begun_us + VIEWS_RETRY_MS * 1_000;
+        if is_soon && self.was_stale_soon {
+            self.begin_us = clock_us + VIEWS_RETRY_MS * 1_000;
+        }
+        self.was_stale_soon = is_soon;
     }
 
     /// Takes what is applied now. What is applied meanwhile is for the next look.
@@ -95,7 +113,7 @@ impl Follower {
             let next = Batch { first, count: batch.count, body: batch.body, end: batch.end };
             // Segments in between that nobody lists any more are gone: what the view has counted is not what there is.
             if batch.first_seq > due || self.view.follow(&next, desk)? == Followed::Stale {
-                self.at = None;
+                self.begin_again(desk.clock_us());
                 return Ok(());
             }
             at.vector.raise(batch.origin, batch.first_seq + u64::from(batch.count) - 1);

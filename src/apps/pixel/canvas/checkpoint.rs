@@ -1,7 +1,7 @@
 //! The checkpoint: the drawing at a moment, in a file that a start goes on from instead of drawing the whole journal.
 //!
 //! ```text
-//! piece 1   'PXCV'   u32 version (1)   u64 node   u64 position   u32 number of tiles
+//! piece 1   'PXCV'   u32 version (2)   u64 node   u64 position   u32 number of tiles
 //! pieces    version vector with the folded streams, the pixels' state, healed times; of each stream its origin (u64 node, u64 inc) and the times of the
 //!           first and the last batch (u64 each); origins that tiles name; a byte 0 before each
 //! pieces    a tile each
@@ -33,9 +33,12 @@ const HEAD_BYTES: usize = 28;
 /// Stores a drawing as the checkpoint `name`.
 ///
 /// # Errors
-/// Returns the error of the disk; the old checkpoint is there then.
+/// Returns the error of the disk; `InvalidData` for a drawing of which a tile is lost. The old checkpoint is there then.
 pub fn store(drawing: &Drawing, node: NodeId, disk: &dyn Disk, name: &str) -> io::Result<()> {
     let (tiles, moment) = (&drawing.tiles, drawing.moment());
+    if tiles.is_lost() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a tile is lost"));
+    }
     let (here, stored) = tiles.counts();
     let mut writer = CacheWriter::begin(disk, name)?;
     let mut head = MAGIC.to_vec();

@@ -106,7 +106,7 @@ fn pixel(number: u32) -> Vec<u8> {
 }
 
 /// Returns a record that raises these floors.
-fn floors_record(floors: &[(Origin, Seq, u64)]) -> Vec<u8> {
+pub fn floors_record(floors: &[(Origin, Seq, u64)]) -> Vec<u8> {
     let words = floors.iter().flat_map(|(origin, seq, pixels)| [origin.node.0, origin.inc.0, *seq, *pixels]);
     let payload: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
     let mut out = Vec::new();

@@ -331,3 +331,7 @@ fn sweep_tile(tile: &mut Tile, below: impl Fn(RunId) -> u16, changes: &mut Chang
     }
     unset
 }
+
+#[cfg(test)]
+#[path = "tiles_tests.rs"]
+mod tests;

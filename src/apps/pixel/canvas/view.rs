@@ -251,17 +251,15 @@ impl Canvas {
     }
 
     fn store(&self, drawing: &Drawing, book: &mut Book, desk: &dyn ViewDesk) {
-        if drawing.tiles.is_lost() {
-            // It is drawn anew at the next batch.
-            return;
-        }
         let name = self.file("tiles");
         book.stored_us = desk.clock_us();
         let disk = &**desk.disk();
         let made = disk.make_directory(VIEWS_DIRECTORY);
         match made.and_then(|()| checkpoint::store(drawing, desk.node(), disk, &name)) {
             Ok(()) => book.stored_records = self.standing.records(),
-            Err(error) => book.tell("the next start draws it from the journal", &error, desk),
+            Err(error) => book.tell(desk, || {
+                format!("the canvas can't store its checkpoint ({error}): the next start draws it from the journal")
+            }),
         }
     }
 
@@ -284,10 +282,16 @@ impl LogView for Canvas {
         let moment = moment_of(&desk.applied().read());
         let end = moment.start.position;
         let mut book = lock(&self.book);
-        *book = Book { stored_us: desk.clock_us(), is_announced: true, ..Book::default() };
+        let troubled_us = book.troubled_us;
+        *book = Book { stored_us: desk.clock_us(), is_announced: true, troubled_us, ..Book::default() };
         // Begun again: a checkpoint would lead to the same place, if it stands before the time that was corrected or has a tile that
         // can't be drawn on.
         let is_again = lock(&self.drawing).is_some();
+        if self.is_lost() {
+            book.tell(desk, || {
+                "a tile of the canvas is lost from its scratch file: the canvas is drawn anew from the journal".to_owned()
+            });
+        }
         if is_again {
             // It may well not be there.
             let _ = desk.disk().remove(&self.file("tiles"));
@@ -318,7 +322,20 @@ impl LogView for Canvas {
         let mut drawing = lock(&self.drawing);
         let Some(drawing) = &mut *drawing else { return Ok(Followed::Stale) };
         let end = drawing.moment().start.position;
-        drawing.follow(batch, &Journal { reader: desk.reader(), end })
+        let followed = drawing.follow(batch, &Journal { reader: desk.reader(), end })?;
+        if followed == Followed::Stale {
+            // Pictures say that nothing is drawn until it is begun again.
+            self.drawn.store(0, Ordering::Relaxed);
+        }
+        Ok(followed)
+    }
+
+    fn is_lost(&self) -> bool {
+        let is_lost = lock(&self.drawing).as_ref().is_some_and(|drawing| drawing.tiles.is_lost());
+        if is_lost {
+            self.drawn.store(0, Ordering::Relaxed);
+        }
+        is_lost
     }
 
     fn settle(&self, desk: &dyn ViewDesk, may_publish: bool) -> bool {
@@ -326,7 +343,9 @@ impl LogView for Canvas {
         let Some(drawing) = &mut *drawing else { return false };
         self.note_facts(drawing);
         if let Some(error) = drawing.tiles.take_trouble() {
-            book.tell("tiles can't be put into the scratch file and stay in memory", &error, desk);
+            book.tell(desk, || {
+                format!("the canvas can't put tiles into its scratch file ({error}): they stay in memory")
+            });
         }
         let has_published = may_publish && self.publish(drawing, &mut book, desk);
         let is_due = desk.clock_us() >= book.stored_us + CHECKPOINT_EVERY_US;
@@ -362,12 +381,12 @@ impl LogView for Canvas {
 }
 
 impl Book {
-    /// Tells the operator, now and then, what can't be written.
-    fn tell(&mut self, outcome: &str, error: &std::io::Error, desk: &dyn ViewDesk) {
+    /// Tells the operator, now and then, of trouble with its files.
+    fn tell(&mut self, desk: &dyn ViewDesk, sentence: impl FnOnce() -> String) {
         let now_us = desk.clock_us();
         if self.troubled_us.is_none_or(|last_us| now_us >= last_us + TROUBLE_TOLD_US) {
             self.troubled_us = Some(now_us);
-            desk.warn(&format!("the canvas has trouble with its files ({error}): {outcome}"));
+            desk.warn(&sentence());
         }
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use crate::os::disk::Disk;
 
@@ -93,11 +93,9 @@ impl Scratch {
         if self.buckets.is_empty() {
             return Ok(None);
         }
-        let mut found = None;
-        self.each_page(self.bucket_of(key), |page| {
-            if let Some((entry, at)) = entries::find(page, key) {
-                found = Some((entry, entries::rest(page, at).to_vec()));
-            }
+        let found = self.walk(self.bucket_of(key), |page| match entries::find(page, key) {
+            Some((entry, at)) => ControlFlow::Break((entry, entries::rest(page, at).to_vec())),
+            None => ControlFlow::Continue(()),
         })?;
         found.map(|(entry, rest)| self.tile_bytes(&entry, rest)).transpose()
     }
@@ -119,7 +117,7 @@ impl Scratch {
             let Some(next) = entries::next(page) else { return Ok(None) };
             (before, id) = (Some(id), next);
         }
-        Err(io::ErrorKind::InvalidData.into())
+        Err(self.pages.damaged())
     }
 
     /// Calls `visit` with each tile whose set cells may lie in an area, and its bytes.
@@ -255,7 +253,7 @@ impl Scratch {
                 None => return self.append_page(id, entry, rest),
             }
         }
-        Err(io::ErrorKind::InvalidData.into())
+        Err(self.pages.damaged())
     }
 
     /// Appends an entry in a page of its own behind the last one of a bucket.
@@ -302,26 +300,37 @@ impl Scratch {
             return Ok(rest);
         }
         if entry.length > SCRATCH_TILE_BYTES_MAX {
-            return Err(io::ErrorKind::InvalidData.into());
+            return Err(self.pages.damaged());
         }
         let (first, checksum) = entries::place(&rest);
         self.pages.read_bytes(first, entry.length, checksum)
     }
 
     fn each_page(&self, bucket: usize, mut visit: impl FnMut(&Page)) -> io::Result<()> {
+        let visit_all = |page: &Page| {
+            visit(page);
+            ControlFlow::<()>::Continue(())
+        };
+        self.walk(bucket, visit_all).map(|_| ())
+    }
+
+    /// Calls `visit` with the pages of a bucket until it breaks off, and gives what it does so with.
+    fn walk<T>(
+        &self,
+        bucket: usize,
+        mut visit: impl FnMut(&Page) -> ControlFlow<T>,
+    ) -> io::Result<Option<T>> {
         let mut id = self.buckets[bucket];
         // No bucket has more pages than there are.
         for _ in 0..self.pages.count() {
-            let next = self.pages.read(id, |page| {
-                visit(page);
-                entries::next(page)
-            })?;
-            match next {
-                Some(next) => id = next,
-                None => return Ok(()),
+            let (flow, next) = self.pages.read(id, |page| (visit(page), entries::next(page)))?;
+            match (flow, next) {
+                (ControlFlow::Break(found), _) => return Ok(Some(found)),
+                (ControlFlow::Continue(()), Some(next)) => id = next,
+                (ControlFlow::Continue(()), None) => return Ok(None),
             }
         }
-        Err(io::ErrorKind::InvalidData.into())
+        Err(self.pages.damaged())
     }
 
     fn each_of(
@@ -414,7 +423,7 @@ impl Scratch {
         let mut next = Some(first);
         while let Some(id) = next {
             // Pages that can't be found any more take some room until the file is made anew.
-            next = self.pages.read(id, entries::next).ok().flatten().filter(|next| self.pages.is_used(*next));
+            next = self.pages.read(id, entries::next).ok().flatten();
             self.pages.release(id, 1);
         }
     }

@@ -28,9 +28,8 @@ struct Cached {
 }
 
 impl Cached {
-    /// Returns the checksum of a page as it is, at its place: one that was written elsewhere reads wrong, too.
     fn checksum(&self) -> [u8; 4] {
-        crc32c::crc32c_append(self.id, &self.bytes[CHECKSUM.end..]).to_le_bytes()
+        checksum(self.id, &self.bytes)
     }
 
     fn seal(&mut self) {
@@ -50,6 +49,8 @@ pub struct Pages {
     cache: Vec<Option<Box<Cached>>>,
     /// Those that had to leave the cache while the disk was full: there are file systems on which even a change needs room.
     unwritten: BTreeMap<PageId, Box<Cached>>,
+    /// The first of those that is tried next.
+    try_from: PageId,
     /// A bit for each page: whether it is in use.
     used: Vec<u64>,
     /// Number of pages in use.
@@ -72,6 +73,7 @@ impl Pages {
             file,
             cache,
             unwritten: BTreeMap::new(),
+            try_from: 0,
             used: Vec::new(),
             count: 0,
             search_from,
@@ -86,9 +88,7 @@ impl Pages {
         self.count
     }
 
-    /// Returns whether a page is in use.
-    #[must_use]
-    pub fn is_used(&self, id: PageId) -> bool {
+    fn is_used(&self, id: PageId) -> bool {
         self.used.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
     }
 
@@ -116,6 +116,18 @@ impl Pages {
             }
         }
         Ok(id)
+    }
+
+    /// Writes what has changed, and empties the memory of pages.
+    #[cfg(test)]
+    pub fn forget(&mut self) {
+        (0..CACHED).for_each(|place| _ = self.make_place(place as PageId).unwrap());
+    }
+
+    /// Returns how many pages wait for room on the disk.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.unwritten.len()
     }
 
     /// Frees pages side by side.
@@ -188,6 +200,7 @@ impl Pages {
     /// # Errors
     /// Fails as [`Pages::read`] does.
     pub fn read_bytes(&self, first: PageId, length: usize, checksum: u32) -> io::Result<Vec<u8>> {
+        self.checked(self.is_used(first))?;
         let mut bytes = vec![0; length];
         self.fill(&mut bytes, first)?;
         self.checked(crc32c::crc32c(&bytes) == checksum)?;
@@ -198,6 +211,13 @@ impl Pages {
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.is_damaged.get()
+    }
+
+    /// Notes that the file is not what was written, and gives the error that says so.
+    #[must_use]
+    pub fn damaged(&self) -> io::Error {
+        self.is_damaged.set(true);
+        io::ErrorKind::InvalidData.into()
     }
 
     /// Gives the disk's blocks of free pages back.
@@ -246,6 +266,8 @@ impl Pages {
 
     /// Reads a page.
     fn load(&self, id: PageId) -> io::Result<Box<Cached>> {
+        // A page as it was before, because the disk lost a write, may lead to one that is free.
+        self.checked(self.is_used(id))?;
         let mut cached = Box::new(Cached { id, is_changed: false, bytes: [0; PAGE_BYTES] });
         self.fill(&mut cached.bytes, id)?;
         self.checked(cached.is_sealed())?;
@@ -270,13 +292,15 @@ impl Pages {
         Ok(place)
     }
 
-    /// Writes one of the pages for which there was no room.
+    /// Tries to write one of the pages for which there was no room: another one each time, since some blocks may have room to be
+    /// changed and others not.
     fn write_one(&mut self) {
-        if let Some(first) = self.unwritten.first_entry()
-            && self.file.write_at(&first.get().bytes, offset_of(*first.key())).is_ok()
-        {
-            first.remove();
+        let next = self.unwritten.range(self.try_from..).chain(&self.unwritten).next();
+        let Some((&id, cached)) = next else { return };
+        if self.file.write_at(&cached.bytes, offset_of(id)).is_ok() {
+            self.unwritten.remove(&id);
         }
+        self.try_from = id + 1;
     }
 
     fn fill(&self, bytes: &mut [u8], first: PageId) -> io::Result<()> {
@@ -288,11 +312,7 @@ impl Pages {
     }
 
     fn checked(&self, is_sound: bool) -> io::Result<()> {
-        if is_sound {
-            return Ok(());
-        }
-        self.is_damaged.set(true);
-        Err(io::ErrorKind::InvalidData.into())
+        if is_sound { Ok(()) } else { Err(self.damaged()) }
     }
 
     /// Finds so many free pages side by side, a power of two that divides the number of the first (64 for 128 pages), so that freed
@@ -317,6 +337,12 @@ impl Pages {
 #[must_use]
 pub fn pages_of(bytes: usize) -> usize {
     bytes.div_ceil(PAGE_BYTES).next_power_of_two()
+}
+
+/// Returns the checksum of a page as it is, at its place: one that was written elsewhere reads wrong, too.
+#[must_use]
+pub fn checksum(id: PageId, page: &Page) -> [u8; 4] {
+    crc32c::crc32c_append(id, &page[CHECKSUM.end..]).to_le_bytes()
 }
 
 fn offset_of(id: PageId) -> u64 {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
@@ -185,6 +186,8 @@ enum Wrong {
     Full,
     /// There is no room for any change, as on file systems that never write in place.
     FullForChanges,
+    /// The same before this place.
+    FullBefore(u64),
     Reads,
     Writes,
 }
@@ -247,6 +250,7 @@ impl DiskFile for FillingFile {
                 Err(io::ErrorKind::StorageFull.into())
             }
             Wrong::FullForChanges => Err(io::ErrorKind::StorageFull.into()),
+            Wrong::FullBefore(end) if offset < end => Err(io::ErrorKind::StorageFull.into()),
             Wrong::Writes => Err(io::Error::from_raw_os_error(5)),
             _ => self.file.write_at(bytes, offset),
         }
@@ -372,4 +376,130 @@ fn a_page_that_was_changed_is_an_error_and_no_empty_page() {
         "large tiles, too"
     );
     assert!(scratch.bounds().is_err() && scratch.each(|_, _| Ok(())).is_err());
+}
+
+#[test]
+fn pages_that_wait_for_room_are_written_when_there_is_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Wrong::Nothing));
+    let disk = Filling { disk: RealDisk::open(directory.path()).unwrap(), wrong: told.clone() };
+    let mut scratch = Scratch::make(&disk, "scratch").unwrap();
+    let key = |at: i32| TileKey { x: at * 4, y: 0 };
+    (0..12_000).for_each(|at| scratch.put(key(at), &[1; 990], [0; 4]).unwrap());
+    // Changes pages all over the file.
+    let (mut at, mut here) = (0, vec![true; 12_000]);
+    let mut change = |scratch: &mut Scratch, times: i32| {
+        for _ in 0..times {
+            at = (at + 7) % 12_000;
+            let bytes = scratch.take(key(at)).unwrap();
+            assert_eq!(bytes.is_some(), here[at as usize]);
+            // One that needs another page is refused.
+            here[at as usize] = scratch.put(key(at), &[1; 990], [0; 4]).is_ok();
+        }
+    };
+    *told.lock().unwrap() = Wrong::FullForChanges;
+    change(&mut scratch, 3_000);
+    let most = scratch.pages.waiting();
+    assert!(most > 1_000, "{most} wait");
+    // Some blocks can be changed and others not: those are no obstacle to these.
+    *told.lock().unwrap() = Wrong::FullBefore(40 * PAGE_BYTES as u64);
+    change(&mut scratch, 12_000);
+    let few = scratch.pages.waiting();
+    assert!(0 < few && few <= 40, "{few} wait");
+    *told.lock().unwrap() = Wrong::Nothing;
+    change(&mut scratch, 3_000);
+    assert_eq!(scratch.pages.waiting(), 0);
+    assert!((0..12_000).all(|at| scratch.read(key(at)).unwrap().is_some() == here[at as usize]));
+}
+
+/// A bucket of four pages in a file that is changed from outside.
+struct Changed {
+    scratch: Scratch,
+    file: std::fs::File,
+    _directory: tempfile::TempDir,
+}
+
+/// The nth tile of the bucket; four are in each page.
+fn nth(at: i32) -> TileKey {
+    TileKey { x: at % 4, y: at / 4 }
+}
+
+impl Changed {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        let mut scratch = Scratch::make(&disk, "scratch").unwrap();
+        (0..16).for_each(|at| scratch.put(nth(at), &[at as u8; 990], [0; 4]).unwrap());
+        scratch.pages.forget();
+        let file =
+            std::fs::File::options().read(true).write(true).open(directory.path().join("scratch")).unwrap();
+        Self { scratch, file, _directory: directory }
+    }
+
+    /// Returns the pages of the bucket in order.
+    fn chain(&self) -> Vec<PageId> {
+        let mut ids = vec![self.scratch.buckets[self.scratch.bucket_of(nth(0))]];
+        self.scratch
+            .each_page(self.scratch.bucket_of(nth(0)), |page| ids.extend(entries::next(page)))
+            .unwrap();
+        ids
+    }
+
+    fn page(&self, id: PageId) -> Page {
+        let mut page = [0; PAGE_BYTES];
+        self.file.read_exact_at(&mut page, u64::from(id) * PAGE_BYTES as u64).unwrap();
+        page
+    }
+
+    fn set_page(&self, id: PageId, page: &Page) {
+        self.file.write_all_at(page, u64::from(id) * PAGE_BYTES as u64).unwrap();
+    }
+
+    fn is_found_out(&mut self, key: TileKey) {
+        let kind = |error: io::Error| error.kind();
+        assert_eq!(self.scratch.read(key).map_err(kind), Err(io::ErrorKind::InvalidData));
+        assert_eq!(self.scratch.take(key).map_err(kind), Err(io::ErrorKind::InvalidData));
+        assert!(self.scratch.is_damaged());
+        // Whatever else comes, nothing panics.
+        (0..200).for_each(|at| _ = self.scratch.put(TileKey { x: at * 4, y: 9 }, &[1; 990], [0; 4]));
+        (0..200).for_each(|at| _ = self.scratch.take(TileKey { x: at * 4, y: 9 }));
+        self.scratch.give_back();
+    }
+}
+
+#[test]
+fn a_page_in_the_place_of_another_one_is_an_error() {
+    let mut changed = Changed::new();
+    let ids = changed.chain();
+    assert_eq!(ids.len(), 4);
+    changed.set_page(ids[1], &changed.page(ids[2]));
+    changed.is_found_out(nth(5));
+}
+
+#[test]
+fn pages_that_lead_in_a_circle_are_an_error() {
+    let mut changed = Changed::new();
+    let ids = changed.chain();
+    let mut page = changed.page(ids[3]);
+    entries::set_next(&mut page, Some(ids[1]));
+    let checksum = pages::checksum(ids[3], &page);
+    page[..4].copy_from_slice(&checksum);
+    changed.set_page(ids[3], &page);
+    changed.is_found_out(TileKey { x: 3, y: 99 });
+}
+
+#[test]
+fn a_write_that_the_disk_has_lost_is_an_error() {
+    let mut changed = Changed::new();
+    let ids = changed.chain();
+    let before = changed.page(ids[0]);
+    for at in 4..8 {
+        assert_eq!(changed.scratch.take(nth(at)).unwrap().unwrap(), [at as u8; 990]);
+    }
+    changed.scratch.pages.forget();
+    assert_eq!(changed.chain(), [ids[0], ids[2], ids[3]]);
+    changed.scratch.pages.forget();
+    // It leads to a page that is free, and says what was true before.
+    changed.set_page(ids[0], &before);
+    changed.is_found_out(nth(5));
 }
