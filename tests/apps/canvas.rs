@@ -255,7 +255,8 @@ fn what_was_drawn_is_there_again_after_a_restart_whatever_became_of_the_files() 
     let scratch = server.data_dir().join("views/canvas.scratch");
     drawn(&server);
     let cut = || {
-        std::fs::File::options().write(true).open(&scratch).and_then(|file| file.set_len(100)).expect("cut")
+        let file = std::fs::File::options().write(true).open(&scratch).expect("a scratch file");
+        file.set_len(100).expect("cut");
     };
     cut();
     // Whoever looks finds it out, and nothing has to be written.
@@ -267,7 +268,7 @@ fn what_was_drawn_is_there_again_after_a_restart_whatever_became_of_the_files() 
     drawn(&server);
     // Again at once is no way out of it: a disk may fail each read.
     cut();
-    post(&server, &far);
+    post(&server, &pixels(2_000, 11));
     await_that(
         "a drawing that is lost",
         || get(&server, "/canvas.json").json(),

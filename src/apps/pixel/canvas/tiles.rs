@@ -333,5 +333,4 @@ fn sweep_tile(tile: &mut Tile, below: impl Fn(RunId) -> u16, changes: &mut Chang
 }
 
 #[cfg(test)]
-#[path = "tiles_tests.rs"]
 mod tests;
