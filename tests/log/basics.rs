@@ -110,20 +110,23 @@ fn a_snapshot_of_nothing_is_a_place_to_start_from() {
     assert_eq!(Host::open(&disk).unwrap().replayed, host.written);
 }
 
-/// A disk on which a server writes another batch at each look at a file, so that each look finds another end.
-struct Growing {
+/// Does something with each read: the bytes that were read, and where they stand in the file.
+type OnRead = Arc<dyn Fn(&mut [u8], u64) + Send + Sync>;
+
+/// A disk beside which something else happens at each read of a file.
+struct Busy {
     disk: SimDisk,
-    host: Arc<Mutex<Host>>,
+    on_read: OnRead,
 }
 
-struct GrowingFile {
+struct BusyFile {
     file: Arc<dyn DiskFile>,
-    host: Arc<Mutex<Host>>,
+    on_read: OnRead,
 }
 
-impl Disk for Growing {
+impl Disk for Busy {
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(GrowingFile { file: self.disk.open(name, access)?, host: self.host.clone() }))
+        Ok(Arc::new(BusyFile { file: self.disk.open(name, access)?, on_read: self.on_read.clone() }))
     }
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
@@ -148,13 +151,13 @@ impl Disk for Growing {
     }
 }
 
-impl DiskFile for GrowingFile {
+impl DiskFile for BusyFile {
     fn size_bytes(&self) -> io::Result<u64> {
         self.file.size_bytes()
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let read = self.file.read_at(buffer, offset)?;
-        self.host.lock().unwrap().append(300, true);
+        (self.on_read)(&mut buffer[..read], offset);
         Ok(read)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -173,8 +176,11 @@ fn a_journal_that_grows_all_the_time_is_followed_and_not_taken_for_damaged() {
     let disk = SimDisk::new();
     let mut host = Host::open(&disk).unwrap();
     host.append(100, true);
-    let growing = Growing { disk, host: Arc::new(Mutex::new(host)) };
-    let host = growing.host.clone();
+    let host = Arc::new(Mutex::new(host));
+    let server = host.clone();
+    // Each look finds another end.
+    let on_read: OnRead = Arc::new(move |_, _| server.lock().unwrap().append(300, true));
+    let growing = Busy { disk, on_read };
     let mut read = 0;
     let mut take = |replay: Replay<'_>| {
         read += usize::from(matches!(replay, Replay::Batch(_)));
@@ -187,4 +193,31 @@ fn a_journal_that_grows_all_the_time_is_followed_and_not_taken_for_damaged() {
         assert!(follower.position() > before);
     }
     assert!(read > 40 && read < host.lock().unwrap().written.len());
+}
+
+#[test]
+fn a_journal_is_followed_to_where_it_was_synced_however_many_looks_that_takes() {
+    let disk = SimDisk::new();
+    let mut host = Host::open(&disk).unwrap();
+    (0..40).for_each(|_| host.append(100, true));
+    assert_eq!(host.opened.appender.segment(), 1);
+    let synced = host.opened.appender.position();
+    // A snapshot says how far it was synced, and can't be read.
+    let name = pixeld::log::snapshot::SnapshotFile::first(synced).name();
+    disk.create(&name, 0).unwrap().write_at(b"damaged", 0).unwrap();
+    // Each read sees a little more of the file than the one before, as from a cache that is late.
+    let seen = Mutex::new(6 * 1024_u64);
+    let on_read: OnRead = Arc::new(move |bytes, offset| {
+        let mut seen = seen.lock().unwrap();
+        *seen += 128;
+        let end = seen.saturating_sub(offset).min(bytes.len() as u64);
+        bytes[end as usize..].fill(0);
+    });
+    let mut read = 0;
+    let mut take = |replay: Replay<'_>| {
+        read += usize::from(matches!(replay, Replay::Batch(_)));
+        Ok(())
+    };
+    let follower = Follower::begin(Arc::new(Busy { disk, on_read }), None, || (), &mut take).unwrap();
+    assert_eq!((follower.position(), read), (synced, 40));
 }
