@@ -126,7 +126,7 @@ impl Arguments {
         Ok(if last.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
     }
 
-    /// Copies what is new until it is to end. What fails is tried again, with longer pauses; damage ends it.
+    /// Copies what is new until it is to end. What fails is tried again, with longer pauses; damage, and another directory in the place of DIR, end it.
     fn follow(&self, backup: &mut Backup, stop: &AtomicBool, mut last: Round) -> Result<Round, CliError> {
         let (mut pause, mut said, mut trouble) = (self.every, Instant::now(), None);
         loop {
@@ -139,7 +139,7 @@ impl Arguments {
                     last = round;
                     pause = self.every;
                 }
-                Err(error) if error.is_damage() || is_last => return Err(error.into()),
+                Err(error) if error.is_final() || is_last => return Err(error.into()),
                 Err(error) => {
                     self.complain(&error, &mut trouble);
                     pause = (pause * 2).min(PAUSE_MAX);

@@ -65,7 +65,7 @@ pub(crate) fn assert_same(one: &Path, other: &Path) {
     assert!(said.contains("states: every application has the same digest"), "{said}");
 }
 
-/// Every file below a directory with its content, but the lock.
+/// Every file below a directory with its content, but the lock. A server may remove one meanwhile.
 pub(crate) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
@@ -73,7 +73,10 @@ pub(crate) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         if path.is_dir() {
             found.extend(files(&path));
         } else if !path.ends_with("lock") {
-            found.push((path.clone(), std::fs::read(&path).expect("a file")));
+            match std::fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                read => found.push((path.clone(), read.expect("a file"))),
+            }
         }
     }
     found.sort();

@@ -221,3 +221,32 @@ fn a_source_that_went_back_in_time_does_not_overwrite_what_its_backup_has() {
     assert!(code == Some(1) && said.contains("choose a new target"), "{said}");
     assert!(files(&target) == before, "the target was changed");
 }
+
+#[test]
+fn a_backup_that_follows_tells_of_a_directory_that_went_and_of_another_one_in_its_place() {
+    let home = Home::new();
+    let (source, target) = (home.at("source"), home.at("target"));
+    filled(&source);
+    let mut follow = backup(&source, &target);
+    let log = home.at("log");
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    let written = std::fs::File::create(&log).expect("a file");
+    let also = written.try_clone().expect("a file");
+    let follow = follow.args(["--follow", "--every", "100ms"]).stdout(also).stderr(written);
+    let mut following = follow.spawn().expect("it runs");
+    await_that("a first round", said, |said| said.contains("has everything up to"));
+    // As a disk that is not mounted leaves it.
+    std::fs::rename(&source, home.at("elsewhere")).expect("moved");
+    std::fs::create_dir(&source).expect("made");
+    await_that("a complaint", said, |said| said.contains("holds no data directory any more"));
+    assert_eq!(files(&source), [], "nothing is made in it");
+    std::fs::remove_dir(&source).expect("removed");
+    std::fs::rename(home.at("elsewhere"), &source).expect("moved");
+    await_that("it goes on", said, |said| said.contains("is up to date again"));
+    std::fs::rename(&source, home.at("elsewhere")).expect("moved");
+    let before = files(&target);
+    drop(Server::start(ANY_PORT, &source, &[]));
+    assert_eq!(following.wait().expect("a child").code(), Some(1));
+    assert!(said().contains("choose another target"), "{}", said());
+    assert!(files(&target) == before, "it stays the backup of the first one");
+}

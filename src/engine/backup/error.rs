@@ -46,6 +46,22 @@ pub enum BackupError {
         /// Whose directory was to be copied.
         ours: NodeId,
     },
+    /// Another directory stands where the source was when the backup began.
+    #[error(
+        "{} is the data directory {now} now, and was {before} when this backup began: {place} stays the backup of that one; \
+         choose another target",
+        path.display()
+    )]
+    Replaced {
+        /// The target.
+        place: String,
+        /// The source.
+        path: PathBuf,
+        /// Whose it was.
+        before: String,
+        /// Whose it is.
+        now: String,
+    },
     /// What the target has is not what the source has, or had.
     #[error(
         "{place} goes on behind {instant} in another way than {} does, which was restored from an earlier backup, or cut: \
@@ -93,6 +109,12 @@ impl BackupError {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::SourceDamaged { .. } | Self::Damaged { .. })
+    }
+
+    /// Returns whether no later try helps, either.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.is_damage() || matches!(self, Self::Replaced { .. })
     }
 
     /// Returns whether a file went while it was being copied.

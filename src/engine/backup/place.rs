@@ -76,3 +76,27 @@ pub(super) fn identity_of(
         _ => failed(format!("reading {place}"))(error),
     })
 }
+
+/// Fails if the directory at `path` is not the one any more that a backup to `place` began with. One that was replaced, or whose disk
+/// is not mounted any more, looks like one to which nothing is written.
+pub(super) fn still(
+    path: &Path,
+    disk: &dyn Disk,
+    begun: &Identity,
+    place: &Place,
+) -> Result<(), BackupError> {
+    let damaged = |error| BackupError::SourceDamaged { path: path.to_owned(), error };
+    let Some(now) = identity_of(disk, path.display(), damaged)? else {
+        let why = "is not there, or holds no data directory any more: it has no file identity".to_owned();
+        return Err(BackupError::Source { path: path.to_owned(), why });
+    };
+    if (now.node, now.lineage) == (begun.node, begun.lineage) {
+        return Ok(());
+    }
+    let name = |identity: &Identity| match identity.lineage {
+        0 => identity.node.to_string(),
+        lineage => format!("{} of the lineage {lineage:016x}", identity.node),
+    };
+    let (before, now) = (name(begun), name(&now));
+    Err(BackupError::Replaced { place: place.to_string(), path: path.to_owned(), before, now })
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::choice::choose;
 use super::error::{BackupError, failed, of_journal};
-use super::place::{Place, identity_of, open_to_write, pause};
+use super::place::{Place, identity_of, open_to_write, pause, still};
 use super::reached::{is_as_long, lacking_of, reached};
 use super::target::{Piece, Target, copy_blob};
 use crate::app::applied::{Applied, EmptyStates};
@@ -96,7 +96,8 @@ impl Backup {
         let has = reached(place, path, &*disk, &ours, &*target)?;
         let mut rebuilding = Rebuilding::new(false, empty, Shelf::new(disk.clone()));
         let follower = Follower::begin(disk.clone(), None, pause, &mut |replay| rebuilding.take(replay))
-            .map_err(|error| of_journal(error, |error| damaged(path, error)))?;
+            .map_err(|error| of_journal(error, |error| damaged(path, error)))
+            .or_else(|error| still(path, &*disk, &ours, place).and(Err(error)))?;
         let listed = |root| FileStore::below(target.disk(), root).list();
         let complete = has.map_or(0, |(number, _)| number - 1);
         let numbers = follower.segments().map_err(failed("listing the segments"))?;
@@ -140,6 +141,8 @@ impl Backup {
             match self.try_round(on_bytes) {
                 // A server that is short of room, or of an earlier version, removes files all the same.
                 Err(error) if error.is_gone() && tries < TRIES => tries += 1,
+                // A directory that goes meanwhile looks like one that lacks what was promised.
+                Err(error) => return self.still().and(Err(error)),
                 outcome => return outcome,
             }
             pause();
@@ -147,6 +150,7 @@ impl Backup {
     }
 
     fn try_round(&mut self, on_bytes: &mut dyn FnMut(u64)) -> Result<Round, BackupError> {
+        self.still()?;
         let _hold = Hold::of_backup(&self.path);
         self.read_on()?;
         let mut round = Round::default();
@@ -161,6 +165,11 @@ impl Backup {
         self.copy_lacking(&mut round, &mut note)?;
         (round.position, round.time_us) = (self.follower.position(), self.follower.time_us());
         Ok(round)
+    }
+
+    /// Fails if the source is not the directory any more that the backup began with.
+    fn still(&self) -> Result<(), BackupError> {
+        still(&self.path, &*self.disk, self.follower.identity(), &self.place)
     }
 
     /// Reads what was written since the last round.
