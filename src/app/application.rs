@@ -167,6 +167,9 @@ pub enum Action {
         /// Makes the answer.
         then: Box<dyn Resume>,
     },
+    /// Answer once everything that is applied now is kept at the durability asked for, and log nothing: an earlier request has done what
+    /// this one asks for, and may not have reached that level yet.
+    Confirm(Response),
     /// Let a job thread answer, piece by piece.
     Job(Box<dyn Job>),
     /// Hold the request until a time, or until somebody has news for it.

@@ -418,3 +418,60 @@ fn a_level_in_letters_of_any_case_is_that_level() {
     assert_eq!(level(&mut client), kept(200, "both"));
     assert_eq!(level(client.send(at("Both", 1))), kept(200, "both"));
 }
+
+/// Requests that are met by an earlier one of the same name, or that find nothing left to do, and what they are answered.
+fn repeated() -> [(Vec<u8>, u16); 3] {
+    let keyed = |path: &str, body: &str| {
+        let sent = asking_both(path, "application/json", body.as_bytes());
+        let sent = String::from_utf8(sent).unwrap();
+        sent.replacen("\r\n", "\r\nIdempotency-Key: a\r\n", 1).into_bytes()
+    };
+    let cut = "DELETE /pixels?before=2100-01-01T00:00:00Z HTTP/1.1\r\nHost: x\r\nDurability: both\r\n\r\n";
+    [
+        (keyed("/api/orders", r#"{"product":"car"}"#), 202),
+        (keyed("/api/products", r#"{"name":"car"}"#), 201),
+        (cut.as_bytes().to_vec(), 200),
+    ]
+}
+
+/// Whoever was told 504 and sends the same again asks whether both hosts have it by now.
+#[test]
+fn what_an_earlier_request_has_done_is_confirmed_as_if_it_were_the_first() {
+    for durability in [Durability::Memory, Durability::Disk, Durability::Both] {
+        let host = Host::start(durability, SHORT, Limits::default());
+        host.peer_comes();
+        let mut first = host.connect();
+        first.send(at("disk", 1)).answer();
+        // An order that is sent again is answered 409 until it is done, and a clear up to a time waits for the peer's word itself.
+        let [_, (sent, status), _] = repeated();
+        let mut client = host.connect();
+        assert_eq!(level(client.send(&sent)), kept(504, "disk"), "the first");
+        let logged = host.committed();
+        assert_eq!(level(client.send(&sent)), kept(504, "disk"), "again");
+        assert_eq!(host.committed(), logged, "it is not logged again");
+        client.send(&sent);
+        host.peer_has(host.committed());
+        assert_eq!(level(&mut client), kept(status, "both"));
+        assert_eq!(level(client.send(&sent)), kept(status, "both"), "at once");
+        // Another body under the key is refused, and has nothing to wait for.
+        let other = String::from_utf8(sent).unwrap().replace("car", "cat").into_bytes();
+        assert_eq!(level(client.send(other)), kept(422, ""));
+    }
+}
+
+#[test]
+fn a_level_that_is_out_of_reach_is_refused_for_what_is_there_already() {
+    let server = crate::process::Server::fresh(&["--durability", "memory", "--toys-order-ms", "0"]);
+    for (sent, status) in repeated() {
+        let at = |name: &str| {
+            String::from_utf8(sent.clone())
+                .unwrap()
+                .replace("Durability: both", &format!("Durability: {name}"))
+        };
+        let mut client = server.connect();
+        assert_eq!(level(client.send(at("memory"))), kept(status, "memory"));
+        assert_eq!(level(client.send(at("disk"))), kept(status, "disk"), "it waits for a sync");
+        assert_eq!(level(client.send(at("both"))), kept(503, ""));
+        assert_eq!(level(client.send(at("all"))), kept(400, ""));
+    }
+}

@@ -76,7 +76,8 @@ impl Resume for Waiting {
         match self.0.take() {
             None => Action::Respond(later()),
             Some(Err(response)) => Action::Respond(response),
-            Some(Ok(records)) if records.is_empty() => Action::Respond(cleared()),
+            // An earlier request may have cleared it.
+            Some(Ok(records)) if records.is_empty() => Action::Confirm(cleared()),
             Some(Ok(records)) => Action::Append { records, response: cleared() },
         }
     }

@@ -1,7 +1,7 @@
 //! Requests that take effect once for a name, however often and on whichever host they are sent.
 //!
 //! ```text
-//! asked: what has the name? in memory -> answered like the first one
+//! asked: what has the name? in memory -> answered like the first one, once that is kept at the level asked for
 //!                           perhaps on the disk, or in doubt -> a job reads -> answered so, or asked again
 //!                           nothing -> logged -> applied: it stands -> its own answer
 //!                                                        another one stands -> answered like that
@@ -103,6 +103,21 @@ pub fn settle(applied: &AppliedLock, is_open: impl Fn(&ToysState) -> bool) -> io
     }
 }
 
+/// Answers a request beside which another one stands: as the first one was answered, once that is kept as safely as this one asks for.
+/// The first one may have been answered that the peer does not have it yet.
+fn answer(response: Response) -> Action {
+    if response.status < 400 { Action::Confirm(response) } else { Action::Respond(response) }
+}
+
+/// The answer to a request beside which an item on the disk stands.
+struct Beside(Response);
+
+impl Resume for Beside {
+    fn resume(self: Box<Self>, _: &View<'_>, _: News) -> Action {
+        answer(self.0)
+    }
+}
+
 impl<T: Once> Sent<T> {
     fn go_on(self: Box<Self>, view: &View<'_>) -> Action {
         let applied = view.applied();
@@ -113,7 +128,7 @@ impl<T: Once> Sent<T> {
         match (look, self.stage) {
             (Look::Known(standing), stage) => {
                 let moment = Moment { heals: &applied.heals, now: now(view) };
-                Action::Respond(self.asked.beside(&standing, stage.own(), &moment))
+                answer(self.asked.beside(&standing, stage.own(), &moment))
             }
             (Look::Doubt, _) => {
                 drop(applied);
@@ -155,7 +170,7 @@ impl<T: Once> Sent<T> {
             let shop = applied.state::<ToysState>().ok_or(io::ErrorKind::NotFound)?;
             let standing = T::revived(standing, shop);
             let moment = Moment { heals: &applied.heals, now };
-            Ok(Found::Answer(self.asked.beside(&standing, self.stage.own(), &moment)))
+            Ok(Found::Go(Box::new(Beside(self.asked.beside(&standing, self.stage.own(), &moment)))))
         };
         Action::Job(Lookup::new(find, unread))
     }

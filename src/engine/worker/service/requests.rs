@@ -15,7 +15,7 @@ use crate::engine::worker::route::{self, NO_ROUTE, Target};
 use crate::engine::worker::verdict::{self, Denied, From};
 use crate::http::connection::Step;
 use crate::http::request::{Head, HeaderSlots};
-use crate::http::response;
+use crate::http::response::{self, Response};
 use crate::http::sites;
 
 impl Service {
@@ -181,6 +181,7 @@ impl Service {
             Action::Command { record, then } => {
                 self.log(connection, record, LateAnswer::Command(then), &asked, context);
             }
+            Action::Confirm(response) => self.confirm(connection, response, &asked, context),
             Action::Job(job) => self.start_job(connection, job, asked, context),
             Action::Wait(wait) => start_wait(connection, wait, asked, context),
             Action::Watch(watch) => self.begin_watch(connection, watch, asked, context),
@@ -209,6 +210,19 @@ impl Service {
             connection.task = Task::Stalled { records, late, since_ms: context.now.ms() };
             connection.stall();
             connection.arm();
+        }
+    }
+
+    /// Holds an answer to a request that an earlier one has met until what is applied has reached the level asked for.
+    fn confirm(&mut self, connection: &mut Connection, response: Response, asked: &Asked, context: &Context) {
+        if asked.reached.is_some() {
+            // Its own record, behind the earlier one, has reached it.
+            return self.respond(connection, &response, asked, context);
+        }
+        let is_peer_behind = self.answers.is_peer_behind(&context.limits);
+        match admission::may_ask_for_level(asked, is_peer_behind, context) {
+            Ok(()) => self.hold_late(connection, Late::new(LateAnswer::Made(response), asked), context),
+            Err(refusal) => self.respond(connection, &refusal, asked, context),
         }
     }
 
