@@ -306,3 +306,36 @@ fn any_one_byte_of_any_one_file_of_a_real_directory() {
     let of_all = tallies.values().map(|tally| tally.refused).sum::<u64>() as f64 / trials as f64;
     assert!(of_all < 0.4, "{of_all} of all");
 }
+
+/// Whoever gives records up has their bytes beside the journal, and the pictures that they name.
+#[test]
+fn pictures_that_records_name_which_were_given_up_are_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path();
+    let settings = [&SETTINGS[..], &["--durability", "disk"]].concat();
+    let mut server = Server::start(ANY_PORT, data, &settings);
+    post_picture(&server, 1);
+    let behind_first = fs::read(data.join("0000000001.seg")).expect("a segment");
+    let behind_first = behind_first.iter().rposition(|&byte| byte != 0).expect("a frame");
+    (2..6).for_each(|seed| post_picture(&server, seed));
+    server.kill();
+    let pictures = board::blob_files(data);
+    assert!(pictures.len() >= 5);
+    let segment = data.join("0000000001.seg");
+    let mut bytes = fs::read(&segment).expect("a segment");
+    let second = (behind_first + 1..).find(|&at| bytes[at] != 0).expect("another frame");
+    bytes[second + 100] ^= 1;
+    fs::write(&segment, bytes).expect("written");
+    let start = |said: &str, more: &[&str]| {
+        Server::start(ANY_PORT, data, &[&settings[..], more].concat()).wait_for(said);
+    };
+    start("kept blobs that no record names", &["--accept-loss"]);
+    start("kept blobs that no record names", &[]);
+    assert_eq!(board::blob_files(data), pictures);
+    for entry in fs::read_dir(data).expect("a directory").flatten() {
+        if entry.path().extension().is_some_and(|end| end == "lost") {
+            fs::rename(entry.path(), directory.path().with_extension("lost")).expect("moved");
+        }
+    }
+    start("they are removed", &[]);
+}

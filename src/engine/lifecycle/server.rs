@@ -190,7 +190,7 @@ impl Server {
             }
             None => (None, None),
         };
-        Scrub::start(shared.clone())?;
+        Scrub::start(shared.clone(), directory.disk())?;
         shared.life.enter(Phase::Ready);
         let workers = workers::start(&settings, unstarted, &shared, &router, &queue, token.as_ref(), clock)?;
         let backgrounds = Some(Backgrounds::start(&settings, &shared)?);

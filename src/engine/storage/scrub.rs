@@ -13,6 +13,8 @@ use crate::base::limits::{SCRUB_BLOB_BYTES, SCRUB_BYTES_PER_S, SCRUB_PAUSE_US};
 use crate::engine::shared::Shared;
 use crate::engine::shared::log_throttle::LogThrottle;
 use crate::log::blobs::faults::Faults;
+use crate::log::recover::cut::LOST_SUFFIX;
+use crate::os::disk::Disk;
 use crate::os::thread;
 
 /// How often it looks whether somebody else has met a fault.
@@ -21,6 +23,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What the scrub works with.
 pub struct Scrub {
     shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
     /// When as much was read as may have been read.
     due_us: u64,
     throttle: LogThrottle,
@@ -31,8 +34,8 @@ impl Scrub {
     ///
     /// # Errors
     /// Fails when the system has no thread left.
-    pub fn start(shared: Arc<Shared>) -> std::io::Result<()> {
-        let scrub = Self { shared, due_us: 0, throttle: LogThrottle::default() };
+    pub fn start(shared: Arc<Shared>, disk: Arc<dyn Disk>) -> std::io::Result<()> {
+        let scrub = Self { shared, disk, due_us: 0, throttle: LogThrottle::default() };
         thread::spawn("scrub", move || scrub.run()).map(drop)
     }
 
@@ -54,10 +57,29 @@ impl Scrub {
         }
     }
 
-    /// Finds blobs that a crash has left and no record names. The keeper removes them.
+    /// Finds blobs that a crash has left and no record names. The keeper removes them, unless a record that was given up may name them:
+    /// whoever puts that back needs them.
     fn find_leftovers(&self) {
         let shared = &self.shared;
-        match shared.blobs.find_leftovers(|all| naming::unnamed(&shared.applied, all)) {
+        let mut kept = 0;
+        let found = self.disk.list().and_then(|names| {
+            let given_up = names.iter().any(|name| name.ends_with(LOST_SUFFIX));
+            shared.blobs.find_leftovers(|all| {
+                let mut unnamed = naming::unnamed(&shared.applied, all)?;
+                if given_up {
+                    kept = unnamed.len();
+                    unnamed.clear();
+                }
+                Ok(unnamed)
+            })
+        });
+        match found {
+            Ok(0) if kept > 0 => {
+                tracing::info!(
+                    blobs = kept,
+                    "kept blobs that no record names, since *.lost may name them; without such files the next start removes them"
+                );
+            }
             Ok(0) => {}
             Ok(blobs) => {
                 tracing::info!(blobs, "found blobs that no record names, left by a crash; they are removed");
