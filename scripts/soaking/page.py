@@ -137,7 +137,7 @@ Host a is blue, host b is orange; grey lines are events. A value is the largest 
 
 ## What clients saw
 
-Requests through nginx. A refused or lost write is open: it may be there or not, once at most. Toys and orders are sent again with their key.
+Requests through nginx. The outcome of a refused or lost write is open: it may be stored or not, but at most once. Toys and orders are sent again with their key.
 
 {table(['client', 'taken', 'other answers'], outcomes(ledger))}
 

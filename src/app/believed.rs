@@ -27,8 +27,8 @@ impl BelievedClock {
         if was_sound && ahead_us >= TOLD_US {
             let hours = ahead_us / 3_600_000_000;
             desk.warn(&format!(
-                "the clock is {hours} hours ahead of the newest record or of what it was: an age of --keep counts by it in ten minutes. If it \
-                 is wrong, set it right before"
+                "the clock is {hours} hours ahead of the newest record or of what it was: ages of --keep go by it in ten minutes. If it \
+                 is wrong, correct it before then"
             ));
         }
         believed_us

@@ -31,11 +31,11 @@ const REPORT: Duration = Duration::from_secs(3600);
 /// What a bar needs not show: a round takes less.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// Copy a data directory to another place, beside its server
+/// Copy a data directory to another place, with its server running or not
 ///
-/// TARGET is a folder, which is made if it is missing. What it has already is not copied
-/// again: of the journal only new segments, of pictures only new ones. The copy is read as a start reads it before this says up
-/// to which instant it reaches. What the server removes later stays in TARGET, so that `pixeld restore --at` can go back.
+/// TARGET is a folder, which is made if it is missing. What it already has is not copied
+/// again: only new segments of the journal and new pictures are. The copy is read the way a start reads it before the command
+/// says which instant it reaches. What the server removes later stays in TARGET, so that `pixeld restore --at` can go back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
@@ -47,14 +47,14 @@ pub(super) struct Arguments {
     /// Go on until SIGTERM or SIGINT: copy what is new again and again, so that a lost machine loses no more than --every
     #[arg(long)]
     follow: bool,
-    /// The pause between two looks of --follow, 100ms to 1h
+    /// The pause between two rounds of --follow, 100ms to 1h
     #[arg(long, value_name = "DURATION", value_parser = pause, default_value = "2s", requires = "follow")]
     every: Duration,
 }
 
 const AFTER: &str = "\
-The copy is in the formats of a data directory, the host's key and its pictures included: keep it as safe as that. Where \
-TARGET is a folder on the same file system, files that never change are linked and take no room; that is no backup against \
+The copy has the formats of a data directory and includes the host's key and pictures: protect it accordingly. If \
+TARGET is a folder on the same file system, files that never change are hard-linked and take no room; that does not protect against \
 the loss of the disk.
 
 Exit: 0 done and verified; 1 it failed: run it again, it goes on where it was; 2 usage; 3 the data directory or TARGET is \

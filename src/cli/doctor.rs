@@ -31,7 +31,7 @@ use pixeld_bench::client::tls::authorities_of_host;
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
-    /// Values that are wanted: throughput, latency, dev or bench-unsafe
+    /// Profile to check against: throughput, latency, dev or bench-unsafe
     #[arg(long, value_name = "NAME", default_value = "throughput", value_parser = profile)]
     profile: Profile,
     /// The network card [default: that of the default route]
@@ -40,20 +40,20 @@ pub(super) struct Arguments {
     /// Where the journal is, or will be [default: where the server's configuration has it]
     #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The peer, to see how far it is
+    /// The peer, to measure the way to it
     #[arg(long, value_name = "HOST:PORT")]
     peer: Option<String>,
-    /// The servers of the log that many hosts share, to see how far they are and how they are set; or its bucket, in which an object is
-    /// made and removed
+    /// The servers of the log that many hosts share, to measure the way to them and check their settings; or its bucket, in which
+    /// an object is made and removed
     #[arg(long, value_name = "SERVER,...", value_delimiter = ',', value_parser = server, env = "PIXELD_LOG")]
     log: Vec<String>,
-    /// Where those servers tell whether they sync
+    /// Monitoring addresses of those servers, to check whether they sync
     #[arg(long, value_name = "ADDR,...", value_delimiter = ',', env = "PIXELD_LOG_MONITOR")]
     log_monitor: Vec<String>,
-    /// The server's configuration, to see who may reach it and do what; without one that of the environment
+    /// The server's configuration, to check who can reach it and what they may do [default: from the environment]
     #[arg(short, long, value_name = "FILE", env = "PIXELD_CONFIG")]
     config: Option<PathBuf>,
-    /// Tell everything about one check
+    /// Explain one check in full
     #[arg(long, value_name = "ID", conflicts_with_all = ["json", "fix_script", "watch"])]
     explain: Option<String>,
     /// Print the checks as JSON
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// Print a shell script that would change what can be changed; it is not run
     #[arg(long, conflicts_with = "watch")]
     fix_script: bool,
-    /// Watch the counters for so long, under load, and name the bottleneck
+    /// Watch the counters for this long, under load, and name the bottleneck
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     watch: Option<std::time::Duration>,
     /// Look at a copy of another machine's /proc and /sys below this directory

@@ -77,7 +77,7 @@ pub enum CliError {
     #[error("{0}; no film was made")]
     Film(String),
     /// The result can't be written to stdout.
-    #[error("the result can't be written to stdout: {0}; look at the file or the program behind it")]
+    #[error("the result can't be written to stdout: {0}; check the file or the program that it goes to")]
     Output(io::Error),
     /// The terminal can't be drawn on.
     #[error("can't draw on the terminal: {0}; `pixeld top --once` prints the figures")]
@@ -99,7 +99,7 @@ const READER_GONE: u8 = 128 + 13;
 /// Exit code of a backup or a restore that met damage.
 pub(super) const DAMAGED: u8 = 3;
 
-const MEND: &str = "\nSegments say whose they are: `pixeld init --mend --data-dir DIR` writes the file identity again from that";
+const MEND: &str = "\n`pixeld init --mend --data-dir DIR` rebuilds the file identity from what the segments say";
 
 /// Returns what an operator can do about the error, where its own text does not say; otherwise an empty text.
 fn next_step(error: &StartError) -> &'static str {

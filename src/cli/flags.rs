@@ -19,8 +19,8 @@ impl Args for SettingFlags {
         let has_own = |setting: &&Setting| matches!(setting.flag, Flag::Value | Flag::Switch);
         let limits =
             "A bound such as idle_ms=5s or board.max_picture=5MiB, repeatable; --print-config lists all";
-        let keeps = "How much an application keeps, the newest, such as pixel=30d, pixel=500GiB or board=100000, repeatable: \
-                     what is beyond one of them goes [default: everything]";
+        let keeps = "How much of an application's newest data is kept, such as pixel=30d, pixel=500GiB or board=100000, \
+                     repeatable: what is beyond any of these limits is removed [default: everything]";
         command
             .args(keys::all().filter(has_own).map(arg))
             .arg(pairs(KEEP, "APP=LIMIT", keeps).value_parser(keep))

@@ -11,8 +11,8 @@ use crate::os::output;
 
 /// Forget a peer that does not come back, so that nothing is kept for it
 ///
-/// What a peer lacks is kept for it while it is away, up to --peer-retention. One that is lost for good is
-/// forgotten by this, with the server stopped; its successor joins with an empty directory (`pixeld init --join`). The
+/// What a peer lacks is kept for it while it is away, up to --peer-retention. This forgets one that is
+/// lost for good, with the server stopped; its successor joins with an empty directory (`pixeld init --join`). The
 /// data of this host, and what it has of the other one's, stays. A directory that was made by `pixeld init --join` answers
 /// no requests before it has everything of the first host; after this it serves what it has, and what it lacks is printed.
 #[derive(Debug, clap::Args)]
@@ -27,9 +27,9 @@ pub(super) struct PeerArguments {
 
 /// Forget a member that does not come back, on all hosts
 ///
-/// Segments and names of starts are kept for every member that is away; /health names it and what waits for it. This has the
-/// host of the data directory, with its server stopped, log that the member NODE is forgotten: when it serves again, the others
-/// hear of it, and nothing is kept for that one any more. Its seat stays its own. A member that was forgotten and comes back
+/// Segments and names of starts are kept for every member that is away; /health names it and what waits for it. With its
+/// server stopped, this logs in the data directory that the member NODE is forgotten: when that host serves again, the others
+/// learn of it, and nothing more is kept for NODE. Its seat is given to nobody else. A forgotten member that comes back
 /// with its data directory is a member again, unless starts were folded meanwhile that it does not know of: then it is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HOST_AFTER)]

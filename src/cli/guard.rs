@@ -14,8 +14,8 @@ pub(super) fn warn_of_strangers(addresses: &[SocketAddr], access: &Access) {
     if access.tokens.is_none() && !access.open && !public.is_empty() {
         tracing::warn!(
             addresses = public.join(","),
-            "everybody who reaches these may read, write and delete everything: say who may by --tokens (`pixeld token new \
-             --help`), or say by --open that this is meant"
+            "everybody who can reach these may read, write and delete everything: say who may with --tokens (`pixeld token \
+             new --help`), or confirm with --open that this is intended"
         );
     }
 }
@@ -24,6 +24,6 @@ pub(super) fn warn_of_strangers(addresses: &[SocketAddr], access: &Access) {
 pub(super) fn keep_secrets(access: &Access, https: &HttpsFiles) {
     let has_secrets = access.tokens.is_some() || !https.keys.is_empty();
     if has_secrets && let Err(error) = cores::forbid() {
-        tracing::warn!(%error, "a crash may leave tokens and keys in a core; forbid cores: LimitCORE=0 in a unit");
+        tracing::warn!(%error, "a crash may leave tokens and keys in a core dump; forbid these: LimitCORE=0 in a unit");
     }
 }

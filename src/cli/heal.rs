@@ -11,12 +11,12 @@ use crate::engine::lifecycle::healing::{self, Wish};
 use crate::http::date::DateCell;
 use crate::os::output;
 
-/// Say as of which time records count that were logged while the clock was wrong
+/// Correct the times of records that were logged while the clock was wrong
 ///
 /// Finds all records whose time lies more than 10 minutes ahead, in the journal of this host, with the server stopped, and logs
 /// that they count as of now. Set the clock right first. The peer hears of it as it hears of any record, so one host
 /// is enough; both have to run a pixeld that knows this command. Lists and orders go by the new time; the batches stay as
-/// they are. Of several times that are said of a record the earliest counts.
+/// they are. If a record is healed more than once, the earliest time counts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
@@ -26,10 +26,10 @@ pub(super) struct Arguments {
     /// Only say what would be healed
     #[arg(long)]
     dry_run: bool,
-    /// As of which time, seconds since 1970, in place of now
+    /// The time to give them, in seconds since 1970, instead of now
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
-    /// Heal these records, as `pixeld inspect` names their stream, in place of all that lie ahead
+    /// Heal the records of this stream, named as `pixeld inspect` names it, instead of all that lie ahead
     #[arg(long, value_name = "NODE/INC", value_parser = stream, requires = "seq")]
     stream: Option<Origin>,
     /// The first and the last of them

@@ -13,7 +13,7 @@ use pixeld_bench::client::tls::{Authorities, Trust};
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Ask a server whether it is ready: 0 it is, 1 it is not
+/// Ask a server whether it is ready: exits with 0 if it is, 1 if not
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pixeld healthy http://127.0.0.1:8000\n  pixeld healthy --insecure https://127.0.0.1:443"
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Authorities to trust for https, in PEM, in place of the system's
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
-    /// Take any certificate: whether one is sound is not what is asked, and by the name localhost few are
+    /// Take any certificate: few are valid for localhost, and only readiness is checked here
     #[arg(long)]
     insecure: bool,
 }

@@ -20,13 +20,13 @@ const VALID_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
 /// Make a data directory's identity and key, for hosts that share their data
 ///
-/// `pixeld serve` makes a data directory by itself; for one host this is not needed. Two hosts
-/// are paired by an invitation (--invite on the first, --accept on the other), or the first host's cluster id is given to the others and, of
-/// two that are linked, each one's key to the other one too. Hosts that share a log need no keys.
+/// `pixeld serve` makes a data directory by itself, so a single host does not need this. Two hosts
+/// are paired by an invitation (--invite on the first, --accept on the other), or by hand: give the second host the first one's
+/// cluster id, and each host the other one's key. Hosts that share a log need only the first host's cluster id, and no keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
-    /// The data directory; made if there is none, else it has to be empty
+    /// The data directory; made if there is none, otherwise it must be empty
     #[arg(short, long, value_name = "DIR", env = "PIXELD_DATA_DIR", default_value = "./pixeld-data")]
     data_dir: PathBuf,
     /// Join this cluster: the cluster_id that the first host has
@@ -36,24 +36,24 @@ pub(super) struct Arguments {
     /// is made if there is none; a server may run on it, which needs --peer-listen
     #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with_all = ["show", "mend", "join", "accept", "if_missing"])]
     invite: Option<Address>,
-    /// How long the invitation is good
+    /// How long the invitation is valid
     #[arg(long, value_name = "DURATION", value_parser = valid, requires = "invite", default_value = "1h")]
     valid: Duration,
     /// Join the host that has made this invitation; `pixeld serve` needs nothing more to find it
     #[arg(long, value_name = "INVITATION", value_parser = token, conflicts_with_all = ["show", "mend", "join"])]
     #[arg(env = "PIXELD_ACCEPT", hide_env_values = true)]
     accept: Option<Token>,
-    /// Succeed and change nothing if the directory has an identity already, of the cluster to join if one is named: for what
-    /// runs before each start
+    /// Succeed and change nothing if the directory has an identity already, of the cluster to join if one is named: for a
+    /// command that runs before each start
     #[arg(long, conflicts_with_all = ["show", "mend"])]
     if_missing: bool,
-    /// Make the file identity again from what the segments say, if it is damaged or gone
+    /// Rebuild the file identity from the segments, if it is damaged or missing
     #[arg(long, conflicts_with_all = ["show", "join", "segment_size"])]
     mend: bool,
     /// Size of a journal segment [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = segment_size, conflicts_with = "show")]
     segment_size: Option<u64>,
-    /// Make nothing, print what a directory has, also while a server runs on it: all of it, or one value alone
+    /// Change nothing and print a directory's ids and key, or one of them; a server may be running on it
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "all")]
     show: Option<What>,
     /// Print a JSON object
@@ -121,7 +121,7 @@ fn address(text: &str) -> Result<Address, String> {
     // Whoever is invited dials it.
     let can_be_dialed = |address: &Address| address.literal().is_none_or(|literal| literal.port() > 0);
     Address::parse(text).filter(can_be_dialed).ok_or_else(|| {
-        "where this host's --peer-listen is reached from the other one, such as host-a:8001".to_owned()
+        "where the other host reaches this one's --peer-listen, such as host-a:8001".to_owned()
     })
 }
 

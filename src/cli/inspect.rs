@@ -20,8 +20,8 @@ use crate::os::files::RealDisk;
 /// Verify a data directory and say what is in it, or compare two; changes nothing
 ///
 /// Reads the whole journal and checks every checksum, every sequence number and the chain of every stream, then every
-/// content that a record names by its hash, such as a picture. A server may be running on the directory meanwhile. With
-/// two directories, those of two hosts, says of each stream whether both hold the same bytes, and which of them lacks what.
+/// content that a record names by its hash, such as a picture. A server may be running on the directory. With
+/// the directories of two hosts, says for each stream whether both hold the same bytes, and which of them lacks what.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Arguments {
@@ -47,14 +47,14 @@ pub(super) struct Arguments {
 }
 
 const UNDER_WAY: &str = "\
-joining: this directory is taking the peer's snapshot, and a start goes on with that. Nothing in it is worth
-anything before; take no backup of it.
+joining: this directory is taking the peer's snapshot, and a start continues with that. Until then nothing in
+it is of use; do not back it up.
 ";
 
 const AFTER: &str = "\
 Exit: 0 sound, so `serve` starts from it without --accept-loss; 1 damaged (with the file and the offset), without a \
 place to start from, or not readable. Of two: 0 the same, 3 one lacks records of the other, 4 different, 1 one of them \
-is damaged or not readable. 141 nobody reads what it writes any more.
+is damaged or not readable. 141 its output was closed before the end.
 
 Examples:
   pixeld inspect ./pixeld-data

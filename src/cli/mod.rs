@@ -63,10 +63,10 @@ Examples:
   pixeld top                       # what that server does, live
   pixeld token new --name ci --scope write  # let a client in, where the server has --tokens
   pixeld doctor                    # say what holds this machine back
-  pixeld backup ./pixeld-data /mnt/backup   # beside the server; `pixeld restore` puts it back
+  pixeld backup ./pixeld-data /mnt/backup   # while it runs; `pixeld restore` puts it back
   pixeld inspect ./pixeld-data     # verify every checksum, number, chain and picture
 
-`pixeld COMMAND --help` tells more about each.";
+`pixeld COMMAND --help` says more about each.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -15,7 +15,7 @@ pub(super) fn log(report: &Report) {
         tracing::error!(
             name,
             why,
-            "a snapshot can't be read, so this start took the one before it; nothing is lost with it. Check the disk"
+            "a snapshot can't be read, so this start took the one before it; nothing is lost. Check the disk"
         );
     }
     for damage in given_up {

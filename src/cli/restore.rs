@@ -14,9 +14,9 @@ use crate::http::date::rfc3339;
 use crate::http::moment;
 use crate::os::output;
 
-/// Put a backup back into an empty directory, as of its end or of an earlier instant
+/// Restore a backup into an empty directory, as it was at its end or at an earlier instant
 ///
-/// Without --at everything comes back that `pixeld backup` has copied, and `pixeld serve` starts from the directory at once; a
+/// Without --at, everything that `pixeld backup` has copied comes back, and `pixeld serve` starts from the directory at once; a
 /// peer, if there is one, brings what it has beyond that. With --at the journal ends before the first record that is later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -29,18 +29,18 @@ pub(super) struct Arguments {
     /// The last instant whose records are wanted, in RFC 3339, such as 2026-11-28T10:00Z
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     at: Option<u64>,
-    /// With --at, of a host that has a peer: the whole cluster goes back, and the other hosts join anew
+    /// With --at, for a host that has a peer: the whole cluster goes back, and the other hosts join again
     #[arg(long, requires = "at")]
     whole_cluster: bool,
 }
 
 const AFTER: &str = "\
-A restore with --at begins a new lineage: a host that has records of the old one is refused by this one and joins anew, with \
+A restore with --at begins a new lineage: a host that has records of the old one is refused by this one and joins again, with \
 an empty directory made by `pixeld init --join` and the cluster id that `pixeld init --show cluster_id` prints here.
 
-A restore that was interrupted is made again by the same command; no server starts from the directory before.
+After an interruption, run the same command again; until it is done, no server starts from the directory.
 
-Exit: 0 done; 1 it failed, or DIR is not empty, when nothing was changed; 2 usage; 3 the backup is damaged: the file is named. \
+Exit: 0 done; 1 it failed, or DIR is not empty (then nothing was changed); 2 usage; 3 the backup is damaged: the file is named. \
 If only pictures are, everything else was put back, and each one that is missing is named.
 
 Examples:
@@ -97,7 +97,7 @@ impl Arguments {
         }
         if let Some(lineage) = lineage {
             text += &format!(
-                "lineage {lineage:016x}: hosts of the old one join anew, with the cluster id that `pixeld init --data-dir {dir} \
+                "lineage {lineage:016x}: hosts of the old one rejoin, with the cluster id that `pixeld init --data-dir {dir} \
                  --show cluster_id` prints\n"
             );
         }

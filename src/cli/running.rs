@@ -188,7 +188,7 @@ impl Running {
             }
         }
         self.manager.notify("STOPPING=1");
-        tracing::info!("stopping: nothing new is taken, what is in flight is finished");
+        tracing::info!("stopping: no new requests are taken, those in flight are finished");
         let ending = if self.manager.keeps() { self.leave()? } else { self.server.stop() };
         match ending {
             Ending::Drained => tracing::info!("stopped"),
@@ -269,7 +269,7 @@ impl Running {
         self.watch();
         tracing::error!(
             pid,
-            "the new process ended before it served, its reason is above; this process goes on serving"
+            "the new process ended before it served, for the reason above; this process goes on serving"
         );
         Ok(Some(self))
     }
@@ -298,7 +298,7 @@ impl Running {
                 let tokens = self.config.settings.rules.tokens.as_ref().map_or(0, Tokens::count);
                 tracing::info!(changed, tokens, "configuration read again");
                 if !restart.is_empty() {
-                    tracing::warn!(keys = restart, "these changed too and take effect with the next start");
+                    tracing::warn!(keys = restart, "these changed too and take effect at the next start");
                 }
             }
             Err(errors) => tracing::error!(%errors, "configuration refused; nothing has changed"),

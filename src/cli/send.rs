@@ -14,10 +14,10 @@ use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::post::Pace;
 use pixeld_bench::send::run::{Options, run};
 
-/// Post every pixel of a picture, read all back and say whether the picture is identical
+/// Post every pixel of a picture, read them back and say whether the picture is identical
 ///
-/// Each pixel becomes three requests, one for each channel: POST /pixel with x, y, R, G or B, and the value. When the
-/// server goes away the transfer waits for it and goes on; when it answers 503 the request is repeated as told.
+/// Each pixel becomes three requests, one for each channel: POST /pixel with x, y, R, G or B, and the value. If the
+/// server goes away, the transfer waits for it and continues; a request that is answered 503 is repeated as the answer says.
 ///
 /// A request whose answer was lost is sent again, so the server may list a pixel twice. Identical means: for each x, y
 /// and channel the last listed value is the picture's. Transparency is not sent; 16 bits become 8.
@@ -41,13 +41,13 @@ pub(super) struct Arguments {
     /// How long to wait for a server that does not answer
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
     patience: Duration,
-    /// Start with request N: what a transfer that was given up says to go on from
+    /// Start with request N, as a transfer that was given up tells you to
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
     /// Put the upper left pixel here: column and row, also negative
     #[arg(long, value_name = "X,Y", default_value = "0,0", allow_hyphen_values = true, value_parser = place)]
     at: (i32, i32),
-    /// Draw the picture on the terminal once it is sent: with the best it has, as told whatever stdout is, or not
+    /// Draw the picture once it is sent: auto in the terminal's best form, sixel or blocks to any stdout, or never
     #[arg(long, value_name = "HOW", default_value = "auto")]
     draw: How,
     /// Send nothing, only read back and compare

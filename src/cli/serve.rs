@@ -28,10 +28,10 @@ pub(super) struct Arguments {
     /// Configuration file in TOML
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Say what is wrong with the configuration and end: 0 sound, 2 not
+    /// Check the configuration, say what is wrong with it, and exit: 0 if it is sound, 2 if not
     #[arg(long)]
     check_config: bool,
-    /// Print the effective configuration as TOML, each value with where it came from, and end
+    /// Print the effective configuration as TOML, each value with its origin, and exit
     #[arg(long)]
     print_config: bool,
     /// Take over from the process at the other end of standard input; for that process to say
@@ -42,32 +42,32 @@ pub(super) struct Arguments {
     launch: bool,
 }
 
-const AFTER: &str = "`pixeld serve --help` tells what each durability keeps and how else values can be set.";
+const AFTER: &str = "`pixeld serve --help` says what each durability level keeps and how else values can be set.";
 
 const AFTER_LONG: &str = "\
 What an answer with a 2xx status means, by --durability:
-  memory   taken and visible; kill -9 loses what no file has yet, usually the
-           last 2 ms, more while the disk stalls
-           (pixeld_journal_unwritten_seconds in /metrics); a power cut more
+  memory   accepted and visible; kill -9 loses what is not in a file yet,
+           usually the last 2 ms, more while the disk stalls
+           (pixeld_journal_unwritten_seconds in /metrics); a power cut loses more
   disk     a sync of this host's disk that covers it has returned: survives
            kill -9 and power cuts
   both     as disk, on two hosts (needs a peer)
   cluster  as disk, and most servers of the log have it (needs --log)
 
-A request may ask for more than the server's level with a header such as `Durability: disk`. What could not be reached in \
-time is answered 504, with the level that was reached; a 504 without one may have been stored, on a full disk.
+A request may ask for more than the server's level with a header such as `Durability: disk`. A write that does not reach its level in \
+time is answered 504, with the level that was reached; after a 504 without a level it may have been stored, on a full disk.
 
-Two hosts: `pixeld init --help` tells how. Each takes writes and keeps an exact copy of the other's; one that is away is \
-waited for with what it lacks, and delays nothing but answers at `both`.
+Two hosts: see `pixeld init --help`. Each takes writes and keeps an exact copy of the other's. While one is away, what it lacks is \
+kept for it, and only answers at `both` wait.
 
-Many hosts: each with --log and the servers of one NATS JetStream, in the place of a peer; docs/cluster.md tells how.
+Many hosts: start each with --log and the servers of one NATS JetStream instead of a peer; see docs/cluster.md.
 
 Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, --limit idle_ms=5s is \
 PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\"). \
-A flag wins over the environment, that over the file, that over the default.
+Flags override the environment, which overrides the file, which overrides the defaults.
 
-Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0, a second one ends at once; SIGHUP \
-reads log_level, [limits] and certificates again; SIGUSR2 starts the program anew and hands everything over to it, so that no request \
+Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0; a second one exits at once; SIGHUP \
+reads log_level, [limits] and certificates again; SIGUSR2 starts a new process and hands everything over to it, so that no request \
 is lost or refused (after an upgrade of the program file, or a change of the configuration).
 
 HTTPS: --listen https://ADDR:443 with --tls-cert and --tls-key, each repeatable for more names; renewed files are taken \

@@ -24,18 +24,18 @@ enum Command {
 
 /// Print a new token, and the line that a server needs to know it
 ///
-/// The first line is the token, for the client; nobody can find it out from the second one, which goes into the file of
-/// the server's --tokens. SIGHUP has a server read that file again.
+/// The first line is the token, for the client; it can't be derived from the second one, which goes into the file of
+/// the server's --tokens. SIGHUP makes a server read that file again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 struct New {
-    /// What you call it: letters, digits and - _ . @
+    /// Its name: letters, digits and - _ . @
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
     /// What it allows: read, write, delete and admin, with commas in between; of one application pixel:write
     #[arg(long, value_name = "SCOPE,...", value_parser = scopes)]
     scope: Scopes,
-    /// How often whoever has it may ask: 100/s, 600/m, or 600/m:50 for at most 50 at once
+    /// How many requests it allows: 100/s, 600/m, or 600/m:50 for at most 50 at once
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
 }

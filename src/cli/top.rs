@@ -12,17 +12,17 @@ use crate::os::output;
 use pixeld_bench::client::target::Target;
 use pixeld_bench::top::{self, EVERY_MIN, HOSTS_MAX};
 
-/// Show what hosts do, live, on one screen: rates, stages of a write, workers, the peer
+/// Show what one or more hosts are doing, live: rates, stages of a write, workers, the peer
 ///
-/// Each host is asked for /metrics; two hosts stand side by side. q or Ctrl-C ends it. Percentiles are those of the time
-/// between two looks, each rounded up to the bound of its bucket.
+/// Each host is asked for /metrics; two hosts stand side by side. q or Ctrl-C ends it. Percentiles cover the time
+/// between two requests, each rounded up to the bound of its bucket.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The hosts, four at most
     #[arg(default_value = "http://127.0.0.1:8000")]
     urls: Vec<String>,
-    /// Time between two looks, 100ms or more
+    /// Time between two requests for /metrics, 100ms or more
     #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = every)]
     interval: Duration,
     /// Print the figures of one interval and end; works without a terminal

@@ -35,14 +35,14 @@ pub static ROWS: [Row; 7] = [
         |config, value| config.access.tokens = value.text().map(|path| Path::new(path).into()),
     ),
     row(
-        Setting::switch("open", "Say nothing of it at the start that everybody may do everything"),
+        Setting::switch("open", "Do not warn at the start that everybody may do everything"),
         |config, value| config.access.open = value.is_true(),
     ),
     row(
         Setting::new(
             "admin_listen",
             "ADDR,...",
-            "Addresses for operators: /metrics, what /health says of the host, and DELETE are there only",
+            "Addresses for operators: /metrics, the details of /health, and DELETE are served only there",
             Form::Or("none", "", &Form::List(listen_form, is_listen)),
             Preset::Text("none"),
         ),
@@ -52,7 +52,7 @@ pub static ROWS: [Row; 7] = [
         Setting::new(
             "rate",
             "RATE",
-            "How often one client's address may ask, or one IPv6 network of 64 bits; beyond that 429",
+            "Requests allowed for one client's address, or one IPv6 network of 64 bits; beyond that 429",
             Form::Or("none", "", &Form::Text(RATE_FORM, |text| Rate::parse(text).is_some())),
             Preset::Text("none"),
         )
@@ -63,7 +63,7 @@ pub static ROWS: [Row; 7] = [
         Setting::new(
             "trusted_proxies",
             "NETWORK,...",
-            "Proxies that are believed when they say whom they ask for, by Forwarded, X-Forwarded-For, or the PROXY protocol",
+            "Proxies that are believed when they name their client, by Forwarded, X-Forwarded-For, or the PROXY protocol",
             Form::Or("none", "", &Form::List(|| NETWORK_FORM.to_owned(), |text| Network::parse(text).is_some())),
             Preset::Text("none"),
         )
@@ -76,7 +76,7 @@ pub static ROWS: [Row; 7] = [
         Setting::new(
             "allow_host",
             "NAME,...",
-            "Names in the field Host that are answered, without a port; others are answered 421",
+            "Names in the field Host that are served, without a port; requests for others are answered 421",
             Form::Or("none", "", &Form::List(|| HOST_FORM.to_owned(), is_host)),
             Preset::Text("none"),
         )

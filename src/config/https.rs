@@ -58,7 +58,7 @@ pub static ROWS: [Row; 5] = [
         Setting::new(
             "tls.acme_dir",
             "DIR",
-            "Webroot of an ACME client such as certbot, of which the redirecting address answers /.well-known/acme-challenge/",
+            "Webroot of an ACME client such as certbot; the redirecting address serves /.well-known/acme-challenge/ from it",
             DIRECTORY,
             Preset::Text("none"),
         )
@@ -69,7 +69,7 @@ pub static ROWS: [Row; 5] = [
         Setting::new(
             "tls.hsts",
             "TIME",
-            "How long browsers are to come by https only (Strict-Transport-Security); no way back before that",
+            "How long browsers must use https only (Strict-Transport-Security); it can't be undone before that",
             AGE,
             Preset::Text("none"),
         )

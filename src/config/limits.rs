@@ -42,14 +42,14 @@ pub static LIMITS: [Row; 22] = [
     limit!(
         unused_body_bytes,
         bytes(64, MIB),
-        "Body that the path has no use for; of a longer one no more is read, and the connection ends behind the answer"
+        "Body that the path has no use for; a longer one is not read further, and the connection is closed after the answer"
     ),
     limit!(
         chunk_line_bytes,
         bytes(18, 4 * KIB),
         "Line with the size of a chunk and its extensions; a longer one is answered 400"
     ),
-    limit!(trailer_bytes, bytes(0, 64 * KIB), "Trailers behind a chunked body; longer ones are answered 431"),
+    limit!(trailer_bytes, bytes(0, 64 * KIB), "Trailers after a chunked body; longer ones are answered 431"),
     limit!(
         first_byte_ms,
         Form::Millis(10, HOUR),
@@ -60,7 +60,7 @@ pub static LIMITS: [Row; 22] = [
         Form::Millis(10, HOUR),
         "From the first byte of a request to the end of its header block; then 408"
     ),
-    limit!(body_grace_ms, Form::Millis(10, HOUR), "Grace before the rate of a body is looked at"),
+    limit!(body_grace_ms, Form::Millis(10, HOUR), "Grace before the rate of a body is checked"),
     limit!(
         body_rate_bytes,
         Form::Rate(0, MIB),
@@ -75,7 +75,7 @@ pub static LIMITS: [Row; 22] = [
     limit!(
         write_stall_ms,
         Form::Millis(10, HOUR),
-        "How long a client may take nothing of its answer; then the connection is reset"
+        "How long a client may read nothing of its answer; then the connection is reset"
     ),
     limit!(
         pipeline_requests,

@@ -31,7 +31,7 @@ pub static ROWS: [Row; 8] = [
         Setting::new(
             "log.servers",
             "SERVER,...",
-            "Servers of the NATS JetStream by which any number of hosts share their records, in the place of a peer; or a bucket",
+            "NATS JetStream servers through which any number of hosts share their records, instead of a peer; or a bucket",
             SERVERS,
             Preset::Text("none"),
         )
@@ -52,7 +52,7 @@ pub static ROWS: [Row; 8] = [
         Setting::new(
             "log.ca",
             "FILE",
-            "Certificates in PEM of who signed those of the log's servers; with it connections to them are TLS",
+            "Authorities (PEM) that signed the certificates of the log's servers; with it, connections to them use TLS",
             PATH,
             Preset::Text("none"),
         ),
@@ -94,14 +94,14 @@ pub static ROWS: [Row; 8] = [
         Setting::new(
             "log.monitor",
             "ADDR,...",
-            "Where the log's servers tell how they are set (http_port), to see that each syncs before it acknowledges",
+            "Monitoring addresses of the log's servers (http_port), to check that each syncs before it acknowledges",
             MONITOR,
             Preset::Text("none"),
         ),
         |config, value| config.shared_log.monitor = value.elements().iter().filter_map(|text| monitor(text)).collect(),
     ),
     row(
-        Setting::switch("log.allow_weak", "Take a log that is weaker than cluster promises, and say so"),
+        Setting::switch("log.allow_weak", "Accept a log that is weaker than cluster promises, and warn of it"),
         |config, value| config.shared_log.allow_weak = value.is_true(),
     ),
 ];

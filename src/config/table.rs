@@ -51,7 +51,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "data_dir",
             "DIR",
-            "Directory of everything that is kept; one server at a time",
+            "Data directory; only one server at a time may use it",
             Form::Text("a path", |text| !text.is_empty()),
             Preset::Text("./pixeld-data"),
         )
@@ -99,8 +99,8 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "steer",
             "HOW",
-            "Give a new connection to the worker on the CPU that received it: auto and cbpf where the network card's \
-             queues and interrupts are one to one with the workers, off never",
+            "Give a new connection to the worker on the CPU that received it: auto and cbpf do so where the network card's \
+             queues and interrupts are one to one with the workers, off never does",
             Form::Word(&["auto", "off", "cbpf"]),
             Preset::Text("auto"),
         ),
@@ -160,7 +160,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_listen",
             "ADDR",
-            "Address at which the peer may dial this one",
+            "Address at which the peer may dial this host",
             peer::ADDRESS,
             Preset::Text("none"),
         ),
@@ -194,7 +194,7 @@ pub static TABLE: [Row; 21] = [
         Setting::new(
             "peer_retention",
             "SIZE",
-            "Journal that waits for a peer, or a log, that is away",
+            "How much of the journal is kept for a peer, or a log, that is away",
             Form::Or("auto", "half of the free space", &ANY_SIZE),
             Preset::Text("auto"),
         ),

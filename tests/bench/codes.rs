@@ -35,7 +35,7 @@ fn coded(told: &Told, code: i32, what: &str) {
 fn the_help_lists_every_code() {
     let text = bench(&["--help"]).out;
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let list = words.split("Exit: ").nth(1).unwrap().split(" Of several").next().unwrap();
+    let list = words.split("Exit: ").nth(1).unwrap().split(" If several").next().unwrap();
     let number = |part: &str| part.split(' ').next()?.parse::<u32>().ok();
     let listed: BTreeSet<u32> = list.split(", ").filter_map(number).collect();
     // The tests of this file, each of one code or of several.

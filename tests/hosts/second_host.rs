@@ -67,7 +67,7 @@ fn what_is_kept_for_a_second_host_goes_when_that_is_forgotten() {
     assert!(first.exists(), "the peer lacks what is in it");
     drop(a);
     let alone = pair.a.start_alone(&[]);
-    alone.wait_for("`pixeld forget-peer` lets them go");
+    alone.wait_for("`pixeld forget-peer` releases them");
     std::thread::sleep(std::time::Duration::from_millis(700));
     assert!(first.exists(), "nor without being told of it");
     drop(alone);

@@ -426,7 +426,7 @@ fn a_bad_file_is_a_refused_start_that_changes_nothing() {
 
 #[test]
 fn a_server_that_is_open_to_others_says_so_once() {
-    let warning = "everybody who reaches these may read, write and delete everything";
+    let warning = "everybody who can reach these may read, write and delete everything";
     let start = |listen: &str, arguments: &[&str]| {
         let server = Server::fresh(&[&["--listen", listen], arguments].concat());
         let stderr = server.stderr();
@@ -446,7 +446,7 @@ fn a_reload_that_opens_the_server_to_others_says_so() {
     let configure = |text: &str| fs::write(&file, text).expect("written");
     configure(&format!("tokens = {:?}\n", keys.path()));
     let server = Server::fresh(&["--listen", "0.0.0.0:0", "--config", file.to_str().expect("a path")]);
-    let warning = "everybody who reaches these may read, write and delete everything";
+    let warning = "everybody who can reach these may read, write and delete everything";
     assert!(!server.stderr().contains(warning));
     configure("");
     server.signal(Signal::HUP);

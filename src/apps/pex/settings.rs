@@ -6,7 +6,7 @@ use crate::base::setting::{Form, Preset, Setting, Values};
 static MAX_POSITION: Setting = Setting::new(
     "pex.max_position",
     "N",
-    "Last position of the Fibonacci service, and the largest number it tells",
+    "Last position of the Fibonacci service, and the largest n that may be asked for",
     Form::Number(1, PEX_POSITION_MAX),
     Preset::Number(1_000_000),
 );

@@ -17,21 +17,21 @@ const WORKERS_MAX: u64 = 64;
 static DEADLINE: Setting = Setting::new(
     "thumbs.deadline",
     "DURATION",
-    "CPU time after which a decoder gives a picture up that is to become a thumbnail",
+    "CPU time after which a decoder gives up on a picture",
     Form::Duration(DEADLINE_MS_MIN, TIME_MS_MAX),
     Preset::Number(10_000),
 );
 static TAKEOVER: Setting = Setting::new(
     "thumbs.takeover",
     "DURATION",
-    "How long the peer must have been away before its pictures are made small here",
+    "How long the peer must have been away before this host makes its thumbnails",
     Form::Duration(0, TIME_MS_MAX),
     Preset::Number(30_000),
 );
 static STATUS_HOLD: Setting = Setting::new(
     "thumbs.status_hold",
     "DURATION",
-    "How long a question for a picture's state waits for its end",
+    "How long a request for a picture's state waits for it to end",
     Form::Duration(0, TIME_MS_MAX),
     Preset::Number(10_000),
 );

@@ -17,7 +17,7 @@ static HEAVY: Setting = Setting::new(
 static DB: Setting = Setting::new(
     "toys.db_ms",
     "DURATION",
-    "How long the toy shop looks for its last toy",
+    "How long the toy shop's lookup of its last toy takes",
     TIME,
     Preset::Number(0),
 );

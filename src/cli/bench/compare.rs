@@ -25,7 +25,7 @@ use std::time::Instant;
 /// Run targets in interleaved rounds and say which one is faster, with intervals
 #[derive(Debug, clap::Args)]
 pub(super) struct CompareArguments {
-    /// Names of bench/peers/*.toml, files of that kind, or URLs; the first one is the measure
+    /// Names of bench/peers/*.toml, files of that kind, or URLs; the others are compared with the first one
     #[arg(required = true)]
     targets: Vec<String>,
     /// Also measure the first target with wrk
@@ -59,7 +59,7 @@ pub(super) struct CompareArguments {
     /// JUnit's XML: a test case for each thing that must hold
     #[arg(long, value_name = "FILE", help_heading = "Outputs")]
     junit: Option<PathBuf>,
-    /// End with 5 only if this is established for a target over the first one, repeatable: cpu>1.05, p99>1.2, p50>1.1, rate<0.95
+    /// Exit with 5 only if this is established for a target over the first, repeatable: cpu>1.05, p99>1.2, p50>1.1, rate<0.95
     #[arg(long, value_name = "RATIO", value_parser = FailIf::parse)]
     fail_if: Vec<FailIf>,
 }

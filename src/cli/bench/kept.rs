@@ -11,13 +11,13 @@ pub(super) struct KeptArguments {
     /// Keep the report under this name, or as this file if it has a slash or ends with .json
     #[arg(long, value_name = "NAME", help_heading = "Baselines")]
     save: Option<String>,
-    /// Hold the run against the report that was kept so; without --fail-if it must not be slower
+    /// Compare the run with the report that was saved under this name; without --fail-if it must not be slower
     #[arg(long, value_name = "NAME", help_heading = "Baselines")]
     against: Option<String>,
-    /// End with 5 if this is established for new/old, repeatable: cpu>1.05, p99>1.2, p50>1.1, rate<0.95
+    /// Exit with 5 if this is established for new/old, repeatable: cpu>1.05, p99>1.2, p50>1.1, rate<0.95
     #[arg(long, value_name = "RATIO", value_parser = FailIf::parse, requires = "against", help_heading = "Baselines")]
     fail_if: Vec<FailIf>,
-    /// Hold against it although the conditions differ
+    /// Compare even if the conditions differ
     #[arg(long, requires = "against", help_heading = "Baselines")]
     force: bool,
     /// Summary in Markdown, added to this file, such as "$GITHUB_STEP_SUMMARY"

@@ -35,7 +35,7 @@ pub(super) struct Measure {
     /// Target; a URL without a path means /pixel
     #[arg(default_value = "http://127.0.0.1:8000")]
     url: String,
-    /// TOML file of long options such as `pipeline = 16`; options beside it have the last word
+    /// TOML file of long options such as `pipeline = 16`; options on the command line override it
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(super) struct LoadArguments {
     /// Several requests in turn, a line each: [WEIGHT] METHOD PATH [-H FIELD] [-b BODY], or JSON, or a web server's log; - for stdin
     #[arg(long, value_name = "FILE", value_parser = Requests::parse, help_heading = "Request")]
     requests: Option<Requests>,
-    /// Requests that one connection may have without an answer
+    /// Requests that one connection may have in flight
     #[arg(short, long, value_name = "D", default_value = "1", value_parser = positive)]
     pub(super) pipeline: usize,
     /// Open loop: R requests per second, whatever the target does; -R is the same
@@ -103,7 +103,7 @@ pub(super) struct LoadArguments {
     /// Load before the measured part, not counted
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_ns)]
     warmup: u64,
-    /// How long an answer is awaited
+    /// How long to wait for an answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span_ns)]
     timeout: u64,
     /// CPUs for the threads, such as 1,3
@@ -158,7 +158,7 @@ struct CheckArguments {
     /// server_cpu<5us
     #[arg(long = "goal", value_name = "GOAL", value_parser = Goal::parse, help_heading = "Checks")]
     goals: Vec<Goal>,
-    /// End the run, with 3, as soon as this holds, repeatable: error_rate>10%, p99>1s, status_5xx>100
+    /// End the run, with exit code 3, as soon as this holds, repeatable: error_rate>10%, p99>1s, status_5xx>100
     #[arg(long, value_name = "CONDITION", value_parser = Goal::parse, help_heading = "Checks")]
     abort_if: Vec<Goal>,
     /// Exit with 4 when the client was the bottleneck, or waited for its CPU
@@ -176,7 +176,7 @@ struct CheckArguments {
     /// CPUs for that server
     #[arg(long, value_name = "CPU,...", value_delimiter = ',', requires = "start", help_heading = "Checks")]
     start_pin: Vec<usize>,
-    /// What happens to that server: 'kill server@5s', 'stop server@5s', 'pause server@5s for 500ms'
+    /// What to do to that server, and when: 'kill server@5s', 'stop server@5s', 'pause server@5s for 500ms'
     #[arg(long, value_name = "DEED", value_parser = Chaos::parse, requires = "start", help_heading = "Checks")]
     chaos: Vec<Chaos>,
 }

@@ -34,9 +34,9 @@ pub(super) struct Arguments {
 
 const EXAMPLES: &str = "\
 Exit: 0 ok, 1 the run or a check of it failed, or nothing was answered, 2 usage, 3 a goal was missed or --abort-if held, 4 the client was \
-the bottleneck or waited for its CPU (with --strict), 5 slower than the baseline (errors that one side has and the other has not: 1), 6 an \
-acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written), 141 nobody read stdout to its end. Of \
-several the most serious one counts: 6, 130, 1, 4, 3, 5.
+the bottleneck or waited for its CPU (with --strict), 5 slower than the baseline (errors on one side only: 1), 6 an \
+acknowledged write was lost, altered or stored twice, 130 interrupted (the report is still written), 141 stdout was closed early. If \
+several apply, the most serious one counts: 6, 130, 1, 4, 3, 5.
 
 Examples:
   pixeld bench                                        # as fast as 64 connections ask

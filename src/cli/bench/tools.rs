@@ -40,7 +40,7 @@ pub(super) enum Tool {
     Agent(AgentArguments),
 }
 
-/// Measure the generator itself, against a responder that does nothing; later reports say what share was used
+/// Measure the generator itself, against a responder that does nothing; later reports say how much was used
 #[derive(Debug, clap::Args)]
 pub(super) struct CalibrateArguments {
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(super) struct CalibrateArguments {
     server_pin: Vec<usize>,
 }
 
-/// Find the highest rate that holds a goal
+/// Find the highest rate that meets a goal
 #[derive(Debug, clap::Args)]
 pub(super) struct SearchArguments {
     /// Target; a URL without a path means /pixel
@@ -81,7 +81,7 @@ pub(super) struct DiffArguments {
     old: PathBuf,
     /// Report of the run that is judged
     new: PathBuf,
-    /// Compare although the conditions differ
+    /// Compare even if the conditions differ
     #[arg(long)]
     force: bool,
 }
@@ -97,7 +97,7 @@ pub(super) struct TableArguments {
     readme: Option<PathBuf>,
 }
 
-/// Answer every request at once and do nothing else: what is left is the generator
+/// Answer every request at once and do nothing else, so that only the generator is measured
 #[derive(Debug, clap::Args)]
 pub(super) struct NullArguments {
     /// Address to listen on

@@ -30,7 +30,7 @@ use output::{Format, Output};
 use pixeld_bench::tools::exit::Exit;
 use source::{Facts, Source};
 
-/// Show how the canvas came about: a time lapse, made from the journal
+/// Make a time lapse of the canvas from the journal
 ///
 /// Each frame has exactly the pixels that GET /canvas.png?at= shows of its moment. From a data directory the journal is read twice,
 /// whatever the number of frames, and a server may be running on it meanwhile. From a URL the server draws each frame by itself and
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     /// The last moment; that of the last change by default
     #[arg(long, value_name = "MOMENT", value_parser = when)]
     to: Option<When>,
-    /// Frames in a second; a GIF has 50 at most
+    /// Frames per second; at most 50 for a GIF
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(FPS_MAX)))]
     fps: u32,
     /// The film's width and height in pixels, at most: the frames are as large as whole pixels for each cell, or whole cells for
@@ -70,7 +70,7 @@ pub(super) struct Arguments {
 const EXAMPLES: &str = "\
 A GIF has 255 colours in a frame: where more of them change at once they are rounded, and the last line says so. An APNG has them all.
 
-Exit: 0 the film is there, 1 there is none, 2 usage, 130 interrupted; without a film nothing is left of it.
+Exit: 0 the film was made, 1 it was not, 2 usage, 130 interrupted; an unfinished film leaves nothing behind.
 
 Examples:
   pixeld film ./pixeld-data --out day.gif --from 24h

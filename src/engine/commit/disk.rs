@@ -101,7 +101,7 @@ fn write_when_there_is_room(
             Err(again) => error = again,
         }
     }
-    tracing::info!("there was room for the batch: writes are taken again");
+    tracing::info!("there is room for the batch again: writes are taken");
     shared.space.set_waiting_batch(None);
     Ok(())
 }

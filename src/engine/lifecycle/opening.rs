@@ -185,7 +185,7 @@ pub fn open(settings: &Settings) -> Result<Opening, OpenError> {
 /// by the keeper.
 pub(super) fn settle_doubts(applied: &mut Applied) {
     if let Err(error) = returning::take_all(applied) {
-        tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
+        tracing::error!(%error, "can't read an old item that a new record is about; trying again");
     }
 }
 
@@ -210,7 +210,7 @@ fn known_peer(disk: &dyn Disk) -> Result<Option<KnownPeer>, OpenError> {
             tracing::error!(
                 %error,
                 "what the peer has is not known, so every segment waits for it until it connects; \
-                 `pixeld forget-peer` ends the waiting if there is none any more"
+                 `pixeld forget-peer` ends the waiting if there is no peer any more"
             );
             Ok(Some(KnownPeer { node: NodeId(0), kinds: Kinds::FIRST, durable: VersionVector::new() }))
         }

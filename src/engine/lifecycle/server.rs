@@ -394,7 +394,7 @@ fn peer_retention(settings: &Settings, shared: &Shared, known: Option<KnownPeer>
         (Some(peering), Some(known)) => peering.remember(known.node, known.durable.clone()),
         (None, Some(known)) => tracing::warn!(
             node = %known.node,
-            "no peer is configured, but segments are kept for one that was; `pixeld forget-peer` lets them go"
+            "no peer is configured, but segments are kept for a former one; `pixeld forget-peer` releases them"
         ),
         _ => {}
     }

@@ -33,11 +33,11 @@ impl Replica {
             match bond {
                 Bond::Parted => tracing::error!(
                     "the two hosts have parted: each lacks records that the other one does not keep any more. Both go on taking \
-                     writes; keep one of them, and bring over what only the other one has (`pixeld inspect A B` names it)"
+                     writes; keep one of them, and copy to it what only the other one has (`pixeld inspect A B` names it)"
                 ),
                 Bond::LeftBehind => tracing::error!(
-                    "this host is left behind: the peer has removed what this one lacks. Writes are refused while that one is \
-                     there; /health says in writes_refused what to do"
+                    "this host is left behind: the peer has removed what this one lacks. Writes are refused while the peer is \
+                     there; writes_refused in /health says what to do"
                 ),
                 Bond::Sound | Bond::PeerLeftBehind => {}
             }

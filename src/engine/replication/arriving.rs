@@ -29,7 +29,7 @@ impl Replica {
                     return;
                 }
                 tracing::warn!(
-                    "records are lost that another host had when this one met it: this host joins without them"
+                    "some records that another host had when this one met it are lost: this host joins without them"
                 );
                 left
             }

@@ -303,8 +303,8 @@ fn tell_gone(shared: &Shared, id: &BlobId) {
     if naming::has_run(&shared.applied.read(), id) {
         tracing::error!(
             run = %id,
-            "a run of old items is damaged here, and the peer does not have the same one: put a sound copy in its place, of a \
-             backup, or set this host up afresh from its peer"
+            "a run of old items is damaged here, and the peer does not have the same one: put a sound copy from a backup in its \
+             place, or set this host up again from its peer"
         );
     } else {
         tracing::error!(

@@ -28,14 +28,14 @@ impl ClockWatch {
                 tracing::warn!(
                     ahead_s,
                     "the clock was ahead while records were logged and has been set back: a new process takes over, so that \
-                     times come back"
+                     new records have right times again"
                 );
                 ask();
             }
             None => tracing::warn!(
                 ahead_s,
-                "the clock was ahead while records were logged and has been set back: until a restart, new records bear \
-                 times that lie ahead"
+                "the clock was ahead while records were logged and has been set back: until a restart, new records have \
+                 times in the future"
             ),
         }
     }

@@ -19,7 +19,7 @@ impl Returned {
                 Ok(false) => break,
                 Err(error) => {
                     if !std::mem::replace(&mut self.complained, true) {
-                        tracing::error!(%error, "can't read an old item of which something new was said; it is tried again");
+                        tracing::error!(%error, "can't read an old item that a new record is about; trying again");
                     }
                     break;
                 }

@@ -213,7 +213,7 @@ impl Scrub {
                     %blob,
                     %fault,
                     "a content that a record names is not what it should be, and is not served. Post it again, or put a sound copy \
-                     in its place, of a backup: blobs/ and the name, with a / behind its first two digits"
+                     from a backup in its place: blobs/ and the name, with a / after its first two digits"
                 );
             }
         }
@@ -223,13 +223,13 @@ impl Scrub {
         let Some(shelf) = &self.shared.shelf else { return };
         for (run, fault) in shelf.blobs().faults().take_unreported() {
             if self.shared.peering.is_some() {
-                tracing::error!(%run, %fault, "a run of old items is not what it should be; it is fetched from the peer, if that has the same");
+                tracing::error!(%run, %fault, "a run of old items is not what it should be; it is fetched from the peer if that has it");
             } else {
                 tracing::error!(
                     %run,
                     %fault,
-                    "a run of old items is not what it should be: put a sound copy in its place, of a backup: runs/ and the name, \
-                     with a / behind its first two digits"
+                    "a run of old items is not what it should be: put a sound copy from a backup in its place: runs/ and the name, \
+                     with a / after its first two digits"
                 );
             }
         }

@@ -90,8 +90,8 @@ impl Starts {
             starts,
             most = ORIGINS_MAX,
             hosts,
-            "many earlier starts are not folded, because not every other host has said that it has them; with as many as a journal may know \
-             no further start is possible. Connect the hosts, all with a program that knows folds; if one is lost for \
+            "many earlier starts are not folded, because not every other host has said that it has them; once there are as many as a journal may \
+             know, no further start is possible. Connect the hosts, all with a program that knows folds; if one is lost for \
              good, stop this host and run `pixeld forget-host` (of two hosts: `pixeld forget-peer`, and start it without --peer until another one joins)"
         );
     }
