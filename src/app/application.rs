@@ -304,6 +304,8 @@ pub struct Route {
     pub always: bool,
     /// Who may call it, where tokens are asked for.
     pub access: Access,
+    /// Whether a request to a route that writes only reads, by its head.
+    pub reads: fn(&Head<'_>) -> bool,
 }
 
 impl Route {
@@ -324,13 +326,20 @@ impl Route {
             frees_space: false,
             always: false,
             access: Access::ByMethod,
+            reads: |_| false,
         }
     }
 
-    /// Returns the scope that a request with this method needs; nothing for a route that is open to everybody.
+    /// Returns the scope that a request with this method needs, unless it only reads; nothing for a route that is open to everybody.
     #[must_use]
     pub fn scope(&self, method: Method) -> Option<Scope> {
         access::scope_of(self.access, self.writes, method)
+    }
+
+    /// Returns the scope that this request needs; nothing for a route that is open to everybody.
+    #[must_use]
+    pub fn scope_of(&self, head: &Head<'_>) -> Option<Scope> {
+        access::scope_of(self.access, self.writes && !(self.reads)(head), head.method)
     }
 
     /// Returns the same route, open to everybody: a page, a file of the program, or a question whether the server is there.

@@ -99,7 +99,8 @@ const READER_GONE: u8 = 128 + 13;
 /// Exit code of a backup or a restore that met damage.
 pub(super) const DAMAGED: u8 = 3;
 
-const MEND: &str = "\n`pixeld init --mend --data-dir DIR` rebuilds the file identity from what the segments say";
+const MEND: &str =
+    "\n`pixeld init --mend --data-dir DIR` rebuilds the file identity from what the segments say";
 
 /// Returns what an operator can do about the error, where its own text does not say; otherwise an empty text.
 fn next_step(error: &StartError) -> &'static str {

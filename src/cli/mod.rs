@@ -32,6 +32,7 @@ mod succession;
 mod token;
 mod token_file;
 mod top;
+mod trusted;
 mod watchdog;
 
 use std::io::{self, Write};

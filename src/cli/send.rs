@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::CliError;
 use super::token_file::TokenFile;
+use super::trusted::Trusted;
 use crate::base::units;
 use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::post::Pace;
@@ -55,6 +56,8 @@ pub(super) struct Arguments {
     check: bool,
     #[command(flatten)]
     token: TokenFile,
+    #[command(flatten)]
+    trusted: Trusted,
 }
 
 /// The words for [`Draw`].
@@ -74,6 +77,7 @@ Examples:
   pixeld send photo.jpg http://192.0.2.7:8000 --connections 8
   pixeld send logo.png --at -64,200
   pixeld send logo.png --draw blocks | less -R
+  pixeld send photo.png https://pixels.example
   pixeld send photo.png --check";
 
 fn patience(text: &str) -> Result<Duration, String> {
@@ -96,8 +100,9 @@ impl Arguments {
             How::Never => Draw::Never,
         };
         let token = self.token.read().map_err(CliError::Usage)?;
+        let trust = self.trusted.trust();
         let Self { picture, url, from, at, check: check_only, .. } = self;
-        let options = Options { picture, url, token, pace, from, at, draw, check_only };
+        let options = Options { picture, url, token, trust, pace, from, at, draw, check_only };
         let identical = run(&options, &mut io::stdout().lock())?;
         Ok(if identical { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

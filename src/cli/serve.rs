@@ -42,7 +42,8 @@ pub(super) struct Arguments {
     launch: bool,
 }
 
-const AFTER: &str = "`pixeld serve --help` says what each durability level keeps and how else values can be set.";
+const AFTER: &str =
+    "`pixeld serve --help` says what each durability level keeps and how else values can be set.";
 
 const AFTER_LONG: &str = "\
 What an answer with a 2xx status means, by --durability:

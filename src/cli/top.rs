@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::CliError;
 use super::interrupt::stop_on_interrupt;
 use super::token_file::TokenFile;
+use super::trusted::Trusted;
 use crate::base::units;
 use crate::os::output;
 use pixeld_bench::client::target::Target;
@@ -30,6 +31,8 @@ pub(super) struct Arguments {
     once: bool,
     #[command(flatten)]
     token: TokenFile,
+    #[command(flatten)]
+    trusted: Trusted,
 }
 
 const EXAMPLES: &str = "\
@@ -54,8 +57,11 @@ impl Arguments {
             )));
         }
         let token = self.token.read().map_err(CliError::Usage)?;
-        let resolve =
-            |url| Target::resolve(url, None, "/metrics").map(|target| target.with_token(token.clone()));
+        let trust = self.trusted.trust();
+        let resolve = |url| {
+            let target = Target::resolve_trusting(url, None, "/metrics", &trust)?;
+            Ok::<_, String>(target.with_token(token.clone()))
+        };
         let targets = self.urls.iter().map(|url: &String| resolve(url));
         let targets = targets.collect::<Result<Vec<_>, _>>().map_err(CliError::Usage)?;
         if self.once {

@@ -455,3 +455,30 @@ fn curl_openssl_and_our_own_clients_come_through() {
     let load = pixeld(&load).output().expect("the binary");
     assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
 }
+
+/// Every command that asks a server asks one of HTTPS, too, and says what to do about a certificate that it does not trust.
+#[test]
+fn send_top_and_film_speak_https() {
+    let authority = Authority::new();
+    let secured = Secured::start(&authority, &["--apps", "pixel"]);
+    let ca = authority.file.to_str().expect("a text");
+    let url = format!("https://localhost:{}", secured.https.port());
+    let place = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| place.path().join(name).to_str().expect("UTF-8").to_owned();
+    let drawn = image::RgbImage::from_fn(9, 7, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    drawn.save(at("a.png")).expect("written");
+    let (picture, film) = (at("a.png"), at("a.gif"));
+    for words in [
+        &["send", &picture, &url][..],
+        &["top", "--once", "--interval", "100ms", &url],
+        &["film", &url, "-o", &film],
+    ] {
+        for (more, is_trusted) in [(&[][..], false), (&["--cacert", ca], true), (&["--insecure"], true)] {
+            let _ = std::fs::remove_file(&film);
+            let done = pixeld(&[words, more].concat()).output().expect("the binary");
+            let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+            assert_eq!(done.status.success(), is_trusted, "{words:?} {more:?}: {said}");
+            assert!(is_trusted || said.contains("--cacert FILE"), "{words:?}: {said}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use pixeld_bench::client::tls::Trust;
 use pixeld_bench::send::draw::Draw;
 use pixeld_bench::send::error::SendError;
 use pixeld_bench::send::picture::Picture;
@@ -139,7 +140,17 @@ fn sent(
     let pace = Pace { connections: 3, depth: 8, patience: Duration::from_secs(5) };
     let picture = picture(directory.path());
     let (at, draw) = ((0, 0), Draw::Never);
-    let mut options = Options { picture, url, token: None, pace, from: 0, at, draw, check_only: false };
+    let mut options = Options {
+        picture,
+        url,
+        token: None,
+        trust: Trust::default(),
+        pace,
+        from: 0,
+        at,
+        draw,
+        check_only: false,
+    };
     change(&mut options);
     let mut report = Vec::new();
     let result = run(&options, &mut report);

@@ -2,6 +2,7 @@
 
 use crate::client::response::{ResponseParser, Step};
 use crate::client::target::{Endpoint, Target};
+use crate::client::tls::explain;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -31,8 +32,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&**stream).read(buffer),
             Self::Unix(stream) => stream.read(buffer),
-            Self::TlsTcp(stream) => or_end(stream.read(buffer)),
-            Self::TlsUnix(stream) => or_end(stream.read(buffer)),
+            Self::TlsTcp(stream) => or_end(stream.read(buffer)).map_err(explain),
+            Self::TlsUnix(stream) => or_end(stream.read(buffer)).map_err(explain),
         }
     }
 
@@ -40,8 +41,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&**stream).write_all(bytes),
             Self::Unix(stream) => stream.write_all(bytes),
-            Self::TlsTcp(stream) => stream.write_all(bytes),
-            Self::TlsUnix(stream) => stream.write_all(bytes),
+            Self::TlsTcp(stream) => stream.write_all(bytes).map_err(explain),
+            Self::TlsUnix(stream) => stream.write_all(bytes).map_err(explain),
         }
     }
 }

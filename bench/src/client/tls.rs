@@ -162,6 +162,15 @@ impl ServerCertVerifier for Unchecked {
     }
 }
 
+/// Returns an error of a stream with what to do about it, if rustls made it.
+#[must_use]
+pub fn explain(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(of_tls) => explained(of_tls),
+        None => error,
+    }
+}
+
 /// Makes an I/O error of what rustls said, with what to do about it.
 #[must_use]
 pub fn explained(error: &rustls::Error) -> io::Error {

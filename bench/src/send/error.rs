@@ -30,10 +30,25 @@ pub enum SendError {
         height: u32,
     },
     /// The address is not valid.
-    #[error("{url:?} is not the address of a server; one looks like http://127.0.0.1:8000")]
+    #[error(
+        "{url:?} is not the address of a server; one looks like http://127.0.0.1:8000 or https://example.org"
+    )]
     Url {
         /// As it was given.
         url: String,
+    },
+    /// The authorities to trust can't be read.
+    #[error("{0}")]
+    Trust(String),
+    /// The connection can't be encrypted, or its certificate is not trusted.
+    #[error("no connection by https to {address}: {reason}; then go on with --from {from}")]
+    Untrusted {
+        /// Where the server should be.
+        address: String,
+        /// What is wrong, and the next step.
+        reason: String,
+        /// Number of the first request without an answer.
+        from: u64,
     },
     /// No answer for longer than the patience allows.
     #[error(

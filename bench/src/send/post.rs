@@ -60,6 +60,8 @@ enum Trouble {
         status: u16,
         body: String,
     },
+    /// TLS failed: a certificate that is not trusted stays so.
+    Untrusted(String),
     /// Another connection gave up first.
     Stopped,
 }
@@ -126,6 +128,9 @@ impl<'a> Post<'a> {
             Trouble::Refused { request, status, body } => {
                 Some(SendError::Refused { request, status, body, from })
             }
+            Trouble::Untrusted(reason) => {
+                Some(SendError::Untrusted { address: self.target.host.clone(), reason, from })
+            }
             Trouble::Silent(reason) => Some(SendError::Unreachable {
                 address: self.target.host.clone(),
                 patience_s: self.pace.patience.as_secs_f64(),
@@ -145,6 +150,7 @@ struct Connection<'a> {
     flight: VecDeque<u64>,
     output: Vec<u8>,
     last_good: Instant,
+    began: Instant,
     /// Pause before the next attempt to connect.
     pause: Duration,
     /// Pause that the server asked for in this turn, and the status with which it did.
@@ -153,13 +159,15 @@ struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     fn new(post: &'a Post<'a>) -> Self {
+        let began = Instant::now();
         Self {
             post,
             link: None,
             queue: VecDeque::new(),
             flight: VecDeque::new(),
             output: Vec::new(),
-            last_good: Instant::now(),
+            last_good: began,
+            began,
             pause: PAUSE_FIRST,
             hold: None,
         }
@@ -200,7 +208,7 @@ impl<'a> Connection<'a> {
             Some(link) => link,
             None => {
                 let wait = self.post.pace.patience.min(SILENCE_MAX);
-                let link = Link::connect(&self.post.target.endpoint()?, wait)?;
+                let link = Link::open(&self.post.target.at("pixel")?, wait)?;
                 self.link.insert(link.with_body_max(REPLY_BODY_BYTES_MAX))
             }
         };
@@ -267,6 +275,10 @@ impl<'a> Connection<'a> {
         self.post.again.fetch_add(self.flight.len() as u64, Ordering::Relaxed);
         while let Some(number) = self.flight.pop_back() {
             self.queue.push_front(number);
+        }
+        let is_new = self.last_good == self.began;
+        if self.post.target.is_tls() && is_new && error.kind() == io::ErrorKind::InvalidData {
+            return Err(Trouble::Untrusted(error.to_string()));
         }
         if self.link.take().is_some() {
             self.post.reconnects.fetch_add(1, Ordering::Relaxed);

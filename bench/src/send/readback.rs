@@ -70,14 +70,18 @@ pub fn read_back(
         Ok(())
     };
     let mut outcome = Ok(());
-    let answer =
-        fetch::stream(&target.list()?, "Accept: application/x-ndjson\r\n", patience, |status, piece| {
+    let answer = fetch::stream(
+        &target.at("pixels")?,
+        "Accept: application/x-ndjson\r\n",
+        patience,
+        |status, piece| {
             bytes += piece.len() as u64;
             if status == 200 {
                 outcome = lines.feed(piece, &mut take);
             }
             outcome.is_ok()
-        });
+        },
+    );
     let answer = answer.map_err(|error| cut_off(&error))?;
     outcome?;
     if answer.status != 200 {

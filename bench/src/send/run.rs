@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::client::tls::Trust;
 use crate::client::token::Token;
 
 use super::draw::Draw;
@@ -23,6 +24,8 @@ pub struct Options {
     pub picture: PathBuf,
     /// The server's address.
     pub url: String,
+    /// Whose certificates are trusted for https.
+    pub trust: Trust,
     /// The token that the server asks for.
     pub token: Option<Token>,
     /// Connections, depth and patience.
@@ -42,7 +45,7 @@ pub struct Options {
 /// # Errors
 /// Returns what stopped the transfer.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool, SendError> {
-    let target = Target::parse(&options.url)?.with_token(options.token.clone());
+    let target = Target::parse(&options.url, &options.trust)?.with_token(options.token.clone());
     let picture = Picture::open(&options.picture)?.placed(options.at)?;
     if !options.check_only {
         let text = post(&picture, &target, options)?;

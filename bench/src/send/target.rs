@@ -3,6 +3,7 @@
 use crate::client;
 use crate::client::addresses::Addresses;
 use crate::client::target::{Endpoint, Url};
+use crate::client::tls::{Tls, Trust};
 use crate::client::token::Token;
 use std::io::{self, Write as _};
 use std::net::ToSocketAddrs;
@@ -18,22 +19,25 @@ pub struct Target {
     /// What stands before `/pixel`, without a slash at its end; usually empty.
     pub path: String,
     url: Url,
+    tls: Option<Tls>,
     token: Option<Token>,
 }
 
 impl Target {
-    /// Reads `http://host[:port][/path]`; the scheme may be left out, the port is 80 then as everywhere.
+    /// Reads `http://host[:port][/path]`, or the same with https; the scheme may be left out, the port is 80 then as everywhere.
     ///
     /// # Errors
-    /// Returns [`SendError::Url`] for anything else.
-    pub fn parse(url: &str) -> Result<Self, SendError> {
+    /// Returns [`SendError::Url`] for anything else, and [`SendError::Trust`] for authorities that can't be read.
+    pub fn parse(url: &str, trust: &Trust) -> Result<Self, SendError> {
         let wrong = || SendError::Url { url: url.to_owned() };
         if url.contains(['?', '#']) {
             return Err(wrong());
         }
-        let parsed = Url::parse(url).ok().filter(|parsed| !parsed.is_tls).ok_or_else(wrong)?;
+        let parsed = Url::parse(url).map_err(|_| wrong())?;
+        let tls =
+            parsed.is_tls.then(|| Tls::new(&parsed.name, trust)).transpose().map_err(SendError::Trust)?;
         let path = parsed.path.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { host: parsed.host.clone(), path, url: parsed, token: None })
+        Ok(Self { host: parsed.host.clone(), path, url: parsed, tls, token: None })
     }
 
     /// Returns the same server, asked with this token.
@@ -43,10 +47,7 @@ impl Target {
     }
 
     /// Looks the host up.
-    ///
-    /// # Errors
-    /// Returns the error of the resolver, or `NotFound` when it knows no address.
-    pub fn endpoint(&self) -> io::Result<Endpoint> {
+    fn endpoint(&self) -> io::Result<Endpoint> {
         let found = (self.url.name.as_str(), self.url.port).to_socket_addrs()?;
         Addresses::new(found.collect()).map(Endpoint::Tcp).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -67,19 +68,25 @@ impl Target {
         out.extend_from_slice(&body);
     }
 
-    /// Returns where the list of all pixels is.
+    /// Returns whether it is asked by https.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Returns where something of the service is, such as `pixels`, the list of all pixels. Looks the host up.
     ///
     /// # Errors
-    /// Fails as [`Target::endpoint`] does.
-    pub fn list(&self) -> io::Result<client::target::Target> {
-        let path = format!("{}/pixels", self.path);
-        let url = format!("http://{}{path}", self.host);
+    /// Returns the error of the resolver, or `NotFound` when it knows no address.
+    pub fn at(&self, name: &str) -> io::Result<client::target::Target> {
+        let path = format!("{}/{name}", self.path);
+        let url = format!("{}://{}{path}", if self.is_tls() { "https" } else { "http" }, self.host);
         Ok(client::target::Target {
             url,
             host: self.host.clone(),
             path,
             endpoint: self.endpoint()?,
-            tls: None,
+            tls: self.tls.clone(),
             token: self.token.clone(),
         })
     }
@@ -98,18 +105,18 @@ mod tests {
             ("http://[::1]/a/b/", "[::1]", "/a/b"),
             ("[::1]:9", "[::1]:9", ""),
         ] {
-            let target = Target::parse(url).expect("an address");
+            let target = Target::parse(url, &Trust::default()).expect("an address");
             assert_eq!((target.host.as_str(), target.path.as_str()), (host, path), "{url}");
         }
-        for url in ["", "https://x", "http://:80", "x:y", "x:99999", "http://a b", "http://x/?q"] {
-            assert!(Target::parse(url).is_err(), "{url}");
+        for url in ["", "ftp://x", "http://:80", "x:y", "x:99999", "http://a b", "http://x/?q"] {
+            assert!(Target::parse(url, &Trust::default()).is_err(), "{url}");
         }
     }
 
     #[test]
     fn a_pixel_is_posted_as_the_service_documents_it() {
         let mut out = Vec::new();
-        let target = Target::parse("http://h:1/p").expect("an address");
+        let target = Target::parse("http://h:1/p", &Trust::default()).expect("an address");
         target.post(Sample { x: 10, y: 20, channel: 'R', value: 128 }, &mut out);
         let text = String::from_utf8(out).expect("a text");
         assert!(text.starts_with("POST /p/pixel HTTP/1.1\r\nHost: h:1\r\n"), "{text}");

@@ -28,6 +28,16 @@ use super::place::Place;
 use super::record::{self, Fingerprint, KeyId, KeyedProduct};
 use super::state::ToysState;
 
+/// Returns whether `GET /api/products` means the list and adds nothing. The original has no list: who prefers JSON, or asks for a part of it,
+/// means the list, unless a toy is named.
+pub fn is_list(head: &Head<'_>) -> bool {
+    let has = |name| parameter(head, name).is_some();
+    let accepted: Vec<_> = head.values("accept").collect();
+    let prefers_json =
+        || accept::choose(accepted.iter().copied(), &["text/html", "application/json"]) == Some(1);
+    !has("product") && (has("after") || has("limit") || prefers_json())
+}
+
 /// Answers `GET /api/products`: the list for those who prefer JSON or name a part of it, else a new toy. HEAD adds none.
 ///
 /// # Errors
@@ -35,10 +45,7 @@ use super::state::ToysState;
 pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
     let name = parameter(head, "product");
     let page = page_of(head)?;
-    let accepted: Vec<_> = head.values("accept").collect();
-    let choice = accept::choose(accepted.iter().copied(), &["text/html", "application/json"]);
-    // The original has no list: who asks for a part of one means the list, whatever it accepts.
-    if name.is_none() && (page.is_asked_for || choice == Some(1)) {
+    if is_list(head) {
         return list(page, view);
     }
     if name.as_deref() == Some("") {
@@ -59,8 +66,6 @@ pub fn products(head: &Head<'_>, view: &View<'_>) -> Result<Action, Response> {
 struct ListPage {
     after: Option<u64>,
     limit: u64,
-    /// One of the two was there.
-    is_asked_for: bool,
 }
 
 /// Looks at the parameters of the list, also where a toy is added: a client that sends a wrong one did not mean that.
@@ -76,8 +81,7 @@ fn page_of(head: &Head<'_>) -> Result<ListPage, Response> {
     };
     let after = number("after", u64::MAX)?;
     let limit = number("limit", TOYS_LIST_MAX as u64)?;
-    let is_asked_for = after.is_some() || limit.is_some();
-    Ok(ListPage { after, limit: limit.unwrap_or(TOYS_LIST_MAX as u64), is_asked_for })
+    Ok(ListPage { after, limit: limit.unwrap_or(TOYS_LIST_MAX as u64) })
 }
 
 /// Answers with a page of the list: at once if all of it is in memory, else by a job.

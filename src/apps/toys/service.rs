@@ -82,12 +82,15 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 include_str!("openapi/heavy.json"),
             )
         },
-        writing(get(
-            "/api/products",
-            PRODUCTS,
-            "Adds a toy, or lists them as JSON",
-            include_str!("openapi/products.json"),
-        )),
+        Route {
+            reads: products::is_list,
+            ..writing(get(
+                "/api/products",
+                PRODUCTS,
+                "Adds a toy, or lists them as JSON",
+                include_str!("openapi/products.json"),
+            ))
+        },
         get("/api/products/last", LAST, "Tells how many toys there are, and the last one", ""),
         get("/api/products/{id}", PRODUCT, "Names a toy", include_str!("openapi/product.json")),
         Route {

@@ -16,6 +16,7 @@ use super::CliError;
 use super::interrupt::stop_on_interrupt;
 use super::progress::Progress;
 use super::token_file::TokenFile;
+use super::trusted::Trusted;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::limits::PICTURE_PIXELS_MAX;
 use crate::apps::pixel::canvas::raster::Raster;
@@ -65,6 +66,8 @@ pub(super) struct Arguments {
     area: Option<Bounds>,
     #[command(flatten)]
     token: TokenFile,
+    #[command(flatten)]
+    trusted: Trusted,
 }
 
 const EXAMPLES: &str = "\
@@ -151,7 +154,7 @@ impl Arguments {
         let output = Output::open(format, &self.out).map_err(CliError::Film)?;
         let stop = stop_on_interrupt();
         let began = Instant::now();
-        let source = Source::open(&self.from_where, &self.token)?;
+        let source = Source::open(&self.from_where, &self.token, &self.trusted)?;
         let plan = self.plan(&source.facts)?;
         let made = make(&source, &plan, output, &stop);
         if stop.load(Ordering::SeqCst) {

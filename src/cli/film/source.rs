@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::CliError;
 use super::super::token_file::TokenFile;
+use super::super::trusted::Trusted;
 use crate::apps::pixel::canvas::bounds::Bounds;
 use crate::apps::pixel::canvas::journal::as_applied;
 use crate::apps::pixel::canvas::past::NotDrawn;
@@ -66,9 +67,9 @@ impl Source {
     ///
     /// # Errors
     /// Returns why it can't be filmed.
-    pub(super) fn open(from_where: &str, token: &TokenFile) -> Result<Self, CliError> {
+    pub(super) fn open(from_where: &str, token: &TokenFile, trusted: &Trusted) -> Result<Self, CliError> {
         if from_where.contains("://") {
-            Self::of_server(from_where, token)
+            Self::of_server(from_where, token, trusted)
         } else {
             Self::of_directory(Path::new(from_where))
         }
@@ -126,9 +127,10 @@ impl Source {
         })
     }
 
-    fn of_server(url: &str, token: &TokenFile) -> Result<Self, CliError> {
+    fn of_server(url: &str, token: &TokenFile, trusted: &Trusted) -> Result<Self, CliError> {
         let token = token.read().map_err(CliError::Usage)?;
-        let target = Target::resolve(url, None, "/").map_err(CliError::Usage)?.with_token(token);
+        let target = Target::resolve_trusting(url, None, "/", &trusted.trust());
+        let target = target.map_err(CliError::Usage)?.with_token(token);
         let answer = get(&target, "/canvas/past")?;
         let facts = if answer.status == 200 { facts_of(&answer.body) } else { None };
         let facts = facts.ok_or_else(|| {

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 
+use crate::http::status::STATUSES;
+
 /// A number that one thread changes and any thread reads.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -33,12 +35,6 @@ impl Counter {
     }
 }
 
-/// Statuses that are counted each by itself; any other one of this server would be a mistake and counts as the last.
-const STATUSES: [u16; 32] = [
-    200, 201, 202, 204, 206, 207, 301, 304, 307, 308, 400, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414,
-    415, 416, 417, 422, 431, 501, 503, 504, 505, 507, 500,
-];
-
 /// Requests by route and status.
 pub struct RequestTable {
     rows: Vec<[Counter; STATUSES.len()]>,
@@ -47,13 +43,15 @@ pub struct RequestTable {
 impl RequestTable {
     fn new(routes: usize) -> Self {
         // One row more: requests that no route took.
-        Self { rows: (0..=routes).map(|_| Default::default()).collect() }
+        Self { rows: (0..=routes).map(|_| std::array::from_fn(|_| Counter::default())).collect() }
     }
 
     /// Counts `n` answers of `status` on `route`; a route beyond the table stands for "none".
     #[inline]
     pub fn count(&self, route: usize, status: u16, n: u64) {
-        let column = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
+        let of = |wanted: u16| STATUSES.iter().position(|(known, _)| *known == wanted);
+        // Any other one would be a mistake of this server.
+        let column = of(status).or_else(|| of(500)).expect("500 is known");
         self.rows[route.min(self.rows.len() - 1)][column].add(n);
     }
 
@@ -61,7 +59,7 @@ impl RequestTable {
     pub fn iter(&self) -> impl Iterator<Item = (usize, u16, u64)> + '_ {
         let rows = self.rows.iter().enumerate();
         let cells = rows.flat_map(|(route, row)| {
-            row.iter().zip(STATUSES).map(move |(counter, status)| (route, status, counter.value()))
+            row.iter().zip(STATUSES).map(move |(counter, (status, _))| (route, status, counter.value()))
         });
         cells.filter(|cell| cell.2 > 0)
     }
@@ -344,6 +342,9 @@ mod tests {
         table.count(7, 404, 1);
         table.count(1, 299, 1);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(0, 200, 3), (1, 422, 1), (1, 500, 1), (2, 404, 1)]);
+        let each = RequestTable::new(1);
+        STATUSES.iter().for_each(|(status, _)| each.count(0, *status, 1));
+        assert!(each.iter().map(|(_, status, _)| status).eq(STATUSES.map(|(status, _)| status)));
     }
 
     #[test]

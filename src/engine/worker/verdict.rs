@@ -170,7 +170,7 @@ fn by_site(
         return Some(Denied::Host);
     }
     let (app, route) = route?;
-    let changes = matches!(route.scope(head.method), Some(Scope::Write | Scope::Delete));
+    let changes = matches!(route.scope_of(head), Some(Scope::Write | Scope::Delete));
     let is_refused =
         changes && verdict.origin.is_none() && !app.is_for_every_site() && sites::is_elsewhere(head);
     is_refused.then_some(Denied::Elsewhere)
@@ -186,7 +186,7 @@ fn by_token(
     let sent = sent(head);
     verdict.token = sent.and_then(|sent| tokens.find(sent));
     let token = verdict.token.and_then(|place| tokens.at(place));
-    let needed = route.and_then(|(app, route)| Some((app.name(), route.scope(head.method)?)));
+    let needed = route.and_then(|(app, route)| Some((app.name(), route.scope_of(head)?)));
     verdict.shows_host &= token.is_some_and(|token| token.scopes.allow("", Scope::Admin));
     verdict.is_guarded = needed.is_some();
     verdict.denied = needed.and_then(|(app, scope)| lacking(token, sent.is_some(), app, scope));
