@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn what_records_are_is_said_once() {
+        let applied = new_applied();
+        let mut names: Vec<&str> = (0..=u8::MAX).filter_map(|tag| applied.name_of(tag)).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert!(all > 10 && names.len() == all, "two rows of `pixeld inspect` would look the same");
+    }
+
+    #[test]
     fn what_an_application_must_not_do_is_found() {
         static TWICE: Registry = Registry(&[&pex::DECLARATION, &pex::DECLARATION]);
         static FOREIGN: Declaration = Declaration { name: "fax", ..pex::DECLARATION };

@@ -193,7 +193,12 @@ impl Arguments {
             output::print(&text).map_err(CliError::Output)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let config = configuration(self.config);
+        let is_named = self.config.is_some();
+        let config = match configuration(self.config) {
+            // Whoever names a file means it: without it half of the checks would say nothing.
+            Err(errors) if is_named => return Err(CliError::Usage(errors)),
+            config => config,
+        };
         let configured = config.as_ref().ok().map(|config| config.settings.data_dir.clone());
         let guard = config.map(|config| guard(&config));
         let Self { profile, nic, peer, log, log_monitor, .. } = self;

@@ -1,6 +1,6 @@
 //! What an interrupt does to a command that loads, shows or starts something.
 
-use crate::os::signal::{SignalStream, exit_now};
+use crate::os::signal::{Signal, SignalStream, exit_now};
 use pixeld_bench::screen::terminal;
 use pixeld_bench::tools::exit::Exit;
 use pixeld_bench::tools::launch::kill_all_started;
@@ -20,11 +20,12 @@ pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     end_with_panics();
     if let Ok(mut signals) = SignalStream::take() {
         std::thread::spawn(move || {
-            signals.wait();
+            let mut interrupt = || while signals.wait() == Signal::ReopenLog {};
+            interrupt();
             setter.store(true, Ordering::SeqCst);
             let first = Instant::now();
             while first.elapsed() < ONE_SIGNAL {
-                signals.wait();
+                interrupt();
             }
             end_all_started();
             exit_now(i32::from(Exit::Interrupted as u8));

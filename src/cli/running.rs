@@ -171,6 +171,12 @@ impl Running {
         while let Some(signal) = self.next_signal() {
             match signal {
                 Signal::Reload => self.reload(),
+                // What rotates logs sends it to whatever serves; it must not end a server.
+                Signal::ReopenLog => {
+                    tracing::info!(
+                        "SIGUSR1 changes nothing: the log goes to stderr, and no file is open for it"
+                    );
+                }
                 Signal::HandOver => match self.begin_hand_over() {
                     Ok((successor, listeners)) => match self.hand_over(&successor, listeners)? {
                         Some(running) => {
@@ -400,6 +406,11 @@ fn listen_for_signals(started: Arc<AtomicBool>) -> std::io::Result<(Receiver<Sig
         loop {
             let signal = stream.wait();
             if signal == Signal::Stop && (stopping || !started.load(Ordering::SeqCst)) {
+                if stopping {
+                    tracing::warn!(
+                        "stopping at once, as the second signal asks; what is in flight is not answered"
+                    );
+                }
                 exit_now(if stopping { 1 } else { 0 });
             }
             stopping |= signal == Signal::Stop;

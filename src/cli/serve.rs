@@ -67,8 +67,8 @@ Every value can also be set in the environment (--data-dir is PIXELD_DATA_DIR, -
 PIXELD_LIMITS_IDLE_MS=5s, --config is PIXELD_CONFIG) and in the file (data_dir = \"...\", [limits] idle_ms = \"5s\"). \
 Flags override the environment, which overrides the file, which overrides the defaults.
 
-Signals: SIGTERM or SIGINT finishes what is in flight, syncs and exits with 0; a second one exits at once; SIGHUP \
-reads log_level, [limits] and certificates again; SIGUSR2 starts a new process and hands everything over to it, so that no request \
+Signals: SIGTERM, SIGINT or SIGQUIT finishes what is in flight, syncs and exits with 0; a second one exits at once with 1; SIGHUP \
+reads log_level, [limits], tokens and certificates again; SIGUSR1 does nothing, since the log goes to stderr; SIGUSR2 starts a new process and hands everything over to it, so that no request \
 is lost or refused (after an upgrade of the program file, or a change of the configuration).
 
 HTTPS: --listen https://ADDR:443 with --tls-cert and --tls-key, each repeatable for more names; renewed files are taken \

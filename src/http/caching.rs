@@ -32,6 +32,12 @@ impl Caching {
         if self == Self::Immutable { Self::Private } else { self }
     }
 
+    /// Returns whether some cache keeps it, be it that of a browser.
+    #[must_use]
+    pub fn is_kept(self) -> bool {
+        !matches!(self, Self::NoStore | Self::Unsaid)
+    }
+
     /// Returns the field's value in an answer with this status; nothing where there is no such field.
     #[must_use]
     pub fn value(self, status: u16) -> Option<&'static str> {

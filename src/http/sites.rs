@@ -21,9 +21,15 @@ pub fn is_elsewhere(head: &Head<'_>) -> bool {
     named.is_empty() || !named.eq_ignore_ascii_case(host)
 }
 
+/// Says which pages may see an answer.
+pub const ALLOWED_ORIGIN: &str = "Access-Control-Allow-Origin";
 const METHODS: &str = "Access-Control-Allow-Methods";
 const FIELDS: &str = "Access-Control-Allow-Headers";
 const MAX_AGE: &str = "Access-Control-Max-Age";
+
+/// Fields of answers that pages may read beside those that every page may (WHATWG Fetch, section 3.3.3).
+const EXPOSED: &str = "Content-Range, Durability, ETag, Last-Event-ID, Location, Pixeld-Behind, Pixeld-Bounds, Pixeld-Cursor, \
+                       Pixeld-Drawn, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate";
 
 /// Seconds that a browser may keep the answer to its question.
 const MAX_AGE_S: &str = "600";
@@ -51,12 +57,21 @@ fn without_permissions(mut response: Response) -> Response {
 
 /// Appends to an answer's fields that a page of this origin may see it, unless they say already who may.
 pub fn show_to(origin: &str, headers: &mut Vec<(&'static str, String)>) {
-    if headers.iter().any(|(name, _)| *name == "Access-Control-Allow-Origin") {
+    if headers.iter().any(|(name, _)| *name == ALLOWED_ORIGIN) {
         return;
     }
-    headers.push(("Access-Control-Allow-Origin", origin.to_owned()));
-    headers.push(("Access-Control-Expose-Headers", "Durability, Last-Event-ID, Retry-After".to_owned()));
-    headers.push(("Vary", "Origin".to_owned()));
+    headers.push((ALLOWED_ORIGIN, origin.to_owned()));
+    headers.push(("Access-Control-Expose-Headers", EXPOSED.to_owned()));
+    vary_by_origin(headers);
+}
+
+/// Appends to an answer's fields that a page of another origin may get other ones, for caches that keep it: also to an answer that shows
+/// nothing to pages (WHATWG Fetch, section 3.3.5). Not to one that every page may see.
+pub fn vary_by_origin(headers: &mut Vec<(&'static str, String)>) {
+    let is_for_all = |(name, value): &(&str, String)| *name == ALLOWED_ORIGIN && value == "*";
+    if !headers.iter().any(is_for_all) {
+        headers.push(("Vary", "Origin".to_owned()));
+    }
 }
 
 /// Returns the name by which the client asked, without its port.

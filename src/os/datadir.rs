@@ -67,6 +67,10 @@ impl DataDir {
     /// Returns [`DataDirError::Locked`], which names the process that has it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |source| DataDirError::Io { path: path.to_path_buf(), source };
+        if path.exists() && !path.is_dir() {
+            let sentence = "it is a file; a directory is needed, which is made if there is none";
+            return Err(failed(io::Error::new(io::ErrorKind::NotADirectory, sentence)));
+        }
         make_durably(path).map_err(failed)?;
         let locked = |file: &File| DataDirError::Locked { path: path.to_path_buf(), pid: owner(file) };
         let directory = File::open(path).map_err(failed)?;

@@ -2,16 +2,18 @@
 
 use std::io;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// What an operator asks of the running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM or SIGINT: end in order.
+    /// SIGTERM, SIGINT or SIGQUIT: end in order.
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,
+    /// SIGUSR1: open the file of the log again, as servers do that have one.
+    ReopenLog,
     /// SIGUSR2: start the program anew and hand everything over to it.
     HandOver,
 }
@@ -23,12 +25,13 @@ pub struct SignalStream {
 }
 
 impl SignalStream {
-    /// Takes over SIGTERM, SIGINT, SIGHUP, SIGUSR2 and SIGXFSZ.
+    /// Takes over SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 and SIGXFSZ.
     ///
     /// # Errors
     /// Fails when a handler cannot be installed.
     pub fn take() -> io::Result<Self> {
-        Ok(Self { signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGXFSZ])? })
+        let all = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ];
+        Ok(Self { signals: Signals::new(all)? })
     }
 
     /// Waits for the next one.
@@ -36,6 +39,7 @@ impl SignalStream {
         loop {
             match self.signals.forever().next() {
                 Some(SIGHUP) => return Signal::Reload,
+                Some(SIGUSR1) => return Signal::ReopenLog,
                 Some(SIGUSR2) => return Signal::HandOver,
                 Some(SIGXFSZ) | None => {}
                 Some(_) => return Signal::Stop,

@@ -55,3 +55,20 @@ fn answer(stream: &mut TcpStream) -> String {
     }
     text
 }
+
+/// A body that is packed is refused as such: what is in it would be read as something else, or be stored as it is.
+#[test]
+fn a_body_with_a_coding_is_refused_by_every_route_that_reads_one() {
+    let server = Server::fresh(&[]);
+    for path in ["/pixel", "/pixels", "/upload/", "/images", "/api/products", "/api/orders"] {
+        for (coding, is_refused) in [("gzip", true), ("IDENTITY", false), ("identity, br", true)] {
+            let body = process::client::pixel(1, 2, 'R', 3);
+            let sent = process::client::request("POST", path, "application/json", body);
+            let text = String::from_utf8(sent).expect("a text");
+            let coded = text.replacen("\r\n", &format!("\r\nContent-Encoding: {coding}\r\n"), 1);
+            let answer = server.connect().send(coded).answer();
+            let taken = answer.field("accept-encoding");
+            assert_eq!(answer.status == 415 && taken == Some("identity"), is_refused, "{path} {coding}");
+        }
+    }
+}

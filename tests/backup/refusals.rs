@@ -184,6 +184,7 @@ fn directories_of_others_are_left_alone() {
         (backup(&other, &target), "is the backup of the data directory"),
         (backup(&source, &strangers), "letter.tmp in it does not belong to pixeld"),
         (backup(&source, &source), "is the data directory itself"),
+        (backup(&source, &source.join("deep/backup")), "lies in the data directory"),
         (backup(&strangers, &home.at("new")), "is not a data directory"),
         (backup(&source, Path::new("s3://NO")), ""),
         (restore(&target, &source, &[]), "has a journal"),

@@ -475,3 +475,30 @@ fn a_level_that_is_out_of_reach_is_refused_for_what_is_there_already() {
         assert_eq!(level(client.send(at("all"))), kept(400, ""));
     }
 }
+
+/// "Do not send it again" needs the name of what was made, and what of a batch was not.
+#[test]
+fn an_answer_that_is_late_tells_what_was_made() {
+    let host = Host::start(Durability::Disk, SHORT, Limits::default());
+    host.peer_comes();
+    let late = |path: &str, content_type: &str, body: &[u8]| {
+        let answer = host.connect().send(asking_both(path, content_type, body)).answer();
+        assert_eq!((answer.status, answer.field("durability")), (504, Some("disk")), "{path}");
+        let told = answer.json();
+        assert!(told["detail"].as_str().is_some_and(|text| text.contains("do not send it again")), "{told}");
+        (told["stored"].clone(), answer.field("location").map(str::to_owned))
+    };
+    let (stored, _) = late("/pixels", "application/json", br#"[{"x":1,"y":1,"channel":"R","value":1},{}]"#);
+    assert_eq!((&stored["accepted"], stored["rejected"].as_array().map(Vec::len)), (&1.into(), Some(1)));
+    let (stored, place) = late("/api/products", "application/json", br#"{"name":"car"}"#);
+    assert_eq!((place, &stored["name"]), (Some(format!("/api/products/{}", stored["id"])), &"car".into()));
+    let (stored, place) = late("/api/orders", "application/json", br#"{"product":"car"}"#);
+    assert_eq!(place, stored["id"].as_str().map(|id| format!("/api/orders/{id}")));
+    let server = Host::start(Durability::Both, SHORT, Limits::default());
+    server.peer_comes();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        let usual = client.send(post_pixel(1, 2, 'R', 3)).answer();
+        assert!(usual.status == 504 && usual.json()["detail"].is_string(), "{}", usual.text());
+    }
+}

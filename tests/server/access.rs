@@ -195,8 +195,41 @@ fn refusals_are_in_the_style_of_each_application_and_say_what_is_missing() {
     let form = "Accept: text/html\r\n";
     let page = ask_with(&server, "POST", "/upload/", form);
     assert_eq!((page.status, page.field("content-type")), (401, Some("text/html; charset=utf-8")));
-    for (name, value) in [("Authorization", "Basic YTpi"), ("authorization", "Bearer")] {
-        assert_eq!(ask_with(&server, "GET", "/pixels", &format!("{name}: {value}\r\n")).status, 401);
+    // Whoever comes with another scheme has not sent a wrong token.
+    for (field, error) in [("Authorization: Basic YTpi", false), ("authorization: Bearer", true)] {
+        let answer = ask_with(&server, "GET", "/pixels", &format!("{field}\r\n"));
+        let told = answer.field("www-authenticate").expect("a field");
+        assert_eq!((answer.status, told.contains("error=")), (401, error), "{field}");
+    }
+    // A refusal is counted as what it is.
+    let admin = keys.secrets.get("admin").map(String::as_str);
+    let metrics = ask(&server, "GET", "/metrics", admin);
+    for code in ["401", "403"] {
+        assert!(metrics.text().contains(&format!("code=\"{code}\"")), "{code}");
+    }
+    assert!(!metrics.text().contains("code=\"500\""));
+}
+
+/// A GET that lists or adds, as it is asked, needs the scope of what it does.
+#[test]
+fn the_list_of_toys_is_for_those_who_read() {
+    let keys = Keys::of(&["read", "write"]);
+    let server = keys.serve(&[]);
+    let status = |path: &str, more: &str, scope: &str| {
+        let fields = format!("Authorization: Bearer {}\r\n{more}", keys.secrets[scope]);
+        ask_with(&server, "GET", path, &fields).status
+    };
+    let json = "Accept: application/json\r\n";
+    for (path, more, reads) in [
+        ("/api/products", json, true),
+        ("/api/products?limit=5", "", true),
+        ("/api/products?after=0&limit=5", "", true),
+        ("/api/products", "", false),
+        ("/api/products?product=car", json, false),
+        ("/api/products?product=car&limit=5", json, false),
+    ] {
+        let let_in = ["read", "write"].map(|scope| status(path, more, scope) != 403);
+        assert_eq!(let_in, [reads, !reads], "{path} {more}");
     }
 }
 

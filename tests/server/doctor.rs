@@ -257,3 +257,16 @@ fn a_card_that_is_not_there_is_a_mistake_of_the_command_line() {
         assert!(told.contains("there is no such card") && told.contains("lo"), "{name}: {told}");
     }
 }
+
+/// A typo in the name of the file, or in the file, must not look like a machine on which all is well.
+#[test]
+fn a_configuration_that_is_named_and_can_not_be_read_is_a_mistake_of_the_command_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (missing, wrong) = (directory.path().join("missing.toml"), directory.path().join("wrong.toml"));
+    std::fs::write(&wrong, "lisen = \"0.0.0.0:80\"\n").expect("written");
+    for (file, part) in [(missing, "missing.toml"), (wrong, "lisen")] {
+        let (code, stdout, stderr) = doctor(&["--config", file.to_str().expect("UTF-8")]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert_eq!(stderr.matches(part).count(), 1, "{stderr}");
+    }
+}

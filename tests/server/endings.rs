@@ -200,3 +200,15 @@ fn others_are_served_beside_one_that_sends_without_an_end() {
     let sent = sending.join().expect("a sender");
     assert!(answers > 0 && sent > 0, "{answers} answers beside {sent} MiB");
 }
+
+/// What rotates logs sends SIGUSR1, and whoever comes from nginx stops with SIGQUIT.
+#[test]
+fn signals_of_other_servers_do_no_harm() {
+    let mut server = Server::fresh(&["--durability", "disk"]);
+    server.signal(rustix::process::Signal::USR1);
+    server.wait_for("SIGUSR1 changes nothing");
+    assert_eq!(server.connect().send(crate::process::client::post_pixel(1, 2, 'R', 3)).answer().status, 200);
+    server.signal(rustix::process::Signal::QUIT);
+    assert!(server.wait().success());
+    assert!(server.stderr().contains("stopped"), "{}", server.stderr());
+}

@@ -281,6 +281,35 @@ fn pages_of_other_sites_may_look_at_nothing_and_change_nothing() {
         of("/api/products?title=a&content=b", "Sec-Fetch-Site: cross-site\r\nOrigin: http://b.example\r\n");
     assert_eq!(toy.field("access-control-allow-origin"), Some("*"));
     assert_ne!(toy.status, 403);
+    // So are the errors that the server makes in its name.
+    let refused = of("/api/products?product=car", "Origin: http://b.example\r\nDurability: most\r\n");
+    assert_eq!((refused.status, refused.field("access-control-allow-origin")), (400, Some("*")));
+}
+
+/// A cache gives what it has kept to everybody, unless it is told that pages of other origins get other fields.
+#[test]
+fn what_caches_keep_varies_by_origin_where_some_are_named() {
+    let server = Server::fresh(&["--allow-origin", "https://a.example"]);
+    let of = |path: &str, fields: &str| ask(&mut server.connect(), get(path, fields));
+    for path in ["/fib/5", "/", "/openapi.json"] {
+        for (fields, shown) in [
+            ("", None),
+            ("Origin: https://b.example\r\n", None),
+            ("Origin: https://a.example\r\n", Some("https://a.example")),
+        ] {
+            let answer = of(path, fields);
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(answer.field("access-control-allow-origin"), shown, "{path} {fields}");
+            let varies = answer.head.lines().any(|line| line.eq_ignore_ascii_case("vary: origin"));
+            assert!(varies, "{path} {fields}: {}", answer.head);
+        }
+        assert!(!ask(&mut Server::fresh(&[]).connect(), get(path, "")).head.contains("Origin"));
+    }
+    let exposed = of("/canvas.png?w=4&h=4", "Origin: https://a.example\r\n");
+    let exposed = exposed.field("access-control-expose-headers").expect("a field").to_owned();
+    for name in ["Pixeld-Cursor", "Pixeld-Bounds", "Location", "ETag", "Durability"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
 }
 
 #[test]

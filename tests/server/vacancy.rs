@@ -117,3 +117,13 @@ fn a_strangers_file_in_a_data_directory_stays() {
     assert_eq!(fs::read(data.join("report.tmp")).expect("it is there"), b"mine");
     assert!(!data.join("0000000009.seg.tmp").exists());
 }
+
+#[test]
+fn a_file_in_the_place_of_a_directory_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("letter");
+    fs::write(&file, "dear").expect("written");
+    let output = run(&["serve", "--listen", "127.0.0.1:0"], &file);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("it is a file; a directory is needed"), "{said}");
+}

@@ -56,7 +56,7 @@ pub fn delete(query: &str, cutter: &Arc<Cutter>, view: &View<'_>) -> Action {
     match read(query) {
         Err(details) => Action::Respond(answer::json(422, details.body())),
         Ok(None) => Action::Append { records: clear_record(), response: cleared() },
-        Ok(Some(Before::Place(place))) if place.node != view.node => Action::Respond(list::gone()),
+        Ok(Some(Before::Place(place))) if place.node != view.node => Action::Respond(list::no_bound()),
         Ok(Some(before)) => {
             let asked = Asked::new(before, view.ticket, view.waker.clone());
             if !cutter.ask(asked.clone()) {

@@ -91,6 +91,10 @@ mod tests {
         assert_eq!(word.len(), 34);
         for cursor in [cursor, Cursor { is_filtered: true, ..cursor }] {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+            // As the document says of the parameter.
+            assert!(include_str!("openapi/get_pixels.json").contains("\"^A[A-Za-z0-9_-]{33}$\""));
+            let word = cursor.encode();
+            assert!(word.starts_with('A') && word.len() == 34, "{word}");
         }
         for at in 0..word.len() {
             let mut changed = word.clone().into_bytes();

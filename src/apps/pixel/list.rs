@@ -194,6 +194,15 @@ pub fn gone() -> Response {
     )
 }
 
+/// Returns the answer to a DELETE up to such a cursor. It must not lead to one without a bound, which removes everything.
+#[must_use]
+pub fn no_bound() -> Response {
+    answer::detail(
+        410,
+        "This cursor belongs to another host or to a journal that is gone; nothing was removed: send a cursor of this host, or a time",
+    )
+}
+
 fn place_of(batch: &BatchView<'_>, index: u32) -> Place {
     Place { origin: batch.origin, first_seq: batch.first_seq, batch: batch.start, index }
 }

@@ -30,8 +30,8 @@ pub static KINDS: &[(u8, &str)] = &[
     (THUMBS_DONE, "thumbnails"),
     (THUMBS_FAILED, "pictures without a thumbnail"),
     (THUMBS_DELETE, "deletions of pictures"),
-    (THUMBS_SUBMIT_STYLED, "pictures handed in for a thumbnail"),
-    (THUMBS_KNOWN_STYLED, "pictures whose thumbnail was known"),
+    (THUMBS_SUBMIT_STYLED, "pictures handed in for a thumbnail of another form"),
+    (THUMBS_KNOWN_STYLED, "pictures whose thumbnail of another form was known"),
     (THUMBS_CUT, "cuts of the oldest pictures"),
 ];
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::base::ids::NodeId;
 use crate::log::recover::RecoverError;
 use crate::os::datadir::DataDirError;
 
@@ -42,9 +41,9 @@ pub enum BackupError {
         /// The target.
         place: String,
         /// Whose it is.
-        theirs: NodeId,
+        theirs: String,
         /// Whose directory was to be copied.
-        ours: NodeId,
+        ours: String,
     },
     /// Another directory stands where the source was when the backup began.
     #[error(

@@ -54,6 +54,9 @@ impl Folder {
                 return Err(refused("is the data directory itself".to_owned()));
             }
         }
+        if lies_in(path, source) {
+            return Err(refused("lies in the data directory, and would be lost with it".to_owned()));
+        }
         let lock = DataDir::open(path).map_err(in_use)?;
         let disk = lock.disk();
         let contents =
@@ -91,6 +94,14 @@ impl Folder {
             }
         }
     }
+}
+
+/// Returns whether `path`, which need not be there, leads into `directory`.
+fn lies_in(path: &Path, directory: &Path) -> bool {
+    let Ok(directory) = directory.canonicalize() else { return false };
+    let there = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = there.ancestors().find_map(|known| known.canonicalize().ok());
+    known.is_some_and(|known| known.starts_with(directory))
 }
 
 impl Target for Folder {

@@ -93,10 +93,16 @@ pub(super) fn still(
     if (now.node, now.lineage) == (begun.node, begun.lineage) {
         return Ok(());
     }
-    let name = |identity: &Identity| match identity.lineage {
-        0 => identity.node.to_string(),
-        lineage => format!("{} of the lineage {lineage:016x}", identity.node),
-    };
-    let (before, now) = (name(begun), name(&now));
+    let (before, now) = told_apart(begun, &now);
     Err(BackupError::Replaced { place: place.to_string(), path: path.to_owned(), before, now })
+}
+
+/// Returns a name for each of two directories: their ids, and where these are the same what differs.
+pub(super) fn told_apart(one: &Identity, other: &Identity) -> (String, String) {
+    let name = |of: &Identity| match (one.node == other.node, one.cluster == other.cluster) {
+        (false, _) => of.node.to_string(),
+        (true, false) => format!("{} of the cluster {}", of.node, of.cluster),
+        (true, true) => format!("{} of the lineage {:016x}", of.node, of.lineage),
+    };
+    (name(one), name(other))
 }

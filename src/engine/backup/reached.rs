@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::choice::choose;
 use super::error::{BackupError, failed, of_journal};
-use super::place::{Place, identity_of, pause};
+use super::place::{Place, identity_of, pause, told_apart};
 use super::target::Target;
 use crate::base::blob::BlobId;
 use crate::http::date::rfc3339;
@@ -34,7 +34,8 @@ pub(super) fn reached(
     let broken = |error| BackupError::Damaged { place: place.to_string(), error };
     let Some(theirs) = identity_of(&*disk, place, broken)? else { return Ok(None) };
     if (theirs.cluster, theirs.node, theirs.lineage) != (ours.cluster, ours.node, ours.lineage) {
-        return Err(BackupError::Foreign { place: place.to_string(), theirs: theirs.node, ours: ours.node });
+        let (theirs, ours) = told_apart(&theirs, ours);
+        return Err(BackupError::Foreign { place: place.to_string(), theirs, ours });
     }
     let choice = choose(&disk, &theirs, None, &place.to_string())?;
     let view = Arc::new(View::new(disk.clone(), choice.chosen));

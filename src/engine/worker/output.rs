@@ -59,11 +59,14 @@ impl Output {
         context.metrics().requests.count(route, response.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = framing;
         self.buffers.lend(&mut connection.output);
-        let shown = is_changed(connection, response.caching).then(|| {
+        let shown = is_changed(connection, response.caching, context).then(|| {
             let mut shown = response.clone();
             show(connection, context, &mut shown.caching, &mut shown.headers);
             shown
         });
+        let for_all = shows_error_to_all(connection, response)
+            .then(|| shown.as_ref().unwrap_or(response).clone().with(sites::ALLOWED_ORIGIN, "*"));
+        let shown = for_all.or(shown);
         let response = shown.as_ref().unwrap_or(response);
         let hsts = self.hsts_on(connection);
         let head = HeadContext { version, keep_alive, head_only, date: context.now.date(), durability, hsts };
@@ -86,7 +89,7 @@ impl Output {
         context.metrics().requests.count(asked.route, head.status, 1);
         let AnswerFraming { version, keep_alive, head_only } = asked.framing;
         let date = context.now.date();
-        let shown = is_changed(connection, head.caching).then(|| {
+        let shown = is_changed(connection, head.caching, context).then(|| {
             let mut shown = head.clone();
             show(connection, context, &mut shown.caching, &mut shown.headers);
             shown
@@ -288,9 +291,18 @@ impl Output {
 }
 
 /// Returns whether what was decided about a request changes the head of its answer.
-fn is_changed(connection: &Connection, caching: Caching) -> bool {
+fn is_changed(connection: &Connection, caching: Caching, context: &Context) -> bool {
     let verdict = &connection.verdict;
-    verdict.origin.is_some() || verdict.is_guarded && caching != caching.guarded()
+    verdict.origin.is_some()
+        || verdict.is_guarded && caching != caching.guarded()
+        || caching.is_kept() && !context.rules.origins.is_empty()
+}
+
+/// Returns whether an error was made by the server in the name of an application whose own answers every page may see.
+fn shows_error_to_all(connection: &Connection, response: &Response) -> bool {
+    response.status >= 400
+        && connection.verdict.is_for_every_site
+        && response.headers.iter().all(|(name, _)| *name != sites::ALLOWED_ORIGIN)
 }
 
 /// Changes the head of an answer so that only those are shown it who may be.
@@ -306,6 +318,8 @@ fn show(
     if let Some(origin) = connection.verdict.origin.and_then(|at| context.rules.origins.get(usize::from(at)))
     {
         sites::show_to(origin, headers);
+    } else if caching.is_kept() && !context.rules.origins.is_empty() {
+        sites::vary_by_origin(headers);
     }
 }
 

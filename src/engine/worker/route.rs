@@ -187,14 +187,25 @@ pub fn peer_behind(level: Durability) -> Response {
 }
 
 /// Returns the answer to a write at this level, `both` or `cluster`, that was not confirmed in time. It is logged, so it must not be
-/// sent again.
-pub fn peer_late(level: Durability) -> Response {
+/// sent again; what it has `made` is in the answer, or its client could not ask for it.
+pub fn peer_late(level: Durability, made: Option<&Response>) -> Response {
     let who = others_of(level);
     let sentence = format!(
         "The write is stored on this host, but the {who} did not confirm it in time. It will be replicated; do not send \
          it again."
     );
-    text(504, &sentence)
+    let detail = serde_json::Value::from(sentence);
+    let stored = made.filter(|made| made.content_type.starts_with("application/json"));
+    let stored = stored.and_then(|made| std::str::from_utf8(&made.body).ok()).map(str::trim_end);
+    let late = match stored.filter(|stored| !stored.is_empty()) {
+        Some(stored) => answer::json(504, format!("{{\"detail\":{detail},\"stored\":{stored}}}")),
+        None => answer::json(504, format!("{{\"detail\":{detail}}}")),
+    };
+    let place = made.and_then(|made| made.headers.iter().find(|(name, _)| *name == "Location"));
+    match place {
+        Some((name, place)) => late.with(name, place.clone()),
+        None => late,
+    }
 }
 
 /// Returns what a level that this host can't give alone waits for.

@@ -347,7 +347,7 @@ impl Worker {
             samples += u64::from(held.count);
             match confirmation {
                 Confirmation::There(held) => self.hand_over(held),
-                Confirmation::Late(held, level) => self.give_up_on_peer(&held, level),
+                Confirmation::Late(held, level) => self.give_up_on_peer(held, level),
             }
         }
         self.record_peer_wait(read_us, samples);
@@ -361,14 +361,16 @@ impl Worker {
     }
 
     /// Answers a write whose time is up by what was reached. Nothing that is logged is taken back.
-    fn give_up_on_peer(&mut self, held: &Held, level: crate::base::durability::Durability) {
-        let response = match held.late.as_ref().map(|late| &late.answer) {
-            Some(LateAnswer::Partial(response)) => response.clone(),
-            _ => route::peer_late(self.context.shared.durability_max),
-        };
+    fn give_up_on_peer(&mut self, mut held: Held, level: crate::base::durability::Durability) {
         self.context.metrics().peer_late.add(u64::from(held.count));
         self.with(held.key, |worker, connection| {
-            worker.service.put_for_all(connection, held, &response, Some(level), &worker.context);
+            let (service, context) = (&mut worker.service, &worker.context);
+            let late = held
+                .late
+                .as_mut()
+                .map(|late| std::mem::replace(&mut late.answer, LateAnswer::Made(route::not_applied())));
+            let response = service.given_up(connection, late, context);
+            service.put_for_all(connection, &held, &response, Some(level), context);
             Fate::Stays
         });
     }

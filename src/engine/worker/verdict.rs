@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::context::Context;
 use crate::app::access::Scope;
-use crate::app::application::{App, Route};
+use crate::app::application::{App, Body, Route};
 use crate::app::router::Root;
 use crate::base::rate::Rate;
 use crate::engine::shared::access::Rules;
@@ -26,6 +26,8 @@ pub struct Verdict {
     pub is_guarded: bool,
     /// It was drawn from an allowance, so the next one like it has to be, too.
     pub is_counted: bool,
+    /// Every page may see what the application answers.
+    pub is_for_every_site: bool,
     /// A page of another site may see the answer: the place of its origin in the rules in force.
     pub origin: Option<u16>,
     /// The place of its token in the rules in force.
@@ -48,6 +50,8 @@ pub enum Denied {
     Host,
     /// A page of another site sent it.
     Elsewhere,
+    /// Its body has a coding.
+    Coding,
     /// It is one too many.
     TooMany(TooMany),
 }
@@ -72,6 +76,7 @@ impl Verdict {
         shows_host: true,
         is_guarded: false,
         is_counted: false,
+        is_for_every_site: false,
         origin: None,
         token: None,
     };
@@ -120,13 +125,15 @@ pub(super) fn judge(
     context: &Context,
 ) -> Verdict {
     let rules = &*context.rules;
-    let mut verdict = Verdict { shows_host: from.root.shows_host(), ..Verdict::FREE };
+    let is_for_every_site = route.is_some_and(|(app, _)| app.is_for_every_site());
+    let mut verdict = Verdict { shows_host: from.root.shows_host(), is_for_every_site, ..Verdict::FREE };
     // Before all else: a page may see why it is refused, too.
     if !rules.origins.is_empty() {
         verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
     }
     verdict.denied = by_address(rules, from.client, head, &mut verdict.is_counted, context)
-        .or_else(|| by_site(rules, route, head, &verdict));
+        .or_else(|| by_site(rules, route, head, &verdict))
+        .or_else(|| by_coding(route, head));
     if verdict.denied.is_none()
         && let Some(tokens) = &rules.tokens
     {
@@ -176,6 +183,16 @@ fn by_site(
     is_refused.then_some(Denied::Elsewhere)
 }
 
+/// Looks whether the body comes as it is. A mirror, which is for every method, reads none.
+fn by_coding(route: Option<(&dyn App, &Route)>, head: &Head<'_>) -> Option<Denied> {
+    let reads = route.is_some_and(|(_, route)| route.method.is_some() && !matches!(route.body, Body::None));
+    let is_coded = || {
+        let mut codings = head.values("content-encoding");
+        codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+    };
+    (reads && is_coded()).then_some(Denied::Coding)
+}
+
 fn by_token(
     tokens: &Tokens,
     route: Option<(&dyn App, &Route)>,
@@ -222,8 +239,9 @@ fn sent<'h>(head: &Head<'h>) -> Option<&'h [u8]> {
     if values.next().is_some() {
         return Some(b"");
     }
-    let bearer = value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    Some(bearer.map_or(b"", |(_, token)| token.trim_ascii()))
+    let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ').unwrap_or(value.len()));
+    // Another scheme is no token, be it a wrong one (RFC 6750, section 3.1).
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii())
 }
 
 impl Denied {
@@ -256,6 +274,10 @@ impl Denied {
                     "A page of another site sent this, and its origin is not allowed here; nothing was done",
                 )
             }
+            // With what is taken instead (RFC 9110, section 12.5.3).
+            Self::Coding => app
+                .refusal(415, "Send the body without a Content-Encoding; nothing was done")
+                .with("Accept-Encoding", "identity"),
             Self::TooMany(too_many) => {
                 context.reject(Reject::Rate);
                 too_many.answer(app)
@@ -311,8 +333,8 @@ mod tests {
             ("Authorization: Bearer abc\r\n", Some("abc")),
             ("authorization: bEARER   abc \r\n", Some("abc")),
             ("Authorization: Bearer\r\n", Some("")),
-            ("Authorization: Basic YTpi\r\n", Some("")),
-            ("Authorization: abc\r\n", Some("")),
+            ("Authorization: Basic YTpi\r\n", None),
+            ("Authorization: abc\r\n", None),
             ("Authorization: Bearer abc\r\nAuthorization: Bearer abc\r\n", Some("")),
         ] {
             assert_eq!(sent_in(fields).as_deref(), token, "{fields:?}");

@@ -341,6 +341,34 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Returns what is answered in the place of `late`, which the peer has not confirmed in time.
+    pub(in crate::engine::worker) fn given_up(
+        &self,
+        connection: &Connection,
+        late: Option<LateAnswer>,
+        context: &Context,
+    ) -> Response {
+        let made = match late {
+            Some(LateAnswer::Partial(response)) => return response,
+            Some(LateAnswer::Made(response)) => Some(response),
+            Some(LateAnswer::Applied(then, outcome)) => {
+                match then.resume(&self.view(connection, context), News::Applied(outcome)) {
+                    Action::Respond(response) | Action::Confirm(response) => Some(response),
+                    // It needs the disk for its answer, which says no more than what may be asked for later.
+                    _ => None,
+                }
+            }
+            Some(LateAnswer::Command(_)) | None => None,
+        };
+        match made {
+            // Another request with its name stands, so it has stored nothing that anybody waits for.
+            Some(refusal) if refusal.status >= 400 => refusal,
+            made => route::peer_late(context.shared.durability_max, made.as_ref()),
+        }
+    }
+}
+
 /// Returns whether this host is joining, and so has nothing to say about what is kept.
 fn is_closed_to(route: &Route, context: &Context) -> bool {
     let is_closed = context.shared.space.is_joining() && !route.always;
