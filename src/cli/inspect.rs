@@ -192,7 +192,7 @@ fn describe(summary: &Summary) -> String {
         summary.snapshots.iter().map(|file| format!("snapshot  at {}: {}", file.position, file.name())),
     );
     if let Some(torn) = &summary.torn {
-        lines.push(format!("torn      {torn}: never acknowledged, the next start cuts it off"));
+        lines.push(format!("torn      {torn}: nothing says that this was durable; the next start cuts it off and keeps a copy"));
     }
     lines.join("\n") + "\n"
 }

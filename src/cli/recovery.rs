@@ -33,7 +33,7 @@ fn log_cut(Cut { position, fault, copies, loss }: &Cut) {
             tracing::error!(%damage, %position, copies, "acknowledged data is lost, as --accept-loss allows");
         }
         (None, Some(fault)) => {
-            tracing::warn!(%fault, %position, copies, "cut off a torn tail: a write that was never finished");
+            tracing::warn!(%fault, %position, copies, "cut off a torn tail: nothing says that it was durable, as after a crash amid a write");
         }
         (None, None) => {}
     }
