@@ -211,7 +211,7 @@ impl Running {
                 Ok(signal) => return Some(signal),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
-                    https.tls.reload_if_changed().into_iter().for_each(say_certificates);
+                    https.tls.reload_if_changed().iter().for_each(say_certificates);
                 }
             }
         }
@@ -287,11 +287,13 @@ impl Running {
 
     /// Takes over new limits and the log level, or nothing at all.
     fn reload(&mut self) {
-        if let Some(https) = &self.started_with.https {
-            say_certificates(https.tls.reload());
-        }
+        let certificates = self.started_with.https.as_ref().map_or(Ok(()), |https| {
+            let reloaded = https.tls.reload();
+            say_certificates(&reloaded);
+            reloaded
+        });
         let result = reload(&self.config, &self.sources, self.cores);
-        self.server.shared().life.reloaded(result.is_ok());
+        self.server.shared().life.reloaded(result.is_ok() && certificates.is_ok());
         match result {
             Ok(reloaded) => {
                 let (changed, restart) = (reloaded.changed.join(","), reloaded.restart.join(","));
@@ -316,7 +318,7 @@ impl Running {
 const CERTIFICATES_PAUSE: Duration = Duration::from_secs(2);
 
 /// Says what a look at the files of the certificates came to.
-fn say_certificates(reloaded: Reloaded) {
+fn say_certificates(reloaded: &Reloaded) {
     match reloaded {
         Ok(()) => tracing::info!("certificates read again"),
         Err(error) => {

@@ -224,6 +224,8 @@ fn a_certificate_is_renewed_under_load_and_a_bad_one_leaves_the_old() {
     secured.server.signal(Signal::HUP);
     secured.server.wait_for("certificates refused");
     assert_eq!(metric("pixeld_tls_certificates_refused"), 1);
+    let of_reload = || metric("pixeld_config_last_reload_successful");
+    await_that("a reload that was refused in part", of_reload, |successful| *successful == 0);
     load.wait_for(20);
     authority.issue(2097);
     secured.server.signal(Signal::HUP);
@@ -232,6 +234,7 @@ fn a_certificate_is_renewed_under_load_and_a_bad_one_leaves_the_old() {
         || metric("pixeld_tls_certificates_refused"),
         |refused| *refused == 0,
     );
+    await_that("a reload that was taken", of_reload, |successful| *successful == 1);
     load.wait_for(20);
     load.end();
 }

@@ -127,7 +127,10 @@ fn page(target: &Target) -> Result<Exposition, String> {
         ));
     }
     if answer.status != 200 {
-        return Err(format!("{} answers {}; is it a pixeld, or are its metrics at its --admin-listen?", target.url, answer.status));
+        return Err(format!(
+            "{} answers {}; is it a pixeld, or are its metrics at its --admin-listen?",
+            target.url, answer.status
+        ));
     }
     Exposition::parse(&String::from_utf8_lossy(&answer.body))
         .ok_or_else(|| format!("{} has no metrics; is it a pixeld?", target.url))

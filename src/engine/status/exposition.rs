@@ -316,7 +316,7 @@ fn process(page: &mut Page, shared: &Shared) {
     page.single(
         name,
         "gauge",
-        "0 after a SIGHUP or SIGUSR2 that was refused; 1 again with the next one that is taken.",
+        "0 after a SIGHUP or SIGUSR2 of which anything was refused; 1 again with the next one that is taken.",
         u8::from(!shared.life.was_reload_refused()),
     );
     if let Some((user, system)) = thread::process_cpu_seconds(std::process::id()) {
