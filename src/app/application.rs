@@ -167,9 +167,15 @@ pub enum Action {
         /// Makes the answer.
         then: Box<dyn Resume>,
     },
-    /// Answer once everything that is applied now is kept at the durability asked for, and log nothing: an earlier request has done what
-    /// this one asks for, and may not have reached that level yet.
-    Confirm(Response),
+    /// Answer once everything that is applied now is kept at the durability asked for: an earlier request has done what this one asks
+    /// for, and may not have reached that level yet.
+    Confirm {
+        /// Changes nothing. It is logged where the level waits for another host: whoever has it there has everything before it, also
+        /// what an earlier process of this host has logged, or what came from there and was not durable yet.
+        record: Vec<u8>,
+        /// The answer to give then.
+        response: Response,
+    },
     /// Let a job thread answer, piece by piece.
     Job(Box<dyn Job>),
     /// Hold the request until a time, or until somebody has news for it.

@@ -267,15 +267,13 @@ fn what_was_drawn_is_there_again_after_a_restart_whatever_became_of_the_files() 
     );
     drawn(&server);
     // Again at once is no way out of it: a disk may fail each read.
-    cut();
-    post(&server, &pixels(2_000, 11));
-    await_that(
-        "a drawing that is lost",
-        || get(&server, "/canvas.json").json(),
-        |facts| facts["drawn"] == 0.0,
-    );
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(get(&server, "/canvas.json").json()["drawn"], 0.0, "it waits");
+    let stays_lost = || {
+        cut();
+        post(&server, &pixels(2_000, 11));
+        std::thread::sleep(Duration::from_millis(500));
+        get(&server, "/canvas.json").json()["drawn"] == 0.0
+    };
+    assert!((0..4).any(|_| stays_lost()), "it is drawn without end");
 }
 
 #[test]

@@ -188,6 +188,7 @@ fn directories_of_others_are_left_alone() {
         (backup(&strangers, &home.at("new")), "is not a data directory"),
         (backup(&source, Path::new("s3://NO")), ""),
         (restore(&target, &source, &[]), "has a journal"),
+        (restore(&target, &target.join("deep/restored"), &[]), "lies in the backup"),
         (restore(&target, &strangers, &[]), "is not empty"),
         (restore(&strangers, &home.at("new"), &[]), "holds no whole backup"),
         (restore(&home.at("nowhere"), &home.at("new"), &[]), "No such file"),

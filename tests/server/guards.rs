@@ -284,6 +284,11 @@ fn pages_of_other_sites_may_look_at_nothing_and_change_nothing() {
     // So are the errors that the server makes in its name.
     let refused = of("/api/products?product=car", "Origin: http://b.example\r\nDurability: most\r\n");
     assert_eq!((refused.status, refused.field("access-control-allow-origin")), (400, Some("*")));
+    let named = Server::fresh(&["--allow-origin", "http://b.example"]);
+    let fields = "Origin: http://b.example\r\nDurability: most\r\n";
+    let refused = ask(&mut named.connect(), get("/api/products?product=car", fields));
+    let all = refused.head.to_lowercase().matches("access-control-allow-origin").count();
+    assert_eq!((refused.status, all), (400, 1), "{}", refused.head);
 }
 
 /// A cache gives what it has kept to everybody, unless it is told that pages of other origins get other fields.

@@ -186,5 +186,16 @@ pub fn explained(error: &rustls::Error) -> io::Error {
         rustls::Error::InvalidMessage(_) => "; is it a port without TLS? Then write http://",
         _ => "",
     };
-    io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}{advice}"))
+    io::Error::new(io::ErrorKind::InvalidData, TlsError(format!("TLS: {error}{advice}")))
+}
+
+/// What rustls said, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct TlsError(String);
+
+/// Returns whether TLS itself failed, as it does with the next connection, too.
+#[must_use]
+pub fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<TlsError>())
 }

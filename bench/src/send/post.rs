@@ -4,6 +4,7 @@
 //! when it breaks, those are sent again on the next one.
 
 use crate::client::link::{Link, Reply};
+use crate::client::tls::is_of_tls;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -150,7 +151,6 @@ struct Connection<'a> {
     flight: VecDeque<u64>,
     output: Vec<u8>,
     last_good: Instant,
-    began: Instant,
     /// Pause before the next attempt to connect.
     pause: Duration,
     /// Pause that the server asked for in this turn, and the status with which it did.
@@ -159,15 +159,13 @@ struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     fn new(post: &'a Post<'a>) -> Self {
-        let began = Instant::now();
         Self {
             post,
             link: None,
             queue: VecDeque::new(),
             flight: VecDeque::new(),
             output: Vec::new(),
-            last_good: began,
-            began,
+            last_good: Instant::now(),
             pause: PAUSE_FIRST,
             hold: None,
         }
@@ -276,8 +274,7 @@ impl<'a> Connection<'a> {
         while let Some(number) = self.flight.pop_back() {
             self.queue.push_front(number);
         }
-        let is_new = self.last_good == self.began;
-        if self.post.target.is_tls() && is_new && error.kind() == io::ErrorKind::InvalidData {
+        if is_of_tls(error) {
             return Err(Trouble::Untrusted(error.to_string()));
         }
         if self.link.take().is_some() {

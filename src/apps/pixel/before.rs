@@ -12,6 +12,7 @@ use crate::http::response::Response;
 
 use super::asked::{Asked, Before, later};
 use super::cursor::Cursor;
+use super::cut;
 use super::cutter::Cutter;
 use super::detail::{Details, Fault, Input, Location};
 use super::limits::CUT_WAIT_US;
@@ -77,7 +78,10 @@ impl Resume for Waiting {
             None => Action::Respond(later()),
             Some(Err(response)) => Action::Respond(response),
             // An earlier request may have cleared it.
-            Some(Ok(records)) if records.is_empty() => Action::Confirm(cleared()),
+            Some(Ok(records)) if records.is_empty() => {
+                // A cut without a floor.
+                Action::Confirm { record: cut::no_cut(), response: cleared() }
+            }
             Some(Ok(records)) => Action::Append { records, response: cleared() },
         }
     }

@@ -40,6 +40,14 @@ pub fn floors(record: &[u8]) -> impl Iterator<Item = (Origin, Floor)> {
     })
 }
 
+/// Returns a cut that cuts nothing.
+#[must_use]
+pub fn no_cut() -> Vec<u8> {
+    let mut record = Vec::new();
+    record::push(&mut record, PIXEL_CUT, &[]);
+    record
+}
+
 /// Returns a cut with these floors, at most [`CUT_FLOORS_MAX`] in each record.
 #[must_use]
 pub fn records(floors: &[(Origin, Floor)]) -> Vec<Vec<u8>> {

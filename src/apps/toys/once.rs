@@ -17,7 +17,9 @@ use crate::app::heal::Heals;
 use crate::app::lookup::{Found, Lookup};
 use crate::app::returning;
 use crate::app::wait::News;
+use crate::apps::toys::tag::TOYS_CUT;
 use crate::http::response::Response;
+use crate::log::format::record;
 
 use super::asked::room_for;
 use super::item::Now;
@@ -106,7 +108,13 @@ pub fn settle(applied: &AppliedLock, is_open: impl Fn(&ToysState) -> bool) -> io
 /// Answers a request beside which another one stands: as the first one was answered, once that is kept as safely as this one asks for.
 /// The first one may have been answered that the peer does not have it yet.
 fn answer(response: Response) -> Action {
-    if response.status < 400 { Action::Confirm(response) } else { Action::Respond(response) }
+    if response.status >= 400 {
+        return Action::Respond(response);
+    }
+    // A cut without a floor.
+    let mut record = Vec::new();
+    record::push(&mut record, TOYS_CUT, &[]);
+    Action::Confirm { record, response }
 }
 
 /// The answer to a request beside which an item on the disk stands.

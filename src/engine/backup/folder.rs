@@ -97,7 +97,7 @@ impl Folder {
 }
 
 /// Returns whether `path`, which need not be there, leads into `directory`.
-fn lies_in(path: &Path, directory: &Path) -> bool {
+pub(super) fn lies_in(path: &Path, directory: &Path) -> bool {
     let Ok(directory) = directory.canonicalize() else { return false };
     let there = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let known = there.ancestors().find_map(|known| known.canonicalize().ok());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::choice::choose;
 use super::error::{BackupError, failed, in_use, of_journal};
-use super::folder::put_content;
+use super::folder::{lies_in, put_content};
 use super::place::{Place, identity_of, open_to_read, pause};
 use super::round::runs_of;
 use crate::app::applied::EmptyStates;
@@ -139,6 +139,12 @@ pub fn restore(
 /// Fails unless nothing is in the directory but what an earlier try has left.
 fn must_be_empty(wanted: &Wanted<'_>) -> Result<(), BackupError> {
     let path = wanted.directory;
+    if let Place::Folder(backup) = wanted.place
+        && lies_in(path, backup)
+    {
+        let why = "lies in the backup: restore to another directory".to_owned();
+        return Err(BackupError::Place { place: path.display().to_string(), why });
+    }
     if !path.exists() {
         return Ok(());
     }

@@ -111,10 +111,12 @@ pub enum Reject {
     Site,
     /// A connection that a proxy did not announce.
     Proxy,
+    /// A body with a coding.
+    Coding,
 }
 
 /// Label values of [`Reject`], in its order.
-pub const REJECTS: [&str; 21] = [
+pub const REJECTS: [&str; 22] = [
     "connections",
     "lane_full",
     "disk_full",
@@ -136,6 +138,7 @@ pub const REJECTS: [&str; 21] = [
     "host",
     "site",
     "proxy",
+    "coding",
 ];
 
 /// One worker's shard.

@@ -23,15 +23,15 @@ pub struct Follower {
     begin_us: u64,
     /// When it was begun last.
     begun_us: u64,
-    /// It went stale soon after it was begun.
-    was_stale_soon: bool,
+    /// It had lost something soon after it was begun.
+    was_lost_soon: bool,
 }
 
 impl Follower {
     /// Returns one that has to be begun.
     #[must_use]
     pub fn new(view: Arc<dyn LogView>) -> Self {
-        Self { view, at: None, records: 0, is_whole: false, begin_us: 0, begun_us: 0, was_stale_soon: false }
+        Self { view, at: None, records: 0, is_whole: false, begin_us: 0, begun_us: 0, was_lost_soon: false }
     }
 
     /// Has the view take what was applied since; gives whether it has published something.
@@ -79,14 +79,18 @@ impl Follower {
         Ok(())
     }
 
-    /// Has it begun again: at once, but later if that has not helped. A disk that fails each read would have it drawn without end.
+    /// Has it begun again: at once, but later if it has lost something again, soon after it was begun for that. A disk that fails each
+    /// read would have it drawn without end.
     fn begin_again(&mut self, clock_us: u64) {
         self.at = None;
+        if !self.view.is_lost() {
+            return;
+        }
         let is_soon = clock_us < self.begun_us + VIEWS_RETRY_MS * 1_000;
-        if is_soon && self.was_stale_soon {
+        if is_soon && self.was_lost_soon {
             self.begin_us = clock_us + VIEWS_RETRY_MS * 1_000;
         }
-        self.was_stale_soon = is_soon;
+        self.was_lost_soon = is_soon;
     }
 
     /// Takes what is applied now. What is applied meanwhile is for the next look.

@@ -14,19 +14,6 @@ use crate::http::response::Response;
 /// # Errors
 /// Returns the answer to a write that is not taken.
 pub(super) fn may_write(asked: &Asked, is_peer_behind: bool, context: &Context) -> Result<(), Response> {
-    may_ask_for_level(asked, is_peer_behind, context)?;
-    intake_takes(asked, context)
-}
-
-/// Says whether an answer may wait for the level that the request asks for; `is_peer_behind` when too many wait for the peer.
-///
-/// # Errors
-/// Returns the answer to a request of which that can't be said.
-pub(super) fn may_ask_for_level(
-    asked: &Asked,
-    is_peer_behind: bool,
-    context: &Context,
-) -> Result<(), Response> {
     if asked.names_no_level {
         return Err(route::no_level());
     }
@@ -41,7 +28,7 @@ pub(super) fn may_ask_for_level(
         }
         hurry_link(context);
     }
-    Ok(())
+    intake_takes(asked, context)
 }
 
 /// Says whether the intake takes this write.

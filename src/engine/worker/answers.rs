@@ -112,8 +112,10 @@ impl Answers {
     /// or for the peer.
     fn await_level(&mut self, level: Durability, held: Held, context: &Context) {
         let shared = &context.shared;
-        let needed = shared.metrics.commit.end_position.value();
+        let mut needed = shared.metrics.commit.end_position.value();
         if self.reached == Durability::Memory {
+            // A request that was met by what is applied this very moment is told of it before the counter moves.
+            needed = needed.max(shared.applied.read().position.0);
             shared.reach.want_sync();
             shared.disk.wake();
         }

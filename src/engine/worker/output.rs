@@ -64,8 +64,9 @@ impl Output {
             show(connection, context, &mut shown.caching, &mut shown.headers);
             shown
         });
-        let for_all = shows_error_to_all(connection, response)
-            .then(|| shown.as_ref().unwrap_or(response).clone().with(sites::ALLOWED_ORIGIN, "*"));
+        let so_far = shown.as_ref().unwrap_or(response);
+        let for_all = shows_error_to_all(connection, so_far);
+        let for_all = for_all.then(|| so_far.clone().with(sites::ALLOWED_ORIGIN, "*"));
         let shown = for_all.or(shown);
         let response = shown.as_ref().unwrap_or(response);
         let hsts = self.hsts_on(connection);

@@ -132,13 +132,13 @@ pub(super) fn judge(
         verdict.origin = head.header("origin").and_then(|origin| rules.origin(origin));
     }
     verdict.denied = by_address(rules, from.client, head, &mut verdict.is_counted, context)
-        .or_else(|| by_site(rules, route, head, &verdict))
-        .or_else(|| by_coding(route, head));
+        .or_else(|| by_site(rules, route, head, &verdict));
     if verdict.denied.is_none()
         && let Some(tokens) = &rules.tokens
     {
         by_token(tokens, route, head, &mut verdict, context);
     }
+    verdict.denied = verdict.denied.or_else(|| by_coding(route, head));
     verdict
 }
 
@@ -187,8 +187,9 @@ fn by_site(
 fn by_coding(route: Option<(&dyn App, &Route)>, head: &Head<'_>) -> Option<Denied> {
     let reads = route.is_some_and(|(_, route)| route.method.is_some() && !matches!(route.body, Body::None));
     let is_coded = || {
-        let mut codings = head.values("content-encoding");
-        codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+        let mut codings = head.values("content-encoding").flat_map(|list| list.split(|byte| *byte == b','));
+        let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+        codings.any(|coding| !is_none(coding.trim_ascii()))
     };
     (reads && is_coded()).then_some(Denied::Coding)
 }
@@ -275,9 +276,11 @@ impl Denied {
                 )
             }
             // With what is taken instead (RFC 9110, section 12.5.3).
-            Self::Coding => app
-                .refusal(415, "Send the body without a Content-Encoding; nothing was done")
-                .with("Accept-Encoding", "identity"),
+            Self::Coding => {
+                context.reject(Reject::Coding);
+                app.refusal(415, "Send the body without a Content-Encoding; nothing was done")
+                    .with("Accept-Encoding", "identity")
+            }
             Self::TooMany(too_many) => {
                 context.reject(Reject::Rate);
                 too_many.answer(app)

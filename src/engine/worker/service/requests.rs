@@ -181,7 +181,9 @@ impl Service {
             Action::Command { record, then } => {
                 self.log(connection, record, LateAnswer::Command(then), &asked, context);
             }
-            Action::Confirm(response) => self.confirm(connection, response, &asked, context),
+            Action::Confirm { record, response } => {
+                self.confirm(connection, record, response, &asked, context);
+            }
             Action::Job(job) => self.start_job(connection, job, asked, context),
             Action::Wait(wait) => start_wait(connection, wait, asked, context),
             Action::Watch(watch) => self.begin_watch(connection, watch, asked, context),
@@ -213,16 +215,24 @@ impl Service {
         }
     }
 
-    /// Holds an answer to a request that an earlier one has met until what is applied has reached the level asked for.
-    fn confirm(&mut self, connection: &mut Connection, response: Response, asked: &Asked, context: &Context) {
+    /// Answers a request that an earlier one has met, once what is applied has reached the level asked for.
+    fn confirm(
+        &mut self,
+        connection: &mut Connection,
+        record: Vec<u8>,
+        response: Response,
+        asked: &Asked,
+        context: &Context,
+    ) {
         if asked.reached.is_some() {
             // Its own record, behind the earlier one, has reached it.
-            return self.respond(connection, &response, asked, context);
-        }
-        let is_peer_behind = self.answers.is_peer_behind(&context.limits);
-        match admission::may_ask_for_level(asked, is_peer_behind, context) {
-            Ok(()) => self.hold_late(connection, Late::new(LateAnswer::Made(response), asked), context),
-            Err(refusal) => self.respond(connection, &refusal, asked, context),
+            self.respond(connection, &response, asked, context);
+        } else if asked.names_no_level {
+            self.respond(connection, &route::no_level(), asked, context);
+        } else if asked.durability.waits_for_others() {
+            self.log(connection, record, LateAnswer::Made(response), asked, context);
+        } else {
+            self.hold_late(connection, Late::new(LateAnswer::Made(response), asked), context);
         }
     }
 
@@ -345,7 +355,7 @@ impl Service {
     /// Returns what is answered in the place of `late`, which the peer has not confirmed in time.
     pub(in crate::engine::worker) fn given_up(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         late: Option<LateAnswer>,
         context: &Context,
     ) -> Response {
@@ -353,8 +363,11 @@ impl Service {
             Some(LateAnswer::Partial(response)) => return response,
             Some(LateAnswer::Made(response)) => Some(response),
             Some(LateAnswer::Applied(then, outcome)) => {
-                match then.resume(&self.view(connection, context), News::Applied(outcome)) {
-                    Action::Respond(response) | Action::Confirm(response) => Some(response),
+                let action = then.resume(&self.view(connection, context), News::Applied(outcome));
+                // What it may have asked to be woken for is nothing that the next request waits for.
+                connection.waits = next_ticket(connection, context).wait;
+                match action {
+                    Action::Respond(response) | Action::Confirm { response, .. } => Some(response),
                     // It needs the disk for its answer, which says no more than what may be asked for later.
                     _ => None,
                 }
@@ -362,8 +375,8 @@ impl Service {
             Some(LateAnswer::Command(_)) | None => None,
         };
         match made {
-            // Another request with its name stands, so it has stored nothing that anybody waits for.
-            Some(refusal) if refusal.status >= 400 => refusal,
+            // What it has logged came to nothing: another request with its name stands, or there is no further step.
+            Some(refusal) if (400..500).contains(&refusal.status) => refusal,
             made => route::peer_late(context.shared.durability_max, made.as_ref()),
         }
     }

@@ -421,7 +421,7 @@ impl Scratch {
 
     fn release_chain(&mut self, first: PageId) {
         let mut next = Some(first);
-        while let Some(id) = next {
+        while let Some(id) = next.filter(|id| self.pages.is_used(*id)) {
             // Pages that can't be found any more take some room until the file is made anew.
             next = self.pages.read(id, entries::next).ok().flatten();
             self.pages.release(id, 1);

@@ -88,7 +88,9 @@ impl Pages {
         self.count
     }
 
-    fn is_used(&self, id: PageId) -> bool {
+    /// Returns whether a page is in use.
+    #[must_use]
+    pub fn is_used(&self, id: PageId) -> bool {
         self.used.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
     }
 
