@@ -93,6 +93,13 @@ fn the_index_fits_every_screen() {
     visitor.go_to("about:blank");
     visitor.go_to(&format!("http://{}/#16,10,12", server.address));
     visitor.wait_for("return !document.getElementById('tiles').hidden");
+    // A link within the page, or the way back, leads there too.
+    visitor.evaluate("location.hash = '#3000,10,12'");
+    visitor.wait_for(
+        "return /In view: x [23],[0-9]{3} to 3,0/.test(document.getElementById('canvas-text').textContent)",
+    );
+    visitor.evaluate("history.back()");
+    visitor.wait_for("return document.getElementById('canvas-text').textContent.includes('mostly')");
     for form in ["/pixel", "/next", "/api/products"] {
         visitor.click(&format!("form[action='{form}'] button"));
         visitor.wait_for(&format!("return document.querySelector(\"form[action='{form}'] small\")"));
@@ -165,6 +172,12 @@ fn the_description_of_the_calls_fits_every_screen_and_finds_calls() {
     visitor.fill("#filter", "delete /messages/");
     let left = "return [...document.querySelectorAll('details.call')].filter((one) => one.checkVisibility()).map((one) => one.id)";
     assert_eq!(visitor.evaluate(left), json!(["delete-messages-id"]));
+    // Whatever the address names, if anything.
+    for named in ["", "#", "#nobody", "#%E0%A4%A"] {
+        visitor.go_to("about:blank");
+        visitor.go_to(&format!("http://{}/docs{named}", server.address));
+        visitor.wait_for("return !document.getElementById('find').hidden");
+    }
     assert_eq!(visitor.complaints(), json!([]), "the browser complains");
     browser::skip_without_axe();
 }

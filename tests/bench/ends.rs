@@ -47,10 +47,11 @@ fn an_interrupt_cuts_off_what_is_in_flight() {
         assert_eq!(told.code, 130, "{}{}", told.out, told.err);
         assert!(told.out.contains("4 requests in flight were cut off"), "{}", told.out);
         let report = read(&json);
-        assert_eq!(
-            (&report["sent"], &report["cut_off"], &report["errors"]),
-            (&4.into(), &4.into(), &0.into())
-        );
+        assert_eq!((&report["sent"], &report["cut_off"]), (&4.into(), &4.into()));
+        // What the schedule wanted by then and no connection came free for is missing, as it is at the end of a whole run.
+        let unsent = report["errors_by_kind"]["unsent"].as_u64().expect("a number");
+        assert_eq!(report["errors"], unsent);
+        assert_eq!(unsent > 0, !load.is_empty(), "{unsent}");
     }
 }
 

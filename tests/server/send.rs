@@ -223,3 +223,33 @@ fn nobody_there_is_reported_after_the_patience() {
     let error = result.expect_err("nobody").to_string();
     assert!(error.contains("no answer from 127.0.0.1:1") && error.contains("--from 0"), "{error}");
 }
+
+/// A server that is killed behind the last pixel is waited for, as one that is killed before it.
+#[test]
+fn a_server_that_comes_late_is_read_back_all_the_same() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("a.png");
+    image::RgbImage::from_pixel(3, 2, image::Rgb([1, 2, 3])).save(&path).expect("written");
+    let address = crate::process::free_address();
+    let data = place.path().join("data");
+    let server = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        crate::process::Server::start(address, &data, &[])
+    });
+    let pace = Pace { connections: 1, depth: 1, patience: Duration::from_secs(60) };
+    let options = Options {
+        picture: path,
+        url: format!("http://{address}"),
+        trust: Trust::default(),
+        token: None,
+        pace,
+        from: 0,
+        at: (0, 0),
+        draw: Draw::Never,
+        check_only: true,
+    };
+    let mut said = Vec::new();
+    assert!(!run(&options, &mut said).expect("an answer"), "nothing was sent to it");
+    assert!(String::from_utf8_lossy(&said).contains("18 values are missing"), "{said:?}");
+    drop(server.join().expect("no panic"));
+}

@@ -218,6 +218,10 @@ impl Driver {
             // The backlog of a schedule is not worked off, nor is anything awaited: an interrupt ends the load at once.
             let figures = &mut self.figures;
             self.lines.iter_mut().flat_map(Line::abandon).for_each(|request| figures.cut_off(request));
+            // It counts all the same: without it a target that is far behind would look as if it were not.
+            if self.schedule.as_ref().is_some_and(Schedule::has_no_connection) {
+                self.pass_over_backlog(now_ns);
+            }
             return true;
         }
         let (left, end_ns) = (self.requests.left(), self.figures.window().end_ns);
@@ -243,6 +247,12 @@ impl Driver {
             }
             line.abandon().into_iter().for_each(|request| figures.unanswered(request, now_ns));
         }
+        self.pass_over_backlog(now_ns);
+    }
+
+    /// Counts what was due by now and never left.
+    fn pass_over_backlog(&mut self, now_ns: u64) {
+        let figures = &mut self.figures;
         if let Some(schedule) = &mut self.schedule {
             let start_ns = figures.window().start_ns;
             let unsent = |intended_ns, number| figures.unsent(intended_ns, number, now_ns);

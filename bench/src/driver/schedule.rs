@@ -88,6 +88,11 @@ impl Schedule {
         now_ns.saturating_sub(intended_ns.max(self.free_since_ns))
     }
 
+    /// Returns whether no connection is free, so that what is due waits for one.
+    pub(super) fn has_no_connection(&self) -> bool {
+        self.free.is_empty()
+    }
+
     /// Ends the schedule at `end_ns`.
     pub(super) fn stop(&mut self, end_ns: u64) {
         self.pacer.stop(end_ns);

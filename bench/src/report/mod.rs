@@ -27,6 +27,7 @@ use crate::redaction::Secrets;
 use crate::report::agents::{AgentReport, overall};
 use crate::report::goal::GoalOutcome;
 use crate::report::verdict::{Inputs, Verdict, Wall, judge};
+use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -371,6 +372,17 @@ fn whole_inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) ->
     }
 }
 
+/// Returns the requests per second that were due in the measured part: with gaps by chance more or fewer than the mean rate.
+fn offered(scenario: &Scenario, measured: &Measured) -> Option<f64> {
+    match scenario.load {
+        Load::Open { arrivals: Arrivals::Poisson, .. } if measured.window_ns > 0 => {
+            let due = measured.total.sent + measured.total.failures.of(Failure::Unsent);
+            Some(due as f64 * 1e9 / measured.window_ns as f64)
+        }
+        _ => scenario.rate(),
+    }
+}
+
 /// Returns what the verdict on a run is drawn from.
 #[must_use]
 pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> Inputs {
@@ -380,7 +392,7 @@ pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> I
     let threads = server.filter(|server| server.has_threads);
     let lag = &measured.total.lag;
     Inputs {
-        offered: scenario.rate(),
+        offered: offered(scenario, measured),
         rate: measured.rate(),
         client_busy: most(|thread| thread.cpu_ns),
         client_waited: most(|thread| thread.waited_for_cpu_ns),
@@ -397,6 +409,7 @@ pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> I
         host_softirq: measured.host.softirq,
         retransmits: measured.host.retransmits,
         round_trip_ns,
+        latency_p5_ns: measured.total.latency.value_at_quantile(0.05),
         latency_p50_ns: measured.total.latency.value_at_quantile(0.5),
         is_remote: !scenario.target.is_local(),
         answers: measured.total.answers,

@@ -107,6 +107,8 @@ pub struct Inputs {
     pub retransmits: f64,
     /// Time of a TCP handshake, nanoseconds; 0 when not measured.
     pub round_trip_ns: u64,
+    /// Latency that all but one in twenty exceed, nanoseconds.
+    pub latency_p5_ns: u64,
     /// Median latency, nanoseconds.
     pub latency_p50_ns: u64,
     /// Whether the server is on another host.
@@ -213,14 +215,17 @@ fn stalled(inputs: &Inputs) -> Option<(Wall, String)> {
 
 /// Returns the bottleneck of an open loop. Its generator may spin to be on time, so its CPU says nothing; its lag does.
 fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
-    let is_served = inputs.rate >= offered * SERVED;
+    let is_served = is_served(inputs.rate, offered, inputs.latency_p5_ns, inputs.window_ns);
     // Of fewer requests the p99 is the latest one: a single late wake-up.
     let lags = inputs.lags >= ENOUGH_LAGS && inputs.lag_p99_ns > 1_000_000.max(inputs.latency_p99_ns / 2);
     if is_served && !lags {
-        (
-            Wall::Offered,
-            format!("the offered rate was served: {} of {}", show_rate(inputs.rate), show_rate(offered)),
-        )
+        let rest = if inputs.rate < offered * SERVED {
+            "; the rest was answered behind the measured part"
+        } else {
+            ""
+        };
+        let (rate, offered) = (show_rate(inputs.rate), show_rate(offered));
+        (Wall::Offered, format!("the offered rate was served: {rate} of {offered}{rest}"))
     } else if is_shared(inputs) {
         (Wall::SharedCpu, "generator and server waited for a CPU while the host had none idle".into())
     } else if lags {
@@ -235,6 +240,15 @@ fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
     } else {
         unsaturated(inputs)
     }
+}
+
+/// Returns whether so many answers per second within the measured part are what was offered. What was on its way at its end is no fault
+/// of the server: as many as come in one latency (J. Little, "A Proof for the Queuing Formula", 1961), by the latency of the quickest,
+/// since that of most grows with the backlog of a server that falls behind.
+#[must_use]
+pub fn is_served(rate: f64, offered: f64, latency_p5_ns: u64, window_ns: u64) -> bool {
+    let on_their_way = offered * latency_p5_ns as f64 / window_ns.max(1) as f64;
+    rate >= offered / 2.0 && rate + on_their_way >= offered * SERVED
 }
 
 fn is_shared(inputs: &Inputs) -> bool {
@@ -316,6 +330,7 @@ mod tests {
         host_softirq: 0.0,
         retransmits: 0.0,
         round_trip_ns: 50_000,
+        latency_p5_ns: 500_000,
         latency_p50_ns: 1_000_000,
         is_remote: false,
         window_ns: 10_000_000_000,
@@ -403,6 +418,21 @@ mod tests {
                 Wall::Network,
             ),
             ("open, served", OPEN, Wall::Offered),
+            (
+                "open, the last answers came behind the measured part",
+                Inputs { rate: 48_500.0, latency_p5_ns: 299_000_000, ..OPEN },
+                Wall::Offered,
+            ),
+            (
+                "open, a backlog that grew to three tenths of the measured part",
+                Inputs { rate: 35_000.0, latency_p5_ns: 200_000_000, ..OPEN },
+                Wall::Server,
+            ),
+            (
+                "open, hardly anything was answered",
+                Inputs { rate: 500.0, latency_p5_ns: 9_900_000_000, ..OPEN },
+                Wall::Server,
+            ),
             ("open, served by a spinning generator", Inputs { client_busy: 1.0, ..OPEN }, Wall::Offered),
             (
                 "open, too much for the server",

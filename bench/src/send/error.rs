@@ -82,6 +82,9 @@ pub enum SendError {
         "the report can't be written to stdout: {0}; the answers are in order so far, look again with --check"
     )]
     Output(io::Error),
+    /// The server went away while the list of pixels was read, or before.
+    #[error("the pixels cannot be read back: {0}; is `pixeld serve` running there? Try again with --check")]
+    Away(String),
     /// The list of pixels could not be read.
     #[error("the pixels cannot be read back: {0}; try again with --check")]
     ReadBack(String),

@@ -1,13 +1,14 @@
 //! Reading all pixels from the server as a stream of lines.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::SendError;
 use super::picture::Picture;
 use super::tally::Tally;
 use super::target::Target;
 use crate::client::fetch;
+use crate::client::tls::is_of_tls;
 
 /// One line of the list.
 #[derive(serde::Deserialize)]
@@ -47,12 +48,39 @@ impl Lines {
     }
 }
 
+/// Pauses between attempts to reach a server that is away: the first, and the longest they grow to.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Reads the whole list as [`read_once`] does, and begins again while the server is away, for as long as the patience allows.
+///
+/// # Errors
+/// Fails as [`read_once`] does.
+pub fn read_back(
+    target: &Target,
+    picture: &Picture,
+    patience: Duration,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Tally, u64), SendError> {
+    let (began, mut pause) = (Instant::now(), PAUSE_FIRST);
+    loop {
+        match read_once(target, picture, patience, progress) {
+            Err(SendError::Away(_)) if began.elapsed() + pause < patience => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Reads the whole list. `progress` gets the number of pixels read so far, now and then. Gives the tally and the
 /// bytes of the list.
 ///
 /// # Errors
-/// Returns [`SendError::ReadBack`] when the connection breaks, the answer is no list, or a line of it is no pixel.
-pub fn read_back(
+/// Returns [`SendError::Away`] when there is no connection or it breaks, and [`SendError::ReadBack`] when the answer is no list, or a
+/// line of it is no pixel.
+fn read_once(
     target: &Target,
     picture: &Picture,
     patience: Duration,
@@ -71,7 +99,7 @@ pub fn read_back(
     };
     let mut outcome = Ok(());
     let answer = fetch::stream(
-        &target.at("pixels")?,
+        &target.at("pixels").map_err(|error| lost(&error, 0))?,
         "Accept: application/x-ndjson\r\n",
         patience,
         |status, piece| {
@@ -82,7 +110,7 @@ pub fn read_back(
             outcome.is_ok()
         },
     );
-    let answer = answer.map_err(|error| cut_off(&error))?;
+    let answer = answer.map_err(|error| lost(&error, bytes))?;
     outcome?;
     if answer.status != 200 {
         return Err(broken(format!("GET /pixels was answered with {}", answer.status)));
@@ -98,8 +126,12 @@ pub fn read_back(
 
 const PROGRESS_ROWS: u64 = 16 * 1024;
 
-fn cut_off(error: &io::Error) -> SendError {
-    SendError::ReadBack(format!("the list was cut off: {error}"))
+fn lost(error: &io::Error, bytes: u64) -> SendError {
+    match bytes {
+        _ if is_of_tls(error) => SendError::ReadBack(error.to_string()),
+        0 => SendError::Away(format!("there is no answer: {error}")),
+        _ => SendError::Away(format!("the list was cut off: {error}")),
+    }
 }
 
 #[cfg(test)]

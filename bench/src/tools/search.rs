@@ -7,15 +7,12 @@ use crate::output;
 use crate::quantity::{RATE_MAX, show_count, show_ns, show_rate};
 use crate::report::Report;
 use crate::report::goal::{Figures, Goal};
-use crate::report::verdict::Wall;
+use crate::report::verdict::{Wall, is_served};
 use crate::scenario::pacer::Arrivals;
 use crate::scenario::{Load, Scenario};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Share of the rate that has to be served for a probe to hold.
-const SERVED: f64 = 0.99;
 
 /// Times that a rate must miss before the search ends below it.
 const MISSES_AT_END: u32 = 3;
@@ -149,8 +146,9 @@ pub fn search(
         let is_sound = goals_judge_errors || report.total.failures.of_sent() == 0;
         // Where a goal bounds errors, they are answers too.
         let served = if goals_judge_errors { measured.answers_per_second() } else { report.rate };
-        let does_hold =
-            is_sound && served >= offered * SERVED && goals.iter().all(|goal| goal.check(&figures).is_met);
+        let quickest_ns = report.total.latency.value_at_quantile(0.05);
+        let is_served = is_served(served, offered, quickest_ns, measured.window_ns);
+        let does_hold = is_sound && is_served && goals.iter().all(|goal| goal.check(&figures).is_met);
         output::report(line(offered, &report, does_hold));
         bracket.learn(offered, does_hold);
         let is_believed = bracket.fails() == Some(offered);

@@ -91,7 +91,7 @@ pub(super) struct LoadArguments {
     /// Open loop: R requests per second, whatever the target does; -R is the same
     #[arg(short, long, short_alias = 'R', value_name = "R", value_parser = rate)]
     pub(super) rate: Option<f64>,
-    /// Poisson arrivals instead of equal gaps
+    /// Poisson arrivals instead of equal gaps: the same ones in each run, so that runs compare
     #[arg(long)]
     pub(super) poisson: bool,
     /// Ramp of an open loop, requests per second, such as 100,200,500

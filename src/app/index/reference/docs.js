@@ -21,7 +21,13 @@ function filter() {
 }
 
 function open() {
-  const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  let name = "";
+  try {
+    name = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    // No call has such a name.
+  }
+  const named = document.getElementById(name);
   if (named?.matches("details")) named.open = true;
 }
 

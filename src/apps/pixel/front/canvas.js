@@ -161,9 +161,12 @@ function noteLink() {
   linkTimer = setTimeout(() => history.replaceState(null, "", `#${Math.floor(view.x)},${Math.floor(view.y)},${Number(view.zoom.toPrecision(3))}`), 500);
 }
 
-function linked() {
+// Shows the place that the address names, if it names one.
+function follow() {
   const found = /^#(-?\d+),(-?\d+),([\d.]+)$/.exec(location.hash);
-  return found && found.slice(1).map(Number);
+  const [x, y, zoom] = found?.slice(1).map(Number) ?? [];
+  if (found) view.moveTo(x + 0.5, y + 0.5, zoom);
+  return Boolean(found);
 }
 
 // ---- The parts ----
@@ -348,9 +351,8 @@ async function start() {
   new ResizeObserver(resize).observe(board.parentElement);
   resize();
   const first = await ask();
-  const link = linked();
-  if (link) view.moveTo(link[0] + 0.5, link[1] + 0.5, link[2]);
-  else view.fit(bounds);
+  if (!follow()) view.fit(bounds);
+  addEventListener("hashchange", follow);
   view.moved = () => {
     redraw();
     describeSoon();
