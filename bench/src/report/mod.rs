@@ -393,6 +393,7 @@ pub fn inputs(scenario: &Scenario, measured: &Measured, round_trip_ns: u64) -> I
     let lag = &measured.total.lag;
     Inputs {
         offered: offered(scenario, measured),
+        is_poisson: matches!(scenario.load, Load::Open { arrivals: Arrivals::Poisson, .. }),
         rate: measured.rate(),
         client_busy: most(|thread| thread.cpu_ns),
         client_waited: most(|thread| thread.waited_for_cpu_ns),

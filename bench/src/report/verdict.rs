@@ -79,6 +79,8 @@ impl Wall {
 pub struct Inputs {
     /// Requests per second that the schedule wanted; `None` in a closed loop.
     pub offered: Option<f64>,
+    /// The gaps between requests were drawn by chance.
+    pub is_poisson: bool,
     /// Answers per second.
     pub rate: f64,
     /// Share of the time that the generator's busiest thread ran.
@@ -215,7 +217,8 @@ fn stalled(inputs: &Inputs) -> Option<(Wall, String)> {
 
 /// Returns the bottleneck of an open loop. Its generator may spin to be on time, so its CPU says nothing; its lag does.
 fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
-    let is_served = is_served(inputs.rate, offered, inputs.latency_p5_ns, inputs.window_ns);
+    let is_served =
+        is_served(inputs.rate, offered, inputs.latency_p5_ns, inputs.window_ns, inputs.is_poisson);
     // Of fewer requests the p99 is the latest one: a single late wake-up.
     let lags = inputs.lags >= ENOUGH_LAGS && inputs.lag_p99_ns > 1_000_000.max(inputs.latency_p99_ns / 2);
     if is_served && !lags {
@@ -244,11 +247,14 @@ fn decide_open(inputs: &Inputs, offered: f64) -> (Wall, String) {
 
 /// Returns whether so many answers per second within the measured part are what was offered. What was on its way at its end is no fault
 /// of the server: as many as come in one latency (J. Little, "A Proof for the Queuing Formula", 1961), by the latency of the quickest,
-/// since that of most grows with the backlog of a server that falls behind.
+/// since that of most grows with the backlog of a server that falls behind. Where gaps are drawn by chance (`is_poisson`) it may be three
+/// standard deviations more.
 #[must_use]
-pub fn is_served(rate: f64, offered: f64, latency_p5_ns: u64, window_ns: u64) -> bool {
-    let on_their_way = offered * latency_p5_ns as f64 / window_ns.max(1) as f64;
-    rate >= offered / 2.0 && rate + on_their_way >= offered * SERVED
+pub fn is_served(rate: f64, offered: f64, latency_p5_ns: u64, window_ns: u64, is_poisson: bool) -> bool {
+    let window_s = window_ns.max(1) as f64 / 1e9;
+    let mean = offered * latency_p5_ns as f64 / 1e9;
+    let on_their_way = mean + if is_poisson { 3.0 * mean.sqrt() } else { 0.0 };
+    rate >= offered / 2.0 && rate + on_their_way / window_s >= offered * SERVED
 }
 
 fn is_shared(inputs: &Inputs) -> bool {
@@ -316,6 +322,7 @@ mod tests {
 
     const QUIET: Inputs = Inputs {
         offered: None,
+        is_poisson: false,
         rate: 50_000.0,
         client_busy: 0.4,
         client_waited: 0.01,
@@ -427,6 +434,19 @@ mod tests {
                 "open, a backlog that grew to three tenths of the measured part",
                 Inputs { rate: 35_000.0, latency_p5_ns: 200_000_000, ..OPEN },
                 Wall::Server,
+            ),
+            (
+                "few by chance, of which seven were on their way",
+                Inputs {
+                    offered: Some(14.5),
+                    rate: 12.8,
+                    latency_p5_ns: 300_000_000,
+                    window_ns: 4_000_000_000,
+                    lags: 58,
+                    is_poisson: true,
+                    ..OPEN
+                },
+                Wall::Offered,
             ),
             (
                 "open, hardly anything was answered",

@@ -147,7 +147,7 @@ pub fn search(
         // Where a goal bounds errors, they are answers too.
         let served = if goals_judge_errors { measured.answers_per_second() } else { report.rate };
         let quickest_ns = report.total.latency.value_at_quantile(0.05);
-        let is_served = is_served(served, offered, quickest_ns, measured.window_ns);
+        let is_served = is_served(served, offered, quickest_ns, measured.window_ns, false);
         let does_hold = is_sound && is_served && goals.iter().all(|goal| goal.check(&figures).is_met);
         output::report(line(offered, &report, does_hold));
         bracket.learn(offered, does_hold);
