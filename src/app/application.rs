@@ -310,7 +310,7 @@ pub struct Route {
     pub always: bool,
     /// Who may call it, where tokens are asked for.
     pub access: Access,
-    /// Whether a request to a route that writes only reads, by its head.
+    /// Tells by its head that a request to a route that writes only reads.
     pub reads: fn(&Head<'_>) -> bool,
 }
 

@@ -11,7 +11,7 @@ use crate::os::output;
 
 /// Forget a peer that does not come back, so that nothing is kept for it
 ///
-/// What a peer lacks is kept for it while it is away, up to --peer-retention. This forgets one that is
+/// Segments that a peer lacks are kept for it while it is away, up to --peer-retention. This forgets one that is
 /// lost for good, with the server stopped; its successor joins with an empty directory (`pixeld init --join`). The
 /// data of this host, and what it has of the other one's, stays. A directory that was made by `pixeld init --join` answers
 /// no requests before it has everything of the first host; after this it serves what it has, and what it lacks is printed.

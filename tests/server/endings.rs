@@ -201,7 +201,7 @@ fn others_are_served_beside_one_that_sends_without_an_end() {
     assert!(answers > 0 && sent > 0, "{answers} answers beside {sent} MiB");
 }
 
-/// What rotates logs sends SIGUSR1, and whoever comes from nginx stops with SIGQUIT.
+/// Log rotation sends SIGUSR1, and operators of nginx stop a server with SIGQUIT.
 #[test]
 fn signals_of_other_servers_do_no_harm() {
     let mut server = Server::fresh(&["--durability", "disk"]);

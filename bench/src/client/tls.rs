@@ -189,7 +189,7 @@ pub fn explained(error: &rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, TlsError(format!("TLS: {error}{advice}")))
 }
 
-/// What rustls said, with what to do about it.
+/// An error of rustls, with the next step.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct TlsError(String);

@@ -45,7 +45,7 @@ pub enum SendError {
     Untrusted {
         /// Where the server should be.
         address: String,
-        /// What is wrong, and the next step.
+        /// The fault, and the next step.
         reason: String,
         /// Number of the first request without an answer.
         from: u64,

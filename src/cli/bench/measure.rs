@@ -176,7 +176,7 @@ struct CheckArguments {
     /// CPUs for that server
     #[arg(long, value_name = "CPU,...", value_delimiter = ',', requires = "start", help_heading = "Checks")]
     start_pin: Vec<usize>,
-    /// What to do to that server, and when: 'kill server@5s', 'stop server@5s', 'pause server@5s for 500ms'
+    /// Kill, stop or pause that server during the run: 'kill server@5s', 'stop server@5s', 'pause server@5s for 500ms'
     #[arg(long, value_name = "DEED", value_parser = Chaos::parse, requires = "start", help_heading = "Checks")]
     chaos: Vec<Chaos>,
 }
