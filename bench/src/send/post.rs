@@ -22,8 +22,8 @@ const REPLY_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// How many samples a connection takes at a time.
 const BLOCK: u64 = 1024;
 /// Pauses between attempts to connect: the first, and the longest they grow to.
-const PAUSE_FIRST: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(20);
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// How a picture is posted.
 #[derive(Clone, Debug)]

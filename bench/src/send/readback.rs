@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::SendError;
 use super::picture::Picture;
+use super::post::{PAUSE_FIRST, PAUSE_MAX};
 use super::tally::Tally;
 use super::target::Target;
 use crate::client::fetch;
@@ -47,10 +48,6 @@ impl Lines {
         Ok(())
     }
 }
-
-/// Pauses between attempts to reach a server that is away: the first, and the longest they grow to.
-const PAUSE_FIRST: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// Reads the whole list as [`read_once`] does, and begins again while the server is away, for as long as the patience allows.
 ///

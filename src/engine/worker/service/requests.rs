@@ -349,9 +349,7 @@ impl Service {
             LateAnswer::Command(_) => unreachable!("a command's outcome is taken when it is committed"),
         }
     }
-}
 
-impl Service {
     /// Returns what is answered in the place of `late`, which the peer has not confirmed in time.
     pub(in crate::engine::worker) fn given_up(
         &self,
